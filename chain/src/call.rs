@@ -1,0 +1,106 @@
+//! What an account can ask of the chain, and what the chain says happened.
+
+use parity_scale_codec::{Decode, Encode};
+use serde::Serialize;
+use weighhouse_types::{Axon, Block, Certificate, Coldkey, Digest, Hotkey, Hyperparameters, MechId, Netuid, Rao, Uid};
+
+use crate::Refusal;
+
+/// The payload of a weights publication. A retry carries exactly the same.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct SetWeights {
+    pub netuid: Netuid,
+    pub mechanism: MechId,
+    pub uids: Vec<Uid>,
+    pub values: Vec<u16>,
+    pub version_key: u64,
+}
+
+/// A call. The SCALE index is its identity on the wire and in stored blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(tag = "call", rename_all = "snake_case")]
+pub enum Call {
+    /// Hotkey-signed.
+    #[codec(index = 0)]
+    SetWeights(SetWeights),
+    /// Hotkey-signed: the BLAKE2b-256 hash of weights to be revealed later.
+    #[codec(index = 1)]
+    CommitWeights { netuid: Netuid, mechanism: MechId, hash: Digest },
+    /// Hotkey-signed: the weights behind an earlier commit.
+    #[codec(index = 2)]
+    RevealWeights { weights: SetWeights, salt: Vec<u16> },
+    /// Hotkey-signed: weights encrypted to a future beacon round.
+    #[codec(index = 3)]
+    CommitTimelockedWeights { netuid: Netuid, mechanism: MechId, ciphertext: Vec<u8>, reveal_round: u64, version: u16 },
+    /// Hotkey-signed. The block in the axon is set by the chain.
+    #[codec(index = 4)]
+    ServeAxon { netuid: Netuid, axon: Axon },
+    /// Hotkey-signed: an axon together with the neuron's certificate.
+    #[codec(index = 5)]
+    ServeAxonTls { netuid: Netuid, axon: Axon, certificate: Certificate },
+    /// Coldkey-signed: pays the burn price, at most `limit`, for a uid.
+    #[codec(index = 6)]
+    Register { netuid: Netuid, hotkey: Hotkey, limit: Rao },
+    /// Coldkey-signed.
+    #[codec(index = 7)]
+    AddStake { netuid: Netuid, hotkey: Hotkey, amount: Rao },
+    /// Coldkey-signed.
+    #[codec(index = 8)]
+    RemoveStake { netuid: Netuid, hotkey: Hotkey, amount: Rao },
+    /// Coldkey-signed.
+    #[codec(index = 9)]
+    Transfer { to: Coldkey, amount: Rao },
+    /// Signed by the subnet owner's coldkey.
+    #[codec(index = 10)]
+    SetHyperparameters { netuid: Netuid, hyperparameters: Box<Hyperparameters> },
+}
+
+/// A signed call, as it is handed in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Signed {
+    pub bytes: Vec<u8>,
+    pub hash: Digest,
+    /// The last block that may include it.
+    pub expires: Block,
+}
+
+/// What happened in a block.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    #[codec(index = 0)]
+    WeightsSet { netuid: Netuid, mechanism: MechId, uid: Uid },
+    #[codec(index = 1)]
+    AxonServed { netuid: Netuid, hotkey: Hotkey },
+    #[codec(index = 2)]
+    NeuronRegistered { netuid: Netuid, uid: Uid, hotkey: Hotkey, burned: Rao },
+    #[codec(index = 3)]
+    NeuronPruned { netuid: Netuid, uid: Uid, hotkey: Hotkey },
+    #[codec(index = 4)]
+    StakeAdded { hotkey: Hotkey, amount: Rao },
+    #[codec(index = 5)]
+    StakeRemoved { hotkey: Hotkey, amount: Rao },
+    #[codec(index = 6)]
+    Transferred { from: Coldkey, to: Coldkey, amount: Rao },
+    #[codec(index = 7)]
+    HyperparametersSet { netuid: Netuid },
+    /// An epoch was computed: what the owner, the miners and the validators were paid.
+    #[codec(index = 8)]
+    EpochRun { netuid: Netuid, owner: Rao, incentive: Rao, dividends: Rao },
+}
+
+/// What became of a signed call.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Outcome {
+    /// Not in a finalised block yet, and still includable.
+    #[codec(index = 0)]
+    Pending,
+    #[codec(index = 1)]
+    Included { block: Block, events: Vec<Event> },
+    /// In a finalised block, but the call had no effect.
+    #[codec(index = 2)]
+    Refused { block: Block, refusal: Refusal },
+    /// Can't be included any more.
+    #[codec(index = 3)]
+    Expired,
+}

@@ -1,0 +1,132 @@
+//! What can go wrong with a chain, and what a chain refuses, by the chain's own names.
+
+use parity_scale_codec::{Decode, Encode};
+use serde::Serialize;
+use weighhouse_types::{Block, Digest, Netuid, Rao, Uid};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    #[error("chain {endpoint} can't be reached: {why}")]
+    Unreachable { endpoint: String, why: String },
+    #[error("chain {endpoint} didn't answer in {seconds} s")]
+    TimedOut { endpoint: String, seconds: u64 },
+    #[error("chain {endpoint} has genesis {actual}, expected {expected}: it is another chain")]
+    WrongGenesis { endpoint: String, expected: Digest, actual: Digest },
+    #[error("there is no subnet {0}")]
+    NoSubnet(Netuid),
+    #[error("block {block} is not known here; the newest is {head}")]
+    NoBlock { block: Block, head: Block },
+    #[error("this chain has no {what} yet")]
+    Unsupported { what: &'static str },
+    /// The call never reached a block.
+    #[error("the chain didn't take the call: {0}")]
+    NotAccepted(String),
+    /// The call is in a block and had no effect.
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("the signed call was not included by block {last}")]
+    Expired { last: Block },
+    #[error("{path}: {why}; {fix}")]
+    State { path: String, why: String, fix: &'static str },
+    #[error("the chain sent something that can't be read: {0}")]
+    Undecodable(String),
+}
+
+/// Why a call had no effect, by the runtime's error names.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, thiserror::Error)]
+#[serde(tag = "refusal")]
+pub enum Refusal {
+    #[codec(index = 0)]
+    #[error("SubnetNotExists: there is no subnet {netuid}")]
+    SubnetNotExists { netuid: Netuid },
+    #[codec(index = 1)]
+    #[error("CanNotSetRootNetworkWeights: the root subnet takes no weights")]
+    CanNotSetRootNetworkWeights,
+    #[codec(index = 2)]
+    #[error("WeightVecNotEqualSize: {uids} uids but {values} values")]
+    WeightVecNotEqualSize { uids: u32, values: u32 },
+    #[codec(index = 3)]
+    #[error("MechanismDoesNotExist: the subnet has no mechanism {mechanism}")]
+    MechanismDoesNotExist { mechanism: u8 },
+    #[codec(index = 4)]
+    #[error("UidsLengthExceedUidsInSubNet: {uids} uids, the subnet has {neurons}")]
+    UidsLengthExceedUidsInSubNet { uids: u32, neurons: u32 },
+    #[codec(index = 5)]
+    #[error("HotKeyNotRegisteredInSubNet: register the hotkey first")]
+    HotKeyNotRegisteredInSubNet,
+    #[codec(index = 6)]
+    #[error("NotEnoughStakeToSetWeights: {missing} rao more are needed")]
+    NotEnoughStakeToSetWeights { missing: Rao },
+    #[codec(index = 7)]
+    #[error("IncorrectWeightVersionKey: the subnet asks for version key {required} or higher")]
+    IncorrectWeightVersionKey { required: u64 },
+    #[codec(index = 8)]
+    #[error("SettingWeightsTooFast: wait {blocks} more blocks")]
+    SettingWeightsTooFast { blocks: u64 },
+    #[codec(index = 9)]
+    #[error("NeuronNoValidatorPermit: permits go to the highest stakes at each epoch; stake more or wait for the next")]
+    NeuronNoValidatorPermit,
+    #[codec(index = 10)]
+    #[error("DuplicateUids: uid {uid} comes twice")]
+    DuplicateUids { uid: Uid },
+    #[codec(index = 11)]
+    #[error("UidVecContainInvalidOne: there is no uid {uid}")]
+    UidVecContainInvalidOne { uid: Uid },
+    #[codec(index = 12)]
+    #[error("WeightVecLengthIsLow: {length} weights, the subnet asks for at least {minimum}")]
+    WeightVecLengthIsLow { length: u32, minimum: u32 },
+    #[codec(index = 13)]
+    #[error("MaxWeightExceeded: a weight is over the subnet's limit")]
+    MaxWeightExceeded,
+    #[codec(index = 14)]
+    #[error("CommitRevealEnabled: plain weights are refused while commit-reveal is on")]
+    CommitRevealEnabled,
+    #[codec(index = 15)]
+    #[error("RegistrationDisabled: the subnet takes no registrations")]
+    RegistrationDisabled,
+    #[codec(index = 16)]
+    #[error("TooManyRegistrationsThisBlock: try again in the next block")]
+    TooManyRegistrationsThisBlock,
+    #[codec(index = 17)]
+    #[error("HotKeyAlreadyRegisteredInSubNet: the hotkey has uid {uid}")]
+    HotKeyAlreadyRegisteredInSubNet { uid: Uid },
+    #[codec(index = 18)]
+    #[error("RegistrationPriceLimitExceeded: registering costs {burn} rao now")]
+    RegistrationPriceLimitExceeded { burn: Rao },
+    #[codec(index = 19)]
+    #[error("NotEnoughBalance: {missing} rao more are needed")]
+    NotEnoughBalance { missing: Rao },
+    #[codec(index = 20)]
+    #[error("NoNeuronIdAvailable: every uid is immune from pruning")]
+    NoNeuronIdAvailable,
+    #[codec(index = 21)]
+    #[error("NonAssociatedColdKey: the hotkey belongs to another coldkey")]
+    NonAssociatedColdKey,
+    #[codec(index = 22)]
+    #[error("NotEnoughStakeToWithdraw: the hotkey has {staked} rao staked")]
+    NotEnoughStakeToWithdraw { staked: Rao },
+    #[codec(index = 23)]
+    #[error("AmountTooLow: zero is no amount")]
+    AmountTooLow,
+    #[codec(index = 24)]
+    #[error("ServingRateLimitExceeded: wait {blocks} more blocks")]
+    ServingRateLimitExceeded { blocks: u64 },
+    #[codec(index = 25)]
+    #[error("InvalidPort: port 0 can't be served on")]
+    InvalidPort,
+    #[codec(index = 26)]
+    #[error("InvalidIpAddress: that address can't be served on")]
+    InvalidIpAddress,
+    #[codec(index = 27)]
+    #[error("InvalidCertificate: a certificate holds a public key of 1 to 64 bytes")]
+    InvalidCertificate,
+    #[codec(index = 28)]
+    #[error("NotSubnetOwner: only the subnet owner's coldkey may do this")]
+    NotSubnetOwner,
+    #[codec(index = 29)]
+    #[error("InvalidHyperparameter: {name} {why}")]
+    InvalidHyperparameter { name: String, why: String },
+    #[codec(index = 30)]
+    #[error("Unsupported: this chain has no {what} yet")]
+    Unsupported { what: String },
+}

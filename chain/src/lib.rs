@@ -1,0 +1,82 @@
+//! The chain as the roles see it: one trait, and its embedded implementation, the [`ledger`].
+//!
+//! Reads are taken at one finalised block and say which. A call is signed once ([`Chain::sign`]) and the signed
+//! bytes can be handed in again ([`Chain::submit`]) until they expire; what became of them is asked for
+//! ([`Chain::outcome`]), never assumed.
+
+mod call;
+mod error;
+
+pub mod ledger;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use weighhouse_types::{
+    Beacon, Block, Certificate, Coldkey, Digest, Head, Hotkey, MechId, Netuid, Rao, SubnetState, Uid,
+};
+use weighhouse_wallet::Keypair;
+
+pub use call::{Call, Event, Outcome, SetWeights, Signed};
+pub use error::{ChainError, Refusal};
+
+/// A chain that pays neurons by the weights that validators publish.
+#[async_trait]
+pub trait Chain: Send + Sync + std::fmt::Debug {
+    /// The genesis hash, pinned when the connection was made.
+    fn genesis(&self) -> Digest;
+
+    /// The newest finalised block.
+    async fn head(&self) -> Result<Head, ChainError>;
+
+    /// Waits for the first finalised block after `after` and returns the newest then.
+    async fn next_block(&self, after: Block) -> Result<Head, ChainError>;
+
+    /// Metagraph, hyperparameters and schedule at one finalised block.
+    async fn subnet(&self, netuid: Netuid) -> Result<SubnetState, ChainError>;
+
+    /// The randomness fixed with a finalised block.
+    async fn beacon(&self, block: Block) -> Result<Beacon, ChainError>;
+
+    /// The weights the chain stores for a uid, after its own upscaling; empty when it never set any.
+    async fn weights(&self, netuid: Netuid, mechanism: MechId, uid: Uid) -> Result<Vec<(Uid, u16)>, ChainError>;
+
+    /// The stored bonds of a uid.
+    async fn bonds(&self, netuid: Netuid, mechanism: MechId, uid: Uid) -> Result<Vec<(Uid, u16)>, ChainError>;
+
+    async fn certificate(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Certificate>, ChainError>;
+
+    /// Free balance of a coldkey.
+    async fn balance(&self, coldkey: Coldkey) -> Result<Rao, ChainError>;
+
+    /// What a registration in the subnet costs now.
+    async fn burn(&self, netuid: Netuid) -> Result<Rao, ChainError>;
+
+    /// Signs a call with the account's next nonce, to be includable for a bounded number of blocks.
+    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError>;
+
+    /// Hands a signed call in. Handing the same bytes in twice has one effect.
+    async fn submit(&self, signed: &Signed) -> Result<(), ChainError>;
+
+    /// What became of a signed call, as far as finalised blocks say.
+    async fn outcome(&self, signed: &Signed) -> Result<Outcome, ChainError>;
+
+    /// Signs, submits and waits for the outcome in finalised blocks. For commands; a validator's publication keeps
+    /// the steps apart and journals between them.
+    async fn execute(&self, signer: &Keypair, call: Call) -> Result<(Block, Vec<Event>), ChainError> {
+        let signed = self.sign(signer, call).await?;
+        self.submit(&signed).await?;
+        let mut seen = self.head().await?.number;
+        loop {
+            match self.outcome(&signed).await? {
+                Outcome::Included { block, events } => return Ok((block, events)),
+                Outcome::Refused { refusal, .. } => return Err(ChainError::Refused(refusal)),
+                Outcome::Expired => return Err(ChainError::Expired { last: signed.expires }),
+                Outcome::Pending => seen = self.next_block(seen).await?.number,
+            }
+        }
+    }
+}
+
+/// A chain shared by the roles of one process.
+pub type SharedChain = Arc<dyn Chain>;

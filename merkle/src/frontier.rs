@@ -1,0 +1,54 @@
+//! The root of a growing tree, in memory logarithmic in its size.
+
+use weighhouse_types::Digest;
+
+use crate::tree::node_hash;
+
+/// The roots of the complete subtrees that a tree of this size is made of, largest first.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Frontier {
+    size: u64,
+    /// One per set bit of `size`.
+    subtrees: Vec<Digest>,
+}
+
+impl Frontier {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of leaves.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn append(&mut self, leaf_hash: Digest) {
+        let mut node = leaf_hash;
+        for _ in 0..self.size.trailing_ones() {
+            let left = self.subtrees.pop().expect("one subtree per set bit of the size");
+            node = node_hash(&left, &node);
+        }
+        self.subtrees.push(node);
+        self.size += 1;
+    }
+
+    /// The same root as [`root`](crate::root) of all leaves appended so far.
+    pub fn root(&self) -> Digest {
+        let smallest_first = self.subtrees.iter().rev().copied();
+        smallest_first.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
+    }
+}
+
+impl Extend<Digest> for Frontier {
+    fn extend<I: IntoIterator<Item = Digest>>(&mut self, leaf_hashes: I) {
+        leaf_hashes.into_iter().for_each(|leaf| self.append(leaf));
+    }
+}
+
+impl FromIterator<Digest> for Frontier {
+    fn from_iter<I: IntoIterator<Item = Digest>>(leaf_hashes: I) -> Self {
+        let mut frontier = Self::new();
+        frontier.extend(leaf_hashes);
+        frontier
+    }
+}

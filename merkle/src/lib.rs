@@ -1,0 +1,18 @@
+//! Merkle trees as RFC 6962 and RFC 9162 define them, over SHA-256: roots, inclusion and consistency proofs, and
+//! an incremental root in logarithmic memory.
+//!
+//! Leaves and inner nodes are hashed under different prefixes, so that no inner node passes for a leaf. Proofs are
+//! foreign bytes: verifying one never panics, and its work is bounded by the length of the proof. A node is a
+//! [`Digest`](weighhouse_types::Digest) by type, so hashes of any other length are refused where they are decoded.
+
+mod tree;
+
+mod frontier;
+mod verify;
+
+pub use frontier::Frontier;
+pub use tree::{consistency_proof, inclusion_proof, leaf_hash, node_hash, root};
+pub use verify::{ProofError, root_from_inclusion, verify_consistency, verify_inclusion};
+
+#[cfg(test)]
+mod tests;

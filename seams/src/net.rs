@@ -1,0 +1,65 @@
+//! Byte streams in and out.
+
+use std::io;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+pub type BoxIo = Box<dyn Io>;
+
+#[async_trait]
+pub trait Listener: Send + Sync + std::fmt::Debug {
+    fn local_addr(&self) -> SocketAddr;
+
+    async fn accept(&self) -> io::Result<(BoxIo, SocketAddr)>;
+}
+
+#[async_trait]
+pub trait Dialer: Send + Sync + std::fmt::Debug {
+    async fn dial(&self, to: SocketAddr) -> io::Result<BoxIo>;
+}
+
+/// A bound TCP port.
+#[derive(Debug)]
+pub struct TcpBound {
+    listener: TcpListener,
+    local: SocketAddr,
+}
+
+impl TcpBound {
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let local = listener.local_addr()?;
+        Ok(Self { listener, local })
+    }
+}
+
+#[async_trait]
+impl Listener for TcpBound {
+    fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    async fn accept(&self) -> io::Result<(BoxIo, SocketAddr)> {
+        let (stream, peer) = self.listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((Box::new(stream), peer))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpDialer;
+
+#[async_trait]
+impl Dialer for TcpDialer {
+    async fn dial(&self, to: SocketAddr) -> io::Result<BoxIo> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Box::new(stream))
+    }
+}

@@ -1,0 +1,133 @@
+//! A folder that one process owns: files that grow, and small files that are replaced whole.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that grows at its end. Nothing is durable before `sync` returns.
+pub trait AppendFile: Send + std::fmt::Debug {
+    fn len(&self) -> io::Result<u64>;
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file; used only to drop a torn last record.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// Names are plain file names within the folder.
+pub trait Storage: Send + Sync + std::fmt::Debug {
+    /// Where this is, for messages.
+    fn describe(&self, name: &str) -> String;
+    fn list(&self) -> io::Result<Vec<String>>;
+    fn open_append(&self, name: &str) -> io::Result<Box<dyn AppendFile>>;
+    /// `None` where there is no such file.
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+    /// Replaces the file whole: after a crash it holds the old bytes or the new ones.
+    fn write_atomic(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// A real folder, locked for as long as this lives.
+#[derive(Debug)]
+pub struct DirStorage {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl DirStorage {
+    /// Creates the folder if need be. Fails with `WouldBlock` when another process holds it.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("LOCK"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                io::Error::new(io::ErrorKind::WouldBlock, format!("{} is in use by another process", dir.display()))
+            }
+            TryLockError::Error(error) => error,
+        })?;
+        Ok(Self { dir: dir.to_owned(), _lock: lock })
+    }
+
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("not a plain file name: {name:?}")));
+        }
+        Ok(self.dir.join(name))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+impl Storage for DirStorage {
+    fn describe(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn open_append(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
+        let path = self.path(name)?;
+        let file = OpenOptions::new().create(true).read(true).append(true).open(&path)?;
+        self.sync_dir()?;
+        Ok(Box::new(OsFile(file)))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match std::fs::read(self.path(name)?) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write_atomic(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let target = self.path(name)?;
+        let temporary = self.dir.join(format!(".{name}.tmp"));
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &target)?;
+        self.sync_dir()
+    }
+}
+
+#[derive(Debug)]
+struct OsFile(File);
+
+impl AppendFile for OsFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.seek(SeekFrom::Start(offset))?;
+        self.0.read_exact(bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)?;
+        self.0.sync_data()
+    }
+}

@@ -1,0 +1,29 @@
+//! The vocabulary every other crate speaks: identities, amounts, blocks, the metagraph, judgements, weights, and
+//! the records of a validator's journal.
+//!
+//! Everything here is a value. Nothing reads a clock, a file or a socket, and every number that decides something
+//! is an integer.
+
+mod digest;
+mod ids;
+mod ss58;
+
+mod metagraph;
+
+mod judgement;
+mod weights;
+
+mod record;
+mod tensor;
+
+pub use digest::{Digest, Hasher};
+pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
+pub use judgement::{Judgement, Mark, Reason, Score, Standing};
+pub use metagraph::{Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState};
+pub use record::{
+    Asked, ChallengeScope, EpochContext, Exchange, Failure, Intent, IntentState, IntentUpdate, Judged, Record,
+    RECORD_VERSION,
+};
+pub use ss58::{Ss58Error, SS58_PREFIX};
+pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};
+pub use weights::{WeightVector, WeightVectorError};

@@ -1,0 +1,212 @@
+//! The records of a validator's journal, version 1.
+//!
+//! An epoch's records alone give its vector back: the context carries in what earlier epochs left behind. Bytes
+//! that several records share (requests, answers, reference outputs) are blobs, named by their SHA-256.
+
+use parity_scale_codec::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Beacon, Block, Digest, Epoch, Hotkey, Judgement, MechId, Netuid, RegistrationId, Standing, SubnetState, Uid,
+    WeightVector,
+};
+
+/// The version of every type in this module. A reader refuses any other.
+pub const RECORD_VERSION: u16 = 1;
+
+/// One entry of the journal. The SCALE index of each variant is its identity on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// Bytes that other records name by digest.
+    #[codec(index = 0)]
+    Blob {
+        #[serde(with = "hex_bytes")]
+        bytes: Vec<u8>,
+    },
+    #[codec(index = 1)]
+    EpochOpened(Box<EpochContext>),
+    #[codec(index = 2)]
+    Asked(Asked),
+    #[codec(index = 3)]
+    Judged(Judged),
+    #[codec(index = 4)]
+    Intent(Intent),
+    #[codec(index = 5)]
+    IntentUpdate(IntentUpdate),
+    /// The epoch published nothing, and why.
+    #[codec(index = 6)]
+    Abstained { epoch: Epoch, why: String },
+}
+
+/// All that an epoch's decision depends on besides its judgements.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct EpochContext {
+    pub epoch: Epoch,
+    pub netuid: Netuid,
+    pub mechanism: MechId,
+    pub genesis: Digest,
+    pub validator: Hotkey,
+    /// Metagraph, hyperparameters and schedule at the block where this epoch was opened.
+    pub state: SubnetState,
+    pub beacon: Beacon,
+    /// The policy file, verbatim.
+    #[serde(with = "hex_bytes")]
+    pub policy: Vec<u8>,
+    /// The task file, verbatim; it names the reference model by digest.
+    #[serde(with = "hex_bytes")]
+    pub task: Vec<u8>,
+    /// What the epoch before left behind, ascending by registration.
+    pub carried: Vec<Standing>,
+    pub software: String,
+}
+
+/// Whom a challenge was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[serde(tag = "scope", rename_all = "snake_case")]
+pub enum ChallengeScope {
+    /// The same for every miner of the round.
+    #[codec(index = 0)]
+    Shared,
+    /// For one hotkey only.
+    #[codec(index = 1)]
+    Private { miner: Hotkey },
+}
+
+/// A challenge that is about to be sent: durable before the first byte leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Asked {
+    pub challenge: Digest,
+    pub epoch: Epoch,
+    pub round: u32,
+    pub scope: ChallengeScope,
+    /// The VRF output that seeds the challenge, and its proof under the validator's hotkey.
+    #[serde(with = "hex_bytes")]
+    pub vrf_output: Vec<u8>,
+    #[serde(with = "hex_bytes")]
+    pub vrf_proof: Vec<u8>,
+    /// The blob of the reference's output.
+    pub reference: Digest,
+}
+
+/// What went over the wire, by blob.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The framed request as sent.
+    pub request: Digest,
+    /// The framed answer as received.
+    pub answer: Digest,
+    /// The model the miner says it ran; covered by its signature.
+    pub model: Digest,
+    /// The encoded answer signature from the trailer.
+    #[serde(with = "hex_bytes")]
+    pub signature: Vec<u8>,
+    /// Measured by the validator, from the first byte sent to the last received.
+    pub latency_us: u64,
+}
+
+/// Why there is no answer to judge.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(tag = "failure", rename_all = "snake_case")]
+pub enum Failure {
+    /// The neuron published no axon, or one that can't be dialled.
+    #[codec(index = 0)]
+    NoAxon,
+    #[codec(index = 1)]
+    Unreachable,
+    #[codec(index = 2)]
+    DeadlineExceeded,
+    /// The miner refused or failed with this gRPC status code.
+    #[codec(index = 3)]
+    Status { code: u8 },
+    /// The answer is over the cap.
+    #[codec(index = 4)]
+    Oversized,
+    /// Not a gRPC answer, or one that can't be decoded.
+    #[codec(index = 5)]
+    Undecodable,
+    /// No answer signature, or a wrong one.
+    #[codec(index = 6)]
+    BadSignature,
+}
+
+/// One attempt's verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Judged {
+    pub challenge: Digest,
+    pub epoch: Epoch,
+    pub round: u32,
+    pub uid: Uid,
+    pub who: RegistrationId,
+    /// `None` when nothing judgeable came back; the judgement then says why.
+    pub exchange: Option<Exchange>,
+    pub judgement: Judgement,
+}
+
+/// A vector the validator means to publish: one intent, one payload.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Intent {
+    /// The digest of the payload's fields (see [`Intent::digest`]).
+    pub id: Digest,
+    pub epoch: Epoch,
+    pub netuid: Netuid,
+    pub mechanism: MechId,
+    pub weights: WeightVector,
+    pub version_key: u64,
+    /// The intent of the same epoch that this one replaces, and why.
+    pub supersedes: Option<(Digest, String)>,
+}
+
+impl Intent {
+    pub fn digest(epoch: Epoch, netuid: Netuid, mechanism: MechId, weights: &WeightVector, version_key: u64) -> Digest {
+        crate::Hasher::new("weighhouse/intent/v1")
+            .part(&(epoch, netuid, mechanism, weights, version_key).encode())
+            .finish()
+    }
+}
+
+/// Where an intent stands.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum IntentState {
+    /// Signed and about to be handed to the chain; can be included up to and with `expires`.
+    #[codec(index = 0)]
+    Signed {
+        #[serde(with = "hex_bytes")]
+        extrinsic: Vec<u8>,
+        hash: Digest,
+        expires: Block,
+    },
+    /// Finalised in this block and accepted.
+    #[codec(index = 1)]
+    Included { block: Block },
+    /// Read back from the chain equal to its own upscaling of the intent.
+    #[codec(index = 2)]
+    Published { block: Block },
+    /// The extrinsic can't be included any more; the same payload may be signed anew.
+    #[codec(index = 3)]
+    Expired,
+    /// The chain refused it, or the epoch ended first.
+    #[codec(index = 4)]
+    Failed { why: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct IntentUpdate {
+    pub intent: Digest,
+    pub epoch: Epoch,
+    pub state: IntentState,
+}
+
+/// Byte strings as hexadecimal in JSON.
+mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,85 @@
+//! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package.
+//!
+//! The result is committed, so that building the product needs neither `protoc` nor a build script. `--check`
+//! changes nothing and fails where the committed files are not what the contracts give.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+
+/// File name to content.
+type Files = BTreeMap<String, String>;
+
+/// Writes the generated files, or compares them where `check` is set.
+pub fn run(check: bool) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
+    let (contracts, target) = (root.join("proto"), root.join("src/gen"));
+    let fresh = generate(&contracts)?;
+    let committed = read_dir(&target)?;
+    let stale: Vec<&str> = fresh
+        .keys()
+        .chain(committed.keys().filter(|name| !fresh.contains_key(*name)))
+        .filter(|name| fresh.get(*name) != committed.get(*name))
+        .map(String::as_str)
+        .collect();
+    if check {
+        ensure!(stale.is_empty(), "generated code is stale ({}): run `cargo xtask generate`", stale.join(", "));
+        return Ok(());
+    }
+    for name in stale {
+        let path = target.join(name);
+        match fresh.get(name) {
+            Some(text) => fs::write(&path, text),
+            None => fs::remove_file(&path),
+        }
+        .with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn generate(contracts: &Path) -> anyhow::Result<Files> {
+    let mut protos = Vec::new();
+    find_protos(contracts, &mut protos)?;
+    protos.sort();
+    ensure!(!protos.is_empty(), "no .proto file under {}", contracts.display());
+    let descriptors = protox::compile(&protos, [contracts])?;
+    let scratch = tempfile::tempdir()?;
+    tonic_prost_build::configure()
+        .out_dir(scratch.path())
+        .btree_map(".")
+        .emit_rerun_if_changed(false)
+        .compile_fds(descriptors)?;
+    let files = read_dir(scratch.path())?;
+    // A package named after a foreign one would be a module that lib.rs never includes.
+    if let Some(name) = files.keys().find(|name| name.starts_with("google")) {
+        bail!("{name}: well-known types come from prost-types, not from here");
+    }
+    Ok(files)
+}
+
+fn find_protos(dir: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find_protos(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read_dir(dir: &Path) -> anyhow::Result<Files> {
+    let mut files = Files::new();
+    for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let path = entry?.path();
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let name = path.file_name().context("a directory entry has a name")?.to_string_lossy().into_owned();
+        if !text.is_empty() {
+            files.insert(name, text);
+        }
+    }
+    Ok(files)
+}
