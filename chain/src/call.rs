@@ -2,7 +2,9 @@
 
 use parity_scale_codec::{Decode, Encode};
 use serde::Serialize;
-use weighhouse_types::{Axon, Block, Certificate, Coldkey, Digest, Hotkey, Hyperparameters, MechId, Netuid, Rao, Uid};
+use weighhouse_types::{
+    Axon, Block, Certificate, Coldkey, Digest, Hotkey, Hyperparameters, MechId, Netuid, Rao, Uid,
+};
 
 use crate::Refusal;
 
@@ -31,7 +33,13 @@ pub enum Call {
     RevealWeights { weights: SetWeights, salt: Vec<u16> },
     /// Hotkey-signed: weights encrypted to a future beacon round.
     #[codec(index = 3)]
-    CommitTimelockedWeights { netuid: Netuid, mechanism: MechId, ciphertext: Vec<u8>, reveal_round: u64, version: u16 },
+    CommitTimelockedWeights {
+        netuid: Netuid,
+        mechanism: MechId,
+        ciphertext: Vec<u8>,
+        reveal_round: u64,
+        version: u16,
+    },
     /// Hotkey-signed. The block in the axon is set by the chain.
     #[codec(index = 4)]
     ServeAxon { netuid: Netuid, axon: Axon },

@@ -64,7 +64,9 @@ pub enum Refusal {
     #[error("SettingWeightsTooFast: wait {blocks} more blocks")]
     SettingWeightsTooFast { blocks: u64 },
     #[codec(index = 9)]
-    #[error("NeuronNoValidatorPermit: permits go to the highest stakes at each epoch; stake more or wait for the next")]
+    #[error(
+        "NeuronNoValidatorPermit: permits go to the highest stakes at each epoch; stake more or wait for the next"
+    )]
     NeuronNoValidatorPermit,
     #[codec(index = 10)]
     #[error("DuplicateUids: uid {uid} comes twice")]
@@ -100,7 +102,7 @@ pub enum Refusal {
     #[error("NoNeuronIdAvailable: every uid is immune from pruning")]
     NoNeuronIdAvailable,
     #[codec(index = 21)]
-    #[error("NonAssociatedColdKey: the hotkey belongs to another coldkey")]
+    #[error("NonAssociatedColdKey: the hotkey doesn't belong to this coldkey")]
     NonAssociatedColdKey,
     #[codec(index = 22)]
     #[error("NotEnoughStakeToWithdraw: the hotkey has {staked} rao staked")]
@@ -129,4 +131,7 @@ pub enum Refusal {
     #[codec(index = 30)]
     #[error("Unsupported: this chain has no {what} yet")]
     Unsupported { what: String },
+    #[codec(index = 31)]
+    #[error("ExistentialDeposit: an account holds at least {minimum} rao")]
+    ExistentialDeposit { minimum: Rao },
 }

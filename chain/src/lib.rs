@@ -7,7 +7,12 @@
 mod call;
 mod error;
 
+pub mod rules;
+
 pub mod ledger;
+
+#[cfg(test)]
+mod vectors;
 
 use std::sync::Arc;
 
@@ -15,10 +20,11 @@ use async_trait::async_trait;
 use weighhouse_types::{
     Beacon, Block, Certificate, Coldkey, Digest, Head, Hotkey, MechId, Netuid, Rao, SubnetState, Uid,
 };
-use weighhouse_wallet::Keypair;
+use weighhouse_wallet::keypair::Keypair;
 
 pub use call::{Call, Event, Outcome, SetWeights, Signed};
 pub use error::{ChainError, Refusal};
+pub use rules::preflight;
 
 /// A chain that pays neurons by the weights that validators publish.
 #[async_trait]
@@ -39,10 +45,16 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     async fn beacon(&self, block: Block) -> Result<Beacon, ChainError>;
 
     /// The weights the chain stores for a uid, after its own upscaling; empty when it never set any.
-    async fn weights(&self, netuid: Netuid, mechanism: MechId, uid: Uid) -> Result<Vec<(Uid, u16)>, ChainError>;
+    async fn weights(
+        &self,
+        netuid: Netuid,
+        mechanism: MechId,
+        uid: Uid,
+    ) -> Result<Vec<(Uid, u16)>, ChainError>;
 
     /// The stored bonds of a uid.
-    async fn bonds(&self, netuid: Netuid, mechanism: MechId, uid: Uid) -> Result<Vec<(Uid, u16)>, ChainError>;
+    async fn bonds(&self, netuid: Netuid, mechanism: MechId, uid: Uid)
+    -> Result<Vec<(Uid, u16)>, ChainError>;
 
     async fn certificate(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Certificate>, ChainError>;
 

@@ -1,1 +1,66 @@
-//! weighhouse-journal
+//! The validator's append-only evidence log: one file an epoch, and the Merkle tree over each file's records.
+//!
+//! # What is promised
+//! - A record is visible once [`Journal::commit`] has returned, and from then on survives a crash. A commit is one
+//!   write and one sync, and all of it survives or none.
+//! - Nothing unreadable becomes a default. The only repair is to cut off a last commit that a crash left half written;
+//!   the cut bytes are kept beside the file. Whatever else is wrong with a file stops the journal from opening.
+//! - After a write that failed the journal refuses every further call: what is on the disk is then unknown until it is
+//!   opened again.
+//! - A file is self-contained (a blob that two epochs name is in both), so that handing over one file hands over one
+//!   epoch's evidence: [`Segment::read`] needs nothing else.
+//!
+//! # The file format, version 1
+//! `epoch-<20 digits>.wj`; all numbers are little-endian. A header of 117 bytes, made whole before the file gets its
+//! name:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `weighjnl` |
+//! | 2 | format version |
+//! | 75 | SCALE of [`SegmentHeader`]: epoch, genesis, netuid, mechanism, validator |
+//! | 32 | SHA-256 of the above: the first seal |
+//!
+//! Then one batch per commit:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | `wjb1` |
+//! | 4 | length of the body |
+//! | 4 | number of records, at least 1 |
+//! | 8 | a checksum, so that a damaged length is never believed |
+//! | .. | the body: per record four bytes of length and the payload: the record version (2) and the SCALE of the record |
+//! | 32 | the seal |
+//!
+//! The checksum is the first 8 bytes of [`Hasher`](weighhouse_types::Hasher) in the domain
+//! `weighhouse/journal/batch/v1` over the first seal, the batch's offset in the file (8 bytes) and the 12 bytes before
+//! the checksum. The seal is SHA-256 over `weighhouse/journal/seal/v1`, the seal before, the 20 bytes of the batch's
+//! header and the leaf hashes of its payloads: no batch can be changed, dropped or moved unnoticed. The leaves of the
+//! Merkle tree (RFC 6962) are the payloads in order.
+//!
+//! # A torn commit and damage
+//! A last batch is taken for torn only where a crash explains it: the file ends before the batch does, or a sector of
+//! it was never written and reads as zeros. A flipped bit looks like neither, and is refused even in the last batch.
+//!
+//! Retention and compaction are not here: evidence is kept.
+
+mod format;
+
+mod scan;
+mod segment;
+
+mod current;
+mod journal;
+
+mod publication;
+
+mod error;
+
+pub use error::{Defect, JournalError, SegmentError};
+pub use format::{FORMAT_VERSION, Identity, RECORD_BYTES_MAX, SegmentHeader, segment_name};
+pub use journal::{BATCH_BYTES_MAX, Journal, RecordIndex, SEGMENT_RECORDS_MAX, SegmentReport, verify};
+pub use publication::{Publication, open_intents, publications, published};
+pub use segment::Segment;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,23 @@
-//! weighhouse-miner
+//! The miner: a model behind the Open Inference Protocol, served to validators that sign what they ask.
+//!
+//! In the order in which a request meets them: `incoming` bounds connections, the layers of [`server`] bound what is
+//! in flight and have signed paths verified, `admission` knows who may ask, `service` turns messages into domain
+//! values and back, and an [`engine`] answers. Nothing here knows how answers are judged.
+
+pub mod config;
+pub mod server;
+
+mod admission;
+mod incoming;
+mod service;
+
+pub mod engine;
+
+pub mod metrics;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::{Config, ConfigError};
+pub use engine::{ClassifierEngine, Engine, EngineError, ServedModel};
+pub use server::{MinerError, Parts, run};

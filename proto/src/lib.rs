@@ -1,1 +1,40 @@
-//! weighhouse-proto
+//! The wire contracts: `.proto` files, the code generated from them, and the conversions into domain types.
+//!
+//! Generated messages stop at the `TryFrom` beside them: nothing behind a handler's first line sees one, and no
+//! message that contradicts itself becomes a domain value. The contracts lie in `proto/`, the generated code in
+//! `src/gen/` (`cargo xtask generate`); building needs no `protoc`.
+
+pub mod bounded;
+
+mod chain;
+mod contents;
+mod describe;
+mod infer;
+
+pub use bounded::{ReadError, decode};
+pub use chain::{ChainMessageError, bytes32, narrow};
+pub use describe::{Description, DescriptionError, ModelDescription, ModelKind, ServingLimits};
+
+/// The Open Inference Protocol, version 2: what Triton's and KServe's clients speak.
+pub mod inference {
+    #![allow(
+        missing_debug_implementations,
+        rust_2018_idioms,
+        unreachable_pub,
+        clippy::all,
+        clippy::unwrap_used
+    )]
+    include!("gen/inference.rs");
+}
+
+/// This project's own services.
+pub mod v1 {
+    #![allow(
+        missing_debug_implementations,
+        rust_2018_idioms,
+        unreachable_pub,
+        clippy::all,
+        clippy::unwrap_used
+    )]
+    include!("gen/weighhouse.v1.rs");
+}

@@ -1,1 +1,27 @@
-//! weighhouse-tasks
+//! Task kinds: how a challenge is made from a seed, how it is answered, and how answers are judged.
+//!
+//! A task lies on two axes, both named in its file: what is paid ([`Mode`]) and who is asked what ([`Scope`]). The
+//! first kind is `classify`: seeded perturbations of held-out scans of handwritten digits. Nothing here knows of
+//! chains, sockets or clocks.
+//!
+//! **Invariants.** A challenge is bit-equal on every machine. A reference depends on its challenge and the reference
+//! weights alone, never on how many others were computed beside it. No answer, whatever its bytes, panics a judge or
+//! earns more than 0 outside the tolerance. Judgements are `f64` arithmetic in one fixed order over recorded bytes.
+
+mod challenge;
+mod file;
+mod judge;
+mod reference;
+mod task;
+mod wire;
+
+pub use challenge::Challenge;
+pub use file::{Kind, Mode, Scope, TaskFile, TaskFileError};
+pub use reference::{Reference, ReferenceError};
+pub use task::{Task, TaskError};
+pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
+
+/// The task file for an agreed model, built in.
+pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");
+/// The task file for better models than the reference, built in.
+pub const DIGITS_QUALITY: &str = include_str!("../files/digits-quality.toml");

@@ -201,7 +201,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The block at whose end the running epoch is computed; `None` when the subnet doesn't run (tempo 0).
+    /// The block that begins with the running epoch's computation: weights in it count for the next one. `None` when the subnet doesn't run (tempo 0).
     pub fn next_epoch_block(&self) -> Option<Block> {
         if self.tempo == 0 {
             return None;

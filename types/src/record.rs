@@ -37,6 +37,9 @@ pub enum Record {
     /// The epoch published nothing, and why.
     #[codec(index = 6)]
     Abstained { epoch: Epoch, why: String },
+    /// Registrations that left their uid after the epoch was opened, found just before weighing: they get nothing.
+    #[codec(index = 7)]
+    Departed { epoch: Epoch, block: Block, who: Vec<RegistrationId> },
 }
 
 /// All that an epoch's decision depends on besides its judgements.

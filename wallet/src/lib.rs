@@ -1,1 +1,33 @@
-//! weighhouse-wallet
+//! Identity: who signs, who signed, and whether it may be believed.
+//!
+//! In reading order: keys ([`keypair`], [`vrf`]); where they are kept ([`password`], [`keyfile`], [`folder`], and
+//! [`coldkey`] for commands only); signed requests ([`btauth`], [`replay`], and [`http`], the layer that makes
+//! [`http::Authenticated`]); signed answers ([`answer`]).
+
+pub mod keypair;
+pub mod vrf;
+
+mod files;
+mod nacl;
+pub mod password;
+
+pub mod coldkey;
+pub mod folder;
+pub mod keyfile;
+
+pub mod btauth;
+pub mod replay;
+
+pub mod http;
+
+pub mod answer;
+
+mod metrics;
+
+#[cfg(test)]
+mod testclock;
+#[cfg(test)]
+mod testdata;
+
+pub use files::Overwrite;
+pub use nacl::NaclError;

@@ -49,6 +49,7 @@ fn generate(contracts: &Path) -> anyhow::Result<Files> {
     tonic_prost_build::configure()
         .out_dir(scratch.path())
         .btree_map(".")
+        .codec_path("crate::bounded::BoundedCodec")
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;
     let files = read_dir(scratch.path())?;

@@ -1,0 +1,179 @@
+//! `genesis.toml`: what a chain starts from. Its digest is the chain's name to everyone who signs for it.
+
+use std::time::Duration;
+
+use parity_scale_codec::{Decode, Encode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use weighhouse_types::{Coldkey, Digest, Hasher, Hotkey, Hyperparameters, Netuid, Rao};
+
+use crate::Refusal;
+
+mod check;
+
+const DOMAIN: &str = "weighhouse/genesis/v1";
+
+/// How blocks come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum BlockTime {
+    /// Only when the process that holds the ledger asks for one.
+    #[codec(index = 0)]
+    OnDemand,
+    /// Every so many milliseconds.
+    #[codec(index = 1)]
+    Every { millis: u64 },
+}
+
+impl BlockTime {
+    pub fn period(self) -> Option<Duration> {
+        match self {
+            Self::OnDemand => None,
+            Self::Every { millis } => Some(Duration::from_millis(millis)),
+        }
+    }
+}
+
+/// The file as it is written: keys as ss58, amounts in rao.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisFile {
+    pub name: String,
+    /// `"12s"`, `"250ms"`, or `"on-demand"`.
+    pub block_time: BlockTime,
+    /// What beacons are made from; drawn at random and kept in the database when absent. Whoever reads it here knows
+    /// every beacon to come: set it only where a run must be repeatable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beacon_seed: Option<Digest>,
+    #[serde(default)]
+    pub accounts: Vec<AccountEntry>,
+    pub subnets: Vec<SubnetEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountEntry {
+    pub coldkey: Coldkey,
+    pub balance: Rao,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubnetEntry {
+    pub netuid: Netuid,
+    /// Sets hyperparameters.
+    pub owner_coldkey: Coldkey,
+    /// Receives the owner's cut as stake; its neuron, if it registers, is never pruned.
+    pub owner_hotkey: Hotkey,
+    pub emission_per_block: Rao,
+    /// What the first registration costs.
+    #[serde(default = "default_registration_price")]
+    pub registration_price: Rao,
+    #[serde(default)]
+    pub hyperparameters: Hyperparameters,
+    /// Registered from the start; position is the uid.
+    #[serde(default)]
+    pub neurons: Vec<NeuronEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NeuronEntry {
+    pub hotkey: Hotkey,
+    pub coldkey: Coldkey,
+    #[serde(default)]
+    pub stake: Rao,
+    /// Until the first epoch grants permits by stake.
+    #[serde(default)]
+    pub validator_permit: bool,
+}
+
+/// The chain's initial burn price.
+fn default_registration_price() -> Rao {
+    Rao(100_000_000)
+}
+
+/// A genesis that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    file: GenesisFile,
+    hash: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    #[error("line {line}: {message}")]
+    Syntax { line: usize, message: String },
+    #[error("line {line}: unknown key `{key}`, did you mean `{nearest}`?")]
+    UnknownKey { line: usize, key: String, nearest: String },
+    #[error("{field} {why}")]
+    Value { field: &'static str, why: String },
+    #[error("subnet {netuid}: {refusal}")]
+    Hyperparameters { netuid: Netuid, refusal: Refusal },
+    #[error("subnet {netuid}: {why}")]
+    Subnet { netuid: Netuid, why: String },
+}
+
+impl Genesis {
+    pub fn new(file: GenesisFile) -> Result<Self, GenesisError> {
+        check::check(&file)?;
+        let hash = Hasher::new(DOMAIN).part(&file.encode()).finish();
+        Ok(Self { file, hash })
+    }
+
+    /// Reads a `genesis.toml`.
+    pub fn parse(text: &str) -> Result<Self, GenesisError> {
+        let file = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.get(..start).unwrap_or("").matches('\n').count();
+            syntax_error(line, error.message())
+        })?;
+        Self::new(file)
+    }
+
+    pub fn file(&self) -> &GenesisFile {
+        &self.file
+    }
+
+    pub fn hash(&self) -> Digest {
+        self.hash
+    }
+}
+
+/// serde names an unknown key and the known ones between backticks.
+fn syntax_error(line: usize, message: &str) -> GenesisError {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if let (true, Some(key)) = (message.starts_with("unknown field"), quoted.next())
+        && let Some(nearest) =
+            quoted.max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)))
+    {
+        return GenesisError::UnknownKey { line, key: key.to_owned(), nearest: nearest.to_owned() };
+    }
+    GenesisError::Syntax { line, message: message.trim().replace('\n', "; ") }
+}
+
+const ON_DEMAND: &str = "on-demand";
+
+impl Serialize for BlockTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.period() {
+            None => serializer.serialize_str(ON_DEMAND),
+            Some(period) => humantime_serde::serialize(&period, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BlockTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == ON_DEMAND {
+            return Ok(Self::OnDemand);
+        }
+        let invalid = || {
+            serde::de::Error::custom(format!("block_time is {text:?}, not like \"12s\" or \"{ON_DEMAND}\""))
+        };
+        let period = humantime_serde::re::humantime::parse_duration(&text).map_err(|_| invalid())?;
+        Ok(Self::Every { millis: u64::try_from(period.as_millis()).map_err(|_| invalid())? })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! The state as roles see it.
+
+use weighhouse_types::{Certificate, Head, Hotkey, MechId, Metagraph, Netuid, Neuron, SubnetState, Uid};
+
+use super::state::{Slot, State, Subnet};
+use crate::ChainError;
+use crate::rules::weights::MECHANISMS;
+
+impl State {
+    pub(super) fn subnet(&self, netuid: Netuid) -> Result<&Subnet, ChainError> {
+        self.subnets.get(&netuid).ok_or(ChainError::NoSubnet(netuid))
+    }
+
+    pub(super) fn view(&self, netuid: Netuid, head: Head) -> Result<SubnetState, ChainError> {
+        let subnet = self.subnet(netuid)?;
+        let neurons = subnet.neurons.iter().zip(0..).map(|(slot, uid)| self.neuron(subnet, slot, Uid(uid)));
+        let owner = subnet.owner_uid();
+        Ok(SubnetState {
+            head,
+            metagraph: Metagraph { netuid, block: head.number, owner, neurons: neurons.collect() },
+            hyperparameters: subnet.rules.clone(),
+            schedule: subnet.schedule,
+        })
+    }
+
+    fn neuron(&self, subnet: &Subnet, slot: &Slot, uid: Uid) -> Neuron {
+        let coldkey =
+            *self.owners.get(&slot.hotkey).expect("a hotkey gets its coldkey when it is registered");
+        Neuron {
+            uid,
+            hotkey: slot.hotkey,
+            coldkey,
+            registered_at: slot.registered_at,
+            stake: subnet.stake(&slot.hotkey),
+            validator_permit: slot.validator_permit,
+            active: slot.active,
+            last_update: slot.last_update,
+            axon: slot.axon,
+            incentive: slot.incentive,
+            dividends: slot.dividends,
+            consensus: slot.consensus,
+            validator_trust: slot.validator_trust,
+            emission: slot.emission,
+        }
+    }
+
+    /// A row of weights or bonds; empty where there is no such uid or mechanism.
+    pub(super) fn row(
+        &self,
+        netuid: Netuid,
+        mechanism: MechId,
+        uid: Uid,
+        read: fn(&Slot) -> &Vec<(Uid, u16)>,
+    ) -> Result<Vec<(Uid, u16)>, ChainError> {
+        let slot = self.subnet(netuid)?.neurons.get(uid.index()).filter(|_| mechanism.0 < MECHANISMS);
+        Ok(slot.map(|slot| read(slot).clone()).unwrap_or_default())
+    }
+
+    pub(super) fn certificate(
+        &self,
+        netuid: Netuid,
+        hotkey: &Hotkey,
+    ) -> Result<Option<Certificate>, ChainError> {
+        let slot = self.subnet(netuid)?.neurons.iter().find(|slot| slot.hotkey == *hotkey);
+        Ok(slot.and_then(|slot| slot.certificate.clone()))
+    }
+}

@@ -1,0 +1,153 @@
+//! The ledger for roles on other hosts: `weighhouse.v1.Chain` over gRPC.
+//!
+//! Every answer names the genesis, so that a client notices when it talks to another chain. Nothing here decides
+//! anything; strangers' bytes are bounded before they are read.
+
+mod connection;
+mod service;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use weighhouse_proto::v1::chain_server::ChainServer;
+use weighhouse_seams::{Clock, Listener};
+
+use super::Ledger;
+use super::extrinsic::EXTRINSIC_BYTES_MAX;
+use connection::Connection;
+use service::Service;
+
+/// The genesis hash in every answer's metadata, as hexadecimal digits.
+pub(super) const GENESIS_HEADER: &str = "x-weighhouse-genesis";
+
+/// One extrinsic and its frame.
+const REQUEST_BYTES_MAX: usize = EXTRINSIC_BYTES_MAX + 1024;
+const HEADER_BYTES_MAX: u32 = 8 * 1024;
+const FRAME_BYTES_MAX: u32 = 16 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+const RESET_STREAMS_MAX: usize = 64;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two tries after the listener failed (out of file descriptors, say).
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// What the server takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// Further connections are closed at once.
+    pub connections_max: usize,
+    /// Requests at once on one connection; further ones are refused.
+    pub streams_max: u32,
+    pub request_timeout: Duration,
+    /// How long `NextBlock` waits; below `request_timeout`.
+    pub next_block_wait: Duration,
+    /// A connection is closed after this long, to be made anew.
+    pub connection_age_max: Duration,
+    /// How long requests may take to finish after the shutdown began.
+    pub drain: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 256,
+            streams_max: 64,
+            request_timeout: Duration::from_secs(15),
+            next_block_wait: Duration::from_secs(10),
+            connection_age_max: Duration::from_secs(3600),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Serves until `shutdown`, then lets requests finish for `limits.drain` and closes what is left.
+pub async fn serve(
+    ledger: Ledger,
+    listener: Box<dyn Listener>,
+    limits: ServeLimits,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), tonic::transport::Error> {
+    let clock = Arc::clone(&ledger.0.clock);
+    let (stop, stopping) = watch::channel(false);
+    let (cut, cutting) = watch::channel(false);
+    let (accepted, incoming) = mpsc::channel::<std::io::Result<Connection>>(1);
+    let service = ChainServer::new(Service::new(ledger, limits.next_block_wait, stopping.clone()))
+        .max_decoding_message_size(REQUEST_BYTES_MAX);
+    let mut stopped = stopping.clone();
+    let server = server(&limits).add_service(service).serve_with_incoming_shutdown(
+        ReceiverStream::new(incoming),
+        async move {
+            // An error means that the sender is gone: the same as being told.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        },
+    );
+    let accept = accept(listener, accepted, limits.connections_max, cutting, Arc::clone(&clock));
+    let finish = async {
+        shutdown.await;
+        stop.send_replace(true);
+        clock.sleep(limits.drain).await;
+        cut.send_replace(true);
+        std::future::pending().await
+    };
+    let serving = async { tokio::join!(server, accept).0 };
+    tokio::select! {
+        served = serving => served,
+        never = finish => never,
+    }
+}
+
+fn server(limits: &ServeLimits) -> Server {
+    Server::builder()
+        .concurrency_limit_per_connection(usize::try_from(limits.streams_max).unwrap_or(usize::MAX))
+        .load_shed(true)
+        .timeout(limits.request_timeout)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(limits.streams_max)
+        .max_connection_age(limits.connection_age_max)
+        .max_connection_age_grace(limits.request_timeout)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_adaptive_window(Some(false))
+        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS_MAX))
+        .http2_max_local_error_reset_streams(Some(RESET_STREAMS_MAX))
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
+}
+
+/// Takes connections until the server stops reading them; then the port is free.
+async fn accept(
+    listener: Box<dyn Listener>,
+    accepted: mpsc::Sender<std::io::Result<Connection>>,
+    connections_max: usize,
+    cutting: watch::Receiver<bool>,
+    clock: Arc<dyn Clock>,
+) {
+    let slots = Arc::new(Semaphore::new(connections_max));
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = accepted.closed() => return,
+            next = listener.accept() => next,
+        };
+        match next {
+            Ok((io, peer)) => match Arc::clone(&slots).try_acquire_owned() {
+                Ok(slot) => {
+                    if accepted.send(Ok(Connection::new(io, slot, cutting.clone()))).await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) => tracing::warn!(%peer, connections_max, "connection closed: too many"),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted");
+                clock.sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}

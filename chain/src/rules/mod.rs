@@ -1,0 +1,12 @@
+//! The chain's rules as pure functions: what the ledger applies, and what a client can check before it signs.
+//!
+//! Nothing here changes state; figures and orders are those of the chain's runtime (spec 425).
+
+pub(crate) mod emission;
+pub(crate) mod hyperparameters;
+pub(crate) mod pruning;
+pub(crate) mod registration_price;
+pub(crate) mod schedule;
+pub(crate) mod weights;
+
+pub use weights::{Caller, WeightsView, check_set_weights, preflight};

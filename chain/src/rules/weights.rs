@@ -1,0 +1,147 @@
+//! The checks of `set_weights`, in the runtime's order (`internal_set_weights`, spec 425).
+
+use std::collections::BTreeSet;
+
+use weighhouse_scoring::conform::max_upscale;
+use weighhouse_scoring::yuma::check_vec_max_limited;
+use weighhouse_types::{Block, Hotkey, Hyperparameters, Netuid, Rao, SubnetState, Uid};
+
+use crate::{Refusal, SetWeights};
+
+/// Mechanisms of a subnet here.
+pub(crate) const MECHANISMS: u8 = 1;
+
+/// The row of the neuron that signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub uid: Uid,
+    pub stake: Rao,
+    pub validator_permit: bool,
+    /// The block of its last weights or its registration; 0 when it has neither.
+    pub last_update: Block,
+}
+
+/// What the checks look at.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightsView<'a> {
+    /// The block the call would be part of.
+    pub block: Block,
+    /// Registered neurons.
+    pub neurons: u16,
+    /// The uid of the owner's neuron.
+    pub owner: Option<Uid>,
+    /// `None` when the signing hotkey isn't registered.
+    pub caller: Option<Caller>,
+    pub hyperparameters: &'a Hyperparameters,
+}
+
+/// Whether a chain that shows this state would take the call in its next block.
+pub fn preflight(state: &SubnetState, hotkey: &Hotkey, call: &SetWeights) -> Result<(), Refusal> {
+    check_form(call)?;
+    if call.netuid != state.metagraph.netuid {
+        return Err(Refusal::SubnetNotExists { netuid: call.netuid });
+    }
+    let caller = state.metagraph.by_hotkey(hotkey).map(|neuron| Caller {
+        uid: neuron.uid,
+        stake: neuron.stake,
+        validator_permit: neuron.validator_permit,
+        last_update: neuron.last_update,
+    });
+    let view = WeightsView {
+        block: Block(state.head.number.0.saturating_add(1)),
+        neurons: u16::try_from(state.metagraph.neurons.len()).unwrap_or(u16::MAX),
+        owner: state.metagraph.owner,
+        caller,
+        hyperparameters: &state.hyperparameters,
+    };
+    check_set_weights(&view, call)
+}
+
+/// What needs no subnet to be seen.
+pub(crate) fn check_form(call: &SetWeights) -> Result<(), Refusal> {
+    if call.netuid == Netuid(0) {
+        return Err(Refusal::CanNotSetRootNetworkWeights);
+    }
+    if call.uids.len() != call.values.len() {
+        let (uids, values) = (count(call.uids.len()), count(call.values.len()));
+        return Err(Refusal::WeightVecNotEqualSize { uids, values });
+    }
+    Ok(())
+}
+
+/// All checks, each refused with the runtime's own error.
+pub fn check_set_weights(view: &WeightsView<'_>, call: &SetWeights) -> Result<(), Refusal> {
+    let rules = view.hyperparameters;
+    if rules.commit_reveal_weights_enabled {
+        return Err(Refusal::CommitRevealEnabled);
+    }
+    check_form(call)?;
+    if call.mechanism.0 >= MECHANISMS {
+        return Err(Refusal::MechanismDoesNotExist { mechanism: call.mechanism.0 });
+    }
+    if call.uids.len() > usize::from(view.neurons) {
+        let (uids, neurons) = (count(call.uids.len()), u32::from(view.neurons));
+        return Err(Refusal::UidsLengthExceedUidsInSubNet { uids, neurons });
+    }
+    let caller = view.caller.ok_or(Refusal::HotKeyNotRegisteredInSubNet)?;
+    let owner = view.owner == Some(caller.uid);
+    if caller.stake < rules.stake_threshold && !owner {
+        let missing = Rao(rules.stake_threshold.0 - caller.stake.0);
+        return Err(Refusal::NotEnoughStakeToSetWeights { missing });
+    }
+    if rules.weights_version_key != 0 && call.version_key < rules.weights_version_key {
+        return Err(Refusal::IncorrectWeightVersionKey { required: rules.weights_version_key });
+    }
+    check_rate(caller.last_update, view.block, rules.weights_set_rate_limit)?;
+    let own = is_self_weight(caller.uid, &call.uids, &call.values);
+    if !own && !owner && !caller.validator_permit {
+        return Err(Refusal::NeuronNoValidatorPermit);
+    }
+    check_uids(&call.uids, view.neurons)?;
+    if !own {
+        check_length(call.values.len(), view.neurons, rules.min_allowed_weights)?;
+        if !check_vec_max_limited(&max_upscale(&call.values), rules.max_weights_limit) {
+            return Err(Refusal::MaxWeightExceeded);
+        }
+    }
+    Ok(())
+}
+
+fn check_rate(last_update: Block, block: Block, limit: u64) -> Result<(), Refusal> {
+    let since = block.saturating_since(last_update);
+    if last_update == Block(0) || since >= limit {
+        return Ok(());
+    }
+    Err(Refusal::SettingWeightsTooFast { blocks: limit - since })
+}
+
+fn check_uids(uids: &[Uid], neurons: u16) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    if let Some(uid) = uids.iter().find(|uid| !seen.insert(**uid)) {
+        return Err(Refusal::DuplicateUids { uid: *uid });
+    }
+    match uids.iter().find(|uid| uid.0 >= neurons) {
+        Some(uid) => Err(Refusal::UidVecContainInvalidOne { uid: *uid }),
+        None => Ok(()),
+    }
+}
+
+fn check_length(length: usize, neurons: u16, min_allowed: u16) -> Result<(), Refusal> {
+    let minimum = neurons.min(min_allowed);
+    if length >= usize::from(minimum) {
+        return Ok(());
+    }
+    Err(Refusal::WeightVecLengthIsLow { length: count(length), minimum: u32::from(minimum) })
+}
+
+/// One weight, on oneself.
+fn is_self_weight(uid: Uid, uids: &[Uid], values: &[u16]) -> bool {
+    values.len() == 1 && uids.first() == Some(&uid)
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

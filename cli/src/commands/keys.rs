@@ -1,0 +1,148 @@
+//! Where passwords come from: a file descriptor, `BT_PW_*`, or a prompt; never the command line.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use weighhouse_wallet::{NaclError, coldkey};
+use weighhouse_wallet::folder::{Folder, WalletError};
+use weighhouse_wallet::keyfile::KeyfileError;
+use weighhouse_wallet::keypair::Keypair;
+use weighhouse_wallet::password::{Password, Unlock};
+
+use super::expand;
+use crate::failure::{Context, Exit, Failure};
+
+const WALLETS: &str = "~/.bittensor/wallets";
+
+/// Which wallet.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WalletArgs {
+    /// Wallet name
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub(crate) wallet: String,
+    /// Hotkey name within the wallet
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub(crate) hotkey: String,
+    #[command(flatten)]
+    pub(crate) at: WalletsDir,
+}
+
+/// Where wallets lie, and how to open encrypted ones.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WalletsDir {
+    /// Folder of wallets
+    #[arg(long, default_value = WALLETS, value_name = "DIR", env = "WEIGHHOUSE_WALLETS")]
+    pub(crate) wallet_path: PathBuf,
+    /// Read the password from this open file descriptor
+    #[arg(long, value_name = "FD")]
+    pub(crate) password_fd: Option<u32>,
+}
+
+impl WalletsDir {
+    pub(crate) fn base(&self) -> PathBuf {
+        expand(&self.wallet_path)
+    }
+
+    pub(crate) fn folder(&self, wallet: &str) -> Result<Folder, Failure> {
+        Folder::new(&self.base(), wallet).map_err(wallet_failure)
+    }
+
+    /// The password given by descriptor, if any.
+    pub(crate) fn given(&self) -> Result<Option<Password>, Failure> {
+        self.password_fd.map(read_descriptor).transpose()
+    }
+}
+
+impl WalletArgs {
+    pub(crate) fn folder(&self) -> Result<Folder, Failure> {
+        self.at.folder(&self.wallet)
+    }
+
+    pub(crate) fn open_hotkey(&self) -> Result<Keypair, Failure> {
+        let folder = self.folder()?;
+        unlocked(&self.at, |unlock| folder.open_hotkey(&self.hotkey, unlock))
+    }
+
+    /// For commands that a person runs: the only way to a coldkey's secret.
+    pub(crate) fn open_coldkey(&self) -> Result<Keypair, Failure> {
+        let folder = self.folder()?;
+        unlocked(&self.at, |unlock| coldkey::open(&folder, unlock))
+    }
+}
+
+/// Opens a daemon's hotkey: from the environment or not at all, never by prompt.
+pub(crate) fn daemon_hotkey(base: &Path, wallet: &str, hotkey: &str) -> Result<Keypair, Failure> {
+    let folder = Folder::new(&expand(base), wallet).map_err(wallet_failure)?;
+    folder.open_hotkey(hotkey, &Unlock { given: None, env: &environment }).map_err(wallet_failure)
+}
+
+pub(crate) fn default_wallets() -> PathBuf {
+    PathBuf::from(WALLETS)
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Tries without a prompt first; asks only where somebody is there to answer.
+fn unlocked(
+    at: &WalletsDir,
+    open: impl Fn(&Unlock<'_>) -> Result<Keypair, WalletError>,
+) -> Result<Keypair, Failure> {
+    let unlock = Unlock { given: at.given()?, env: &environment };
+    match open(&unlock) {
+        Err(WalletError::PasswordNeeded { path, .. }) if std::io::stdin().is_terminal() => {
+            let password = prompt(&format!("password of {}: ", path.display()))?;
+            open(&Unlock { given: Some(password), env: &environment }).map_err(wallet_failure)
+        }
+        other => other.map_err(wallet_failure),
+    }
+}
+
+/// A new password, typed twice.
+pub(crate) fn new_password(at: &WalletsDir, what: &str) -> Result<Password, Failure> {
+    if let Some(given) = at.given()? {
+        return Ok(given);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::config(format!(
+            "{what} wants a password and there is no terminal to ask on: use --password-fd, or --no-password to keep it in the clear"
+        )));
+    }
+    let first = prompt(&format!("new password for {what}: "))?;
+    let second = prompt("the same again: ")?;
+    if first != second {
+        return Err(Failure::config("the two passwords differ; nothing was written"));
+    }
+    Ok(first)
+}
+
+fn prompt(text: &str) -> Result<Password, Failure> {
+    let typed = rpassword::prompt_password(text).exit(Exit::Internal, "reading the password")?;
+    Ok(Password::new(typed.into_bytes()))
+}
+
+fn read_descriptor(descriptor: u32) -> Result<Password, Failure> {
+    // Reached by name, so that no raw descriptor has to be trusted.
+    let path = format!("/dev/fd/{descriptor}");
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(&path).exit(Exit::Config, format!("--password-fd {descriptor}"))?;
+    file.take(4096).read_to_end(&mut bytes).exit(Exit::Config, format!("--password-fd {descriptor}"))?;
+    while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        bytes.pop();
+    }
+    Ok(Password::new(bytes))
+}
+
+pub(crate) fn wallet_failure(error: WalletError) -> Failure {
+    let exit = match &error {
+        WalletError::NoWallet { .. } | WalletError::NoKey { .. } => Exit::Missing,
+        WalletError::Name { .. } | WalletError::Exists { .. } => Exit::Config,
+        WalletError::PasswordNeeded { .. } | WalletError::Password { .. } => Exit::Denied,
+        WalletError::Keyfile { source: KeyfileError::Nacl(NaclError::WrongPassword), .. } => Exit::Denied,
+        WalletError::Keyfile { .. } => Exit::Data,
+        WalletError::Io { .. } => Exit::Internal,
+    };
+    Failure::new(exit, error)
+}

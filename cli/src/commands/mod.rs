@@ -1,0 +1,81 @@
+//! One module per command; each is thin: arguments in, library calls, words out.
+
+pub(crate) mod audit;
+pub(crate) mod chain;
+pub(crate) mod keys;
+pub(crate) mod miner;
+pub(crate) mod model;
+pub(crate) mod proxy;
+pub(crate) mod validator;
+pub(crate) mod wallet;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use weighhouse_chain::ChainError;
+use weighhouse_chain::ledger::Remote;
+use weighhouse_seams::{DirStorage, SystemClock, TcpBound, TcpDialer};
+use weighhouse_types::Digest;
+
+use crate::failure::{Context, Exit, Failure};
+
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).exit(Exit::Missing, path.display())
+}
+
+/// Connects to a served ledger and pins its genesis.
+pub(crate) async fn connect(endpoint: &str, genesis: Option<Digest>) -> Result<Arc<Remote>, Failure> {
+    let remote = Remote::connect(endpoint, genesis, Arc::new(TcpDialer), Arc::new(SystemClock::new())).await;
+    remote.map(Arc::new).map_err(chain_failure)
+}
+
+pub(crate) fn chain_failure(error: ChainError) -> Failure {
+    let exit = match &error {
+        ChainError::Unreachable { .. } | ChainError::TimedOut { .. } | ChainError::NoBlock { .. } => Exit::Unavailable,
+        ChainError::WrongGenesis { .. } | ChainError::NoSubnet(_) => Exit::Config,
+        ChainError::State { .. } => Exit::Data,
+        ChainError::Refused(_) | ChainError::NotAccepted(_) | ChainError::Unsupported { .. } => Exit::Denied,
+        ChainError::Expired { .. } => Exit::Unavailable,
+        ChainError::Undecodable(_) => Exit::Internal,
+    };
+    let hint = match &error {
+        ChainError::Unreachable { .. } => "; is `weighhouse chain serve` running there?",
+        _ => "",
+    };
+    Failure::new(exit, format!("{error}{hint}"))
+}
+
+pub(crate) async fn bind(address: SocketAddr, key: &str) -> Result<TcpBound, Failure> {
+    let bound = TcpBound::bind(address).await;
+    bound.map_err(|error| {
+        let fix = if error.kind() == std::io::ErrorKind::AddrInUse {
+            format!("; another process has the port: stop it or choose another with `{key}`")
+        } else {
+            String::new()
+        };
+        Failure::new(Exit::Unavailable, format!("can't listen on {address}: {error}{fix}"))
+    })
+}
+
+pub(crate) fn open_dir(dir: &Path) -> Result<DirStorage, Failure> {
+    DirStorage::open(dir).exit(Exit::Unavailable, format!("can't use {}", dir.display()))
+}
+
+/// `~/` at the start of a path is the home folder.
+pub(crate) fn expand(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+/// Serves what is counted to Prometheus.
+pub(crate) fn serve_metrics(listen: Option<SocketAddr>) -> Result<(), Failure> {
+    let Some(address) = listen else { return Ok(()) };
+    let builder = metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(address);
+    builder.install().exit(
+        Exit::Unavailable,
+        format!("can't serve metrics on {address}: stop what has the port or change `metrics.listen`"),
+    )
+}

@@ -1,0 +1,104 @@
+//! `weighhouse validator`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use weighhouse_models::Builtin;
+use weighhouse_seams::{CpuPool, OsEntropy, SystemClock, TcpDialer};
+use weighhouse_tasks::Task;
+use weighhouse_validator::config::Config;
+use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
+
+use super::keys::{daemon_hotkey, default_wallets};
+use super::{chain_failure, connect, expand, open_dir, read_text, serve_metrics};
+use crate::failure::{Context, Exit, Failure};
+
+/// Ask miners, judge their answers, publish weights and confirm them.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  weighhouse validator --config validator.toml
+  weighhouse validator --config validator.toml --check    read the files, say what is wrong, and end")]
+pub(crate) struct Validator {
+    /// Configuration file; deploy/validator.toml shows every key
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only check the configuration, the task and the policy
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<(), Failure> {
+    let text = read_text(&args.config)?;
+    let config = Config::parse(&text).exit(Exit::Config, args.config.display())?;
+    let (task_file, task) = load_task(&config.task.file, &config.task.reference)?;
+    let policy = match &config.policy.file {
+        Some(path) => read_text(path)?,
+        None => weighhouse_scoring::policy::DEFAULT_POLICY.to_owned(),
+    };
+    weighhouse_scoring::Policy::parse(policy.as_bytes()).exit(Exit::Config, "policy")?;
+    if args.check {
+        return Ok(crate::output::line(format!("{}: valid", args.config.display()))?);
+    }
+    let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
+    let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
+    let storage = open_dir(&expand(&config.journal.dir))?;
+    let chain = connect(&config.chain.endpoint, config.chain.genesis).await?;
+    serve_metrics(config.metrics.listen)?;
+    metrics::describe();
+    tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.endpoint, "validator starting");
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let parts = Parts {
+        netuid: config.chain.netuid,
+        mechanism: config.chain.mechanism,
+        rounds: config.rounds,
+        publish: config.publish,
+        policy: policy.into_bytes(),
+        task_file: task_file.into_bytes(),
+        task: Arc::new(task),
+        keypair: Arc::new(keypair),
+        chain,
+        dialer: Arc::new(TcpDialer),
+        clock: Arc::new(SystemClock::new()),
+        entropy: Arc::new(OsEntropy),
+        storage: Arc::new(storage),
+        cpu: CpuPool::new(threads, 256),
+    };
+    let validator = Role::open(parts).await.map_err(role_failure)?;
+    validator.run(shutdown).await.map_err(role_failure)
+}
+
+/// A task file by path or built-in name, with the reference it names.
+pub(crate) fn load_task(file: &str, reference: &str) -> Result<(String, Task), Failure> {
+    let text = match builtin_task(file) {
+        Some(text) => text.to_owned(),
+        None => read_text(Path::new(file))?,
+    };
+    let weights = match reference.strip_prefix("digits-").and_then(|name| name.parse::<Builtin>().ok()) {
+        Some(builtin) => builtin.bytes().to_vec(),
+        None => std::fs::read(reference).exit(Exit::Missing, reference)?,
+    };
+    let task = Task::load(text.as_bytes(), &weights).exit(Exit::Config, file)?;
+    Ok((text, task))
+}
+
+fn builtin_task(name: &str) -> Option<&'static str> {
+    match name {
+        "digits-conformance" => Some(weighhouse_tasks::DIGITS_CONFORMANCE),
+        "digits-quality" => Some(weighhouse_tasks::DIGITS_QUALITY),
+        _ => None,
+    }
+}
+
+fn role_failure(error: ValidatorError) -> Failure {
+    let exit = match error {
+        ValidatorError::Chain(error) => return chain_failure(error),
+        ValidatorError::NotRegistered { .. } => Exit::Denied,
+        ValidatorError::Journal(_) | ValidatorError::Weigh(_) => Exit::Data,
+        ValidatorError::Policy(_) | ValidatorError::Task(_) => Exit::Config,
+        ValidatorError::Pool(_) => Exit::Internal,
+    };
+    Failure::new(exit, error)
+}

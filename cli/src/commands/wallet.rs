@@ -1,0 +1,269 @@
+//! `weighhouse wallet`: make, bring in, list, sign, verify.
+
+use std::io::Read;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use weighhouse_seams::OsEntropy;
+use weighhouse_types::{Coldkey, Hotkey};
+use weighhouse_wallet::folder::{Folder, Protect};
+use weighhouse_wallet::keypair::{self, Keypair};
+use weighhouse_wallet::{Overwrite, coldkey};
+
+use super::keys::{WalletArgs, WalletsDir, new_password, wallet_failure};
+use crate::failure::{Context, Exit, Failure};
+use crate::output::{self, Table};
+
+/// Make, import, list and use keys (Bittensor's wallet folders).
+#[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Examples:
+  weighhouse wallet create --wallet validator
+  weighhouse wallet import --wallet miner --no-password < words.txt
+  weighhouse wallet list --json
+  weighhouse wallet sign --wallet validator 'a message'")]
+pub(crate) enum Wallet {
+    /// Make a wallet: a coldkey under a password, and a hotkey in the clear
+    Create(Create),
+    /// Bring in a key: words or a key URI (such as //Alice) from standard input
+    Import(Import),
+    /// List wallets, hotkeys and addresses
+    List(List),
+    /// Sign a message with a hotkey
+    Sign(Sign),
+    /// Check a signature
+    Verify(Verify),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    wallet: WalletArgs,
+    /// Keep the coldkey in the clear
+    #[arg(long)]
+    no_password: bool,
+    /// Add only a hotkey to a wallet that exists
+    #[arg(long)]
+    hotkey_only: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    wallet: WalletArgs,
+    /// Import only the hotkey, or derive both keys from the same words
+    #[arg(long)]
+    hotkey_only: bool,
+    /// Keep the coldkey in the clear
+    #[arg(long)]
+    no_password: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    #[command(flatten)]
+    at: WalletsDir,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    wallet: WalletArgs,
+    message: String,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// Signer's address
+    #[arg(long, value_name = "SS58")]
+    address: Hotkey,
+    /// The signature, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    signature: String,
+    message: String,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Made {
+    wallet: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coldkey: Option<Coldkey>,
+    hotkey: Hotkey,
+    /// Shown once, kept nowhere but in the keyfile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coldkey_words: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hotkey_words: Option<String>,
+}
+
+pub(crate) fn run(command: Wallet) -> Result<(), Failure> {
+    match command {
+        Wallet::Create(args) => create(&args),
+        Wallet::Import(args) => import(&args),
+        Wallet::List(args) => list(&args),
+        Wallet::Sign(args) => sign(&args),
+        Wallet::Verify(args) => verify(&args),
+    }
+}
+
+fn create(args: &Create) -> Result<(), Failure> {
+    let folder = args.wallet.folder()?;
+    let hotkey_name = &args.wallet.hotkey;
+    refuse_existing(&folder, hotkey_name, !args.hotkey_only)?;
+    let mut made = Made {
+        wallet: args.wallet.wallet.clone(),
+        coldkey: None,
+        hotkey: Hotkey([0; 32]),
+        coldkey_words: None,
+        hotkey_words: None,
+    };
+    if !args.hotkey_only {
+        let (words, keypair) = Keypair::generate(&OsEntropy);
+        save_coldkey(&folder, &keypair, &args.wallet.at, args.no_password)?;
+        made.coldkey = Some(keypair.coldkey());
+        made.coldkey_words = Some(words.to_string());
+    }
+    let (words, keypair) = Keypair::generate(&OsEntropy);
+    save_hotkey(&folder, hotkey_name, &keypair)?;
+    made.hotkey = keypair.hotkey();
+    made.hotkey_words = Some(words.to_string());
+    show(&made, hotkey_name, args.json)
+}
+
+fn import(args: &Import) -> Result<(), Failure> {
+    let folder = args.wallet.folder()?;
+    refuse_existing(&folder, &args.wallet.hotkey, !args.hotkey_only)?;
+    let mut text = String::new();
+    std::io::stdin().take(4096).read_to_string(&mut text).exit(Exit::Config, "reading words from standard input")?;
+    let keypair = Keypair::from_uri(text.trim()).exit(Exit::Config, "standard input holds no words or key URI")?;
+    if !args.hotkey_only {
+        save_coldkey(&folder, &keypair, &args.wallet.at, args.no_password)?;
+    }
+    save_hotkey(&folder, &args.wallet.hotkey, &keypair)?;
+    let made = Made {
+        wallet: args.wallet.wallet.clone(),
+        coldkey: (!args.hotkey_only).then(|| keypair.coldkey()),
+        hotkey: keypair.hotkey(),
+        coldkey_words: None,
+        hotkey_words: None,
+    };
+    show(&made, &args.wallet.hotkey, args.json)
+}
+
+/// Both keys are looked at before either is written: half a wallet helps nobody.
+fn refuse_existing(folder: &Folder, hotkey: &str, coldkey: bool) -> Result<(), Failure> {
+    let path = folder.hotkey_path(hotkey).map_err(wallet_failure)?;
+    let taken = if path.exists() {
+        Some(path)
+    } else {
+        let path = folder.path().join("coldkey");
+        (coldkey && path.exists()).then_some(path)
+    };
+    match taken {
+        Some(path) => Err(Failure::config(format!(
+            "{}: exists already and was left as it is; choose another name, or --hotkey-only with a new --hotkey",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn save_coldkey(folder: &Folder, keypair: &Keypair, at: &WalletsDir, plain: bool) -> Result<(), Failure> {
+    if plain {
+        return coldkey::save(folder, keypair, Protect::Plain, Overwrite::Never).map_err(wallet_failure);
+    }
+    let password = new_password(at, "the coldkey")?;
+    output::note("encrypting the coldkey (a few seconds, 512 MiB) ...");
+    let protect = Protect::Password(&password, &OsEntropy);
+    coldkey::save(folder, keypair, protect, Overwrite::Never).map_err(wallet_failure)
+}
+
+fn save_hotkey(folder: &Folder, name: &str, keypair: &Keypair) -> Result<(), Failure> {
+    folder.save_hotkey(name, keypair, Protect::Plain, Overwrite::Never).map_err(wallet_failure)
+}
+
+fn show(made: &Made, hotkey_name: &str, json: bool) -> Result<(), Failure> {
+    if json {
+        return Ok(output::json(made)?);
+    }
+    if let Some(coldkey) = &made.coldkey {
+        output::line(format!("coldkey  {coldkey}  {}", made.wallet))?;
+    }
+    output::line(format!("hotkey   {}  {}/{hotkey_name}", made.hotkey, made.wallet))?;
+    for (key, words) in [("coldkey", &made.coldkey_words), ("hotkey", &made.hotkey_words)] {
+        if let Some(words) = words {
+            output::line(format!("{key} words, shown once; write them down: {words}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Listed {
+    wallet: String,
+    coldkey: Option<Coldkey>,
+    hotkeys: Vec<ListedHotkey>,
+}
+
+#[derive(Serialize)]
+struct ListedHotkey {
+    name: String,
+    /// Absent where the public file is missing and the keyfile is encrypted.
+    hotkey: Option<Hotkey>,
+}
+
+fn list(args: &List) -> Result<(), Failure> {
+    let base = args.at.base();
+    let mut all = Vec::new();
+    for wallet in Folder::wallets(&base).map_err(wallet_failure)? {
+        let folder = Folder::new(&base, &wallet).map_err(wallet_failure)?;
+        let names = folder.hotkeys().map_err(wallet_failure)?;
+        let hotkeys = names.into_iter().map(|name| ListedHotkey { hotkey: folder.hotkey(&name).ok(), name }).collect();
+        all.push(Listed { wallet, coldkey: folder.coldkey().ok(), hotkeys });
+    }
+    if args.json {
+        return Ok(output::json(&all)?);
+    }
+    let mut table = Table::new(&["<wallet", "<key", "<address"]);
+    let address = |key: Option<String>| key.unwrap_or_else(|| "(encrypted, no public file)".to_owned());
+    for listed in &all {
+        let coldkey = address(listed.coldkey.map(|key| key.to_string()));
+        table.row(vec![listed.wallet.clone(), "coldkey".into(), coldkey]);
+        for hotkey in &listed.hotkeys {
+            let shown = address(hotkey.hotkey.map(|key| key.to_string()));
+            table.row(vec![String::new(), hotkey.name.clone(), shown]);
+        }
+    }
+    Ok(table.print()?)
+}
+
+fn sign(args: &Sign) -> Result<(), Failure> {
+    let keypair = args.wallet.open_hotkey()?;
+    let signature = hex::encode(keypair.sign(args.message.as_bytes()));
+    if args.json {
+        return Ok(output::json(&serde_json::json!({ "address": keypair.hotkey(), "signature": signature }))?);
+    }
+    Ok(output::line(signature)?)
+}
+
+fn verify(args: &Verify) -> Result<(), Failure> {
+    let text = args.signature.strip_prefix("0x").unwrap_or(&args.signature);
+    let signature = hex::decode(text).exit(Exit::Config, "--signature")?;
+    let checked = keypair::verify(args.address.as_bytes(), args.message.as_bytes(), &signature);
+    if args.json {
+        output::json(&serde_json::json!({ "valid": checked.is_ok() }))?;
+    } else if checked.is_ok() {
+        output::line("valid")?;
+    }
+    checked.exit(Exit::Denied, "not valid")
+}

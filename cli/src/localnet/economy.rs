@@ -1,0 +1,132 @@
+//! Who takes part, with which keys and stakes, on which chain.
+
+use std::sync::Arc;
+
+use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, NeuronEntry, SubnetEntry};
+use weighhouse_types::{Digest, Hasher, Hyperparameters, Netuid, Rao, Uid};
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::failure::Failure;
+
+pub(super) const NETUID: Netuid = Netuid(1);
+/// Blocks per epoch.
+const TEMPO: u16 = 12;
+const EMISSION_PER_BLOCK: Rao = Rao(1_000_000_000);
+
+/// What a participant does. Only the localnet knows; no judge does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Validator,
+    /// Publishes what other validators published.
+    Copier,
+    /// Serves the reference model.
+    Honest,
+    /// Serves a model that is better than the reference.
+    Better,
+    /// Serves a model that is worse.
+    Weak,
+    /// Answers at random without running a model.
+    Lazy,
+    /// Returns NaN, or another shape than was asked for.
+    Nan,
+    /// Answers long after the deadline.
+    Slow,
+    /// Answers one round and is gone.
+    Offline,
+}
+
+impl Role {
+    pub(super) fn validates(self) -> bool {
+        matches!(self, Self::Validator | Self::Copier)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Participant {
+    pub(super) uid: Uid,
+    pub(super) persona: &'static str,
+    pub(super) role: Role,
+    pub(super) keypair: Arc<Keypair>,
+    pub(super) genesis_stake: Rao,
+}
+
+#[derive(Debug)]
+pub(super) struct Economy {
+    pub(super) participants: Vec<Participant>,
+    pub(super) genesis: Genesis,
+}
+
+/// Position is the uid; stakes in TAO.
+const CAST: [(&str, Role, u64); 14] = [
+    ("honest-a", Role::Validator, 40_000),
+    ("honest-b", Role::Validator, 30_000),
+    ("honest-c", Role::Validator, 20_000),
+    ("copier", Role::Copier, 10_000),
+    ("honest-1", Role::Honest, 0),
+    ("honest-2", Role::Honest, 0),
+    ("honest-3", Role::Honest, 0),
+    ("honest-4", Role::Honest, 0),
+    ("better", Role::Better, 0),
+    ("weak", Role::Weak, 0),
+    ("lazy", Role::Lazy, 0),
+    ("nan", Role::Nan, 0),
+    ("slow", Role::Slow, 0),
+    ("offline", Role::Offline, 0),
+];
+
+impl Economy {
+    pub(super) fn new(seed: u64) -> Result<Self, Failure> {
+        let participants: Vec<_> = CAST
+            .iter()
+            .zip(0..)
+            .map(|((persona, role, stake), uid)| Participant {
+                uid: Uid(uid),
+                persona,
+                role: *role,
+                keypair: Arc::new(keypair(seed, persona, "hotkey")),
+                genesis_stake: Rao::from_tao(*stake),
+            })
+            .collect();
+        let neurons = participants.iter().map(|participant| NeuronEntry {
+            hotkey: participant.keypair.hotkey(),
+            coldkey: keypair(seed, participant.persona, "coldkey").coldkey(),
+            stake: participant.genesis_stake,
+            validator_permit: participant.role.validates(),
+        });
+        let owner = keypair(seed, "owner", "coldkey");
+        let subnet = SubnetEntry {
+            netuid: NETUID,
+            owner_coldkey: owner.coldkey(),
+            owner_hotkey: keypair(seed, "owner", "hotkey").hotkey(),
+            emission_per_block: EMISSION_PER_BLOCK,
+            registration_price: Rao(100_000_000),
+            hyperparameters: Hyperparameters {
+                tempo: TEMPO,
+                max_allowed_validators: 4,
+                min_allowed_weights: 1,
+                weights_set_rate_limit: 3,
+                serving_rate_limit: 0,
+                ..Hyperparameters::default()
+            },
+            neurons: neurons.collect(),
+        };
+        let genesis = Genesis::new(GenesisFile {
+            name: format!("localnet-{seed}"),
+            block_time: BlockTime::OnDemand,
+            beacon_seed: Some(derive(seed, "beacon", "")),
+            accounts: Vec::new(),
+            subnets: vec![subnet],
+        })
+        .map_err(Failure::internal)?;
+        Ok(Self { participants, genesis })
+    }
+}
+
+/// Everything random in a localnet comes from its seed, one domain per use.
+pub(super) fn derive(seed: u64, who: &str, what: &str) -> Digest {
+    Hasher::new("weighhouse/localnet/v1").part(&seed.to_le_bytes()).part(who.as_bytes()).part(what.as_bytes()).finish()
+}
+
+fn keypair(seed: u64, who: &str, what: &str) -> Keypair {
+    Keypair::from_seed(derive(seed, who, what).as_bytes())
+}

@@ -1,0 +1,59 @@
+//! `weighhouse localnet`: the whole economy in one process, over real sockets, in lockstep with its blocks.
+//!
+//! A block is produced once every validator has worked through the one before, so that the same seed gives the same
+//! weights however fast the machine is. State lies in `--dir`; a killed run goes on from there.
+
+mod copier;
+mod economy;
+mod personas;
+mod report;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use run::run;
+
+/// Run ledger, validators and miners in one process and print each epoch's outcome.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  weighhouse localnet                                  until Ctrl-C
+  weighhouse localnet --epochs 5 --mode quality        a better model earns most
+  weighhouse localnet --epochs 3 --json | tail -n 1    who earned what, for machines
+  weighhouse localnet --dir ./net                      keep the state; run again to resume")]
+pub(crate) struct Localnet {
+    /// What is paid: fidelity to the reference model, or quality against the truth
+    #[arg(long, value_enum, default_value_t = Mode::Conformance)]
+    mode: Mode,
+    /// End after so many epochs of this run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
+    /// Keys, beacon and challenges follow from it; a kept state has its own
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Keep the state here and resume from it; a temporary folder otherwise
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// One JSON object per epoch, and a last one with everybody's earnings
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    Conformance,
+    Quality,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Conformance => "conformance",
+            Self::Quality => "quality",
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The segment that is being written: what is committed, and what waits for the next commit.
+
+use std::collections::HashMap;
+use std::io;
+
+use weighhouse_merkle::{Frontier, leaf_hash};
+use weighhouse_seams::AppendFile;
+use weighhouse_types::{Digest, Record};
+
+use crate::error::{Defect, JournalError, SegmentError};
+use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, SegmentHeader, seal};
+use crate::journal::Limits;
+use crate::scan::{self, Entry, Place, Stop};
+
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) header: SegmentHeader,
+    file: Box<dyn AppendFile>,
+    first_seal: Digest,
+    /// The last batch's.
+    seal: Digest,
+    end: u64,
+    pub(crate) log: Frontier,
+    /// Without the blobs, whose bytes stay in the file.
+    pub(crate) records: Vec<Record>,
+    blobs: HashMap<Digest, Place>,
+    pending: Pending,
+}
+
+/// Records of the next batch, encoded as they will stand in the file. Dropped if never committed.
+#[derive(Debug)]
+struct Pending {
+    /// The batch from its header on; the header is filled in by the commit.
+    bytes: Vec<u8>,
+    leaves: Vec<Digest>,
+    records: Vec<Record>,
+    blobs: HashMap<Digest, Place>,
+}
+
+impl Pending {
+    fn new() -> Self {
+        Self {
+            bytes: vec![0; BATCH_HEADER_BYTES],
+            leaves: Vec::new(),
+            records: Vec::new(),
+            blobs: HashMap::new(),
+        }
+    }
+}
+
+/// Why a segment's file does not become the current one.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    Io(io::Error),
+    Segment(SegmentError),
+    OtherOwner(SegmentHeader),
+}
+
+impl Current {
+    /// A segment that holds its header and nothing else.
+    pub(crate) fn fresh(file: Box<dyn AppendFile>, header: SegmentHeader) -> Self {
+        let first_seal = header.first_seal();
+        Self {
+            header,
+            file,
+            first_seal,
+            seal: first_seal,
+            end: HEADER_BYTES as u64,
+            log: Frontier::new(),
+            records: Vec::new(),
+            blobs: HashMap::new(),
+            pending: Pending::new(),
+        }
+    }
+
+    /// Reads a segment's file to its end, or up to a torn last batch.
+    pub(crate) fn load(
+        mut file: Box<dyn AppendFile>,
+        expected: SegmentHeader,
+    ) -> Result<(Self, Option<Stop>), LoadError> {
+        let header = scan::read_header(&mut file).map_err(LoadError::Io)?;
+        let (header, first_seal) = header.map_err(LoadError::Segment)?;
+        if header != expected {
+            return Err(LoadError::OtherOwner(header));
+        }
+        let (mut records, mut blobs) = (Vec::new(), HashMap::new());
+        let scanned =
+            scan::scan(&mut file, &header, &first_seal, |Entry { place, record, .. }| match &record {
+                Record::Blob { bytes } => {
+                    blobs.insert(Digest::of(bytes), place);
+                }
+                _ => records.push(record),
+            });
+        let scanned = scanned.map_err(LoadError::Io)?;
+        match scanned.stop {
+            Some(Stop { error, torn: false }) => Err(LoadError::Segment(error)),
+            torn => {
+                let fresh = Self::fresh(file, header);
+                let loaded =
+                    Self { seal: scanned.seal, end: scanned.end, log: scanned.log, records, blobs, ..fresh };
+                Ok((loaded, torn))
+            }
+        }
+    }
+
+    /// What stands behind the last whole batch.
+    pub(crate) fn tail(&mut self) -> io::Result<Vec<u8>> {
+        let length = self.file.len()?.saturating_sub(self.end);
+        scan::read(&mut self.file, self.end, length)
+    }
+
+    pub(crate) fn cut_tail(&mut self) -> io::Result<()> {
+        self.file.truncate(self.end)
+    }
+
+    /// A process that was killed leaves whole batches that no sync has reached.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    pub(crate) fn uncommitted(&self) -> usize {
+        self.pending.leaves.len()
+    }
+
+    /// The record's index; a blob that the segment has keeps the index it has.
+    pub(crate) fn append(&mut self, record: Record, limits: &Limits) -> Result<u64, JournalError> {
+        if !self.header.owns(&record) {
+            return Err(JournalError::Misplaced { epoch: self.header.epoch });
+        }
+        let blob = match &record {
+            Record::Blob { bytes } => Some(Digest::of(bytes)),
+            _ => None,
+        };
+        if let Some(known) = blob.and_then(|digest| self.place(&digest)) {
+            return Ok(known.index);
+        }
+        let payload = format::payload(&record);
+        if payload.len() > limits.record_bytes {
+            return Err(JournalError::RecordTooLarge { bytes: payload.len(), limit: limits.record_bytes });
+        }
+        if self.pending.bytes.len() + LENGTH_BYTES + payload.len() > limits.batch_bytes {
+            return Err(JournalError::BatchFull { limit: limits.batch_bytes });
+        }
+        let index = self.log.size() + self.pending.leaves.len() as u64;
+        if index >= limits.segment_records {
+            return Err(JournalError::SegmentFull {
+                epoch: self.header.epoch,
+                limit: limits.segment_records,
+            });
+        }
+        let length = u32::try_from(payload.len()).expect("the record limit is below 4 GiB");
+        self.pending.bytes.extend(length.to_le_bytes());
+        let offset = self.end + self.pending.bytes.len() as u64;
+        self.pending.bytes.extend(&payload);
+        self.pending.leaves.push(leaf_hash(&payload));
+        match blob {
+            Some(digest) => {
+                self.pending.blobs.insert(digest, Place { index, offset, length: payload.len() });
+            }
+            None => self.pending.records.push(record),
+        }
+        Ok(index)
+    }
+
+    pub(crate) fn has_blob(&self, digest: &Digest) -> bool {
+        self.place(digest).is_some()
+    }
+
+    fn place(&self, digest: &Digest) -> Option<&Place> {
+        self.blobs.get(digest).or_else(|| self.pending.blobs.get(digest))
+    }
+
+    /// Writes what is pending as one batch and syncs it. After an error the file's tail is unknown.
+    pub(crate) fn commit(&mut self) -> io::Result<()> {
+        if self.pending.leaves.is_empty() {
+            return Ok(());
+        }
+        let Pending { mut bytes, leaves, records, blobs } =
+            std::mem::replace(&mut self.pending, Pending::new());
+        let header = BatchHeader {
+            offset: self.end,
+            length: u32::try_from(bytes.len() - BATCH_HEADER_BYTES).expect("the batch limit is below 4 GiB"),
+            records: u32::try_from(leaves.len()).expect("each record takes bytes of a batch below 4 GiB"),
+        };
+        let header_bytes = header.to_bytes(&self.first_seal);
+        let seal = seal(&self.seal, &header_bytes, &leaves);
+        bytes[..BATCH_HEADER_BYTES].copy_from_slice(&header_bytes);
+        bytes.extend(seal.as_bytes());
+        self.file.append(&bytes)?;
+        self.file.sync()?;
+        self.end = header.end();
+        self.seal = seal;
+        self.log.extend(leaves);
+        self.records.extend(records);
+        self.blobs.extend(blobs);
+        Ok(())
+    }
+
+    /// The bytes of a committed blob, `None` where there is none; read from the file and checked anew.
+    pub(crate) fn blob(&mut self, digest: &Digest) -> Result<Option<Vec<u8>>, LoadError> {
+        let Some(Place { index, offset, length }) = self.blobs.get(digest).copied() else {
+            return Ok(None);
+        };
+        let payload = scan::read(&mut self.file, offset, length as u64).map_err(LoadError::Io)?;
+        match format::record(&payload, index) {
+            Ok(Record::Blob { bytes }) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
+            _ => Err(LoadError::Segment(SegmentError { offset, cause: Defect::Seal })),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The bytes of a segment: names, headers, seals. The table is in the crate's own documentation.
+
+use std::fmt;
+
+use parity_scale_codec::{Decode, DecodeAll, Encode};
+use sha2::{Digest as _, Sha256};
+use weighhouse_types::{Digest, Epoch, Hasher, Hotkey, MechId, Netuid, RECORD_VERSION, Record};
+
+use crate::error::Defect;
+
+/// The version of the file format. A reader refuses any other.
+pub const FORMAT_VERSION: u16 = 1;
+/// The largest payload of one record, in bytes.
+pub const RECORD_BYTES_MAX: usize = 64 << 20;
+
+const MAGIC: [u8; 8] = *b"weighjnl";
+const BATCH_MAGIC: [u8; 4] = *b"wjb1";
+const SCALE_HEADER_BYTES: usize = 8 + 32 + 2 + 1 + 32;
+pub(crate) const HEADER_BYTES: usize = 8 + 2 + SCALE_HEADER_BYTES + 32;
+pub(crate) const BATCH_HEADER_BYTES: usize = 20;
+pub(crate) const SEAL_BYTES: usize = 32;
+pub(crate) const LENGTH_BYTES: usize = 4;
+
+/// Whose journal it is: one validator's, on one subnet's mechanism of one chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Identity {
+    pub genesis: Digest,
+    pub netuid: Netuid,
+    pub mechanism: MechId,
+    pub validator: Hotkey,
+}
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SegmentHeader {
+    pub epoch: Epoch,
+    pub identity: Identity,
+}
+
+impl fmt::Display for SegmentHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Identity { genesis, netuid, mechanism, validator } = self.identity;
+        let epoch = self.epoch;
+        write!(
+            f,
+            "validator {validator}, epoch {epoch}, netuid {netuid}, mechanism {mechanism}, genesis {genesis}"
+        )
+    }
+}
+
+impl SegmentHeader {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.to_unsealed_bytes();
+        bytes.extend(self.first_seal().as_bytes());
+        bytes
+    }
+
+    pub(crate) fn first_seal(self) -> Digest {
+        Digest::of(&self.to_unsealed_bytes())
+    }
+
+    fn to_unsealed_bytes(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(FORMAT_VERSION.to_le_bytes());
+        self.encode_to(&mut bytes);
+        bytes
+    }
+
+    /// The header and the first seal.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<(Self, Digest), Defect> {
+        let rest = bytes.strip_prefix(&MAGIC).ok_or(match bytes.len() {
+            0..HEADER_BYTES => Defect::HeaderMissing,
+            _ => Defect::Magic,
+        })?;
+        let (version, _) = rest.split_first_chunk().ok_or(Defect::HeaderMissing)?;
+        let found = u16::from_le_bytes(*version);
+        if found != FORMAT_VERSION {
+            return Err(Defect::FormatVersion { found });
+        }
+        let header = bytes.get(..HEADER_BYTES).ok_or(Defect::HeaderMissing)?;
+        let (body, checksum) = header.split_at(HEADER_BYTES - SEAL_BYTES);
+        let seal = Digest::of(body);
+        if seal.as_bytes() != checksum {
+            return Err(Defect::HeaderChecksum);
+        }
+        let decoded = Self::decode_all(&mut &body[MAGIC.len() + size_of::<u16>()..]);
+        Ok((decoded.map_err(|_| Defect::HeaderChecksum)?, seal))
+    }
+
+    /// Whether a record may stand in this segment. News of an intent may come after its epoch has ended.
+    pub(crate) fn owns(&self, record: &Record) -> bool {
+        match record {
+            Record::Blob { .. } => true,
+            Record::EpochOpened(context) => {
+                let identity = Identity {
+                    genesis: context.genesis,
+                    netuid: context.netuid,
+                    mechanism: context.mechanism,
+                    validator: context.validator,
+                };
+                *self == Self { epoch: context.epoch, identity }
+            }
+            Record::Asked(asked) => asked.epoch == self.epoch,
+            Record::Judged(judged) => judged.epoch == self.epoch,
+            Record::Intent(intent) => intent.epoch == self.epoch,
+            Record::IntentUpdate(update) => update.epoch <= self.epoch,
+            Record::Abstained { epoch, .. } | Record::Departed { epoch, .. } => *epoch == self.epoch,
+        }
+    }
+}
+
+/// A batch's header: enough to skip it without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchHeader {
+    /// Where the batch starts in the file.
+    pub(crate) offset: u64,
+    /// Bytes of the body.
+    pub(crate) length: u32,
+    pub(crate) records: u32,
+}
+
+impl BatchHeader {
+    /// `first_seal` is the file header's.
+    pub(crate) fn to_bytes(self, first_seal: &Digest) -> [u8; BATCH_HEADER_BYTES] {
+        let mut bytes = [0; BATCH_HEADER_BYTES];
+        bytes[..4].copy_from_slice(&BATCH_MAGIC);
+        bytes[4..8].copy_from_slice(&self.length.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.records.to_le_bytes());
+        let check = Hasher::new("weighhouse/journal/batch/v1")
+            .part(first_seal.as_bytes())
+            .part(&self.offset.to_le_bytes())
+            .part(&bytes[..12])
+            .finish();
+        bytes[12..].copy_from_slice(&check.as_bytes()[..8]);
+        bytes
+    }
+
+    /// `None` unless these bytes are the intact header of a batch at this offset.
+    pub(crate) fn from_bytes(bytes: &[u8], offset: u64, first_seal: &Digest) -> Option<Self> {
+        let bytes: &[u8; BATCH_HEADER_BYTES] = bytes.first_chunk()?;
+        let (magic, rest) = bytes.split_first_chunk::<4>()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (records, _) = rest.split_first_chunk()?;
+        let header =
+            Self { offset, length: u32::from_le_bytes(*length), records: u32::from_le_bytes(*records) };
+        (*magic == BATCH_MAGIC && header.records > 0 && header.to_bytes(first_seal) == *bytes)
+            .then_some(header)
+    }
+
+    /// Where the next batch starts.
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + (BATCH_HEADER_BYTES + SEAL_BYTES) as u64 + u64::from(self.length)
+    }
+
+    pub(crate) fn could_start(bytes: &[u8]) -> bool {
+        bytes.starts_with(&BATCH_MAGIC)
+    }
+}
+
+/// The hash that closes a batch.
+pub(crate) fn seal(before: &Digest, header: &[u8; BATCH_HEADER_BYTES], leaves: &[Digest]) -> Digest {
+    let mut hash = Sha256::new().chain_update(b"weighhouse/journal/seal/v1").chain_update(before.as_bytes());
+    hash.update(header);
+    leaves.iter().for_each(|leaf| hash.update(leaf.as_bytes()));
+    Digest(hash.finalize().into())
+}
+
+/// What a record's leaf is made of.
+pub(crate) fn payload(record: &Record) -> Vec<u8> {
+    let mut bytes = RECORD_VERSION.to_le_bytes().to_vec();
+    record.encode_to(&mut bytes);
+    bytes
+}
+
+pub(crate) fn record(payload: &[u8], index: u64) -> Result<Record, Defect> {
+    let Some((version, mut rest)) = payload.split_first_chunk() else {
+        return Err(Defect::Record { index, why: "it has no version".to_owned() });
+    };
+    let found = u16::from_le_bytes(*version);
+    if found != RECORD_VERSION {
+        return Err(Defect::RecordVersion { index, found, supported: RECORD_VERSION });
+    }
+    Record::decode_all(&mut rest).map_err(|error| Defect::Record { index, why: error.to_string() })
+}
+
+/// The file that holds an epoch.
+pub fn segment_name(epoch: Epoch) -> String {
+    format!("epoch-{:020}.wj", epoch.0)
+}
+
+/// `None` for every other file that may lie in the folder.
+pub(crate) fn epoch_of_name(name: &str) -> Option<Epoch> {
+    let epoch = Epoch(name.strip_prefix("epoch-")?.strip_suffix(".wj")?.parse().ok()?);
+    (segment_name(epoch) == name).then_some(epoch)
+}

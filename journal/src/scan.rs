@@ -1,0 +1,245 @@
+//! Walking a segment's batches, from memory or from a file, up to the first thing that is wrong.
+
+use std::convert::Infallible;
+use std::io;
+
+use weighhouse_merkle::{Frontier, leaf_hash};
+use weighhouse_seams::AppendFile;
+use weighhouse_types::{Digest, Record};
+
+use crate::error::{Defect, SegmentError};
+use crate::format::{
+    self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, SEAL_BYTES, SegmentHeader, seal,
+};
+
+/// The smallest unit that a disk writes whole.
+const SECTOR_BYTES: u64 = 512;
+/// How much of a file is searched at a time for a batch behind a damaged one.
+const WINDOW_BYTES: usize = 64 << 10;
+
+/// Bytes of a known length. Reads stay within it.
+pub(crate) trait Source {
+    type Error;
+
+    fn length(&self) -> Result<u64, Self::Error>;
+    fn fill(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), Self::Error>;
+}
+
+impl Source for &[u8] {
+    type Error = Infallible;
+
+    fn length(&self) -> Result<u64, Infallible> {
+        Ok(self.len() as u64)
+    }
+
+    fn fill(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), Infallible> {
+        let start = usize::try_from(offset).expect("an offset within bytes in memory");
+        bytes.copy_from_slice(&self[start..start + bytes.len()]);
+        Ok(())
+    }
+}
+
+impl Source for Box<dyn AppendFile> {
+    type Error = io::Error;
+
+    fn length(&self) -> io::Result<u64> {
+        self.len()
+    }
+
+    fn fill(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.read_at(offset, bytes)
+    }
+}
+
+/// One record of a whole batch.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) place: Place,
+    pub(crate) leaf: Digest,
+    pub(crate) record: Record,
+}
+
+/// Where a record's payload is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The position among the segment's records.
+    pub(crate) index: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: usize,
+}
+
+/// How far a segment can be read.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    /// The end of the last whole batch.
+    pub(crate) end: u64,
+    /// That batch's seal.
+    pub(crate) seal: Digest,
+    pub(crate) log: Frontier,
+    /// Why the rest can't be read, if there is a rest.
+    pub(crate) stop: Option<Stop>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) error: SegmentError,
+    /// A crash explains it: this is the last batch and its commit never returned.
+    pub(crate) torn: bool,
+}
+
+/// The header and the first seal.
+pub(crate) fn read_header<S: Source>(
+    source: &mut S,
+) -> Result<Result<(SegmentHeader, Digest), SegmentError>, S::Error> {
+    let present = source.length()?.min(HEADER_BYTES as u64);
+    let bytes = read(source, 0, present)?;
+    Ok(SegmentHeader::from_bytes(&bytes).map_err(|cause| SegmentError { offset: 0, cause }))
+}
+
+/// Hands over the records of every whole batch behind the header.
+pub(crate) fn scan<S: Source>(
+    source: &mut S,
+    header: &SegmentHeader,
+    first_seal: &Digest,
+    mut keep: impl FnMut(Entry),
+) -> Result<Scanned, S::Error> {
+    let length = source.length()?;
+    let mut scanned =
+        Scanned { end: HEADER_BYTES as u64, seal: *first_seal, log: Frontier::new(), stop: None };
+    while scanned.end < length {
+        let walk = Walk { at: scanned.end, length, first_seal, before: &scanned.seal };
+        let read = match read_batch(source, &walk)? {
+            Ok(batch) => decode(&batch, header, scanned.log.size()).map(|entries| (batch, entries)),
+            Err(stop) => Err(stop),
+        };
+        match read {
+            Err(stop) => {
+                scanned.stop = Some(stop);
+                break;
+            }
+            Ok((batch, entries)) => {
+                scanned.end = batch.header.end();
+                scanned.seal = batch.seal;
+                scanned.log.extend(entries.iter().map(|entry| entry.leaf));
+                entries.into_iter().for_each(&mut keep);
+            }
+        }
+    }
+    Ok(scanned)
+}
+
+/// Where a walk stands, and what the next batch is checked against.
+struct Walk<'a> {
+    at: u64,
+    /// The file's.
+    length: u64,
+    first_seal: &'a Digest,
+    /// The seal of the batch before.
+    before: &'a Digest,
+}
+
+impl Walk<'_> {
+    fn stop(&self, cause: Defect, torn: bool) -> Stop {
+        Stop { error: SegmentError { offset: self.at, cause }, torn }
+    }
+}
+
+/// A batch whose seal is right.
+struct Batch {
+    header: BatchHeader,
+    body: Vec<u8>,
+    /// Of the payloads, within the body, with their leaf hashes.
+    payloads: Vec<(std::ops::Range<usize>, Digest)>,
+    seal: Digest,
+}
+
+fn read_batch<S: Source>(source: &mut S, walk: &Walk<'_>) -> Result<Result<Batch, Stop>, S::Error> {
+    let remaining = walk.length - walk.at;
+    if remaining < BATCH_HEADER_BYTES as u64 {
+        return Ok(Err(walk.stop(Defect::BatchCutShort, true)));
+    }
+    let header_bytes = read(source, walk.at, BATCH_HEADER_BYTES as u64)?;
+    let Some(header) = BatchHeader::from_bytes(&header_bytes, walk.at, walk.first_seal) else {
+        // A last batch whose first sector was never written; with another batch behind it, it was not the last.
+        let torn = has_unwritten_sector(&header_bytes, walk.at) && !has_batch_behind(source, walk)?;
+        return Ok(Err(walk.stop(Defect::BatchHeader, torn)));
+    };
+    if header.end() > walk.length {
+        return Ok(Err(walk.stop(Defect::BatchCutShort, true)));
+    }
+    let body_at = walk.at + BATCH_HEADER_BYTES as u64;
+    let mut body = read(source, body_at, u64::from(header.length) + SEAL_BYTES as u64)?;
+    let written = body.split_off(body.len() - SEAL_BYTES);
+    if let Some(payloads) = split(&body, header.records) {
+        let leaves: Vec<Digest> = payloads.iter().map(|(_, leaf)| *leaf).collect();
+        let computed = seal(walk.before, &header.to_bytes(walk.first_seal), &leaves);
+        if written == computed.as_bytes() {
+            return Ok(Ok(Batch { header, body, payloads, seal: computed }));
+        }
+    }
+    body.extend(written);
+    // The sector that holds the end of the intact header was written, whatever else it holds.
+    let in_that_sector = (body_at.next_multiple_of(SECTOR_BYTES) - body_at) as usize;
+    let rest = body.get(in_that_sector..).unwrap_or_default();
+    let torn = header.end() == walk.length && has_unwritten_sector(rest, body_at + in_that_sector as u64);
+    Ok(Err(walk.stop(Defect::Seal, torn)))
+}
+
+/// The payloads of a body; `None` unless they fill it exactly.
+fn split(body: &[u8], records: u32) -> Option<Vec<(std::ops::Range<usize>, Digest)>> {
+    let mut payloads = Vec::new();
+    let mut at = 0;
+    while at < body.len() {
+        let length: &[u8; LENGTH_BYTES] = body[at..].first_chunk()?;
+        let start = at + LENGTH_BYTES;
+        at = start.checked_add(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        payloads.push((start..at, leaf_hash(body.get(start..at)?)));
+    }
+    (payloads.len() as u64 == u64::from(records)).then_some(payloads)
+}
+
+fn decode(batch: &Batch, header: &SegmentHeader, first_index: u64) -> Result<Vec<Entry>, Stop> {
+    let mut entries = Vec::with_capacity(batch.payloads.len());
+    for (index, (range, leaf)) in (first_index..).zip(&batch.payloads) {
+        let offset = batch.header.offset + (BATCH_HEADER_BYTES + range.start) as u64;
+        let stop = |cause| Stop { error: SegmentError { offset, cause }, torn: false };
+        let record = format::record(&batch.body[range.clone()], index).map_err(stop)?;
+        if !header.owns(&record) {
+            return Err(stop(Defect::Misplaced { index }));
+        }
+        entries.push(Entry { place: Place { index, offset, length: range.len() }, leaf: *leaf, record });
+    }
+    Ok(entries)
+}
+
+pub(crate) fn read<S: Source>(source: &mut S, offset: u64, length: u64) -> Result<Vec<u8>, S::Error> {
+    let mut bytes = vec![0; usize::try_from(length).expect("files fit the address space")];
+    source.fill(offset, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether some sector's share of these bytes of a file is all zeros.
+fn has_unwritten_sector(bytes: &[u8], offset: u64) -> bool {
+    let to_boundary = (SECTOR_BYTES - offset % SECTOR_BYTES) as usize;
+    let (first, rest) = bytes.split_at(to_boundary.min(bytes.len()));
+    let mut sectors = std::iter::once(first).chain(rest.chunks(SECTOR_BYTES as usize));
+    sectors.any(|sector| !sector.is_empty() && sector.iter().all(|byte| *byte == 0))
+}
+
+fn has_batch_behind<S: Source>(source: &mut S, walk: &Walk<'_>) -> Result<bool, S::Error> {
+    let mut at = walk.at + 1;
+    while at < walk.length {
+        let window = read(source, at, (walk.length - at).min((WINDOW_BYTES + BATCH_HEADER_BYTES) as u64))?;
+        for start in 0..window.len().min(WINDOW_BYTES) {
+            let bytes = &window[start..];
+            let offset = at + start as u64;
+            if BatchHeader::could_start(bytes)
+                && BatchHeader::from_bytes(bytes, offset, walk.first_seal).is_some()
+            {
+                return Ok(true);
+            }
+        }
+        at += WINDOW_BYTES as u64;
+    }
+    Ok(false)
+}

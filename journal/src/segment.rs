@@ -1,0 +1,83 @@
+//! One epoch's evidence as an auditor reads it: from the bytes of one file, with nothing else at hand.
+
+use std::collections::HashMap;
+
+use weighhouse_merkle as merkle;
+use weighhouse_types::{Digest, Record};
+
+use crate::error::SegmentError;
+use crate::format::{self, SegmentHeader};
+use crate::scan;
+
+/// A whole and undamaged segment.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    header: SegmentHeader,
+    records: Vec<Record>,
+    leaves: Vec<Digest>,
+    /// Positions among the records.
+    blobs: HashMap<Digest, usize>,
+}
+
+impl Segment {
+    /// # Errors
+    /// The first thing that is wrong with the bytes, a torn last batch included.
+    pub fn read(mut bytes: &[u8]) -> Result<Self, SegmentError> {
+        let Ok(header) = scan::read_header(&mut bytes);
+        let (header, first_seal) = header?;
+        let mut segment = Self { header, records: Vec::new(), leaves: Vec::new(), blobs: HashMap::new() };
+        let Ok(scanned) = scan::scan(&mut bytes, &header, &first_seal, |entry| {
+            if let Record::Blob { bytes } = &entry.record {
+                segment.blobs.insert(Digest::of(bytes), segment.records.len());
+            }
+            segment.records.push(entry.record);
+            segment.leaves.push(entry.leaf);
+        });
+        match scanned.stop {
+            Some(stop) => Err(stop.error),
+            None => Ok(segment),
+        }
+    }
+
+    pub fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
+    /// Every record, blobs included. The position is the leaf's index in the Merkle tree.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub fn into_records(self) -> Vec<Record> {
+        self.records
+    }
+
+    pub fn blob(&self, digest: &Digest) -> Option<&[u8]> {
+        match &self.records[*self.blobs.get(digest)?] {
+            Record::Blob { bytes } => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The root of the Merkle tree over all records.
+    pub fn root(&self) -> Digest {
+        merkle::root(&self.leaves)
+    }
+
+    /// Shows that record `index` is under [`root`](Self::root): checked with [`merkle::verify_inclusion`], the
+    /// record's [`leaf`](Self::leaf) and the number of records. `None` where there is no such record.
+    pub fn inclusion_proof(&self, index: u64) -> Option<Vec<Digest>> {
+        merkle::inclusion_proof(&self.leaves, usize::try_from(index).ok()?)
+    }
+
+    /// Shows that the tree of the first `size` records is a prefix of this one: checked with
+    /// [`merkle::verify_consistency`]. `None` for no records, or more than there are.
+    pub fn consistency_proof(&self, size: u64) -> Option<Vec<Digest>> {
+        merkle::consistency_proof(&self.leaves, usize::try_from(size).ok()?)
+    }
+
+    /// The leaf hash of a record as it stands in a segment of this version.
+    pub fn leaf(record: &Record) -> Digest {
+        merkle::leaf_hash(&format::payload(record))
+    }
+}

@@ -1,0 +1,6 @@
+mod behaviour;
+mod crash;
+mod damage;
+mod disk;
+mod publication;
+mod sample;

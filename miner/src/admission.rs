@@ -1,0 +1,122 @@
+//! Who may ask: the metagraph as last read, the standing it gives a hotkey, and how often each may ask.
+//!
+//! Standing is a look-up, so it comes before a body is read; it is looked up again once the caller is proven, and only
+//! then the hotkey's quota is charged, so that nobody can use up another's. Quotas are kept for hotkeys of standing
+//! only, and idle ones are forgotten.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use tokio::sync::watch;
+use weighhouse_seams::Clock;
+use weighhouse_types::{Block, Hotkey, Metagraph, Rao};
+use weighhouse_wallet::http::{Admission, Refusal};
+
+use crate::config;
+
+/// A hotkey's standing in the subnet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Neuron {
+    stake: Rao,
+    validator_permit: bool,
+}
+
+/// The subnet's hotkeys at one block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Roster {
+    pub(crate) block: Block,
+    neurons: HashMap<Hotkey, Neuron>,
+}
+
+impl From<&Metagraph> for Roster {
+    fn from(metagraph: &Metagraph) -> Self {
+        let neurons = metagraph.neurons.iter().map(|neuron| {
+            (neuron.hotkey, Neuron { stake: neuron.stake, validator_permit: neuron.validator_permit })
+        });
+        Self { block: metagraph.block, neurons: neurons.collect() }
+    }
+}
+
+/// The miner's clock as the rate limiter wants it.
+#[derive(Clone, Debug)]
+struct Monotonic(Arc<dyn Clock>);
+
+impl GovernorClock for Monotonic {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+type Quotas = RateLimiter<Hotkey, HashMapStateStore<Hotkey>, Monotonic, NoOpMiddleware<Duration>>;
+
+/// Decides about callers.
+pub(crate) struct Gate {
+    rules: config::Admission,
+    roster: watch::Receiver<Arc<Roster>>,
+    quotas: Quotas,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("rules", &self.rules)
+            .field("quotas", &self.quotas.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(
+        rules: config::Admission,
+        roster: watch::Receiver<Arc<Roster>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let quota = Quota::per_second(rules.requests_per_second).allow_burst(rules.burst);
+        let quotas = RateLimiter::new(quota, HashMapStateStore::default(), Monotonic(clock));
+        Self { rules, roster, quotas }
+    }
+
+    fn standing(&self, hotkey: &Hotkey) -> Result<(), Refusal> {
+        if self.rules.allow.contains(hotkey) {
+            return Ok(());
+        }
+        let neuron = *self.roster.borrow().neurons.get(hotkey).ok_or(Refusal::UnknownHotkey)?;
+        if self.rules.permit_required && !neuron.validator_permit {
+            return Err(Refusal::NoStanding("no validator permit"));
+        }
+        if neuron.stake < self.rules.stake_min {
+            return Err(Refusal::NoStanding("stake below `admission.stake_min_tao`"));
+        }
+        Ok(())
+    }
+
+    /// Forgets the quotas that are whole again.
+    pub(crate) fn forget_idle(&self) {
+        self.quotas.retain_recent();
+        self.quotas.shrink_to_fit();
+    }
+}
+
+impl Admission for Gate {
+    // Connections are counted by address where they are accepted, so the peer's address decides nothing here.
+    fn admit(&self, claimed: &Hotkey, _peer: Option<SocketAddr>) -> Result<(), Refusal> {
+        self.standing(claimed)
+    }
+
+    fn charge(&self, caller: &Hotkey) -> Result<(), Refusal> {
+        self.standing(caller)?;
+        self.quotas.check_key(caller).map_err(|_| Refusal::HotkeyQuota)
+    }
+}
+
+#[cfg(test)]
+mod tests;

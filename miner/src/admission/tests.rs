@@ -1,0 +1,86 @@
+use std::num::NonZeroU32;
+
+use weighhouse_types::Netuid;
+use weighhouse_wallet::http::GrpcCode;
+
+use super::*;
+use crate::testing::{TestClock, neuron};
+
+const VALIDATOR: Hotkey = Hotkey([1; 32]);
+const POOR: Hotkey = Hotkey([2; 32]);
+const MINER: Hotkey = Hotkey([3; 32]);
+const FRIEND: Hotkey = Hotkey([4; 32]);
+const STRANGER: Hotkey = Hotkey([5; 32]);
+
+fn gate(permit_required: bool, stake_min: u64) -> (Gate, Arc<TestClock>, watch::Sender<Arc<Roster>>) {
+    let metagraph = Metagraph {
+        netuid: Netuid(1),
+        block: Block(7),
+        owner: None,
+        neurons: vec![neuron(0, VALIDATOR, 100, true), neuron(1, POOR, 1, true), neuron(2, MINER, 50, false)],
+    };
+    let rules = config::Admission {
+        permit_required,
+        stake_min: Rao::from_tao(stake_min),
+        requests_per_second: NonZeroU32::new(2).expect("not 0"),
+        burst: NonZeroU32::new(3).expect("not 0"),
+        allow: [FRIEND].into(),
+    };
+    let (sender, receiver) = watch::channel(Arc::new(Roster::from(&metagraph)));
+    let clock = TestClock::new();
+    (Gate::new(rules, receiver, clock.clone()), clock, sender)
+}
+
+fn standing(gate: &Gate, hotkey: &Hotkey) -> Result<(), GrpcCode> {
+    gate.admit(hotkey, None).map_err(|refusal| refusal.code())
+}
+
+fn charge(gate: &Gate, hotkey: &Hotkey) -> Result<(), GrpcCode> {
+    gate.charge(hotkey).map_err(|refusal| refusal.code())
+}
+
+#[test]
+fn standing_follows_permit_stake_and_the_allow_list() {
+    let (strict, ..) = gate(true, 10);
+    assert_eq!(standing(&strict, &VALIDATOR), Ok(()));
+    assert_eq!(standing(&strict, &POOR), Err(GrpcCode::PermissionDenied));
+    assert_eq!(standing(&strict, &MINER), Err(GrpcCode::PermissionDenied));
+    assert_eq!(standing(&strict, &FRIEND), Ok(()));
+    assert_eq!(standing(&strict, &STRANGER), Err(GrpcCode::PermissionDenied));
+    let (lenient, ..) = gate(false, 0);
+    assert_eq!(standing(&lenient, &MINER), Ok(()));
+    assert_eq!(standing(&lenient, &STRANGER), Err(GrpcCode::PermissionDenied));
+}
+
+#[test]
+fn a_quota_is_one_hotkeys_and_fills_again() {
+    let (gate, clock, _roster) = gate(true, 0);
+    assert!((0..3).all(|_| charge(&gate, &VALIDATOR).is_ok()));
+    assert_eq!(charge(&gate, &VALIDATOR), Err(GrpcCode::ResourceExhausted));
+    assert_eq!(charge(&gate, &POOR), Ok(()));
+    clock.advance(Duration::from_millis(500));
+    assert_eq!(charge(&gate, &VALIDATOR), Ok(()));
+    assert_eq!(charge(&gate, &VALIDATOR), Err(GrpcCode::ResourceExhausted));
+}
+
+#[test]
+fn strangers_take_no_memory_and_idle_hotkeys_are_forgotten() {
+    let (gate, clock, _roster) = gate(true, 0);
+    for byte in 10..200 {
+        assert_eq!(charge(&gate, &Hotkey([byte; 32])), Err(GrpcCode::PermissionDenied));
+    }
+    assert_eq!(gate.quotas.len(), 0);
+    assert_eq!(charge(&gate, &VALIDATOR), Ok(()));
+    assert_eq!(gate.quotas.len(), 1);
+    clock.advance(Duration::from_secs(60));
+    gate.forget_idle();
+    assert_eq!(gate.quotas.len(), 0);
+}
+
+#[test]
+fn a_new_roster_counts_from_then_on() {
+    let (gate, _clock, roster) = gate(true, 0);
+    assert_eq!(charge(&gate, &VALIDATOR), Ok(()));
+    roster.send_replace(Arc::new(Roster::default()));
+    assert_eq!(charge(&gate, &VALIDATOR), Err(GrpcCode::PermissionDenied));
+}

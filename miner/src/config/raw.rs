@@ -1,0 +1,221 @@
+//! The file's shape, as written.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use weighhouse_types::Hotkey;
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) wallet: Wallet,
+    pub(super) chain: Chain,
+    #[serde(default)]
+    pub(super) serve: Serve,
+    #[serde(default)]
+    pub(super) admission: Admission,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) metrics: Metrics,
+    #[serde(default)]
+    pub(super) state: State,
+    #[serde(default)]
+    pub(super) model: Vec<Model>,
+}
+
+/// Which hotkey signs the answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wallet {
+    /// The folder of wallets; a leading `~/` is the home folder.
+    #[serde(default = "default_wallet_path")]
+    pub path: PathBuf,
+    /// The wallet's name.
+    pub name: String,
+    /// The hotkey's name within the wallet.
+    pub hotkey: String,
+}
+
+/// The chain that pays.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Chain {
+    /// Where the chain is served, as a URL.
+    #[serde(default = "default_endpoint")]
+    pub(super) endpoint: String,
+    /// The subnet to serve in.
+    pub(super) netuid: u16,
+}
+
+/// Where requests come in.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Serve {
+    /// The address to listen on.
+    pub(super) listen: SocketAddr,
+    /// The address to publish as the axon, where it differs from the one listened on.
+    pub(super) external: Option<SocketAddr>,
+}
+
+/// Who may ask, and how often.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Admission {
+    /// Whether a caller needs a validator permit.
+    pub(super) permit_required: bool,
+    /// The least stake of a caller, in TAO.
+    pub(super) stake_min_tao: u64,
+    /// Requests per second of one hotkey, in the long run.
+    pub(super) requests_per_second: u32,
+    /// Requests that one hotkey may send at once.
+    pub(super) burst: u32,
+    /// Hotkeys that are admitted whatever their standing.
+    pub(super) allow: Vec<Hotkey>,
+}
+
+/// The bounds of every buffer, queue and wait.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of one request's body.
+    pub request_bytes_max: usize,
+    /// Bytes of all requests being worked on.
+    pub held_bytes_max: usize,
+    /// Items in one request.
+    pub items_max: u32,
+    /// Requests waiting for the model.
+    pub queue_max: usize,
+    /// Items that the model runs at once.
+    pub batch_items_max: u32,
+    /// Requests being worked on, over all connections.
+    pub in_flight_max: usize,
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Connections of one IPv4 address or IPv6 /64 network.
+    pub connections_per_address_max: usize,
+    /// Requests at once on one connection.
+    pub streams_per_connection_max: u32,
+    /// Bytes of one request's headers.
+    pub header_bytes_max: u32,
+    /// How long one request may take, its body's arrival included.
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    /// How long a new connection has to say that it speaks HTTP/2.
+    #[serde(with = "humantime_serde")]
+    pub handshake_timeout: Duration,
+    /// How often a silent connection is asked for a sign of life.
+    #[serde(with = "humantime_serde")]
+    pub keepalive_interval: Duration,
+    /// How long that sign may take.
+    #[serde(with = "humantime_serde")]
+    pub keepalive_timeout: Duration,
+    /// When a connection is asked to close; it is cut after a request timeout more.
+    #[serde(with = "humantime_serde")]
+    pub connection_age_max: Duration,
+    /// How long requests in flight have to finish at shutdown.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+    /// How long one question to the chain may take.
+    #[serde(with = "humantime_serde")]
+    pub chain_timeout: Duration,
+}
+
+/// Where metrics are read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// The address that serves Prometheus metrics; absent: none.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Where the miner keeps what it must not forget.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct State {
+    /// The folder of the replay guard's high-water mark.
+    pub dir: PathBuf,
+}
+
+/// A model to serve: give it either `builtin` or `weights`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Model {
+    /// What callers ask for.
+    pub(super) name: String,
+    /// Shown to callers.
+    #[serde(default = "default_version")]
+    pub(super) version: String,
+    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`.
+    pub(super) builtin: Option<String>,
+    /// A safetensors file.
+    pub(super) weights: Option<PathBuf>,
+}
+
+fn default_wallet_path() -> PathBuf {
+    PathBuf::from("~/.bittensor/wallets")
+}
+
+fn default_endpoint() -> String {
+    "http://127.0.0.1:9944".to_owned()
+}
+
+fn default_version() -> String {
+    "1".to_owned()
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8091)), external: None }
+    }
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            permit_required: true,
+            stake_min_tao: 0,
+            requests_per_second: 20,
+            burst: 100,
+            allow: Vec::new(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes_max: 1 << 20,
+            held_bytes_max: 64 << 20,
+            items_max: 256,
+            queue_max: 256,
+            batch_items_max: 512,
+            in_flight_max: 256,
+            connections_max: 1024,
+            connections_per_address_max: 16,
+            streams_per_connection_max: 64,
+            header_bytes_max: 16 << 10,
+            request_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(5),
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(10),
+            connection_age_max: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(10),
+            chain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9191))) }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("miner-state") }
+    }
+}

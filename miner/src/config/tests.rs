@@ -1,0 +1,117 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../deploy/miner.toml");
+/// Only what has no default.
+const MINIMAL: &str = r#"
+    wallet = { name = "default", hotkey = "default" }
+    chain = { netuid = 1 }
+    model = [{ name = "digits", builtin = "digits-reference" }]
+"#;
+
+fn with(extra: &str) -> Result<Config, ConfigError> {
+    Config::parse(&format!("{MINIMAL}\n{extra}"))
+}
+
+/// The dotted paths of every key in a document.
+fn keys(value: &toml::Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, inner) in table {
+                let path = format!("{path}.{key}");
+                keys(inner, &path, found);
+                found.insert(path);
+            }
+        }
+        toml::Value::Array(items) => items.iter().for_each(|item| keys(item, path, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_example_file_shows_the_defaults() {
+    let example = Config::parse(EXAMPLE).expect("the example is valid");
+    assert_eq!(example, Config::parse(MINIMAL).expect("the minimum is valid"));
+}
+
+#[test]
+fn the_example_file_shows_every_key_with_its_comment() {
+    let uncommented: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => {
+                format!("{key}\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let shown: toml::Value = toml::from_str(&uncommented).expect("valid with the optional keys");
+    let raw: raw::Raw = toml::from_str(&uncommented).expect("every key is known");
+    let known = toml::Value::try_from(&raw).expect("serializable");
+    let (mut in_file, mut in_code) = (BTreeSet::new(), BTreeSet::new());
+    keys(&shown, "", &mut in_file);
+    keys(&known, "", &mut in_code);
+    assert_eq!(in_file, in_code);
+
+    let source = include_str!("raw.rs");
+    for key in in_code.iter().filter_map(|path| path.rsplit_once('.').map(|(_, key)| key)) {
+        let has_comment = |line: &str, prefix: &str| line.trim_start().starts_with(prefix);
+        let lines: Vec<&str> = EXAMPLE.lines().collect();
+        let at =
+            lines.iter().position(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+        if let Some(at) = at {
+            assert!(has_comment(lines[at - 1], "# "), "{key} has no comment in the example");
+        }
+        assert!(source.contains(&format!("{key}: ")), "{key} is not a field");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    let cases = [
+        ("[serve]\nlisten_adress = \"0.0.0.0:1\"", "listen_adress", "listen"),
+        ("[limits]\nrequest_timout = \"1s\"", "request_timout", "request_timeout"),
+        ("[admision]", "admision", "admission"),
+    ];
+    for (extra, wrong, meant) in cases {
+        match with(extra) {
+            Err(ConfigError::UnknownKey { key, nearest, at }) => {
+                assert_eq!((key.as_str(), nearest.as_deref()), (wrong, Some(meant)));
+                assert!(at.contains("line"), "{at}");
+            }
+            other => panic!("{extra}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused() {
+    let cases = [
+        ("[admission]\nburst = 0", "admission.burst"),
+        ("[limits]\nconnections_max = 0", "limits.connections_max"),
+        ("[limits]\nrequest_timeout = \"0s\"", "limits.request_timeout"),
+        ("[limits]\nbatch_items_max = 8", "limits.batch_items_max"),
+    ];
+    for (extra, expected) in cases {
+        assert!(matches!(with(extra), Err(ConfigError::Value { key, .. }) if key == expected), "{extra}");
+    }
+    assert!(matches!(with("[limits]\nrequest_timeout = 5"), Err(ConfigError::Syntax(_))));
+    assert!(matches!(with("[admission]\nallow = [\"5Nobody\"]"), Err(ConfigError::Syntax(_))));
+}
+
+#[test]
+fn a_model_has_one_source_and_one_name() {
+    let parse = |models: &str| {
+        Config::parse(&format!(
+            "wallet = {{ name = 'a', hotkey = 'b' }}\nchain = {{ netuid = 1 }}\nmodel = [{models}]"
+        ))
+    };
+    for models in ["", "{ name = 'm' }", "{ name = 'm', builtin = 'x', weights = 'y' }"] {
+        assert!(matches!(parse(models), Err(ConfigError::Value { key: "model", .. })), "{models}");
+    }
+    let unknown = "{ name = 'm', builtin = 'digits-referense' }";
+    assert!(matches!(parse(unknown), Err(ConfigError::Value { key: "model.builtin", .. })));
+    let twice = "{ name = 'm', builtin = 'digits-weak' }, { name = 'm', builtin = 'digits-weak' }";
+    assert!(matches!(parse(twice), Err(ConfigError::Value { key: "model.name", .. })));
+}

@@ -1,0 +1,78 @@
+//! What answers: a set of served models behind one trait.
+//!
+//! An engine sees requests that were authenticated and admitted, and tensors whose bytes agree with their shapes; it
+//! decides everything else about them. The caller's identity never reaches it.
+
+mod classifier;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use weighhouse_proto::ModelKind;
+use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, TensorError};
+
+pub use classifier::{ClassifierEngine, EngineLimits, INPUT, LoadError, OUTPUT, load_models};
+
+/// A model as callers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedModel {
+    pub name: String,
+    pub version: String,
+    /// Of the weights file; every answer's signature covers it.
+    pub digest: Digest,
+    pub kind: ModelKind,
+    pub inputs: Vec<TensorSpec>,
+    pub outputs: Vec<TensorSpec>,
+}
+
+/// A tensor that a model takes or gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    pub name: String,
+    pub datatype: Datatype,
+    /// `None` stands for a dimension of any size.
+    pub shape: Vec<Option<u64>>,
+}
+
+#[async_trait]
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// What is served; the same for as long as the engine lives.
+    fn models(&self) -> &[ServedModel];
+
+    /// The most items in the first dimension of one request's input.
+    fn items_max(&self) -> u32;
+
+    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError>;
+
+    /// The served model of this name and version.
+    fn find(&self, name: &str, version: &str) -> Option<&ServedModel> {
+        self.models().iter().find(|model| model.is(name, version))
+    }
+}
+
+impl ServedModel {
+    /// Whether a request for this name and version means this model: an empty version is the server's choice.
+    pub fn is(&self, name: &str, version: &str) -> bool {
+        self.name == name && (version.is_empty() || self.version == version)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    #[error("no model {name:?} in version {version:?}")]
+    NoModel { name: String, version: String },
+    #[error(transparent)]
+    Input(#[from] TensorError),
+    #[error("input {name:?} is not one of the model's")]
+    UnknownInput { name: String },
+    #[error("output {name:?} is not one of the model's")]
+    UnknownOutput { name: String },
+    #[error("input {name:?} has shape {shape:?}, expected [items, {width}]")]
+    Shape { name: String, shape: Vec<u64>, width: usize },
+    #[error("{items} items, from 1 to {items_max} are served at once")]
+    Items { items: u64, items_max: u32 },
+    #[error("the model's queue is full")]
+    Busy,
+    #[error("the model did not run: {0}")]
+    Failed(String),
+}

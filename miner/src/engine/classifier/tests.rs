@@ -1,0 +1,174 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use weighhouse_models::Builtin;
+use weighhouse_types::TensorError;
+
+use super::*;
+
+const LIMITS: EngineLimits = EngineLimits { items_max: 8, queue_max: 2, batch_items_max: 16 };
+
+fn request(pixels: &[f32]) -> InferRequest {
+    let shape = vec![(pixels.len() / PIXELS) as u64, PIXELS as u64];
+    InferRequest {
+        model: "digits".into(),
+        version: String::new(),
+        id: "7".into(),
+        inputs: vec![Tensor::from_f32(INPUT, shape, pixels).expect("agrees")],
+        outputs: vec![],
+    }
+}
+
+fn reference() -> ClassifierEngine {
+    let model = Classifier::load(Builtin::Reference.bytes()).expect("built in");
+    ClassifierEngine::new(vec![("digits".into(), "1".into(), model)], LIMITS, &CpuPool::new(1, 8))
+}
+
+/// Gives the first pixel back as the first probability. Waits for a word before each pass, where asked to.
+#[derive(Debug)]
+struct Echo {
+    passes: AtomicUsize,
+    gate: Option<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Forward for Echo {
+    fn digest(&self) -> Digest {
+        Digest::of(b"echo")
+    }
+
+    fn forward(&self, pixels: &[f32]) -> Result<Vec<Row>, ModelError> {
+        self.passes.fetch_add(1, Ordering::Relaxed);
+        if let Some(gate) = &self.gate {
+            gate.lock().expect("not poisoned").recv().expect("a word");
+        }
+        assert_eq!(pixels.len(), FORWARD_ROWS * PIXELS, "one size of pass");
+        let row = |scan: &[f32]| {
+            let mut row = [0.0; CLASSES];
+            row[0] = scan[0];
+            row
+        };
+        Ok(pixels.chunks(PIXELS).map(row).collect())
+    }
+}
+
+fn echo(gate: Option<mpsc::Receiver<()>>) -> (Arc<ClassifierEngine>, Arc<Echo>) {
+    let echo = Arc::new(Echo { passes: AtomicUsize::new(0), gate: gate.map(Mutex::new) });
+    let models = vec![("digits".to_owned(), "1".to_owned(), echo.clone() as Arc<dyn Forward>)];
+    (Arc::new(ClassifierEngine::over(models, LIMITS, &CpuPool::new(1, 8))), echo)
+}
+
+fn filled(value: f32) -> Vec<f32> {
+    vec![value; PIXELS]
+}
+
+#[tokio::test]
+async fn a_request_gets_one_distribution_per_scan() {
+    let answer = reference().infer(&request(&[0.5; 3 * PIXELS])).await.expect("served");
+    let output = answer.output(OUTPUT).expect("there");
+    assert_eq!((answer.model.as_str(), answer.version.as_str(), answer.id.as_str()), ("digits", "1", "7"));
+    assert_eq!(output.shape(), [3, 10]);
+    for row in output.to_f32().expect("FP32").chunks(CLASSES) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+    }
+}
+
+#[tokio::test]
+async fn a_row_with_nan_harms_no_other_row() {
+    let engine = reference();
+    let alone = engine.infer(&request(&filled(0.25))).await.expect("served");
+    let beside = engine.infer(&request(&[filled(0.25), filled(f32::NAN)].concat())).await.expect("served");
+    let row = |answer: &InferAnswer| answer.output(OUTPUT).expect("there").data()[..4 * CLASSES].to_vec();
+    assert_eq!(row(&alone), row(&beside));
+}
+
+#[tokio::test]
+async fn requests_the_model_can_not_take_are_typed_errors() {
+    let engine = reference();
+    let one = || request(&filled(0.0));
+    let refused = |request: InferRequest| {
+        let engine = &engine;
+        async move { engine.infer(&request).await.expect_err("refused") }
+    };
+    assert!(matches!(
+        refused(InferRequest { model: "cats".into(), ..one() }).await,
+        EngineError::NoModel { .. }
+    ));
+    assert!(matches!(
+        refused(InferRequest { version: "2".into(), ..one() }).await,
+        EngineError::NoModel { .. }
+    ));
+    let outputs = vec!["logits".into()];
+    assert!(matches!(refused(InferRequest { outputs, ..one() }).await, EngineError::UnknownOutput { .. }));
+    let missing = EngineError::Input(TensorError::Missing { name: INPUT.into() });
+    assert_eq!(refused(InferRequest { inputs: vec![], ..one() }).await, missing);
+    assert!(matches!(
+        refused(request(&[0.0; 9 * PIXELS])).await,
+        EngineError::Items { items: 9, items_max: 8 }
+    ));
+    assert!(matches!(refused(request(&[])).await, EngineError::Items { items: 0, .. }));
+
+    let with = |tensor: Tensor| InferRequest { inputs: vec![tensor], ..one() };
+    let narrow = Tensor::from_f32(INPUT, vec![1, 63], &[0.0; 63]).expect("agrees");
+    assert!(matches!(refused(with(narrow)).await, EngineError::Shape { .. }));
+    let flat = Tensor::from_f32(INPUT, vec![64], &[0.0; 64]).expect("agrees");
+    assert!(matches!(refused(with(flat)).await, EngineError::Shape { .. }));
+    let bytes = Tensor::new(INPUT.into(), Datatype::Uint8, vec![1, 64], vec![0; 64]).expect("agrees");
+    assert!(matches!(refused(with(bytes)).await, EngineError::Input(TensorError::Kind { .. })));
+    let other = Tensor::from_f32("image", vec![1, 64], &[0.0; 64]).expect("agrees");
+    assert!(matches!(refused(with(other)).await, EngineError::UnknownInput { .. }));
+}
+
+/// Lets spawned requests run until they wait.
+async fn settle(until: impl Fn() -> bool) {
+    while !until() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn first(answer: &InferAnswer) -> f32 {
+    answer.output(OUTPUT).expect("there").to_f32().expect("FP32")[0]
+}
+
+#[tokio::test]
+async fn requests_that_wait_run_together_and_a_full_queue_refuses() {
+    let (word, gate) = mpsc::channel();
+    let (engine, echo) = echo(Some(gate));
+    let ask = |value: f32| {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.infer(&request(&filled(value))).await })
+    };
+    let waiting = |count: usize| {
+        let engine = engine.clone();
+        move || engine.batchers[0].queue.lock().expect("not poisoned").len() == count
+    };
+    let running = ask(1.0);
+    settle(|| echo.passes.load(Ordering::Relaxed) == 1).await;
+    let (second, third) = (ask(2.0), ask(3.0));
+    settle(waiting(2)).await;
+    assert_eq!(engine.infer(&request(&filled(4.0))).await, Err(EngineError::Busy));
+    word.send(()).expect("listening");
+    word.send(()).expect("listening");
+    let answers =
+        [running.await, second.await, third.await].map(|joined| joined.expect("joined").expect("served"));
+    assert_eq!(answers.each_ref().map(first), [1.0, 2.0, 3.0]);
+    assert_eq!(echo.passes.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_takes_nobody_down_with_it() {
+    let (word, gate) = mpsc::channel();
+    let (engine, echo) = echo(Some(gate));
+    let ask = |value: f32| {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.infer(&request(&filled(value))).await })
+    };
+    let leader = ask(1.0);
+    settle(|| echo.passes.load(Ordering::Relaxed) == 1).await;
+    let follower = ask(2.0);
+    settle(|| !engine.batchers[0].queue.lock().expect("not poisoned").is_empty()).await;
+    leader.abort();
+    assert!(leader.await.expect_err("aborted").is_cancelled());
+    word.send(()).expect("listening");
+    word.send(()).expect("listening");
+    assert_eq!(first(&follower.await.expect("joined").expect("served")), 2.0);
+}

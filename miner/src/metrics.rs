@@ -1,0 +1,52 @@
+//! Every metric of the miner: names, descriptions, and the only places that write them.
+//!
+//! Refusals by reason are counted where requests are verified, in the wallet. Labels come from fixed lists, never from callers, so their number is bounded.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use tonic::Code;
+
+const REQUESTS: &str = "weighhouse_miner_requests_total";
+const LATENCY: &str = "weighhouse_miner_request_seconds";
+const IN_FLIGHT: &str = "weighhouse_miner_requests_in_flight";
+const CONNECTIONS: &str = "weighhouse_miner_connections";
+const CONNECTIONS_REFUSED: &str = "weighhouse_miner_connections_refused_total";
+const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
+const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
+
+/// Gives the exporter its help texts; call it once a recorder is installed.
+pub fn describe() {
+    describe_counter!(REQUESTS, "Requests answered, by method and gRPC status code.");
+    describe_histogram!(LATENCY, "Seconds from a request's headers to its response's.");
+    describe_gauge!(IN_FLIGHT, "Requests being worked on.");
+    describe_gauge!(CONNECTIONS, "Open connections.");
+    describe_counter!(CONNECTIONS_REFUSED, "Connections closed at once, by the limit they hit.");
+    describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
+    describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
+}
+
+pub(crate) fn request(method: &'static str, code: Code, took: Duration) {
+    counter!(REQUESTS, "method" => method, "code" => format!("{code:?}")).increment(1);
+    histogram!(LATENCY, "method" => method).record(took.as_secs_f64());
+}
+
+pub(crate) fn in_flight(change: f64) {
+    gauge!(IN_FLIGHT).increment(change);
+}
+
+pub(crate) fn connections(change: f64) {
+    gauge!(CONNECTIONS).increment(change);
+}
+
+pub(crate) fn connection_refused(limit: &'static str) {
+    counter!(CONNECTIONS_REFUSED, "limit" => limit).increment(1);
+}
+
+pub(crate) fn roster_block(block: u64) {
+    gauge!(ROSTER_BLOCK).set(block as f64);
+}
+
+pub(crate) fn roster_failure() {
+    counter!(ROSTER_FAILURES).increment(1);
+}

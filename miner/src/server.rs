@@ -1,0 +1,196 @@
+//! A miner's life: read the subnet, serve, publish the axon, keep the roster fresh, drain.
+//!
+//! Everything runs in one task set that ends with [`run`]; what tonic spawns per connection is cut at the drain
+//! deadline. The miner refuses to start, and stops, when its hotkey is not registered: it would earn nothing.
+
+mod announce;
+mod layers;
+mod roster;
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::service::LayerExt as _;
+use tonic::transport::Server;
+use weighhouse_chain::{Chain, ChainError};
+use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
+use weighhouse_proto::v1::miner_server::MinerServer;
+use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Storage};
+use weighhouse_types::{Hotkey, Netuid, SubnetState};
+use weighhouse_wallet::keypair::Keypair;
+use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
+
+use crate::admission::{Gate, Roster};
+use crate::config::{Config, Limits};
+use crate::engine::Engine;
+use crate::incoming::{self, ConnectionLimits};
+use crate::service::Service;
+
+/// Streams that a peer opened and reset before they were looked at (rapid reset): more close the connection.
+const PENDING_RESETS_MAX: usize = 20;
+/// Streams that were reset for a peer's errors: more close the connection.
+const ERROR_RESETS_MAX: usize = 64;
+
+/// What a miner is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub config: Config,
+    pub keypair: Arc<Keypair>,
+    pub chain: Arc<dyn Chain>,
+    pub engine: Arc<dyn Engine>,
+    /// Bound before, so that a taken port is the caller's error.
+    pub listener: Box<dyn Listener>,
+    pub clock: Arc<dyn Clock>,
+    /// The folder of the replay guard's high-water mark.
+    pub storage: Arc<dyn Storage>,
+    /// Checks signatures.
+    pub cpu: CpuPool,
+    /// Cancelling it drains and ends the miner.
+    pub shutdown: CancellationToken,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MinerError {
+    #[error("{0}")]
+    Chain(#[from] ChainError),
+    #[error("the chain didn't answer in {seconds} s; check `chain.endpoint`")]
+    ChainTimeout { seconds: u64 },
+    #[error(
+        "hotkey {hotkey} is not registered in subnet {netuid}; register it first (weighhouse chain register)"
+    )]
+    NotRegistered { hotkey: Hotkey, netuid: Netuid },
+    #[error(
+        "the miner listens on {listen}, which nobody can dial: set `serve.external` to the address to publish"
+    )]
+    NoExternalAddress { listen: std::net::SocketAddr },
+    #[error(transparent)]
+    Replay(#[from] ReplayOpenError),
+    #[error("serving ended: {0}")]
+    Serve(#[from] tonic::transport::Error),
+    #[error("the replay guard's lease could not be given back: {0}")]
+    Release(io::Error),
+    #[error("a task of the miner panicked")]
+    Panicked,
+}
+
+/// Serves until `shutdown` is cancelled or the miner can't go on.
+pub async fn run(parts: Parts) -> Result<(), MinerError> {
+    let Parts { config, keypair, chain, engine, listener, clock, storage, cpu, shutdown } = parts;
+    let (hotkey, netuid) = (keypair.hotkey(), config.chain.netuid);
+    let announced = announce::address(config.serve.external, listener.local_addr())?;
+    let source = roster::Source { chain, clock: clock.clone(), netuid, timeout: config.limits.chain_timeout };
+    let state = source.read().await?;
+    check_registered(&state, hotkey)?;
+    let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), ReplayLimits::STANDARD)?);
+
+    let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
+    let gate = Arc::new(Gate::new(config.admission.clone(), roster, clock.clone()));
+    let stop = shutdown.child_token();
+    let service = Service::new(engine, hotkey, config.limits.clone(), stop.clone());
+    let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
+    tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
+
+    let serving =
+        Serving { service, gate: gate.clone(), guard: guard.clone(), keypair: keypair.clone(), cpu };
+    tasks.spawn(serve(serving, listener, config.limits.clone(), clock, stop.clone()));
+    let refresh = roster::refresh(source.clone(), hotkey, gate, roster_sender, state.head.number);
+    tasks.spawn(until(stop.clone(), refresh));
+    tasks.spawn(until(stop.clone(), announce::publish(source, keypair, announced)));
+
+    // The first failure, or the end of serving, ends everything else; draining takes place in `serve`.
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.unwrap_or(Err(MinerError::Panicked));
+        if let (Err(error), true) = (ended, outcome.is_ok()) {
+            tracing::error!(%error, "miner stops");
+            stop.cancel();
+            outcome = Err(error);
+        }
+    }
+    outcome.and(guard.release().map_err(MinerError::Release))
+}
+
+fn check_registered(state: &SubnetState, hotkey: Hotkey) -> Result<(), MinerError> {
+    match state.metagraph.by_hotkey(&hotkey) {
+        Some(_) => Ok(()),
+        None => Err(MinerError::NotRegistered { hotkey, netuid: state.metagraph.netuid }),
+    }
+}
+
+async fn until(
+    stop: CancellationToken,
+    work: impl Future<Output = Result<(), MinerError>>,
+) -> Result<(), MinerError> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+/// What the server is assembled from.
+struct Serving {
+    service: Service,
+    gate: Arc<Gate>,
+    guard: Arc<ReplayGuard>,
+    keypair: Arc<Keypair>,
+    cpu: CpuPool,
+}
+
+async fn serve(
+    serving: Serving,
+    listener: Box<dyn Listener>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) -> Result<(), MinerError> {
+    let kill = CancellationToken::new();
+    let connections = ConnectionLimits {
+        total: limits.connections_max,
+        per_network: limits.connections_per_address_max,
+        handshake_timeout: limits.handshake_timeout,
+        age_max: limits.connection_age_max + limits.request_timeout,
+    };
+    let incoming = incoming::accept(listener, connections, clock.clone(), kill.clone());
+    let Serving { service, gate, guard, keypair, cpu } = serving;
+    let auth = layers::auth(gate, guard, &keypair, &clock, cpu, &limits);
+    let inference =
+        GrpcInferenceServiceServer::new(service.clone()).max_decoding_message_size(limits.request_bytes_max);
+    let server = builder(&limits)
+        .layer(layers::Overall::new(limits.in_flight_max, clock.clone()))
+        .add_service(auth.named_layer(inference))
+        .add_service(MinerServer::new(service))
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    tokio::pin!(server);
+    tokio::select! {
+        ended = &mut server => return Ok(ended?),
+        () = stop.cancelled() => tracing::info!("miner drains"),
+    }
+    if clock.timeout(limits.drain_timeout, &mut server).await.is_err() {
+        tracing::warn!("requests were still running at the drain deadline; they are cut");
+    }
+    kill.cancel();
+    Ok(())
+}
+
+/// Every limit that tonic and h2 know of, set by name.
+fn builder(limits: &Limits) -> Server {
+    Server::builder()
+        .concurrency_limit_per_connection(limits.streams_per_connection_max as usize)
+        .load_shed(true)
+        .max_concurrent_streams(limits.streams_per_connection_max)
+        .timeout(limits.request_timeout)
+        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
+        // No grace here: tonic would then cut the connection without asking. `incoming` cuts it.
+        .max_connection_age(limits.connection_age_max)
+        .http2_max_header_list_size(limits.header_bytes_max)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
+        .accept_http1(false)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! What every request passes before a handler: a place among those in flight, and on signed paths verification.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Extensions, Request, Response};
+use tokio::sync::Semaphore;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+use weighhouse_seams::{Clock, CpuPool};
+use weighhouse_wallet::answer::SignAnswerLayer;
+use weighhouse_wallet::http::{VerifyLayer, VerifyLimits, VerifyParts};
+use weighhouse_wallet::keypair::Keypair;
+use weighhouse_wallet::replay::ReplayGuard;
+
+use crate::admission::Gate;
+use crate::config::Limits;
+use crate::metrics;
+
+/// The one path whose requests must be signed.
+const SIGNED_PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
+/// The methods that metrics name; anything else is `other`.
+const METHODS: [&str; 7] =
+    ["ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer", "Describe"];
+/// Bytes of one answer. An answer has about a sixth of its request's bytes.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// Verification outside, the answer's signature inside it.
+pub(super) fn auth(
+    gate: Arc<Gate>,
+    replay: Arc<ReplayGuard>,
+    keypair: &Arc<Keypair>,
+    clock: &Arc<dyn Clock>,
+    pool: CpuPool,
+    limits: &Limits,
+) -> (VerifyLayer, SignAnswerLayer) {
+    let verify = VerifyLayer::new(VerifyParts {
+        hotkey: keypair.hotkey(),
+        is_signed: |path| path == SIGNED_PATH,
+        peer: |extensions: &Extensions| extensions.get::<SocketAddr>().copied(),
+        admission: gate,
+        replay,
+        clock: clock.clone(),
+        pool: pool.clone(),
+        limits: VerifyLimits {
+            body_bytes: limits.request_bytes_max,
+            body_deadline: limits.request_timeout,
+            held_bytes: limits.held_bytes_max,
+        },
+    });
+    (verify, SignAnswerLayer::new(keypair.clone(), pool, ANSWER_BYTES_MAX))
+}
+
+/// Bounds the requests in flight over all connections, and measures each.
+#[derive(Clone, Debug)]
+pub(super) struct Overall {
+    places: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Overall {
+    pub(super) fn new(in_flight_max: usize, clock: Arc<dyn Clock>) -> Self {
+        Self { places: Arc::new(Semaphore::new(in_flight_max)), clock }
+    }
+}
+
+impl<S> Layer<S> for Overall {
+    type Service = Measured<S>;
+
+    fn layer(&self, inner: S) -> Measured<S> {
+        Measured { inner, overall: self.clone() }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Measured<S> {
+    inner: S,
+    overall: Overall,
+}
+
+impl<S> Service<Request<Body>> for Measured<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let method = method_of(request.uri().path());
+        let Ok(place) = self.overall.places.clone().try_acquire_owned() else {
+            metrics::request(method, Code::ResourceExhausted, std::time::Duration::ZERO);
+            return Box::pin(async { Ok(Status::resource_exhausted("overloaded").into_http()) });
+        };
+        let clock = self.overall.clock.clone();
+        let begun = clock.monotonic();
+        let answering = self.inner.call(request);
+        Box::pin(async move {
+            let _in_flight = InFlight::begin(place);
+            let answer = answering.await?;
+            let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
+            metrics::request(method, code, clock.monotonic().saturating_sub(begun));
+            Ok(answer)
+        })
+    }
+}
+
+fn method_of(path: &str) -> &'static str {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    METHODS.into_iter().find(|method| *method == name).unwrap_or("other")
+}
+
+/// A place among the requests in flight; also gives it back when the caller goes away.
+struct InFlight(#[allow(dead_code, reason = "held for its drop")] tokio::sync::OwnedSemaphorePermit);
+
+impl InFlight {
+    fn begin(place: tokio::sync::OwnedSemaphorePermit) -> Self {
+        metrics::in_flight(1.0);
+        Self(place)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        metrics::in_flight(-1.0);
+    }
+}

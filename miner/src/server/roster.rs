@@ -1,0 +1,78 @@
+//! Keeps the roster that admission uses in step with the chain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use weighhouse_chain::{Chain, ChainError};
+use weighhouse_seams::{Clock, ClockExt as _};
+use weighhouse_types::{Block, Hotkey, Netuid, SubnetState};
+
+use super::MinerError;
+use crate::admission::{Gate, Roster};
+use crate::metrics;
+
+/// How long to wait after the chain failed.
+pub(super) const RETRY: Duration = Duration::from_secs(5);
+
+/// The chain, with a deadline on every question.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) chain: Arc<dyn Chain>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) netuid: Netuid,
+    pub(super) timeout: Duration,
+}
+
+impl Source {
+    pub(super) async fn read(&self) -> Result<SubnetState, MinerError> {
+        self.ask(self.chain.subnet(self.netuid)).await
+    }
+
+    pub(super) async fn ask<T: Send>(
+        &self,
+        question: impl Future<Output = Result<T, ChainError>> + Send,
+    ) -> Result<T, MinerError> {
+        match self.clock.timeout(self.timeout, question).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(MinerError::ChainTimeout { seconds: self.timeout.as_secs() }),
+        }
+    }
+}
+
+/// Reads the subnet after each new block, for ever. While the chain can't be read the last roster stays in force;
+/// only a read that shows the hotkey gone ends it.
+pub(super) async fn refresh(
+    source: Source,
+    hotkey: Hotkey,
+    gate: Arc<Gate>,
+    sender: watch::Sender<Arc<Roster>>,
+    mut seen: Block,
+) -> Result<(), MinerError> {
+    loop {
+        match source.ask(source.chain.next_block(seen)).await {
+            Ok(head) => seen = head.number,
+            // A new block may take any time; reading below shows whether the chain is there at all.
+            Err(MinerError::ChainTimeout { .. }) => {}
+            Err(error) => {
+                failed(&source, &error).await;
+                continue;
+            }
+        }
+        match source.read().await {
+            Ok(state) => {
+                super::check_registered(&state, hotkey)?;
+                metrics::roster_block(state.metagraph.block.0);
+                sender.send_replace(Arc::new(Roster::from(&state.metagraph)));
+                gate.forget_idle();
+            }
+            Err(error) => failed(&source, &error).await,
+        }
+    }
+}
+
+async fn failed(source: &Source, error: &MinerError) {
+    metrics::roster_failure();
+    tracing::warn!(%error, "the metagraph can't be read; the last one stays in force");
+    source.clock.sleep(RETRY).await;
+}

@@ -1,0 +1,287 @@
+//! A miner on a real socket, and a caller that signs what it sends.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::{BodyExt as _, Full};
+use prost::Message as _;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tonic::body::Body;
+use tower::ServiceExt as _;
+use weighhouse_models::{Builtin, Classifier};
+use weighhouse_proto::inference::ModelInferResponse;
+use weighhouse_seams::{DirStorage, TcpBound};
+use weighhouse_types::{Digest, InferAnswer, InferRequest, Tensor};
+use weighhouse_wallet::btauth::Signer;
+use weighhouse_wallet::http::frame;
+
+use super::*;
+use crate::engine::{ClassifierEngine, EngineError, EngineLimits, ServedModel};
+
+const PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
+
+pub(super) fn digest() -> Digest {
+    Digest::of(Builtin::Weak.bytes())
+}
+
+/// A request for so many scans.
+pub(super) fn request(items: usize) -> InferRequest {
+    let pixels = vec![0.5; items * 64];
+    InferRequest {
+        model: "digits".into(),
+        version: String::new(),
+        id: "id".into(),
+        inputs: vec![Tensor::from_f32("pixels", vec![items as u64, 64], &pixels).expect("agrees")],
+        outputs: vec![],
+    }
+}
+
+/// How a miner under test differs from the usual one.
+pub(super) struct Setup {
+    /// Tables to add to the configuration.
+    pub(super) config: &'static str,
+    pub(super) engine: Option<Arc<HeldEngine>>,
+    pub(super) registered: bool,
+    /// How often the chain refuses the axon for coming too fast.
+    pub(super) too_fast: u32,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { config: "", engine: None, registered: true, too_fast: 0 }
+    }
+}
+
+impl Setup {
+    pub(super) async fn start(self) -> Harness {
+        let miner = key("//Bob");
+        let mut neurons = vec![
+            neuron(0, key("//Alice").hotkey(), 100, true),
+            neuron(1, key("//Charlie").hotkey(), 100, true),
+        ];
+        if self.registered {
+            neurons.push(neuron(2, miner.hotkey(), 0, false));
+        }
+        let chain = FakeChain::new(neurons);
+        *chain.too_fast.lock().expect("not poisoned") = self.too_fast;
+        let text = format!(
+            "wallet = {{ name = 'w', hotkey = 'h' }}\nchain = {{ netuid = 1 }}\n\
+             model = [{{ name = 'digits', builtin = 'digits-weak' }}]\n{}",
+            self.config
+        );
+        let config = Config::parse(&text).expect("a valid configuration");
+        let cpu = CpuPool::new(2, 64);
+        let engine: Arc<dyn Engine> = match self.engine {
+            Some(held) => held,
+            None => Arc::new(classifier(&config.limits, &cpu)),
+        };
+        let clock = TestClock::new();
+        let signer_clock: Arc<dyn Clock> = clock.clone();
+        let caller = Signer::new(key("//Alice"), signer_clock);
+        let dir = tempfile::tempdir().expect("a folder");
+        Harness::launch(Base { config, engine, cpu, chain, clock, caller, dir }).await
+    }
+}
+
+fn classifier(limits: &Limits, cpu: &CpuPool) -> ClassifierEngine {
+    let model = Classifier::load(Builtin::Weak.bytes()).expect("built in");
+    ClassifierEngine::new(vec![("digits".into(), "1".into(), model)], EngineLimits::from(limits), cpu)
+}
+
+/// What outlives a restart.
+struct Base {
+    config: Config,
+    engine: Arc<dyn Engine>,
+    cpu: CpuPool,
+    chain: Arc<FakeChain>,
+    clock: Arc<TestClock>,
+    caller: Signer,
+    dir: tempfile::TempDir,
+}
+
+pub(super) struct Harness {
+    base: Base,
+    pub(super) address: std::net::SocketAddr,
+    pub(super) chain: Arc<FakeChain>,
+    pub(super) clock: Arc<TestClock>,
+    pub(super) shutdown: CancellationToken,
+    running: JoinHandle<Result<(), MinerError>>,
+}
+
+/// A request as it goes over the wire.
+#[derive(Clone)]
+pub(super) struct Signed {
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+}
+
+pub(super) struct Reply {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) trailers: HeaderMap,
+}
+
+impl Reply {
+    pub(super) fn code(&self) -> Code {
+        let status = self.trailers.get("grpc-status").or_else(|| self.headers.get("grpc-status"));
+        status.map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
+    }
+
+    pub(super) fn answer(&self) -> InferAnswer {
+        let message = ModelInferResponse::decode(&self.body[5..]).expect("a framed message");
+        InferAnswer::try_from(message).expect("tensors that agree")
+    }
+}
+
+pub(super) async fn exchange(channel: Channel, signed: Signed) -> Option<Reply> {
+    let mut sent =
+        http::Request::post(PATH).header("content-type", "application/grpc").header("te", "trailers");
+    for (name, value) in &signed.headers {
+        sent = sent.header(*name, value);
+    }
+    let sent = sent.body(Body::new(Full::new(signed.body))).expect("a request");
+    let response = channel.oneshot(sent).await.ok()?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let collected = response.into_body().collect().await.ok()?;
+    let trailers = collected.trailers().cloned().unwrap_or_default();
+    Some(Reply { status, headers, body: collected.to_bytes(), trailers })
+}
+
+impl Harness {
+    async fn launch(base: Base) -> Self {
+        let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+        let address = listener.local_addr();
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(run(Parts {
+            config: base.config.clone(),
+            keypair: key("//Bob"),
+            chain: base.chain.clone(),
+            engine: base.engine.clone(),
+            listener: Box::new(listener),
+            clock: base.clock.clone(),
+            storage: Arc::new(DirStorage::open(base.dir.path()).expect("a folder")),
+            cpu: base.cpu.clone(),
+            shutdown: shutdown.clone(),
+        }));
+        let (chain, clock) = (base.chain.clone(), base.clock.clone());
+        Self { base, address, chain, clock, shutdown, running }
+    }
+
+    pub(super) async fn restart(self) -> Self {
+        self.shutdown.cancel();
+        self.running.await.expect("joined").expect("a clean end");
+        Self::launch(self.base).await
+    }
+
+    pub(super) async fn stop(self) -> Result<(), MinerError> {
+        self.shutdown.cancel();
+        self.running.await.expect("joined")
+    }
+
+    /// Waits for the miner to end by itself.
+    pub(super) async fn ended(self) -> Result<(), MinerError> {
+        self.running.await.expect("joined")
+    }
+
+    pub(super) fn hotkey(&self) -> Hotkey {
+        key("//Bob").hotkey()
+    }
+
+    pub(super) fn axon(&self) -> Option<std::net::SocketAddr> {
+        self.chain.metagraph().by_hotkey(&self.hotkey())?.axon.map(|axon| axon.address())
+    }
+
+    pub(super) async fn published(&self) {
+        while self.axon().is_none() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) async fn channel(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).expect("an address");
+        endpoint.connect().await.expect("the miner listens")
+    }
+
+    pub(super) fn sign(&self, request: &InferRequest) -> Signed {
+        self.sign_for(request, self.hotkey())
+    }
+
+    pub(super) fn sign_for(&self, request: &InferRequest, receiver: Hotkey) -> Signed {
+        let message = ModelInferRequest::try_from(request.clone()).expect("small");
+        self.signed(&self.base.caller, frame(&message.encode_to_vec()), receiver)
+    }
+
+    pub(super) fn sign_message(&self, message: &ModelInferRequest) -> Signed {
+        self.sign_bytes(frame(&message.encode_to_vec()))
+    }
+
+    pub(super) fn sign_bytes(&self, body: Bytes) -> Signed {
+        self.signed(&self.base.caller, body, self.hotkey())
+    }
+
+    /// Signs as somebody else. The clock moves on, so that a fresh signer's nonces are new.
+    pub(super) fn sign_as(&self, caller: &Arc<Keypair>, request: &InferRequest) -> Signed {
+        self.clock.advance(Duration::from_nanos(1));
+        let signer = Signer::new(caller.clone(), self.clock.clone());
+        let message = ModelInferRequest::try_from(request.clone()).expect("small");
+        self.signed(&signer, frame(&message.encode_to_vec()), self.hotkey())
+    }
+
+    fn signed(&self, signer: &Signer, body: Bytes, receiver: Hotkey) -> Signed {
+        let headers = signer.headers("POST", PATH, &body, Some(&receiver));
+        assert!(headers.iter().any(|(name, _)| *name == header::RECEIVER));
+        Signed { headers, body }
+    }
+
+    pub(super) async fn try_send(&self, signed: &Signed) -> Option<Reply> {
+        exchange(self.channel().await, signed.clone()).await
+    }
+
+    pub(super) async fn send(&self, signed: &Signed) -> Reply {
+        self.try_send(signed).await.expect("a reply")
+    }
+}
+
+/// Answers when told.
+#[derive(Debug)]
+pub(super) struct HeldEngine {
+    inner: ClassifierEngine,
+    entered: Notify,
+    released: Notify,
+}
+
+impl HeldEngine {
+    pub(super) fn new() -> Arc<Self> {
+        let limits = EngineLimits { items_max: 8, queue_max: 8, batch_items_max: 8 };
+        let model = Classifier::load(Builtin::Weak.bytes()).expect("built in");
+        let inner =
+            ClassifierEngine::new(vec![("digits".into(), "1".into(), model)], limits, &CpuPool::new(1, 8));
+        Arc::new(Self { inner, entered: Notify::new(), released: Notify::new() })
+    }
+
+    pub(super) async fn entered(&self) {
+        self.entered.notified().await;
+    }
+
+    pub(super) fn release(&self) {
+        self.released.notify_one();
+    }
+}
+
+#[tonic::async_trait]
+impl Engine for HeldEngine {
+    fn models(&self) -> &[ServedModel] {
+        self.inner.models()
+    }
+
+    fn items_max(&self) -> u32 {
+        self.inner.items_max()
+    }
+
+    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+        self.entered.notify_one();
+        self.released.notified().await;
+        self.inner.infer(request).await
+    }
+}

@@ -1,0 +1,200 @@
+//! The gRPC methods: messages in, domain values to the engine, messages out.
+//!
+//! Live, ready, metadata and `Describe` are open to all. `ModelInfer` takes nothing but a request that carries the
+//! evidence of its verification, and leaves the model's digest for the answer's signature to cover.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceService;
+use weighhouse_proto::inference::model_metadata_response::TensorMetadata;
+use weighhouse_proto::inference::{
+    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
+    ModelReadyResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse,
+    ServerReadyRequest, ServerReadyResponse,
+};
+use weighhouse_proto::v1::miner_server::Miner;
+use weighhouse_proto::v1::{DescribeRequest, DescribeResponse};
+use weighhouse_proto::{Description, ModelDescription, ServingLimits};
+use weighhouse_types::{Digest, Hotkey, InferAnswer, InferRequest, TensorError};
+use weighhouse_wallet::answer::ModelDigest;
+use weighhouse_wallet::http::Authenticated;
+
+use crate::config::Limits;
+use crate::engine::{Engine, EngineError, ServedModel, TensorSpec};
+
+const NAME: &str = "weighhouse";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The two services of a miner.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    engine: Arc<dyn Engine>,
+    hotkey: Hotkey,
+    limits: Limits,
+    stop: CancellationToken,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the request was not verified")]
+    Unsigned,
+    #[error("{0}")]
+    Tensors(#[from] TensorError),
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    #[error("the engine answered for {0:?}, which it doesn't serve")]
+    Stray(String),
+}
+
+impl Service {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        hotkey: Hotkey,
+        limits: Limits,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { engine, hotkey, limits, stop }
+    }
+
+    /// The only way to the model.
+    async fn infer(&self, call: Authenticated<InferRequest>) -> Result<(InferAnswer, Digest), Failure> {
+        let answer = self.engine.infer(call.value()).await?;
+        let Some(model) = self.engine.find(&answer.model, &answer.version) else {
+            return Err(Failure::Stray(answer.model));
+        };
+        tracing::debug!(caller = %call.caller(), model = model.name, inputs = call.value().inputs.len(), "answered");
+        Ok((answer, model.digest))
+    }
+
+    fn description(&self) -> Description {
+        let describe = |model: &ServedModel| ModelDescription {
+            name: model.name.clone(),
+            version: model.version.clone(),
+            digest: model.digest,
+            kind: model.kind,
+        };
+        Description {
+            hotkey: self.hotkey,
+            software: format!("{NAME} {VERSION}"),
+            models: self.engine.models().iter().map(describe).collect(),
+            limits: ServingLimits {
+                request_bytes_max: self.limits.request_bytes_max as u64,
+                items_max: self.engine.items_max(),
+                streams_max: self.limits.streams_per_connection_max,
+                request_timeout: self.limits.request_timeout,
+            },
+        }
+    }
+}
+
+/// The one place where failures become statuses: a code and a short constant for the stranger, the rest for our log.
+fn refuse(failure: &Failure) -> Status {
+    let status = match failure {
+        Failure::Unsigned => Status::unauthenticated("unsigned request"),
+        Failure::Tensors(_) => Status::invalid_argument("malformed tensors"),
+        Failure::Engine(EngineError::NoModel { .. }) => Status::not_found("no such model"),
+        Failure::Engine(EngineError::Busy) => Status::resource_exhausted("overloaded"),
+        Failure::Engine(
+            EngineError::Input(_)
+            | EngineError::UnknownInput { .. }
+            | EngineError::UnknownOutput { .. }
+            | EngineError::Shape { .. }
+            | EngineError::Items { .. },
+        ) => Status::invalid_argument("input does not fit the model"),
+        Failure::Engine(EngineError::Failed(_)) | Failure::Stray(_) => Status::internal("internal error"),
+    };
+    match status.code() {
+        tonic::Code::Internal => tracing::error!(error = %failure, "no answer"),
+        code => tracing::debug!(error = %failure, ?code, "no answer"),
+    }
+    status
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Service {
+    async fn server_live(
+        &self,
+        _: Request<ServerLiveRequest>,
+    ) -> Result<Response<ServerLiveResponse>, Status> {
+        Ok(Response::new(ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(
+        &self,
+        _: Request<ServerReadyRequest>,
+    ) -> Result<Response<ServerReadyResponse>, Status> {
+        Ok(Response::new(ServerReadyResponse { ready: !self.stop.is_cancelled() }))
+    }
+
+    async fn model_ready(
+        &self,
+        call: Request<ModelReadyRequest>,
+    ) -> Result<Response<ModelReadyResponse>, Status> {
+        let ModelReadyRequest { name, version } = call.into_inner();
+        let ready = !self.stop.is_cancelled() && self.engine.find(&name, &version).is_some();
+        Ok(Response::new(ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<ServerMetadataRequest>,
+    ) -> Result<Response<ServerMetadataResponse>, Status> {
+        let (name, version) = (NAME.to_owned(), VERSION.to_owned());
+        Ok(Response::new(ServerMetadataResponse { name, version, extensions: Vec::new() }))
+    }
+
+    async fn model_metadata(
+        &self,
+        call: Request<ModelMetadataRequest>,
+    ) -> Result<Response<ModelMetadataResponse>, Status> {
+        let ModelMetadataRequest { name, version } = call.into_inner();
+        match self.engine.find(&name, &version) {
+            Some(model) => Ok(Response::new(metadata(model))),
+            None => Err(refuse(&Failure::Engine(EngineError::NoModel { name, version }))),
+        }
+    }
+
+    async fn model_infer(
+        &self,
+        mut call: Request<ModelInferRequest>,
+    ) -> Result<Response<ModelInferResponse>, Status> {
+        let evidence =
+            Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&Failure::Unsigned))?;
+        let answered = match evidence.try_map(|_| InferRequest::try_from(call.into_inner())) {
+            Ok(verified) => self.infer(verified).await,
+            Err(error) => Err(error.into()),
+        };
+        let (answer, model) = answered.map_err(|failure| refuse(&failure))?;
+        let message = ModelInferResponse::try_from(answer).map_err(|error| refuse(&error.into()))?;
+        let mut response = Response::new(message);
+        response.extensions_mut().insert(ModelDigest(model));
+        Ok(response)
+    }
+}
+
+#[tonic::async_trait]
+impl Miner for Service {
+    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        Ok(Response::new(self.description().into()))
+    }
+}
+
+fn metadata(model: &ServedModel) -> ModelMetadataResponse {
+    // The protocol writes a dimension of any size as -1.
+    let dimension = |size: &Option<u64>| size.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1);
+    let tensor = |spec: &TensorSpec| TensorMetadata {
+        name: spec.name.clone(),
+        datatype: spec.datatype.name().to_owned(),
+        shape: spec.shape.iter().map(dimension).collect(),
+    };
+    ModelMetadataResponse {
+        name: model.name.clone(),
+        versions: vec![model.version.clone()],
+        platform: NAME.to_owned(),
+        inputs: model.inputs.iter().map(tensor).collect(),
+        outputs: model.outputs.iter().map(tensor).collect(),
+    }
+}

@@ -1,0 +1,190 @@
+//! From one epoch's records to the vector to publish, or the reason to publish none.
+//!
+//! The decision is a function of the records alone: the context carries the policy's bytes, the metagraph, the
+//! hyperparameters and the standings of earlier epochs; the judgements and the departures are the rest. Whoever holds
+//! the journal gets the same bytes. Nothing here falls back: without judgements that earn something there is no vector.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use weighhouse_types::{Epoch, EpochContext, Hotkey, Judged, Record, Standing, Uid, WeightVector};
+
+use crate::conform::{ConformError, Limits, conform};
+use crate::policy::{Fraction, PolicyError, Shape};
+use crate::standing::{Coverage, EpochRecords, Fold, Rating, Scored};
+use crate::yuma::check_vec_max_limited;
+
+#[cfg(test)]
+mod tests;
+
+/// What an epoch's records say to publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    Weights {
+        vector: WeightVector,
+        /// The version key that the chain asked for when the epoch opened.
+        version_key: u64,
+        /// Every registered miner with an average, ascending by uid.
+        scores: Vec<Scored>,
+    },
+    Abstain {
+        why: Abstain,
+        /// As above: the scores are worth showing even where they are not published.
+        scores: Vec<Scored>,
+    },
+}
+
+impl Decision {
+    pub fn scores(&self) -> &[Scored] {
+        match self {
+            Self::Weights { scores, .. } | Self::Abstain { scores, .. } => scores,
+        }
+    }
+}
+
+/// Why nothing is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Abstain {
+    #[error("{} of {} miners judged, the policy wants a share of {least}", coverage.judged, coverage.miners)]
+    Coverage { coverage: Coverage, least: Fraction },
+    #[error("every average is older than {max_age_epochs} epochs")]
+    TooOld { max_age_epochs: u64 },
+    #[error("{scored} miners scored, the policy wants {least}")]
+    TooFewMiners { scored: u64, least: u16 },
+    #[error("none of {scored} scored miners earned anything")]
+    NothingEarned { scored: u64 },
+    #[error("no vector can be published: {refusal}")]
+    Conform { refusal: ConformError },
+    /// Rounding to u16 may lift the largest share over a limit that binds, and equal shares may already lie above it.
+    #[error("the chain would refuse the vector: a share is above {limit}/65535")]
+    OverLimit { limit: u16 },
+}
+
+/// Records that are not one epoch's, or contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WeighError {
+    #[error("no record opens the epoch")]
+    NoContext,
+    #[error("a second record opens an epoch: {second} after {first}")]
+    SecondContext { first: Epoch, second: Epoch },
+    #[error("{0}")]
+    Policy(#[from] PolicyError),
+    #[error("the epoch's metagraph shows uid {uid} at position {position}")]
+    MetagraphOrder { uid: Uid, position: usize },
+    #[error("uid {uid} was judged in epoch {judged}, the records open epoch {opened}")]
+    WrongEpoch { uid: Uid, judged: Epoch, opened: Epoch },
+    #[error("departures of epoch {departed}, the records open epoch {opened}")]
+    DepartedElsewhere { departed: Epoch, opened: Epoch },
+    #[error("uid {uid} was judged but is not in the epoch's metagraph")]
+    UnknownUid { uid: Uid },
+    #[error("uid {uid} was judged as {judged}, another registration than the epoch's metagraph shows")]
+    WrongRegistration { uid: Uid, judged: Hotkey },
+    #[error("uid {uid} was judged twice on one challenge of round {round}")]
+    JudgedTwice { uid: Uid, round: u32 },
+    #[error("the carried standing of {who} comes twice or out of order")]
+    CarriedOrder { who: Hotkey },
+    #[error("the carried standing of {who} is from epoch {judged_in}, not from before this one")]
+    CarriedFromFuture { who: Hotkey, judged_in: Epoch },
+}
+
+/// Decides from one epoch's records, in any order: its one context, all its judgements, and who departed since.
+/// Records of other kinds are ignored.
+///
+/// # Errors
+/// Refuses records that are not one epoch's or contradict each other; see [`WeighError`].
+pub fn weigh(records: &[Record]) -> Result<Decision, WeighError> {
+    Ok(decide(&Fold::new(pick(records)?)?))
+}
+
+/// What the next epoch carries: the average of every miner of the context's metagraph, ascending by registration.
+///
+/// Who departs during the epoch is dropped by the next one's closing, and ignored until then: an average counts only
+/// where the context's metagraph shows its registration.
+/// A miner judged in this epoch gets its new average; one that was not keeps its old one until that is older than
+/// the policy's `max_score_age_epochs`, when it is forgotten.
+///
+/// # Errors
+/// As [`weigh`].
+pub fn closing_standings<'a>(
+    context: &'a EpochContext,
+    judged: impl IntoIterator<Item = &'a Judged>,
+) -> Result<Vec<Standing>, WeighError> {
+    let judged = judged.into_iter().collect();
+    Ok(Fold::new(EpochRecords { context, judged, departed: BTreeSet::new() })?.closing())
+}
+
+/// Picks out the records that decide something.
+pub(crate) fn pick(records: &[Record]) -> Result<EpochRecords<'_>, WeighError> {
+    let mut context: Option<&EpochContext> = None;
+    let mut judged = Vec::new();
+    let mut departures = Vec::new();
+    for record in records {
+        match record {
+            Record::EpochOpened(opened) => match context {
+                Some(first) => {
+                    return Err(WeighError::SecondContext { first: first.epoch, second: opened.epoch });
+                }
+                None => context = Some(opened),
+            },
+            Record::Judged(verdict) => judged.push(verdict),
+            Record::Departed { epoch, who, .. } => departures.push((*epoch, who)),
+            Record::Blob { .. }
+            | Record::Asked(_)
+            | Record::Intent(_)
+            | Record::IntentUpdate(_)
+            | Record::Abstained { .. } => {}
+        }
+    }
+    let context = context.ok_or(WeighError::NoContext)?;
+    let mut departed = BTreeSet::new();
+    for (epoch, who) in departures {
+        if epoch != context.epoch {
+            return Err(WeighError::DepartedElsewhere { departed: epoch, opened: context.epoch });
+        }
+        departed.extend(who);
+    }
+    Ok(EpochRecords { context, judged, departed })
+}
+
+fn decide(fold: &Fold<'_>) -> Decision {
+    let scores = fold.scores();
+    if let Some(why) = reason_to_abstain(fold, &scores) {
+        return Decision::Abstain { why, scores };
+    }
+    let state = &fold.context.state;
+    let weight = |scored: &Scored| match fold.policy.shape() {
+        // Billionths below 2^53: exact.
+        Shape::Linear => scored.score.billionths() as f64,
+    };
+    let weights: Vec<(Uid, f64)> = scores.iter().map(|scored| (scored.uid, weight(scored))).collect();
+    let limits = Limits::of(state);
+    let limit = limits.max_weights_limit;
+    match conform(&weights, &limits) {
+        Err(refusal) => Decision::Abstain { why: Abstain::Conform { refusal }, scores },
+        Ok(vector) if !check_vec_max_limited(&vector.values(), limit) => {
+            Decision::Abstain { why: Abstain::OverLimit { limit }, scores }
+        }
+        Ok(vector) => {
+            Decision::Weights { vector, version_key: state.hyperparameters.weights_version_key, scores }
+        }
+    }
+}
+
+fn reason_to_abstain(fold: &Fold<'_>, scores: &[Scored]) -> Option<Abstain> {
+    let policy = &fold.policy;
+    let coverage = fold.coverage();
+    let least = policy.min_coverage();
+    if coverage.judged * Fraction::ONE.billionths() < coverage.miners * least.billionths() {
+        return Some(Abstain::Coverage { coverage, least });
+    }
+    if !scores.is_empty() && scores.iter().all(|scored| scored.rating == Rating::TooOld) {
+        return Some(Abstain::TooOld { max_age_epochs: policy.max_score_age_epochs() });
+    }
+    let scored = scores.iter().filter(|scored| scored.rating.is_scored()).count() as u64;
+    if scored < u64::from(policy.min_miners()) {
+        return Some(Abstain::TooFewMiners { scored, least: policy.min_miners() });
+    }
+    scores.iter().all(|scored| scored.score.billionths() == 0).then_some(Abstain::NothingEarned { scored })
+}

@@ -1,0 +1,123 @@
+//! What an epoch is computed from, and the refusal of what no chain state can hold.
+
+/// The most uids in one subnet. It bounds every plain sum of the epoch: 4096 weights of 65535 stay below 2^31.
+pub const UIDS_MAX: usize = 4096;
+
+/// Which runtime's rules apply. They differ in how the subnet owner's uid is treated, and in nothing else here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Spec 377 and before (spec 293 agrees): the owner keeps its self-weight, and that is all.
+    Spec377,
+    /// Spec 425: the owner is also exempt from the stake threshold and always holds a permit.
+    Spec425,
+}
+
+/// The state that one epoch of one mechanism reads. Every outer vector has one entry per uid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochInput {
+    /// The block that the epoch runs in.
+    pub block: u64,
+    /// Total stake weight in rao: alpha, and root stake in TAO times the TAO weight.
+    pub stake: Vec<u64>,
+    /// The block of each uid's last weights, commit or registration in this mechanism.
+    pub last_update: Vec<u64>,
+    pub block_at_registration: Vec<u64>,
+    /// Permits as the previous epoch left them: they govern this epoch.
+    pub validator_permit: Vec<bool>,
+    /// Rows of (uid, weight) as stored, in the order of submission.
+    pub weights: Vec<Vec<(u16, u16)>>,
+    /// Rows of (uid, bond) as stored by the previous epoch.
+    pub bonds: Vec<Vec<(u16, u16)>>,
+    pub hyperparameters: Hyperparameters,
+    /// The block of each uid's earliest commit that has neither expired nor been revealed; read if commit-reveal is on.
+    pub earliest_commit_block: Vec<Option<u64>>,
+    /// Bonds to miners that registered at or after this block are dropped. Spec 425: `LastMechansimStepBlock + 1`, or
+    /// block less tempo if no epoch has run yet; spec 377: block less tempo.
+    pub last_step_boundary_block: u64,
+    /// The uid of the subnet owner's hotkey, if it has one.
+    pub owner_uid: Option<u16>,
+    /// What the epoch distributes, in rao.
+    pub emission_rao: u64,
+}
+
+/// The subnet's settings that an epoch reads. A proportion in a `u16` is out of 65535.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hyperparameters {
+    /// The majority that consensus needs.
+    pub kappa: u16,
+    /// How far weights above consensus are cut before they earn bonds: 0 not at all, 65535 fully.
+    pub bonds_penalty: u16,
+    /// The share of the old bonds that an epoch keeps, in millionths.
+    pub bonds_moving_average: u64,
+    pub alpha_low: u16,
+    pub alpha_high: u16,
+    /// The slope of liquid alpha's sigmoid, in hundredths.
+    pub alpha_sigmoid_steepness: i16,
+    pub max_allowed_validators: u16,
+    /// Blocks without new weights after which a validator counts as inactive.
+    pub activity_cutoff: u64,
+    /// Stake in rao below which a uid counts as having none.
+    pub stake_threshold: u64,
+    /// Acts only together with `yuma3`.
+    pub liquid_alpha: bool,
+    pub yuma3: bool,
+    pub commit_reveal: bool,
+}
+
+/// Why an input is no state that a chain can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    #[error("{found} uids exceed the limit of {limit}")]
+    TooManyUids { found: usize, limit: usize },
+    #[error("{field} has {found} entries for {expected} uids")]
+    Length { field: &'static str, found: usize, expected: usize },
+    #[error("{field} of uid {row} name uid {uid} of {uids}")]
+    UidOutOfRange { field: &'static str, row: usize, uid: u16, uids: usize },
+    #[error("{field} of uid {row} name uid {uid} twice")]
+    DuplicateUid { field: &'static str, row: usize, uid: u16 },
+    #[error("owner uid {uid} is not among {uids} uids")]
+    OwnerOutOfRange { uid: u16, uids: usize },
+}
+
+impl EpochInput {
+    /// Passing this makes every index of the epoch's steps valid.
+    pub(super) fn validate(&self) -> Result<(), InputError> {
+        let uids = self.stake.len();
+        if uids > UIDS_MAX {
+            return Err(InputError::TooManyUids { found: uids, limit: UIDS_MAX });
+        }
+        let lengths = [
+            ("last_update", self.last_update.len()),
+            ("block_at_registration", self.block_at_registration.len()),
+            ("validator_permit", self.validator_permit.len()),
+            ("weights", self.weights.len()),
+            ("bonds", self.bonds.len()),
+            ("earliest_commit_block", self.earliest_commit_block.len()),
+        ];
+        for (field, found) in lengths {
+            if found != uids {
+                return Err(InputError::Length { field, found, expected: uids });
+            }
+        }
+        if let Some(uid) = self.owner_uid.filter(|&uid| usize::from(uid) >= uids) {
+            return Err(InputError::OwnerOutOfRange { uid, uids });
+        }
+        validate_rows("weights", &self.weights, uids)?;
+        validate_rows("bonds", &self.bonds, uids)
+    }
+}
+
+fn validate_rows(field: &'static str, rows: &[Vec<(u16, u16)>], uids: usize) -> Result<(), InputError> {
+    let mut last_named_by = vec![None; uids];
+    for (row, entries) in rows.iter().enumerate() {
+        for &(uid, _) in entries {
+            let Some(last) = last_named_by.get_mut(usize::from(uid)) else {
+                return Err(InputError::UidOutOfRange { field, row, uid, uids });
+            };
+            if last.replace(row) == Some(row) {
+                return Err(InputError::DuplicateUid { field, row, uid });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+use super::*;
+use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY};
+
+fn parse(text: &str) -> Result<TaskFile, TaskFileError> {
+    TaskFile::parse(text.as_bytes())
+}
+
+/// The built-in conformance file with one piece of text replaced.
+fn with(from: &str, to: &str) -> TaskFileError {
+    assert!(DIGITS_CONFORMANCE.contains(from), "{from}");
+    parse(&DIGITS_CONFORMANCE.replacen(from, to, 1)).expect_err("refused")
+}
+
+#[test]
+fn built_in_files_are_sound_and_cover_both_modes_and_scopes() {
+    let conformance = parse(DIGITS_CONFORMANCE).expect("sound");
+    let quality = parse(DIGITS_QUALITY).expect("sound");
+    assert!(matches!(conformance.mode, Mode::Conformance { .. }) && conformance.scope == Scope::Private);
+    assert!(matches!(quality.mode, Mode::Quality { .. }) && quality.scope == Scope::Shared);
+    assert_eq!((conformance.mode.name(), quality.mode.name()), ("conformance", "quality"));
+    assert_eq!(conformance.reference, weighhouse_models::Builtin::Reference.digest());
+    assert_eq!(quality.reference, conformance.reference);
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_known_one() {
+    let error = with("noise_sigma =", "noise_sgima =").to_string();
+    assert!(
+        error.contains("unknown field `noise_sgima`") && error.contains("did you mean `noise_sigma`?"),
+        "{error}"
+    );
+    let error = with("items =", "itmes =").to_string();
+    assert!(error.contains("did you mean `items`?"), "{error}");
+}
+
+#[test]
+fn numbers_outside_their_ranges_are_refused_by_name() {
+    let refused = |from: &str, to: &str, name: &str| {
+        let error = with(from, to);
+        assert!(matches!(&error, TaskFileError::Range { key, .. } if *key == name), "{error}");
+    };
+    refused("items = 64", "items = 0", "items");
+    refused("items = 64", "items = 1025", "items");
+    refused("max_shift_px = 0.5", "max_shift_px = nan", "perturbation.max_shift_px");
+    refused("max_shift_px = 0.5", "max_shift_px = -0.5", "perturbation.max_shift_px");
+    refused("max_rotation_degrees = 10.0", "max_rotation_degrees = inf", "perturbation.max_rotation_degrees");
+    refused("noise_sigma = 0.1", "noise_sigma = 1.1", "perturbation.noise_sigma");
+    refused("tolerance = 0.00005", "tolerance = 0.0", "conformance.tolerance");
+    refused("tolerance = 0.00005", "tolerance = 1.0", "conformance.tolerance");
+}
+
+#[test]
+fn a_mode_reads_its_own_section_and_no_other() {
+    let missing = with("[conformance]\ntolerance = 0.00005\n", "");
+    assert_eq!(missing, TaskFileError::SectionMissing { mode: "conformance" });
+    let other = with("[conformance]\ntolerance = 0.00005\n", "[quality]\nfloor_margin = 0.1\n");
+    assert_eq!(other, TaskFileError::SectionUnread { mode: "conformance", section: "quality" });
+    let other = with("mode = \"conformance\"", "mode = \"quality\"");
+    assert_eq!(other, TaskFileError::SectionUnread { mode: "quality", section: "conformance" });
+}
+
+#[test]
+fn foreign_versions_names_and_bytes_are_refused() {
+    assert_eq!(with("version = 1", "version = 2\nnews = true"), TaskFileError::Version { version: 2 });
+    assert!(matches!(with("\"digits\"", "\"../digits\""), TaskFileError::ModelName { .. }));
+    assert!(matches!(with("\"digits\"", "\"\""), TaskFileError::ModelName { .. }));
+    assert!(matches!(with("\"classify\"", "\"generate\""), TaskFileError::Toml(_)));
+    assert_eq!(TaskFile::parse(&[0xff]), Err(TaskFileError::NotText));
+    let bytes = FILE_BYTES_MAX + 1;
+    assert_eq!(TaskFile::parse(&vec![b'#'; bytes]), Err(TaskFileError::TooLong { bytes }));
+}

@@ -1,0 +1,97 @@
+//! From an answer to a judgement.
+//!
+//! Sums run over items and digits in their order, in `f64`: the same recorded bytes give the same mark anywhere.
+
+use weighhouse_models::digits::CLASSES;
+use weighhouse_types::{Failure, InferAnswer, Judgement, Mark, Reason};
+
+use crate::challenge::Challenge;
+use crate::file::Mode;
+use crate::reference::Reference;
+use crate::wire::{Malformed, probabilities};
+
+/// The Brier score of the uniform guess over ten digits: `0.9^2 + 9 * 0.1^2`.
+const UNIFORM_BRIER: f64 = 0.9;
+
+/// Judges one answer. `reference` must be this challenge's.
+pub(crate) fn judge(
+    mode: &Mode,
+    challenge: &Challenge,
+    reference: &Reference,
+    answer: &Result<InferAnswer, Failure>,
+) -> Judgement {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) => return verdict(0.0, Reason::Silent { failure: failure.clone() }),
+    };
+    match probabilities(answer, challenge.items()) {
+        Err(Malformed { item, what }) => verdict(0.0, Reason::Malformed { item, what }),
+        Ok(rows) => match mode {
+            Mode::Conformance { tolerance } => conformance(*tolerance, reference.rows(), &rows),
+            Mode::Quality { floor_margin } => {
+                quality(*floor_margin, challenge.truth(), reference.rows(), &rows)
+            }
+        },
+    }
+}
+
+/// 1 if every item is within the tolerance, else minus the share of those outside.
+fn conformance(tolerance: f64, reference: &[[f32; CLASSES]], rows: &[[f32; CLASSES]]) -> Judgement {
+    let items = rows.len() as u32;
+    let mut outside = 0;
+    let mut worst = (0, 0.0);
+    for ((item, row), own) in (0_u32..).zip(rows).zip(reference) {
+        let distance = total_variation(row, own);
+        outside += u32::from(distance > tolerance);
+        if distance > worst.1 {
+            worst = (item, distance);
+        }
+    }
+    if outside == 0 {
+        return verdict(1.0, Reason::Conforms { items });
+    }
+    verdict(-f64::from(outside) / f64::from(items), Reason::Deviates { items, outside, worst: worst.0 })
+}
+
+/// The skill, if it is not below the reference's less the margin; else what it lacks, never above 0.
+fn quality(margin: f64, truth: &[u8], reference: &[[f32; CLASSES]], rows: &[[f32; CLASSES]]) -> Judgement {
+    let (own, floor) = (skill(truth, rows), skill(truth, reference));
+    let (answer, reference) = (mark(own), mark(floor));
+    if own >= floor - margin {
+        verdict(own, Reason::Skill { answer, reference })
+    } else {
+        verdict((own - floor).min(0.0), Reason::BelowReference { answer, reference })
+    }
+}
+
+/// Half the sum of absolute differences: the largest difference in the probability of any event. In [0, 1].
+pub(crate) fn total_variation(a: &[f32; CLASSES], b: &[f32; CLASSES]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).sum::<f64>() / 2.0
+}
+
+/// The Brier skill score: 1 for certainty in every truth, 0 for the uniform guess, negative for worse (G. Brier,
+/// 1950). Rows are normalised to sum to 1 first, without which the rule would not be proper.
+pub(crate) fn skill(truth: &[u8], rows: &[[f32; CLASSES]]) -> f64 {
+    let brier = |(digit, row): (&u8, &[f32; CLASSES])| {
+        let total: f64 = row.iter().map(|value| f64::from(*value)).sum();
+        (0_u8..)
+            .zip(row)
+            .map(|(class, value)| f64::from(*value) / total - f64::from(u8::from(class == *digit)))
+            .map(|error| error * error)
+            .sum::<f64>()
+    };
+    let total: f64 = truth.iter().zip(rows).map(brier).sum();
+    1.0 - total / truth.len() as f64 / UNIFORM_BRIER
+}
+
+fn verdict(value: f64, reason: Reason) -> Judgement {
+    Judgement { mark: mark(value), reasons: vec![reason] }
+}
+
+fn mark(value: f64) -> Mark {
+    Mark::from_f64(value)
+        .expect("rows are checked distributions and challenges have items, so no skill is NaN")
+}
+
+#[cfg(test)]
+mod tests;

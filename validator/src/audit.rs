@@ -1,0 +1,199 @@
+//! One epoch's journal file, checked by somebody who trusts nothing but the rules.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use weighhouse_journal::{Segment, SegmentError};
+use weighhouse_scoring::Decision;
+use weighhouse_tasks::{Challenge, Reference, Task};
+use weighhouse_types::{
+    Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Hotkey, IntentState, Judged, Record, WeightVector,
+};
+use weighhouse_wallet::{answer, vrf};
+
+use crate::publish::Publication;
+use crate::round::{judge_framed, vrf_input};
+
+/// What an audit found.
+#[derive(Debug, Serialize)]
+pub struct Audited {
+    pub epoch: Epoch,
+    pub validator: Hotkey,
+    pub records: usize,
+    /// The RFC 6962 root over the records.
+    pub root: Digest,
+    pub challenges: usize,
+    /// Answers whose signature was checked.
+    pub answers: usize,
+    /// Verdicts that were reached again from the recorded reference.
+    pub verdicts: usize,
+    /// The vector that the records give.
+    pub vector: Option<WeightVector>,
+    /// Why they give none.
+    pub abstains: Option<String>,
+    /// Whether it is the vector that the validator meant to publish; absent where it meant none yet.
+    pub matches: Option<bool>,
+    pub published_at: Option<Block>,
+    /// Everything that is not as it should be.
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Journal(#[from] SegmentError),
+    #[error("no record opens the epoch")]
+    NoContext,
+    #[error("the epoch's task can't be loaded with any of the references at hand: {0}")]
+    Task(String),
+    #[error(transparent)]
+    Weigh(#[from] weighhouse_scoring::WeighError),
+}
+
+/// Checks an epoch's file. `references` are weights, one of which the epoch's task names by digest.
+pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError> {
+    let segment = Segment::read(file)?;
+    let context = segment.records().iter().find_map(|record| match record {
+        Record::EpochOpened(context) => Some(context.as_ref()),
+        _ => None,
+    });
+    let context = context.ok_or(AuditError::NoContext)?;
+    let mut audited = Audited {
+        epoch: context.epoch,
+        validator: context.validator,
+        records: segment.records().len(),
+        root: segment.root(),
+        challenges: 0,
+        answers: 0,
+        verdicts: 0,
+        vector: None,
+        abstains: None,
+        matches: None,
+        published_at: None,
+        problems: Vec::new(),
+    };
+    let mut evidence = Evidence {
+        context,
+        task: load_task(context, references)?,
+        blobs: BTreeMap::new(),
+        challenges: BTreeMap::new(),
+    };
+    for record in segment.records() {
+        let checked = match record {
+            Record::Blob { bytes } => {
+                evidence.blobs.insert(Digest::of(bytes), bytes);
+                Ok(())
+            }
+            Record::Asked(asked) => evidence.check_challenge(asked).map(|()| audited.challenges += 1),
+            Record::Judged(judged) => evidence.check_verdict(judged).map(|answered| {
+                audited.verdicts += 1;
+                audited.answers += usize::from(answered);
+            }),
+            _ => Ok(()),
+        };
+        if let Err(problem) = checked {
+            audited.problems.push(problem);
+        }
+    }
+    weigh_again(segment.records(), &mut audited)?;
+    Ok(audited)
+}
+
+fn load_task(context: &EpochContext, references: &[Vec<u8>]) -> Result<Task, AuditError> {
+    let mut last = "none was given".to_owned();
+    for weights in references {
+        match Task::load(&context.task, weights) {
+            Ok(task) => return Ok(task),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(AuditError::Task(last))
+}
+
+fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditError> {
+    match weighhouse_scoring::weigh(records)? {
+        Decision::Weights { vector, .. } => audited.vector = Some(vector),
+        Decision::Abstain { why, .. } => audited.abstains = Some(why.to_string()),
+    }
+    let Some(publication) = Publication::from_records(records) else {
+        return Ok(());
+    };
+    let intent = &publication.intent;
+    let id = weighhouse_types::Intent::digest(
+        intent.epoch,
+        intent.netuid,
+        intent.mechanism,
+        &intent.weights,
+        intent.version_key,
+    );
+    let matches = audited.vector.as_ref() == Some(&intent.weights) && id == intent.id;
+    if !matches {
+        audited.problems.push("the intended vector is not the one that the records give".to_owned());
+    }
+    audited.matches = Some(matches);
+    if let Some(IntentState::Published { block }) = publication.state {
+        audited.published_at = Some(block);
+    }
+    Ok(())
+}
+
+struct Evidence<'a> {
+    context: &'a EpochContext,
+    task: Task,
+    blobs: BTreeMap<Digest, &'a [u8]>,
+    challenges: BTreeMap<Digest, Seen>,
+}
+
+/// A challenge whose proof holds.
+struct Seen {
+    scope: ChallengeScope,
+    challenge: Challenge,
+    reference: Reference,
+}
+
+impl Evidence<'_> {
+    /// The seed could not be chosen: its VRF proof holds for exactly this epoch, round and miner.
+    fn check_challenge(&mut self, asked: &Asked) -> Result<(), String> {
+        let id = asked.challenge;
+        let input = vrf_input(self.context, asked.round, asked.scope);
+        let preout = asked.vrf_output.as_slice().try_into();
+        let preout = preout.map_err(|_| format!("challenge {id}: the VRF output is not 32 bytes"))?;
+        let seed = vrf::vrf_verify(&self.context.validator, &input, preout, &asked.vrf_proof)
+            .map_err(|error| format!("challenge {id}: {error}"))?;
+        let reference = self.blobs.get(&asked.reference);
+        let reference = reference.ok_or_else(|| format!("challenge {id}: the reference's output is not recorded"))?;
+        let reference = Reference::from_bytes(reference).map_err(|error| format!("challenge {id}: {error}"))?;
+        self.challenges.insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference });
+        Ok(())
+    }
+
+    /// The answer is the miner's, and the judge says of it what is recorded.
+    fn check_verdict(&self, judged: &Judged) -> Result<bool, String> {
+        let name = format!("verdict on uid {} in round {}", judged.uid, judged.round);
+        let challenge = self.challenges.get(&judged.challenge);
+        let Seen { scope, challenge, reference } =
+            challenge.ok_or_else(|| format!("{name}: its challenge is not recorded"))?;
+        if matches!(scope, ChallengeScope::Private { miner } if *miner != judged.who.hotkey) {
+            return Err(format!("{name}: the challenge was another miner's"));
+        }
+        let Some(exchange) = &judged.exchange else {
+            return if judged.judgement.mark.billionths() == 0 {
+                Ok(false)
+            } else {
+                Err(format!("{name}: a mark without an answer"))
+            };
+        };
+        let blob = |digest: &Digest| {
+            self.blobs.get(digest).copied().ok_or_else(|| format!("{name}: bytes {digest} are not recorded"))
+        };
+        let (request, framed) = (blob(&exchange.request)?, blob(&exchange.answer)?);
+        let signature = answer::AnswerSignature::decode(&exchange.signature).map_err(|error| format!("{name}: {error}"))?;
+        let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
+        signature.verify(&judged.who.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
+        let again = judge_framed(&self.task, challenge, reference, framed).map_err(|error| format!("{name}: {error}"))?;
+        if again != judged.judgement {
+            return Err(format!("{name}: the judge says something else"));
+        }
+        Ok(true)
+    }
+}

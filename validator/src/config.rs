@@ -1,0 +1,183 @@
+//! `validator.toml`: parsed once, checked once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use weighhouse_types::{MechId, Netuid, config};
+
+/// The file of `weighhouse validator --config`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub wallet: Wallet,
+    pub chain: Chain,
+    #[serde(default)]
+    pub task: Task,
+    #[serde(default)]
+    pub policy: Policy,
+    #[serde(default)]
+    pub rounds: Rounds,
+    #[serde(default)]
+    pub publish: Publish,
+    pub journal: Journal,
+    #[serde(default)]
+    pub metrics: Metrics,
+}
+
+/// Whose hotkey signs. The coldkey is never opened.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wallet {
+    /// The folder of wallets; `~/.bittensor/wallets` when absent.
+    pub path: Option<PathBuf>,
+    /// The wallet's name.
+    pub name: String,
+    /// The hotkey's name within the wallet.
+    pub hotkey: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// The chain's address, such as `http://127.0.0.1:9944`.
+    pub endpoint: String,
+    /// The genesis hash to insist on; the first one seen is taken when absent.
+    pub genesis: Option<weighhouse_types::Digest>,
+    /// The subnet to validate.
+    pub netuid: Netuid,
+    /// The mechanism within the subnet.
+    #[serde(default)]
+    pub mechanism: MechId,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Task {
+    /// A task file, or the name of one that is built in: `digits-conformance`, `digits-quality`.
+    pub file: String,
+    /// The reference's weights (safetensors), or the name of a built-in model: `digits-reference`.
+    pub reference: String,
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Self { file: "digits-conformance".into(), reference: "digits-reference".into() }
+    }
+}
+
+/// How judgements become weights.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// A policy file; the built-in default when absent.
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rounds {
+    /// Rounds of asking per epoch, spread evenly.
+    pub per_epoch: u32,
+    /// From dialling a miner to the last byte of its answer.
+    #[serde(with = "humantime_serde")]
+    pub deadline: Duration,
+    /// Miners asked at once.
+    pub in_flight_max: usize,
+    /// The largest framed answer that is read.
+    pub answer_bytes_max: usize,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { per_epoch: 3, deadline: Duration::from_secs(5), in_flight_max: 64, answer_bytes_max: 1 << 20 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publish {
+    /// Weights are published this many blocks before the epoch ends.
+    pub margin_blocks: u64,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self { margin_blocks: 4 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// The folder of the journal. It belongs to one validator and is never shared.
+    pub dir: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Where Prometheus scrapes; nothing is served when absent.
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Text(#[from] config::ConfigError),
+    #[error("{key} {why}")]
+    Value { key: &'static str, why: &'static str },
+}
+
+impl Config {
+    /// Reads the file's text and checks every value.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let config: Self = config::parse(text)?;
+        let refuse = |key, why| Err(Error::Value { key, why });
+        if config.rounds.per_epoch == 0 {
+            return refuse("rounds.per_epoch", "must be at least 1");
+        }
+        if config.rounds.deadline.is_zero() {
+            return refuse("rounds.deadline", "must be longer than zero");
+        }
+        if config.rounds.in_flight_max == 0 {
+            return refuse("rounds.in_flight_max", "must be at least 1");
+        }
+        if config.rounds.answer_bytes_max < 1024 {
+            return refuse("rounds.answer_bytes_max", "must be at least 1024");
+        }
+        if config.publish.margin_blocks < 2 {
+            return refuse("publish.margin_blocks", "must be at least 2: one block to include, one to confirm");
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../deploy/validator.toml");
+
+    #[test]
+    fn the_example_file_is_valid() {
+        let config = Config::parse(EXAMPLE).expect("the example parses");
+        assert_eq!(config.rounds.per_epoch, Rounds::default().per_epoch);
+        assert_eq!(config.publish.margin_blocks, Publish::default().margin_blocks);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_the_nearest() {
+        let text = EXAMPLE.replace("per_epoch", "per_epok");
+        let error = Config::parse(&text).expect_err("unknown key").to_string();
+        assert!(error.contains("did you mean `per_epoch`?"), "{error}");
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused() {
+        let text = EXAMPLE.replace("per_epoch = 3", "per_epoch = 0");
+        assert_eq!(Config::parse(&text).expect_err("zero").to_string(), "rounds.per_epoch must be at least 1");
+    }
+}

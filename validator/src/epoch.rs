@@ -1,0 +1,143 @@
+//! An epoch as the validator keeps it: its context and its records without blobs.
+
+use std::collections::BTreeSet;
+
+use weighhouse_journal::{Journal, JournalError};
+use weighhouse_types::{Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, Standing, SubnetState, Uid};
+
+use crate::config::{Publish, Rounds};
+use crate::role::ValidatorError;
+
+/// The records of one epoch so far, the context first.
+#[derive(Debug)]
+pub(crate) struct OpenEpoch {
+    records: Vec<Record>,
+}
+
+impl OpenEpoch {
+    /// The epoch's records as the journal has them; `None` when it was never opened.
+    pub(crate) fn resume(journal: &Journal, epoch: Epoch) -> Result<Option<Self>, JournalError> {
+        let mut records = journal.read_epoch(epoch)?;
+        records.retain(|record| !matches!(record, Record::Blob { .. }));
+        // A crash may have left a segment without its context: then nothing was asked in it yet.
+        let opened = records.iter().any(|record| matches!(record, Record::EpochOpened(_)));
+        Ok(opened.then_some(Self { records }))
+    }
+
+    pub(crate) fn new(context: EpochContext) -> Self {
+        Self { records: vec![Record::EpochOpened(Box::new(context))] }
+    }
+
+    /// Takes note of records that the journal has made durable.
+    pub(crate) fn extend(&mut self, records: &[Record]) {
+        self.records.extend(records.iter().filter(|record| !matches!(record, Record::Blob { .. })).cloned());
+    }
+
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub(crate) fn context(&self) -> &EpochContext {
+        self.records
+            .iter()
+            .find_map(|record| match record {
+                Record::EpochOpened(context) => Some(context.as_ref()),
+                _ => None,
+            })
+            .expect("an epoch is only ever made with its context")
+    }
+
+    pub(crate) fn judged(&self) -> impl Iterator<Item = &Judged> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Judged(judged) => Some(judged),
+            _ => None,
+        })
+    }
+
+    /// Who has a verdict in a round already: after a crash within a round only the others are asked again.
+    pub(crate) fn judged_in(&self, round: u32) -> BTreeSet<Uid> {
+        self.judged().filter(|judged| judged.round == round).map(|judged| judged.uid).collect()
+    }
+
+    pub(crate) fn abstained(&self) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::Abstained { .. }))
+    }
+
+    /// Registrations of the context, with their uids, that `current` shows no more.
+    pub(crate) fn departed(&self, current: &SubnetState) -> Vec<(RegistrationId, Uid)> {
+        let stays = |neuron: &Neuron| {
+            let now = current.metagraph.neuron(neuron.uid);
+            now.is_some_and(|now| now.registration() == neuron.registration())
+        };
+        let neurons = self.context().state.metagraph.neurons.iter();
+        neurons.filter(|neuron| !stays(neuron)).map(|neuron| (neuron.registration(), neuron.uid)).collect()
+    }
+
+    pub(crate) fn closing_standings(&self) -> Result<Vec<Standing>, ValidatorError> {
+        Ok(weighhouse_scoring::closing_standings(self.context(), self.judged())?)
+    }
+}
+
+/// When within an epoch things happen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timetable {
+    first_block: u64,
+    publish_block: u64,
+    rounds: u32,
+}
+
+impl Timetable {
+    /// `None` for a subnet that doesn't run.
+    pub(crate) fn new(schedule: &Schedule, rounds: &Rounds, publish: &Publish) -> Option<Self> {
+        let next_epoch = schedule.next_epoch_block()?.0;
+        let first_block = schedule.last_epoch_block.0.saturating_add(1);
+        // In an epoch shorter than the margin, publishing right after the first block is the best that can be done.
+        let publish_block = next_epoch.saturating_sub(publish.margin_blocks).max(first_block.saturating_add(1));
+        Some(Self { first_block, publish_block, rounds: rounds.per_epoch })
+    }
+
+    /// The rounds that are due by a block, in order. They are spread evenly from the epoch's first block up to
+    /// publication; one that was missed stays due, so that a restart costs nobody a verdict.
+    pub(crate) fn rounds_due(&self, block: u64) -> impl Iterator<Item = u32> + use<> {
+        let Self { first_block, publish_block, rounds } = *self;
+        let span = publish_block - first_block;
+        (0..rounds).take_while(move |round| first_block + span * u64::from(*round) / u64::from(rounds) <= block)
+    }
+
+    pub(crate) fn publication_due(&self, block: u64) -> bool {
+        block >= self.publish_block
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weighhouse_types::Block;
+
+    fn timetable(tempo: u16, rounds: u32, margin: u64) -> Timetable {
+        let schedule = Schedule {
+            epoch: Epoch(3),
+            last_epoch_block: Block(100),
+            tempo,
+            pending_epoch_at: None,
+            blocks_since_last_step: 0,
+        };
+        let rounds = Rounds { per_epoch: rounds, ..Rounds::default() };
+        Timetable::new(&schedule, &rounds, &Publish { margin_blocks: margin }).expect("it runs")
+    }
+
+    #[test]
+    fn rounds_are_spread_up_to_publication() {
+        let table = timetable(10, 2, 4);
+        let due: Vec<_> = (100..108).map(|block| table.rounds_due(block).count()).collect();
+        assert_eq!(due, [0, 1, 1, 2, 2, 2, 2, 2]);
+        assert_eq!((100..111).find(|block| table.publication_due(*block)), Some(106));
+    }
+
+    #[test]
+    fn a_very_short_epoch_still_asks_and_publishes() {
+        let table = timetable(2, 3, 4);
+        assert_eq!(table.rounds_due(101).count(), 3);
+        assert!(table.publication_due(102));
+    }
+}

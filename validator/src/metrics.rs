@@ -1,0 +1,54 @@
+//! What a validator counts, described once.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use weighhouse_types::{Epoch, Judgement, Reason};
+
+/// Names the metrics to whatever recorder is installed.
+pub fn describe() {
+    describe_counter!("weighhouse_validator_verdicts_total", "Verdicts, by what came of the attempt");
+    describe_histogram!("weighhouse_validator_answer_seconds", "From dialling a miner to its answer's last byte");
+    describe_counter!("weighhouse_validator_rounds_total", "Rounds of asking that were judged and journalled");
+    describe_counter!("weighhouse_validator_publications_total", "Publications, by what came of them");
+    describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
+    describe_gauge!("weighhouse_validator_epoch", "The epoch that is open");
+    describe_gauge!("weighhouse_validator_published_epoch", "The newest epoch whose weights were read back");
+    describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed for the chain's sake");
+}
+
+pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
+    let outcome = match judgement.reasons.first() {
+        Some(Reason::Conforms { .. } | Reason::Skill { .. }) => "accepted",
+        Some(Reason::Deviates { .. }) => "deviates",
+        Some(Reason::BelowReference { .. }) => "below_reference",
+        Some(Reason::Malformed { .. }) => "malformed",
+        Some(Reason::Silent { .. }) | None => "silent",
+    };
+    counter!("weighhouse_validator_verdicts_total", "outcome" => outcome).increment(1);
+    if let Some(latency) = latency {
+        histogram!("weighhouse_validator_answer_seconds").record(latency.as_secs_f64());
+    }
+}
+
+pub(crate) fn round_closed() {
+    counter!("weighhouse_validator_rounds_total").increment(1);
+}
+
+pub(crate) fn publication(outcome: &'static str) {
+    counter!("weighhouse_validator_publications_total", "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn published(epoch: Epoch) {
+    publication("published");
+    gauge!("weighhouse_validator_published_epoch").set(epoch.0 as f64);
+}
+
+pub(crate) fn progress(block: u64, epoch: Epoch) {
+    gauge!("weighhouse_validator_block").set(block as f64);
+    gauge!("weighhouse_validator_epoch").set(epoch.0 as f64);
+}
+
+pub(crate) fn chain_error() {
+    counter!("weighhouse_validator_chain_errors_total").increment(1);
+}

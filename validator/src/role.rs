@@ -1,0 +1,352 @@
+//! The validator as a process: one step per finalised block, everything durable in between.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use weighhouse_chain::{Chain, ChainError};
+use weighhouse_journal::{Identity, Journal, JournalError};
+use weighhouse_seams::{Clock, ClockExt, CpuPool, Dialer, Entropy, PoolError, Storage};
+use weighhouse_tasks::{Task, TaskError};
+use weighhouse_types::{Block, Epoch, EpochContext, Hotkey, MechId, Netuid, Record, Standing, SubnetState};
+use weighhouse_wallet::btauth::Signer;
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::ask::Asker;
+use crate::config::{Publish, Rounds};
+use crate::epoch::{OpenEpoch, Timetable};
+use crate::publish::{self, Publication};
+use crate::round::Plan;
+use crate::metrics;
+
+/// How long one step's reads from the chain may take.
+const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
+/// The first wait after a failed step; it doubles up to [`RETRY_MAX`].
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Everything a validator is handed.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub netuid: Netuid,
+    pub mechanism: MechId,
+    pub rounds: Rounds,
+    pub publish: Publish,
+    /// The policy file, verbatim.
+    pub policy: Vec<u8>,
+    /// The task file, verbatim, and what it describes.
+    pub task_file: Vec<u8>,
+    pub task: Arc<Task>,
+    pub keypair: Arc<Keypair>,
+    pub chain: Arc<dyn Chain>,
+    pub dialer: Arc<dyn Dialer>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// The journal's folder, held by this process alone.
+    pub storage: Arc<dyn Storage>,
+    pub cpu: CpuPool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ValidatorError {
+    #[error("hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register`")]
+    NotRegistered { hotkey: Hotkey, netuid: Netuid },
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the journal can't be weighed: {0}")]
+    Weigh(#[from] weighhouse_scoring::WeighError),
+    #[error("policy: {0}")]
+    Policy(#[from] weighhouse_scoring::PolicyError),
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
+impl ValidatorError {
+    /// Whether the next block may go better: the chain's troubles pass, our own state's don't.
+    fn passes(&self) -> bool {
+        matches!(self, Self::Chain(error) if !matches!(error, ChainError::WrongGenesis { .. } | ChainError::State { .. }))
+            || matches!(self, Self::Pool(PoolError::Full))
+    }
+}
+
+/// How far a validator has come: liveness is progress, not a loop that turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The newest block that was worked through.
+    pub block: Block,
+    /// The newest epoch whose weights the chain shows.
+    pub published: Option<Epoch>,
+}
+
+/// A validator with its journal open.
+#[derive(Debug)]
+pub struct Validator {
+    parts: Parts,
+    asker: Asker,
+    journal: Arc<Mutex<Journal>>,
+    open: Option<OpenEpoch>,
+    publication: Option<Publication>,
+    progress: watch::Sender<Progress>,
+}
+
+impl Validator {
+    /// Opens the journal and takes up what it holds. Writes nothing before it has read all.
+    pub async fn open(parts: Parts) -> Result<Self, ValidatorError> {
+        weighhouse_scoring::Policy::parse(&parts.policy)?;
+        let state = parts.chain.subnet(parts.netuid).await?;
+        let hotkey = parts.keypair.hotkey();
+        let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
+            return Err(ValidatorError::NotRegistered { hotkey, netuid: parts.netuid });
+        };
+        if !own.validator_permit {
+            warn!(uid = %own.uid, "no validator permit yet: weights will be refused until an epoch grants one");
+        }
+        let identity = Identity {
+            genesis: parts.chain.genesis(),
+            netuid: parts.netuid,
+            mechanism: parts.mechanism,
+            validator: hotkey,
+        };
+        let storage = parts.storage.clone();
+        let journal = parts.cpu.run(move || Journal::open(storage, identity)).await??;
+        let epochs = journal.epochs();
+        let open = match epochs.last() {
+            Some(last) => OpenEpoch::resume(&journal, *last)?,
+            None => None,
+        };
+        // News of an intent may stand in the segment after its own.
+        let mut recent = Vec::new();
+        for epoch in &epochs[epochs.len().saturating_sub(2)..] {
+            recent.extend(journal.read_epoch(*epoch)?);
+        }
+        let publication = Publication::from_records(&recent);
+        if let Some(open) = &open {
+            info!(epoch = %open.context().epoch, judged = open.judged().count(), "journal resumed");
+        }
+        let asker = Asker {
+            signer: Arc::new(Signer::new(parts.keypair.clone(), parts.clock.clone())),
+            dialer: parts.dialer.clone(),
+            clock: parts.clock.clone(),
+        };
+        let published = publication.as_ref().filter(|publication| publication.is_published());
+        let published = published.map(|publication| publication.intent.epoch);
+        let progress = watch::Sender::new(Progress { block: Block(0), published });
+        Ok(Self { parts, asker, journal: Arc::new(Mutex::new(journal)), open, publication, progress })
+    }
+
+    /// Progress after each block, for supervisors.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Works through blocks until `shutdown`; a step under way is finished first.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), ValidatorError> {
+        let mut retry = RETRY_FIRST;
+        loop {
+            let seen = match self.step().await {
+                Ok(block) => block,
+                Err(error) if error.passes() => {
+                    metrics::chain_error();
+                    warn!(%error, retry_ms = retry.as_millis(), "this block failed; trying again");
+                    let wait = jittered(retry, self.parts.entropy.as_ref());
+                    retry = (retry * 2).min(RETRY_MAX);
+                    tokio::select! {
+                        () = self.parts.clock.sleep(wait) => continue,
+                        () = shutdown.cancelled() => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error),
+            };
+            retry = RETRY_FIRST;
+            tokio::select! {
+                // An error here shows again, with its retry, in the next step.
+                _ = self.parts.chain.next_block(seen) => {}
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// One block's work: follow the publication, open the epoch, run the round that is due, publish when it is time.
+    pub async fn step(&mut self) -> Result<Block, ValidatorError> {
+        let state = self.read_subnet().await?;
+        let block = state.head.number;
+        self.follow_publication(&state).await?;
+        self.open_epoch(&state).await?;
+        let epoch = state.schedule.epoch;
+        if let Some(table) = Timetable::new(&state.schedule, &self.parts.rounds, &self.parts.publish) {
+            if self.is_undecided() {
+                for round in table.rounds_due(block.0) {
+                    self.run_round(round, &state).await?;
+                }
+            }
+            if table.publication_due(block.0) {
+                self.decide(&state).await?;
+                self.follow_publication(&state).await?;
+            }
+        }
+        metrics::progress(block.0, epoch);
+        let published = self.publication.as_ref().filter(|publication| publication.is_published());
+        let published = published.map(|publication| publication.intent.epoch);
+        self.progress.send_modify(|progress| {
+            progress.block = block;
+            progress.published = published.or(progress.published);
+        });
+        Ok(block)
+    }
+
+    async fn read_subnet(&self) -> Result<SubnetState, ValidatorError> {
+        let read = self.parts.chain.subnet(self.parts.netuid);
+        match self.parts.clock.timeout(CHAIN_DEADLINE, read).await {
+            Ok(state) => Ok(state?),
+            Err(_) => Err(ChainError::TimedOut { endpoint: "subnet".into(), seconds: CHAIN_DEADLINE.as_secs() }.into()),
+        }
+    }
+
+    /// Opens the epoch that the chain is in, carrying in what the last one in the journal left behind.
+    async fn open_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+        let epoch = state.schedule.epoch;
+        if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
+            return Ok(());
+        }
+        let carried: Vec<Standing> = match &self.open {
+            Some(open) => open.closing_standings()?,
+            None => Vec::new(),
+        };
+        let context = EpochContext {
+            epoch,
+            netuid: self.parts.netuid,
+            mechanism: self.parts.mechanism,
+            genesis: self.parts.chain.genesis(),
+            validator: self.parts.keypair.hotkey(),
+            state: state.clone(),
+            beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
+            policy: self.parts.policy.clone(),
+            task: self.parts.task_file.clone(),
+            carried,
+            software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
+        let opened = OpenEpoch::new(context);
+        let records = opened.records().to_vec();
+        let journal = self.journal.clone();
+        self.parts
+            .cpu
+            .run(move || {
+                let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                journal.begin_epoch(epoch)?;
+                write(&mut journal, records)
+            })
+            .await??;
+        self.open = Some(opened);
+        Ok(())
+    }
+
+    async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let done = open.judged_in(round);
+        let Some(plan) = Plan::new(&self.parts, open.context(), round, state, &done).await? else {
+            return Ok(());
+        };
+        self.record(plan.records()).await?;
+        let verdicts = plan.run(&self.parts, &self.asker).await?;
+        let miners = verdicts.iter().filter(|record| matches!(record, Record::Judged(_))).count();
+        self.record(verdicts).await?;
+        metrics::round_closed();
+        info!(epoch = %state.schedule.epoch, round, miners, "round closed");
+        Ok(())
+    }
+
+    /// Whether the open epoch still wants a decision; after it, no verdict counts any more.
+    fn is_undecided(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let epoch = open.context().epoch;
+            let intended = self.publication.as_ref().is_some_and(|publication| publication.intent.epoch == epoch);
+            !open.abstained() && !intended
+        })
+    }
+
+    async fn decide(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+        if !self.is_undecided() {
+            return Ok(());
+        }
+        let Some(open) = &self.open else { return Ok(()) };
+        let epoch = open.context().epoch;
+        let who: Vec<_> = open.departed(state).into_iter().map(|(who, _)| who).collect();
+        if !who.is_empty() {
+            info!(%epoch, left = who.len(), "registrations left since the epoch was opened");
+            self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
+        }
+        let Some(open) = &self.open else { return Ok(()) };
+        let records = publish::decide(open)?;
+        self.record(records.clone()).await?;
+        if let Some(publication) = Publication::from_records(&records) {
+            self.publication = Some(publication);
+        }
+        Ok(())
+    }
+
+    /// Takes a publication as far as the chain's present state lets it go.
+    async fn follow_publication(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+        while let Some(publication) = self.publication.clone().filter(|publication| !publication.is_settled()) {
+            let Some(record) = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await? else {
+                // Still pending: handing the same bytes in again makes up for a submission that was lost.
+                publish::effect(&self.parts, &publication).await;
+                return Ok(());
+            };
+            self.record(vec![record.clone()]).await?;
+            let Record::IntentUpdate(update) = record else { return Ok(()) };
+            let advanced = Publication { state: Some(update.state), ..publication };
+            publish::effect(&self.parts, &advanced).await;
+            let submitted = matches!(advanced.state, Some(weighhouse_types::IntentState::Signed { .. }));
+            self.publication = Some(advanced);
+            if submitted {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes records durable, then takes note of them.
+    async fn record(&mut self, records: Vec<Record>) -> Result<(), ValidatorError> {
+        if let Some(open) = &mut self.open {
+            open.extend(&records);
+        }
+        let journal = self.journal.clone();
+        self.parts
+            .cpu
+            .run(move || write(&mut journal.lock().unwrap_or_else(PoisonError::into_inner), records))
+            .await??;
+        Ok(())
+    }
+}
+
+/// One write and one sync for all of the records.
+fn write(journal: &mut Journal, records: Vec<Record>) -> Result<(), JournalError> {
+    for record in records {
+        match record {
+            Record::Blob { bytes } => {
+                journal.put_blob(&bytes)?;
+            }
+            record => {
+                journal.append(record)?;
+            }
+        }
+    }
+    journal.commit()
+}
+
+/// Between half and all of a wait, so that validators that failed together don't come back together.
+fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
+    let mut byte = [0];
+    entropy.fill(&mut byte);
+    wait / 2 + wait / 2 * u32::from(byte[0]) / 255
+}
+
+#[cfg(test)]
+mod tests;

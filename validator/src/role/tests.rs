@@ -1,0 +1,140 @@
+use weighhouse_chain::{Chain, Event};
+use weighhouse_journal::Segment;
+use weighhouse_models::Builtin;
+use weighhouse_types::{Block, Epoch, Failure, IntentState, MechId, Reason, Record, Uid};
+
+use super::*;
+use crate::audit::audit;
+use crate::testing::{Behaviour, NETUID, World};
+
+fn journal_file(dir: &std::path::Path, epoch: u64) -> Vec<u8> {
+    std::fs::read(dir.join(weighhouse_journal::segment_name(Epoch(epoch)))).expect("the epoch's file")
+}
+
+/// Steps the validator and makes blocks up to the end of the first epoch and a little beyond.
+async fn run_first_epoch(world: &World, dir: &std::path::Path, restart_each_block: bool) {
+    let mut validator = Validator::open(world.parts(dir)).await.expect("opened");
+    for _ in 0..14 {
+        validator.step().await.expect("a step");
+        if restart_each_block {
+            drop(validator);
+            validator = Validator::open(world.parts(dir)).await.expect("opened again");
+        }
+        world.ledger.produce_block().await.expect("a block");
+    }
+}
+
+async fn publications(world: &World) -> usize {
+    let head = world.ledger.head().await.expect("a head").number;
+    let mut count = 0;
+    for block in 1..=head.0 {
+        let events = world.ledger.events(Block(block)).await.expect("events");
+        count += events.iter().filter(|event| matches!(event, Event::WeightsSet { .. })).count();
+    }
+    count
+}
+
+fn reasons(file: &[u8], uid: u16) -> Vec<Reason> {
+    let segment = Segment::read(file).expect("a whole segment");
+    let judged = segment.records().iter().filter_map(|record| match record {
+        Record::Judged(judged) if judged.uid == Uid(uid) => Some(judged.judgement.reasons.clone()),
+        _ => None,
+    });
+    judged.flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_misbehaviour_costs_that_miner_only() {
+    use Behaviour::{Forger, Garbage, Gone, HangsUp, Honest, Oversized, Refuses, Silent, Unsigned};
+    let world =
+        World::new(&[Honest, Forger, Unsigned, Garbage, Oversized, Silent, HangsUp, Refuses, Gone, Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    run_first_epoch(&world, dir.path(), false).await;
+
+    let file = journal_file(dir.path(), 0);
+    let first = |uid| reasons(&file, uid).into_iter().next().expect("judged");
+    let silent = |failure| Reason::Silent { failure };
+    assert!(matches!(first(1), Reason::Conforms { .. }), "{:?}", first(1));
+    assert_eq!(first(2), silent(Failure::BadSignature));
+    assert_eq!(first(3), silent(Failure::BadSignature));
+    assert_eq!(first(4), silent(Failure::Undecodable));
+    assert_eq!(first(5), silent(Failure::Oversized));
+    assert_eq!(first(6), silent(Failure::DeadlineExceeded));
+    assert_eq!(first(7), silent(Failure::Unreachable));
+    assert_eq!(first(8), silent(Failure::Status { code: 8 }));
+    assert_eq!(first(9), silent(Failure::Unreachable));
+    assert!(matches!(first(10), Reason::Conforms { .. }));
+    let stored = world.ledger.weights(NETUID, MechId(0), Uid(0)).await.expect("weights");
+    assert_eq!(stored, [(Uid(1), u16::MAX), (Uid(10), u16::MAX)]);
+    assert_eq!(publications(&world).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_restarted_at_every_block_publishes_the_same_vector_once() {
+    let behaviours = [Behaviour::Honest, Behaviour::Gone, Behaviour::Honest];
+    let mut files = Vec::new();
+    for restart in [false, true] {
+        let world = World::new(&behaviours).await;
+        let dir = tempfile::tempdir().expect("a folder");
+        run_first_epoch(&world, dir.path(), restart).await;
+        assert_eq!(publications(&world).await, 1);
+        files.push(journal_file(dir.path(), 0));
+    }
+    let references = [Builtin::Reference.bytes().to_vec()];
+    let audited: Vec<_> = files.iter().map(|file| audit(file, &references).expect("auditable")).collect();
+    for audited in &audited {
+        assert_eq!(audited.problems, Vec::<String>::new());
+        assert_eq!((audited.matches, audited.published_at.is_some()), (Some(true), true));
+        assert_eq!((audited.challenges, audited.verdicts, audited.answers), (9, 9, 6));
+    }
+    assert_eq!(audited[0].vector, audited[1].vector);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intent_is_journalled_before_it_is_signed_and_signed_before_it_is_included() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    run_first_epoch(&world, dir.path(), false).await;
+    let segment = Segment::read(&journal_file(dir.path(), 0)).expect("a whole segment");
+    let story: Vec<_> = segment
+        .records()
+        .iter()
+        .filter_map(|record| match record {
+            Record::Intent(_) => Some("intent"),
+            Record::IntentUpdate(update) => Some(match update.state {
+                IntentState::Signed { .. } => "signed",
+                IntentState::Included { .. } => "included",
+                IntentState::Published { .. } => "published",
+                IntentState::Expired => "expired",
+                IntentState::Failed { .. } => "failed",
+            }),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(story, ["intent", "signed", "included", "published"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_flipped_byte_in_the_epochs_file_is_found() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    run_first_epoch(&world, dir.path(), false).await;
+    let file = journal_file(dir.path(), 0);
+    let references = [Builtin::Reference.bytes().to_vec()];
+    for position in (0..file.len()).step_by(file.len() / 97 + 1) {
+        let mut damaged = file.clone();
+        damaged[position] ^= 1;
+        let sound = audit(&damaged, &references).is_ok_and(|audited| audited.problems.is_empty());
+        assert!(!sound, "byte {position} of {}", file.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unregistered_hotkey_is_told_so() {
+    let world = World::new(&[]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut parts = world.parts(dir.path());
+    parts.keypair = Arc::new(Keypair::from_uri("//Stranger").expect("a key"));
+    let error = Validator::open(parts).await.expect_err("not registered");
+    assert!(matches!(error, ValidatorError::NotRegistered { .. }), "{error}");
+}

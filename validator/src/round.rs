@@ -1,0 +1,241 @@
+//! One round: challenges from the validator's VRF, references in one batch, all miners at once, verdicts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use parity_scale_codec::Encode;
+use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
+use weighhouse_tasks::{Challenge, Reference, Scope, Task, TaskError};
+use weighhouse_types::{
+    Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged, Judgement, Mark,
+    Neuron, Reason, Record, SubnetState,
+};
+use weighhouse_wallet::answer;
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::ask::{self, Asker, Limits, RawAnswer, Target};
+use crate::metrics;
+use crate::role::{Parts, ValidatorError};
+
+/// The bytes under the VRF whose output seeds a challenge. An auditor derives the same.
+pub fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScope) -> Vec<u8> {
+    let task = Digest::of(&context.task);
+    ("weighhouse/challenge/v1", context.genesis, context.netuid, context.mechanism, context.beacon, task, round, scope)
+        .encode()
+}
+
+/// A challenge with everything that goes into its records.
+struct Prepared {
+    asked: Asked,
+    challenge: Challenge,
+    reference: Reference,
+    /// The framed request.
+    framed: Bytes,
+}
+
+/// A miner to ask, by its present axon.
+struct Miner {
+    neuron: Neuron,
+    target: Option<Target>,
+}
+
+/// Which challenges there are, and which of them each miner gets.
+pub(crate) struct Plan {
+    challenges: Arc<Vec<Prepared>>,
+    miners: Vec<(Miner, usize)>,
+}
+
+impl Plan {
+    /// Derives the round's challenges and computes their references. `None` when there is nobody left to ask.
+    pub(crate) async fn new(
+        parts: &Parts,
+        context: &EpochContext,
+        round: u32,
+        current: &SubnetState,
+        done: &std::collections::BTreeSet<weighhouse_types::Uid>,
+    ) -> Result<Option<Self>, ValidatorError> {
+        let mut miners = miners(context, current);
+        miners.retain(|miner| !done.contains(&miner.neuron.uid));
+        if miners.is_empty() {
+            return Ok(None);
+        }
+        let mut scopes = BTreeMap::new();
+        let mut assigned = Vec::with_capacity(miners.len());
+        for miner in miners {
+            let scope = scope(&parts.task, miner.neuron.hotkey);
+            let next = scopes.len();
+            assigned.push((miner, *scopes.entry(scope).or_insert(next)));
+        }
+        let mut ordered: Vec<_> = scopes.into_iter().collect();
+        ordered.sort_by_key(|(_, position)| *position);
+        let scopes: Vec<_> = ordered.into_iter().map(|(scope, _)| scope).collect();
+
+        let (task, keypair, context) = (parts.task.clone(), parts.keypair.clone(), context.clone());
+        let prepare = move || prepare(&task, &keypair, &context, round, &scopes);
+        let challenges = parts.cpu.run(prepare).await??;
+        Ok(Some(Self { challenges: Arc::new(challenges), miners: assigned }))
+    }
+
+    /// The records that must be durable before anything is sent.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let mut records = Vec::with_capacity(self.challenges.len() * 3);
+        for prepared in self.challenges.iter() {
+            records.push(Record::Blob { bytes: prepared.reference.to_bytes() });
+            records.push(Record::Blob { bytes: prepared.framed.to_vec() });
+            records.push(Record::Asked(prepared.asked.clone()));
+        }
+        records
+    }
+
+    /// Asks everybody at once and judges what comes back; the records are in uid order.
+    pub(crate) async fn run(self, parts: &Parts, asker: &Asker) -> Result<Vec<Record>, ValidatorError> {
+        let limits =
+            Limits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
+        let challenges = self.challenges;
+        let attempts = self.miners.into_iter().map(|(miner, at)| {
+            let framed = challenges[at].framed.clone();
+            async move {
+                let answer = match miner.target {
+                    Some(target) => asker.ask(target, framed, limits).await,
+                    None => Err(Failure::NoAxon),
+                };
+                (miner.neuron, at, answer)
+            }
+        });
+        let mut answers: Vec<_> =
+            futures::stream::iter(attempts).buffer_unordered(parts.rounds.in_flight_max).collect().await;
+        answers.sort_by_key(|(neuron, ..)| neuron.uid);
+
+        let (task, judged_challenges) = (parts.task.clone(), challenges.clone());
+        let verdicts = parts
+            .cpu
+            .run(move || {
+                let judge = |(neuron, at, answer)| judge(&task, &judged_challenges[at], &neuron, answer);
+                answers.into_iter().map(judge).collect::<Result<Vec<_>, TaskError>>()
+            })
+            .await??;
+        Ok(verdicts.into_iter().flatten().collect())
+    }
+}
+
+fn scope(task: &Task, miner: Hotkey) -> ChallengeScope {
+    match task.file().scope {
+        Scope::Private => ChallengeScope::Private { miner },
+        Scope::Shared => ChallengeScope::Shared,
+    }
+}
+
+/// Everyone but ourselves who serves: the registrations are the context's, the addresses today's.
+fn miners(context: &EpochContext, current: &SubnetState) -> Vec<Miner> {
+    let others = context.state.metagraph.neurons.iter().filter(|neuron| neuron.hotkey != context.validator);
+    let present = |neuron: &Neuron| {
+        let now = current.metagraph.neuron(neuron.uid)?;
+        (now.registration() == neuron.registration()).then_some(now)
+    };
+    others
+        .filter_map(|neuron| {
+            let axon = present(neuron)?.axon.or(neuron.axon)?;
+            let address = axon.address();
+            let dialable = address.port() != 0 && !address.ip().is_unspecified();
+            let target = dialable.then_some(Target { address, hotkey: neuron.hotkey });
+            Some(Miner { neuron: neuron.clone(), target })
+        })
+        .collect()
+}
+
+fn prepare(
+    task: &Task,
+    keypair: &Keypair,
+    context: &EpochContext,
+    round: u32,
+    scopes: &[ChallengeScope],
+) -> Result<Vec<Prepared>, ValidatorError> {
+    let seeds: Vec<_> = scopes.iter().map(|scope| keypair.vrf(&vrf_input(context, round, *scope))).collect();
+    let challenges: Vec<_> = seeds.iter().map(|seed| task.challenge(&seed.output)).collect();
+    let references = task.references(&challenges)?;
+    let each = scopes.iter().zip(seeds).zip(challenges.into_iter().zip(references));
+    Ok(each
+        .map(|((scope, seed), (challenge, reference))| {
+            let id = Hasher::new("weighhouse/challenge-id/v1")
+                .part(&vrf_input(context, round, *scope))
+                .part(&seed.preout)
+                .finish();
+            let request = ModelInferRequest::try_from(task.request(&challenge, id.to_string()))
+                .expect("a challenge's dimensions are far below 2^63");
+            let asked = Asked {
+                challenge: id,
+                epoch: context.epoch,
+                round,
+                scope: *scope,
+                vrf_output: seed.preout.to_vec(),
+                vrf_proof: seed.proof,
+                reference: Digest::of(&reference.to_bytes()),
+            };
+            Prepared { asked, challenge, reference, framed: ask::frame(&request) }
+        })
+        .collect())
+}
+
+/// The verdict on one attempt, with the blob it refers to.
+fn judge(
+    task: &Task,
+    prepared: &Prepared,
+    neuron: &Neuron,
+    raw: Result<RawAnswer, Failure>,
+) -> Result<Vec<Record>, TaskError> {
+    let mut records = Vec::with_capacity(2);
+    let latency = raw.as_ref().ok().map(|raw| raw.latency);
+    let verified = raw.and_then(|raw| {
+        let signed = answer::verify_answer(&neuron.hotkey, &prepared.framed, &raw.framed, &raw.trailers);
+        let signed = signed.map_err(|_| Failure::BadSignature)?;
+        Ok((raw, signed))
+    });
+    let (exchange, judgement) = match verified {
+        Err(failure) => (None, task.judge(&prepared.challenge, &prepared.reference, &Err(failure))?),
+        Ok((raw, signed)) => {
+            let exchange = Exchange {
+                request: Digest::of(&prepared.framed),
+                answer: Digest::of(&raw.framed),
+                model: signed.model,
+                signature: signed.signature.encode(),
+                latency_us: u64::try_from(raw.latency.as_micros()).unwrap_or(u64::MAX),
+            };
+            let judgement = judge_framed(task, &prepared.challenge, &prepared.reference, &raw.framed)?;
+            records.push(Record::Blob { bytes: raw.framed.to_vec() });
+            (Some(exchange), judgement)
+        }
+    };
+    metrics::judged(&judgement, latency);
+    records.push(Record::Judged(Judged {
+        challenge: prepared.asked.challenge,
+        epoch: prepared.asked.epoch,
+        round: prepared.asked.round,
+        uid: neuron.uid,
+        who: neuron.registration(),
+        exchange,
+        judgement,
+    }));
+    Ok(records)
+}
+
+/// The verdict on an answer's bytes: all of it that is the miner's doing.
+pub fn judge_framed(
+    task: &Task,
+    challenge: &Challenge,
+    reference: &Reference,
+    framed: &[u8],
+) -> Result<Judgement, TaskError> {
+    let message = match ask::unframe::<ModelInferResponse>(framed) {
+        Ok(message) => message,
+        Err(failure) => return task.judge(challenge, reference, &Err(failure)),
+    };
+    match InferAnswer::try_from(message) {
+        Ok(answer) => task.judge(challenge, reference, &Ok(answer)),
+        Err(error) => {
+            let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
+            Ok(Judgement { mark: Mark::ZERO, reasons })
+        }
+    }
+}

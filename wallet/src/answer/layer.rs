@@ -1,0 +1,144 @@
+//! Signing answers as they leave: a tower layer between verification and the generated code.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body;
+use http_body_util::combinators::WithTrailers;
+use http_body_util::{BodyExt, Either, Empty, Full};
+use tower::{Layer, Service};
+use weighhouse_seams::{CpuPool, PoolError};
+use weighhouse_types::Digest;
+
+use super::{AnswerSignature, answer_digest, trailer};
+use crate::http::{Authenticated, BoxError, Refusal, collect};
+use crate::keypair::Keypair;
+use crate::metrics;
+
+/// A handler leaves this in its response's extensions to have the answer signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelDigest(pub Digest);
+
+/// Signs unary answers to verified requests. Belongs inside [`crate::http::VerifyLayer`], whose evidence names the
+/// request. Responses without a [`ModelDigest`], and failures, pass as they are.
+#[derive(Clone, Debug)]
+pub struct SignAnswerLayer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    keypair: Arc<Keypair>,
+    /// Hashes and signs.
+    pool: CpuPool,
+    answer_bytes_max: usize,
+}
+
+impl SignAnswerLayer {
+    pub fn new(keypair: Arc<Keypair>, pool: CpuPool, answer_bytes_max: usize) -> Self {
+        Self(Arc::new(Shared { keypair, pool, answer_bytes_max }))
+    }
+}
+
+impl<S> Layer<S> for SignAnswerLayer {
+    type Service = SignAnswer<S>;
+
+    fn layer(&self, inner: S) -> SignAnswer<S> {
+        SignAnswer { inner, shared: self.0.clone() }
+    }
+}
+
+/// [`SignAnswerLayer`]'s service.
+#[derive(Clone, Debug)]
+pub struct SignAnswer<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+type WholeBody = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
+/// Passed on, held whole, or refused.
+type ResponseBody<B> = Either<B, Either<WholeBody, Empty<Bytes>>>;
+
+impl<S, B, R> Service<Request<B>> for SignAnswer<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let asked = request.extensions().get::<Authenticated<Bytes>>().map(Authenticated::body_digest);
+        let path = request.uri().path().to_owned();
+        let answering = self.inner.call(request);
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let response = answering.await?;
+            let model = response.extensions().get::<ModelDigest>().copied();
+            let (Some(asked), Some(ModelDigest(model))) = (asked, model) else {
+                return Ok(response.map(Either::Left));
+            };
+            match shared.sign(response, asked, model).await {
+                Ok(signed) => Ok(signed.map(|body| Either::Right(Either::Left(body)))),
+                Err(refusal) => {
+                    Ok(refusal.into_response(&path).map(|body| Either::Right(Either::Right(body))))
+                }
+            }
+        })
+    }
+}
+
+impl Shared {
+    async fn sign<R>(
+        &self,
+        response: Response<R>,
+        asked: Digest,
+        model: Digest,
+    ) -> Result<Response<WholeBody>, Refusal>
+    where
+        R: Body<Data = Bytes> + Send,
+        R::Error: Into<BoxError>,
+    {
+        let (head, body) = response.into_parts();
+        let collected = collect(body, self.answer_bytes_max, None).await?;
+        let mut trailers = collected.trailers.unwrap_or_default();
+        if trailers.get("grpc-status").is_some_and(|status| status == "0") {
+            self.add_trailers(&mut trailers, collected.bytes.clone(), asked, model).await?;
+            metrics::answer_signed();
+        }
+        let body = Full::new(collected.bytes).with_trailers(ready(Some(Ok(trailers))));
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn add_trailers(
+        &self,
+        trailers: &mut HeaderMap,
+        answer: Bytes,
+        asked: Digest,
+        model: Digest,
+    ) -> Result<(), Refusal> {
+        let keypair = self.keypair.clone();
+        let signing = self.pool.run(move || {
+            let digest = answer_digest(&asked, &Digest::of(&answer), &model);
+            hex::encode(AnswerSignature::single(&keypair, &digest).encode())
+        });
+        let signature = signing.await.map_err(|error| match error {
+            PoolError::Full => Refusal::Overloaded,
+            PoolError::Panicked => Refusal::Internal,
+        })?;
+        let text = |value: String| HeaderValue::try_from(value).expect("hexadecimal is a header value");
+        trailers.insert(trailer::SIGNATURE, text(signature));
+        trailers.insert(trailer::MODEL, text(model.to_string()));
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Signing our own requests, with nonces that strictly increase.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use weighhouse_seams::Clock;
+use weighhouse_types::{Digest, Hotkey};
+
+use super::{Payload, VERSION, header};
+use crate::keypair::Keypair;
+
+/// Signs requests of one hotkey. Share one per key: two of them could make the same nonce.
+///
+/// Should the clock step back, nonces go on from the last one, and receivers refuse them as too far ahead until the
+/// clock has caught up: a signer never repeats or decreases a nonce.
+#[derive(Debug)]
+pub struct Signer {
+    keypair: Arc<Keypair>,
+    clock: Arc<dyn Clock>,
+    last: AtomicU64,
+}
+
+impl Signer {
+    pub fn new(keypair: Arc<Keypair>, clock: Arc<dyn Clock>) -> Self {
+        Self { keypair, clock, last: AtomicU64::new(0) }
+    }
+
+    pub fn hotkey(&self) -> Hotkey {
+        self.keypair.hotkey()
+    }
+
+    /// The headers, names in lower case, for one attempt to send `body` (raw, over gRPC with its five-byte prefix).
+    /// A retry needs headers of its own.
+    pub fn headers(
+        &self,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        receiver: Option<&Hotkey>,
+    ) -> Vec<(&'static str, String)> {
+        let nonce = self.next_nonce();
+        let sender = self.keypair.hotkey();
+        let payload =
+            Payload { method, target, body: Digest::of(body), nonce, sender, receiver: receiver.copied() };
+        let signature = self.keypair.sign(&payload.to_bytes());
+        let mut headers = vec![
+            (header::VERSION, VERSION.to_owned()),
+            (header::HOTKEY, sender.to_string()),
+            (header::NONCE, nonce.to_string()),
+            (header::SIGNATURE, format!("0x{}", hex::encode(signature))),
+        ];
+        headers.extend(receiver.map(|hotkey| (header::RECEIVER, hotkey.to_string())));
+        headers
+    }
+
+    fn next_nonce(&self) -> u64 {
+        let now = self.clock.now().0;
+        let advance = |last: u64| now.max(last.saturating_add(1));
+        advance(
+            self.last
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(advance(last)))
+                .expect("the update never declines"),
+        )
+    }
+}

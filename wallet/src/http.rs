@@ -1,0 +1,35 @@
+//! Verification of signed requests below the generated gRPC code: a tower layer that sees the framed body.
+//!
+//! A request on a signed path is refused as early and as cheaply as it can be: header shape, receiver, freshness and
+//! [`Admission`] before a byte of the body is read; then the body, up to a cap and a deadline; then the signature;
+//! then replay; then the caller's quota. Only after all of that an [`Authenticated`] stands in the request's
+//! extensions, and nothing else can make one. Other paths pass untouched.
+
+mod body;
+mod evidence;
+mod layer;
+mod refusal;
+
+use std::net::SocketAddr;
+
+use weighhouse_types::Hotkey;
+
+pub(crate) use body::{BodyError, BoxError, collect};
+pub use body::{FRAME_PREFIX_BYTES, FrameError, frame, unframe};
+pub use evidence::Authenticated;
+pub use layer::{Verify, VerifyLayer, VerifyLimits, VerifyParts};
+pub use refusal::{GrpcCode, Refusal};
+
+/// Who may ask, decided by the miner from its metagraph snapshot. Both are called for every signed request, so they
+/// must be quick and must not block.
+pub trait Admission: Send + Sync + std::fmt::Debug {
+    /// Before the body is read: is the claimed hotkey known, has the peer's address room? Nothing is proven yet, so
+    /// nothing may be charged to the hotkey here: anybody could use up another's quota.
+    fn admit(&self, claimed: &Hotkey, peer: Option<SocketAddr>) -> Result<(), Refusal>;
+
+    /// After signature and replay: standing and quota of the caller, who is now proven.
+    fn charge(&self, caller: &Hotkey) -> Result<(), Refusal>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! The layer itself: one function from request to verdict, each step a leaf.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Extensions, Method, Request, Response};
+use http_body::Body;
+use http_body_util::{Either, Empty, Full};
+use tokio::sync::Semaphore;
+use tower::{Layer, Service};
+use weighhouse_seams::{Clock, ClockExt, CpuPool, PoolError};
+use weighhouse_types::{Digest, Hotkey};
+
+use super::body::Collected;
+use super::{Admission, Authenticated, BodyError, BoxError, Refusal, collect};
+use crate::btauth::Claims;
+use crate::metrics;
+use crate::replay::ReplayGuard;
+
+/// Caps on the bodies of signed requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyLimits {
+    /// One body, in bytes.
+    pub body_bytes: usize,
+    /// From the headers to the body's last byte.
+    pub body_deadline: Duration,
+    /// All bodies held at once, from their first byte until their answer is ready.
+    pub held_bytes: usize,
+}
+
+/// What the layer is made of.
+#[derive(Clone, Debug)]
+pub struct VerifyParts {
+    /// Us: what requests must be bound to.
+    pub hotkey: Hotkey,
+    /// Which paths (`/inference.GRPCInferenceService/ModelInfer`) must be signed.
+    pub is_signed: fn(&str) -> bool,
+    /// Where the server leaves the peer's address.
+    pub peer: fn(&Extensions) -> Option<SocketAddr>,
+    pub admission: Arc<dyn Admission>,
+    pub replay: Arc<ReplayGuard>,
+    pub clock: Arc<dyn Clock>,
+    /// Hashes, verifies and, now and then, writes the replay guard's lease.
+    pub pool: CpuPool,
+    pub limits: VerifyLimits,
+}
+
+/// Verifies requests on signed paths. Clone it as often as the server wants; all clones share one budget.
+#[derive(Clone, Debug)]
+pub struct VerifyLayer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    parts: VerifyParts,
+    /// A permit per byte of `held_bytes`.
+    budget: Arc<Semaphore>,
+}
+
+impl VerifyLayer {
+    pub fn new(parts: VerifyParts) -> Self {
+        let budget = Arc::new(Semaphore::new(parts.limits.held_bytes.min(Semaphore::MAX_PERMITS)));
+        Self(Arc::new(Shared { parts, budget }))
+    }
+}
+
+impl<S> Layer<S> for VerifyLayer {
+    type Service = Verify<S>;
+
+    fn layer(&self, inner: S) -> Verify<S> {
+        Verify { inner, shared: self.0.clone() }
+    }
+}
+
+/// [`VerifyLayer`]'s service.
+#[derive(Clone, Debug)]
+pub struct Verify<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// A verified body, restored, or one that was not looked at.
+type RequestBody<B> = Either<Full<Bytes>, B>;
+/// The inner service's answer, or a refusal.
+type ResponseBody<B> = Either<B, Empty<Bytes>>;
+
+impl<S, B, R> Service<Request<B>> for Verify<S>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The instance that was polled ready must be the one that is called.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        request.extensions_mut().remove::<Authenticated<Bytes>>();
+        if !(self.shared.parts.is_signed)(request.uri().path()) {
+            let answer = inner.call(request.map(Either::Right));
+            return Box::pin(async move { Ok(answer.await?.map(Either::Left)) });
+        }
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let path = request.uri().path().to_owned();
+            match shared.verify(request).await {
+                Ok((verified, _held)) => Ok(inner.call(verified.map(Either::Left)).await?.map(Either::Left)),
+                Err(refusal) => Ok(refusal.into_response(&path).map(Either::Right)),
+            }
+        })
+    }
+}
+
+/// Holds a body's share of the budget.
+type Held = Option<tokio::sync::OwnedSemaphorePermit>;
+
+impl Shared {
+    async fn verify<B>(&self, request: Request<B>) -> Result<(Request<Full<Bytes>>, Held), Refusal>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        let (mut head, body) = request.into_parts();
+        let claims = self.check_head(&head)?;
+        let Collected { bytes, held, .. } = self.read(body).await?;
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
+        self.parts.admission.charge(&evidence.caller())?;
+        metrics::request_verified();
+        head.extensions.insert(evidence);
+        Ok((Request::from_parts(head, Full::new(bytes)), held))
+    }
+
+    /// Everything that can be refused before the body is read.
+    fn check_head(&self, head: &http::request::Parts) -> Result<Claims, Refusal> {
+        let claims = Claims::parse(&head.headers)?;
+        claims.check_receiver(&self.parts.hotkey)?;
+        claims.check_fresh(self.parts.clock.now())?;
+        self.parts.admission.admit(&claims.hotkey, (self.parts.peer)(&head.extensions))?;
+        Ok(claims)
+    }
+
+    async fn read<B>(&self, body: B) -> Result<Collected, Refusal>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        let limits = self.parts.limits;
+        let reading = collect(body, limits.body_bytes, Some(self.budget.clone()));
+        match self.parts.clock.timeout(limits.body_deadline, reading).await {
+            Ok(read) => Ok(read?),
+            Err(_) => Err(BodyError::Deadline(limits.body_deadline).into()),
+        }
+    }
+
+    /// Signature, then replay, on the CPU pool: hashing a large body would hold up the reactor.
+    async fn check_body(
+        &self,
+        claims: Claims,
+        method: Method,
+        target: String,
+        body: Bytes,
+    ) -> Result<Authenticated<Bytes>, Refusal> {
+        let replay = self.parts.replay.clone();
+        let checked = self.parts.pool.run(move || {
+            let digest = Digest::of(&body);
+            claims.check_signature(method.as_str(), &target, digest)?;
+            replay.accept(&claims.hotkey, claims.nonce)?;
+            Ok(Authenticated::new(claims.hotkey, claims.nonce, digest, body))
+        });
+        checked.await.unwrap_or_else(|error| match error {
+            PoolError::Full => Err(Refusal::Overloaded),
+            PoolError::Panicked => Err(Refusal::Internal),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Passwords of keyfiles: typed in, or taken from Bittensor's environment variables.
+//!
+//! `BT_PW_<PATH>` holds the password XORed with the variable's own name, in base64. That hides it from a glance and
+//! from nothing else.
+
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// Bytes that `Debug` does not show and that are wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Zeroizing<Vec<u8>>);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    #[error("{variable} is not base64; it holds the password XORed with its own name, encoded")]
+    NotBase64 { variable: String },
+}
+
+/// Where a password may come from: the one given, else the environment.
+pub struct Unlock<'a> {
+    pub given: Option<Password>,
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Password {
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The value that [`Password::from_env`] reads back from `variable`.
+    pub fn to_env(&self, variable: &str) -> String {
+        STANDARD.encode(xor(&self.0, variable))
+    }
+
+    fn from_env(variable: &str, value: &str) -> Result<Self, PasswordError> {
+        let hidden = STANDARD
+            .decode(value.trim())
+            .map_err(|_| PasswordError::NotBase64 { variable: variable.to_owned() })?;
+        Ok(Self(Zeroizing::new(xor(&hidden, variable))))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+impl Unlock<'_> {
+    /// No password at all: plain keyfiles open, encrypted ones say what they need.
+    pub const NONE: Unlock<'static> = Unlock { given: None, env: &|_| None };
+
+    pub(crate) fn password(&self, path: &Path) -> Result<Option<Password>, PasswordError> {
+        if let Some(given) = &self.given {
+            return Ok(Some(given.clone()));
+        }
+        let variable = env_variable(path);
+        match (self.env)(&variable) {
+            Some(value) if !value.is_empty() => Password::from_env(&variable, &value).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl fmt::Debug for Unlock<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unlock").field("given", &self.given.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The variable that holds the password of the keyfile at `path`: separators and dots become underscores.
+pub fn env_variable(path: &Path) -> String {
+    format!("BT_PW_{}", path.to_string_lossy().replace([std::path::MAIN_SEPARATOR, '.'], "_").to_uppercase())
+}
+
+fn xor(bytes: &[u8], key: &str) -> Vec<u8> {
+    bytes.iter().zip(key.bytes().cycle()).map(|(byte, mask)| byte ^ mask).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_holds_what_bittensor_writes() {
+        let variable = env_variable(Path::new("/tmp/w/coldkey"));
+        assert_eq!(variable, "BT_PW__TMP_W_COLDKEY");
+        assert_eq!(
+            env_variable(Path::new("/h/.bittensor/wallets/a/hotkeys/b")),
+            "BT_PW__H__BITTENSOR_WALLETS_A_HOTKEYS_B"
+        );
+        // Written by `bittensor_core.save_password_to_environment`.
+        let password = Password::from_env(&variable, "Mpf7ZWI=").expect("base64");
+        assert_eq!(password, Password::new("pä55"));
+        assert_eq!(password.to_env(&variable), "Mpf7ZWI=");
+        assert_eq!(format!("{password:?}"), "Password(..)");
+    }
+
+    #[test]
+    fn a_given_password_comes_first_and_an_empty_variable_is_none() {
+        let path = Path::new("/tmp/w/coldkey");
+        let env = |_: &str| Some("Mpf7ZWI=".to_owned());
+        let given = Unlock { given: Some(Password::new("typed")), env: &env };
+        assert_eq!(given.password(path), Ok(Some(Password::new("typed"))));
+        assert_eq!(Unlock { given: None, env: &env }.password(path), Ok(Some(Password::new("pä55"))));
+        assert_eq!(Unlock { given: None, env: &|_| Some(String::new()) }.password(path), Ok(None));
+        assert_eq!(Unlock::NONE.password(path), Ok(None));
+        let broken = Unlock { given: None, env: &|_| Some("%".to_owned()) };
+        assert!(matches!(broken.password(path), Err(PasswordError::NotBase64 { .. })));
+    }
+}

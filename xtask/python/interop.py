@@ -1,0 +1,224 @@
+"""The Python SDK and tritonclient against our miner and proxy. Prints one line per check: ok NAME, or FAIL NAME why."""
+
+import argparse
+import hashlib
+import sys
+import time
+from concurrent import futures
+
+import grpc
+import numpy as np
+import tritonclient.grpc as triton
+from tritonclient.grpc import service_pb2
+from tritonclient.utils import InferenceServerException
+
+import bittensor_core
+from bittensor import http_auth
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+raw = lambda message: message
+
+
+def check(name, run):
+    try:
+        run()
+        print(f"ok {name}", flush=True)
+    except Exception as error:  # every kind of failure is a failed check
+        print(f"FAIL {name} {type(error).__name__}: {error}".replace("\n", " "), flush=True)
+
+
+def framed(message):
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def request():
+    infer = service_pb2.ModelInferRequest(model_name="digits", id="interop")
+    tensor = infer.inputs.add(name="pixels", datatype="FP32", shape=[2, 64])
+    tensor.contents.fp32_contents.extend([0.0, 0.5] * 64)
+    return infer.SerializeToString()
+
+
+def call(address, message, headers):
+    with grpc.insecure_channel(address) as channel:
+        infer = channel.unary_unary(INFER, request_serializer=raw, response_deserializer=raw)
+        metadata = [(name.lower(), value) for name, value in headers.items()]
+        answer, state = infer.with_call(message, metadata=metadata, timeout=20)
+        return answer, dict(state.trailing_metadata())
+
+
+def refused(code, run):
+    try:
+        run()
+    except grpc.RpcError as error:
+        assert error.code() == code, f"{error.code()} {error.details()}"
+        return
+    raise AssertionError("accepted")
+
+
+def length_prefixed(parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
+
+
+def miner(args, keypair):
+    message = request()
+    sign = lambda **over: http_auth.sign(
+        keypair, **{"method": "POST", "path": INFER, "body": framed(message), "receiver_ss58": args.miner_hotkey, **over}
+    )
+
+    def accepted():
+        answer, trailers = call(args.miner, message, sign())
+        outputs = service_pb2.ModelInferResponse.FromString(answer)
+        rows = np.frombuffer(outputs.raw_output_contents[0], dtype="<f4").reshape(2, 10)
+        assert np.allclose(rows.sum(axis=1), 1.0, atol=1e-4), rows
+        model = bytes.fromhex(trailers["weighhouse-model"])
+        signature = bytes.fromhex(trailers["weighhouse-signature"])
+        assert signature[:2] == b"\x01\x00" and len(signature) == 66, signature.hex()
+        sha = lambda data: hashlib.sha256(data).digest()
+        signed = length_prefixed([b"weighhouse/answer/v1", sha(framed(message)), sha(framed(answer)), model])
+        assert bittensor_core.verify(signed, signature[2:], args.miner_hotkey, 1)
+
+    def replayed():
+        headers = sign()
+        call(args.miner, message, headers)
+        refused(grpc.StatusCode.UNAUTHENTICATED, lambda: call(args.miner, message, headers))
+
+    unauthenticated = grpc.StatusCode.UNAUTHENTICATED
+    other = bittensor_core.Keypair.create_from_uri("//Nobody")
+    check("sdk-signed-request-accepted-and-answer-verified", accepted)
+    check("replay-refused", replayed)
+    check("unsigned-refused", lambda: refused(unauthenticated, lambda: call(args.miner, message, {})))
+    check(
+        "other-body-refused",
+        lambda: refused(unauthenticated, lambda: call(args.miner, message, sign(body=framed(message + b"x")))),
+    )
+    check(
+        "other-receiver-refused",
+        lambda: refused(unauthenticated, lambda: call(args.miner, message, sign(receiver_ss58=other.ss58_address))),
+    )
+    check(
+        "unbound-refused",
+        lambda: refused(unauthenticated, lambda: call(args.miner, message, sign(receiver_ss58=None))),
+    )
+    check(
+        "stale-refused",
+        lambda: refused(
+            unauthenticated, lambda: call(args.miner, message, sign(nonce_ns=time.time_ns() - 11 * 10**9))
+        ),
+    )
+
+    def empty_signature():
+        headers = sign()
+        headers["X-Bittensor-Signature"] = "0x"
+        refused(unauthenticated, lambda: call(args.miner, message, headers))
+
+    check("empty-signature-refused", empty_signature)
+
+    def stranger():
+        headers = http_auth.sign(
+            other, method="POST", path=INFER, body=framed(message), receiver_ss58=args.miner_hotkey
+        )
+        refused(grpc.StatusCode.PERMISSION_DENIED, lambda: call(args.miner, message, headers))
+
+    check("unknown-hotkey-refused", stranger)
+
+
+def infer_inputs():
+    tensor = triton.InferInput("pixels", [2, 64], "FP32")
+    tensor.set_data_from_numpy(np.full((2, 64), 0.25, dtype=np.float32))
+    return [tensor]
+
+
+def tritons(args):
+    direct = triton.InferenceServerClient(args.miner)
+    proxied = triton.InferenceServerClient(args.proxy)
+
+    def open_calls():
+        assert direct.is_server_live() and direct.is_server_ready() and direct.is_model_ready("digits")
+        assert direct.get_server_metadata().name
+        metadata = direct.get_model_metadata("digits")
+        assert metadata.inputs[0].name == "pixels", metadata
+
+    def unsigned():
+        try:
+            direct.infer("digits", infer_inputs())
+        except InferenceServerException as error:
+            assert "UNAUTHENTICATED" in str(error), error
+            return
+        raise AssertionError("accepted")
+
+    def through_proxy():
+        assert proxied.is_server_live()
+        rows = proxied.infer("digits", infer_inputs()).as_numpy("probabilities")
+        assert rows.shape == (2, 10) and np.allclose(rows.sum(axis=1), 1.0, atol=1e-4), rows
+
+    check("tritonclient-open-calls", open_calls)
+    check("tritonclient-unsigned-refused", unsigned)
+    check("tritonclient-through-proxy-accepted", through_proxy)
+
+
+def our_signatures(args, keypair):
+    """Our proxy signs; the SDK, behind a server of its own, checks."""
+    seen = {}
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, details):
+            headers = {key: value for key, value in details.invocation_metadata}
+
+            def answer(body, context):
+                seen["caller"] = http_auth.verify(
+                    headers, framed(body), method="POST", path=details.method, self_hotkey_ss58=args.echo_hotkey
+                )
+                return body
+
+            return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=raw, response_serializer=raw)
+
+    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[Handler()])
+    assert server.add_insecure_port(args.echo), args.echo
+    server.start()
+
+    def verified():
+        for _ in range(3):
+            answer, _ = call(args.echo_proxy, b"payload", {})
+            assert answer == b"payload"
+        assert seen["caller"].hotkey_ss58 == keypair.ss58_address, seen
+
+    check("our-signature-accepted-by-the-sdk", verified)
+    server.stop(None)
+
+
+def keyfiles(args, keypair):
+    def plain():
+        data = open(args.hotkey_file, "rb").read()
+        ours = bittensor_core.deserialize_keypair_from_keyfile_data(data)
+        assert ours.ss58_address == keypair.ss58_address
+
+    def encrypted():
+        data = open(args.coldkey_file, "rb").read()
+        opened = bittensor_core.decrypt_keyfile_data(data, password=args.password)
+        ours = bittensor_core.deserialize_keypair_from_keyfile_data(opened)
+        assert ours.ss58_address == args.coldkey, ours.ss58_address
+
+    check("our-hotkey-file-read-by-the-sdk", plain)
+    check("our-encrypted-coldkey-read-by-the-sdk", encrypted)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in (
+        "miner miner-hotkey proxy echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password".split()
+    ):
+        parser.add_argument(f"--{name}", required=True)
+    args = parser.parse_args()
+    keypair = bittensor_core.deserialize_keypair_from_keyfile_data(open(args.hotkey_file, "rb").read())
+    miner(args, keypair)
+    tritons(args)
+    our_signatures(args, keypair)
+    keyfiles(args, keypair)
+    sys.stdout.flush()
+
+
+main()

@@ -1,0 +1,216 @@
+//! Peers from PyPI against a chain, a miner and proxies of ours, each a process of its own.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+
+use super::{Running, Tally, root, weighhouse};
+use crate::say;
+
+const PEERS: [&str; 3] = ["bittensor==11.3.0", "tritonclient[grpc]==2.73.0", "numpy"];
+const PASSWORD: &str = "interop password";
+/// A new validator has its permit after the next epoch; that and a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let python = peers()?;
+    let binary = weighhouse()?;
+    let mut tally = Tally::new("interop");
+    let scratch = tempfile::tempdir()?;
+    let net = Net::start(&binary, scratch.path())?;
+    let output = net.python(&python)?;
+    let mut checks = 0;
+    for line in output.lines() {
+        let Some((verdict, rest)) = line.split_once(' ') else { continue };
+        let (name, why) = rest.split_once(' ').unwrap_or((rest, ""));
+        match verdict {
+            "ok" => tally.check(name, || Ok(())),
+            "FAIL" => tally.check(name, || bail!("{why}")),
+            _ => continue,
+        }
+        checks += 1;
+    }
+    tally.check("every check of the Python side ran", || {
+        ensure!(checks == 15, "{checks} of 15 lines: {output}");
+        Ok(())
+    });
+    tally.finish()
+}
+
+/// A virtual environment with the peers, made once and kept below the target folder.
+fn peers() -> anyhow::Result<PathBuf> {
+    let dir = root().join("target/xtask/peers");
+    let python = dir.join("bin/python");
+    let ready = dir.join("ready");
+    if std::fs::read_to_string(&ready).is_ok_and(|made| made == PEERS.join("\n")) {
+        return Ok(python);
+    }
+    say("installing peers from PyPI");
+    let made = Command::new("python3").args(["-m", "venv"]).arg(&dir).status().context("running python3")?;
+    ensure!(made.success(), "python3 -m venv failed; Debian's package is python3-venv");
+    let installed = Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(PEERS)
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(installed.success(), "pip could not install {}", PEERS.join(" "));
+    std::fs::write(ready, PEERS.join("\n"))?;
+    Ok(python)
+}
+
+/// A network of separate processes; they end when it is dropped.
+struct Net {
+    dir: PathBuf,
+    miner: String,
+    miner_hotkey: String,
+    proxy: String,
+    echo: String,
+    echo_proxy: String,
+    coldkey: String,
+    _processes: Vec<Running>,
+}
+
+struct Cli<'a> {
+    binary: &'a Path,
+    dir: &'a Path,
+    chain: String,
+}
+
+impl Cli<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.binary);
+        command
+            .env("WEIGHHOUSE_WALLETS", self.dir.join("wallets"))
+            .env("WEIGHHOUSE_CHAIN", &self.chain)
+            .stdin(Stdio::null())
+            .current_dir(self.dir);
+        command
+    }
+
+    fn output(&self, command: &mut Command) -> anyhow::Result<String> {
+        let output = command.output()?;
+        ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn json(&self, args: &[&str]) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&self.output(self.command().args(args).arg("--json"))?)?)
+    }
+
+    fn spawn(&self, name: &str, args: &[&str]) -> anyhow::Result<Running> {
+        let log = std::fs::File::create(self.dir.join(format!("{name}.log")))?;
+        Ok(Running(self.command().args(args).stdout(Stdio::null()).stderr(log).spawn()?))
+    }
+}
+
+impl Net {
+    fn start(binary: &Path, dir: &Path) -> anyhow::Result<Self> {
+        let ports = free_ports()?;
+        let at = |port: u16| format!("127.0.0.1:{port}");
+        let cli = Cli { binary, dir, chain: format!("http://{}", at(ports[0])) };
+        for name in ["owner", "miner", "validator"] {
+            cli.json(&["wallet", "create", "--wallet", name, "--no-password"])?;
+        }
+        let coldkey = encrypted_wallet(&cli)?;
+        let genesis = cli.output(cli.command().args([
+            "chain", "genesis", "--owner-wallet", "owner", "--block-time", "200ms", "--tempo", "20",
+            "--fund", "miner=1000", "--fund", "validator=1000",
+        ]))?;
+        std::fs::write(dir.join("genesis.toml"), genesis)?;
+        let listen = at(ports[0]);
+        let mut processes = vec![cli.spawn(
+            "chain",
+            &["chain", "serve", "--genesis", "genesis.toml", "--dir", "chain", "--listen", &listen],
+        )?];
+        until("the chain answers", || cli.json(&["chain", "metagraph"]).map(|_| true))?;
+        let registered = cli.json(&["chain", "register", "--wallet", "miner"])?;
+        let miner_hotkey = registered["hotkey"].as_str().context("a hotkey")?.to_owned();
+        let registered = cli.json(&["chain", "register", "--wallet", "validator"])?;
+        let uid = registered["uid"].as_u64().context("a uid")?;
+        cli.json(&["chain", "stake", "--wallet", "validator", "--amount", "500"])?;
+        let miner = at(ports[1]);
+        std::fs::write(dir.join("miner.toml"), miner_config(dir, &cli.chain, &miner))?;
+        processes.push(cli.spawn("miner", &["miner", "--config", "miner.toml"])?);
+        until("the validator has its permit and the miner its axon", || {
+            let state = cli.json(&["chain", "metagraph"])?;
+            let neurons = state["metagraph"]["neurons"].as_array().context("neurons")?;
+            let permit = neurons.iter().any(|neuron| neuron["uid"] == uid && neuron["validator_permit"] == true);
+            Ok(permit && neurons.iter().any(|neuron| !neuron["axon"].is_null()))
+        })?;
+        // The miner looks at the metagraph once a block; give it a few.
+        std::thread::sleep(Duration::from_secs(2));
+        let (proxy, echo, echo_proxy) = (at(ports[2]), at(ports[3]), at(ports[4]));
+        let key = ["--wallet", "validator", "--listen"];
+        let direct = [&["proxy"], &key[..], &[&proxy, "--address", &miner, "--receiver", &miner_hotkey]].concat();
+        processes.push(cli.spawn("proxy", &direct)?);
+        let echoed = [&["proxy"], &key[..], &[&echo_proxy, "--address", &echo, "--receiver", &miner_hotkey]].concat();
+        processes.push(cli.spawn("echo-proxy", &echoed)?);
+        for address in [&proxy, &echo_proxy] {
+            until("the proxy listens", || Ok(std::net::TcpStream::connect(address).is_ok()))?;
+        }
+        Ok(Self { dir: dir.to_owned(), miner, miner_hotkey, proxy, echo, echo_proxy, coldkey, _processes: processes })
+    }
+
+    fn python(&self, python: &Path) -> anyhow::Result<String> {
+        let wallets = self.dir.join("wallets");
+        let output = Command::new(python)
+            .arg(root().join("xtask/python/interop.py"))
+            .args(["--miner", &self.miner, "--miner-hotkey", &self.miner_hotkey, "--proxy", &self.proxy])
+            .args(["--echo", &self.echo, "--echo-hotkey", &self.miner_hotkey, "--echo-proxy", &self.echo_proxy])
+            .arg("--hotkey-file")
+            .arg(wallets.join("validator/hotkeys/default"))
+            .arg("--coldkey-file")
+            .arg(wallets.join("locked/coldkey"))
+            .args(["--coldkey", &self.coldkey, "--password", PASSWORD])
+            .stderr(Stdio::inherit())
+            .output()?;
+        ensure!(output.status.success(), "the Python side ended with {}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+/// A wallet whose coldkey is encrypted under a password that comes through a pipe.
+fn encrypted_wallet(cli: &Cli<'_>) -> anyhow::Result<String> {
+    let mut child = cli
+        .command()
+        .args(["wallet", "create", "--wallet", "locked", "--password-fd", "0", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    child.stdin.take().context("stdin is piped")?.write_all(PASSWORD.as_bytes())?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "wallet create ended with {}", output.status);
+    let made: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(made["coldkey"].as_str().context("a coldkey")?.to_owned())
+}
+
+fn miner_config(dir: &Path, chain: &str, listen: &str) -> String {
+    let (wallets, state) = (dir.join("wallets"), dir.join("miner-state"));
+    format!(
+        "[wallet]\npath = {wallets:?}\nname = \"miner\"\nhotkey = \"default\"\n\n[chain]\nendpoint = \"{chain}\"\n\
+         netuid = 1\n\n[serve]\nlisten = \"{listen}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"digits\"\n\
+         builtin = \"digits-reference\"\n"
+    )
+}
+
+/// Ports that were free a moment ago.
+fn free_ports() -> anyhow::Result<Vec<u16>> {
+    let held: Vec<_> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}
+
+fn until(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let start = Instant::now();
+    loop {
+        match done() {
+            Ok(true) => return Ok(()),
+            outcome if start.elapsed() > PATIENCE => bail!("waited in vain until {what}: {outcome:?}"),
+            _ => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
