@@ -53,7 +53,8 @@ impl Table {
     pub(crate) fn print(&self) -> io::Result<()> {
         let widths: Vec<usize> = (0..self.headings.len())
             .map(|column| {
-                let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+                let cells =
+                    self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
                 cells.chain([self.headings[column].len()]).max().unwrap_or(0)
             })
             .collect();

@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use weighhouse_models::Builtin;
-use weighhouse_types::{Hotkey, Netuid, Rao};
+use weighhouse_types::{Hotkey, Netuid, Rao, config};
 
 pub use raw::{Limits, Metrics, State, Wallet};
 
@@ -72,10 +72,8 @@ pub struct Admission {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{0}")]
-    Syntax(String),
-    #[error("unknown key `{key}`{}: {at}", nearest.as_ref().map(|key| format!(", did you mean `{key}`?")).unwrap_or_default())]
-    UnknownKey { key: String, nearest: Option<String>, at: String },
+    #[error(transparent)]
+    Text(#[from] config::ConfigError),
     #[error("{key}: {why}")]
     Value { key: &'static str, why: String },
 }
@@ -83,7 +81,7 @@ pub enum ConfigError {
 impl Config {
     /// Parses and validates the text of a configuration file.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let raw: raw::Raw = toml::from_str(text).map_err(|error| syntax_error(&error))?;
+        let raw: raw::Raw = config::parse(text)?;
         let limits = check_limits(raw.limits)?;
         Ok(Self {
             wallet: raw.wallet,
@@ -95,21 +93,6 @@ impl Config {
             metrics: raw.metrics,
             state: raw.state,
         })
-    }
-}
-
-/// serde lists the known keys in its message; the nearest of them is what was meant.
-fn syntax_error(error: &toml::de::Error) -> ConfigError {
-    let message = error.message();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match quoted.next() {
-        Some(key) if message.starts_with("unknown field") => {
-            let nearest =
-                quoted.max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
-            let at = error.to_string().lines().next().unwrap_or_default().to_owned();
-            ConfigError::UnknownKey { key: key.to_owned(), nearest: nearest.map(str::to_owned), at }
-        }
-        _ => ConfigError::Syntax(error.to_string()),
     }
 }
 

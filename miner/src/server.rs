@@ -48,6 +48,8 @@ pub struct Parts {
     pub storage: Arc<dyn Storage>,
     /// Checks signatures.
     pub cpu: CpuPool,
+    /// Set once signed requests pass; what supervisors wait for.
+    pub ready: watch::Sender<bool>,
     /// Cancelling it drains and ends the miner.
     pub shutdown: CancellationToken,
 }
@@ -78,7 +80,7 @@ pub enum MinerError {
 
 /// Serves until `shutdown` is cancelled or the miner can't go on.
 pub async fn run(parts: Parts) -> Result<(), MinerError> {
-    let Parts { config, keypair, chain, engine, listener, clock, storage, cpu, shutdown } = parts;
+    let Parts { config, keypair, chain, engine, listener, clock, storage, cpu, ready, shutdown } = parts;
     let (hotkey, netuid) = (keypair.hotkey(), config.chain.netuid);
     let announced = announce::address(config.serve.external, listener.local_addr())?;
     let source = roster::Source { chain, clock: clock.clone(), netuid, timeout: config.limits.chain_timeout };
@@ -89,16 +91,28 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
     let gate = Arc::new(Gate::new(config.admission.clone(), roster, clock.clone()));
     let stop = shutdown.child_token();
-    let service = Service::new(engine, hotkey, config.limits.clone(), stop.clone());
+    let service = Service::new(engine, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
     tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
 
     let serving =
         Serving { service, gate: gate.clone(), guard: guard.clone(), keypair: keypair.clone(), cpu };
-    tasks.spawn(serve(serving, listener, config.limits.clone(), clock, stop.clone()));
+    tasks.spawn(serve(serving, listener, config.limits.clone(), clock.clone(), stop.clone()));
     let refresh = roster::refresh(source.clone(), hotkey, gate, roster_sender, state.head.number);
     tasks.spawn(until(stop.clone(), refresh));
-    tasks.spawn(until(stop.clone(), announce::publish(source, keypair, announced)));
+    let wait = guard.ready_in();
+    let announcing = async move {
+        if !wait.is_zero() {
+            tracing::info!(
+                wait_ms = wait.as_millis(),
+                "an earlier run was cut off: its replay lease runs out first"
+            );
+            clock.sleep(wait).await;
+        }
+        ready.send_replace(true);
+        announce::publish(source, keypair, announced).await
+    };
+    tasks.spawn(until(stop.clone(), announcing));
 
     // The first failure, or the end of serving, ends everything else; draining takes place in `serve`.
     let mut outcome = Ok(());

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceService;
@@ -33,6 +34,7 @@ pub(crate) struct Service {
     engine: Arc<dyn Engine>,
     hotkey: Hotkey,
     limits: Limits,
+    ready: watch::Receiver<bool>,
     stop: CancellationToken,
 }
 
@@ -54,9 +56,10 @@ impl Service {
         engine: Arc<dyn Engine>,
         hotkey: Hotkey,
         limits: Limits,
+        ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        Self { engine, hotkey, limits, stop }
+        Self { engine, hotkey, limits, ready, stop }
     }
 
     /// The only way to the model.
@@ -126,7 +129,7 @@ impl GrpcInferenceService for Service {
         &self,
         _: Request<ServerReadyRequest>,
     ) -> Result<Response<ServerReadyResponse>, Status> {
-        Ok(Response::new(ServerReadyResponse { ready: !self.stop.is_cancelled() }))
+        Ok(Response::new(ServerReadyResponse { ready: *self.ready.borrow() && !self.stop.is_cancelled() }))
     }
 
     async fn model_ready(

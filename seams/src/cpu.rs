@@ -22,7 +22,10 @@ pub enum PoolError {
 impl CpuPool {
     pub fn new(threads: usize, queue: usize) -> Self {
         let threads = threads.max(1);
-        Self { running: Arc::new(Semaphore::new(threads)), admitted: Arc::new(Semaphore::new(threads + queue)) }
+        Self {
+            running: Arc::new(Semaphore::new(threads)),
+            admitted: Arc::new(Semaphore::new(threads + queue)),
+        }
     }
 
     /// Runs the job on a blocking thread. Dropping the future leaves a started job to finish unseen.
@@ -32,7 +35,8 @@ impl CpuPool {
         F: FnOnce() -> T + Send + 'static,
     {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| PoolError::Full)?;
-        let running = self.running.clone().acquire_owned().await.expect("the pool's semaphore is never closed");
+        let running =
+            self.running.clone().acquire_owned().await.expect("the pool's semaphore is never closed");
         tokio::task::spawn_blocking(move || {
             let _held = (admitted, running);
             job()

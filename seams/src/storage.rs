@@ -43,9 +43,10 @@ impl DirStorage {
         std::fs::create_dir_all(dir)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("LOCK"))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => {
-                io::Error::new(io::ErrorKind::WouldBlock, format!("{} is in use by another process", dir.display()))
-            }
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::WouldBlock,
+                format!("{} is in use by another process", dir.display()),
+            ),
             TryLockError::Error(error) => error,
         })?;
         Ok(Self { dir: dir.to_owned(), _lock: lock })
@@ -53,7 +54,10 @@ impl DirStorage {
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("not a plain file name: {name:?}")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("not a plain file name: {name:?}"),
+            ));
         }
         Ok(self.dir.join(name))
     }

@@ -155,7 +155,9 @@ impl Rao {
 }
 
 /// What a score belongs to: one hotkey's one registration. A hotkey that is pruned and registers again starts anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 pub struct RegistrationId {
     pub hotkey: Hotkey,
     pub registered_at: Block,

@@ -47,7 +47,8 @@ impl TryFrom<i32> for Mark {
     type Error = String;
 
     fn try_from(value: i32) -> Result<Self, String> {
-        Self::from_billionths(i64::from(value)).ok_or_else(|| format!("mark {value} is outside [-1, 1] in billionths"))
+        Self::from_billionths(i64::from(value))
+            .ok_or_else(|| format!("mark {value} is outside [-1, 1] in billionths"))
     }
 }
 

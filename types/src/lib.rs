@@ -20,11 +20,13 @@ mod tensor;
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
 pub use judgement::{Judgement, Mark, Reason, Score, Standing};
-pub use metagraph::{Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState};
-pub use record::{
-    Asked, ChallengeScope, EpochContext, Exchange, Failure, Intent, IntentState, IntentUpdate, Judged, Record,
-    RECORD_VERSION,
+pub use metagraph::{
+    Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
-pub use ss58::{Ss58Error, SS58_PREFIX};
+pub use record::{
+    Asked, ChallengeScope, EpochContext, Exchange, Failure, Intent, IntentState, IntentUpdate, Judged,
+    RECORD_VERSION, Record,
+};
+pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};
 pub use weights::{WeightVector, WeightVectorError};

@@ -242,7 +242,10 @@ mod tests {
             blocks_since_last_step: 0,
         };
         assert_eq!(schedule.next_epoch_block(), Some(Block(110)));
-        assert_eq!(Schedule { pending_epoch_at: Some(Block(103)), ..schedule }.next_epoch_block(), Some(Block(103)));
+        assert_eq!(
+            Schedule { pending_epoch_at: Some(Block(103)), ..schedule }.next_epoch_block(),
+            Some(Block(103))
+        );
         assert_eq!(Schedule { tempo: 0, ..schedule }.next_epoch_block(), None);
     }
 

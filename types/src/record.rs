@@ -7,8 +7,8 @@ use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Beacon, Block, Digest, Epoch, Hotkey, Judgement, MechId, Netuid, RegistrationId, Standing, SubnetState, Uid,
-    WeightVector,
+    Beacon, Block, Digest, Epoch, Hotkey, Judgement, MechId, Netuid, RegistrationId, Standing, SubnetState,
+    Uid, WeightVector,
 };
 
 /// The version of every type in this module. A reader refuses any other.
@@ -161,7 +161,13 @@ pub struct Intent {
 }
 
 impl Intent {
-    pub fn digest(epoch: Epoch, netuid: Netuid, mechanism: MechId, weights: &WeightVector, version_key: u64) -> Digest {
+    pub fn digest(
+        epoch: Epoch,
+        netuid: Netuid,
+        mechanism: MechId,
+        weights: &WeightVector,
+        version_key: u64,
+    ) -> Digest {
         crate::Hasher::new("weighhouse/intent/v1")
             .part(&(epoch, netuid, mechanism, weights, version_key).encode())
             .finish()

@@ -93,7 +93,12 @@ pub enum TensorError {
 }
 
 impl Tensor {
-    pub fn new(name: String, datatype: Datatype, shape: Vec<u64>, data: Vec<u8>) -> Result<Self, TensorError> {
+    pub fn new(
+        name: String,
+        datatype: Datatype,
+        shape: Vec<u64>,
+        data: Vec<u8>,
+    ) -> Result<Self, TensorError> {
         let Some(count) = element_count(&shape) else {
             return Err(TensorError::TooManyElements { name });
         };
@@ -236,7 +241,10 @@ mod tests {
         assert!(bytes(vec![2], &[1, 0, 0, 0, b'a', 0, 0, 0, 0]).is_ok());
         assert!(matches!(bytes(vec![1], &[9, 0, 0, 0, b'a']), Err(TensorError::Element { element: 0, .. })));
         assert!(matches!(bytes(vec![1], &[1, 0]), Err(TensorError::Element { .. })));
-        assert!(matches!(bytes(vec![2], &[0, 0, 0, 0]), Err(TensorError::Count { expected: 2, actual: 1, .. })));
+        assert!(matches!(
+            bytes(vec![2], &[0, 0, 0, 0]),
+            Err(TensorError::Count { expected: 2, actual: 1, .. })
+        ));
     }
 
     #[test]

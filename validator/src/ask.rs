@@ -129,7 +129,10 @@ pub(crate) struct Driven {
 
 impl Driven {
     /// The body up to `cap` bytes, with its trailers.
-    pub(crate) async fn collect(self, cap: usize) -> Result<(http::response::Parts, Bytes, HeaderMap), Failure> {
+    pub(crate) async fn collect(
+        self,
+        cap: usize,
+    ) -> Result<(http::response::Parts, Bytes, HeaderMap), Failure> {
         let Self { response, mut connection, _sender } = self;
         let (parts, body) = response.into_parts();
         let collecting = Limited::new(body, cap).collect();

@@ -7,7 +7,8 @@ use weighhouse_journal::{Segment, SegmentError};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{Challenge, Reference, Task};
 use weighhouse_types::{
-    Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Hotkey, IntentState, Judged, Record, WeightVector,
+    Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Hotkey, IntentState, Judged, Record,
+    WeightVector,
 };
 use weighhouse_wallet::{answer, vrf};
 
@@ -161,9 +162,12 @@ impl Evidence<'_> {
         let seed = vrf::vrf_verify(&self.context.validator, &input, preout, &asked.vrf_proof)
             .map_err(|error| format!("challenge {id}: {error}"))?;
         let reference = self.blobs.get(&asked.reference);
-        let reference = reference.ok_or_else(|| format!("challenge {id}: the reference's output is not recorded"))?;
-        let reference = Reference::from_bytes(reference).map_err(|error| format!("challenge {id}: {error}"))?;
-        self.challenges.insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference });
+        let reference =
+            reference.ok_or_else(|| format!("challenge {id}: the reference's output is not recorded"))?;
+        let reference =
+            Reference::from_bytes(reference).map_err(|error| format!("challenge {id}: {error}"))?;
+        self.challenges
+            .insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference });
         Ok(())
     }
 
@@ -187,10 +191,12 @@ impl Evidence<'_> {
             self.blobs.get(digest).copied().ok_or_else(|| format!("{name}: bytes {digest} are not recorded"))
         };
         let (request, framed) = (blob(&exchange.request)?, blob(&exchange.answer)?);
-        let signature = answer::AnswerSignature::decode(&exchange.signature).map_err(|error| format!("{name}: {error}"))?;
+        let signature = answer::AnswerSignature::decode(&exchange.signature)
+            .map_err(|error| format!("{name}: {error}"))?;
         let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
         signature.verify(&judged.who.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
-        let again = judge_framed(&self.task, challenge, reference, framed).map_err(|error| format!("{name}: {error}"))?;
+        let again = judge_framed(&self.task, challenge, reference, framed)
+            .map_err(|error| format!("{name}: {error}"))?;
         if again != judged.judgement {
             return Err(format!("{name}: the judge says something else"));
         }

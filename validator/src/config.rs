@@ -149,7 +149,10 @@ impl Config {
             return refuse("rounds.answer_bytes_max", "must be at least 1024");
         }
         if config.publish.margin_blocks < 2 {
-            return refuse("publish.margin_blocks", "must be at least 2: one block to include, one to confirm");
+            return refuse(
+                "publish.margin_blocks",
+                "must be at least 2: one block to include, one to confirm",
+            );
         }
         Ok(config)
     }
@@ -178,6 +181,9 @@ mod tests {
     #[test]
     fn values_that_cannot_work_are_refused() {
         let text = EXAMPLE.replace("per_epoch = 3", "per_epoch = 0");
-        assert_eq!(Config::parse(&text).expect_err("zero").to_string(), "rounds.per_epoch must be at least 1");
+        assert_eq!(
+            Config::parse(&text).expect_err("zero").to_string(),
+            "rounds.per_epoch must be at least 1"
+        );
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use weighhouse_journal::{Journal, JournalError};
-use weighhouse_types::{Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, Standing, SubnetState, Uid};
+use weighhouse_types::{
+    Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, Standing, SubnetState, Uid,
+};
 
 use crate::config::{Publish, Rounds};
 use crate::role::ValidatorError;
@@ -92,7 +94,8 @@ impl Timetable {
         let next_epoch = schedule.next_epoch_block()?.0;
         let first_block = schedule.last_epoch_block.0.saturating_add(1);
         // In an epoch shorter than the margin, publishing right after the first block is the best that can be done.
-        let publish_block = next_epoch.saturating_sub(publish.margin_blocks).max(first_block.saturating_add(1));
+        let publish_block =
+            next_epoch.saturating_sub(publish.margin_blocks).max(first_block.saturating_add(1));
         Some(Self { first_block, publish_block, rounds: rounds.per_epoch })
     }
 
@@ -101,7 +104,8 @@ impl Timetable {
     pub(crate) fn rounds_due(&self, block: u64) -> impl Iterator<Item = u32> + use<> {
         let Self { first_block, publish_block, rounds } = *self;
         let span = publish_block - first_block;
-        (0..rounds).take_while(move |round| first_block + span * u64::from(*round) / u64::from(rounds) <= block)
+        (0..rounds)
+            .take_while(move |round| first_block + span * u64::from(*round) / u64::from(rounds) <= block)
     }
 
     pub(crate) fn publication_due(&self, block: u64) -> bool {

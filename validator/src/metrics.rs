@@ -8,8 +8,14 @@ use weighhouse_types::{Epoch, Judgement, Reason};
 /// Names the metrics to whatever recorder is installed.
 pub fn describe() {
     describe_counter!("weighhouse_validator_verdicts_total", "Verdicts, by what came of the attempt");
-    describe_histogram!("weighhouse_validator_answer_seconds", "From dialling a miner to its answer's last byte");
-    describe_counter!("weighhouse_validator_rounds_total", "Rounds of asking that were judged and journalled");
+    describe_histogram!(
+        "weighhouse_validator_answer_seconds",
+        "From dialling a miner to its answer's last byte"
+    );
+    describe_counter!(
+        "weighhouse_validator_rounds_total",
+        "Rounds of asking that were judged and journalled"
+    );
     describe_counter!("weighhouse_validator_publications_total", "Publications, by what came of them");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
     describe_gauge!("weighhouse_validator_epoch", "The epoch that is open");

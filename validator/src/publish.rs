@@ -67,7 +67,8 @@ pub(crate) fn decide(open: &OpenEpoch) -> Result<Vec<Record>, ValidatorError> {
         Decision::Weights { vector, version_key, .. } => {
             let (netuid, mechanism) = (context.netuid, context.mechanism);
             let id = Intent::digest(epoch, netuid, mechanism, &vector, version_key);
-            let intent = Intent { id, epoch, netuid, mechanism, weights: vector, version_key, supersedes: None };
+            let intent =
+                Intent { id, epoch, netuid, mechanism, weights: vector, version_key, supersedes: None };
             Ok(vec![Record::Intent(intent)])
         }
     }
@@ -111,7 +112,8 @@ async fn sign(
     state: &SubnetState,
 ) -> Result<Option<Record>, ChainError> {
     let epoch = publication.intent.epoch;
-    let Some(open) = open.filter(|open| open.context().epoch == epoch && state.schedule.epoch == epoch) else {
+    let Some(open) = open.filter(|open| open.context().epoch == epoch && state.schedule.epoch == epoch)
+    else {
         return Ok(Some(failed(publication, "the epoch ended before the weights could be published")));
     };
     let pays = |uid: Uid| publication.intent.weights.get(uid) > 0;
@@ -150,7 +152,10 @@ async fn confirm(
     let state = parts.chain.subnet(intent.netuid).await?;
     let hotkey = parts.keypair.hotkey();
     let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
-        return Ok(Some(failed(publication, "our hotkey lost its uid before the weights could be read back")));
+        return Ok(Some(failed(
+            publication,
+            "our hotkey lost its uid before the weights could be read back",
+        )));
     };
     let stored = parts.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
     if stored != upscaled(intent) {

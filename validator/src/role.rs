@@ -17,9 +17,9 @@ use weighhouse_wallet::keypair::Keypair;
 use crate::ask::Asker;
 use crate::config::{Publish, Rounds};
 use crate::epoch::{OpenEpoch, Timetable};
+use crate::metrics;
 use crate::publish::{self, Publication};
 use crate::round::Plan;
-use crate::metrics;
 
 /// How long one step's reads from the chain may take.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
@@ -51,7 +51,9 @@ pub struct Parts {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ValidatorError {
-    #[error("hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register`")]
+    #[error(
+        "hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register`"
+    )]
     NotRegistered { hotkey: Hotkey, netuid: Netuid },
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -105,7 +107,7 @@ impl Validator {
             return Err(ValidatorError::NotRegistered { hotkey, netuid: parts.netuid });
         };
         if !own.validator_permit {
-            warn!(uid = %own.uid, "no validator permit yet: weights will be refused until an epoch grants one");
+            warn!(uid = %own.uid, "no validator permit yet: nothing is asked until an epoch grants one");
         }
         let identity = Identity {
             genesis: parts.chain.genesis(),
@@ -177,9 +179,16 @@ impl Validator {
         let state = self.read_subnet().await?;
         let block = state.head.number;
         self.follow_publication(&state).await?;
-        self.open_epoch(&state).await?;
         let epoch = state.schedule.epoch;
-        if let Some(table) = Timetable::new(&state.schedule, &self.parts.rounds, &self.parts.publish) {
+        let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
+        // Without a permit miners need not answer and the chain takes no weights: judging would only do harm.
+        let permitted = own.is_some_and(|own| own.validator_permit);
+        if permitted {
+            self.open_epoch(&state).await?;
+        }
+        let table =
+            permitted.then(|| Timetable::new(&state.schedule, &self.parts.rounds, &self.parts.publish));
+        if let Some(table) = table.flatten() {
             if self.is_undecided() {
                 for round in table.rounds_due(block.0) {
                     self.run_round(round, &state).await?;
@@ -204,7 +213,10 @@ impl Validator {
         let read = self.parts.chain.subnet(self.parts.netuid);
         match self.parts.clock.timeout(CHAIN_DEADLINE, read).await {
             Ok(state) => Ok(state?),
-            Err(_) => Err(ChainError::TimedOut { endpoint: "subnet".into(), seconds: CHAIN_DEADLINE.as_secs() }.into()),
+            Err(_) => {
+                Err(ChainError::TimedOut { endpoint: "subnet".into(), seconds: CHAIN_DEADLINE.as_secs() }
+                    .into())
+            }
         }
     }
 
@@ -266,7 +278,8 @@ impl Validator {
     fn is_undecided(&self) -> bool {
         self.open.as_ref().is_some_and(|open| {
             let epoch = open.context().epoch;
-            let intended = self.publication.as_ref().is_some_and(|publication| publication.intent.epoch == epoch);
+            let intended =
+                self.publication.as_ref().is_some_and(|publication| publication.intent.epoch == epoch);
             !open.abstained() && !intended
         })
     }
@@ -293,8 +306,10 @@ impl Validator {
 
     /// Takes a publication as far as the chain's present state lets it go.
     async fn follow_publication(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        while let Some(publication) = self.publication.clone().filter(|publication| !publication.is_settled()) {
-            let Some(record) = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await? else {
+        while let Some(publication) = self.publication.clone().filter(|publication| !publication.is_settled())
+        {
+            let Some(record) = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?
+            else {
                 // Still pending: handing the same bytes in again makes up for a submission that was lost.
                 publish::effect(&self.parts, &publication).await;
                 return Ok(());

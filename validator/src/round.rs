@@ -9,8 +9,8 @@ use parity_scale_codec::Encode;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_tasks::{Challenge, Reference, Scope, Task, TaskError};
 use weighhouse_types::{
-    Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged, Judgement, Mark,
-    Neuron, Reason, Record, SubnetState,
+    Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged,
+    Judgement, Mark, Neuron, Reason, Record, SubnetState,
 };
 use weighhouse_wallet::answer;
 use weighhouse_wallet::keypair::Keypair;
@@ -20,9 +20,18 @@ use crate::metrics;
 use crate::role::{Parts, ValidatorError};
 
 /// The bytes under the VRF whose output seeds a challenge. An auditor derives the same.
-pub fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScope) -> Vec<u8> {
+pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScope) -> Vec<u8> {
     let task = Digest::of(&context.task);
-    ("weighhouse/challenge/v1", context.genesis, context.netuid, context.mechanism, context.beacon, task, round, scope)
+    (
+        "weighhouse/challenge/v1",
+        context.genesis,
+        context.netuid,
+        context.mechanism,
+        context.beacon,
+        task,
+        round,
+        scope,
+    )
         .encode()
 }
 
@@ -221,7 +230,7 @@ fn judge(
 }
 
 /// The verdict on an answer's bytes: all of it that is the miner's doing.
-pub fn judge_framed(
+pub(crate) fn judge_framed(
     task: &Task,
     challenge: &Challenge,
     reference: &Reference,

@@ -90,7 +90,8 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
     let framed = match miner.behaviour {
         Behaviour::Silent => std::future::pending().await,
         Behaviour::Refuses => {
-            let response = Response::builder().header("content-type", "application/grpc").header("grpc-status", "8");
+            let response =
+                Response::builder().header("content-type", "application/grpc").header("grpc-status", "8");
             return Ok(response.body(Full::default().boxed()).expect("valid headers"));
         }
         Behaviour::Garbage => Bytes::from_static(&[0, 0, 0, 0, 3, 0xff, 0xff, 0xff]),
@@ -174,7 +175,8 @@ impl World {
         let mut pipes = BTreeMap::new();
         for (index, (keypair, behaviour)) in miners.into_iter().zip(behaviours).enumerate() {
             let axon = Axon::new(address(index), 1, Block(0));
-            let signed = ledger.sign(&keypair, Call::ServeAxon { netuid: NETUID, axon }).await.expect("signed");
+            let signed =
+                ledger.sign(&keypair, Call::ServeAxon { netuid: NETUID, axon }).await.expect("signed");
             ledger.submit(&signed).await.expect("taken");
             let model = Classifier::load(Builtin::Reference.bytes()).expect("built-in weights");
             pipes.insert(address(index), Arc::new(Miner { keypair, behaviour: *behaviour, model }));
@@ -185,7 +187,8 @@ impl World {
 
     /// A validator's parts, its journal in `dir`.
     pub(crate) fn parts(&self, dir: &Path) -> Parts {
-        let task = Task::load(DIGITS_CONFORMANCE.as_bytes(), Builtin::Reference.bytes()).expect("the built-in task");
+        let task =
+            Task::load(DIGITS_CONFORMANCE.as_bytes(), Builtin::Reference.bytes()).expect("the built-in task");
         Parts {
             netuid: NETUID,
             mechanism: MechId(0),

@@ -147,6 +147,11 @@ impl ReplayGuard {
         Ok(())
     }
 
+    /// How long until a fresh nonce passes: zero, except after a run that did not [`release`](Self::release).
+    pub fn ready_in(&self) -> Duration {
+        Duration::from_nanos(self.lock().floor.saturating_sub(self.clock.now().0))
+    }
+
     /// Gives back what is left of the lease, at a clean stop: the next run accepts every newer nonce at once.
     pub fn release(&self) -> io::Result<()> {
         let mut state = self.lock();

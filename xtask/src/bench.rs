@@ -45,12 +45,19 @@ pub(crate) fn yuma() -> anyhow::Result<()> {
 fn busy_subnet(uids: u16, validators: u16) -> EpochInput {
     let count = usize::from(uids);
     let row = |uid: u16, salt: u32| -> Vec<(u16, u16)> {
-        let weight = |miner: u16| ((u32::from(uid) * 7919 + u32::from(miner) * 104_729 + salt) % 65_535) as u16 + 1;
-        if uid < validators { (validators..uids).map(|miner| (miner, weight(miner))).collect() } else { Vec::new() }
+        let weight =
+            |miner: u16| ((u32::from(uid) * 7919 + u32::from(miner) * 104_729 + salt) % 65_535) as u16 + 1;
+        if uid < validators {
+            (validators..uids).map(|miner| (miner, weight(miner))).collect()
+        } else {
+            Vec::new()
+        }
     };
     EpochInput {
         block: 1000,
-        stake: (0..uids).map(|uid| if uid < validators { u64::from(uid + 1) * 1_000_000_000_000 } else { 0 }).collect(),
+        stake: (0..uids)
+            .map(|uid| if uid < validators { u64::from(uid + 1) * 1_000_000_000_000 } else { 0 })
+            .collect(),
         last_update: vec![990; count],
         block_at_registration: vec![1; count],
         validator_permit: (0..uids).map(|uid| uid < validators).collect(),
@@ -101,5 +108,13 @@ pub(crate) fn btauth() -> anyhow::Result<()> {
 fn signed_bytes(body: &[u8], sender: Hotkey, receiver: Hotkey) -> Vec<u8> {
     let target = "/inference.GRPCInferenceService/ModelInfer";
     let body = Digest::of(body);
-    Payload { method: "POST", target, body, nonce: 1_790_000_000_000_000_000, sender, receiver: Some(receiver) }.to_bytes()
+    Payload {
+        method: "POST",
+        target,
+        body,
+        nonce: 1_790_000_000_000_000_000,
+        sender,
+        receiver: Some(receiver),
+    }
+    .to_bytes()
 }

@@ -25,7 +25,11 @@ pub fn run(check: bool) -> anyhow::Result<()> {
         .map(String::as_str)
         .collect();
     if check {
-        ensure!(stale.is_empty(), "generated code is stale ({}): run `cargo xtask generate`", stale.join(", "));
+        ensure!(
+            stale.is_empty(),
+            "generated code is stale ({}): run `cargo xtask generate`",
+            stale.join(", ")
+        );
         return Ok(());
     }
     for name in stale {

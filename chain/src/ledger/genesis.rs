@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use weighhouse_types::config::{self, ConfigError};
 use weighhouse_types::{Coldkey, Digest, Hasher, Hotkey, Hyperparameters, Netuid, Rao};
 
 use crate::Refusal;
@@ -100,10 +101,8 @@ pub struct Genesis {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
-    #[error("line {line}: {message}")]
-    Syntax { line: usize, message: String },
-    #[error("line {line}: unknown key `{key}`, did you mean `{nearest}`?")]
-    UnknownKey { line: usize, key: String, nearest: String },
+    #[error(transparent)]
+    Text(#[from] ConfigError),
     #[error("{field} {why}")]
     Value { field: &'static str, why: String },
     #[error("subnet {netuid}: {refusal}")]
@@ -121,11 +120,7 @@ impl Genesis {
 
     /// Reads a `genesis.toml`.
     pub fn parse(text: &str) -> Result<Self, GenesisError> {
-        let file = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = 1 + text.get(..start).unwrap_or("").matches('\n').count();
-            syntax_error(line, error.message())
-        })?;
+        let file = config::parse(text)?;
         Self::new(file)
     }
 
@@ -136,18 +131,6 @@ impl Genesis {
     pub fn hash(&self) -> Digest {
         self.hash
     }
-}
-
-/// serde names an unknown key and the known ones between backticks.
-fn syntax_error(line: usize, message: &str) -> GenesisError {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if let (true, Some(key)) = (message.starts_with("unknown field"), quoted.next())
-        && let Some(nearest) =
-            quoted.max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)))
-    {
-        return GenesisError::UnknownKey { line, key: key.to_owned(), nearest: nearest.to_owned() };
-    }
-    GenesisError::Syntax { line, message: message.trim().replace('\n', "; ") }
 }
 
 const ON_DEMAND: &str = "on-demand";

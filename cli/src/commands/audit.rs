@@ -60,7 +60,8 @@ fn print(audited: &Audited) -> Result<(), Failure> {
     ))?;
     match (&audited.vector, &audited.abstains) {
         (Some(vector), _) => {
-            let entries: Vec<_> = vector.entries().iter().map(|(uid, weight)| format!("{uid}:{weight}")).collect();
+            let entries: Vec<_> =
+                vector.entries().iter().map(|(uid, weight)| format!("{uid}:{weight}")).collect();
             output::line(format!("the records give  {}", entries.join(" ")))?;
         }
         (None, Some(why)) => output::line(format!("the records give no vector: {why}"))?,

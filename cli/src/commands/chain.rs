@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
-use weighhouse_chain::ledger::{AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve};
+use weighhouse_chain::ledger::{
+    AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
+};
 use weighhouse_chain::{Call, Chain as _, Event};
 use weighhouse_seams::{Clock, OsEntropy, SystemClock};
 use weighhouse_types::{Coldkey, Digest, Hotkey, Hyperparameters, Netuid, Rao};
@@ -82,7 +84,12 @@ pub(crate) struct Serve {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Endpoint {
     /// Chain address
-    #[arg(long = "chain", default_value = "http://127.0.0.1:9944", value_name = "URL", env = "WEIGHHOUSE_CHAIN")]
+    #[arg(
+        long = "chain",
+        default_value = "http://127.0.0.1:9944",
+        value_name = "URL",
+        env = "WEIGHHOUSE_CHAIN"
+    )]
     url: String,
     /// Genesis hash to insist on
     #[arg(long, value_name = "HEX")]
@@ -183,9 +190,9 @@ fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
         serde_json::from_value(args.block_time.clone().into()).exit(Exit::Config, "--block-time")?;
     let mut accounts = BTreeMap::new();
     for entry in &args.fund {
-        let (who, amount) = entry
-            .split_once('=')
-            .ok_or_else(|| Failure::config(format!("--fund {entry}: write it as ADDRESS=TAO or WALLET=TAO")))?;
+        let (who, amount) = entry.split_once('=').ok_or_else(|| {
+            Failure::config(format!("--fund {entry}: write it as ADDRESS=TAO or WALLET=TAO"))
+        })?;
         let balance = parse_tao(amount).exit(Exit::Config, format!("--fund {entry}"))?;
         let coldkey = match who.parse() {
             Ok(coldkey) => coldkey,
@@ -220,7 +227,11 @@ fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
 }
 
 /// Opens or makes the ledger in a file.
-pub(crate) async fn open_ledger(path: &Path, genesis: &Genesis, clock: Arc<dyn Clock>) -> Result<Ledger, Failure> {
+pub(crate) async fn open_ledger(
+    path: &Path,
+    genesis: &Genesis,
+    clock: Arc<dyn Clock>,
+) -> Result<Ledger, Failure> {
     Ledger::open(path, genesis, clock, &OsEntropy).map_err(chain_failure)
 }
 
@@ -233,7 +244,8 @@ async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Result<(), Fai
     let ledger = open_ledger(&args.dir.join("chain.redb"), &genesis, clock).await?;
     tracing::info!(listen = %args.listen, genesis = %genesis.hash(), "chain ready");
     let producing = ledger.run(shutdown.clone().cancelled_owned());
-    let serving = serve(ledger.clone(), Box::new(listener), ServeLimits::default(), shutdown.clone().cancelled_owned());
+    let serving =
+        serve(ledger.clone(), Box::new(listener), ServeLimits::default(), shutdown.clone().cancelled_owned());
     let (produced, served) = tokio::join!(
         async {
             let ended = producing.await;
@@ -281,12 +293,16 @@ async fn stake(args: &Stake, add: bool) -> Result<(), Failure> {
     let hotkey: Hotkey = args.wallet.folder()?.hotkey(&args.wallet.hotkey).map_err(wallet_failure)?;
     let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
     let (netuid, amount) = (args.netuid, args.amount);
-    let call =
-        if add { Call::AddStake { netuid, hotkey, amount } } else { Call::RemoveStake { netuid, hotkey, amount } };
+    let call = if add {
+        Call::AddStake { netuid, hotkey, amount }
+    } else {
+        Call::RemoveStake { netuid, hotkey, amount }
+    };
     output::note("waiting for the call to be final ...");
     let (block, _) = chain.execute(&coldkey, call).await.map_err(chain_failure)?;
     if args.json {
-        let object = serde_json::json!({ "hotkey": hotkey, "amount_rao": amount.0.to_string(), "block": block });
+        let object =
+            serde_json::json!({ "hotkey": hotkey, "amount_rao": amount.0.to_string(), "block": block });
         return Ok(output::json(&object)?);
     }
     let verb = if add { "staked on" } else { "taken from" };
@@ -299,13 +315,23 @@ async fn metagraph(args: &Subnet) -> Result<(), Failure> {
     if args.json {
         return Ok(output::json(&state)?);
     }
-    let next = state.schedule.next_epoch_block().map_or_else(|| "never".to_owned(), |block| block.to_string());
+    let next =
+        state.schedule.next_epoch_block().map_or_else(|| "never".to_owned(), |block| block.to_string());
     output::line(format!(
         "subnet {} at block {}, epoch {}, next epoch at block {next}",
         args.netuid, state.head.number, state.schedule.epoch
     ))?;
     let mut table = Table::new(&[
-        "uid", "<hotkey", "stake (TAO)", "<permit", "incentive", "dividends", "vtrust", "emission", "updated", "<axon",
+        "uid",
+        "<hotkey",
+        "stake (TAO)",
+        "<permit",
+        "incentive",
+        "dividends",
+        "vtrust",
+        "emission",
+        "updated",
+        "<axon",
     ]);
     let fraction = |value: u16| format!("{:.4}", f64::from(value) / f64::from(u16::MAX));
     for neuron in &state.metagraph.neurons {
@@ -347,7 +373,8 @@ async fn hyperparameters(args: &SetHyperparameters) -> Result<(), Failure> {
 fn changed(present: &Hyperparameters, pairs: &[String]) -> Result<Hyperparameters, Failure> {
     let mut table = toml::Table::try_from(present).exit(Exit::Internal, "hyperparameters")?;
     for pair in pairs {
-        let one: toml::Table = toml::from_str(pair).exit(Exit::Config, format!("--set {pair}: write it as NAME=VALUE"))?;
+        let one: toml::Table =
+            toml::from_str(pair).exit(Exit::Config, format!("--set {pair}: write it as NAME=VALUE"))?;
         table.extend(one);
     }
     weighhouse_types::config::parse(&table.to_string()).exit(Exit::Config, "--set")
@@ -381,7 +408,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_hyperparameter_is_refused_with_the_nearest() {
-        let error = changed(&Hyperparameters::default(), &["tempoo=10".into()]).expect_err("unknown").to_string();
+        let error =
+            changed(&Hyperparameters::default(), &["tempoo=10".into()]).expect_err("unknown").to_string();
         assert!(error.contains("did you mean `tempo`?"), "{error}");
         let set = changed(&Hyperparameters::default(), &["tempo=10".into()]).expect("known");
         assert_eq!(set.tempo, 10);

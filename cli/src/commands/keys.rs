@@ -4,11 +4,11 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use weighhouse_wallet::{NaclError, coldkey};
 use weighhouse_wallet::folder::{Folder, WalletError};
 use weighhouse_wallet::keyfile::KeyfileError;
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::password::{Password, Unlock};
+use weighhouse_wallet::{NaclError, coldkey};
 
 use super::expand;
 use crate::failure::{Context, Exit, Failure};

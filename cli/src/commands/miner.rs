@@ -38,7 +38,8 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
     let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
-    let models = load_models(&config.models, |path| std::fs::read(expand(path))).exit(Exit::Config, "model")?;
+    let models =
+        load_models(&config.models, |path| std::fs::read(expand(path))).exit(Exit::Config, "model")?;
     let engine = ClassifierEngine::new(models, EngineLimits::from(&config.limits), &cpu);
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
@@ -54,6 +55,7 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
         storage: Arc::new(storage),
         cpu,
         config,
+        ready: tokio::sync::watch::Sender::new(false),
         shutdown,
     };
     server::run(parts).await.map_err(role_failure)

@@ -21,7 +21,13 @@ use weighhouse_types::Digest;
 use crate::failure::{Context, Exit, Failure};
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).exit(Exit::Missing, path.display())
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            let hint = "check the path; deploy/ in the source has an example of every file";
+            Failure::new(Exit::Missing, format!("{}: there is no such file; {hint}", path.display()))
+        }
+        _ => Failure::new(Exit::Missing, format!("{}: {error}", path.display())),
+    })
 }
 
 /// Connects to a served ledger and pins its genesis.
@@ -32,7 +38,9 @@ pub(crate) async fn connect(endpoint: &str, genesis: Option<Digest>) -> Result<A
 
 pub(crate) fn chain_failure(error: ChainError) -> Failure {
     let exit = match &error {
-        ChainError::Unreachable { .. } | ChainError::TimedOut { .. } | ChainError::NoBlock { .. } => Exit::Unavailable,
+        ChainError::Unreachable { .. } | ChainError::TimedOut { .. } | ChainError::NoBlock { .. } => {
+            Exit::Unavailable
+        }
         ChainError::WrongGenesis { .. } | ChainError::NoSubnet(_) => Exit::Config,
         ChainError::State { .. } => Exit::Data,
         ChainError::Refused(_) | ChainError::NotAccepted(_) | ChainError::Unsupported { .. } => Exit::Denied,

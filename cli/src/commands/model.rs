@@ -63,7 +63,8 @@ fn retrain(args: &Train) -> Result<(), Failure> {
         }
     };
     let trained = train(args.recipe, args.seed, &mut report).exit(Exit::Internal, "training")?;
-    let dir = args.out.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let dir =
+        args.out.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
     let name = args.out.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Failure::config(format!("{} is no file name", args.out.display())))?;
     DirStorage::open(dir)?.write_atomic(name, &trained.file)?;
@@ -79,7 +80,9 @@ fn describe(bytes: &[u8], json: bool) -> Result<(), Failure> {
     let classifier = Classifier::load(bytes).exit(Exit::Data, "weights")?;
     let accuracy = held_out_accuracy(&classifier).exit(Exit::Internal, "held-out scans")?;
     if json {
-        return Ok(output::json(&serde_json::json!({ "digest": classifier.digest(), "held_out_accuracy": accuracy }))?);
+        return Ok(output::json(
+            &serde_json::json!({ "digest": classifier.digest(), "held_out_accuracy": accuracy }),
+        )?);
     }
     Ok(output::line(format!("digest {}\nheld-out accuracy {:.2} %", classifier.digest(), accuracy * 100.0))?)
 }

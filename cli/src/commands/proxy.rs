@@ -76,7 +76,9 @@ pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), 
 async fn look_up(args: &Proxy, uid: Uid) -> Result<Target, Failure> {
     let chain = connect(&args.chain, None).await?;
     let state = chain.subnet(args.netuid).await.map_err(chain_failure)?;
-    let neuron = state.metagraph.neuron(uid).ok_or_else(|| Failure::config(format!("there is no uid {uid}")))?;
-    let axon = neuron.axon.ok_or_else(|| Failure::new(Exit::Unavailable, format!("uid {uid} published no axon")))?;
+    let neuron =
+        state.metagraph.neuron(uid).ok_or_else(|| Failure::config(format!("there is no uid {uid}")))?;
+    let axon =
+        neuron.axon.ok_or_else(|| Failure::new(Exit::Unavailable, format!("uid {uid} published no axon")))?;
     Ok(Target { address: axon.address(), hotkey: neuron.hotkey })
 }

@@ -144,8 +144,12 @@ fn import(args: &Import) -> Result<(), Failure> {
     let folder = args.wallet.folder()?;
     refuse_existing(&folder, &args.wallet.hotkey, !args.hotkey_only)?;
     let mut text = String::new();
-    std::io::stdin().take(4096).read_to_string(&mut text).exit(Exit::Config, "reading words from standard input")?;
-    let keypair = Keypair::from_uri(text.trim()).exit(Exit::Config, "standard input holds no words or key URI")?;
+    std::io::stdin()
+        .take(4096)
+        .read_to_string(&mut text)
+        .exit(Exit::Config, "reading words from standard input")?;
+    let keypair =
+        Keypair::from_uri(text.trim()).exit(Exit::Config, "standard input holds no words or key URI")?;
     if !args.hotkey_only {
         save_coldkey(&folder, &keypair, &args.wallet.at, args.no_password)?;
     }
@@ -228,7 +232,8 @@ fn list(args: &List) -> Result<(), Failure> {
     for wallet in Folder::wallets(&base).map_err(wallet_failure)? {
         let folder = Folder::new(&base, &wallet).map_err(wallet_failure)?;
         let names = folder.hotkeys().map_err(wallet_failure)?;
-        let hotkeys = names.into_iter().map(|name| ListedHotkey { hotkey: folder.hotkey(&name).ok(), name }).collect();
+        let hotkeys =
+            names.into_iter().map(|name| ListedHotkey { hotkey: folder.hotkey(&name).ok(), name }).collect();
         all.push(Listed { wallet, coldkey: folder.coldkey().ok(), hotkeys });
     }
     if args.json {
@@ -251,7 +256,9 @@ fn sign(args: &Sign) -> Result<(), Failure> {
     let keypair = args.wallet.open_hotkey()?;
     let signature = hex::encode(keypair.sign(args.message.as_bytes()));
     if args.json {
-        return Ok(output::json(&serde_json::json!({ "address": keypair.hotkey(), "signature": signature }))?);
+        return Ok(output::json(
+            &serde_json::json!({ "address": keypair.hotkey(), "signature": signature }),
+        )?);
     }
     Ok(output::line(signature)?)
 }

@@ -35,7 +35,8 @@ pub(super) async fn run(
 
 async fn publish(chain: &dyn Chain, keypair: &Keypair, state: &SubnetState) -> Result<(), ChainError> {
     let own = keypair.hotkey();
-    let others = state.metagraph.neurons.iter().filter(|neuron| neuron.validator_permit && neuron.hotkey != own);
+    let others =
+        state.metagraph.neurons.iter().filter(|neuron| neuron.validator_permit && neuron.hotkey != own);
     let Some(largest) = others.max_by_key(|neuron| neuron.stake) else {
         return Ok(());
     };

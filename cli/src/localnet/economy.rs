@@ -124,7 +124,11 @@ impl Economy {
 
 /// Everything random in a localnet comes from its seed, one domain per use.
 pub(super) fn derive(seed: u64, who: &str, what: &str) -> Digest {
-    Hasher::new("weighhouse/localnet/v1").part(&seed.to_le_bytes()).part(who.as_bytes()).part(what.as_bytes()).finish()
+    Hasher::new("weighhouse/localnet/v1")
+        .part(&seed.to_le_bytes())
+        .part(who.as_bytes())
+        .part(what.as_bytes())
+        .finish()
 }
 
 fn keypair(seed: u64, who: &str, what: &str) -> Keypair {

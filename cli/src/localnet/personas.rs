@@ -41,7 +41,12 @@ fn items(request: &InferRequest) -> usize {
 fn answer(request: &InferRequest, rows: usize, values: &[f32]) -> Result<InferAnswer, EngineError> {
     let name = request.outputs.first().map_or("probabilities", String::as_str);
     let outputs = vec![Tensor::from_f32(name, vec![rows as u64, CLASSES as u64], values)?];
-    Ok(InferAnswer { model: request.model.clone(), version: request.version.clone(), id: request.id.clone(), outputs })
+    Ok(InferAnswer {
+        model: request.model.clone(),
+        version: request.version.clone(),
+        id: request.id.clone(),
+        outputs,
+    })
 }
 
 #[async_trait]

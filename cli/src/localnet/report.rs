@@ -97,7 +97,14 @@ impl EpochReport {
         }
         output::line(format!("epoch {} closed at block {}", self.epoch, self.state.head.number))?;
         let mut table = Table::new(&[
-            "uid", "<persona", "score", "weight", "incentive", "dividends", "vtrust", "emission (TAO)",
+            "uid",
+            "<persona",
+            "score",
+            "weight",
+            "incentive",
+            "dividends",
+            "vtrust",
+            "emission (TAO)",
         ]);
         for (row, participant) in neurons.zip(&economy.participants) {
             let validates = participant.role.validates();
@@ -143,7 +150,8 @@ impl EpochReport {
                 format!("published weights with vtrust {:.4}, dividends {:.4}", row.vtrust, row.dividends)
             } else {
                 let explained = explanations.iter().find(|explanation| explanation.uid == participant.uid);
-                explained.map_or_else(|| "never judged".to_owned(), |explanation| explanation.sentence.clone())
+                explained
+                    .map_or_else(|| "never judged".to_owned(), |explanation| explanation.sentence.clone())
             };
             table.row(vec![
                 participant.uid.to_string(),

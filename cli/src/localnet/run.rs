@@ -1,5 +1,6 @@
 //! The run itself: build everybody, start the miners, then block by block until the epochs are over.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use weighhouse_miner::server::{self, Parts as MinerParts};
 use weighhouse_models::Builtin;
 use weighhouse_scoring::explain;
 use weighhouse_seams::{
-    Clock, ClockExt, CpuPool, DirStorage, Entropy, OsEntropy, SeededEntropy, Storage, SystemClock, TcpBound, TcpDialer,
+    Clock, ClockExt, CpuPool, DirStorage, Entropy, OsEntropy, SeededEntropy, Storage, SystemClock, TcpBound,
+    TcpDialer,
 };
 use weighhouse_tasks::Task;
 use weighhouse_types::{Block, Epoch, MechId, Record};
@@ -53,7 +55,8 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("weighhouse-localnet-").tempdir()?),
     };
-    let dir = args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).unwrap_or_default();
+    let dir =
+        args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).unwrap_or_default();
     let root = lock(&dir)?;
     let kept = settle(&root, &args)?;
     let net = Net::open(&dir, kept).await?;
@@ -112,12 +115,15 @@ impl Net {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let cpu = CpuPool::new(threads, 4096);
-        let ledger = crate::commands::chain::open_ledger(&dir.join("chain.redb"), &economy.genesis, clock.clone()).await?;
+        let ledger =
+            crate::commands::chain::open_ledger(&dir.join("chain.redb"), &economy.genesis, clock.clone())
+                .await?;
         let task_file = match kept.mode {
             Mode::Conformance => weighhouse_tasks::DIGITS_CONFORMANCE,
             Mode::Quality => weighhouse_tasks::DIGITS_QUALITY,
         };
-        let task = Task::load(task_file.as_bytes(), Builtin::Reference.bytes()).exit(Exit::Internal, "task")?;
+        let task =
+            Task::load(task_file.as_bytes(), Builtin::Reference.bytes()).exit(Exit::Internal, "task")?;
         Ok(Self { dir: dir.to_owned(), kept, economy, ledger, clock, cpu, task: Arc::new(task), task_file })
     }
 
@@ -219,7 +225,10 @@ impl Net {
         while let Some(ended) = tasks.try_join_next() {
             ended.exit(Exit::Internal, "a role panicked")??;
         }
-        Err(Failure::internal(format!("a validator was not done with block {block} in {} s", BLOCK_DEADLINE.as_secs())))
+        Err(Failure::internal(format!(
+            "a validator was not done with block {block} in {} s",
+            BLOCK_DEADLINE.as_secs()
+        )))
     }
 
     async fn subnet(&self) -> Result<weighhouse_types::SubnetState, Failure> {
@@ -233,18 +242,24 @@ impl Net {
 
     /// An epoch's records as a validator journalled them, read while it may still be running.
     async fn records(&self, validator: &Participant, epoch: Epoch) -> Result<Vec<Record>, Failure> {
-        let path = self.dir.join("validators").join(validator.persona).join(weighhouse_journal::segment_name(epoch));
+        let path =
+            self.dir.join("validators").join(validator.persona).join(weighhouse_journal::segment_name(epoch));
         let bytes = std::fs::read(&path).exit(Exit::Internal, path.display())?;
         let segment = weighhouse_journal::Segment::read(&bytes).exit(Exit::Data, path.display())?;
         Ok(segment.into_records())
     }
 
-    async fn report(&self, epoch: Epoch, state: weighhouse_types::SubnetState) -> Result<EpochReport, Failure> {
+    async fn report(
+        &self,
+        epoch: Epoch,
+        state: weighhouse_types::SubnetState,
+    ) -> Result<EpochReport, Failure> {
         let largest = &self.validators()[0];
         let records = self.records(largest, epoch).await?;
         let decision = weighhouse_scoring::weigh(&records).exit(Exit::Internal, "weighing the journal")?;
         let scores = decision.scores().iter().map(|scored| (scored.uid, scored.score.to_f64())).collect();
-        let published = self.ledger.weights(NETUID, MechId(0), largest.uid).await.exit(Exit::Internal, "ledger")?;
+        let published =
+            self.ledger.weights(NETUID, MechId(0), largest.uid).await.exit(Exit::Internal, "ledger")?;
         let weights = weighhouse_types::WeightVector::new(published).ok();
         Ok(EpochReport { epoch: epoch.0, state, scores, weights })
     }
@@ -254,24 +269,30 @@ impl Net {
         let offline = roles.stop.child_token();
         let state = self.subnet().await?;
         let head = state.head.number;
-        let mut expected = 0;
+        let (mut expected, mut ready) = (0, Vec::new());
         for participant in &self.economy.participants {
             if participant.role.validates() || (participant.role == Role::Offline && head >= OFFLINE_AFTER) {
                 continue;
             }
             let stop = if participant.role == Role::Offline { offline.clone() } else { roles.stop.clone() };
-            let parts = self.miner(participant, stop).await?;
             let axon = state.metagraph.neuron(participant.uid).and_then(|neuron| neuron.axon);
-            if axon.is_none_or(|axon| axon.address() != parts.listener.local_addr()) {
-                expected += 1;
-            }
+            let axon = axon.map(|axon| axon.address());
+            let (parts, is_ready) = self.miner(participant, axon, stop).await?;
+            expected += usize::from(axon != Some(parts.listener.local_addr()));
+            ready.push(is_ready);
             let persona = participant.persona;
             roles.tasks.spawn(async move {
                 server::run(parts).await.exit(Exit::Unavailable, format!("miner {persona}"))
             });
         }
-        // One block takes all the axons, so that its number doesn't depend on who was fastest.
+        // One block takes all the axons, so that its number doesn't depend on who was fastest. A resumed run finds its
+        // ports free and its axons published, and makes none.
         let all_in = async {
+            for is_ready in &mut ready {
+                if is_ready.wait_for(|ready| *ready).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
             while self.ledger.pool_len() < expected {
                 self.clock.sleep(Duration::from_millis(10)).await;
             }
@@ -282,19 +303,38 @@ impl Net {
             }
             return Err(Failure::internal("the miners didn't publish their axons"));
         }
-        self.ledger.produce_block().await.exit(Exit::Internal, "ledger")?;
+        if expected > 0 {
+            self.ledger.produce_block().await.exit(Exit::Internal, "ledger")?;
+        }
         Ok(offline)
     }
 
-    async fn miner(&self, participant: &Participant, shutdown: CancellationToken) -> Result<MinerParts, Failure> {
-        let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.exit(Exit::Unavailable, "binding a port")?;
+    async fn miner(
+        &self,
+        participant: &Participant,
+        axon: Option<SocketAddr>,
+        shutdown: CancellationToken,
+    ) -> Result<(MinerParts, watch::Receiver<bool>), Failure> {
+        let listener = match axon {
+            Some(address) => TcpBound::bind(address).await.ok(),
+            None => None,
+        };
+        let listener = match listener {
+            Some(listener) => listener,
+            None => {
+                TcpBound::bind(([127, 0, 0, 1], 0).into()).await.exit(Exit::Unavailable, "binding a port")?
+            }
+        };
+        let (ready, is_ready) = watch::channel(false);
         let weights = match participant.role {
             Role::Better => Builtin::Better,
             Role::Weak => Builtin::Weak,
             _ => Builtin::Reference,
         };
-        let config = Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{weights}\"\n")).exit(Exit::Internal, "config")?;
-        let models = load_models(&config.models, |path| std::fs::read(path)).exit(Exit::Internal, "built-in weights")?;
+        let config = Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{weights}\"\n"))
+            .exit(Exit::Internal, "config")?;
+        let models = load_models(&config.models, |path| std::fs::read(path))
+            .exit(Exit::Internal, "built-in weights")?;
         let honest = Arc::new(ClassifierEngine::new(models, EngineLimits::from(&config.limits), &self.cpu));
         let engine: Arc<dyn Engine> = match participant.role {
             Role::Lazy => {
@@ -306,7 +346,7 @@ impl Net {
             _ => honest,
         };
         let state = self.dir.join("miners").join(participant.persona);
-        Ok(MinerParts {
+        let parts = MinerParts {
             config,
             keypair: participant.keypair.clone(),
             chain: Arc::new(self.ledger.clone()),
@@ -315,8 +355,10 @@ impl Net {
             clock: self.clock.clone(),
             storage: Arc::new(lock(&state)?),
             cpu: self.cpu.clone(),
+            ready,
             shutdown,
-        })
+        };
+        Ok((parts, is_ready))
     }
 
     async fn start_validators(&self, roles: &mut Roles) -> Result<(), Failure> {
@@ -338,8 +380,7 @@ impl Net {
                 cpu: self.cpu.clone(),
             };
             let persona = participant.persona;
-            let validator =
-                Validator::open(parts).await.exit(Exit::Data, format!("validator {persona}"))?;
+            let validator = Validator::open(parts).await.exit(Exit::Data, format!("validator {persona}"))?;
             roles.validators.push(validator.progress());
             let stop = roles.stop.clone();
             roles.tasks.spawn(async move {

@@ -26,7 +26,7 @@ fn built_in_files_are_sound_and_cover_both_modes_and_scopes() {
 fn an_unknown_key_is_answered_with_the_nearest_known_one() {
     let error = with("noise_sigma =", "noise_sgima =").to_string();
     assert!(
-        error.contains("unknown field `noise_sgima`") && error.contains("did you mean `noise_sigma`?"),
+        error.contains("unknown key `noise_sgima`") && error.contains("did you mean `noise_sigma`?"),
         "{error}"
     );
     let error = with("items =", "itmes =").to_string();

@@ -47,7 +47,8 @@ fn reasons(file: &[u8], uid: u16) -> Vec<Reason> {
 async fn each_misbehaviour_costs_that_miner_only() {
     use Behaviour::{Forger, Garbage, Gone, HangsUp, Honest, Oversized, Refuses, Silent, Unsigned};
     let world =
-        World::new(&[Honest, Forger, Unsigned, Garbage, Oversized, Silent, HangsUp, Refuses, Gone, Honest]).await;
+        World::new(&[Honest, Forger, Unsigned, Garbage, Oversized, Silent, HangsUp, Refuses, Gone, Honest])
+            .await;
     let dir = tempfile::tempdir().expect("a folder");
     run_first_epoch(&world, dir.path(), false).await;
 

@@ -57,7 +57,8 @@ fn command(binary: &Path, dir: &Path) -> Command {
 }
 
 fn finish(binary: &Path, dir: &Path, epochs: u64) -> anyhow::Result<Published> {
-    let output = command(binary, dir).args(["--epochs", &epochs.to_string()]).stderr(Stdio::inherit()).output()?;
+    let output =
+        command(binary, dir).args(["--epochs", &epochs.to_string()]).stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "the localnet ended with {}", output.status);
     parse(&output.stdout)
 }
@@ -88,7 +89,9 @@ fn parse(output: &[u8]) -> anyhow::Result<Published> {
     let mut published = Published::new();
     for line in String::from_utf8_lossy(output).lines() {
         let Ok(object) = serde_json::from_str::<Value>(line) else { continue };
-        let (Some(epoch), Some(neurons)) = (object["epoch"].as_u64(), object["neurons"].as_array()) else { continue };
+        let (Some(epoch), Some(neurons)) = (object["epoch"].as_u64(), object["neurons"].as_array()) else {
+            continue;
+        };
         let weight = |neuron: &Value| Some((neuron["uid"].as_u64()?, neuron["weight"].as_u64()?));
         let weights: Option<Vec<_>> = neurons.iter().map(weight).collect();
         published.insert(epoch, weights.context("an epoch object without weights")?);

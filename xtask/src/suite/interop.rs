@@ -118,8 +118,18 @@ impl Net {
         }
         let coldkey = encrypted_wallet(&cli)?;
         let genesis = cli.output(cli.command().args([
-            "chain", "genesis", "--owner-wallet", "owner", "--block-time", "200ms", "--tempo", "20",
-            "--fund", "miner=1000", "--fund", "validator=1000",
+            "chain",
+            "genesis",
+            "--owner-wallet",
+            "owner",
+            "--block-time",
+            "200ms",
+            "--tempo",
+            "20",
+            "--fund",
+            "miner=1000",
+            "--fund",
+            "validator=1000",
         ]))?;
         std::fs::write(dir.join("genesis.toml"), genesis)?;
         let listen = at(ports[0]);
@@ -139,21 +149,33 @@ impl Net {
         until("the validator has its permit and the miner its axon", || {
             let state = cli.json(&["chain", "metagraph"])?;
             let neurons = state["metagraph"]["neurons"].as_array().context("neurons")?;
-            let permit = neurons.iter().any(|neuron| neuron["uid"] == uid && neuron["validator_permit"] == true);
+            let permit =
+                neurons.iter().any(|neuron| neuron["uid"] == uid && neuron["validator_permit"] == true);
             Ok(permit && neurons.iter().any(|neuron| !neuron["axon"].is_null()))
         })?;
         // The miner looks at the metagraph once a block; give it a few.
         std::thread::sleep(Duration::from_secs(2));
         let (proxy, echo, echo_proxy) = (at(ports[2]), at(ports[3]), at(ports[4]));
         let key = ["--wallet", "validator", "--listen"];
-        let direct = [&["proxy"], &key[..], &[&proxy, "--address", &miner, "--receiver", &miner_hotkey]].concat();
+        let direct =
+            [&["proxy"], &key[..], &[&proxy, "--address", &miner, "--receiver", &miner_hotkey]].concat();
         processes.push(cli.spawn("proxy", &direct)?);
-        let echoed = [&["proxy"], &key[..], &[&echo_proxy, "--address", &echo, "--receiver", &miner_hotkey]].concat();
+        let echoed =
+            [&["proxy"], &key[..], &[&echo_proxy, "--address", &echo, "--receiver", &miner_hotkey]].concat();
         processes.push(cli.spawn("echo-proxy", &echoed)?);
         for address in [&proxy, &echo_proxy] {
             until("the proxy listens", || Ok(std::net::TcpStream::connect(address).is_ok()))?;
         }
-        Ok(Self { dir: dir.to_owned(), miner, miner_hotkey, proxy, echo, echo_proxy, coldkey, _processes: processes })
+        Ok(Self {
+            dir: dir.to_owned(),
+            miner,
+            miner_hotkey,
+            proxy,
+            echo,
+            echo_proxy,
+            coldkey,
+            _processes: processes,
+        })
     }
 
     fn python(&self, python: &Path) -> anyhow::Result<String> {
@@ -161,7 +183,14 @@ impl Net {
         let output = Command::new(python)
             .arg(root().join("xtask/python/interop.py"))
             .args(["--miner", &self.miner, "--miner-hotkey", &self.miner_hotkey, "--proxy", &self.proxy])
-            .args(["--echo", &self.echo, "--echo-hotkey", &self.miner_hotkey, "--echo-proxy", &self.echo_proxy])
+            .args([
+                "--echo",
+                &self.echo,
+                "--echo-hotkey",
+                &self.miner_hotkey,
+                "--echo-proxy",
+                &self.echo_proxy,
+            ])
             .arg("--hotkey-file")
             .arg(wallets.join("validator/hotkeys/default"))
             .arg("--coldkey-file")

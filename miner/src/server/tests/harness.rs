@@ -153,7 +153,9 @@ impl Harness {
         let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let address = listener.local_addr();
         let shutdown = CancellationToken::new();
+        let ready = tokio::sync::watch::Sender::new(false);
         let running = tokio::spawn(run(Parts {
+            ready,
             config: base.config.clone(),
             keypair: key("//Bob"),
             chain: base.chain.clone(),
