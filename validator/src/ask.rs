@@ -137,13 +137,11 @@ impl Driven {
         let (parts, body) = response.into_parts();
         let collecting = Limited::new(body, cap).collect();
         tokio::pin!(collecting);
-        let collected = loop {
-            tokio::select! {
-                biased;
-                collected = &mut collecting => break collected,
-                // The connection may end before the body's buffered rest is read; then only the body is left.
-                _ = &mut connection => break collecting.await,
-            }
+        let collected = tokio::select! {
+            biased;
+            collected = &mut collecting => collected,
+            // The connection may end before the body's buffered rest is read; then only the body is left.
+            _ = &mut connection => collecting.await,
         };
         let collected = collected.map_err(|error| {
             if error.is::<LengthLimitError>() { Failure::Oversized } else { Failure::Unreachable }

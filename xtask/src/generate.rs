@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 type Files = BTreeMap<String, String>;
 
 /// Writes the generated files, or compares them where `check` is set.
-pub fn run(check: bool) -> anyhow::Result<()> {
+pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
     let (contracts, target) = (root.join("proto"), root.join("src/gen"));
     let fresh = generate(&contracts)?;

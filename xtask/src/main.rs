@@ -1,5 +1,7 @@
 //! Development tasks: generated files, benchmarks, long suites. Nothing here ships.
 
+#![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
+
 mod bench;
 mod generate;
 mod suite;

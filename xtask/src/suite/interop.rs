@@ -18,9 +18,13 @@ const PASSWORD: &str = "interop password";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run() -> anyhow::Result<()> {
+    let mut tally = Tally::new("interop");
+    if Command::new("python3").arg("--version").output().is_err() {
+        tally.skip("everything", "there is no python3 on this machine");
+        return tally.finish();
+    }
     let python = peers()?;
     let binary = weighhouse()?;
-    let mut tally = Tally::new("interop");
     let scratch = tempfile::tempdir()?;
     let net = Net::start(&binary, scratch.path())?;
     let output = net.python(&python)?;
