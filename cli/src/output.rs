@@ -1,6 +1,6 @@
 //! Results go to standard output, talk to standard error. A reader that went away ends the program quietly.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -22,6 +22,14 @@ pub(crate) fn complain(failure: &crate::failure::Failure) {
 /// Talk for a person: standard error, so that results can be piped.
 pub(crate) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// One line of progress that the next one replaces; an empty one clears it. Only where somebody watches.
+pub(crate) fn live(text: impl std::fmt::Display) {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
+    }
 }
 
 /// Writes one JSON object on a line of its own.

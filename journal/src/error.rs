@@ -43,7 +43,7 @@ pub enum JournalError {
     #[error("{file}: can't {doing}: {source}")]
     Io { file: String, doing: &'static str, source: io::Error },
     #[error(
-        "{file}: {source}; nothing was changed: `weighhouse journal verify` says which epochs are readable, then \
+        "{file}: {source}; nothing was changed: `weighhouse audit` says which epochs are readable, then \
          restore this file from a copy, or move it out of the folder knowing that its epoch's records are lost"
     )]
     Damaged { file: String, source: SegmentError },

@@ -185,5 +185,5 @@ pub fn unframe<M: prost::Message + Default>(framed: &[u8]) -> Result<M, Failure>
     if prefix[0] != 0 || usize::try_from(length).ok() != Some(message.len()) {
         return Err(Failure::Undecodable);
     }
-    M::decode(message).map_err(|_| Failure::Undecodable)
+    weighhouse_proto::decode(message).map_err(|_| Failure::Undecodable)
 }

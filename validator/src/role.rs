@@ -118,10 +118,14 @@ impl Validator {
         let storage = parts.storage.clone();
         let journal = parts.cpu.run(move || Journal::open(storage, identity)).await??;
         let epochs = journal.epochs();
-        let open = match epochs.last() {
-            Some(last) => OpenEpoch::resume(&journal, *last)?,
-            None => None,
-        };
+        // A crash may have left the newest segment without its context; then the one before holds the standings.
+        let mut open = None;
+        for epoch in epochs.iter().rev() {
+            open = OpenEpoch::resume(&journal, *epoch)?;
+            if open.is_some() {
+                break;
+            }
+        }
         // News of an intent may stand in the segment after its own.
         let mut recent = Vec::new();
         for epoch in &epochs[epochs.len().saturating_sub(2)..] {

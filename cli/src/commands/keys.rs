@@ -146,3 +146,36 @@ pub(crate) fn wallet_failure(error: WalletError) -> Failure {
     };
     Failure::new(exit, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).expect("a source folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_daemon_has_no_code_path_to_a_coldkeys_secret() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut files =
+            vec![root.join("cli/src/commands/miner.rs"), root.join("cli/src/commands/validator.rs")];
+        for role in ["miner/src", "validator/src", "cli/src/localnet"] {
+            sources(&root.join(role), &mut files);
+        }
+        assert!(files.len() > 20, "the roles' sources are where they were");
+        for file in files {
+            let text = std::fs::read_to_string(&file).expect("a source file");
+            for door in ["wallet::coldkey", "coldkey::open", "open_coldkey"] {
+                assert!(!text.contains(door), "{} names {door}", file.display());
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use weighhouse_miner::config::Config;
 use weighhouse_miner::engine::{ClassifierEngine, EngineLimits, load_models};
+use weighhouse_miner::metrics;
 use weighhouse_miner::server::{self, MinerError, Parts};
 use weighhouse_seams::{CpuPool, SystemClock};
 
@@ -45,6 +46,7 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.endpoint, None).await?;
     serve_metrics(config.metrics.listen)?;
+    metrics::describe();
     tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), "miner starting");
     let parts = Parts {
         keypair: Arc::new(keypair),

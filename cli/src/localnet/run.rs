@@ -32,7 +32,7 @@ use super::{Localnet, Mode, copier};
 use crate::failure::{Context, Exit, Failure};
 
 /// What an honest miner has, on a busy machine, many times what it needs.
-const DEADLINE: Duration = Duration::from_millis(1500);
+const DEADLINE: Duration = Duration::from_secs(2);
 const ROUNDS_PER_EPOCH: u32 = 3;
 /// A block that some validator hasn't worked through by then is a bug, not a slow machine.
 const BLOCK_DEADLINE: Duration = Duration::from_secs(120);
@@ -138,6 +138,7 @@ impl Net {
             copier: watch::channel(Block(0)).1,
         };
         let outcome = self.drive(args, last, started.schedule.epoch, &mut roles, &shutdown).await;
+        crate::output::live("");
         roles.stop.cancel();
         while let Some(ended) = roles.tasks.join_next().await {
             if let (Ok(_), Ok(Err(error))) = (&outcome, ended) {
@@ -187,7 +188,11 @@ impl Net {
         loop {
             let head = self.ledger.head().await.exit(Exit::Internal, "ledger")?.number;
             let state = self.subnet().await?;
+            if let Some(next) = state.schedule.next_epoch_block() {
+                crate::output::live(format_args!("epoch {}: block {head} of {next}", state.schedule.epoch));
+            }
             if state.schedule.epoch > epoch {
+                crate::output::live("");
                 let closed = self.report(epoch, state).await?;
                 closed.print(&self.economy, args.json)?;
                 report = Some(closed);

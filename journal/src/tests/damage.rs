@@ -184,7 +184,7 @@ fn a_refusal_names_file_place_cause_and_remedy() {
     assert_eq!(
         refusal(&bytes).expect("refused").to_string(),
         "disk/epoch-00000000000000000001.wj: a batch's seal is wrong: its bytes were changed, lost or moved at byte \
-         117; nothing was changed: `weighhouse journal verify` says which epochs are readable, then restore this \
+         117; nothing was changed: `weighhouse audit` says which epochs are readable, then restore this \
          file from a copy, or move it out of the folder knowing that its epoch's records are lost"
     );
 }

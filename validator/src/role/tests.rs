@@ -139,3 +139,28 @@ async fn an_unregistered_hotkey_is_told_so() {
     let error = Validator::open(parts).await.expect_err("not registered");
     assert!(matches!(error, ValidatorError::NotRegistered { .. }), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_an_epochs_file_and_its_context_loses_no_standing() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    run_first_epoch(&world, dir.path(), false).await;
+    // What the crash leaves: the second epoch's file with its header and nothing else.
+    let identity = {
+        let file = journal_file(dir.path(), 1);
+        Segment::read(&file).expect("a whole segment").header().identity
+    };
+    std::fs::remove_file(dir.path().join(weighhouse_journal::segment_name(Epoch(1)))).expect("removed");
+    let parts = world.parts(dir.path());
+    Journal::open(parts.storage.clone(), identity).expect("opened").begin_epoch(Epoch(1)).expect("begun");
+    drop(parts);
+
+    let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+    validator.step().await.expect("a step");
+    let segment = Segment::read(&journal_file(dir.path(), 1)).expect("a whole segment");
+    let carried = segment.records().iter().find_map(|record| match record {
+        Record::EpochOpened(context) => Some(context.carried.clone()),
+        _ => None,
+    });
+    assert_eq!(carried.expect("a context").len(), 1);
+}
