@@ -35,7 +35,7 @@ impl Password {
         &self.0
     }
 
-    /// The value that [`Password::from_env`] reads back from `variable`.
+    /// The value that `Unlock` reads back from `variable`.
     pub fn to_env(&self, variable: &str) -> String {
         STANDARD.encode(xor(&self.0, variable))
     }
