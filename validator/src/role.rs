@@ -217,10 +217,11 @@ impl Validator {
         let read = self.parts.chain.subnet(self.parts.netuid);
         match self.parts.clock.timeout(CHAIN_DEADLINE, read).await {
             Ok(state) => Ok(state?),
-            Err(_) => {
-                Err(ChainError::TimedOut { endpoint: "subnet".into(), seconds: CHAIN_DEADLINE.as_secs() }
-                    .into())
+            Err(_) => Err(ChainError::TimedOut {
+                endpoint: "at the configured endpoint".into(),
+                seconds: CHAIN_DEADLINE.as_secs(),
             }
+            .into()),
         }
     }
 
