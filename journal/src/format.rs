@@ -104,7 +104,10 @@ impl SegmentHeader {
             Record::Judged(judged) => judged.epoch == self.epoch,
             Record::Intent(intent) => intent.epoch == self.epoch,
             Record::IntentUpdate(update) => update.epoch <= self.epoch,
-            Record::Abstained { epoch, .. } | Record::Departed { epoch, .. } => *epoch == self.epoch,
+            Record::Likeness(likeness) => likeness.epoch == self.epoch,
+            Record::Abstained { epoch, .. }
+            | Record::Departed { epoch, .. }
+            | Record::Trails { epoch, .. } => *epoch == self.epoch,
         }
     }
 }

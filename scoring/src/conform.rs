@@ -70,13 +70,25 @@ pub enum ConformError {
 pub fn conform(weights: &[(Uid, f64)], limits: &Limits) -> Result<WeightVector, ConformError> {
     let mut pairs = weights.to_vec();
     pairs.sort_by_key(|(uid, _)| *uid);
-    check(&pairs, limits)?;
-    if limits.max_weights_limit < u16::MAX {
-        clip_pairs(&mut pairs, limits.max_weights_limit)?;
-    }
-    let mut entries = quantise(&pairs);
-    pad(&mut entries, limits);
+    let mut entries = Vec::new();
+    conform_into(&mut pairs, limits, &mut Vec::new(), &mut entries)?;
     WeightVector::new(entries).map_err(|_| ConformError::AllZero)
+}
+
+/// As [`conform`], from pairs that ascend by uid into `entries`; `scratch` is overwritten.
+pub(crate) fn conform_into(
+    pairs: &mut [(Uid, f64)],
+    limits: &Limits,
+    scratch: &mut Vec<f64>,
+    entries: &mut Vec<(Uid, u16)>,
+) -> Result<(), ConformError> {
+    check(pairs, limits)?;
+    if limits.max_weights_limit < u16::MAX {
+        clip_pairs(pairs, limits.max_weights_limit, scratch)?;
+    }
+    quantise(pairs, entries);
+    pad(entries, limits);
+    Ok(())
 }
 
 /// What the chain makes of the values it is sent. Compare what is read back from the chain with this.
@@ -109,13 +121,14 @@ fn check(pairs: &[(Uid, f64)], limits: &Limits) -> Result<(), ConformError> {
     Ok(())
 }
 
-fn clip_pairs(pairs: &mut [(Uid, f64)], limit: u16) -> Result<(), ConformError> {
-    let weights: Vec<f64> = pairs.iter().map(|(_, weight)| *weight).collect();
-    if !sum(&weights).is_finite() {
+fn clip_pairs(pairs: &mut [(Uid, f64)], limit: u16, weights: &mut Vec<f64>) -> Result<(), ConformError> {
+    weights.clear();
+    weights.extend(pairs.iter().map(|(_, weight)| *weight));
+    if !sum(weights).is_finite() {
         return Err(ConformError::Overflow);
     }
     let share = f64::from(limit) / f64::from(u16::MAX);
-    let clipped = clip(&weights, share).ok_or(ConformError::Unsatisfiable { limit })?;
+    let clipped = clip(weights, share).ok_or(ConformError::Unsatisfiable { limit })?;
     for ((uid, weight), clipped) in pairs.iter_mut().zip(clipped) {
         if *weight == 0.0 && clipped > 0.0 {
             return Err(ConformError::PaysZero { uid: *uid, limit });
@@ -170,18 +183,32 @@ fn sum(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |total, value| total + value)
 }
 
-fn quantise(pairs: &[(Uid, f64)]) -> Vec<(Uid, u16)> {
+fn quantise(pairs: &[(Uid, f64)], entries: &mut Vec<(Uid, u16)>) {
     let top = pairs.iter().fold(0.0_f64, |top, (_, weight)| top.max(*weight));
-    let scaled = |weight: f64| (weight / top * f64::from(u16::MAX)).round_ties_even() as u16;
-    pairs.iter().map(|(uid, weight)| (*uid, scaled(*weight))).filter(|(_, value)| *value > 0).collect()
+    entries.clear();
+    let scaled = |weight: f64| ties_to_even(weight / top * f64::from(u16::MAX)) as u16;
+    entries.extend(pairs.iter().map(|(uid, weight)| (*uid, scaled(*weight))).filter(|(_, value)| *value > 0));
+}
+
+/// The nearest integer of a number in [0, 65535], halves to even: beyond 2^52 a float has no fraction left.
+fn ties_to_even(value: f64) -> f64 {
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    (value + WHOLE) - WHOLE
 }
 
 fn pad(entries: &mut Vec<(Uid, u16)>, limits: &Limits) {
     let least = usize::from(limits.min_allowed_weights.min(limits.neurons));
-    let missing = least.saturating_sub(entries.len());
-    let absent = |uid: &Uid| entries.binary_search_by_key(uid, |(other, _)| *other).is_err();
-    let zeros: Vec<_> =
-        (0..limits.neurons).map(Uid).filter(absent).take(missing).map(|uid| (uid, 0)).collect();
-    entries.extend(zeros);
-    entries.sort_by_key(|(uid, _)| *uid);
+    let named = entries.len();
+    if named >= least {
+        return;
+    }
+    for uid in (0..limits.neurons).map(Uid) {
+        if entries.len() == least {
+            break;
+        }
+        if entries[..named].binary_search_by_key(&uid, |(other, _)| *other).is_err() {
+            entries.push((uid, 0));
+        }
+    }
+    entries.sort_unstable_by_key(|(uid, _)| *uid);
 }

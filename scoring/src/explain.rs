@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use weighhouse_types::{Failure, Judged, Mark, Neuron, Reason, Record, RegistrationId, Score, Uid};
 
-use crate::standing::{Fold, Rating, Scored};
+use crate::rate::Rating;
+use crate::standing::{Fold, Scored};
 use crate::weigh::{WeighError, pick};
 
 #[cfg(test)]
@@ -41,7 +42,7 @@ pub fn explain(records: &[Record]) -> Result<Vec<Explanation>, WeighError> {
 
 fn one(fold: &Fold<'_>, neuron: &Neuron, scored: Option<Scored>) -> Explanation {
     let who = neuron.registration();
-    let verdicts = fold.verdicts(&who);
+    let verdicts = fold.verdicts(neuron.uid);
     let mut sentence =
         if verdicts.is_empty() { not_asked(fold, neuron.uid) } else { Tally::of(verdicts).sentence() };
     if let Some(scored) = scored {
@@ -61,8 +62,8 @@ fn one(fold: &Fold<'_>, neuron: &Neuron, scored: Option<Scored>) -> Explanation 
 }
 
 fn not_asked(fold: &Fold<'_>, uid: Uid) -> String {
-    match fold.standing(uid) {
-        Some(standing) => format!("not judged this epoch, last in epoch {}", standing.judged_in),
+    match fold.track(uid) {
+        Some(track) => format!("not judged this epoch, last in epoch {}", track.judged_in),
         None => "never judged".to_owned(),
     }
 }
@@ -72,20 +73,21 @@ fn rating_clause(fold: &Fold<'_>, scored: &Scored) -> String {
     match scored.rating {
         Rating::Scored => String::new(),
         // Who earned nothing needs no word about the least mark.
-        Rating::BelowMinMark => match fold.standing(scored.uid).map(|standing| Score::clip(standing.average))
-        {
-            Some(average) if average > Score::ZERO => {
-                format!("; average {average} is below the least mark of {}", policy.min_mark())
+        Rating::BelowMinMark => match fold.rated(scored.uid) {
+            Some(rated) if rated.expressed > 0 => {
+                let average = Score::clip(Mark::from_billionths(rated.expressed).unwrap_or_default());
+                format!("; average {average} is below the least mark of {}", policy.floor())
             }
             _ => String::new(),
         },
         Rating::TooFewAttempts => {
-            let attempts = fold.standing(scored.uid).map_or(0, |standing| standing.attempts);
+            let attempts = fold.track(scored.uid).map_or(0, |track| track.attempts);
             format!("; {attempts} of {} verdicts needed before a weight", policy.min_attempts())
         }
         Rating::TooOld => {
-            format!("; older than {} epochs, so it no longer counts", policy.max_score_age_epochs())
+            format!("; older than {} epochs, so it no longer counts", policy.max_age_epochs())
         }
+        Rating::NoValue => "; the policy's expression has no value for it".to_owned(),
     }
 }
 

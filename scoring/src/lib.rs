@@ -8,7 +8,11 @@
 pub mod fixed;
 pub mod policy;
 
+mod cluster;
+pub mod rate;
+pub mod share;
 mod standing;
+pub mod track;
 pub mod weigh;
 pub mod yuma;
 
@@ -20,8 +24,11 @@ pub mod sim;
 pub use conform::{ConformError, Limits, conform, max_upscale};
 pub use explain::{Explanation, explain};
 pub use policy::{Policy, PolicyError};
-pub use standing::{Coverage, Rating, Scored};
-pub use weigh::{Abstain, Decision, WeighError, closing_standings, weigh};
+pub use rate::{Rated, Rating};
+pub use share::{Candidate, Weigher};
+pub use standing::{Coverage, Scored};
+pub use track::{Tally, Track};
+pub use weigh::{Abstain, Closing, Decision, WeighError, closing, weigh, weigh_under};
 
 #[cfg(test)]
 mod fixture;

@@ -1,39 +1,22 @@
-//! What a registration has earned: one epoch's verdicts folded into the averages carried from epochs before.
+//! What each registration has earned at an epoch's end: the epoch's verdicts folded into what was carried in.
 //!
-//! Marks are signed and averaged first; clipping to a score comes last, so that bad luck and good luck cancel. All
-//! of it is integer arithmetic in billionths, every division rounds to nearest with halves away from zero, and
-//! everything is keyed by (hotkey, registration block), so that neither a uid nor the order of records matters.
+//! Everything is keyed by (hotkey, registration block), so that neither a uid nor the order of records matters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use weighhouse_types::{EpochContext, Judged, Mark, Neuron, RegistrationId, Score, Standing, Uid};
+use weighhouse_types::{
+    EpochContext, Judged, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch, Uid,
+};
 
-use crate::policy::{Fraction, Policy};
+use crate::policy::{ClusterPay, Policy};
+use crate::rate::{Rated, Rating};
+use crate::share::Candidate;
+use crate::track::{EpochMean, Tally, Track, VARIANCE_MAX};
 use crate::weigh::WeighError;
 
 #[cfg(test)]
 mod tests;
-
-/// Why a registration's score counts or is zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rating {
-    /// The score counts, be it zero.
-    Scored,
-    /// The average is below the policy's `min_mark`; it counts as a score of zero.
-    BelowMinMark,
-    /// Fewer verdicts than the policy's `min_attempts`: not scored yet.
-    TooFewAttempts,
-    /// The last verdict is older than the policy's `max_score_age_epochs`: not scored any more.
-    TooOld,
-}
-
-impl Rating {
-    pub(crate) fn is_scored(self) -> bool {
-        matches!(self, Self::Scored | Self::BelowMinMark)
-    }
-}
 
 /// A registered miner's score at the end of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,7 +32,7 @@ pub struct Scored {
 /// How many miners the epoch judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Coverage {
-    /// Miners with at least one verdict in this epoch.
+    /// Miners with as many verdicts in this epoch as the policy asks for.
     pub judged: u64,
     /// Neurons, the validator itself and the departed aside, that published an axon or were judged.
     pub miners: u64,
@@ -60,6 +43,8 @@ pub struct Coverage {
 pub(crate) struct EpochRecords<'a> {
     pub(crate) context: &'a EpochContext,
     pub(crate) judged: Vec<&'a Judged>,
+    pub(crate) trails: Vec<&'a Trail>,
+    pub(crate) likeness: Vec<&'a Likeness>,
     /// Registrations that ended after the epoch was opened.
     pub(crate) departed: BTreeSet<RegistrationId>,
 }
@@ -69,32 +54,40 @@ pub(crate) struct EpochRecords<'a> {
 pub(crate) struct Fold<'a> {
     pub(crate) context: &'a EpochContext,
     pub(crate) policy: Policy,
-    /// By registration; each list by (round, challenge), whatever order the records came in.
-    verdicts: BTreeMap<RegistrationId, Vec<&'a Judged>>,
+    /// By uid; each list by (round, challenge), whatever order the records came in.
+    verdicts: Vec<Vec<&'a Judged>>,
+    likeness: Vec<&'a Likeness>,
     departed: BTreeSet<RegistrationId>,
     /// Registered miners with an average at the epoch's end, those too old included; ascending by uid.
-    standings: Vec<(Uid, Standing)>,
+    tracks: Vec<(Uid, RegistrationId, Track)>,
 }
 
 impl<'a> Fold<'a> {
     pub(crate) fn new(records: EpochRecords<'a>) -> Result<Self, WeighError> {
-        let EpochRecords { context, judged, departed } = records;
-        let policy = Policy::parse(&context.policy)?;
+        let policy = Policy::parse(&records.context.policy)?;
+        Self::under(policy, records)
+    }
+
+    /// As if the epoch had been opened under another policy.
+    pub(crate) fn under(policy: Policy, records: EpochRecords<'a>) -> Result<Self, WeighError> {
+        let EpochRecords { context, judged, trails, likeness, departed } = records;
         check_context(context)?;
+        if let Some(other) = likeness.iter().find(|likeness| likeness.epoch != context.epoch) {
+            return Err(WeighError::LikenessElsewhere { found: other.epoch, opened: context.epoch });
+        }
         let verdicts = group(context, judged)?;
-        let carried: BTreeMap<_, _> =
-            context.carried.iter().map(|standing| (standing.who, standing)).collect();
-        let mut fold = Self { context, policy, verdicts, departed, standings: Vec::new() };
+        let mut carried = carried(context, trails)?;
+        let mut fold = Self { context, policy, verdicts, likeness, departed, tracks: Vec::new() };
         for neuron in fold.others().filter(|neuron| !fold.has_departed(neuron)).collect::<Vec<_>>() {
             let who = neuron.registration();
-            let carried = carried.get(&who).copied();
-            let standing = if fold.verdicts(&who).is_empty() {
-                carried.copied()
-            } else {
-                let carried = carried.filter(|carried| !fold.is_too_old(carried));
-                Some(fold.judged_standing(who, carried))
-            };
-            fold.standings.extend(standing.map(|standing| (neuron.uid, standing)));
+            let tally = fold.tally(neuron.uid);
+            let track = carried.remove(&who);
+            if track.is_none() && tally.count == 0 {
+                continue;
+            }
+            let mut track = track.unwrap_or_default();
+            track.fold(&fold.policy, context.epoch.0, &tally);
+            fold.tracks.push((neuron.uid, who, track));
         }
         Ok(fold)
     }
@@ -107,86 +100,90 @@ impl<'a> Fold<'a> {
 
     /// Neurons that offered themselves to be judged or were judged, be they departed since; ascending by uid.
     pub(crate) fn offered(&self) -> impl Iterator<Item = &'a Neuron> {
-        self.others()
-            .filter(|neuron| neuron.axon.is_some() || !self.verdicts(&neuron.registration()).is_empty())
+        self.others().filter(|neuron| neuron.axon.is_some() || !self.verdicts(neuron.uid).is_empty())
     }
 
     pub(crate) fn has_departed(&self, neuron: &Neuron) -> bool {
         self.departed.contains(&neuron.registration())
     }
 
-    /// This epoch's verdicts on a registration, by (round, challenge).
-    pub(crate) fn verdicts(&self, who: &RegistrationId) -> &[&'a Judged] {
-        self.verdicts.get(who).map_or(&[], Vec::as_slice)
+    /// This epoch's verdicts on a uid, by (round, challenge).
+    pub(crate) fn verdicts(&self, uid: Uid) -> &[&'a Judged] {
+        self.verdicts.get(uid.index()).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn tally(&self, uid: Uid) -> Tally {
+        let mut tally = Tally::default();
+        for verdict in self.verdicts(uid) {
+            let latency = verdict.exchange.as_ref().map(|exchange| exchange.latency_us);
+            tally.add(&self.policy, verdict.judgement.mark.billionths(), latency);
+        }
+        tally
     }
 
     pub(crate) fn coverage(&self) -> Coverage {
         let mut coverage = Coverage { judged: 0, miners: 0 };
+        let least = usize::try_from(self.policy.min_samples()).unwrap_or(usize::MAX);
         for neuron in self.offered().filter(|neuron| !self.has_departed(neuron)) {
             coverage.miners += 1;
-            coverage.judged += u64::from(!self.verdicts(&neuron.registration()).is_empty());
+            coverage.judged += u64::from(self.verdicts(neuron.uid).len() >= least);
         }
         coverage
     }
 
     /// Every registered miner with an average, ascending by uid.
     pub(crate) fn scores(&self) -> Vec<Scored> {
-        let scored = |(uid, standing): &(Uid, Standing)| {
-            let score = Score::clip(standing.average);
-            let rating = self.rate(standing, score);
-            Scored {
-                uid: *uid,
-                who: standing.who,
-                score: if rating == Rating::Scored { score } else { Score::ZERO },
-                attempts: self.verdicts(&standing.who).len() as u64,
-                rating,
-            }
+        let scored = |(uid, who, track): &(Uid, RegistrationId, Track)| {
+            let (score, rating) = self.policy.rate(track, self.context.epoch.0);
+            Scored { uid: *uid, who: *who, score, attempts: self.verdicts(*uid).len() as u64, rating }
         };
-        self.standings.iter().map(scored).collect()
+        self.tracks.iter().map(scored).collect()
     }
 
-    /// What the next epoch carries: see [`crate::weigh::closing_standings`].
-    pub(crate) fn closing(&self) -> Vec<Standing> {
-        let mut closing: Vec<Standing> = self
-            .standings
+    /// The scored, ready to be weighed.
+    pub(crate) fn candidates(&self, scores: &[Scored]) -> Vec<Candidate> {
+        let clusters = self.clusters();
+        let candidate = |(scored, (_, _, track)): (&Scored, &(Uid, RegistrationId, Track))| Candidate {
+            uid: scored.uid,
+            score: scored.score,
+            cluster: clusters.get(&scored.who).copied(),
+            place: track.place,
+            registered_at: scored.who.registered_at.0,
+        };
+        scores.iter().zip(&self.tracks).map(candidate).collect()
+    }
+
+    /// The number of each clustered registration's cluster: those alike in enough of the rounds in which both answered,
+    /// and whoever is alike with one of them.
+    fn clusters(&self) -> BTreeMap<RegistrationId, u32> {
+        if self.policy.cluster_pay() == ClusterPay::Each {
+            return BTreeMap::new();
+        }
+        crate::cluster::clusters(&self.likeness, self.policy.cluster_agreement())
+    }
+
+    /// What the next epoch carries: see [`crate::weigh::closing`].
+    pub(crate) fn closing(&self, places: &[Option<u16>]) -> (Vec<Standing>, Vec<Trail>) {
+        let mut carried: Vec<(Standing, Trail)> = self
+            .tracks
             .iter()
-            .map(|(_, standing)| *standing)
-            .filter(|standing| !self.is_too_old(standing))
+            .enumerate()
+            .filter(|(_, (_, _, track))| !track.is_too_old(&self.policy, self.context.epoch.0))
+            .map(|(at, (_, who, track))| {
+                (standing(*who, track), trail(*who, track, places.get(at).copied().flatten()))
+            })
             .collect();
-        closing.sort_by_key(|standing| standing.who);
-        closing
+        carried.sort_by_key(|(standing, _)| standing.who);
+        carried.into_iter().unzip()
     }
 
-    pub(crate) fn standing(&self, uid: Uid) -> Option<&Standing> {
-        let at = self.standings.iter().position(|(other, _)| *other == uid)?;
-        Some(&self.standings[at].1)
+    pub(crate) fn track(&self, uid: Uid) -> Option<&Track> {
+        let at = self.tracks.binary_search_by_key(&uid, |(other, _, _)| *other).ok()?;
+        Some(&self.tracks[at].2)
     }
 
-    fn rate(&self, standing: &Standing, score: Score) -> Rating {
-        if self.is_too_old(standing) {
-            Rating::TooOld
-        } else if standing.attempts < self.policy.min_attempts() {
-            Rating::TooFewAttempts
-        } else if score.billionths() < self.policy.min_mark().billionths() {
-            Rating::BelowMinMark
-        } else {
-            Rating::Scored
-        }
-    }
-
-    fn is_too_old(&self, standing: &Standing) -> bool {
-        self.context.epoch.0.saturating_sub(standing.judged_in.0) > self.policy.max_score_age_epochs()
-    }
-
-    fn judged_standing(&self, who: RegistrationId, carried: Option<&Standing>) -> Standing {
-        let verdicts = self.verdicts(&who);
-        let fresh = mean(verdicts);
-        Standing {
-            who,
-            average: carried.map_or(fresh, |carried| blend(carried.average, fresh, self.policy.memory())),
-            attempts: carried.map_or(0, |carried| carried.attempts).saturating_add(verdicts.len() as u64),
-            judged_in: self.context.epoch,
-        }
+    pub(crate) fn rated(&self, uid: Uid) -> Option<Rated> {
+        Some(self.policy.rate_in_steps(self.track(uid)?, self.context.epoch.0))
     }
 }
 
@@ -206,57 +203,112 @@ fn check_context(context: &EpochContext) -> Result<(), WeighError> {
     }
 }
 
-fn group<'a>(
+/// The carried tracks: each standing with its trail. A standing of an earlier policy has none; it counts as old and sure.
+fn carried(
     context: &EpochContext,
-    judged: Vec<&'a Judged>,
-) -> Result<BTreeMap<RegistrationId, Vec<&'a Judged>>, WeighError> {
-    let mut verdicts: BTreeMap<RegistrationId, Vec<&Judged>> = BTreeMap::new();
-    let mut attempts = BTreeSet::new();
+    trails: Vec<&Trail>,
+) -> Result<BTreeMap<RegistrationId, Track>, WeighError> {
+    let track = |standing: &Standing| Track {
+        average: standing.average.billionths(),
+        attempts: standing.attempts,
+        judged_in: standing.judged_in.0,
+        ..Track::default()
+    };
+    let mut tracks: BTreeMap<_, _> =
+        context.carried.iter().map(|standing| (standing.who, track(standing))).collect();
+    let mut seen = BTreeSet::new();
+    for trail in trails {
+        let who = trail.who.hotkey;
+        let track = tracks.get_mut(&trail.who).ok_or(WeighError::TrailWithoutStanding { who })?;
+        if !seen.insert(trail.who) || !is_plausible(trail) {
+            return Err(WeighError::Trail { who });
+        }
+        track.since = trail.since.0;
+        track.variance = trail.variance;
+        track.answered = trail.answered;
+        track.capacity = trail.capacity;
+        track.place = trail.place;
+        track.window = trail.window.iter().map(epoch_mean).collect();
+    }
+    Ok(tracks)
+}
+
+/// Whether the fold could have left this behind: what it computes with must not overflow.
+fn is_plausible(trail: &Trail) -> bool {
+    let unit = 1_000_000_000;
+    let mut variances = trail.window.iter().map(|epoch| epoch.variance).chain([trail.variance]);
+    trail.window.len() <= crate::policy::WINDOW_MAX
+        && trail.window.iter().all(|epoch| epoch.count > 0)
+        && variances.all(|variance| variance <= VARIANCE_MAX)
+        && trail.answered <= unit
+        && trail.capacity <= unit
+}
+
+fn epoch_mean(epoch: &TrailEpoch) -> EpochMean {
+    EpochMean {
+        epoch: epoch.epoch.0,
+        mean: epoch.mean.billionths(),
+        count: epoch.count,
+        variance: epoch.variance,
+    }
+}
+
+fn mark(billionths: i64) -> Mark {
+    Mark::from_billionths(billionths).expect("an average of marks lies between them")
+}
+
+fn standing(who: RegistrationId, track: &Track) -> Standing {
+    Standing {
+        who,
+        average: mark(track.average),
+        attempts: track.attempts,
+        judged_in: weighhouse_types::Epoch(track.judged_in),
+    }
+}
+
+fn trail(who: RegistrationId, track: &Track, place: Option<u16>) -> Trail {
+    let epoch = |epoch: &EpochMean| TrailEpoch {
+        epoch: weighhouse_types::Epoch(epoch.epoch),
+        mean: mark(epoch.mean),
+        count: epoch.count,
+        variance: epoch.variance,
+    };
+    Trail {
+        who,
+        since: weighhouse_types::Epoch(track.since),
+        variance: track.variance,
+        answered: track.answered,
+        capacity: track.capacity,
+        place,
+        window: track.window.iter().map(epoch).collect(),
+    }
+}
+
+fn group<'a>(context: &EpochContext, judged: Vec<&'a Judged>) -> Result<Vec<Vec<&'a Judged>>, WeighError> {
+    let neurons = &context.state.metagraph.neurons;
+    let mut verdicts: Vec<Vec<&Judged>> = vec![Vec::new(); neurons.len()];
     for verdict in judged {
         let uid = verdict.uid;
         if verdict.epoch != context.epoch {
             return Err(WeighError::WrongEpoch { uid, judged: verdict.epoch, opened: context.epoch });
         }
-        let Some(neuron) = context.state.metagraph.neuron(uid) else {
+        // Positions are uids: the context was checked before.
+        let Some(neuron) = neurons.get(uid.index()) else {
             return Err(WeighError::UnknownUid { uid });
         };
         if neuron.registration() != verdict.who {
             return Err(WeighError::WrongRegistration { uid, judged: verdict.who.hotkey });
         }
-        if !attempts.insert((verdict.round, verdict.challenge, uid)) {
-            return Err(WeighError::JudgedTwice { uid, round: verdict.round });
-        }
-        verdicts.entry(verdict.who).or_default().push(verdict);
+        verdicts[uid.index()].push(verdict);
     }
-    for list in verdicts.values_mut() {
-        list.sort_by_key(|verdict| (verdict.round, verdict.challenge));
+    for list in &mut verdicts {
+        list.sort_unstable_by_key(|verdict| (verdict.round, verdict.challenge));
+        let twice = list
+            .windows(2)
+            .find(|pair| (pair[0].round, pair[0].challenge) == (pair[1].round, pair[1].challenge));
+        if let Some(pair) = twice {
+            return Err(WeighError::JudgedTwice { uid: pair[1].uid, round: pair[1].round });
+        }
     }
     Ok(verdicts)
-}
-
-/// The average mark of at least one verdict.
-fn mean(verdicts: &[&Judged]) -> Mark {
-    let sum = verdicts.iter().map(|verdict| i128::from(verdict.judgement.mark.billionths())).sum();
-    mark(divide(sum, verdicts.len() as i128))
-}
-
-/// `memory` parts of the carried average, the rest of the fresh one.
-fn blend(carried: Mark, fresh: Mark, memory: Fraction) -> Mark {
-    let one = i128::from(Fraction::ONE.billionths());
-    let kept = i128::from(memory.billionths());
-    let sum = kept * i128::from(carried.billionths()) + (one - kept) * i128::from(fresh.billionths());
-    mark(divide(sum, one))
-}
-
-/// To the nearest integer, halves away from zero; `by` is positive.
-fn divide(value: i128, by: i128) -> i128 {
-    let half = if value < 0 { -(by / 2) } else { by / 2 };
-    (value + half) / by
-}
-
-fn mark(billionths: i128) -> Mark {
-    i64::try_from(billionths)
-        .ok()
-        .and_then(Mark::from_billionths)
-        .expect("an average of marks lies between them")
 }

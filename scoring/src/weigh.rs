@@ -7,11 +7,15 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use weighhouse_types::{Epoch, EpochContext, Hotkey, Judged, Record, Standing, Uid, WeightVector};
+use weighhouse_types::{
+    Epoch, EpochContext, Hotkey, Record, Standing, Trail, Uid, WeightVector, WeightVectorError,
+};
 
-use crate::conform::{ConformError, Limits, conform};
-use crate::policy::{Fraction, PolicyError, Shape};
-use crate::standing::{Coverage, EpochRecords, Fold, Rating, Scored};
+use crate::conform::{ConformError, Limits};
+use crate::policy::{Fraction, Policy, PolicyError};
+use crate::rate::Rating;
+use crate::share::Weigher;
+use crate::standing::{Coverage, EpochRecords, Fold, Scored};
 use crate::yuma::check_vec_max_limited;
 
 #[cfg(test)]
@@ -55,6 +59,8 @@ pub enum Abstain {
     TooFewMiners { scored: u64, least: u16 },
     #[error("none of {scored} scored miners earned anything")]
     NothingEarned { scored: u64 },
+    #[error("the policy burns to {hotkey}, which has no uid in this subnet")]
+    NoBurnUid { hotkey: Hotkey },
     #[error("no vector can be published: {refusal}")]
     Conform { refusal: ConformError },
     /// Rounding to u16 may lift the largest share over a limit that binds, and equal shares may already lie above it.
@@ -73,6 +79,14 @@ pub enum WeighError {
     Policy(#[from] PolicyError),
     #[error("the epoch's metagraph shows uid {uid} at position {position}")]
     MetagraphOrder { uid: Uid, position: usize },
+    #[error("likeness of epoch {found}, the records open epoch {opened}")]
+    LikenessElsewhere { found: Epoch, opened: Epoch },
+    #[error("a trail of {who} without a carried standing")]
+    TrailWithoutStanding { who: Hotkey },
+    #[error("the trail of {who} comes twice, or holds a window that no policy makes")]
+    Trail { who: Hotkey },
+    #[error("trails of epoch {found}, the records open epoch {opened}")]
+    TrailsElsewhere { found: Epoch, opened: Epoch },
     #[error("uid {uid} was judged in epoch {judged}, the records open epoch {opened}")]
     WrongEpoch { uid: Uid, judged: Epoch, opened: Epoch },
     #[error("departures of epoch {departed}, the records open epoch {opened}")]
@@ -98,28 +112,54 @@ pub fn weigh(records: &[Record]) -> Result<Decision, WeighError> {
     Ok(decide(&Fold::new(pick(records)?)?))
 }
 
-/// What the next epoch carries: the average of every miner of the context's metagraph, ascending by registration.
+/// Decides as [`weigh`] would if the epoch had been opened under `policy`; what was carried in stays as it is.
+///
+/// # Errors
+/// As [`weigh`].
+pub fn weigh_under(policy: &Policy, records: &[Record]) -> Result<Decision, WeighError> {
+    Ok(decide(&Fold::under(policy.clone(), pick(records)?)?))
+}
+
+/// What an epoch leaves to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The average of every miner of the context's metagraph, ascending by registration.
+    pub standings: Vec<Standing>,
+    /// What the standings rest on, in the same order; empty where the policy is of version 1, which needs no more.
+    pub trails: Vec<Trail>,
+}
+
+/// What the next epoch carries, from this one's records in any order.
 ///
 /// Who departs during the epoch is dropped by the next one's closing, and ignored until then: an average counts only
 /// where the context's metagraph shows its registration.
 /// A miner judged in this epoch gets its new average; one that was not keeps its old one until that is older than
-/// the policy's `max_score_age_epochs`, when it is forgotten.
+/// the policy's `max_age_epochs`, when it is forgotten.
 ///
 /// # Errors
 /// As [`weigh`].
-pub fn closing_standings<'a>(
-    context: &'a EpochContext,
-    judged: impl IntoIterator<Item = &'a Judged>,
-) -> Result<Vec<Standing>, WeighError> {
-    let judged = judged.into_iter().collect();
-    Ok(Fold::new(EpochRecords { context, judged, departed: BTreeSet::new() })?.closing())
+pub fn closing<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Closing, WeighError> {
+    let mut picked = pick(records)?;
+    picked.departed = BTreeSet::new();
+    Ok(close(&Fold::new(picked)?))
+}
+
+pub(crate) fn close(fold: &Fold<'_>) -> Closing {
+    let mut weigher = Weigher::new();
+    weigher.weights(&fold.policy, &fold.candidates(&fold.scores()), None);
+    let (standings, trails) = fold.closing(weigher.places());
+    let trails = if fold.policy.version() == 1 { Vec::new() } else { trails };
+    Closing { standings, trails }
 }
 
 /// Picks out the records that decide something.
-pub(crate) fn pick(records: &[Record]) -> Result<EpochRecords<'_>, WeighError> {
+pub(crate) fn pick<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
+) -> Result<EpochRecords<'a>, WeighError> {
     let mut context: Option<&EpochContext> = None;
-    let mut judged = Vec::new();
+    let (mut judged, mut trails, mut likeness) = (Vec::new(), Vec::new(), Vec::new());
     let mut departures = Vec::new();
+    let mut trails_of = Vec::new();
     for record in records {
         match record {
             Record::EpochOpened(opened) => match context {
@@ -130,6 +170,11 @@ pub(crate) fn pick(records: &[Record]) -> Result<EpochRecords<'_>, WeighError> {
             },
             Record::Judged(verdict) => judged.push(verdict),
             Record::Departed { epoch, who, .. } => departures.push((*epoch, who)),
+            Record::Trails { epoch, trails: of } => {
+                trails_of.push(*epoch);
+                trails.extend(of);
+            }
+            Record::Likeness(round) => likeness.push(round),
             Record::Blob { .. }
             | Record::Asked(_)
             | Record::Intent(_)
@@ -138,37 +183,58 @@ pub(crate) fn pick(records: &[Record]) -> Result<EpochRecords<'_>, WeighError> {
         }
     }
     let context = context.ok_or(WeighError::NoContext)?;
+    let opened = context.epoch;
+    if let Some(found) = trails_of.into_iter().find(|found| *found != opened) {
+        return Err(WeighError::TrailsElsewhere { found, opened });
+    }
     let mut departed = BTreeSet::new();
     for (epoch, who) in departures {
-        if epoch != context.epoch {
-            return Err(WeighError::DepartedElsewhere { departed: epoch, opened: context.epoch });
+        if epoch != opened {
+            return Err(WeighError::DepartedElsewhere { departed: epoch, opened });
         }
         departed.extend(who);
     }
-    Ok(EpochRecords { context, judged, departed })
+    likeness.sort_by_key(|round: &&weighhouse_types::Likeness| round.round);
+    Ok(EpochRecords { context, judged, trails, likeness, departed })
 }
 
-fn decide(fold: &Fold<'_>) -> Decision {
+pub(crate) fn decide(fold: &Fold<'_>) -> Decision {
     let scores = fold.scores();
-    if let Some(why) = reason_to_abstain(fold, &scores) {
-        return Decision::Abstain { why, scores };
-    }
-    let state = &fold.context.state;
-    let weight = |scored: &Scored| match fold.policy.shape() {
-        // Billionths below 2^53: exact.
-        Shape::Linear => scored.score.billionths() as f64,
-    };
-    let weights: Vec<(Uid, f64)> = scores.iter().map(|scored| (scored.uid, weight(scored))).collect();
-    let limits = Limits::of(state);
-    let limit = limits.max_weights_limit;
-    match conform(&weights, &limits) {
-        Err(refusal) => Decision::Abstain { why: Abstain::Conform { refusal }, scores },
-        Ok(vector) if !check_vec_max_limited(&vector.values(), limit) => {
-            Decision::Abstain { why: Abstain::OverLimit { limit }, scores }
-        }
+    match vector(fold, &scores) {
         Ok(vector) => {
-            Decision::Weights { vector, version_key: state.hyperparameters.weights_version_key, scores }
+            let version_key = fold.context.state.hyperparameters.weights_version_key;
+            Decision::Weights { vector, version_key, scores }
         }
+        Err(why) => Decision::Abstain { why, scores },
+    }
+}
+
+fn vector(fold: &Fold<'_>, scores: &[Scored]) -> Result<WeightVector, Abstain> {
+    if let Some(why) = reason_to_abstain(fold, scores) {
+        return Err(why);
+    }
+    let neurons = &fold.context.state.metagraph.neurons;
+    let burn = fold.policy.burn().map(|(_, hotkey)| {
+        let uid = neurons.iter().find(|neuron| neuron.hotkey == hotkey).map(|neuron| neuron.uid);
+        uid.ok_or(Abstain::NoBurnUid { hotkey })
+    });
+    let limits = Limits::of(&fold.context.state);
+    let limit = limits.max_weights_limit;
+    let mut entries = Vec::new();
+    Weigher::new()
+        .vector(&fold.policy, &fold.candidates(scores), burn.transpose()?, &limits, &mut entries)
+        .map_err(|refusal| Abstain::Conform { refusal })?;
+    let vector = WeightVector::new(entries).map_err(|error| {
+        let refusal = match error {
+            WeightVectorError::Empty => ConformError::Empty,
+            WeightVectorError::AllZero => ConformError::AllZero,
+            WeightVectorError::Order(uid) => ConformError::Duplicate { uid },
+        };
+        Abstain::Conform { refusal }
+    })?;
+    match check_vec_max_limited(&vector.values(), limit) {
+        true => Ok(vector),
+        false => Err(Abstain::OverLimit { limit }),
     }
 }
 
@@ -180,7 +246,7 @@ fn reason_to_abstain(fold: &Fold<'_>, scores: &[Scored]) -> Option<Abstain> {
         return Some(Abstain::Coverage { coverage, least });
     }
     if !scores.is_empty() && scores.iter().all(|scored| scored.rating == Rating::TooOld) {
-        return Some(Abstain::TooOld { max_age_epochs: policy.max_score_age_epochs() });
+        return Some(Abstain::TooOld { max_age_epochs: policy.max_age_epochs() });
     }
     let scored = scores.iter().filter(|scored| scored.rating.is_scored()).count() as u64;
     if scored < u64::from(policy.min_miners()) {

@@ -25,7 +25,7 @@ pub use metagraph::{
 };
 pub use record::{
     Asked, ChallengeScope, EpochContext, Exchange, Failure, Intent, IntentState, IntentUpdate, Judged,
-    RECORD_VERSION, Record,
+    Likeness, RECORD_VERSION, Record, Trail, TrailEpoch,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

@@ -7,8 +7,8 @@ use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Beacon, Block, Digest, Epoch, Hotkey, Judgement, MechId, Netuid, RegistrationId, Standing, SubnetState,
-    Uid, WeightVector,
+    Beacon, Block, Digest, Epoch, Hotkey, Judgement, Mark, MechId, Netuid, RegistrationId, Standing,
+    SubnetState, Uid, WeightVector,
 };
 
 /// The version of every type in this module. A reader refuses any other.
@@ -40,6 +40,51 @@ pub enum Record {
     /// Registrations that left their uid after the epoch was opened, found just before weighing: they get nothing.
     #[codec(index = 7)]
     Departed { epoch: Epoch, block: Block, who: Vec<RegistrationId> },
+    /// What carried standings rest on, where the policy's averages need more than the standing itself.
+    #[codec(index = 8)]
+    Trails { epoch: Epoch, trails: Vec<Trail> },
+    /// Miners whose answers to a shared challenge were more alike than the judge expects.
+    #[codec(index = 9)]
+    Likeness(Likeness),
+}
+
+/// What a [`Standing`] rests on: needed by windows, significance, ramps and places that have to be held.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Trail {
+    pub who: RegistrationId,
+    /// The epoch of the first verdict.
+    pub since: Epoch,
+    /// Variance of the average, in 10^-12.
+    pub variance: u64,
+    /// Share of the newest judged epoch's challenges answered in time, in billionths.
+    pub answered: u32,
+    /// The newest judged epoch's capacity over the policy's, in billionths.
+    pub capacity: u32,
+    /// The place among the ranked when the epoch before was weighed.
+    pub place: Option<u16>,
+    /// The newest epochs, oldest first.
+    pub window: Vec<TrailEpoch>,
+}
+
+/// One epoch in a [`Trail`]'s window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct TrailEpoch {
+    pub epoch: Epoch,
+    pub mean: Mark,
+    pub count: u32,
+    /// Variance of the epoch's values, in 10^-12.
+    pub variance: u64,
+}
+
+/// One shared round's likeness beyond what the judge expects.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Likeness {
+    pub epoch: Epoch,
+    pub round: u32,
+    /// Everybody whose answer was compared, ascending.
+    pub compared: Vec<RegistrationId>,
+    /// Groups of at least two, each ascending, in the order of their first.
+    pub groups: Vec<Vec<RegistrationId>>,
 }
 
 /// All that an epoch's decision depends on besides its judgements.

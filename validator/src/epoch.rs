@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use weighhouse_journal::{Journal, JournalError};
+use weighhouse_scoring::Closing;
 use weighhouse_types::{
-    Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, Standing, SubnetState, Uid,
+    Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, SubnetState, Trail, Uid,
 };
 
 use crate::config::{Publish, Rounds};
@@ -26,8 +27,14 @@ impl OpenEpoch {
         Ok(opened.then_some(Self { records }))
     }
 
-    pub(crate) fn new(context: EpochContext) -> Self {
-        Self { records: vec![Record::EpochOpened(Box::new(context))] }
+    /// An epoch about to be opened; what it carries in comes with its context.
+    pub(crate) fn new(context: EpochContext, trails: Vec<Trail>) -> Self {
+        let epoch = context.epoch;
+        let mut records = vec![Record::EpochOpened(Box::new(context))];
+        if !trails.is_empty() {
+            records.push(Record::Trails { epoch, trails });
+        }
+        Self { records }
     }
 
     /// Takes note of records that the journal has made durable.
@@ -75,8 +82,8 @@ impl OpenEpoch {
         neurons.filter(|neuron| !stays(neuron)).map(|neuron| (neuron.registration(), neuron.uid)).collect()
     }
 
-    pub(crate) fn closing_standings(&self) -> Result<Vec<Standing>, ValidatorError> {
-        Ok(weighhouse_scoring::closing_standings(self.context(), self.judged())?)
+    pub(crate) fn closing(&self) -> Result<Closing, ValidatorError> {
+        Ok(weighhouse_scoring::closing(&self.records)?)
     }
 }
 

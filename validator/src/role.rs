@@ -10,7 +10,7 @@ use weighhouse_chain::{Chain, ChainError};
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::{Clock, ClockExt, CpuPool, Dialer, Entropy, PoolError, Storage};
 use weighhouse_tasks::{Task, TaskError};
-use weighhouse_types::{Block, Epoch, EpochContext, Hotkey, MechId, Netuid, Record, Standing, SubnetState};
+use weighhouse_types::{Block, Epoch, EpochContext, Hotkey, MechId, Netuid, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
 
@@ -231,10 +231,9 @@ impl Validator {
         if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
             return Ok(());
         }
-        let carried: Vec<Standing> = match &self.open {
-            Some(open) => open.closing_standings()?,
-            None => Vec::new(),
-        };
+        let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
+        let (carried, trails) =
+            closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -249,7 +248,7 @@ impl Validator {
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let opened = OpenEpoch::new(context);
+        let opened = OpenEpoch::new(context, trails);
         let records = opened.records().to_vec();
         let journal = self.journal.clone();
         self.parts

@@ -2,14 +2,20 @@ use weighhouse_types::{Block, Epoch};
 
 use super::*;
 use crate::fixture::{self, EPOCH, context, judged, policy_with, standing};
-use crate::weigh::closing_standings;
+use crate::track::divide;
 
 fn closing(context: &EpochContext, verdicts: &[Judged]) -> Vec<Standing> {
-    closing_standings(context, verdicts).expect("one epoch's records")
+    crate::weigh::closing(&fixture::records(context, verdicts)).expect("one epoch's records").standings
 }
 
 fn fold<'a>(context: &'a EpochContext, verdicts: &'a [Judged]) -> Fold<'a> {
-    let records = EpochRecords { context, judged: verdicts.iter().collect(), departed: BTreeSet::new() };
+    let records = EpochRecords {
+        context,
+        judged: verdicts.iter().collect(),
+        trails: Vec::new(),
+        likeness: Vec::new(),
+        departed: BTreeSet::new(),
+    };
     Fold::new(records).expect("one epoch's records")
 }
 

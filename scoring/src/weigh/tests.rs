@@ -1,8 +1,8 @@
 use proptest::prelude::*;
-use weighhouse_types::{Block, Intent, RegistrationId};
+use weighhouse_types::{Block, Intent, Judged, RegistrationId};
 
 use super::*;
-use crate::fixture::{EPOCH, context, judged, policy_with, records, standing, who};
+use crate::fixture::{self, EPOCH, context, judged, policy_with, records, standing, who};
 
 fn decide_on(context: &EpochContext, verdicts: &[Judged]) -> Decision {
     weigh(&records(context, verdicts)).expect("one epoch's records")
@@ -202,7 +202,7 @@ proptest! {
         }),
     ) {
         let given = decide_on(&context, &verdicts);
-        let mut records = records(&context, &shuffled);
+        let mut records = fixture::records(&context, &shuffled);
         records.reverse();
         let other = weigh(&records).expect("the same records");
         prop_assert_eq!(serde_json::to_vec(&given).expect("json"), serde_json::to_vec(&other).expect("json"));
@@ -210,7 +210,7 @@ proptest! {
             let id = |vector| Intent::digest(context.epoch, context.netuid, context.mechanism, vector, *version_key);
             prop_assert_eq!(id(vector), id(other));
         }
-        prop_assert_eq!(closing_standings(&context, &verdicts), closing_standings(&context, &shuffled));
+        prop_assert_eq!(closing(&fixture::records(&context, &verdicts)), closing(&fixture::records(&context, &shuffled)));
     }
 
     #[test]
