@@ -4,10 +4,11 @@
 //! mean is normal about what the miner's answers deserve, with the deviation of a mark over the root of their number.
 //! Validators share the part of it that comes from common challenges.
 
-use super::plan::Plan;
+use super::plan::{Effort, Plan};
 use super::profile::Scope;
-use super::registry::{Registry, streams};
+use super::registry::{Place, Registry, streams};
 use super::rng::{Normal, Stream};
+use super::strategy::Switch;
 use crate::track::Tally;
 
 /// An identity's answers in one state, in values of the policy's metrics.
@@ -36,6 +37,8 @@ pub(super) struct Asked {
     own: f64,
     /// Its deviate on the challenges that all validators have in common.
     common: f64,
+    /// Honest answers' worth of computation per unjudged request.
+    pub(super) unjudged_load: f64,
     /// What it deserves, were it asked by all: the mean mark.
     pub(super) deserves: f64,
 }
@@ -91,8 +94,9 @@ pub(super) fn prepare(
         };
         let group = &plan.groups[usize::from(place.group)];
         let operator = &registry.operators[place.operator as usize];
+        let rests = rests(place, &group.strategy.switch, epoch);
         let decoy = place.abandoned || place.identity >= group.strategy.answering();
-        let effort = |rests| if decoy { Default::default() } else { group.effort(place.identity, rests) };
+        let effort = |rests| if decoy { Effort::default() } else { group.effort(place.identity, rests) };
         let conduct = |rests| {
             let effort = effort(rests);
             Conduct {
@@ -103,7 +107,7 @@ pub(super) fn prepare(
                 good: effort.good,
             }
         };
-        let loading = effort(place.rests).loading;
+        let loading = effort(rests).loading;
         let mirrored = group.strategy.mirrored;
         let alike = match (mirrored, plan.scenario.profile.scope) {
             (true, _) => u64::from(place.identity & !1),
@@ -117,16 +121,28 @@ pub(super) fn prepare(
         let serves_all = group.strategy.served_stake >= 1.0;
         *asked = Asked {
             registered: true,
-            conduct: [conduct(place.rests), conduct(place.rests || !serves_all)],
+            conduct: [conduct(rests), conduct(rests || !serves_all)],
             served_stake: if serves_all { f64::INFINITY } else { group.strategy.served_stake },
             noise,
             sign,
             loading,
             own,
             common: sign * (loading * difficulty + own * deviate),
-            deserves: effort(place.rests).mean(operator.quality),
+            unjudged_load: if decoy { 0.0 } else { group.unjudged_load(place.identity, rests) },
+            deserves: effort(rests).mean(operator.quality),
         };
     }
+}
+
+/// Whether an identity rests in this epoch, by what it earned or by the clock.
+fn rests(place: &Place, switch: &Switch, epoch: u32) -> bool {
+    let age = epoch - place.since;
+    if age < switch.work_first {
+        return false;
+    }
+    let by_clock =
+        switch.period > 0 && f64::from(age % switch.period) >= switch.duty * f64::from(switch.period);
+    place.rests || by_clock
 }
 
 /// One validator's challenges of one epoch.
@@ -156,7 +172,8 @@ impl Draw {
         let normal = Normal::table();
         let own = Stream::new(seed, &[streams::OWN, u64::from(epoch), validator as u64]);
         let challenges = f64::from(terms.challenges);
-        let common = if bias.is_some() { 0.0 } else { libm::round(challenges * plan.scenario.judging.common) };
+        let common =
+            if bias.is_some() { 0.0 } else { libm::round(challenges * plan.scenario.judging.common) };
         Self {
             own,
             bias: bias.map(|bias| (Stream::new(seed, &[streams::DIFFERING, validator as u64]), bias)),

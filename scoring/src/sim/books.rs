@@ -75,7 +75,7 @@ impl Books {
             };
             let [work, rest] = [asked.conduct[0].load, asked.conduct[1].load];
             let judged = served * work + (all - served) * rest;
-            let unjudged = all * economy.unjudged * group.unjudged_load(work, rest, place.rests);
+            let unjudged = all * economy.unjudged * asked.unjudged_load;
             let is_idle = place.abandoned || place.identity >= group.strategy.answering();
             let standing = if is_idle { 0.0 } else { all * economy.standing * group.backend };
             let factor = group.strategy.cost_factor * operator.cost * answer * f64::from(terms.challenges);
@@ -170,7 +170,9 @@ impl Books {
             let Some(place) = registry.place(slot) else { continue };
             all += emission;
             paid += u32::from(*emission > 0);
-            if !plan.groups[usize::from(place.group)].attacker && (place.since == 0 || place.reached.is_some()) {
+            if !plan.groups[usize::from(place.group)].attacker
+                && (place.since == 0 || place.reached.is_some())
+            {
                 honest += emission;
                 count += 1;
                 deserved += registry.operators[place.operator as usize].quality;
@@ -206,8 +208,10 @@ impl Books {
         let scenario = &plan.scenario;
         let warm = f64::from((scenario.epochs - scenario.warmup_epochs.min(scenario.epochs)).max(1));
         let honest = |validator: &usize| plan.validators[*validator].persona == Validator::Honest;
-        let trusted: Vec<f64> =
-            (0..plan.validators.len()).filter(honest).map(|validator| self.vtrust[validator] / warm).collect();
+        let trusted: Vec<f64> = (0..plan.validators.len())
+            .filter(honest)
+            .map(|validator| self.vtrust[validator] / warm)
+            .collect();
         let validators_rao = self.validators_rao.iter().sum();
         Outcome {
             seed,
@@ -269,7 +273,8 @@ impl Books {
     fn validators(&self, plan: &Plan, warm: f64) -> Vec<ValidatorOutcome> {
         let cost = plan.scenario.profile.cost;
         let figures = |group: usize| {
-            let members = || plan.validators.iter().enumerate().filter(move |(_, planned)| planned.group == group);
+            let members =
+                || plan.validators.iter().enumerate().filter(move |(_, planned)| planned.group == group);
             let count = members().count() as u32;
             let stake_rao: u64 = members().map(|(_, planned)| planned.stake_rao).sum();
             let emission_rao: u64 = members().map(|(validator, _)| self.validators_rao[validator]).sum();
@@ -293,7 +298,8 @@ impl Books {
         };
         let mut outcomes: Vec<_> = (0..plan.scenario.validators.len()).map(figures).collect();
         let is_honest = |group: &usize| plan.scenario.validators[*group].persona == Validator::Honest;
-        let honest = (0..outcomes.len()).find(is_honest).map_or(0.0, |group| outcomes[group].dividend_per_stake);
+        let honest =
+            (0..outcomes.len()).find(is_honest).map_or(0.0, |group| outcomes[group].dividend_per_stake);
         for outcome in &mut outcomes {
             outcome.dividend_per_stake = if honest > 0.0 { outcome.dividend_per_stake / honest } else { 0.0 };
         }
@@ -313,15 +319,16 @@ struct Level {
 fn rank_correlation(registry: &Registry, epochs: u32) -> Option<f64> {
     let lived = registry.places.iter().filter(|place| place.epochs > 0 && 2 * place.epochs >= epochs);
     let (earned, deserved): (Vec<f64>, Vec<f64>) = lived
-        .map(|place| (place.earned_rao as f64 / f64::from(place.epochs), place.deserved / f64::from(place.epochs)))
+        .map(|place| {
+            (place.earned_rao as f64 / f64::from(place.epochs), place.deserved / f64::from(place.epochs))
+        })
         .unzip();
     spearman(&earned, &deserved)
 }
 
 fn newcomers(plan: &Plan, registry: &Registry) -> Newcomers {
-    let is_newcomer = |place: &&super::registry::Place| {
-        place.since > 0 && !plan.groups[usize::from(place.group)].attacker
-    };
+    let is_newcomer =
+        |place: &&super::registry::Place| place.since > 0 && !plan.groups[usize::from(place.group)].attacker;
     let mut newcomers = Newcomers::default();
     let mut sum = 0.0;
     for place in registry.places.iter().filter(is_newcomer) {

@@ -141,7 +141,8 @@ impl Chain {
         input.last_step_boundary_block = u64::from(epoch) * tempo + u64::from(epoch > 0);
         let first = plan.validators.len();
         input.block_at_registration[first..].copy_from_slice(&registry.registered_block);
-        let mut output = yuma_epoch(plan.rules, input).expect("the simulator keeps every vector as long as the uids");
+        let mut output =
+            yuma_epoch(plan.rules, input).expect("the simulator keeps every vector as long as the uids");
         std::mem::swap(&mut input.bonds, &mut output.new_bonds);
         std::mem::swap(&mut input.validator_permit, &mut output.new_permits);
         output
@@ -173,7 +174,8 @@ impl Chain {
             let sum: f64 = row.iter().map(|(_, weight)| f64::from(*weight)).sum();
             if sum > 0.0 {
                 let scale = planned.stake_rao as f64 / sum;
-                row.iter().for_each(|(uid, weight)| self.mean[usize::from(*uid)] += scale * f64::from(*weight));
+                row.iter()
+                    .for_each(|(uid, weight)| self.mean[usize::from(*uid)] += scale * f64::from(*weight));
             }
         }
     }
@@ -200,7 +202,8 @@ impl Chain {
                 // An honest keeper drops who registered between making a vector and sending it.
                 let first = plan.validators.len();
                 let is_changed = |uid: u16| {
-                    let epoch = usize::from(uid).checked_sub(first).map_or(0, |slot| registry.registered_epoch[slot]);
+                    let epoch =
+                        usize::from(uid).checked_sub(first).map_or(0, |slot| registry.registered_epoch[slot]);
                     epoch > made && epoch <= made + delay
                 };
                 row.retain(|(uid, _)| !is_changed(*uid));
@@ -220,10 +223,16 @@ fn lag(plan: &Plan, validator: usize) -> u32 {
 }
 
 /// Uids of the miners that a validator is paid to favour.
-fn favoured<'a>(plan: &'a Plan, registry: &'a Registry, validator: usize) -> impl Iterator<Item = usize> + 'a {
+fn favoured<'a>(
+    plan: &'a Plan,
+    registry: &'a Registry,
+    validator: usize,
+) -> impl Iterator<Item = usize> + 'a {
     let group = plan.validators[validator].favours;
     let first = plan.validators.len();
-    (0..plan.miner_slots).filter(move |&slot| {
-        registry.place(slot).is_some_and(|place| Some(usize::from(place.group)) == group)
-    }).map(move |slot| first + slot)
+    (0..plan.miner_slots)
+        .filter(move |&slot| {
+            registry.place(slot).is_some_and(|place| Some(usize::from(place.group)) == group)
+        })
+        .map(move |slot| first + slot)
 }

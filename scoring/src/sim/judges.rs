@@ -94,8 +94,7 @@ impl Judges {
                 continue;
             }
             let is_new = track.attempts < policy.min_attempts();
-            let looks_again =
-                terms.spot > 0 && (is_new || spot.uniform(slot as u64) < terms.spot_share);
+            let looks_again = terms.spot > 0 && (is_new || spot.uniform(slot as u64) < terms.spot_share);
             let tally = draw.tally(asked, if looks_again { terms.spot } else { 0 });
             challenges += u64::from(tally.count);
             track.fold(policy, u64::from(epoch), &tally);

@@ -1,21 +1,5 @@
 //! Rank correlation.
 
-#[cfg(test)]
-mod tests {
-    use super::spearman;
-
-    #[test]
-    fn ranks_alone_matter_and_ties_share_theirs() {
-        assert_eq!(spearman(&[1.0, 2.0, 30.0], &[5.0, 6.0, 7.0]), Some(1.0));
-        assert_eq!(spearman(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]), Some(-1.0));
-        let tied = spearman(&[1.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).expect("both differ");
-        // Ranks 1.5, 1.5, 3, 4 against 1, 2, 3, 4: 4.5 over the root of 4.5 times 5.
-        assert!((tied - 0.948_683_298_050_513_8).abs() < 1e-12, "{tied}");
-        assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
-        assert_eq!(spearman(&[], &[]), None);
-    }
-}
-
 /// Spearman's rank correlation of two vectors of one length, equals sharing their mean rank; `None` if either has no two
 /// different values.
 pub(super) fn spearman(one: &[f64], other: &[f64]) -> Option<f64> {
@@ -42,4 +26,20 @@ fn ranks(values: &[f64]) -> Vec<f64> {
         equals.iter().for_each(|&at| ranks[at] = rank);
     }
     ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spearman;
+
+    #[test]
+    fn ranks_alone_matter_and_ties_share_theirs() {
+        assert_eq!(spearman(&[1.0, 2.0, 30.0], &[5.0, 6.0, 7.0]), Some(1.0));
+        assert_eq!(spearman(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]), Some(-1.0));
+        let tied = spearman(&[1.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).expect("both differ");
+        // Ranks 1.5, 1.5, 3, 4 against 1, 2, 3, 4: 4.5 over the root of 4.5 times 5.
+        assert!((tied - 0.948_683_298_050_513_8).abs() < 1e-12, "{tied}");
+        assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
+        assert_eq!(spearman(&[], &[]), None);
+    }
 }
