@@ -26,6 +26,7 @@ pub(super) struct Books {
     asked: Vec<u64>,
     misdirected_rao: u64,
     miners_rao: u64,
+    burned_rao: u64,
     dust_rao: u64,
     /// Age in epochs at which the first honest miners were paid first.
     first_paid_age: Option<u32>,
@@ -43,6 +44,7 @@ impl Books {
         self.vtrust_least = 1.0;
         self.misdirected_rao = 0;
         self.miners_rao = 0;
+        self.burned_rao = 0;
         self.dust_rao = 0;
         self.first_paid_age = None;
     }
@@ -101,7 +103,8 @@ impl Books {
         let mut paid = 0;
         for (validator, emission) in output.validator_emission[..first].iter().enumerate() {
             let burned = output.server_emission[validator];
-            self.validators_rao[validator] += emission + burned;
+            self.validators_rao[validator] += emission;
+            self.burned_rao += burned;
             paid += emission + burned;
         }
         let level = self.level(plan, registry, &output.server_emission[first..], epoch);
@@ -227,6 +230,7 @@ impl Books {
             misdirected_rao: self.misdirected_rao,
             miners_rao: self.miners_rao,
             validators_rao,
+            burned_rao: self.burned_rao,
             dust_rao: self.dust_rao,
             abstentions: judges.abstentions,
         }

@@ -11,6 +11,7 @@ pub mod profile;
 pub mod scenario;
 pub mod strategy;
 
+pub mod copying;
 pub mod outcome;
 pub mod rng;
 
@@ -26,6 +27,7 @@ mod rank;
 
 mod run;
 
+pub use copying::{BreakEven, copy_break_even};
 pub use outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
 pub use profile::{Paid, Profile, ProfileError, Scope};
 pub use run::{Simulator, run, run_all};

@@ -24,9 +24,11 @@ pub struct Outcome {
     pub newcomers: Newcomers,
     /// What registrations were paid, in all, by weights that were made before they existed.
     pub misdirected_rao: u64,
-    /// What validators and miners got and what rounding left over: the three sum to epochs times the emission.
+    /// What miners and validators got, what the policy burned, and what rounding left over: together epochs times the
+    /// emission.
     pub miners_rao: u64,
     pub validators_rao: u64,
+    pub burned_rao: u64,
     pub dust_rao: u64,
     /// Epochs times honest validators that published nothing.
     pub abstentions: u64,

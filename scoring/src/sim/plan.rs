@@ -2,14 +2,10 @@
 
 use super::profile::{Kind, Profile, Scope};
 use super::scenario::{Scenario, ScenarioError, Validator};
-use super::strategy::{COPY, Mix, Strategy};
+use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
 use crate::policy::Policy;
 use crate::yuma::{Hyperparameters, Rules};
 
-/// Answers that nobody gave.
-const SILENT: &str = "silent";
-/// What an answer to another challenge is worth.
-const CACHED: &str = "cached";
 /// Kinds that no judge should mind.
 const GOOD: [&str; 2] = ["honest", "better"];
 
@@ -260,7 +256,7 @@ fn parts<'a>(
         let measured = match name.as_str() {
             COPY if copies_in_time(scenario, strategy) => super::profile::HONEST,
             COPY => CACHED,
-            "noise" if mirror => "mirror",
+            NOISE if mirror => MIRROR,
             name => name,
         };
         let kind = profile.kind(measured)?;
