@@ -21,6 +21,7 @@ pub(super) struct Books {
     cost: Vec<f64>,
     deserved: Vec<(f64, u64)>,
     validators_rao: Vec<u64>,
+    settled_rao: Vec<u64>,
     vtrust: Vec<f64>,
     vtrust_least: f64,
     asked: Vec<u64>,
@@ -39,6 +40,7 @@ impl Books {
         refill(&mut self.cost, groups, 0.0);
         refill(&mut self.deserved, groups, (0.0, 0));
         refill(&mut self.validators_rao, plan.validators.len(), 0);
+        refill(&mut self.settled_rao, plan.validators.len(), 0);
         refill(&mut self.vtrust, plan.validators.len(), 0.0);
         refill(&mut self.asked, plan.validators.len(), 0);
         self.vtrust_least = 1.0;
@@ -100,15 +102,18 @@ impl Books {
     ) {
         let first = plan.validators.len();
         let epochs = plan.scenario.epochs as usize;
+        let is_warm = epoch >= plan.scenario.warmup_epochs;
         let mut paid = 0;
         for (validator, emission) in output.validator_emission[..first].iter().enumerate() {
             let burned = output.server_emission[validator];
             self.validators_rao[validator] += emission;
+            if is_warm {
+                self.settled_rao[validator] += emission;
+            }
             self.burned_rao += burned;
             paid += emission + burned;
         }
         let level = self.level(plan, registry, &output.server_emission[first..], epoch);
-        let is_warm = epoch >= plan.scenario.warmup_epochs;
         for slot in 0..plan.miner_slots {
             let emission = output.server_emission[first + slot];
             registry.emission_rao[slot] = output.combined_emission[first + slot];
@@ -276,12 +281,14 @@ impl Books {
 
     fn validators(&self, plan: &Plan, warm: f64) -> Vec<ValidatorOutcome> {
         let cost = plan.scenario.profile.cost;
+        let epochs = f64::from(plan.scenario.epochs);
         let figures = |group: usize| {
             let members =
                 || plan.validators.iter().enumerate().filter(move |(_, planned)| planned.group == group);
             let count = members().count() as u32;
             let stake_rao: u64 = members().map(|(_, planned)| planned.stake_rao).sum();
             let emission_rao: u64 = members().map(|(validator, _)| self.validators_rao[validator]).sum();
+            let settled_rao: u64 = members().map(|(validator, _)| self.settled_rao[validator]).sum();
             let vtrust: f64 = members().map(|(validator, _)| self.vtrust[validator]).sum();
             let asked: u64 = members().map(|(validator, _)| self.asked[validator]).sum();
             let references = match plan.scenario.profile.scope {
@@ -294,10 +301,12 @@ impl Books {
                 count,
                 stake_rao,
                 emission_rao,
-                dividend_per_stake: emission_rao as f64 / (stake_rao as f64).max(1.0),
+                settled_rao,
+                dividend_per_stake: settled_rao as f64 / (stake_rao as f64).max(1.0),
                 vtrust_mean: vtrust / warm / f64::from(count.max(1)),
                 cost,
-                profit: plan.rao_value * emission_rao as f64 - cost,
+                settled_profit: (plan.rao_value * settled_rao as f64 / warm - cost / epochs) * 1e18
+                    / (stake_rao as f64).max(1.0),
             }
         };
         let mut outcomes: Vec<_> = (0..plan.scenario.validators.len()).map(figures).collect();

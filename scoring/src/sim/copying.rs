@@ -23,7 +23,8 @@ pub struct BreakEven {
 }
 
 /// Bisects the scenario's `judging.drift` between 0 and `drift_most` in `steps` steps. The scenario needs a group of honest
-/// validators and one of copiers; profit counts what judging costs.
+/// validators and one of copiers; profit counts what judging
+/// costs, and only epochs after the warm-up, which should let bonds settle.
 ///
 /// # Errors
 /// Refuses what [`run_all`] refuses, and a scenario without both groups.
@@ -48,12 +49,8 @@ pub fn copy_break_even(
         let outcomes = run_all(std::slice::from_ref(&drifting), seeds)?;
         let (mut of_honest, mut of_copier) = (0.0, 0.0);
         for outcome in outcomes.iter().flatten() {
-            let per_stake = |group: usize| {
-                let validators = &outcome.validators[group];
-                validators.profit / (validators.stake_rao as f64).max(1.0)
-            };
-            of_honest += per_stake(honest);
-            of_copier += per_stake(copier);
+            of_honest += outcome.validators[honest].settled_profit;
+            of_copier += outcome.validators[copier].settled_profit;
         }
         Ok((of_copier - of_honest) / of_honest.abs().max(f64::MIN_POSITIVE))
     };

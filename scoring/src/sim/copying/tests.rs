@@ -16,8 +16,8 @@ fn world() -> Scenario {
                 ..ValidatorGroup::honest(1)
             },
         ],
-        epochs: 40,
-        warmup_epochs: 10,
+        epochs: 160,
+        warmup_epochs: 60,
         ..honest
     }
 }

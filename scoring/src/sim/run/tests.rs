@@ -32,7 +32,9 @@ fn every_rao_is_accounted_for() {
         assert_eq!(outcome.miners_rao + outcome.validators_rao + outcome.burned_rao + outcome.dust_rao, all);
         let by_group: u64 = outcome.miners.iter().map(|group| group.emission_rao).sum();
         assert_eq!(by_group, outcome.miners_rao);
-        assert!(outcome.dust_rao < 10 * u64::from(scenario.epochs) * u64::from(scenario.subnet.max_uids));
+        // Shares are cut at 2^-32, each amount at a rao, for a miner's and a validator's half of each uid.
+        let cut = 2 * (scenario.subnet.emission_rao / (1 << 32) + 2);
+        assert!(outcome.dust_rao < cut * u64::from(scenario.epochs) * u64::from(scenario.subnet.max_uids));
         for group in &outcome.miners {
             assert_eq!(group.emission_by_epoch_rao.iter().sum::<u64>(), group.emission_rao);
         }
@@ -165,6 +167,7 @@ fn who_earns_nothing_is_pruned_first_and_pays_to_come_back() {
     scenario.miners[0].arrivals = 1.0;
     scenario.miners[1].strategy.comes_back = Some(crate::sim::Return { after_epochs: 2, unpaid_epochs: 0 });
     scenario.subnet.immunity_blocks = 720;
+    scenario.subnet.commit_reveal = false;
     scenario.epochs = 60;
     let outcome = run(&scenario, 2).expect("runs");
     let lazy = outcome.group("lazy").expect("the group");
@@ -185,7 +188,7 @@ fn identities_on_one_backend_miss_the_barrier_and_a_cluster_shares() {
     };
     // Eight identities on a backend for one: an eighth of the answers each.
     let barred = earned(Scope::Private, true);
-    assert!((0.9..1.1).contains(&barred), "{barred}");
+    assert!((0.8..1.05).contains(&barred), "{barred}");
     let open = earned(Scope::Private, false);
     assert!(open > 7.5, "{open}");
 }
