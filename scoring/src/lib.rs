@@ -9,7 +9,10 @@ pub mod fixed;
 pub mod policy;
 
 mod cluster;
+pub mod diff;
+pub mod path;
 pub mod rate;
+pub mod replay;
 pub mod share;
 mod standing;
 pub mod track;
