@@ -1,0 +1,3 @@
+mod export;
+mod sample;
+mod schema;
