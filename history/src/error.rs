@@ -49,4 +49,6 @@ pub enum ExportError {
     Busy { dir: PathBuf },
     #[error("{}: can't write Parquet: {source}", file.display())]
     Parquet { file: PathBuf, source: ParquetError },
+    #[error("stopped after epoch {after}; nothing was exported")]
+    Stopped { after: Epoch },
 }

@@ -2,6 +2,7 @@
 //! group of each table, and a bounded number of epochs whose vector is not settled.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -69,14 +70,15 @@ pub struct Exported {
     pub export: Digest,
 }
 
-/// Exports a journal. Nothing has a table's name before all tables are whole.
+/// Exports a journal. Nothing has a table's name before all tables are whole. `progress` is told each epoch that was
+/// read, and can stop the export there.
 ///
 /// # Errors
-/// Where the journal can't be read as one validator's, a table exists and may not be replaced, or a file can't be
+/// When stopped; where the journal can't be read as one validator's, a table exists and may not be replaced, or a file can't be
 /// written. The folder then has what it had, unless it was the renaming of finished tables that failed.
 pub fn export(
     request: &ExportRequest,
-    progress: &mut dyn FnMut(ExportProgress),
+    progress: &mut dyn FnMut(ExportProgress) -> ControlFlow<()>,
 ) -> Result<Exported, ExportError> {
     export_holding(request, HELD_EPOCHS_MAX, progress)
 }
@@ -84,7 +86,7 @@ pub fn export(
 pub(crate) fn export_holding(
     request: &ExportRequest,
     held_max: usize,
-    progress: &mut dyn FnMut(ExportProgress),
+    progress: &mut dyn FnMut(ExportProgress) -> ControlFlow<()>,
 ) -> Result<Exported, ExportError> {
     let mut source = Source::open(&request.journal)?;
     let range = range(&source, request)?;
@@ -108,7 +110,10 @@ pub(crate) fn export_holding(
             output.add_settled(&ready)?;
         }
         let judgements = output.rows[Table::Judgements as usize] + output.judgements.len() as u64;
-        progress(ExportProgress { epoch: *epoch, done: at + 1, epochs: range.len(), judgements });
+        let reached = ExportProgress { epoch: *epoch, done: at + 1, epochs: range.len(), judgements };
+        if progress(reached).is_break() {
+            return Err(ExportError::Stopped { after: *epoch });
+        }
     }
     let later: Vec<Epoch> = source.epochs.iter().copied().filter(|epoch| *epoch > last).collect();
     for epoch in later {

@@ -72,7 +72,7 @@ impl Judgements {
         self.uid.append_value(i32::from(uid.0));
         self.hotkey.append_value(addresses.text(&who.hotkey));
         self.registered_at.append_value(registered_at);
-        self.challenge.append_value(challenge.to_string());
+        self.challenge.append_value(hex::encode(challenge.as_bytes()));
         self.mark_billionths.append_value(judgement.mark.billionths());
         self.mark.append_value(judgement.mark.to_f64());
         self.accepted.append_value(judgement.mark > Mark::ZERO);

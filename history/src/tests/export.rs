@@ -1,5 +1,6 @@
 use std::fs::{self, File};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -14,8 +15,8 @@ use super::sample::{identity, intent, news, opened, plain, published, request, v
 use crate::export::export_holding;
 use crate::{ExportError, ExportRequest, Exported, Table, export};
 
-fn run(request: &ExportRequest) -> Result<Exported, ExportError> {
-    export(request, &mut |_| {})
+pub(super) fn run(request: &ExportRequest) -> Result<Exported, ExportError> {
+    export(request, &mut |_| ControlFlow::Continue(()))
 }
 
 fn read(dir: &Path, table: Table) -> Vec<RecordBatch> {
@@ -194,9 +195,9 @@ fn news_beyond_the_epochs_held_is_refused_not_lost() {
     let last = [vec![news(&first, published(150))], plain(4)].concat();
     let forgotten = vec![opened(1), Record::Intent(first)];
     write(&request.journal, &[(1, forgotten), (2, plain(2)), (3, plain(3)), (4, last)]);
-    assert_eq!(export_holding(&request, 3, &mut |_| {}).unwrap().unsettled, 0);
+    assert_eq!(export_holding(&request, 3, &mut |_| ControlFlow::Continue(())).unwrap().unsettled, 0);
     let request = ExportRequest { out: dir.path().join("few"), ..request };
-    let refused = export_holding(&request, 2, &mut |_| {}).unwrap_err();
+    let refused = export_holding(&request, 2, &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert!(
         matches!(refused, ExportError::LateNews { of: Epoch(1), told_in: Epoch(4) }),
         "expected late news, got {refused}"
@@ -326,7 +327,10 @@ fn two_exports_into_one_folder_do_not_mix() {
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4))]);
     let mut inner = None;
-    let outer = export(&request, &mut |_| inner = Some(run(&request)));
+    let outer = export(&request, &mut |_| {
+        inner = Some(run(&request));
+        ControlFlow::Continue(())
+    });
     assert!(matches!(inner, Some(Err(ExportError::Busy { .. }))), "{inner:?}");
     assert_eq!(outer.unwrap().epochs, 1);
 }
@@ -337,6 +341,20 @@ fn progress_counts_up_to_the_end() {
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4)), (5, plain(5))]);
     let mut seen = Vec::new();
-    export(&request, &mut |at| seen.push((at.epoch.0, at.done, at.epochs, at.judgements))).unwrap();
+    let exported = export(&request, &mut |at| {
+        seen.push((at.epoch.0, at.done, at.epochs, at.judgements));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(exported.unwrap().judgements, 8);
     assert_eq!(seen, [(4, 1, 2, 4), (5, 2, 2, 8)]);
+}
+
+#[test]
+fn an_export_that_is_stopped_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path());
+    write(&request.journal, &[(4, plain(4)), (5, plain(5))]);
+    let stopped = export(&request, &mut |_| ControlFlow::Break(())).unwrap_err();
+    assert!(matches!(stopped, ExportError::Stopped { after: Epoch(4) }), "{stopped}");
+    assert_eq!(names(&request.out), Vec::<String>::new());
 }

@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::ops::ControlFlow;
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use weighhouse_types::Epoch;
@@ -38,7 +39,7 @@ fn the_files_have_the_documented_columns_and_marks() {
     let dir = tempfile::tempdir().unwrap();
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4))]);
-    let exported = export(&request, &mut |_| {}).unwrap();
+    let exported = export(&request, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((exported.first, exported.last), (Epoch(4), Epoch(4)));
     for (table, expected) in COLUMNS {
         let file = File::open(table.path(&request.out)).unwrap();
