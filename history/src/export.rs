@@ -9,9 +9,10 @@ use serde::Serialize;
 use weighhouse_journal::Segment;
 use weighhouse_types::{Digest, Epoch, Hasher, Record, RegistrationId, Uid};
 
+use crate::columns::Cell;
 use crate::error::ExportError;
 use crate::held::{self, Held, HeldEpoch};
-use crate::rows::{Addresses, Epochs, Judgements, Standings, WeightRow, Weights};
+use crate::rows::{self, Addresses, WeightRow};
 use crate::schema::{FORMAT_VERSION, Table};
 use crate::source::{EpochFile, Source};
 use crate::table::{TableWriter, sync_dir};
@@ -21,8 +22,6 @@ use crate::words;
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 /// The most epochs whose rows wait for news of their vector.
 pub const HELD_EPOCHS_MAX: usize = 1024;
-/// Rows that are gathered before they are handed to Parquet.
-const BATCH_ROWS: usize = 1 << 14;
 
 /// What to export, and where to.
 #[derive(Clone, Debug)]
@@ -109,7 +108,7 @@ pub(crate) fn export_holding(
         while let Some(ready) = held.next_ready() {
             output.add_settled(&ready)?;
         }
-        let judgements = output.rows[Table::Judgements as usize] + output.judgements.len() as u64;
+        let judgements = output.rows(Table::Judgements);
         let reached = ExportProgress { epoch: *epoch, done: at + 1, epochs: range.len(), judgements };
         if progress(reached).is_break() {
             return Err(ExportError::Stopped { after: *epoch });
@@ -169,14 +168,9 @@ struct Evidence {
 struct Output<'a> {
     dir: &'a Path,
     /// By table.
-    writers: [TableWriter; 4],
-    rows: [u64; 4],
+    tables: [TableWriter; 4],
     unsettled: u64,
     addresses: Addresses,
-    epochs: Epochs,
-    judgements: Judgements,
-    standings: Standings,
-    weights: Weights,
 }
 
 impl<'a> Output<'a> {
@@ -188,25 +182,24 @@ impl<'a> Output<'a> {
         })?;
         let create = |table| TableWriter::create(dir, table);
         let [epochs, judgements, standings, weights] = Table::ALL;
-        Ok(Self {
-            dir,
-            writers: [create(epochs)?, create(judgements)?, create(standings)?, create(weights)?],
-            rows: [0; 4],
-            unsettled: 0,
-            addresses: Addresses::default(),
-            epochs: Epochs::default(),
-            judgements: Judgements::default(),
-            standings: Standings::default(),
-            weights: Weights::default(),
-        })
+        let tables = [create(epochs)?, create(judgements)?, create(standings)?, create(weights)?];
+        Ok(Self { dir, tables, unsettled: 0, addresses: Addresses::default() })
+    }
+
+    fn rows(&self, table: Table) -> u64 {
+        self.tables[table as usize].rows
+    }
+
+    fn push<const N: usize>(&mut self, table: Table, row: [Cell; N]) -> Result<(), ExportError> {
+        self.tables[table as usize].push(row)
     }
 
     /// Writes an epoch's judgements and standings, which nothing later changes.
     fn add(&mut self, segment: &Segment) -> Result<(), ExportError> {
         for record in segment.records() {
             let Record::Judged(judged) = record else { continue };
-            self.judgements.push(judged, &mut self.addresses)?;
-            self.write(Table::Judgements, BATCH_ROWS)?;
+            let row = rows::judgement(judged, &mut self.addresses)?;
+            self.push(Table::Judgements, row)?;
         }
         let Some(context) = held::context(segment) else { return Ok(()) };
         let neurons = &context.state.metagraph.neurons;
@@ -214,8 +207,8 @@ impl<'a> Output<'a> {
             neurons.iter().map(|neuron| (neuron.registration(), neuron.uid)).collect();
         for standing in &context.carried {
             let uid = uids.get(&standing.who).copied();
-            self.standings.push(context.epoch, uid, standing, &mut self.addresses)?;
-            self.write(Table::Standings, BATCH_ROWS)?;
+            let row = rows::standing(context.epoch, uid, standing, &mut self.addresses)?;
+            self.push(Table::Standings, row)?;
         }
         Ok(())
     }
@@ -223,11 +216,11 @@ impl<'a> Output<'a> {
     /// Writes what became of an epoch, and its vectors.
     fn add_settled(&mut self, held: &HeldEpoch) -> Result<(), ExportError> {
         self.unsettled += u64::from(held.is_unsettled());
-        self.epochs.push(&held.row, &held.outcome(), &mut self.addresses)?;
-        self.write(Table::Epochs, BATCH_ROWS)?;
+        let row = rows::epoch(&held.row, &held.outcome(), &mut self.addresses)?;
+        self.push(Table::Epochs, row)?;
         for (at, of) in held.intents.iter().enumerate() {
             let entries = of.intent.weights.entries();
-            let intent = of.intent.id.to_string();
+            let intent = of.intent.id.to_string().into_bytes().into();
             let total = entries.iter().map(|(_, weight)| u64::from(*weight)).sum();
             for (uid, weight) in entries {
                 let row = WeightRow {
@@ -240,43 +233,20 @@ impl<'a> Output<'a> {
                     state: words::state(of.state.as_ref()),
                     superseded: at + 1 < held.intents.len(),
                 };
-                self.weights.push(&row, &mut self.addresses)?;
-                self.write(Table::Weights, BATCH_ROWS)?;
+                let row = rows::weight(&row, &mut self.addresses)?;
+                self.push(Table::Weights, row)?;
             }
         }
         Ok(())
     }
 
-    /// Hands a table's rows over once there are `least`.
-    fn write(&mut self, table: Table, least: usize) -> Result<(), ExportError> {
-        let waiting = match table {
-            Table::Epochs => self.epochs.len(),
-            Table::Judgements => self.judgements.len(),
-            Table::Standings => self.standings.len(),
-            Table::Weights => self.weights.len(),
-        };
-        if waiting < least {
-            return Ok(());
-        }
-        let rows = match table {
-            Table::Epochs => self.epochs.take(),
-            Table::Judgements => self.judgements.take(),
-            Table::Standings => self.standings.take(),
-            Table::Weights => self.weights.take(),
-        };
-        self.rows[table as usize] += waiting as u64;
-        self.writers[table as usize].write(&rows)
-    }
-
-    fn finish(mut self, evidence: Evidence) -> Result<Exported, ExportError> {
-        for table in Table::ALL {
-            self.write(table, 1)?;
-        }
-        let Self { dir, writers, rows, unsettled, .. } = self;
-        let export = evidence.digest.to_string();
-        let mut finished = Vec::with_capacity(writers.len());
-        for writer in writers {
-            finished.push(writer.finish(dir, &export)?);
+    fn finish(self, evidence: Evidence) -> Result<Exported, ExportError> {
+        let Self { dir, tables, unsettled, .. } = self;
+        let Evidence { first, last, unfinished_bytes, digest: export } = evidence;
+        let [epochs, judgements, standings, weights] = tables.each_ref().map(|table| table.rows);
+        let mut finished = Vec::with_capacity(tables.len());
+        for table in tables {
+            finished.push(table.finish(dir, &export.to_string())?);
         }
         let bytes = finished.iter().map(|table| table.bytes).sum();
         for table in finished {
@@ -287,8 +257,6 @@ impl<'a> Output<'a> {
             doing: "sync the folder",
             source,
         })?;
-        let [epochs, judgements, standings, weights] = rows;
-        let Evidence { first, last, unfinished_bytes, digest: export } = evidence;
         Ok(Exported {
             first,
             last,

@@ -13,7 +13,7 @@
 //!   `weighhouse.export`, a digest of range and evidence, by which tables of different exports are told apart.
 //!
 //! # The tables, format version 1
-//! `Int32`, `Int64`, `Float64`, `Boolean` and `Utf8` only. Hotkeys are SS58 addresses, digests 64 hexadecimal digits.
+//! Types go by their names in Arrow; [`Table::columns`] lists the same. Hotkeys are SS58 addresses, digests 64 hexadecimal digits.
 //! A `?` marks a column that can be null. Rows are in the order of epochs, and within one in the journal's.
 //!
 //! `epochs.parquet`, one row an epoch:
@@ -78,6 +78,7 @@
 mod schema;
 mod words;
 
+mod columns;
 mod rows;
 mod source;
 mod table;
@@ -98,7 +99,7 @@ pub use export::{ExportProgress, ExportRequest, Exported, HELD_EPOCHS_MAX, SEGME
 pub use query::{QueryError, QueryLimits, SQL_BYTES_MAX, query};
 #[cfg(feature = "sql")]
 pub use render::{Format, render};
-pub use schema::{FORMAT_VERSION, Table};
+pub use schema::{Column, FORMAT_VERSION, Kind, Table};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
 //! Answers as text: an aligned table for a person, JSON lines and CSV for programs.
 
+use arrow::array::RecordBatch;
 use arrow::csv;
+use arrow::error::ArrowError;
 use arrow::json;
 use arrow::json::writer::LineDelimited;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The four tables: their columns, names and marks. The tables in the crate's documentation are these.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use parquet::basic::{LogicalType, Repetition, Type as Physical};
+use parquet::schema::types::{Type, TypePtr};
 
 /// The version of the tables' columns and meanings, written into every file. A reader refuses any other.
 pub const FORMAT_VERSION: &str = "1";
@@ -27,6 +28,88 @@ pub enum Table {
     Weights,
 }
 
+/// A column's type, by its name in Arrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Boolean,
+    Int32,
+    Int64,
+    Float64,
+    Utf8,
+}
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub nullable: bool,
+}
+
+const fn always(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind, nullable: false }
+}
+
+const fn maybe(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind, nullable: true }
+}
+
+const EPOCHS: [Column; 15] = [
+    always("epoch", Kind::Int64),
+    always("netuid", Kind::Int32),
+    always("mechanism", Kind::Int32),
+    always("genesis", Kind::Utf8),
+    always("validator", Kind::Utf8),
+    maybe("block", Kind::Int64),
+    maybe("tempo", Kind::Int32),
+    maybe("policy_sha256", Kind::Utf8),
+    maybe("task_sha256", Kind::Utf8),
+    maybe("miners", Kind::Int64),
+    always("judgements", Kind::Int64),
+    maybe("software", Kind::Utf8),
+    always("decision", Kind::Utf8),
+    maybe("decided_at", Kind::Int64),
+    maybe("why", Kind::Utf8),
+];
+
+const JUDGEMENTS: [Column; 13] = [
+    always("epoch", Kind::Int64),
+    always("round", Kind::Int64),
+    always("uid", Kind::Int32),
+    always("hotkey", Kind::Utf8),
+    always("registered_at", Kind::Int64),
+    always("challenge", Kind::Utf8),
+    always("mark_billionths", Kind::Int64),
+    always("mark", Kind::Float64),
+    always("accepted", Kind::Boolean),
+    always("answered", Kind::Boolean),
+    maybe("latency_us", Kind::Int64),
+    maybe("failure", Kind::Utf8),
+    always("reasons", Kind::Utf8),
+];
+
+const STANDINGS: [Column; 8] = [
+    always("epoch", Kind::Int64),
+    maybe("uid", Kind::Int32),
+    always("hotkey", Kind::Utf8),
+    always("registered_at", Kind::Int64),
+    always("average_billionths", Kind::Int64),
+    always("average", Kind::Float64),
+    always("attempts", Kind::Int64),
+    always("judged_in", Kind::Int64),
+];
+
+const WEIGHTS: [Column; 8] = [
+    always("epoch", Kind::Int64),
+    always("intent", Kind::Utf8),
+    always("uid", Kind::Int32),
+    maybe("hotkey", Kind::Utf8),
+    always("weight", Kind::Int32),
+    always("share", Kind::Float64),
+    always("state", Kind::Utf8),
+    always("superseded", Kind::Boolean),
+];
+
 impl Table {
     pub const ALL: [Self; 4] = [Self::Epochs, Self::Judgements, Self::Standings, Self::Weights];
 
@@ -45,69 +128,36 @@ impl Table {
     }
 
     /// The columns in order.
-    pub fn schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<[SchemaRef; 4]> =
-            LazyLock::new(|| Table::ALL.map(|table| Arc::new(Schema::new(table.fields()))));
-        Arc::clone(&SCHEMAS[self as usize])
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Epochs => &EPOCHS,
+            Self::Judgements => &JUDGEMENTS,
+            Self::Standings => &STANDINGS,
+            Self::Weights => &WEIGHTS,
+        }
     }
 
-    fn fields(self) -> Vec<Field> {
-        use DataType::{Boolean, Float64, Int32, Int64, Utf8};
-        let always = |name: &str, kind: DataType| Field::new(name, kind, false);
-        let maybe = |name: &str, kind: DataType| Field::new(name, kind, true);
-        match self {
-            Self::Epochs => vec![
-                always("epoch", Int64),
-                always("netuid", Int32),
-                always("mechanism", Int32),
-                always("genesis", Utf8),
-                always("validator", Utf8),
-                maybe("block", Int64),
-                maybe("tempo", Int32),
-                maybe("policy_sha256", Utf8),
-                maybe("task_sha256", Utf8),
-                maybe("miners", Int64),
-                always("judgements", Int64),
-                maybe("software", Utf8),
-                always("decision", Utf8),
-                maybe("decided_at", Int64),
-                maybe("why", Utf8),
-            ],
-            Self::Judgements => vec![
-                always("epoch", Int64),
-                always("round", Int64),
-                always("uid", Int32),
-                always("hotkey", Utf8),
-                always("registered_at", Int64),
-                always("challenge", Utf8),
-                always("mark_billionths", Int64),
-                always("mark", Float64),
-                always("accepted", Boolean),
-                always("answered", Boolean),
-                maybe("latency_us", Int64),
-                maybe("failure", Utf8),
-                always("reasons", Utf8),
-            ],
-            Self::Standings => vec![
-                always("epoch", Int64),
-                maybe("uid", Int32),
-                always("hotkey", Utf8),
-                always("registered_at", Int64),
-                always("average_billionths", Int64),
-                always("average", Float64),
-                always("attempts", Int64),
-                always("judged_in", Int64),
-            ],
-            Self::Weights => vec![
-                always("epoch", Int64),
-                always("intent", Utf8),
-                always("uid", Int32),
-                maybe("hotkey", Utf8),
-                always("weight", Int32),
-                always("share", Float64),
-                always("state", Utf8),
-                always("superseded", Boolean),
-            ],
-        }
+    pub(crate) fn message_type(self) -> TypePtr {
+        let fields = self.columns().iter().map(|column| Arc::new(column.parquet())).collect();
+        let message = Type::group_type_builder(self.name()).with_fields(fields).build();
+        Arc::new(message.expect("a group of columns is a message type"))
+    }
+}
+
+impl Column {
+    fn parquet(&self) -> Type {
+        let (physical, logical) = match self.kind {
+            Kind::Boolean => (Physical::BOOLEAN, None),
+            Kind::Int32 => (Physical::INT32, None),
+            Kind::Int64 => (Physical::INT64, None),
+            Kind::Float64 => (Physical::DOUBLE, None),
+            Kind::Utf8 => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        };
+        let repetition = if self.nullable { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+        Type::primitive_type_builder(self.name, physical)
+            .with_repetition(repetition)
+            .with_logical_type(logical)
+            .build()
+            .expect("the logical type fits the physical one")
     }
 }

@@ -1,27 +1,30 @@
 //! One Parquet file: written under a temporary name, and only a whole one gets the table's name.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 
+use crate::columns::{Cell, Columns};
 use crate::error::ExportError;
 use crate::schema::{EXPORT_KEY, FORMAT_KEY, FORMAT_VERSION, TABLE_KEY, Table};
 
-/// Rows of one row group, which is what the writer holds in memory.
-const ROW_GROUP_ROWS: usize = 1 << 17;
+/// Rows of one row group, which is what is held in memory.
+const ROW_GROUP_ROWS: usize = 1 << 16;
 
 /// A table that is being written. Dropping it removes what was written.
-#[derive(Debug)]
 pub(crate) struct TableWriter {
     table: Table,
-    writer: ArrowWriter<File>,
+    writer: SerializedFileWriter<BufWriter<File>>,
+    /// Of the next row group.
+    columns: Columns,
+    pub(crate) rows: u64,
     temporary: Temporary,
 }
 
@@ -62,30 +65,38 @@ impl TableWriter {
         })?;
         file.set_len(0).map_err(fail)?;
         let temporary = Temporary { path, kept: false };
-        let writer = ArrowWriter::try_new(file, table.schema(), Some(properties()))
-            .map_err(|source| parquet_error(&temporary, source))?;
-        Ok(Self { table, writer, temporary })
+        let writer =
+            SerializedFileWriter::new(BufWriter::new(file), table.message_type(), Arc::new(properties()))
+                .map_err(|source| parquet_error(&temporary, source))?;
+        Ok(Self { table, writer, columns: Columns::new(table), rows: 0, temporary })
     }
 
-    pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<(), ExportError> {
-        self.writer.write(rows).map_err(|source| parquet_error(&self.temporary, source))
+    /// Adds a row: a cell for each column, in the table's order.
+    pub(crate) fn push<const N: usize>(&mut self, row: [Cell; N]) -> Result<(), ExportError> {
+        self.columns.push(row);
+        self.rows += 1;
+        if self.columns.rows() < ROW_GROUP_ROWS {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), ExportError> {
+        let written = self.columns.write(&mut self.writer);
+        written.map_err(|source| parquet_error(&self.temporary, source))
     }
 
     /// Completes the file and syncs it; it has its temporary name still.
-    pub(crate) fn finish(self, dir: &Path, export: &str) -> Result<Finished, ExportError> {
-        let Self { table, mut writer, temporary } = self;
+    pub(crate) fn finish(mut self, dir: &Path, export: &str) -> Result<Finished, ExportError> {
+        self.flush()?;
+        let Self { table, mut writer, temporary, .. } = self;
         for (key, value) in [(FORMAT_KEY, FORMAT_VERSION), (TABLE_KEY, table.name()), (EXPORT_KEY, export)] {
             writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value.to_owned()));
         }
-        let file = writer.into_inner().map_err(|source| parquet_error(&temporary, source))?;
-        let synced = file.sync_all().and_then(|()| file.metadata());
-        let bytes = synced
-            .map_err(|source| ExportError::Io {
-                file: temporary.path.clone(),
-                doing: "sync a table",
-                source,
-            })?
-            .len();
+        let buffered = writer.into_inner().map_err(|source| parquet_error(&temporary, source))?;
+        let fail = |source| ExportError::Io { file: temporary.path.clone(), doing: "write a table", source };
+        let file = buffered.into_inner().map_err(|error| fail(error.into_error()))?;
+        let bytes = file.sync_all().and_then(|()| file.metadata()).map_err(fail)?.len();
         Ok(Finished { temporary, target: table.path(dir), _file: file, bytes })
     }
 }
@@ -113,7 +124,6 @@ fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_created_by(concat!("weighhouse ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::SNAPPY)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build()
 }
 

@@ -3,10 +3,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::record::{Field, Row};
 use weighhouse_journal::{Journal, segment_name};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{Block, Digest, Epoch, Intent, IntentState, Record};
@@ -19,41 +18,26 @@ pub(super) fn run(request: &ExportRequest) -> Result<Exported, ExportError> {
     export(request, &mut |_| ControlFlow::Continue(()))
 }
 
-fn read(dir: &Path, table: Table) -> Vec<RecordBatch> {
-    let file = File::open(table.path(dir)).unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-    reader.map(Result::unwrap).collect()
-}
-
-fn cell(column: &ArrayRef, row: usize) -> String {
-    if column.is_null(row) {
-        return "-".to_owned();
-    }
-    if let Some(values) = column.as_primitive_opt::<Int64Type>() {
-        return values.value(row).to_string();
-    }
-    if let Some(values) = column.as_primitive_opt::<Int32Type>() {
-        return values.value(row).to_string();
-    }
-    if let Some(values) = column.as_primitive_opt::<Float64Type>() {
-        return values.value(row).to_string();
-    }
-    match column.as_boolean_opt() {
-        Some(values) => values.value(row).to_string(),
-        None => column.as_string::<i32>().value(row).to_owned(),
+fn cell(field: &Field) -> String {
+    match field {
+        Field::Null => "-".to_owned(),
+        Field::Bool(value) => value.to_string(),
+        Field::Int(value) => value.to_string(),
+        Field::Long(value) => value.to_string(),
+        Field::Double(value) => value.to_string(),
+        Field::Str(text) => text.clone(),
+        other => panic!("{other:?} is of no type that the tables have"),
     }
 }
 
 /// The named columns, a line per row.
 fn rows(dir: &Path, table: Table, columns: &[&str]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for batch in read(dir, table) {
-        for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|name| cell(batch.column_by_name(name).unwrap(), row));
-            lines.push(cells.collect::<Vec<_>>().join(" | "));
-        }
-    }
-    lines
+    let reader = SerializedFileReader::new(File::open(table.path(dir)).unwrap()).unwrap();
+    let line = |row: Row| {
+        let named = |name| row.get_column_iter().find(|(column, _)| *column == name).unwrap().1;
+        columns.iter().map(|name| cell(named(name))).collect::<Vec<_>>().join(" | ")
+    };
+    reader.get_row_iter(None).unwrap().map(|row| line(row.unwrap())).collect()
 }
 
 /// Names in a folder, hidden ones too.

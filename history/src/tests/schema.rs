@@ -1,7 +1,9 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{LogicalType, Repetition, Type};
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
 use weighhouse_types::Epoch;
 
 use super::sample::{plain, request, write};
@@ -43,22 +45,22 @@ fn the_files_have_the_documented_columns_and_marks() {
     assert_eq!((exported.first, exported.last), (Epoch(4), Epoch(4)));
     for (table, expected) in COLUMNS {
         let file = File::open(table.path(&request.out)).unwrap();
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-        let columns: Vec<String> = builder
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| {
-                format!(
-                    "{} {}{}",
-                    field.name(),
-                    field.data_type(),
-                    if field.is_nullable() { "?" } else { "" }
-                )
-            })
-            .collect();
-        assert_eq!(columns.join(", "), expected);
-        let marks = builder.metadata().file_metadata().key_value_metadata().unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        let metadata = reader.metadata().file_metadata();
+        let columns = metadata.schema_descr().columns().iter().map(|column| {
+            let kind = match (column.physical_type(), column.logical_type_ref()) {
+                (Type::BOOLEAN, None) => "Boolean",
+                (Type::INT32, None) => "Int32",
+                (Type::INT64, None) => "Int64",
+                (Type::DOUBLE, None) => "Float64",
+                (Type::BYTE_ARRAY, Some(LogicalType::String)) => "Utf8",
+                other => panic!("{other:?} is of no type that the tables have"),
+            };
+            let nullable = column.self_type().get_basic_info().repetition() == Repetition::OPTIONAL;
+            format!("{} {kind}{}", column.name(), if nullable { "?" } else { "" })
+        });
+        assert_eq!(columns.collect::<Vec<_>>().join(", "), expected);
+        let marks = metadata.key_value_metadata().unwrap();
         let mark = |key: &str| marks.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
         assert_eq!(mark("weighhouse.format").as_deref(), Some("1"));
         assert_eq!(mark("weighhouse.table").as_deref(), Some(table.name()));
