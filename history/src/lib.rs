@@ -1,7 +1,7 @@
 //! A validator's journal as Parquet tables, and SQL over them.
 //!
 //! [`export`] reads the journal of one validator and writes four files, which any tool that reads Parquet opens. With
-//! the feature `sql`, [`query`] answers `SELECT`s over them with DataFusion. No role needs any of this: the journal
+//! the feature `sql`, `query` answers `SELECT`s over them with DataFusion. No role needs any of this: the journal
 //! stays the truth, and the tables can be made from it anew at any time.
 //!
 //! # What is promised

@@ -39,7 +39,10 @@ fn a_journal_is_asked_in_sql() {
     let out = tables(dir.path());
     let sql = "SELECT uid, count(*) AS verdicts, sum(mark_billionths) AS billionths, round(avg(mark), 3) AS mark \
                FROM judgements WHERE epoch >= 4 GROUP BY uid ORDER BY uid";
-    let expected = "  uid  verdicts   billionths    mark\n    1         4   2666666666   0.667\n    2         4  -2000000000    -0.5\n";
+    let expected = "  uid  verdicts   billionths   mark
+    1         4   2666666666  0.667
+    2         4  -2000000000   -0.5
+";
     assert_eq!(text(&out, sql, Format::Table), expected);
 }
 
