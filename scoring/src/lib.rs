@@ -26,6 +26,8 @@ pub mod explain;
 pub mod attack;
 pub mod sim;
 
+pub mod report;
+
 pub use conform::{ConformError, Limits, conform, max_upscale};
 pub use explain::{Explanation, explain};
 pub use policy::{Policy, PolicyError};
