@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use commands::{audit, chain, miner, model, proxy, validator, wallet};
+use commands::{audit, chain, miner, model, proxy, task, validator, wallet};
 use failure::{Exit, Failure};
 
 /// Serve models, judge answers, publish weights: the neuron layer of a subnet.
@@ -52,6 +52,8 @@ enum Command {
     Audit(audit::Audit),
     #[command(subcommand)]
     Model(model::Model),
+    #[command(subcommand)]
+    Task(task::Task),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +101,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Chain(args) => chain::run(args, shutdown).await,
             Command::Audit(args) => audit::run(&args),
             Command::Model(args) => model::run(args),
+            Command::Task(args) => task::run(args),
         }
     })
 }

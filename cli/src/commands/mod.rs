@@ -6,6 +6,7 @@ pub(crate) mod keys;
 pub(crate) mod miner;
 pub(crate) mod model;
 pub(crate) mod proxy;
+pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 
