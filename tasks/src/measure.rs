@@ -28,7 +28,7 @@ pub const CHALLENGES: RangeInclusive<u32> = 20..=100_000;
 /// The version of [`Profile`].
 const VERSION: u32 = 1;
 /// Challenges that are timed together: enough to be far above the resolution of a CPU clock.
-const BLOCK: u32 = 20;
+const BLOCK: u32 = 50;
 /// Significant digits of a figure that comes from marks.
 const MARK_DIGITS: usize = 6;
 /// Significant digits of a figure that comes from a clock.

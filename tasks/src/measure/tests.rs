@@ -76,7 +76,7 @@ fn the_same_seed_gives_the_same_profile_and_costs_are_the_clocks() {
     let task = task(DIGITS_CONFORMANCE, Scope::Shared);
     let one = profile(&task, FEW).expect("measured");
     assert_eq!(one, profile(&task, FEW).expect("measured again"));
-    assert_eq!(one.cost, Cost { answer: 0.05, reference: 0.05, judge: 0.05 });
+    assert_eq!(one.cost, Cost { answer: 0.025, reference: 0.025, judge: 0.025 });
     assert!(one.persona.iter().all(|measured| measured.cost == 1.0));
 }
 
