@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use commands::{audit, chain, history, miner, model, policy, proxy, validator, wallet};
+use commands::{audit, chain, history, miner, model, policy, proxy, task, validator, wallet};
 use failure::{Exit, Failure};
 
 /// Serve models, judge answers, publish weights: the neuron layer of a subnet.
@@ -56,6 +56,8 @@ enum Command {
     Policy(policy::Policy),
     #[command(subcommand)]
     Model(model::Model),
+    #[command(subcommand)]
+    Task(task::Task),
 }
 
 fn main() -> ExitCode {
@@ -105,6 +107,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Policy(args) => policy::run(args, shutdown).await,
             Command::History(args) => history::run(args, shutdown).await,
             Command::Model(args) => model::run(args),
+            Command::Task(args) => task::run(args),
         }
     })
 }

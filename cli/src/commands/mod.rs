@@ -8,6 +8,7 @@ pub(crate) mod miner;
 pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod proxy;
+pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 
