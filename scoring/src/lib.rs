@@ -19,6 +19,8 @@ pub mod yuma;
 pub mod conform;
 pub mod explain;
 
+pub mod sim;
+
 pub use conform::{ConformError, Limits, conform, max_upscale};
 pub use explain::{Explanation, explain};
 pub use policy::{Policy, PolicyError};

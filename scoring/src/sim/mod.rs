@@ -1,0 +1,27 @@
+//! A simulated subnet: miners with strategies, validators who judge, weigh and publish by the code that ships, and the
+//! chain's own consensus, for many epochs.
+//!
+//! [`Scenario`] is a world as data, [`Simulator`] runs it from a seed, [`Outcome`] is what came of it. What answers cost and
+//! how they are marked comes from a [`Profile`], measured on the real task.
+//!
+//! **Invariant.** An outcome is a function of scenario and seed: no clock, no thread count, no platform arithmetic. Two
+//! scenarios that share a seed share every random number that both draw, so their difference is the scenarios'.
+
+pub mod profile;
+pub mod scenario;
+pub mod strategy;
+
+pub mod outcome;
+pub mod rng;
+
+mod plan;
+
+pub use outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
+pub use profile::{Paid, Profile, ProfileError, Scope};
+pub use scenario::{
+    Economy, Judging, MinerGroup, Registration, Scenario, ScenarioError, Subnet, Validator, ValidatorGroup,
+};
+pub use strategy::{Mix, Return, Strategy, Switch};
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -1,0 +1,326 @@
+//! A scenario made ready to run: names resolved, mixes of answers turned into means, deviations and costs.
+
+use super::profile::{Kind, Profile, Scope};
+use super::scenario::{Scenario, ScenarioError, Validator};
+use super::strategy::{COPY, Mix, Strategy};
+use crate::policy::Policy;
+use crate::yuma::{Hyperparameters, Rules};
+
+/// Answers that nobody gave.
+const SILENT: &str = "silent";
+/// What an answer to another challenge is worth.
+const CACHED: &str = "cached";
+/// Kinds that no judge should mind.
+const GOOD: [&str; 2] = ["honest", "better"];
+
+/// How an identity's answers fare in one of its states: figures of a single mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Effort {
+    /// The mean mark is `quality * gain + loss`: luck and skill scale, damage does not.
+    gain: f64,
+    loss: f64,
+    /// The second moment is `spread + quality^2 * gain_square + loss_square`.
+    spread: f64,
+    gain_square: f64,
+    loss_square: f64,
+    /// Shares of challenges.
+    pub(super) answered: f64,
+    pub(super) in_time: f64,
+    /// Computation per challenge, by honest answers.
+    pub(super) load: f64,
+    /// How strongly its marks follow the difficulty that all miners share, in [-1, 1].
+    pub(super) loading: f64,
+    /// Nothing but honest answers in time.
+    pub(super) good: bool,
+    /// The correlation of its marks with those of the operator's other identities on shared challenges.
+    likeness: f64,
+}
+
+impl Effort {
+    pub(super) fn mean(&self, quality: f64) -> f64 {
+        quality * self.gain + self.loss
+    }
+
+    /// Standard deviation of a mark.
+    pub(super) fn deviation(&self, quality: f64) -> f64 {
+        let mean = self.mean(quality);
+        let second = self.spread + quality * quality * self.gain_square + self.loss_square;
+        libm::sqrt((second - mean * mean).max(0.0))
+    }
+}
+
+/// What all identities of a group have in common.
+#[derive(Clone, Debug)]
+pub(super) struct GroupPlan {
+    pub(super) strategy: Strategy,
+    pub(super) attacker: bool,
+    pub(super) operators: u32,
+    pub(super) start: u32,
+    pub(super) arrivals: f64,
+    pub(super) quality: [f64; 2],
+    pub(super) cost: [f64; 2],
+    /// By state (at work, at rest), for identities of even and odd number.
+    efforts: [[Effort; 2]; 2],
+    /// Computing power held, per answering identity.
+    pub(super) backend: f64,
+    /// Epochs of judged challenges after which validators see that its identities answer alike; never, if `None`.
+    pub(super) likeness_epochs: Option<u32>,
+}
+
+impl GroupPlan {
+    /// The effort of identity number `identity`; decoys do nothing.
+    pub(super) fn effort(&self, identity: u16, rests: bool) -> Effort {
+        if identity >= self.strategy.answering() {
+            return Effort::default();
+        }
+        self.efforts[usize::from(rests)][usize::from(identity % 2)]
+    }
+}
+
+/// One validator.
+#[derive(Clone, Debug)]
+pub(super) struct ValidatorPlan {
+    pub(super) group: usize,
+    pub(super) persona: Validator,
+    pub(super) stake_rao: u64,
+    pub(super) delay_epochs: u32,
+    /// The share of stake that validators of more stake hold.
+    pub(super) stake_above: f64,
+    /// The miner group that it favours.
+    pub(super) favours: Option<usize>,
+}
+
+/// A checked scenario, flat.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) scenario: Scenario,
+    pub(super) policy: Policy,
+    pub(super) groups: Vec<GroupPlan>,
+    pub(super) validators: Vec<ValidatorPlan>,
+    pub(super) rules: Rules,
+    pub(super) hyper: Hyperparameters,
+    pub(super) miner_slots: usize,
+    /// CPU-seconds that a rao is worth.
+    pub(super) rao_value: f64,
+}
+
+impl Plan {
+    pub(super) fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
+        scenario.check()?;
+        let policy = Policy::parse(scenario.policy.as_bytes())?;
+        let groups: Vec<_> =
+            (0..scenario.miners.len()).map(|group| group_plan(scenario, group)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            policy,
+            groups,
+            validators: validator_plans(scenario),
+            rules: if scenario.subnet.spec377 { Rules::Spec377 } else { Rules::Spec425 },
+            hyper: hyperparameters(scenario),
+            miner_slots: usize::from(scenario.subnet.max_uids) - scenario.validator_uids() as usize,
+            rao_value: scenario.economy.rao_value.unwrap_or_else(|| scenario.honest_rao_value()),
+            scenario: scenario.clone(),
+        })
+    }
+}
+
+fn hyperparameters(scenario: &Scenario) -> Hyperparameters {
+    let subnet = &scenario.subnet;
+    Hyperparameters {
+        kappa: subnet.kappa,
+        bonds_penalty: subnet.bonds_penalty,
+        bonds_moving_average: subnet.bonds_moving_average,
+        alpha_low: subnet.alpha_low,
+        alpha_high: subnet.alpha_high,
+        alpha_sigmoid_steepness: subnet.alpha_sigmoid_steepness,
+        max_allowed_validators: subnet.max_allowed_validators,
+        activity_cutoff: subnet.activity_cutoff_blocks,
+        stake_threshold: subnet.stake_threshold_rao,
+        liquid_alpha: subnet.liquid_alpha,
+        yuma3: subnet.yuma3,
+        commit_reveal: subnet.commit_reveal,
+    }
+}
+
+fn validator_plans(scenario: &Scenario) -> Vec<ValidatorPlan> {
+    let total: f64 =
+        scenario.validators.iter().map(|group| group.stake_rao as f64 * f64::from(group.count)).sum();
+    let mut plans = Vec::new();
+    for (group, validators) in scenario.validators.iter().enumerate() {
+        let favours = match &validators.persona {
+            Validator::Bribed { group, .. } | Validator::Cartel { group } => {
+                scenario.miners.iter().position(|miners| miners.name == *group)
+            }
+            _ => None,
+        };
+        for _ in 0..validators.count {
+            plans.push(ValidatorPlan {
+                group,
+                persona: validators.persona.clone(),
+                stake_rao: validators.stake_rao,
+                delay_epochs: validators.delay_epochs,
+                stake_above: 0.0,
+                favours,
+            });
+        }
+    }
+    let mut by_stake: Vec<usize> = (0..plans.len()).collect();
+    by_stake.sort_by_key(|&at| (std::cmp::Reverse(plans[at].stake_rao), at));
+    let mut above = 0.0;
+    for at in by_stake {
+        plans[at].stake_above = above;
+        above += plans[at].stake_rao as f64 / total.max(1.0);
+    }
+    plans
+}
+
+fn group_plan(scenario: &Scenario, group: usize) -> Result<GroupPlan, ScenarioError> {
+    let miners = &scenario.miners[group];
+    let strategy = &miners.strategy;
+    let barrier = scenario.judging.barrier;
+    let rest = strategy.rest.as_ref().unwrap_or(&strategy.work);
+    let states = [judged_mix(strategy, rest), rest.clone()];
+    let mut efforts = [[Effort::default(); 2]; 2];
+    let mut needed: f64 = 0.0;
+    for (state, mix) in states.iter().enumerate() {
+        for (odd, effort) in efforts[state].iter_mut().enumerate() {
+            let parts = parts(scenario, strategy, mix, strategy.mirrored && odd == 1)?;
+            let load = operator_load(&scenario.profile, strategy, &parts);
+            needed = needed.max(load);
+            let power = match strategy.backend {
+                Some(backend) if barrier && load > 0.0 => (backend / load).min(1.0),
+                _ => 1.0,
+            };
+            *effort = effort_of(scenario, strategy, &parts, power, load);
+        }
+    }
+    let answering = f64::from(strategy.answering().max(1));
+    Ok(GroupPlan {
+        strategy: strategy.clone(),
+        attacker: miners.attacker,
+        operators: u32::from(miners.operators),
+        start: miners.start,
+        arrivals: miners.arrivals,
+        quality: miners.quality,
+        cost: miners.cost,
+        backend: strategy.backend.unwrap_or(needed) / answering,
+        likeness_epochs: likeness_epochs(scenario, strategy, &efforts[0][0]),
+        efforts,
+    })
+}
+
+/// What judged requests get while it works: all work, or as much of it as its sight allows.
+fn judged_mix(strategy: &Strategy, rest: &Mix) -> Mix {
+    let Some(sight) = strategy.sight else { return strategy.work.clone() };
+    let mut mix = Mix::default();
+    for (source, weight) in [(&strategy.work, sight), (rest, 1.0 - sight)] {
+        for kind in source.0.keys() {
+            *mix.0.entry(kind.clone()).or_default() += weight * source.share(kind);
+        }
+    }
+    mix
+}
+
+/// One kind's part in a mix.
+struct Part<'a> {
+    share: f64,
+    kind: &'a Kind,
+    /// A copy is computed by whom it was copied from.
+    cost: f64,
+}
+
+fn parts<'a>(
+    scenario: &'a Scenario,
+    strategy: &Strategy,
+    mix: &Mix,
+    mirror: bool,
+) -> Result<Vec<Part<'a>>, ScenarioError> {
+    let profile = &scenario.profile;
+    let mut parts = Vec::with_capacity(mix.0.len());
+    for name in mix.0.keys() {
+        let share = mix.share(name);
+        if share <= 0.0 {
+            continue;
+        }
+        let measured = match name.as_str() {
+            COPY if copies_in_time(scenario, strategy) => super::profile::HONEST,
+            COPY => CACHED,
+            "noise" if mirror => "mirror",
+            name => name,
+        };
+        let kind = profile.kind(measured)?;
+        parts.push(Part { share, kind, cost: if name == COPY { 0.0 } else { kind.cost } });
+    }
+    Ok(parts)
+}
+
+/// Whether a copied answer can still be handed in for the challenge that it answers.
+fn copies_in_time(scenario: &Scenario, strategy: &Strategy) -> bool {
+    scenario.profile.scope == Scope::Shared && !scenario.judging.sealed && strategy.copy_delay == 0
+}
+
+/// Honest answers' worth of computation for one challenge to each identity of an operator. Identities that are asked the
+/// same share one computation of each kind that any of them wants.
+fn operator_load(profile: &Profile, strategy: &Strategy, parts: &[Part<'_>]) -> f64 {
+    let answering = f64::from(strategy.answering());
+    let computed = |part: &Part<'_>| match profile.scope {
+        Scope::Private => answering * part.share,
+        Scope::Shared => 1.0 - libm::pow(1.0 - part.share, answering),
+    };
+    parts.iter().map(|part| computed(part) * part.cost).sum()
+}
+
+fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power: f64, load: f64) -> Effort {
+    let profile = &scenario.profile;
+    let own = 1.0 - strategy.late;
+    let mut effort = Effort { good: power >= 1.0 && strategy.late == 0.0, ..Effort::default() };
+    let mut same = 0.0;
+    let mut correlation = 0.0;
+    for Part { share, kind, cost } in parts {
+        let in_time = share * own * if *cost > 0.0 { power } else { 1.0 };
+        let answered = if kind.name == SILENT { 0.0 } else { *share };
+        effort.answered += answered;
+        effort.in_time += if answered > 0.0 { in_time } else { 0.0 };
+        effort.spread += in_time * kind.deviation * kind.deviation;
+        let square = in_time * kind.mean * kind.mean;
+        if kind.mean > 0.0 {
+            effort.gain += in_time * kind.mean;
+            effort.gain_square += square;
+        } else {
+            effort.loss += in_time * kind.mean;
+            effort.loss_square += square;
+        }
+        correlation += share * kind.correlation;
+        same += share * share;
+        effort.good &= GOOD.contains(&kind.name.as_str());
+    }
+    let noise = scenario.judging.noise;
+    effort.spread += noise * noise;
+    effort.load = power * load / f64::from(strategy.answering().max(1));
+    effort.likeness = same;
+    if profile.scope == Scope::Shared {
+        let honest = profile.honest().correlation.max(0.0);
+        let follows = if honest > 0.0 { correlation / libm::sqrt(honest) } else { 0.0 };
+        effort.loading = follows.clamp(-1.0, 1.0);
+    }
+    effort
+}
+
+/// Fisher's z of the likeness of two identities against that of honest miners, of which each challenge shows a little
+/// more: challenges until it stands out by the scenario's number of standard errors, in epochs. Where challenges are
+/// private or honest answers are all alike, likeness means nothing.
+fn likeness_epochs(scenario: &Scenario, strategy: &Strategy, effort: &Effort) -> Option<u32> {
+    const ALIKE_MOST: f64 = 0.999;
+    let honest = scenario.profile.honest().correlation;
+    if scenario.profile.scope == Scope::Private || strategy.identities < 2 || honest >= ALIKE_MOST {
+        return None;
+    }
+    let atanh = |value: f64| libm::atanh(value.clamp(-ALIKE_MOST, ALIKE_MOST));
+    let excess = atanh(effort.likeness) - atanh(honest);
+    if excess <= 0.0 {
+        return None;
+    }
+    let errors = scenario.judging.likeness_errors / excess;
+    let challenges = 3.0 + errors * errors;
+    let epochs = libm::ceil(challenges / f64::from(scenario.judging.challenges));
+    (epochs <= f64::from(scenario.epochs)).then_some(epochs as u32)
+}
