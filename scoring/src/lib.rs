@@ -9,7 +9,10 @@ pub mod fixed;
 pub mod policy;
 
 mod cluster;
+pub mod diff;
+pub mod path;
 pub mod rate;
+pub mod replay;
 pub mod share;
 mod standing;
 pub mod track;
@@ -20,6 +23,7 @@ pub mod conform;
 pub mod explain;
 
 pub mod search;
+pub mod attack;
 pub mod sim;
 
 pub use conform::{ConformError, Limits, conform, max_upscale};

@@ -92,6 +92,12 @@ impl<'a> Fold<'a> {
         Ok(fold)
     }
 
+    /// Drops who departed since, as weighing does and closing does not.
+    pub(crate) fn depart(&mut self, departed: BTreeSet<RegistrationId>) {
+        self.tracks.retain(|(_, who, _)| !departed.contains(who));
+        self.departed = departed;
+    }
+
     /// All neurons but the validator itself: the chain ignores a weight on oneself, so nothing is made of one.
     fn others(&self) -> impl Iterator<Item = &'a Neuron> + use<'a> {
         let validator = self.context.validator;

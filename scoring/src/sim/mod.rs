@@ -11,13 +11,26 @@ pub mod profile;
 pub mod scenario;
 pub mod strategy;
 
+pub mod copying;
 pub mod outcome;
 pub mod rng;
 
 mod plan;
+mod registry;
 
+mod asking;
+mod chain;
+mod judges;
+
+mod books;
+mod rank;
+
+mod run;
+
+pub use copying::{BreakEven, copy_break_even};
 pub use outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
 pub use profile::{Paid, Profile, ProfileError, Scope};
+pub use run::{Simulator, run, run_all};
 pub use scenario::{
     Economy, Judging, MinerGroup, Registration, Scenario, ScenarioError, Subnet, Validator, ValidatorGroup,
 };

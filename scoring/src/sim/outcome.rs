@@ -24,9 +24,11 @@ pub struct Outcome {
     pub newcomers: Newcomers,
     /// What registrations were paid, in all, by weights that were made before they existed.
     pub misdirected_rao: u64,
-    /// What validators and miners got and what rounding left over: the three sum to epochs times the emission.
+    /// What miners and validators got, what the policy burned, and what rounding left over: together epochs times the
+    /// emission.
     pub miners_rao: u64,
     pub validators_rao: u64,
+    pub burned_rao: u64,
     pub dust_rao: u64,
     /// Epochs times honest validators that published nothing.
     pub abstentions: u64,
@@ -67,14 +69,16 @@ pub struct ValidatorOutcome {
     pub count: u32,
     pub stake_rao: u64,
     pub emission_rao: u64,
-    /// Its emission per stake over that of the first group of honest validators.
+    /// Of it, what came after the warm-up.
+    pub settled_rao: u64,
+    /// Emission per stake after the warm-up, over that of the first group of honest validators.
     pub dividend_per_stake: f64,
     /// Mean vtrust after the warm-up.
     pub vtrust_mean: f64,
     /// CPU-seconds spent on references and judging.
     pub cost: f64,
-    /// Emission less that cost, in CPU-seconds.
-    pub profit: f64,
+    /// Emission after the warm-up less the cost of those epochs, per epoch and 10^18 rao of stake, in CPU-seconds.
+    pub settled_profit: f64,
 }
 
 /// Honest miners that registered after the start.

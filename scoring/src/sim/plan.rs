@@ -2,14 +2,10 @@
 
 use super::profile::{Kind, Profile, Scope};
 use super::scenario::{Scenario, ScenarioError, Validator};
-use super::strategy::{COPY, Mix, Strategy};
+use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
 use crate::policy::Policy;
 use crate::yuma::{Hyperparameters, Rules};
 
-/// Answers that nobody gave.
-const SILENT: &str = "silent";
-/// What an answer to another challenge is worth.
-const CACHED: &str = "cached";
 /// Kinds that no judge should mind.
 const GOOD: [&str; 2] = ["honest", "better"];
 
@@ -63,6 +59,8 @@ pub(super) struct GroupPlan {
     efforts: [[Effort; 2]; 2],
     /// Computing power held, per answering identity.
     pub(super) backend: f64,
+    /// Computation per unjudged request, by state.
+    unjudged_load: [f64; 2],
     /// Epochs of judged challenges after which validators see that its identities answer alike; never, if `None`.
     pub(super) likeness_epochs: Option<u32>,
 }
@@ -74,6 +72,11 @@ impl GroupPlan {
             return Effort::default();
         }
         self.efforts[usize::from(rests)][usize::from(identity % 2)]
+    }
+
+    /// Honest answers' worth of computation for one unjudged request to identity number `identity`.
+    pub(super) fn unjudged_load(&self, identity: u16, rests: bool) -> f64 {
+        if identity < self.strategy.answering() { self.unjudged_load[usize::from(rests)] } else { 0.0 }
     }
 }
 
@@ -178,7 +181,8 @@ fn group_plan(scenario: &Scenario, group: usize) -> Result<GroupPlan, ScenarioEr
     let strategy = &miners.strategy;
     let barrier = scenario.judging.barrier;
     let rest = strategy.rest.as_ref().unwrap_or(&strategy.work);
-    let states = [judged_mix(strategy, rest), rest.clone()];
+    let sight = strategy.sight.unwrap_or(1.0);
+    let states = [blend(&strategy.work, rest, sight), rest.clone()];
     let mut efforts = [[Effort::default(); 2]; 2];
     let mut needed: f64 = 0.0;
     for (state, mix) in states.iter().enumerate() {
@@ -194,7 +198,16 @@ fn group_plan(scenario: &Scenario, group: usize) -> Result<GroupPlan, ScenarioEr
         }
     }
     let answering = f64::from(strategy.answering().max(1));
+    let unseen = match strategy.sight {
+        None => strategy.work.clone(),
+        Some(sight) => blend(&strategy.work, rest, 1.0 - sight),
+    };
+    let unjudged = |mix: &Mix| -> Result<f64, ScenarioError> {
+        let parts = parts(scenario, strategy, mix, false)?;
+        Ok(operator_load(&scenario.profile, strategy, &parts) / answering)
+    };
     Ok(GroupPlan {
+        unjudged_load: [unjudged(&unseen)?, unjudged(rest)?],
         strategy: strategy.clone(),
         attacker: miners.attacker,
         operators: u32::from(miners.operators),
@@ -208,11 +221,10 @@ fn group_plan(scenario: &Scenario, group: usize) -> Result<GroupPlan, ScenarioEr
     })
 }
 
-/// What judged requests get while it works: all work, or as much of it as its sight allows.
-fn judged_mix(strategy: &Strategy, rest: &Mix) -> Mix {
-    let Some(sight) = strategy.sight else { return strategy.work.clone() };
+/// `share` of the first mix, the rest of the second.
+fn blend(first: &Mix, second: &Mix, share: f64) -> Mix {
     let mut mix = Mix::default();
-    for (source, weight) in [(&strategy.work, sight), (rest, 1.0 - sight)] {
+    for (source, weight) in [(first, share), (second, 1.0 - share)] {
         for kind in source.0.keys() {
             *mix.0.entry(kind.clone()).or_default() += weight * source.share(kind);
         }
@@ -244,7 +256,7 @@ fn parts<'a>(
         let measured = match name.as_str() {
             COPY if copies_in_time(scenario, strategy) => super::profile::HONEST,
             COPY => CACHED,
-            "noise" if mirror => "mirror",
+            NOISE if mirror => MIRROR,
             name => name,
         };
         let kind = profile.kind(measured)?;

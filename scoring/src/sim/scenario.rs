@@ -264,6 +264,8 @@ pub enum ScenarioError {
     GroupTwice { name: String },
     #[error("validator group `{name}` pays miner group `{group}`, which does not exist")]
     UnknownGroup { name: String, group: String },
+    #[error("no validator group of the kind `{missing}`")]
+    NoValidators { missing: &'static str },
     #[error("{found} groups, at most {GROUPS_MAX} are simulated")]
     TooManyGroups { found: usize },
     #[error("no honest miner group: figures are relative to one with `attacker = false`")]

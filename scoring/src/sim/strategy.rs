@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::HONEST;
+use super::profile::{HONEST, Profile};
 use super::scenario::{ScenarioError, within};
 
 #[cfg(test)]
@@ -18,6 +18,14 @@ pub const IDENTITIES_MAX: u16 = 64;
 
 /// The kind of an answer copied from another miner; what it is worth follows from the scope and the delay.
 pub const COPY: &str = "copy";
+
+/// What a copy is worth that comes too late: an answer to another challenge.
+pub(super) const CACHED: &str = "cached";
+/// An answer that nobody gave.
+pub(super) const SILENT: &str = "silent";
+/// A noise model, and its mirror image.
+pub(super) const NOISE: &str = "noise";
+pub(super) const MIRROR: &str = "mirror";
 
 /// Kinds of answer and the share of answers that each gives, in any unit: what counts is the share of their sum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -151,7 +159,7 @@ impl Strategy {
                 Self::plain(name, name)
             }
             "plagiarist" => Self { copy_delay: 1, ..Self::plain(name, COPY) },
-            "twin" => Self { identities: 2, mirrored: true, ..Self::plain(name, "noise") },
+            "twin" => Self { identities: 2, mirrored: true, ..Self::plain(name, NOISE) },
             "sleeper" => {
                 let switch = Switch { rest_above: Some(0.8), work_below: 0.2, ..Switch::default() };
                 Self::resting(name, "lazy", switch)
@@ -165,7 +173,7 @@ impl Strategy {
             "sybil" => backend_of_one(Self { identities: 8, ..Self::plain(name, HONEST) }),
             "decoy" => backend_of_one(Self { identities: 4, decoys: 3, ..Self::plain(name, HONEST) }),
             "timing" => Self { backend: Some(0.7), ..Self::plain(name, HONEST) },
-            "silence" => Self { served_stake: 0.6, ..Self::resting(name, "silent", Switch::default()) },
+            "silence" => Self { served_stake: 0.6, ..Self::resting(name, SILENT, Switch::default()) },
             _ => return None,
         })
     }
@@ -173,6 +181,14 @@ impl Strategy {
     /// The operator's identities that answer.
     pub fn answering(&self) -> u16 {
         self.identities.saturating_sub(self.decoys)
+    }
+
+    /// Whether the profile has figures for every kind of answer that it uses.
+    pub fn is_measured(&self, profile: &Profile) -> bool {
+        let mixes = [Some(&self.work), self.rest.as_ref()];
+        let mut kinds = mixes.into_iter().flatten().flat_map(|mix| mix.0.keys());
+        let has = |name: &str| profile.kind(name).is_ok();
+        kinds.all(|kind| has(if kind == COPY { CACHED } else { kind })) && (!self.mirrored || has(MIRROR))
     }
 
     pub(super) fn check(&self) -> Result<(), ScenarioError> {

@@ -1,0 +1,215 @@
+//! What miners answer in an epoch, and how validators' challenges turn out.
+//!
+//! An epoch's verdicts of one validator on one miner are drawn as the sums that an average needs, not one by one: their
+//! mean is normal about what the miner's answers deserve, with the deviation of a mark over the root of their number.
+//! Validators share the part of it that comes from common challenges.
+
+use super::plan::{Effort, Plan};
+use super::profile::Scope;
+use super::registry::{Place, Registry, streams};
+use super::rng::{Normal, Stream};
+use super::strategy::Switch;
+use crate::track::Tally;
+
+/// An identity's answers in one state, in values of the policy's metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Conduct {
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
+    pub(super) in_time: f64,
+    /// Honest answers' worth of computation per challenge.
+    pub(super) load: f64,
+    pub(super) good: bool,
+}
+
+/// What one slot's miner does in this epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    pub(super) registered: bool,
+    /// Towards validators that it serves, and towards the others.
+    pub(super) conduct: [Conduct; 2],
+    /// Validators below whom this share of stake lies are served.
+    pub(super) served_stake: f64,
+    /// Which random numbers are its own; identities that answer alike share them.
+    noise: u64,
+    sign: f64,
+    loading: f64,
+    own: f64,
+    /// Its deviate on the challenges that all validators have in common.
+    common: f64,
+    /// Honest answers' worth of computation per unjudged request.
+    pub(super) unjudged_load: f64,
+    /// What it deserves, were it asked by all: the mean mark.
+    pub(super) deserves: f64,
+}
+
+impl Asked {
+    /// 0 towards a validator that it serves, else 1.
+    #[inline]
+    pub(super) fn towards(&self, stake_above: f64) -> usize {
+        usize::from(stake_above >= self.served_stake)
+    }
+}
+
+/// How the policy values a mark and an answer, and how often it asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    of_mark: f64,
+    of_answer: f64,
+    pub(super) challenges: u32,
+    pub(super) spot: u32,
+    pub(super) spot_share: f64,
+}
+
+impl Terms {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let (of_mark, of_answer) = plan.policy.mix();
+        let (spot, spot_share) = plan.policy.spot_rounds();
+        Self {
+            of_mark: of_mark.to_f64(),
+            of_answer: of_answer.to_f64(),
+            challenges: plan.policy.rounds().unwrap_or(plan.scenario.judging.challenges).min(Tally::MAX / 2),
+            spot: spot.min(Tally::MAX / 2),
+            spot_share: spot_share.to_f64(),
+        }
+    }
+}
+
+/// Fills `asked` for an epoch.
+pub(super) fn prepare(
+    plan: &Plan,
+    terms: &Terms,
+    registry: &Registry,
+    seed: u64,
+    epoch: u32,
+    asked: &mut [Asked],
+) {
+    let stream = Stream::new(seed, &[streams::COMMON, u64::from(epoch)]);
+    let normal = Normal::table();
+    let (difficulty, _) = normal.pair(stream.at(u64::MAX));
+    for (slot, asked) in asked.iter_mut().enumerate() {
+        let Some(place) = registry.place(slot) else {
+            *asked = Asked::default();
+            continue;
+        };
+        let group = &plan.groups[usize::from(place.group)];
+        let operator = &registry.operators[place.operator as usize];
+        let rests = rests(place, &group.strategy.switch, epoch);
+        let decoy = place.abandoned || place.identity >= group.strategy.answering();
+        let effort = |rests| if decoy { Effort::default() } else { group.effort(place.identity, rests) };
+        let conduct = |rests| {
+            let effort = effort(rests);
+            Conduct {
+                mean: terms.of_mark * effort.mean(operator.quality) + terms.of_answer * effort.in_time,
+                deviation: terms.of_mark * effort.deviation(operator.quality),
+                in_time: effort.in_time,
+                load: effort.load,
+                good: effort.good,
+            }
+        };
+        let loading = effort(rests).loading;
+        let mirrored = group.strategy.mirrored;
+        let alike = match (mirrored, plan.scenario.profile.scope) {
+            (true, _) => u64::from(place.identity & !1),
+            (false, Scope::Shared) => 0,
+            (false, Scope::Private) => u64::from(place.identity),
+        };
+        let noise = u64::from(place.operator) * 64 + alike;
+        let sign = if mirrored && place.identity % 2 == 1 { -1.0 } else { 1.0 };
+        let own = libm::sqrt(1.0 - loading * loading);
+        let (deviate, _) = normal.pair(stream.at(noise));
+        let serves_all = group.strategy.served_stake >= 1.0;
+        *asked = Asked {
+            registered: true,
+            conduct: [conduct(rests), conduct(rests || !serves_all)],
+            served_stake: if serves_all { f64::INFINITY } else { group.strategy.served_stake },
+            noise,
+            sign,
+            loading,
+            own,
+            common: sign * (loading * difficulty + own * deviate),
+            unjudged_load: if decoy { 0.0 } else { group.unjudged_load(place.identity, rests) },
+            deserves: effort(rests).mean(operator.quality),
+        };
+    }
+}
+
+/// Whether an identity rests in this epoch, by what it earned or by the clock.
+fn rests(place: &Place, switch: &Switch, epoch: u32) -> bool {
+    let age = epoch - place.since;
+    if age < switch.work_first {
+        return false;
+    }
+    let by_clock =
+        switch.period > 0 && f64::from(age % switch.period) >= switch.duty * f64::from(switch.period);
+    place.rests || by_clock
+}
+
+/// One validator's challenges of one epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draw {
+    own: Stream,
+    bias: Option<(Stream, f64)>,
+    difficulty: f64,
+    stake_above: f64,
+    challenges: f64,
+    root_common: f64,
+    root_own: f64,
+    normal: &'static Normal,
+}
+
+impl Draw {
+    /// `challenges` to each miner, of which a share is common to all validators; `bias` is the standard deviation of a
+    /// lasting difference of a miner's mean, for a validator that asks about other things.
+    pub(super) fn new(
+        plan: &Plan,
+        terms: &Terms,
+        seed: u64,
+        epoch: u32,
+        validator: usize,
+        bias: Option<f64>,
+    ) -> Self {
+        let normal = Normal::table();
+        let own = Stream::new(seed, &[streams::OWN, u64::from(epoch), validator as u64]);
+        let challenges = f64::from(terms.challenges);
+        let common =
+            if bias.is_some() { 0.0 } else { libm::round(challenges * plan.scenario.judging.common) };
+        Self {
+            own,
+            bias: bias.map(|bias| (Stream::new(seed, &[streams::DIFFERING, validator as u64]), bias)),
+            difficulty: normal.pair(own.at(u64::MAX)).0,
+            stake_above: plan.validators[validator].stake_above,
+            challenges,
+            root_common: libm::sqrt(common),
+            root_own: libm::sqrt(challenges - common),
+            normal,
+        }
+    }
+
+    /// The verdicts on one miner; `extra` challenges come on top of the common and own ones.
+    #[inline]
+    pub(super) fn tally(&self, asked: &Asked, extra: u32) -> Tally {
+        const BILLION: f64 = 1e9;
+        const MILLION_SQUARED: f64 = 1e12;
+        let conduct = &asked.conduct[asked.towards(self.stake_above)];
+        let (deviate, of_variance) = self.normal.pair(self.own.at(asked.noise));
+        let own = asked.sign * (asked.loading * self.difficulty + asked.own * deviate);
+        let mut mean = conduct.mean;
+        if let Some((stream, deviation)) = &self.bias {
+            mean += deviation * self.normal.pair(stream.at(asked.noise)).0;
+        }
+        let noise = conduct.deviation * (self.root_common * asked.common + self.root_own * own);
+        let count = self.challenges + f64::from(extra);
+        let scale = count / self.challenges;
+        let sum = (self.challenges * mean + noise).clamp(-self.challenges, self.challenges) * scale;
+        let degrees = (count - 1.0).max(1.0);
+        let variance = conduct.deviation * conduct.deviation * (1.0 + of_variance * (2.0 / degrees).sqrt());
+        let squares = (sum * sum / count + degrees * variance.max(0.0)).min(count);
+        Tally {
+            count: count as u32,
+            sum: (sum * BILLION) as i64,
+            squares: (squares * MILLION_SQUARED) as u64,
+            in_time: (count * conduct.in_time + 0.5) as u32,
+        }
+    }
+}
