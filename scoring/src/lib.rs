@@ -10,6 +10,7 @@ pub mod policy;
 
 mod cluster;
 pub mod diff;
+pub mod lint;
 pub mod path;
 pub mod rate;
 pub mod replay;
@@ -33,7 +34,7 @@ pub use rate::{Rated, Rating};
 pub use share::{Candidate, Weigher};
 pub use standing::{Coverage, Scored};
 pub use track::{Tally, Track};
-pub use weigh::{Abstain, Closing, Decision, WeighError, closing, weigh, weigh_under};
+pub use weigh::{Abstain, Closing, Decision, WeighError, closing, unsure, weigh, weigh_under};
 
 #[cfg(test)]
 mod fixture;

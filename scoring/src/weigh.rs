@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use weighhouse_types::{
-    Epoch, EpochContext, Hotkey, Record, Standing, Trail, Uid, WeightVector, WeightVectorError,
+    Epoch, EpochContext, Hotkey, Neuron, Record, RegistrationId, Standing, Trail, Uid, WeightVector,
+    WeightVectorError,
 };
 
 use crate::conform::{ConformError, Limits};
@@ -118,6 +119,25 @@ pub fn weigh(records: &[Record]) -> Result<Decision, WeighError> {
 /// As [`weigh`].
 pub fn weigh_under(policy: &Policy, records: &[Record]) -> Result<Decision, WeighError> {
     Ok(decide(&Fold::under(policy.clone(), pick(records)?)?))
+}
+
+/// Who deserves a closer look in an epoch, from its records so far: who is not scored yet, and who stands within three
+/// standard errors of the policy's floor.
+///
+/// # Errors
+/// As [`weigh`].
+pub fn unsure(records: &[Record]) -> Result<BTreeSet<RegistrationId>, WeighError> {
+    let fold = Fold::new(pick(records)?)?;
+    let floor = i128::from(fold.policy.floor().billionths());
+    let is_sure = |neuron: &&Neuron| match (fold.track(neuron.uid), fold.rated(neuron.uid)) {
+        (Some(track), Some(rated)) => {
+            rated.rating.is_scored()
+                && (i128::from(rated.significant) - floor).abs() > 3 * i128::from(track.error())
+        }
+        _ => false,
+    };
+    let neurons = fold.context.state.metagraph.neurons.iter();
+    Ok(neurons.filter(|neuron| !is_sure(neuron)).map(Neuron::registration).collect())
 }
 
 /// What an epoch leaves to the next.

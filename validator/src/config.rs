@@ -74,6 +74,8 @@ impl Default for Task {
 pub struct Policy {
     /// A policy file; the built-in default when absent.
     pub file: Option<PathBuf>,
+    /// A folder watched for a new policy (`policy.toml`) and its owner-signed roll-out (`rollout.toml`).
+    pub staged: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

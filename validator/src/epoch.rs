@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use parity_scale_codec::Encode;
 use weighhouse_journal::{Journal, JournalError};
-use weighhouse_scoring::Closing;
+use weighhouse_scoring::{Closing, Policy};
 use weighhouse_types::{
     Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, SubnetState, Trail, Uid,
 };
+
+use weighhouse_wallet::keypair::Keypair;
 
 use crate::config::{Publish, Rounds};
 use crate::role::ValidatorError;
@@ -80,6 +83,42 @@ impl OpenEpoch {
         };
         let neurons = self.context().state.metagraph.neurons.iter();
         neurons.filter(|neuron| !stays(neuron)).map(|neuron| (neuron.registration(), neuron.uid)).collect()
+    }
+
+    /// The rounds that the epoch's policy asks of everybody, where it does, and its spot rounds.
+    pub(crate) fn rounds(&self) -> (Option<u32>, u32) {
+        match Policy::parse(&self.context().policy) {
+            Ok(policy) => (policy.rounds(), policy.spot_rounds().0),
+            // It was parsed when the epoch was opened; weighing says what is wrong with it now.
+            Err(_) => (None, 0),
+        }
+    }
+
+    /// Who is not asked in a spot round: those that the policy is sure of, but for a random share. The draw is the
+    /// validator's VRF, so that nobody knows before being asked.
+    pub(crate) fn spared(&self, round: u32, keypair: &Keypair) -> Result<BTreeSet<Uid>, ValidatorError> {
+        let context = self.context();
+        let (_, share) = Policy::parse(&context.policy)?.spot_rounds();
+        let unsure = weighhouse_scoring::unsure(&self.records)?;
+        let is_drawn = |neuron: &Neuron| {
+            let draw = (
+                "weighhouse/spot/v1",
+                context.genesis,
+                context.netuid,
+                context.mechanism,
+                context.beacon,
+                round,
+                neuron.hotkey,
+            );
+            let output = keypair.vrf(&draw.encode()).output;
+            let draw = output.iter().take(8).fold(0_u64, |draw, byte| draw << 8 | u64::from(*byte));
+            draw % 1_000_000_000 < share.billionths()
+        };
+        let neurons = context.state.metagraph.neurons.iter();
+        Ok(neurons
+            .filter(|neuron| !unsure.contains(&neuron.registration()) && !is_drawn(neuron))
+            .map(|neuron| neuron.uid)
+            .collect())
     }
 
     pub(crate) fn closing(&self) -> Result<Closing, ValidatorError> {

@@ -13,6 +13,7 @@ pub mod config;
 pub mod metrics;
 pub mod proxy;
 pub mod role;
+pub mod rollout;
 
 mod epoch;
 mod publish;

@@ -20,6 +20,14 @@ pub fn describe() {
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
     describe_gauge!("weighhouse_validator_epoch", "The epoch that is open");
     describe_gauge!("weighhouse_validator_published_epoch", "The newest epoch whose weights were read back");
+    describe_gauge!(
+        "weighhouse_validator_shadow_moved_ratio",
+        "Share of emission that the staged policy would have moved in the newest epoch"
+    );
+    describe_counter!(
+        "weighhouse_validator_rollouts_refused_total",
+        "Epochs opened with a staged policy that did not verify"
+    );
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed for the chain's sake");
 }
 
@@ -57,4 +65,12 @@ pub(crate) fn progress(block: u64, epoch: Epoch) {
 
 pub(crate) fn chain_error() {
     counter!("weighhouse_validator_chain_errors_total").increment(1);
+}
+
+pub(crate) fn shadow_moved(share: f64) {
+    gauge!("weighhouse_validator_shadow_moved_ratio").set(share);
+}
+
+pub(crate) fn rollout_refused() {
+    counter!("weighhouse_validator_rollouts_refused_total").increment(1);
 }

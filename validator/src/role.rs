@@ -10,7 +10,7 @@ use weighhouse_chain::{Chain, ChainError};
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::{Clock, ClockExt, CpuPool, Dialer, Entropy, PoolError, Storage};
 use weighhouse_tasks::{Task, TaskError};
-use weighhouse_types::{Block, Epoch, EpochContext, Hotkey, MechId, Netuid, Record, SubnetState};
+use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, MechId, Netuid, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
 
@@ -19,6 +19,7 @@ use crate::config::{Publish, Rounds};
 use crate::epoch::{OpenEpoch, Timetable};
 use crate::metrics;
 use crate::publish::{self, Publication};
+use crate::rollout::Policies;
 use crate::round::Plan;
 
 /// How long one step's reads from the chain may take.
@@ -36,6 +37,8 @@ pub struct Parts {
     pub publish: Publish,
     /// The policy file, verbatim.
     pub policy: Vec<u8>,
+    /// The folder where a policy and its owner-signed roll-out are staged; see [`crate::rollout`].
+    pub staged: Option<Arc<dyn Storage>>,
     /// The task file, verbatim, and what it describes.
     pub task_file: Vec<u8>,
     pub task: Arc<Task>,
@@ -94,6 +97,7 @@ pub struct Validator {
     journal: Arc<Mutex<Journal>>,
     open: Option<OpenEpoch>,
     publication: Option<Publication>,
+    policies: Policies,
     progress: watch::Sender<Progress>,
 }
 
@@ -143,7 +147,9 @@ impl Validator {
         let published = publication.as_ref().filter(|publication| publication.is_published());
         let published = published.map(|publication| publication.intent.epoch);
         let progress = watch::Sender::new(Progress { block: Block(0), published });
-        Ok(Self { parts, asker, journal: Arc::new(Mutex::new(journal)), open, publication, progress })
+        let policies = Policies::new(parts.policy.clone());
+        let journal = Arc::new(Mutex::new(journal));
+        Ok(Self { parts, asker, journal, open, publication, policies, progress })
     }
 
     /// Progress after each block, for supervisors.
@@ -190,8 +196,8 @@ impl Validator {
         if permitted {
             self.open_epoch(&state).await?;
         }
-        let table =
-            permitted.then(|| Timetable::new(&state.schedule, &self.parts.rounds, &self.parts.publish));
+        let rounds = self.rounds();
+        let table = permitted.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
         if let Some(table) = table.flatten() {
             if self.is_undecided() {
                 for round in table.rounds_due(block.0) {
@@ -211,6 +217,16 @@ impl Validator {
             progress.published = published.or(progress.published);
         });
         Ok(block)
+    }
+
+    /// Rounds of this epoch: as many as its policy asks for, or as are configured, and the policy's spot rounds.
+    fn rounds(&self) -> Rounds {
+        let configured = self.parts.rounds.per_epoch;
+        let per_epoch = self.open.as_ref().map_or(configured, |open| {
+            let (rounds, spot_rounds) = open.rounds();
+            rounds.unwrap_or(configured).saturating_add(spot_rounds)
+        });
+        Rounds { per_epoch, ..self.parts.rounds }
     }
 
     async fn read_subnet(&self) -> Result<SubnetState, ValidatorError> {
@@ -234,6 +250,7 @@ impl Validator {
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
+        let policy = self.policy_for(state);
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -242,7 +259,7 @@ impl Validator {
             validator: self.parts.keypair.hotkey(),
             state: state.clone(),
             beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
-            policy: self.parts.policy.clone(),
+            policy,
             task: self.parts.task_file.clone(),
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -263,9 +280,33 @@ impl Validator {
         Ok(())
     }
 
+    /// The live policy, or a staged one whose block has come.
+    fn policy_for(&mut self, state: &SubnetState) -> Vec<u8> {
+        let genesis = self.parts.chain.genesis();
+        let before = Digest::of(self.policies.live());
+        let (policy, staged) = self.policies.at(self.parts.staged.as_deref(), genesis, state);
+        match staged {
+            Err(error) => {
+                metrics::rollout_refused();
+                warn!(%error, "the staged policy is not taken; the live one stays");
+            }
+            Ok(Some(block)) => info!(%block, "a staged policy waits for its block"),
+            Ok(None) => {}
+        }
+        let now = Digest::of(&policy);
+        if now != before {
+            info!(policy = %now, %before, "the policy changes with this epoch, as the owner signed");
+        }
+        policy
+    }
+
     async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
-        let done = open.judged_in(round);
+        let mut done = open.judged_in(round);
+        let (rounds, _) = open.rounds();
+        if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
+            done.extend(open.spared(round, &self.parts.keypair)?);
+        }
         let Some(plan) = Plan::new(&self.parts, open.context(), round, state, &done).await? else {
             return Ok(());
         };
@@ -301,6 +342,10 @@ impl Validator {
         }
         let Some(open) = &self.open else { return Ok(()) };
         let records = publish::decide(open)?;
+        if let Some(shadow) = self.policies.shadow(open.records()) {
+            metrics::shadow_moved(shadow.moved);
+            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);
+        }
         self.record(records.clone()).await?;
         if let Some(publication) = Publication::from_records(&records) {
             self.publication = Some(publication);

@@ -200,6 +200,7 @@ impl World {
             },
             publish: Publish::default(),
             policy: weighhouse_scoring::policy::DEFAULT_POLICY.as_bytes().to_vec(),
+            staged: None,
             task_file: DIGITS_CONFORMANCE.as_bytes().to_vec(),
             task: Arc::new(task),
             keypair: Arc::new(validator()),

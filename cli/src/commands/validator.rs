@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
     let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
     let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
     let storage = open_dir(&expand(&config.journal.dir))?;
+    let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
     let chain = connect(&config.chain.endpoint, config.chain.genesis).await?;
     serve_metrics(config.metrics.listen)?;
     metrics::describe();
@@ -56,6 +57,7 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
         rounds: config.rounds,
         publish: config.publish,
         policy: policy.into_bytes(),
+        staged: staged.map(|folder| Arc::new(folder) as Arc<dyn weighhouse_seams::Storage>),
         task_file: task_file.into_bytes(),
         task: Arc::new(task),
         keypair: Arc::new(keypair),

@@ -374,6 +374,7 @@ impl Net {
                 rounds: Rounds { per_epoch: ROUNDS_PER_EPOCH, deadline: DEADLINE, ..Rounds::default() },
                 publish: Publish::default(),
                 policy: weighhouse_scoring::policy::DEFAULT_POLICY.as_bytes().to_vec(),
+                staged: None,
                 task_file: self.task_file.as_bytes().to_vec(),
                 task: self.task.clone(),
                 keypair: participant.keypair.clone(),

@@ -126,6 +126,62 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Which branches no miner of `facts` takes, each named by its condition as it is written.
+    pub fn unreached(&self, facts: &[Facts]) -> Vec<String> {
+        let mut found = Vec::new();
+        conditions(self.program.expression(), &mut found);
+        let mut unreached = Vec::new();
+        for condition in found {
+            let (mut holds, mut fails) = (false, false);
+            for facts in facts {
+                let value = context(facts).ok().and_then(|context| Value::resolve(condition, &context).ok());
+                match value {
+                    Some(Value::Bool(true)) => holds = true,
+                    Some(Value::Bool(false)) => fails = true,
+                    _ => {}
+                }
+                if holds && fails {
+                    break;
+                }
+            }
+            let text = self.text_of(condition);
+            if !holds {
+                unreached.push(format!("`{text}` never holds"));
+            } else if !fails {
+                unreached.push(format!("`{text}` always holds"));
+            }
+        }
+        unreached
+    }
+
+    fn text_of(&self, node: &IdedExpr) -> String {
+        let mut span = (usize::MAX, 0);
+        self.widen(node, &mut span);
+        self.source.get(span.0..span.1.min(self.source.len())).unwrap_or(&self.source).trim().to_owned()
+    }
+
+    /// Grows `span` to hold everything below a node: an operator's own place is its sign only.
+    fn widen(&self, node: &IdedExpr, span: &mut (usize, usize)) {
+        if let Some((start, stop)) = self.program.source_info().offset_for(node.id) {
+            span.0 = span.0.min(start as usize);
+            span.1 = span.1.max(stop as usize);
+        }
+        if let Expr::Call(call) = &node.expr {
+            call.args.iter().for_each(|argument| self.widen(argument, span));
+        }
+    }
+}
+
+fn conditions<'a>(node: &'a IdedExpr, found: &mut Vec<&'a IdedExpr>) {
+    if let Expr::Call(call) = &node.expr {
+        if call.func_name == operators::CONDITIONAL {
+            found.extend(call.args.first());
+        }
+        call.args.iter().for_each(|argument| conditions(argument, found));
+    }
+}
+
 fn context(facts: &Facts) -> Result<Context<'static, 'static>, String> {
     let mut context = Context::with_env(environment());
     let floats = [

@@ -133,6 +133,21 @@ impl Chain {
         }
     }
 
+    /// What the chain does when a uid changes hands: everybody's weight on it becomes 0. Registrations come after the epoch's
+    /// reveals, so what was revealed before goes too.
+    pub(super) fn clear_changed(&mut self, plan: &Plan, registry: &Registry, epoch: u32) {
+        let first = plan.validators.len();
+        for (row, pending) in self.input.weights.iter_mut().zip(&self.pending) {
+            if !registry.changed.is_empty() && pending.in_force.is_some_and(|made| made < epoch) {
+                let is_changed = |uid: u16| {
+                    let slot = usize::from(uid).checked_sub(first);
+                    slot.is_some_and(|slot| registry.registered_epoch[slot] == epoch)
+                };
+                row.iter_mut().filter(|(uid, _)| is_changed(*uid)).for_each(|(_, weight)| *weight = 0);
+            }
+        }
+    }
+
     /// Runs consensus at the end of `epoch`.
     pub(super) fn consent(&mut self, plan: &Plan, registry: &Registry, epoch: u32) -> EpochOutput {
         let tempo = plan.scenario.subnet.tempo_blocks;

@@ -19,6 +19,10 @@ pub(super) mod streams {
     pub(crate) const SPOT: u64 = 7;
 }
 
+/// Blocks after an epoch's start at which all of its registrations happen: right after the reveals, which come three
+/// blocks in.
+const REGISTRATION_BLOCK: u64 = 4;
+
 /// No registration holds the uid.
 pub(super) const NOBODY: u32 = u32::MAX;
 
@@ -167,7 +171,8 @@ impl Registry {
 
     fn register(&mut self, plan: &Plan, operator: u32, identity: u16, epoch: u32) {
         let group = self.operators[operator as usize].group;
-        let block = u64::from(epoch) * plan.scenario.subnet.tempo_blocks + u64::from(epoch > 0);
+        let opened = u64::from(epoch) * plan.scenario.subnet.tempo_blocks;
+        let block = if epoch == 0 { 0 } else { opened + REGISTRATION_BLOCK };
         let Some(slot) = self.free_slot().or_else(|| self.prune(plan, block, epoch)) else { return };
         let bought = &mut self.bought[usize::from(group)];
         bought.registrations += 1;

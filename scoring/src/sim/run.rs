@@ -67,6 +67,7 @@ impl Simulator {
             _ => chain.submit(validator, epoch, vector.iter().map(|(uid, weight)| (uid.0, *weight))),
         });
         chain.advance(plan, registry, epoch);
+        chain.clear_changed(plan, registry, epoch);
         books.spend(plan, terms, registry, asked, judges);
         let output = chain.consent(plan, registry, epoch);
         books.pay(plan, registry, asked, &output, epoch, |registered| chain.predates(registered));

@@ -1,0 +1,138 @@
+use std::path::Path;
+
+use weighhouse_seams::DirStorage;
+use weighhouse_types::{Epoch, Head, Hyperparameters, Metagraph, Neuron, Rao, Schedule, Uid};
+
+use super::*;
+
+const NEXT: &[u8] = b"version = 2\n[shape]\nkind = \"winner_takes_all\"\n";
+
+fn owner() -> Keypair {
+    Keypair::from_uri("//Owner").expect("a development key")
+}
+
+fn genesis() -> Digest {
+    Digest::of(b"genesis")
+}
+
+/// The subnet at the first block of the epoch that begins at `block`; the owner has uid 0.
+fn subnet(block: u64) -> SubnetState {
+    let neuron = Neuron {
+        uid: Uid(0),
+        hotkey: owner().hotkey(),
+        coldkey: weighhouse_types::Coldkey([1; 32]),
+        registered_at: Block(1),
+        stake: Rao(0),
+        validator_permit: true,
+        active: true,
+        last_update: Block(0),
+        axon: None,
+        incentive: 0,
+        dividends: 0,
+        consensus: 0,
+        validator_trust: 0,
+        emission: Rao(0),
+    };
+    SubnetState {
+        head: Head { number: Block(block), hash: Digest::of(b"head") },
+        metagraph: Metagraph {
+            netuid: Netuid(3),
+            block: Block(block),
+            owner: Some(Uid(0)),
+            neurons: vec![neuron],
+        },
+        hyperparameters: Hyperparameters::default(),
+        schedule: Schedule {
+            epoch: Epoch(block / 100),
+            last_epoch_block: Block(block),
+            tempo: 99,
+            pending_epoch_at: None,
+            blocks_since_last_step: 0,
+        },
+    }
+}
+
+fn stage(dir: &Path, policy: &[u8], rollout: &Rollout) {
+    let folder = DirStorage::open(dir).expect("a folder");
+    folder.write_atomic(POLICY_FILE, policy).expect("written");
+    folder.write_atomic(ROLLOUT_FILE, rollout.to_toml().as_bytes()).expect("written");
+}
+
+fn signed(block: u64) -> Rollout {
+    Rollout::sign(&owner(), genesis(), Netuid(3), Policy::hash(NEXT), Block(block))
+}
+
+#[test]
+fn the_staged_policy_goes_live_with_the_first_epoch_at_or_after_its_block() {
+    let dir = tempfile::tempdir().expect("a folder");
+    stage(dir.path(), NEXT, &signed(201));
+    let folder = DirStorage::open(dir.path()).expect("a folder");
+    let mut policies = Policies::new(b"live".to_vec());
+    for (block, expected, waits) in
+        [(100, b"live".as_slice(), true), (200, b"live", true), (300, NEXT, false)]
+    {
+        let (policy, staged) = policies.at(Some(&folder), genesis(), &subnet(block));
+        assert_eq!(policy, expected, "{block}");
+        assert_eq!(staged, Ok(waits.then_some(Block(201))), "{block}");
+    }
+    // Once live it stays, whatever becomes of the folder.
+    assert_eq!(policies.at(None, genesis(), &subnet(400)).0, NEXT);
+}
+
+#[test]
+fn whatever_is_not_exactly_what_the_owner_signed_changes_nothing() {
+    let other = Keypair::from_uri("//Other").expect("a development key");
+    let hash = Policy::hash(NEXT);
+    let mut forged = signed(100);
+    forged.activation_block = Block(50);
+    let mut impostor = Rollout::sign(&other, genesis(), Netuid(3), hash, Block(100));
+    let not_owner = impostor.clone();
+    impostor.owner = owner().hotkey();
+    let elsewhere = Rollout::sign(&owner(), genesis(), Netuid(4), hash, Block(100));
+    let other_chain = Rollout::sign(&owner(), Digest::of(b"other"), Netuid(3), hash, Block(100));
+    let other_policy = Rollout::sign(&owner(), genesis(), Netuid(3), Digest::of(b"other"), Block(100));
+    for (rollout, message) in [
+        (forged, "the roll-out's signature is wrong"),
+        (impostor, "the roll-out's signature is wrong"),
+        (not_owner, "the roll-out is signed by"),
+        (elsewhere, "the roll-out is for subnet 4"),
+        (other_chain, "the roll-out is for subnet 3 of chain"),
+        (other_policy, "rollout.toml is for policy"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        stage(dir.path(), NEXT, &rollout);
+        let folder = DirStorage::open(dir.path()).expect("a folder");
+        let (policy, staged) = Policies::new(b"live".to_vec()).at(Some(&folder), genesis(), &subnet(500));
+        assert_eq!(policy, b"live");
+        let error = staged.expect_err(message).to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+}
+
+#[test]
+fn half_a_roll_out_and_a_broken_one_are_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = DirStorage::open(dir.path()).expect("a folder");
+    folder.write_atomic(POLICY_FILE, NEXT).expect("written");
+    let refused = |folder: &DirStorage| {
+        let (_, staged) = Policies::new(Vec::new()).at(Some(folder), genesis(), &subnet(500));
+        staged.expect_err("refused").to_string()
+    };
+    assert_eq!(refused(&folder), "policy.toml is there without rollout.toml: a roll-out needs both");
+    folder.write_atomic(ROLLOUT_FILE, b"version = 1\nblock = 3\n").expect("written");
+    assert!(
+        refused(&folder).starts_with("rollout.toml: line 2: unknown key `block`"),
+        "{}",
+        refused(&folder)
+    );
+    folder.write_atomic(ROLLOUT_FILE, &[0xff]).expect("written");
+    assert_eq!(refused(&folder), "rollout.toml is no text of at most 4096 bytes");
+}
+
+#[test]
+fn a_roll_out_reads_back_as_it_was_signed() {
+    let rollout = signed(7200);
+    let again = Rollout::parse(rollout.to_toml().as_bytes()).expect("its own text");
+    assert_eq!(again, rollout);
+    assert_eq!(again.verify(genesis(), Netuid(3), owner().hotkey()), Ok(()));
+}
