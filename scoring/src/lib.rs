@@ -23,8 +23,8 @@ pub mod yuma;
 pub mod conform;
 pub mod explain;
 
-pub mod search;
 pub mod attack;
+pub mod search;
 pub mod sim;
 
 pub use conform::{ConformError, Limits, conform, max_upscale};

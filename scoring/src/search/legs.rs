@@ -50,7 +50,7 @@ pub trait Watch {
 pub struct Found {
     pub evaluations: u64,
     pub generations: u64,
-    /// Points with the least weighted sums, best first, all different; empty for a front.
+    /// Points with the least weighted sums, best first, [`Settings::apart`] from each other; empty for a front.
     pub best: Vec<Point>,
     /// The non-dominated points, by their first figure.
     pub front: Vec<Point>,
@@ -326,7 +326,11 @@ impl Run<'_> {
                 if best.len() == BEST_MOST {
                     break;
                 }
-                if best.iter().all(|other: &Point| other.at != point.at) {
+                let apart = |other: &Point| {
+                    let mut distances = other.at.iter().zip(&point.at).map(|(a, b)| (a - b).abs());
+                    distances.any(|distance| distance > 0.0 && distance >= self.settings.apart)
+                };
+                if best.iter().all(apart) {
                     best.push(point.clone());
                 }
             }

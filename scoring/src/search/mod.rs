@@ -17,11 +17,23 @@ mod legs;
 mod meter;
 mod settings;
 
+mod genome;
+pub mod redteam;
+
+mod candidate;
+mod measure;
+pub mod tuning;
+
 pub use archive::Point;
+pub use candidate::{CandidateError, Candidates, Parameter};
+pub use genome::Genome;
 pub use legs::{BEST_MOST, Found, Progress, SearchError, Watch, search};
 pub use log::{Log, LogError};
+pub use measure::{Measure, Measures, Proving};
 pub use meter::WORST;
+pub use redteam::{Arena, RedTeam, RedTeamError, Response, Worth};
 pub use settings::{DIMENSIONS_MAX, EVALUATIONS_MAX, Goal, Settings};
+pub use tuning::{Tuning, TuningError, TuningResult, tune};
 
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,8 @@ pub struct Settings {
     pub step: f64,
     /// A leg has converged when its figures differ by less than this.
     pub tolerance: f64,
+    /// The best points that are told lie at least so far from each other in some coordinate; 0: they differ.
+    pub apart: f64,
 }
 
 impl Settings {
@@ -59,6 +61,7 @@ impl Settings {
             leg_evaluations: 100 * dimensions as u64,
             step: 0.3,
             tolerance: 1e-12,
+            apart: 0.0,
         }
     }
 
