@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use commands::{audit, chain, miner, model, proxy, validator, wallet};
+use commands::{audit, chain, history, miner, model, policy, proxy, task, validator, wallet};
 use failure::{Exit, Failure};
 
 /// Serve models, judge answers, publish weights: the neuron layer of a subnet.
@@ -51,7 +51,13 @@ enum Command {
     Chain(chain::Chain),
     Audit(audit::Audit),
     #[command(subcommand)]
+    History(history::History),
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
     Model(model::Model),
+    #[command(subcommand)]
+    Task(task::Task),
 }
 
 fn main() -> ExitCode {
@@ -98,7 +104,10 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Wallet(args) => wallet::run(args),
             Command::Chain(args) => chain::run(args, shutdown).await,
             Command::Audit(args) => audit::run(&args),
+            Command::Policy(args) => policy::run(args, shutdown).await,
+            Command::History(args) => history::run(args, shutdown).await,
             Command::Model(args) => model::run(args),
+            Command::Task(args) => task::run(args),
         }
     })
 }

@@ -10,6 +10,7 @@
 
 pub mod digits;
 pub mod perturb;
+pub mod precision;
 pub mod safetensors;
 mod train;
 

@@ -57,7 +57,7 @@ pub fn below(bound: u32, rng: &mut ChaCha20Rng) -> u32 {
 }
 
 /// Uniform in [0, 1), 32 bits.
-pub(crate) fn unit(rng: &mut ChaCha20Rng) -> f64 {
+pub fn unit(rng: &mut ChaCha20Rng) -> f64 {
     f64::from(rng.next_u32()) / 4_294_967_296.0
 }
 
@@ -85,12 +85,14 @@ fn ink(pixels: &[u8; PIXELS], column: i64, row: i64) -> f64 {
 }
 
 /// Standard normal numbers, two at a time (G. E. P. Box and M. E. Muller, 1958).
-pub(crate) struct Gaussian {
+#[derive(Clone, Debug, Default)]
+pub struct Gaussian {
     pub(crate) spare: Option<f64>,
 }
 
 impl Gaussian {
-    pub(crate) fn next(&mut self, rng: &mut ChaCha20Rng) -> f64 {
+    /// One number with mean 0 and deviation 1.
+    pub fn next(&mut self, rng: &mut ChaCha20Rng) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
         }

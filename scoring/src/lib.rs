@@ -27,6 +27,8 @@ pub mod attack;
 pub mod search;
 pub mod sim;
 
+pub mod report;
+
 pub use conform::{ConformError, Limits, conform, max_upscale};
 pub use explain::{Explanation, explain};
 pub use policy::{Policy, PolicyError};

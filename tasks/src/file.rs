@@ -57,6 +57,16 @@ pub enum Scope {
     Shared,
 }
 
+impl Scope {
+    /// `private` or `shared`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// A task file that has been read and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFile {

@@ -11,6 +11,8 @@
 mod challenge;
 mod file;
 mod judge;
+pub mod likeness;
+pub mod measure;
 mod reference;
 mod task;
 mod wire;

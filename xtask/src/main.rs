@@ -47,6 +47,8 @@ enum Suite {
         #[arg(long, default_value_t = 6)]
         kills: u32,
     },
+    /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
+    History,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Btauth) => bench::btauth(),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        Task::Suite(Suite::History) => suite::history::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,10 +2,13 @@
 
 pub(crate) mod audit;
 pub(crate) mod chain;
+pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod miner;
 pub(crate) mod model;
+pub(crate) mod policy;
 pub(crate) mod proxy;
+pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 

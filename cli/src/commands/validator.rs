@@ -74,16 +74,25 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
 
 /// A task file by path or built-in name, with the reference it names.
 pub(crate) fn load_task(file: &str, reference: &str) -> Result<(String, Task), Failure> {
-    let text = match builtin_task(file) {
-        Some(text) => text.to_owned(),
-        None => read_text(Path::new(file))?,
-    };
-    let weights = match reference.strip_prefix("digits-").and_then(|name| name.parse::<Builtin>().ok()) {
-        Some(builtin) => builtin.bytes().to_vec(),
-        None => std::fs::read(reference).exit(Exit::Missing, reference)?,
-    };
+    let (text, weights) = (task_text(file)?, reference_weights(reference)?);
     let task = Task::load(text.as_bytes(), &weights).exit(Exit::Config, file)?;
     Ok((text, task))
+}
+
+/// A task file by path or built-in name.
+pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
+    match builtin_task(file) {
+        Some(text) => Ok(text.to_owned()),
+        None => read_text(Path::new(file)),
+    }
+}
+
+/// A weights file by path or built-in name.
+pub(crate) fn reference_weights(reference: &str) -> Result<Vec<u8>, Failure> {
+    match reference.strip_prefix("digits-").and_then(|name| name.parse::<Builtin>().ok()) {
+        Some(builtin) => Ok(builtin.bytes().to_vec()),
+        None => std::fs::read(reference).exit(Exit::Missing, reference),
+    }
 }
 
 fn builtin_task(name: &str) -> Option<&'static str> {

@@ -165,7 +165,7 @@ impl Expression {
     fn widen(&self, node: &IdedExpr, span: &mut (usize, usize)) {
         if let Some((start, stop)) = self.program.source_info().offset_for(node.id) {
             span.0 = span.0.min(start as usize);
-            span.1 = span.1.max(stop as usize);
+            span.1 = span.1.max(stop as usize + 1);
         }
         if let Expr::Call(call) = &node.expr {
             call.args.iter().for_each(|argument| self.widen(argument, span));

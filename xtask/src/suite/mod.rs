@@ -1,6 +1,7 @@
 //! Long suites: what one is made of, and the line it ends with.
 
 pub(crate) mod crash;
+pub(crate) mod history;
 pub(crate) mod interop;
 
 use std::path::PathBuf;

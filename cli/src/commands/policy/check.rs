@@ -1,0 +1,149 @@
+//! `weighhouse policy schema`, `hash` and `lint`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use weighhouse_chain::Chain as _;
+use weighhouse_scoring::Policy;
+use weighhouse_scoring::lint::{Live, Report, Severity, lint as examine};
+use weighhouse_scoring::sim::Profile;
+use weighhouse_types::{Netuid, SubnetState};
+
+use super::{named_policy, read_policy};
+use crate::commands::{chain_failure, connect, read_text};
+use crate::failure::{Context, Exit, Failure};
+use crate::output::{self, Table};
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  weighhouse policy hash policy.toml
+  weighhouse policy hash default")]
+pub(crate) struct Hash {
+    policy: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  weighhouse policy lint policy.toml
+  weighhouse policy lint policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
+  weighhouse policy lint policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
+
+Exit code 64 when an error is found, unless --force.")]
+pub(crate) struct Lint {
+    policy: PathBuf,
+    /// The task's measured figures: a profile that ships, or a file of `weighhouse task measure`
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// The chain's address, to check against a subnet's live settings
+    #[arg(long, value_name = "URL", requires = "netuid")]
+    endpoint: Option<String>,
+    #[arg(long)]
+    netuid: Option<u16>,
+    /// Challenges per miner and epoch, where the policy leaves it to the validator
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    rounds: u32,
+    /// Report errors, but end as if there were none
+    #[arg(long)]
+    force: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn schema() -> Result<(), Failure> {
+    let schema = weighhouse_scoring::policy::schema();
+    Ok(output::line(serde_json::to_string_pretty(&schema).exit(Exit::Internal, "the schema")?)?)
+}
+
+pub(crate) fn hash(args: &Hash) -> Result<(), Failure> {
+    let (bytes, policy) = read_policy(&args.policy)?;
+    let hash = Policy::hash(&bytes);
+    if args.json {
+        return Ok(output::json(&serde_json::json!({ "hash": hash, "version": policy.version() }))?);
+    }
+    Ok(output::line(hash)?)
+}
+
+/// A profile that ships, or a file.
+pub(crate) fn profile(name: &str) -> Result<Profile, Failure> {
+    match Profile::builtin(name) {
+        Ok(profile) => Ok(profile),
+        Err(error) if !std::path::Path::new(name).exists() => Err(Failure::new(Exit::Missing, error)),
+        Err(_) => Profile::parse(&read_text(std::path::Path::new(name))?).exit(Exit::Config, name),
+    }
+}
+
+pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
+    let (_, text) = named_policy(&args.policy)?;
+    let profile = args.profile.as_deref().map(profile).transpose()?;
+    let live = match (&args.endpoint, args.netuid) {
+        (Some(endpoint), Some(netuid)) => {
+            let chain = connect(endpoint, None).await?;
+            Some(live(&chain.subnet(Netuid(netuid)).await.map_err(chain_failure)?))
+        }
+        _ => None,
+    };
+    if profile.is_some() {
+        output::live("simulating honest validators");
+    }
+    let report =
+        examine(&text, profile.as_ref(), live.as_ref(), args.rounds).exit(Exit::Config, args.policy.display());
+    output::live("");
+    let report = report?;
+    if args.json { output::json(&report)? } else { print(&report)? }
+    let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    if errors > 0 && !args.force {
+        let message = format!("{}: {errors} errors; mend them, or use --force", args.policy.display());
+        return Err(Failure::config(message));
+    }
+    Ok(())
+}
+
+fn live(state: &SubnetState) -> Live {
+    let hyperparameters = &state.hyperparameters;
+    let miners = state.metagraph.neurons.iter().filter(|neuron| !neuron.validator_permit).count();
+    Live {
+        tempo_blocks: u64::from(state.schedule.tempo).saturating_add(1),
+        immunity_blocks: u64::from(hyperparameters.immunity_period),
+        miners: u16::try_from(miners).unwrap_or(u16::MAX),
+        max_weights_limit: hyperparameters.max_weights_limit,
+        reveal_epochs: if hyperparameters.commit_reveal_weights_enabled {
+            hyperparameters.reveal_period_epochs
+        } else {
+            0
+        },
+    }
+}
+
+fn print(report: &Report) -> Result<(), Failure> {
+    for finding in &report.findings {
+        let severity = match finding.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        output::line(format!("{severity}: `{}` {}", finding.key, finding.message))?;
+    }
+    if report.findings.is_empty() {
+        output::line("nothing found")?;
+    }
+    if let Some([least, mean]) = report.vtrust {
+        output::line(format!("honest validators' vtrust: {mean:.4} on average, {least:.4} at least (simulated)"))?;
+    }
+    if !report.detection.is_empty() {
+        let mut table = Table::new(&["<answers", "rejected %", "challenges to be sure", "judge's CPU s"]);
+        for detection in &report.detection {
+            table.row(vec![
+                detection.kind.clone(),
+                format!("{:.2}", detection.rejected * 100.0),
+                detection.challenges.map_or("never".to_owned(), |challenges| challenges.to_string()),
+                detection.seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.5}")),
+            ]);
+        }
+        table.print()?;
+    }
+    Ok(())
+}

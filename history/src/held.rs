@@ -1,0 +1,188 @@
+//! Epochs whose vector is not settled: news of it may stand in a later epoch's file, so their rows wait.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use weighhouse_journal::Segment;
+use weighhouse_types::{Digest, Epoch, EpochContext, Hotkey, Intent, IntentState, IntentUpdate, Record};
+
+use crate::error::ExportError;
+use crate::rows::{EpochRow, Opened, Outcome};
+
+/// One epoch's rows but for judgements and standings.
+#[derive(Debug)]
+pub(crate) struct HeldEpoch {
+    pub(crate) row: EpochRow,
+    abstained: Option<String>,
+    pub(crate) intents: Vec<HeldIntent>,
+    /// By uid.
+    pub(crate) hotkeys: Vec<Hotkey>,
+}
+
+#[derive(Debug)]
+pub(crate) struct HeldIntent {
+    pub(crate) intent: Intent,
+    pub(crate) state: Option<IntentState>,
+}
+
+impl HeldEpoch {
+    pub(crate) fn of(segment: &Segment) -> Self {
+        let header = segment.header();
+        let context = context(segment);
+        let mut held = Self {
+            row: EpochRow {
+                epoch: header.epoch,
+                netuid: header.identity.netuid.0,
+                mechanism: header.identity.mechanism.0,
+                genesis: header.identity.genesis.to_string(),
+                validator: header.identity.validator,
+                opened: context.map(|context| opened(context, segment.records())),
+                judgements: 0,
+            },
+            abstained: None,
+            intents: Vec::new(),
+            hotkeys: context.map_or_else(Vec::new, |context| {
+                context.state.metagraph.neurons.iter().map(|neuron| neuron.hotkey).collect()
+            }),
+        };
+        for record in segment.records() {
+            match record {
+                Record::Judged(_) => held.row.judgements += 1,
+                Record::Abstained { why, .. } => held.abstained = Some(why.clone()),
+                Record::Intent(intent) => {
+                    held.intents.push(HeldIntent { intent: intent.clone(), state: None });
+                }
+                Record::IntentUpdate(update) if update.epoch == header.epoch => held.hear(update),
+                _ => {}
+            }
+        }
+        held
+    }
+
+    fn hear(&mut self, update: &IntentUpdate) {
+        // The same payload intended twice is one intent to the chain; the last is the one in progress.
+        let told = self.intents.iter_mut().rev().find(|held| held.intent.id == update.intent);
+        if let Some(held) = told {
+            held.state = Some(update.state.clone());
+        }
+    }
+
+    /// Whether no news is to be expected: published, failed for good, or never intended.
+    fn is_settled(&self) -> bool {
+        self.intents.last().is_none_or(|last| {
+            matches!(last.state, Some(IntentState::Published { .. } | IntentState::Failed { .. }))
+        })
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let Some(last) = self.intents.last() else {
+            let decision = if self.abstained.is_some() { "abstained" } else { "open" };
+            return Outcome { decision, decided_at: None, why: self.abstained.clone() };
+        };
+        let decided_at = match &last.state {
+            Some(IntentState::Included { block } | IntentState::Published { block }) => Some(block.0),
+            _ => None,
+        };
+        let why = match (&last.state, &last.intent.supersedes) {
+            (Some(IntentState::Failed { why }), _) => Some(why.clone()),
+            (_, Some((_, why))) => Some(format!("replaces an earlier vector: {why}")),
+            _ => None,
+        };
+        Outcome { decision: crate::words::state(last.state.as_ref()), decided_at, why }
+    }
+}
+
+/// The record that opens the epoch; a file may lack it where its validator was killed just then.
+pub(crate) fn context(segment: &Segment) -> Option<&EpochContext> {
+    segment.records().iter().find_map(|record| match record {
+        Record::EpochOpened(context) => Some(context.as_ref()),
+        _ => None,
+    })
+}
+
+fn opened(context: &EpochContext, records: &[Record]) -> Opened {
+    let judged: BTreeSet<_> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Judged(judged) => Some(judged.who),
+            _ => None,
+        })
+        .collect();
+    let offered = context.state.metagraph.neurons.iter().filter(|neuron| {
+        neuron.hotkey != context.validator
+            && (neuron.axon.is_some() || judged.contains(&neuron.registration()))
+    });
+    Opened {
+        block: context.state.head.number.0,
+        tempo: context.state.schedule.tempo,
+        policy_sha256: Digest::of(&context.policy).to_string(),
+        task_sha256: Digest::of(&context.task).to_string(),
+        miners: offered.count() as u64,
+        software: context.software.clone(),
+    }
+}
+
+/// Epochs in order; each leaves once it and all before it are settled.
+#[derive(Debug)]
+pub(crate) struct Held {
+    queue: VecDeque<HeldEpoch>,
+    /// The most that wait.
+    limit: usize,
+    /// Epochs that were let go unsettled because too many waited.
+    given_up: BTreeSet<Epoch>,
+}
+
+impl Held {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { queue: VecDeque::new(), limit, given_up: BTreeSet::new() }
+    }
+
+    /// Takes in what an epoch's file says of vectors of earlier epochs.
+    pub(crate) fn hear(&mut self, segment: &Segment) -> Result<(), ExportError> {
+        let told_in = segment.header().epoch;
+        for record in segment.records() {
+            let Record::IntentUpdate(update) = record else { continue };
+            if update.epoch == told_in {
+                continue;
+            }
+            if self.given_up.contains(&update.epoch) {
+                return Err(ExportError::LateNews { of: update.epoch, told_in });
+            }
+            if let Ok(at) = self.queue.binary_search_by_key(&update.epoch, |held| held.row.epoch) {
+                self.queue[at].hear(update);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push(&mut self, epoch: HeldEpoch) {
+        self.queue.push_back(epoch);
+    }
+
+    /// The next epoch whose rows can be written.
+    pub(crate) fn next_ready(&mut self) -> Option<HeldEpoch> {
+        let settled = self.queue.front()?.is_settled();
+        if !settled && self.queue.len() <= self.limit {
+            return None;
+        }
+        let epoch = self.queue.pop_front()?;
+        if !settled {
+            self.given_up.insert(epoch.row.epoch);
+        }
+        Some(epoch)
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The rest, as it stands: the journal says no more.
+    pub(crate) fn into_rest(self) -> impl Iterator<Item = HeldEpoch> {
+        self.queue.into_iter()
+    }
+}
+
+impl HeldEpoch {
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.is_settled()
+    }
+}

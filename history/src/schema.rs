@@ -1,0 +1,163 @@
+//! The four tables: their columns, names and marks. The tables in the crate's documentation are these.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{LogicalType, Repetition, Type as Physical};
+use parquet::schema::types::{Type, TypePtr};
+
+/// The version of the tables' columns and meanings, written into every file. A reader refuses any other.
+pub const FORMAT_VERSION: &str = "1";
+
+/// Keys in each file's metadata.
+pub(crate) const FORMAT_KEY: &str = "weighhouse.format";
+pub(crate) const TABLE_KEY: &str = "weighhouse.table";
+/// Which export a file is of: tables of different exports are never read together.
+pub(crate) const EXPORT_KEY: &str = "weighhouse.export";
+
+/// One of the exported tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// One row an epoch.
+    Epochs,
+    /// One row a verdict.
+    Judgements,
+    /// One row for each average that an epoch was opened with.
+    Standings,
+    /// One row for each entry of each vector that the validator meant to publish.
+    Weights,
+}
+
+/// A column's type, by its name in Arrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Boolean,
+    Int32,
+    Int64,
+    Float64,
+    Utf8,
+}
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub nullable: bool,
+}
+
+const fn always(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind, nullable: false }
+}
+
+const fn maybe(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind, nullable: true }
+}
+
+const EPOCHS: [Column; 15] = [
+    always("epoch", Kind::Int64),
+    always("netuid", Kind::Int32),
+    always("mechanism", Kind::Int32),
+    always("genesis", Kind::Utf8),
+    always("validator", Kind::Utf8),
+    maybe("block", Kind::Int64),
+    maybe("tempo", Kind::Int32),
+    maybe("policy_sha256", Kind::Utf8),
+    maybe("task_sha256", Kind::Utf8),
+    maybe("miners", Kind::Int64),
+    always("judgements", Kind::Int64),
+    maybe("software", Kind::Utf8),
+    always("decision", Kind::Utf8),
+    maybe("decided_at", Kind::Int64),
+    maybe("why", Kind::Utf8),
+];
+
+const JUDGEMENTS: [Column; 13] = [
+    always("epoch", Kind::Int64),
+    always("round", Kind::Int64),
+    always("uid", Kind::Int32),
+    always("hotkey", Kind::Utf8),
+    always("registered_at", Kind::Int64),
+    always("challenge", Kind::Utf8),
+    always("mark_billionths", Kind::Int64),
+    always("mark", Kind::Float64),
+    always("accepted", Kind::Boolean),
+    always("answered", Kind::Boolean),
+    maybe("latency_us", Kind::Int64),
+    maybe("failure", Kind::Utf8),
+    always("reasons", Kind::Utf8),
+];
+
+const STANDINGS: [Column; 8] = [
+    always("epoch", Kind::Int64),
+    maybe("uid", Kind::Int32),
+    always("hotkey", Kind::Utf8),
+    always("registered_at", Kind::Int64),
+    always("average_billionths", Kind::Int64),
+    always("average", Kind::Float64),
+    always("attempts", Kind::Int64),
+    always("judged_in", Kind::Int64),
+];
+
+const WEIGHTS: [Column; 8] = [
+    always("epoch", Kind::Int64),
+    always("intent", Kind::Utf8),
+    always("uid", Kind::Int32),
+    maybe("hotkey", Kind::Utf8),
+    always("weight", Kind::Int32),
+    always("share", Kind::Float64),
+    always("state", Kind::Utf8),
+    always("superseded", Kind::Boolean),
+];
+
+impl Table {
+    pub const ALL: [Self; 4] = [Self::Epochs, Self::Judgements, Self::Standings, Self::Weights];
+
+    /// The table's name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epochs => "epochs",
+            Self::Judgements => "judgements",
+            Self::Standings => "standings",
+            Self::Weights => "weights",
+        }
+    }
+
+    pub fn path(self, dir: &Path) -> PathBuf {
+        dir.join(format!("{}.parquet", self.name()))
+    }
+
+    /// The columns in order.
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Epochs => &EPOCHS,
+            Self::Judgements => &JUDGEMENTS,
+            Self::Standings => &STANDINGS,
+            Self::Weights => &WEIGHTS,
+        }
+    }
+
+    pub(crate) fn message_type(self) -> TypePtr {
+        let fields = self.columns().iter().map(|column| Arc::new(column.parquet())).collect();
+        let message = Type::group_type_builder(self.name()).with_fields(fields).build();
+        Arc::new(message.expect("a group of columns is a message type"))
+    }
+}
+
+impl Column {
+    fn parquet(&self) -> Type {
+        let (physical, logical) = match self.kind {
+            Kind::Boolean => (Physical::BOOLEAN, None),
+            Kind::Int32 => (Physical::INT32, None),
+            Kind::Int64 => (Physical::INT64, None),
+            Kind::Float64 => (Physical::DOUBLE, None),
+            Kind::Utf8 => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        };
+        let repetition = if self.nullable { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+        Type::primitive_type_builder(self.name, physical)
+            .with_repetition(repetition)
+            .with_logical_type(logical)
+            .build()
+            .expect("the logical type fits the physical one")
+    }
+}

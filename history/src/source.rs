@@ -1,0 +1,91 @@
+//! A journal's folder as a reader sees it who must not disturb its owner: nothing is locked, repaired or written.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use weighhouse_journal::{Defect, Segment, SegmentHeader, segment_name};
+use weighhouse_types::Epoch;
+
+use crate::error::ExportError;
+use crate::export::SEGMENT_BYTES_MAX;
+
+/// The files of one validator's journal.
+#[derive(Debug)]
+pub(crate) struct Source {
+    dir: PathBuf,
+    /// Ascending.
+    pub(crate) epochs: Vec<Epoch>,
+    /// What the first file that was read says of its owner.
+    first: Option<SegmentHeader>,
+}
+
+/// An epoch's whole commits.
+#[derive(Debug)]
+pub(crate) struct EpochFile {
+    pub(crate) segment: Segment,
+    /// Bytes of a last commit that was not whole when they were read.
+    pub(crate) unfinished_bytes: u64,
+}
+
+impl Source {
+    pub(crate) fn open(dir: &Path) -> Result<Self, ExportError> {
+        let list = || -> io::Result<Vec<Epoch>> {
+            let mut epochs = Vec::new();
+            for entry in std::fs::read_dir(dir)? {
+                epochs.extend(entry?.file_name().to_str().and_then(epoch_of));
+            }
+            Ok(epochs)
+        };
+        let mut epochs = list().map_err(|source| ExportError::Io {
+            file: dir.to_owned(),
+            doing: "list the journal's folder",
+            source,
+        })?;
+        if epochs.is_empty() {
+            return Err(ExportError::NoJournal { dir: dir.to_owned() });
+        }
+        epochs.sort_unstable();
+        Ok(Self { dir: dir.to_owned(), epochs, first: None })
+    }
+
+    pub(crate) fn read(&mut self, epoch: Epoch) -> Result<EpochFile, ExportError> {
+        let file = self.dir.join(segment_name(epoch));
+        let bytes = self.bytes(&file)?;
+        let read = match Segment::read(&bytes) {
+            // The owner may be in the midst of a commit, or have been killed in it: only the last file can be so.
+            Err(error) if error.cause == Defect::BatchCutShort && self.epochs.last() == Some(&epoch) => {
+                let whole = usize::try_from(error.offset).ok().and_then(|offset| bytes.get(..offset));
+                let unfinished_bytes = (bytes.len() as u64).saturating_sub(error.offset);
+                Segment::read(whole.unwrap_or(&bytes)).map(|segment| EpochFile { segment, unfinished_bytes })
+            }
+            read => read.map(|segment| EpochFile { segment, unfinished_bytes: 0 }),
+        };
+        let read = read.map_err(|source| ExportError::Damaged { file: file.clone(), source })?;
+        let found = *read.segment.header();
+        let first = *self.first.get_or_insert(found);
+        let expected = SegmentHeader { epoch, ..first };
+        if found != expected {
+            let (expected, found) = (Box::new(expected), Box::new(found));
+            return Err(ExportError::OtherOwner { file, expected, found });
+        }
+        Ok(read)
+    }
+
+    fn bytes(&self, file: &Path) -> Result<Vec<u8>, ExportError> {
+        let fail = |source| ExportError::Io { file: file.to_owned(), doing: "read the journal", source };
+        let mut bytes = Vec::new();
+        let opened = File::open(file).map_err(fail)?;
+        opened.take(SEGMENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
+        if bytes.len() as u64 > SEGMENT_BYTES_MAX {
+            return Err(ExportError::TooLarge { file: file.to_owned() });
+        }
+        Ok(bytes)
+    }
+}
+
+/// `None` for every other file that may lie in the folder.
+fn epoch_of(name: &str) -> Option<Epoch> {
+    let epoch = Epoch(name.strip_prefix("epoch-")?.strip_suffix(".wj")?.parse().ok()?);
+    (segment_name(epoch) == name).then_some(epoch)
+}

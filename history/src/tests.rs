@@ -1,0 +1,5 @@
+mod export;
+#[cfg(feature = "sql")]
+mod query;
+mod sample;
+mod schema;

@@ -1,0 +1,55 @@
+//! Recorded enums as the words that stand in the tables. They are part of the format: a query compares with them.
+
+use weighhouse_types::{Failure, IntentState, Reason};
+
+/// Several reasons of one judgement, joined.
+pub(crate) fn reasons(reasons: &[Reason]) -> String {
+    reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
+}
+
+fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Conforms { items } => format!("conforms: {items} items"),
+        Reason::Deviates { items, outside, worst } => {
+            format!("deviates: {outside} of {items} items outside, item {worst} most")
+        }
+        Reason::Skill { answer, reference } => format!("skill: {answer} to the reference's {reference}"),
+        Reason::BelowReference { answer, reference } => {
+            format!("below reference: {answer} to its {reference}")
+        }
+        Reason::Malformed { item, what } => format!("malformed: item {item}: {what}"),
+        Reason::Silent { failure: why } => format!("silent: {}", failure(why)),
+    }
+}
+
+/// Why nothing judgeable came back.
+pub(crate) fn first_failure(reasons: &[Reason]) -> Option<String> {
+    reasons.iter().find_map(|reason| match reason {
+        Reason::Silent { failure: why } => Some(failure(why)),
+        _ => None,
+    })
+}
+
+fn failure(failure: &Failure) -> String {
+    match failure {
+        Failure::NoAxon => "no axon".to_owned(),
+        Failure::Unreachable => "unreachable".to_owned(),
+        Failure::DeadlineExceeded => "deadline exceeded".to_owned(),
+        Failure::Status { code } => format!("grpc status {code}"),
+        Failure::Oversized => "oversized".to_owned(),
+        Failure::Undecodable => "undecodable".to_owned(),
+        Failure::BadSignature => "bad signature".to_owned(),
+    }
+}
+
+/// Where an intent stands; `None` for one that was written and never handed to the chain.
+pub(crate) fn state(state: Option<&IntentState>) -> &'static str {
+    match state {
+        None => "intended",
+        Some(IntentState::Signed { .. }) => "signed",
+        Some(IntentState::Included { .. }) => "included",
+        Some(IntentState::Published { .. }) => "published",
+        Some(IntentState::Expired) => "expired",
+        Some(IntentState::Failed { .. }) => "failed",
+    }
+}

@@ -1,0 +1,129 @@
+//! What the attack matrix says of a policy, in one sentence.
+//!
+//! An attack pays if its profit exceeds that of honest work by more than chance explains; it does not if the opposite is
+//! as certain; between the two the report says that it doesn't know.
+
+use super::number::{percent, precise};
+use super::{Data, Row};
+
+/// Profit over that of honest work above which attacking pays.
+pub const PAR: f64 = 1.0;
+
+/// Share of attacking miners up to which a policy answers for it.
+pub const FRACTION_MAX: f64 = 0.4;
+
+/// Whether attacking pays. Ascending by how bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Nothing to judge by.
+    Unknown,
+    /// The whole confidence interval is at most par.
+    Loses,
+    /// Par lies within it.
+    Unclear,
+    /// All of it is above par.
+    Pays,
+}
+
+/// One policy's worst detectable attack, up to [`FRACTION_MAX`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub policy: String,
+    pub worst: Option<Row>,
+    pub standing: Standing,
+}
+
+impl Row {
+    /// Whether this attack pays. Without a confidence interval the ratio decides alone.
+    pub fn standing(&self) -> Standing {
+        let Some(ratio) = self.profit_ratio.filter(|ratio| ratio.is_finite()) else {
+            return Standing::Unknown;
+        };
+        let [least, most] = self.interval().unwrap_or([ratio, ratio]);
+        if least > PAR {
+            Standing::Pays
+        } else if most > PAR {
+            Standing::Unclear
+        } else {
+            Standing::Loses
+        }
+    }
+
+    /// The confidence interval, if it is one.
+    pub fn interval(&self) -> Option<[f64; 2]> {
+        self.ci95.filter(|[least, most]| least.is_finite() && most.is_finite() && least <= most)
+    }
+
+    /// A policy answers for detectable attacks up to [`FRACTION_MAX`].
+    pub fn counts(&self) -> bool {
+        // 0.1 * 4 is a little more than 0.4.
+        self.detectable && self.fraction <= FRACTION_MAX + 1e-9
+    }
+}
+
+impl Verdict {
+    /// In words.
+    pub fn sentence(&self) -> String {
+        let Some(worst) = &self.worst else {
+            return "No detectable attack was tried.".to_owned();
+        };
+        let Row { attack, .. } = worst;
+        let (ratio, bad) = (precise(worst.profit_ratio), percent(Some(worst.fraction)));
+        match self.standing {
+            Standing::Unknown => "No detectable attack has a profit to compare.".to_owned(),
+            Standing::Loses => {
+                let limit = percent(Some(FRACTION_MAX));
+                format!("No detectable attack pays, up to {limit} bad miners.")
+            }
+            Standing::Unclear => {
+                format!("Too close to call: {attack} earns {ratio} × honest work at {bad} bad miners.")
+            }
+            Standing::Pays => {
+                format!("Attacking pays: {attack} earns {ratio} × honest work at {bad} bad miners.")
+            }
+        }
+    }
+}
+
+impl Data {
+    /// The matrix's policies in the order in which they appear.
+    pub fn policies(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for row in &self.matrix {
+            if !names.contains(&row.policy.as_str()) {
+                names.push(&row.policy);
+            }
+        }
+        names
+    }
+
+    /// One verdict per policy of the matrix.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        let judged = |policy: &str| {
+            let rows = self.matrix.iter().filter(|row| row.policy == policy && row.counts());
+            let worst = worst(rows).cloned();
+            let standing = worst.as_ref().map_or(Standing::Unknown, Row::standing);
+            Verdict { policy: policy.to_owned(), worst, standing }
+        };
+        self.policies().into_iter().map(judged).collect()
+    }
+
+    /// Figures that meet their goal, and figures that have one.
+    pub fn goals(&self) -> (usize, usize) {
+        let met: Vec<bool> = self.figures.iter().filter_map(super::Figure::met).collect();
+        (met.iter().filter(|met| **met).count(), met.len())
+    }
+}
+
+/// The row that pays most certainly, then the one that pays most; the first of equals.
+pub(super) fn worst<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
+    let key = |row: &Row| (row.standing(), row.profit_ratio.unwrap_or(f64::NEG_INFINITY));
+    rows.fold(None, |worst, row| match worst {
+        Some(other) => {
+            let ((standing, ratio), (most, largest)) = (key(row), key(other));
+            let above = standing.cmp(&most).then(ratio.total_cmp(&largest)).is_gt();
+            Some(if above { row } else { other })
+        }
+        None => Some(row),
+    })
+}

@@ -1,0 +1,135 @@
+use std::cell::Cell;
+
+use super::statistics::{correlation, detections, deviation, mean, median, rounded};
+use super::*;
+use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY};
+use weighhouse_models::Builtin;
+
+const FEW: u32 = 40;
+
+fn task(file: &str, scope: Scope) -> Task {
+    let file = ["private", "shared"].iter().fold(file.to_owned(), |file, old| {
+        file.replace(&format!("scope = \"{old}\""), &format!("scope = \"{}\"", scope.name()))
+    });
+    Task::load(file.as_bytes(), Builtin::Reference.bytes()).expect("task")
+}
+
+/// A clock on which everything takes a second.
+fn profile(task: &Task, challenges: u32) -> Result<Profile, MeasureError> {
+    let reference = Builtin::Reference.bytes();
+    let readings = Cell::new(0);
+    let cpu = || {
+        readings.set(readings.get() + 1);
+        Duration::from_secs(readings.get())
+    };
+    let mut done = 0;
+    let measurement = Measurement { name: "digits", task, reference, challenges, seed: 7 };
+    let profile = measurement.run(&cpu, &mut |progress| done = progress.done)?;
+    assert_eq!(done, challenges);
+    Ok(profile)
+}
+
+fn of<'a>(profile: &'a Profile, persona: Persona) -> &'a Measured {
+    profile.persona.iter().find(|measured| measured.name == persona.name()).expect("all are measured")
+}
+
+#[test]
+fn in_conformance_only_the_agreed_model_is_paid() {
+    let profile = profile(&task(DIGITS_CONFORMANCE, Scope::Private), FEW).expect("measured");
+    assert_eq!((profile.paid, profile.scope, profile.persona.len()), ("conformance", "private", 13));
+    let honest = of(&profile, Persona::Honest);
+    assert_eq!((honest.mean, honest.deviation, honest.rejected, honest.detections), (1.0, 0.0, 0.0, None));
+    for measured in profile.persona.iter().filter(|measured| measured.name != "honest") {
+        assert!(measured.mean <= 0.0 && measured.rejected == 1.0, "{measured:?}");
+        assert!(measured.detections.is_some_and(|challenges| challenges <= 2), "{measured:?}");
+    }
+}
+
+#[test]
+fn in_quality_the_better_model_earns_more_and_whoever_runs_none_earns_nothing() {
+    let profile = profile(&task(DIGITS_QUALITY, Scope::Shared), FEW).expect("measured");
+    let mean = |persona| of(&profile, persona).mean;
+    assert!(mean(Persona::Better) > mean(Persona::Honest) && mean(Persona::Honest) > mean(Persona::Weak));
+    for persona in [Persona::Random, Persona::Lazy, Persona::Cached, Persona::Nan, Persona::Silent] {
+        let measured = of(&profile, persona);
+        assert!(measured.mean <= 0.0 && measured.rejected == 1.0, "{measured:?}");
+    }
+    assert_eq!((mean(Persona::Nan), mean(Persona::Silent)), (0.0, 0.0));
+    assert_eq!(of(&profile, Persona::Honest).detections, None);
+}
+
+#[test]
+fn marks_on_shared_challenges_go_together_and_on_private_ones_they_do_not() {
+    let shared = profile(&task(DIGITS_QUALITY, Scope::Shared), FEW).expect("measured");
+    let private = profile(&task(DIGITS_QUALITY, Scope::Private), FEW).expect("measured");
+    for persona in [Persona::Honest, Persona::Better, Persona::Lazy] {
+        assert_eq!(of(&shared, persona).correlation, 1.0, "{}", persona.name());
+        assert!(of(&private, persona).correlation.abs() < 0.6, "{}", persona.name());
+    }
+    let twins = [Persona::Noise, Persona::Mirror].map(|persona| of(&shared, persona).correlation);
+    assert_eq!(twins[0], twins[1]);
+    assert!(of(&shared, Persona::Silent).correlation == 0.0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_profile_and_costs_are_the_clocks() {
+    let task = task(DIGITS_CONFORMANCE, Scope::Shared);
+    let one = profile(&task, FEW).expect("measured");
+    assert_eq!(one, profile(&task, FEW).expect("measured again"));
+    assert_eq!(one.cost, Cost { answer: 0.025, reference: 0.025, judge: 0.025 });
+    assert!(one.persona.iter().all(|measured| measured.cost == 1.0));
+}
+
+#[test]
+fn too_few_and_too_many_challenges_are_refused() {
+    let task = task(DIGITS_CONFORMANCE, Scope::Private);
+    for challenges in [0, 19, 100_001] {
+        assert_eq!(profile(&task, challenges), Err(MeasureError::Challenges { challenges }));
+    }
+}
+
+#[test]
+fn twins_mirror_each_other_about_the_reference() {
+    let task = task(DIGITS_QUALITY, Scope::Shared);
+    let challenge = task.challenge(&[5; 32]);
+    let request = task.request(&challenge, String::new());
+    let rows = |persona| {
+        let mut miner = Answerer::new(persona, Builtin::Reference.bytes(), &request, 3).expect("miner");
+        let answers = miner.answers(std::slice::from_ref(&request)).expect("answers");
+        answers[0].as_ref().expect("answered").outputs[0].to_f32().expect("numbers")
+    };
+    let (honest, noise, mirror) = (rows(Persona::Honest), rows(Persona::Noise), rows(Persona::Mirror));
+    assert_ne!(noise, mirror);
+    let ratio = |row: usize, class: usize, values: &[f32]| {
+        f64::from(values[row * 10 + class]) / f64::from(honest[row * 10 + class])
+    };
+    for row in 0..challenge.items() {
+        // Up to one factor a row, what one is multiplied by the other is divided by.
+        let product = |class| ratio(row, class, &noise) * ratio(row, class, &mirror);
+        assert!((0..10).all(|class| (product(class) / product(0) - 1.0).abs() < 1e-4), "row {row}");
+    }
+}
+
+#[test]
+fn figures_are_what_the_textbook_says() {
+    let values = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0];
+    assert_eq!(mean(&values), 5.0);
+    assert!((deviation(&values) - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
+    assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+    let reversed: Vec<f64> = values.iter().map(|value| -value).collect();
+    assert!((correlation(&values, &reversed) + 1.0).abs() < 1e-12);
+    assert_eq!(correlation(&values, &[0.1; 8]), 0.0);
+    assert_eq!((rounded(0.123_456_78, 3), rounded(-0.0, 3), rounded(98_765.0, 2)), (0.123, 0.0, 99_000.0));
+}
+
+#[test]
+fn detections_follow_the_formula_and_end_where_nothing_can_be_told() {
+    // Deviation 1 on both sides and means 1 apart: (3.7190 + 2.3263)^2 = 36.55.
+    let around =
+        |mean: f64| [mean - 1.0, mean + 1.0, mean - 1.0, mean + 1.0].map(|value| value * 0.75_f64.sqrt());
+    let apart = |mean: f64| detections(&around(0.0), &around(mean));
+    assert_eq!(apart(1.0 / 0.75_f64.sqrt()), Some(37));
+    assert_eq!(apart(-0.1 / 0.75_f64.sqrt()), Some(3_655));
+    assert_eq!((apart(0.0), apart(1e-4)), (None, None));
+    assert_eq!(detections(&[1.0; 9], &[-1.0; 9]), Some(1));
+}
