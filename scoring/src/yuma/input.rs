@@ -149,5 +149,5 @@ impl RowChecks {
 /// True if each uid is larger than the one before. Looks at all pairs, so that it goes several at a time.
 pub(super) fn ascends(row: &[(u16, u16)]) -> bool {
     let later = row.get(1..).unwrap_or_default();
-    row.iter().zip(later).fold(true, |ascends, (one, next)| ascends & (one.0 < next.0))
+    row.iter().zip(later).fold(0_u32, |falls, (one, next)| falls | u32::from(one.0 >= next.0)) == 0
 }
