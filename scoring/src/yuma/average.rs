@@ -1,26 +1,29 @@
 //! The moving average of bonds, under both arithmetics that it may need.
 
-use super::exact::{Bits, Divisor, ONE, product};
+use super::exact::{Bits, Divisor, ONE, product, product_below_one};
 use super::input::EpochInput;
 use crate::fixed::{I32F32, I64F64};
 
-/// How bonds are averaged and added up. All numbers are non-negative.
+/// How bonds are averaged, added up and paid. All numbers are non-negative.
 pub(super) trait Average: Copy {
     /// alpha x `bought` + (1 - alpha) x `old`, or 0 where that is negative. Both are at most 1.
     fn of(self, bought: Bits, old: Bits) -> Bits;
     fn sum(self, a: Bits, b: Bits) -> Bits;
     /// `part` of a sum that it went into, or of the largest.
     fn share(self, divisor: Divisor, part: Bits) -> Bits;
+    /// The part of an incentive that a share earns.
+    fn earned(self, share: Bits, incentive: Bits) -> Bits;
 }
 
-/// For an alpha between 0 and 1, which leaves every average at most 1.
+/// For an alpha and incentives between 0 and 1 and below it. Averages are at most 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounded {
     alpha: Bits,
     kept: Bits,
 }
 
-/// For a bonds moving average above 1, which no chain has, but which fits its storage.
+/// For all others: for a sole miner, for bonds that don't move or don't last, and for a bonds moving average above 1, which
+/// no chain has, but which fits its storage.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Saturating {
     alpha: I32F32,
@@ -35,12 +38,12 @@ pub(super) fn fixed_alpha(input: &EpochInput) -> I32F32 {
 }
 
 impl Bounded {
-    /// For sums and shares only.
-    pub(super) const ANY: Self = Self { alpha: 0, kept: ONE };
-
-    pub(super) fn new(alpha: I32F32) -> Option<Self> {
+    pub(super) fn new(alpha: I32F32, incentives: &[Bits]) -> Option<Self> {
         let alpha = Bits::try_from(alpha.to_bits()).ok()?;
-        Some(Self { alpha, kept: ONE.checked_sub(alpha)? })
+        let kept = ONE.checked_sub(alpha)?;
+        let below_one = |factor: Bits| factor < ONE;
+        (below_one(alpha) && below_one(kept) && incentives.iter().copied().all(below_one))
+            .then_some(Self { alpha, kept })
     }
 }
 
@@ -52,7 +55,7 @@ impl Saturating {
 
 impl Average for Bounded {
     fn of(self, bought: Bits, old: Bits) -> Bits {
-        product(bought, self.alpha).wrapping_add(product(old, self.kept))
+        product_below_one(bought, self.alpha).wrapping_add(product_below_one(old, self.kept))
     }
 
     fn sum(self, a: Bits, b: Bits) -> Bits {
@@ -61,6 +64,10 @@ impl Average for Bounded {
 
     fn share(self, divisor: Divisor, part: Bits) -> Bits {
         divisor.share(part)
+    }
+
+    fn earned(self, share: Bits, incentive: Bits) -> Bits {
+        product_below_one(share, incentive)
     }
 }
 
@@ -77,5 +84,9 @@ impl Average for Saturating {
 
     fn share(self, divisor: Divisor, part: Bits) -> Bits {
         divisor.share_of_any(part)
+    }
+
+    fn earned(self, share: Bits, incentive: Bits) -> Bits {
+        product(share, incentive)
     }
 }

@@ -3,7 +3,7 @@
 use super::average::Average;
 use super::cells::{Cells, Span};
 use super::consensus::Clipped;
-use super::exact::{Bits, Divisor, ONE, product, share_to_u16, u16_ratio};
+use super::exact::{Bits, Divisor, ONE, share_to_u16, u16_ratio};
 
 /// The new bonds of an epoch.
 #[derive(Debug, Default)]
@@ -42,7 +42,6 @@ pub(super) struct Ledger<'a> {
 
 impl Bonds {
     pub(super) fn clear(&mut self, uids: usize) {
-        self.bonds.clear();
         self.miners.clear();
         let nothing = Divisor::new(0);
         self.miners.resize(uids, Miner { bought: nothing, old: nothing, sum: 0, largest: 0 });
@@ -55,15 +54,14 @@ impl Bonds {
             miner.old = Divisor::new(sums.old);
         }
         let miners = &mut self.miners[..];
-        for span in &cells.spans {
-            let row = span.of(&cells.columns).iter().zip(span.of(&cells.old)).zip(span.of(&clipped.bought));
-            self.bonds.extend(row.map(|((&column, &old), &bought)| {
-                let miner = &mut miners[usize::from(column)];
-                let bond = average.of(miner.bought.share(bought), miner.old.share(old.into()));
-                miner.sum = average.sum(miner.sum, bond);
-                miner.largest = miner.largest.max(bond);
-                bond
-            }));
+        self.bonds.resize(cells.columns.len(), 0);
+        let all = cells.columns.iter().zip(&cells.old).zip(&clipped.bought).zip(&mut self.bonds);
+        for (((&column, &old), &bought), cell) in all {
+            let miner = &mut miners[usize::from(column)];
+            let bond = average.of(miner.bought.share(bought), miner.old.share(old.into()));
+            miner.sum = average.sum(miner.sum, bond);
+            miner.largest = miner.largest.max(bond);
+            *cell = bond;
         }
         self.hold(average, &clipped.incentive);
         let upscaled = |holding: &Holding, _, share| share_to_u16(holding.largest_share.share(share));
@@ -73,13 +71,14 @@ impl Bonds {
     /// Yuma 3: bonds are proportions per pair of validator and miner, and stake enters only in the dividends.
     pub(super) fn yuma3(&mut self, average: impl Average, cells: &Cells, clipped: &Clipped, ledger: Ledger<'_>) {
         let miners = &mut self.miners[..];
-        let all = cells.columns.iter().zip(&cells.old).zip(&clipped.bought);
-        self.bonds.extend(all.map(|((&column, &old), &bought)| {
+        self.bonds.resize(cells.columns.len(), 0);
+        let all = cells.columns.iter().zip(&cells.old).zip(&clipped.bought).zip(&mut self.bonds);
+        for (((&column, &old), &bought), cell) in all {
+            let miner = &mut miners[usize::from(column)];
             let bond = average.of(bought, u16_ratio(old));
-            let sum = &mut miners[usize::from(column)].sum;
-            *sum = average.sum(*sum, bond);
-            bond
-        }));
+            miner.sum = average.sum(miner.sum, bond);
+            *cell = bond;
+        }
         self.store_yuma3(average, &cells.spans, &cells.columns, &clipped.incentive, ledger);
     }
 
@@ -118,29 +117,21 @@ impl Bonds {
         ledger.earned.clear();
         ledger.earned.resize(self.holdings.len(), 0);
         ledger.new_bonds.iter_mut().for_each(Vec::clear);
-        for span in spans {
+        let holdings = &self.holdings[..];
+        for &span in spans {
             let cells = span.of(columns).iter().zip(span.of(&self.bonds));
-            let mut earned: Bits = 0;
-            if !ledger.new_permits[span.uid] {
-                for (&column, &bond) in cells {
-                    let holding = &self.holdings[usize::from(column)];
-                    let share = average.share(holding.sum, bond);
-                    earned = earned.wrapping_add(product(share, holding.incentive));
-                }
-                ledger.earned[span.uid] = earned;
-                continue;
-            }
             let row = &mut ledger.new_bonds[span.uid];
             row.resize(span.end - span.start, (0, 0));
             let mut length = 0;
+            let mut earned: Bits = 0;
             for (&column, &bond) in cells {
-                let holding = &self.holdings[usize::from(column)];
+                let holding = &holdings[usize::from(column)];
                 let share = average.share(holding.sum, bond);
-                earned = earned.wrapping_add(product(share, holding.incentive));
+                earned = earned.wrapping_add(average.earned(share, holding.incentive));
                 row[length] = (column, stored(holding, bond, share));
                 length += usize::from(bond != 0);
             }
-            row.truncate(length);
+            row.truncate(if ledger.new_permits[span.uid] { length } else { 0 });
             ledger.earned[span.uid] = earned;
         }
     }

@@ -135,7 +135,7 @@ impl Cells {
 }
 
 fn same_columns(one: &[(u16, u16)], other: &[(u16, u16)]) -> bool {
-    one.iter().zip(other).fold(true, |same, (one, other)| same & (one.0 == other.0))
+    one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one.0 ^ other.0)) == 0
 }
 
 fn ascending<'a>(row: &'a [(u16, u16)], sorted: &'a mut Vec<(u16, u16)>) -> &'a [(u16, u16)] {

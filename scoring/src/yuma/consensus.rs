@@ -1,7 +1,7 @@
 //! Weights above consensus are clipped to it; what is left pays miners, and decides what bonds are bought with.
 
 use super::cells::{Cells, Span};
-use super::exact::{Bits, ONE, normalize, product};
+use super::exact::{Bits, ONE, normalize, product, product_below_one};
 
 /// What bonds are bought with: the weight moved towards the clipped weight by the bonds penalty.
 #[derive(Clone, Copy, Debug)]
@@ -71,17 +71,25 @@ impl Clipped {
         self.miners.extend(consensus.iter().map(|&consensus| Miner { consensus, ..Miner::default() }));
         self.trust.clear();
         self.trust.resize(consensus.len(), 0);
-        self.bought.clear();
-        for span in &cells.spans {
+        self.bought.resize(cells.columns.len(), 0);
+        for &span in &cells.spans {
             let stake = stake[span.uid];
-            self.trust[span.uid] = match (bond_weight, by_stake) {
-                (BondWeight::Clipped, false) => self.clip(cells, *span, stake, |_, clipped, _| clipped),
-                (BondWeight::Clipped, true) => self.clip(cells, *span, stake, |_, _, ranked| ranked),
-                (_, false) => self.clip(cells, *span, stake, |weight, clipped, _| bond_weight.of(weight, clipped)),
-                (_, true) => {
-                    let bought = |weight, clipped, _| product(bond_weight.of(weight, clipped), stake);
-                    self.clip(cells, *span, stake, bought)
+            self.trust[span.uid] = match (bond_weight, by_stake, stake) {
+                (BondWeight::Clipped, true, ..ONE) => {
+                    self.clip(cells, span, |_, clipped| {
+                        let ranked = product_below_one(clipped, stake);
+                        (ranked, ranked)
+                    })
                 }
+                (_, true, _) => self.clip(cells, span, |weight, clipped| {
+                    (product(clipped, stake), product(bond_weight.of(weight, clipped), stake))
+                }),
+                (BondWeight::Clipped, false, ..ONE) => {
+                    self.clip(cells, span, |_, clipped| (product_below_one(clipped, stake), clipped))
+                }
+                (_, false, _) => self.clip(cells, span, |weight, clipped| {
+                    (product(clipped, stake), bond_weight.of(weight, clipped))
+                }),
             };
         }
         self.incentive.clear();
@@ -89,27 +97,21 @@ impl Clipped {
         normalize(&mut self.incentive);
     }
 
-    /// One row. `bought` takes the weight, the clipped weight and its product with the stake.
-    fn clip(
-        &mut self,
-        cells: &Cells,
-        Span { start, end, .. }: Span,
-        stake: Bits,
-        bought: impl Fn(Bits, Bits, Bits) -> Bits,
-    ) -> Bits {
+    /// Adds up one row and returns its trust. `buy` makes the rank and what is bought from a weight and the clipped weight.
+    fn clip(&mut self, cells: &Cells, span: Span, buy: impl Fn(Bits, Bits) -> (Bits, Bits)) -> Bits {
+        let miners = &mut self.miners[..];
+        let row = span.of(&cells.columns).iter().zip(span.of(&cells.weights)).zip(span.of(&cells.old));
         let mut trust: Bits = 0;
-        let row = cells.columns[start..end].iter().zip(&cells.weights[start..end]).zip(&cells.old[start..end]);
-        self.bought.extend(row.map(|((&column, &weight), &old)| {
-            let miner = &mut self.miners[usize::from(column)];
+        for (((&column, &weight), &old), cell) in row.zip(&mut self.bought[span.start..span.end]) {
+            let miner = &mut miners[usize::from(column)];
             let clipped = weight.min(miner.consensus);
-            let ranked = product(clipped, stake);
-            let bought = bought(weight, clipped, ranked);
+            let (ranked, bought) = buy(weight, clipped);
             trust = trust.wrapping_add(clipped);
             miner.rank = miner.rank.wrapping_add(ranked);
             miner.bought = miner.bought.wrapping_add(bought);
             miner.old = miner.old.wrapping_add(old.into());
-            bought
-        }));
+            *cell = bought;
+        }
         trust
     }
 }

@@ -13,18 +13,14 @@ pub(super) fn product(a: Bits, b: Bits) -> Bits {
     ((u128::from(a << 31) * u128::from(b << 1)) >> 64) as Bits
 }
 
-/// floor(`proportion` x 65535), for up to 2^15.
-pub(super) fn to_u16(proportion: Bits) -> u16 {
-    u16::try_from(times_u16_max(proportion) >> 32).unwrap_or(u16::MAX)
-}
-
-/// [`to_u16`] of at most 1.
+/// floor(`share` x 65535), for a share of at most 1.
 pub(super) fn share_to_u16(share: Bits) -> u16 {
-    (times_u16_max(share) >> 32) as u16
+    ((share << 16).wrapping_sub(share) >> 32) as u16
 }
 
-fn times_u16_max(number: Bits) -> u64 {
-    (number << 16).wrapping_sub(number)
+/// [`product`] with one factor below 1: at most 2^32 x (2^32 - 1).
+pub(super) fn product_below_one(a: Bits, b: Bits) -> Bits {
+    a.wrapping_mul(b) >> 32
 }
 
 /// `value` / 65535, truncated. 65537 x 65535 is 2^32 - 1, so that the quotient is 65537 and the remainder is `value`,
@@ -69,6 +65,9 @@ impl Divisor {
 
     /// [`Self::share`] of any number up to the divisor.
     pub(super) fn share_of_any(self, number: u64) -> Bits {
+        if number <= ONE {
+            return self.share(number);
+        }
         ((u128::from(number) << 32) / u128::from(self.divisor)) as Bits
     }
 }

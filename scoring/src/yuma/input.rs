@@ -146,8 +146,11 @@ impl RowChecks {
     }
 }
 
-/// True if each uid is larger than the one before. Looks at all pairs, so that it goes several at a time.
+/// True if each uid is larger than the one before. Looks at all pairs and needs only arithmetic, so that it goes several
+/// at a time.
 pub(super) fn ascends(row: &[(u16, u16)]) -> bool {
     let later = row.get(1..).unwrap_or_default();
-    row.iter().zip(later).fold(0_u32, |falls, (one, next)| falls | u32::from(one.0 >= next.0)) == 0
+    // Negative, as the sign bit has it, unless the next is larger by at least 1.
+    let rise = |one: u16, next: u16| u32::from(next).wrapping_sub(u32::from(one)).wrapping_sub(1);
+    row.iter().zip(later).fold(0, |falls, (one, next)| falls | rise(one.0, next.0)) >> 31 == 0
 }

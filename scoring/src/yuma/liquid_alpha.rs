@@ -80,6 +80,7 @@ impl LiquidBonds {
         bond_weight: BondWeight,
     ) {
         let alpha = LiquidAlpha::new(&input.hyperparameters);
+        bonds.bonds.clear();
         self.spans.clear();
         self.columns.clear();
         self.pairs.clear();

@@ -39,8 +39,8 @@ enum Place {
     /// Its median is 0.
     Nowhere,
     Tile {
-        first_row: usize,
-        lane: usize,
+        /// Of its lane's first row.
+        start: usize,
     },
     /// `end` moves on with each entry.
     List {
@@ -120,7 +120,7 @@ impl Medians {
             } else {
                 let at = self.tile_columns.len();
                 self.tile_columns.push(column);
-                Place::Tile { first_row: at / LANES * rows, lane: at % LANES }
+                Place::Tile { start: at / LANES * rows * LANES + at % LANES }
             });
         }
         self.tiles.clear();
@@ -130,6 +130,7 @@ impl Medians {
     }
 
     fn collect(&mut self, cells: &Cells) {
+        let scores = self.tiles.as_flattened_mut();
         let mut row = 0;
         for span in &cells.spans {
             let vote = self.votes[span.uid];
@@ -139,9 +140,7 @@ impl Medians {
             let columns = &cells.columns[span.start..span.end];
             for (&column, &weight) in columns.iter().zip(&cells.weights[span.start..span.end]) {
                 match &mut self.places[usize::from(column)] {
-                    Place::Tile { first_row, lane } => {
-                        self.tiles[*first_row + row][*lane % LANES] = coded(score_of(weight));
-                    }
+                    Place::Tile { start } => scores[*start + row * LANES] = coded(score_of(weight)),
                     Place::List { end, .. } if weight != 0 => {
                         self.lists[*end] = (score_of(weight), vote as u32);
                         *end += 1;

@@ -80,14 +80,15 @@ impl Workspace {
         };
         bonds.clear(input.stake.len());
         let alpha = fixed_alpha(input);
+        let bounded = Bounded::new(alpha, &clipped.incentive);
         let hyper = &input.hyperparameters;
         if hyper.yuma3 && hyper.liquid_alpha && self.consensus.iter().any(|&median| median != 0) {
             liquid_bonds.fill(bonds, input, cells, &self.permits, &self.consensus, bond_weight);
             let LiquidBonds { spans, columns, .. } = liquid_bonds;
-            bonds.store_yuma3(Bounded::ANY, spans, columns, &clipped.incentive, ledger);
+            bonds.store_yuma3(Saturating::new(alpha), spans, columns, &clipped.incentive, ledger);
             return;
         }
-        match (hyper.yuma3, Bounded::new(alpha)) {
+        match (hyper.yuma3, bounded) {
             (false, Some(average)) => bonds.yuma2(average, cells, clipped, ledger),
             (true, Some(average)) => bonds.yuma3(average, cells, clipped, ledger),
             (false, None) => bonds.yuma2(Saturating::new(alpha), cells, clipped, ledger),
