@@ -23,6 +23,7 @@ mod liquid_alpha;
 mod median;
 mod permits;
 mod stake;
+mod tiles;
 mod upscale;
 mod workspace;
 
