@@ -53,16 +53,12 @@ impl Bonds {
             miner.bought = Divisor::new(sums.bought);
             miner.old = Divisor::new(sums.old);
         }
-        let miners = &mut self.miners[..];
-        self.bonds.resize(cells.columns.len(), 0);
-        let all = cells.columns.iter().zip(&cells.old).zip(&clipped.bought).zip(&mut self.bonds);
-        for (((&column, &old), &bought), cell) in all {
-            let miner = &mut miners[usize::from(column)];
+        self.average(cells, clipped, |miner, old, bought| {
             let bond = average.of(miner.bought.share(bought), miner.old.share(old.into()));
             miner.sum = average.sum(miner.sum, bond);
             miner.largest = miner.largest.max(bond);
-            *cell = bond;
-        }
+            bond
+        });
         self.hold(average, &clipped.incentive);
         let upscaled = |holding: &Holding, _, share| share_to_u16(holding.largest_share.share(share));
         self.write(average, &cells.spans, &cells.columns, ledger, upscaled);
@@ -70,15 +66,11 @@ impl Bonds {
 
     /// Yuma 3: bonds are proportions per pair of validator and miner, and stake enters only in the dividends.
     pub(super) fn yuma3(&mut self, average: impl Average, cells: &Cells, clipped: &Clipped, ledger: Ledger<'_>) {
-        let miners = &mut self.miners[..];
-        self.bonds.resize(cells.columns.len(), 0);
-        let all = cells.columns.iter().zip(&cells.old).zip(&clipped.bought).zip(&mut self.bonds);
-        for (((&column, &old), &bought), cell) in all {
-            let miner = &mut miners[usize::from(column)];
+        self.average(cells, clipped, |miner, old, bought| {
             let bond = average.of(bought, u16_ratio(old));
             miner.sum = average.sum(miner.sum, bond);
-            *cell = bond;
-        }
+            bond
+        });
         self.store_yuma3(average, &cells.spans, &cells.columns, &clipped.incentive, ledger);
     }
 
@@ -95,6 +87,15 @@ impl Bonds {
         self.write(average, spans, columns, ledger, |_, bond, _| share_to_u16(bond.min(ONE)));
     }
 
+    /// `mix` takes the old bond and what is bought.
+    fn average(&mut self, cells: &Cells, clipped: &Clipped, mix: impl Fn(&mut Miner, u16, Bits) -> Bits) {
+        self.bonds.resize(cells.columns.len(), 0);
+        for &span in &cells.spans {
+            let made = &mut self.bonds[span.start..span.end];
+            span.make(&cells.columns, &mut self.miners, (&cells.old, &clipped.bought), made, &mix);
+        }
+    }
+
     fn hold(&mut self, average: impl Average, incentive: &[Bits]) {
         self.holdings.clear();
         self.holdings.extend(self.miners.iter().zip(incentive).map(|(miner, &incentive)| {
@@ -107,7 +108,7 @@ impl Bonds {
 
     /// `stored` takes the bond and its share of the miner's bonds.
     fn write(
-        &self,
+        &mut self,
         average: impl Average,
         spans: &[Span],
         columns: &[u16],
@@ -117,22 +118,34 @@ impl Bonds {
         ledger.earned.clear();
         ledger.earned.resize(self.holdings.len(), 0);
         ledger.new_bonds.iter_mut().for_each(Vec::clear);
-        let holdings = &self.holdings[..];
         for &span in spans {
-            let cells = span.of(columns).iter().zip(span.of(&self.bonds));
             let row = &mut ledger.new_bonds[span.uid];
             row.resize(span.end - span.start, (0, 0));
-            let mut length = 0;
             let mut earned: Bits = 0;
-            for (&column, &bond) in cells {
-                let holding = &holdings[usize::from(column)];
+            let mut absent = 0_u64;
+            let cells = (columns, &self.bonds[..]);
+            span.make(columns, &mut self.holdings, cells, row, |holding, column, bond| {
                 let share = average.share(holding.sum, bond);
                 earned = earned.wrapping_add(average.earned(share, holding.incentive));
-                row[length] = (column, stored(holding, bond, share));
-                length += usize::from(bond != 0);
+                absent = absent.wrapping_add(u64::from(bond == 0));
+                (column, stored(holding, bond, share))
+            });
+            if !ledger.new_permits[span.uid] {
+                row.clear();
+            } else if absent != 0 {
+                keep_bonds(row, span.of(&self.bonds));
             }
-            row.truncate(if ledger.new_permits[span.uid] { length } else { 0 });
             ledger.earned[span.uid] = earned;
         }
     }
+}
+
+/// Drops the entries of `row` whose bond is 0.
+fn keep_bonds(row: &mut Vec<(u16, u16)>, bonds: &[Bits]) {
+    let mut length = 0;
+    for (at, &bond) in bonds.iter().enumerate() {
+        row[length] = row[at];
+        length += usize::from(bond != 0);
+    }
+    row.truncate(length);
 }

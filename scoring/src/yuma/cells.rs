@@ -26,11 +26,46 @@ pub(super) struct Span {
     pub(super) uid: usize,
     pub(super) start: usize,
     pub(super) end: usize,
+    /// The first column, if the columns follow on each other without a gap, as in a dense row.
+    pub(super) run: Option<usize>,
 }
 
 impl Span {
+    /// A row with at least one cell.
+    fn new(uid: usize, start: usize, columns: &[u16]) -> Self {
+        let (first, last) = (usize::from(columns[start]), usize::from(columns[columns.len() - 1]));
+        let end = columns.len();
+        Self { uid, start, end, run: (last - first == end - 1 - start).then_some(first) }
+    }
+
     pub(super) fn of<T>(self, cells: &[T]) -> &[T] {
         &cells[self.start..self.end]
+    }
+
+    /// Makes one value per cell from the state of its column and two values of the cell. `made` has
+    /// those of the span, the others those of all cells.
+    #[inline(always)]
+    pub(super) fn make<M, A: Copy, B: Copy, C>(
+        self,
+        columns: &[u16],
+        by_column: &mut [M],
+        (a, b): (&[A], &[B]),
+        made: &mut [C],
+        mut make: impl FnMut(&mut M, A, B) -> C,
+    ) {
+        let cells = self.of(a).iter().zip(self.of(b)).zip(made);
+        match self.run {
+            Some(first) => {
+                for (((&a, &b), made), state) in cells.zip(&mut by_column[first..]) {
+                    *made = make(state, a, b);
+                }
+            }
+            None => {
+                for (((&a, &b), made), &column) in cells.zip(self.of(columns)) {
+                    *made = make(&mut by_column[usize::from(column)], a, b);
+                }
+            }
+        }
     }
 }
 
@@ -78,7 +113,7 @@ impl Cells {
             }
             let start = self.columns.len();
             self.join(weights, bonds);
-            self.spans.push(Span { uid, start, end: self.columns.len() });
+            self.spans.push(Span::new(uid, start, &self.columns));
             self.drop_uncounted(&Counted::of_row(input, uid), youngest, start);
             if youngest >= input.last_step_boundary_block {
                 self.drop_bonds(input, start);

@@ -99,19 +99,18 @@ impl Clipped {
 
     /// Adds up one row and returns its trust. `buy` makes the rank and what is bought from a weight and the clipped weight.
     fn clip(&mut self, cells: &Cells, span: Span, buy: impl Fn(Bits, Bits) -> (Bits, Bits)) -> Bits {
-        let miners = &mut self.miners[..];
-        let row = span.of(&cells.columns).iter().zip(span.of(&cells.weights)).zip(span.of(&cells.old));
         let mut trust: Bits = 0;
-        for (((&column, &weight), &old), cell) in row.zip(&mut self.bought[span.start..span.end]) {
-            let miner = &mut miners[usize::from(column)];
+        let made = &mut self.bought[span.start..span.end];
+        let cells_of_all = (&cells.weights[..], &cells.old[..]);
+        span.make(&cells.columns, &mut self.miners, cells_of_all, made, |miner, weight, old| {
             let clipped = weight.min(miner.consensus);
             let (ranked, bought) = buy(weight, clipped);
             trust = trust.wrapping_add(clipped);
             miner.rank = miner.rank.wrapping_add(ranked);
             miner.bought = miner.bought.wrapping_add(bought);
             miner.old = miner.old.wrapping_add(old.into());
-            *cell = bought;
-        }
+            bought
+        });
         trust
     }
 }

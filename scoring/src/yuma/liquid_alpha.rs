@@ -101,7 +101,7 @@ impl LiquidBonds {
                 bonds.bonds.push(bond);
                 self.columns.push(column);
             }
-            self.spans.push(Span { uid: span.uid, start, end: self.columns.len() });
+            self.spans.push(Span { uid: span.uid, start, end: self.columns.len(), run: None });
             span.of(&cells.columns).iter().for_each(|&column| self.pairs[usize::from(column)] = Pair::default());
         }
     }
