@@ -4,7 +4,7 @@
 //! holds 0 there: only liquid alpha tells a weight of 0 from an absent one, and it looks into the submitted rows.
 
 use super::exact::{Bits, Divisor};
-use super::input::{EpochInput, ascends};
+use super::input::{EpochInput, RowChecks};
 
 /// Cells by column, row after row. All vectors but `spans` have one entry per cell.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Cells {
     submitted: Vec<u16>,
     sorted: [Vec<(u16, u16)>; 2],
 }
+
+type Row<'a> = &'a [(u16, u16)];
 
 /// Where the cells of a uid's row lie.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +102,7 @@ impl<'a> Counted<'a> {
 impl Cells {
     /// Weights of permitted validators, as far as they count, each row divided by its sum; and stored bonds, without
     /// those to miners that registered since the last step.
-    pub(super) fn fill(&mut self, input: &EpochInput, permits: &[bool]) {
+    pub(super) fn fill(&mut self, input: &EpochInput, permits: &[bool], checks: &RowChecks) {
         self.spans.clear();
         self.columns.clear();
         self.weights.clear();
@@ -112,7 +114,7 @@ impl Cells {
                 continue;
             }
             let start = self.columns.len();
-            self.join(weights, bonds);
+            self.join((weights, checks.weights_ascend[uid]), (bonds, checks.bonds_ascend[uid]));
             self.spans.push(Span::new(uid, start, &self.columns));
             self.drop_uncounted(&Counted::of_row(input, uid), youngest, start);
             if youngest >= input.last_step_boundary_block {
@@ -124,18 +126,19 @@ impl Cells {
         }
     }
 
-    /// The union of both rows' columns.
-    fn join(&mut self, weights: &[(u16, u16)], bonds: &[(u16, u16)]) {
+    /// The union of both rows' columns. Each row comes with whether its columns ascend.
+    fn join(&mut self, (weights, weights_ascend): (Row<'_>, bool), (bonds, bonds_ascend): (Row<'_>, bool)) {
         self.submitted.clear();
-        if weights.len() == bonds.len() && same_columns(weights, bonds) && ascends(weights) {
+        if weights_ascend && same_columns(weights, bonds) {
             self.columns.extend(weights.iter().map(|&(column, _)| column));
             self.submitted.extend(weights.iter().map(|&(_, weight)| weight));
             self.old.extend(bonds.iter().map(|&(_, bond)| bond));
             return;
         }
         let Self { sorted: [sorted_weights, sorted_bonds], columns, submitted, old, .. } = self;
-        let mut weights = ascending(weights, sorted_weights).iter().copied().peekable();
-        let mut bonds = ascending(bonds, sorted_bonds).iter().copied().peekable();
+        let weights = if weights_ascend { weights } else { sort(weights, sorted_weights) };
+        let bonds = if bonds_ascend { bonds } else { sort(bonds, sorted_bonds) };
+        let (mut weights, mut bonds) = (weights.iter().copied().peekable(), bonds.iter().copied().peekable());
         loop {
             let column = match (weights.peek(), bonds.peek()) {
                 (Some(&(weighed, _)), Some(&(bonded, _))) => weighed.min(bonded),
@@ -169,14 +172,13 @@ impl Cells {
     }
 }
 
-fn same_columns(one: &[(u16, u16)], other: &[(u16, u16)]) -> bool {
-    one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one.0 ^ other.0)) == 0
+fn same_columns(one: Row<'_>, other: Row<'_>) -> bool {
+    // All pairs, without a way out, so that it goes several at a time.
+    one.len() == other.len()
+        && one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one.0 ^ other.0)) == 0
 }
 
-fn ascending<'a>(row: &'a [(u16, u16)], sorted: &'a mut Vec<(u16, u16)>) -> &'a [(u16, u16)] {
-    if ascends(row) {
-        return row;
-    }
+fn sort<'a>(row: Row<'_>, sorted: &'a mut Vec<(u16, u16)>) -> Row<'a> {
     sorted.clear();
     sorted.extend_from_slice(row);
     sorted.sort_unstable();

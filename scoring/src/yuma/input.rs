@@ -102,53 +102,64 @@ impl EpochInput {
         if let Some(uid) = self.owner_uid.filter(|&uid| usize::from(uid) >= uids) {
             return Err(InputError::OwnerOutOfRange { uid, uids });
         }
-        rows.check("weights", &self.weights)?;
-        rows.check("bonds", &self.bonds)
+        let RowChecks { named_by, weights_ascend, bonds_ascend } = rows;
+        check_rows("weights", &self.weights, named_by, weights_ascend)?;
+        check_rows("bonds", &self.bonds, named_by, bonds_ascend)
     }
 }
 
-/// Checks rows without allocating once warm. Rows of ascending uids need no more than a look at their last.
+/// What the check of the rows has found out about them; keeps its buffers.
 #[derive(Debug, Default)]
 pub(super) struct RowChecks {
     /// By uid, the last row that named it.
     named_by: Vec<Option<usize>>,
+    /// By row, whether each uid in it is larger than the one before.
+    pub(super) weights_ascend: Vec<bool>,
+    pub(super) bonds_ascend: Vec<bool>,
 }
 
-impl RowChecks {
-    fn check(&mut self, field: &'static str, rows: &[Vec<(u16, u16)>]) -> Result<(), InputError> {
-        self.named_by.clear();
-        for (row, entries) in rows.iter().enumerate() {
-            let in_range = entries.last().is_none_or(|&(uid, _)| usize::from(uid) < rows.len());
-            if !in_range || !ascends(entries) {
-                self.check_row(field, row, entries, rows.len())?;
-            }
+/// Rows of ascending uids need no more than a look at their last.
+fn check_rows(
+    field: &'static str,
+    rows: &[Vec<(u16, u16)>],
+    named_by: &mut Vec<Option<usize>>,
+    ascend: &mut Vec<bool>,
+) -> Result<(), InputError> {
+    named_by.clear();
+    ascend.clear();
+    for (row, entries) in rows.iter().enumerate() {
+        let ascends = ascends(entries);
+        ascend.push(ascends);
+        let in_range = entries.last().is_none_or(|&(uid, _)| usize::from(uid) < rows.len());
+        if !(ascends && in_range) {
+            named_by.resize(rows.len(), None);
+            check_row(field, row, entries, named_by)?;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn check_row(
-        &mut self,
-        field: &'static str,
-        row: usize,
-        entries: &[(u16, u16)],
-        uids: usize,
-    ) -> Result<(), InputError> {
-        self.named_by.resize(uids, None);
-        for &(uid, _) in entries {
-            let Some(last) = self.named_by.get_mut(usize::from(uid)) else {
-                return Err(InputError::UidOutOfRange { field, row, uid, uids });
-            };
-            if last.replace(row) == Some(row) {
-                return Err(InputError::DuplicateUid { field, row, uid });
-            }
+fn check_row(
+    field: &'static str,
+    row: usize,
+    entries: &[(u16, u16)],
+    named_by: &mut [Option<usize>],
+) -> Result<(), InputError> {
+    let uids = named_by.len();
+    for &(uid, _) in entries {
+        let Some(last) = named_by.get_mut(usize::from(uid)) else {
+            return Err(InputError::UidOutOfRange { field, row, uid, uids });
+        };
+        if last.replace(row) == Some(row) {
+            return Err(InputError::DuplicateUid { field, row, uid });
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// True if each uid is larger than the one before. Looks at all pairs and needs only arithmetic, so that it goes several
 /// at a time.
-pub(super) fn ascends(row: &[(u16, u16)]) -> bool {
+fn ascends(row: &[(u16, u16)]) -> bool {
     let later = row.get(1..).unwrap_or_default();
     // Negative, as the sign bit has it, unless the next is larger by at least 1.
     let rise = |one: u16, next: u16| u32::from(next).wrapping_sub(u32::from(one)).wrapping_sub(1);

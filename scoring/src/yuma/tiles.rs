@@ -7,7 +7,7 @@ use super::median::{score_of, weight_of};
 /// Columns in a tile.
 const LANES: usize = 16;
 /// Rounds after which few scores are left between the bounds, so that trying the lowest of them pays.
-const HALVINGS: u32 = 9;
+const HALVINGS: u32 = 7;
 
 type Lanes = [i32; LANES];
 

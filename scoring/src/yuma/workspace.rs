@@ -42,7 +42,7 @@ impl Workspace {
         permits::next(&mut self.output.new_permits, &mut self.ranking, rules, input, &self.stake);
         stake::active_stake(&mut self.active_stake, &self.stake, &self.output.active, &self.permits);
 
-        self.cells.fill(input, &self.permits);
+        self.cells.fill(input, &self.permits, &self.row_checks);
         let kappa = u16_ratio(hyper.kappa);
         self.medians.find(&mut self.consensus, &self.cells, &self.active_stake, kappa);
         let bond_weight = BondWeight::new(u16_ratio(hyper.bonds_penalty));
