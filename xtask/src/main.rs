@@ -31,7 +31,7 @@ enum Task {
 
 #[derive(Subcommand, Clone, Copy, Debug)]
 enum Bench {
-    /// One epoch of Yuma consensus, 256 uids and 64 validators, against one percent of a 12 s block
+    /// Epochs of Yuma consensus; the goal is 64 validators and 192 miners, dense, in 300 microseconds
     Yuma,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,

@@ -48,7 +48,13 @@ impl Bonds {
     }
 
     /// Yuma 2: bonds are shares of each miner, bought with stake; they are stored scaled up to each miner's largest.
-    pub(super) fn yuma2(&mut self, average: impl Average, cells: &Cells, clipped: &Clipped, ledger: Ledger<'_>) {
+    pub(super) fn yuma2(
+        &mut self,
+        average: impl Average,
+        cells: &Cells,
+        clipped: &Clipped,
+        ledger: Ledger<'_>,
+    ) {
         for (miner, sums) in self.miners.iter_mut().zip(&clipped.miners) {
             miner.bought = Divisor::new(sums.bought);
             miner.old = Divisor::new(sums.old);
@@ -65,7 +71,13 @@ impl Bonds {
     }
 
     /// Yuma 3: bonds are proportions per pair of validator and miner, and stake enters only in the dividends.
-    pub(super) fn yuma3(&mut self, average: impl Average, cells: &Cells, clipped: &Clipped, ledger: Ledger<'_>) {
+    pub(super) fn yuma3(
+        &mut self,
+        average: impl Average,
+        cells: &Cells,
+        clipped: &Clipped,
+        ledger: Ledger<'_>,
+    ) {
         self.average(cells, clipped, |miner, old, bought| {
             let bond = average.of(bought, u16_ratio(old));
             miner.sum = average.sum(miner.sum, bond);

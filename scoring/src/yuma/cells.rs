@@ -146,7 +146,8 @@ impl Cells {
                 (None, None) => return,
             };
             columns.push(column);
-            submitted.push(weights.next_if(|&(weighed, _)| weighed == column).map_or(0, |(_, weight)| weight));
+            submitted
+                .push(weights.next_if(|&(weighed, _)| weighed == column).map_or(0, |(_, weight)| weight));
             old.push(bonds.next_if(|&(bonded, _)| bonded == column).map_or(0, |(_, bond)| bond));
         }
     }

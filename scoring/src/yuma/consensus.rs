@@ -75,12 +75,10 @@ impl Clipped {
         for &span in &cells.spans {
             let stake = stake[span.uid];
             self.trust[span.uid] = match (bond_weight, by_stake, stake) {
-                (BondWeight::Clipped, true, ..ONE) => {
-                    self.clip(cells, span, |_, clipped| {
-                        let ranked = product_below_one(clipped, stake);
-                        (ranked, ranked)
-                    })
-                }
+                (BondWeight::Clipped, true, ..ONE) => self.clip(cells, span, |_, clipped| {
+                    let ranked = product_below_one(clipped, stake);
+                    (ranked, ranked)
+                }),
                 (_, true, _) => self.clip(cells, span, |weight, clipped| {
                     (product(clipped, stake), product(bond_weight.of(weight, clipped), stake))
                 }),

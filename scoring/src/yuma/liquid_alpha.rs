@@ -102,7 +102,9 @@ impl LiquidBonds {
                 self.columns.push(column);
             }
             self.spans.push(Span { uid: span.uid, start, end: self.columns.len(), run: None });
-            span.of(&cells.columns).iter().for_each(|&column| self.pairs[usize::from(column)] = Pair::default());
+            span.of(&cells.columns)
+                .iter()
+                .for_each(|&column| self.pairs[usize::from(column)] = Pair::default());
         }
     }
 
@@ -115,8 +117,7 @@ impl LiquidBonds {
         }
         let mut furthest = None;
         for &(column, _) in &input.bonds[span.uid] {
-            let current =
-                input.block_at_registration[usize::from(column)] < input.last_step_boundary_block;
+            let current = input.block_at_registration[usize::from(column)] < input.last_step_boundary_block;
             if current && furthest < Some(column) {
                 furthest = Some(column);
                 let pair = &mut self.pairs[usize::from(column)];

@@ -110,6 +110,13 @@ impl Workspace {
             list.clear();
             list.extend(shares.iter().copied().map(share_to_u16));
         }
-        emission::pay(output, input.emission_rao, incentive, &self.dividends, &self.stake, &self.active_stake);
+        emission::pay(
+            output,
+            input.emission_rao,
+            incentive,
+            &self.dividends,
+            &self.stake,
+            &self.active_stake,
+        );
     }
 }

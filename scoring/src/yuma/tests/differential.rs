@@ -11,7 +11,10 @@ fn check(workspace: &mut Workspace, seed: u64, uids: usize, epochs: usize) {
     for number in 0..epochs {
         let expected = plain::epoch(rules, &input);
         let found = workspace.epoch(rules, &input).unwrap();
-        assert!(found == &expected, "seed {seed}, {uids} uids, epoch {number}: {found:#?}, not {expected:#?}");
+        assert!(
+            found == &expected,
+            "seed {seed}, {uids} uids, epoch {number}: {found:#?}, not {expected:#?}"
+        );
         input.validator_permit.clone_from(&found.new_permits);
         workspace.swap_bonds(&mut input);
     }

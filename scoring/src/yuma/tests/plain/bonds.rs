@@ -1,6 +1,5 @@
 //! Bonds: a validator's moving average of what it has put on each miner, and the dividends that they earn.
 
-use crate::yuma::input::EpochInput;
 use super::liquid_alpha::{LiquidAlpha, found_ascending};
 use super::sparse::{
     Row, Sparse, from_integers, inplace_col_max_upscale_sparse, inplace_col_normalize_sparse,
@@ -8,6 +7,7 @@ use super::sparse::{
 };
 use super::vector::inplace_normalize;
 use crate::fixed::{I32F32, I64F64};
+use crate::yuma::input::EpochInput;
 
 /// Bonds as they are stored (before the conversion to u16), and each validator's share of the dividends.
 pub(in crate::yuma::tests) struct Bonded {
@@ -64,7 +64,12 @@ pub(in crate::yuma::tests) fn yuma2(
 }
 
 /// `from` + `ratio` x (`to` - `from`), keeping what is positive; at 0 and 1 the matrices themselves, zeros included.
-pub(in crate::yuma::tests) fn interpolate_sparse(from: &Sparse, to: &Sparse, columns: usize, ratio: I32F32) -> Sparse {
+pub(in crate::yuma::tests) fn interpolate_sparse(
+    from: &Sparse,
+    to: &Sparse,
+    columns: usize,
+    ratio: I32F32,
+) -> Sparse {
     if ratio == I32F32::ZERO {
         return from.clone();
     }

@@ -34,7 +34,11 @@ pub(in crate::yuma::tests) fn weighted_median_col_sparse(
 
 /// The score at which the stake below passes `minority`, found by quick-select with the middle of the list as pivot.
 /// Which of two scores is taken when the stakes meet `minority` exactly depends on these very comparisons.
-pub(in crate::yuma::tests) fn weighted_median(stake: &[I32F32], score: &[I32F32], minority: I32F32) -> I32F32 {
+pub(in crate::yuma::tests) fn weighted_median(
+    stake: &[I32F32],
+    score: &[I32F32],
+    minority: I32F32,
+) -> I32F32 {
     let stake_of = |part: &[usize]| part.iter().map(|&index| stake[index]).sum::<I32F32>();
     let mut part: Vec<usize> = (0..score.len()).collect();
     let mut low = I32F32::ZERO;

@@ -1,8 +1,8 @@
 //! Liquid alpha: how fast a bond moves depends on how far its weight lies from consensus.
 
-use crate::yuma::input::Hyperparameters;
 use super::sparse::Row;
 use crate::fixed::{I32F32, exp_safe};
+use crate::yuma::input::Hyperparameters;
 
 /// The bounds of alpha and the slope of the sigmoid between them.
 pub(in crate::yuma::tests) struct LiquidAlpha {
@@ -23,7 +23,12 @@ impl LiquidAlpha {
 
     /// `low` + sigmoid x (`high` - `low`), where the sigmoid's argument is how far the weight exceeds consensus when
     /// buying, and how far the bond exceeds the weight when selling.
-    pub(in crate::yuma::tests) fn alpha_sigmoid(&self, consensus: I32F32, weight: I32F32, bond: I32F32) -> I32F32 {
+    pub(in crate::yuma::tests) fn alpha_sigmoid(
+        &self,
+        consensus: I32F32,
+        weight: I32F32,
+        bond: I32F32,
+    ) -> I32F32 {
         let distance =
             if weight >= bond { weight.saturating_sub(consensus) } else { bond.saturating_sub(weight) };
         let distance = distance.max(I32F32::ZERO).min(I32F32::ONE);

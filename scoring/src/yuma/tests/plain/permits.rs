@@ -1,7 +1,7 @@
 //! Validator permits: those that govern this epoch, and those that it grants for the next.
 
-use crate::yuma::input::{EpochInput, Rules};
 use crate::fixed::I32F32;
+use crate::yuma::input::{EpochInput, Rules};
 
 /// The stored permits, with the owner's under spec 425.
 pub(in crate::yuma::tests) fn current(rules: Rules, input: &EpochInput) -> Vec<bool> {

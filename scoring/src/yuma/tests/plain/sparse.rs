@@ -21,7 +21,10 @@ pub(in crate::yuma::tests) fn mask_rows_sparse(mask: &[bool], mut matrix: Sparse
 }
 
 /// Drops entries (i, i), except that of `except_index`.
-pub(in crate::yuma::tests) fn mask_diag_sparse_except_index(mut matrix: Sparse, except_index: Option<u16>) -> Sparse {
+pub(in crate::yuma::tests) fn mask_diag_sparse_except_index(
+    mut matrix: Sparse,
+    except_index: Option<u16>,
+) -> Sparse {
     for (index, row) in matrix.iter_mut().enumerate() {
         row.retain(|&(column, _)| usize::from(column) != index || Some(column) == except_index);
     }
@@ -89,7 +92,11 @@ pub(in crate::yuma::tests) fn row_hadamard_sparse(matrix: &Sparse, vector: &[I32
 }
 
 /// `result[j]` = sum over i of `vector[i]` x `matrix[i][j]`, each product floored, in the order of i.
-pub(in crate::yuma::tests) fn matmul_sparse(matrix: &Sparse, vector: &[I32F32], columns: usize) -> Vec<I32F32> {
+pub(in crate::yuma::tests) fn matmul_sparse(
+    matrix: &Sparse,
+    vector: &[I32F32],
+    columns: usize,
+) -> Vec<I32F32> {
     let mut result = vec![I32F32::ZERO; columns];
     for (row, &factor) in matrix.iter().zip(vector) {
         for &(column, value) in row {

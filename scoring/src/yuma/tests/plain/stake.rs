@@ -1,8 +1,8 @@
 //! Who is active, and how much weight each uid's stake has.
 
-use crate::yuma::input::{EpochInput, Rules};
 use super::vector::{inplace_mask_vector, inplace_normalize};
 use crate::fixed::{I32F32, I64F64};
+use crate::yuma::input::{EpochInput, Rules};
 
 /// Active until `activity_cutoff` blocks after the last update, inclusive.
 pub(in crate::yuma::tests) fn active(last_update: &[u64], activity_cutoff: u64, block: u64) -> Vec<bool> {
@@ -23,7 +23,11 @@ pub(in crate::yuma::tests) fn normalized(rules: Rules, input: &EpochInput) -> Ve
 }
 
 /// Shares among the active validators with a permit; zero for all others.
-pub(in crate::yuma::tests) fn active_stake(stake: &[I32F32], active: &[bool], permits: &[bool]) -> Vec<I32F32> {
+pub(in crate::yuma::tests) fn active_stake(
+    stake: &[I32F32],
+    active: &[bool],
+    permits: &[bool],
+) -> Vec<I32F32> {
     let silent: Vec<bool> =
         active.iter().zip(permits).map(|(&active, &permit)| !(active && permit)).collect();
     let mut active_stake = stake.to_vec();

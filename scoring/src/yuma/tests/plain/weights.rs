@@ -1,10 +1,10 @@
 //! Which of the stored weights count in this epoch.
 
-use crate::yuma::input::EpochInput;
 use super::sparse::{
     Sparse, from_integers, inplace_row_normalize_sparse, mask_diag_sparse_except_index, mask_rows_sparse,
     vec_mask_sparse_matrix,
 };
+use crate::yuma::input::EpochInput;
 
 /// Weights of permitted validators, without self-weights (but the owner's) and without those meant for a uid's previous
 /// holder, each row divided by its sum.
