@@ -32,7 +32,7 @@ enum Task {
 
 #[derive(Subcommand, Clone, Copy, Debug)]
 enum Bench {
-    /// One epoch of Yuma consensus, 256 uids and 64 validators, against one percent of a 12 s block
+    /// Epochs of Yuma consensus; the goal is 64 validators and 192 miners, dense, in 300 microseconds
     Yuma,
     /// Simulated epochs of 64 validators and 256 uids a second on one core, against 2,000
     Simulator,
