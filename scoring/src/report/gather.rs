@@ -26,7 +26,8 @@ impl Data {
         let seeds: Vec<_> = outcomes.iter().map(|outcome| outcome.seed.to_string()).collect();
         self.notes.push(Note::new("seeds", seeds.join(", ")));
         self.notes.push(Note::new("epochs", first.epochs.to_string()));
-        self.notes.push(Note::new("CPU-seconds that a TAO is worth", format!("{:.6}", first.rao_value * 1e9)));
+        self.notes
+            .push(Note::new("CPU-seconds that a TAO is worth", format!("{:.6}", first.rao_value * 1e9)));
     }
 
     /// Adds the measured costs and detection rates of a task, once.
@@ -107,7 +108,11 @@ fn figures(outcomes: &[Outcome]) -> Vec<Figure> {
         Figure::new("epochs until a newcomer has its share", over(|run| run.newcomers.epochs_mean), "epochs"),
         Figure::new("the same of the slowest", slowest.map(f64::from), "epochs"),
         Figure::new("emission paid for others' work", over(misdirected), "%"),
-        Figure::new("epochs in which an honest validator abstained", over(|run| Some(run.abstentions as f64)), ""),
+        Figure::new(
+            "epochs in which an honest validator abstained",
+            over(|run| Some(run.abstentions as f64)),
+            "",
+        ),
     ]
 }
 
@@ -166,7 +171,8 @@ fn miners(outcomes: &[Outcome]) -> Table {
 
 /// Means over the runs, by group of validators.
 fn validators(outcomes: &[Outcome]) -> Table {
-    let columns = ["validators", "count", "dividend per stake", "mean vtrust", "cost, CPU-s", "profit, CPU-s"];
+    let columns =
+        ["validators", "count", "dividend per stake", "mean vtrust", "cost, CPU-s", "profit, CPU-s"];
     let row = |group: &ValidatorOutcome| {
         let over = |of: fn(&ValidatorOutcome) -> f64| {
             Entry::from(mean(outcomes.iter(), |run| run.validator_group(&group.name).map(of)))
