@@ -1,6 +1,7 @@
 //! A report's data out of what the simulator leaves behind.
 
-use super::{Data, Distribution, Entry, Figure, Note, Series, Table};
+use super::{Data, Distribution, Entry, Figure, Note, Row, Series, Table};
+use crate::attack::{self, Matrix};
 use crate::sim::{MinerOutcome, Outcome, Profile, ValidatorOutcome};
 
 impl Data {
@@ -28,6 +29,26 @@ impl Data {
         self.notes.push(Note::new("epochs", first.epochs.to_string()));
         self.notes
             .push(Note::new("CPU-seconds that a TAO is worth", format!("{:.6}", first.rao_value * 1e9)));
+    }
+
+    /// An attack matrix with the figures that it rests on.
+    pub fn of_matrix(title: impl Into<String>, matrix: &Matrix) -> Self {
+        let mut data = Self::new(title);
+        let row = |row: &attack::Row| Row {
+            attack: row.attack.clone(),
+            fraction: row.fraction,
+            policy: row.policy.clone(),
+            detectable: row.detectable,
+            profit_ratio: row.profit_ratio,
+            ci95: row.ci95,
+        };
+        data.matrix = matrix.matrix.iter().map(row).collect();
+        data.add_profile(&matrix.profile);
+        let seeds: Vec<_> = matrix.seeds.iter().map(u64::to_string).collect();
+        data.note("seeds", seeds.join(", "));
+        data.note("epochs", matrix.epochs.to_string());
+        data.note("CPU-seconds that a TAO is worth", format!("{:.6}", matrix.rao_value * 1e9));
+        data
     }
 
     /// Adds the measured costs and detection rates of a task, once.

@@ -80,6 +80,7 @@ fn read_policy(path: &Path) -> Result<(Vec<u8>, Valid), Failure> {
 fn named_policy(path: &Path) -> Result<(String, String), Failure> {
     let (bytes, _) = read_policy(path)?;
     let text = String::from_utf8(bytes).exit(Exit::Config, path.display())?;
-    let name = path.file_stem().map_or_else(|| "policy".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let name =
+        path.file_stem().map_or_else(|| "policy".to_owned(), |stem| stem.to_string_lossy().into_owned());
     Ok((name, text))
 }
