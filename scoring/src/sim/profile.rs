@@ -22,7 +22,12 @@ pub const KINDS_MAX: usize = 64;
 pub const HONEST: &str = "honest";
 
 /// Profiles that ship with the software, by name.
-const BUILTIN: [(&str, &str); 0] = [];
+const BUILTIN: [(&str, &str); 4] = [
+    ("digits-conformance-private", include_str!("../../profiles/digits-conformance-private.toml")),
+    ("digits-conformance-shared", include_str!("../../profiles/digits-conformance-shared.toml")),
+    ("digits-quality-private", include_str!("../../profiles/digits-quality-private.toml")),
+    ("digits-quality-shared", include_str!("../../profiles/digits-quality-shared.toml")),
+];
 
 /// What a task pays for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,9 +74,12 @@ pub struct Kind {
     pub cost: f64,
     /// Share of answers with a mark of at most 0: the detection rate per answer.
     pub rejected: f64,
-    /// Mean correlation of its marks with another miner's on the same shared challenges.
+    /// Correlation of the marks of two miners of this kind on the same challenges.
     #[serde(default)]
     pub correlation: f64,
+    /// Challenges after which its mean mark is told from an honest one's; `None`: never. For reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detections: Option<u32>,
 }
 
 /// A measured task.
@@ -121,6 +129,11 @@ impl Profile {
         let profile: Self = config::parse(text)?;
         profile.check()?;
         Ok(profile)
+    }
+
+    /// The names of the profiles that ship with the software.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
     }
 
     /// A profile that ships with the software, by its name.
