@@ -9,7 +9,8 @@
 //! Profit is the value of emission less the cost of answering, of computing power held ready, and of registrations. The
 //! *profit ratio* is all attackers' profit in the attacked world over their profit in the honest one, both summed over
 //! seeds; its confidence interval follows from the seeds' residuals with Student's t. The *honest loss* is the share of
-//! their emission in the absent world that honest miners lack in the attacked one. At fraction 0 a single operator attacks.
+//! their emission in the honest world that the honest miners of both lack in the attacked one; the *displacement* is the
+//! same against the absent world, and counts what attackers earn by honest work as well. At fraction 0 a single operator attacks.
 //! A rao is worth the same CPU-seconds in all worlds: what makes honest work in the base's full subnet cost the base's
 //! `cost_share` of what it earns.
 
@@ -114,6 +115,7 @@ pub struct Row {
     /// Lower and upper end of the ratio's 95 % confidence interval.
     pub ci95: Option<[f64; 2]>,
     pub honest_loss: f64,
+    pub displacement: f64,
     /// Profits per attacking operator in the attacked and in the honest world, in CPU-seconds.
     pub profit: f64,
     pub honest_profit: f64,
@@ -263,7 +265,8 @@ fn row(plan: &Plan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> Row {
         detectable: attack.detectable,
         profit_ratio: ratio.map(|(ratio, _)| ratio),
         ci95: ratio.map(|(_, interval)| interval),
-        honest_loss: worlds().zip(&outcomes[cell.absent]).map(loss).sum::<f64>() / seeds,
+        honest_loss: worlds().zip(&outcomes[cell.honest]).map(loss).sum::<f64>() / seeds,
+        displacement: worlds().zip(&outcomes[cell.absent]).map(loss).sum::<f64>() / seeds,
         profit: attacked.iter().sum::<f64>() / operators,
         honest_profit: honest.iter().sum::<f64>() / operators,
         detected: f64::from(detected) / f64::from(dishonest.max(1)),

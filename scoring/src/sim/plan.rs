@@ -1,13 +1,13 @@
 //! A scenario made ready to run: names resolved, mixes of answers turned into means, deviations and costs.
 
-use super::profile::{Kind, Profile, Scope};
+use super::profile::{HONEST, Kind, Paid, Profile, Scope};
 use super::scenario::{Scenario, ScenarioError, Validator};
 use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
 use crate::policy::Policy;
 use crate::yuma::{Hyperparameters, Rules};
 
-/// Kinds that no judge should mind.
-const GOOD: [&str; 2] = ["honest", "better"];
+/// Better work than the reference's: welcome where quality is paid, a substitution where fidelity is.
+const BETTER: &str = "better";
 
 /// How an identity's answers fare in one of its states: figures of a single mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,7 +24,7 @@ pub(super) struct Effort {
     pub(super) in_time: f64,
     /// Computation per challenge, by honest answers.
     pub(super) load: f64,
-    /// How strongly its marks follow the difficulty that all miners share, in [-1, 1].
+    /// How strongly its marks follow the difficulty that all miners share: the root of two such miners' correlation.
     pub(super) loading: f64,
     /// Nothing but honest answers in time.
     pub(super) good: bool,
@@ -254,7 +254,7 @@ fn parts<'a>(
             continue;
         }
         let measured = match name.as_str() {
-            COPY if copies_in_time(scenario, strategy) => super::profile::HONEST,
+            COPY if copies_in_time(scenario, strategy) => HONEST,
             COPY => CACHED,
             NOISE if mirror => MIRROR,
             name => name,
@@ -303,16 +303,14 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
         }
         correlation += share * kind.correlation;
         same += share * share;
-        effort.good &= GOOD.contains(&kind.name.as_str());
+        effort.good &= kind.name == HONEST || (kind.name == BETTER && profile.paid == Paid::Quality);
     }
     let noise = scenario.judging.noise;
     effort.spread += noise * noise;
     effort.load = power * load / f64::from(strategy.answering().max(1));
     effort.likeness = same;
     if profile.scope == Scope::Shared {
-        let honest = profile.honest().correlation.max(0.0);
-        let follows = if honest > 0.0 { correlation / libm::sqrt(honest) } else { 0.0 };
-        effort.loading = follows.clamp(-1.0, 1.0);
+        effort.loading = correlation.clamp(0.0, 1.0).sqrt();
     }
     effort
 }

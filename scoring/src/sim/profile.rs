@@ -74,10 +74,10 @@ pub struct Kind {
     pub cost: f64,
     /// Share of answers with a mark of at most 0: the detection rate per answer.
     pub rejected: f64,
-    /// Mean correlation of its marks with another miner's on the same shared challenges.
+    /// Correlation of the marks of two miners of this kind on the same challenges.
     #[serde(default)]
     pub correlation: f64,
-    /// Challenges after which its mean mark is told from an honest one's; absent where it never is.
+    /// Challenges after which its mean mark is told from an honest one's; `None`: never. For reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detections: Option<u32>,
 }
@@ -129,6 +129,11 @@ impl Profile {
         let profile: Self = config::parse(text)?;
         profile.check()?;
         Ok(profile)
+    }
+
+    /// The names of the profiles that ship with the software.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
     }
 
     /// A profile that ships with the software, by its name.

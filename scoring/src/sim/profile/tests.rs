@@ -29,3 +29,14 @@ fn figures_out_of_range_are_refused_by_name() {
         assert!(error.contains(named), "{error}");
     }
 }
+
+#[test]
+fn every_profile_that_ships_is_read_and_has_the_scope_of_its_name() {
+    for name in Profile::builtin_names() {
+        let profile = Profile::builtin(name).expect("parses");
+        assert_eq!(profile.scope == Scope::Shared, name.ends_with("shared"), "{name}");
+        assert!(profile.kind("lazy").is_ok() && profile.kind("silent").is_ok(), "{name}");
+    }
+    let error = Profile::builtin("digits").expect_err("no such profile").to_string();
+    assert!(error.contains("digits-quality-shared"), "{error}");
+}
