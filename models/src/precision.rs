@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn integer_rounding_keeps_the_greatest_and_has_as_many_steps_as_it_should() {
-        let mut rows = [1.0, -0.5, 0.1, 0.0, 14.0, 3.1, -14.0, 0.9, 0.0, 0.0, 0.0, 0.0];
+        let mut rows = [1.0, -0.6, 0.1, 0.0, 14.0, 3.1, -14.0, 0.9, 0.0, 0.0, 0.0, 0.0];
         round(&mut rows, &[3, 4], Precision::Int4);
         let expected = [1.0, -4.0 / 7.0, 1.0 / 7.0, 0.0, 14.0, 4.0, -14.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         for (value, expected) in rows.iter().zip(expected) {

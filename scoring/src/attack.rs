@@ -135,15 +135,15 @@ pub struct Matrix {
 }
 
 /// How many of each there are in one world.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Numbers {
-    honest: u16,
-    attackers: u16,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Numbers {
+    pub(crate) honest: u16,
+    pub(crate) attackers: u16,
 }
 
 /// Who the attackers are in a world.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum World {
+pub(crate) enum World {
     Attacked { attack: usize },
     Honest,
     Absent,
@@ -197,7 +197,7 @@ struct Cell {
 }
 
 /// The base with honest miners on all miner uids.
-fn honest_base(plan: &Plan) -> Scenario {
+pub(crate) fn honest_base(plan: &Plan) -> Scenario {
     scenario(plan, 0, Numbers { honest: miner_uids(plan), attackers: 0 }, &World::Absent, 1.0)
 }
 
@@ -207,7 +207,7 @@ fn miner_uids(plan: &Plan) -> u16 {
 }
 
 /// `None` where one attacking operator does not leave honest miners half of the uids at fraction 0, or a quarter.
-fn numbers(plan: &Plan, attack: usize, fraction: f64) -> Option<Numbers> {
+pub(crate) fn numbers(plan: &Plan, attack: usize, fraction: f64) -> Option<Numbers> {
     let uids = miner_uids(plan);
     let identities = plan.attacks[attack].strategy.identities.max(1);
     let wanted = (fraction.clamp(0.0, 1.0) * f64::from(uids) + 0.5) as u16;
@@ -216,7 +216,13 @@ fn numbers(plan: &Plan, attack: usize, fraction: f64) -> Option<Numbers> {
     (honest >= uids / 4).then_some(Numbers { honest, attackers })
 }
 
-fn scenario(plan: &Plan, policy: usize, numbers: Numbers, world: &World, rao_value: f64) -> Scenario {
+pub(crate) fn scenario(
+    plan: &Plan,
+    policy: usize,
+    numbers: Numbers,
+    world: &World,
+    rao_value: f64,
+) -> Scenario {
     let mut scenario = plan.base.clone();
     if let Some((_, text)) = plan.policies.get(policy) {
         scenario.policy.clone_from(text);

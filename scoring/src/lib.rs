@@ -24,6 +24,7 @@ pub mod conform;
 pub mod explain;
 
 pub mod attack;
+pub mod search;
 pub mod sim;
 
 pub mod report;

@@ -58,8 +58,8 @@ impl Policy {
     pub fn rate_in_steps(&self, track: &Track, epoch: u64) -> Rated {
         let error =
             if self.standard_errors_milli == 0 && self.expression.is_none() { 0 } else { track.error() };
-        let margin = i128::from(self.standard_errors_milli) * i128::from(error) / 1000;
-        let significant = track.average - i64::try_from(margin).unwrap_or(UNIT).min(UNIT * 2);
+        let margin = self.standard_errors_milli.saturating_mul(error) / 1000;
+        let significant = track.average - i64::try_from(margin).unwrap_or(UNIT * 2).min(UNIT * 2);
         let mut rated = Rated {
             average: track.average,
             error,

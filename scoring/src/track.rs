@@ -124,8 +124,11 @@ impl Track {
             self.restart();
         }
         let fresh = fresh(policy, epoch, tally, &mut self.capacity);
-        self.answered = u32::try_from(u64::from(tally.in_time) * 1_000_000_000 / u64::from(tally.count))
-            .unwrap_or(u32::MAX);
+        self.answered = if tally.in_time >= tally.count {
+            1_000_000_000
+        } else {
+            (u64::from(tally.in_time) * 1_000_000_000 / u64::from(tally.count)) as u32
+        };
         if self.attempts == 0 {
             self.since = epoch;
         }
@@ -151,7 +154,7 @@ impl Track {
     /// The standard error of the average, in billionths, rounded down.
     pub fn error(&self) -> u64 {
         // sqrt(v x 10^-12) in billionths is sqrt(v x 10^6).
-        self.variance.saturating_mul(1_000_000).isqrt()
+        root(self.variance.saturating_mul(1_000_000))
     }
 
     fn restart(&mut self) {
@@ -263,6 +266,20 @@ fn sample_variance(tally: &Tally, mean: i64) -> u64 {
     }
     // Rounding may leave the mean's square a trace above the mean of squares.
     (tally.squares / count).saturating_sub(square) * count / (count - 1)
+}
+
+/// The integer square root: the rounded root of a float, moved down or up by one where rounding missed. Both are exact,
+/// and this one is several times as fast as the standard library's.
+fn root(value: u64) -> u64 {
+    const ROOT_MOST: u64 = u32::MAX as u64;
+    let near = ((value as f64).sqrt() as u64).min(ROOT_MOST);
+    if near * near > value {
+        near - 1
+    } else if near < ROOT_MOST && (near + 1) * (near + 1) <= value {
+        near + 1
+    } else {
+        near
+    }
 }
 
 /// To the nearest integer, halves away from zero; `by` is positive.

@@ -157,7 +157,8 @@ fn cpu_time() -> Duration {
 /// Whole or not at all.
 fn store(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(dir)?;
+    let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(dir);
+    let mut file = file.exit(Exit::Missing, format!("can't write to {}", dir.display()))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).exit(Exit::Missing, path.display())

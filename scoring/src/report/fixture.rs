@@ -57,7 +57,10 @@ pub(super) fn full() -> Data {
     data.tables.push(Table {
         title: "Measured".to_owned(),
         columns: vec!["answer".to_owned(), "cost".to_owned()],
-        rows: vec![vec![Entry::from("lazy"), Entry::from(0.0)], vec![Entry::from("honest"), Entry::from(1.0)]],
+        rows: vec![
+            vec![Entry::from("lazy"), Entry::from(0.0)],
+            vec![Entry::from("honest"), Entry::from(1.0)],
+        ],
     });
     data.note("seeds", "1, 2, 3");
     data

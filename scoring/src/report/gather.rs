@@ -1,6 +1,7 @@
 //! A report's data out of what the simulator leaves behind.
 
-use super::{Data, Distribution, Entry, Figure, Note, Series, Table};
+use super::{Data, Distribution, Entry, Figure, Note, Row, Series, Table};
+use crate::attack::{self, Matrix};
 use crate::sim::{MinerOutcome, Outcome, Profile, ValidatorOutcome};
 
 impl Data {
@@ -26,7 +27,28 @@ impl Data {
         let seeds: Vec<_> = outcomes.iter().map(|outcome| outcome.seed.to_string()).collect();
         self.notes.push(Note::new("seeds", seeds.join(", ")));
         self.notes.push(Note::new("epochs", first.epochs.to_string()));
-        self.notes.push(Note::new("CPU-seconds that a TAO is worth", format!("{:.6}", first.rao_value * 1e9)));
+        self.notes
+            .push(Note::new("CPU-seconds that a TAO is worth", format!("{:.6}", first.rao_value * 1e9)));
+    }
+
+    /// An attack matrix with the figures that it rests on.
+    pub fn of_matrix(title: impl Into<String>, matrix: &Matrix) -> Self {
+        let mut data = Self::new(title);
+        let row = |row: &attack::Row| Row {
+            attack: row.attack.clone(),
+            fraction: row.fraction,
+            policy: row.policy.clone(),
+            detectable: row.detectable,
+            profit_ratio: row.profit_ratio,
+            ci95: row.ci95,
+        };
+        data.matrix = matrix.matrix.iter().map(row).collect();
+        data.add_profile(&matrix.profile);
+        let seeds: Vec<_> = matrix.seeds.iter().map(u64::to_string).collect();
+        data.note("seeds", seeds.join(", "));
+        data.note("epochs", matrix.epochs.to_string());
+        data.note("CPU-seconds that a TAO is worth", format!("{:.6}", matrix.rao_value * 1e9));
+        data
     }
 
     /// Adds the measured costs and detection rates of a task, once.
@@ -107,7 +129,11 @@ fn figures(outcomes: &[Outcome]) -> Vec<Figure> {
         Figure::new("epochs until a newcomer has its share", over(|run| run.newcomers.epochs_mean), "epochs"),
         Figure::new("the same of the slowest", slowest.map(f64::from), "epochs"),
         Figure::new("emission paid for others' work", over(misdirected), "%"),
-        Figure::new("epochs in which an honest validator abstained", over(|run| Some(run.abstentions as f64)), ""),
+        Figure::new(
+            "epochs in which an honest validator abstained",
+            over(|run| Some(run.abstentions as f64)),
+            "",
+        ),
     ]
 }
 
@@ -166,7 +192,8 @@ fn miners(outcomes: &[Outcome]) -> Table {
 
 /// Means over the runs, by group of validators.
 fn validators(outcomes: &[Outcome]) -> Table {
-    let columns = ["validators", "count", "dividend per stake", "mean vtrust", "cost, CPU-s", "profit, CPU-s"];
+    let columns =
+        ["validators", "count", "dividend per stake", "mean vtrust", "cost, CPU-s", "settled profit"];
     let row = |group: &ValidatorOutcome| {
         let over = |of: fn(&ValidatorOutcome) -> f64| {
             Entry::from(mean(outcomes.iter(), |run| run.validator_group(&group.name).map(of)))
@@ -177,7 +204,7 @@ fn validators(outcomes: &[Outcome]) -> Table {
             over(|group| group.dividend_per_stake),
             over(|group| group.vtrust_mean),
             over(|group| group.cost),
-            over(|group| group.profit),
+            over(|group| group.settled_profit),
         ]
     };
     Table {

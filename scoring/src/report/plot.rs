@@ -83,8 +83,11 @@ impl Shape {
         let largest = *shares.first()?;
         let count = shares.len() as f64;
         // Sorted in descending order, the n-th of N counts N + 1 - 2n times.
-        let ranked: f64 =
-            shares.iter().zip(1_u32..).map(|(share, rank)| share * (count + 1.0 - 2.0 * f64::from(rank))).sum();
+        let ranked: f64 = shares
+            .iter()
+            .zip(1_u32..)
+            .map(|(share, rank)| share * (count + 1.0 - 2.0 * f64::from(rank)))
+            .sum();
         Some(Self {
             paid: shares.iter().filter(|share| **share > 0.0).count(),
             largest,

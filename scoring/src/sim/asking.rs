@@ -30,13 +30,6 @@ pub(super) struct Asked {
     pub(super) conduct: [Conduct; 2],
     /// Validators below whom this share of stake lies are served.
     pub(super) served_stake: f64,
-    /// Which random numbers are its own; identities that answer alike share them.
-    noise: u64,
-    sign: f64,
-    loading: f64,
-    own: f64,
-    /// Its deviate on the challenges that all validators have in common.
-    common: f64,
     /// Honest answers' worth of computation per unjudged request.
     pub(super) unjudged_load: f64,
     /// What it deserves, were it asked by all: the mean mark.
@@ -48,6 +41,43 @@ impl Asked {
     #[inline]
     pub(super) fn towards(&self, stake_above: f64) -> usize {
         usize::from(stake_above >= self.served_stake)
+    }
+}
+
+/// What a draw reads of one slot: 56 bytes, so that a subnet's fit the nearest cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lot {
+    mean: f64,
+    deviation: f64,
+    /// Its deviate on the challenges that all validators have in common.
+    common: f64,
+    /// How it follows the difficulty of a validator's own challenges, and its own luck; both signed for a mirror image.
+    loading: f64,
+    own: f64,
+    /// Which random numbers are its own; identities that answer alike share them.
+    noise: u64,
+    /// Share of answers in time, in units of 2^-32.
+    in_time: u32,
+    pub(super) registered: bool,
+}
+
+/// An epoch's lots: towards validators that are served, and towards the others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lots {
+    served: Vec<Lot>,
+    others: Vec<Lot>,
+    /// By slot, as [`Asked::served_stake`]; empty where everybody serves all.
+    limits: Vec<f64>,
+}
+
+impl Lots {
+    /// A slot's towards a validator below whom this share of stake lies.
+    #[inline]
+    pub(super) fn towards(&self, slot: usize, stake_above: f64) -> &Lot {
+        match self.limits.get(slot) {
+            Some(limit) if stake_above >= *limit => &self.others[slot],
+            _ => &self.served[slot],
+        }
     }
 }
 
@@ -75,7 +105,7 @@ impl Terms {
     }
 }
 
-/// Fills `asked` for an epoch.
+/// Fills `asked` and `lots` for an epoch.
 pub(super) fn prepare(
     plan: &Plan,
     terms: &Terms,
@@ -83,13 +113,19 @@ pub(super) fn prepare(
     seed: u64,
     epoch: u32,
     asked: &mut [Asked],
+    lots: &mut Lots,
 ) {
     let stream = Stream::new(seed, &[streams::COMMON, u64::from(epoch)]);
     let normal = Normal::table();
     let (difficulty, _) = normal.pair(stream.at(u64::MAX));
+    lots.served.clear();
+    lots.others.clear();
+    lots.limits.clear();
     for (slot, asked) in asked.iter_mut().enumerate() {
         let Some(place) = registry.place(slot) else {
             *asked = Asked::default();
+            lots.served.push(Lot::default());
+            lots.others.push(Lot::default());
             continue;
         };
         let group = &plan.groups[usize::from(place.group)];
@@ -123,14 +159,24 @@ pub(super) fn prepare(
             registered: true,
             conduct: [conduct(rests), conduct(rests || !serves_all)],
             served_stake: if serves_all { f64::INFINITY } else { group.strategy.served_stake },
-            noise,
-            sign,
-            loading,
-            own,
-            common: sign * (loading * difficulty + own * deviate),
             unjudged_load: if decoy { 0.0 } else { group.unjudged_load(place.identity, rests) },
             deserves: effort(rests).mean(operator.quality),
         };
+        let lot = |conduct: &Conduct| Lot {
+            mean: conduct.mean,
+            deviation: conduct.deviation,
+            common: sign * (loading * difficulty + own * deviate),
+            loading: sign * loading,
+            own: sign * own,
+            noise,
+            in_time: (conduct.in_time * f64::from(u32::MAX)) as u32,
+            registered: true,
+        };
+        lots.served.push(lot(&asked.conduct[0]));
+        lots.others.push(lot(&asked.conduct[1]));
+    }
+    if asked.iter().any(|asked| asked.registered && asked.served_stake.is_finite()) {
+        lots.limits.extend(asked.iter().map(|asked| asked.served_stake));
     }
 }
 
@@ -151,16 +197,34 @@ pub(super) struct Draw {
     own: Stream,
     bias: Option<(Stream, f64)>,
     difficulty: f64,
-    stake_above: f64,
-    challenges: f64,
     root_common: f64,
     root_own: f64,
+    count: Count,
     normal: &'static Normal,
 }
 
+/// A number of challenges, and what follows from it.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    whole: u32,
+    count: f64,
+    inverse: f64,
+    degrees: f64,
+    /// Relative standard error of a sample's variance.
+    of_variance: f64,
+}
+
+impl Count {
+    fn new(whole: u32) -> Self {
+        let count = f64::from(whole);
+        let degrees = (count - 1.0).max(1.0);
+        Self { whole, count, inverse: 1.0 / count, degrees, of_variance: (2.0 / degrees).sqrt() }
+    }
+}
+
 impl Draw {
-    /// `challenges` to each miner, of which a share is common to all validators; `bias` is the standard deviation of a
-    /// lasting difference of a miner's mean, for a validator that asks about other things.
+    /// The scenario's challenges to each miner, of which a share is common to all validators; `bias` is the standard
+    /// deviation of a lasting difference of a miner's mean, for a validator that asks about other things.
     pub(super) fn new(
         plan: &Plan,
         terms: &Terms,
@@ -171,45 +235,65 @@ impl Draw {
     ) -> Self {
         let normal = Normal::table();
         let own = Stream::new(seed, &[streams::OWN, u64::from(epoch), validator as u64]);
-        let challenges = f64::from(terms.challenges);
+        let count = Count::new(terms.challenges);
         let common =
-            if bias.is_some() { 0.0 } else { libm::round(challenges * plan.scenario.judging.common) };
+            if bias.is_some() { 0.0 } else { libm::round(count.count * plan.scenario.judging.common) };
         Self {
             own,
             bias: bias.map(|bias| (Stream::new(seed, &[streams::DIFFERING, validator as u64]), bias)),
             difficulty: normal.pair(own.at(u64::MAX)).0,
-            stake_above: plan.validators[validator].stake_above,
-            challenges,
-            root_common: libm::sqrt(common),
-            root_own: libm::sqrt(challenges - common),
+            root_common: common.sqrt(),
+            root_own: (count.count - common).sqrt(),
+            count,
             normal,
         }
     }
 
-    /// The verdicts on one miner; `extra` challenges come on top of the common and own ones.
+    /// The verdicts on one miner.
     #[inline]
-    pub(super) fn tally(&self, asked: &Asked, extra: u32) -> Tally {
-        const BILLION: f64 = 1e9;
-        const MILLION_SQUARED: f64 = 1e12;
-        let conduct = &asked.conduct[asked.towards(self.stake_above)];
-        let (deviate, of_variance) = self.normal.pair(self.own.at(asked.noise));
-        let own = asked.sign * (asked.loading * self.difficulty + asked.own * deviate);
-        let mut mean = conduct.mean;
-        if let Some((stream, deviation)) = &self.bias {
-            mean += deviation * self.normal.pair(stream.at(asked.noise)).0;
+    pub(super) fn tally(&self, lot: &Lot) -> Tally {
+        let (deviate, of_variance) = self.normal.pair(self.own.at(lot.noise));
+        count_up(lot, self.sum(lot, deviate), of_variance, &self.count)
+    }
+
+    /// As [`Draw::tally`], with `extra` further challenges of the same luck.
+    pub(super) fn tally_with(&self, lot: &Lot, extra: u32) -> Tally {
+        let (deviate, of_variance) = self.normal.pair(self.own.at(lot.noise));
+        let count = Count::new(self.count.whole + extra);
+        let sum = self.sum(lot, deviate) * (count.count * self.count.inverse);
+        count_up(lot, sum, of_variance, &count)
+    }
+
+    #[inline]
+    fn sum(&self, lot: &Lot, deviate: f64) -> f64 {
+        let own = lot.loading * self.difficulty + lot.own * deviate;
+        let noise = lot.deviation * (self.root_common * lot.common + self.root_own * own);
+        let most = self.count.count;
+        (most * (lot.mean + self.bias(lot)) + noise).clamp(-most, most)
+    }
+
+    #[inline]
+    fn bias(&self, lot: &Lot) -> f64 {
+        match &self.bias {
+            None => 0.0,
+            Some((stream, deviation)) => deviation * self.normal.pair(stream.at(lot.noise)).0,
         }
-        let noise = conduct.deviation * (self.root_common * asked.common + self.root_own * own);
-        let count = self.challenges + f64::from(extra);
-        let scale = count / self.challenges;
-        let sum = (self.challenges * mean + noise).clamp(-self.challenges, self.challenges) * scale;
-        let degrees = (count - 1.0).max(1.0);
-        let variance = conduct.deviation * conduct.deviation * (1.0 + of_variance * (2.0 / degrees).sqrt());
-        let squares = (sum * sum / count + degrees * variance.max(0.0)).min(count);
-        Tally {
-            count: count as u32,
-            sum: (sum * BILLION) as i64,
-            squares: (squares * MILLION_SQUARED) as u64,
-            in_time: (count * conduct.in_time + 0.5) as u32,
-        }
+    }
+}
+
+/// The sums of an epoch's values, given theirs and how their variance deviates.
+#[inline]
+fn count_up(lot: &Lot, sum: f64, of_variance: f64, count: &Count) -> Tally {
+    const BILLION: f64 = 1e9;
+    const MILLION_SQUARED: f64 = 1e12;
+    let variance = lot.deviation * lot.deviation * (1.0 + of_variance * count.of_variance);
+    let squares = (sum * sum * count.inverse + count.degrees * variance.max(0.0)).min(count.count);
+    let in_time = u64::from(count.whole) * u64::from(lot.in_time) + u64::from(u32::MAX / 2);
+    Tally {
+        count: count.whole,
+        sum: (sum * BILLION) as i64,
+        // Not negative, and below 2^63: a signed conversion is the faster one.
+        squares: (squares * MILLION_SQUARED) as i64 as u64,
+        in_time: (in_time / u64::from(u32::MAX)) as u32,
     }
 }

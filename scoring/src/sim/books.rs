@@ -1,11 +1,12 @@
 //! Who earned and spent what, and the figures that become an [`Outcome`].
 
 use super::asking::{Asked, Terms};
+use super::chain::Consent;
 use super::judges::Judges;
 use super::outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
-use super::plan::Plan;
+use super::plan::{GroupPlan, Plan};
 use super::rank::spearman;
-use super::registry::{Registry, refill};
+use super::registry::{Place, Registry, refill};
 use super::scenario::Validator;
 use crate::yuma::EpochOutput;
 
@@ -96,10 +97,10 @@ impl Books {
         plan: &Plan,
         registry: &mut Registry,
         asked: &[Asked],
-        output: &EpochOutput,
+        consent: &Consent<'_>,
         epoch: u32,
-        predates: impl Fn(u32) -> bool,
     ) {
+        let output = consent.output;
         let first = plan.validators.len();
         let epochs = plan.scenario.epochs as usize;
         let is_warm = epoch >= plan.scenario.warmup_epochs;
@@ -107,14 +108,14 @@ impl Books {
         for (validator, emission) in output.validator_emission[..first].iter().enumerate() {
             let burned = output.server_emission[validator];
             self.validators_rao[validator] += emission;
+            self.burned_rao += burned;
             if is_warm {
                 self.settled_rao[validator] += emission;
             }
-            self.burned_rao += burned;
             paid += emission + burned;
         }
-        let level = self.level(plan, registry, &output.server_emission[first..], epoch);
-        for slot in 0..plan.miner_slots {
+        let level = self.level(plan, registry, asked, &output.server_emission[first..], epoch);
+        for (slot, asked) in asked.iter().enumerate() {
             let emission = output.server_emission[first + slot];
             registry.emission_rao[slot] = output.combined_emission[first + slot];
             let registered = registry.registered_epoch[slot];
@@ -122,55 +123,73 @@ impl Books {
             paid += emission;
             self.miners_rao += emission;
             self.by_epoch_rao[usize::from(place.group) * epochs + epoch as usize] += emission;
-            if emission > 0 && predates(registered) {
+            if emission > 0 && consent.predates(registered) {
                 self.misdirected_rao += emission;
             }
-            let group = &plan.groups[usize::from(place.group)];
-            let is_good = asked[slot].conduct.iter().all(|conduct| conduct.good);
             place.unpaid_epochs = if emission == 0 { place.unpaid_epochs + 1 } else { 0 };
             if is_warm {
                 place.earned_rao += emission;
-                place.deserved += asked[slot].deserves;
+                place.deserved += asked.deserves;
                 place.epochs += 1;
             }
-            if !is_good && place.first_dishonest.is_none() {
-                place.first_dishonest = Some(epoch);
-            }
-            let age = epoch - registered;
-            let is_known = level.honest > 0.0 && self.first_paid_age.is_some_and(|first| age >= first);
-            if place.first_dishonest.is_some()
-                && place.detected.is_none()
-                && is_known
-                && (emission as f64) < DETECTED_BELOW * level.honest
+            let group = &plan.groups[usize::from(place.group)];
+            self.note(place, group, asked, level, emission, epoch);
+            if let Some(back) = group.strategy.comes_back
+                && back.unpaid_epochs > 0
+                && place.unpaid_epochs >= back.unpaid_epochs
+                && !place.abandoned
             {
-                place.detected = Some(epoch);
-            }
-            if !group.attacker && registered > 0 && place.reached.is_none() && level.honest > 0.0 {
-                let share = level.honest * asked[slot].deserves / level.deserved;
-                if emission as f64 >= ARRIVED_AT * share {
-                    place.reached = Some(epoch);
-                }
-            }
-            if let Some(rest_above) = group.strategy.switch.rest_above {
-                let relative = emission as f64 / level.paid;
-                if relative > rest_above {
-                    place.rests = true;
-                } else if relative < group.strategy.switch.work_below {
-                    place.rests = false;
-                }
-            }
-            let gives_up = group.strategy.comes_back.map_or(0, |back| back.unpaid_epochs);
-            if gives_up > 0 && place.unpaid_epochs >= gives_up && !place.abandoned {
-                let after = group.strategy.comes_back.map_or(1, |back| back.after_epochs.max(1));
-                registry.give_up(slot, epoch + after);
+                registry.give_up(slot, epoch + back.after_epochs.max(1));
             }
         }
         self.dust_rao += plan.scenario.subnet.emission_rao - paid;
         self.trust(plan, output, epoch);
     }
 
+    /// Milestones of one identity: its first dishonest answer, its detection, its arrival at an honest share; and whether
+    /// what it earns lets it rest.
+    fn note(
+        &self,
+        place: &mut Place,
+        group: &GroupPlan,
+        asked: &Asked,
+        level: Level,
+        emission: u64,
+        epoch: u32,
+    ) {
+        let emission = emission as f64;
+        let is_good = asked.conduct.iter().all(|conduct| conduct.good);
+        if !is_good && place.first_dishonest.is_none() {
+            place.first_dishonest = Some(epoch);
+        }
+        let age = epoch - place.since;
+        let is_known = level.honest > 0.0 && self.first_paid_age.is_some_and(|first| age >= first);
+        let is_low = emission < DETECTED_BELOW * level.honest;
+        if place.first_dishonest.is_some() && place.detected.is_none() && is_known && is_low {
+            place.detected = Some(epoch);
+        }
+        if !group.attacker && place.since > 0 && place.reached.is_none() && level.honest > 0.0 {
+            let share = level.honest * asked.deserves / level.deserved;
+            if emission >= ARRIVED_AT * share {
+                place.reached = Some(epoch);
+            }
+        }
+        let switch = &group.strategy.switch;
+        if let Some(rest_above) = switch.rest_above {
+            let relative = emission / level.paid;
+            place.rests = relative > rest_above || (place.rests && relative >= switch.work_below);
+        }
+    }
+
     /// What miners earn in this epoch, for comparison: honest incumbents' mean, and the mean of all who are paid.
-    fn level(&mut self, plan: &Plan, registry: &Registry, emission: &[u64], epoch: u32) -> Level {
+    fn level(
+        &mut self,
+        plan: &Plan,
+        registry: &Registry,
+        asked: &[Asked],
+        emission: &[u64],
+        epoch: u32,
+    ) -> Level {
         let mut level = Level { honest: 0.0, deserved: 1.0, paid: f64::INFINITY };
         let (mut honest, mut count, mut deserved) = (0_u64, 0_u32, 0.0);
         let (mut all, mut paid) = (0_u64, 0_u32);
@@ -183,7 +202,7 @@ impl Books {
             {
                 honest += emission;
                 count += 1;
-                deserved += registry.operators[place.operator as usize].quality;
+                deserved += asked[slot].deserves;
             }
         }
         if count > 0 {
@@ -305,6 +324,7 @@ impl Books {
                 dividend_per_stake: settled_rao as f64 / (stake_rao as f64).max(1.0),
                 vtrust_mean: vtrust / warm / f64::from(count.max(1)),
                 cost,
+                profit: plan.rao_value * emission_rao as f64 - cost,
                 settled_profit: (plan.rao_value * settled_rao as f64 / warm - cost / epochs) * 1e18
                     / (stake_rao as f64).max(1.0),
             }
@@ -323,7 +343,7 @@ impl Books {
 #[derive(Clone, Copy)]
 struct Level {
     honest: f64,
-    /// The mean quality of the same.
+    /// The mean mark that the same deserve.
     deserved: f64,
     paid: f64,
 }
@@ -340,8 +360,7 @@ fn rank_correlation(registry: &Registry, epochs: u32) -> Option<f64> {
 }
 
 fn newcomers(plan: &Plan, registry: &Registry) -> Newcomers {
-    let is_newcomer =
-        |place: &&super::registry::Place| place.since > 0 && !plan.groups[usize::from(place.group)].attacker;
+    let is_newcomer = |place: &&Place| place.since > 0 && !plan.groups[usize::from(place.group)].attacker;
     let mut newcomers = Newcomers::default();
     let mut sum = 0.0;
     for place in registry.places.iter().filter(is_newcomer) {

@@ -5,7 +5,7 @@ use weighhouse_types::Uid;
 use super::plan::Plan;
 use super::registry::{Registry, refill};
 use super::scenario::Validator;
-use crate::yuma::{EpochInput, EpochOutput, epoch as yuma_epoch};
+use crate::yuma::{EpochInput, EpochOutput, InputError, Rules, epoch as yuma_epoch};
 
 /// A row of (uid, weight).
 type Row = Vec<(u16, u16)>;
@@ -23,9 +23,22 @@ struct Pending {
     in_force: Option<u32>,
 }
 
+/// Consensus.
+#[derive(Debug, Default)]
+struct Engine {
+    output: Option<EpochOutput>,
+}
+
+impl Engine {
+    fn epoch(&mut self, rules: Rules, input: &EpochInput) -> Result<&EpochOutput, InputError> {
+        Ok(self.output.insert(yuma_epoch(rules, input)?))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Chain {
     input: EpochInput,
+    engine: Engine,
     pending: Vec<Pending>,
     /// By uid, the mean weight on the chain: what a copier publishes.
     mean: Vec<f64>,
@@ -50,7 +63,7 @@ impl Chain {
             owner_uid,
             emission_rao: plan.scenario.subnet.emission_rao,
         };
-        Self { input, pending: Vec::new(), mean: Vec::new(), row: Vec::new() }
+        Self { input, engine: Engine::default(), pending: Vec::new(), mean: Vec::new(), row: Vec::new() }
     }
 
     pub(super) fn reset(&mut self, plan: &Plan) {
@@ -149,24 +162,20 @@ impl Chain {
     }
 
     /// Runs consensus at the end of `epoch`.
-    pub(super) fn consent(&mut self, plan: &Plan, registry: &Registry, epoch: u32) -> EpochOutput {
+    pub(super) fn consent(&mut self, plan: &Plan, registry: &Registry, epoch: u32) -> Consent<'_> {
         let tempo = plan.scenario.subnet.tempo_blocks;
         let input = &mut self.input;
         input.block = u64::from(epoch + 1) * tempo;
         input.last_step_boundary_block = u64::from(epoch) * tempo + u64::from(epoch > 0);
         let first = plan.validators.len();
         input.block_at_registration[first..].copy_from_slice(&registry.registered_block);
-        let mut output =
-            yuma_epoch(plan.rules, input).expect("the simulator keeps every vector as long as the uids");
-        std::mem::swap(&mut input.bonds, &mut output.new_bonds);
-        std::mem::swap(&mut input.validator_permit, &mut output.new_permits);
-        output
-    }
-
-    /// Whether every row in force was made before the slot's registration.
-    pub(super) fn predates(&self, registered_epoch: u32) -> bool {
-        let made = self.pending.iter().filter_map(|pending| pending.in_force);
-        made.max().is_some_and(|newest| newest < registered_epoch)
+        let output = self
+            .engine
+            .epoch(plan.rules, input)
+            .expect("the simulator keeps every vector as long as the uids");
+        input.bonds.iter_mut().zip(&output.new_bonds).for_each(|(row, new)| row.clone_from(new));
+        input.validator_permit.clone_from(&output.new_permits);
+        Consent { output, pending: &self.pending }
     }
 
     fn submit_mean(&mut self, validator: usize, epoch: u32) {
@@ -227,6 +236,20 @@ impl Chain {
         let committed = pending.made.iter().flatten().filter(|made| **made + delay <= epoch).min();
         self.input.earliest_commit_block[validator] =
             committed.filter(|_| conceals).map(|made| published(*made));
+    }
+}
+
+/// What an epoch came to.
+pub(super) struct Consent<'a> {
+    pub(super) output: &'a EpochOutput,
+    pending: &'a [Pending],
+}
+
+impl Consent<'_> {
+    /// Whether every row in force was made before an epoch.
+    pub(super) fn predates(&self, epoch: u32) -> bool {
+        let made = self.pending.iter().filter_map(|pending| pending.in_force);
+        made.max().is_some_and(|newest| newest < epoch)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use weighhouse_types::{Score, Uid};
 
-use super::asking::{Asked, Draw, Terms};
+use super::asking::{Draw, Lots, Terms};
 use super::plan::Plan;
 use super::registry::{Registry, streams};
 use super::rng::Stream;
@@ -79,7 +79,7 @@ impl Judges {
     }
 
     fn ask(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize) {
-        let Now { asked, seed, epoch, .. } = *now;
+        let Now { lots, seed, epoch, .. } = *now;
         let Judge { validator, tracks } = &mut self.judges[at];
         let bias = match plan.validators[*validator].persona {
             Validator::Differing { deviation } => Some(deviation),
@@ -89,13 +89,15 @@ impl Judges {
         let policy = &plan.policy;
         let spot = Stream::new(seed, &[streams::SPOT, u64::from(epoch), *validator as u64]);
         let mut challenges = 0;
-        for (slot, (track, asked)) in tracks.iter_mut().zip(asked).enumerate() {
-            if !asked.registered {
+        let stake_above = plan.validators[*validator].stake_above;
+        for (slot, track) in tracks.iter_mut().enumerate() {
+            let lot = lots.towards(slot, stake_above);
+            if !lot.registered {
                 continue;
             }
-            let is_new = track.attempts < policy.min_attempts();
-            let looks_again = terms.spot > 0 && (is_new || spot.uniform(slot as u64) < terms.spot_share);
-            let tally = draw.tally(asked, if looks_again { terms.spot } else { 0 });
+            let looks_again = terms.spot > 0
+                && (track.attempts < policy.min_attempts() || spot.uniform(slot as u64) < terms.spot_share);
+            let tally = if looks_again { draw.tally_with(lot, terms.spot) } else { draw.tally(lot) };
             challenges += u64::from(tally.count);
             track.fold(policy, u64::from(epoch), &tally);
         }
@@ -156,7 +158,7 @@ impl Judges {
 #[derive(Clone, Copy)]
 pub(super) struct Now<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) asked: &'a [Asked],
+    pub(super) lots: &'a Lots,
     pub(super) seed: u64,
     pub(super) epoch: u32,
 }

@@ -77,6 +77,8 @@ pub struct ValidatorOutcome {
     pub vtrust_mean: f64,
     /// CPU-seconds spent on references and judging.
     pub cost: f64,
+    /// Emission less that cost, in CPU-seconds.
+    pub profit: f64,
     /// Emission after the warm-up less the cost of those epochs, per epoch and 10^18 rao of stake, in CPU-seconds.
     pub settled_profit: f64,
 }

@@ -22,7 +22,12 @@ pub const KINDS_MAX: usize = 64;
 pub const HONEST: &str = "honest";
 
 /// Profiles that ship with the software, by name.
-const BUILTIN: [(&str, &str); 0] = [];
+const BUILTIN: [(&str, &str); 4] = [
+    ("digits-conformance-private", include_str!("../../profiles/digits-conformance-private.toml")),
+    ("digits-conformance-shared", include_str!("../../profiles/digits-conformance-shared.toml")),
+    ("digits-quality-private", include_str!("../../profiles/digits-quality-private.toml")),
+    ("digits-quality-shared", include_str!("../../profiles/digits-quality-shared.toml")),
+];
 
 /// What a task pays for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +77,9 @@ pub struct Kind {
     /// Mean correlation of its marks with another miner's on the same shared challenges.
     #[serde(default)]
     pub correlation: f64,
+    /// Challenges after which its mean mark is told from an honest one's; absent where it never is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detections: Option<u32>,
 }
 
 /// A measured task.

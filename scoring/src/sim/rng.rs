@@ -5,7 +5,7 @@
 //! worlds that share a seed share each number that both ask for, whatever else they ask for: what the simulator's
 //! comparisons rest on.
 //!
-//! A normal deviate is read off a table of the inverse normal distribution at 2,048 equally likely steps of its upper
+//! A normal deviate is read off a table of the inverse normal distribution at 512 equally likely steps of its upper
 //! half, linear in between, and mirrored. The last step's end is set so that the variance is exactly 1; nothing beyond it
 //! is ever drawn.
 
@@ -17,7 +17,7 @@ mod tests;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Steps of the table over the upper half.
-const STEPS: usize = 2048;
+const STEPS: usize = 512;
 
 /// One sequence of random numbers with free access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Normal {
     /// A standard normal deviate from 32 random bits.
     #[inline]
     pub fn from_bits(&self, bits: u32) -> f64 {
-        const FRACTION_BITS: u32 = 20;
+        const FRACTION_BITS: u32 = 22;
         let step = (bits >> FRACTION_BITS) as usize & (STEPS - 1);
         let within = f64::from(bits & ((1 << FRACTION_BITS) - 1)) * (1.0 / f64::from(1_u32 << FRACTION_BITS));
         let (low, high) = (self.knots[step], self.knots[step + 1]);

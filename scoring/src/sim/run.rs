@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::asking::{self, Asked, Terms};
+use super::asking::{self, Asked, Lots, Terms};
 use super::books::Books;
 use super::chain::Chain;
 use super::judges::{Judges, Now};
@@ -21,6 +21,7 @@ pub struct Simulator {
     terms: Terms,
     registry: Registry,
     asked: Vec<Asked>,
+    lots: Lots,
     judges: Judges,
     chain: Chain,
     books: Books,
@@ -36,6 +37,7 @@ impl Simulator {
         Ok(Self {
             terms: Terms::new(&plan),
             asked: vec![Asked::default(); plan.miner_slots],
+            lots: Lots::default(),
             chain: Chain::new(&plan),
             plan,
             registry: Registry::default(),
@@ -57,11 +59,11 @@ impl Simulator {
     }
 
     fn epoch(&mut self, seed: u64, epoch: u32) {
-        let Self { plan, terms, registry, asked, judges, chain, books } = self;
+        let Self { plan, terms, registry, asked, lots, judges, chain, books } = self;
         registry.open(plan, seed, epoch);
         registry.drift(plan, seed, epoch);
-        asking::prepare(plan, terms, registry, seed, epoch, asked);
-        let now = Now { registry, asked, seed, epoch };
+        asking::prepare(plan, terms, registry, seed, epoch, asked, lots);
+        let now = Now { registry, lots, seed, epoch };
         judges.judge(plan, terms, &now, |validator, vector| match plan.validators[validator].persona {
             Validator::Bribed { .. } => chain.submit_bribed(plan, registry, validator, epoch, vector),
             _ => chain.submit(validator, epoch, vector.iter().map(|(uid, weight)| (uid.0, *weight))),
@@ -69,8 +71,8 @@ impl Simulator {
         chain.advance(plan, registry, epoch);
         chain.clear_changed(plan, registry, epoch);
         books.spend(plan, terms, registry, asked, judges);
-        let output = chain.consent(plan, registry, epoch);
-        books.pay(plan, registry, asked, &output, epoch, |registered| chain.predates(registered));
+        let consent = chain.consent(plan, registry, epoch);
+        books.pay(plan, registry, asked, &consent, epoch);
     }
 }
 

@@ -89,11 +89,15 @@ pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
     if profile.is_some() {
         output::live("simulating honest validators");
     }
-    let report =
-        examine(&text, profile.as_ref(), live.as_ref(), args.rounds).exit(Exit::Config, args.policy.display());
+    let report = examine(&text, profile.as_ref(), live.as_ref(), args.rounds)
+        .exit(Exit::Config, args.policy.display());
     output::live("");
     let report = report?;
-    if args.json { output::json(&report)? } else { print(&report)? }
+    if args.json {
+        output::json(&report)?
+    } else {
+        print(&report)?
+    }
     let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if errors > 0 && !args.force {
         let message = format!("{}: {errors} errors; mend them, or use --force", args.policy.display());
@@ -131,7 +135,9 @@ fn print(report: &Report) -> Result<(), Failure> {
         output::line("nothing found")?;
     }
     if let Some([least, mean]) = report.vtrust {
-        output::line(format!("honest validators' vtrust: {mean:.4} on average, {least:.4} at least (simulated)"))?;
+        output::line(format!(
+            "honest validators' vtrust: {mean:.4} on average, {least:.4} at least (simulated)"
+        ))?;
     }
     if !report.detection.is_empty() {
         let mut table = Table::new(&["<answers", "rejected %", "challenges to be sure", "judge's CPU s"]);

@@ -115,9 +115,18 @@ fn print_way(way: &Way) -> Result<(), Failure> {
     table.print()?;
     let rated = &way.rated;
     let carried = way.carried.map_or("nothing".to_owned(), unit);
-    output::line(format!("this epoch's mean    {} over {} verdicts, {} in time", unit(way.epoch_mean), way.verdicts.len(), way.in_time))?;
+    output::line(format!(
+        "this epoch's mean    {} over {} verdicts, {} in time",
+        unit(way.epoch_mean),
+        way.verdicts.len(),
+        way.in_time
+    ))?;
     output::line(format!("carried in           {carried}"))?;
-    output::line(format!("average              {} over {} verdicts in all", unit(rated.average), way.attempts))?;
+    output::line(format!(
+        "average              {} over {} verdicts in all",
+        unit(rated.average),
+        way.attempts
+    ))?;
     output::line(format!("standard error       {}", unit(rated.error as i64)))?;
     output::line(format!("significant          {}", unit(rated.significant)))?;
     output::line(format!("expressed            {}", unit(rated.expressed)))?;
@@ -137,7 +146,10 @@ fn print_way(way: &Way) -> Result<(), Failure> {
 }
 
 fn rating(rating: weighhouse_scoring::Rating) -> String {
-    serde_json::to_value(rating).ok().and_then(|value| value.as_str().map(|text| text.replace('_', " "))).unwrap_or_default()
+    serde_json::to_value(rating)
+        .ok()
+        .and_then(|value| value.as_str().map(|text| text.replace('_', " ")))
+        .unwrap_or_default()
 }
 
 /// What a replay of a whole journal comes to.
@@ -184,7 +196,10 @@ pub(crate) fn replay(args: &Replay, shutdown: &CancellationToken) -> Result<(), 
         ))?;
     }
     if other.is_none() && summary.differ > 0 {
-        return Err(Failure::new(Exit::Data, format!("{} epochs do not give what was published", summary.differ)));
+        return Err(Failure::new(
+            Exit::Data,
+            format!("{} epochs do not give what was published", summary.differ),
+        ));
     }
     Ok(())
 }

@@ -130,7 +130,9 @@ pub(crate) fn simulate(args: &Simulate) -> Result<(), Failure> {
         join(&mut scenario, &attack.strategy, args.fraction)?;
     }
     if args.print_scenario {
-        return Ok(output::line(toml::to_string(&scenario).exit(Exit::Internal, "the scenario")?.trim_end())?);
+        return Ok(output::line(
+            toml::to_string(&scenario).exit(Exit::Internal, "the scenario")?.trim_end(),
+        )?);
     }
     output::live(format_args!("{} worlds of {} epochs", args.world.seeds, scenario.epochs));
     let policy = scenario.policy.clone();
@@ -234,14 +236,16 @@ fn named_attack(name: &str) -> Result<attack::Attack, Failure> {
     let path = Path::new(name);
     if !path.exists() {
         let known: Vec<_> = CATALOGUE.iter().map(|(known, _)| *known).collect();
-        let message = format!("no attack and no file {name:?}; attacks are {}, and sybil-N", known.join(", "));
+        let message =
+            format!("no attack and no file {name:?}; attacks are {}, and sybil-N", known.join(", "));
         return Err(Failure::new(Exit::Missing, message));
     }
     let strategy: Strategy = read_any(path)?;
     let is_honest = |mix: &Mix| mix.0.iter().all(|(kind, share)| kind == "honest" || *share == 0.0);
     let detectable = !(is_honest(&strategy.work) && strategy.rest.as_ref().is_none_or(is_honest));
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let label = if strategy.name.is_empty() || strategy.name == "honest" { stem } else { strategy.name.clone() };
+    let label =
+        if strategy.name.is_empty() || strategy.name == "honest" { stem } else { strategy.name.clone() };
     Ok(attack::Attack { name: label.clone(), detectable, strategy: Strategy { name: label, ..strategy } })
 }
 
@@ -284,9 +288,13 @@ pub(super) fn diff(before: &Path, after: &Path, profile_name: &str, json: bool) 
     if json {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(kind, before, after)| serde_json::json!({ "kind": kind, "before": before, "after": after }))
+            .map(
+                |(kind, before, after)| serde_json::json!({ "kind": kind, "before": before, "after": after }),
+            )
             .collect();
-        return Ok(output::json(&serde_json::json!({ "profile": profile_name, "seeds": seeds.len(), "changes": rows }))?);
+        return Ok(output::json(
+            &serde_json::json!({ "profile": profile_name, "seeds": seeds.len(), "changes": rows }),
+        )?);
     }
     let mut table = output::Table::new(&["<miners", "before %", "after %", "gain %"]);
     for (kind, before, after) in rows {

@@ -58,9 +58,14 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
     let metagraph = &state.metagraph;
     let expected = metagraph.owner.and_then(|uid| metagraph.neuron(uid)).map(|neuron| neuron.hotkey);
     let Some(expected) = expected else {
-        return Err(Failure::new(Exit::Denied, "the subnet's owner has no uid: register the owner's hotkey first"));
+        return Err(Failure::new(
+            Exit::Denied,
+            "the subnet's owner has no uid: register the owner's hotkey first",
+        ));
     };
-    rollout.verify(chain.genesis(), Netuid(args.netuid), expected).exit(Exit::Denied, "validators would refuse it")?;
+    rollout
+        .verify(chain.genesis(), Netuid(args.netuid), expected)
+        .exit(Exit::Denied, "validators would refuse it")?;
     let out = crate::commands::open_dir(&crate::commands::expand(&args.out))?;
     let write = |name: &str, bytes: &[u8]| {
         weighhouse_seams::Storage::write_atomic(&out, name, bytes).exit(Exit::Unavailable, args.out.display())

@@ -66,7 +66,11 @@ fn chart(drawn: &[&Series], epochs: usize) -> String {
         .ticks
         .iter()
         .map(|tick| {
-            format!("<span style=\"bottom:{:.1}%\">{}</span>", 100.0 * scale.place(*tick), figure(&percent(Some(*tick))))
+            format!(
+                "<span style=\"bottom:{:.1}%\">{}</span>",
+                100.0 * scale.place(*tick),
+                figure(&percent(Some(*tick)))
+            )
         })
         .collect();
     format!(
@@ -137,7 +141,8 @@ fn stripes(drawn: &[&Series], epochs: usize) -> String {
     let count = epochs.min(STRIPES_MAX);
     let stripe = |at: usize| {
         let (from, to) = (at * epochs / count, (at + 1) * epochs / count);
-        let when = if to - from == 1 { format!("Epoch {from}") } else { format!("Epochs {from} to {}", to - 1) };
+        let when =
+            if to - from == 1 { format!("Epoch {from}") } else { format!("Epochs {from} to {}", to - 1) };
         let figures: String = drawn
             .iter()
             .map(|series| {
@@ -151,14 +156,20 @@ fn stripes(drawn: &[&Series], epochs: usize) -> String {
             WIDTH / count as f64
         )
     };
-    format!("<g class=\"stripes\" aria-hidden=\"true\">\n{}</g>\n", (0..count).map(stripe).collect::<String>())
+    format!(
+        "<g class=\"stripes\" aria-hidden=\"true\">\n{}</g>\n",
+        (0..count).map(stripe).collect::<String>()
+    )
 }
 
 /// Names at the curves' ends, moved apart where they would overlap.
 fn ends(drawn: &[&Series], scale: &Scale) -> String {
     let last = |series: &Series| series.values.iter().rev().find_map(|value| drawable(*value));
-    let mut labels: Vec<(f64, usize)> =
-        drawn.iter().enumerate().map(|(at, series)| (1.0 - scale.place(last(series).unwrap_or(0.0)), at)).collect();
+    let mut labels: Vec<(f64, usize)> = drawn
+        .iter()
+        .enumerate()
+        .map(|(at, series)| (1.0 - scale.place(last(series).unwrap_or(0.0)), at))
+        .collect();
     labels.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
     let mut free = LABEL / 2.0;
     for label in &mut labels {

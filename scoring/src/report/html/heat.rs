@@ -58,7 +58,8 @@ fn row(line: &Line<'_>, fractions: &[f64]) -> String {
         .iter()
         .map(|fraction| {
             let found: String = line.at(*fraction).map(cell).collect();
-            let found = if found.is_empty() { "<span class=\"missing\">–</span>".to_owned() } else { found };
+            let found =
+                if found.is_empty() { "<span class=\"missing\">–</span>".to_owned() } else { found };
             format!("<td{}>{found}</td>", edge(*fraction))
         })
         .collect();

@@ -16,7 +16,8 @@ mod ranks;
 mod tables;
 
 /// The page may hold its own styles and its own (empty) icon, and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = include_str!("style.css");
 
@@ -59,8 +60,7 @@ fn head(data: &Data) -> String {
     if let Some(best) = &data.best_response {
         let met = best.goal.map(|goal| goal.met(best.profit_ratio));
         let goal = best.goal.map(|goal| format!(" · goal {}", goal_text(goal, precise))).unwrap_or_default();
-        let below =
-            format!("× honest profit, after {} evaluations{goal}", figure(&count(best.evaluations)));
+        let below = format!("× honest profit, after {} evaluations{goal}", figure(&count(best.evaluations)));
         tiles += &tile("Best response found", &precise(best.profit_ratio), &below, met);
     }
     let (met, goals) = data.goals();
@@ -107,9 +107,9 @@ fn judged(data: &Data, verdict: &Verdict, several: bool) -> String {
 }
 
 fn attack(label: &str, row: &Row) -> String {
-    let range = row.interval().map(|[least, most]| {
-        format!(", 95 % interval {} to {}", precise(Some(least)), precise(Some(most)))
-    });
+    let range = row
+        .interval()
+        .map(|[least, most]| format!(", 95 % interval {} to {}", precise(Some(least)), precise(Some(most))));
     let below = format!(
         "× honest work: <bdi>{}</bdi> at {} bad miners{}",
         name(&row.attack),

@@ -27,14 +27,19 @@ pub(super) fn section(data: &Data) -> String {
         .enumerate()
         .map(|(at, (distribution, shares))| panel(at, &distribution.label, shares, &scale))
         .collect();
-    let rows: String =
-        data.distributions.iter().zip(&shared).map(|(distribution, shares)| row(&distribution.label, shares)).collect();
+    let rows: String = data
+        .distributions
+        .iter()
+        .zip(&shared)
+        .map(|(distribution, shares)| row(&distribution.label, shares))
+        .collect();
     let table = format!(
         "<table>\n<caption>Concentration of weights</caption>\n<thead><tr><th scope=\"col\">Weights</th><th scope=\"col\" class=\"n\">Paid</th>\
          <th scope=\"col\" class=\"n\">Largest</th><th scope=\"col\" class=\"n\">Upper tenth</th><th scope=\"col\" class=\"n\">Gini</th>\
          <th scope=\"col\" class=\"n\">As if shared by</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
     );
-    let body = format!("<div class=\"panels\">\n{panels}</div>\n{}", scrolled("Concentration of weights", &table));
+    let body =
+        format!("<div class=\"panels\">\n{panels}</div>\n{}", scrolled("Concentration of weights", &table));
     let mut intro = "Share of all weight by rank, the best first.".to_owned();
     if data.distributions.len() > PANELS_MAX {
         intro += &format!(" The first {PANELS_MAX} of {} are drawn.", data.distributions.len());
@@ -56,13 +61,20 @@ fn panel(at: usize, label: &str, shares: &[f64], scale: &Scale) -> String {
             format!("M{:.2} {HEIGHT}v{:.2}h{bar:.2}v{height:.2}z", width * rank as f64, -height)
         })
         .collect();
-    let grid: String =
-        scale.ticks.iter().map(|tick| format!("M0 {:.1}H{WIDTH}", HEIGHT * (1.0 - scale.place(*tick)))).collect();
+    let grid: String = scale
+        .ticks
+        .iter()
+        .map(|tick| format!("M0 {:.1}H{WIDTH}", HEIGHT * (1.0 - scale.place(*tick))))
+        .collect();
     let ticks: String = scale
         .ticks
         .iter()
         .map(|tick| {
-            format!("<span style=\"bottom:{:.1}%\">{}</span>", 100.0 * scale.place(*tick), percent(Some(*tick)))
+            format!(
+                "<span style=\"bottom:{:.1}%\">{}</span>",
+                100.0 * scale.place(*tick),
+                percent(Some(*tick))
+            )
         })
         .collect();
     let label = name(label);

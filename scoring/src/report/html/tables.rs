@@ -63,7 +63,8 @@ fn table(of: &Table) -> String {
         let scope = if at == 0 { " scope=\"row\"" } else { "" };
         format!("<{tag}{scope}{}>{text}</{tag}>", class(at))
     };
-    let row = |row: &Vec<Entry>| format!("<tr>{}</tr>\n", (0..columns).map(|at| cell(row, at)).collect::<String>());
+    let row =
+        |row: &Vec<Entry>| format!("<tr>{}</tr>\n", (0..columns).map(|at| cell(row, at)).collect::<String>());
     let rows: String = of.rows.iter().take(ROWS_MAX).map(row).collect();
     let title = name(&of.title);
     let left = match of.rows.len().saturating_sub(ROWS_MAX) {

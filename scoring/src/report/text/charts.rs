@@ -28,7 +28,8 @@ pub(super) fn heat(pen: &mut Pen, data: &Data) {
         let room = names.max().unwrap_or(0).clamp("bad miners".len(), NAME_MAX);
         let across = (pen.width() - 4 - room) / CELL;
         for some in fractions.chunks(across.max(1)) {
-            let heads: String = some.iter().map(|fraction| aligned(&percent(Some(*fraction)), CELL, true)).collect();
+            let heads: String =
+                some.iter().map(|fraction| aligned(&percent(Some(*fraction)), CELL, true)).collect();
             let head = format!("  {}{heads}", aligned("bad miners", room, false));
             pen.raw(&pen.painted(&pen.clean(&head), "2"));
             for (title, lines) in &groups {
@@ -42,7 +43,8 @@ pub(super) fn heat(pen: &mut Pen, data: &Data) {
         }
     }
     if !data.matrix.is_empty() {
-        let marks = [Shade::Deep, Shade::Light, Shade::Par, Shade::Above, Shade::Far].map(|shade| pen.shaded(" ", shade));
+        let marks = [Shade::Deep, Shade::Light, Shade::Par, Shade::Above, Shade::Far]
+            .map(|shade| pen.shaded(" ", shade));
         let [deep, light, par, above, far] = marks;
         pen.raw(&format!("  {deep}<0.5  {light}<0.95  {par}about 1  {above}>1.05"));
         pen.raw(&format!("  {far}>1.25; ! is above 1 with 95 % confidence"));
@@ -81,7 +83,8 @@ pub(super) fn curves(pen: &mut Pen, data: &Data) {
     }
     pen.section("Share of miners' emission over time");
     let room = spark_room(pen);
-    let tallest = data.curves.iter().filter_map(|series| most(&series.values)).reduce(f64::max).unwrap_or(0.0);
+    let tallest =
+        data.curves.iter().filter_map(|series| most(&series.values)).reduce(f64::max).unwrap_or(0.0);
     let row = |series: &Series| {
         vec![
             series.name.clone(),

@@ -182,7 +182,8 @@ impl Pen {
 
     /// Nothing that moves the cursor, and in ASCII nothing else than that.
     pub(super) fn clean(&self, text: &str) -> String {
-        let visible = text.chars().map(|character| if unprintable(character) { '\u{fffd}' } else { character });
+        let visible =
+            text.chars().map(|character| if unprintable(character) { '\u{fffd}' } else { character });
         if self.unicode { visible.collect() } else { visible.map(plain).collect() }
     }
 }

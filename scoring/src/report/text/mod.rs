@@ -3,10 +3,10 @@
 //! No line is wider than asked for, unless that is less than [`WIDTH_MIN`]. Control characters of users' names are never
 //! written: they could rewrite the screen.
 
+use self::draw::{Column, Pen, fitted};
 use super::number::{number, percent, precise, with_unit};
 use super::verdict::worst;
 use super::{Data, Entry, Goal, Row, Standing, Table, Verdict};
-use self::draw::{Column, Pen, fitted};
 
 mod charts;
 mod draw;
@@ -65,13 +65,16 @@ fn judged(pen: &mut Pen, data: &Data, verdict: &Verdict) {
     let sign = pen.standing(verdict.standing);
     pen.wrapped(&format!("{sign} {}: {}", verdict.policy, verdict.sentence()), 2);
     let mut attack = |label: &str, row: &Row| {
-        let interval = row.interval().map(|[least, most]| {
-            format!(" ({} to {})", precise(Some(least)), precise(Some(most)))
-        });
+        let interval = row
+            .interval()
+            .map(|[least, most]| format!(" ({} to {})", precise(Some(least)), precise(Some(most))));
         let ratio = precise(row.profit_ratio);
         let bad = percent(Some(row.fraction));
         let interval = interval.unwrap_or_default();
-        pen.wrapped(&format!("  {label}: {ratio} × honest work{interval}, {} at {bad} bad miners", row.attack), 4);
+        pen.wrapped(
+            &format!("  {label}: {ratio} × honest work{interval}, {} at {bad} bad miners", row.attack),
+            4,
+        );
     };
     if let Some(row) = &verdict.worst {
         attack("worst detectable attack", row);

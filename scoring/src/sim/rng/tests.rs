@@ -48,7 +48,7 @@ fn the_table_agrees_with_published_quantiles() {
     let normal = Normal::table();
     assert!((normal.knots[STEPS / 2] - 0.674_489_750_196_081_7).abs() < 1e-12);
     assert!((normal.knots[STEPS * 3 / 4] - 1.150_349_380_376_008).abs() < 1e-12);
-    assert!(normal.knots[STEPS] > 3.5 && normal.knots[STEPS] < 5.0, "{}", normal.knots[STEPS]);
+    assert!(normal.knots[STEPS] > 3.0 && normal.knots[STEPS] < 5.0, "{}", normal.knots[STEPS]);
     assert!(normal.knots.windows(2).all(|pair| pair[0] < pair[1]));
 }
 

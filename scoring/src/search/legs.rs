@@ -1,0 +1,342 @@
+//! The search itself: CMA-ES in legs, each with a start of its own.
+//!
+//! The starts are evaluated first. Of the legs that follow, every other one begins at the next best start (or, once these
+//! are used up, anywhere), the others at the best point so far, in turn narrowly with twice the population, wider with
+//! four times and as wide as the first with eight times (after Hansen, "Benchmarking a BI-population CMA-ES", 2009). A leg ends when its population
+//! has converged or its share of evaluations is spent. For a front, each leg has its own weights (drawn evenly from the
+//! simplex after one leg for each figure alone) and minimises the augmented Tchebycheff distance (Steuer and Choo, 1983)
+//! from the best of each figure, in units of the range on the front so far, so that hollows of the front are found too; the
+//! result is the non-dominated set of every point evaluated.
+
+use cmaes::{CMAES, CMAESOptions, DVector};
+use rayon::prelude::*;
+use weighhouse_types::Digest;
+
+use super::archive::{Archive, Point};
+use super::fold::fold;
+use super::log::{self, Generation, Head, Log, LogError};
+use super::meter::{Known, Meter, key};
+use super::settings::{Goal, Settings};
+use crate::sim::rng::Stream;
+
+/// Points in [`Found::best`].
+pub const BEST_MOST: usize = 64;
+/// Factors of population and step of the legs from the best point so far.
+const AROUND_BEST: [(usize, f64); 3] = [(2, 0.1), (4, 0.3), (8, 1.0)];
+/// The weight of the sum beside the largest part in a Tchebycheff distance.
+const AUGMENTATION: f64 = 0.05;
+
+/// Where a search stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    pub evaluations: u64,
+    pub generations: u64,
+    pub legs: u64,
+    /// The least weighted sum so far; for a front, the number of points on it.
+    pub best: f64,
+}
+
+/// Who watches a search.
+pub trait Watch {
+    /// Whether to go on; asked before each generation that is not in the log yet.
+    fn go_on(&mut self, progress: &Progress) -> bool;
+
+    /// A line for the log, line feed included; the lines of a log that was resumed don't come again.
+    fn line(&mut self, line: &str);
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub evaluations: u64,
+    pub generations: u64,
+    /// Points with the least weighted sums, best first, [`Settings::apart`] from each other; empty for a front.
+    pub best: Vec<Point>,
+    /// The non-dominated points, by their first figure.
+    pub front: Vec<Point>,
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SearchError {
+    #[error("{0}")]
+    Log(#[from] LogError),
+    #[error("the search's {key} is {found}, it must lie between {least} and {most}")]
+    Range { key: &'static str, found: f64, least: f64, most: f64 },
+}
+
+/// Minimises `evaluate`, which gets coordinates in [0, 1] and gives as many figures as the goal has. Points of one
+/// generation are evaluated in parallel on the current rayon pool.
+///
+/// `problem` names what `evaluate` does; with the settings it decides which logs belong to this search. Evaluations and
+/// threads are free to differ between a run and the run that resumes it.
+///
+/// # Errors
+/// Settings out of range, or a log that belongs to another search.
+pub fn search(
+    settings: &Settings,
+    problem: Digest,
+    resumed: Option<Log>,
+    evaluate: &(dyn Fn(&[f64]) -> Vec<f64> + Sync),
+    watch: &mut dyn Watch,
+) -> Result<Found, SearchError> {
+    settings.check()?;
+    let identity = settings.identity(problem);
+    let mut replay = Vec::new();
+    match resumed {
+        Some(log) => {
+            log.check_problem(identity)?;
+            replay = log.generations;
+            replay.reverse();
+        }
+        None => watch.line(&log::line(&Head::new(identity))),
+    }
+    let mut run = Run {
+        settings,
+        evaluate,
+        watch,
+        replay,
+        archive: Archive::default(),
+        best: f64::INFINITY,
+        generations: 0,
+        legs: 0,
+    };
+    run.all()?;
+    Ok(run.found())
+}
+
+/// What a leg minimises: a figure of an evaluation's figures.
+enum Scale {
+    Sum(Vec<f64>),
+    Distance { weights: Vec<f64>, ideal: Vec<f64>, range: Vec<f64> },
+}
+
+impl Scale {
+    fn figure(&self, values: &[f64]) -> f64 {
+        match self {
+            Self::Sum(weights) => weighted(weights, values),
+            Self::Distance { weights, ideal, range } => {
+                let (mut largest, mut sum) = (f64::NEG_INFINITY, 0.0);
+                for (at, value) in values.iter().enumerate() {
+                    let part = weights[at] * (value - ideal[at]) / range[at];
+                    largest = largest.max(part);
+                    sum += part;
+                }
+                largest + AUGMENTATION * sum
+            }
+        }
+    }
+}
+
+fn weighted(weights: &[f64], values: &[f64]) -> f64 {
+    weights.iter().zip(values).map(|(weight, value)| weight * value).sum()
+}
+
+/// One leg, before it runs.
+struct Leg {
+    start: Vec<f64>,
+    step: f64,
+    population: usize,
+    evaluations: u64,
+    scale: Scale,
+}
+
+struct Run<'a> {
+    settings: &'a Settings,
+    evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+    watch: &'a mut dyn Watch,
+    /// Generations of the log still to come, the next one last.
+    replay: Vec<Generation>,
+    archive: Archive,
+    /// The least weighted sum.
+    best: f64,
+    generations: u64,
+    legs: u64,
+}
+
+impl Run<'_> {
+    fn all(&mut self) -> Result<(), SearchError> {
+        let mut starts = self.settings.starts.clone();
+        if starts.is_empty() {
+            starts.push(vec![0.5; self.settings.dimensions]);
+        }
+        for chunk in starts.chunks(self.settings.population()) {
+            if !self.go_on() {
+                return Ok(());
+            }
+            let asked = chunk.iter().map(|at| at.iter().map(|&unit| fold(unit)).collect()).collect();
+            self.first(asked)?;
+        }
+        let mut order: Vec<usize> = (0..self.archive.points.len()).collect();
+        if let Goal::Sum(weights) = &self.settings.goal {
+            let scale = Scale::Sum(weights.clone());
+            let figure = |at: usize| scale.figure(&self.archive.points[at].values);
+            order.sort_by(|&a, &b| figure(b).total_cmp(&figure(a)).then(b.cmp(&a)));
+        }
+        let mut waiting: Vec<Vec<f64>> =
+            order.into_iter().map(|at| self.archive.points[at].at.clone()).collect();
+        while self.go_on() {
+            let leg = self.plan(&mut waiting);
+            self.legs += 1;
+            self.leg(&leg)?;
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self) -> bool {
+        let evaluations = self.archive.points.len() as u64;
+        evaluations < self.settings.evaluations
+            && (!self.replay.is_empty() || self.watch.go_on(&self.progress()))
+    }
+
+    fn progress(&self) -> Progress {
+        let best = match &self.settings.goal {
+            Goal::Sum(_) => self.best,
+            Goal::Front(_) => self.archive.front().len() as f64,
+        };
+        let evaluations = self.archive.points.len() as u64;
+        Progress { evaluations, generations: self.generations, legs: self.legs, best }
+    }
+
+    /// Starts are evaluated without an optimiser.
+    fn first(&mut self, asked: Vec<Vec<f64>>) -> Result<(), SearchError> {
+        let known = self.replayed();
+        let meter = Meter::new(self.evaluate, self.settings.goal.figures(), known.as_ref());
+        asked.par_iter().for_each(|at| {
+            meter.measure(at);
+        });
+        let points = meter.points();
+        self.keep(points, known.is_some())
+    }
+
+    fn replayed(&mut self) -> Option<Known> {
+        self.replay.pop().map(|generation| {
+            generation.points.into_iter().map(|point| (key(&point.at), point.values)).collect()
+        })
+    }
+
+    /// Takes a generation in; `known`: it was in the log, and must be all of what was there.
+    fn keep(&mut self, points: Option<Vec<Point>>, known: bool) -> Result<(), SearchError> {
+        let points = points.ok_or(LogError::Diverged { generation: self.generations })?;
+        let generation = Generation { generation: self.generations, points };
+        if !known {
+            self.watch.line(&log::line(&generation));
+        }
+        self.generations += 1;
+        for point in generation.points {
+            if let Goal::Sum(weights) = &self.settings.goal {
+                self.best = self.best.min(weighted(weights, &point.values));
+            }
+            self.archive.push(point);
+        }
+        Ok(())
+    }
+
+    fn plan(&self, waiting: &mut Vec<Vec<f64>>) -> Leg {
+        let settings = self.settings;
+        let from_best = self.legs % 2 == 1;
+        let scale = self.scale();
+        let best = || {
+            let at = self.archive.least(|values| scale.figure(values));
+            self.archive.points[at.expect("the starts were evaluated")].at.clone()
+        };
+        let start = match (&settings.goal, from_best) {
+            (Goal::Sum(_), false) => waiting.pop().unwrap_or_else(|| self.anywhere()),
+            _ => best(),
+        };
+        let (factor, step) = if from_best { AROUND_BEST[(self.legs / 2) as usize % 3] } else { (1, 1.0) };
+        Leg {
+            start,
+            step: settings.step * step,
+            population: settings.population() * factor,
+            evaluations: settings.leg_evaluations.saturating_mul(factor as u64),
+            scale,
+        }
+    }
+
+    fn anywhere(&self) -> Vec<f64> {
+        let stream = Stream::new(self.settings.seed, &[1, self.legs]);
+        (0..self.settings.dimensions as u64).map(|at| stream.uniform(at)).collect()
+    }
+
+    fn scale(&self) -> Scale {
+        let figures = match &self.settings.goal {
+            Goal::Sum(weights) => return Scale::Sum(weights.clone()),
+            Goal::Front(figures) => *figures,
+        };
+        let front = self.archive.front();
+        let least = |at: usize| front.iter().map(|point| point.values[at]).fold(f64::INFINITY, f64::min);
+        let most = |at: usize| front.iter().map(|point| point.values[at]).fold(f64::NEG_INFINITY, f64::max);
+        let ideal: Vec<f64> = (0..figures).map(least).collect();
+        let range = (0..figures).map(|at| (most(at) - ideal[at]).max(1e-9)).collect();
+        let alone = usize::try_from(self.legs).ok().filter(|leg| *leg < figures);
+        let weights = match alone {
+            Some(leg) => (0..figures).map(|at| if at == leg { 1.0 } else { 0.0 }).collect(),
+            None => self.drawn_weights(figures),
+        };
+        Scale::Distance { weights, ideal, range }
+    }
+
+    /// Evenly from the simplex: exponential deviates over their sum.
+    fn drawn_weights(&self, figures: usize) -> Vec<f64> {
+        let stream = Stream::new(self.settings.seed, &[2, self.legs]);
+        let drawn: Vec<f64> =
+            (0..figures as u64).map(|at| -libm::log(1.0 - stream.uniform(at)) + 1e-6).collect();
+        let sum: f64 = drawn.iter().sum();
+        drawn.into_iter().map(|weight| weight / sum).collect()
+    }
+
+    fn leg(&mut self, leg: &Leg) -> Result<(), SearchError> {
+        const WIDER_MOST: f64 = 1e3;
+        let seed = Stream::new(self.settings.seed, &[3]).at(self.legs);
+        let figures = self.settings.goal.figures();
+        let meter = Meter::new(self.evaluate, figures, None);
+        let objective = |at: &DVector<f64>| {
+            let at: Vec<f64> = at.iter().map(|&value| fold(value)).collect();
+            leg.scale.figure(&meter.measure(&at))
+        };
+        let mut optimiser: CMAES<_> = CMAESOptions::new(leg.start.clone(), leg.step)
+            .population_size(leg.population)
+            .max_function_evals(usize::try_from(leg.evaluations).unwrap_or(usize::MAX))
+            .tol_fun(self.settings.tolerance)
+            .tol_fun_hist(self.settings.tolerance)
+            .tol_x_up(WIDER_MOST)
+            .seed(seed)
+            .build(objective)
+            .expect("checked settings and a population of at least 4 are valid options");
+        while self.go_on() {
+            let known = self.replayed();
+            let replays = known.is_some();
+            meter.know(known);
+            let ended = optimiser.next_parallel();
+            self.keep(meter.points(), replays)?;
+            if ended.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn found(self) -> Found {
+        let mut best = Vec::new();
+        if let Goal::Sum(weights) = &self.settings.goal {
+            let scale = Scale::Sum(weights.clone());
+            let mut order: Vec<&Point> = self.archive.points.iter().collect();
+            order.sort_by(|a, b| scale.figure(&a.values).total_cmp(&scale.figure(&b.values)));
+            for point in order {
+                if best.len() == BEST_MOST {
+                    break;
+                }
+                let apart = |other: &Point| {
+                    let mut distances = other.at.iter().zip(&point.at).map(|(a, b)| (a - b).abs());
+                    distances.any(|distance| distance > 0.0 && distance >= self.settings.apart)
+                };
+                if best.iter().all(apart) {
+                    best.push(point.clone());
+                }
+            }
+        }
+        let mut front: Vec<Point> = self.archive.front().into_iter().cloned().collect();
+        front.sort_by(|a, b| a.values[0].total_cmp(&b.values[0]));
+        Found { evaluations: self.archive.points.len() as u64, generations: self.generations, best, front }
+    }
+}

@@ -1,0 +1,84 @@
+//! One generation's evaluations, from any number of threads, or read off a log.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::archive::Point;
+
+/// What is not a number, or worse than this, counts as this.
+pub const WORST: f64 = 1e30;
+
+/// A log's generation by its points' coordinates.
+pub(super) type Known = BTreeMap<Vec<u64>, Vec<f64>>;
+
+/// Bits of coordinates that are not negative sort as the coordinates do.
+pub(super) fn key(at: &[f64]) -> Vec<u64> {
+    at.iter().map(|unit| unit.to_bits()).collect()
+}
+
+/// Evaluates, from any number of threads, or reads off a log what was evaluated before.
+pub(super) struct Meter<'a> {
+    evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+    figures: usize,
+    generation: Mutex<Measured>,
+}
+
+#[derive(Default)]
+struct Measured {
+    known: Option<Known>,
+    points: Known,
+    /// Something was asked that the log lacks.
+    diverged: bool,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(
+        evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+        figures: usize,
+        known: Option<&Known>,
+    ) -> Self {
+        let generation = Mutex::new(Measured { known: known.cloned(), ..Measured::default() });
+        Self { evaluate, figures, generation }
+    }
+
+    pub(super) fn know(&self, known: Option<Known>) {
+        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        *generation = Measured { known, ..Measured::default() };
+    }
+
+    pub(super) fn measure(&self, at: &[f64]) -> Vec<f64> {
+        let key = key(at);
+        {
+            let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = &generation.known {
+                let figures = known.get(&key).filter(|values| values.len() == self.figures).cloned();
+                generation.diverged |= figures.is_none();
+                let figures = figures.unwrap_or_else(|| vec![WORST; self.figures]);
+                generation.points.insert(key, figures.clone());
+                return figures;
+            }
+        }
+        let mut values = (self.evaluate)(at);
+        values.resize(self.figures, WORST);
+        values.iter_mut().for_each(|value| {
+            *value = if value.is_nan() { WORST } else { value.clamp(-WORST, WORST) };
+        });
+        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        generation.points.insert(key, values.clone());
+        values
+    }
+
+    /// The generation's points by their coordinates; none if a log said otherwise.
+    pub(super) fn points(&self) -> Option<Vec<Point>> {
+        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let Measured { known, points, diverged } = std::mem::take(&mut *generation);
+        if diverged || known.is_some_and(|known| known.len() != points.len()) {
+            return None;
+        }
+        let point = |(at, values): (Vec<u64>, Vec<f64>)| Point {
+            at: at.into_iter().map(f64::from_bits).collect(),
+            values,
+        };
+        Some(points.into_iter().map(point).collect())
+    }
+}

@@ -1,0 +1,39 @@
+//! Looking for the best: an optimiser over a box of numbers, the tuning of a policy, and the red team that plays against one.
+//!
+//! [`search`] runs CMA-ES (Hansen and Ostermeier, "Completely derandomized self-adaptation in evolution strategies", 2001; the
+//! `cmaes` crate) with restarts, for one figure or for a front of several. It asks its caller before each generation
+//! whether to go on, and hands out each generation as a line of a [`log`](mod@log), from which a later run goes on.
+//!
+//! **Invariant.** What is found is a function of problem, settings and seed: no clock, no thread count. A run that was
+//! interrupted and resumed finds what an uninterrupted one does. The optimiser's own matrix arithmetic is the processor's,
+//! so that another machine may search elsewhere; what a found point is worth is the same on all.
+
+pub mod fold;
+pub mod front;
+pub mod log;
+
+mod archive;
+mod legs;
+mod meter;
+mod settings;
+
+mod genome;
+pub mod redteam;
+
+mod candidate;
+mod measure;
+pub mod tuning;
+
+pub use archive::Point;
+pub use candidate::{CandidateError, Candidates, Parameter};
+pub use genome::Genome;
+pub use legs::{BEST_MOST, Found, Progress, SearchError, Watch, search};
+pub use log::{Log, LogError};
+pub use measure::{Measure, Measures, Proving};
+pub use meter::WORST;
+pub use redteam::{Arena, RedTeam, RedTeamError, Response, Worth};
+pub use settings::{DIMENSIONS_MAX, EVALUATIONS_MAX, Goal, Settings};
+pub use tuning::{Tuning, TuningError, TuningResult, tune};
+
+#[cfg(test)]
+mod tests;
