@@ -54,6 +54,8 @@ enum Suite {
     },
     /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
     History,
+    /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
+    Python,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         Task::Suite(Suite::History) => suite::history::run(),
+        Task::Suite(Suite::Python) => suite::python::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

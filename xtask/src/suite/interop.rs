@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::{Running, Tally, root, weighhouse};
-use crate::say;
+use super::{Running, Tally, environment, root, weighhouse};
 
 const PEERS: [&str; 3] = ["bittensor==11.3.0", "tritonclient[grpc]==2.73.0", "numpy"];
 const PASSWORD: &str = "interop password";
@@ -23,7 +22,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         tally.skip("everything", "there is no python3 on this machine");
         return tally.finish();
     }
-    let python = peers()?;
+    let python = environment("peers", &PEERS)?;
     let binary = weighhouse()?;
     let scratch = tempfile::tempdir()?;
     let net = Net::start(&binary, scratch.path())?;
@@ -44,27 +43,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Ok(())
     });
     tally.finish()
-}
-
-/// A virtual environment with the peers, made once and kept below the target folder.
-fn peers() -> anyhow::Result<PathBuf> {
-    let dir = root().join("target/xtask/peers");
-    let python = dir.join("bin/python");
-    let ready = dir.join("ready");
-    if std::fs::read_to_string(&ready).is_ok_and(|made| made == PEERS.join("\n")) {
-        return Ok(python);
-    }
-    say("installing peers from PyPI");
-    let made = Command::new("python3").args(["-m", "venv"]).arg(&dir).status().context("running python3")?;
-    ensure!(made.success(), "python3 -m venv failed; Debian's package is python3-venv");
-    let installed = Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-        .args(PEERS)
-        .stdout(Stdio::null())
-        .status()?;
-    ensure!(installed.success(), "pip could not install {}", PEERS.join(" "));
-    std::fs::write(ready, PEERS.join("\n"))?;
-    Ok(python)
 }
 
 /// A network of separate processes; they end when it is dropped.

@@ -3,9 +3,10 @@
 pub(crate) mod crash;
 pub(crate) mod history;
 pub(crate) mod interop;
+pub(crate) mod python;
 
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
 
@@ -59,8 +60,37 @@ pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {
         .status()
         .context("running cargo")?;
     ensure!(built.success(), "the weighhouse binary does not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target.join("release/weighhouse"))
+    Ok(target().join("release/weighhouse"))
+}
+
+/// Where builds go.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The interpreter of a virtual environment with packages from PyPI, made once and kept below the target folder.
+pub(crate) fn environment(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let dir = root().join("target/xtask").join(name);
+    let ready = dir.join("ready");
+    if !std::fs::read_to_string(&ready).is_ok_and(|made| made == packages.join("\n")) {
+        say(&format!("installing {} from PyPI", packages.join(" ")));
+        new_environment(&dir, packages)?;
+        std::fs::write(ready, packages.join("\n"))?;
+    }
+    Ok(dir.join("bin/python"))
+}
+
+/// Makes a virtual environment and installs packages into it.
+pub(crate) fn new_environment(dir: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    let made = Command::new("python3").args(["-m", "venv"]).arg(dir).status().context("running python3")?;
+    ensure!(made.success(), "python3 -m venv failed; Debian's package is python3-venv");
+    let installed = Command::new(dir.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(packages)
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(installed.success(), "pip could not install {}", packages.join(" "));
+    Ok(())
 }
 
 pub(crate) fn root() -> PathBuf {

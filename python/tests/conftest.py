@@ -1,0 +1,29 @@
+"""Where test data lies: vectors from the folder in WEIGHHOUSE_VECTORS where it has the file, else the repository's own."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+OWN_VECTORS = Path(__file__).parents[2] / "scoring" / "testdata"
+
+
+def load_vectors(name: str) -> Any:
+    given = os.environ.get("WEIGHHOUSE_VECTORS")
+    path = Path(given) / name if given else OWN_VECTORS / name
+    return json.loads((path if path.exists() else OWN_VECTORS / name).read_text())
+
+
+@pytest.fixture(scope="session")
+def profile() -> str:
+    """A plausible task; its figures are nobody's measurement."""
+    return (DATA / "profile.toml").read_text()
+
+
+@pytest.fixture(scope="session")
+def journal() -> Path:
+    """Four epochs of one validator and four miners, written by data/fixture.rs."""
+    return DATA / "journal"
