@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::policy::{AverageKind, ClusterPay, Facts, File, Fraction, Policy, PolicyError, Shape, ShapeKind};
-use crate::sim::{Profile, Scenario, ScenarioError, run_all};
+use crate::sim::{Paid, Profile, Scenario, ScenarioError, Scope, run_all};
 
 #[cfg(test)]
 mod tests;
@@ -116,12 +116,19 @@ pub fn lint(
     }
     if let Some(profile) = profile {
         let vtrust = vtrust(text, profile, policy.rounds().unwrap_or(rounds))?;
-        if vtrust[0] < VTRUST_LEAST {
+        if vtrust[1] < VTRUST_LEAST {
             let message = format!(
-                "honest validators are expected to reach a vtrust of {:.4} (mean {:.4}) on {}, less than {VTRUST_LEAST}: a gentler shape or more rounds would let them agree",
-                vtrust[0], vtrust[1], profile.task
+                "honest validators are expected to reach a vtrust of {:.4} on {}, less than {VTRUST_LEAST}: a gentler shape or more rounds would let them agree",
+                vtrust[1], profile.task
             );
             say(Severity::Error, "shape.kind", message);
+        }
+        if profile.scope == Scope::Shared && profile.paid == Paid::Conformance {
+            let message = format!(
+                "can't tell one miner with many uids from many miners on {}: honest answers to a shared challenge are all alike; give the task private scope, where every uid needs computing power of its own",
+                profile.task
+            );
+            report.findings.push(Finding { severity: Severity::Warning, key: "cluster.pay", message });
         }
         report.vtrust = Some(vtrust);
         report.detection = detection(&policy, profile);

@@ -42,6 +42,9 @@ pub struct Measurement<'a> {
     pub task: &'a Task,
     /// The file of the task's reference weights, for the personas that round them.
     pub reference: &'a [u8],
+    /// What two honest miners serve, each its own model, where a task pays for more than the reference; both the reference
+    /// if there are none.
+    pub own: Option<[&'a [u8]; 2]>,
     /// Within [`CHALLENGES`].
     pub challenges: u32,
     pub seed: u64,
@@ -179,8 +182,11 @@ impl Measurement<'_> {
         let noise = rng.next_u64();
         let pair = |persona: Persona| {
             let seeds = if persona.is_twin() { [noise; 2] } else { [rng.next_u64(), rng.next_u64()] };
-            let answerer =
-                |persona, which: usize| Answerer::new(persona, self.reference, &earlier[which], seeds[which]);
+            let answerer = |persona, which: usize| {
+                let honest = self.own.map_or(self.reference, |own| own[which]);
+                let served = if persona == Persona::Honest { honest } else { self.reference };
+                Answerer::new(persona, served, &earlier[which], seeds[which])
+            };
             Ok(Pair {
                 persona,
                 first: answerer(persona, 0)?,

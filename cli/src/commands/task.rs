@@ -42,6 +42,10 @@ pub(crate) struct Measure {
     /// The reference's weights (safetensors), or a built-in name
     #[arg(long, value_name = "FILE", default_value = "digits-reference")]
     reference: String,
+    /// Two weight files that two honest miners serve instead of the reference: models of their own, such as `weighhouse
+    /// model train` makes; where a task pays for more than the reference
+    #[arg(long, value_name = "FILE", num_args = 2)]
+    own: Vec<PathBuf>,
     /// Measure as if the task file had this scope
     #[arg(long, value_enum)]
     scope: Option<AsScope>,
@@ -81,10 +85,16 @@ fn measure(args: &Measure) -> Result<(), Failure> {
     let task = Loaded::load(text.as_bytes(), &reference).exit(Exit::Config, &args.task)?;
     let name =
         Path::new(&args.task).file_stem().map_or(args.task.clone().into(), |stem| stem.to_string_lossy());
+    let own = args
+        .own
+        .iter()
+        .map(|path| std::fs::read(path).exit(Exit::Missing, path.display()))
+        .collect::<Result<Vec<_>, _>>()?;
     let measurement = Measurement {
         name: &name,
         task: &task,
         reference: &reference,
+        own: own.first().zip(own.get(1)).map(|(one, other)| [one.as_slice(), other.as_slice()]),
         challenges: args.challenges,
         seed: args.seed,
     };
@@ -126,9 +136,17 @@ fn toml(args: &Measure, scope: Scope, profile: &Profile) -> Result<String, Failu
     let processor =
         processor().map_or_else(String::new, |name| format!("\n# CPU-seconds are of one core of: {name}."));
     let body = toml::to_string(profile).exit(Exit::Internal, "writing the profile")?;
+    let own = match args.own.as_slice() {
+        [] => String::new(),
+        own => {
+            let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let names: Vec<_> = own.iter().filter_map(name).collect();
+            format!(" --own {}", names.join(" "))
+        }
+    };
     Ok(format!(
         "# What kinds of miners earn on this task and what answering costs them, measured by\n\
-         #   weighhouse task measure {} --scope {} --challenges {} --seed {}\n\
+         #   weighhouse task measure {} --scope {} --challenges {} --seed {}{own}\n\
          # Marks are the validator's judge's, in [-1, 1]. `cost` is over the honest answer's, `rejected` the share of\n\
          # marks that are 0 or less, `correlation` that of two such miners' marks, `detections` the challenges after\n\
          # which the mean mark is told from an honest one's (1 in 10,000 false alarms, 1 in 100 missed; absent: never).\n\

@@ -317,11 +317,14 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
 
 /// Fisher's z of the likeness of two identities against that of honest miners, of which each challenge shows a little
 /// more: challenges until it stands out by the scenario's number of standard errors, in epochs. Where challenges are
-/// private or honest answers are all alike, likeness means nothing.
+/// private or honest answers are all alike, likeness means nothing; fidelity to one model makes them so.
 fn likeness_epochs(scenario: &Scenario, strategy: &Strategy, effort: &Effort) -> Option<u32> {
     const ALIKE_MOST: f64 = 0.999;
     let honest = scenario.profile.honest().correlation;
-    if scenario.profile.scope == Scope::Private || strategy.identities < 2 || honest >= ALIKE_MOST {
+    let says_nothing = scenario.profile.scope == Scope::Private
+        || scenario.profile.paid == Paid::Conformance
+        || honest >= ALIKE_MOST;
+    if says_nothing || strategy.identities < 2 {
         return None;
     }
     let atanh = |value: f64| libm::atanh(value.clamp(-ALIKE_MOST, ALIKE_MOST));

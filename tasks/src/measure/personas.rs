@@ -19,7 +19,7 @@ const VERSION: &str = "1";
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persona {
-    /// Serves the reference.
+    /// Serves the reference, or a model of its own.
     Honest,
     /// Serves the built-in weights that are better.
     Better,
@@ -118,7 +118,8 @@ enum Work {
 }
 
 impl Answerer {
-    /// `earlier` is a challenge from before the measurement.
+    /// `reference` is what honest miners serve, or what cheats start from; `earlier` is a challenge from before the
+    /// measurement.
     pub(super) fn new(
         persona: Persona,
         reference: &[u8],

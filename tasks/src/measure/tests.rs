@@ -23,7 +23,7 @@ fn profile(task: &Task, challenges: u32) -> Result<Profile, MeasureError> {
         Duration::from_secs(readings.get())
     };
     let mut done = 0;
-    let measurement = Measurement { name: "digits", task, reference, challenges, seed: 7 };
+    let measurement = Measurement { name: "digits", task, reference, own: None, challenges, seed: 7 };
     let profile = measurement.run(&cpu, &mut |progress| done = progress.done)?;
     assert_eq!(done, challenges);
     Ok(profile)
