@@ -7,13 +7,13 @@ use weighhouse_journal::{Segment, SegmentError};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{Challenge, Reference, Task};
 use weighhouse_types::{
-    Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Hotkey, IntentState, Judged, Record,
+    Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Hotkey, IntentState, Judged, Likeness, Record,
     WeightVector,
 };
 use weighhouse_wallet::{answer, vrf};
 
 use crate::publish::Publication;
-use crate::round::{judge_framed, vrf_input};
+use crate::round::{alike, judge_framed, vrf_input};
 
 /// What an audit found.
 #[derive(Debug, Serialize)]
@@ -90,6 +90,7 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
                 audited.verdicts += 1;
                 audited.answers += usize::from(answered);
             }),
+            Record::Likeness(likeness) => evidence.check_likeness(likeness, segment.records()),
             _ => Ok(()),
         };
         if let Err(problem) = checked {
@@ -169,6 +170,29 @@ impl Evidence<'_> {
         self.challenges
             .insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference });
         Ok(())
+    }
+
+    /// The answers on record are as alike as the record says.
+    fn check_likeness(&self, likeness: &Likeness, records: &[Record]) -> Result<(), String> {
+        let name = format!("likeness in round {}", likeness.round);
+        let of_round = |record: &'_ Record| match record {
+            Record::Judged(judged) if judged.round == likeness.round => Some(judged.clone()),
+            _ => None,
+        };
+        // A round that a crash cut in two was compared in two parts: each is checked against those it names.
+        let judged: Vec<Judged> = records
+            .iter()
+            .filter_map(of_round)
+            .filter(|judged| judged.exchange.is_none() || likeness.compared.contains(&judged.who))
+            .collect();
+        let challenge = judged.first().and_then(|judged| self.challenges.get(&judged.challenge));
+        let Seen { challenge, reference, .. } =
+            challenge.ok_or_else(|| format!("{name}: its challenge is not recorded"))?;
+        let again = alike(&self.task, challenge, reference, judged.iter(), &self.blobs);
+        match again {
+            Some(again) if again == *likeness => Ok(()),
+            _ => Err(format!("{name}: the answers on record say something else")),
+        }
     }
 
     /// The answer is the miner's, and the judge says of it what is recorded.

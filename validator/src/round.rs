@@ -7,10 +7,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use parity_scale_codec::Encode;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
-use weighhouse_tasks::{Challenge, Reference, Scope, Task, TaskError};
+use weighhouse_tasks::{Challenge, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
     Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged,
-    Judgement, Mark, Neuron, Reason, Record, SubnetState,
+    Judgement, Likeness, Mark, Neuron, Reason, Record, SubnetState,
 };
 use weighhouse_wallet::answer;
 use weighhouse_wallet::keypair::Keypair;
@@ -117,16 +117,69 @@ impl Plan {
             futures::stream::iter(attempts).buffer_unordered(parts.rounds.in_flight_max).collect().await;
         answers.sort_by_key(|(neuron, ..)| neuron.uid);
 
-        let (task, judged_challenges) = (parts.task.clone(), challenges.clone());
-        let verdicts = parts
+        let task = parts.task.clone();
+        parts
             .cpu
             .run(move || {
-                let judge = |(neuron, at, answer)| judge(&task, &judged_challenges[at], &neuron, answer);
-                answers.into_iter().map(judge).collect::<Result<Vec<_>, TaskError>>()
+                let judge = |(neuron, at, answer)| judge(&task, &challenges[at], &neuron, answer);
+                let verdicts = answers.into_iter().map(judge).collect::<Result<Vec<_>, TaskError>>()?;
+                let mut records: Vec<Record> = verdicts.into_iter().flatten().collect();
+                let shared =
+                    challenges.iter().filter(|prepared| prepared.asked.scope == ChallengeScope::Shared);
+                let likeness: Vec<_> = shared
+                    .filter_map(|prepared| likeness_of(&task, prepared, &records))
+                    .map(Record::Likeness)
+                    .collect();
+                records.extend(likeness);
+                Ok(records)
             })
-            .await??;
-        Ok(verdicts.into_iter().flatten().collect())
+            .await?
     }
+}
+
+/// Who answered one shared challenge alike, beyond what the judge expects; `None` where that can't be said of this task.
+fn likeness_of(task: &Task, prepared: &Prepared, records: &[Record]) -> Option<Likeness> {
+    let blobs: BTreeMap<Digest, &[u8]> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Blob { bytes } => Some((Digest::of(bytes), bytes.as_slice())),
+            _ => None,
+        })
+        .collect();
+    let judged = records.iter().filter_map(|record| match record {
+        Record::Judged(judged) if judged.challenge == prepared.asked.challenge => Some(judged),
+        _ => None,
+    });
+    alike(task, &prepared.challenge, &prepared.reference, judged, &blobs)
+}
+
+/// As an auditor finds it too: from the verdicts on one challenge and the answers' bytes.
+pub(crate) fn alike<'a>(
+    task: &Task,
+    challenge: &Challenge,
+    reference: &Reference,
+    judged: impl Iterator<Item = &'a Judged>,
+    blobs: &BTreeMap<Digest, &[u8]>,
+) -> Option<Likeness> {
+    if matches!(task.file().mode, Mode::Conformance { .. }) || task.file().scope == Scope::Private {
+        return None;
+    }
+    let mut place = None;
+    let mut answers = Vec::new();
+    for verdict in judged {
+        place = Some((verdict.epoch, verdict.round));
+        let framed = verdict.exchange.as_ref().and_then(|exchange| blobs.get(&exchange.answer));
+        let message = framed.and_then(|framed| ask::unframe::<ModelInferResponse>(framed).ok());
+        if let Some(answer) = message.and_then(|message| InferAnswer::try_from(message).ok()) {
+            answers.push((verdict.who, answer));
+        }
+    }
+    let (epoch, round) = place?;
+    let borrowed: Vec<_> = answers.iter().map(|(who, answer)| (*who, answer)).collect();
+    let groups = likeness::groups(task.file(), challenge, reference, &borrowed);
+    let mut compared: Vec<_> = answers.iter().map(|(who, _)| *who).collect();
+    compared.sort();
+    Some(Likeness { epoch, round, compared, groups })
 }
 
 fn scope(task: &Task, miner: Hotkey) -> ChallengeScope {

@@ -4,6 +4,7 @@
 
 mod bench;
 mod generate;
+mod lab;
 mod suite;
 
 use std::io::Write;
@@ -31,8 +32,12 @@ enum Task {
 
 #[derive(Subcommand, Clone, Copy, Debug)]
 enum Bench {
-    /// One epoch of Yuma consensus, 256 uids and 64 validators, against one percent of a 12 s block
+    /// Epochs of Yuma consensus; the goal is 64 validators and 192 miners, dense, in 300 microseconds
     Yuma,
+    /// Simulated epochs of 64 validators and 256 uids a second on one core, against 2,000
+    Simulator,
+    /// A million recorded judgements replayed, against 2 s
+    Replay,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,
 }
@@ -55,6 +60,8 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Generate { check } => generate::run(check),
         Task::Bench(Bench::Yuma) => bench::yuma(),
+        Task::Bench(Bench::Simulator) => lab::simulator(),
+        Task::Bench(Bench::Replay) => lab::replay(),
         Task::Bench(Bench::Btauth) => bench::btauth(),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),

@@ -6,29 +6,38 @@ use super::I32F32;
 /// substrate-fixed keeps e in 23 fractional bits and returns it for an argument of exactly 1.
 const E: I32F32 = I32F32::from_bits(22_802_600 << 9);
 /// The series stops after the term x^31 / 31!: one term less than the type has fractional bits.
-const LAST_TERM: u16 = 31;
+const LAST_TERM: u64 = 31;
+const ONE: u64 = 1 << 32;
 const LIMIT: i16 = 20;
 
-/// e^x with x clamped to [-20, 20]; 0 (x at most 0) or the largest number where the series overflows.
+/// e^x with x clamped to [-20, 20].
 pub fn exp_safe(x: I32F32) -> I32F32 {
-    let x = x.max(I32F32::from(-LIMIT)).min(I32F32::from(LIMIT));
-    exp(x).unwrap_or(if x <= I32F32::ZERO { I32F32::ZERO } else { I32F32::MAX })
+    exp(x.max(I32F32::from(-LIMIT)).min(I32F32::from(LIMIT)))
 }
 
 /// The chain looks for exactly 1 before it takes the sign off, so that e^-1 is 1 over the series at 1, not 1 over [`E`].
-fn exp(x: I32F32) -> Option<I32F32> {
+///
+/// Up to 20, the largest product of a term and the argument is 20 x 20^19 / 19!, less than 2^30, and the sum stays below
+/// e^20 < 2^29: the chain's checked operations all succeed, and so do plain ones.
+fn exp(x: I32F32) -> I32F32 {
     if x == I32F32::ZERO {
-        return Some(I32F32::ONE);
+        return I32F32::ONE;
     }
     if x == I32F32::ONE {
-        return Some(E);
+        return E;
     }
-    let magnitude = x.max(I32F32::ZERO.saturating_sub(x));
-    let mut sum = magnitude.checked_add(I32F32::ONE)?;
+    let magnitude = x.to_bits().unsigned_abs();
+    let mut sum = magnitude + ONE;
     let mut term = magnitude;
     for n in 2..=LAST_TERM {
-        term = term.checked_mul(magnitude)?.checked_div(I32F32::from(n))?;
-        sum = sum.checked_add(term)?;
+        let product = (u128::from(term) * u128::from(magnitude)) >> 32;
+        term = product as u64 / n;
+        if term == 0 {
+            break;
+        }
+        sum += term;
     }
-    if x < I32F32::ZERO { I32F32::ONE.checked_div(sum) } else { Some(sum) }
+    // 2^64 / sum, which is above 2^32 and may be a power of 2.
+    let bits = if x > I32F32::ZERO { sum } else { u64::MAX / sum + u64::from(sum.is_power_of_two()) };
+    I32F32::from_bits(bits.cast_signed())
 }

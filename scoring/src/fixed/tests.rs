@@ -65,7 +65,41 @@ fn wide_products_keep_the_bits_beyond_128() {
     assert_eq!(rao.saturating_mul(I96F32::from(I32F32::ONE)).to_u64(), u64::MAX);
 }
 
+/// The series as the chain writes it, with a check at each step.
+fn checked_exp(x: I32F32) -> Option<I32F32> {
+    if x == I32F32::ZERO {
+        return Some(I32F32::ONE);
+    }
+    if x == I32F32::ONE {
+        return Some(I32F32::from_bits(22_802_600 << 9));
+    }
+    let magnitude = x.max(I32F32::ZERO.saturating_sub(x));
+    let mut sum = magnitude.checked_add(I32F32::ONE)?;
+    let mut term = magnitude;
+    for n in 2..=31_u16 {
+        term = term.checked_mul(magnitude)?.checked_div(I32F32::from(n))?;
+        sum = sum.checked_add(term)?;
+    }
+    if x < I32F32::ZERO { I32F32::ONE.checked_div(sum) } else { Some(sum) }
+}
+
+#[test]
+fn the_exponential_agrees_with_the_checked_series_at_its_limits() {
+    let one = I32F32::ONE.to_bits();
+    for around in [-20 * one, -one, 0, one, 20 * one] {
+        for x in (around - 2..=around + 2).filter(|x| x.abs() <= 20 * one).map(I32F32::from_bits) {
+            assert_eq!(Some(exp_safe(x)), checked_exp(x), "{x:?}");
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn the_exponential_agrees_with_the_checked_series(x in -(20_i64 << 32)..=20 << 32) {
+        let x = I32F32::from_bits(x);
+        prop_assert_eq!(Some(exp_safe(x)), checked_exp(x));
+    }
+
     #[test]
     fn wide_products_agree_with_plain_ones_where_those_fit(a in any::<i64>(), b in any::<i64>()) {
         let product = I96F32::from_bits(a.into()).saturating_mul(I96F32::from_bits(b.into()));

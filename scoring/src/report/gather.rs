@@ -193,7 +193,7 @@ fn miners(outcomes: &[Outcome]) -> Table {
 /// Means over the runs, by group of validators.
 fn validators(outcomes: &[Outcome]) -> Table {
     let columns =
-        ["validators", "count", "dividend per stake", "mean vtrust", "cost, CPU-s", "profit, CPU-s"];
+        ["validators", "count", "dividend per stake", "mean vtrust", "cost, CPU-s", "settled profit"];
     let row = |group: &ValidatorOutcome| {
         let over = |of: fn(&ValidatorOutcome) -> f64| {
             Entry::from(mean(outcomes.iter(), |run| run.validator_group(&group.name).map(of)))
@@ -204,7 +204,7 @@ fn validators(outcomes: &[Outcome]) -> Table {
             over(|group| group.dividend_per_stake),
             over(|group| group.vtrust_mean),
             over(|group| group.cost),
-            over(|group| group.profit),
+            over(|group| group.settled_profit),
         ]
     };
     Table {

@@ -1,79 +1,114 @@
-//! Consensus is the stake-weighted median of the weights on each miner; weights above it are clipped to it.
+//! Weights above consensus are clipped to it; what is left pays miners, and decides what bonds are bought with.
 
-use super::sparse::{Sparse, matmul_sparse};
-use super::vector::inplace_normalize;
-use crate::fixed::I32F32;
+use super::cells::{Cells, Span};
+use super::exact::{Bits, ONE, normalize, product, product_below_one};
 
-/// The weighted median of each column over the validators with stake; a missing weight counts as 0.
-pub(super) fn weighted_median_col_sparse(
-    stake: &[I32F32],
-    score: &Sparse,
-    columns: usize,
-    majority: I32F32,
-) -> Vec<I32F32> {
-    let voters: Vec<usize> = (0..stake.len()).filter(|&voter| stake[voter] > I32F32::ZERO).collect();
-    let mut votes: Vec<I32F32> = voters.iter().map(|&voter| stake[voter]).collect();
-    inplace_normalize(&mut votes);
-    let minority = votes.iter().copied().sum::<I32F32>().saturating_sub(majority);
+/// What bonds are bought with: the weight moved towards the clipped weight by the bonds penalty.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BondWeight {
+    Submitted,
+    Clipped,
+    Between(Bits),
+}
 
-    let mut by_column: Vec<Vec<(usize, I32F32)>> = vec![Vec::new(); columns];
-    for (position, &voter) in voters.iter().enumerate() {
-        for &(column, value) in &score[voter] {
-            by_column[usize::from(column)].push((position, value));
+impl BondWeight {
+    pub(super) fn new(penalty: Bits) -> Self {
+        match penalty {
+            0 => Self::Submitted,
+            ONE => Self::Clipped,
+            ratio => Self::Between(ratio),
         }
     }
-    let mut dense = vec![I32F32::ZERO; voters.len()];
-    let median = |entries: &Vec<(usize, I32F32)>| {
-        entries.iter().for_each(|&(position, value)| dense[position] = value);
-        let median = weighted_median(&votes, &dense, minority);
-        entries.iter().for_each(|&(position, _)| dense[position] = I32F32::ZERO);
-        median
-    };
-    by_column.iter().map(median).collect()
-}
 
-/// The score at which the stake below passes `minority`, found by quick-select with the middle of the list as pivot.
-/// Which of two scores is taken when the stakes meet `minority` exactly depends on these very comparisons.
-pub(super) fn weighted_median(stake: &[I32F32], score: &[I32F32], minority: I32F32) -> I32F32 {
-    let stake_of = |part: &[usize]| part.iter().map(|&index| stake[index]).sum::<I32F32>();
-    let mut part: Vec<usize> = (0..score.len()).collect();
-    let mut low = I32F32::ZERO;
-    let mut high: I32F32 = stake.iter().copied().sum();
-    // Each round drops at least the pivot, so the list gets down to one.
-    while part.len() > 1 {
-        let pivot = score[part[part.len() / 2]];
-        let lower: Vec<usize> = part.iter().copied().filter(|&index| score[index] < pivot).collect();
-        let upper: Vec<usize> = part.iter().copied().filter(|&index| score[index] > pivot).collect();
-        let below = low.saturating_add(stake_of(&lower));
-        let up_to = high.saturating_sub(stake_of(&upper));
-        if minority < below && !lower.is_empty() {
-            part = lower;
-            high = below;
-        } else if up_to <= minority && !upper.is_empty() {
-            part = upper;
-            low = up_to;
-        } else {
-            return pivot;
+    /// `weight` + ratio x (`clipped` - `weight`), floored. The difference is never positive, so that its product is rounded
+    /// up; a ratio below 1 leaves the sum below 2^64.
+    pub(super) fn of(self, weight: Bits, clipped: Bits) -> Bits {
+        match self {
+            Self::Submitted => weight,
+            Self::Clipped => clipped,
+            Self::Between(ratio) => {
+                let cut = ratio.wrapping_mul(weight.wrapping_sub(clipped));
+                weight.wrapping_sub(cut.wrapping_add(ONE - 1) >> 32)
+            }
         }
     }
-    part.first().map_or(I32F32::ZERO, |&index| score[index])
 }
 
-/// Lowers entries to their column's threshold; an entry above a threshold of 0 is dropped altogether.
-pub(super) fn col_clip_sparse(matrix: &Sparse, thresholds: &[I32F32]) -> Sparse {
-    let clip = |&(column, value): &(u16, I32F32)| {
-        let threshold = thresholds[usize::from(column)];
-        match threshold < value {
-            true => (threshold > I32F32::ZERO).then_some((column, threshold)),
-            false => Some((column, value)),
+/// What the weights within consensus add up to.
+#[derive(Debug, Default)]
+pub(super) struct Clipped {
+    /// By validator, how much of its weight lies within consensus.
+    pub(super) trust: Vec<Bits>,
+    /// Each miner's share of the clipped weights, weighted by stake.
+    pub(super) incentive: Vec<Bits>,
+    /// By cell, what the bond is bought with: its bond weight, or that times the validator's stake.
+    pub(super) bought: Vec<Bits>,
+    pub(super) miners: Vec<Miner>,
+}
+
+/// What is summed up for one miner.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Miner {
+    consensus: Bits,
+    rank: Bits,
+    /// The sum of `Clipped::bought`.
+    pub(super) bought: Bits,
+    /// The sum of the old bonds as stored.
+    pub(super) old: u64,
+}
+
+impl Clipped {
+    /// `by_stake` says that bonds cost stake.
+    pub(super) fn fill(
+        &mut self,
+        cells: &Cells,
+        consensus: &[Bits],
+        stake: &[Bits],
+        bond_weight: BondWeight,
+        by_stake: bool,
+    ) {
+        self.miners.clear();
+        self.miners.extend(consensus.iter().map(|&consensus| Miner { consensus, ..Miner::default() }));
+        self.trust.clear();
+        self.trust.resize(consensus.len(), 0);
+        self.bought.resize(cells.columns.len(), 0);
+        for &span in &cells.spans {
+            let stake = stake[span.uid];
+            self.trust[span.uid] = match (bond_weight, by_stake, stake) {
+                (BondWeight::Clipped, true, ..ONE) => self.clip(cells, span, |_, clipped| {
+                    let ranked = product_below_one(clipped, stake);
+                    (ranked, ranked)
+                }),
+                (_, true, _) => self.clip(cells, span, |weight, clipped| {
+                    (product(clipped, stake), product(bond_weight.of(weight, clipped), stake))
+                }),
+                (BondWeight::Clipped, false, ..ONE) => {
+                    self.clip(cells, span, |_, clipped| (product_below_one(clipped, stake), clipped))
+                }
+                (_, false, _) => self.clip(cells, span, |weight, clipped| {
+                    (product(clipped, stake), bond_weight.of(weight, clipped))
+                }),
+            };
         }
-    };
-    matrix.iter().map(|row| row.iter().filter_map(clip).collect()).collect()
-}
+        self.incentive.clear();
+        self.incentive.extend(self.miners.iter().map(|miner| miner.rank));
+        normalize(&mut self.incentive);
+    }
 
-/// Each miner's share of the clipped weights, weighted by stake.
-pub(super) fn incentive(clipped: &Sparse, active_stake: &[I32F32]) -> Vec<I32F32> {
-    let mut ranks = matmul_sparse(clipped, active_stake, clipped.len());
-    inplace_normalize(&mut ranks);
-    ranks
+    /// Adds up one row and returns its trust. `buy` makes the rank and what is bought from a weight and the clipped weight.
+    fn clip(&mut self, cells: &Cells, span: Span, buy: impl Fn(Bits, Bits) -> (Bits, Bits)) -> Bits {
+        let mut trust: Bits = 0;
+        let made = &mut self.bought[span.start..span.end];
+        let cells_of_all = (&cells.weights[..], &cells.old[..]);
+        span.make(&cells.columns, &mut self.miners, cells_of_all, made, |miner, weight, old| {
+            let clipped = weight.min(miner.consensus);
+            let (ranked, bought) = buy(weight, clipped);
+            trust = trust.wrapping_add(clipped);
+            miner.rank = miner.rank.wrapping_add(ranked);
+            miner.bought = miner.bought.wrapping_add(bought);
+            miner.old = miner.old.wrapping_add(old.into());
+            bought
+        });
+        trust
+    }
 }

@@ -81,7 +81,7 @@ pub enum InputError {
 
 impl EpochInput {
     /// Passing this makes every index of the epoch's steps valid.
-    pub(super) fn validate(&self) -> Result<(), InputError> {
+    pub(super) fn validate(&self, rows: &mut RowChecks) -> Result<(), InputError> {
         let uids = self.stake.len();
         if uids > UIDS_MAX {
             return Err(InputError::TooManyUids { found: uids, limit: UIDS_MAX });
@@ -102,22 +102,66 @@ impl EpochInput {
         if let Some(uid) = self.owner_uid.filter(|&uid| usize::from(uid) >= uids) {
             return Err(InputError::OwnerOutOfRange { uid, uids });
         }
-        validate_rows("weights", &self.weights, uids)?;
-        validate_rows("bonds", &self.bonds, uids)
+        let RowChecks { named_by, weights_ascend, bonds_ascend } = rows;
+        check_rows("weights", &self.weights, named_by, weights_ascend)?;
+        check_rows("bonds", &self.bonds, named_by, bonds_ascend)
     }
 }
 
-fn validate_rows(field: &'static str, rows: &[Vec<(u16, u16)>], uids: usize) -> Result<(), InputError> {
-    let mut last_named_by = vec![None; uids];
+/// What the check of the rows has found out about them; keeps its buffers.
+#[derive(Debug, Default)]
+pub(super) struct RowChecks {
+    /// By uid, the last row that named it.
+    named_by: Vec<Option<usize>>,
+    /// By row, whether each uid in it is larger than the one before.
+    pub(super) weights_ascend: Vec<bool>,
+    pub(super) bonds_ascend: Vec<bool>,
+}
+
+/// Rows of ascending uids need no more than a look at their last.
+fn check_rows(
+    field: &'static str,
+    rows: &[Vec<(u16, u16)>],
+    named_by: &mut Vec<Option<usize>>,
+    ascend: &mut Vec<bool>,
+) -> Result<(), InputError> {
+    named_by.clear();
+    ascend.clear();
     for (row, entries) in rows.iter().enumerate() {
-        for &(uid, _) in entries {
-            let Some(last) = last_named_by.get_mut(usize::from(uid)) else {
-                return Err(InputError::UidOutOfRange { field, row, uid, uids });
-            };
-            if last.replace(row) == Some(row) {
-                return Err(InputError::DuplicateUid { field, row, uid });
-            }
+        let ascends = ascends(entries);
+        ascend.push(ascends);
+        let in_range = entries.last().is_none_or(|&(uid, _)| usize::from(uid) < rows.len());
+        if !(ascends && in_range) {
+            named_by.resize(rows.len(), None);
+            check_row(field, row, entries, named_by)?;
         }
     }
     Ok(())
+}
+
+fn check_row(
+    field: &'static str,
+    row: usize,
+    entries: &[(u16, u16)],
+    named_by: &mut [Option<usize>],
+) -> Result<(), InputError> {
+    let uids = named_by.len();
+    for &(uid, _) in entries {
+        let Some(last) = named_by.get_mut(usize::from(uid)) else {
+            return Err(InputError::UidOutOfRange { field, row, uid, uids });
+        };
+        if last.replace(row) == Some(row) {
+            return Err(InputError::DuplicateUid { field, row, uid });
+        }
+    }
+    Ok(())
+}
+
+/// True if each uid is larger than the one before. Looks at all pairs and needs only arithmetic, so that it goes several
+/// at a time.
+fn ascends(row: &[(u16, u16)]) -> bool {
+    let later = row.get(1..).unwrap_or_default();
+    // Negative, as the sign bit has it, unless the next is larger by at least 1.
+    let rise = |one: u16, next: u16| u32::from(next).wrapping_sub(u32::from(one)).wrapping_sub(1);
+    row.iter().zip(later).fold(0, |falls, (one, next)| falls | rise(one.0, next.0)) >> 31 == 0
 }

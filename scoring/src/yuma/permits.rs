@@ -1,34 +1,38 @@
 //! Validator permits: those that govern this epoch, and those that it grants for the next.
 
+use super::exact::Bits;
 use super::input::{EpochInput, Rules};
-use crate::fixed::I32F32;
 
 /// The stored permits, with the owner's under spec 425.
-pub(super) fn current(rules: Rules, input: &EpochInput) -> Vec<bool> {
-    with_owner(rules, input, input.validator_permit.clone())
+pub(super) fn current(permits: &mut Vec<bool>, rules: Rules, input: &EpochInput) {
+    permits.clone_from(&input.validator_permit);
+    add_owner(permits, rules, input);
 }
 
-/// Permits go to the largest non-zero stakes, and to the owner under spec 425.
-pub(super) fn next(rules: Rules, input: &EpochInput, stake: &[I32F32]) -> Vec<bool> {
+/// Permits go to the largest non-zero stakes, and to the owner under spec 425. Of equal stakes the later ones win, as the
+/// chain's stable ascending sort has it. `ranking` is a buffer.
+pub(super) fn next(
+    permits: &mut Vec<bool>,
+    ranking: &mut Vec<(Bits, usize)>,
+    rules: Rules,
+    input: &EpochInput,
+    stake: &[Bits],
+) {
     let seats = usize::from(input.hyperparameters.max_allowed_validators);
-    with_owner(rules, input, is_topk_nonzero(stake, seats))
-}
-
-/// True for the `k` largest entries that are not zero. Of equal entries the later ones win, as the chain's stable
-/// ascending sort has it.
-pub(super) fn is_topk_nonzero(values: &[I32F32], k: usize) -> Vec<bool> {
-    let mut chosen: Vec<bool> = values.iter().map(|&value| value != I32F32::ZERO).collect();
-    let mut ascending: Vec<usize> = (0..values.len()).collect();
-    ascending.sort_by_key(|&index| values[index]);
-    for &index in &ascending[..values.len().saturating_sub(k)] {
-        chosen[index] = false;
+    ranking.clear();
+    ranking.extend(stake.iter().zip(0..).filter(|&(&share, _)| share != 0).map(|(&share, uid)| (share, uid)));
+    let left_out = ranking.len().saturating_sub(seats);
+    if (1..ranking.len()).contains(&left_out) {
+        ranking.select_nth_unstable(left_out);
     }
-    chosen
+    permits.clear();
+    permits.resize(stake.len(), false);
+    ranking[left_out..].iter().for_each(|&(_, uid)| permits[uid] = true);
+    add_owner(permits, rules, input);
 }
 
-fn with_owner(rules: Rules, input: &EpochInput, mut permits: Vec<bool>) -> Vec<bool> {
+fn add_owner(permits: &mut [bool], rules: Rules, input: &EpochInput) {
     if let (Rules::Spec425, Some(owner)) = (rules, input.owner_uid) {
         permits[usize::from(owner)] = true;
     }
-    permits
 }

@@ -1,7 +1,6 @@
 //! What the chain does to submitted weights before it stores them: the largest becomes 65535, the others keep their
 //! proportion to it.
 
-use super::vector::inplace_normalize;
 use crate::fixed::I32F32;
 
 /// The weights as the chain stores them after `set_weights` or a reveal.
@@ -16,6 +15,14 @@ pub fn check_vec_max_limited(weights: &[u16], max_limit: u16) -> bool {
     let mut shares: Vec<I32F32> = weights.iter().copied().map(I32F32::from).collect();
     inplace_normalize(&mut shares);
     shares.iter().all(|&share| share <= limit)
+}
+
+/// Divides by the sum; a vector that sums to zero stays as it is.
+fn inplace_normalize(values: &mut [I32F32]) {
+    let sum: I32F32 = values.iter().copied().sum();
+    if sum != I32F32::ZERO {
+        values.iter_mut().for_each(|value| *value = value.safe_div(sum));
+    }
 }
 
 /// Rounds; a vector of zeros stays one. Above 32768 the product with 65535 would not fit, so the factor comes first.

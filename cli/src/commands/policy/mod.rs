@@ -4,6 +4,7 @@ mod check;
 mod journal;
 mod lab;
 mod rollout;
+mod search;
 
 use std::path::Path;
 
@@ -45,6 +46,10 @@ pub(crate) enum Policy {
     Simulate(lab::Simulate),
     /// Measure what each known attack earns against honest work
     Attack(lab::Attack),
+    /// Let an optimiser play the attacker and report the best response it finds
+    Redteam(search::Redteam),
+    /// Search for a better policy
+    Tune(search::Tune),
 }
 
 pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -59,6 +64,8 @@ pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<
         Policy::Rollout(args) => rollout::run(&args).await,
         Policy::Simulate(args) => lab::simulate(&args),
         Policy::Attack(args) => lab::attack(&args),
+        Policy::Redteam(args) => search::redteam(&args, &shutdown),
+        Policy::Tune(args) => search::tune(&args, &shutdown),
     }
 }
 

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::math::{number, numbers, sparse_rows};
+use super::plain::{bonds, consensus, liquid_alpha, sparse, stake, vector::fixed_proportion_to_u16, weights};
 use super::vectors::load;
 use super::*;
 

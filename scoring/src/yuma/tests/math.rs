@@ -3,9 +3,11 @@
 
 use serde_json::Value;
 
+use super::plain::sparse::Sparse;
+use super::plain::{bonds, consensus, permits, sparse, vector};
 use super::vectors::load;
 use super::*;
-use crate::fixed::{I64F64, exp_safe};
+use crate::fixed::{I32F32, I64F64, exp_safe};
 
 #[test]
 fn yuma_primitives_give_what_the_pallets_math_tests_assert() {

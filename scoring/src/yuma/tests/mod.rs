@@ -1,8 +1,11 @@
 //! The gate: every epoch and every primitive recorded from the chain's own code, exactly.
 
 mod asserted;
+mod differential;
 mod math;
 mod pallet;
+mod plain;
+mod random;
 mod rejects;
 mod runtime293;
 mod vectors;

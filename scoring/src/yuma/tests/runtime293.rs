@@ -3,8 +3,10 @@
 
 use serde::Deserialize;
 
+use super::plain::{bonds, consensus, emission, permits, sparse, stake, to_u16, weights};
 use super::vectors::{bigs, load};
 use super::*;
+use crate::fixed::I32F32;
 
 /// The file leaves the emission out: that of two blocks, each 10^9 less the owner's cut of 11796 / 65535 and floored. One
 /// rao more or less fails.

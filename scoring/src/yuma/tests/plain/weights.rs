@@ -1,14 +1,14 @@
 //! Which of the stored weights count in this epoch.
 
-use super::input::EpochInput;
 use super::sparse::{
     Sparse, from_integers, inplace_row_normalize_sparse, mask_diag_sparse_except_index, mask_rows_sparse,
     vec_mask_sparse_matrix,
 };
+use crate::yuma::input::EpochInput;
 
 /// Weights of permitted validators, without self-weights (but the owner's) and without those meant for a uid's previous
 /// holder, each row divided by its sum.
-pub(super) fn masked(input: &EpochInput, permits: &[bool]) -> Sparse {
+pub(in crate::yuma::tests) fn masked(input: &EpochInput, permits: &[bool]) -> Sparse {
     let forbidden: Vec<bool> = permits.iter().map(|permit| !permit).collect();
     let registered = &input.block_at_registration;
 

@@ -3,17 +3,17 @@
 
 use crate::fixed::I32F32;
 
-pub(super) type Row = Vec<(u16, I32F32)>;
-pub(super) type Sparse = Vec<Row>;
+pub(in crate::yuma::tests) type Row = Vec<(u16, I32F32)>;
+pub(in crate::yuma::tests) type Sparse = Vec<Row>;
 
 /// Stored integers as fixed-point numbers.
-pub(super) fn from_integers(rows: &[Vec<(u16, u16)>]) -> Sparse {
+pub(in crate::yuma::tests) fn from_integers(rows: &[Vec<(u16, u16)>]) -> Sparse {
     let convert = |row: &Vec<(u16, u16)>| row.iter().map(|&(column, value)| (column, value.into())).collect();
     rows.iter().map(convert).collect()
 }
 
 /// Empties the rows where the mask is true.
-pub(super) fn mask_rows_sparse(mask: &[bool], mut matrix: Sparse) -> Sparse {
+pub(in crate::yuma::tests) fn mask_rows_sparse(mask: &[bool], mut matrix: Sparse) -> Sparse {
     for (row, _) in matrix.iter_mut().zip(mask).filter(|&(_, &masked)| masked) {
         row.clear();
     }
@@ -21,7 +21,10 @@ pub(super) fn mask_rows_sparse(mask: &[bool], mut matrix: Sparse) -> Sparse {
 }
 
 /// Drops entries (i, i), except that of `except_index`.
-pub(super) fn mask_diag_sparse_except_index(mut matrix: Sparse, except_index: Option<u16>) -> Sparse {
+pub(in crate::yuma::tests) fn mask_diag_sparse_except_index(
+    mut matrix: Sparse,
+    except_index: Option<u16>,
+) -> Sparse {
     for (index, row) in matrix.iter_mut().enumerate() {
         row.retain(|&(column, _)| usize::from(column) != index || Some(column) == except_index);
     }
@@ -29,7 +32,7 @@ pub(super) fn mask_diag_sparse_except_index(mut matrix: Sparse, except_index: Op
 }
 
 /// Drops entries (i, j) for which `mask(first[i], second[j])` holds.
-pub(super) fn vec_mask_sparse_matrix(
+pub(in crate::yuma::tests) fn vec_mask_sparse_matrix(
     mut matrix: Sparse,
     first: &[u64],
     second: &[u64],
@@ -42,7 +45,7 @@ pub(super) fn vec_mask_sparse_matrix(
 }
 
 /// Divides each row with a positive sum by it.
-pub(super) fn inplace_row_normalize_sparse(matrix: &mut Sparse) {
+pub(in crate::yuma::tests) fn inplace_row_normalize_sparse(matrix: &mut Sparse) {
     for row in matrix {
         let sum: I32F32 = row.iter().map(|&(_, value)| value).sum();
         if sum > I32F32::ZERO {
@@ -52,12 +55,12 @@ pub(super) fn inplace_row_normalize_sparse(matrix: &mut Sparse) {
 }
 
 /// Divides each column by its sum, unless that is zero.
-pub(super) fn inplace_col_normalize_sparse(matrix: &mut Sparse, columns: usize) {
+pub(in crate::yuma::tests) fn inplace_col_normalize_sparse(matrix: &mut Sparse, columns: usize) {
     inplace_col_divide(matrix, columns, I32F32::saturating_add);
 }
 
 /// Divides each column by its largest entry, unless that is zero.
-pub(super) fn inplace_col_max_upscale_sparse(matrix: &mut Sparse, columns: usize) {
+pub(in crate::yuma::tests) fn inplace_col_max_upscale_sparse(matrix: &mut Sparse, columns: usize) {
     inplace_col_divide(matrix, columns, I32F32::max);
 }
 
@@ -76,12 +79,12 @@ fn inplace_col_divide(matrix: &mut Sparse, columns: usize, fold: impl Fn(I32F32,
 }
 
 /// The sum of each row.
-pub(super) fn row_sum_sparse(matrix: &Sparse) -> Vec<I32F32> {
+pub(in crate::yuma::tests) fn row_sum_sparse(matrix: &Sparse) -> Vec<I32F32> {
     matrix.iter().map(|row| row.iter().map(|&(_, value)| value).sum()).collect()
 }
 
 /// Each row times the vector's entry for that row.
-pub(super) fn row_hadamard_sparse(matrix: &Sparse, vector: &[I32F32]) -> Sparse {
+pub(in crate::yuma::tests) fn row_hadamard_sparse(matrix: &Sparse, vector: &[I32F32]) -> Sparse {
     let scale = |(row, &factor): (&Row, &I32F32)| {
         row.iter().map(|&(column, value)| (column, value.saturating_mul(factor))).collect()
     };
@@ -89,7 +92,11 @@ pub(super) fn row_hadamard_sparse(matrix: &Sparse, vector: &[I32F32]) -> Sparse 
 }
 
 /// `result[j]` = sum over i of `vector[i]` x `matrix[i][j]`, each product floored, in the order of i.
-pub(super) fn matmul_sparse(matrix: &Sparse, vector: &[I32F32], columns: usize) -> Vec<I32F32> {
+pub(in crate::yuma::tests) fn matmul_sparse(
+    matrix: &Sparse,
+    vector: &[I32F32],
+    columns: usize,
+) -> Vec<I32F32> {
     let mut result = vec![I32F32::ZERO; columns];
     for (row, &factor) in matrix.iter().zip(vector) {
         for &(column, value) in row {
@@ -101,7 +108,7 @@ pub(super) fn matmul_sparse(matrix: &Sparse, vector: &[I32F32], columns: usize) 
 }
 
 /// `result[i]` = sum over j of `matrix[i][j]` x `vector[j]`, each product floored.
-pub(super) fn matmul_transpose_sparse(matrix: &Sparse, vector: &[I32F32]) -> Vec<I32F32> {
+pub(in crate::yuma::tests) fn matmul_transpose_sparse(matrix: &Sparse, vector: &[I32F32]) -> Vec<I32F32> {
     let dot = |row: &Row| {
         row.iter().map(|&(column, value)| value.saturating_mul(vector[usize::from(column)])).sum()
     };

@@ -3,31 +3,31 @@
 use crate::fixed::I32F32;
 
 /// Divides by the sum; a vector that sums to zero stays as it is.
-pub(super) fn inplace_normalize(values: &mut [I32F32]) {
+pub(in crate::yuma::tests) fn inplace_normalize(values: &mut [I32F32]) {
     let sum = values.iter().copied().sum();
     inplace_normalize_using_sum(values, sum);
 }
 
 /// Divides by `sum`, unless that is zero.
-pub(super) fn inplace_normalize_using_sum(values: &mut [I32F32], sum: I32F32) {
+pub(in crate::yuma::tests) fn inplace_normalize_using_sum(values: &mut [I32F32], sum: I32F32) {
     if sum != I32F32::ZERO {
         values.iter_mut().for_each(|value| *value = value.safe_div(sum));
     }
 }
 
 /// Zeroes where the mask is true.
-pub(super) fn inplace_mask_vector(mask: &[bool], values: &mut [I32F32]) {
+pub(in crate::yuma::tests) fn inplace_mask_vector(mask: &[bool], values: &mut [I32F32]) {
     for (value, _) in values.iter_mut().zip(mask).filter(|&(_, &masked)| masked) {
         *value = I32F32::ZERO;
     }
 }
 
 /// True if the sum is zero.
-pub(super) fn is_zero(values: &[I32F32]) -> bool {
+pub(in crate::yuma::tests) fn is_zero(values: &[I32F32]) -> bool {
     values.iter().copied().sum::<I32F32>() == I32F32::ZERO
 }
 
 /// floor(`proportion` x 65535), saturated.
-pub(super) fn fixed_proportion_to_u16(proportion: I32F32) -> u16 {
+pub(in crate::yuma::tests) fn fixed_proportion_to_u16(proportion: I32F32) -> u16 {
     proportion.saturating_mul(I32F32::from(u16::MAX)).to_u16()
 }
