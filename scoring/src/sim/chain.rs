@@ -5,7 +5,7 @@ use weighhouse_types::Uid;
 use super::plan::Plan;
 use super::registry::{Registry, refill};
 use super::scenario::Validator;
-use crate::yuma::{EpochInput, EpochOutput, InputError, Rules, epoch as yuma_epoch};
+use crate::yuma::{EpochInput, EpochOutput, Workspace};
 
 /// A row of (uid, weight).
 type Row = Vec<(u16, u16)>;
@@ -23,22 +23,10 @@ struct Pending {
     in_force: Option<u32>,
 }
 
-/// Consensus.
-#[derive(Debug, Default)]
-struct Engine {
-    output: Option<EpochOutput>,
-}
-
-impl Engine {
-    fn epoch(&mut self, rules: Rules, input: &EpochInput) -> Result<&EpochOutput, InputError> {
-        Ok(self.output.insert(yuma_epoch(rules, input)?))
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Chain {
     input: EpochInput,
-    engine: Engine,
+    engine: Workspace,
     pending: Vec<Pending>,
     /// By uid, the mean weight on the chain: what a copier publishes.
     mean: Vec<f64>,
@@ -63,7 +51,7 @@ impl Chain {
             owner_uid,
             emission_rao: plan.scenario.subnet.emission_rao,
         };
-        Self { input, engine: Engine::default(), pending: Vec::new(), mean: Vec::new(), row: Vec::new() }
+        Self { input, engine: Workspace::default(), pending: Vec::new(), mean: Vec::new(), row: Vec::new() }
     }
 
     pub(super) fn reset(&mut self, plan: &Plan) {

@@ -320,7 +320,8 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
 /// private or honest answers are all alike, likeness means nothing; fidelity to one model makes them so.
 fn likeness_epochs(scenario: &Scenario, strategy: &Strategy, effort: &Effort) -> Option<u32> {
     const ALIKE_MOST: f64 = 0.999;
-    let honest = scenario.profile.honest().correlation;
+    let measured = scenario.profile.honest().correlation;
+    let honest = scenario.judging.honest_likeness.unwrap_or(measured);
     let says_nothing = scenario.profile.scope == Scope::Private
         || scenario.profile.paid == Paid::Conformance
         || honest >= ALIKE_MOST;

@@ -77,7 +77,7 @@ pub struct Kind {
     /// Correlation of the marks of two miners of this kind on the same challenges.
     #[serde(default)]
     pub correlation: f64,
-    /// Challenges after which its mean mark is told from an honest one's; `None`: never. For reports.
+    /// Challenges after which its mean mark is told from an honest one's; absent where it never is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detections: Option<u32>,
 }

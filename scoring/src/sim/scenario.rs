@@ -166,6 +166,9 @@ pub struct Judging {
     pub sealed: bool,
     /// Standard errors by which the likeness of two miners' marks must exceed that of honest ones to cluster them.
     pub likeness_errors: f64,
+    /// The correlation of honest miners that likeness is compared with, where the judge compares more than marks; not
+    /// set: the profile's. From 0.999 on likeness means nothing, as all honest answers are alike.
+    pub honest_likeness: Option<f64>,
 }
 
 impl Default for Judging {
@@ -178,6 +181,7 @@ impl Default for Judging {
             barrier: true,
             sealed: true,
             likeness_errors: 5.0,
+            honest_likeness: None,
         }
     }
 }
@@ -379,6 +383,7 @@ impl Scenario {
         within("judging.noise", judging.noise, 0.0, 1.0)?;
         within("judging.drift", judging.drift, 0.0, 1.0)?;
         within("judging.likeness_errors", judging.likeness_errors, 0.0, 1e3)?;
+        within("judging.honest_likeness", judging.honest_likeness.unwrap_or(0.0), -1.0, 1.0)?;
         within("validators", self.validator_uids() as f64, 1.0, f64::from(UIDS_MAX))?;
         let arrivals: f64 = self.miners.iter().map(|group| group.arrivals).sum();
         within("arrivals", arrivals * f64::from(self.epochs), 0.0, f64::from(REGISTRATIONS_MAX) / 8.0)

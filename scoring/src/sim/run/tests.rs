@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::policy::Policy;
+use crate::policy::{DEFAULT_POLICY, Policy};
 use crate::sim::fixture::{profile, small};
 use crate::sim::{Judging, MinerGroup, Scope, Strategy, Subnet, ValidatorGroup};
 use crate::track::{Tally, Track};
@@ -206,6 +206,21 @@ fn identities_on_one_backend_miss_the_barrier_and_a_cluster_shares() {
     assert!((0.8..1.05).contains(&barred), "{barred}");
     let open = earned(Scope::Private, false);
     assert!(open > 7.5, "{open}");
+    // All are asked the same: one computation answers for eight, until their likeness makes them one cluster.
+    let shared = |likeness: f64| {
+        let mut scenario = with_attackers(persona("sybil", 1));
+        scenario.profile = profile(Scope::Shared);
+        scenario.judging.honest_likeness = Some(likeness);
+        scenario.policy.push_str("\n[cluster]\npay = \"split\"\n");
+        if DEFAULT_POLICY.contains("[cluster]") {
+            scenario.policy = DEFAULT_POLICY.to_owned();
+        }
+        let outcome = run(&scenario, 1).expect("runs");
+        let of = |name: &str| outcome.group(name).expect("the group").emission_rao as f64;
+        of("sybil") / (of("honest") / 12.0)
+    };
+    assert!(shared(0.3) < 1.05, "{}", shared(0.3));
+    assert!(shared(1.0) > 7.5, "honest answers are all alike: {}", shared(1.0));
 }
 
 fn vector(name: &str) -> Vec<u8> {
