@@ -52,6 +52,8 @@ enum Suite {
         #[arg(long, default_value_t = 6)]
         kills: u32,
     },
+    /// A report page in headless Chromium (installs Debian's)
+    Report,
     /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
     History,
     /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Btauth) => bench::btauth(),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        Task::Suite(Suite::Report) => suite::report::run(),
         Task::Suite(Suite::History) => suite::history::run(),
         Task::Suite(Suite::Python) => suite::python::run(),
     };

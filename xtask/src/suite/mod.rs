@@ -4,6 +4,7 @@ pub(crate) mod crash;
 pub(crate) mod history;
 pub(crate) mod interop;
 pub(crate) mod python;
+pub(crate) mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
