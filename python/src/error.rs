@@ -9,8 +9,18 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 create_exception!(weighhouse, WeighhouseError, PyValueError, "Whatever this package refuses, and why.");
-create_exception!(weighhouse, InputError, WeighhouseError, "An argument that no chain, policy or journal could hold.");
-create_exception!(weighhouse, ConformError, WeighhouseError, "Weights that no publishable vector follows from.");
+create_exception!(
+    weighhouse,
+    InputError,
+    WeighhouseError,
+    "An argument that no chain, policy or journal could hold."
+);
+create_exception!(
+    weighhouse,
+    ConformError,
+    WeighhouseError,
+    "Weights that no publishable vector follows from."
+);
 create_exception!(weighhouse, PolicyError, WeighhouseError, "A policy that is not valid.");
 create_exception!(weighhouse, ScenarioError, WeighhouseError, "A world that can't be simulated.");
 create_exception!(weighhouse, JournalError, WeighhouseError, "A journal that can't be read or replayed.");

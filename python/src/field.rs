@@ -52,7 +52,10 @@ impl<'a, 'py> Fields<'a, 'py> {
             let known = |text: &str| self.taken.contains(&text);
             if !text.as_deref().is_some_and(known) {
                 let known = self.taken.join("`, `");
-                return Err(refuse::<InputError>(format!("{}: unknown key {key:?}, known are `{known}`", self.what)));
+                return Err(refuse::<InputError>(format!(
+                    "{}: unknown key {key:?}, known are `{known}`",
+                    self.what
+                )));
             }
         }
         Ok(())

@@ -61,7 +61,8 @@ pub(crate) fn diff<'py>(
     let changes = long(py, None, move |stop| {
         let mut differ = Differ::new();
         each_epoch(&journal, stop, |records| {
-            let [one, other] = replays.each_mut().map(|replay| replay.epoch(records).map_err(refuse::<JournalError>));
+            let [one, other] =
+                replays.each_mut().map(|replay| replay.epoch(records).map_err(refuse::<JournalError>));
             differ.epoch(&one?, &other?);
             Ok(())
         })?;
@@ -75,7 +76,12 @@ pub(crate) fn diff<'py>(
 /// epoch: the newest that knows the miner if not given.
 #[pyfunction]
 #[pyo3(signature = (journal, *, uid, epoch=None))]
-pub(crate) fn explain(py: Python<'_>, journal: PathBuf, uid: u16, epoch: Option<u64>) -> PyResult<Bound<'_, PyAny>> {
+pub(crate) fn explain(
+    py: Python<'_>,
+    journal: PathBuf,
+    uid: u16,
+    epoch: Option<u64>,
+) -> PyResult<Bound<'_, PyAny>> {
     let way = long(py, Some(1), move |stop| {
         let mut files = files(&journal)?;
         if let Some(epoch) = epoch {
@@ -83,7 +89,9 @@ pub(crate) fn explain(py: Python<'_>, journal: PathBuf, uid: u16, epoch: Option<
         }
         let none = || format!("{}: no epoch of this journal knows uid {uid}", journal.display());
         let mut last = match epoch {
-            Some(epoch) if files.is_empty() => format!("{}: no epoch {epoch} in this journal", journal.display()),
+            Some(epoch) if files.is_empty() => {
+                format!("{}: no epoch {epoch} in this journal", journal.display())
+            }
             _ => none(),
         };
         for (_, file) in files.iter().rev().take_while(|_| !stop.is_set()) {
@@ -175,7 +183,8 @@ struct Columns {
 impl Columns {
     fn add(&mut self, epoch: &Replayed) {
         let vector = epoch.vector();
-        let total: u64 = vector.map_or(0, |vector| vector.values().iter().map(|weight| u64::from(*weight)).sum());
+        let total: u64 =
+            vector.map_or(0, |vector| vector.values().iter().map(|weight| u64::from(*weight)).sum());
         let (decision, why) = match &epoch.decision {
             Decision::Weights { .. } => ("weights", None),
             Decision::Abstain { why, .. } => ("abstain", Some(why.to_string())),
@@ -189,7 +198,8 @@ impl Columns {
             self.registered_at.push(scored.who.registered_at.0);
             self.attempts.push(scored.attempts);
             self.score.push(scored.score.to_f64());
-            self.rating.push(rating.as_ref().and_then(|rating| rating.as_str()).unwrap_or_default().to_owned());
+            self.rating
+                .push(rating.as_ref().and_then(|rating| rating.as_str()).unwrap_or_default().to_owned());
             self.weight.push(weight);
             self.share.push(weight.map(|weight| f64::from(weight) / total as f64));
             self.decision.push(decision);

@@ -27,9 +27,7 @@ mod _native {
     #[pymodule_export]
     use super::conform::{conform, max_upscale};
     #[pymodule_export]
-    use super::error::{
-        ConformError, InputError, JournalError, PolicyError, ScenarioError, WeighhouseError,
-    };
+    use super::error::{ConformError, InputError, JournalError, PolicyError, ScenarioError, WeighhouseError};
     #[pymodule_export]
     use super::journal::{diff, explain, replay_columns, replay_epochs};
     #[pymodule_export]

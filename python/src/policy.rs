@@ -218,7 +218,13 @@ fn read_candidates(candidates: &Bound<'_, PyAny>) -> PyResult<Vec<Candidate>> {
     if let Ok(scores) = candidates.cast::<PyMapping>() {
         let candidate = |pair: Bound<'_, PyAny>| {
             let (uid, score): (u16, f64) = pair.extract()?;
-            Ok(Candidate { uid: Uid(uid), score: read_score(score)?, cluster: None, place: None, registered_at: 0 })
+            Ok(Candidate {
+                uid: Uid(uid),
+                score: read_score(score)?,
+                cluster: None,
+                place: None,
+                registered_at: 0,
+            })
         };
         return scores.items()?.iter().map(candidate).collect();
     }
@@ -240,7 +246,8 @@ fn read_candidates(candidates: &Bound<'_, PyAny>) -> PyResult<Vec<Candidate>> {
 
 fn read_score(score: f64) -> PyResult<Score> {
     let mark = if (0.0..=1.0).contains(&score) { Mark::from_f64(score) } else { None };
-    mark.map(Score::clip).ok_or_else(|| refuse::<InputError>(format!("a score of {score}, it must lie in [0, 1]")))
+    mark.map(Score::clip)
+        .ok_or_else(|| refuse::<InputError>(format!("a score of {score}, it must lie in [0, 1]")))
 }
 
 fn table(text: &str) -> PyResult<Table> {
@@ -256,7 +263,11 @@ fn set(keys: &mut Table, key: &str, value: Value) -> PyResult<()> {
         Some((section, rest)) => {
             let inner = keys.entry(section).or_insert_with(|| Value::Table(Table::new()));
             let inner = inner.as_table_mut();
-            set(inner.ok_or_else(|| refuse::<PolicyError>(format!("`{section}` is no section")))?, rest, value)
+            set(
+                inner.ok_or_else(|| refuse::<PolicyError>(format!("`{section}` is no section")))?,
+                rest,
+                value,
+            )
         }
     }
 }

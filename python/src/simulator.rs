@@ -124,7 +124,10 @@ fn read_attack(attack: &Bound<'_, PyAny>) -> PyResult<Attack> {
     let name = name.to_cow()?;
     Attack::named(&name).ok_or_else(|| {
         let known: Vec<&str> = CATALOGUE.iter().map(|(known, _)| *known).collect();
-        refuse::<InputError>(format!("no attack is called {name:?}; known are {}, and sybil-N", known.join(", ")))
+        refuse::<InputError>(format!(
+            "no attack is called {name:?}; known are {}, and sybil-N",
+            known.join(", ")
+        ))
     })
 }
 

@@ -42,11 +42,16 @@ impl Track {
         }
         if self.inner.attempts > 0 && epoch <= self.inner.judged_in {
             let last = self.inner.judged_in;
-            return Err(refuse::<InputError>(format!("epoch {epoch} comes after epoch {last}: fold them in order")));
+            return Err(refuse::<InputError>(format!(
+                "epoch {epoch} comes after epoch {last}: fold them in order"
+            )));
         }
         if marks.len() > Tally::MAX as usize {
             let found = marks.len();
-            return Err(refuse::<InputError>(format!("{found} marks in one epoch, at most {} are folded", Tally::MAX)));
+            return Err(refuse::<InputError>(format!(
+                "{found} marks in one epoch, at most {} are folded",
+                Tally::MAX
+            )));
         }
         let mut tally = Tally::default();
         for (mark, latency) in marks.into_iter().zip(latencies) {
@@ -97,6 +102,7 @@ impl Track {
 
 fn read_mark(mark: f64) -> PyResult<i64> {
     let valid = if (-1.0..=1.0).contains(&mark) { Mark::from_f64(mark) } else { None };
-    let valid = valid.ok_or_else(|| refuse::<InputError>(format!("a mark of {mark}, it must lie in [-1, 1]")))?;
+    let valid =
+        valid.ok_or_else(|| refuse::<InputError>(format!("a mark of {mark}, it must lie in [-1, 1]")))?;
     Ok(valid.billionths())
 }

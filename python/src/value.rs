@@ -23,7 +23,9 @@ pub(crate) fn read_as<T: DeserializeOwned, E: pyo3::PyTypeInfo>(object: &Bound<'
 }
 
 /// As [`read_as`]; a string is TOML, or JSON where it starts with a brace.
-pub(crate) fn parse_or_read<T: DeserializeOwned, E: pyo3::PyTypeInfo>(object: &Bound<'_, PyAny>) -> PyResult<T> {
+pub(crate) fn parse_or_read<T: DeserializeOwned, E: pyo3::PyTypeInfo>(
+    object: &Bound<'_, PyAny>,
+) -> PyResult<T> {
     let Ok(text) = object.cast::<PyString>() else { return read_as::<T, E>(object) };
     let text = text.to_cow()?;
     if text.trim_start().starts_with('{') {

@@ -36,7 +36,9 @@ pub(crate) fn yuma_epoch<'py>(
         "spec425" => Rules::Spec425,
         "spec377" => Rules::Spec377,
         other => {
-            return Err(refuse::<InputError>(format!("rules {other:?}, known are \"spec377\" and \"spec425\"")));
+            return Err(refuse::<InputError>(format!(
+                "rules {other:?}, known are \"spec377\" and \"spec425\""
+            )));
         }
     };
     let input = read_input(input)?;

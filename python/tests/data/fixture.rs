@@ -11,9 +11,9 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_scoring::{Closing, Decision, closing, weigh};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Failure, Hasher, Head, Hotkey, Hyperparameters, Intent,
-    IntentState, IntentUpdate, Judged, Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record,
-    RegistrationId, Schedule, SubnetState, Uid,
+    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Failure, Hasher, Head, Hotkey,
+    Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark, MechId, Metagraph, Netuid,
+    Neuron, Rao, Reason, Record, RegistrationId, Schedule, SubnetState, Uid,
 };
 
 const VALIDATOR: Hotkey = Hotkey([0; 32]);
@@ -32,8 +32,12 @@ const LAST: usize = MARKS.len() - 1;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::args_os().nth(1).map(PathBuf::from).ok_or("name the folder to write to")?;
     std::fs::create_dir_all(&dir)?;
-    let identity =
-        Identity { genesis: Digest::of(b"genesis"), netuid: Netuid(1), mechanism: MechId(0), validator: VALIDATOR };
+    let identity = Identity {
+        genesis: Digest::of(b"genesis"),
+        netuid: Netuid(1),
+        mechanism: MechId(0),
+        validator: VALIDATOR,
+    };
     let mut journal = Journal::open(Arc::new(DirStorage::open(&dir)?), identity)?;
     let mut carried = Closing { standings: Vec::new(), trails: Vec::new() };
     for (at, marks) in MARKS.iter().enumerate() {
@@ -45,7 +49,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         records.extend(verdicts(context.epoch, marks, at == LAST).into_iter().map(Record::Judged));
         carried = closing(&records)?;
         match weigh(&records)? {
-            Decision::Weights { vector, version_key, .. } => records.extend(published(context.epoch, vector, version_key)),
+            Decision::Weights { vector, version_key, .. } => {
+                records.extend(published(context.epoch, vector, version_key))
+            }
             Decision::Abstain { why, .. } => {
                 records.push(Record::Abstained { epoch: context.epoch, why: why.to_string() });
             }
@@ -84,7 +90,10 @@ fn verdicts(epoch: Epoch, marks: &[i64; 3], is_short: bool) -> Vec<Judged> {
             };
             let mark = Mark::from_billionths(mark).unwrap_or_default();
             verdicts.push(Judged {
-                challenge: Hasher::new("fixture").part(&epoch.0.to_le_bytes()).part(&[round as u8, uid as u8]).finish(),
+                challenge: Hasher::new("fixture")
+                    .part(&epoch.0.to_le_bytes())
+                    .part(&[round as u8, uid as u8])
+                    .finish(),
                 epoch,
                 round,
                 uid: Uid(uid),
@@ -107,7 +116,11 @@ fn context(epoch: Epoch, carried: &Closing) -> EpochContext {
             owner: None,
             neurons: (0..=MINERS).map(neuron).collect(),
         },
-        hyperparameters: Hyperparameters { min_allowed_weights: 0, weights_version_key: 3, ..Default::default() },
+        hyperparameters: Hyperparameters {
+            min_allowed_weights: 0,
+            weights_version_key: 3,
+            ..Default::default()
+        },
         schedule: Schedule {
             epoch,
             last_epoch_block: Block(head.number.0 - 5),

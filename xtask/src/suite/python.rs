@@ -19,6 +19,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         tally.skip("everything", "there is no python3 on this machine");
         return tally.finish();
     }
+    tally.check("its Rust is formatted", formatted);
     let scratch = tempfile::tempdir()?;
     let mut wheel = None;
     tally.check("one wheel for every CPython from 3.10 on", || {
@@ -42,6 +43,19 @@ pub(crate) fn run() -> anyhow::Result<()> {
     tally.finish()
 }
 
+/// `cargo fmt --all` at the root leaves this workspace out.
+fn formatted() -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["fmt", "--check"])
+        .current_dir(root().join("python"))
+        // Standard output is for the one JSON line.
+        .stdout(std::io::stderr())
+        .status()?;
+    ensure!(status.success(), "run cargo fmt in python/");
+    Ok(())
+}
+
 fn build(out: &Path) -> anyhow::Result<PathBuf> {
     let maturin = environment("maturin", &TOOLS)?;
     let status = Command::new(maturin)
@@ -50,7 +64,6 @@ fn build(out: &Path) -> anyhow::Result<PathBuf> {
         .arg("--manifest-path")
         .arg(root().join("python/Cargo.toml"))
         .env("CARGO_TARGET_DIR", target().join("python"))
-        // Standard output is for the one JSON line.
         .stdout(std::io::stderr())
         .status()
         .context("running maturin")?;
