@@ -51,6 +51,20 @@ pub(super) fn percent(share: Option<f64>) -> String {
     format!("{digits} %")
 }
 
+/// A share of bad miners as a column's head; at 0 a single operator attacks.
+pub(super) fn bad(fraction: f64) -> String {
+    if fraction == 0.0 { "one".to_owned() } else { percent(Some(fraction)) }
+}
+
+/// The same in a sentence.
+pub(super) fn among(fraction: f64) -> String {
+    if fraction == 0.0 {
+        "by a single attacker".to_owned()
+    } else {
+        format!("at {} bad miners", bad(fraction))
+    }
+}
+
 /// A ratio in few characters, for a cell.
 pub(super) fn ratio(value: Option<f64>) -> String {
     short(value, 2)

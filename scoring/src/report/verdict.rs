@@ -3,7 +3,7 @@
 //! An attack pays if its profit exceeds that of honest work by more than chance explains; it does not if the opposite is
 //! as certain; between the two the report says that it doesn't know.
 
-use super::number::{percent, precise};
+use super::number::{among, percent, precise};
 use super::{Data, Row};
 
 /// Profit over that of honest work above which attacking pays.
@@ -54,10 +54,10 @@ impl Row {
         self.ci95.filter(|[least, most]| least.is_finite() && most.is_finite() && least <= most)
     }
 
-    /// A policy answers for detectable attacks up to [`FRACTION_MAX`].
+    /// Whether a policy answers for that many bad miners.
     pub fn counts(&self) -> bool {
         // 0.1 * 4 is a little more than 0.4.
-        self.detectable && self.fraction <= FRACTION_MAX + 1e-9
+        self.fraction <= FRACTION_MAX + 1e-9
     }
 }
 
@@ -68,7 +68,7 @@ impl Verdict {
             return "No detectable attack was tried.".to_owned();
         };
         let Row { attack, .. } = worst;
-        let (ratio, bad) = (precise(worst.profit_ratio), percent(Some(worst.fraction)));
+        let (ratio, bad) = (precise(worst.profit_ratio), among(worst.fraction));
         match self.standing {
             Standing::Unknown => "No detectable attack has a profit to compare.".to_owned(),
             Standing::Loses => {
@@ -76,10 +76,10 @@ impl Verdict {
                 format!("No detectable attack pays, up to {limit} bad miners.")
             }
             Standing::Unclear => {
-                format!("Too close to call: {attack} earns {ratio} × honest work at {bad} bad miners.")
+                format!("Too close to call: {attack} earns {ratio} × honest work {bad}.")
             }
             Standing::Pays => {
-                format!("Attacking pays: {attack} earns {ratio} × honest work at {bad} bad miners.")
+                format!("Attacking pays: {attack} earns {ratio} × honest work {bad}.")
             }
         }
     }
@@ -100,12 +100,17 @@ impl Data {
     /// One verdict per policy of the matrix.
     pub fn verdicts(&self) -> Vec<Verdict> {
         let judged = |policy: &str| {
-            let rows = self.matrix.iter().filter(|row| row.policy == policy && row.counts());
-            let worst = worst(rows).cloned();
+            let worst = self.worst(policy, true).cloned();
             let standing = worst.as_ref().map_or(Standing::Unknown, Row::standing);
             Verdict { policy: policy.to_owned(), worst, standing }
         };
         self.policies().into_iter().map(judged).collect()
+    }
+
+    /// The worst attack under a policy that is, or isn't, detectable, up to [`FRACTION_MAX`].
+    pub fn worst(&self, policy: &str, detectable: bool) -> Option<&Row> {
+        let of = |row: &&Row| row.policy == policy && row.detectable == detectable && row.counts();
+        worst(self.matrix.iter().filter(of))
     }
 
     /// Figures that meet their goal, and figures that have one.

@@ -16,8 +16,13 @@ const SPARK_POINTS_MAX: usize = 60;
 const STRIPES_MAX: usize = 48;
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 300.0;
-/// Height of an end label, as a share of the chart's.
+/// Peaks that differ by more than this factor are not compared in one chart.
+const APART: f64 = 4.0;
+/// Height of an end label, as a share of the chart's, and of the lower chart's that few curves have.
 const LABEL: f64 = 0.065;
+const LABEL_FEW: f64 = 0.12;
+/// So many curves are few.
+const FEW: usize = 4;
 
 pub(super) fn section(data: &Data) -> String {
     if data.curves.is_empty() {
@@ -25,67 +30,93 @@ pub(super) fn section(data: &Data) -> String {
     }
     let drawn = largest(&data.curves);
     let epochs = data.curves.iter().map(|series| series.values.len()).max().unwrap_or(0);
-    let mut intro = "Each persona's share of what miners earn. Attackers' curves are dashed".to_owned();
-    if drawn.iter().any(|series| !series.low.is_empty()) {
+    let mut intro = "Each persona’s share of what miners earn. Attackers’ curves are dashed".to_owned();
+    if drawn.iter().any(|(_, series)| !series.low.is_empty()) {
         intro += "; bands span all seeds";
     }
     intro.push('.');
     if drawn.len() < data.curves.len() {
         intro += &format!(" The {} largest of {} are drawn.", drawn.len(), data.curves.len());
     }
-    let body = format!("{}{}", chart(&drawn, epochs), table(&data.curves));
-    section_of("emission", "Emission over time", &intro, &body)
+    let charts: String = charts(drawn).iter().map(|chart| chart.draw(epochs)).collect();
+    section_of("emission", "Emission over time", &intro, &format!("{charts}{}", table(&data.curves)))
 }
 
-/// The largest by mean, in the order given.
-fn largest(all: &[Series]) -> Vec<&Series> {
+/// A chart's title, an identifier, and its curves with the numbers of their colours.
+struct Chart<'a> {
+    title: &'static str,
+    id: &'static str,
+    curves: Vec<(usize, &'a Series)>,
+}
+
+/// Where honest miners earn so much that attackers' curves would lie on the axis, either side has a chart of its own.
+fn charts(drawn: Vec<(usize, &Series)>) -> Vec<Chart<'_>> {
+    let (attackers, honest): (Vec<_>, Vec<_>) = drawn.iter().partition(|(_, series)| series.attacker);
+    let peak =
+        |of: &[(usize, &Series)]| of.iter().filter_map(|(_, series)| most(&series.values)).reduce(f64::max);
+    match (peak(&honest), peak(&attackers)) {
+        (Some(high), Some(low)) if high > APART * low => vec![
+            Chart { title: "Honest miners", id: "honest", curves: honest },
+            Chart { title: "Attackers, on their own scale", id: "attackers", curves: attackers },
+        ],
+        _ => vec![Chart { title: "", id: "all", curves: drawn }],
+    }
+}
+
+/// The largest by mean, in the order given and numbered.
+fn largest(all: &[Series]) -> Vec<(usize, &Series)> {
     let mut order: Vec<usize> = (0..all.len()).collect();
     let size = |at: usize| mean(&all[at].values).unwrap_or(f64::NEG_INFINITY);
     order.sort_by(|one, other| size(*other).total_cmp(&size(*one)));
     order.truncate(CURVES_MAX);
     order.sort_unstable();
-    order.into_iter().map(|at| &all[at]).collect()
+    order.into_iter().map(|at| &all[at]).enumerate().collect()
 }
 
-fn chart(drawn: &[&Series], epochs: usize) -> String {
-    let all = drawn.iter().flat_map(|series| series.values.iter().chain(&series.low).chain(&series.high));
-    let scale = Scale::over(all.copied());
-    let y = |value: f64| HEIGHT * (1.0 - scale.place(value));
-    let grid: String = scale.ticks.iter().map(|tick| format!("M0 {:.1}H{WIDTH}", y(*tick))).collect();
-    let mut paths = String::new();
-    for (at, series) in drawn.iter().enumerate() {
-        paths += &band(series, epochs, at, &y);
+impl Chart<'_> {
+    fn draw(&self, epochs: usize) -> String {
+        let all = self.curves.iter().map(|(_, series)| series);
+        let all = all.flat_map(|series| series.values.iter().chain(&series.low).chain(&series.high));
+        let scale = Scale::over(all.copied());
+        let y = |value: f64| HEIGHT * (1.0 - scale.place(value));
+        let grid: String = scale.ticks.iter().map(|tick| format!("M0 {:.1}H{WIDTH}", y(*tick))).collect();
+        let bands: String = self.curves.iter().map(|(at, series)| band(series, epochs, *at, &y)).collect();
+        let curve = |(at, series): &(usize, &Series)| {
+            let class = if series.attacker { " attacker" } else { "" };
+            let points = placed(&series.values, epochs, POINTS_MAX, WIDTH, &y);
+            format!("<path class=\"curve s{at}{class}\" d=\"{}\"/>\n", path(&points))
+        };
+        let curves: String = self.curves.iter().map(curve).collect();
+        let tick = |tick: &f64| {
+            let text = figure(&percent(Some(*tick)));
+            format!("<span style=\"bottom:{:.1}%\">{text}</span>", 100.0 * scale.place(*tick))
+        };
+        let ticks: String = scale.ticks.iter().map(tick).collect();
+        let names: Vec<_> = self.curves.iter().map(|(_, series)| name(&series.name)).collect();
+        let (title, id) = (self.title, self.id);
+        let caption =
+            if title.is_empty() { String::new() } else { format!("<figcaption>{title}</figcaption>\n") };
+        let few = if self.curves.len() <= FEW { " few" } else { "" };
+        format!(
+            "<figure class=\"chart{few}\">\n{caption}<div class=\"plot\">\n<div class=\"ys\" aria-hidden=\"true\">{ticks}</div>\n\
+             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" \
+             aria-labelledby=\"emission-name-{id} emission-text-{id}\">\n\
+             <title id=\"emission-name-{id}\">Emission over {epochs} epochs</title>\n\
+             <desc id=\"emission-text-{id}\">Curves of {}. The table below holds their figures.</desc>\n\
+             <path class=\"grid\" d=\"{grid}\"/>\n{bands}{curves}{}</svg>\n<div class=\"ends\">{}</div>\n{}</div>\n</figure>\n",
+            names.join(", "),
+            stripes(&self.curves, epochs),
+            ends(&self.curves, &scale, if self.curves.len() <= FEW { LABEL_FEW } else { LABEL }),
+            epoch_axis(epochs),
+        )
     }
-    for (at, series) in drawn.iter().enumerate() {
-        let class = if series.attacker { " attacker" } else { "" };
-        let points = placed(&series.values, epochs, POINTS_MAX, WIDTH, &y);
-        paths += &format!("<path class=\"curve s{at}{class}\" d=\"{}\"/>\n", path(&points));
-    }
-    let names: Vec<_> = drawn.iter().map(|series| name(&series.name)).collect();
-    let ticks: String = scale
-        .ticks
-        .iter()
-        .map(|tick| {
-            format!(
-                "<span style=\"bottom:{:.1}%\">{}</span>",
-                100.0 * scale.place(*tick),
-                figure(&percent(Some(*tick)))
-            )
-        })
-        .collect();
-    format!(
-        "<figure class=\"chart\">\n<div class=\"plot\">\n<div class=\"ys\" aria-hidden=\"true\">{ticks}</div>\n\
-         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" aria-labelledby=\"emission-name emission-text\">\n\
-         <title id=\"emission-name\">Emission by persona over {epochs} epochs</title>\n\
-         <desc id=\"emission-text\">Curves of {}. The table below holds their figures.</desc>\n\
-         <path class=\"grid\" d=\"{grid}\"/>\n{paths}{}</svg>\n<div class=\"ends\">{}</div>\n\
-         <div class=\"xs\" aria-hidden=\"true\"><span>epoch 0</span><span>{}</span><span>{}</span></div>\n</div>\n</figure>\n",
-        names.join(", "),
-        stripes(drawn, epochs),
-        ends(drawn, &scale),
-        epochs.saturating_sub(1) / 2,
-        epochs.saturating_sub(1),
-    )
+}
+
+fn epoch_axis(epochs: usize) -> String {
+    let last = epochs.saturating_sub(1);
+    let middle = if last > 1 { format!("<span>{}</span>", last / 2) } else { String::new() };
+    let end = if last > 0 { format!("<span>{last}</span>") } else { String::new() };
+    format!("<div class=\"xs\" aria-hidden=\"true\"><span>epoch 0</span>{middle}{end}</div>\n")
 }
 
 /// The points of a curve within `width`; `None` is a gap.
@@ -137,7 +168,7 @@ fn band(series: &Series, epochs: usize, at: usize, y: &dyn Fn(f64) -> f64) -> St
 }
 
 /// Invisible until pointed at; each names its epoch and figures.
-fn stripes(drawn: &[&Series], epochs: usize) -> String {
+fn stripes(drawn: &[(usize, &Series)], epochs: usize) -> String {
     let count = epochs.min(STRIPES_MAX);
     let stripe = |at: usize| {
         let (from, to) = (at * epochs / count, (at + 1) * epochs / count);
@@ -145,7 +176,7 @@ fn stripes(drawn: &[&Series], epochs: usize) -> String {
             if to - from == 1 { format!("Epoch {from}") } else { format!("Epochs {from} to {}", to - 1) };
         let figures: String = drawn
             .iter()
-            .map(|series| {
+            .map(|(_, series)| {
                 let held = &series.values[from.min(series.values.len())..to.min(series.values.len())];
                 format!("\n{}: {}", name(&series.name), figure(&percent(mean(held))))
             })
@@ -163,36 +194,31 @@ fn stripes(drawn: &[&Series], epochs: usize) -> String {
 }
 
 /// Names at the curves' ends, moved apart where they would overlap.
-fn ends(drawn: &[&Series], scale: &Scale) -> String {
+fn ends(drawn: &[(usize, &Series)], scale: &Scale, label: f64) -> String {
     let last = |series: &Series| series.values.iter().rev().find_map(|value| drawable(*value));
-    let mut labels: Vec<(f64, usize)> = drawn
-        .iter()
-        .enumerate()
-        .map(|(at, series)| (1.0 - scale.place(last(series).unwrap_or(0.0)), at))
-        .collect();
+    let top = |series: &Series| 1.0 - scale.place(last(series).unwrap_or(0.0));
+    let mut labels: Vec<(f64, usize, &Series)> =
+        drawn.iter().map(|(at, series)| (top(series), *at, *series)).collect();
     labels.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
-    let mut free = LABEL / 2.0;
-    for label in &mut labels {
-        label.0 = label.0.max(free);
-        free = label.0 + LABEL;
+    let mut free = label / 2.0;
+    for (top, ..) in &mut labels {
+        *top = top.max(free);
+        free = *top + label;
     }
-    let mut most = 1.0 - LABEL / 2.0;
-    for label in labels.iter_mut().rev() {
-        label.0 = label.0.min(most);
-        most = label.0 - LABEL;
+    let mut most = 1.0 - label / 2.0;
+    for (top, ..) in labels.iter_mut().rev() {
+        *top = top.min(most);
+        most = *top - label;
     }
-    labels
-        .iter()
-        .map(|(top, at)| {
-            let class = if drawn[*at].attacker { " attacker" } else { "" };
-            let share = figure(&percent(last(drawn[*at])));
-            let name = name(&drawn[*at].name);
-            format!(
-                "<span style=\"top:{:.1}%\"><i class=\"key s{at}{class}\"></i><bdi title=\"{name}\">{name}</bdi> <b>{share}</b></span>",
-                100.0 * top
-            )
-        })
-        .collect()
+    let end = |(top, at, series): &(f64, usize, &Series)| {
+        let class = if series.attacker { " attacker" } else { "" };
+        let (name, share) = (name(&series.name), figure(&percent(last(series))));
+        format!(
+            "<span style=\"top:{:.1}%\"><i class=\"key s{at}{class}\"></i><bdi title=\"{name}\">{name}</bdi> <b>{share}</b></span>",
+            100.0 * top
+        )
+    };
+    labels.iter().map(end).collect()
 }
 
 fn table(all: &[Series]) -> String {

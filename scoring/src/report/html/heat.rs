@@ -3,7 +3,7 @@
 use super::escape::{figure, name};
 use super::scrolled;
 use crate::report::matrix::{Line, fractions, lines, same};
-use crate::report::number::{percent, precise, ratio};
+use crate::report::number::{among, bad, percent, precise, ratio};
 use crate::report::verdict::FRACTION_MAX;
 use crate::report::{Data, Row, Standing};
 
@@ -15,7 +15,7 @@ pub(super) fn section(data: &Data) -> String {
         return String::new();
     }
     let intro = format!(
-        "What attacking earns over what the same operators would earn honestly, by the share of miners that attack. \
+        "What attacking earns over what the same operators would earn honestly, by the share of bad miners. \
          Up to {}, left of the line, a policy answers for detectable attacks.",
         percent(Some(FRACTION_MAX))
     );
@@ -27,7 +27,7 @@ fn table(data: &Data, policy: &str) -> String {
     let fractions = fractions(&data.matrix);
     let heads: String = fractions
         .iter()
-        .map(|fraction| format!("<th scope=\"col\"{}>{}</th>", edge(*fraction), percent(Some(*fraction))))
+        .map(|fraction| format!("<th scope=\"col\"{}>{}</th>", edge(*fraction), bad(*fraction)))
         .collect();
     let mut bodies = String::new();
     for (detectable, title) in [(true, "Detectable"), (false, "Not detectable by single answers")] {
@@ -78,10 +78,10 @@ fn cell(row: &Row) -> String {
         .unwrap_or_default();
     let sign = if sign.is_empty() { String::new() } else { format!("<i aria-hidden=\"true\">{sign}</i>") };
     format!(
-        "<span class=\"cell h{}\" title=\"{}, {} bad miners: {} × honest work{}{word}\">{sign}{}</span>",
+        "<span class=\"cell h{}\" title=\"{} {}: {} × honest work{}{word}\">{sign}{}</span>",
         shade(row.profit_ratio),
         name(&row.attack),
-        percent(Some(row.fraction)),
+        among(row.fraction),
         figure(&precise(row.profit_ratio)),
         figure(&range),
         figure(&ratio(row.profit_ratio))

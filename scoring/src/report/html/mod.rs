@@ -4,8 +4,7 @@
 //! their size on a telephone. Each chart has a table with the same content.
 
 use self::escape::{figure, lines, name};
-use super::number::{percent, precise};
-use super::verdict::worst;
+use super::number::{among, precise};
 use super::{Data, Goal, Note, Row, Standing, Verdict};
 
 mod change;
@@ -90,8 +89,7 @@ fn judged(data: &Data, verdict: &Verdict, several: bool) -> String {
     if let Some(worst) = &verdict.worst {
         tiles += &attack("Worst detectable attack", worst);
     }
-    let others = data.matrix.iter().filter(|row| row.policy == verdict.policy && !row.detectable);
-    if let Some(worst) = worst(others) {
+    if let Some(worst) = data.worst(&verdict.policy, false) {
         tiles += &attack("Worst other attack", worst);
     }
     let policy = if several || !verdict.policy.is_empty() {
@@ -111,9 +109,9 @@ fn attack(label: &str, row: &Row) -> String {
         .interval()
         .map(|[least, most]| format!(", 95 % interval {} to {}", precise(Some(least)), precise(Some(most))));
     let below = format!(
-        "× honest work: <bdi>{}</bdi> at {} bad miners{}",
+        "× honest work: <bdi>{}</bdi> {}{}",
         name(&row.attack),
-        percent(Some(row.fraction)),
+        among(row.fraction),
         figure(&range.unwrap_or_default())
     );
     let met = match row.standing() {

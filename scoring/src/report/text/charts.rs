@@ -2,12 +2,13 @@
 
 use super::draw::{Column, Pen, Shade, aligned, columns};
 use crate::report::matrix::{Line, fractions, lines};
-use crate::report::number::{number, percent, points, precise, ratio};
+use crate::report::number::{bad, number, percent, points, precise, ratio};
 use crate::report::plot::{Shape, mean, most, thinned};
 use crate::report::{Data, Distribution, Series};
 
-/// Columns of a heat map's cell with its shade and the room after it.
+/// Columns of a heat map's cell: its shade, the ratio, a mark.
 const CELL: usize = 7;
+const DIGITS: usize = 5;
 /// Columns of a name in a heat map.
 const NAME_MAX: usize = 22;
 /// Columns of a sparkline.
@@ -21,7 +22,7 @@ const LINES_MAX: usize = 200;
 pub(super) fn heat(pen: &mut Pen, data: &Data) {
     let fractions = fractions(&data.matrix);
     for policy in data.policies() {
-        pen.section(&format!("Attacks under policy {policy}: profit over that of honest work"));
+        pen.section(&format!("Profit over that of honest work, policy {policy}"));
         let groups = [(true, "detectable"), (false, "not detectable by single answers")]
             .map(|(detectable, title)| (title, lines(&data.matrix, policy, detectable)));
         let names = groups.iter().flat_map(|(_, lines)| lines).map(|line| columns(&pen.clean(line.attack)));
@@ -29,9 +30,9 @@ pub(super) fn heat(pen: &mut Pen, data: &Data) {
         let across = (pen.width() - 4 - room) / CELL;
         for some in fractions.chunks(across.max(1)) {
             let heads: String =
-                some.iter().map(|fraction| aligned(&percent(Some(*fraction)), CELL, true)).collect();
+                some.iter().map(|fraction| aligned(&bad(*fraction), CELL - 1, true) + " ").collect();
             let head = format!("  {}{heads}", aligned("bad miners", room, false));
-            pen.raw(&pen.painted(&pen.clean(&head), "2"));
+            pen.raw(&pen.painted(pen.clean(&head).trim_end(), "2"));
             for (title, lines) in &groups {
                 if !lines.is_empty() {
                     pen.line(&format!("  {title}"));
@@ -46,8 +47,8 @@ pub(super) fn heat(pen: &mut Pen, data: &Data) {
         let marks = [Shade::Deep, Shade::Light, Shade::Par, Shade::Above, Shade::Far]
             .map(|shade| pen.shaded(" ", shade));
         let [deep, light, par, above, far] = marks;
-        pen.raw(&format!("  {deep}<0.5  {light}<0.95  {par}about 1  {above}>1.05"));
-        pen.raw(&format!("  {far}>1.25; ! is above 1 with 95 % confidence"));
+        pen.raw(&format!("  {deep}<0.5 {light}<0.95 {par}near 1 {above}>1.05 {far}>1.25"));
+        pen.line("  ! above 1 with 95 % confidence");
     }
 }
 
@@ -59,8 +60,7 @@ fn row(pen: &mut Pen, line: &Line<'_>, fractions: &[f64], room: usize) {
         let value = cell.and_then(|row| row.profit_ratio);
         let pays = cell.is_some_and(|row| row.standing() == crate::report::Standing::Pays);
         let digits = pen.clean(&ratio(value));
-        let digits = aligned(&digits, CELL - 3, true) + if pays { "!" } else { " " };
-        text.push(' ');
+        let digits = aligned(&digits, DIGITS, true) + if pays { "!" } else { " " };
         text += &pen.shaded(&digits, shade(value));
     }
     pen.raw(text.trim_end());
@@ -83,20 +83,25 @@ pub(super) fn curves(pen: &mut Pen, data: &Data) {
     }
     pen.section("Share of miners' emission over time");
     let room = spark_room(pen);
-    let tallest =
-        data.curves.iter().filter_map(|series| most(&series.values)).reduce(f64::max).unwrap_or(0.0);
     let row = |series: &Series| {
         vec![
             series.name.clone(),
             if series.attacker { "attacks" } else { "honest" }.to_owned(),
-            pen.bars(&thinned(&series.values, room), tallest),
+            // Each on its own scale, which the column of the largest tells: attackers are few beside honest miners.
+            pen.bars(&thinned(&series.values, room), most(&series.values).unwrap_or(0.0)),
             percent(series.values.first().copied().flatten()),
             percent(mean(&series.values)),
+            percent(most(&series.values)),
             percent(series.values.last().copied().flatten()),
         ]
     };
     let rows: Vec<_> = data.curves.iter().take(LINES_MAX).map(row).collect();
-    sparked(pen, &["persona", "conduct", "over time", "first", "mean", "last"], &rows, data.curves.len());
+    sparked(
+        pen,
+        &["persona", "conduct", "over time", "first", "mean", "most", "last"],
+        &rows,
+        data.curves.len(),
+    );
 }
 
 pub(super) fn distributions(pen: &mut Pen, data: &Data) {

@@ -4,8 +4,7 @@
 //! written: they could rewrite the screen.
 
 use self::draw::{Column, Pen, fitted};
-use super::number::{number, percent, precise, with_unit};
-use super::verdict::worst;
+use super::number::{among, number, percent, precise, with_unit};
 use super::{Data, Entry, Goal, Row, Standing, Table, Verdict};
 
 mod charts;
@@ -14,9 +13,9 @@ mod draw;
 pub(super) use draw::unprintable;
 
 /// Narrower terminals are written to as if they had so many columns.
-pub const WIDTH_MIN: usize = 40;
+pub(super) const WIDTH_MIN: usize = 40;
 /// Wider ones as if they had so many: tables this wide can't be read along.
-pub const WIDTH_MAX: usize = 160;
+pub(super) const WIDTH_MAX: usize = 160;
 
 /// Rows of one table in the terminal; the JSON holds every one.
 const ROWS_MAX: usize = 200;
@@ -40,7 +39,7 @@ fn write(data: &Data, mut pen: Pen) -> String {
         let goal = best.goal.map(|goal| format!(", goal {}", goal_text(goal, precise))).unwrap_or_default();
         let found = precise(best.profit_ratio);
         let after = number(Some(best.evaluations as f64));
-        pen.line(&format!("  best response: {found} × honest profit after {after} evaluations{goal}"));
+        pen.wrapped(&format!("  best response: {found} × honest profit after {after} evaluations{goal}"), 4);
     }
     let (met, goals) = data.goals();
     if goals > 0 {
@@ -69,18 +68,14 @@ fn judged(pen: &mut Pen, data: &Data, verdict: &Verdict) {
             .interval()
             .map(|[least, most]| format!(" ({} to {})", precise(Some(least)), precise(Some(most))));
         let ratio = precise(row.profit_ratio);
-        let bad = percent(Some(row.fraction));
+        let among = among(row.fraction);
         let interval = interval.unwrap_or_default();
-        pen.wrapped(
-            &format!("  {label}: {ratio} × honest work{interval}, {} at {bad} bad miners", row.attack),
-            4,
-        );
+        pen.wrapped(&format!("  {label}: {ratio} × honest work{interval}, {} {among}", row.attack), 4);
     };
     if let Some(row) = &verdict.worst {
         attack("worst detectable attack", row);
     }
-    let others = data.matrix.iter().filter(|row| row.policy == verdict.policy && !row.detectable);
-    if let Some(row) = worst(others) {
+    if let Some(row) = data.worst(&verdict.policy, false) {
         attack("worst other attack", row);
     }
 }

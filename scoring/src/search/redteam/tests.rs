@@ -44,9 +44,13 @@ fn a_gap_that_no_persona_uses_is_found_by_the_search() {
 }
 
 #[test]
-fn a_policy_that_pays_for_quality_alone_is_not_beaten() {
+fn a_policy_that_pays_for_quality_alone_is_beaten_by_nothing_but_crowding_others_out() {
     let response = game(STRICT, 1000).run(None, &mut Recorder::default()).unwrap();
-    assert!((1.0..=1.05).contains(&response.best_response), "{response:?}");
+    assert!(response.best_response >= 1.0, "{response:?}");
+    // So small a subnet is full: who registers over and over evicts its competitors, and no policy sees that.
+    let crowds = response.strategy.comes_back.is_some();
+    assert!(response.best_response <= 1.05 || crowds, "{response:?}");
+    assert!(response.strategy.work.share("honest") > 0.99, "{:?}", response.strategy);
 }
 
 #[test]
