@@ -60,7 +60,7 @@ impl Differ {
     /// Takes in one epoch under both policies.
     pub fn epoch(&mut self, first: &Replayed, second: &Replayed) {
         match (first.vector(), second.vector()) {
-            (None, None) => return,
+            (None, None) => {}
             (None, Some(_)) => self.diff.first_abstains += 1,
             (Some(_), None) => self.diff.second_abstains += 1,
             (Some(one), Some(other)) => {

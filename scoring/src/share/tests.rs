@@ -159,7 +159,7 @@ fn a_million_odd_vectors_come_out_ordered_and_within_half_a_unit_or_are_refused(
     let (mut state, mut accepted, mut scratch, mut out) = (7, 0_u32, Vec::new(), Vec::new());
     for _ in 0..1_000_000 {
         let count = 1 + mix(&mut state) % 6;
-        let is_tame = mix(&mut state) % 2 == 0;
+        let is_tame = mix(&mut state).is_multiple_of(2);
         let weight = |state: &mut u64| match odd_float(state) {
             weight if is_tame && !(weight.is_finite() && weight >= 0.0) => 0.5,
             weight => weight,

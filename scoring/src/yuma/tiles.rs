@@ -72,7 +72,7 @@ impl Tiles {
             let column = usize::from(column);
             // At most UIDS_MAX columns and rows: no product comes near the limits.
             let tile = (column / LANES).wrapping_mul(rows).wrapping_add(row);
-            scores[tile.wrapping_mul(LANES) | column % LANES] = coded(score_of(weight));
+            scores[tile.wrapping_mul(LANES) | (column % LANES)] = coded(score_of(weight));
         }
     }
 
