@@ -94,8 +94,8 @@ def test_a_score_outside_its_range_is_refused(score: float) -> None:
 
 def test_a_track_folds_epochs_and_is_rated() -> None:
     policy = wh.Policy.parse(WINDOW)
+    assert wh.Track().judged_in is None
     track = wh.Track()
-    assert track.judged_in is None
     track.fold(policy, [0.5], epoch=3)
     assert (track.average, track.attempts, track.judged_in) == (0.5, 1, 3)
     assert policy.rate(track, epoch=3)["rating"] == "too_few_attempts"

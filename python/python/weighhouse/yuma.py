@@ -1,7 +1,8 @@
 """Yuma consensus: one epoch of a subnet, bit for bit the chain's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from . import _native
 from .types import EpochInput
@@ -26,7 +27,7 @@ class EpochOutput:
     new_bonds: list[list[tuple[int, int]]]
 
 
-def yuma_epoch(input: EpochInput, rules: Rules = "spec425") -> EpochOutput:
+def yuma_epoch(input: EpochInput | Mapping[str, Any], rules: Rules = "spec425") -> EpochOutput:
     """Run one epoch, in exact integers.
 
     The chain feeds `new_bonds` and `new_permits` into the next one's `bonds` and `validator_permit`. Raises InputError
