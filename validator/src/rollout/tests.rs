@@ -119,9 +119,9 @@ fn half_a_roll_out_and_a_broken_one_are_named() {
         staged.expect_err("refused").to_string()
     };
     assert_eq!(refused(&folder), "policy.toml is there without rollout.toml: a roll-out needs both");
-    folder.write_atomic(ROLLOUT_FILE, b"version = 1\nblock = 3\n").expect("written");
+    folder.write_atomic(ROLLOUT_FILE, b"version = 1\npolcy = 3\n").expect("written");
     assert!(
-        refused(&folder).starts_with("rollout.toml: line 2: unknown key `block`"),
+        refused(&folder).starts_with("rollout.toml: line 2: unknown key `polcy`"),
         "{}",
         refused(&folder)
     );
