@@ -12,6 +12,7 @@ pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +72,20 @@ pub(crate) async fn bind(address: SocketAddr, key: &str) -> Result<TcpBound, Fai
 
 pub(crate) fn open_dir(dir: &Path) -> Result<DirStorage, Failure> {
     DirStorage::open(dir).exit(Exit::Unavailable, format!("can't use {}", dir.display()))
+}
+
+/// Writes a file whole: whoever looks at it finds the old bytes or the new ones.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok::<_, std::io::Error>(())
+    };
+    write().exit(Exit::Unavailable, format!("can't write {}", path.display()))
 }
 
 /// `~/` at the start of a path is the home folder.

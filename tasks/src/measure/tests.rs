@@ -29,7 +29,7 @@ fn profile(task: &Task, challenges: u32) -> Result<Profile, MeasureError> {
     Ok(profile)
 }
 
-fn of<'a>(profile: &'a Profile, persona: Persona) -> &'a Measured {
+fn of(profile: &Profile, persona: Persona) -> &Measured {
     profile.persona.iter().find(|measured| measured.name == persona.name()).expect("all are measured")
 }
 

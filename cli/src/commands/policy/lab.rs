@@ -12,6 +12,7 @@ use weighhouse_types::Digest;
 use super::check::profile;
 use super::named_policy;
 use crate::commands::read_text;
+use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
@@ -76,7 +77,7 @@ pub(crate) struct Shown {
 impl Shown {
     fn print(&self, data: &Data) -> Result<(), Failure> {
         if let Some(path) = &self.report {
-            std::fs::write(path, report::html(data)).exit(Exit::Unavailable, path.display())?;
+            write_file(path, report::html(data).as_bytes())?;
             output::note(format!("report written to {}", path.display()));
         }
         if self.json {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -16,6 +16,7 @@ use weighhouse_scoring::sim::Strategy;
 use super::check::profile;
 use super::lab::read_any;
 use super::{named_policy, read_policy};
+use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
 
@@ -274,7 +275,7 @@ pub(crate) fn tune(args: &Tune, shutdown: &CancellationToken) -> Result<(), Fail
         Failure::new(exit, format!("{}: {error}", args.tuning.display()))
     })?;
     if let Some(out) = &args.out {
-        write_winner(out, &result)?;
+        write_file(out, result.winner_text.as_bytes())?;
     }
     if args.json {
         return Ok(output::json(&result)?);
@@ -284,14 +285,6 @@ pub(crate) fn tune(args: &Tune, shutdown: &CancellationToken) -> Result<(), Fail
         Some(out) => Ok(output::line(format!("the winner is in {}", out.display()))?),
         None => Ok(output::line(result.winner_text.trim_end())?),
     }
-}
-
-fn write_winner(out: &Path, result: &TuningResult) -> Result<(), Failure> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).exit(Exit::Unavailable, out.display())?;
-    file.write_all(result.winner_text.as_bytes()).exit(Exit::Unavailable, out.display())?;
-    file.persist(out).exit(Exit::Unavailable, out.display())?;
-    Ok(())
 }
 
 fn print_result(result: &TuningResult) -> Result<(), Failure> {
