@@ -101,7 +101,10 @@ fn check(pairs: &[(Uid, f64)], limits: &Limits) -> Result<(), ConformError> {
     if pairs.is_empty() {
         return Err(ConformError::Empty);
     }
-    for &(uid, weight) in pairs {
+    let is_sound = pairs.iter().fold(true, |is_sound, (uid, weight)| {
+        is_sound & (*weight >= 0.0) & (*weight < f64::INFINITY) & (uid.0 < limits.neurons)
+    });
+    for &(uid, weight) in if is_sound { &[] } else { pairs } {
         if !weight.is_finite() {
             return Err(ConformError::NotFinite { uid });
         }
@@ -184,7 +187,8 @@ fn sum(values: &[f64]) -> f64 {
 }
 
 fn quantise(pairs: &[(Uid, f64)], entries: &mut Vec<(Uid, u16)>) {
-    let top = pairs.iter().fold(0.0_f64, |top, (_, weight)| top.max(*weight));
+    // Floats that are not negative are ordered as their bits are, and integers are compared faster.
+    let top = pairs.iter().map(|(_, weight)| (weight + 0.0).to_bits()).max().map_or(0.0, f64::from_bits);
     entries.clear();
     let scaled = |weight: f64| ties_to_even(weight / top * f64::from(u16::MAX)) as u16;
     entries.extend(pairs.iter().map(|(uid, weight)| (*uid, scaled(*weight))).filter(|(_, value)| *value > 0));

@@ -97,7 +97,7 @@ impl Policy {
 }
 
 /// A newcomer's share of its score: `age / epochs`, the first epoch counting as 1.
-fn ramp(score: i64, epochs: u64, age: u64) -> i64 {
+pub(crate) fn ramp(score: i64, epochs: u64, age: u64) -> i64 {
     if age >= epochs {
         return score;
     }

@@ -60,9 +60,17 @@ impl Weigher {
 
     /// The relative weights before the chain's limits, in the order of `candidates`; the burn, if any, comes last.
     pub fn weights(&mut self, policy: &Policy, candidates: &[Candidate], burn: Option<Uid>) -> &[(Uid, f64)] {
-        self.stand(policy, candidates);
+        let clustered = policy.cluster_pay() != ClusterPay::Each
+            && candidates.iter().any(|candidate| candidate.cluster.is_some());
+        self.stands.clear();
+        self.stands.extend(0..candidates.len());
+        if clustered {
+            self.stand(candidates);
+        }
         self.shape(policy.shape(), candidates);
-        self.split(policy.cluster_pay(), candidates);
+        if clustered {
+            self.split(policy.cluster_pay(), candidates);
+        }
         if policy.cap() < Fraction::ONE {
             cap(&mut self.weights, policy.cap().to_f64(), &mut self.sorted);
         }
@@ -78,12 +86,7 @@ impl Weigher {
     }
 
     /// Who stands for whom: each for itself, or a cluster's best, the earliest of equals.
-    fn stand(&mut self, policy: &Policy, candidates: &[Candidate]) {
-        self.stands.clear();
-        self.stands.extend(0..candidates.len());
-        if policy.cluster_pay() == ClusterPay::Each {
-            return;
-        }
+    fn stand(&mut self, candidates: &[Candidate]) {
         let rank = |at: usize| {
             let candidate = &candidates[at];
             (std::cmp::Reverse(candidate.score), candidate.registered_at, candidate.uid)
@@ -98,36 +101,37 @@ impl Weigher {
     }
 
     fn shape(&mut self, shape: Shape, candidates: &[Candidate]) {
-        let scored = |at: usize| candidates[at].score.billionths() as f64;
         self.weights.clear();
-        self.weights.extend(candidates.iter().map(|candidate| (candidate.uid, 0.0)));
+        // Billionths below 2^53: exact.
+        let weights = candidates.iter().zip(&self.stands).enumerate().map(|(at, (candidate, stands))| {
+            let weight = if *stands == at { candidate.score.billionths() as f64 } else { 0.0 };
+            (candidate.uid, weight)
+        });
+        self.weights.extend(weights);
         self.places.clear();
-        let is_ordered = !matches!(shape, Shape::Linear | Shape::Power { .. } | Shape::Softmax { .. });
-        if is_ordered {
-            self.rank(shape, candidates);
-        }
-        let top = (0..candidates.len()).map(scored).fold(0.0_f64, f64::max);
-        for at in 0..candidates.len() {
-            let score = scored(at);
-            if self.stands[at] != at || score == 0.0 {
-                continue;
+        let weights = &mut self.weights;
+        let top = |weights: &[(Uid, f64)]| weights.iter().map(|(_, score)| *score).fold(0.0, f64::max);
+        match shape {
+            Shape::Linear => {}
+            Shape::Power { exponent } => {
+                let top = top(weights);
+                remake(weights, |_, score| libm::pow(score / top, exponent));
             }
-            let place = self.places.get(at).copied().flatten().map_or(usize::MAX, usize::from);
-            self.weights[at].1 = match shape {
-                // Billionths below 2^53: exact.
-                Shape::Linear => score,
-                Shape::Power { exponent } => libm::pow(score / top, exponent),
-                Shape::Softmax { temperature } => libm::exp((score - top) / 1e9 / temperature),
-                Shape::Rank { ratio, .. } => libm::pow(ratio, place as f64),
-                Shape::WinnerTakesAll { .. } => f64::from(u8::from(place == 0)),
-                Shape::TopK { keep } => {
-                    if place < keep {
-                        score
-                    } else {
-                        0.0
-                    }
-                }
-            };
+            Shape::Softmax { temperature } => {
+                let top = top(weights);
+                remake(weights, |_, score| libm::exp((score - top) / 1e9 / temperature));
+            }
+            Shape::Rank { .. } | Shape::WinnerTakesAll { .. } | Shape::TopK { .. } => {
+                self.rank(shape, candidates);
+                let places = &self.places;
+                let place = |at: usize| places[at].map_or(usize::MAX, usize::from);
+                remake(&mut self.weights, |at, score| match shape {
+                    Shape::Rank { ratio, .. } => libm::pow(ratio, place(at) as f64),
+                    Shape::TopK { keep } if place(at) >= keep => 0.0,
+                    Shape::WinnerTakesAll { .. } => f64::from(u8::from(place(at) == 0)),
+                    _ => score,
+                });
+            }
         }
     }
 
@@ -176,9 +180,6 @@ impl Weigher {
 
     /// A cluster's pay to its members.
     fn split(&mut self, pay: ClusterPay, candidates: &[Candidate]) {
-        if pay == ClusterPay::Each {
-            return;
-        }
         for at in 0..candidates.len() {
             let best = self.stands[at];
             if candidates[at].cluster.is_none() || best != at {
@@ -218,6 +219,12 @@ impl Weigher {
             }
         }
     }
+}
+
+/// Weights of their places and scores, where there is a score.
+fn remake(weights: &mut [(Uid, f64)], weight: impl Fn(usize, f64) -> f64) {
+    let scored = weights.iter_mut().enumerate().filter(|(_, (_, score))| *score > 0.0);
+    scored.for_each(|(at, (_, score))| *score = weight(at, *score));
 }
 
 /// Sorts by a relation that need not be transitive: each in turn passes those right before it that it beats.

@@ -270,7 +270,8 @@ fn sample_variance(tally: &Tally, mean: i64) -> u64 {
 
 /// The integer square root: the rounded root of a float, moved down or up by one where rounding missed. Both are exact,
 /// and this one is several times as fast as the standard library's.
-fn root(value: u64) -> u64 {
+#[inline(always)]
+pub(crate) fn root(value: u64) -> u64 {
     const ROOT_MOST: u64 = u32::MAX as u64;
     let near = ((value as f64).sqrt() as u64).min(ROOT_MOST);
     if near * near > value {

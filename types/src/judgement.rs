@@ -21,6 +21,7 @@ impl Mark {
     pub const MAX: Self = Self(UNIT);
 
     /// `None` outside [-1, 1].
+    #[inline]
     pub fn from_billionths(value: i64) -> Option<Self> {
         let value = i32::try_from(value).ok()?;
         (-UNIT..=UNIT).contains(&value).then_some(Self(value))
@@ -34,6 +35,7 @@ impl Mark {
         Some(Self((value.clamp(-1.0, 1.0) * f64::from(UNIT)).round() as i32))
     }
 
+    #[inline]
     pub fn billionths(self) -> i64 {
         i64::from(self.0)
     }
@@ -86,10 +88,12 @@ impl Score {
     pub const ZERO: Self = Self(0);
 
     /// Clipping comes last: below zero is zero.
+    #[inline]
     pub fn clip(average: Mark) -> Self {
         Self(average.0.max(0).unsigned_abs())
     }
 
+    #[inline]
     pub fn billionths(self) -> u64 {
         u64::from(self.0)
     }

@@ -44,7 +44,7 @@ impl Asked {
     }
 }
 
-/// What a draw reads of one slot: 56 bytes, so that a subnet's fit the nearest cache.
+/// What a draw reads of one slot.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lot {
     mean: f64,
@@ -61,23 +61,82 @@ pub(super) struct Lot {
     pub(super) registered: bool,
 }
 
+/// Lots by slot; 0 where nobody is registered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Columns {
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+    common: Vec<f64>,
+    loading: Vec<f64>,
+    own: Vec<f64>,
+    noise: Vec<u64>,
+    in_time: Vec<u32>,
+    registered: Vec<bool>,
+}
+
+impl Columns {
+    fn clear(&mut self) {
+        let Self { mean, deviation, common, loading, own, noise, in_time, registered } = self;
+        [mean, deviation, common, loading, own].into_iter().for_each(Vec::clear);
+        noise.clear();
+        in_time.clear();
+        registered.clear();
+    }
+
+    fn push(&mut self, lot: &Lot) {
+        self.mean.push(lot.mean);
+        self.deviation.push(lot.deviation);
+        self.common.push(lot.common);
+        self.loading.push(lot.loading);
+        self.own.push(lot.own);
+        self.noise.push(lot.noise);
+        self.in_time.push(lot.in_time);
+        self.registered.push(lot.registered);
+    }
+
+    #[inline]
+    fn lot(&self, slot: usize) -> Lot {
+        Lot {
+            mean: self.mean[slot],
+            deviation: self.deviation[slot],
+            common: self.common[slot],
+            loading: self.loading[slot],
+            own: self.own[slot],
+            noise: self.noise[slot],
+            in_time: self.in_time[slot],
+            registered: self.registered[slot],
+        }
+    }
+}
+
 /// An epoch's lots: towards validators that are served, and towards the others.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lots {
-    served: Vec<Lot>,
-    others: Vec<Lot>,
+    served: Columns,
+    others: Columns,
     /// By slot, as [`Asked::served_stake`]; empty where everybody serves all.
     limits: Vec<f64>,
+    pub(super) registered: u64,
 }
 
 impl Lots {
     /// A slot's towards a validator below whom this share of stake lies.
     #[inline]
-    pub(super) fn towards(&self, slot: usize, stake_above: f64) -> &Lot {
+    pub(super) fn towards(&self, slot: usize, stake_above: f64) -> Lot {
         match self.limits.get(slot) {
-            Some(limit) if stake_above >= *limit => &self.others[slot],
-            _ => &self.served[slot],
+            Some(limit) if stake_above >= *limit => self.others.lot(slot),
+            _ => self.served.lot(slot),
         }
+    }
+
+    /// All slots' towards such a validator; `mixed` is overwritten.
+    pub(super) fn all_towards<'a>(&'a self, stake_above: f64, mixed: &'a mut Columns) -> &'a Columns {
+        if self.limits.is_empty() {
+            return &self.served;
+        }
+        mixed.clear();
+        (0..self.limits.len()).for_each(|slot| mixed.push(&self.towards(slot, stake_above)));
+        mixed
     }
 }
 
@@ -121,11 +180,12 @@ pub(super) fn prepare(
     lots.served.clear();
     lots.others.clear();
     lots.limits.clear();
+    lots.registered = 0;
     for (slot, asked) in asked.iter_mut().enumerate() {
         let Some(place) = registry.place(slot) else {
             *asked = Asked::default();
-            lots.served.push(Lot::default());
-            lots.others.push(Lot::default());
+            lots.served.push(&Lot::default());
+            lots.others.push(&Lot::default());
             continue;
         };
         let group = &plan.groups[usize::from(place.group)];
@@ -172,8 +232,9 @@ pub(super) fn prepare(
             in_time: (conduct.in_time * f64::from(u32::MAX)) as u32,
             registered: true,
         };
-        lots.served.push(lot(&asked.conduct[0]));
-        lots.others.push(lot(&asked.conduct[1]));
+        lots.served.push(&lot(&asked.conduct[0]));
+        lots.others.push(&lot(&asked.conduct[1]));
+        lots.registered += 1;
     }
     if asked.iter().any(|asked| asked.registered && asked.served_stake.is_finite()) {
         lots.limits.extend(asked.iter().map(|asked| asked.served_stake));
@@ -220,6 +281,13 @@ impl Count {
         let degrees = (count - 1.0).max(1.0);
         Self { whole, count, inverse: 1.0 / count, degrees, of_variance: (2.0 / degrees).sqrt() }
     }
+
+    /// Of all of them, given a share in units of 2^-32.
+    #[inline(always)]
+    fn in_time(&self, share: u32) -> u32 {
+        let in_time = u64::from(self.whole) * u64::from(share) + u64::from(u32::MAX / 2);
+        (in_time / u64::from(u32::MAX)) as u32
+    }
 }
 
 impl Draw {
@@ -264,36 +332,87 @@ impl Draw {
         count_up(lot, sum, of_variance, &count)
     }
 
-    #[inline]
     fn sum(&self, lot: &Lot, deviate: f64) -> f64 {
+        self.sum_about(lot.mean + self.bias(lot.noise), lot, deviate)
+    }
+
+    #[inline(always)]
+    fn sum_about(&self, mean: f64, lot: &Lot, deviate: f64) -> f64 {
         let own = lot.loading * self.difficulty + lot.own * deviate;
         let noise = lot.deviation * (self.root_common * lot.common + self.root_own * own);
         let most = self.count.count;
-        (most * (lot.mean + self.bias(lot)) + noise).clamp(-most, most)
+        (most * mean + noise).max(-most).min(most)
     }
 
     #[inline]
-    fn bias(&self, lot: &Lot) -> f64 {
+    fn bias(&self, noise: u64) -> f64 {
         match &self.bias {
             None => 0.0,
-            Some((stream, deviation)) => deviation * self.normal.pair(stream.at(lot.noise)).0,
+            Some((stream, deviation)) => deviation * self.normal.pair(stream.at(noise)).0,
+        }
+    }
+}
+
+/// The same for all slots at once.
+impl Draw {
+    /// Challenges to each miner.
+    pub(super) fn whole(&self) -> u32 {
+        self.count.whole
+    }
+
+    /// Each slot's own luck.
+    #[inline(always)]
+    pub(super) fn deviates(&self, lots: &Columns, deviates: &mut [f64]) {
+        for (noise, deviate) in lots.noise.iter().zip(deviates) {
+            *deviate = self.normal.from_bits(self.own.at(*noise) as u32);
+        }
+    }
+
+    /// Own luck becomes the sum of the values.
+    #[inline(always)]
+    pub(super) fn sums(&self, lots: &Columns, deviates: &mut [f64]) {
+        if self.bias.is_some() {
+            for (slot, deviate) in deviates.iter_mut().enumerate() {
+                *deviate = self.sum(&lots.lot(slot), *deviate);
+            }
+            return;
+        }
+        let luck = lots.loading.iter().zip(&lots.own).zip(&lots.common);
+        let answers = lots.mean.iter().zip(&lots.deviation);
+        for (deviate, (((loading, own), common), (mean, deviation))) in
+            deviates.iter_mut().zip(luck.zip(answers))
+        {
+            let lot = Lot {
+                deviation: *deviation,
+                common: *common,
+                loading: *loading,
+                own: *own,
+                ..Lot::default()
+            };
+            *deviate = self.sum_about(*mean, &lot, *deviate);
+        }
+    }
+
+    /// Answers in time.
+    pub(super) fn in_time(&self, lots: &Columns, in_time: &mut [i32]) {
+        for (share, in_time) in lots.in_time.iter().zip(in_time) {
+            *in_time = self.count.in_time(*share).cast_signed();
         }
     }
 }
 
 /// The sums of an epoch's values, given theirs and how their variance deviates.
-#[inline]
+#[inline(always)]
 fn count_up(lot: &Lot, sum: f64, of_variance: f64, count: &Count) -> Tally {
     const BILLION: f64 = 1e9;
     const MILLION_SQUARED: f64 = 1e12;
     let variance = lot.deviation * lot.deviation * (1.0 + of_variance * count.of_variance);
     let squares = (sum * sum * count.inverse + count.degrees * variance.max(0.0)).min(count.count);
-    let in_time = u64::from(count.whole) * u64::from(lot.in_time) + u64::from(u32::MAX / 2);
     Tally {
         count: count.whole,
         sum: (sum * BILLION) as i64,
         // Not negative, and below 2^63: a signed conversion is the faster one.
         squares: (squares * MILLION_SQUARED) as i64 as u64,
-        in_time: (in_time / u64::from(u32::MAX)) as u32,
+        in_time: count.in_time(lot.in_time),
     }
 }

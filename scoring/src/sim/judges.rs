@@ -1,8 +1,9 @@
 //! Validators that judge: one average per registration, folded, rated and weighed by the policy's own code.
 
-use weighhouse_types::{Score, Uid};
+use weighhouse_types::{Mark, Score, Uid};
 
-use super::asking::{Draw, Lots, Terms};
+use super::asking::{Columns, Draw, Lots, Terms};
+use super::lanes::{Averages, Rule, Sheet, Verdicts};
 use super::plan::Plan;
 use super::registry::{Registry, streams};
 use super::rng::Stream;
@@ -15,13 +16,21 @@ use crate::track::Track;
 #[derive(Clone, Debug, Default)]
 struct Judge {
     validator: usize,
-    /// By slot.
+    /// By slot, where the policy takes more than averages.
     tracks: Vec<Track>,
+    averages: Averages,
+    /// By slot: its place when the epoch before was weighed.
+    places: Vec<Option<u16>>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Judges {
     judges: Vec<Judge>,
+    /// Where the policy needs no tracks.
+    rule: Option<Rule>,
+    sheet: Sheet,
+    arch: pulp::Arch,
+    mixed: Columns,
     weigher: Weigher,
     candidates: Vec<Candidate>,
     /// By candidate: its slot.
@@ -35,7 +44,8 @@ pub(super) struct Judges {
 }
 
 impl Judges {
-    pub(super) fn reset(&mut self, plan: &Plan) {
+    pub(super) fn reset(&mut self, plan: &Plan, terms: &Terms) {
+        self.rule = Rule::of(&plan.policy, terms);
         self.abstentions = 0;
         self.asked.clear();
         self.asked.resize(plan.validators.len(), 0);
@@ -43,8 +53,12 @@ impl Judges {
         self.judges.resize_with(judging.clone().count(), Judge::default);
         for (judge, (validator, _)) in self.judges.iter_mut().zip(judging) {
             judge.validator = validator;
-            judge.tracks.resize_with(plan.miner_slots, Track::default);
+            let tracks = if self.rule.is_some() { 0 } else { plan.miner_slots };
+            judge.tracks.resize_with(tracks, Track::default);
             judge.tracks.iter_mut().for_each(forget);
+            judge.averages.reset(plan.miner_slots);
+            judge.places.clear();
+            judge.places.resize(plan.miner_slots, None);
         }
     }
 
@@ -58,9 +72,10 @@ impl Judges {
     ) {
         let Now { registry, epoch, .. } = *now;
         for &slot in &registry.changed {
-            self.judges.iter_mut().for_each(|judge| forget(&mut judge.tracks[slot]));
+            self.judges.iter_mut().for_each(|judge| judge.forget(slot));
         }
         self.find_clusters(plan, registry, epoch);
+        self.list_candidates(plan, registry);
         self.asked.fill(0);
         for at in 0..self.judges.len() {
             let validator = self.judges[at].validator;
@@ -69,8 +84,14 @@ impl Judges {
             {
                 continue;
             }
-            self.ask(plan, terms, now, at);
-            if self.weigh(plan, registry, epoch, at) {
+            let publishes = match self.rule {
+                Some(rule) => self.judge_all(plan, terms, now, at, &rule),
+                None => {
+                    self.ask(plan, terms, now, at);
+                    self.rate(plan, epoch, at)
+                }
+            };
+            if publishes && self.weigh(plan, at) {
                 row(validator, &self.vector);
             } else {
                 self.abstentions += 1;
@@ -78,26 +99,53 @@ impl Judges {
         }
     }
 
+    /// All registered miners: who is asked, and weighed thereafter.
+    fn list_candidates(&mut self, plan: &Plan, registry: &Registry) {
+        let first_uid = plan.validators.len();
+        self.slots.clear();
+        self.slots.extend((0..plan.miner_slots).filter(|slot| registry.place(*slot).is_some()));
+        self.candidates.clear();
+        self.candidates.extend(self.slots.iter().map(|&slot| Candidate {
+            uid: Uid((first_uid + slot) as u16),
+            score: Score::ZERO,
+            cluster: self.clusters[slot],
+            place: None,
+            registered_at: registry.registered_block[slot],
+        }));
+    }
+
+    /// Asks and rates everybody at once; whether there is something to publish.
+    fn judge_all(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize, rule: &Rule) -> bool {
+        let Judge { validator, averages, places, .. } = &mut self.judges[at];
+        let validator = *validator;
+        let draw = draw_of(plan, terms, now, validator);
+        let lots = now.lots.all_towards(plan.validators[validator].stake_above, &mut self.mixed);
+        let sheet = &mut self.sheet;
+        self.arch.dispatch(Verdicts { averages, rule, lots, draw: &draw, epoch: now.epoch, sheet });
+        let (mut paid, mut scored) = (0, 0_usize);
+        for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
+            candidate.score = score_of(self.sheet.scores[slot]);
+            candidate.place = places[slot];
+            paid |= self.sheet.scores[slot];
+            scored += usize::from(averages.is_scored(rule, slot));
+        }
+        self.asked[validator] = u64::from(draw.whole()) * self.slots.len() as u64;
+        paid > 0 && scored >= usize::from(plan.policy.min_miners())
+    }
+
     fn ask(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize) {
         let Now { lots, seed, epoch, .. } = *now;
-        let Judge { validator, tracks } = &mut self.judges[at];
-        let bias = match plan.validators[*validator].persona {
-            Validator::Differing { deviation } => Some(deviation),
-            _ => None,
-        };
-        let draw = Draw::new(plan, terms, seed, epoch, *validator, bias);
+        let Judge { validator, tracks, .. } = &mut self.judges[at];
+        let draw = draw_of(plan, terms, now, *validator);
         let policy = &plan.policy;
         let spot = Stream::new(seed, &[streams::SPOT, u64::from(epoch), *validator as u64]);
         let mut challenges = 0;
         let stake_above = plan.validators[*validator].stake_above;
-        for (slot, track) in tracks.iter_mut().enumerate() {
-            let lot = lots.towards(slot, stake_above);
-            if !lot.registered {
-                continue;
-            }
+        for &slot in &self.slots {
+            let (track, lot) = (&mut tracks[slot], lots.towards(slot, stake_above));
             let looks_again = terms.spot > 0
                 && (track.attempts < policy.min_attempts() || spot.uniform(slot as u64) < terms.spot_share);
-            let tally = if looks_again { draw.tally_with(lot, terms.spot) } else { draw.tally(lot) };
+            let tally = if looks_again { draw.tally_with(&lot, terms.spot) } else { draw.tally(&lot) };
             challenges += u64::from(tally.count);
             track.fold(policy, u64::from(epoch), &tally);
         }
@@ -105,40 +153,33 @@ impl Judges {
     }
 
     /// Whether there is something to publish.
-    fn weigh(&mut self, plan: &Plan, registry: &Registry, epoch: u32, at: usize) -> bool {
+    fn rate(&mut self, plan: &Plan, epoch: u32, at: usize) -> bool {
         let policy = &plan.policy;
-        let first_uid = plan.validators.len();
-        let tracks = &mut self.judges[at].tracks;
-        self.candidates.clear();
-        self.slots.clear();
+        let Judge { tracks, places, .. } = &self.judges[at];
         let mut paid = false;
         let mut scored = 0_usize;
-        for (slot, track) in tracks.iter().enumerate().filter(|(_, track)| track.attempts > 0) {
-            let (score, rating) = policy.rate(track, u64::from(epoch));
+        for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
+            let (score, rating) = policy.rate(&tracks[slot], u64::from(epoch));
             scored += usize::from(rating.is_scored());
             paid |= score > Score::ZERO;
-            self.slots.push(slot);
-            self.candidates.push(Candidate {
-                uid: Uid((first_uid + slot) as u16),
-                score,
-                cluster: self.clusters[slot],
-                place: track.place,
-                registered_at: registry.registered_block[slot],
-            });
+            candidate.score = score;
+            candidate.place = places[slot];
         }
-        if !paid || scored < usize::from(policy.min_miners()) {
-            return false;
-        }
+        paid && scored >= usize::from(policy.min_miners())
+    }
+
+    fn weigh(&mut self, plan: &Plan, at: usize) -> bool {
+        let policy = &plan.policy;
         let subnet = &plan.scenario.subnet;
         let limits = Limits {
-            neurons: (first_uid + plan.miner_slots) as u16,
+            neurons: (plan.validators.len() + plan.miner_slots) as u16,
             min_allowed_weights: subnet.min_allowed_weights,
             max_weights_limit: subnet.max_weights_limit,
         };
         let burn = policy.burn().map(|_| Uid(0));
         let conformed = self.weigher.vector(policy, &self.candidates, burn, &limits, &mut self.vector);
         for (slot, place) in self.slots.iter().zip(self.weigher.places()) {
-            tracks[*slot].place = *place;
+            self.judges[at].places[*slot] = *place;
         }
         conformed.is_ok()
     }
@@ -163,9 +204,29 @@ pub(super) struct Now<'a> {
     pub(super) epoch: u32,
 }
 
-/// A new registration starts from nothing.
+impl Judge {
+    /// A new registration starts from nothing.
+    fn forget(&mut self, slot: usize) {
+        self.tracks.get_mut(slot).into_iter().for_each(forget);
+        self.averages.forget(slot);
+        self.places[slot] = None;
+    }
+}
+
 fn forget(track: &mut Track) {
     let mut window = std::mem::take(&mut track.window);
     window.clear();
     *track = Track { window, ..Track::default() };
+}
+
+fn draw_of(plan: &Plan, terms: &Terms, now: &Now<'_>, validator: usize) -> Draw {
+    let bias = match plan.validators[validator].persona {
+        Validator::Differing { deviation } => Some(deviation),
+        _ => None,
+    };
+    Draw::new(plan, terms, now.seed, now.epoch, validator, bias)
+}
+
+fn score_of(billionths: i32) -> Score {
+    Mark::from_billionths(billionths.into()).map(Score::clip).unwrap_or_default()
 }

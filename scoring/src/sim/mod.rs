@@ -21,6 +21,7 @@ mod registry;
 mod asking;
 mod chain;
 mod judges;
+mod lanes;
 
 mod books;
 mod rank;

@@ -49,7 +49,7 @@ impl Simulator {
     /// Runs all epochs from the start.
     pub fn run(&mut self, seed: u64) -> Outcome {
         self.registry.reset(&self.plan);
-        self.judges.reset(&self.plan);
+        self.judges.reset(&self.plan, &self.terms);
         self.chain.reset(&self.plan);
         self.books.reset(&self.plan);
         for epoch in 0..self.plan.scenario.epochs {

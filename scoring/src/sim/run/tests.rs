@@ -266,3 +266,30 @@ fn a_pair_of_twins_earns_nothing_from_the_shipped_policy() {
     let outcome = run(&with_attackers(persona("twin", 3)), 1).expect("runs");
     assert_eq!(outcome.group("twin").expect("the group").emission_rao, 0);
 }
+
+/// An expression sends judging the way of the tracks, one miner at a time; this one changes no score.
+#[test]
+fn all_miners_at_once_are_judged_as_each_by_itself() {
+    let worlds = [
+        ("", Validator::Honest),
+        ("[newcomer]\nramp_epochs = 7", Validator::Differing { deviation: 0.05 }),
+        ("[deadline]\ncapacity = 9", Validator::Lazy { period_epochs: 5 }),
+        ("[shape]\nkind = \"rank\"\nratio = 0.9\nhysteresis = 0.05", Validator::Honest),
+        ("[average]\nhalf_life = 3.0\nfall_half_life = 1.0", Validator::Honest),
+    ];
+    for (at, (keys, validator)) in worlds.into_iter().enumerate() {
+        let mut scenario = with_attackers(persona("sleeper", 5));
+        scenario.miners[0].arrivals = 0.5;
+        scenario.miners[0].quality = [0.3, 1.0];
+        scenario.miners[1].strategy.served_stake = 0.6;
+        scenario.validators.push(validators("other", validator, 2));
+        scenario.subnet.max_uids += 2;
+        let outcome = |policy: String| {
+            let scenario = Scenario { policy, ..scenario.clone() };
+            let outcome = run(&scenario, at as u64).expect("runs");
+            serde_json::to_string(&outcome).expect("serialises")
+        };
+        let one_by_one = format!("version = 2\n{keys}\n[expression]\nscore = \"score\"");
+        assert_eq!(outcome(format!("version = 2\n{keys}")), outcome(one_by_one), "{keys}");
+    }
+}
