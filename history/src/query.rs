@@ -17,12 +17,15 @@ use futures::StreamExt;
 use parquet::errors::ParquetError;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use tokio::task::JoinSet;
+use tokio::runtime::Builder;
 
 use crate::schema::{EXPORT_KEY, FORMAT_KEY, FORMAT_VERSION, TABLE_KEY, Table};
 
 /// The longest query.
-pub const SQL_BYTES_MAX: usize = 64 << 10;
+pub const SQL_BYTES_MAX: usize = 16 << 10;
+
+/// The engine recurses over what it is asked, at worst once for two bytes; only what is used takes memory.
+const STACK_BYTES: usize = 256 << 20;
 
 /// What one query may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +80,7 @@ pub enum QueryError {
 }
 
 /// Answers one SELECT over the tables in a folder; at least one batch, so that an empty answer has its columns too.
-/// Must be called within a tokio runtime with its clock enabled; a multi-threaded one, if the deadline is to hold
-/// against work that doesn't yield.
+/// Must be called within a tokio runtime with its clock enabled.
 ///
 /// # Errors
 /// Where the tables can't be read or are of different exports, for anything but a question, and over a limit.
@@ -89,14 +91,20 @@ pub async fn query(dir: &Path, sql: &str, limits: QueryLimits) -> Result<Vec<Rec
     check_tables(dir)?;
     let dir = std::path::absolute(dir).map_err(|source| QueryError::Io { file: dir.to_owned(), source })?;
     let sql = sql.to_owned();
-    // On a task of its own the deadline doesn't wait for the engine; dropping the set ends the task.
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { answer(&dir, &sql, limits).await });
-    match tokio::time::timeout(limits.deadline, tasks.join_next()).await {
+    // On threads of its own the engine neither keeps the deadline waiting nor runs out of stack.
+    let engine = Builder::new_multi_thread()
+        .thread_name("query")
+        .thread_stack_size(STACK_BYTES)
+        .enable_time()
+        .build()
+        .map_err(|error| QueryError::Engine(error.to_string()))?;
+    let answered = engine.spawn(async move { answer(&dir, &sql, limits).await });
+    let answered = tokio::time::timeout(limits.deadline, answered).await;
+    engine.shutdown_background();
+    match answered {
         Err(_) => Err(QueryError::Deadline { deadline: limits.deadline }),
-        Ok(Some(Ok(answered))) => answered,
-        Ok(Some(Err(died))) => Err(QueryError::Engine(died.to_string())),
-        Ok(None) => Err(QueryError::Engine("it was never started".to_owned())),
+        Ok(Ok(answered)) => answered,
+        Ok(Err(died)) => Err(QueryError::Engine(died.to_string())),
     }
 }
 

@@ -154,8 +154,10 @@ fn long_and_deep_queries_end_in_an_answer_or_an_error() {
     let out = tables(dir.path());
     let long = format!("SELECT '{}'", "x".repeat(SQL_BYTES_MAX));
     assert!(matches!(ask(&out, &long, LIMITS), Err(QueryError::TooLong { .. })));
-    let wide = format!("SELECT {} AS sum FROM epochs LIMIT 1", vec!["epoch"; 3000].join("+"));
+    let wide = format!("SELECT {} AS sum FROM epochs LIMIT 1", vec!["epoch"; 1000].join("+"));
     assert_eq!(text(&out, &wide, Format::Csv).lines().count(), 2);
+    let widest = format!("SELECT {} FROM epochs", vec!["0"; SQL_BYTES_MAX / 2 - 16].join("+"));
+    drop(ask(&out, &widest, QueryLimits { deadline: Duration::from_secs(2), ..LIMITS }));
     let deep = format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000));
     assert!(matches!(ask(&out, &deep, LIMITS), Err(QueryError::Sql(_))));
 }

@@ -21,6 +21,9 @@ const ABSENT: f64 = 0.25;
 /// Longest wait, period and time of good conduct, in epochs.
 const EPOCHS_MOST: f64 = 48.0;
 const BACKEND: [f64; 2] = [0.05, 1.0];
+/// No uid is given up before it could have been paid: where all have just registered, that would only push out those who
+/// registered before, and no policy sees it.
+const UNPAID_LEAST: f64 = 4.0;
 const RELATIVE_MOST: f64 = 2.0;
 const COPY_DELAYS: usize = 4;
 /// Below this, a share is none.
@@ -72,8 +75,9 @@ impl Genome {
         let decoys = strength(1).map_or(0.0, |part| part * f64::from(identities)) as u16;
         let rests = strength(3).is_some();
         let rest_above = strength(4).map(|unit| linear(unit, 0.0, RELATIVE_MOST));
-        let comes_back = strength(14)
-            .map(|unit| Return { after_epochs: rounded(unit, 1.0, EPOCHS_MOST), unpaid_epochs: epochs(15) });
+        let unpaid_epochs = strength(15).map_or(0, |unit| rounded(unit, UNPAID_LEAST, EPOCHS_MOST));
+        let comes_back =
+            strength(14).map(|unit| Return { after_epochs: rounded(unit, 1.0, EPOCHS_MOST), unpaid_epochs });
         Strategy {
             name: "red team".to_owned(),
             identities,
@@ -138,7 +142,10 @@ impl Genome {
             step_middle((strategy.copy_delay as usize).min(COPY_DELAYS - 1), COPY_DELAYS),
             present(strategy.mirrored.then_some(0.5)),
             present(back.map(|back| unlogarithmic(f64::from(back.after_epochs.max(1)), 1.0, EPOCHS_MOST))),
-            back.map_or(ABSENT, |back| epochs(back.unpaid_epochs)),
+            present(
+                back.filter(|back| back.unpaid_epochs > 0)
+                    .map(|back| unlogarithmic(f64::from(back.unpaid_epochs), UNPAID_LEAST, EPOCHS_MOST)),
+            ),
         ];
         for mix in [&strategy.work, strategy.rest.as_ref().unwrap_or(&Mix::default())] {
             let sum: f64 = mix.0.values().sum();

@@ -18,6 +18,7 @@ mod meter;
 mod settings;
 
 mod genome;
+mod ground;
 pub mod redteam;
 
 mod candidate;
@@ -27,11 +28,12 @@ pub mod tuning;
 pub use archive::Point;
 pub use candidate::{CandidateError, Candidates, Parameter};
 pub use genome::Genome;
+pub use ground::{Arena, Worth};
 pub use legs::{BEST_MOST, Found, Progress, SearchError, Watch, search};
 pub use log::{Log, LogError};
 pub use measure::{Measure, Measures, Proving};
 pub use meter::WORST;
-pub use redteam::{Arena, RedTeam, RedTeamError, Response, Worth};
+pub use redteam::{Finalist, RedTeam, RedTeamError, Response};
 pub use settings::{DIMENSIONS_MAX, EVALUATIONS_MAX, Goal, Settings};
 pub use tuning::{Tuning, TuningError, TuningResult, tune};
 

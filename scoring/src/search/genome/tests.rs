@@ -90,6 +90,14 @@ fn sight_and_cost_stay_within_what_an_operator_can_choose() {
 }
 
 #[test]
+fn no_uid_is_given_up_before_it_could_have_been_paid() {
+    let strategy =
+        Strategy { comes_back: Some(Return { after_epochs: 1, unpaid_epochs: 1 }), ..Strategy::default() };
+    let decoded = genome().decode(&genome().encode(&strategy));
+    assert_eq!(decoded.comes_back, Some(Return { after_epochs: 1, unpaid_epochs: 4 }));
+}
+
+#[test]
 fn kinds_that_were_not_measured_are_never_played() {
     let mut profile = profile(Scope::Private);
     profile.kinds.retain(|kind| kind.name == "honest" || kind.name == "noise");

@@ -13,11 +13,9 @@ const STRICT: &str = "version = 2\n[shape]\nkind = \"power\"\nexponent = 3.0\nfl
 /// A game of seconds.
 fn game(policy: &str, evaluations: u64) -> RedTeam {
     let mut game = RedTeam::new(profile(Scope::Private), policy, evaluations);
-    game.training.base.miners[0].operators = 16;
-    game.training.base.subnet.max_uids = 18;
     game.training.base.validators[0].count = 2;
-    game.training.base.epochs = 24;
-    game.screening_seeds.truncate(2);
+    game.training.base.subnet.max_uids = 18;
+    game.screening = Arena { seeds: vec![71, 72], ..game.training.clone() };
     game.full = Arena { seeds: vec![91, 92, 93, 94], fractions: vec![0.0, 0.25], ..game.training.clone() };
     game.finalists = 3;
     game
@@ -106,7 +104,7 @@ fn games_that_cannot_be_played_are_refused() {
     assert_eq!(refused, Err(RedTeamError::Missing { missing: "held-out seed" }));
     let nobody_paid = "version = 2\n[shape]\nfloor = 1.0\n";
     let refused = game(nobody_paid, 10).run(None, &mut Recorder::default());
-    assert_eq!(refused, Err(RedTeamError::NoHonestProfit { world: "small" }));
+    assert_eq!(refused, Err(RedTeamError::NoHonestProfit { world: "tiny" }));
     let many = Strategy { identities: 64, ..Strategy::default() };
     let refused = game(DEFAULT_POLICY, 10).evaluate(&many);
     assert_eq!(refused, Err(RedTeamError::Crowded { world: "full", identities: 64 }));

@@ -1,0 +1,141 @@
+//! Where strategies are measured, and what they are worth there.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::redteam::RedTeamError;
+use crate::attack::{self, Attack, Numbers, World, ratio_ci95};
+use crate::sim::{Scenario, ScenarioError, Simulator, Strategy};
+
+/// Where strategies are measured: a world, how many attack in it, and from which seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arena {
+    /// Its first miner group gives the honest miners, as in [`attack::Plan`].
+    pub base: Scenario,
+    /// Shares of miner uids that attackers hold; at 0 a single operator attacks.
+    pub fractions: Vec<f64>,
+    /// Runs from seeds at odd places last half as long again.
+    pub seeds: Vec<u64>,
+}
+
+/// A strategy's worth in one arena.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worth {
+    /// Profit over honest profit, at the fraction where it is largest.
+    pub ratio: f64,
+    /// Lower and upper end of its 95 % confidence interval.
+    pub ci95: [f64; 2],
+    pub fraction: f64,
+    /// By fraction: ratio and interval.
+    pub by_fraction: Vec<(f64, f64, [f64; 2])>,
+}
+
+/// An arena with what honest work earns in it, computed once.
+#[derive(Debug)]
+pub(super) struct Ground<'a> {
+    world: &'static str,
+    arena: &'a Arena,
+    plan: attack::Plan,
+    rao_value: f64,
+    honest: Mutex<BTreeMap<Numbers, Arc<Vec<f64>>>>,
+}
+
+impl<'a> Ground<'a> {
+    pub(super) fn new(world: &'static str, arena: &'a Arena) -> Result<Self, RedTeamError> {
+        let plan = attack::Plan {
+            policies: vec![("policy".to_owned(), arena.base.policy.clone())],
+            base: arena.base.clone(),
+            attacks: Vec::new(),
+            fractions: arena.fractions.clone(),
+            seeds: arena.seeds.clone(),
+        };
+        let rao_value = match arena.base.economy.rao_value {
+            Some(value) => value,
+            None => attack::honest_base(&plan).honest_rao_value(),
+        };
+        Ok(Self { world, arena, plan, rao_value, honest: Mutex::default() })
+    }
+
+    pub(super) fn worth(&self, strategy: &Strategy) -> Result<Worth, RedTeamError> {
+        let attack = Attack { name: String::new(), detectable: false, strategy: strategy.clone() };
+        let plan = attack::Plan { attacks: vec![attack], ..self.plan.clone() };
+        let crowded = RedTeamError::Crowded { world: self.world, identities: strategy.identities };
+        let mut by_fraction = Vec::with_capacity(plan.fractions.len());
+        for &fraction in &plan.fractions {
+            let Some(numbers) = attack::numbers(&plan, 0, fraction) else { continue };
+            let attacked = self.profits(&plan, numbers, &World::Attacked { attack: 0 })?;
+            let honest = self.honest(&plan, numbers)?;
+            let (ratio, ci95) =
+                ratio_ci95(&attacked, &honest).ok_or(RedTeamError::NoHonestProfit { world: self.world })?;
+            by_fraction.push((fraction, ratio, ci95));
+        }
+        let best = by_fraction.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1));
+        let (fraction, ratio, ci95) = best.ok_or(crowded)?;
+        Ok(Worth { ratio, ci95, fraction, by_fraction })
+    }
+
+    /// The strategy without habits that make no difference here.
+    pub(super) fn stripped(&self, strategy: &Strategy, ratio: f64) -> Result<Strategy, RedTeamError> {
+        const DROP: [fn(&mut Strategy); 12] = [
+            |strategy| strategy.decoys = 0,
+            |strategy| strategy.backend = None,
+            |strategy| strategy.switch.rest_above = None,
+            |strategy| strategy.switch.period = 0,
+            |strategy| strategy.switch.work_first = 0,
+            |strategy| strategy.rest = None,
+            |strategy| strategy.sight = None,
+            |strategy| strategy.served_stake = 1.0,
+            |strategy| strategy.late = 0.0,
+            |strategy| strategy.copy_delay = 0,
+            |strategy| strategy.mirrored = false,
+            |strategy| strategy.comes_back = None,
+        ];
+        let mut stripped = strategy.clone();
+        for drop in DROP {
+            let mut simpler = stripped.clone();
+            drop(&mut simpler);
+            // More computing power than one honest miner's is another game.
+            let is_fair = simpler.identities == 1 || simpler.backend.is_some();
+            if is_fair && simpler != stripped && self.worth(&simpler)?.ratio == ratio {
+                stripped = simpler;
+            }
+        }
+        if stripped.switch.rest_above.is_none() {
+            stripped.switch.work_below = 0.0;
+        }
+        if stripped.switch.period == 0 {
+            stripped.switch.duty = 0.0;
+        }
+        Ok(stripped)
+    }
+
+    fn honest(&self, plan: &attack::Plan, numbers: Numbers) -> Result<Arc<Vec<f64>>, ScenarioError> {
+        let known = |map: &BTreeMap<Numbers, Arc<Vec<f64>>>| map.get(&numbers).cloned();
+        if let Some(profits) = known(&self.honest.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(profits);
+        }
+        let profits = Arc::new(self.profits(plan, numbers, &World::Honest)?);
+        self.honest.lock().unwrap_or_else(PoisonError::into_inner).insert(numbers, profits.clone());
+        Ok(profits)
+    }
+
+    /// Attackers' profit by seed.
+    fn profits(
+        &self,
+        plan: &attack::Plan,
+        numbers: Numbers,
+        world: &World,
+    ) -> Result<Vec<f64>, ScenarioError> {
+        let short = attack::scenario(plan, 0, numbers, world, self.rao_value);
+        let long = Scenario { epochs: short.epochs + short.epochs / 2, ..short.clone() };
+        let run = |(at, seed): (usize, &u64)| {
+            let scenario = if at % 2 == 0 { &short } else { &long };
+            Ok(Simulator::new(scenario)?.run(*seed).attacker_profit())
+        };
+        self.arena.seeds.par_iter().enumerate().map(run).collect()
+    }
+}
