@@ -82,11 +82,12 @@ pub(crate) fn conform_into(
     scratch: &mut Vec<f64>,
     entries: &mut Vec<(Uid, u16)>,
 ) -> Result<(), ConformError> {
-    check(pairs, limits)?;
+    let mut top = check(pairs, limits)?;
     if limits.max_weights_limit < u16::MAX {
         clip_pairs(pairs, limits.max_weights_limit, scratch)?;
+        top = pairs.iter().fold(0.0, |top, (_, weight)| top.max(*weight));
     }
-    quantise(pairs, entries);
+    quantise(pairs, top, entries);
     pad(entries, limits);
     Ok(())
 }
@@ -96,32 +97,38 @@ pub fn max_upscale(values: &[u16]) -> Vec<u16> {
     yuma::vec_u16_max_upscale_to_u16(values)
 }
 
-/// `pairs` ascend by uid.
-fn check(pairs: &[(Uid, f64)], limits: &Limits) -> Result<(), ConformError> {
-    if pairs.is_empty() {
-        return Err(ConformError::Empty);
+/// The largest weight. `pairs` ascend by uid.
+fn check(pairs: &[(Uid, f64)], limits: &Limits) -> Result<f64, ConformError> {
+    // Floats that are not negative are ordered as their bits are, and so are infinities and what is no number above them.
+    const INFINITE: u64 = f64::INFINITY.to_bits();
+    let (mut top, mut previous, mut is_sound) = (0, None, true);
+    for &(uid, weight) in pairs {
+        top = (weight + 0.0).to_bits().max(top);
+        is_sound &= Some(uid) > previous;
+        previous = Some(uid);
     }
-    let is_sound = pairs.iter().fold(true, |is_sound, (uid, weight)| {
-        is_sound & (*weight >= 0.0) & (*weight < f64::INFINITY) & (uid.0 < limits.neurons)
-    });
-    for &(uid, weight) in if is_sound { &[] } else { pairs } {
+    is_sound &= (1..INFINITE).contains(&top) && previous.is_some_and(|last| last.0 < limits.neurons);
+    if is_sound { Ok(f64::from_bits(top)) } else { Err(fault(pairs, limits)) }
+}
+
+/// The first of what is wrong.
+fn fault(pairs: &[(Uid, f64)], limits: &Limits) -> ConformError {
+    for &(uid, weight) in pairs {
         if !weight.is_finite() {
-            return Err(ConformError::NotFinite { uid });
+            return ConformError::NotFinite { uid };
         }
         if weight < 0.0 {
-            return Err(ConformError::Negative { uid });
+            return ConformError::Negative { uid };
         }
         if uid.0 >= limits.neurons {
-            return Err(ConformError::UnknownUid { uid, neurons: limits.neurons });
+            return ConformError::UnknownUid { uid, neurons: limits.neurons };
         }
     }
-    if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(ConformError::Duplicate { uid: pair[1].0 });
+    match pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => ConformError::Duplicate { uid: pair[1].0 },
+        None if pairs.is_empty() => ConformError::Empty,
+        None => ConformError::AllZero,
     }
-    if pairs.iter().all(|(_, weight)| *weight == 0.0) {
-        return Err(ConformError::AllZero);
-    }
-    Ok(())
 }
 
 fn clip_pairs(pairs: &mut [(Uid, f64)], limit: u16, weights: &mut Vec<f64>) -> Result<(), ConformError> {
@@ -186,9 +193,7 @@ fn sum(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |total, value| total + value)
 }
 
-fn quantise(pairs: &[(Uid, f64)], entries: &mut Vec<(Uid, u16)>) {
-    // Floats that are not negative are ordered as their bits are, and integers are compared faster.
-    let top = pairs.iter().map(|(_, weight)| (weight + 0.0).to_bits()).max().map_or(0.0, f64::from_bits);
+fn quantise(pairs: &[(Uid, f64)], top: f64, entries: &mut Vec<(Uid, u16)>) {
     entries.clear();
     let scaled = |weight: f64| ties_to_even(weight / top * f64::from(u16::MAX)) as u16;
     entries.extend(pairs.iter().map(|(uid, weight)| (*uid, scaled(*weight))).filter(|(_, value)| *value > 0));

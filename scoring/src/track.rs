@@ -270,8 +270,7 @@ fn sample_variance(tally: &Tally, mean: i64) -> u64 {
 
 /// The integer square root: the rounded root of a float, moved down or up by one where rounding missed. Both are exact,
 /// and this one is several times as fast as the standard library's.
-#[inline(always)]
-pub(crate) fn root(value: u64) -> u64 {
+fn root(value: u64) -> u64 {
     const ROOT_MOST: u64 = u32::MAX as u64;
     let near = ((value as f64).sqrt() as u64).min(ROOT_MOST);
     if near * near > value {
@@ -290,7 +289,7 @@ pub(crate) fn divide(value: i128, by: i128) -> i64 {
 }
 
 /// As [`divide`], where the value is far from the limits.
-fn divide_i64(value: i64, by: i64) -> i64 {
+pub(crate) fn divide_i64(value: i64, by: i64) -> i64 {
     let half = if value < 0 { -(by / 2) } else { by / 2 };
     (value + half) / by
 }

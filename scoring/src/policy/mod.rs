@@ -64,6 +64,13 @@ pub enum Shape {
     TopK { keep: usize },
 }
 
+impl Shape {
+    /// Whether weights follow from places.
+    pub(crate) fn is_ordered(self) -> bool {
+        !matches!(self, Self::Linear | Self::Power { .. } | Self::Softmax { .. })
+    }
+}
+
 /// A valid policy.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Policy {

@@ -394,10 +394,8 @@ impl Draw {
     }
 
     /// Answers in time.
-    pub(super) fn in_time(&self, lots: &Columns, in_time: &mut [i32]) {
-        for (share, in_time) in lots.in_time.iter().zip(in_time) {
-            *in_time = self.count.in_time(*share).cast_signed();
-        }
+    pub(super) fn in_time(&self, lots: &Columns, slot: usize) -> u32 {
+        self.count.in_time(lots.in_time[slot])
     }
 }
 

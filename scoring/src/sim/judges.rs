@@ -3,7 +3,7 @@
 use weighhouse_types::{Mark, Score, Uid};
 
 use super::asking::{Columns, Draw, Lots, Terms};
-use super::lanes::{Averages, Rule, Sheet, Verdicts};
+use super::lanes::{Averages, Rule, Sheet};
 use super::plan::Plan;
 use super::registry::{Registry, streams};
 use super::rng::Stream;
@@ -29,7 +29,6 @@ pub(super) struct Judges {
     /// Where the policy needs no tracks.
     rule: Option<Rule>,
     sheet: Sheet,
-    arch: pulp::Arch,
     mixed: Columns,
     weigher: Weigher,
     candidates: Vec<Candidate>,
@@ -120,17 +119,22 @@ impl Judges {
         let validator = *validator;
         let draw = draw_of(plan, terms, now, validator);
         let lots = now.lots.all_towards(plan.validators[validator].stake_above, &mut self.mixed);
-        let sheet = &mut self.sheet;
-        self.arch.dispatch(Verdicts { averages, rule, lots, draw: &draw, epoch: now.epoch, sheet });
-        let (mut paid, mut scored) = (0, 0_usize);
+        averages.judge(rule, lots, &draw, now.epoch, &mut self.sheet);
+        let mut paid = false;
         for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
             candidate.score = score_of(self.sheet.scores[slot]);
-            candidate.place = places[slot];
-            paid |= self.sheet.scores[slot];
-            scored += usize::from(averages.is_scored(rule, slot));
+            paid |= candidate.score > Score::ZERO;
         }
+        if plan.policy.shape().is_ordered() {
+            let places = self.slots.iter().map(|slot| places[*slot]);
+            self.candidates.iter_mut().zip(places).for_each(|(candidate, place)| candidate.place = place);
+        }
+        // Who is paid is scored.
+        let least = usize::from(plan.policy.min_miners());
+        let scored = || self.slots.iter().filter(|slot| averages.is_scored(rule, **slot)).count();
+        let enough = least <= 1 || scored() >= least;
         self.asked[validator] = u64::from(draw.whole()) * self.slots.len() as u64;
-        paid > 0 && scored >= usize::from(plan.policy.min_miners())
+        paid && enough
     }
 
     fn ask(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize) {
@@ -227,6 +231,6 @@ fn draw_of(plan: &Plan, terms: &Terms, now: &Now<'_>, validator: usize) -> Draw 
     Draw::new(plan, terms, now.seed, now.epoch, validator, bias)
 }
 
-fn score_of(billionths: i32) -> Score {
+fn score_of(billionths: u32) -> Score {
     Mark::from_billionths(billionths.into()).map(Score::clip).unwrap_or_default()
 }

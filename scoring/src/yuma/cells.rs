@@ -138,17 +138,21 @@ impl Cells {
         let Self { sorted: [sorted_weights, sorted_bonds], columns, submitted, old, .. } = self;
         let weights = if weights_ascend { weights } else { sort(weights, sorted_weights) };
         let bonds = if bonds_ascend { bonds } else { sort(bonds, sorted_bonds) };
-        let (mut weights, mut bonds) = (weights.iter().copied().peekable(), bonds.iter().copied().peekable());
+        // Beyond the end of a row lies a column that no row has.
+        let at = |row: Row<'_>, next: usize| {
+            row.get(next).map_or((u32::MAX, 0), |&(column, value)| (column.into(), value))
+        };
+        let (mut next_weight, mut next_bond) = (0, 0);
         loop {
-            let column = match (weights.peek(), bonds.peek()) {
-                (Some(&(weighed, _)), Some(&(bonded, _))) => weighed.min(bonded),
-                (Some(&(column, _)), None) | (None, Some(&(column, _))) => column,
-                (None, None) => return,
-            };
+            let (weighed, weight) = at(weights, next_weight);
+            let (bonded, bond) = at(bonds, next_bond);
+            let Ok(column) = u16::try_from(weighed.min(bonded)) else { return };
+            let (is_weighed, is_bonded) = (weighed <= bonded, bonded <= weighed);
             columns.push(column);
-            submitted
-                .push(weights.next_if(|&(weighed, _)| weighed == column).map_or(0, |(_, weight)| weight));
-            old.push(bonds.next_if(|&(bonded, _)| bonded == column).map_or(0, |(_, bond)| bond));
+            submitted.push(if is_weighed { weight } else { 0 });
+            old.push(if is_bonded { bond } else { 0 });
+            next_weight += usize::from(is_weighed);
+            next_bond += usize::from(is_bonded);
         }
     }
 
