@@ -84,9 +84,9 @@ def test_what_cannot_be_simulated_is_refused_by_name(world: dict[str, Any], prof
         wh.simulate(world | {"judging": {"common": 2.0}}, seeds=[1])
     with pytest.raises(wh.ScenarioError, match="unknown field `epoch`"):
         wh.simulate(world | {"epoch": 3}, seeds=[1])
-    with pytest.raises(wh.InputError, match="nan is not a finite number"):
+    with pytest.raises(wh.InputError, match="NaN is not a finite number"):
         wh.simulate(world | {"judging": {"noise": float("nan")}}, seeds=[1])
-    with pytest.raises(wh.InputError, match="no attack is called 'nonsense'"):
+    with pytest.raises(wh.InputError, match='no attack is called "nonsense"'):
         wh.attack_matrix(world, attacks=["nonsense"], seeds=[1])
     with pytest.raises(wh.InputError, match="no persona is called"):
         wh.persona("nonsense")

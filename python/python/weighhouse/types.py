@@ -228,6 +228,7 @@ class ValidatorOutcome(TypedDict):
     dividend_per_stake: float
     vtrust_mean: float
     cost: float
+    profit: float
     settled_profit: float
 
 
@@ -271,6 +272,7 @@ class AttackRow(TypedDict):
     profit_ratio: float | None
     ci95: list[float] | None
     honest_loss: float
+    displacement: float
     profit: float
     honest_profit: float
     detected: float
