@@ -21,7 +21,7 @@ use super::meter::WORST;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
 use crate::policy::Policy;
-use crate::sim::{Judging, Profile, Scenario, ScenarioError, Strategy, Subnet};
+use crate::sim::{Judging, Profile, Return, Scenario, ScenarioError, Strategy, Subnet};
 
 #[cfg(test)]
 mod tests;
@@ -106,19 +106,18 @@ impl RedTeam {
     /// The usual game against a policy on a task. Tiny world: 4 validators and 16 miners, 24 epochs of 32 challenges, small
     /// enough for 100,000 evaluations. Small world: 8 validators, 40 miners, 48 epochs. In both a quarter of the miners
     /// attack. Full world: 16 validators, 112 miners, 96 epochs, a single attacker and 40 %. Every second seed's runs last
-    /// half as long again.
+    /// half as long again. Honest miners that were pruned register again.
     pub fn new(profile: Profile, policy: &str, evaluations: u64) -> Self {
-        let arena =
-            |[miners, validators]: [u16; 2], epochs: u32, fractions: &[f64], seeds: Range<u64>| Arena {
-                base: Scenario {
-                    policy: policy.to_owned(),
-                    judging: Judging { challenges: 32, ..Judging::default() },
-                    subnet: Subnet { max_uids: miners + validators, ..Subnet::default() },
-                    ..Scenario::honest(profile.clone(), miners, validators, epochs)
-                },
-                fractions: fractions.to_vec(),
-                seeds: seeds.collect(),
+        let arena = |[miners, validators]: [u16; 2], epochs: u32, fractions: &[f64], seeds: Range<u64>| {
+            let mut base = Scenario {
+                policy: policy.to_owned(),
+                judging: Judging { challenges: 32, ..Judging::default() },
+                subnet: Subnet { max_uids: miners + validators, ..Subnet::default() },
+                ..Scenario::honest(profile.clone(), miners, validators, epochs)
             };
+            base.miners[0].strategy.comes_back = Some(Return { after_epochs: 1, unpaid_epochs: 0 });
+            Arena { base, fractions: fractions.to_vec(), seeds: seeds.collect() }
+        };
         Self {
             training: arena([16, 4], 24, &[0.25], 11..13),
             screening: arena([40, 8], 48, &[0.25], 1001..1005),

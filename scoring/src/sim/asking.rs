@@ -20,6 +20,7 @@ pub(super) struct Conduct {
     /// Honest answers' worth of computation per challenge.
     pub(super) load: f64,
     pub(super) good: bool,
+    alike: bool,
 }
 
 /// What one slot's miner does in this epoch.
@@ -116,7 +117,8 @@ pub(super) struct Lots {
     others: Columns,
     /// By slot, as [`Asked::served_stake`]; empty where everybody serves all.
     limits: Vec<f64>,
-    pub(super) registered: u64,
+    /// By slot: the cluster that likeness shows to who is served, and to the others.
+    clusters: [Vec<Option<u32>>; 2],
 }
 
 impl Lots {
@@ -127,6 +129,18 @@ impl Lots {
             Some(limit) if stake_above >= *limit => self.others.lot(slot),
             _ => self.served.lot(slot),
         }
+    }
+
+    /// The cluster that a slot's likeness shows to such a validator.
+    #[inline]
+    pub(super) fn cluster_towards(&self, slot: usize, stake_above: f64) -> Option<u32> {
+        let is_other = self.limits.get(slot).is_some_and(|limit| stake_above >= *limit);
+        self.clusters[usize::from(is_other)][slot]
+    }
+
+    /// Whether all validators see the same clusters.
+    pub(super) fn serve_all(&self) -> bool {
+        self.limits.is_empty()
     }
 
     /// All slots' towards such a validator; `mixed` is overwritten.
@@ -180,12 +194,13 @@ pub(super) fn prepare(
     lots.served.clear();
     lots.others.clear();
     lots.limits.clear();
-    lots.registered = 0;
+    lots.clusters.iter_mut().for_each(Vec::clear);
     for (slot, asked) in asked.iter_mut().enumerate() {
         let Some(place) = registry.place(slot) else {
             *asked = Asked::default();
             lots.served.push(&Lot::default());
             lots.others.push(&Lot::default());
+            lots.clusters.iter_mut().for_each(|clusters| clusters.push(None));
             continue;
         };
         let group = &plan.groups[usize::from(place.group)];
@@ -201,6 +216,7 @@ pub(super) fn prepare(
                 in_time: effort.in_time,
                 load: effort.load,
                 good: effort.good,
+                alike: effort.alike,
             }
         };
         let loading = effort(rests).loading;
@@ -234,7 +250,9 @@ pub(super) fn prepare(
         };
         lots.served.push(&lot(&asked.conduct[0]));
         lots.others.push(&lot(&asked.conduct[1]));
-        lots.registered += 1;
+        for (clusters, conduct) in lots.clusters.iter_mut().zip(&asked.conduct) {
+            clusters.push(conduct.alike.then_some(place.operator));
+        }
     }
     if asked.iter().any(|asked| asked.registered && asked.served_stake.is_finite()) {
         lots.limits.extend(asked.iter().map(|asked| asked.served_stake));

@@ -35,8 +35,6 @@ pub(super) struct Judges {
     /// By candidate: its slot.
     slots: Vec<usize>,
     vector: Vec<(Uid, u16)>,
-    /// By slot: the cluster that likeness shows.
-    clusters: Vec<Option<u32>>,
     pub(super) abstentions: u64,
     /// Challenges asked in this epoch, by validator.
     pub(super) asked: Vec<u64>,
@@ -73,8 +71,7 @@ impl Judges {
         for &slot in &registry.changed {
             self.judges.iter_mut().for_each(|judge| judge.forget(slot));
         }
-        self.find_clusters(plan, registry, epoch);
-        self.list_candidates(plan, registry);
+        self.list_candidates(plan, now);
         self.asked.fill(0);
         for at in 0..self.judges.len() {
             let validator = self.judges[at].validator;
@@ -82,6 +79,12 @@ impl Judges {
                 && !epoch.is_multiple_of(period_epochs)
             {
                 continue;
+            }
+            if !now.lots.serve_all() {
+                let stake_above = plan.validators[validator].stake_above;
+                for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
+                    candidate.cluster = now.lots.cluster_towards(slot, stake_above);
+                }
             }
             let publishes = match self.rule {
                 Some(rule) => self.judge_all(plan, terms, now, at, &rule),
@@ -99,7 +102,8 @@ impl Judges {
     }
 
     /// All registered miners: who is asked, and weighed thereafter.
-    fn list_candidates(&mut self, plan: &Plan, registry: &Registry) {
+    fn list_candidates(&mut self, plan: &Plan, now: &Now<'_>) {
+        let Now { registry, lots, .. } = *now;
         let first_uid = plan.validators.len();
         self.slots.clear();
         self.slots.extend((0..plan.miner_slots).filter(|slot| registry.place(*slot).is_some()));
@@ -107,7 +111,7 @@ impl Judges {
         self.candidates.extend(self.slots.iter().map(|&slot| Candidate {
             uid: Uid((first_uid + slot) as u16),
             score: Score::ZERO,
-            cluster: self.clusters[slot],
+            cluster: lots.cluster_towards(slot, 0.0),
             place: None,
             registered_at: registry.registered_block[slot],
         }));
@@ -186,16 +190,6 @@ impl Judges {
             self.judges[at].places[*slot] = *place;
         }
         conformed.is_ok()
-    }
-
-    /// Identities of one operator are one cluster once enough challenges have shown their likeness.
-    fn find_clusters(&mut self, plan: &Plan, registry: &Registry, epoch: u32) {
-        self.clusters.clear();
-        self.clusters.extend((0..plan.miner_slots).map(|slot| {
-            let place = registry.place(slot)?;
-            let seen = plan.groups[usize::from(place.group)].likeness_epochs?;
-            (epoch - place.since + 1 >= seen).then_some(place.operator)
-        }));
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) struct Effort {
     pub(super) loading: f64,
     /// Nothing but honest answers in time.
     pub(super) good: bool,
-    /// The correlation of its marks with those of the operator's other identities on shared challenges.
-    likeness: f64,
+    /// Whether answers to shared challenges show that the operator's identities are one.
+    pub(super) alike: bool,
 }
 
 impl Effort {
@@ -61,8 +61,6 @@ pub(super) struct GroupPlan {
     pub(super) backend: f64,
     /// Computation per unjudged request, by state.
     unjudged_load: [f64; 2],
-    /// Epochs of judged challenges after which validators see that its identities answer alike; never, if `None`.
-    pub(super) likeness_epochs: Option<u32>,
 }
 
 impl GroupPlan {
@@ -111,8 +109,10 @@ impl Plan {
     pub(super) fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         scenario.check()?;
         let policy = Policy::parse(scenario.policy.as_bytes())?;
-        let groups: Vec<_> =
-            (0..scenario.miners.len()).map(|group| group_plan(scenario, group)).collect::<Result<_, _>>()?;
+        let agreement = policy.cluster_agreement().to_f64();
+        let groups: Vec<_> = (0..scenario.miners.len())
+            .map(|group| group_plan(scenario, agreement, group))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             policy,
             groups,
@@ -176,7 +176,7 @@ fn validator_plans(scenario: &Scenario) -> Vec<ValidatorPlan> {
     plans
 }
 
-fn group_plan(scenario: &Scenario, group: usize) -> Result<GroupPlan, ScenarioError> {
+fn group_plan(scenario: &Scenario, agreement: f64, group: usize) -> Result<GroupPlan, ScenarioError> {
     let miners = &scenario.miners[group];
     let strategy = &miners.strategy;
     let barrier = scenario.judging.barrier;
@@ -195,6 +195,7 @@ fn group_plan(scenario: &Scenario, group: usize) -> Result<GroupPlan, ScenarioEr
                 _ => 1.0,
             };
             *effort = effort_of(scenario, strategy, &parts, power, load);
+            effort.alike = alike(scenario, agreement, strategy, &parts);
         }
     }
     let answering = f64::from(strategy.answering().max(1));
@@ -216,7 +217,6 @@ fn group_plan(scenario: &Scenario, group: usize) -> Result<GroupPlan, ScenarioEr
         quality: miners.quality,
         cost: miners.cost,
         backend: strategy.backend.unwrap_or(needed) / answering,
-        likeness_epochs: likeness_epochs(scenario, strategy, &efforts[0][0]),
         efforts,
     })
 }
@@ -285,7 +285,6 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
     let profile = &scenario.profile;
     let own = 1.0 - strategy.late;
     let mut effort = Effort { good: power >= 1.0 && strategy.late == 0.0, ..Effort::default() };
-    let mut same = 0.0;
     let mut correlation = 0.0;
     for Part { share, kind, cost } in parts {
         let in_time = share * own * if *cost > 0.0 { power } else { 1.0 };
@@ -302,39 +301,40 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
             effort.loss_square += square;
         }
         correlation += share * kind.correlation;
-        same += share * share;
         effort.good &= kind.name == HONEST || (kind.name == BETTER && profile.paid == Paid::Quality);
     }
     let noise = scenario.judging.noise;
     effort.spread += noise * noise;
     effort.load = power * load / f64::from(strategy.answering().max(1));
-    effort.likeness = same;
     if profile.scope == Scope::Shared {
         effort.loading = correlation.clamp(0.0, 1.0).sqrt();
     }
     effort
 }
 
-/// Fisher's z of the likeness of two identities against that of honest miners, of which each challenge shows a little
-/// more: challenges until it stands out by the scenario's number of standard errors, in epochs. Where challenges are
-/// private or honest answers are all alike, likeness means nothing; fidelity to one model makes them so.
-fn likeness_epochs(scenario: &Scenario, strategy: &Strategy, effort: &Effort) -> Option<u32> {
+/// Whether two identities of one operator, which answer from one source, are of one group in the share of common rounds
+/// that the policy asks for. Two answers of one kind are the same; whole and slightly rounded weights make the same
+/// mistakes. Rounds that either leaves out are no common ones. Where challenges are private or honest answers are all
+/// alike, as fidelity to one model makes them, likeness means nothing.
+fn alike(scenario: &Scenario, agreement: f64, strategy: &Strategy, parts: &[Part<'_>]) -> bool {
     const ALIKE_MOST: f64 = 0.999;
+    const ROUNDED: [&str; 3] = [HONEST, "half", "int8"];
+    const UNCOMPARED: [&str; 2] = [SILENT, "nan"];
     let measured = scenario.profile.honest().correlation;
-    let honest = scenario.judging.honest_likeness.unwrap_or(measured);
     let says_nothing = scenario.profile.scope == Scope::Private
         || scenario.profile.paid == Paid::Conformance
-        || honest >= ALIKE_MOST;
+        || scenario.judging.honest_likeness.unwrap_or(measured) >= ALIKE_MOST;
     if says_nothing || strategy.identities < 2 {
-        return None;
+        return false;
     }
-    let atanh = |value: f64| libm::atanh(value.clamp(-ALIKE_MOST, ALIKE_MOST));
-    let excess = atanh(effort.likeness) - atanh(honest);
-    if excess <= 0.0 {
-        return None;
+    let (mut rounded, mut same, mut compared) = (0.0, 0.0, 0.0);
+    for part in parts.iter().filter(|part| !UNCOMPARED.contains(&part.kind.name.as_str())) {
+        compared += part.share;
+        if ROUNDED.contains(&part.kind.name.as_str()) {
+            rounded += part.share;
+        } else {
+            same += part.share * part.share;
+        }
     }
-    let errors = scenario.judging.likeness_errors / excess;
-    let challenges = 3.0 + errors * errors;
-    let epochs = libm::ceil(challenges / f64::from(scenario.judging.challenges));
-    (epochs <= f64::from(scenario.epochs)).then_some(epochs as u32)
+    compared > 0.0 && rounded * rounded + same >= agreement * compared * compared
 }

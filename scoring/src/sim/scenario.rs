@@ -164,10 +164,8 @@ pub struct Judging {
     pub barrier: bool,
     /// Whether answers to shared challenges are committed before any is shown.
     pub sealed: bool,
-    /// Standard errors by which the likeness of two miners' marks must exceed that of honest ones to cluster them.
-    pub likeness_errors: f64,
-    /// The correlation of honest miners that likeness is compared with, where the judge compares more than marks; not
-    /// set: the profile's. From 0.999 on likeness means nothing, as all honest answers are alike.
+    /// The correlation of honest miners' answers; not set: the profile's of their marks. From 0.999 on likeness means
+    /// nothing, as all honest answers are alike.
     pub honest_likeness: Option<f64>,
 }
 
@@ -180,7 +178,6 @@ impl Default for Judging {
             drift: 0.0,
             barrier: true,
             sealed: true,
-            likeness_errors: 5.0,
             honest_likeness: None,
         }
     }
@@ -382,7 +379,6 @@ impl Scenario {
         within("judging.common", judging.common, 0.0, 1.0)?;
         within("judging.noise", judging.noise, 0.0, 1.0)?;
         within("judging.drift", judging.drift, 0.0, 1.0)?;
-        within("judging.likeness_errors", judging.likeness_errors, 0.0, 1e3)?;
         within("judging.honest_likeness", judging.honest_likeness.unwrap_or(0.0), -1.0, 1.0)?;
         within("validators", self.validator_uids() as f64, 1.0, f64::from(UIDS_MAX))?;
         let arrivals: f64 = self.miners.iter().map(|group| group.arrivals).sum();
