@@ -17,7 +17,8 @@ use futures::StreamExt;
 use parquet::errors::ParquetError;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::schema::{EXPORT_KEY, FORMAT_KEY, FORMAT_VERSION, TABLE_KEY, Table};
 
@@ -92,19 +93,33 @@ pub async fn query(dir: &Path, sql: &str, limits: QueryLimits) -> Result<Vec<Rec
     let dir = std::path::absolute(dir).map_err(|source| QueryError::Io { file: dir.to_owned(), source })?;
     let sql = sql.to_owned();
     // On threads of its own the engine neither keeps the deadline waiting nor runs out of stack.
-    let engine = Builder::new_multi_thread()
-        .thread_name("query")
-        .thread_stack_size(STACK_BYTES)
-        .enable_time()
-        .build()
-        .map_err(|error| QueryError::Engine(error.to_string()))?;
+    let engine = Engine::new().map_err(|error| QueryError::Engine(error.to_string()))?;
     let answered = engine.spawn(async move { answer(&dir, &sql, limits).await });
-    let answered = tokio::time::timeout(limits.deadline, answered).await;
-    engine.shutdown_background();
-    match answered {
+    match tokio::time::timeout(limits.deadline, answered).await {
         Err(_) => Err(QueryError::Deadline { deadline: limits.deadline }),
         Ok(Ok(answered)) => answered,
         Ok(Err(died)) => Err(QueryError::Engine(died.to_string())),
+    }
+}
+
+/// Leaves its threads to end by themselves, wherever it is dropped.
+struct Engine(Option<Runtime>);
+
+impl Engine {
+    fn new() -> io::Result<Self> {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.thread_name("query").thread_stack_size(STACK_BYTES).enable_time().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.0.as_ref().expect("only dropping takes the runtime").spawn(task)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }
 
