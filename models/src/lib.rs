@@ -12,6 +12,7 @@ pub mod digits;
 pub mod perturb;
 pub mod precision;
 pub mod safetensors;
+pub mod sampling;
 mod train;
 
 mod builtin;
