@@ -16,6 +16,7 @@ mod weights;
 
 mod record;
 mod tensor;
+pub mod text;
 
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
