@@ -104,7 +104,8 @@ impl Sampling {
     pub fn margin(&self, position: u32, logits: &[f32], claimed: u32) -> f64 {
         let Some(logit) = logits.get(claimed as usize) else { return f64::INFINITY };
         if self.sampler() == Sampler::Greedy {
-            let best = logits.get(greedy(logits) as usize).map_or(f64::NEG_INFINITY, |best| finite_order(*best));
+            let best =
+                logits.get(greedy(logits) as usize).map_or(f64::NEG_INFINITY, |best| finite_order(*best));
             return distance(best, finite_order(*logit));
         }
         let (noise, temperature) = (Noise::new(self.seed, position), f64::from(self.temperature));
@@ -134,7 +135,11 @@ fn largest(logits: &[f32]) -> f32 {
             *largest = if *logit > *largest { *logit } else { *largest };
         }
     }
-    largest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, |largest, logit| if logit > largest { logit } else { largest })
+    largest
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, |largest, logit| if logit > largest { logit } else { largest })
 }
 
 /// A logit as a number that has a place in an order.

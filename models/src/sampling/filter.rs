@@ -92,9 +92,8 @@ impl Kept {
         if self.ids.contains(&token) {
             return 0.0;
         }
-        let mut before: Vec<u32> = (0..logits.len() as u32)
-            .filter(|id| descending(logits, *id, token) == Ordering::Less)
-            .collect();
+        let mut before: Vec<u32> =
+            (0..logits.len() as u32).filter(|id| descending(logits, *id, token) == Ordering::Less).collect();
         let outside_top_k = before.len() >= *top_k;
         let to_top_k = if outside_top_k { super::distance(*floor, own) } else { 0.0 };
         if self.top_p >= 1.0 || outside_top_k {
@@ -103,7 +102,8 @@ impl Kept {
         before.sort_unstable_by(|a, b| descending(logits, *a, *b));
         let mass: f64 = before.iter().map(|id| weight(logits[*id as usize], *peak, self.temperature)).sum();
         let left = 1.0 - mass / total;
-        let to_top_p = if left > 0.0 { self.temperature * libm::log((1.0 - self.top_p) / left) } else { f64::INFINITY };
+        let to_top_p =
+            if left > 0.0 { self.temperature * libm::log((1.0 - self.top_p) / left) } else { f64::INFINITY };
         to_top_p.max(0.0)
     }
 }

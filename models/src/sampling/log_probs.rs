@@ -28,7 +28,10 @@ pub fn log_probs(logits: &[f32], chosen: u32, top: u8) -> LogProbs {
     };
     LogProbs {
         chosen: logits.get(chosen as usize).map_or(f32::NEG_INFINITY, |logit| of(*logit)),
-        top: likeliest(logits, top.min(TOP_LOG_PROBS_MAX)).into_iter().map(|(id, logit)| (id, of(logit))).collect(),
+        top: likeliest(logits, top.min(TOP_LOG_PROBS_MAX))
+            .into_iter()
+            .map(|(id, logit)| (id, of(logit)))
+            .collect(),
     }
 }
 
@@ -36,10 +39,13 @@ pub fn log_probs(logits: &[f32], chosen: u32, top: u8) -> LogProbs {
 fn sum_of_powers(logits: &[f32], peak: f32) -> f64 {
     let (lanes, rest) = logits.as_chunks::<LANES>();
     let mut sums = [0.0_f64; LANES];
+    let mut powers = [0.0_f32; LANES];
     for chunk in lanes {
-        let powers = chunk.map(|logit| power(logit - peak));
-        for (sum, power) in sums.iter_mut().zip(powers) {
-            *sum += f64::from(power);
+        for (to, logit) in powers.iter_mut().zip(chunk) {
+            *to = power(*logit - peak);
+        }
+        for (sum, power) in sums.iter_mut().zip(&powers) {
+            *sum += f64::from(*power);
         }
     }
     let rest: f64 = rest.iter().map(|logit| f64::from(power(logit - peak))).sum();
@@ -48,6 +54,7 @@ fn sum_of_powers(logits: &[f32], peak: f32) -> f64 {
 
 /// `e^x` for `x <= 0` to 2 units in the last place, in operations that vectorise; below -87 it stays at `e^-87`, which
 /// no sum of ours can see.
+#[inline(always)]
 fn power(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
@@ -73,13 +80,16 @@ fn likeliest(logits: &[f32], count: u8) -> Vec<(u32, f32)> {
     if count == 0 {
         return top;
     }
+    let mut least = None;
     for (id, &logit) in (0_u32..).zip(logits) {
-        if logit.is_nan() || (top.len() == count && top.last().is_some_and(|(_, least)| logit <= *least)) {
+        let enters = least.map_or(!logit.is_nan(), |least| logit > least);
+        if !enters {
             continue;
         }
         let at = top.partition_point(|(_, other)| *other >= logit);
         top.insert(at, (id, logit));
         top.truncate(count);
+        least = if top.len() == count { top.last().map(|(_, logit)| *logit) } else { None };
     }
     top
 }

@@ -1,0 +1,81 @@
+//! Texts in, a row of numbers for each out.
+
+use super::scalar::{at_most, elements, list, table, text, write_texts};
+use super::{TextError, name};
+use crate::{Datatype, InferAnswer, InferRequest, Tensor};
+
+/// The texts to embed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextsRequest {
+    pub texts: Vec<String>,
+}
+
+/// What a server reads of one request, or a caller of one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextsLimits {
+    pub texts: usize,
+    /// Of all texts together.
+    pub bytes: usize,
+    /// Of one row.
+    pub dimensions: usize,
+}
+
+/// A row for each text, all of one length.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextsAnswer {
+    pub rows: Vec<Vec<f32>>,
+}
+
+impl TextsRequest {
+    pub fn from_infer(request: &InferRequest, limits: &TextsLimits) -> Result<Self, TextError> {
+        if let Some(other) = request.inputs.iter().find(|tensor| tensor.name() != name::TEXT_INPUT) {
+            return Err(TextError::UnknownInput { name: other.name().to_owned() });
+        }
+        let data = list(request.input(name::TEXT_INPUT)?, name::TEXT_INPUT, Datatype::Bytes)?;
+        let count = elements(data).count();
+        if count == 0 {
+            return Err(TextError::Empty { name: name::TEXT_INPUT });
+        }
+        at_most(name::TEXT_INPUT, "texts", count, limits.texts)?;
+        at_most(name::TEXT_INPUT, "bytes", data.len() - 4 * count, limits.bytes)?;
+        let texts = elements(data).map(|bytes| text(bytes, name::TEXT_INPUT)).collect::<Result<_, _>>()?;
+        Ok(Self { texts })
+    }
+
+    pub fn to_infer(&self, model: &str, id: &str) -> Result<InferRequest, TextError> {
+        let texts = write_texts(name::TEXT_INPUT, self.texts.iter().map(String::as_str))?;
+        Ok(InferRequest {
+            model: model.to_owned(),
+            version: String::new(),
+            id: id.to_owned(),
+            inputs: vec![texts],
+            outputs: Vec::new(),
+        })
+    }
+}
+
+impl TextsAnswer {
+    pub fn from_infer(answer: &InferAnswer, limits: &TextsLimits) -> Result<Self, TextError> {
+        let tensor = answer.output(name::EMBEDDING)?;
+        let (rows, columns) = table(tensor, name::EMBEDDING, Datatype::Fp32)?;
+        at_most(name::EMBEDDING, "rows", rows, limits.texts)?;
+        at_most(name::EMBEDDING, "columns", columns, limits.dimensions)?;
+        if columns == 0 {
+            return Err(TextError::Empty { name: name::EMBEDDING });
+        }
+        let values = tensor.to_f32()?;
+        Ok(Self { rows: values.chunks(columns).map(<[f32]>::to_vec).collect() })
+    }
+
+    pub fn to_infer(&self, model: &str, version: &str, id: &str) -> Result<InferAnswer, TextError> {
+        let columns = self.rows.first().map_or(0, Vec::len);
+        let shape = vec![self.rows.len() as u64, columns as u64];
+        let output = Tensor::from_f32(name::EMBEDDING, shape, &self.rows.concat())?;
+        Ok(InferAnswer {
+            model: model.to_owned(),
+            version: version.to_owned(),
+            id: id.to_owned(),
+            outputs: vec![output],
+        })
+    }
+}
