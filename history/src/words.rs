@@ -19,6 +19,18 @@ fn reason(reason: &Reason) -> String {
         }
         Reason::Malformed { item, what } => format!("malformed: item {item}: {what}"),
         Reason::Silent { failure: why } => format!("silent: {}", failure(why)),
+        Reason::Attested { tokens, mean } => format!("attested: {tokens} tokens, mean margin {mean} ppm"),
+        Reason::Betrayed { token, id, margin, mean, tokens } => {
+            format!("betrayed: token {token} ({id}), margin {margin} ppm, mean {mean} ppm over {tokens}")
+        }
+        Reason::Doubted { token, difference } => {
+            format!("doubted: the log-probability of token {token} is {difference} ppm off")
+        }
+        Reason::Contradicts { token, what } => format!("contradicts: token {token}: {what}"),
+        Reason::Convicted { checks, log_odds } => {
+            format!("convicted: after {checks} checks, log-odds {log_odds} thousandths")
+        }
+        Reason::Spared { tokens } => format!("spared: {tokens} tokens"),
     }
 }
 

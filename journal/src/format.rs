@@ -105,6 +105,7 @@ impl SegmentHeader {
             Record::Intent(intent) => intent.epoch == self.epoch,
             Record::IntentUpdate(update) => update.epoch <= self.epoch,
             Record::Likeness(likeness) => likeness.epoch == self.epoch,
+            Record::Evidence(evidence) => evidence.epoch == self.epoch,
             Record::Abstained { epoch, .. }
             | Record::Departed { epoch, .. }
             | Record::Trails { epoch, .. } => *epoch == self.epoch,

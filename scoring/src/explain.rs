@@ -101,6 +101,13 @@ struct Tally {
     attempts: usize,
     accepted: usize,
     conforming: usize,
+    /// Taken unchecked.
+    spared: usize,
+    /// Completions that another model wrote, by how that was found.
+    betrayed: Betrayed,
+    convicted: usize,
+    /// The first completion that contradicts itself, as an example.
+    contradicting: Malformed,
     /// (answer, reference) of each verdict.
     skilled: Vec<(Mark, Mark)>,
     below: Vec<(Mark, Mark)>,
@@ -121,6 +128,13 @@ struct Deviation {
 }
 
 #[derive(Default)]
+struct Betrayed {
+    answers: usize,
+    /// The first token that told, by (round, challenge).
+    token: Option<u32>,
+}
+
+#[derive(Default)]
 struct Malformed {
     answers: usize,
     /// The first by (round, challenge), as an example.
@@ -138,11 +152,26 @@ impl Tally {
 
     /// Counts a verdict under its first complaint, or under its first reason when there is none.
     fn count(&mut self, reasons: &[Reason]) {
-        let is_complaint =
-            |reason: &&Reason| !matches!(reason, Reason::Conforms { .. } | Reason::Skill { .. });
+        let is_complaint = |reason: &&Reason| {
+            let praise = matches!(
+                reason,
+                Reason::Conforms { .. } | Reason::Skill { .. } | Reason::Attested { .. } | Reason::Spared { .. }
+            );
+            !praise
+        };
         match reasons.iter().find(is_complaint).or(reasons.first()) {
             None => self.unexplained += 1,
-            Some(Reason::Conforms { .. }) => self.conforming += 1,
+            Some(Reason::Conforms { .. } | Reason::Attested { .. }) => self.conforming += 1,
+            Some(Reason::Spared { .. }) => self.spared += 1,
+            Some(Reason::Betrayed { token, .. } | Reason::Doubted { token, .. }) => {
+                self.betrayed.answers += 1;
+                self.betrayed.token.get_or_insert(*token);
+            }
+            Some(Reason::Convicted { .. }) => self.convicted += 1,
+            Some(Reason::Contradicts { token, what }) => {
+                self.contradicting.answers += 1;
+                self.contradicting.first.get_or_insert_with(|| (*token, what.clone()));
+            }
             Some(Reason::Skill { answer, reference }) => self.skilled.push((*answer, *reference)),
             Some(Reason::BelowReference { answer, reference }) => self.below.push((*answer, *reference)),
             Some(Reason::Deviates { items, outside, .. }) => {
@@ -187,7 +216,26 @@ impl Tally {
             parts
                 .push(format!("{count} of {} answers no worse than the reference ({skills})", self.attempts));
         }
+        if self.spared > 0 {
+            parts.push(format!("{} of {} answers taken unchecked", self.spared, self.attempts));
+        }
         (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// What is said of completions.
+    fn completions(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        if let Betrayed { answers, token: Some(token) } = self.betrayed {
+            parts.push(format!("{} not by the agreed model (first told by token {token})", counted(answers)));
+        }
+        if self.convicted > 0 {
+            parts.push(format!("{} of a miner convicted by the sequential test", counted(self.convicted)));
+        }
+        if let Some((token, what)) = &self.contradicting.first {
+            let answers = counted(self.contradicting.answers);
+            parts.push(format!("{answers} contradicting themselves (token {token}: {what})"));
+        }
+        parts
     }
 
     fn complaints(&self) -> Option<String> {
@@ -203,6 +251,7 @@ impl Tally {
         if let Some((item, what)) = &self.malformed.first {
             parts.push(format!("{} malformed (item {item}: {what})", counted(self.malformed.answers)));
         }
+        parts.extend(self.completions());
         parts.extend(self.unusable.iter().map(|(kind, count)| format!("{} {kind}", counted(*count))));
         if self.unexplained > 0 {
             parts.push(format!("{} without a reason", counted(self.unexplained)));
@@ -211,7 +260,7 @@ impl Tally {
             return None;
         }
         let parts = parts.join(", ");
-        let praised = self.conforming + self.skilled.len() > 0;
+        let praised = self.conforming + self.skilled.len() + self.spared > 0;
         Some(if praised {
             parts
         } else {

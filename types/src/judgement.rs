@@ -137,6 +137,27 @@ pub enum Reason {
     /// No answer in time, or none at all. Silence is a verdict, worth 0.
     #[codec(index = 5)]
     Silent { failure: crate::Failure },
+    /// Every token of a completion could be the reference's; the mean of their clipped margins in millionths.
+    #[codec(index = 6)]
+    Attested { tokens: u32, mean: u32 },
+    /// The reference would not have said token number `token`, which has this id: its margin and the mean of all `tokens`
+    /// clipped margins, in millionths of the logits' unit.
+    #[codec(index = 7)]
+    Betrayed { token: u32, id: u32, margin: u32, mean: u32, tokens: u32 },
+    /// The claimed log-probability of a token differs from the reference's by so many millionths.
+    #[codec(index = 8)]
+    Doubted { token: u32, difference: u32 },
+    /// A completion that contradicts itself or the request: cut short, too long, past its end, or with another text
+    /// than its tokens'. Says from which token on and what.
+    #[codec(index = 9)]
+    Contradicts { token: u32, what: String },
+    /// The sequential test over this epoch's checks says that another model answers, whatever this answer alone looks
+    /// like: after so many checks, and the log-odds against the agreed model in thousandths.
+    #[codec(index = 10)]
+    Convicted { checks: u32, log_odds: i32 },
+    /// Taken as it came: well-formed, from a miner that the judge is sure of, and not drawn for a check.
+    #[codec(index = 11)]
+    Spared { tokens: u32 },
 }
 
 /// A judge's verdict on one attempt.

@@ -25,7 +25,7 @@ pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
 pub use record::{
-    Asked, ChallengeScope, EpochContext, Exchange, Failure, Intent, IntentState, IntentUpdate, Judged,
+    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Failure, Intent, IntentState, IntentUpdate, Judged,
     Likeness, RECORD_VERSION, Record, Trail, TrailEpoch,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};

@@ -46,6 +46,9 @@ pub enum Record {
     /// Miners whose answers to a shared challenge were more alike than the judge expects.
     #[codec(index = 9)]
     Likeness(Likeness),
+    /// What the reference says of one answer, where it can only be asked once the answer is there.
+    #[codec(index = 10)]
+    Evidence(Evidence),
 }
 
 /// What a [`Standing`] rests on: needed by windows, significance, ramps and places that have to be held.
@@ -151,6 +154,17 @@ pub struct Exchange {
     pub signature: Vec<u8>,
     /// Measured by the validator, from the first byte sent to the last received.
     pub latency_us: u64,
+}
+
+/// The reference's word on one miner's answer; written in one commit with the verdict that rests on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Evidence {
+    pub epoch: Epoch,
+    pub round: u32,
+    pub challenge: Digest,
+    pub who: RegistrationId,
+    /// The blob that holds it.
+    pub blob: Digest,
 }
 
 /// Why there is no answer to judge.

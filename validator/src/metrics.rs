@@ -33,7 +33,11 @@ pub fn describe() {
 
 pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
     let outcome = match judgement.reasons.first() {
-        Some(Reason::Conforms { .. } | Reason::Skill { .. }) => "accepted",
+        Some(Reason::Conforms { .. } | Reason::Skill { .. } | Reason::Attested { .. }) => "accepted",
+        Some(Reason::Spared { .. }) => "spared",
+        Some(Reason::Betrayed { .. } | Reason::Doubted { .. }) => "betrayed",
+        Some(Reason::Convicted { .. }) => "convicted",
+        Some(Reason::Contradicts { .. }) => "contradicts",
         Some(Reason::Deviates { .. }) => "deviates",
         Some(Reason::BelowReference { .. }) => "below_reference",
         Some(Reason::Malformed { .. }) => "malformed",

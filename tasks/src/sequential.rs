@@ -1,0 +1,136 @@
+//! Keep asking until sure: a sequential test over margins, and whom the judge's budget is spent on.
+//!
+//! A. Wald's sequential probability ratio test (1945) between two measured distributions of a token's margin: that of
+//! honest miners and that of the cheat which is hardest to tell. Every checked token moves the log-odds by what its
+//! margin's bin says; at `ln((1 - miss) / false_alarm)` the miner is convicted, at `ln(miss / (1 - false_alarm))` it is
+//! cleared. By Wald's inequality neither error is more frequent than about as declared, and no fixed number of checks
+//! with the same error rates needs fewer tokens on average.
+//!
+//! Who is checked: newcomers and suspects always, the convicted no more (they are paid nothing until the epoch ends), all
+//! others when the draw falls on them. All of it follows from an epoch's own records, in their order.
+//!
+//! **Invariant.** `f64` sums in one fixed order over recorded bytes: an auditor reaches the same verdict.
+
+mod attention;
+mod file;
+
+pub use attention::{Attention, Watch};
+pub use file::Budget;
+pub(crate) use file::{BudgetError, RawBudget};
+
+/// Log-odds by which a single check can move a miner at most: one completion with one wrong prompt decides nothing alone
+/// that its own verdict doesn't say anyway.
+const STEP_MAX: f64 = 30.0;
+
+/// The two hypotheses and the error rates between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Test {
+    /// Upper ends of all bins but the last; ascending.
+    edges: Vec<f64>,
+    /// What a token in each bin adds to the log-odds.
+    weights: Vec<f64>,
+    convict: f64,
+    clear: f64,
+}
+
+/// Where a miner stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Undecided,
+    Cleared,
+    Convicted,
+}
+
+/// One miner's walk.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Course {
+    log_odds: f64,
+    /// Checks since the walk began at 0, or ended.
+    checks: u32,
+    tokens: u32,
+    /// Whether the walk ever ended at the lower bound.
+    cleared: bool,
+    convicted: bool,
+}
+
+impl Test {
+    /// `honest` and `cheat` give each bin's share of tokens, in the order of `edges` and one more for what is above the
+    /// last. Shares are above 0; they are scaled to sum to 1.
+    pub(crate) fn new(edges: Vec<f64>, honest: &[f64], cheat: &[f64], false_alarm: f64, miss: f64) -> Self {
+        let (all_honest, all_cheat) = (honest.iter().sum::<f64>(), cheat.iter().sum::<f64>());
+        let weight = |(honest, cheat): (&f64, &f64)| libm::log((cheat / all_cheat) / (honest / all_honest));
+        Self {
+            edges,
+            weights: honest.iter().zip(cheat).map(weight).collect(),
+            convict: libm::log((1.0 - miss) / false_alarm),
+            clear: libm::log(miss / (1.0 - false_alarm)),
+        }
+    }
+
+    /// The bin of a margin; NaN is as bad as can be.
+    pub(crate) fn bin(edges: &[f64], margin: f64) -> usize {
+        edges.iter().position(|edge| margin <= *edge).unwrap_or(edges.len())
+    }
+
+    fn step(&self, margins: &[f32]) -> f64 {
+        let weight = |margin: &f32| self.weights[Self::bin(&self.edges, f64::from(*margin))];
+        margins.iter().map(weight).sum::<f64>().clamp(-STEP_MAX, STEP_MAX)
+    }
+}
+
+impl Course {
+    /// Takes in one check.
+    pub fn take(&mut self, test: &Test, margins: &[f32]) -> Verdict {
+        if self.convicted {
+            return Verdict::Convicted;
+        }
+        // A walk that ended at the lower bound starts anew: an old merit must not weigh against new evidence.
+        if self.log_odds <= test.clear {
+            (self.log_odds, self.checks, self.tokens) = (0.0, 0, 0);
+        }
+        self.log_odds += test.step(margins);
+        self.checks = self.checks.saturating_add(1);
+        self.tokens = self.tokens.saturating_add(margins.len() as u32);
+        self.convicted = self.log_odds >= test.convict;
+        self.cleared |= self.log_odds <= test.clear;
+        self.verdict(test)
+    }
+
+    pub fn verdict(&self, test: &Test) -> Verdict {
+        match () {
+            () if self.convicted => Verdict::Convicted,
+            () if self.log_odds <= test.clear => Verdict::Cleared,
+            () => Verdict::Undecided,
+        }
+    }
+
+    /// Whether what was seen speaks against the miner more than for it.
+    pub fn is_suspect(&self) -> bool {
+        self.log_odds > 0.0
+    }
+
+    /// In thousandths.
+    pub fn log_odds(&self) -> i32 {
+        (self.log_odds * 1_000.0).round() as i32
+    }
+
+    pub fn checks(&self) -> u32 {
+        self.checks
+    }
+
+    pub fn tokens(&self) -> u32 {
+        self.tokens
+    }
+
+    /// Whether the miner was cleared at some time.
+    pub fn was_cleared(&self) -> bool {
+        self.cleared
+    }
+
+    pub fn is_convicted(&self) -> bool {
+        self.convicted
+    }
+}
+
+#[cfg(test)]
+mod tests;

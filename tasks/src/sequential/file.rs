@@ -1,0 +1,81 @@
+//! The section `[budget]` of a task file.
+
+use serde::Deserialize;
+
+use super::Test;
+
+/// Bins that a histogram may have.
+const BINS_MAX: usize = 64;
+/// Earlier verdicts that may be asked of a miner before it is taken for settled.
+const SETTLED_AFTER_MAX: u64 = 1_000_000;
+
+/// Whom the judge checks, and how sure it wants to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget {
+    pub test: Test,
+    /// The share of a settled miner's answers that are checked.
+    pub drawn: f64,
+    /// A miner with this many verdicts in earlier epochs, and a good average of them, is no newcomer.
+    pub settled_after: u64,
+    /// As declared.
+    pub false_alarm: f64,
+    pub miss: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBudget {
+    false_alarm: f64,
+    miss: f64,
+    drawn: f64,
+    settled_after: u64,
+    edges: Vec<f64>,
+    honest: Vec<f64>,
+    cheat: Vec<f64>,
+}
+
+/// What is wrong with a budget: the key, and what it should be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("budget.{key} {what}")]
+pub struct BudgetError {
+    key: &'static str,
+    what: String,
+}
+
+impl RawBudget {
+    pub(crate) fn check(self) -> Result<Budget, BudgetError> {
+        let refuse = |key, what: &str| Err(BudgetError { key, what: what.to_owned() });
+        for (key, rate) in [("false_alarm", self.false_alarm), ("miss", self.miss)] {
+            if !(1e-12..=0.5).contains(&rate) {
+                return refuse(key, "is an error rate: 1e-12 to 0.5");
+            }
+        }
+        if !(0.0..=1.0).contains(&self.drawn) {
+            return refuse("drawn", "is a share: 0 to 1");
+        }
+        if self.settled_after > SETTLED_AFTER_MAX {
+            return refuse("settled_after", "is at most 1000000");
+        }
+        let sorted = self.edges.is_sorted_by(|a, b| a < b);
+        if self.edges.is_empty() || self.edges.len() >= BINS_MAX || !sorted || !self.edges.iter().all(|edge| *edge >= 0.0) {
+            return refuse("edges", "are 1 to 63 margins, ascending from 0 or above");
+        }
+        for (key, shares) in [("honest", &self.honest), ("cheat", &self.cheat)] {
+            let sound = |share: &f64| (1e-12..=1.0).contains(share);
+            if shares.len() != self.edges.len() + 1 || !shares.iter().all(sound) {
+                return refuse(key, "has one share, above 0 and up to 1, for each bin: one more than edges");
+            }
+        }
+        let test = Test::new(self.edges, &self.honest, &self.cheat, self.false_alarm, self.miss);
+        if !test.weights.iter().any(|weight| *weight > 0.0) {
+            return refuse("cheat", "is the same as budget.honest: nothing could be told apart");
+        }
+        Ok(Budget {
+            test,
+            drawn: self.drawn,
+            settled_after: self.settled_after,
+            false_alarm: self.false_alarm,
+            miss: self.miss,
+        })
+    }
+}
