@@ -1,14 +1,16 @@
-//! Servers that a miner fronts, and what goes wrong with them.
+//! What generates text: a decoder of our own, or a server that the miner fronts; and what goes wrong with them.
 //!
-//! Each backend turns one foreign protocol into pieces of text and every failure into one [`BackendError`]; deadlines
-//! are the engine's, so that no backend can forget one. A backend's bytes are bounded like a peer's: it may be a
-//! program that somebody else wrote and that misbehaves.
+//! Each server's backend turns one foreign protocol into pieces of text and every failure into one [`BackendError`];
+//! deadlines are the engine's, so that no backend can forget one. A server's bytes are bounded like a peer's: it may be
+//! a program that somebody else wrote and that misbehaves.
 
+mod decoder;
 mod oip;
 mod openai;
 
 use weighhouse_types::Digest;
 
+pub use decoder::Decoder;
 pub use oip::Oip;
 pub use openai::{OpenAi, Settings as OpenAiSettings};
 

@@ -4,6 +4,7 @@
 //! decides everything else about them. The caller's identity never reaches it.
 
 mod classifier;
+mod embed;
 mod load;
 mod router;
 mod text;
@@ -20,6 +21,7 @@ use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, TensorError}
 use crate::backend::BackendError;
 
 pub use classifier::{ClassifierEngine, EngineLimits, INPUT, LoadError, OUTPUT, load_models};
+pub use embed::EmbedEngine;
 pub use load::{Surroundings, load};
 pub use router::{Router, RouterError};
 pub use text::{Generator, Paces, PieceStream, TextEngine, TextModel};
@@ -96,6 +98,9 @@ pub enum EngineError {
     Items { items: u64, items_max: u32 },
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A model's own reason, which the caller can do something about.
+    #[error("the model refuses this: {0}")]
+    Refused(String),
     #[error("this model does not offer the sampler {wanted}")]
     Sampler { wanted: &'static str },
     #[error(transparent)]

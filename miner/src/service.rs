@@ -134,7 +134,9 @@ fn refuse(failure: &Failure) -> Status {
             | EngineError::Items { .. },
         ) => Status::invalid_argument("input does not fit the model"),
         // What is wrong with a text request can be said in a line, and its author can do something about it.
-        Failure::Engine(error @ EngineError::Text(_)) => Status::invalid_argument(cut(&error.to_string())),
+        Failure::Engine(error @ (EngineError::Text(_) | EngineError::Refused(_))) => {
+            Status::invalid_argument(cut(&error.to_string()))
+        }
         Failure::Engine(error @ EngineError::Sampler { .. }) => {
             Status::unimplemented(cut(&error.to_string()))
         }

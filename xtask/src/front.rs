@@ -26,12 +26,12 @@ use caller::{Caller, Protocol, Sample};
 
 /// Tokens of one answer.
 const TOKENS: u32 = 32;
-/// From one token to the next.
-const PACE: Duration = Duration::from_millis(5);
+/// From one token to the next: 100 a second, which a loaded GPU gives each of its streams.
+const PACE: Duration = Duration::from_millis(10);
 /// Callers at once.
-const CALLERS: usize = 4;
+const CALLERS: usize = 8;
 /// Answers of one caller in a turn.
-const ANSWERS: usize = 10;
+const ANSWERS: usize = 5;
 /// Turns of each way.
 const TURNS: usize = 12;
 /// Share of throughput that may be lost.

@@ -162,8 +162,14 @@ pub enum LoadError {
     Key { path: String, error: std::io::Error },
     #[error(transparent)]
     Router(#[from] super::RouterError),
-    #[error("model {name:?}: this build can't run it")]
-    Unsupported { name: String },
+    #[error("model {name:?}: {error}")]
+    Language { name: String, error: weighhouse_models::language::LanguageError },
+    #[error("model {name:?}: {error}")]
+    Embedder { name: String, error: weighhouse_models::encoder::EncoderError },
+    #[error("model {name:?}: no thread could be started: {error}")]
+    Thread { name: String, error: std::io::Error },
+    #[error("model {name:?}: there is no built-in {builtin:?}")]
+    Builtin { name: String, builtin: String },
 }
 
 /// The weights of the configured classifiers. `read` gives a file's bytes.

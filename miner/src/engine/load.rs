@@ -4,15 +4,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use weighhouse_models::LoadLimits;
+use weighhouse_models::encoder::Embedder;
+use weighhouse_models::language::{DecoderLimits, LanguageModel};
 use weighhouse_seams::{Clock, CpuPool};
 use weighhouse_types::text::TextLimits;
 
 use super::Engine;
 use super::classifier::{ClassifierEngine, EngineLimits, LoadError, load_models};
+use super::embed::EmbedEngine;
 use super::router::Router;
 use super::text::{Generator, Paces, TextEngine, TextModel};
-use crate::backend::{Oip, OpenAi, OpenAiSettings, digest_of_name};
-use crate::config::{Config, ModelSource, Protocol, Remote, Text};
+use crate::backend::{Decoder, Oip, OpenAi, OpenAiSettings, digest_of_name};
+use crate::config::{Config, Language, ModelSource, Protocol, Remote, Text};
 
 /// What loading needs from outside.
 pub struct Surroundings<'a> {
@@ -38,17 +42,25 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
         let limits = EngineLimits::from(&config.limits);
         engines.push(Arc::new(ClassifierEngine::new(classifiers, limits, around.cpu)));
     }
-    let mut texts = Vec::new();
+    let (mut texts, mut embedders) = (Vec::new(), Vec::new());
     for model in &config.models {
+        let (name, version) = (model.name.clone(), model.version.clone());
         let generator = match &model.source {
             ModelSource::Remote(remote) => remote_generator(remote, &config.text, around)?,
-            ModelSource::Language(_) | ModelSource::Embedder(_) => {
-                return Err(LoadError::Unsupported { name: model.name.clone() });
+            ModelSource::Language(language) => own_generator(&name, language, config, around)?,
+            ModelSource::Embedder(path) => {
+                let loaded = Embedder::load(&(around.expand)(path), &LoadLimits::STANDARD);
+                let embedder = loaded.map_err(|error| LoadError::Embedder { name: name.clone(), error })?;
+                embedders.push((name, version, embedder));
+                continue;
             }
             ModelSource::Builtin(_) | ModelSource::Weights(_) => continue,
         };
-        let (name, version) = (model.name.clone(), model.version.clone());
         texts.push(TextModel { name, version, generator });
+    }
+    if !embedders.is_empty() {
+        let (items_max, bytes_max) = (config.limits.items_max, config.text.prompt_bytes_max);
+        engines.push(Arc::new(EmbedEngine::new(embedders, items_max, bytes_max, around.cpu)));
     }
     if !texts.is_empty() {
         let (limits, paces) = (TextLimits::from(&config.text), Paces::from(&config.text));
@@ -58,6 +70,29 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
         Ok([engine]) => Ok(engine),
         Err(engines) => Ok(Arc::new(Router::new(engines)?)),
     }
+}
+
+fn own_generator(
+    name: &str,
+    language: &Language,
+    config: &Config,
+    around: &Surroundings<'_>,
+) -> Result<Arc<dyn Generator>, LoadError> {
+    let name = || name.to_owned();
+    let model = match language {
+        Language::Folder(path) => LanguageModel::load(&(around.expand)(path), &LoadLimits::STANDARD)
+            .map_err(|error| LoadError::Language { name: name(), error })?,
+        Language::Builtin(builtin) => {
+            return Err(LoadError::Builtin { name: name(), builtin: builtin.clone() });
+        }
+    };
+    let limits = DecoderLimits {
+        sequences_max: config.text.sequences_max,
+        cache_tokens_max: config.text.cache_tokens_max,
+    };
+    let decoder = Decoder::start(model, limits, config.limits.queue_max, around.cpu)
+        .map_err(|error| LoadError::Thread { name: name(), error })?;
+    Ok(Arc::new(decoder))
 }
 
 fn remote_generator(
