@@ -122,7 +122,7 @@ where
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
             if method == STREAM_METHOD && code == Code::Ok {
                 // A stream is worked on until its last byte.
-                let held = streamed::Held::new(answer, method, begun, clock, in_flight);
+                let held = streamed::Held::hold(answer, method, begun, clock, in_flight);
                 return Ok(held);
             }
             metrics::request(method, code, clock.monotonic().saturating_sub(begun));

@@ -26,7 +26,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(
+    pub(super) fn hold(
         answer: Response<Body>,
         method: &'static str,
         begun: Duration,
