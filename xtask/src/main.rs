@@ -52,6 +52,8 @@ enum Suite {
         #[arg(long, default_value_t = 6)]
         kills: u32,
     },
+    /// The real all-MiniLM-L6-v2, from PyPI, against what sentence-transformers made of the same texts
+    Models,
     /// A report page in headless Chromium (installs Debian's)
     Report,
     /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Btauth) => bench::btauth(),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        Task::Suite(Suite::Models) => suite::models::run(),
         Task::Suite(Suite::Report) => suite::report::run(),
         Task::Suite(Suite::History) => suite::history::run(),
         Task::Suite(Suite::Python) => suite::python::run(),
