@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{
-    Decoder, DecoderLimits, Generation, LanguageModel, LanguageProgress, LanguageRecipe, Size, tokenizer,
+    BuiltinLanguage, Decoder, DecoderLimits, Generation, LanguageModel, LanguageProgress, LanguageRecipe, Size, tokenizer,
     train_language,
 };
 use weighhouse_models::sampling::Sampling;
@@ -111,6 +111,10 @@ pub(crate) fn train(args: &TrainLanguage) -> Result<(), Failure> {
 }
 
 fn load(name: &str) -> Result<LanguageModel, Failure> {
+    if let Some(name) = name.strip_prefix("builtin:") {
+        let which: BuiltinLanguage = name.parse().exit(Exit::Config, "builtin")?;
+        return LanguageModel::builtin(which).exit(Exit::Internal, name);
+    }
     LanguageModel::load(std::path::Path::new(name), &LoadLimits::STANDARD).exit(Exit::Data, name)
 }
 
