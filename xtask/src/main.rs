@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
 
 mod bench;
+mod front;
 mod generate;
 mod lab;
 mod suite;
@@ -40,6 +41,8 @@ enum Bench {
     Replay,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,
+    /// A miner in front of servers that stream, against the servers themselves: 1 % of throughput, 1 ms to the first token
+    Front,
 }
 
 #[derive(Subcommand, Clone, Copy, Debug)]
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Simulator) => lab::simulator(),
         Task::Bench(Bench::Replay) => lab::replay(),
         Task::Bench(Bench::Btauth) => bench::btauth(),
+        Task::Bench(Bench::Front) => front::run(),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         Task::Suite(Suite::Models) => suite::models::run(),
