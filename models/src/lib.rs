@@ -8,7 +8,10 @@
 //! never on the other rows. They differ in the last bits between batch sizes and processors, so whoever compares
 //! them does so within a tolerance. Perturbed scans, by contrast, are bit-equal everywhere.
 
+pub mod corpus;
 pub mod digits;
+pub mod encoder;
+pub mod language;
 pub mod perturb;
 pub mod precision;
 pub mod safetensors;
@@ -17,8 +20,12 @@ mod train;
 
 mod builtin;
 mod classifier;
+mod folder;
+mod linear;
 mod mlp;
+mod text;
 
 pub use builtin::{Builtin, UnknownBuiltin};
+pub use folder::{FolderError, LoadLimits};
 pub use classifier::{Classifier, LAYERS_MAX, ModelError, ROWS_MAX, WIDTH_MAX};
 pub use train::{Progress, Recipe, TrainError, Trained, UnknownRecipe, held_out_accuracy, train};

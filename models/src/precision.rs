@@ -77,6 +77,15 @@ fn half(value: f32) -> f32 {
     f32::from_bits((bits + below_half + odd) & (u32::MAX << HALF_DROPPED_BITS))
 }
 
+/// The nearest bfloat16's bits, ties to even.
+pub(crate) fn bfloat16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    if value.is_nan() {
+        return (bits >> 16) as u16 | 0x40;
+    }
+    ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

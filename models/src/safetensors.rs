@@ -11,6 +11,10 @@ use std::fmt;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+mod shard;
+
+pub use shard::{Datatype, Shard, ShardError, ShardLimits};
+
 /// Longest file that is looked at.
 pub const FILE_BYTES_MAX: usize = 8 << 20;
 /// Longest JSON header.
@@ -154,12 +158,22 @@ fn checked_length(name: &str, entry: &Entry) -> Result<u64, FormatError> {
 /// Writes a file: tensors in the order given, the header padded with spaces so that the data is aligned to 8 bytes.
 /// The same arguments give the same bytes.
 pub fn write(tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    write_as(tensors, metadata, Datatype::F32)
+}
+
+/// As [`write`], with numbers rounded to bfloat16 (ties to even) if that is the datatype; any other writes `f32`s.
+pub fn write_as(
+    tensors: &[NewTensor<'_>],
+    metadata: &BTreeMap<String, String>,
+    datatype: Datatype,
+) -> Vec<u8> {
+    let (name, width) = if datatype == Datatype::Bf16 { ("BF16", 2) } else { (F32, 4) };
     let mut header = serde_json::Map::new();
     header.insert(METADATA.to_owned(), serde_json::json!(metadata));
     let mut offset = 0;
     for tensor in tensors {
-        let end = offset + 4 * tensor.values.len();
-        let entry = serde_json::json!({ "dtype": F32, "shape": tensor.shape, "data_offsets": [offset, end] });
+        let end = offset + width * tensor.values.len();
+        let entry = serde_json::json!({ "dtype": name, "shape": tensor.shape, "data_offsets": [offset, end] });
         header.insert(tensor.name.clone(), entry);
         offset = end;
     }
@@ -167,7 +181,12 @@ pub fn write(tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) -> 
     header.resize(header.len().next_multiple_of(LENGTH_BYTES), b' ');
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend(header);
-    file.extend(tensors.iter().flat_map(|tensor| tensor.values).flat_map(|value| value.to_le_bytes()));
+    for value in tensors.iter().flat_map(|tensor| tensor.values) {
+        match datatype {
+            Datatype::Bf16 => file.extend(crate::precision::bfloat16(*value).to_le_bytes()),
+            _ => file.extend(value.to_le_bytes()),
+        }
+    }
     file
 }
 

@@ -1,5 +1,7 @@
 //! `weighhouse model`.
 
+mod language;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -15,12 +17,21 @@ use crate::output;
 #[command(after_help = "\
 Examples:
   weighhouse model train --recipe reference --out reference.safetensors
-  weighhouse model show reference.safetensors")]
+  weighhouse model show reference.safetensors
+  weighhouse model train-language --text ~/.rustup/toolchains/stable-*/share/doc/rust/html/book --out small
+  weighhouse model generate small --prompt \"The borrow checker\" --max-tokens 40
+  weighhouse model embed all-MiniLM-L6-v2 \"one text\" \"another\"")]
 pub(crate) enum Model {
     /// Train a classifier of digits by one of the built-in recipes
     Train(Train),
     /// Show a weights file's digest and its accuracy on held-out scans
     Show(Show),
+    /// Train a small language model on a folder of text
+    TrainLanguage(language::TrainLanguage),
+    /// Go on with a text
+    Generate(language::Generate),
+    /// The embedding of each text, a line each
+    Embed(language::Embed),
 }
 
 #[derive(Args, Debug)]
@@ -49,6 +60,9 @@ pub(crate) fn run(command: Model) -> Result<(), Failure> {
     match command {
         Model::Train(args) => retrain(&args),
         Model::Show(args) => show(&args),
+        Model::TrainLanguage(args) => language::train(&args),
+        Model::Generate(args) => language::generate(&args),
+        Model::Embed(args) => language::embed(&args),
     }
 }
 

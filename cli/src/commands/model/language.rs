@@ -1,0 +1,169 @@
+//! `weighhouse model` for language models and encoders: train, generate, embed.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use weighhouse_models::encoder::Embedder;
+use weighhouse_models::language::{
+    Decoder, DecoderLimits, Generation, LanguageModel, LanguageProgress, LanguageRecipe, Size, tokenizer,
+    train_language,
+};
+use weighhouse_models::sampling::Sampling;
+use weighhouse_models::{LoadLimits, corpus};
+use weighhouse_seams::{DirStorage, Storage};
+
+use crate::failure::{Context, Exit, Failure};
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct TrainLanguage {
+    /// A folder of text, Markdown or HTML: the documentation of a Rust toolchain will do
+    #[arg(long, value_name = "DIR")]
+    text: PathBuf,
+    /// reference or weak
+    #[arg(long, default_value = "reference")]
+    size: Size,
+    /// A tokenizer.json to use; without it, one is trained on the text
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+    #[arg(long, default_value_t = 6_000)]
+    steps: u32,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A new folder for config.json, tokenizer.json and model.safetensors
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Generate {
+    /// A folder with config.json, tokenizer.json and safetensors, or builtin:reference, builtin:weak
+    model: String,
+    /// The text to go on with
+    #[arg(long)]
+    prompt: String,
+    #[arg(long, default_value_t = 64)]
+    max_tokens: u32,
+    /// 0 takes the most probable token; above 0, gumbel/v1 draws by the seed
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f32,
+    /// Draw among so many of the most probable tokens; 0 is all
+    #[arg(long, default_value_t = 0)]
+    top_k: u32,
+    /// Draw among the most probable tokens that have this share together
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f32,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// End before this text; may be given several times
+    #[arg(long)]
+    stop: Vec<String>,
+    /// Tokens, log-probabilities and text as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Embed {
+    /// A folder with a BERT-style encoder: config.json, tokenizer.json and safetensors
+    model: PathBuf,
+    #[arg(required = true)]
+    texts: Vec<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn train(args: &TrainLanguage) -> Result<(), Failure> {
+    if args.out.exists() {
+        return Err(Failure::config(format!("{} exists already and was left as it is", args.out.display())));
+    }
+    let documents = corpus::read(&args.text).exit(Exit::Missing, args.text.display())?;
+    let tokenizer = match &args.tokenizer {
+        Some(file) => std::fs::read_to_string(file).exit(Exit::Missing, file.display())?,
+        None => tokenizer(&documents, Size::VOCABULARY).exit(Exit::Data, "the tokenizer")?,
+    };
+    let recipe = LanguageRecipe { size: args.size, steps: args.steps, seed: args.seed };
+    let start = Instant::now();
+    let mut report = |progress: LanguageProgress| {
+        let LanguageProgress { step, steps, loss, elapsed } = progress;
+        let left = elapsed.as_secs_f64() / f64::from(step) * f64::from(steps - step);
+        output::note(format!("step {step}/{steps}: loss {loss:.3}, {left:.0} s left"));
+    };
+    let trained = train_language(&recipe, &documents, &tokenizer, &|| start.elapsed(), &mut report)
+        .exit(Exit::Data, "training")?;
+    std::fs::create_dir_all(&args.out).exit(Exit::Internal, args.out.display())?;
+    let folder = DirStorage::open(&args.out)?;
+    folder.write_atomic("config.json", trained.config.as_bytes())?;
+    folder.write_atomic("tokenizer.json", tokenizer.as_bytes())?;
+    folder.write_atomic("model.safetensors", &trained.weights)?;
+    let (perplexity, tokens) = (trained.held_out_perplexity, trained.held_out_tokens);
+    if args.json {
+        let said = serde_json::json!({
+            "held_out_perplexity": perplexity, "held_out_tokens": tokens, "weights_bytes": trained.weights.len(),
+        });
+        return Ok(output::json(&said)?);
+    }
+    Ok(output::line(format!("held-out perplexity {perplexity:.2} per token, over {tokens} tokens"))?)
+}
+
+fn load(name: &str) -> Result<LanguageModel, Failure> {
+    LanguageModel::load(std::path::Path::new(name), &LoadLimits::STANDARD).exit(Exit::Data, name)
+}
+
+pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {
+    let model = load(&args.model)?;
+    let sampling = Sampling::new(args.temperature, args.top_k, args.top_p, args.seed);
+    let sampling = sampling.exit(Exit::Config, "sampling")?;
+    let prompt = model.encode(&args.prompt).exit(Exit::Config, "--prompt")?;
+    let limits = DecoderLimits { sequences_max: 1, cache_tokens_max: model.context().next_multiple_of(64) };
+    let (max_tokens, stop) = (args.max_tokens, args.stop.clone());
+    let what = Generation { max_tokens, sampling, stop, top_log_probs: 0, ignore_end: false };
+    let mut decoder = Decoder::new(model, limits);
+    decoder.join(&prompt, what).exit(Exit::Config, "--prompt")?;
+    let (mut tokens, mut log_probs, mut text, mut finish) = (Vec::new(), Vec::new(), String::new(), None);
+    let live = !args.json && std::io::stdout().is_terminal();
+    while !decoder.is_idle() {
+        for event in decoder.step().exit(Exit::Internal, "decoding")? {
+            if live {
+                print_piece(&event.text)?;
+            }
+            tokens.push(event.token);
+            log_probs.push(event.log_prob);
+            text.push_str(&event.text);
+            finish = event.finish;
+        }
+    }
+    if args.json {
+        let finish = finish.map(|finish| finish.name());
+        let said = serde_json::json!({
+            "text": text, "prompt_tokens": prompt, "tokens": tokens, "log_probs": log_probs, "finish": finish,
+        });
+        return Ok(output::json(&said)?);
+    }
+    Ok(output::line(if live { String::new() } else { text })?)
+}
+
+fn print_piece(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+pub(crate) fn embed(args: &Embed) -> Result<(), Failure> {
+    let model = Embedder::load(&args.model, &LoadLimits::STANDARD).exit(Exit::Data, args.model.display())?;
+    let texts: Vec<&str> = args.texts.iter().map(String::as_str).collect();
+    let embeddings = model.embed(&texts).exit(Exit::Config, "texts")?;
+    if args.json {
+        let said = serde_json::json!({ "digest": model.digest(), "embeddings": embeddings });
+        return Ok(output::json(&said)?);
+    }
+    for embedding in embeddings {
+        let numbers: Vec<String> = embedding.iter().map(|number| format!("{number:.6}")).collect();
+        output::line(numbers.join(" "))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Embeddings of texts by a BERT-style encoder (J. Devlin and others, 2018) with pooling, as `sentence-transformers`
+//! publishes them.
+
+mod config;
+mod network;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use weighhouse_types::Digest;
+
+pub use config::{EncoderConfigError, Pooling};
+
+use crate::folder::{Folder, FolderError, LoadLimits};
+use crate::language::{ForwardError, TextError};
+use crate::text::Text;
+use config::Shape;
+use network::Network;
+
+/// Tokens of one packed forward pass.
+const PACK_TOKENS: usize = 2_048;
+
+/// Why an encoder can't be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncoderError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Config(#[from] EncoderConfigError),
+    #[error("tokenizer.json: {0}")]
+    Tokenizer(#[from] TextError),
+}
+
+/// Why there are no embeddings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EmbedError {
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+}
+
+/// A loaded encoder. Any number of threads may share one; clones share the weights.
+#[derive(Clone)]
+pub struct Embedder {
+    digest: Digest,
+    shape: Arc<Shape>,
+    text: Text,
+    network: Network,
+}
+
+impl fmt::Debug for Embedder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedder").field("digest", &self.digest).field("shape", &self.shape).finish()
+    }
+}
+
+impl Embedder {
+    /// Loads a folder as Hugging Face publishes it, with the pooling that `modules.json` names, or the mean over
+    /// tokens if there is none.
+    ///
+    /// # Errors
+    /// A file missing, cut or over its limit; another family; a tensor too many, too few or of another shape.
+    pub fn load(folder: &Path, limits: &LoadLimits) -> Result<Self, EncoderError> {
+        let mut files = Folder::open(folder, limits)?;
+        let shape = Shape::read(&files.config, folder)?;
+        let text = Text::read(&files.tokenizer, shape.vocabulary)?.cut(shape.tokens_max)?;
+        let digest = files.digest;
+        let network = Network::load(&mut files, &shape, &Device::flex())?;
+        files.finish()?;
+        Ok(Self { digest, shape: Arc::new(shape), text, network })
+    }
+
+    /// Covers `config.json`, `tokenizer.json` and the weights' files: the model's identity.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Numbers in an embedding.
+    pub fn dimensions(&self) -> usize {
+        self.shape.width
+    }
+
+    /// Tokens of a text that are looked at; what follows is not, as the model was published.
+    pub fn tokens_max(&self) -> usize {
+        self.shape.tokens_max
+    }
+
+    /// One embedding per text, in order.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses, or that has no token.
+    pub fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let tokens: Vec<Vec<u32>> =
+            texts.iter().map(|text| self.text.encode(text)).collect::<Result<_, TextError>>()?;
+        if tokens.iter().any(Vec::is_empty) {
+            return Err(ForwardError::Empty.into());
+        }
+        let mut embeddings = Vec::with_capacity(texts.len());
+        let mut rest = &tokens[..];
+        while !rest.is_empty() {
+            let mut total = 0;
+            let fits = |sequence: &&Vec<u32>| {
+                total += sequence.len();
+                total <= PACK_TOKENS
+            };
+            let (pack, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            embeddings.extend(self.network.embed(pack, &self.shape).ok_or(ForwardError::Backend)?);
+            rest = later;
+        }
+        Ok(embeddings)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! `config.json` of a BERT model, and the files that `sentence-transformers` puts beside it.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::folder::{Folder, FolderError};
+use crate::language::{ConfigError, within};
+
+/// How the tokens' vectors become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    Mean,
+    /// The first token's.
+    First,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EncoderConfigError {
+    #[error("config.json: {0}")]
+    Config(#[from] ConfigError),
+    #[error("{file}: {what}")]
+    Beside { file: &'static str, what: String },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shape {
+    pub(crate) vocabulary: usize,
+    pub(crate) width: usize,
+    pub(crate) inner: usize,
+    pub(crate) layers: usize,
+    pub(crate) heads: usize,
+    pub(crate) positions: usize,
+    pub(crate) types: usize,
+    pub(crate) norm_epsilon: f64,
+    pub(crate) tokens_max: usize,
+    pub(crate) pooling: Pooling,
+    /// To length 1.
+    pub(crate) normalise: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Raw {
+    model_type: String,
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    max_position_embeddings: usize,
+    type_vocab_size: usize,
+    layer_norm_eps: f64,
+    hidden_act: String,
+    position_embedding_type: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Module {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawPooling {
+    #[serde(default)]
+    pooling_mode_cls_token: bool,
+    #[serde(default)]
+    pooling_mode_mean_tokens: bool,
+    #[serde(flatten)]
+    others: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sentence {
+    max_seq_length: usize,
+}
+
+impl Shape {
+    pub(crate) fn read(config: &[u8], root: &Path) -> Result<Self, EncoderConfigError> {
+        let raw: Raw =
+            serde_json::from_slice(config).map_err(|error| ConfigError::Json(error.to_string()))?;
+        if raw.model_type != "bert" {
+            let (key, value) = ("model_type", raw.model_type);
+            return Err(ConfigError::Unserved { key, value, served: "bert" }.into());
+        }
+        if raw.hidden_act != "gelu" {
+            let (key, value) = ("hidden_act", raw.hidden_act);
+            return Err(ConfigError::Unserved { key, value, served: "gelu" }.into());
+        }
+        if let Some(value) = raw.position_embedding_type.filter(|kind| kind != "absolute") {
+            let key = "position_embedding_type";
+            return Err(ConfigError::Unserved { key, value, served: "absolute" }.into());
+        }
+        let heads = within("num_attention_heads", raw.num_attention_heads, 1..=256)?;
+        let width = within("hidden_size", raw.hidden_size, heads..=65_536)?;
+        if !width.is_multiple_of(heads) {
+            let what = format!("{width} numbers can't be split over {heads} heads");
+            return Err(ConfigError::Inconsistent(what).into());
+        }
+        let positions = within("max_position_embeddings", raw.max_position_embeddings, 1..=65_536)?;
+        let sentence: Option<Sentence> = beside(root, "sentence_bert_config.json")?;
+        let (pooling, normalise) = pooling(root)?;
+        Ok(Self {
+            vocabulary: within("vocab_size", raw.vocab_size, 1..=1_048_576)?,
+            width,
+            inner: within("intermediate_size", raw.intermediate_size, 1..=65_536)?,
+            layers: within("num_hidden_layers", raw.num_hidden_layers, 1..=256)?,
+            heads,
+            positions,
+            types: within("type_vocab_size", raw.type_vocab_size, 1..=256)?,
+            norm_epsilon: raw.layer_norm_eps,
+            tokens_max: sentence.map_or(positions, |sentence| sentence.max_seq_length.min(positions)),
+            pooling,
+            normalise,
+        })
+    }
+}
+
+fn pooling(root: &Path) -> Result<(Pooling, bool), EncoderConfigError> {
+    let file = "modules.json";
+    let Some(modules) = beside::<Vec<Module>>(root, file)? else { return Ok((Pooling::Mean, false)) };
+    let (mut pooling, mut normalise) = (Pooling::Mean, false);
+    for module in modules {
+        match module.kind.rsplit('.').next().unwrap_or_default() {
+            "Transformer" => {}
+            "Normalize" => normalise = true,
+            "Pooling" if !module.path.contains("..") => {
+                let raw: Option<RawPooling> = beside(&root.join(&module.path), "config.json")?;
+                let on = |(key, value): (&String, &serde_json::Value)| {
+                    key.starts_with("pooling_mode_") && value.as_bool() == Some(true)
+                };
+                pooling = match raw {
+                    None => Pooling::Mean,
+                    Some(raw) if raw.others.iter().any(on) => {
+                        let what = "only the mean over tokens and the first token are served".to_owned();
+                        return Err(EncoderConfigError::Beside { file: "the pooling's config.json", what });
+                    }
+                    Some(raw) if raw.pooling_mode_cls_token && !raw.pooling_mode_mean_tokens => Pooling::First,
+                    Some(_) => Pooling::Mean,
+                };
+            }
+            _ => {
+                let what = format!("module {:?} is not served", module.kind);
+                return Err(EncoderConfigError::Beside { file, what });
+            }
+        }
+    }
+    Ok((pooling, normalise))
+}
+
+fn beside<T: serde::de::DeserializeOwned>(
+    root: &Path,
+    file: &'static str,
+) -> Result<Option<T>, EncoderConfigError> {
+    let Some(bytes) = Folder::optional(root, file)? else { return Ok(None) };
+    let refuse = |error: serde_json::Error| EncoderConfigError::Beside { file, what: error.to_string() };
+    serde_json::from_slice(&bytes).map(Some).map_err(refuse)
+}

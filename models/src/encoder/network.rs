@@ -1,0 +1,140 @@
+//! The encoder's layers over rows of packed tokens.
+
+use burn::tensor::activation::gelu;
+use burn::tensor::module::layer_norm;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::Pooling;
+use super::config::Shape;
+use crate::folder::{Folder, FolderError};
+use crate::linear::{Linear, Loading};
+use crate::language::{Seen, attend_each};
+
+#[derive(Clone, Debug)]
+struct Norm {
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    /// Queries, keys and values, one below the other.
+    qkv: Linear,
+    output: Linear,
+    after_attention: Norm,
+    inner: Linear,
+    down: Linear,
+    after: Norm,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    words: Tensor<2>,
+    positions: Tensor<2>,
+    /// Of the first type, which every token of a single text has.
+    kind: Tensor<2>,
+    norm: Norm,
+    layers: Vec<Layer>,
+    device: Device,
+}
+
+impl Norm {
+    fn load(load: &mut Loading<'_>, name: &str, shape: &Shape) -> Result<Self, FolderError> {
+        let mut of = |end: &str| load.vector(&[format!("{name}.LayerNorm.{end}")], &[shape.width]);
+        Ok(Self { weight: of("weight")?, bias: of("bias")?, epsilon: shape.norm_epsilon })
+    }
+
+    fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
+        layer_norm(rows, self.weight.clone(), Some(self.bias.clone()), self.epsilon)
+    }
+}
+
+impl Network {
+    pub(crate) fn load(folder: &mut Folder, shape: &Shape, device: &Device) -> Result<Self, FolderError> {
+        let prefix = if folder.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
+        let beside = ["embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"];
+        folder.drop_where(|name| {
+            beside.contains(&name.strip_prefix(prefix).unwrap_or(name)) || name.starts_with("cls.")
+        });
+        let mut load = Loading::new(folder, device);
+        let table = |load: &mut Loading<'_>, name: &str, rows| {
+            load.matrix(&[format!("{prefix}embeddings.{name}_embeddings.weight")], &[rows], shape.width)
+        };
+        let words = table(&mut load, "word", shape.vocabulary)?;
+        let positions = table(&mut load, "position", shape.positions)?;
+        let kind = table(&mut load, "token_type", shape.types)?.narrow(0, 0, 1);
+        let norm = Norm::load(&mut load, &format!("{prefix}embeddings"), shape)?;
+        let layer = |index| Layer::load(&mut load, &format!("{prefix}encoder.layer.{index}"), shape);
+        let layers = (0..shape.layers).map(layer).collect::<Result<_, FolderError>>()?;
+        Ok(Self { words, positions, kind, norm, layers, device: device.clone() })
+    }
+
+    /// One embedding per sequence of a pack; `None` only if the backend can't hand its result back.
+    pub(crate) fn embed(&self, pack: &[Vec<u32>], shape: &Shape) -> Option<Vec<Vec<f32>>> {
+        let lengths: Vec<usize> = pack.iter().map(Vec::len).collect();
+        let rows: usize = lengths.iter().sum();
+        let indices = |values: Vec<i32>| {
+            Tensor::<1, Int>::from_data(TensorData::new(values, [rows]), &self.device)
+        };
+        let tokens = indices(pack.iter().flatten().map(|token| token.cast_signed()).collect());
+        let places = indices(lengths.iter().flat_map(|length| 0..*length as i32).collect());
+        let embedded =
+            self.words.clone().select(0, tokens) + self.positions.clone().select(0, places) + self.kind.clone();
+        let mut hidden = self.norm.forward(embedded);
+        for layer in &self.layers {
+            hidden = layer.forward(hidden, &lengths, shape);
+        }
+        let hidden = hidden.try_into_data().ok()?;
+        let mut values = hidden.as_slice::<f32>().ok()?.chunks_exact(shape.width);
+        Some(lengths.iter().map(|length| pool(values.by_ref().take(*length), shape)).collect())
+    }
+}
+
+impl Layer {
+    fn load(load: &mut Loading<'_>, prefix: &str, shape: &Shape) -> Result<Self, FolderError> {
+        let (width, inner) = (shape.width, shape.inner);
+        let own = |name: &str| vec![format!("{prefix}.{name}")];
+        let qkv = ["query", "key", "value"].map(|name| format!("{prefix}.attention.self.{name}"));
+        Ok(Self {
+            qkv: load.linear(&qkv, &[width; 3], width, true)?,
+            output: load.linear(&own("attention.output.dense"), &[width], width, true)?,
+            after_attention: Norm::load(load, &format!("{prefix}.attention.output"), shape)?,
+            inner: load.linear(&own("intermediate.dense"), &[inner], width, true)?,
+            down: load.linear(&own("output.dense"), &[width], inner, true)?,
+            after: Norm::load(load, &format!("{prefix}.output"), shape)?,
+        })
+    }
+
+    fn forward(&self, hidden: Tensor<2>, lengths: &[usize], shape: &Shape) -> Tensor<2> {
+        let rows = hidden.dims()[0];
+        let all = self.qkv.forward(hidden.clone());
+        let all = all.reshape([rows, 3 * shape.heads, shape.width / shape.heads]);
+        let projected = [0, 1, 2].map(|part| all.clone().narrow(1, part * shape.heads, shape.heads));
+        let attended = self.output.forward(attend_each(lengths, projected, Seen::All));
+        let hidden = self.after_attention.forward(hidden + attended);
+        let inner = self.down.forward(gelu(self.inner.forward(hidden.clone())));
+        self.after.forward(hidden + inner)
+    }
+}
+
+/// Sums in the order of tokens, in `f64`.
+fn pool<'a>(mut rows: impl Iterator<Item = &'a [f32]>, shape: &Shape) -> Vec<f32> {
+    let first = rows.next().unwrap_or_default();
+    let mut pooled: Vec<f64> = first.iter().map(|value| f64::from(*value)).collect();
+    if shape.pooling == Pooling::Mean {
+        let mut count = 1.0;
+        for row in rows {
+            pooled.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+            count += 1.0;
+        }
+        pooled.iter_mut().for_each(|sum| *sum /= count);
+    } else {
+        rows.for_each(drop);
+    }
+    if shape.normalise {
+        let length = libm::sqrt(pooled.iter().map(|value| value * value).sum()).max(1e-12);
+        pooled.iter_mut().for_each(|value| *value /= length);
+    }
+    pooled.into_iter().map(|value| value as f32).collect()
+}

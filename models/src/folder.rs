@@ -1,0 +1,268 @@
+//! A model as Hugging Face publishes it: a folder with `config.json`, `tokenizer.json` and safetensors weights, whole
+//! (`model.safetensors`) or in shards (`model.safetensors.index.json`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::Digest as _;
+use weighhouse_types::{Digest, Hasher};
+
+use crate::safetensors::{Shard, ShardError, ShardLimits};
+
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const WHOLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+const TOKENIZER_BYTES_MAX: u64 = 64 << 20;
+const INDEX_BYTES_MAX: u64 = 16 << 20;
+const SHARDS_MAX: usize = 1_024;
+/// Endings of files that can run code when they are read.
+const PICKLES: [&str; 6] = ["bin", "pt", "pth", "pkl", "pickle", "ckpt"];
+
+/// Why a folder is no model that can be served.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error("{}: {error}", path.display())]
+    Read { path: PathBuf, error: io::Error },
+    #[error("{} is missing: is the download complete?", path.display())]
+    Missing { path: PathBuf },
+    #[error("{} has {bytes} bytes, over the limit of {limit}", path.display())]
+    TooLong { path: PathBuf, bytes: u64, limit: u64 },
+    #[error(
+        "{} is a pickle, which can run code when it is read; only safetensors are read, so convert it first",
+        path.display()
+    )]
+    Pickle { path: PathBuf },
+    #[error("{}: {what}", path.display())]
+    Index { path: PathBuf, what: String },
+    #[error("{}: {error}", path.display())]
+    Shard { path: PathBuf, error: ShardError },
+    #[error("the weights lack tensor {name:?}")]
+    MissingTensor { name: String },
+    #[error("the weights have a tensor {name:?} that the model does not")]
+    SurplusTensor { name: String },
+    #[error("tensor {name:?} has shape {actual:?}, expected {expected:?}")]
+    Shape { name: String, expected: Vec<usize>, actual: Vec<usize> },
+    #[error("the weights have {numbers} numbers, over the limit of {limit}")]
+    TooManyNumbers { numbers: u64, limit: u64 },
+}
+
+/// What is loaded at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// Numbers in all weights; each takes four bytes of memory.
+    pub numbers_max: u64,
+}
+
+impl LoadLimits {
+    /// 16 thousand million numbers: 64 GB.
+    pub const STANDARD: Self = Self { numbers_max: 16_000_000_000 };
+}
+
+/// An open model folder. Tensors are taken one at a time, and none may be left.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub(crate) config: Vec<u8>,
+    pub(crate) tokenizer: Vec<u8>,
+    pub(crate) digest: Digest,
+    shards: Vec<(PathBuf, Shard)>,
+    tensors: BTreeMap<String, (usize, Vec<usize>)>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Folder {
+    /// What else a folder may hold; `None` if it does not.
+    pub(crate) fn optional(root: &Path, name: &str) -> Result<Option<Vec<u8>>, FolderError> {
+        match small(root, name, CONFIG_BYTES_MAX) {
+            Err(FolderError::Missing { .. }) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    pub(crate) fn open(root: &Path, limits: &LoadLimits) -> Result<Self, FolderError> {
+        let config = small(root, CONFIG, CONFIG_BYTES_MAX)?;
+        let tokenizer = small(root, TOKENIZER, TOKENIZER_BYTES_MAX)?;
+        let (names, map) = weights(root)?;
+        let mut hasher = Hasher::new("weighhouse/model/v1").part(&config).part(&tokenizer);
+        let mut shards = Vec::with_capacity(names.len());
+        for name in names {
+            let path = root.join(&name);
+            let file = File::open(&path).map_err(|error| absent(&path, error))?;
+            let digest = hash(&file).map_err(|error| FolderError::Read { path: path.clone(), error })?;
+            hasher = hasher.part(digest.as_bytes());
+            let shard = Shard::open(file, ShardLimits::STANDARD);
+            shards.push((path.clone(), shard.map_err(|error| FolderError::Shard { path, error })?));
+        }
+        let folder = Self::assemble(config, tokenizer, hasher.finish(), shards, limits)?;
+        match map {
+            Some(map) => folder.agree(root, &map),
+            None => Ok(folder),
+        }
+    }
+
+    /// A model whose files are held: part of the program, or just trained.
+    pub(crate) fn in_memory(
+        config: Vec<u8>,
+        tokenizer: Vec<u8>,
+        weights: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<Self, FolderError> {
+        let path = PathBuf::from(WHOLE);
+        let digest = Hasher::new("weighhouse/model/v1").part(&config).part(&tokenizer);
+        let digest = digest.part(Digest::of(weights.as_ref()).as_bytes()).finish();
+        let shard = Shard::open(Cursor::new(weights), ShardLimits::STANDARD)
+            .map_err(|error| FolderError::Shard { path: path.clone(), error })?;
+        Self::assemble(config, tokenizer, digest, vec![(path, shard)], &LoadLimits::STANDARD)
+    }
+
+    fn assemble(
+        config: Vec<u8>,
+        tokenizer: Vec<u8>,
+        digest: Digest,
+        shards: Vec<(PathBuf, Shard)>,
+        limits: &LoadLimits,
+    ) -> Result<Self, FolderError> {
+        let mut tensors = BTreeMap::new();
+        let mut numbers = 0_u64;
+        for (index, (path, shard)) in shards.iter().enumerate() {
+            for (name, shape) in shard.tensors() {
+                numbers = numbers.saturating_add(shape.iter().map(|size| *size as u64).product());
+                if tensors.insert(name.to_owned(), (index, shape.to_vec())).is_some() {
+                    let what = format!("tensor {name:?} is in more than one shard");
+                    return Err(FolderError::Index { path: path.clone(), what });
+                }
+            }
+        }
+        if numbers > limits.numbers_max {
+            return Err(FolderError::TooManyNumbers { numbers, limit: limits.numbers_max });
+        }
+        Ok(Self { config, tokenizer, digest, shards, tensors })
+    }
+
+    /// The index and the shards must name the same tensors in the same files.
+    fn agree(self, root: &Path, map: &BTreeMap<String, String>) -> Result<Self, FolderError> {
+        let refuse = |what: String| Err(FolderError::Index { path: root.join(INDEX), what });
+        for (name, shard) in map {
+            match self.tensors.get(name) {
+                Some((index, _)) if self.shards[*index].0 == root.join(shard) => {}
+                _ => return refuse(format!("tensor {name:?} is not in {shard:?}")),
+            }
+        }
+        match self.tensors.keys().find(|name| !map.contains_key(*name)) {
+            Some(name) => refuse(format!("tensor {name:?} of a shard is not in the index")),
+            None => Ok(self),
+        }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Whether there is a tensor of this name and shape.
+    pub(crate) fn check(&self, name: &str, shape: &[usize]) -> Result<(), FolderError> {
+        match self.tensors.get(name) {
+            None => Err(FolderError::MissingTensor { name: name.to_owned() }),
+            Some((_, actual)) if actual != shape => {
+                let (expected, actual) = (shape.to_vec(), actual.clone());
+                Err(FolderError::Shape { name: name.to_owned(), expected, actual })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Appends a tensor's numbers.
+    pub(crate) fn take(&mut self, name: &str, values: &mut Vec<f32>) -> Result<(), FolderError> {
+        let missing = || FolderError::MissingTensor { name: name.to_owned() };
+        let (index, _) = self.tensors.remove(name).ok_or_else(missing)?;
+        let (path, shard) = &mut self.shards[index];
+        match shard.read(name, values) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(missing()),
+            Err(error) => Err(FolderError::Shard { path: path.clone(), error }),
+        }
+    }
+
+    /// Tensors that some exporters write and no model needs.
+    pub(crate) fn drop_where(&mut self, known: impl Fn(&str) -> bool) {
+        self.tensors.retain(|name, _| !known(name));
+    }
+
+    pub(crate) fn finish(self) -> Result<(), FolderError> {
+        match self.tensors.into_keys().next() {
+            Some(name) => Err(FolderError::SurplusTensor { name }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The names of the weights' files, and the index's map if there is one.
+fn weights(root: &Path) -> Result<(Vec<String>, Option<BTreeMap<String, String>>), FolderError> {
+    let index = root.join(INDEX);
+    if root.join(WHOLE).exists() || !index.exists() {
+        return match root.join(WHOLE).exists() {
+            true => Ok((vec![WHOLE.to_owned()], None)),
+            false => Err(pickle(root).unwrap_or(FolderError::Missing { path: root.join(WHOLE) })),
+        };
+    }
+    let refuse = |what: String| FolderError::Index { path: index.clone(), what };
+    let json = small(root, INDEX, INDEX_BYTES_MAX)?;
+    let Index { weight_map } = serde_json::from_slice(&json).map_err(|error| refuse(error.to_string()))?;
+    let names: BTreeSet<&String> = weight_map.values().collect();
+    if names.is_empty() || names.len() > SHARDS_MAX {
+        return Err(refuse(format!("{} shards are named, 1 to {SHARDS_MAX} are read", names.len())));
+    }
+    let plain = |name: &str| name.ends_with(".safetensors") && !name.contains(['/', '\\']);
+    if let Some(name) = names.iter().find(|name| !plain(name)) {
+        return Err(refuse(format!("{name:?} is no name of a shard")));
+    }
+    Ok((names.into_iter().cloned().collect(), Some(weight_map)))
+}
+
+/// The first pickle in the folder, by name.
+fn pickle(root: &Path) -> Option<FolderError> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(root).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.sort();
+    let ends = |path: &PathBuf| {
+        path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| PICKLES.contains(&ending))
+    };
+    paths.into_iter().find(ends).map(|path| FolderError::Pickle { path })
+}
+
+fn small(root: &Path, name: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
+    let path = root.join(name);
+    let file = File::open(&path).map_err(|error| absent(&path, error))?;
+    let mut bytes = Vec::new();
+    match file.take(limit + 1).read_to_end(&mut bytes) {
+        Err(error) => Err(FolderError::Read { path, error }),
+        Ok(_) if bytes.len() as u64 > limit => {
+            Err(FolderError::TooLong { path, bytes: bytes.len() as u64, limit })
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
+fn absent(path: &Path, error: io::Error) -> FolderError {
+    match error.kind() {
+        io::ErrorKind::NotFound => FolderError::Missing { path: path.to_owned() },
+        _ => FolderError::Read { path: path.to_owned(), error },
+    }
+}
+
+fn hash(mut file: &File) -> io::Result<Digest> {
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(Digest(hasher.finalize().into())),
+            read => hasher.update(&piece[..read]),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+use super::*;
+
+const LLAMA: &str = r#"{"model_type":"llama","vocab_size":8,"hidden_size":8,"intermediate_size":8,
+    "num_hidden_layers":1,"num_attention_heads":2,"max_position_embeddings":8,"rms_norm_eps":1e-5"#;
+
+#[test]
+fn what_is_left_out_has_the_published_default() {
+    let shape = Shape::parse(format!("{LLAMA}}}").as_bytes()).expect("a shape");
+    assert_eq!((shape.kv_heads, shape.head_width, shape.tied), (2, 4, false));
+    assert_eq!((shape.qkv_bias, shape.output_bias, shape.inner_bias), (false, false, false));
+    assert!(shape.end_tokens.is_empty());
+    let many = format!("{LLAMA},\"eos_token_id\":[3,4]}}");
+    assert_eq!(Shape::parse(many.as_bytes()).expect("a shape").end_tokens, [3, 4]);
+}
+
+#[test]
+fn every_scaling_is_read_or_refused_by_name() {
+    let refusal = |scaling: &str| {
+        let config = format!("{LLAMA},\"rope_scaling\":{scaling}}}");
+        Shape::parse(config.as_bytes()).expect_err("refused").to_string()
+    };
+    assert!(refusal(r#"{"rope_type":"longrope"}"#).contains("longrope"));
+    assert!(refusal(r#"{"type":"linear"}"#).contains("factor"));
+    assert!(refusal(r#"{"rope_type":"linear","factor":0}"#).contains("factor"));
+    let bands = r#"{"rope_type":"llama3","factor":2,"low_freq_factor":4,"high_freq_factor":1}"#;
+    assert!(refusal(bands).contains("low_freq_factor"));
+}

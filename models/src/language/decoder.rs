@@ -1,0 +1,267 @@
+//! Continuous batching: sequences join and leave a running batch, and each step gives every one of them a token.
+
+use std::fmt;
+
+use burn::tensor::{Bool, Tensor};
+
+use super::cache::Cache;
+use super::attend::{Seen, attend_each};
+use super::pieces::Pieces;
+use super::{ForwardError, LanguageModel};
+use crate::sampling::{Sampling, log_probs};
+
+/// What a decoder holds at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecoderLimits {
+    pub sequences_max: usize,
+    /// Tokens in the cache of keys and values: every sequence has the room of the longest, in blocks of 64.
+    pub cache_tokens_max: usize,
+}
+
+/// What is wanted of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation {
+    pub max_tokens: u32,
+    pub sampling: Sampling,
+    /// The text ends before the first of these.
+    pub stop: Vec<String>,
+    /// How many of the most probable tokens are told with each.
+    pub top_log_probs: u8,
+    /// Go on after a token that ends a text.
+    pub ignore_end: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceId(u64);
+
+/// Why a sequence is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// A stop string.
+    Stop,
+    /// As many tokens as were wanted.
+    Length,
+    /// The model ended the text.
+    End,
+}
+
+impl Finish {
+    /// `stop`, `length` or `end`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::End => "end",
+        }
+    }
+}
+
+/// A sequence's next token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub sequence: SequenceId,
+    pub token: u32,
+    /// Text that is certain by now; empty within a character, or where a stop string may have begun.
+    pub text: String,
+    /// Of the model's distribution, before temperature and filters.
+    pub log_prob: f32,
+    pub top: Vec<(u32, f32)>,
+    pub finish: Option<Finish>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    Prompt(#[from] ForwardError),
+    #[error("no token is wanted")]
+    NoTokens,
+    #[error("a prompt of {prompt} tokens and {max_tokens} more are over the model's context of {context}")]
+    Context { prompt: usize, max_tokens: u32, context: usize },
+    #[error("a sequence of {tokens} tokens is over the cache of {cache_tokens_max}")]
+    Cache { tokens: usize, cache_tokens_max: usize },
+    #[error("{sequences} sequences are running, or the cache is full")]
+    Busy { sequences: usize },
+}
+
+#[derive(Debug)]
+struct Running {
+    id: SequenceId,
+    what: Generation,
+    pieces: Pieces,
+    /// Most tokens that this will be.
+    longest: usize,
+    /// Tokens that have been chosen.
+    generated: u32,
+    /// The last of them, whose keys and values are not held yet.
+    last: u32,
+}
+
+/// A running batch. Belongs to one thread.
+pub struct Decoder {
+    model: LanguageModel,
+    limits: DecoderLimits,
+    cache: Cache,
+    running: Vec<Running>,
+    /// The first token of sequences that joined since the last step.
+    joined: Vec<Event>,
+    next: u64,
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").field("model", &self.model).field("running", &self.running.len()).finish()
+    }
+}
+
+impl Decoder {
+    pub fn new(model: LanguageModel, limits: DecoderLimits) -> Self {
+        let cache = Cache::new(&model.shape, &model.network.device);
+        Self { model, limits, cache, running: Vec::new(), joined: Vec::new(), next: 0 }
+    }
+
+    pub fn model(&self) -> &LanguageModel {
+        &self.model
+    }
+
+    /// Nothing runs and nothing waits to be told.
+    pub fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.joined.is_empty()
+    }
+
+    /// Computes a prompt and its first token, which the next [`Decoder::step`] tells.
+    ///
+    /// # Errors
+    /// [`Refused::Busy`] while there is no room; all others for good.
+    pub fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, Refused> {
+        let longest = self.admit(prompt, &what)?;
+        let id = SequenceId(self.next);
+        self.next += 1;
+        let logits = self.prefill(prompt).ok_or(ForwardError::Backend)?;
+        let pieces = Pieces::new(self.model.text.clone(), what.stop.clone());
+        let mut sequence = Running { id, what, pieces, longest, generated: 0, last: 0 };
+        let event = sequence.choose(&logits, self.model.end_tokens());
+        self.running.push(sequence);
+        if event.finish.is_some() {
+            self.leave(id);
+        }
+        self.joined.push(event);
+        Ok(id)
+    }
+
+    /// One more token for every sequence, in the order of their joining.
+    ///
+    /// # Errors
+    /// The backend failed: the decoder is of no more use.
+    pub fn step(&mut self) -> Result<Vec<Event>, ForwardError> {
+        if !self.joined.is_empty() {
+            return Ok(std::mem::take(&mut self.joined));
+        }
+        if self.running.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tokens: Vec<u32> = self.running.iter().map(|sequence| sequence.last).collect();
+        let hidden = self.cache.advance();
+        let logits = self.forward(&tokens, &hidden).ok_or(ForwardError::Backend)?;
+        let vocabulary = self.model.vocabulary();
+        let rows = logits.chunks_exact(vocabulary);
+        let end = self.model.end_tokens();
+        let choose = |(sequence, row): (&mut Running, &[f32])| sequence.choose(row, end);
+        let events: Vec<Event> = self.running.iter_mut().zip(rows).map(choose).collect();
+        self.retain(|index| events[index].finish.is_none());
+        Ok(events)
+    }
+
+    /// Frees a sequence that nobody waits for.
+    pub fn leave(&mut self, sequence: SequenceId) {
+        let ids: Vec<SequenceId> = self.running.iter().map(|running| running.id).collect();
+        if ids.contains(&sequence) {
+            self.retain(|index| ids[index] != sequence);
+        }
+        self.joined.retain(|event| event.sequence != sequence);
+    }
+
+    fn retain(&mut self, stays: impl Fn(usize) -> bool) {
+        let kept: Vec<usize> = (0..self.running.len()).filter(|index| stays(*index)).collect();
+        if kept.len() == self.running.len() {
+            return;
+        }
+        self.cache.keep(&kept);
+        let mut index = 0;
+        self.running.retain(|_| {
+            index += 1;
+            stays(index - 1)
+        });
+    }
+
+    fn admit(&self, prompt: &[u32], what: &Generation) -> Result<usize, Refused> {
+        self.model.check(prompt)?;
+        let (context, max_tokens) = (self.model.context(), what.max_tokens);
+        if max_tokens == 0 {
+            return Err(Refused::NoTokens);
+        }
+        let longest = prompt.len().saturating_add(max_tokens as usize);
+        if longest > context {
+            return Err(Refused::Context { prompt: prompt.len(), max_tokens, context });
+        }
+        let cache_tokens_max = self.limits.cache_tokens_max;
+        if Cache::room(1, longest) > cache_tokens_max {
+            return Err(Refused::Cache { tokens: longest, cache_tokens_max });
+        }
+        let sequences = self.running.len();
+        let others = self.running.iter().map(|running| running.longest).max().unwrap_or(0);
+        let room = Cache::room(sequences + 1, longest.max(others));
+        if sequences >= self.limits.sequences_max || room > cache_tokens_max {
+            return Err(Refused::Busy { sequences });
+        }
+        Ok(longest)
+    }
+
+    /// The logits that follow a prompt.
+    fn prefill(&mut self, prompt: &[u32]) -> Option<Vec<f32>> {
+        let network = &self.model.network;
+        let cache = &mut self.cache;
+        cache.join(prompt.len());
+        let lengths = [prompt.len()];
+        let hidden = network.hidden(prompt, 0..prompt.len(), |layer, projected| {
+            let [_, keys, values] = projected.clone();
+            cache.prefill(layer, keys, values);
+            attend_each(&lengths, projected, Seen::Before)
+        });
+        let last = network.logits(hidden.narrow(0, prompt.len() - 1, 1)).try_into_data().ok()?;
+        Some(last.as_slice::<f32>().ok()?.to_vec())
+    }
+
+    fn forward(&mut self, tokens: &[u32], unseen: &Tensor<4, Bool>) -> Option<Vec<f32>> {
+        let network = &self.model.network;
+        let positions: Vec<usize> = self.cache.lengths().iter().map(|length| length - 1).collect();
+        let cache = &mut self.cache;
+        let hidden = network.hidden(tokens, positions.into_iter(), |layer, projected| {
+            cache.attend(layer, projected, unseen)
+        });
+        let logits = network.logits(hidden).try_into_data().ok()?;
+        Some(logits.as_slice::<f32>().ok()?.to_vec())
+    }
+}
+
+impl Running {
+    fn choose(&mut self, logits: &[f32], end: &[u32]) -> Event {
+        let token = self.what.sampling.choose(self.generated, logits);
+        let probable = log_probs(logits, token, self.what.top_log_probs);
+        self.generated += 1;
+        self.last = token;
+        let ended = !self.what.ignore_end && end.contains(&token);
+        let piece = self.pieces.push(token);
+        let finish = if piece.stopped {
+            Some(Finish::Stop)
+        } else if ended {
+            Some(Finish::End)
+        } else {
+            (self.generated >= self.what.max_tokens).then_some(Finish::Length)
+        };
+        let mut text = piece.text;
+        if matches!(finish, Some(Finish::End | Finish::Length)) {
+            text.push_str(&self.pieces.finish());
+        }
+        Event { sequence: self.id, token, text, log_prob: probable.chosen, top: probable.top, finish }
+    }
+}

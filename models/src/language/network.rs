@@ -1,0 +1,148 @@
+//! The layers, over rows of packed tokens: one matrix multiplication per layer whatever the sequences' lengths; only
+//! attention looks at whose row is whose.
+
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::attend::{Projected, Seen, attend_each};
+use super::{Forced, LanguageError, Shape};
+use crate::folder::{Folder, FolderError};
+use crate::linear::{Linear, Loading};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub(crate) before: Tensor<1>,
+    /// Queries, keys and values, one below the other.
+    pub(crate) qkv: Linear,
+    pub(crate) output: Linear,
+    pub(crate) after: Tensor<1>,
+    /// Gate and up, one below the other.
+    pub(crate) inner: Linear,
+    pub(crate) down: Linear,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) shape: Shape,
+    pub(crate) embedding: Tensor<2>,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) norm: Tensor<1>,
+    /// The embedding itself where the two are tied.
+    pub(crate) head: Tensor<2>,
+    pub(crate) device: Device,
+}
+
+impl Network {
+    pub(crate) fn load(folder: &mut Folder, shape: &Shape, device: &Device) -> Result<Self, LanguageError> {
+        // Written by old exporters: computed here.
+        folder.drop_where(|name| name.ends_with(".rotary_emb.inv_freq"));
+        let prefix = if folder.has("model.embed_tokens.weight") { "model." } else { "" };
+        let mut load = Loading::new(folder, device);
+        let table = [shape.vocabulary, shape.width];
+        let embedding = load.matrix(&[format!("{prefix}embed_tokens.weight")], &[table[0]], table[1])?;
+        let layer = |load: &mut Loading<'_>, index| read_layer(load, &format!("{prefix}layers.{index}"), shape);
+        let layers = (0..shape.layers).map(|index| layer(&mut load, index));
+        let layers = layers.collect::<Result<_, FolderError>>()?;
+        let norm = load.vector(&[format!("{prefix}norm.weight")], &[shape.width])?;
+        let head = if shape.tied {
+            load.drop_where(|name| name == "lm_head.weight");
+            embedding.clone()
+        } else {
+            load.matrix(&["lm_head.weight"], &[table[0]], table[1])?
+        };
+        Ok(Self { shape: shape.clone(), embedding, layers, norm, head, device: device.clone() })
+    }
+
+    /// The last layer's rows, not yet normalised. `attend` gets each layer's number and projections, and gives
+    /// `[rows, heads * head_width]`.
+    pub(crate) fn hidden(
+        &self,
+        tokens: &[u32],
+        positions: impl Iterator<Item = usize>,
+        mut attend: impl FnMut(usize, Projected) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let (rows, shape) = (tokens.len(), &self.shape);
+        let tokens: Vec<i32> = tokens.iter().map(|token| token.cast_signed()).collect();
+        let tokens = Tensor::<1, Int>::from_data(TensorData::new(tokens, [rows]), &self.device);
+        let (cosines, sines) = shape.rope.tables(positions);
+        let table = |values| {
+            let data = TensorData::new(values, [rows, 1, shape.head_width]);
+            Tensor::<3>::from_data(data, &self.device)
+        };
+        let (cosines, sines) = (table(cosines), table(sines));
+        let epsilon = shape.norm_epsilon;
+        let (heads, kv_heads) = (shape.heads, shape.kv_heads);
+        let mut hidden = self.embedding.clone().select(0, tokens);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let all = layer.qkv.forward(normed(hidden.clone(), &layer.before, epsilon));
+            let all = all.reshape([rows, heads + 2 * kv_heads, shape.head_width]);
+            let turned = rotated(all.clone().narrow(1, 0, heads + kv_heads), &cosines, &sines);
+            let queries = turned.clone().narrow(1, 0, heads);
+            let keys = turned.narrow(1, heads, kv_heads);
+            let values = all.narrow(1, heads + kv_heads, kv_heads);
+            hidden = hidden + layer.output.forward(attend(index, [queries, keys, values]));
+            let inner = layer.inner.forward(normed(hidden.clone(), &layer.after, epsilon));
+            let gate = silu(inner.clone().narrow(1, 0, shape.inner));
+            hidden = hidden + layer.down.forward(gate * inner.narrow(1, shape.inner, shape.inner));
+        }
+        hidden
+    }
+
+    pub(crate) fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        normed(hidden, &self.norm, self.shape.norm_epsilon).matmul(self.head.clone().transpose())
+    }
+
+    /// Teacher-forced logits of a pack of checked sequences; at most `rows_max` rows are computed at once.
+    pub(crate) fn forced(&self, pack: &[Forced<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
+        let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
+        let lengths: Vec<usize> = pack.iter().map(|sequence| sequence.tokens.len()).collect();
+        let positions = lengths.iter().flat_map(|length| 0..*length);
+        let hidden = self.hidden(&tokens, positions, |_, projected| {
+            attend_each(&lengths, projected, Seen::Before)
+        });
+        let mut start = 0;
+        let mut logits = Vec::with_capacity(pack.len());
+        for sequence in pack {
+            let (mut at, end) = (start + sequence.from - 1, start + sequence.tokens.len() - 1);
+            let mut rows = Vec::with_capacity((end - at) * self.shape.vocabulary);
+            while at < end {
+                let count = rows_max.min(end - at);
+                let part = self.logits(hidden.clone().narrow(0, at, count)).try_into_data().ok()?;
+                rows.extend_from_slice(part.as_slice::<f32>().ok()?);
+                at += count;
+            }
+            logits.push(rows);
+            start += sequence.tokens.len();
+        }
+        Some(logits)
+    }
+}
+
+/// RMSNorm.
+fn normed(rows: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
+    let scale = (rows.clone().square().mean_dim(1) + epsilon).sqrt().recip();
+    rows * scale * weight.clone().unsqueeze()
+}
+
+/// Turns each pair (first half, second half) by its angle; `sines` has its first half negated.
+fn rotated(heads: Tensor<3>, cosines: &Tensor<3>, sines: &Tensor<3>) -> Tensor<3> {
+    let half = heads.dims()[2] / 2;
+    let swapped = Tensor::cat(vec![heads.clone().narrow(2, half, half), heads.clone().narrow(2, 0, half)], 2);
+    heads * cosines.clone() + swapped * sines.clone()
+}
+
+fn read_layer(load: &mut Loading<'_>, prefix: &str, shape: &Shape) -> Result<Layer, FolderError> {
+    let (queries, keys) = shape.projected();
+    let (width, inner) = (shape.width, shape.inner);
+    let names = |of: &[&str]| of.iter().map(|name| format!("{prefix}.{name}")).collect::<Vec<_>>();
+    let qkv = names(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]);
+    let inner_names = names(&["mlp.gate_proj", "mlp.up_proj"]);
+    Ok(Layer {
+        before: load.vector(&[format!("{prefix}.input_layernorm.weight")], &[width])?,
+        qkv: load.linear(&qkv, &[queries, keys, keys], width, shape.qkv_bias)?,
+        output: load.linear(&names(&["self_attn.o_proj"]), &[width], queries, shape.output_bias)?,
+        after: load.vector(&[format!("{prefix}.post_attention_layernorm.weight")], &[width])?,
+        inner: load.linear(&inner_names, &[inner, inner], width, shape.inner_bias)?,
+        down: load.linear(&names(&["mlp.down_proj"]), &[width], inner, shape.inner_bias)?,
+    })
+}

@@ -1,0 +1,69 @@
+//! Text to tokens and back, by the tokenizer that a model was published with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokenizers::{Tokenizer, TruncationParams};
+
+/// Longest text that is looked at.
+pub const TEXT_BYTES_MAX: usize = 4 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    #[error("a text of {bytes} bytes is over the limit of {TEXT_BYTES_MAX}")]
+    TooLong { bytes: usize },
+    #[error("the tokenizer: {0}")]
+    Tokenizer(String),
+    #[error("the tokenizer has {tokenizer} tokens, the embedding {embedding}")]
+    Mismatch { tokenizer: usize, embedding: usize },
+    #[error("{token} is no token of the model")]
+    NoToken { token: u32 },
+}
+
+#[derive(Clone)]
+pub(crate) struct Text(Arc<Tokenizer>);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Text").field(&self.0.get_vocab_size(true)).finish()
+    }
+}
+
+impl Text {
+    /// An embedding may be larger than the vocabulary (rounded up to a multiple), never smaller.
+    pub(crate) fn read(json: &[u8], embedding: usize) -> Result<Self, TextError> {
+        let mut tokenizer =
+            Tokenizer::from_bytes(json).map_err(|error| TextError::Tokenizer(error.to_string()))?;
+        let greatest = tokenizer.get_vocab(true).into_values().max().map_or(0, |token| token as usize + 1);
+        if greatest > embedding {
+            return Err(TextError::Mismatch { tokenizer: greatest, embedding });
+        }
+        // A published file may cut or pad as its training did; a prompt is served whole or refused.
+        tokenizer.with_truncation(None).map_err(|error| TextError::Tokenizer(error.to_string()))?;
+        tokenizer.with_padding(None);
+        Ok(Self(Arc::new(tokenizer)))
+    }
+
+    /// Texts are cut after this many tokens, special ones included.
+    pub(crate) fn cut(self, tokens_max: usize) -> Result<Self, TextError> {
+        let mut tokenizer = Arc::unwrap_or_clone(self.0);
+        let cut = TruncationParams { max_length: tokens_max, ..Default::default() };
+        tokenizer.with_truncation(Some(cut)).map_err(|error| TextError::Tokenizer(error.to_string()))?;
+        Ok(Self(Arc::new(tokenizer)))
+    }
+
+    /// With the special tokens that the tokenizer puts around a text.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(TextError::TooLong { bytes: text.len() });
+        }
+        let encoding =
+            self.0.encode_fast(text, true).map_err(|error| TextError::Tokenizer(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Without special tokens. Bytes that are no UTF-8 become U+FFFD.
+    pub(crate) fn decode(&self, tokens: &[u32]) -> String {
+        self.0.decode(tokens, true).unwrap_or_default()
+    }
+}
