@@ -4,6 +4,8 @@
 //! of ours is one by way of [`TeacherForced`]: one forward pass over prompt and completion, not one per token. An
 //! external backend that returns the log-probabilities of a prompt can be one too, for greedy completions.
 
+mod ours;
+
 use std::fmt;
 
 use weighhouse_models::sampling::{Sampling, log_probs};

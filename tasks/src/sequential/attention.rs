@@ -47,10 +47,10 @@ impl Watch {
         Self { courses: BTreeMap::new(), settled: settled.collect() }
     }
 
-    /// Takes in one check; the miner's course after it.
-    pub fn take(&mut self, budget: &Budget, who: RegistrationId, margins: &[f32]) -> Course {
+    /// Takes in one check ([`Test::count`](super::Test::count)); the miner's course after it.
+    pub fn take(&mut self, budget: &Budget, who: RegistrationId, counts: &[u32]) -> Course {
         let course = self.courses.entry(who).or_default();
-        course.take(&budget.test, margins);
+        course.take(&budget.test, counts);
         *course
     }
 

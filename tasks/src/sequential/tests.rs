@@ -25,7 +25,7 @@ fn margins(shares: &[f64; 3], tokens: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
 fn decide(shares: &[f64; 3], rng: &mut ChaCha8Rng) -> (Verdict, u32) {
     let (budget, mut course) = (budget(), Course::default());
     for checks in 1..10_000 {
-        match course.take(&budget.test, &margins(shares, 32, rng)) {
+        match course.take(&budget.test, &budget.test.count(&margins(shares, 32, rng))) {
             Verdict::Undecided => {}
             verdict => return (verdict, checks),
         }
@@ -53,13 +53,13 @@ fn errors_stay_within_what_is_declared() {
 fn a_conviction_stays_and_a_clearance_is_no_credit() {
     let budget = budget();
     let mut course = Course::default();
-    while course.take(&budget.test, &[0.0; 32]) != Verdict::Cleared {}
+    while course.take(&budget.test, &budget.test.count(&[0.0; 32])) != Verdict::Cleared {}
     assert!(course.was_cleared() && !course.is_suspect());
     let cleared = course.log_odds();
-    let one = course.take(&budget.test, &[0.0; 1]);
+    let one = course.take(&budget.test, &budget.test.count(&[0.0; 1]));
     assert!(one == Verdict::Undecided && course.log_odds() > cleared, "starts anew from 0");
-    assert_eq!(course.take(&budget.test, &[1.0, 1.0, 0.0]), Verdict::Convicted);
-    assert_eq!(course.take(&budget.test, &[0.0; 1_000]), Verdict::Convicted);
+    assert_eq!(course.take(&budget.test, &budget.test.count(&[1.0, 1.0, 0.0])), Verdict::Convicted);
+    assert_eq!(course.take(&budget.test, &budget.test.count(&[0.0; 1_000])), Verdict::Convicted);
     assert!(course.is_convicted());
 }
 
@@ -68,9 +68,9 @@ fn a_margin_that_is_no_number_or_infinite_is_the_worst() {
     let test = budget().test;
     for margin in [f32::INFINITY, f32::NAN] {
         let mut course = Course::default();
-        course.take(&test, &[margin]);
+        course.take(&test, &test.count(&[margin]));
         let mut worst = Course::default();
-        worst.take(&test, &[5.0]);
+        worst.take(&test, &test.count(&[5.0]));
         assert_eq!(course, worst);
     }
 }
@@ -98,11 +98,11 @@ fn newcomers_and_suspects_are_checked_and_the_settled_when_drawn() {
     for key in [2, 3, 4] {
         assert_eq!(share(&watch, key, Attention::Newcomer), 2_000);
     }
-    while !watch.take(&budget, who(4), &[0.0; 32]).was_cleared() {}
+    while !watch.take(&budget, who(4), &budget.test.count(&[0.0; 32])).was_cleared() {}
     assert!(share(&watch, 4, Attention::Settled) > 1_700);
-    watch.take(&budget, who(1), &[0.05]);
+    watch.take(&budget, who(1), &budget.test.count(&[0.05]));
     assert_eq!(share(&watch, 1, Attention::Suspect), 2_000);
-    watch.take(&budget, who(1), &[1.0; 3]);
+    watch.take(&budget, who(1), &budget.test.count(&[1.0; 3]));
     assert_eq!(share(&watch, 1, Attention::Convicted), 2_000);
     assert!(!Attention::Convicted.is_checked() && Attention::Suspect.is_checked());
 }
