@@ -28,6 +28,12 @@ pub(crate) struct Completion {
     text: String,
 }
 
+impl Completion {
+    pub(crate) fn log_probs(&self) -> &[f32] {
+        &self.log_probs
+    }
+}
+
 /// The question as sent; `None` if the challenge is none of this kind.
 pub(crate) fn request(
     generate: &Generate,
@@ -160,7 +166,7 @@ fn doubted(margins: &Margins, completion: &Completion, testimony: &Testimony) ->
         .then(|| Reason::Doubted { token: at as u32, difference: millionths(difference) })
 }
 
-fn contradicts(generate: &Generate, completion: &Completion, testimony: &Testimony) -> Option<Reason> {
+pub(crate) fn contradicts(generate: &Generate, completion: &Completion, testimony: &Testimony) -> Option<Reason> {
     let last = completion.tokens.len() as u32 - 1;
     let contradicts = |token, what: &str| Some(Reason::Contradicts { token, what: what.to_owned() });
     match testimony.first_end {

@@ -9,6 +9,7 @@
 //! weights alone, never on how many others were computed beside it. No answer, whatever its bytes, panics a judge or
 //! earns more than 0 outside the tolerance. Judgements are `f64` arithmetic in one fixed order over recorded bytes.
 
+pub mod calibrate;
 mod challenge;
 mod embed;
 #[cfg(test)]
@@ -30,9 +31,24 @@ pub use file::{Embed, Generate, Kind, Margins, Mode, Scope, TaskFile, TaskFileEr
 pub use prompts::Prompts;
 pub use reference::{Reference, ReferenceError};
 pub use task::{Task, TaskError};
+use weighhouse_types::Digest;
 pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");
 /// The task file for better models than the reference, built in.
 pub const DIGITS_QUALITY: &str = include_str!("../files/digits-quality.toml");
+/// A task of completions, sampled, whose reference and limits are still to be filled in: see [`with_reference`] and
+/// [`calibrate`].
+pub const GENERATE: &str = include_str!("../files/generate.toml");
+/// A task of embeddings whose reference is still to be filled in: see [`with_reference`].
+pub const EMBED: &str = include_str!("../files/embed.toml");
+
+/// A task file that names this reference instead of its own; everything else stays as it is.
+pub fn with_reference(file: &str, reference: Digest) -> String {
+    let line = |line: &str| match line.split_once('=') {
+        Some((key, _)) if key.trim() == "reference" => format!("reference = \"{reference}\"\n"),
+        _ => format!("{line}\n"),
+    };
+    file.lines().map(line).collect()
+}

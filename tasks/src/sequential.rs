@@ -56,7 +56,7 @@ pub struct Course {
 impl Test {
     /// `honest` and `cheat` give each bin's share of tokens, in the order of `edges` and one more for what is above the
     /// last. Shares are above 0; they are scaled to sum to 1.
-    pub(crate) fn new(edges: Vec<f64>, honest: &[f64], cheat: &[f64], false_alarm: f64, miss: f64) -> Self {
+    pub fn new(edges: Vec<f64>, honest: &[f64], cheat: &[f64], false_alarm: f64, miss: f64) -> Self {
         let (all_honest, all_cheat) = (honest.iter().sum::<f64>(), cheat.iter().sum::<f64>());
         let weight = |(honest, cheat): (&f64, &f64)| libm::log((cheat / all_cheat) / (honest / all_honest));
         Self {

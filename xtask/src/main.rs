@@ -4,6 +4,7 @@
 
 mod bench;
 mod generate;
+mod judge;
 mod lab;
 mod suite;
 
@@ -38,6 +39,8 @@ enum Bench {
     Simulator,
     /// A million recorded judgements replayed, against 2 s
     Replay,
+    /// A completion judged by one forward pass, against generating it; and a tempo of 256 miners under the sequential test
+    Judge,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,
 }
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Yuma) => bench::yuma(),
         Task::Bench(Bench::Simulator) => lab::simulator(),
         Task::Bench(Bench::Replay) => lab::replay(),
+        Task::Bench(Bench::Judge) => judge::run(),
         Task::Bench(Bench::Btauth) => bench::btauth(),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
