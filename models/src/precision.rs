@@ -48,7 +48,19 @@ pub fn rounded(file: &[u8], precision: Precision) -> Result<Vec<u8>, FormatError
     Ok(safetensors::write(&tensors, &BTreeMap::new()))
 }
 
-fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
+impl Precision {
+    /// As it is called elsewhere: `f16`, `bf16`, `int8` or `int4`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Half => "f16",
+            Self::Bfloat16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+}
+
+pub(crate) fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
     let steps = match precision {
         Precision::Half => return values.iter_mut().for_each(|value| *value = half(*value)),
         Precision::Bfloat16 => return values.iter_mut().for_each(|value| *value = f32::from_bits(u32::from(bfloat16(*value)) << 16)),

@@ -12,6 +12,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::time::{ClockId, clock_gettime};
 use weighhouse_models::LoadLimits;
 use weighhouse_models::language::LanguageModel;
+use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
 use weighhouse_tasks::calibrate::complete;
 use weighhouse_tasks::witness::{Claim, TeacherForced, Witness};
@@ -19,7 +20,7 @@ use weighhouse_tasks::{GENERATE, TaskFile, with_reference};
 use weighhouse_types::Digest;
 use weighhouse_types::text::TextAnswer;
 
-use crate::result;
+use crate::{result, say};
 
 /// One check may cost this share of generating the completion.
 const GOAL: f64 = 0.1;
@@ -47,14 +48,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn bench() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    folder::write(dir.path(), None)?;
+    folder::write(dir.path())?;
     let model = LanguageModel::load(dir.path(), &LoadLimits::STANDARD).context("the bench's own model")?;
     let goal = costs(&model, 16, 112, 1)?;
     let even = costs(&model, 64, 64, 1)?;
     let batched = costs(&model, 16, 112, SEQUENCES)?;
-    let rounded = tempfile::tempdir()?;
-    folder::write(rounded.path(), Some(weighhouse_models::precision::Precision::Int4))?;
-    let int4 = LanguageModel::load(rounded.path(), &LoadLimits::STANDARD).context("its rounded copy")?;
+    for (name, costs) in [("112 after 16", &goal), ("64 after 64", &even), ("112 after 16, batch 16", &batched)] {
+        say(&format!("{name}: generate {:.4} s, judge {:.4} s, ratio {:.3}", costs.generate, costs.judge, costs.ratio));
+    }
+    let int4 = LanguageModel::load_rounded(dir.path(), &LoadLimits::STANDARD, Precision::Int4);
+    let int4 = int4.context("the same, rounded")?;
     let tempo = tempo::run(&model, &int4, &goal, &batched)?;
     result(&serde_json::json!({
         "name": "judge", "ours": goal.judge, "limit": goal.generate, "ratio": goal.ratio, "goal": "at most 0.1",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::TaskFile;
 use weighhouse_models::LoadLimits;
-use weighhouse_models::precision::{Precision, rounded};
+use weighhouse_models::precision::Precision;
 
 /// A small Llama with random weights.
 fn folder() -> PathBuf {
@@ -13,18 +13,6 @@ fn folder() -> PathBuf {
 
 fn load(folder: &Path) -> LanguageModel {
     LanguageModel::load(folder, &LoadLimits::STANDARD).expect("a model")
-}
-
-/// The same model, its weights rounded.
-fn in_precision(precision: Precision) -> LanguageModel {
-    let to = tempfile::tempdir().expect("a folder");
-    for name in ["config.json", "tokenizer.json"] {
-        std::fs::copy(folder().join(name), to.path().join(name)).expect("copied");
-    }
-    let weights = std::fs::read(folder().join("model.safetensors")).expect("weights");
-    let file = std::fs::File::create(to.path().join("model.safetensors")).expect("a file");
-    std::io::Write::write_all(&mut { file }, &rounded(&weights, precision).expect("rounded")).expect("written");
-    load(to.path())
 }
 
 fn file(reference: &LanguageModel, sampler: &str, temperature: f32) -> String {
@@ -44,7 +32,7 @@ fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, Calibr
     let task = Task::with_witness(text.as_bytes(), witness).expect("a task");
     let named = |name: &str, precision, is_honest| Served {
         name: name.to_owned(),
-        model: in_precision(precision),
+        model: LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, precision).expect("a model"),
         is_honest,
     };
     let served = [named("half", Precision::Half, true), named("int4", Precision::Int4, false)];

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use weighhouse_models::precision::{Precision, rounded};
 use weighhouse_models::safetensors::{NewTensor, write as safetensors};
 
 const VOCABULARY: usize = 8_192;
@@ -21,7 +20,7 @@ pub(super) fn text(words: usize, rng: &mut ChaCha8Rng) -> String {
 }
 
 /// Writes the folder; the same bytes every time.
-pub(super) fn write(dir: &Path, precision: Option<Precision>) -> anyhow::Result<()> {
+pub(super) fn write(dir: &Path) -> anyhow::Result<()> {
     let config = serde_json::json!({
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "vocab_size": VOCABULARY,
         "hidden_size": WIDTH, "intermediate_size": INNER, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
@@ -37,12 +36,7 @@ pub(super) fn write(dir: &Path, precision: Option<Precision>) -> anyhow::Result<
         "model": { "type": "WordLevel", "vocab": words, "unk_token": "w0" },
     });
     std::fs::write(dir.join("tokenizer.json"), tokenizer.to_string())?;
-    let weights = weights();
-    let weights = match precision {
-        Some(precision) => rounded(&weights, precision)?,
-        None => weights,
-    };
-    Ok(std::fs::write(dir.join("model.safetensors"), weights)?)
+    Ok(std::fs::write(dir.join("model.safetensors"), weights())?)
 }
 
 fn weights() -> Vec<u8> {

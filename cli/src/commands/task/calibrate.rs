@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use weighhouse_models::LoadLimits;
 use weighhouse_models::language::LanguageModel;
-use weighhouse_models::precision::{Precision, rounded};
+use weighhouse_models::precision::Precision;
 use weighhouse_tasks::calibrate::{Calibrated, Calibration, Progress, Served, rewrite};
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_tasks::{Task as Loaded, with_reference};
@@ -15,10 +15,6 @@ use super::{cpu_time, store};
 use crate::commands::validator::{builtin_task, language_model, task_text};
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
-
-/// What a model's folder consists of.
-const FOLDER: [&str; 2] = ["config.json", "tokenizer.json"];
-const WEIGHTS: &str = "model.safetensors";
 
 /// Measure how far honest completions are from the reference, set a task's limits beyond them, and tell what they catch.
 #[derive(Args, Debug)]
@@ -123,25 +119,14 @@ fn served(args: &Calibrate) -> Result<Vec<Served>, Failure> {
         ("int4", Precision::Int4, false),
     ];
     for (name, precision, is_honest) in precisions {
-        let model = in_precision(Path::new(&args.reference), precision)?;
+        let model = LanguageModel::load_rounded(Path::new(&args.reference), &LoadLimits::STANDARD, precision);
+        let model = model.exit(Exit::Missing, &args.reference)?;
         served.push(Served { name: name.to_owned(), model, is_honest });
     }
     if let Some(weak) = &args.weak {
         served.push(Served { name: "weak".to_owned(), model: language_model(weak)?, is_honest: false });
     }
     Ok(served)
-}
-
-/// The folder's model with its weights rounded.
-pub(crate) fn in_precision(folder: &Path, precision: Precision) -> Result<LanguageModel, Failure> {
-    let to = tempfile::tempdir()?;
-    for name in FOLDER {
-        std::fs::copy(folder.join(name), to.path().join(name)).exit(Exit::Missing, folder.join(name).display())?;
-    }
-    let path = folder.join(WEIGHTS);
-    let weights = std::fs::read(&path).exit(Exit::Missing, path.display())?;
-    store(&to.path().join(WEIGHTS), &rounded(&weights, precision).exit(Exit::Data, path.display())?)?;
-    LanguageModel::load(to.path(), &LoadLimits::STANDARD).exit(Exit::Data, path.display())
 }
 
 fn table(calibrated: &Calibrated) -> Table {
