@@ -33,6 +33,7 @@ pub use train::{
 
 pub use crate::text::{TEXT_BYTES_MAX, TextError};
 
+use crate::precision::Precision;
 use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::precision::Precision;
 use network::Network;
@@ -98,6 +99,14 @@ impl LanguageModel {
     /// A file missing, cut or over its limit; another family; a tensor too many, too few or of another shape.
     pub fn load(folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
         Self::build(Folder::open(folder, limits)?)
+    }
+
+    /// As [`LanguageModel::load`], with the weights rounded: what a cheaper deployment of the model computes.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
+    pub fn load_rounded(folder: &Path, limits: &LoadLimits, precision: Precision) -> Result<Self, LanguageError> {
+        Self::build(Folder::open(folder, limits)?.rounded(precision))
     }
 
     pub(crate) fn build(mut folder: Folder) -> Result<Self, LanguageError> {

@@ -48,6 +48,18 @@ pub fn rounded(file: &[u8], precision: Precision) -> Result<Vec<u8>, FormatError
     Ok(safetensors::write(&tensors, &BTreeMap::new()))
 }
 
+impl Precision {
+    /// As it is called elsewhere: `f16`, `bf16`, `int8` or `int4`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Half => "f16",
+            Self::Bfloat16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+}
+
 pub(crate) fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
     let steps = match precision {
         Precision::Half => return values.iter_mut().for_each(|value| *value = half(*value)),
