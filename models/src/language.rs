@@ -4,7 +4,6 @@
 //! and SwiGLU (N. Shazeer, 2020), with the names and shapes that Hugging Face publishes; Qwen2's biases.
 
 mod attend;
-mod builtin;
 mod cache;
 mod config;
 mod decoder;
@@ -20,7 +19,6 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use weighhouse_types::Digest;
 
-pub use builtin::{BuiltinLanguage, UnknownLanguage};
 pub(crate) use attend::{Seen, attend_each};
 pub(crate) use config::within;
 pub use config::{ConfigError, Shape};

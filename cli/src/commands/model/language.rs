@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{
-    BuiltinLanguage, Decoder, DecoderLimits, Generation, LanguageModel, LanguageProgress, LanguageRecipe, Size, tokenizer,
+    Decoder, DecoderLimits, Generation, LanguageModel, LanguageProgress, LanguageRecipe, Size, tokenizer,
     train_language,
 };
 use weighhouse_models::sampling::Sampling;
@@ -41,7 +41,7 @@ pub(crate) struct TrainLanguage {
 
 #[derive(Args, Debug)]
 pub(crate) struct Generate {
-    /// A folder with config.json, tokenizer.json and safetensors, or builtin:reference, builtin:weak
+    /// A folder with config.json, tokenizer.json and safetensors
     model: String,
     /// The text to go on with
     #[arg(long)]
@@ -111,10 +111,6 @@ pub(crate) fn train(args: &TrainLanguage) -> Result<(), Failure> {
 }
 
 fn load(name: &str) -> Result<LanguageModel, Failure> {
-    if let Some(name) = name.strip_prefix("builtin:") {
-        let which: BuiltinLanguage = name.parse().exit(Exit::Config, "builtin")?;
-        return LanguageModel::builtin(which).exit(Exit::Internal, name);
-    }
     LanguageModel::load(std::path::Path::new(name), &LoadLimits::STANDARD).exit(Exit::Data, name)
 }
 
