@@ -59,6 +59,15 @@ impl Table {
     }
 
     pub(crate) fn print(&self) -> io::Result<()> {
+        self.lines().into_iter().try_for_each(line)
+    }
+
+    /// As [`Table::print`] writes it, for talk.
+    pub(crate) fn to_text(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    fn lines(&self) -> Vec<String> {
         let widths: Vec<usize> = (0..self.headings.len())
             .map(|column| {
                 let cells =
@@ -75,8 +84,9 @@ impl Table {
             }
             text.trim_end().to_owned()
         };
-        line(format(&mut self.headings.iter().copied()))?;
-        self.rows.iter().try_for_each(|row| line(format(&mut row.iter().map(String::as_str))))
+        let headings = format(&mut self.headings.iter().copied());
+        let rows = self.rows.iter().map(|row| format(&mut row.iter().map(String::as_str)));
+        [headings].into_iter().chain(rows).collect()
     }
 }
 

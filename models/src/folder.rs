@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sha2::Digest as _;
 use weighhouse_types::{Digest, Hasher};
 
+use crate::precision::{Precision, round};
 use crate::safetensors::{Shard, ShardError, ShardLimits};
 
 const CONFIG: &str = "config.json";
@@ -71,6 +72,8 @@ pub(crate) struct Folder {
     pub(crate) digest: Digest,
     shards: Vec<(PathBuf, Shard)>,
     tensors: BTreeMap<String, (usize, Vec<usize>)>,
+    /// What tensors are rounded to as they are taken.
+    precision: Option<Precision>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,7 +146,7 @@ impl Folder {
         if numbers > limits.numbers_max {
             return Err(FolderError::TooManyNumbers { numbers, limit: limits.numbers_max });
         }
-        Ok(Self { config, tokenizer, digest, shards, tensors })
+        Ok(Self { config, tokenizer, digest, shards, tensors, precision: None })
     }
 
     /// The index and the shards must name the same tensors in the same files.
@@ -180,10 +183,17 @@ impl Folder {
     /// Appends a tensor's numbers.
     pub(crate) fn take(&mut self, name: &str, values: &mut Vec<f32>) -> Result<(), FolderError> {
         let missing = || FolderError::MissingTensor { name: name.to_owned() };
-        let (index, _) = self.tensors.remove(name).ok_or_else(missing)?;
+        let (index, shape) = self.tensors.remove(name).ok_or_else(missing)?;
         let (path, shard) = &mut self.shards[index];
         match shard.read(name, values) {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                if let Some(precision) = self.precision {
+                    let numbers = shape.iter().product::<usize>().min(values.len());
+                    let at = values.len() - numbers;
+                    round(&mut values[at..], &shape, precision);
+                }
+                Ok(())
+            }
             Ok(false) => Err(missing()),
             Err(error) => Err(FolderError::Shard { path: path.clone(), error }),
         }
@@ -192,6 +202,16 @@ impl Folder {
     /// Tensors that some exporters write and no model needs.
     pub(crate) fn drop_where(&mut self, known: impl Fn(&str) -> bool) {
         self.tensors.retain(|name, _| !known(name));
+    }
+
+    /// The same model with rounded weights: another identity.
+    pub(crate) fn rounded(mut self, precision: Precision) -> Self {
+        self.digest = Hasher::new("weighhouse/model/rounded/v1")
+            .part(self.digest.as_bytes())
+            .part(precision.name().as_bytes())
+            .finish();
+        self.precision = Some(precision);
+        self
     }
 
     pub(crate) fn finish(self) -> Result<(), FolderError> {

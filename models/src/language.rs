@@ -31,7 +31,9 @@ pub use train::{
 
 pub use crate::text::{TEXT_BYTES_MAX, TextError};
 
+use crate::precision::Precision;
 use crate::folder::{Folder, FolderError, LoadLimits};
+use crate::precision::Precision;
 use network::Network;
 use crate::text::Text;
 
@@ -97,6 +99,14 @@ impl LanguageModel {
         Self::build(Folder::open(folder, limits)?)
     }
 
+    /// As [`LanguageModel::load`], with the weights rounded: what a cheaper deployment of the model computes.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
+    pub fn load_rounded(folder: &Path, limits: &LoadLimits, precision: Precision) -> Result<Self, LanguageError> {
+        Self::build(Folder::open(folder, limits)?.rounded(precision))
+    }
+
     pub(crate) fn build(mut folder: Folder) -> Result<Self, LanguageError> {
         let shape = Shape::parse(&folder.config)?;
         let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
@@ -109,6 +119,16 @@ impl LanguageModel {
     /// Covers `config.json`, `tokenizer.json` and the weights' files: the model's identity.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The same model with its weights rounded to what a cheaper deployment would hold, for measuring and for the
+    /// personas that serve it. Its digest stays that of the weights it claims to serve.
+    ///
+    /// # Errors
+    /// [`ForwardError::Backend`] if the device does not hand the weights back.
+    pub fn at(&self, precision: Precision) -> Result<Self, ForwardError> {
+        let network = self.network.at(precision).ok_or(ForwardError::Backend)?;
+        Ok(Self { network, ..self.clone() })
     }
 
     pub fn shape(&self) -> &Shape {

@@ -20,6 +20,8 @@ const HALF_STEPS: f32 = 16_777_216.0;
 pub enum Precision {
     /// IEEE 754 binary16, ties to even; every tensor.
     Half,
+    /// The upper half of `f32`, ties to even; every tensor.
+    Bfloat16,
     /// Integers in [-127, 127] times a scale per row; matrices only.
     Int8,
     /// Integers in [-7, 7] times a scale per row; matrices only.
@@ -46,9 +48,25 @@ pub fn rounded(file: &[u8], precision: Precision) -> Result<Vec<u8>, FormatError
     Ok(safetensors::write(&tensors, &BTreeMap::new()))
 }
 
-fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
+impl Precision {
+    /// As it is called elsewhere: `f16`, `bf16`, `int8` or `int4`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Half => "f16",
+            Self::Bfloat16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+}
+
+pub(crate) fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
     let steps = match precision {
         Precision::Half => return values.iter_mut().for_each(|value| *value = half(*value)),
+        Precision::Bfloat16 => {
+            let near = |value: f32| f32::from_bits(u32::from(bfloat16(value)) << 16);
+            return values.iter_mut().for_each(|value| *value = near(*value));
+        }
         Precision::Int8 => 127.0,
         Precision::Int4 => 7.0,
     };

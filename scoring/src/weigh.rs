@@ -197,6 +197,7 @@ pub(crate) fn pick<'a>(
             Record::Likeness(round) => likeness.push(round),
             Record::Blob { .. }
             | Record::Asked(_)
+            | Record::Evidence(_)
             | Record::Intent(_)
             | Record::IntentUpdate(_)
             | Record::Abstained { .. } => {}

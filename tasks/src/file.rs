@@ -1,10 +1,17 @@
 //! The task file: what a subnet's validators agree on, read once into a type that can't be wrong.
 
+mod text;
+
 use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use weighhouse_models::perturb::Perturbation;
 use weighhouse_types::{Digest, config};
+
+use crate::sequential::BudgetError;
+use crate::sequential::RawBudget;
+pub use text::{Embed, Generate, Margins};
+use text::{RawEmbed, RawGenerate, RawMargins};
 
 /// The version of the file that is read.
 const FILE_VERSION: u32 = 1;
@@ -25,13 +32,37 @@ const NOISE_SIGMA_MAX: f64 = 1.0;
 pub enum Kind {
     /// Which digit does each scan show?
     Classify,
+    /// How does the agreed language model continue this text?
+    Generate,
+    /// Where does the agreed encoder place these texts?
+    Embed,
+}
+
+impl Kind {
+    /// As in a task file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classify => "classify",
+            Self::Generate => "generate",
+            Self::Embed => "embed",
+        }
+    }
+}
+
+/// What only one kind of task needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    Classify { perturbation: Perturbation },
+    Generate(Box<Generate>),
+    Embed(Embed),
 }
 
 /// What is paid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
-    /// Fidelity to the reference, pass or fail. `tolerance` is the largest total variation distance, in (0, 1),
-    /// between an item's probabilities and the reference's.
+    /// Fidelity to the reference, pass or fail, within `tolerance` in (0, 1): of classification the largest total variation
+    /// distance between an item's probabilities and the reference's, of generation the largest mean of clipped margins,
+    /// of embedding the largest distance of a cosine from 1.
     Conformance { tolerance: f64 },
     /// Skill against the truth; the reference is the floor, less `floor_margin` in units of skill, in [0, 1).
     Quality { floor_margin: f64 },
@@ -75,11 +106,11 @@ pub struct TaskFile {
     pub scope: Scope,
     /// The name under which miners serve the model.
     pub model: String,
-    /// Scans in one challenge.
+    /// Scans, completions or texts in one challenge.
     pub items: u32,
-    /// SHA-256 of the reference weights' file.
+    /// SHA-256 of the reference weights' file, or the digest of the reference model.
     pub reference: Digest,
-    pub perturbation: Perturbation,
+    pub work: Work,
 }
 
 /// Why a task file is refused.
@@ -101,6 +132,16 @@ pub enum TaskFileError {
     SectionMissing { mode: &'static str },
     #[error("mode = \"{mode}\" does not read section [{section}]")]
     SectionUnread { mode: &'static str, section: &'static str },
+    #[error("kind = \"{kind}\" needs a section [{section}]")]
+    KindMissing { kind: &'static str, section: &'static str },
+    #[error("kind = \"{kind}\" does not read section [{section}]")]
+    KindUnread { kind: &'static str, section: &'static str },
+    #[error("kind = \"{kind}\" pays conformance only: quality has no truth to be measured against")]
+    NoQuality { kind: &'static str },
+    #[error("{key} {what}")]
+    Value { key: &'static str, what: String },
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,7 +160,11 @@ struct Raw {
     model: String,
     items: u32,
     reference: Digest,
-    perturbation: RawPerturbation,
+    perturbation: Option<RawPerturbation>,
+    generate: Option<RawGenerate>,
+    embed: Option<RawEmbed>,
+    margins: Option<RawMargins>,
+    budget: Option<RawBudget>,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
 }
@@ -175,16 +220,60 @@ impl TaskFile {
         if !(1..=MODEL_NAME_BYTES_MAX).contains(&raw.model.len()) || !raw.model.bytes().all(named) {
             return Err(TaskFileError::ModelName { name: raw.model });
         }
+        let mode = mode(raw.mode, raw.conformance.as_ref(), raw.quality.as_ref())?;
+        if raw.kind != Kind::Classify && matches!(mode, Mode::Quality { .. }) {
+            return Err(TaskFileError::NoQuality { kind: raw.kind.name() });
+        }
+        raw.refuse_unread()?;
         Ok(Self {
             kind: raw.kind,
-            mode: mode(raw.mode, raw.conformance.as_ref(), raw.quality.as_ref())?,
+            mode,
             scope: raw.scope,
             model: raw.model,
             items: raw.items,
             reference: raw.reference,
-            perturbation: perturbation(&raw.perturbation)?,
+            work: match raw.kind {
+                Kind::Classify => Work::Classify {
+                    perturbation: perturbation(&needed(raw.perturbation, raw.kind, "perturbation")?)?,
+                },
+                Kind::Generate => {
+                    let margins = needed(raw.margins, raw.kind, "margins")?;
+                    let generate = needed(raw.generate, raw.kind, "generate")?;
+                    Work::Generate(Box::new(generate.check(raw.items, &margins, raw.budget)?))
+                }
+                Kind::Embed => Work::Embed(needed(raw.embed, raw.kind, "embed")?.check()?),
+            },
         })
     }
+
+    /// What a task of completions says of them.
+    pub fn generate(&self) -> Option<&Generate> {
+        match &self.work {
+            Work::Generate(generate) => Some(generate),
+            _ => None,
+        }
+    }
+}
+
+impl Raw {
+    /// A section that the kind doesn't read is a mistake, not decoration.
+    fn refuse_unread(&self) -> Result<(), TaskFileError> {
+        let sections = [
+            ("perturbation", self.perturbation.is_some(), Kind::Classify),
+            ("generate", self.generate.is_some(), Kind::Generate),
+            ("margins", self.margins.is_some(), Kind::Generate),
+            ("budget", self.budget.is_some(), Kind::Generate),
+            ("embed", self.embed.is_some(), Kind::Embed),
+        ];
+        match sections.iter().find(|(_, given, reader)| *given && *reader != self.kind) {
+            Some((section, ..)) => Err(TaskFileError::KindUnread { kind: self.kind.name(), section }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn needed<T>(section: Option<T>, kind: Kind, name: &'static str) -> Result<T, TaskFileError> {
+    section.ok_or(TaskFileError::KindMissing { kind: kind.name(), section: name })
 }
 
 fn mode(

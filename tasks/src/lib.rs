@@ -1,29 +1,54 @@
 //! Task kinds: how a challenge is made from a seed, how it is answered, and how answers are judged.
 //!
 //! A task lies on two axes, both named in its file: what is paid ([`Mode`]) and who is asked what ([`Scope`]). The
-//! first kind is `classify`: seeded perturbations of held-out scans of handwritten digits. Nothing here knows of
-//! chains, sockets or clocks.
+//! kinds are `classify` (seeded perturbations of held-out scans of handwritten digits), `generate` (completions by an
+//! agreed language model, checked token by token) and `embed` (texts placed by an agreed encoder). Nothing here knows
+//! of chains, sockets or clocks.
 //!
 //! **Invariants.** A challenge is bit-equal on every machine. A reference depends on its challenge and the reference
 //! weights alone, never on how many others were computed beside it. No answer, whatever its bytes, panics a judge or
 //! earns more than 0 outside the tolerance. Judgements are `f64` arithmetic in one fixed order over recorded bytes.
 
+pub mod calibrate;
 mod challenge;
+mod embed;
+#[cfg(test)]
+mod fake;
 mod file;
+mod generate;
 mod judge;
 pub mod likeness;
 pub mod measure;
+mod prompts;
 mod reference;
+pub mod sequential;
 mod task;
 mod wire;
+pub mod witness;
 
 pub use challenge::Challenge;
-pub use file::{Kind, Mode, Scope, TaskFile, TaskFileError};
+pub use file::{Embed, Generate, Kind, Margins, Mode, Scope, TaskFile, TaskFileError, Work};
+pub use prompts::Prompts;
 pub use reference::{Reference, ReferenceError};
 pub use task::{Task, TaskError};
+use weighhouse_types::Digest;
 pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");
 /// The task file for better models than the reference, built in.
 pub const DIGITS_QUALITY: &str = include_str!("../files/digits-quality.toml");
+/// A task of completions, sampled, whose reference and limits are still to be filled in: see [`with_reference`] and
+/// [`calibrate`].
+pub const GENERATE: &str = include_str!("../files/generate.toml");
+/// A task of embeddings whose reference is still to be filled in: see [`with_reference`].
+pub const EMBED: &str = include_str!("../files/embed.toml");
+
+/// A task file that names this reference instead of its own; everything else stays as it is.
+pub fn with_reference(file: &str, reference: Digest) -> String {
+    let line = |line: &str| match line.split_once('=') {
+        Some((key, _)) if key.trim() == "reference" => format!("reference = \"{reference}\"\n"),
+        _ => format!("{line}\n"),
+    };
+    file.lines().map(line).collect()
+}

@@ -18,7 +18,7 @@ use weighhouse_models::ModelError;
 use weighhouse_models::safetensors::FormatError;
 use weighhouse_types::{Failure, InferAnswer, InferRequest, Mark};
 
-use crate::{Challenge, Reference, RequestError, Scope, Task, TaskError};
+use crate::{Challenge, Kind, Reference, RequestError, Scope, Task, TaskError};
 use personas::Answerer;
 pub use personas::Persona;
 
@@ -117,6 +117,8 @@ pub enum MeasureError {
     Answer { persona: &'static str, source: RequestError },
     #[error(transparent)]
     Task(#[from] TaskError),
+    #[error("the task is of kind \"{kind}\", and only \"classify\" is measured; see `weighhouse task calibrate`")]
+    Kind { kind: &'static str },
 }
 
 /// The challenges of one block, as one miner gets them.
@@ -151,6 +153,9 @@ impl Measurement<'_> {
     ) -> Result<Profile, MeasureError> {
         if !CHALLENGES.contains(&self.challenges) {
             return Err(MeasureError::Challenges { challenges: self.challenges });
+        }
+        if self.task.file().kind != Kind::Classify {
+            return Err(MeasureError::Kind { kind: self.task.file().kind.name() });
         }
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
         let earlier = self.pose(BLOCK, &mut rng, cpu)?.0;

@@ -1,45 +1,36 @@
-//! What the reference model says to a challenge, and how that is written into a journal.
+//! What the reference model says to a challenge or of an answer, and how that is written into a journal.
 
-use parity_scale_codec::{Decode, DecodeAll, Encode};
+mod recorded;
+
 use weighhouse_models::digits::{CLASSES, PIXELS};
 use weighhouse_models::{Classifier, ModelError};
 use weighhouse_types::Digest;
 
 use crate::challenge::Challenge;
-use crate::file::ITEMS;
-use crate::wire::check_row;
+use crate::witness::Testimony;
+pub use recorded::ReferenceError;
 
 /// Rows of every forward pass over references. Shorter batches are filled up with blank scans, so that a reference's
 /// bits don't depend on how many challenges a round had.
 const BATCH_ROWS: usize = 256;
-const VERSION: u16 = 1;
-const BYTES_MAX: usize = 64 + *ITEMS.end() as usize * CLASSES * 4;
 
-/// The reference model's probabilities for one challenge.
+/// The reference model's word on one challenge, or on one miner's answer to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     challenge: Digest,
-    rows: Vec<[f32; CLASSES]>,
+    word: Word,
 }
 
-/// Why bytes are no recorded reference.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReferenceError {
-    #[error("a recorded reference of {bytes} bytes is over the limit of {BYTES_MAX}")]
-    TooLong { bytes: usize },
-    #[error("not a recorded reference: {what}")]
-    Undecodable { what: String },
-    #[error("a recorded reference of version {version}, this program reads {VERSION}")]
-    Version { version: u16 },
-    #[error("row {row} of a recorded reference is no distribution: {what}")]
-    Row { row: usize, what: String },
-}
-
-#[derive(Encode, Decode)]
-struct Recorded {
-    version: u16,
-    challenge: Digest,
-    rows: Vec<[f32; CLASSES]>,
+#[derive(Clone, Debug, PartialEq)]
+enum Word {
+    /// A row of ten probabilities per scan.
+    Rows(Vec<[f32; CLASSES]>),
+    /// A row per text.
+    Vectors(Vec<Vec<f32>>),
+    /// The reference is asked once the answer is there.
+    Awaited,
+    /// What it said then.
+    Testimony(Testimony),
 }
 
 impl Reference {
@@ -54,9 +45,21 @@ impl Reference {
         let mut rows = rows.into_iter();
         let own = |challenge: &Challenge| Self {
             challenge: challenge.digest(),
-            rows: rows.by_ref().take(challenge.items()).collect(),
+            word: Word::Rows(rows.by_ref().take(challenge.items()).collect()),
         };
         Ok(challenges.iter().map(own).collect())
+    }
+
+    pub(crate) fn awaited(challenge: Digest) -> Self {
+        Self { challenge, word: Word::Awaited }
+    }
+
+    pub(crate) fn testimony_on(challenge: Digest, testimony: Testimony) -> Self {
+        Self { challenge, word: Word::Testimony(testimony) }
+    }
+
+    pub(crate) fn vectors_of(challenge: Digest, vectors: Vec<Vec<f32>>) -> Self {
+        Self { challenge, word: Word::Vectors(vectors) }
     }
 
     /// The digest of the challenge this belongs to.
@@ -64,32 +67,27 @@ impl Reference {
         self.challenge
     }
 
-    /// One row of ten probabilities per item.
+    /// One row of ten probabilities per scan; none if the challenge isn't one of scans.
     pub fn rows(&self) -> &[[f32; CLASSES]] {
-        &self.rows
+        match &self.word {
+            Word::Rows(rows) => rows,
+            _ => &[],
+        }
     }
 
-    /// SCALE: version, challenge digest, rows. Goes into the journal as a blob.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        Recorded { version: VERSION, challenge: self.challenge, rows: self.rows.clone() }.encode()
+    /// One row per text; none if the challenge isn't one of texts.
+    pub fn vectors(&self) -> &[Vec<f32>] {
+        match &self.word {
+            Word::Vectors(vectors) => vectors,
+            _ => &[],
+        }
     }
 
-    /// # Errors
-    /// [`ReferenceError`] for anything that [`Reference::to_bytes`] of a sound reference does not give.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReferenceError> {
-        if bytes.len() > BYTES_MAX {
-            return Err(ReferenceError::TooLong { bytes: bytes.len() });
+    /// What the reference says of a completion, if it was asked.
+    pub fn testimony(&self) -> Option<&Testimony> {
+        match &self.word {
+            Word::Testimony(testimony) => Some(testimony),
+            _ => None,
         }
-        let undecodable =
-            |error: parity_scale_codec::Error| ReferenceError::Undecodable { what: error.to_string() };
-        let version = u16::decode(&mut &bytes[..]).map_err(undecodable)?;
-        if version != VERSION {
-            return Err(ReferenceError::Version { version });
-        }
-        let recorded = Recorded::decode_all(&mut &bytes[..]).map_err(undecodable)?;
-        for (row, values) in recorded.rows.iter().enumerate() {
-            check_row(values).map_err(|what| ReferenceError::Row { row, what })?;
-        }
-        Ok(Self { challenge: recorded.challenge, rows: recorded.rows })
     }
 }

@@ -56,7 +56,7 @@ pub struct Course {
 impl Test {
     /// `honest` and `cheat` give each bin's share of tokens, in the order of `edges` and one more for what is above the
     /// last. Shares are above 0; they are scaled to sum to 1.
-    pub(crate) fn new(edges: Vec<f64>, honest: &[f64], cheat: &[f64], false_alarm: f64, miss: f64) -> Self {
+    pub fn new(edges: Vec<f64>, honest: &[f64], cheat: &[f64], false_alarm: f64, miss: f64) -> Self {
         let (all_honest, all_cheat) = (honest.iter().sum::<f64>(), cheat.iter().sum::<f64>());
         let weight = |(honest, cheat): (&f64, &f64)| libm::log((cheat / all_cheat) / (honest / all_honest));
         Self {
@@ -72,15 +72,24 @@ impl Test {
         edges.iter().position(|edge| margin <= *edge).unwrap_or(edges.len())
     }
 
-    fn step(&self, margins: &[f32]) -> f64 {
-        let weight = |margin: &f32| self.weights[Self::bin(&self.edges, f64::from(*margin))];
-        margins.iter().map(weight).sum::<f64>().clamp(-STEP_MAX, STEP_MAX)
+    /// How many margins fall into each bin.
+    pub fn count(&self, margins: &[f32]) -> Vec<u32> {
+        let mut counts = vec![0; self.weights.len()];
+        for margin in margins {
+            counts[Self::bin(&self.edges, f64::from(*margin))] += 1;
+        }
+        counts
+    }
+
+    fn step(&self, counts: &[u32]) -> f64 {
+        let step: f64 = self.weights.iter().zip(counts).map(|(weight, count)| weight * f64::from(*count)).sum();
+        step.clamp(-STEP_MAX, STEP_MAX)
     }
 }
 
 impl Course {
-    /// Takes in one check.
-    pub fn take(&mut self, test: &Test, margins: &[f32]) -> Verdict {
+    /// Takes in one check: [`Test::count`] of its margins.
+    pub fn take(&mut self, test: &Test, counts: &[u32]) -> Verdict {
         if self.convicted {
             return Verdict::Convicted;
         }
@@ -88,9 +97,9 @@ impl Course {
         if self.log_odds <= test.clear {
             (self.log_odds, self.checks, self.tokens) = (0.0, 0, 0);
         }
-        self.log_odds += test.step(margins);
+        self.log_odds += test.step(counts);
         self.checks = self.checks.saturating_add(1);
-        self.tokens = self.tokens.saturating_add(margins.len() as u32);
+        self.tokens = counts.iter().fold(self.tokens, |tokens, count| tokens.saturating_add(*count));
         self.convicted = self.log_odds >= test.convict;
         self.cleared |= self.log_odds <= test.clear;
         self.verdict(test)

@@ -157,7 +157,7 @@ pub struct Exchange {
 }
 
 /// The reference's word on one miner's answer; written in one commit with the verdict that rests on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Evidence {
     pub epoch: Epoch,
     pub round: u32,
@@ -165,6 +165,8 @@ pub struct Evidence {
     pub who: RegistrationId,
     /// The blob that holds it.
     pub blob: Digest,
+    /// How many of the answer's tokens fell into each bin of the sequential test; empty where the task has none.
+    pub bins: Vec<u32>,
 }
 
 /// Why there is no answer to judge.

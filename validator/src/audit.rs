@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use weighhouse_journal::{Segment, SegmentError};
 use weighhouse_scoring::Decision;
-use weighhouse_tasks::{Challenge, Reference, Task};
+use weighhouse_tasks::sequential::Watch;
+use weighhouse_tasks::{Challenge, Kind, Reference, Task};
 use weighhouse_types::{
-    Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Hotkey, IntentState, Judged, Likeness, Record,
-    WeightVector,
+    Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Evidence as Said, Hotkey, IntentState, Judged,
+    Likeness, Record, RegistrationId, WeightVector,
 };
 use weighhouse_wallet::{answer, vrf};
 
+use crate::check;
 use crate::publish::Publication;
-use crate::round::{alike, judge_framed, vrf_input};
+use crate::round::{alike, judge_framed, read_framed, vrf_input};
 
 /// What an audit found.
 #[derive(Debug, Serialize)]
@@ -73,11 +75,14 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
         published_at: None,
         problems: Vec::new(),
     };
+    let task = load_task(context, references)?;
     let mut evidence = Evidence {
+        watch: check::begin(&task, &context.carried),
         context,
-        task: load_task(context, references)?,
+        task,
         blobs: BTreeMap::new(),
         challenges: BTreeMap::new(),
+        testimonies: BTreeMap::new(),
     };
     for record in segment.records() {
         let checked = match record {
@@ -90,6 +95,7 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
                 audited.verdicts += 1;
                 audited.answers += usize::from(answered);
             }),
+            Record::Evidence(said) => evidence.check_testimony(said),
             Record::Likeness(likeness) => evidence.check_likeness(likeness, segment.records()),
             _ => Ok(()),
         };
@@ -102,7 +108,12 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
 }
 
 fn load_task(context: &EpochContext, references: &[Vec<u8>]) -> Result<Task, AuditError> {
-    let mut last = "none was given".to_owned();
+    // What a reference says of completions and texts is on record: no model is needed to judge by it.
+    let mut last = match Task::without_model(&context.task) {
+        Ok(task) if task.file().kind != Kind::Classify => return Ok(task),
+        Ok(_) => "none was given".to_owned(),
+        Err(error) => error.to_string(),
+    };
     for weights in references {
         match Task::load(&context.task, weights) {
             Ok(task) => return Ok(task),
@@ -144,6 +155,10 @@ struct Evidence<'a> {
     task: Task,
     blobs: BTreeMap<Digest, &'a [u8]>,
     challenges: BTreeMap<Digest, Seen>,
+    /// What the reference said of an answer, by challenge and miner.
+    testimonies: BTreeMap<(Digest, RegistrationId), Reference>,
+    /// What all checks so far say together.
+    watch: Watch,
 }
 
 /// A challenge whose proof holds.
@@ -151,6 +166,7 @@ struct Seen {
     scope: ChallengeScope,
     challenge: Challenge,
     reference: Reference,
+    seed: [u8; 32],
 }
 
 impl Evidence<'_> {
@@ -168,7 +184,19 @@ impl Evidence<'_> {
         let reference =
             Reference::from_bytes(reference).map_err(|error| format!("challenge {id}: {error}"))?;
         self.challenges
-            .insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference });
+            .insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference, seed });
+        Ok(())
+    }
+
+    /// What the reference is on record with is of this challenge, and counts for what is recorded.
+    fn check_testimony(&mut self, said: &Said) -> Result<(), String> {
+        let name = format!("evidence in round {} of challenge {}", said.round, said.challenge);
+        let blob = self.blobs.get(&said.blob).ok_or_else(|| format!("{name}: its bytes are not recorded"))?;
+        let reference = Reference::from_bytes(blob).map_err(|error| format!("{name}: {error}"))?;
+        if check::bins(&self.task, &reference) != said.bins {
+            return Err(format!("{name}: its margins fall into other bins"));
+        }
+        self.testimonies.insert((said.challenge, said.who), reference);
         Ok(())
     }
 
@@ -196,10 +224,10 @@ impl Evidence<'_> {
     }
 
     /// The answer is the miner's, and the judge says of it what is recorded.
-    fn check_verdict(&self, judged: &Judged) -> Result<bool, String> {
+    fn check_verdict(&mut self, judged: &Judged) -> Result<bool, String> {
         let name = format!("verdict on uid {} in round {}", judged.uid, judged.round);
         let challenge = self.challenges.get(&judged.challenge);
-        let Seen { scope, challenge, reference } =
+        let Seen { scope, challenge, reference, seed } =
             challenge.ok_or_else(|| format!("{name}: its challenge is not recorded"))?;
         if matches!(scope, ChallengeScope::Private { miner } if *miner != judged.who.hotkey) {
             return Err(format!("{name}: the challenge was another miner's"));
@@ -219,8 +247,15 @@ impl Evidence<'_> {
             .map_err(|error| format!("{name}: {error}"))?;
         let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
         signature.verify(&judged.who.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
-        let again = judge_framed(&self.task, challenge, reference, framed)
-            .map_err(|error| format!("{name}: {error}"))?;
+        let again = if self.task.file().kind == Kind::Generate {
+            let attention = check::attention(&self.task, &self.watch, &judged.who, seed);
+            let testimony = self.testimonies.get(&(judged.challenge, judged.who));
+            let seen = (&read_framed(framed), attention, testimony);
+            check::verdict(&self.task, &mut self.watch, judged.who, challenge, seen)
+        } else {
+            judge_framed(&self.task, challenge, reference, framed)
+        };
+        let again = again.map_err(|error| format!("{name}: {error}"))?;
         if again != judged.judgement {
             return Err(format!("{name}: the judge says something else"));
         }

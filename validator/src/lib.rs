@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod role;
 pub mod rollout;
 
+mod check;
 mod epoch;
 mod publish;
 mod round;

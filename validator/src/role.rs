@@ -15,6 +15,7 @@ use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::ask::Asker;
+use crate::check;
 use crate::config::{Publish, Rounds};
 use crate::epoch::{OpenEpoch, Timetable};
 use crate::metrics;
@@ -311,7 +312,8 @@ impl Validator {
             return Ok(());
         };
         self.record(plan.records()).await?;
-        let verdicts = plan.run(&self.parts, &self.asker).await?;
+        let watch = self.open.as_ref().and_then(|open| check::watch(&self.parts.task, open));
+        let verdicts = plan.run(&self.parts, &self.asker, watch).await?;
         let miners = verdicts.iter().filter(|record| matches!(record, Record::Judged(_))).count();
         self.record(verdicts).await?;
         metrics::round_closed();

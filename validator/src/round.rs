@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use parity_scale_codec::Encode;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
-use weighhouse_tasks::{Challenge, Mode, Reference, Scope, Task, TaskError, likeness};
+use weighhouse_tasks::sequential::Watch;
+use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
     Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged,
     Judgement, Likeness, Mark, Neuron, Reason, Record, SubnetState,
@@ -16,6 +18,7 @@ use weighhouse_wallet::answer;
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::ask::{self, Asker, Limits, RawAnswer, Target};
+use crate::check;
 use crate::metrics;
 use crate::role::{Parts, ValidatorError};
 
@@ -36,12 +39,24 @@ pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScop
 }
 
 /// A challenge with everything that goes into its records.
-struct Prepared {
-    asked: Asked,
-    challenge: Challenge,
-    reference: Reference,
+pub(crate) struct Prepared {
+    pub(crate) asked: Asked,
+    pub(crate) challenge: Challenge,
+    pub(crate) reference: Reference,
+    /// What the challenge was drawn from; nobody else knows it yet.
+    pub(crate) seed: [u8; 32],
     /// The framed request.
-    framed: Bytes,
+    pub(crate) framed: Bytes,
+}
+
+/// What came back from one miner, its signature checked.
+pub(crate) struct Attempt {
+    pub(crate) neuron: Neuron,
+    /// Which of the round's challenges it was asked.
+    pub(crate) at: usize,
+    pub(crate) exchange: Option<Exchange>,
+    /// The framed answer, or why there is none.
+    pub(crate) answer: Result<Bytes, Failure>,
 }
 
 /// A miner to ask, by its present axon.
@@ -98,8 +113,14 @@ impl Plan {
         records
     }
 
-    /// Asks everybody at once and judges what comes back; the records are in uid order.
-    pub(crate) async fn run(self, parts: &Parts, asker: &Asker) -> Result<Vec<Record>, ValidatorError> {
+    /// Asks everybody at once and judges what comes back; the records are in uid order. `watch` is what the epoch's
+    /// checks have said so far, where the task leaves the judge a choice.
+    pub(crate) async fn run(
+        self,
+        parts: &Parts,
+        asker: &Asker,
+        watch: Option<Watch>,
+    ) -> Result<Vec<Record>, ValidatorError> {
         let limits =
             Limits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
         let challenges = self.challenges;
@@ -117,12 +138,23 @@ impl Plan {
             futures::stream::iter(attempts).buffer_unordered(parts.rounds.in_flight_max).collect().await;
         answers.sort_by_key(|(neuron, ..)| neuron.uid);
 
+        let attempts = parts.cpu.run({
+            let challenges = challenges.clone();
+            move || {
+                let verify = |(neuron, at, answer)| verify(&challenges, at, neuron, answer);
+                answers.into_iter().map(verify).collect::<Vec<_>>()
+            }
+        });
+        let attempts = attempts.await?;
         let task = parts.task.clone();
+        if task.file().kind == Kind::Generate {
+            return check::judge(parts, challenges, attempts, watch.unwrap_or_default()).await;
+        }
         parts
             .cpu
             .run(move || {
-                let judge = |(neuron, at, answer)| judge(&task, &challenges[at], &neuron, answer);
-                let verdicts = answers.into_iter().map(judge).collect::<Result<Vec<_>, TaskError>>()?;
+                let judge = |attempt| judge(&task, &challenges, attempt);
+                let verdicts = attempts.into_iter().map(judge).collect::<Result<Vec<_>, TaskError>>()?;
                 let mut records: Vec<Record> = verdicts.into_iter().flatten().collect();
                 let shared =
                     challenges.iter().filter(|prepared| prepared.asked.scope == ChallengeScope::Shared);
@@ -235,51 +267,81 @@ fn prepare(
                 vrf_proof: seed.proof,
                 reference: Digest::of(&reference.to_bytes()),
             };
-            Prepared { asked, challenge, reference, framed: ask::frame(&request) }
+            Prepared { asked, challenge, reference, seed: seed.output, framed: ask::frame(&request) }
         })
         .collect())
 }
 
-/// The verdict on one attempt, with the blob it refers to.
-fn judge(
-    task: &Task,
-    prepared: &Prepared,
-    neuron: &Neuron,
-    raw: Result<RawAnswer, Failure>,
-) -> Result<Vec<Record>, TaskError> {
-    let mut records = Vec::with_capacity(2);
-    let latency = raw.as_ref().ok().map(|raw| raw.latency);
+/// Checks who signed an answer.
+fn verify(challenges: &[Prepared], at: usize, neuron: Neuron, raw: Result<RawAnswer, Failure>) -> Attempt {
+    let framed = &challenges[at].framed;
     let verified = raw.and_then(|raw| {
-        let signed = answer::verify_answer(&neuron.hotkey, &prepared.framed, &raw.framed, &raw.trailers);
+        let signed = answer::verify_answer(&neuron.hotkey, framed, &raw.framed, &raw.trailers);
         let signed = signed.map_err(|_| Failure::BadSignature)?;
         Ok((raw, signed))
     });
-    let (exchange, judgement) = match verified {
-        Err(failure) => (None, task.judge(&prepared.challenge, &prepared.reference, &Err(failure))?),
+    match verified {
+        Err(failure) => Attempt { neuron, at, exchange: None, answer: Err(failure) },
         Ok((raw, signed)) => {
             let exchange = Exchange {
-                request: Digest::of(&prepared.framed),
+                request: Digest::of(framed),
                 answer: Digest::of(&raw.framed),
                 model: signed.model,
                 signature: signed.signature.encode(),
                 latency_us: u64::try_from(raw.latency.as_micros()).unwrap_or(u64::MAX),
             };
-            let judgement = judge_framed(task, &prepared.challenge, &prepared.reference, &raw.framed)?;
-            records.push(Record::Blob { bytes: raw.framed.to_vec() });
-            (Some(exchange), judgement)
+            Attempt { neuron, at, exchange: Some(exchange), answer: Ok(raw.framed) }
         }
+    }
+}
+
+/// The verdict on one attempt, with the blob it refers to.
+fn judge(task: &Task, challenges: &[Prepared], attempt: Attempt) -> Result<Vec<Record>, TaskError> {
+    let prepared = &challenges[attempt.at];
+    let judgement = match &attempt.answer {
+        Err(failure) => task.judge(&prepared.challenge, &prepared.reference, &Err(failure.clone()))?,
+        Ok(framed) => judge_framed(task, &prepared.challenge, &prepared.reference, framed)?,
     };
-    metrics::judged(&judgement, latency);
-    records.push(Record::Judged(Judged {
-        challenge: prepared.asked.challenge,
-        epoch: prepared.asked.epoch,
-        round: prepared.asked.round,
-        uid: neuron.uid,
-        who: neuron.registration(),
-        exchange,
-        judgement,
-    }));
-    Ok(records)
+    Ok(attempt.records(prepared, Vec::new(), judgement))
+}
+
+impl Attempt {
+    /// The answer's blob, what else the verdict rests on, and the verdict.
+    pub(crate) fn records(
+        self,
+        prepared: &Prepared,
+        evidence: Vec<Record>,
+        judgement: Judgement,
+    ) -> Vec<Record> {
+        let latency = self.exchange.as_ref().map(|exchange| Duration::from_micros(exchange.latency_us));
+        metrics::judged(&judgement, latency);
+        let mut records = evidence;
+        if let (Some(_), Ok(framed)) = (&self.exchange, &self.answer) {
+            records.push(Record::Blob { bytes: framed.to_vec() });
+        }
+        records.push(Record::Judged(Judged {
+            challenge: prepared.asked.challenge,
+            epoch: prepared.asked.epoch,
+            round: prepared.asked.round,
+            uid: self.neuron.uid,
+            who: self.neuron.registration(),
+            exchange: self.exchange,
+            judgement,
+        }));
+        records
+    }
+}
+
+/// Reads an answer's bytes; what is no answer of this protocol is a verdict already.
+pub(crate) fn read_framed(framed: &[u8]) -> Result<Result<InferAnswer, Failure>, Judgement> {
+    let message = match ask::unframe::<ModelInferResponse>(framed) {
+        Ok(message) => message,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    InferAnswer::try_from(message).map(Ok).map_err(|error| {
+        let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
+        Judgement { mark: Mark::ZERO, reasons }
+    })
 }
 
 /// The verdict on an answer's bytes: all of it that is the miner's doing.
@@ -289,15 +351,8 @@ pub(crate) fn judge_framed(
     reference: &Reference,
     framed: &[u8],
 ) -> Result<Judgement, TaskError> {
-    let message = match ask::unframe::<ModelInferResponse>(framed) {
-        Ok(message) => message,
-        Err(failure) => return task.judge(challenge, reference, &Err(failure)),
-    };
-    match InferAnswer::try_from(message) {
-        Ok(answer) => task.judge(challenge, reference, &Ok(answer)),
-        Err(error) => {
-            let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
-            Ok(Judgement { mark: Mark::ZERO, reasons })
-        }
+    match read_framed(framed) {
+        Ok(answer) => task.judge(challenge, reference, &answer),
+        Err(judgement) => Ok(judgement),
     }
 }

@@ -3,8 +3,11 @@
 #![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
 
 mod bench;
+#[cfg(feature = "serving")]
 mod front;
 mod generate;
+#[cfg(feature = "serving")]
+mod judge;
 mod lab;
 mod suite;
 
@@ -39,6 +42,8 @@ enum Bench {
     Simulator,
     /// A million recorded judgements replayed, against 2 s
     Replay,
+    /// A completion judged by one forward pass, against generating it; and a tempo of 256 miners under the sequential test
+    Judge,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,
     /// A miner in front of servers that stream, against the servers themselves: 1 % of throughput, 1 ms to the first token
@@ -55,6 +60,8 @@ enum Suite {
         #[arg(long, default_value_t = 6)]
         kills: u32,
     },
+    /// The real all-MiniLM-L6-v2, from PyPI, against what sentence-transformers made of the same texts
+    Models,
     /// A report page in headless Chromium (installs Debian's)
     Report,
     /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
@@ -69,10 +76,18 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Yuma) => bench::yuma(),
         Task::Bench(Bench::Simulator) => lab::simulator(),
         Task::Bench(Bench::Replay) => lab::replay(),
+        #[cfg(feature = "serving")]
+        Task::Bench(Bench::Judge) => judge::run(),
         Task::Bench(Bench::Btauth) => bench::btauth(),
+        #[cfg(feature = "serving")]
         Task::Bench(Bench::Front) => front::run(),
+        #[cfg(not(feature = "serving"))]
+        Task::Bench(Bench::Judge) => again("judge"),
+        #[cfg(not(feature = "serving"))]
+        Task::Bench(Bench::Front) => again("front"),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        Task::Suite(Suite::Models) => suite::models::run(),
         Task::Suite(Suite::Report) => suite::report::run(),
         Task::Suite(Suite::History) => suite::history::run(),
         Task::Suite(Suite::Python) => suite::python::run(),
@@ -84,6 +99,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the same benchmark out of a build that has it: the other tasks don't wait for models and servers to compile.
+#[cfg(not(feature = "serving"))]
+fn again(bench: &str) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = std::process::Command::new(cargo)
+        .args(["run", "--release", "--package", "xtask", "--features", "serving", "--", "bench", bench])
+        .current_dir(suite::root())
+        .status()?;
+    anyhow::ensure!(status.success(), "the benchmark failed");
+    Ok(())
 }
 
 /// Talk goes to standard error; standard output is for the one JSON line.

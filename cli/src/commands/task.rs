@@ -1,5 +1,7 @@
 //! `weighhouse task`.
 
+pub(crate) mod calibrate;
+
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -23,6 +25,7 @@ const QUIET: Duration = Duration::from_secs(2);
 #[derive(Subcommand, Debug)]
 pub(crate) enum Task {
     Measure(Measure),
+    Calibrate(calibrate::Calibrate),
 }
 
 /// Measure what honest, lazy and cheating miners earn on a task and what answering costs them.
@@ -72,6 +75,7 @@ enum AsScope {
 pub(crate) fn run(command: Task) -> Result<(), Failure> {
     match command {
         Task::Measure(args) => measure(&args),
+        Task::Calibrate(args) => calibrate::run(&args),
     }
 }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_models::Builtin;
+use weighhouse_models::encoder::Embedder;
+use weighhouse_models::language::LanguageModel;
+use weighhouse_models::{Builtin, LoadLimits};
 use weighhouse_seams::{CpuPool, OsEntropy, SystemClock, TcpDialer};
-use weighhouse_tasks::Task;
+use weighhouse_tasks::witness::TeacherForced;
+use weighhouse_tasks::{Kind, Task, TaskFile};
 use weighhouse_validator::config::Config;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
@@ -74,9 +77,24 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
 
 /// A task file by path or built-in name, with the reference it names.
 pub(crate) fn load_task(file: &str, reference: &str) -> Result<(String, Task), Failure> {
-    let (text, weights) = (task_text(file)?, reference_weights(reference)?);
-    let task = Task::load(text.as_bytes(), &weights).exit(Exit::Config, file)?;
-    Ok((text, task))
+    let text = task_text(file)?;
+    let kind = TaskFile::parse(text.as_bytes()).exit(Exit::Config, file)?.kind;
+    let task = match kind {
+        Kind::Classify => Task::load(text.as_bytes(), &reference_weights(reference)?),
+        Kind::Generate => {
+            Task::with_witness(text.as_bytes(), Arc::new(TeacherForced(language_model(reference)?)))
+        }
+        Kind::Embed => {
+            let encoder = Embedder::load(Path::new(reference), &LoadLimits::STANDARD);
+            Task::with_encoder(text.as_bytes(), Arc::new(encoder.exit(Exit::Missing, reference)?))
+        }
+    };
+    Ok((text, task.exit(Exit::Config, file)?))
+}
+
+/// A language model by its folder.
+pub(crate) fn language_model(folder: &str) -> Result<LanguageModel, Failure> {
+    LanguageModel::load(Path::new(folder), &LoadLimits::STANDARD).exit(Exit::Missing, folder)
 }
 
 /// A task file by path or built-in name.
@@ -95,10 +113,12 @@ pub(crate) fn reference_weights(reference: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn builtin_task(name: &str) -> Option<&'static str> {
+pub(crate) fn builtin_task(name: &str) -> Option<&'static str> {
     match name {
         "digits-conformance" => Some(weighhouse_tasks::DIGITS_CONFORMANCE),
         "digits-quality" => Some(weighhouse_tasks::DIGITS_QUALITY),
+        "generate" => Some(weighhouse_tasks::GENERATE),
+        "embed" => Some(weighhouse_tasks::EMBED),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ use super::attend::{Projected, Seen, attend_each};
 use super::{Forced, LanguageError, Shape};
 use crate::folder::{Folder, FolderError};
 use crate::linear::{Linear, Loading};
+use crate::precision::{self, Precision};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
@@ -86,6 +87,30 @@ impl Network {
             hidden = hidden + layer.down.forward(gate * inner.narrow(1, shape.inner, shape.inner));
         }
         hidden
+    }
+
+    /// With rounded weights. Integers are for the layers' matrices alone, as deployments have it: embedding and output
+    /// stay as they are. `None` only if the backend can't hand its weights back.
+    pub(crate) fn at(&self, precision: Precision) -> Option<Self> {
+        let round = |tensor: &Tensor<2>| {
+            let shape = tensor.dims();
+            let data = tensor.clone().try_into_data().ok()?;
+            let mut values = data.as_slice::<f32>().ok()?.to_vec();
+            precision::round(&mut values, &shape, precision);
+            Some(Tensor::<2>::from_data(TensorData::new(values, shape), &self.device))
+        };
+        let mut rounded = self.clone();
+        for layer in &mut rounded.layers {
+            for linear in [&mut layer.qkv, &mut layer.output, &mut layer.inner, &mut layer.down] {
+                linear.weight = round(&linear.weight)?;
+            }
+        }
+        if matches!(precision, Precision::Half | Precision::Bfloat16) {
+            rounded.embedding = round(&self.embedding)?;
+            let tied = self.shape.tied;
+            rounded.head = if tied { rounded.embedding.clone() } else { round(&self.head)? };
+        }
+        Some(rounded)
     }
 
     pub(crate) fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {

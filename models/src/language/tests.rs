@@ -264,3 +264,17 @@ proptest! {
         prop_assert_eq!(given, &whole[..end]);
     }
 }
+
+#[test]
+fn fewer_bits_are_further_from_the_model() {
+    let (_, model, cases) = cases().into_iter().find(|(folder, ..)| folder.ends_with("llama")).expect("llama");
+    let forced = [Forced { tokens: &cases[0].tokens, from: 1 }];
+    let logits = model.forced(&forced).expect("logits").remove(0);
+    let distance = |precision| {
+        let rounded = model.at(precision).expect("rounded").forced(&forced).expect("logits").remove(0);
+        logits.iter().zip(&rounded).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>()
+    };
+    use crate::precision::Precision::{Bfloat16, Half, Int4, Int8};
+    let [half, bfloat, int8, int4] = [Half, Bfloat16, Int8, Int4].map(distance);
+    assert!(0.0 < half && half < bfloat && bfloat < int8 && int8 < int4, "{half} {bfloat} {int8} {int4}");
+}

@@ -64,7 +64,9 @@ fn foreign_versions_names_and_bytes_are_refused() {
     assert_eq!(with("version = 1", "version = 2\nnews = true"), TaskFileError::Version { version: 2 });
     assert!(matches!(with("\"digits\"", "\"../digits\""), TaskFileError::ModelName { .. }));
     assert!(matches!(with("\"digits\"", "\"\""), TaskFileError::ModelName { .. }));
-    assert!(matches!(with("\"classify\"", "\"generate\""), TaskFileError::Toml(_)));
+    assert!(matches!(with("\"classify\"", "\"paint\""), TaskFileError::Toml(_)));
+    let unread = TaskFileError::KindUnread { kind: "generate", section: "perturbation" };
+    assert_eq!(with("\"classify\"", "\"generate\""), unread);
     assert_eq!(TaskFile::parse(&[0xff]), Err(TaskFileError::NotText));
     let bytes = FILE_BYTES_MAX + 1;
     assert_eq!(TaskFile::parse(&vec![b'#'; bytes]), Err(TaskFileError::TooLong { bytes }));

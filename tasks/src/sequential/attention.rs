@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_types::{Hasher, Hotkey, Mark, RegistrationId, Standing};
+use weighhouse_types::{Hasher, Hotkey, RegistrationId, Standing};
 
 use super::{Budget, Course};
 
-/// A newcomer's average of earlier epochs must not be below this to be settled.
-const SETTLED_AVERAGE: Mark = match Mark::from_billionths(500_000_000) {
-    Some(mark) => mark,
-    None => Mark::MAX,
-};
+/// The average of earlier epochs must not be below this for a miner to be settled.
+const SETTLED_AVERAGE_BILLIONTHS: i64 = 500_000_000;
 
 /// Why an answer is checked, or isn't.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,16 +41,16 @@ impl Watch {
     /// At an epoch's start: `carried` is what the epoch before left behind.
     pub fn new(budget: &Budget, carried: &[Standing]) -> Self {
         let is_settled = |standing: &&Standing| {
-            standing.attempts >= budget.settled_after && standing.average >= SETTLED_AVERAGE
+            standing.attempts >= budget.settled_after && standing.average.billionths() >= SETTLED_AVERAGE_BILLIONTHS
         };
         let settled = carried.iter().filter(is_settled).map(|standing| (standing.who, ()));
         Self { courses: BTreeMap::new(), settled: settled.collect() }
     }
 
-    /// Takes in one check; the miner's course after it.
-    pub fn take(&mut self, budget: &Budget, who: RegistrationId, margins: &[f32]) -> Course {
+    /// Takes in one check ([`Test::count`](super::Test::count)); the miner's course after it.
+    pub fn take(&mut self, budget: &Budget, who: RegistrationId, counts: &[u32]) -> Course {
         let course = self.courses.entry(who).or_default();
-        course.take(&budget.test, margins);
+        course.take(&budget.test, counts);
         *course
     }
 

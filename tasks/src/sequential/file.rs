@@ -57,7 +57,11 @@ impl RawBudget {
             return refuse("settled_after", "is at most 1000000");
         }
         let sorted = self.edges.is_sorted_by(|a, b| a < b);
-        if self.edges.is_empty() || self.edges.len() >= BINS_MAX || !sorted || !self.edges.iter().all(|edge| *edge >= 0.0) {
+        if self.edges.is_empty()
+            || self.edges.len() >= BINS_MAX
+            || !sorted
+            || !self.edges.iter().all(|edge| *edge >= 0.0)
+        {
             return refuse("edges", "are 1 to 63 margins, ascending from 0 or above");
         }
         for (key, shares) in [("honest", &self.honest), ("cheat", &self.cheat)] {

@@ -41,7 +41,7 @@ pub(crate) struct TrainLanguage {
 
 #[derive(Args, Debug)]
 pub(crate) struct Generate {
-    /// A folder with config.json, tokenizer.json and safetensors, or builtin:reference, builtin:weak
+    /// A folder with config.json, tokenizer.json and safetensors
     model: String,
     /// The text to go on with
     #[arg(long)]

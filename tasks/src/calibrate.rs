@@ -1,0 +1,263 @@
+//! What honest completions look like to the judge, and from where on they are not: thresholds for a task's file.
+//!
+//! Seeded challenges are answered by the agreed model in every way that an honest miner may run it, and by every kind of
+//! cheat; each answer goes before the judge that a validator uses. Limits are set beyond the worst that an honest answer
+//! showed, and the two histograms of the sequential test are those of the honest run that is furthest off and of the cheat
+//! that it has to tell. CPU time comes from the caller: nothing here reads a clock.
+
+mod answers;
+mod figures;
+mod written;
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::Serialize;
+use weighhouse_models::language::{ForwardError, LanguageModel, Refused};
+use weighhouse_types::Reason;
+use weighhouse_types::text::{TextAnswer, TextError};
+
+pub use answers::{Persona, complete};
+pub use figures::{Bound, EDGES, Row, Table};
+pub use written::{WriteError, rewrite};
+
+use crate::file::{Generate, Mode};
+use crate::generate;
+use crate::witness::{TeacherForced, Witness};
+use crate::{Challenge, Task, TaskError};
+use answers::Answers;
+use figures::Seen;
+
+/// Limits are set this many times as far as the worst that was seen of honest answers.
+const HEADROOM: f64 = 2.0;
+/// Answers that go before the judge together.
+const PACK: usize = 8;
+
+/// A model that answers, under its name in the table.
+#[derive(Clone, Debug)]
+pub struct Served {
+    pub name: String,
+    pub model: LanguageModel,
+    /// Whether a miner that serves it is honest.
+    pub is_honest: bool,
+}
+
+/// What to measure.
+#[derive(Debug)]
+pub struct Calibration<'a> {
+    pub task: &'a Task,
+    pub reference: &'a LanguageModel,
+    /// Other models: honest ones in other precisions, and cheats.
+    pub served: &'a [Served],
+    /// Of each kind.
+    pub challenges: u32,
+    pub seed: u64,
+    /// The cheat of the sequential test's second histogram, by its name in the table.
+    pub against: &'a str,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrateError {
+    #[error("the task is of kind \"{kind}\", and only \"generate\" is calibrated")]
+    Kind { kind: &'static str },
+    #[error("no challenges to measure by")]
+    NoChallenges,
+    #[error("there is no cheat named {name:?} in the table")]
+    NoCheat { name: String },
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error("the reference: {0}")]
+    Witness(#[from] crate::witness::WitnessError),
+    #[error("an honest answer of {who} is refused whatever the limits: {why}")]
+    Form { who: String, why: String },
+}
+
+/// How far a calibration is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub persona: String,
+    pub done: usize,
+    pub personas: usize,
+}
+
+/// What was measured and what follows from it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Calibrated {
+    pub challenges: u32,
+    pub tokens: u32,
+    pub limits: Limits,
+    /// Honest checks behind the limits, how many of them were beyond, and the rate that this bounds (95 % confidence).
+    pub honest: Bound,
+    pub table: Table,
+}
+
+/// For the task's file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Limits {
+    pub tolerance: f64,
+    pub clip: f64,
+    pub token_max: f64,
+    pub log_prob_max: f64,
+    pub edges: Vec<f64>,
+    pub honest: Vec<f64>,
+    pub cheat: Vec<f64>,
+}
+
+impl Calibration<'_> {
+    /// Measures. `cpu` gives the CPU time that this thread has used so far.
+    ///
+    /// # Errors
+    /// A task of another kind, a model that can't answer, or an honest answer that no limit lets pass.
+    pub fn run(
+        &self,
+        cpu: &dyn Fn() -> Duration,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Calibrated, CalibrateError> {
+        let kind = self.task.file().kind.name();
+        let (Some(generate), Mode::Conformance { .. }) = (self.task.file().generate(), &self.task.file().mode) else {
+            return Err(CalibrateError::Kind { kind });
+        };
+        if self.challenges == 0 {
+            return Err(CalibrateError::NoChallenges);
+        }
+        let personas = self.personas(generate);
+        let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
+        let mut seen = Vec::with_capacity(personas.len());
+        for (done, persona) in personas.iter().enumerate() {
+            progress(Progress { persona: persona.name.clone(), done, personas: personas.len() });
+            seen.push(self.look(generate, persona, &mut rng, cpu)?);
+        }
+        let limits = self.limits(&seen)?;
+        let honest = figures::bound(&seen, &limits);
+        let table = figures::table(generate, &limits, &seen);
+        Ok(Calibrated {
+            challenges: self.challenges,
+            tokens: generate.max_tokens,
+            limits,
+            honest,
+            table,
+        })
+    }
+
+    /// Honest ones first.
+    fn personas(&self, generate: &Generate) -> Vec<Answers<'_>> {
+        let of = |name: &str, model, persona, is_honest| Answers { name: name.to_owned(), model, persona, is_honest };
+        let own = |name, persona| of(name, self.reference, persona, false);
+        let mut personas = vec![
+            of("batch of 1", self.reference, Persona::Serves { batch: 1 }, true),
+            of("batch of 16", self.reference, Persona::Serves { batch: 16 }, true),
+        ];
+        let (honest, cheats): (Vec<_>, Vec<_>) = self.served.iter().partition(|served| served.is_honest);
+        for served in honest.into_iter().chain(cheats) {
+            personas.push(of(&served.name, &served.model, Persona::Serves { batch: 8 }, served.is_honest));
+        }
+        personas.push(own("other temperature", Persona::Temperature));
+        if generate.sampling.temperature > 0.0 {
+            personas.push(own("wrong seed", Persona::Seed));
+        }
+        personas.push(own("truncated", Persona::Truncated));
+        personas.push(own("cached", Persona::Cached));
+        personas.push(own("ignored prompt", Persona::IgnoredPrompt));
+        personas.push(own("one edited token", Persona::Edited));
+        personas
+    }
+
+    /// What the reference says of one persona's answers.
+    fn look(
+        &self,
+        generate: &Generate,
+        persona: &Answers<'_>,
+        rng: &mut ChaCha20Rng,
+        cpu: &dyn Fn() -> Duration,
+    ) -> Result<Seen, CalibrateError> {
+        let mut draw = || {
+            let mut seed = [0; 32];
+            rng.fill_bytes(&mut seed);
+            self.task.challenge(&seed)
+        };
+        let challenges: Vec<Challenge> = (0..self.challenges).map(|_| draw()).collect();
+        let start = cpu();
+        let answers = persona.answer(generate, &challenges, rng)?;
+        let answering = cpu().saturating_sub(start).as_secs_f64();
+        let start = cpu();
+        let mut seen = Seen::new(persona);
+        for (challenges, answers) in challenges.chunks(PACK).zip(answers.chunks(PACK)) {
+            self.judge(generate, challenges, answers, &mut seen)?;
+        }
+        let count = f64::from(self.challenges);
+        (seen.answering, seen.judging) =
+            (answering / count, cpu().saturating_sub(start).as_secs_f64() / count);
+        if let Some(why) = seen.refused.first().filter(|_| persona.is_honest) {
+            return Err(CalibrateError::Form { who: persona.name.clone(), why: why.clone() });
+        }
+        Ok(seen)
+    }
+
+    fn judge(
+        &self,
+        generate: &Generate,
+        challenges: &[Challenge],
+        answers: &[TextAnswer],
+        seen: &mut Seen,
+    ) -> Result<(), CalibrateError> {
+        let witness = TeacherForced(self.reference.clone());
+        let mut completions = Vec::with_capacity(answers.len());
+        for answer in answers {
+            completions.push(generate::read(generate, &answer.to_infer("", "", "")?));
+        }
+        let claims: Vec<_> = challenges
+            .iter()
+            .zip(&completions)
+            .filter_map(|(challenge, completion)| {
+                let (prompt, sampling) = challenge.prompt()?;
+                Some(crate::witness::Claim { prompt, tokens: &completion.as_ref().ok()?.tokens, sampling })
+            })
+            .collect();
+        let mut testimonies = witness.testify(&claims)?.into_iter();
+        for completion in completions {
+            match completion {
+                Err(judgement) => seen.refuse(judgement.reasons.first()),
+                Ok(completion) => {
+                    let Some(testimony) = testimonies.next() else { break };
+                    let contradicts: Option<Reason> = generate::contradicts(generate, &completion, &testimony);
+                    match contradicts {
+                        Some(reason) => seen.refuse(Some(&reason)),
+                        None => seen.take(completion.log_probs(), testimony),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn limits(&self, seen: &[Seen]) -> Result<Limits, CalibrateError> {
+        let honest: Vec<&Seen> = seen.iter().filter(|seen| seen.is_honest).collect();
+        let cheat = seen.iter().find(|seen| seen.name == self.against && !seen.is_honest);
+        let cheat = cheat.ok_or_else(|| CalibrateError::NoCheat { name: self.against.to_owned() })?;
+        let worst = |of: &dyn Fn(&Seen) -> f64| honest.iter().map(|seen| of(seen)).fold(0.0_f64, f64::max);
+        let beyond = |value: f64, least: f64| figures::rounded_up((value * HEADROOM).max(least));
+        let token_max = beyond(worst(&Seen::largest_margin), 1e-3);
+        // A single token that is beyond every honest one decides alone; what the mean adds is many small ones.
+        let clip = token_max;
+        let tolerance = beyond(worst(&|seen| seen.largest_mean(clip)), 1e-4).min(0.99);
+        Ok(Limits {
+            tolerance,
+            clip,
+            token_max,
+            log_prob_max: beyond(worst(&Seen::largest_difference), 1e-3),
+            edges: EDGES.to_vec(),
+            honest: figures::most_spread(&honest),
+            cheat: cheat.shares(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

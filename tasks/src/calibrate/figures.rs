@@ -1,0 +1,241 @@
+//! What a calibration counts, and the table that it prints.
+
+use serde::Serialize;
+use weighhouse_types::Reason;
+
+use super::Limits;
+use super::answers::Answers;
+use crate::file::Generate;
+use crate::generate::mean;
+use crate::sequential::{Course, Test, Verdict};
+use crate::witness::Testimony;
+
+/// Upper ends of the bins that margins are counted in.
+pub const EDGES: [f64; 8] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
+/// Error rates of the sequential test in the table.
+pub(super) const FALSE_ALARM: f64 = 1e-4;
+pub(super) const MISS: f64 = 0.01;
+/// The false-positive rates at which detection is told.
+const RATES: [f64; 2] = [0.01, 0.001];
+
+/// One persona's answers as the reference sees them.
+pub(super) struct Seen {
+    pub(super) name: String,
+    pub(super) is_honest: bool,
+    /// Of each answer that was well-formed.
+    margins: Vec<Vec<f32>>,
+    /// The largest difference of a claimed log-probability, of each such answer.
+    differences: Vec<f64>,
+    /// Why the others were not.
+    pub(super) refused: Vec<String>,
+    /// CPU-seconds of one answer, and of one check.
+    pub(super) answering: f64,
+    pub(super) judging: f64,
+}
+
+/// How often honest answers were beyond the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bound {
+    pub checks: u32,
+    pub beyond: u32,
+    /// With 95 % confidence the rate of false alarms is below this.
+    pub rate_max: f64,
+}
+
+/// One row per persona.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    pub rows: Vec<Row>,
+    /// Of the sequential test.
+    pub false_alarm: f64,
+    pub miss: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    pub persona: String,
+    pub honest: bool,
+    /// Share of tokens that are exactly the reference's choice.
+    pub exact: f64,
+    /// Mean and largest over answers of the mean clipped margin.
+    pub mean: f64,
+    pub largest: f64,
+    /// Share of answers that one check rejects under the limits.
+    pub rejected: f64,
+    /// The area under the ROC curve of one check's mean margin against the honest; 0.5 is chance.
+    pub auc: f64,
+    /// Share of answers rejected where 1 in 100, and 1 in 1,000, of honest answers would be.
+    pub detected: [f64; 2],
+    /// Checks until the sequential test is sure, on average, and the share that it convicts.
+    pub checks: f64,
+    pub convicted: f64,
+    /// Convictions for a CPU-second of the judge; of honest ones, false ones.
+    pub power: f64,
+}
+
+impl Seen {
+    pub(super) fn new(answers: &Answers<'_>) -> Self {
+        Self {
+            name: answers.name.clone(),
+            is_honest: answers.is_honest,
+            margins: Vec::new(),
+            differences: Vec::new(),
+            refused: Vec::new(),
+            answering: 0.0,
+            judging: 0.0,
+        }
+    }
+
+    pub(super) fn refuse(&mut self, reason: Option<&Reason>) {
+        self.refused.push(match reason {
+            Some(Reason::Contradicts { what, .. } | Reason::Malformed { what, .. }) => what.clone(),
+            other => format!("{other:?}"),
+        });
+    }
+
+    pub(super) fn take(&mut self, claimed: &[f32], testimony: Testimony) {
+        let differences = claimed.iter().zip(&testimony.log_probs);
+        let differences = differences.map(|(claimed, own)| (f64::from(*claimed) - f64::from(*own)).abs());
+        self.differences.push(differences.fold(0.0, f64::max));
+        self.margins.push(testimony.margins);
+    }
+
+    pub(super) fn largest_margin(&self) -> f64 {
+        self.margins.iter().flatten().map(|margin| f64::from(*margin)).fold(0.0, f64::max)
+    }
+
+    pub(super) fn largest_mean(&self, clip: f64) -> f64 {
+        self.margins.iter().map(|margins| mean(clip, margins)).fold(0.0, f64::max)
+    }
+
+    pub(super) fn largest_difference(&self) -> f64 {
+        self.differences.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The share of tokens in each bin; every bin is counted once more, so that none is impossible.
+    pub(super) fn shares(&self) -> Vec<f64> {
+        let mut counts = [1_u32; EDGES.len() + 1];
+        for margin in self.margins.iter().flatten() {
+            counts[Test::bin(&EDGES, f64::from(*margin))] += 1;
+        }
+        let total: u32 = counts.iter().sum();
+        counts.iter().map(|count| significant(f64::from(*count) / f64::from(total))).collect()
+    }
+
+    fn is_beyond(&self, at: usize, limits: &Limits) -> bool {
+        let margins = &self.margins[at];
+        margins.iter().any(|margin| f64::from(*margin) > limits.token_max)
+            || mean(limits.clip, margins) > limits.tolerance
+            || self.differences[at] > limits.log_prob_max
+    }
+
+    fn answers(&self) -> usize {
+        self.margins.len() + self.refused.len()
+    }
+
+    /// Each answer's mean clipped margin; one that was refused is further off than any.
+    fn means(&self, clip: f64) -> Vec<f64> {
+        let means = self.margins.iter().map(|margins| mean(clip, margins));
+        means.chain(self.refused.iter().map(|_| f64::INFINITY)).collect()
+    }
+}
+
+/// The honest histogram with the most tokens away from 0: what is honest on the worst backend is honest.
+pub(super) fn most_spread(honest: &[&Seen]) -> Vec<f64> {
+    let shares = honest.iter().map(|seen| seen.shares());
+    shares.min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or_default()
+}
+
+pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
+    let honest = seen.iter().filter(|seen| seen.is_honest);
+    let (mut checks, mut beyond) = (0, 0);
+    for seen in honest {
+        checks += seen.margins.len() as u32;
+        beyond += (0..seen.margins.len()).filter(|at| seen.is_beyond(*at, limits)).count() as u32;
+    }
+    // None in n: the rule of three (J. Hanley and A. Lippman-Hand, 1983); else the normal approximation.
+    let count = f64::from(beyond);
+    let most = if beyond == 0 { 3.0 } else { count + 1.645 * count.sqrt() + 1.35 };
+    Bound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
+}
+
+pub(super) fn table(generate: &Generate, limits: &Limits, seen: &[Seen]) -> Table {
+    let test = Test::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
+    let mut honest: Vec<f64> =
+        seen.iter().filter(|seen| seen.is_honest).flat_map(|seen| seen.means(limits.clip)).collect();
+    honest.sort_by(f64::total_cmp);
+    let rows = seen.iter().map(|seen| row(generate, limits, &test, &honest, seen)).collect();
+    Table { rows, false_alarm: FALSE_ALARM, miss: MISS }
+}
+
+fn row(_generate: &Generate, limits: &Limits, test: &Test, honest: &[f64], seen: &Seen) -> Row {
+    let means = seen.means(limits.clip);
+    let answers = means.len().max(1) as f64;
+    let tokens = seen.margins.iter().map(Vec::len).sum::<usize>();
+    let exact = seen.margins.iter().flatten().filter(|margin| **margin == 0.0).count();
+    let beyond = (0..seen.margins.len()).filter(|at| seen.is_beyond(*at, limits)).count() + seen.refused.len();
+    let finite: Vec<f64> = means.iter().copied().filter(|mean| mean.is_finite()).collect();
+    let (checks, convicted) = sure(test, seen);
+    let seconds = checks * seen.judging;
+    Row {
+        persona: seen.name.clone(),
+        honest: seen.is_honest,
+        exact: significant(exact as f64 / tokens.max(1) as f64),
+        mean: significant(finite.iter().sum::<f64>() / finite.len().max(1) as f64),
+        largest: significant(finite.iter().copied().fold(0.0, f64::max)),
+        rejected: significant(beyond as f64 / answers),
+        auc: significant(area(honest, &means)),
+        detected: RATES.map(|rate| {
+            let above = honest[((honest.len() as f64 * (1.0 - rate)) as usize).min(honest.len() - 1)];
+            significant(means.iter().filter(|mean| **mean > above).count() as f64 / answers)
+        }),
+        checks: significant(checks),
+        convicted: significant(convicted),
+        power: if seconds > 0.0 { significant(convicted / seconds) } else { 0.0 },
+    }
+}
+
+/// Walks through a persona's answers, a walk after another: checks until sure on average, and the share of convictions.
+fn sure(test: &Test, seen: &Seen) -> (f64, f64) {
+    if seen.margins.is_empty() {
+        // Their form alone decides, at the first look.
+        return (1.0, if seen.answers() > 0 { 1.0 } else { 0.0 });
+    }
+    let (mut walks, mut convicted, mut checks) = (0_u32, 0_u32, 0_u32);
+    let mut course = Course::default();
+    let mut open = 0;
+    for margins in &seen.margins {
+        open += 1;
+        match course.take(test, &test.count(margins)) {
+            Verdict::Undecided => continue,
+            verdict => convicted += u32::from(verdict == Verdict::Convicted),
+        }
+        walks += 1;
+        checks += open;
+        open = 0;
+        course = Course::default();
+    }
+    let walks = f64::from(walks.max(1));
+    (f64::from(checks.max(open)) / walks, f64::from(convicted) / walks)
+}
+
+/// The chance that a persona's answer is further off than an honest one; a tie is half.
+fn area(honest: &[f64], others: &[f64]) -> f64 {
+    let below = |value: f64| {
+        let less = honest.partition_point(|own| *own < value);
+        let upto = honest.partition_point(|own| *own <= value);
+        (less + upto) as f64 / 2.0
+    };
+    others.iter().map(|other| below(*other)).sum::<f64>() / (honest.len() * others.len()).max(1) as f64
+}
+
+/// To four digits: more would be noise.
+fn significant(value: f64) -> f64 {
+    format!("{value:.3e}").parse::<f64>().map_or(value, |value| value + 0.0)
+}
+
+/// Up to two digits.
+pub(super) fn rounded_up(value: f64) -> f64 {
+    let near = format!("{value:.1e}").parse::<f64>().unwrap_or(value);
+    if near >= value { near } else { format!("{:.1e}", value * 1.05).parse::<f64>().unwrap_or(value) }
+}

@@ -1,0 +1,87 @@
+//! A task file with measured limits in it.
+
+use std::fmt::Write;
+
+use super::Calibrated;
+use super::figures::{FALSE_ALARM, MISS};
+
+/// The sections that a calibration writes.
+const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
+/// What a budget says unless the file said otherwise.
+const DRAWN: f64 = 0.06;
+const SETTLED_AFTER: u64 = 8;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    #[error("the task file has no line {0:?} to write limits below")]
+    NoSection(&'static str),
+}
+
+/// The file with its limits replaced; all else, comments included, stays as it is. `how` is the command that measured.
+///
+/// # Errors
+/// A file without the sections that a calibration fills.
+pub fn rewrite(file: &str, calibrated: &Calibrated, how: &str) -> Result<String, WriteError> {
+    for section in &SECTIONS[..2] {
+        if !file.lines().any(|line| line.trim() == *section) {
+            return Err(WriteError::NoSection(section));
+        }
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let mut skipping = false;
+    for line in file.lines() {
+        if line.trim_start().starts_with('[') && line.trim_end().ends_with(']') {
+            skipping = SECTIONS.contains(&line.trim());
+            if skipping {
+                // A section's comments stand above it.
+                while kept.last().is_some_and(|above| above.trim_start().starts_with('#')) {
+                    kept.pop();
+                }
+            }
+        }
+        // Comments within a section that goes belong to the section that follows it.
+        if !skipping {
+            kept.push(line);
+        }
+    }
+    let head = kept.join("\n");
+    Ok(format!("{}\n\n{}", head.trim_end(), sections(calibrated, how)))
+}
+
+fn sections(calibrated: &Calibrated, how: &str) -> String {
+    let limits = &calibrated.limits;
+    let honest = &calibrated.honest;
+    let mut text = String::new();
+    let mut line = |line: std::fmt::Arguments<'_>| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{line}");
+    };
+    line(format_args!("# Measured by `{how}` over {} completions of", calibrated.challenges));
+    line(format_args!("# {} tokens a kind, in units of the logits:", calibrated.tokens));
+    line(format_args!("#   {:<20} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9}", "", "exact", "mean", "largest", "rejected", "checks", "convicted"));
+    for row in &calibrated.table.rows {
+        line(format_args!(
+            "#   {:<20} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9}",
+            row.persona, row.exact, row.mean, row.largest, row.rejected, row.checks, row.convicted
+        ));
+    }
+    line(format_args!("# Larger margins count as `clip` in the mean. No token may be further off than `token_max`, and no"));
+    line(format_args!("# claimed log-probability than `log_prob_max`. Each limit is twice the largest honest figure:"));
+    line(format_args!(
+        "# {} of {} honest answers are beyond them, so below {:.1e} are (95 % confidence).",
+        honest.beyond, honest.checks, honest.rate_max
+    ));
+    line(format_args!("[margins]\nclip = {:?}\ntoken_max = {:?}", limits.clip, limits.token_max));
+    line(format_args!("log_prob_max = {:?}\n", limits.log_prob_max));
+    line(format_args!("# The largest mean of clipped margins.\n[conformance]\ntolerance = {:?}\n", limits.tolerance));
+    line(format_args!("# Whom the judge checks: newcomers and suspects always, until a sequential test with these error rates"));
+    line(format_args!("# is sure, and a share of all others' answers. A miner with so many verdicts in earlier epochs and a"));
+    line(format_args!("# good average of them is no newcomer. The shares are of tokens whose margin is at most the edge, and"));
+    line(format_args!("# above the last: of the honest run that is furthest off, and of the cheat that is to be told."));
+    line(format_args!("[budget]\nfalse_alarm = {FALSE_ALARM:?}\nmiss = {MISS:?}"));
+    line(format_args!("drawn = {DRAWN:?}\nsettled_after = {SETTLED_AFTER}"));
+    line(format_args!("edges = {:?}", limits.edges));
+    line(format_args!("honest = {:?}", limits.honest));
+    line(format_args!("cheat = {:?}", limits.cheat));
+    text
+}

@@ -1,0 +1,185 @@
+//! The sections of tasks about text.
+
+use serde::Deserialize;
+use weighhouse_models::sampling::{Sampler, Sampling, SamplingError};
+
+use super::{TaskFileError, within};
+use crate::prompts::{self, Prompts};
+use crate::sequential::{Budget, RawBudget};
+
+/// Words of a prompt at most.
+const WORDS_MAX: u32 = 1_024;
+/// Generated tokens of a challenge at most.
+const TOKENS_MAX: u32 = 4_096;
+/// More than any vocabulary has.
+const TOP_K_MAX: u32 = 1 << 24;
+/// The largest margin that a limit can name.
+const MARGIN_MAX: f64 = 1e6;
+
+/// What miners are asked to continue, how, and when their word is taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generate {
+    pub prompts: Prompts,
+    /// Words of a prompt.
+    pub prompt_words: u32,
+    pub max_tokens: u32,
+    /// Its seed is each challenge's own.
+    pub sampling: Sampling,
+    /// Whether a completion goes on after an end token, until it has `max_tokens`.
+    pub ignore_end: bool,
+    pub margins: Margins,
+    /// `None`: every answer is checked, and each check stands alone.
+    pub budget: Option<Budget>,
+}
+
+/// When a completion is not the agreed model's. Margins are in units of the logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margins {
+    /// Larger margins count as this one in the mean, which `conformance.tolerance` bounds.
+    pub clip: f64,
+    /// No single token may be further off.
+    pub token_max: f64,
+    /// No claimed log-probability may differ more from the reference's.
+    pub log_prob_max: f64,
+}
+
+/// What miners are asked to embed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embed {
+    pub prompts: Prompts,
+    /// Words of a text.
+    pub words: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RawPrompts {
+    Name(String),
+    Lists(Prompts),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGenerate {
+    prompts: RawPrompts,
+    prompt_words: u32,
+    max_tokens: u32,
+    sampler: String,
+    #[serde(default)]
+    temperature: f32,
+    #[serde(default)]
+    top_k: u32,
+    #[serde(default = "one")]
+    top_p: f32,
+    ignore_end: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMargins {
+    clip: f64,
+    token_max: f64,
+    log_prob_max: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEmbed {
+    texts: RawPrompts,
+    words: u32,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+impl RawGenerate {
+    pub(super) fn check(
+        self,
+        items: u32,
+        margins: &RawMargins,
+        budget: Option<RawBudget>,
+    ) -> Result<Generate, TaskFileError> {
+        if items != 1 {
+            let value = f64::from(items);
+            return Err(TaskFileError::Range { key: "items", value, allowed: "1, a completion".to_owned() });
+        }
+        Ok(Generate {
+            prompts: self.prompts.check("generate.prompts")?,
+            prompt_words: count("generate.prompt_words", self.prompt_words, WORDS_MAX)?,
+            max_tokens: count("generate.max_tokens", self.max_tokens, TOKENS_MAX)?,
+            sampling: sampling(&self.sampler, self.temperature, self.top_k, self.top_p)?,
+            ignore_end: self.ignore_end,
+            margins: Margins {
+                clip: above_zero("margins.clip", margins.clip)?,
+                token_max: above_zero("margins.token_max", margins.token_max)?,
+                log_prob_max: above_zero("margins.log_prob_max", margins.log_prob_max)?,
+            },
+            budget: budget.map(RawBudget::check).transpose()?,
+        })
+    }
+}
+
+impl RawEmbed {
+    pub(super) fn check(self) -> Result<Embed, TaskFileError> {
+        Ok(Embed {
+            prompts: self.texts.check("embed.texts")?,
+            words: count("embed.words", self.words, WORDS_MAX)?,
+        })
+    }
+}
+
+impl RawPrompts {
+    fn check(self, key: &'static str) -> Result<Prompts, TaskFileError> {
+        match self {
+            Self::Name(name) if name == prompts::BUILTIN => Ok(Prompts::builtin()),
+            Self::Name(name) => {
+                let what =
+                    format!("= {name:?} is not built in; {:?} is, or lists of your own", prompts::BUILTIN);
+                Err(TaskFileError::Value { key, what })
+            }
+            Self::Lists(lists) => match lists.check() {
+                Ok(()) => Ok(lists),
+                Err(what) => Err(TaskFileError::Value { key, what: format!("can't be used: {what}") }),
+            },
+        }
+    }
+}
+
+fn sampling(sampler: &str, temperature: f32, top_k: u32, top_p: f32) -> Result<Sampling, TaskFileError> {
+    let refuse = |key, what: String| TaskFileError::Value { key, what };
+    let sampling = Sampling::new(temperature, top_k, top_p, 0).map_err(|error| match error {
+        SamplingError::Temperature(_) => refuse("generate.temperature", error.to_string()),
+        SamplingError::TopP(_) => refuse("generate.top_p", error.to_string()),
+    })?;
+    let known = [Sampler::Greedy, Sampler::GumbelV1];
+    let Some(named) = known.into_iter().find(|known| known.name() == sampler) else {
+        return Err(refuse(
+            "generate.sampler",
+            format!("= {sampler:?} is neither \"greedy\" nor \"gumbel/v1\""),
+        ));
+    };
+    if top_k > TOP_K_MAX {
+        return Err(refuse("generate.top_k", format!("= {top_k} is outside 0 to {TOP_K_MAX}")));
+    }
+    if named != sampling.sampler() {
+        let what =
+            format!("= {temperature} does not go with sampler = {sampler:?}: greedy is 0, gumbel/v1 above");
+        return Err(refuse("generate.temperature", what));
+    }
+    Ok(sampling)
+}
+
+fn count(key: &'static str, value: u32, max: u32) -> Result<u32, TaskFileError> {
+    if (1..=max).contains(&value) {
+        return Ok(value);
+    }
+    Err(TaskFileError::Range { key, value: f64::from(value), allowed: format!("1 to {max}") })
+}
+
+fn above_zero(key: &'static str, value: f64) -> Result<f64, TaskFileError> {
+    if value == 0.0 {
+        return Err(TaskFileError::Range { key, value, allowed: format!("above 0, up to {MARGIN_MAX}") });
+    }
+    within(key, value, MARGIN_MAX)
+}

@@ -1,0 +1,248 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::fake::{BUDGET, Fake, file, sent};
+use crate::witness::TeacherForced;
+use crate::{Challenge, Reference, Task, TaskError, TaskFile, TaskFileError};
+use weighhouse_models::sampling::Sampling;
+use weighhouse_types::Failure;
+
+fn task(sampler: &str, temperature: f32, ignore_end: bool) -> Task {
+    let file = file(sampler, temperature, ignore_end, "");
+    Task::with_witness(file.as_bytes(), Arc::new(TeacherForced(Fake::REFERENCE))).expect("a task")
+}
+
+/// The verdict on an answer, through the journal's bytes and an auditor without a model.
+fn verdict(task: &Task, challenge: &Challenge, answer: &TextAnswer) -> Judgement {
+    let answer = sent(answer);
+    let testimony = task.testify(&[(challenge, &answer)]).expect("testimony").remove(0);
+    let reference = testimony
+        .unwrap_or_else(|| task.references(std::slice::from_ref(challenge)).expect("awaited").remove(0));
+    let judgement = task.judge(challenge, &reference, &Ok(answer.clone())).expect("judged");
+    let read = Reference::from_bytes(&reference.to_bytes()).expect("recorded");
+    assert_eq!(read, reference);
+    let file = file(
+        task.file().generate().expect("of this kind").sampling.sampler().name(),
+        task.file().generate().expect("of this kind").sampling.temperature,
+        task.file().generate().expect("of this kind").ignore_end,
+        "",
+    );
+    let auditor = Task::without_model(file.as_bytes()).expect("the same file");
+    assert_eq!(auditor.judge(challenge, &read, &Ok(answer)), Ok(judgement.clone()));
+    judgement
+}
+
+fn kinds() -> [Task; 3] {
+    [task("greedy", 0.0, true), task("gumbel/v1", 0.8, true), task("gumbel/v1", 1.0, false)]
+}
+
+fn ignores_end(task: &Task) -> bool {
+    task.file().generate().expect("of this kind").ignore_end
+}
+
+#[test]
+fn honest_completions_pass_and_none_of_a_thousand_is_doubted() {
+    for task in kinds() {
+        for seed in 0..100_u8 {
+            let challenge = task.challenge(&[seed; 32]);
+            let answer = Fake::REFERENCE.answer(&challenge, 32, ignores_end(&task));
+            let judgement = verdict(&task, &challenge, &answer);
+            assert_eq!(judgement.mark, Mark::MAX, "{judgement:?}");
+            assert_eq!(judgement.reasons, [Reason::Attested { tokens: answer.tokens.len() as u32, mean: 0 }]);
+        }
+    }
+}
+
+#[test]
+fn another_model_temperature_or_seed_is_told_by_a_token() {
+    let task = task("gumbel/v1", 0.8, true);
+    for seed in 0..20_u8 {
+        let challenge = task.challenge(&[seed; 32]);
+        let (prompt, sampling) = challenge.prompt().expect("a prompt");
+        let blurred = Fake { blur: 0.5, salt: 3 }.answer(&challenge, 32, true);
+        let complete = |sampling| Fake::REFERENCE.complete(prompt, &sampling, 32, true);
+        let hotter = complete(Sampling { temperature: 1.2, ..sampling });
+        let reseeded = complete(Sampling { seed: sampling.seed + 1, ..sampling });
+        let greedy = complete(Sampling { temperature: 0.0, ..sampling });
+        let elsewhere = Fake::REFERENCE.complete("something else", &sampling, 32, true);
+        for answer in [blurred, hotter, reseeded, greedy, elsewhere] {
+            let judgement = verdict(&task, &challenge, &answer);
+            assert_eq!(judgement.mark, Mark::MIN);
+            assert!(matches!(judgement.reasons[..], [Reason::Betrayed { margin: 1.., .. }]), "{judgement:?}");
+        }
+    }
+}
+
+#[test]
+fn one_edited_token_is_named() {
+    for task in kinds() {
+        let challenge = task.challenge(&[9; 32]);
+        let honest = Fake::REFERENCE.answer(&challenge, 32, ignores_end(&task));
+        let at = honest.tokens.len() / 2;
+        let mut edited = honest.clone();
+        // The fake looks at two tokens back, so the edit shows in the two after it as well.
+        edited.tokens[at] = (honest.tokens[at] + 11) % 90 + 1;
+        edited.text = crate::witness::Language::decode(&Fake::REFERENCE, &edited.tokens);
+        let judgement = verdict(&task, &challenge, &edited);
+        let [Reason::Betrayed { token, .. }] = judgement.reasons[..] else { panic!("{judgement:?}") };
+        assert!((at as u32..=at as u32 + 2).contains(&token), "{token} {at}");
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_worth_nothing_and_says_why() {
+    let task = task("gumbel/v1", 0.8, true);
+    let challenge = task.challenge(&[4; 32]);
+    let honest = Fake::REFERENCE.answer(&challenge, 32, true);
+    let check = |change: &dyn Fn(&mut TextAnswer), expected: &str| {
+        let mut answer = honest.clone();
+        change(&mut answer);
+        let judgement = verdict(&task, &challenge, &answer);
+        assert_eq!(judgement.mark, Mark::ZERO);
+        let [Reason::Contradicts { what, .. } | Reason::Malformed { what, .. }] = &judgement.reasons[..]
+        else {
+            panic!("{judgement:?}")
+        };
+        assert!(what.contains(expected), "{what}");
+    };
+    check(
+        &|answer| {
+            answer.tokens.truncate(20);
+            answer.log_probs.truncate(20);
+        },
+        "cut short",
+    );
+    let surplus = |answer: &mut TextAnswer| {
+        answer.tokens.push(3);
+        answer.log_probs.push(-1.0);
+    };
+    check(&surplus, "more tokens");
+    check(&|answer| (0..40).for_each(|_| surplus(answer)), "at most 64");
+    check(&|answer| answer.finish = None, "no finish reason");
+    check(&|answer| answer.finish = Some(Finish::Stop), "stop word");
+    check(&|answer| answer.finish = Some(Finish::End), "asked to go on");
+    check(&|answer| answer.text.push('x'), "not what the tokens say");
+    check(&|answer| answer.log_probs.clear(), "no log-probabilities");
+    check(&|answer| answer.log_probs[3] = f32::NAN, "log-probability NaN");
+    check(&|answer| answer.log_probs[3] = 0.5, "log-probability 0.5");
+    check(&|answer| (answer.tokens.clear(), answer.log_probs.clear(), ()).2, "no token ids");
+}
+
+#[test]
+fn log_probabilities_are_a_second_witness() {
+    let task = task("greedy", 0.0, true);
+    let challenge = task.challenge(&[4; 32]);
+    let mut answer = Fake::REFERENCE.answer(&challenge, 32, true);
+    answer.log_probs[5] -= 0.02;
+    let judgement = verdict(&task, &challenge, &answer);
+    assert!(
+        matches!(judgement.reasons[..], [Reason::Doubted { token: 5, difference: 19_000..=21_000 }]),
+        "{judgement:?}"
+    );
+}
+
+#[test]
+fn going_on_past_the_end_and_ending_without_one_are_seen() {
+    let task = task("gumbel/v1", 1.0, false);
+    let ended = |seed: &u8| {
+        let answer = Fake::REFERENCE.answer(&task.challenge(&[*seed; 32]), 32, false);
+        answer.finish == Some(Finish::End) && answer.tokens.len() > 3
+    };
+    let challenge = task.challenge(&[(0..).find(ended).expect("some end"); 32]);
+    let past = Fake::REFERENCE.answer(&challenge, 32, true);
+    let said = |answer: &TextAnswer| match &verdict(&task, &challenge, answer).reasons[..] {
+        [Reason::Contradicts { what, .. }] => what.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(&past), "goes on after its end");
+    let mut early = past.clone();
+    early.tokens.truncate(2);
+    early.log_probs.truncate(2);
+    early.text = crate::witness::Language::decode(&Fake::REFERENCE, &early.tokens);
+    early.finish = Some(Finish::End);
+    assert_eq!(said(&early), "ends without an end token");
+}
+
+#[test]
+fn tokens_that_no_vocabulary_has_betray_and_never_panic() {
+    let task = task("greedy", 0.0, true);
+    let challenge = task.challenge(&[4; 32]);
+    for id in [96, 1 << 30] {
+        let mut answer = Fake::REFERENCE.answer(&challenge, 32, true);
+        answer.tokens[6] = id;
+        let judgement = verdict(&task, &challenge, &answer);
+        let expected = Reason::Betrayed { token: 6, id, margin: u32::MAX, mean: 142_857, tokens: 32 };
+        assert_eq!(judgement.reasons, [expected]);
+    }
+}
+
+#[test]
+fn answers_of_a_round_are_looked_at_together_and_apart_alike() {
+    let task = task("gumbel/v1", 0.8, true);
+    let challenges: Vec<_> = (0..40).map(|seed| task.challenge(&[seed; 32])).collect();
+    let mut answers: Vec<_> =
+        challenges.iter().map(|challenge| sent(&Fake::REFERENCE.answer(challenge, 32, true))).collect();
+    answers[7].outputs.clear();
+    let pairs: Vec<_> = challenges.iter().zip(&answers).collect();
+    let together = task.testify(&pairs).expect("testimonies");
+    assert!(together[7].is_none());
+    for (pair, testimony) in pairs.iter().zip(&together) {
+        assert_eq!(&task.testify(&[*pair]).expect("testimony")[0], testimony);
+    }
+}
+
+#[test]
+fn a_judge_without_testimony_or_with_another_answers_says_so() {
+    let task = task("greedy", 0.0, true);
+    let challenge = task.challenge(&[4; 32]);
+    let answer = Ok(sent(&Fake::REFERENCE.answer(&challenge, 32, true)));
+    let awaited = task.references(std::slice::from_ref(&challenge)).expect("awaited").remove(0);
+    assert_eq!(task.judge(&challenge, &awaited, &answer), Err(TaskError::NoTestimony));
+    let short = Testimony { margins: vec![0.0; 3], log_probs: vec![0.0; 3], ..Testimony::default() };
+    let short = Reference::testimony_on(challenge.digest(), short);
+    assert_eq!(task.judge(&challenge, &short, &answer), Err(TaskError::Tokens { expected: 32, actual: 3 }));
+    let silent = task.judge(&challenge, &awaited, &Err(Failure::Unreachable)).expect("judged");
+    assert_eq!(silent.mark, Mark::ZERO);
+}
+
+#[test]
+fn challenges_differ_by_seed_and_are_asked_as_the_file_says() {
+    let task = task("gumbel/v1", 0.8, true);
+    let (one, other) = (task.challenge(&[1; 32]), task.challenge(&[2; 32]));
+    assert_ne!(one.digest(), other.digest());
+    assert_ne!(one.prompt().expect("a prompt").1.seed, other.prompt().expect("a prompt").1.seed);
+    let limits = TextLimits { prompt_bytes: 4_096, prompt_tokens: 0, max_tokens: 64 };
+    let request = TextRequest::from_infer(&task.request(&one, "id".into()), &limits).expect("a request");
+    assert_eq!(request.prompt, Prompt::Text(one.prompt().expect("a prompt").0.to_owned()));
+    assert_eq!((request.max_tokens, request.temperature, request.ignore_end), (32, 0.8, true));
+    assert!(request.log_probs);
+}
+
+#[test]
+fn files_that_contradict_themselves_are_refused_by_name() {
+    let sound = file("gumbel/v1", 0.8, true, BUDGET);
+    assert!(TaskFile::parse(sound.as_bytes()).is_ok());
+    let refused = |from: &str, to: &str, name: &str| {
+        assert!(sound.contains(from), "{from}");
+        let error = TaskFile::parse(sound.replacen(from, to, 1).as_bytes()).expect_err("refused").to_string();
+        assert!(error.contains(name), "{error}");
+    };
+    refused("items = 1", "items = 2", "items");
+    refused("temperature = 0.8", "temperature = 0.0", "generate.temperature");
+    refused("temperature = 0.8", "temperature = 200.0", "generate.temperature");
+    refused("\"gumbel/v1\"", "\"greedy\"", "generate.temperature");
+    refused("\"gumbel/v1\"", "\"beam\"", "generate.sampler");
+    refused("max_tokens = 32", "max_tokens = 0", "generate.max_tokens");
+    refused("\"rust/v1\"", "\"rust/v2\"", "generate.prompts");
+    refused("clip = 1.0", "clip = 0.0", "margins.clip");
+    refused("false_alarm = 0.0001", "false_alarm = 0.9", "budget.false_alarm");
+    refused("edges = [0.000001, 0.1]", "edges = [0.1, 0.000001]", "budget.edges");
+    refused("honest = [0.999, ", "honest = [", "budget.honest");
+    refused("cheat = [0.95, 0.03, 0.02]", "cheat = [0.999, 0.0009, 0.0001]", "budget.cheat");
+    let quality = sound.replace("mode = \"conformance\"", "mode = \"quality\"");
+    let quality = quality.replace("[conformance]\ntolerance = 0.001", "[quality]\nfloor_margin = 0.1");
+    let error = TaskFile::parse(quality.as_bytes()).expect_err("refused");
+    assert_eq!(error, TaskFileError::NoQuality { kind: "generate" });
+    let error = TaskFile::parse(sound.replace("\"generate\"", "\"embed\"").as_bytes()).expect_err("refused");
+    assert_eq!(error, TaskFileError::KindUnread { kind: "embed", section: "generate" });
+}

@@ -1,0 +1,192 @@
+//! What a judge needs of a model that it can only ask once an answer is there.
+//!
+//! A [`Witness`] says of each claimed token how far it is from what the agreed model would have said. A language model
+//! of ours is one by way of [`TeacherForced`]: one forward pass over prompt and completion, not one per token. An
+//! external backend that returns the log-probabilities of a prompt can be one too, for greedy completions.
+
+mod ours;
+
+use std::fmt;
+
+use weighhouse_models::sampling::{Sampling, log_probs};
+use weighhouse_types::Digest;
+
+/// Logits that one pass may give: 256 MiB.
+const LOGITS_MAX: usize = 1 << 26;
+/// Tokens of one pass, unless a single sequence has more.
+const TOKENS_MAX: usize = 2_048;
+
+/// A completion to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    pub prompt: &'a str,
+    pub tokens: &'a [u32],
+    pub sampling: Sampling,
+}
+
+/// What a witness says of one completion.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Testimony {
+    pub prompt_tokens: u32,
+    /// Of each token; ends with an infinite one at a token that the vocabulary doesn't have.
+    pub margins: Vec<f32>,
+    /// The reference's log-probability of each token under the raw logits.
+    pub log_probs: Vec<f32>,
+    /// Where the first end token is.
+    pub first_end: Option<u32>,
+    /// What the tokens say.
+    pub text: String,
+}
+
+/// Why a witness can't testify: never the miner's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WitnessError {
+    #[error("the reference model: {0}")]
+    Model(String),
+    #[error(
+        "{prompt} prompt tokens and a completion of {completion} are over the reference's context of {context}"
+    )]
+    Context { prompt: usize, completion: usize, context: usize },
+    #[error("this reference can only judge greedy completions")]
+    GreedyOnly,
+}
+
+/// Somebody who can say what the agreed model would have said.
+pub trait Witness: Send + Sync + fmt::Debug {
+    /// The agreed model's identity, as the task file names it.
+    fn digest(&self) -> Digest;
+
+    /// One testimony per claim, in order. Belongs on a thread for CPU work.
+    fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError>;
+}
+
+/// A sequence whose every token from `from` on is to be predicted from those before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a> {
+    pub tokens: &'a [u32],
+    pub from: usize,
+}
+
+/// A language model, as far as a judge needs one.
+pub trait Language: Send + Sync + fmt::Debug {
+    fn digest(&self) -> Digest;
+    fn vocabulary(&self) -> usize;
+    /// Tokens that prompt and completion may have together.
+    fn context(&self) -> usize;
+    fn end_tokens(&self) -> &[u32];
+    fn encode(&self, text: &str) -> Result<Vec<u32>, WitnessError>;
+    fn decode(&self, tokens: &[u32]) -> String;
+    /// For each sequence the rows of logits that predict `tokens[from..]`, one after another.
+    fn forced(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>, WitnessError>;
+}
+
+/// An encoder of texts, as far as a judge needs one.
+pub trait Encoder: Send + Sync + fmt::Debug {
+    fn digest(&self) -> Digest;
+    /// A row for each text.
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, WitnessError>;
+}
+
+/// A language model as a witness.
+#[derive(Clone, Debug)]
+pub struct TeacherForced<L>(pub L);
+
+/// A claim as tokens.
+struct Prepared {
+    tokens: Vec<u32>,
+    prompt: usize,
+    /// Tokens before the first that the vocabulary doesn't have.
+    known: usize,
+}
+
+impl<L: Language> Witness for TeacherForced<L> {
+    fn digest(&self) -> Digest {
+        self.0.digest()
+    }
+
+    fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {
+        let prepared = claims.iter().map(|claim| self.prepare(claim)).collect::<Result<Vec<_>, _>>()?;
+        let mut testimonies = Vec::with_capacity(claims.len());
+        let mut rest = prepared.as_slice();
+        while !rest.is_empty() {
+            let (pass, later) = rest.split_at(self.pass(rest));
+            let at = testimonies.len();
+            let sequences: Vec<_> = pass
+                .iter()
+                .map(|prepared| Sequence { tokens: &prepared.tokens, from: prepared.prompt })
+                .collect();
+            let logits = self.0.forced(&sequences)?;
+            if logits.len() != pass.len() {
+                return Err(WitnessError::Model(format!(
+                    "{} results for {} sequences",
+                    logits.len(),
+                    pass.len()
+                )));
+            }
+            for ((claim, prepared), logits) in claims[at..].iter().zip(pass).zip(&logits) {
+                testimonies.push(self.look(claim, prepared, logits)?);
+            }
+            rest = later;
+        }
+        Ok(testimonies)
+    }
+}
+
+impl<L: Language> TeacherForced<L> {
+    fn prepare(&self, claim: &Claim<'_>) -> Result<Prepared, WitnessError> {
+        let mut tokens = self.0.encode(claim.prompt)?;
+        let (prompt, context) = (tokens.len(), self.0.context());
+        if prompt + claim.tokens.len() > context {
+            return Err(WitnessError::Context { prompt, completion: claim.tokens.len(), context });
+        }
+        let known = claim.tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count();
+        tokens.extend(&claim.tokens[..known]);
+        Ok(Prepared { tokens, prompt, known })
+    }
+
+    /// How many of the claims go into one pass.
+    fn pass(&self, claims: &[Prepared]) -> usize {
+        let (mut tokens, mut rows) = (0, 0);
+        let fits = |prepared: &&Prepared| {
+            tokens += prepared.tokens.len();
+            rows += prepared.known;
+            tokens <= TOKENS_MAX && rows.saturating_mul(self.0.vocabulary()) <= LOGITS_MAX
+        };
+        claims.iter().take_while(fits).count().max(1)
+    }
+
+    fn look(
+        &self,
+        claim: &Claim<'_>,
+        prepared: &Prepared,
+        logits: &[f32],
+    ) -> Result<Testimony, WitnessError> {
+        let vocabulary = self.0.vocabulary();
+        if logits.len() != prepared.known * vocabulary {
+            return Err(WitnessError::Model(format!(
+                "{} logits for {} tokens",
+                logits.len(),
+                prepared.known
+            )));
+        }
+        let known = &claim.tokens[..prepared.known];
+        let mut margins = Vec::with_capacity(claim.tokens.len());
+        let mut own = Vec::with_capacity(claim.tokens.len());
+        for ((position, id), row) in (0_u32..).zip(known).zip(logits.chunks_exact(vocabulary)) {
+            margins.push(claim.sampling.margin(position, row, *id) as f32);
+            own.push(log_probs(row, *id, 0).chosen);
+        }
+        if prepared.known < claim.tokens.len() {
+            margins.push(f32::INFINITY);
+            own.push(f32::NEG_INFINITY);
+        }
+        let ends = self.0.end_tokens();
+        Ok(Testimony {
+            prompt_tokens: prepared.prompt as u32,
+            margins,
+            log_probs: own,
+            first_end: known.iter().position(|id| ends.contains(id)).map(|at| at as u32),
+            text: self.0.decode(known),
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! The models of `weighhouse-models` as references.
+
+use std::fmt;
+
+use weighhouse_models::encoder::Embedder;
+use weighhouse_models::language::{Forced, LanguageModel};
+use weighhouse_types::Digest;
+
+use super::{Encoder, Language, Sequence, WitnessError};
+
+impl Language for LanguageModel {
+    fn digest(&self) -> Digest {
+        self.digest()
+    }
+
+    fn vocabulary(&self) -> usize {
+        self.vocabulary()
+    }
+
+    fn context(&self) -> usize {
+        self.context()
+    }
+
+    fn end_tokens(&self) -> &[u32] {
+        self.end_tokens()
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u32>, WitnessError> {
+        self.encode(text).map_err(failed)
+    }
+
+    fn decode(&self, tokens: &[u32]) -> String {
+        self.decode(tokens)
+    }
+
+    fn forced(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>, WitnessError> {
+        let sequences: Vec<_> =
+            sequences.iter().map(|sequence| Forced { tokens: sequence.tokens, from: sequence.from }).collect();
+        self.forced(&sequences).map_err(failed)
+    }
+}
+
+impl Encoder for Embedder {
+    fn digest(&self) -> Digest {
+        self.digest()
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, WitnessError> {
+        self.embed(texts).map_err(failed)
+    }
+}
+
+fn failed(error: impl fmt::Display) -> WitnessError {
+    WitnessError::Model(error.to_string())
+}
