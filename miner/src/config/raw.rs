@@ -184,8 +184,7 @@ pub(super) struct Model {
     /// What runs it: `burn` (the miner itself), or for text `openai` or `oip` (a server that the miner fronts).
     #[serde(default)]
     pub(super) backend: Backend,
-    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`, for text
-    /// `language-reference` or `language-weak`.
+    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`.
     pub(super) builtin: Option<String>,
     /// A classifier's safetensors file.
     pub(super) weights: Option<PathBuf>,

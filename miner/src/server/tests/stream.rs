@@ -2,6 +2,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use prost::Message as _;
+use weighhouse_models::LoadLimits;
+use weighhouse_models::language::{DecoderLimits, LanguageModel};
 use weighhouse_proto::inference::ModelStreamInferResponse;
 use weighhouse_types::text::{Finish, GREEDY, Prompt, TextAnswer, TextLimits, TextRequest, name};
 use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, Tensor};
@@ -9,7 +11,7 @@ use weighhouse_wallet::http::frame;
 
 use super::harness::{Reply, STREAM_PATH, Signed, begin};
 use super::*;
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Decoder};
 use crate::engine::{Generator, Paces, PieceStream, TextEngine, TextModel};
 
 const LIMITS: TextLimits = TextLimits { prompt_bytes: 64, prompt_tokens: 8, max_tokens: 8 };
@@ -46,7 +48,11 @@ impl Generator for Words {
 }
 
 async fn start(config: &'static str) -> Harness {
-    let model = TextModel { name: "words".into(), version: "1".into(), generator: Arc::new(Words) };
+    start_with(config, Arc::new(Words)).await
+}
+
+async fn start_with(config: &'static str, generator: Arc<dyn Generator>) -> Harness {
+    let model = TextModel { name: "words".into(), version: "1".into(), generator };
     let minute = Duration::from_secs(60);
     let paces = Paces { first: minute, next: minute, whole: minute };
     let engine = TextEngine::new(vec![model], LIMITS, paces, TestClock::new());
@@ -193,5 +199,38 @@ async fn describe_names_the_samplers() {
     let description = Description::try_from(described.into_inner()).expect("whole");
     assert_eq!(description.models[0].samplers, [GREEDY]);
     assert_eq!(description.models[0].kind, weighhouse_proto::ModelKind::Text);
+    miner.stop().await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_model_of_our_own_streams_what_its_seed_says() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/testdata/language/llama");
+    let model = LanguageModel::load(&folder, &LoadLimits::STANDARD).expect("a golden model");
+    let limits = DecoderLimits { sequences_max: 4, cache_tokens_max: 4_096 };
+    let decoder = Decoder::start(model, limits, 4, &CpuPool::new(1, 4)).expect("a thread");
+    let miner = start_with("", Arc::new(decoder)).await;
+    let sampled = |seed| TextRequest {
+        temperature: 1.0,
+        seed,
+        log_probs: true,
+        ignore_end: true,
+        ..TextRequest::greedy("the model", 8)
+    };
+    let mut answers = Vec::new();
+    for seed in [1, 1, 2] {
+        let request = sampled(seed).to_infer("words", "7").expect("small");
+        let streamed = send(&miner, request.clone()).await;
+        assert_eq!(streamed.code(), Code::Ok);
+        let whole = miner.send(&miner.sign(&request)).await;
+        let whole = TextAnswer::from_infer(&whole.answer(), &LIMITS).expect("well-formed");
+        assert_eq!((whole.tokens.len(), whole.log_probs.len()), (8, 8));
+        assert_eq!(texts(&streamed.body).concat(), whole.text);
+        answers.push(whole);
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_ne!(answers[0].tokens, answers[2].tokens);
+    let long = TextRequest { prompt: Prompt::Ids(vec![1_000_000]), ..sampled(1) };
+    let refused = send(&miner, long.to_infer("words", "7").expect("small")).await;
+    assert_eq!((refused.code(), refused.message().contains("no token")), (Code::InvalidArgument, true));
     miner.stop().await.expect("a clean end");
 }
