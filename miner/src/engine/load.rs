@@ -139,3 +139,81 @@ impl From<&Text> for Paces {
         Self { first: text.first_token_timeout, next: text.token_timeout, whole: text.stream_timeout }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use weighhouse_proto::ModelKind;
+    use weighhouse_seams::SystemClock;
+    use weighhouse_types::text::{TextAnswer, TextRequest, TextsAnswer, TextsLimits, TextsRequest};
+
+    use super::*;
+
+    fn read(path: &Path) -> io::Result<Vec<u8>> {
+        match path.to_str() {
+            Some("good.key") => Ok(b" secret\n".to_vec()),
+            Some("two.key") => Ok(b"one\ntwo".to_vec()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn load_all(models: &str) -> Result<Arc<dyn Engine>, LoadError> {
+        let text = format!("wallet = {{ name = 'a', hotkey = 'b' }}\nchain = {{ netuid = 1 }}\n{models}");
+        let config = Config::parse(&text).expect("a valid configuration");
+        let golden = |path: &Path| {
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/testdata/language").join(path)
+        };
+        let expand = |path: &Path| if path.extension().is_some() { path.to_owned() } else { golden(path) };
+        let (cpu, clock) = (CpuPool::new(1, 4), Arc::new(SystemClock::new()) as Arc<dyn Clock>);
+        load(&config, &Surroundings { read: &read, expand: &expand, cpu: &cpu, clock: &clock })
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_model_is_served_side_by_side() {
+        let engine = load_all(
+            "[[model]]\nname = 'digits'\nbuiltin = 'digits-weak'\n\
+             [[model]]\nname = 'own'\nkind = 'text'\npath = 'llama'\n\
+             [[model]]\nname = 'vectors'\nkind = 'embed'\npath = 'bert'\n\
+             [[model]]\nname = 'far'\nkind = 'text'\nbackend = 'oip'\nurl = 'http://127.0.0.1:1'\nmodel = 'x'\n\
+             [[model]]\nname = 'near'\nkind = 'text'\nbackend = 'openai'\nurl = 'http://127.0.0.1:1'\nmodel = 'x'\n\
+             key_file = 'good.key'\n",
+        )
+        .expect("loaded");
+        let kind = |name: &str| engine.find(name, "").expect(name).kind;
+        assert_eq!(kind("digits"), ModelKind::Classifier);
+        assert_eq!((kind("own"), kind("vectors")), (ModelKind::Text, ModelKind::Embedding));
+        let samplers = |name: &str| engine.find(name, "").expect(name).samplers.clone();
+        assert_eq!(samplers("own"), ["greedy", "gumbel/v1"]);
+        assert_eq!((samplers("far"), samplers("near")), (vec!["greedy".into()], vec!["greedy".to_owned()]));
+        let digest = |name: &str| engine.find(name, "").expect(name).digest;
+        assert_eq!((digest("far"), digest("near")), (digest_of_name("x"), digest_of_name("x")));
+
+        let asked = TextRequest::greedy("the", 3).to_infer("own", "1").expect("small");
+        let answer = engine.infer(&asked).await.expect("answered");
+        let limits = TextLimits { prompt_bytes: 64, prompt_tokens: 64, max_tokens: 3 };
+        assert!(!TextAnswer::from_infer(&answer, &limits).expect("well-formed").tokens.is_empty());
+        let asked = TextsRequest { texts: vec!["the model".into(), "another".into()] };
+        let answer = engine.infer(&asked.to_infer("vectors", "2").expect("small")).await.expect("answered");
+        let limits = TextsLimits { texts: 2, bytes: 64, dimensions: 4_096 };
+        assert_eq!(TextsAnswer::from_infer(&answer, &limits).expect("well-formed").rows.len(), 2);
+        let asked = TextRequest::greedy("the", 3).to_infer("near", "1").expect("small");
+        assert!(matches!(engine.infer(&asked).await, Err(super::super::EngineError::Backend(_))));
+    }
+
+    #[tokio::test]
+    async fn a_model_that_can_not_be_loaded_is_named() {
+        let remote =
+            "name = 'm'\nkind = 'text'\nbackend = 'openai'\nurl = 'http://h:1'\nmodel = 'x'\nkey_file";
+        let cases = [
+            ("name = 'm'\nkind = 'text'\nbuiltin = 'poet'".to_owned(), "poet"),
+            ("name = 'm'\nkind = 'text'\npath = 'nowhere'".into(), "\"m\""),
+            ("name = 'm'\nkind = 'text'\npath = 'bert'".into(), "\"m\""),
+            ("name = 'm'\nkind = 'embed'\npath = 'llama'".into(), "\"m\""),
+            (format!("{remote} = 'two.key'"), "two.key"),
+            (format!("{remote} = 'no.key'"), "no.key"),
+        ];
+        for (model, word) in cases {
+            let error = load_all(&format!("[[model]]\n{model}")).expect_err(word).to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}
