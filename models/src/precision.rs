@@ -63,7 +63,11 @@ impl Precision {
 pub(crate) fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
     let steps = match precision {
         Precision::Half => return values.iter_mut().for_each(|value| *value = half(*value)),
-        Precision::Bfloat16 => return values.iter_mut().for_each(|value| *value = f32::from_bits(u32::from(bfloat16(*value)) << 16)),
+        Precision::Bfloat16 => {
+            return values
+                .iter_mut()
+                .for_each(|value| *value = f32::from_bits(u32::from(bfloat16(*value)) << 16));
+        }
         Precision::Int8 => 127.0,
         Precision::Int4 => 7.0,
     };
