@@ -155,7 +155,10 @@ impl Tally {
         let is_complaint = |reason: &&Reason| {
             let praise = matches!(
                 reason,
-                Reason::Conforms { .. } | Reason::Skill { .. } | Reason::Attested { .. } | Reason::Spared { .. }
+                Reason::Conforms { .. }
+                    | Reason::Skill { .. }
+                    | Reason::Attested { .. }
+                    | Reason::Spared { .. }
             );
             !praise
         };

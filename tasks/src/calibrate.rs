@@ -121,7 +121,9 @@ impl Calibration<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Calibrated, CalibrateError> {
         let kind = self.task.file().kind.name();
-        let (Some(generate), Mode::Conformance { .. }) = (self.task.file().generate(), &self.task.file().mode) else {
+        let (Some(generate), Mode::Conformance { .. }) =
+            (self.task.file().generate(), &self.task.file().mode)
+        else {
             return Err(CalibrateError::Kind { kind });
         };
         if self.challenges == 0 {
@@ -137,18 +139,17 @@ impl Calibration<'_> {
         let limits = self.limits(&seen)?;
         let honest = figures::bound(&seen, &limits);
         let table = figures::table(generate, &limits, &seen);
-        Ok(Calibrated {
-            challenges: self.challenges,
-            tokens: generate.max_tokens,
-            limits,
-            honest,
-            table,
-        })
+        Ok(Calibrated { challenges: self.challenges, tokens: generate.max_tokens, limits, honest, table })
     }
 
     /// Honest ones first.
     fn personas(&self, generate: &Generate) -> Vec<Answers<'_>> {
-        let of = |name: &str, model, persona, is_honest| Answers { name: name.to_owned(), model, persona, is_honest };
+        let of = |name: &str, model, persona, is_honest| Answers {
+            name: name.to_owned(),
+            model,
+            persona,
+            is_honest,
+        };
         let own = |name, persona| of(name, self.reference, persona, false);
         let mut personas = vec![
             of("batch of 1", self.reference, Persona::Serves { batch: 1 }, true),
@@ -226,7 +227,8 @@ impl Calibration<'_> {
                 Err(judgement) => seen.refuse(judgement.reasons.first()),
                 Ok(completion) => {
                     let Some(testimony) = testimonies.next() else { break };
-                    let contradicts: Option<Reason> = generate::contradicts(generate, &completion, &testimony);
+                    let contradicts: Option<Reason> =
+                        generate::contradicts(generate, &completion, &testimony);
                     match contradicts {
                         Some(reason) => seen.refuse(Some(&reason)),
                         None => seen.take(completion.log_probs(), testimony),

@@ -166,7 +166,11 @@ fn doubted(margins: &Margins, completion: &Completion, testimony: &Testimony) ->
         .then(|| Reason::Doubted { token: at as u32, difference: millionths(difference) })
 }
 
-pub(crate) fn contradicts(generate: &Generate, completion: &Completion, testimony: &Testimony) -> Option<Reason> {
+pub(crate) fn contradicts(
+    generate: &Generate,
+    completion: &Completion,
+    testimony: &Testimony,
+) -> Option<Reason> {
     let last = completion.tokens.len() as u32 - 1;
     let contradicts = |token, what: &str| Some(Reason::Contradicts { token, what: what.to_owned() });
     match testimony.first_end {

@@ -117,7 +117,9 @@ pub enum MeasureError {
     Answer { persona: &'static str, source: RequestError },
     #[error(transparent)]
     Task(#[from] TaskError),
-    #[error("the task is of kind \"{kind}\", and only \"classify\" is measured; see `weighhouse task calibrate`")]
+    #[error(
+        "the task is of kind \"{kind}\", and only \"classify\" is measured; see `weighhouse task calibrate`"
+    )]
     Kind { kind: &'static str },
 }
 

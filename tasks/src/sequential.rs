@@ -82,7 +82,8 @@ impl Test {
     }
 
     fn step(&self, counts: &[u32]) -> f64 {
-        let step: f64 = self.weights.iter().zip(counts).map(|(weight, count)| weight * f64::from(*count)).sum();
+        let step: f64 =
+            self.weights.iter().zip(counts).map(|(weight, count)| weight * f64::from(*count)).sum();
         step.clamp(-STEP_MAX, STEP_MAX)
     }
 }

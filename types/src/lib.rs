@@ -25,8 +25,8 @@ pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
 pub use record::{
-    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Failure, Intent, IntentState, IntentUpdate, Judged,
-    Likeness, RECORD_VERSION, Record, Trail, TrailEpoch,
+    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Failure, Intent, IntentState, IntentUpdate,
+    Judged, Likeness, RECORD_VERSION, Record, Trail, TrailEpoch,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

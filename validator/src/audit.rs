@@ -61,21 +61,46 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
         _ => None,
     });
     let context = context.ok_or(AuditError::NoContext)?;
-    let mut audited = Audited {
-        epoch: context.epoch,
-        validator: context.validator,
-        records: segment.records().len(),
-        root: segment.root(),
-        challenges: 0,
-        answers: 0,
-        verdicts: 0,
-        vector: None,
-        abstains: None,
-        matches: None,
-        published_at: None,
-        problems: Vec::new(),
-    };
-    let task = load_task(context, references)?;
+    let mut audited = Audited::new(context, segment.records().len(), segment.root());
+    check_each(segment.records(), context, load_task(context, references)?, &mut audited);
+    weigh_again(segment.records(), &mut audited)?;
+    Ok(audited)
+}
+
+impl Audited {
+    fn new(context: &EpochContext, records: usize, root: Digest) -> Self {
+        Self {
+            epoch: context.epoch,
+            validator: context.validator,
+            records,
+            root,
+            challenges: 0,
+            answers: 0,
+            verdicts: 0,
+            vector: None,
+            abstains: None,
+            matches: None,
+            published_at: None,
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// What is wrong with records of completions, whoever signed for the file.
+#[cfg(test)]
+pub(crate) fn check_records(records: &[Record]) -> Vec<String> {
+    let context = records.iter().find_map(|record| match record {
+        Record::EpochOpened(context) => Some(context.as_ref()),
+        _ => None,
+    });
+    let context = context.expect("an opened epoch");
+    let mut audited = Audited::new(context, records.len(), Digest::default());
+    check_each(records, context, load_task(context, &[]).expect("a task"), &mut audited);
+    audited.problems
+}
+
+/// Checks the records one by one, in their order.
+fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &mut Audited) {
     let mut evidence = Evidence {
         watch: check::begin(&task, &context.carried),
         context,
@@ -84,7 +109,7 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
         challenges: BTreeMap::new(),
         testimonies: BTreeMap::new(),
     };
-    for record in segment.records() {
+    for record in records {
         let checked = match record {
             Record::Blob { bytes } => {
                 evidence.blobs.insert(Digest::of(bytes), bytes);
@@ -96,15 +121,13 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
                 audited.answers += usize::from(answered);
             }),
             Record::Evidence(said) => evidence.check_testimony(said),
-            Record::Likeness(likeness) => evidence.check_likeness(likeness, segment.records()),
+            Record::Likeness(likeness) => evidence.check_likeness(likeness, records),
             _ => Ok(()),
         };
         if let Err(problem) = checked {
             audited.problems.push(problem);
         }
     }
-    weigh_again(segment.records(), &mut audited)?;
-    Ok(audited)
 }
 
 fn load_task(context: &EpochContext, references: &[Vec<u8>]) -> Result<Task, AuditError> {

@@ -17,11 +17,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
 use weighhouse_chain::{Call, Chain};
-use weighhouse_models::{Builtin, Classifier};
+use weighhouse_models::language::LanguageModel;
+use weighhouse_models::sampling::Sampling;
+use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, SeededEntropy, SystemClock};
-use weighhouse_tasks::{DIGITS_CONFORMANCE, Task};
-use weighhouse_types::{Axon, Block, Digest, Hyperparameters, InferRequest, MechId, Netuid, Rao};
+use weighhouse_tasks::calibrate::complete;
+use weighhouse_tasks::witness::TeacherForced;
+use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, Task, with_reference};
+use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
+use weighhouse_types::{
+    Axon, Block, Digest, Hyperparameters, InferAnswer, InferRequest, MechId, Netuid, Rao,
+};
 use weighhouse_wallet::answer::{AnswerSignature, answer_digest, trailer};
 use weighhouse_wallet::keypair::Keypair;
 
@@ -51,13 +58,33 @@ pub(crate) enum Behaviour {
     Refuses,
     /// Can't be dialled.
     Gone,
+    /// Completes half of what was asked.
+    Cuts,
+    /// Completes under another seed.
+    Reseeds,
+}
+
+/// What a miner serves.
+#[derive(Clone, Debug)]
+pub(crate) enum Served {
+    Digits(Classifier),
+    Text(LanguageModel),
+}
+
+impl Served {
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Digits(model) => model.digest(),
+            Self::Text(model) => model.digest(),
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Miner {
     keypair: Keypair,
     behaviour: Behaviour,
-    model: Classifier,
+    model: Served,
 }
 
 #[derive(Debug)]
@@ -96,7 +123,7 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
         }
         Behaviour::Garbage => Bytes::from_static(&[0, 0, 0, 0, 3, 0xff, 0xff, 0xff]),
         Behaviour::Oversized => Bytes::from(vec![0; 1 << 20]),
-        _ => honest_answer(&miner.model, &request),
+        behaviour => answer_by(&miner.model, behaviour, &request),
     };
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
@@ -114,13 +141,53 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
     Ok(Response::builder().header("content-type", "application/grpc").body(body).expect("valid headers"))
 }
 
-fn honest_answer(model: &Classifier, framed: &[u8]) -> Bytes {
+fn answer_by(model: &Served, behaviour: Behaviour, framed: &[u8]) -> Bytes {
     let message: ModelInferRequest = ask::unframe(framed).expect("the validator's own request");
     let request = InferRequest::try_from(message).expect("the validator's own request");
-    let pixels = weighhouse_tasks::pixels(&request).expect("the validator's own request");
-    let rows = model.forward(&pixels).expect("a forward pass");
-    let answer = weighhouse_tasks::respond(&request, "1", &rows);
+    let answer = match model {
+        Served::Digits(model) => {
+            let pixels = weighhouse_tasks::pixels(&request).expect("the validator's own request");
+            let rows = model.forward(&pixels).expect("a forward pass");
+            weighhouse_tasks::respond(&request, "1", &rows)
+        }
+        Served::Text(model) => completion(model, behaviour, &request),
+    };
     ask::frame(&ModelInferResponse::try_from(answer).expect("few dimensions"))
+}
+
+fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferRequest) -> InferAnswer {
+    let limits = TextLimits { prompt_bytes: 4_096, prompt_tokens: 256, max_tokens: 64 };
+    let asked = TextRequest::from_infer(request, &limits).expect("the validator's own request");
+    let Prompt::Text(prompt) = &asked.prompt else { panic!("a prompt of text") };
+    let seed = if behaviour == Behaviour::Reseeds { asked.seed + 1 } else { asked.seed };
+    let sampling = Sampling::new(asked.temperature, asked.top_k, asked.top_p, seed).expect("in range");
+    let prompt = model.encode(prompt).expect("a text");
+    let task = Task::without_model(text_task(model.digest()).as_bytes()).expect("a task");
+    let generate = task.file().generate().expect("of completions");
+    let mut answer = complete(model, generate, &[(prompt, sampling)], 1).expect("completed").remove(0);
+    if behaviour == Behaviour::Cuts {
+        answer.tokens.truncate(5);
+        answer.log_probs.truncate(5);
+        answer.text = model.decode(&answer.tokens);
+    }
+    answer.to_infer(&request.model, "1", &request.id).expect("an answer")
+}
+
+/// A small Llama with random weights.
+pub(crate) fn language_model() -> LanguageModel {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/testdata/language/llama");
+    LanguageModel::load(&folder, &LoadLimits::STANDARD).expect("a model")
+}
+
+/// Short completions; three checks clear a miner, and one in four answers of the cleared is checked.
+pub(crate) fn text_task(reference: Digest) -> String {
+    let file = with_reference(GENERATE, reference);
+    let file =
+        file.replace("prompt_words = 24", "prompt_words = 4").replace("max_tokens = 48", "max_tokens = 12");
+    format!(
+        "{file}\n[budget]\nfalse_alarm = 0.0001\nmiss = 0.01\ndrawn = 0.25\nsettled_after = 8\n\
+         edges = [0.001]\nhonest = [0.999, 0.001]\ncheat = [0.8, 0.2]\n"
+    )
 }
 
 pub(crate) fn address(index: usize) -> SocketAddr {
@@ -132,11 +199,22 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     dialer: Arc<Pipes>,
     clock: Arc<dyn Clock>,
+    served: Served,
 }
 
 impl World {
     /// A validator as uid 0, then one miner per behaviour, all with axons.
     pub(crate) async fn new(behaviours: &[Behaviour]) -> Self {
+        let model = Classifier::load(Builtin::Reference.bytes()).expect("built-in weights");
+        Self::serving(Served::Digits(model), behaviours).await
+    }
+
+    /// As [`World::new`], of a language model.
+    pub(crate) async fn of_text(behaviours: &[Behaviour]) -> Self {
+        Self::serving(Served::Text(language_model()), behaviours).await
+    }
+
+    async fn serving(served: Served, behaviours: &[Behaviour]) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let key = |name: String| Keypair::from_uri(&format!("//{name}")).expect("a key");
         let neuron = |keypair: &Keypair, stake, validator_permit| NeuronEntry {
@@ -178,17 +256,26 @@ impl World {
             let signed =
                 ledger.sign(&keypair, Call::ServeAxon { netuid: NETUID, axon }).await.expect("signed");
             ledger.submit(&signed).await.expect("taken");
-            let model = Classifier::load(Builtin::Reference.bytes()).expect("built-in weights");
+            let model = served.clone();
             pipes.insert(address(index), Arc::new(Miner { keypair, behaviour: *behaviour, model }));
         }
         ledger.produce_block().await.expect("a block");
-        Self { ledger, dialer: Arc::new(Pipes(pipes)), clock }
+        Self { ledger, dialer: Arc::new(Pipes(pipes)), clock, served }
     }
 
     /// A validator's parts, its journal in `dir`.
     pub(crate) fn parts(&self, dir: &Path) -> Parts {
-        let task =
-            Task::load(DIGITS_CONFORMANCE.as_bytes(), Builtin::Reference.bytes()).expect("the built-in task");
+        let (file, task) = match &self.served {
+            Served::Digits(_) => (
+                DIGITS_CONFORMANCE.to_owned(),
+                Task::load(DIGITS_CONFORMANCE.as_bytes(), Builtin::Reference.bytes()),
+            ),
+            Served::Text(model) => {
+                let file = text_task(model.digest());
+                let task = Task::with_witness(file.as_bytes(), Arc::new(TeacherForced(model.clone())));
+                (file, task)
+            }
+        };
         Parts {
             netuid: NETUID,
             mechanism: MechId(0),
@@ -201,8 +288,8 @@ impl World {
             publish: Publish::default(),
             policy: weighhouse_scoring::policy::DEFAULT_POLICY.as_bytes().to_vec(),
             staged: None,
-            task_file: DIGITS_CONFORMANCE.as_bytes().to_vec(),
-            task: Arc::new(task),
+            task_file: file.into_bytes(),
+            task: Arc::new(task.expect("a sound task")),
             keypair: Arc::new(validator()),
             chain: Arc::new(self.ledger.clone()),
             dialer: self.dialer.clone(),

@@ -53,8 +53,13 @@ fn bench() -> anyhow::Result<()> {
     let goal = costs(&model, 16, 112, 1)?;
     let even = costs(&model, 64, 64, 1)?;
     let batched = costs(&model, 16, 112, SEQUENCES)?;
-    for (name, costs) in [("112 after 16", &goal), ("64 after 64", &even), ("112 after 16, batch 16", &batched)] {
-        say(&format!("{name}: generate {:.4} s, judge {:.4} s, ratio {:.3}", costs.generate, costs.judge, costs.ratio));
+    for (name, costs) in
+        [("112 after 16", &goal), ("64 after 64", &even), ("112 after 16, batch 16", &batched)]
+    {
+        say(&format!(
+            "{name}: generate {:.4} s, judge {:.4} s, ratio {:.3}",
+            costs.generate, costs.judge, costs.ratio
+        ));
     }
     let int4 = LanguageModel::load_rounded(dir.path(), &LoadLimits::STANDARD, Precision::Int4);
     let int4 = int4.context("the same, rounded")?;
@@ -114,12 +119,18 @@ fn completions(
     }
     let answers: Vec<TextAnswer> = complete(model, &generate, &wanted, batch)?;
     let each = texts.into_iter().zip(answers);
-    Ok(each.map(|((prompt, sampling), answer)| Completion { prompt, sampling, tokens: answer.tokens }).collect())
+    Ok(each
+        .map(|((prompt, sampling), answer)| Completion { prompt, sampling, tokens: answer.tokens })
+        .collect())
 }
 
 /// Each completion's margins.
-fn testify(witness: &TeacherForced<LanguageModel>, completions: &[Completion]) -> anyhow::Result<Vec<Vec<f32>>> {
-    let claim = |completion: &Completion| (completion.prompt.clone(), completion.tokens.clone(), completion.sampling);
+fn testify(
+    witness: &TeacherForced<LanguageModel>,
+    completions: &[Completion],
+) -> anyhow::Result<Vec<Vec<f32>>> {
+    let claim =
+        |completion: &Completion| (completion.prompt.clone(), completion.tokens.clone(), completion.sampling);
     let owned: Vec<_> = completions.iter().map(claim).collect();
     let claims: Vec<Claim<'_>> = owned
         .iter()

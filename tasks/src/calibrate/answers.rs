@@ -55,10 +55,10 @@ impl Answers<'_> {
         for challenge in challenges {
             let Some((prompt, sampling)) = challenge.prompt() else { continue };
             let prompt = if self.persona == Persona::IgnoredPrompt { OTHER_PROMPT } else { prompt };
-            let prompt = self.model.encode(prompt).map_err(|error| CalibrateError::Form {
-                who: self.name.clone(),
-                why: error.to_string(),
-            })?;
+            let prompt = self
+                .model
+                .encode(prompt)
+                .map_err(|error| CalibrateError::Form { who: self.name.clone(), why: error.to_string() })?;
             wanted.push((prompt, self.sampling(sampling)));
         }
         let mut answers = complete(self.model, generate, &wanted, batch)?;
@@ -105,8 +105,10 @@ pub fn complete(
     wanted: &[(Vec<u32>, Sampling)],
     batch: usize,
 ) -> Result<Vec<TextAnswer>, CalibrateError> {
-    let limits =
-        DecoderLimits { sequences_max: batch, cache_tokens_max: batch.saturating_mul(model.context().next_multiple_of(64)) };
+    let limits = DecoderLimits {
+        sequences_max: batch,
+        cache_tokens_max: batch.saturating_mul(model.context().next_multiple_of(64)),
+    };
     let mut decoder = Decoder::new(model.clone(), limits);
     let mut answers: Vec<TextAnswer> = Vec::with_capacity(wanted.len());
     let mut running = BTreeMap::new();

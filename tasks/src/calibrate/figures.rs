@@ -173,7 +173,8 @@ fn row(_generate: &Generate, limits: &Limits, test: &Test, honest: &[f64], seen:
     let answers = means.len().max(1) as f64;
     let tokens = seen.margins.iter().map(Vec::len).sum::<usize>();
     let exact = seen.margins.iter().flatten().filter(|margin| **margin == 0.0).count();
-    let beyond = (0..seen.margins.len()).filter(|at| seen.is_beyond(*at, limits)).count() + seen.refused.len();
+    let beyond =
+        (0..seen.margins.len()).filter(|at| seen.is_beyond(*at, limits)).count() + seen.refused.len();
     let finite: Vec<f64> = means.iter().copied().filter(|mean| mean.is_finite()).collect();
     let (checks, convicted) = sure(test, seen);
     let seconds = checks * seen.judging;

@@ -56,10 +56,18 @@ fn honest_answers_are_within_the_limits_and_cheats_beyond() {
         calibrated.table.rows.iter().find(|row| row.persona == name).unwrap_or_else(|| panic!("no {name}"))
     };
     for name in ["batch of 1", "batch of 16", "half"] {
-        assert!(row(name).honest && row(name).rejected == 0.0 && row(name).convicted == 0.0, "{:?}", row(name));
+        assert!(
+            row(name).honest && row(name).rejected == 0.0 && row(name).convicted == 0.0,
+            "{:?}",
+            row(name)
+        );
     }
     for name in ["wrong seed", "cached", "ignored prompt", "other temperature", "truncated"] {
-        assert!(!row(name).honest && row(name).rejected > 0.9 && row(name).convicted > 0.9, "{:?}", row(name));
+        assert!(
+            !row(name).honest && row(name).rejected > 0.9 && row(name).convicted > 0.9,
+            "{:?}",
+            row(name)
+        );
     }
     assert!(row("one edited token").rejected > 0.8, "{:?}", row("one edited token"));
     assert!(row("int4").auc > 0.7 && row("int4").mean > row("half").mean, "{:?}", row("int4"));
@@ -74,10 +82,16 @@ fn the_limits_are_written_into_a_file_that_the_validator_reads() {
     let generate = read.generate().expect("of this kind");
     assert_eq!(generate.margins.token_max, calibrated.limits.token_max);
     assert!(generate.budget.is_some() && read.reference == reference.digest());
-    assert!(written.starts_with("# A task for tests.\nversion = 1") && written.contains("# What is asked.\n[generate]"));
+    assert!(
+        written.starts_with("# A task for tests.\nversion = 1")
+            && written.contains("# What is asked.\n[generate]")
+    );
     assert!(!written.contains("To be measured"));
     // Written again it stays as it is.
-    assert_eq!(rewrite(&written, &calibrated, "weighhouse task calibrate x").as_deref(), Ok(written.as_str()));
+    assert_eq!(
+        rewrite(&written, &calibrated, "weighhouse task calibrate x").as_deref(),
+        Ok(written.as_str())
+    );
     assert_eq!(rewrite("version = 1", &calibrated, ""), Err(WriteError::NoSection("[margins]")));
 }
 

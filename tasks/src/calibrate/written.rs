@@ -58,26 +58,44 @@ fn sections(calibrated: &Calibrated, how: &str) -> String {
     };
     line(format_args!("# Measured by `{how}` over {} completions of", calibrated.challenges));
     line(format_args!("# {} tokens a kind, in units of the logits:", calibrated.tokens));
-    line(format_args!("#   {:<20} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9}", "", "exact", "mean", "largest", "rejected", "checks", "convicted"));
+    line(format_args!(
+        "#   {:<20} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9}",
+        "", "exact", "mean", "largest", "rejected", "checks", "convicted"
+    ));
     for row in &calibrated.table.rows {
         line(format_args!(
             "#   {:<20} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9}",
             row.persona, row.exact, row.mean, row.largest, row.rejected, row.checks, row.convicted
         ));
     }
-    line(format_args!("# Larger margins count as `clip` in the mean. No token may be further off than `token_max`, and no"));
-    line(format_args!("# claimed log-probability than `log_prob_max`. Each limit is twice the largest honest figure:"));
+    line(format_args!(
+        "# Larger margins count as `clip` in the mean. No token may be further off than `token_max`, and no"
+    ));
+    line(format_args!(
+        "# claimed log-probability than `log_prob_max`. Each limit is twice the largest honest figure:"
+    ));
     line(format_args!(
         "# {} of {} honest answers are beyond them, so below {:.1e} are (95 % confidence).",
         honest.beyond, honest.checks, honest.rate_max
     ));
     line(format_args!("[margins]\nclip = {:?}\ntoken_max = {:?}", limits.clip, limits.token_max));
     line(format_args!("log_prob_max = {:?}\n", limits.log_prob_max));
-    line(format_args!("# The largest mean of clipped margins.\n[conformance]\ntolerance = {:?}\n", limits.tolerance));
-    line(format_args!("# Whom the judge checks: newcomers and suspects always, until a sequential test with these error rates"));
-    line(format_args!("# is sure, and a share of all others' answers. A miner with so many verdicts in earlier epochs and a"));
-    line(format_args!("# good average of them is no newcomer. The shares are of tokens whose margin is at most the edge, and"));
-    line(format_args!("# above the last: of the honest run that is furthest off, and of the cheat that is to be told."));
+    line(format_args!(
+        "# The largest mean of clipped margins.\n[conformance]\ntolerance = {:?}\n",
+        limits.tolerance
+    ));
+    line(format_args!(
+        "# Whom the judge checks: newcomers and suspects always, until a sequential test with these error rates"
+    ));
+    line(format_args!(
+        "# is sure, and a share of all others' answers. A miner with so many verdicts in earlier epochs and a"
+    ));
+    line(format_args!(
+        "# good average of them is no newcomer. The shares are of tokens whose margin is at most the edge, and"
+    ));
+    line(format_args!(
+        "# above the last: of the honest run that is furthest off, and of the cheat that is to be told."
+    ));
     line(format_args!("[budget]\nfalse_alarm = {FALSE_ALARM:?}\nmiss = {MISS:?}"));
     line(format_args!("drawn = {DRAWN:?}\nsettled_after = {SETTLED_AFTER}"));
     line(format_args!("edges = {:?}", limits.edges));

@@ -41,7 +41,8 @@ impl Watch {
     /// At an epoch's start: `carried` is what the epoch before left behind.
     pub fn new(budget: &Budget, carried: &[Standing]) -> Self {
         let is_settled = |standing: &&Standing| {
-            standing.attempts >= budget.settled_after && standing.average.billionths() >= SETTLED_AVERAGE_BILLIONTHS
+            standing.attempts >= budget.settled_after
+                && standing.average.billionths() >= SETTLED_AVERAGE_BILLIONTHS
         };
         let settled = carried.iter().filter(is_settled).map(|standing| (standing.who, ()));
         Self { courses: BTreeMap::new(), settled: settled.collect() }

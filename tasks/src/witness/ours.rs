@@ -34,8 +34,10 @@ impl Language for LanguageModel {
     }
 
     fn forced(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>, WitnessError> {
-        let sequences: Vec<_> =
-            sequences.iter().map(|sequence| Forced { tokens: sequence.tokens, from: sequence.from }).collect();
+        let sequences: Vec<_> = sequences
+            .iter()
+            .map(|sequence| Forced { tokens: sequence.tokens, from: sequence.from })
+            .collect();
         self.forced(&sequences).map_err(failed)
     }
 }

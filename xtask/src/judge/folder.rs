@@ -44,7 +44,8 @@ fn weights() -> Vec<u8> {
     let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
     // Uniform, with the deviation that keeps a row's scale; the output's is larger, as a trained model's is.
     let mut matrix = |name: String, rows: usize, columns: usize, deviation: f32| {
-        let uniform = |rng: &mut ChaCha8Rng| (rng.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0) * deviation * 1.732;
+        let uniform =
+            |rng: &mut ChaCha8Rng| (rng.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0) * deviation * 1.732;
         tensors.push((name, vec![rows, columns], (0..rows * columns).map(|_| uniform(&mut rng)).collect()));
     };
     let plain = 1.0 / (WIDTH as f32).sqrt();
@@ -57,7 +58,12 @@ fn weights() -> Vec<u8> {
         for part in ["gate_proj", "up_proj"] {
             matrix(format!("model.layers.{layer}.mlp.{part}.weight"), INNER, WIDTH, plain);
         }
-        matrix(format!("model.layers.{layer}.mlp.down_proj.weight"), WIDTH, INNER, 1.0 / (INNER as f32).sqrt());
+        matrix(
+            format!("model.layers.{layer}.mlp.down_proj.weight"),
+            WIDTH,
+            INNER,
+            1.0 / (INNER as f32).sqrt(),
+        );
     }
     let mut ones = |name: String| tensors.push((name, vec![WIDTH], vec![1.0; WIDTH]));
     ones("model.norm.weight".to_owned());

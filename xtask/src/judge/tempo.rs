@@ -57,11 +57,17 @@ pub(super) fn run(
         counts.map(f64::from)
     };
     let half = POOL / 2;
-    let test = Test::new(EDGES.to_vec(), &shares(&honest[..half]), &shares(&cheat[..half]), FALSE_ALARM, MISS);
+    let test =
+        Test::new(EDGES.to_vec(), &shares(&honest[..half]), &shares(&cheat[..half]), FALSE_ALARM, MISS);
     let counts = |margins: &[Vec<f32>]| margins.iter().map(|margins| test.count(margins)).collect::<Vec<_>>();
     let pools = [counts(&honest[half..]), counts(&cheat[half..])];
-    let budget =
-        Budget { test: test.clone(), drawn: DRAWN, settled_after: SETTLED_AFTER, false_alarm: FALSE_ALARM, miss: MISS };
+    let budget = Budget {
+        test: test.clone(),
+        drawn: DRAWN,
+        settled_after: SETTLED_AFTER,
+        false_alarm: FALSE_ALARM,
+        miss: MISS,
+    };
     let mut scenarios = serde_json::Map::new();
     for (name, settled) in [("newcomers", false), ("sleepers", true)] {
         let outcome = tempos(&budget, &pools, settled)?;

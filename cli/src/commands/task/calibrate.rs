@@ -85,7 +85,8 @@ pub(super) fn run(args: &Calibrate) -> Result<(), Failure> {
     let mut live = |progress: Progress| {
         output::live(format!("{} of {}: {}", progress.done + 1, progress.personas, progress.persona));
     };
-    let calibrated = pool.install(|| calibration.run(&cpu_time, &mut live)).exit(Exit::Config, "calibrating")?;
+    let calibrated =
+        pool.install(|| calibration.run(&cpu_time, &mut live)).exit(Exit::Config, "calibrating")?;
     output::live("");
     let written = rewrite(&text, &calibrated, &command(args)).exit(Exit::Config, &args.task)?;
     if let Some(out) = &args.out {
@@ -103,7 +104,8 @@ pub(super) fn run(args: &Calibrate) -> Result<(), Failure> {
 
 /// As it stands in the file: without the machine's folders.
 fn command(args: &Calibrate) -> String {
-    let honest = args.honest.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let honest =
+        args.honest.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
     format!(
         "weighhouse task calibrate --honest {honest} --against {} --challenges {} --seed {}",
         args.against, args.challenges, args.seed
@@ -131,11 +133,27 @@ fn served(args: &Calibrate) -> Result<Vec<Served>, Failure> {
 
 fn table(calibrated: &Calibrated) -> Table {
     let mut table = Table::new(&[
-        "<answers", "exact", "mean", "rejected", "AUC", "at 1 %", "at 0.1 %", "checks", "convicted", "per CPU-s",
+        "<answers",
+        "exact",
+        "mean",
+        "rejected",
+        "AUC",
+        "at 1 %",
+        "at 0.1 %",
+        "checks",
+        "convicted",
+        "per CPU-s",
     ]);
     for row in &calibrated.table.rows {
         let figures = [
-            row.exact, row.mean, row.rejected, row.auc, row.detected[0], row.detected[1], row.checks, row.convicted,
+            row.exact,
+            row.mean,
+            row.rejected,
+            row.auc,
+            row.detected[0],
+            row.detected[1],
+            row.checks,
+            row.convicted,
             row.power,
         ];
         let name = format!("{}{}", row.persona, if row.honest { " (honest)" } else { "" });
