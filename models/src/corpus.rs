@@ -37,7 +37,9 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> io::Result<()>
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         let named = |endings: &[&str]| {
-            path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending))
+            path.extension()
+                .and_then(|ending| ending.to_str())
+                .is_some_and(|ending| endings.contains(&ending))
         };
         if kind.is_dir() && depth < FOLDERS_DEEP {
             walk(&path, depth + 1, paths)?;
@@ -81,7 +83,14 @@ fn push_decoded(text: &mut String, escaped: &str) {
     let mut rest = escaped;
     while let Some(at) = rest.find('&') {
         text.push_str(&rest[..at]);
-        let known = [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&'), ("&quot;", '"'), ("&#39;", '\''), ("&#x27;", '\'')];
+        let known = [
+            ("&lt;", '<'),
+            ("&gt;", '>'),
+            ("&amp;", '&'),
+            ("&quot;", '"'),
+            ("&#39;", '\''),
+            ("&#x27;", '\''),
+        ];
         let found = known.iter().find(|(entity, _)| rest[at..].starts_with(entity));
         let (length, character) = found.map_or((1, '&'), |(entity, character)| (entity.len(), *character));
         text.push(character);

@@ -25,17 +25,17 @@ pub use config::{ConfigError, Shape};
 pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, Refused, SequenceId};
 pub use rope::{Rope, RopeError};
 pub use train::{
-    LanguageProgress, LanguageRecipe, LanguageTrainError, Size, TokenizerError, TrainedLanguage, perplexity, tokenizer,
-    train_language,
+    LanguageProgress, LanguageRecipe, LanguageTrainError, Size, TokenizerError, TrainedLanguage, perplexity,
+    tokenizer, train_language,
 };
 
 pub use crate::text::{TEXT_BYTES_MAX, TextError};
 
-use crate::precision::Precision;
 use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::precision::Precision;
-use network::Network;
+use crate::precision::Precision;
 use crate::text::Text;
+use network::Network;
 
 /// Rows of logits that one forward pass computes at once: more are computed in turns, to bound memory.
 const LOGIT_NUMBERS_MAX: usize = 32 << 20;
@@ -103,7 +103,11 @@ impl LanguageModel {
     ///
     /// # Errors
     /// As [`LanguageModel::load`].
-    pub fn load_rounded(folder: &Path, limits: &LoadLimits, precision: Precision) -> Result<Self, LanguageError> {
+    pub fn load_rounded(
+        folder: &Path,
+        limits: &LoadLimits,
+        precision: Precision,
+    ) -> Result<Self, LanguageError> {
         Self::build(Folder::open(folder, limits)?.rounded(precision))
     }
 

@@ -26,6 +26,6 @@ mod mlp;
 mod text;
 
 pub use builtin::{Builtin, UnknownBuiltin};
-pub use folder::{FolderError, LoadLimits};
 pub use classifier::{Classifier, LAYERS_MAX, ModelError, ROWS_MAX, WIDTH_MAX};
+pub use folder::{FolderError, LoadLimits};
 pub use train::{Progress, Recipe, TrainError, Trained, UnknownRecipe, held_out_accuracy, train};

@@ -173,7 +173,8 @@ pub fn write_as(
     let mut offset = 0;
     for tensor in tensors {
         let end = offset + width * tensor.values.len();
-        let entry = serde_json::json!({ "dtype": name, "shape": tensor.shape, "data_offsets": [offset, end] });
+        let entry =
+            serde_json::json!({ "dtype": name, "shape": tensor.shape, "data_offsets": [offset, end] });
         header.insert(tensor.name.clone(), entry);
         offset = end;
     }

@@ -138,7 +138,9 @@ fn pooling(root: &Path) -> Result<(Pooling, bool), EncoderConfigError> {
                         let what = "only the mean over tokens and the first token are served".to_owned();
                         return Err(EncoderConfigError::Beside { file: "the pooling's config.json", what });
                     }
-                    Some(raw) if raw.pooling_mode_cls_token && !raw.pooling_mode_mean_tokens => Pooling::First,
+                    Some(raw) if raw.pooling_mode_cls_token && !raw.pooling_mode_mean_tokens => {
+                        Pooling::First
+                    }
                     Some(_) => Pooling::Mean,
                 };
             }

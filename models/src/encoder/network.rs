@@ -7,8 +7,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::Pooling;
 use super::config::Shape;
 use crate::folder::{Folder, FolderError};
-use crate::linear::{Linear, Loading};
 use crate::language::{Seen, attend_each};
+use crate::linear::{Linear, Loading};
 
 #[derive(Clone, Debug)]
 struct Norm {
@@ -74,13 +74,13 @@ impl Network {
     pub(crate) fn embed(&self, pack: &[Vec<u32>], shape: &Shape) -> Option<Vec<Vec<f32>>> {
         let lengths: Vec<usize> = pack.iter().map(Vec::len).collect();
         let rows: usize = lengths.iter().sum();
-        let indices = |values: Vec<i32>| {
-            Tensor::<1, Int>::from_data(TensorData::new(values, [rows]), &self.device)
-        };
+        let indices =
+            |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(values, [rows]), &self.device);
         let tokens = indices(pack.iter().flatten().map(|token| token.cast_signed()).collect());
         let places = indices(lengths.iter().flat_map(|length| 0..*length as i32).collect());
-        let embedded =
-            self.words.clone().select(0, tokens) + self.positions.clone().select(0, places) + self.kind.clone();
+        let embedded = self.words.clone().select(0, tokens)
+            + self.positions.clone().select(0, places)
+            + self.kind.clone();
         let mut hidden = self.norm.forward(embedded);
         for layer in &self.layers {
             hidden = layer.forward(hidden, &lengths, shape);

@@ -4,8 +4,8 @@ use std::fmt;
 
 use burn::tensor::{Bool, Tensor};
 
-use super::cache::Cache;
 use super::attend::{Seen, attend_each};
+use super::cache::Cache;
 use super::pieces::Pieces;
 use super::{ForwardError, LanguageModel};
 use crate::sampling::{Sampling, log_probs};
@@ -235,9 +235,8 @@ impl Decoder {
         let network = &self.model.network;
         let positions: Vec<usize> = self.cache.lengths().iter().map(|length| length - 1).collect();
         let cache = &mut self.cache;
-        let hidden = network.hidden(tokens, positions.into_iter(), |layer, projected| {
-            cache.attend(layer, projected, unseen)
-        });
+        let hidden = network
+            .hidden(tokens, positions.into_iter(), |layer, projected| cache.attend(layer, projected, unseen));
         let logits = network.logits(hidden).try_into_data().ok()?;
         Some(logits.as_slice::<f32>().ok()?.to_vec())
     }

@@ -41,7 +41,8 @@ impl Network {
         let mut load = Loading::new(folder, device);
         let table = [shape.vocabulary, shape.width];
         let embedding = load.matrix(&[format!("{prefix}embed_tokens.weight")], &[table[0]], table[1])?;
-        let layer = |load: &mut Loading<'_>, index| read_layer(load, &format!("{prefix}layers.{index}"), shape);
+        let layer =
+            |load: &mut Loading<'_>, index| read_layer(load, &format!("{prefix}layers.{index}"), shape);
         let layers = (0..shape.layers).map(|index| layer(&mut load, index));
         let layers = layers.collect::<Result<_, FolderError>>()?;
         let norm = load.vector(&[format!("{prefix}norm.weight")], &[shape.width])?;
@@ -122,9 +123,8 @@ impl Network {
         let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
         let lengths: Vec<usize> = pack.iter().map(|sequence| sequence.tokens.len()).collect();
         let positions = lengths.iter().flat_map(|length| 0..*length);
-        let hidden = self.hidden(&tokens, positions, |_, projected| {
-            attend_each(&lengths, projected, Seen::Before)
-        });
+        let hidden =
+            self.hidden(&tokens, positions, |_, projected| attend_each(&lengths, projected, Seen::Before));
         let mut start = 0;
         let mut logits = Vec::with_capacity(pack.len());
         for sequence in pack {

@@ -151,7 +151,8 @@ fn packing_changes_no_logit_beyond_rounding() {
 fn what_cannot_run_is_refused_by_name() {
     let (_, model, _) = cases().remove(0);
     let mut decoder = Decoder::new(model.clone(), DecoderLimits { sequences_max: 1, cache_tokens_max: 128 });
-    let refusal = |decoder: &mut Decoder, prompt: &[u32], max_tokens| decoder.join(prompt, greedy(max_tokens));
+    let refusal =
+        |decoder: &mut Decoder, prompt: &[u32], max_tokens| decoder.join(prompt, greedy(max_tokens));
     assert_eq!(refusal(&mut decoder, &[], 1), Err(Refused::Prompt(ForwardError::Empty)));
     assert_eq!(refusal(&mut decoder, &[1], 0), Err(Refused::NoTokens));
     let no_token = ForwardError::NoToken { token: 320, vocabulary: 320 };
@@ -267,7 +268,8 @@ proptest! {
 
 #[test]
 fn fewer_bits_are_further_from_the_model() {
-    let (_, model, cases) = cases().into_iter().find(|(folder, ..)| folder.ends_with("llama")).expect("llama");
+    let (_, model, cases) =
+        cases().into_iter().find(|(folder, ..)| folder.ends_with("llama")).expect("llama");
     let forced = [Forced { tokens: &cases[0].tokens, from: 1 }];
     let logits = model.forced(&forced).expect("logits").remove(0);
     let distance = |precision| {

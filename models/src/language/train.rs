@@ -126,7 +126,8 @@ pub fn train_language(
     ]);
     let weights = parameters.file(&shape, &metadata).ok_or(LanguageTrainError::Backend)?;
     let config = recipe.size.config();
-    let model = Folder::in_memory(config.clone().into_bytes(), tokenizer.as_bytes().to_vec(), weights.clone());
+    let model =
+        Folder::in_memory(config.clone().into_bytes(), tokenizer.as_bytes().to_vec(), weights.clone());
     let model = LanguageModel::build(model.map_err(LanguageError::from)?)?;
     let held_out = &held_out[..held_out.len().min(HELD_OUT_TOKENS)];
     let held_out_perplexity = perplexity(&model, held_out)?;

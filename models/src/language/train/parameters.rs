@@ -165,7 +165,8 @@ impl Parameters {
             matrix(&layer[3], &[(own("mlp.down_proj"), shape.width)])?;
         }
         let names = (0..shape.layers).flat_map(|index| {
-            ["input_layernorm", "post_attention_layernorm"].map(|name| format!("model.layers.{index}.{name}.weight"))
+            ["input_layernorm", "post_attention_layernorm"]
+                .map(|name| format!("model.layers.{index}.{name}.weight"))
         });
         for (name, vector) in names.chain(["model.norm.weight".to_owned()]).zip(&self.vectors) {
             tensors.push((name, vec![shape.width], values(vector)?));
@@ -192,8 +193,16 @@ impl Adam {
     pub(super) fn new(parameters: &Parameters) -> Self {
         Self {
             steps: 0,
-            matrices: parameters.matrices.iter().map(|tensor| [tensor.zeros_like(), tensor.zeros_like()]).collect(),
-            vectors: parameters.vectors.iter().map(|tensor| [tensor.zeros_like(), tensor.zeros_like()]).collect(),
+            matrices: parameters
+                .matrices
+                .iter()
+                .map(|tensor| [tensor.zeros_like(), tensor.zeros_like()])
+                .collect(),
+            vectors: parameters
+                .vectors
+                .iter()
+                .map(|tensor| [tensor.zeros_like(), tensor.zeros_like()])
+                .collect(),
         }
     }
 
@@ -215,10 +224,13 @@ impl Adam {
         let cut = (LENGTH_MAX / length.max(1e-12)).min(1.0);
         self.steps += 1;
         let correct = Self::BETAS.map(|beta| 1.0 - libm::pow(beta, f64::from(self.steps)));
-        for ((value, moments), gradient) in parameters.matrices.iter_mut().zip(&mut self.matrices).zip(matrices) {
+        for ((value, moments), gradient) in
+            parameters.matrices.iter_mut().zip(&mut self.matrices).zip(matrices)
+        {
             *value = moved(value.clone(), moments, gradient * cut, correct, rate, rate * DECAY);
         }
-        for ((value, moments), gradient) in parameters.vectors.iter_mut().zip(&mut self.vectors).zip(vectors) {
+        for ((value, moments), gradient) in parameters.vectors.iter_mut().zip(&mut self.vectors).zip(vectors)
+        {
             *value = moved(value.clone(), moments, gradient * cut, correct, rate, 0.0);
         }
         number(loss.inner()).ok_or(LanguageTrainError::Backend)
