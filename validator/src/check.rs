@@ -134,7 +134,8 @@ async fn testify(
     checked: &[(usize, usize)],
 ) -> Result<Vec<Option<Reference>>, ValidatorError> {
     let jobs = checked.chunks(TOGETHER).map(|pack| {
-        let (task, challenges, reads, pack) = (parts.task.clone(), challenges.clone(), reads.clone(), pack.to_vec());
+        let (task, challenges, reads, pack) =
+            (parts.task.clone(), challenges.clone(), reads.clone(), pack.to_vec());
         async move {
             let look = move || -> Result<Vec<(usize, Option<Reference>)>, TaskError> {
                 let answers: Vec<_> = pack
