@@ -186,3 +186,6 @@ impl Body for Framed {
         self.data.is_none() && self.trailers.as_ref().is_none_or(HeaderMap::is_empty)
     }
 }
+
+#[cfg(test)]
+mod tests;

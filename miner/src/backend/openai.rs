@@ -6,6 +6,7 @@
 mod reply;
 mod sse;
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,11 @@ use bytes::Bytes;
 use futures::stream;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use weighhouse_types::Digest;
 use weighhouse_types::text::{GREEDY, Prompt, TextAnswer, TextRequest};
 
@@ -96,9 +96,12 @@ struct Reading {
     events: Events,
     reader: Reader,
     ended: bool,
-    /// Drives the connection; ends with this value.
-    _connection: JoinSet<()>,
+    /// Driven while the body is read: a task of its own would be one more wake-up between a token and its caller.
+    connection: Pin<Box<Connection>>,
+    closed: bool,
 }
+
+type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<TextAnswer>, BackendError> {
@@ -111,7 +114,7 @@ impl Reading {
                     None => continue,
                 }
             }
-            match self.body.frame().await {
+            match self.frame().await {
                 Some(Ok(frame)) => {
                     let data = frame.into_data().unwrap_or_default();
                     self.events.push(&data).map_err(|error| BackendError::Malformed(error.to_string()))?;
@@ -120,6 +123,19 @@ impl Reading {
             }
         }
         Ok(None)
+    }
+
+    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+        let mut next = self.body.frame();
+        if !self.closed {
+            tokio::select! {
+                biased;
+                frame = &mut next => return frame,
+                // The connection may end before the body's buffered rest is read; then only the body is left.
+                _ = &mut self.connection => self.closed = true,
+            }
+        }
+        next.await
     }
 }
 
@@ -139,16 +155,25 @@ async fn open(settings: &Settings, request: &TextRequest) -> Result<Box<Reading>
         .handshake(TokioIo::new(io))
         .await
         .map_err(|error| unreachable(&error))?;
-    let mut driving = JoinSet::new();
-    driving.spawn(async move {
-        // How it ends, the body says.
-        let _ = connection.await;
-    });
-    let sent = sender.send_request(post(settings, request)?).await;
-    let response = sent.map_err(|_| BackendError::Disconnected)?;
-    let (head, body) = response.into_parts();
+    let mut connection = Box::pin(connection);
+    let mut closed = false;
+    let mut sending = pin!(sender.send_request(post(settings, request)?));
+    let sent = tokio::select! {
+        biased;
+        sent = &mut sending => sent,
+        _ = &mut connection => {
+            closed = true;
+            sending.await
+        }
+    };
+    let (head, body) = sent.map_err(|_| BackendError::Disconnected)?.into_parts();
     if head.status != StatusCode::OK {
-        let read = Limited::new(body, REFUSAL_BYTES_MAX).collect().await;
+        let mut reading = pin!(Limited::new(body, REFUSAL_BYTES_MAX).collect());
+        let read = tokio::select! {
+            biased;
+            read = &mut reading => read,
+            _ = &mut connection, if !closed => reading.await,
+        };
         let text = read.map(|read| read.to_bytes()).unwrap_or_default();
         return Err(refusal(head.status, &String::from_utf8_lossy(&text)));
     }
@@ -159,7 +184,8 @@ async fn open(settings: &Settings, request: &TextRequest) -> Result<Box<Reading>
         events: Events::new(bytes_max),
         reader: Reader::new(request),
         ended: false,
-        _connection: driving,
+        connection,
+        closed,
     }))
 }
 

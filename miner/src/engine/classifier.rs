@@ -163,9 +163,9 @@ pub enum LoadError {
     #[error(transparent)]
     Router(#[from] super::RouterError),
     #[error("model {name:?}: {error}")]
-    Language { name: String, error: weighhouse_models::language::LanguageError },
+    Language { name: String, error: Box<weighhouse_models::language::LanguageError> },
     #[error("model {name:?}: {error}")]
-    Embedder { name: String, error: weighhouse_models::encoder::EncoderError },
+    Embedder { name: String, error: Box<weighhouse_models::encoder::EncoderError> },
     #[error("model {name:?}: no thread could be started: {error}")]
     Thread { name: String, error: std::io::Error },
     #[error("model {name:?}: there is no built-in {builtin:?}")]

@@ -50,7 +50,8 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
             ModelSource::Language(language) => own_generator(&name, language, config, around)?,
             ModelSource::Embedder(path) => {
                 let loaded = Embedder::load(&(around.expand)(path), &LoadLimits::STANDARD);
-                let embedder = loaded.map_err(|error| LoadError::Embedder { name: name.clone(), error })?;
+                let embedder = loaded
+                    .map_err(|error| LoadError::Embedder { name: name.clone(), error: error.into() })?;
                 embedders.push((name, version, embedder));
                 continue;
             }
@@ -81,7 +82,7 @@ fn own_generator(
     let name = || name.to_owned();
     let model = match language {
         Language::Folder(path) => LanguageModel::load(&(around.expand)(path), &LoadLimits::STANDARD)
-            .map_err(|error| LoadError::Language { name: name(), error })?,
+            .map_err(|error| LoadError::Language { name: name(), error: error.into() })?,
         Language::Builtin(builtin) => {
             return Err(LoadError::Builtin { name: name(), builtin: builtin.clone() });
         }

@@ -126,7 +126,8 @@ impl Relay {
                 return status(driven.response.headers()).unwrap_or_else(|| Err(broken()));
             };
             if let Some(trailers) = frame.trailers_ref() {
-                return status(trailers).unwrap_or_else(|| Err(broken()));
+                let status = status(trailers).unwrap_or_else(|| Err(broken()));
+                return if messages.is_empty() { status } else { status.and_then(|()| Err(broken())) };
             }
             let data = frame.into_data().unwrap_or_default();
             messages.push(&data).map_err(|_| "the answer is over the proxy's cap".to_owned())?;
