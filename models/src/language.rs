@@ -33,7 +33,6 @@ pub use crate::text::{TEXT_BYTES_MAX, TextError};
 
 use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::precision::Precision;
-use crate::precision::Precision;
 use crate::text::Text;
 use network::Network;
 
