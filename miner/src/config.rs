@@ -3,20 +3,18 @@
 //! An unknown key is refused with the nearest known one. Every key but the wallet's names, the subnet and the models
 //! has a default; `deploy/miner.toml` shows them all, and a test keeps it and this file in step.
 
+mod models;
 mod raw;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::time::Duration;
 
-use weighhouse_models::Builtin;
 use weighhouse_types::{Hotkey, Netuid, Rao, config};
 
-pub use raw::{Limits, Metrics, State, Wallet};
-
-/// Built-in models are named after their task first.
-const BUILTIN_PREFIX: &str = "digits-";
+pub use models::{Language, ModelConfig, ModelSource, Protocol, Remote};
+pub use raw::{Limits, Metrics, State, Text, Wallet};
 
 /// What `weighhouse miner` runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +25,7 @@ pub struct Config {
     pub models: Vec<ModelConfig>,
     pub admission: Admission,
     pub limits: Limits,
+    pub text: Text,
     pub metrics: Metrics,
     pub state: State,
 }
@@ -42,22 +41,6 @@ pub struct Serve {
     pub listen: SocketAddr,
     /// What the axon says; `None`: the address that was bound.
     pub external: Option<SocketAddr>,
-}
-
-/// A model to serve.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelConfig {
-    pub name: String,
-    pub version: String,
-    pub source: ModelSource,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelSource {
-    /// A model that the software carries.
-    Builtin(Builtin),
-    /// A safetensors file.
-    Weights(PathBuf),
 }
 
 /// Who may ask, and how often.
@@ -87,53 +70,14 @@ impl Config {
             wallet: raw.wallet,
             chain: ChainConfig { endpoint: raw.chain.endpoint, netuid: Netuid(raw.chain.netuid) },
             serve: Serve { listen: raw.serve.listen, external: raw.serve.external },
-            models: check_models(raw.model)?,
+            models: models::check(raw.model)?,
             admission: check_admission(raw.admission)?,
             limits,
+            text: check_text(raw.text)?,
             metrics: raw.metrics,
             state: raw.state,
         })
     }
-}
-
-fn check_models(models: Vec<raw::Model>) -> Result<Vec<ModelConfig>, ConfigError> {
-    if models.is_empty() {
-        return Err(ConfigError::Value {
-            key: "model",
-            why: "there is nothing to serve: add a [[model]]".into(),
-        });
-    }
-    let mut names = HashSet::new();
-    let mut checked = Vec::with_capacity(models.len());
-    for model in models {
-        let source = match (model.builtin, model.weights) {
-            (Some(builtin), None) => ModelSource::Builtin(parse_builtin(&builtin)?),
-            (None, Some(path)) => ModelSource::Weights(path),
-            (Some(_), Some(_)) | (None, None) => {
-                let why = format!("{:?} needs either `builtin` or `weights`", model.name);
-                return Err(ConfigError::Value { key: "model", why });
-            }
-        };
-        if !names.insert(model.name.clone()) {
-            return Err(ConfigError::Value {
-                key: "model.name",
-                why: format!("{:?} comes twice", model.name),
-            });
-        }
-        checked.push(ModelConfig { name: model.name, version: model.version, source });
-    }
-    Ok(checked)
-}
-
-fn parse_builtin(name: &str) -> Result<Builtin, ConfigError> {
-    let known = |builtin: &Builtin| format!("{BUILTIN_PREFIX}{builtin}");
-    Builtin::ALL.into_iter().find(|builtin| known(builtin) == name).ok_or_else(|| {
-        let names: Vec<_> = Builtin::ALL.iter().map(known).collect();
-        ConfigError::Value {
-            key: "model.builtin",
-            why: format!("no {name:?}: there are {}", names.join(", ")),
-        }
-    })
 }
 
 fn check_admission(admission: raw::Admission) -> Result<Admission, ConfigError> {
@@ -172,16 +116,42 @@ fn check_limits(limits: Limits) -> Result<Limits, ConfigError> {
         ("limits.drain_timeout", limits.drain_timeout),
         ("limits.chain_timeout", limits.chain_timeout),
     ];
-    let zero_count = counts.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key);
-    let zero_time = times.into_iter().find(|(_, value)| value.is_zero()).map(|(key, _)| key);
-    if let Some(key) = zero_count.or(zero_time) {
-        return Err(ConfigError::Value { key, why: "must be more than 0".into() });
-    }
+    check_positive(&counts, &times)?;
     if limits.batch_items_max < limits.items_max {
         let why = format!("is below items_max ({}): such a request would never run", limits.items_max);
         return Err(ConfigError::Value { key: "limits.batch_items_max", why });
     }
     Ok(limits)
+}
+
+fn check_text(text: Text) -> Result<Text, ConfigError> {
+    let counts = [
+        ("text.max_tokens", text.max_tokens as usize),
+        ("text.prompt_bytes_max", text.prompt_bytes_max),
+        ("text.prompt_tokens_max", text.prompt_tokens_max),
+        ("text.sequences_max", text.sequences_max),
+        ("text.cache_tokens_max", text.cache_tokens_max),
+    ];
+    let times = [
+        ("text.first_token_timeout", text.first_token_timeout),
+        ("text.token_timeout", text.token_timeout),
+        ("text.stream_timeout", text.stream_timeout),
+        ("text.connect_timeout", text.connect_timeout),
+    ];
+    check_positive(&counts, &times)?;
+    Ok(text)
+}
+
+fn check_positive(
+    counts: &[(&'static str, usize)],
+    times: &[(&'static str, Duration)],
+) -> Result<(), ConfigError> {
+    let zero_count = counts.iter().find(|(_, value)| *value == 0).map(|(key, _)| *key);
+    let zero_time = times.iter().find(|(_, value)| value.is_zero()).map(|(key, _)| *key);
+    match zero_count.or(zero_time) {
+        Some(key) => Err(ConfigError::Value { key, why: "must be more than 0".into() }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! In the order in which a request meets them: `incoming` bounds connections, the layers of [`server`] bound what is
 //! in flight and have signed paths verified, `admission` knows who may ask, `service` turns messages into domain
-//! values and back, and an [`engine`] answers. Nothing here knows how answers are judged.
+//! values and back, and an [`engine`] answers, by itself or with a [`backend`] that it fronts. Nothing here knows how
+//! answers are judged.
 
 pub mod config;
 pub mod server;
@@ -11,6 +12,7 @@ mod admission;
 mod incoming;
 mod service;
 
+pub mod backend;
 pub mod engine;
 
 pub mod metrics;

@@ -9,6 +9,7 @@ mod roster;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -97,7 +98,8 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
 
     let serving =
         Serving { service, gate: gate.clone(), guard: guard.clone(), keypair: keypair.clone(), cpu };
-    tasks.spawn(serve(serving, listener, config.limits.clone(), clock.clone(), stop.clone()));
+    let streams = config.text.stream_timeout;
+    tasks.spawn(serve(serving, listener, config.limits.clone(), streams, clock.clone(), stop.clone()));
     let refresh = roster::refresh(source.clone(), hotkey, gate, roster_sender, state.head.number);
     tasks.spawn(until(stop.clone(), refresh));
     let wait = guard.ready_in();
@@ -157,6 +159,7 @@ async fn serve(
     serving: Serving,
     listener: Box<dyn Listener>,
     limits: Limits,
+    stream_timeout: Duration,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), MinerError> {
@@ -165,7 +168,7 @@ async fn serve(
         total: limits.connections_max,
         per_network: limits.connections_per_address_max,
         handshake_timeout: limits.handshake_timeout,
-        age_max: limits.connection_age_max + limits.request_timeout,
+        age_max: limits.connection_age_max + limits.request_timeout.max(stream_timeout),
     };
     let incoming = incoming::accept(listener, connections, clock.clone(), kill.clone());
     let Serving { service, gate, guard, keypair, cpu } = serving;

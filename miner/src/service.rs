@@ -1,32 +1,39 @@
 //! The gRPC methods: messages in, domain values to the engine, messages out.
 //!
-//! Live, ready, metadata and `Describe` are open to all. `ModelInfer` takes nothing but a request that carries the
-//! evidence of its verification, and leaves the model's digest for the answer's signature to cover.
+//! Live, ready, metadata and `Describe` are open to all. `ModelInfer` and `ModelStreamInfer` take nothing but a request
+//! that carries the evidence of its verification, and leave the model's digest for the answer's signature to cover.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::stream::{Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use weighhouse_proto::inference::model_metadata_response::TensorMetadata;
 use weighhouse_proto::inference::{
     ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
-    ModelReadyResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse,
-    ServerReadyRequest, ServerReadyResponse,
+    ModelReadyResponse, ModelStreamInferResponse, ServerLiveRequest, ServerLiveResponse,
+    ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
 use weighhouse_proto::v1::miner_server::Miner;
 use weighhouse_proto::v1::{DescribeRequest, DescribeResponse};
-use weighhouse_proto::{Description, ModelDescription, ServingLimits};
+use weighhouse_proto::{Description, ModelDescription, ReadError, ServingLimits};
 use weighhouse_types::{Digest, Hotkey, InferAnswer, InferRequest, TensorError};
-use weighhouse_wallet::answer::ModelDigest;
-use weighhouse_wallet::http::Authenticated;
+use weighhouse_wallet::answer::{ModelDigest, Streamed};
+use weighhouse_wallet::http::{Authenticated, FrameError, unframe};
 
+use crate::backend::BackendError;
 use crate::config::Limits;
-use crate::engine::{Engine, EngineError, ServedModel, TensorSpec};
+use crate::engine::{AnswerStream, Engine, EngineError, ServedModel, TensorSpec};
 
 const NAME: &str = "weighhouse";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What `ServerMetadata` says beyond the protocol's core.
+const STREAMING: &str = "model_stream_infer";
+/// Characters of a status message: whatever a caller wrote into its request, the answer's headers stay small.
+const MESSAGE_CHARACTERS_MAX: usize = 200;
 
 /// The two services of a miner.
 #[derive(Clone, Debug)]
@@ -43,6 +50,10 @@ pub(crate) struct Service {
 enum Failure {
     #[error("the request was not verified")]
     Unsigned,
+    #[error("a stream takes exactly one message: {0}")]
+    Frames(#[from] FrameError),
+    #[error("{0}")]
+    Message(#[from] ReadError),
     #[error("{0}")]
     Tensors(#[from] TensorError),
     #[error("{0}")]
@@ -72,12 +83,25 @@ impl Service {
         Ok((answer, model.digest))
     }
 
+    /// As [`Self::infer`], piece by piece.
+    async fn stream(&self, call: Authenticated<InferRequest>) -> Result<(AnswerStream, Digest), Failure> {
+        let request = call.value();
+        let Some(model) = self.engine.find(&request.model, &request.version) else {
+            let (name, version) = (request.model.clone(), request.version.clone());
+            return Err(EngineError::NoModel { name, version }.into());
+        };
+        let stream = self.engine.stream(request).await?;
+        tracing::debug!(caller = %call.caller(), model = model.name, inputs = request.inputs.len(), "streaming");
+        Ok((stream, model.digest))
+    }
+
     fn description(&self) -> Description {
         let describe = |model: &ServedModel| ModelDescription {
             name: model.name.clone(),
             version: model.version.clone(),
             digest: model.digest,
             kind: model.kind,
+            samplers: model.samplers.clone(),
         };
         Description {
             hotkey: self.hotkey,
@@ -97,6 +121,8 @@ impl Service {
 fn refuse(failure: &Failure) -> Status {
     let status = match failure {
         Failure::Unsigned => Status::unauthenticated("unsigned request"),
+        Failure::Frames(_) => Status::invalid_argument("a stream takes exactly one uncompressed message"),
+        Failure::Message(_) => Status::invalid_argument("malformed message"),
         Failure::Tensors(_) => Status::invalid_argument("malformed tensors"),
         Failure::Engine(EngineError::NoModel { .. }) => Status::not_found("no such model"),
         Failure::Engine(EngineError::Busy) => Status::resource_exhausted("overloaded"),
@@ -107,6 +133,14 @@ fn refuse(failure: &Failure) -> Status {
             | EngineError::Shape { .. }
             | EngineError::Items { .. },
         ) => Status::invalid_argument("input does not fit the model"),
+        // What is wrong with a text request can be said in a line, and its author can do something about it.
+        Failure::Engine(error @ (EngineError::Text(_) | EngineError::Refused(_))) => {
+            Status::invalid_argument(cut(&error.to_string()))
+        }
+        Failure::Engine(error @ EngineError::Sampler { .. }) => {
+            Status::unimplemented(cut(&error.to_string()))
+        }
+        Failure::Engine(EngineError::Backend(error)) => backend_status(error),
         Failure::Engine(EngineError::Failed(_)) | Failure::Stray(_) => Status::internal("internal error"),
     };
     match status.code() {
@@ -116,8 +150,39 @@ fn refuse(failure: &Failure) -> Status {
     status
 }
 
+fn backend_status(error: &BackendError) -> Status {
+    match error {
+        BackendError::Unreachable(_) => Status::unavailable("the backend can't be reached"),
+        BackendError::Disconnected => Status::unavailable("the backend ended its answer midway"),
+        BackendError::Slow(_) => Status::deadline_exceeded("the backend took too long"),
+        BackendError::Busy => Status::resource_exhausted("overloaded"),
+        BackendError::Refused(_) => Status::invalid_argument("the model refuses this input"),
+        BackendError::Misconfigured(_) | BackendError::Failed(_) | BackendError::Malformed(_) => {
+            Status::internal("the backend failed")
+        }
+    }
+}
+
+fn cut(message: &str) -> String {
+    message.chars().take(MESSAGE_CHARACTERS_MAX).collect()
+}
+
+/// The request in a stream's body, which holds one frame and nothing behind it.
+fn read_one(body: &bytes::Bytes) -> Result<InferRequest, Failure> {
+    let message: ModelInferRequest = weighhouse_proto::decode(&unframe(body)?)?;
+    Ok(message.try_into()?)
+}
+
+fn stream_message(answer: Result<InferAnswer, EngineError>) -> Result<ModelStreamInferResponse, Status> {
+    let answer = answer.map_err(|error| refuse(&error.into()))?;
+    ModelStreamInferResponse::try_from(answer).map_err(|error| refuse(&error.into()))
+}
+
 #[tonic::async_trait]
 impl GrpcInferenceService for Service {
+    type ModelStreamInferStream =
+        Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
+
     async fn server_live(
         &self,
         _: Request<ServerLiveRequest>,
@@ -146,7 +211,7 @@ impl GrpcInferenceService for Service {
         _: Request<ServerMetadataRequest>,
     ) -> Result<Response<ServerMetadataResponse>, Status> {
         let (name, version) = (NAME.to_owned(), VERSION.to_owned());
-        Ok(Response::new(ServerMetadataResponse { name, version, extensions: Vec::new() }))
+        Ok(Response::new(ServerMetadataResponse { name, version, extensions: vec![STREAMING.to_owned()] }))
     }
 
     async fn model_metadata(
@@ -174,6 +239,22 @@ impl GrpcInferenceService for Service {
         let message = ModelInferResponse::try_from(answer).map_err(|error| refuse(&error.into()))?;
         let mut response = Response::new(message);
         response.extensions_mut().insert(ModelDigest(model));
+        Ok(response)
+    }
+
+    async fn model_stream_infer(
+        &self,
+        mut call: Request<Streaming<ModelInferRequest>>,
+    ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
+        let evidence =
+            Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&Failure::Unsigned))?;
+        // The verified bytes are the whole of the caller's stream; tonic's own reading of them isn't needed.
+        let verified = evidence.try_map(|body| read_one(&body)).map_err(|failure| refuse(&failure))?;
+        let (answers, model) = self.stream(verified).await.map_err(|failure| refuse(&failure))?;
+        let mut response =
+            Response::new(Box::pin(answers.map(stream_message)) as Self::ModelStreamInferStream);
+        response.extensions_mut().insert(ModelDigest(model));
+        response.extensions_mut().insert(Streamed);
         Ok(response)
     }
 }

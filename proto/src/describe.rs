@@ -23,12 +23,18 @@ pub struct ModelDescription {
     /// Of the weights file.
     pub digest: Digest,
     pub kind: ModelKind,
+    /// Names of the samplers that a text model offers.
+    pub samplers: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelKind {
     /// Maps an input to a distribution over classes.
     Classifier,
+    /// Continues a text.
+    Text,
+    /// Maps texts to vectors.
+    Embedding,
 }
 
 /// What a miner accepts of one caller.
@@ -79,8 +85,16 @@ impl From<ModelDescription> for v1::ServedModel {
     fn from(model: ModelDescription) -> Self {
         let kind = match model.kind {
             ModelKind::Classifier => v1::ModelKind::Classifier,
+            ModelKind::Text => v1::ModelKind::Text,
+            ModelKind::Embedding => v1::ModelKind::Embedding,
         };
-        Self { name: model.name, version: model.version, digest: model.digest.0.to_vec(), kind: kind.into() }
+        Self {
+            name: model.name,
+            version: model.version,
+            digest: model.digest.0.to_vec(),
+            kind: kind.into(),
+            samplers: model.samplers,
+        }
     }
 }
 
@@ -113,15 +127,20 @@ impl TryFrom<v1::ServedModel> for ModelDescription {
     type Error = DescriptionError;
 
     fn try_from(message: v1::ServedModel) -> Result<Self, DescriptionError> {
-        let v1::ServedModel { name, version, digest, kind } = message;
+        let v1::ServedModel { name, version, digest, kind, samplers } = message;
         let digest = match <[u8; 32]>::try_from(digest) {
             Ok(bytes) => Digest(bytes),
             Err(bytes) => return Err(DescriptionError::Digest { model: name, length: bytes.len() }),
         };
-        match v1::ModelKind::try_from(kind) {
-            Ok(v1::ModelKind::Classifier) => Ok(Self { name, version, digest, kind: ModelKind::Classifier }),
-            Ok(v1::ModelKind::Unspecified) | Err(_) => Err(DescriptionError::Kind { model: name, kind }),
-        }
+        let kind = match v1::ModelKind::try_from(kind) {
+            Ok(v1::ModelKind::Classifier) => ModelKind::Classifier,
+            Ok(v1::ModelKind::Text) => ModelKind::Text,
+            Ok(v1::ModelKind::Embedding) => ModelKind::Embedding,
+            Ok(v1::ModelKind::Unspecified) | Err(_) => {
+                return Err(DescriptionError::Kind { model: name, kind });
+            }
+        };
+        Ok(Self { name, version, digest, kind, samplers })
     }
 }
 
@@ -137,7 +156,8 @@ mod tests {
                 name: "digits".into(),
                 version: "1".into(),
                 digest: Digest::of(b"weights"),
-                kind: ModelKind::Classifier,
+                kind: ModelKind::Text,
+                samplers: vec!["greedy".into(), "gumbel/v1".into()],
             }],
             limits: ServingLimits {
                 request_bytes_max: 1 << 20,

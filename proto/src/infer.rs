@@ -10,7 +10,9 @@ use weighhouse_types::{Datatype, InferAnswer, InferRequest, Tensor, TensorError}
 use crate::contents;
 use crate::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
 use crate::inference::model_infer_response::InferOutputTensor;
-use crate::inference::{InferTensorContents, ModelInferRequest, ModelInferResponse};
+use crate::inference::{
+    InferTensorContents, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse,
+};
 
 /// A tensor as a message describes it, before its bytes are known to agree.
 struct Claimed {
@@ -103,6 +105,14 @@ impl TryFrom<InferAnswer> for ModelInferResponse {
             message.raw_output_contents.push(tensor.into_data());
         }
         Ok(message)
+    }
+}
+
+impl TryFrom<InferAnswer> for ModelStreamInferResponse {
+    type Error = TensorError;
+
+    fn try_from(answer: InferAnswer) -> Result<Self, TensorError> {
+        Ok(Self { error_message: String::new(), infer_response: Some(answer.try_into()?) })
     }
 }
 

@@ -55,6 +55,10 @@ pub mod name {
     pub const EMBEDDING: &str = "embedding";
 }
 
+/// The sampler that takes the likeliest token.
+pub const GREEDY: &str = "greedy";
+/// The sampler that adds Gumbel noise from the request's seed.
+pub const GUMBEL_V1: &str = "gumbel/v1";
 /// Most stop words of one request.
 pub const STOP_WORDS_MAX: usize = 16;
 /// Most bytes of one stop word.

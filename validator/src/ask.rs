@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use weighhouse_seams::{Clock, ClockExt, Dialer};
@@ -20,7 +20,7 @@ use weighhouse_wallet::btauth::Signer;
 /// The path of the Open Inference Protocol's one signed call.
 pub const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 /// The five bytes before a gRPC message: a compression flag and the length, big-endian.
-const FRAME_PREFIX: usize = 5;
+pub(crate) const FRAME_PREFIX: usize = 5;
 /// Response headers larger than this end the connection.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 
@@ -92,7 +92,7 @@ impl Asker {
             response = sender.send_request(request) => response.map_err(|_| Failure::Unreachable)?,
             _ = &mut connection => return Err(Failure::Unreachable),
         };
-        Ok(Driven { response, connection, _sender: sender })
+        Ok(Driven { response, connection, closed: false, _sender: sender })
     }
 
     fn signed(
@@ -123,17 +123,33 @@ type Connection = http2::Connection<TokioIo<weighhouse_seams::BoxIo>, Full<Bytes
 pub(crate) struct Driven {
     pub(crate) response: Response<Incoming>,
     connection: std::pin::Pin<Box<Connection>>,
+    closed: bool,
     // Dropping the last sender closes the connection.
     _sender: http2::SendRequest<Full<Bytes>>,
 }
 
 impl Driven {
+    /// The body's next frame; `None` at its end.
+    pub(crate) async fn frame(&mut self) -> Option<Result<Frame<Bytes>, Failure>> {
+        let Self { response, connection, closed, _sender } = self;
+        let mut next = response.body_mut().frame();
+        if !*closed {
+            tokio::select! {
+                biased;
+                frame = &mut next => return frame.map(|frame| frame.map_err(|_| Failure::Unreachable)),
+                // The connection may end before the body's buffered rest is read; then only the body is left.
+                _ = connection => *closed = true,
+            }
+        }
+        next.await.map(|frame| frame.map_err(|_| Failure::Unreachable))
+    }
+
     /// The body up to `cap` bytes, with its trailers.
     pub(crate) async fn collect(
         self,
         cap: usize,
     ) -> Result<(http::response::Parts, Bytes, HeaderMap), Failure> {
-        let Self { response, mut connection, _sender } = self;
+        let Self { response, mut connection, closed: _, _sender } = self;
         let (parts, body) = response.into_parts();
         let collecting = Limited::new(body, cap).collect();
         tokio::pin!(collecting);

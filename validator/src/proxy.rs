@@ -1,6 +1,9 @@
 //! A signing proxy on the loopback: clients that can't sign speak plain gRPC to it, it signs for one miner.
 //!
-//! It refuses to listen anywhere else, because whoever reaches it speaks with the hotkey's name.
+//! It refuses to listen anywhere else, because whoever reaches it speaks with the hotkey's name. Calls that stream are
+//! taken apart in [`stream`].
+
+mod stream;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -31,6 +34,7 @@ const STREAMS_MAX: u32 = 64;
 /// What the proxy forwards at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// For a whole answer, or for each message of a stream.
     pub deadline: Duration,
     pub body_bytes_max: usize,
 }
@@ -90,13 +94,26 @@ pub async fn run(
     Ok(())
 }
 
-async fn forward(asker: &Asker, to: Target, limits: Limits, request: Request<Incoming>) -> Response<Framed> {
+/// A whole answer, or one that streams.
+type Answered = Either<Framed, stream::Answers>;
+
+async fn forward(
+    asker: &Asker,
+    to: Target,
+    limits: Limits,
+    request: Request<Incoming>,
+) -> Response<Answered> {
+    if request.uri().path() == stream::MODEL_STREAM_INFER {
+        let relay = stream::Relay { asker: asker.clone(), to, limits };
+        return relay.answer(request.into_body()).map(Either::Right);
+    }
     let exchange = relay(asker, to, limits.body_bytes_max, request);
-    match asker.clock.timeout(limits.deadline, exchange).await {
+    let answer = match asker.clock.timeout(limits.deadline, exchange).await {
         Ok(Ok(response)) => response,
         Ok(Err(failure)) => refusal(&failure),
         Err(_) => refusal(&Failure::DeadlineExceeded),
-    }
+    };
+    answer.map(Either::Left)
 }
 
 async fn relay(

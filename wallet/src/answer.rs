@@ -2,16 +2,18 @@
 //!
 //! Signed is a domain-separated digest of (SHA-256 of the request as sent, SHA-256 of the answer as sent, the model's
 //! digest), frames included. It travels in the response's trailers, so that the answer's bytes are known before it is
-//! made.
+//! made; of a streamed answer that is every frame of the stream.
 
 mod layer;
 mod signature;
+mod stream;
 
 use http::HeaderMap;
 use weighhouse_types::{Digest, Hasher, Hotkey};
 
-pub use layer::{ModelDigest, SignAnswer, SignAnswerLayer};
+pub use layer::{ModelDigest, SignAnswer, SignAnswerLayer, Streamed};
 pub use signature::{AnswerSignature, DecodeError, PATH_MAX, VerifyError, sign_batch};
+pub use stream::SignedStream;
 
 /// Trailer names, lower-case.
 pub mod trailer {

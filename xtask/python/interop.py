@@ -2,9 +2,13 @@
 
 import argparse
 import hashlib
+import json
+import queue
 import sys
+import threading
 import time
 from concurrent import futures
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 import numpy as np
@@ -160,6 +164,106 @@ def tritons(args):
     check("tritonclient-through-proxy-accepted", through_proxy)
 
 
+class Completions(BaseHTTPRequestHandler):
+    """An OpenAI-compatible server: gives the prompt's words back, a chunk each; the word "break" hangs up."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        assert self.path == "/v1/completions" and asked["stream"] and asked["temperature"] == 0, asked
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        words = asked["prompt"].split()[: asked["max_tokens"]]
+        for at, word in enumerate(words):
+            if word == "break":
+                return
+            choice = {"index": 0, "text": f" {word}", "finish_reason": "length" if at + 1 == len(words) else None}
+            if "logprobs" in asked:
+                name = f"token_id:{len(word)}"
+                choice["logprobs"] = {"tokens": [name], "token_logprobs": [-0.5], "top_logprobs": [{name: -0.5}]}
+            self.wfile.write(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+            self.wfile.flush()
+            time.sleep(0.05)
+        self.wfile.write(b"data: [DONE]\n\n")
+
+
+def text_inputs(prompt, max_tokens):
+    text = triton.InferInput("text_input", [1], "BYTES")
+    text.set_data_from_numpy(np.array([prompt.encode()], dtype=object))
+    count = triton.InferInput("max_tokens", [1], "INT32")
+    count.set_data_from_numpy(np.array([max_tokens], dtype=np.int32))
+    told = triton.InferInput("return_log_probs", [1], "BOOL")
+    told.set_data_from_numpy(np.array([True]))
+    return [text, count, told]
+
+
+def streams(args):
+    """tritonclient's own streaming, unmodified, through our proxy to our miner to a server that isn't ours."""
+    host, port = args.text.rsplit(":", 1)
+    server = ThreadingHTTPServer((host, int(port)), Completions)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    client = triton.InferenceServerClient(args.proxy)
+    came = queue.Queue()
+    client.start_stream(callback=lambda result, error: came.put((result, error, time.monotonic())))
+
+    def pieces(id, prompt, max_tokens=16):
+        client.async_stream_infer("tale", text_inputs(prompt, max_tokens), request_id=id)
+        found = []
+        while True:
+            result, error, at = came.get(timeout=20)
+            if error is not None:
+                raise error
+            assert result.get_response().id == id, result.get_response()
+            found.append((result, at))
+            if result.as_numpy("finish_reason")[0]:
+                return found
+
+    def text(found):
+        return b"".join(result.as_numpy("text_output")[0] for result, _ in found)
+
+    def one_by_one():
+        found = pieces("a", "once upon a time")
+        assert len(found) == 4 and text(found) == b" once upon a time", text(found)
+        assert found[-1][1] - found[0][1] > 0.1, "the pieces came together"
+        assert [result.as_numpy("token_ids")[0] for result, _ in found] == [4, 4, 1, 4]
+        assert all(result.as_numpy("log_probs")[0] == -0.5 for result, _ in found)
+        assert found[-1][0].as_numpy("finish_reason")[0] == b"length"
+
+    def several_on_one_stream():
+        for at in range(4):
+            client.async_stream_infer("tale", text_inputs(f"answer {at} of four", 16), request_id=str(at))
+        texts = {str(at): b"" for at in range(4)}
+        for _ in range(16):
+            result, error, _ = came.get(timeout=20)
+            assert error is None, error
+            texts[result.get_response().id] += result.as_numpy("text_output")[0]
+        assert texts == {str(at): f" answer {at} of four".encode() for at in range(4)}, texts
+
+    def failures_leave_the_stream_open():
+        for prompt, max_tokens, why in [("a b", 0, "max_tokens"), ("a break b", 16, "status 14")]:
+            try:
+                pieces("x", prompt, max_tokens)
+            except InferenceServerException as error:
+                assert why in str(error), error
+            else:
+                raise AssertionError(f"{prompt} accepted")
+        assert text(pieces("y", "and on it goes")) == b" and on it goes"
+
+    def whole():
+        answer = client.infer("tale", text_inputs("all at once", 16))
+        assert answer.as_numpy("text_output")[0] == b" all at once"
+
+    check("tritonclient-streams-token-by-token", one_by_one)
+    check("tritonclient-several-requests-on-one-stream", several_on_one_stream)
+    check("tritonclient-stream-survives-failures", failures_leave_the_stream_open)
+    client.stop_stream()
+    check("tritonclient-whole-completion", whole)
+    server.shutdown()
+
+
 def our_signatures(args, keypair):
     """Our proxy signs; the SDK, behind a server of its own, checks."""
     seen = {}
@@ -209,13 +313,14 @@ def keyfiles(args, keypair):
 def main():
     parser = argparse.ArgumentParser()
     for name in (
-        "miner miner-hotkey proxy echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password".split()
+        "miner miner-hotkey proxy text echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password".split()
     ):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
     keypair = bittensor_core.deserialize_keypair_from_keyfile_data(open(args.hotkey_file, "rb").read())
     miner(args, keypair)
     tritons(args)
+    streams(args)
     our_signatures(args, keypair)
     keyfiles(args, keypair)
     sys.stdout.flush()

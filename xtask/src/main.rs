@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
 
 mod bench;
+mod front;
 mod generate;
 mod judge;
 mod lab;
@@ -43,6 +44,8 @@ enum Bench {
     Judge,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,
+    /// A miner in front of servers that stream, against the servers themselves: 1 % of throughput, 1 ms to the first token
+    Front,
 }
 
 #[derive(Subcommand, Clone, Copy, Debug)]
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Replay) => lab::replay(),
         Task::Bench(Bench::Judge) => judge::run(),
         Task::Bench(Bench::Btauth) => bench::btauth(),
+        Task::Bench(Bench::Front) => front::run(),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         Task::Suite(Suite::Report) => suite::report::run(),

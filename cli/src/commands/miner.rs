@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use weighhouse_miner::config::Config;
-use weighhouse_miner::engine::{ClassifierEngine, EngineLimits, load_models};
+use weighhouse_miner::engine::{self, Surroundings};
 use weighhouse_miner::metrics;
 use weighhouse_miner::server::{self, MinerError, Parts};
-use weighhouse_seams::{CpuPool, SystemClock};
+use weighhouse_seams::{Clock, CpuPool, SystemClock};
 
 use super::keys::daemon_hotkey;
 use super::{bind, chain_failure, connect, expand, open_dir, read_text, serve_metrics};
@@ -39,9 +39,10 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
     let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
-    let models =
-        load_models(&config.models, |path| std::fs::read(expand(path))).exit(Exit::Config, "model")?;
-    let engine = ClassifierEngine::new(models, EngineLimits::from(&config.limits), &cpu);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let around =
+        Surroundings { read: &|path| std::fs::read(path), expand: &expand, cpu: &cpu, clock: &clock };
+    let engine = engine::load(&config, &around).exit(Exit::Config, "model")?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.endpoint, None).await?;
@@ -51,9 +52,9 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
     let parts = Parts {
         keypair: Arc::new(keypair),
         chain,
-        engine: Arc::new(engine),
+        engine,
         listener: Box::new(listener),
-        clock: Arc::new(SystemClock::new()),
+        clock,
         storage: Arc::new(storage),
         cpu,
         config,

@@ -44,7 +44,7 @@ pub(crate) struct Proxy {
     chain: String,
     #[arg(long, default_value_t = Netuid(1))]
     netuid: Netuid,
-    /// Longest wait for an answer, in seconds
+    /// Longest wait for an answer, or for each message of one that streams, in seconds
     #[arg(long, default_value_t = 30, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     deadline: u64,
     /// Largest request and answer, in bytes

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use weighhouse_types::Hotkey;
+use weighhouse_types::{Digest, Hotkey};
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +18,8 @@ pub(super) struct Raw {
     pub(super) admission: Admission,
     #[serde(default)]
     pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) text: Text,
     #[serde(default)]
     pub(super) metrics: Metrics,
     #[serde(default)]
@@ -112,7 +114,7 @@ pub struct Limits {
     /// How long that sign may take.
     #[serde(with = "humantime_serde")]
     pub keepalive_timeout: Duration,
-    /// When a connection is asked to close; it is cut after a request timeout more.
+    /// When a connection is asked to close; it is cut after a request's or stream's timeout more.
     #[serde(with = "humantime_serde")]
     pub connection_age_max: Duration,
     /// How long requests in flight have to finish at shutdown.
@@ -121,6 +123,34 @@ pub struct Limits {
     /// How long one question to the chain may take.
     #[serde(with = "humantime_serde")]
     pub chain_timeout: Duration,
+}
+
+/// Text models: what one generation may ask for, and how long it may take.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Text {
+    /// Tokens that one request may have generated.
+    pub max_tokens: u32,
+    /// Bytes of one prompt, or of all texts to embed in one request.
+    pub prompt_bytes_max: usize,
+    /// Tokens of one prompt that comes as ids.
+    pub prompt_tokens_max: usize,
+    /// How long the first token may take, its turn and the prompt included.
+    #[serde(with = "humantime_serde")]
+    pub first_token_timeout: Duration,
+    /// How long each further token may take.
+    #[serde(with = "humantime_serde")]
+    pub token_timeout: Duration,
+    /// How long one generation may take in all.
+    #[serde(with = "humantime_serde")]
+    pub stream_timeout: Duration,
+    /// How long connecting to a backend may take.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// Generations that one of our own models runs at once; more wait, up to `limits.queue_max`.
+    pub sequences_max: usize,
+    /// Tokens of prompts and answers that one of our own models keeps in its cache, over all generations.
+    pub cache_tokens_max: usize,
 }
 
 /// Where metrics are read.
@@ -139,7 +169,7 @@ pub struct State {
     pub dir: PathBuf,
 }
 
-/// A model to serve: give it either `builtin` or `weights`.
+/// A model to serve.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Model {
@@ -148,10 +178,45 @@ pub(super) struct Model {
     /// Shown to callers.
     #[serde(default = "default_version")]
     pub(super) version: String,
-    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`.
+    /// What it does: `classifier`, `text` (continues a text) or `embed` (maps texts to vectors).
+    #[serde(default)]
+    pub(super) kind: Kind,
+    /// What runs it: `burn` (the miner itself), or for text `openai` or `oip` (a server that the miner fronts).
+    #[serde(default)]
+    pub(super) backend: Backend,
+    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`, for text
+    /// `language-reference` or `language-weak`.
     pub(super) builtin: Option<String>,
-    /// A safetensors file.
+    /// A classifier's safetensors file.
     pub(super) weights: Option<PathBuf>,
+    /// A folder with `config.json`, `model.safetensors` (or its shards) and `tokenizer.json`, for text or embed.
+    pub(super) path: Option<PathBuf>,
+    /// The backend's address, `http://HOST:PORT`.
+    pub(super) url: Option<String>,
+    /// What the backend calls the model.
+    pub(super) model: Option<String>,
+    /// A file with the backend's API key, where it wants one (`openai` only).
+    pub(super) key_file: Option<PathBuf>,
+    /// The digest of the backend's weights, which answers are signed with; absent: one of the backend's model name.
+    pub(super) digest: Option<Digest>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    #[default]
+    Classifier,
+    Text,
+    Embed,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Backend {
+    #[default]
+    Burn,
+    OpenAi,
+    Oip,
 }
 
 fn default_wallet_path() -> PathBuf {
@@ -204,6 +269,22 @@ impl Default for Limits {
             connection_age_max: Duration::from_secs(300),
             drain_timeout: Duration::from_secs(10),
             chain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self {
+            max_tokens: 1024,
+            prompt_bytes_max: 64 << 10,
+            prompt_tokens_max: 16 << 10,
+            first_token_timeout: Duration::from_secs(30),
+            token_timeout: Duration::from_secs(10),
+            stream_timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(2),
+            sequences_max: 16,
+            cache_tokens_max: 64 << 10,
         }
     }
 }

@@ -88,6 +88,8 @@ fn values_that_make_no_sense_are_refused() {
         ("[limits]\nconnections_max = 0", "limits.connections_max"),
         ("[limits]\nrequest_timeout = \"0s\"", "limits.request_timeout"),
         ("[limits]\nbatch_items_max = 8", "limits.batch_items_max"),
+        ("[text]\nmax_tokens = 0", "text.max_tokens"),
+        ("[text]\ntoken_timeout = \"0s\"", "text.token_timeout"),
     ];
     for (extra, expected) in cases {
         assert!(matches!(with(extra), Err(ConfigError::Value { key, .. }) if key == expected), "{extra}");
@@ -110,4 +112,42 @@ fn a_model_has_one_source_and_one_name() {
     assert!(matches!(parse(unknown), Err(ConfigError::Value { key: "model.builtin", .. })));
     let twice = "{ name = 'm', builtin = 'digits-weak' }, { name = 'm', builtin = 'digits-weak' }";
     assert!(matches!(parse(twice), Err(ConfigError::Value { key: "model.name", .. })));
+}
+
+#[test]
+fn a_model_has_what_its_kind_and_backend_need_and_nothing_else() {
+    let parse = |model: &str| {
+        Config::parse(&format!(
+            "wallet = {{ name = 'a', hotkey = 'b' }}\nchain = {{ netuid = 1 }}\nmodel = [{{ name = 'm', {model} }}]"
+        ))
+        .map(|config| config.models[0].source.clone())
+    };
+    let remote = "kind = 'text', backend = 'openai', url = 'http://127.0.0.1:8000', model = 'x'";
+    assert!(matches!(
+        parse(remote),
+        Ok(ModelSource::Remote(Remote { protocol: Protocol::OpenAi, digest: None, .. }))
+    ));
+    assert!(matches!(
+        parse("kind = 'text', backend = 'oip', url = 'http://[::1]:8001', model = 'ensemble'"),
+        Ok(ModelSource::Remote(Remote { protocol: Protocol::Oip, .. }))
+    ));
+    let builtin = ModelSource::Language(Language::Builtin("language-reference".into()));
+    assert_eq!(parse("kind = 'text', builtin = 'language-reference'").expect("whole"), builtin);
+    let folder = ModelSource::Embedder("minilm".into());
+    assert_eq!(parse("kind = 'embed', path = 'minilm'").expect("whole"), folder);
+    let refused = [
+        ("kind = 'text', backend = 'openai', url = 'http://h:1'", "model"),
+        ("kind = 'text', backend = 'openai', url = 'https://h:1', model = 'x'", "model.url"),
+        ("kind = 'text', backend = 'openai', url = '/v1', model = 'x'", "model.url"),
+        ("kind = 'text', backend = 'openai', url = 'http://h:1', model = 'x', path = 'p'", "model"),
+        ("kind = 'text', backend = 'oip', url = 'http://h:1', model = 'x', key_file = 'k'", "model"),
+        ("kind = 'text', path = 'p', url = 'http://h:1'", "model"),
+        ("kind = 'text', weights = 'w'", "model"),
+        ("kind = 'embed', builtin = 'language-reference'", "model"),
+        ("kind = 'embed', backend = 'openai', url = 'http://h:1', model = 'x'", "model"),
+    ];
+    for (model, expected) in refused {
+        let error = parse(model).expect_err(model);
+        assert!(matches!(error, ConfigError::Value { key, .. } if key == expected), "{model}: {error}");
+    }
 }

@@ -158,9 +158,21 @@ pub enum LoadError {
     Read { path: String, error: std::io::Error },
     #[error("model {name:?}: {error}")]
     Model { name: String, error: ModelError },
+    #[error("{path}: {error}; check `key_file` in the configuration")]
+    Key { path: String, error: std::io::Error },
+    #[error(transparent)]
+    Router(#[from] super::RouterError),
+    #[error("model {name:?}: {error}")]
+    Language { name: String, error: weighhouse_models::language::LanguageError },
+    #[error("model {name:?}: {error}")]
+    Embedder { name: String, error: weighhouse_models::encoder::EncoderError },
+    #[error("model {name:?}: no thread could be started: {error}")]
+    Thread { name: String, error: std::io::Error },
+    #[error("model {name:?}: there is no built-in {builtin:?}")]
+    Builtin { name: String, builtin: String },
 }
 
-/// The weights of the configured models. `read` gives a file's bytes.
+/// The weights of the configured classifiers. `read` gives a file's bytes.
 pub fn load_models(
     models: &[ModelConfig],
     read: impl Fn(&std::path::Path) -> std::io::Result<Vec<u8>>,
@@ -171,11 +183,12 @@ pub fn load_models(
             ModelSource::Weights(path) => Classifier::load(
                 &read(path).map_err(|error| LoadError::Read { path: path.display().to_string(), error })?,
             ),
+            ModelSource::Language(_) | ModelSource::Embedder(_) | ModelSource::Remote(_) => return Ok(None),
         };
         let classifier = classifier.map_err(|error| LoadError::Model { name: model.name.clone(), error })?;
-        Ok((model.name.clone(), model.version.clone(), classifier))
+        Ok(Some((model.name.clone(), model.version.clone(), classifier)))
     };
-    models.iter().map(load).collect()
+    models.iter().filter_map(|model| load(model).transpose()).collect()
 }
 
 fn describe(name: String, version: String, digest: Digest) -> ServedModel {
@@ -191,6 +204,7 @@ fn describe(name: String, version: String, digest: Digest) -> ServedModel {
         kind: ModelKind::Classifier,
         inputs: vec![spec(INPUT, PIXELS)],
         outputs: vec![spec(OUTPUT, CLASSES)],
+        samplers: Vec::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What every request passes before a handler: a place among those in flight, and on signed paths verification.
 
+mod streamed;
+
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,12 +22,23 @@ use crate::admission::Gate;
 use crate::config::Limits;
 use crate::metrics;
 
-/// The one path whose requests must be signed.
-const SIGNED_PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
+/// The paths whose requests must be signed.
+const SIGNED_PATHS: [&str; 2] =
+    ["/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelStreamInfer"];
 /// The methods that metrics name; anything else is `other`.
-const METHODS: [&str; 7] =
-    ["ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer", "Describe"];
-/// Bytes of one answer. An answer has about a sixth of its request's bytes.
+const METHODS: [&str; 8] = [
+    "ServerLive",
+    "ServerReady",
+    "ModelReady",
+    "ServerMetadata",
+    "ModelMetadata",
+    "ModelInfer",
+    "ModelStreamInfer",
+    "Describe",
+];
+/// The method whose answers come piece by piece.
+const STREAM_METHOD: &str = "ModelStreamInfer";
+/// Bytes of one answer, or of a whole stream. A token's message has some three hundred, with 20 alternatives five.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// Verification outside, the answer's signature inside it.
@@ -39,7 +52,7 @@ pub(super) fn auth(
 ) -> (VerifyLayer, SignAnswerLayer) {
     let verify = VerifyLayer::new(VerifyParts {
         hotkey: keypair.hotkey(),
-        is_signed: |path| path == SIGNED_PATH,
+        is_signed: |path| SIGNED_PATHS.contains(&path),
         peer: |extensions: &Extensions| extensions.get::<SocketAddr>().copied(),
         admission: gate,
         replay,
@@ -104,9 +117,14 @@ where
         let begun = clock.monotonic();
         let answering = self.inner.call(request);
         Box::pin(async move {
-            let _in_flight = InFlight::begin(place);
+            let in_flight = InFlight::begin(place);
             let answer = answering.await?;
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
+            if method == STREAM_METHOD && code == Code::Ok {
+                // A stream is worked on until its last byte.
+                let held = streamed::Held::new(answer, method, begun, clock, in_flight);
+                return Ok(held);
+            }
             metrics::request(method, code, clock.monotonic().saturating_sub(begun));
             Ok(answer)
         })
@@ -119,7 +137,9 @@ fn method_of(path: &str) -> &'static str {
 }
 
 /// A place among the requests in flight; also gives it back when the caller goes away.
-struct InFlight(#[allow(dead_code, reason = "held for its drop")] tokio::sync::OwnedSemaphorePermit);
+pub(super) struct InFlight(
+    #[allow(dead_code, reason = "held for its drop")] tokio::sync::OwnedSemaphorePermit,
+);
 
 impl InFlight {
     fn begin(place: tokio::sync::OwnedSemaphorePermit) -> Self {

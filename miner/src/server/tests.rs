@@ -1,4 +1,5 @@
 mod harness;
+mod stream;
 
 use std::time::Duration;
 

@@ -1498,6 +1498,9 @@ pub struct ServedModel {
     pub digest: ::prost::alloc::vec::Vec<u8>,
     #[prost(enumeration = "ModelKind", tag = "4")]
     pub kind: i32,
+    /// How a text model can choose tokens: "greedy", "gumbel/v1". Empty for other models.
+    #[prost(string, repeated, tag = "5")]
+    pub samplers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Limits {
@@ -1520,6 +1523,10 @@ pub enum ModelKind {
     Unspecified = 0,
     /// Maps an input to a distribution over classes.
     Classifier = 1,
+    /// Continues a text.
+    Text = 2,
+    /// Maps texts to vectors.
+    Embedding = 3,
 }
 impl ModelKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1530,6 +1537,8 @@ impl ModelKind {
         match self {
             Self::Unspecified => "MODEL_KIND_UNSPECIFIED",
             Self::Classifier => "MODEL_KIND_CLASSIFIER",
+            Self::Text => "MODEL_KIND_TEXT",
+            Self::Embedding => "MODEL_KIND_EMBEDDING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1537,6 +1546,8 @@ impl ModelKind {
         match value {
             "MODEL_KIND_UNSPECIFIED" => Some(Self::Unspecified),
             "MODEL_KIND_CLASSIFIER" => Some(Self::Classifier),
+            "MODEL_KIND_TEXT" => Some(Self::Text),
+            "MODEL_KIND_EMBEDDING" => Some(Self::Embedding),
             _ => None,
         }
     }

@@ -5,8 +5,8 @@ use super::scalar::{
     unsigned, write_bool, write_i32, write_texts, write_u64,
 };
 use super::{
-    MAX_TOKENS_DEFAULT, STOP_WORD_BYTES_MAX, STOP_WORDS_MAX, TEMPERATURE_MAX, TOP_LOG_PROBS_MAX, TextError,
-    name,
+    GREEDY, GUMBEL_V1, MAX_TOKENS_DEFAULT, STOP_WORD_BYTES_MAX, STOP_WORDS_MAX, TEMPERATURE_MAX,
+    TOP_LOG_PROBS_MAX, TextError, name,
 };
 use crate::{Datatype, InferRequest, Tensor};
 
@@ -64,8 +64,9 @@ impl TextRequest {
         }
     }
 
-    pub fn is_greedy(&self) -> bool {
-        self.temperature == 0.0
+    /// The name of the sampler that the temperature calls for.
+    pub fn sampler(&self) -> &'static str {
+        if self.temperature == 0.0 { GREEDY } else { GUMBEL_V1 }
     }
 
     pub fn from_infer(request: &InferRequest, limits: &TextLimits) -> Result<Self, TextError> {

@@ -15,7 +15,7 @@ use tower::{Layer, Service};
 use weighhouse_seams::{CpuPool, PoolError};
 use weighhouse_types::Digest;
 
-use super::{AnswerSignature, answer_digest, trailer};
+use super::{AnswerSignature, SignedStream, answer_digest, trailer};
 use crate::http::{Authenticated, BoxError, Refusal, collect};
 use crate::keypair::Keypair;
 use crate::metrics;
@@ -24,13 +24,18 @@ use crate::metrics;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelDigest(pub Digest);
 
-/// Signs unary answers to verified requests. Belongs inside [`crate::http::VerifyLayer`], whose evidence names the
-/// request. Responses without a [`ModelDigest`], and failures, pass as they are.
+/// Stands in the extensions beside the [`ModelDigest`] of an answer that comes piece by piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streamed;
+
+/// Signs answers to verified requests. Belongs inside [`crate::http::VerifyLayer`], whose evidence names the request.
+/// An answer is held whole until it is signed; a [`Streamed`] one passes as it comes and is signed behind its last
+/// byte. Responses without a [`ModelDigest`], and failures, pass as they are.
 #[derive(Clone, Debug)]
 pub struct SignAnswerLayer(Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     keypair: Arc<Keypair>,
     /// Hashes and signs.
     pool: CpuPool,
@@ -59,8 +64,8 @@ pub struct SignAnswer<S> {
 }
 
 type WholeBody = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
-/// Passed on, held whole, or refused.
-type ResponseBody<B> = Either<B, Either<WholeBody, Empty<Bytes>>>;
+/// Passed on, signed as it passes, held whole, or refused.
+type ResponseBody<B> = Either<Either<B, SignedStream<B>>, Either<WholeBody, Empty<Bytes>>>;
 
 impl<S, B, R> Service<Request<B>> for SignAnswer<S>
 where
@@ -86,8 +91,12 @@ where
             let response = answering.await?;
             let model = response.extensions().get::<ModelDigest>().copied();
             let (Some(asked), Some(ModelDigest(model))) = (asked, model) else {
-                return Ok(response.map(Either::Left));
+                return Ok(response.map(|body| Either::Left(Either::Left(body))));
             };
+            if response.extensions().get::<Streamed>().is_some() {
+                let signed = |body| SignedStream::new(body, asked, model, shared);
+                return Ok(response.map(|body| Either::Left(Either::Right(signed(body)))));
+            }
             match shared.sign(response, asked, model).await {
                 Ok(signed) => Ok(signed.map(|body| Either::Right(Either::Left(body)))),
                 Err(refusal) => {
@@ -113,23 +122,28 @@ impl Shared {
         let collected = collect(body, self.answer_bytes_max, None).await?;
         let mut trailers = collected.trailers.unwrap_or_default();
         if trailers.get("grpc-status").is_some_and(|status| status == "0") {
-            self.add_trailers(&mut trailers, collected.bytes.clone(), asked, model).await?;
+            let answer = collected.bytes.clone();
+            self.add_trailers(&mut trailers, move || Digest::of(&answer), asked, model).await?;
             metrics::answer_signed();
         }
         let body = Full::new(collected.bytes).with_trailers(ready(Some(Ok(trailers))));
         Ok(Response::from_parts(head, body))
     }
 
-    async fn add_trailers(
+    pub(super) fn answer_bytes_max(&self) -> usize {
+        self.answer_bytes_max
+    }
+
+    pub(super) async fn add_trailers(
         &self,
         trailers: &mut HeaderMap,
-        answer: Bytes,
+        answer: impl FnOnce() -> Digest + Send + 'static,
         asked: Digest,
         model: Digest,
     ) -> Result<(), Refusal> {
         let keypair = self.keypair.clone();
         let signing = self.pool.run(move || {
-            let digest = answer_digest(&asked, &Digest::of(&answer), &model);
+            let digest = answer_digest(&asked, &answer(), &model);
             hex::encode(AnswerSignature::single(&keypair, &digest).encode())
         });
         let signature = signing.await.map_err(|error| match error {

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tower::{Layer, ServiceExt};
 use weighhouse_seams::CpuPool;
 
@@ -150,13 +151,27 @@ async fn answered(
     status: &'static str,
     body: Bytes,
 ) -> (HeaderMap, Bytes, HeaderMap) {
+    sent(verified, model, status, vec![body], false).await
+}
+
+/// As [`answered`], in so many pieces, which may be a stream.
+async fn sent(
+    verified: bool,
+    model: Option<Digest>,
+    status: &'static str,
+    pieces: Vec<Bytes>,
+    streamed: bool,
+) -> (HeaderMap, Bytes, HeaderMap) {
     let layer = SignAnswerLayer::new(Arc::new(alice()), CpuPool::new(1, 1), CAP);
     let handler = tower::service_fn(move |_: Request<()>| {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", status.parse().expect("a value"));
-        let body =
-            Full::new(body.clone()).with_trailers(std::future::ready(Some(Ok::<_, Infallible>(trailers))));
-        let mut response = Response::new(body);
+        let frames = pieces.clone().into_iter().map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+        let frames = frames.chain([Ok(Frame::trailers(trailers))]);
+        let mut response = Response::new(StreamBody::new(futures::stream::iter(frames)));
+        if streamed {
+            response.extensions_mut().insert(Streamed);
+        }
         if let Some(model) = model {
             response.extensions_mut().insert(ModelDigest(model));
         }
@@ -198,4 +213,24 @@ async fn an_answer_beyond_the_cap_becomes_a_refusal() {
     let (headers, body, _) =
         answered(true, Some(Digest::of(b"model")), "0", Bytes::from(vec![0; CAP + 1])).await;
     assert_eq!((&headers["grpc-status"], body.len()), (&"8".parse().expect("a value"), 0));
+}
+
+#[tokio::test]
+async fn a_stream_is_signed_over_all_its_pieces_once_it_ended_well() {
+    let model = Digest::of(b"model");
+    let pieces = || vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+    let (_, body, trailers) = sent(true, Some(model), "0", pieces(), true).await;
+    assert_eq!(&body[..], b"onetwo");
+    let verified = verify_answer(&alice().hotkey(), b"q", &body, &trailers).expect("signed");
+    assert_eq!(verified.model, model);
+    let (_, _, trailers) = sent(true, Some(model), "14", pieces(), true).await;
+    assert_eq!((trailers.len(), &trailers["grpc-status"]), (1, &"14".parse().expect("a value")));
+}
+
+#[tokio::test]
+async fn a_stream_beyond_the_cap_ends_there_with_a_refusal() {
+    let pieces = vec![Bytes::from(vec![0; CAP]), Bytes::from_static(b"!")];
+    let (_, body, trailers) = sent(true, Some(Digest::of(b"model")), "0", pieces, true).await;
+    assert_eq!((body.len(), &trailers["grpc-status"]), (CAP, &"8".parse().expect("a value")));
+    assert!(!trailers.contains_key(trailer::SIGNATURE));
 }

@@ -56,7 +56,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The code and message for the caller, and the name for our metrics.
-    fn status(&self) -> (GrpcCode, &'static str, &'static str) {
+    pub(crate) fn status(&self) -> (GrpcCode, &'static str, &'static str) {
         use GrpcCode::{
             DeadlineExceeded, Internal, InvalidArgument, PermissionDenied, ResourceExhausted,
             Unauthenticated, Unavailable,

@@ -39,7 +39,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         checks += 1;
     }
     tally.check("every check of the Python side ran", || {
-        ensure!(checks == 15, "{checks} of 15 lines: {output}");
+        ensure!(checks == 19, "{checks} of 19 lines: {output}");
         Ok(())
     });
     tally.finish()
@@ -51,6 +51,8 @@ struct Net {
     miner: String,
     miner_hotkey: String,
     proxy: String,
+    /// Where the Python side serves completions, which the miner fronts.
+    text: String,
     echo: String,
     echo_proxy: String,
     coldkey: String,
@@ -126,7 +128,7 @@ impl Net {
         let uid = registered["uid"].as_u64().context("a uid")?;
         cli.json(&["chain", "stake", "--wallet", "validator", "--amount", "500"])?;
         let miner = at(ports[1]);
-        std::fs::write(dir.join("miner.toml"), miner_config(dir, &cli.chain, &miner))?;
+        std::fs::write(dir.join("miner.toml"), miner_config(dir, &cli.chain, &miner, &at(ports[5])))?;
         processes.push(cli.spawn("miner", &["miner", "--config", "miner.toml"])?);
         until("the validator has its permit and the miner its axon", || {
             let state = cli.json(&["chain", "metagraph"])?;
@@ -153,6 +155,7 @@ impl Net {
             miner,
             miner_hotkey,
             proxy,
+            text: at(ports[5]),
             echo,
             echo_proxy,
             coldkey,
@@ -165,6 +168,7 @@ impl Net {
         let output = Command::new(python)
             .arg(root().join("xtask/python/interop.py"))
             .args(["--miner", &self.miner, "--miner-hotkey", &self.miner_hotkey, "--proxy", &self.proxy])
+            .args(["--text", &self.text])
             .args([
                 "--echo",
                 &self.echo,
@@ -200,18 +204,19 @@ fn encrypted_wallet(cli: &Cli<'_>) -> anyhow::Result<String> {
     Ok(made["coldkey"].as_str().context("a coldkey")?.to_owned())
 }
 
-fn miner_config(dir: &Path, chain: &str, listen: &str) -> String {
+fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str) -> String {
     let (wallets, state) = (dir.join("wallets"), dir.join("miner-state"));
     format!(
         "[wallet]\npath = {wallets:?}\nname = \"miner\"\nhotkey = \"default\"\n\n[chain]\nendpoint = \"{chain}\"\n\
          netuid = 1\n\n[serve]\nlisten = \"{listen}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"digits\"\n\
-         builtin = \"digits-reference\"\n"
+         builtin = \"digits-reference\"\n\n[[model]]\nname = \"tale\"\nkind = \"text\"\nbackend = \"openai\"\n\
+         url = \"http://{text}\"\nmodel = \"tiny\"\n"
     )
 }
 
 /// Ports that were free a moment ago.
 fn free_ports() -> anyhow::Result<Vec<u16>> {
-    let held: Vec<_> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let held: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 

@@ -18,7 +18,8 @@ use weighhouse_wallet::http::frame;
 use super::*;
 use crate::engine::{ClassifierEngine, EngineError, EngineLimits, ServedModel};
 
-const PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
+pub(super) const PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
+pub(super) const STREAM_PATH: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 pub(super) fn digest() -> Digest {
     Digest::of(Builtin::Weak.bytes())
@@ -40,7 +41,7 @@ pub(super) fn request(items: usize) -> InferRequest {
 pub(super) struct Setup {
     /// Tables to add to the configuration.
     pub(super) config: &'static str,
-    pub(super) engine: Option<Arc<HeldEngine>>,
+    pub(super) engine: Option<Arc<dyn Engine>>,
     pub(super) registered: bool,
     /// How often the chain refuses the axon for coming too fast.
     pub(super) too_fast: u32,
@@ -72,7 +73,7 @@ impl Setup {
         let config = Config::parse(&text).expect("a valid configuration");
         let cpu = CpuPool::new(2, 64);
         let engine: Arc<dyn Engine> = match self.engine {
-            Some(held) => held,
+            Some(engine) => engine,
             None => Arc::new(classifier(&config.limits, &cpu)),
         };
         let clock = TestClock::new();
@@ -111,6 +112,7 @@ pub(super) struct Harness {
 /// A request as it goes over the wire.
 #[derive(Clone)]
 pub(super) struct Signed {
+    pub(super) path: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
 }
@@ -128,6 +130,12 @@ impl Reply {
         status.map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
     }
 
+    pub(super) fn message(&self) -> String {
+        let status = tonic::Status::from_header_map(&self.trailers);
+        let status = status.or_else(|| tonic::Status::from_header_map(&self.headers));
+        status.map_or_else(String::new, |status| status.message().to_owned())
+    }
+
     pub(super) fn answer(&self) -> InferAnswer {
         let message = ModelInferResponse::decode(&self.body[5..]).expect("a framed message");
         InferAnswer::try_from(message).expect("tensors that agree")
@@ -135,17 +143,22 @@ impl Reply {
 }
 
 pub(super) async fn exchange(channel: Channel, signed: Signed) -> Option<Reply> {
-    let mut sent =
-        http::Request::post(PATH).header("content-type", "application/grpc").header("te", "trailers");
-    for (name, value) in &signed.headers {
-        sent = sent.header(*name, value);
-    }
-    let sent = sent.body(Body::new(Full::new(signed.body))).expect("a request");
-    let response = channel.oneshot(sent).await.ok()?;
+    let response = begin(channel, signed).await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let collected = response.into_body().collect().await.ok()?;
     let trailers = collected.trailers().cloned().unwrap_or_default();
     Some(Reply { status, headers, body: collected.to_bytes(), trailers })
+}
+
+/// Sends a request and waits for the response's headers.
+pub(super) async fn begin(channel: Channel, signed: Signed) -> Option<http::Response<Body>> {
+    let mut sent =
+        http::Request::post(signed.path).header("content-type", "application/grpc").header("te", "trailers");
+    for (name, value) in &signed.headers {
+        sent = sent.header(*name, value);
+    }
+    let sent = sent.body(Body::new(Full::new(signed.body))).expect("a request");
+    channel.oneshot(sent).await.ok()
 }
 
 impl Harness {
@@ -211,7 +224,7 @@ impl Harness {
 
     pub(super) fn sign_for(&self, request: &InferRequest, receiver: Hotkey) -> Signed {
         let message = ModelInferRequest::try_from(request.clone()).expect("small");
-        self.signed(&self.base.caller, frame(&message.encode_to_vec()), receiver)
+        self.signed(&self.base.caller, PATH, frame(&message.encode_to_vec()), receiver)
     }
 
     pub(super) fn sign_message(&self, message: &ModelInferRequest) -> Signed {
@@ -219,7 +232,12 @@ impl Harness {
     }
 
     pub(super) fn sign_bytes(&self, body: Bytes) -> Signed {
-        self.signed(&self.base.caller, body, self.hotkey())
+        self.signed(&self.base.caller, PATH, body, self.hotkey())
+    }
+
+    /// Signs a stream's body.
+    pub(super) fn sign_stream(&self, body: Bytes) -> Signed {
+        self.signed(&self.base.caller, STREAM_PATH, body, self.hotkey())
     }
 
     /// Signs as somebody else. The clock moves on, so that a fresh signer's nonces are new.
@@ -227,13 +245,13 @@ impl Harness {
         self.clock.advance(Duration::from_nanos(1));
         let signer = Signer::new(caller.clone(), self.clock.clone());
         let message = ModelInferRequest::try_from(request.clone()).expect("small");
-        self.signed(&signer, frame(&message.encode_to_vec()), self.hotkey())
+        self.signed(&signer, PATH, frame(&message.encode_to_vec()), self.hotkey())
     }
 
-    fn signed(&self, signer: &Signer, body: Bytes, receiver: Hotkey) -> Signed {
-        let headers = signer.headers("POST", PATH, &body, Some(&receiver));
+    fn signed(&self, signer: &Signer, path: &'static str, body: Bytes, receiver: Hotkey) -> Signed {
+        let headers = signer.headers("POST", path, &body, Some(&receiver));
         assert!(headers.iter().any(|(name, _)| *name == header::RECEIVER));
-        Signed { headers, body }
+        Signed { path, headers, body }
     }
 
     pub(super) async fn try_send(&self, signed: &Signed) -> Option<Reply> {

@@ -1,0 +1,220 @@
+//! Text models that the miner runs itself: one thread owns a model's decoder, sequences join and leave its batch.
+//!
+//! A prompt is tokenised on the CPU pool, waits in a bounded queue until the batch has room, and from then on gets a
+//! token each step. A caller that went away is noticed at its next token, and its sequence leaves.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+
+use futures::stream;
+use tokio::sync::mpsc;
+use weighhouse_models::language::{
+    Decoder as Batch, DecoderLimits, Event, Generation, LanguageModel, Refused, SequenceId,
+};
+use weighhouse_models::sampling::Sampling;
+use weighhouse_seams::{CpuPool, PoolError};
+use weighhouse_types::Digest;
+use weighhouse_types::text::{GREEDY, GUMBEL_V1, Prompt, TextAnswer, TextRequest};
+
+use super::BackendError;
+use crate::engine::{EngineError, Generator, PieceStream};
+
+/// A generation that waits for its turn, or runs.
+struct Job {
+    prompt: Vec<u32>,
+    what: Generation,
+    log_probs: bool,
+    /// Has room for every piece, so that a slow reader holds up nobody.
+    pieces: mpsc::Sender<Result<TextAnswer, EngineError>>,
+}
+
+/// A model behind its thread, which ends when this and the generations are gone.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    model: LanguageModel,
+    jobs: SyncSender<Job>,
+    cpu: CpuPool,
+}
+
+impl Decoder {
+    /// `queue_max` generations wait at most.
+    pub fn start(
+        model: LanguageModel,
+        limits: DecoderLimits,
+        queue_max: usize,
+        cpu: &CpuPool,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(queue_max);
+        let batch = Batch::new(model.clone(), limits);
+        let worker = Worker { batch, queue, waiting: VecDeque::new(), running: HashMap::new() };
+        std::thread::Builder::new().name("decoder".into()).spawn(|| worker.run())?;
+        Ok(Self { model, jobs, cpu: cpu.clone() })
+    }
+}
+
+impl Generator for Decoder {
+    fn digest(&self) -> Digest {
+        self.model.digest()
+    }
+
+    fn samplers(&self) -> Vec<&'static str> {
+        vec![GREEDY, GUMBEL_V1]
+    }
+
+    fn generate(&self, request: TextRequest) -> PieceStream {
+        let begin = Call::Begin(Box::new((self.clone(), request)));
+        Box::pin(stream::try_unfold(begin, |call| async {
+            let mut call = match call {
+                Call::Begin(begin) => {
+                    let (decoder, request) = *begin;
+                    decoder.submit(request).await?
+                }
+                reading @ Call::Reading { .. } => reading,
+            };
+            let Call::Reading { pieces, prompt_tokens } = &mut call else { return Ok(None) };
+            match pieces.recv().await {
+                Some(piece) => {
+                    let piece = TextAnswer { prompt_tokens: *prompt_tokens, ..piece? };
+                    Ok(Some((piece, call)))
+                }
+                None => Ok(None),
+            }
+        }))
+    }
+}
+
+enum Call {
+    Begin(Box<(Decoder, TextRequest)>),
+    Reading { pieces: mpsc::Receiver<Result<TextAnswer, EngineError>>, prompt_tokens: u32 },
+}
+
+impl Decoder {
+    async fn submit(self, request: TextRequest) -> Result<Call, EngineError> {
+        let TextRequest { max_tokens, temperature, top_k, top_p, seed, .. } = request;
+        let sampling = Sampling::new(temperature, top_k, top_p, seed)
+            .map_err(|error| EngineError::Refused(error.to_string()))?;
+        let prompt = match request.prompt {
+            Prompt::Ids(ids) => ids,
+            Prompt::Text(text) => {
+                let model = self.model.clone();
+                let encoded = self.cpu.run(move || model.encode(&text)).await.map_err(pool_failure)?;
+                encoded.map_err(|error| EngineError::Refused(error.to_string()))?
+            }
+        };
+        let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
+        let what = Generation {
+            max_tokens,
+            sampling,
+            stop: request.stop,
+            top_log_probs: request.top_log_probs,
+            ignore_end: request.ignore_end,
+        };
+        let room = usize::try_from(max_tokens).unwrap_or(usize::MAX).saturating_add(1);
+        let (sender, pieces) = mpsc::channel(room.min(tokio::sync::Semaphore::MAX_PERMITS));
+        let job = Job { prompt, what, log_probs: request.log_probs, pieces: sender };
+        match self.jobs.try_send(job) {
+            Ok(()) => Ok(Call::Reading { pieces, prompt_tokens }),
+            Err(TrySendError::Full(_)) => Err(EngineError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(ended()),
+        }
+    }
+}
+
+fn ended() -> EngineError {
+    BackendError::Failed("the decoder's thread ended".into()).into()
+}
+
+fn pool_failure(error: PoolError) -> EngineError {
+    match error {
+        PoolError::Full => EngineError::Busy,
+        PoolError::Panicked => EngineError::Failed(error.to_string()),
+    }
+}
+
+/// The thread's side.
+struct Worker {
+    batch: Batch,
+    queue: Receiver<Job>,
+    /// At most the one that found no room in the batch.
+    waiting: VecDeque<Job>,
+    running: HashMap<SequenceId, Reader>,
+}
+
+struct Reader {
+    log_probs: bool,
+    pieces: mpsc::Sender<Result<TextAnswer, EngineError>>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while self.admit() {
+            match self.batch.step() {
+                Ok(events) => events.into_iter().for_each(|event| self.tell(event)),
+                Err(error) => {
+                    tracing::error!(%error, "the decoder ends");
+                    let failed = || EngineError::from(BackendError::Failed(error.to_string()));
+                    for reader in self.running.into_values() {
+                        let _ = reader.pieces.try_send(Err(failed()));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lets one generation in, so that those that run wait for one prompt at most; false at the end of all.
+    fn admit(&mut self) -> bool {
+        let idle = self.batch.is_idle();
+        let job = match self.waiting.pop_front() {
+            Some(job) => Ok(job),
+            None if idle => self.queue.recv().map_err(|_| TryRecvError::Disconnected),
+            None => self.queue.try_recv(),
+        };
+        match job {
+            Ok(job) => self.join(job),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return !idle,
+        }
+        true
+    }
+
+    fn join(&mut self, job: Job) {
+        if job.pieces.is_closed() {
+            return;
+        }
+        match self.batch.join(&job.prompt, job.what.clone()) {
+            Ok(id) => {
+                let Job { log_probs, pieces, .. } = job;
+                self.running.insert(id, Reader { log_probs, pieces });
+            }
+            // Whoever runs now leaves sooner or later; an idle batch has room for all that fits at all.
+            Err(Refused::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
+            Err(refused) => {
+                let _ = job.pieces.try_send(Err(EngineError::Refused(refused.to_string())));
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let Event { sequence, token, text, log_prob, top, finish } = event;
+        let Some(reader) = self.running.get(&sequence) else { return };
+        let piece = TextAnswer {
+            text,
+            tokens: vec![token],
+            log_probs: if reader.log_probs { vec![log_prob] } else { Vec::new() },
+            top: if top.is_empty() { Vec::new() } else { vec![top] },
+            finish: finish.and_then(|finish| finish.name().parse().ok()),
+            prompt_tokens: 0,
+        };
+        let gone = reader.pieces.try_send(Ok(piece)).is_err();
+        if gone && finish.is_none() {
+            self.batch.leave(sequence);
+        }
+        if gone || finish.is_some() {
+            self.running.remove(&sequence);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

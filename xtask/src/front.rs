@@ -1,0 +1,196 @@
+//! What a miner costs in front of a server that streams: throughput and the first token's wait, against the same
+//! server dialled directly, in one run and by turns.
+
+mod backend;
+mod caller;
+mod chain;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use futures::future::try_join_all;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use weighhouse_miner::engine::{self, Surroundings};
+use weighhouse_miner::server::{self, Parts};
+use weighhouse_miner::{Config, MinerError};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
+use weighhouse_wallet::btauth::Signer;
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::{result, say};
+use caller::{Caller, Protocol, Sample};
+
+/// Tokens of one answer.
+const TOKENS: u32 = 32;
+/// From one token to the next: 100 a second, which a loaded GPU gives each of its streams.
+const PACE: Duration = Duration::from_millis(10);
+/// Callers at once.
+const CALLERS: usize = 8;
+/// Answers of one caller in a turn.
+const ANSWERS: usize = 5;
+/// Turns of each way.
+const TURNS: usize = 12;
+/// Share of throughput that may be lost.
+const LOSS_MAX: f64 = 0.01;
+/// What may be added to the first token's 99th percentile, in seconds.
+const ADDED_MAX: f64 = 1e-3;
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measure())
+}
+
+/// One backend's figures.
+struct Figures {
+    loss: f64,
+    added: f64,
+    lines: serde_json::Value,
+}
+
+async fn measure() -> anyhow::Result<()> {
+    let mut serving = JoinSet::new();
+    let openai = backend::openai(&mut serving).await?;
+    let oip = backend::oip(&mut serving).await?;
+    let (keypair, sender) = (key("//Bob")?, key("//Alice")?);
+    let scratch = tempfile::tempdir()?;
+    let miner = start_miner(&mut serving, scratch.path(), keypair.clone(), openai, oip).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let signer = Arc::new(Signer::new(sender, clock));
+    let mut figures = Vec::new();
+    for (name, address, protocol) in [("openai", openai, Protocol::OpenAi), ("oip", oip, Protocol::Oip)] {
+        let direct = Caller { address, protocol, model: name, signer: None };
+        let signed = Some((signer.clone(), keypair.hotkey()));
+        let fronted = Caller { address: miner, protocol: Protocol::Oip, model: name, signer: signed };
+        let (mut plain, mut ours) = (Turns::default(), Turns::default());
+        // The first turn warms both ways up and isn't counted.
+        turn(&direct).await?;
+        turn(&fronted).await?;
+        for _ in 0..TURNS {
+            plain.add(turn(&direct).await?);
+            ours.add(turn(&fronted).await?);
+        }
+        figures.push(compare(name, plain, ours));
+    }
+    let worst = |of: fn(&Figures) -> f64| figures.iter().map(of).fold(f64::MIN, f64::max);
+    let (loss, added) = (worst(|figures| figures.loss), worst(|figures| figures.added));
+    let lines: Vec<_> = figures.iter().map(|figures| figures.lines.clone()).collect();
+    result(&serde_json::json!({
+        "name": "front", "ours": loss, "limit": LOSS_MAX, "ratio": loss / LOSS_MAX,
+        "first_token_p99_added": added, "first_token_limit": ADDED_MAX,
+        "goal": "at most 1 % of throughput lost and 1 ms added to the first token's p99",
+        "met": loss <= LOSS_MAX && added <= ADDED_MAX,
+        "unit": "share of throughput; seconds", "backends": lines,
+    }));
+    Ok(())
+}
+
+fn key(uri: &str) -> anyhow::Result<Arc<Keypair>> {
+    Ok(Arc::new(Keypair::from_uri(uri).context("a development key")?))
+}
+
+#[derive(Default)]
+struct Turns {
+    first: Vec<f64>,
+    rates: Vec<f64>,
+}
+
+impl Turns {
+    fn add(&mut self, (samples, rate): (Vec<Sample>, f64)) {
+        self.first.extend(samples.iter().map(|sample| sample.first.as_secs_f64()));
+        self.rates.push(rate);
+    }
+
+    fn first_at(&mut self, share: f64) -> f64 {
+        self.first.sort_by(f64::total_cmp);
+        let last = self.first.len().saturating_sub(1);
+        self.first.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+    }
+
+    fn rate(&mut self) -> f64 {
+        self.rates.sort_by(f64::total_cmp);
+        self.rates.get(self.rates.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+fn compare(name: &str, mut plain: Turns, mut ours: Turns) -> Figures {
+    let (direct, fronted) = (plain.rate(), ours.rate());
+    let loss = 1.0 - fronted / direct;
+    let added = ours.first_at(0.99) - plain.first_at(0.99);
+    say(&format!(
+        "{name}: {direct:.2} answers/s directly, {fronted:.2} fronted ({:.2} % lost); first token p50 {:.2} and {:.2} ms, p99 {:.2} and {:.2} ms",
+        loss * 100.0,
+        plain.first_at(0.5) * 1e3,
+        ours.first_at(0.5) * 1e3,
+        plain.first_at(0.99) * 1e3,
+        ours.first_at(0.99) * 1e3,
+    ));
+    let lines = serde_json::json!({
+        "backend": name, "answers": ours.first.len(), "direct_per_second": direct, "fronted_per_second": fronted,
+        "loss": loss, "direct_first_p50": plain.first_at(0.5), "fronted_first_p50": ours.first_at(0.5),
+        "direct_first_p99": plain.first_at(0.99), "fronted_first_p99": ours.first_at(0.99),
+    });
+    Figures { loss, added, lines }
+}
+
+/// Every caller's answers, and answers a second over all.
+async fn turn(caller: &Caller) -> anyhow::Result<(Vec<Sample>, f64)> {
+    let begun = Instant::now();
+    let one = || async {
+        let mut samples = Vec::with_capacity(ANSWERS);
+        for _ in 0..ANSWERS {
+            let sample = caller.ask(TOKENS).await?;
+            ensure!(sample.pieces >= TOKENS as usize, "{} of {TOKENS} tokens came", sample.pieces);
+            samples.push(sample);
+        }
+        Ok(samples)
+    };
+    let samples: Vec<Sample> =
+        try_join_all((0..CALLERS).map(|_| one())).await?.into_iter().flatten().collect();
+    let rate = samples.len() as f64 / begun.elapsed().as_secs_f64();
+    Ok((samples, rate))
+}
+
+async fn start_miner(
+    serving: &mut JoinSet<anyhow::Result<()>>,
+    dir: &std::path::Path,
+    keypair: Arc<Keypair>,
+    openai: SocketAddr,
+    oip: SocketAddr,
+) -> anyhow::Result<SocketAddr> {
+    let caller = key("//Alice")?.hotkey();
+    let text = format!(
+        "wallet = {{ name = 'w', hotkey = 'h' }}\nchain = {{ netuid = 1 }}\n\
+         [admission]\nallow = ['{caller}']\nrequests_per_second = 100000\nburst = 100000\n\
+         [limits]\nconnections_per_address_max = 256\n\
+         [[model]]\nname = 'openai'\nkind = 'text'\nbackend = 'openai'\nurl = 'http://{openai}'\nmodel = 'm'\n\
+         [[model]]\nname = 'oip'\nkind = 'text'\nbackend = 'oip'\nurl = 'http://{oip}'\nmodel = 'm'\n"
+    );
+    let config = Config::parse(&text)?;
+    let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await?;
+    let address = listener.local_addr();
+    let (clock, cpu): (Arc<dyn Clock>, _) = (Arc::new(SystemClock::new()), CpuPool::new(2, 256));
+    let read = |path: &std::path::Path| std::fs::read(path);
+    let around = Surroundings { read: &read, expand: &std::path::Path::to_owned, cpu: &cpu, clock: &clock };
+    let engine = engine::load(&config, &around)?;
+    let ready = watch::Sender::new(false);
+    let mut is_ready = ready.subscribe();
+    let parts = Parts {
+        config,
+        chain: Arc::new(chain::One::new(keypair.hotkey())),
+        keypair,
+        engine,
+        listener: Box::new(listener),
+        clock,
+        storage: Arc::new(DirStorage::open(dir)?),
+        cpu,
+        ready,
+        shutdown: CancellationToken::new(),
+    };
+    serving.spawn(async move { server::run(parts).await.map_err(|error: MinerError| error.into()) });
+    is_ready.wait_for(|ready| *ready).await?;
+    Ok(address)
+}

@@ -1,0 +1,168 @@
+//! Servers that stream tokens at a fixed pace, by the wall's clock: a token is never late because the one before was.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use anyhow::Context as _;
+use futures::stream::{self, Stream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status, Streaming};
+use weighhouse_proto::inference::grpc_inference_service_server::{
+    GrpcInferenceService, GrpcInferenceServiceServer,
+};
+use weighhouse_proto::inference::{
+    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
+    ModelReadyResponse, ModelStreamInferResponse, ServerLiveRequest, ServerLiveResponse,
+    ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+};
+use weighhouse_types::text::{Finish, TextAnswer};
+
+use super::{PACE, TOKENS};
+
+/// Longest request that is read.
+const REQUEST_BYTES_MAX: usize = 64 << 10;
+
+async fn bind() -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+pub(super) async fn openai(serving: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<SocketAddr> {
+    let (listener, address) = bind().await?;
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (io, _) = listener.accept().await?;
+            while connections.try_join_next().is_some() {}
+            connections.spawn(complete(io));
+        }
+    });
+    Ok(address)
+}
+
+/// One request, one answer.
+async fn complete(mut io: TcpStream) -> anyhow::Result<()> {
+    io.set_nodelay(true)?;
+    let mut read = Vec::new();
+    loop {
+        anyhow::ensure!(io.read_buf(&mut read).await? > 0 && read.len() < REQUEST_BYTES_MAX, "no request");
+        let text = String::from_utf8_lossy(&read);
+        let Some((_, body)) = text.split_once("\r\n\r\n") else { continue };
+        if serde_json::from_str::<serde_json::Value>(body).is_ok() {
+            break;
+        }
+    }
+    let begun = Instant::now();
+    io.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n").await?;
+    for at in 1..=TOKENS {
+        tokio::time::sleep_until(begun + PACE * at).await;
+        let finish = if at == TOKENS { "\"length\"" } else { "null" };
+        let event = format!(
+            "data: {{\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1,\"model\":\"m\",\"choices\":[{{\
+             \"index\":0,\"text\":\" token\",\"logprobs\":null,\"finish_reason\":{finish},\"stop_reason\":null}}]}}\n\n"
+        );
+        io.write_all(event.as_bytes()).await?;
+    }
+    io.write_all(b"data: [DONE]\n\n").await.context("the caller hung up behind the last token")
+}
+
+pub(super) async fn oip(serving: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<SocketAddr> {
+    let (listener, address) = bind().await?;
+    let incoming = stream::unfold(listener, |listener| async {
+        let accepted = async {
+            let (io, _) = listener.accept().await?;
+            io.set_nodelay(true)?;
+            std::io::Result::Ok(io)
+        };
+        Some((accepted.await, listener))
+    });
+    let server = tonic::transport::Server::builder().add_service(GrpcInferenceServiceServer::new(Paced));
+    serving.spawn(async move { Ok(server.serve_with_incoming(incoming).await?) });
+    Ok(address)
+}
+
+#[derive(Clone, Copy)]
+struct Paced;
+
+fn message(at: u32) -> Result<ModelStreamInferResponse, Status> {
+    let piece = TextAnswer {
+        text: " token".into(),
+        tokens: vec![at],
+        finish: (at == TOKENS).then_some(Finish::Length),
+        ..TextAnswer::default()
+    };
+    let answer = piece.to_infer("m", "1", "").map_err(|error| Status::internal(error.to_string()))?;
+    ModelStreamInferResponse::try_from(answer).map_err(|error| Status::internal(error.to_string()))
+}
+
+fn unserved() -> Status {
+    Status::unimplemented("not measured")
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Paced {
+    type ModelStreamInferStream =
+        Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
+
+    async fn server_live(
+        &self,
+        _: Request<ServerLiveRequest>,
+    ) -> Result<Response<ServerLiveResponse>, Status> {
+        Err(unserved())
+    }
+
+    async fn server_ready(
+        &self,
+        _: Request<ServerReadyRequest>,
+    ) -> Result<Response<ServerReadyResponse>, Status> {
+        Err(unserved())
+    }
+
+    async fn model_ready(
+        &self,
+        _: Request<ModelReadyRequest>,
+    ) -> Result<Response<ModelReadyResponse>, Status> {
+        Err(unserved())
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<ServerMetadataRequest>,
+    ) -> Result<Response<ServerMetadataResponse>, Status> {
+        Err(unserved())
+    }
+
+    async fn model_metadata(
+        &self,
+        _: Request<ModelMetadataRequest>,
+    ) -> Result<Response<ModelMetadataResponse>, Status> {
+        Err(unserved())
+    }
+
+    async fn model_infer(
+        &self,
+        _: Request<ModelInferRequest>,
+    ) -> Result<Response<ModelInferResponse>, Status> {
+        Err(unserved())
+    }
+
+    async fn model_stream_infer(
+        &self,
+        call: Request<Streaming<ModelInferRequest>>,
+    ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
+        call.into_inner().message().await?.ok_or_else(|| Status::invalid_argument("no request"))?;
+        let begun = Instant::now();
+        let pieces = stream::unfold(1, move |at| async move {
+            if at > TOKENS {
+                return None;
+            }
+            tokio::time::sleep_until(begun + PACE * at).await;
+            Some((message(at), at + 1))
+        });
+        Ok(Response::new(Box::pin(pieces)))
+    }
+}
