@@ -93,7 +93,8 @@ pub struct Calibrated {
     pub challenges: u32,
     pub tokens: u32,
     pub limits: Limits,
-    /// Honest checks behind the limits, how many of them were beyond, and the rate that this bounds (95 % confidence).
+    /// Honest checks that no limit was set by, how many of them were beyond, and the rate that this bounds (95 %
+    /// confidence).
     pub honest: Bound,
     pub table: Table,
 }

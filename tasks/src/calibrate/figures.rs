@@ -33,7 +33,7 @@ pub(super) struct Seen {
     pub(super) judging: f64,
 }
 
-/// How often honest answers were beyond the limits.
+/// How often honest answers were beyond the limits that other honest answers set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bound {
     pub checks: u32,
@@ -100,16 +100,22 @@ impl Seen {
         self.margins.push(testimony.margins);
     }
 
+    /// Answers that limits are set by; the others say how good the limits are.
+    fn fitted(&self) -> usize {
+        self.margins.len().div_ceil(2)
+    }
+
     pub(super) fn largest_margin(&self) -> f64 {
-        self.margins.iter().flatten().map(|margin| f64::from(*margin)).fold(0.0, f64::max)
+        let margins = self.margins[..self.fitted()].iter().flatten();
+        margins.map(|margin| f64::from(*margin)).fold(0.0, f64::max)
     }
 
     pub(super) fn largest_mean(&self, clip: f64) -> f64 {
-        self.margins.iter().map(|margins| mean(clip, margins)).fold(0.0, f64::max)
+        self.margins[..self.fitted()].iter().map(|margins| mean(clip, margins)).fold(0.0, f64::max)
     }
 
     pub(super) fn largest_difference(&self) -> f64 {
-        self.differences.iter().copied().fold(0.0, f64::max)
+        self.differences[..self.fitted()].iter().copied().fold(0.0, f64::max)
     }
 
     /// The share of tokens in each bin; every bin is counted once more, so that none is impossible.
@@ -150,8 +156,9 @@ pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
     let honest = seen.iter().filter(|seen| seen.is_honest);
     let (mut checks, mut beyond) = (0, 0);
     for seen in honest {
-        checks += seen.margins.len() as u32;
-        beyond += (0..seen.margins.len()).filter(|at| seen.is_beyond(*at, limits)).count() as u32;
+        let held_out = seen.fitted()..seen.margins.len();
+        checks += held_out.len() as u32;
+        beyond += held_out.filter(|at| seen.is_beyond(*at, limits)).count() as u32;
     }
     // None in n: the rule of three (J. Hanley and A. Lippman-Hand, 1983); else the normal approximation.
     let count = f64::from(beyond);

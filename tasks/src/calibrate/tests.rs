@@ -51,7 +51,7 @@ fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, Calibr
 #[test]
 fn honest_answers_are_within_the_limits_and_cheats_beyond() {
     let (_, _, calibrated) = calibrated("gumbel/v1", 0.7);
-    assert_eq!((calibrated.honest.checks, calibrated.honest.beyond), (120, 0));
+    assert_eq!((calibrated.honest.checks, calibrated.honest.beyond), (60, 0));
     let row = |name: &str| {
         calibrated.table.rows.iter().find(|row| row.persona == name).unwrap_or_else(|| panic!("no {name}"))
     };

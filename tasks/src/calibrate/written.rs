@@ -72,10 +72,10 @@ fn sections(calibrated: &Calibrated, how: &str) -> String {
         "# Larger margins count as `clip` in the mean. No token may be further off than `token_max`, and no"
     ));
     line(format_args!(
-        "# claimed log-probability than `log_prob_max`. Each limit is twice the largest honest figure:"
+        "# claimed log-probability than `log_prob_max`. Each limit is twice the largest figure"
     ));
     line(format_args!(
-        "# {} of {} honest answers are beyond them, so below {:.1e} are (95 % confidence).",
+        "# of half of the honest answers; of the other half {} of {} are beyond: below {:.1e} (95 % confidence).",
         honest.beyond, honest.checks, honest.rate_max
     ));
     line(format_args!("[margins]\nclip = {:?}\ntoken_max = {:?}", limits.clip, limits.token_max));
