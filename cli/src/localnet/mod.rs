@@ -35,7 +35,7 @@ pub(crate) struct Localnet {
     /// The agreed model's folder, for --task generate and embed
     #[arg(long, value_name = "DIR", required_if_eq_any([("task", "generate"), ("task", "embed")]))]
     model: Option<PathBuf>,
-    /// A weaker model's folder for the weak miner of --task generate; else it serves the model with half the digits
+    /// A weaker model's folder for the weak miner of --task generate; else it serves the model rounded to 8 bits
     #[arg(long, value_name = "DIR", requires = "model")]
     weak: Option<PathBuf>,
     /// What is paid: fidelity to the reference model, or, of digits, quality against the truth

@@ -106,7 +106,7 @@ impl Served {
         };
         let config = Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{weights}\"\n"))
             .exit(Exit::Internal, "config")?;
-        let engine = match &self.models {
+        let engine: Arc<dyn Engine> = match &self.models {
             Models::Digits => digits(&config, role, guesses, clock, cpu)?,
             Models::Language(languages) => languages.engine(&config, &self.task, role, clock, cpu)?,
             Models::Encoder(encoder) => {
@@ -165,8 +165,7 @@ impl Languages {
         let generator = Arc::new(decoder.exit(Exit::Internal, "a thread")?);
         let models = vec![TextModel { name: task.file().model.clone(), version: "1".to_owned(), generator }];
         let paces = Paces { first: TEXT_DEADLINE, next: TEXT_DEADLINE, whole: TEXT_DEADLINE };
-        let honest =
-            Arc::new(TextEngine::new(models, TextLimits::from(&config.text), paces, clock.clone()));
+        let honest = Arc::new(TextEngine::new(models, TextLimits::from(&config.text), paces, clock.clone()));
         let fake = match role {
             Role::Cached => Fake::Repeats,
             Role::Truncating => Fake::Truncates,

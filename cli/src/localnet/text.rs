@@ -84,7 +84,8 @@ impl Engine for Faked {
 
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         let asked = self.asked(TextRequest::from_infer(request, &LIMITS)?);
-        let changed = InferRequest { version: request.version.clone(), ..asked.to_infer(&request.model, &request.id)? };
+        let changed =
+            InferRequest { version: request.version.clone(), ..asked.to_infer(&request.model, &request.id)? };
         let answer = self.honest.infer(&changed).await?;
         let said = self.said(TextAnswer::from_infer(&answer, &LIMITS)?);
         Ok(said.to_infer(&answer.model, &answer.version, &answer.id)?)
