@@ -6,6 +6,7 @@ use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, NeuronEntry, Sub
 use weighhouse_types::{Digest, Hasher, Hyperparameters, Netuid, Rao, Uid};
 use weighhouse_wallet::keypair::Keypair;
 
+use super::Work;
 use crate::failure::Failure;
 
 pub(super) const NETUID: Netuid = Netuid(1);
@@ -33,6 +34,20 @@ pub(super) enum Role {
     Slow,
     /// Answers one round and is gone.
     Offline,
+    /// Serves the model with its weights rounded to four bits.
+    Int4,
+    /// Repeats its first answer.
+    Cached,
+    /// Completes half of what was asked.
+    Truncating,
+    /// Exchanges one token for another.
+    Editing,
+    /// Draws under a seed of its own.
+    Reseeding,
+    /// Draws at another temperature.
+    Hot,
+    /// Continues a prompt of its own.
+    Ignoring,
 }
 
 impl Role {
@@ -74,9 +89,49 @@ const CAST: [(&str, Role, u64); 14] = [
     ("offline", Role::Offline, 0),
 ];
 
+/// Completions and how they are faked.
+const GENERATE: [(&str, Role, u64); 16] = [
+    ("honest-a", Role::Validator, 40_000),
+    ("honest-b", Role::Validator, 30_000),
+    ("honest-c", Role::Validator, 20_000),
+    ("copier", Role::Copier, 10_000),
+    ("honest-1", Role::Honest, 0),
+    ("honest-2", Role::Honest, 0),
+    ("honest-3", Role::Honest, 0),
+    ("weak", Role::Weak, 0),
+    ("int4", Role::Int4, 0),
+    ("cached", Role::Cached, 0),
+    ("truncating", Role::Truncating, 0),
+    ("editing", Role::Editing, 0),
+    ("reseeding", Role::Reseeding, 0),
+    ("hot", Role::Hot, 0),
+    ("ignoring", Role::Ignoring, 0),
+    ("offline", Role::Offline, 0),
+];
+
+/// Embeddings and how they are faked.
+const EMBED: [(&str, Role, u64); 11] = [
+    ("honest-a", Role::Validator, 40_000),
+    ("honest-b", Role::Validator, 30_000),
+    ("honest-c", Role::Validator, 20_000),
+    ("copier", Role::Copier, 10_000),
+    ("honest-1", Role::Honest, 0),
+    ("honest-2", Role::Honest, 0),
+    ("honest-3", Role::Honest, 0),
+    ("lazy", Role::Lazy, 0),
+    ("cached", Role::Cached, 0),
+    ("nan", Role::Nan, 0),
+    ("offline", Role::Offline, 0),
+];
+
 impl Economy {
-    pub(super) fn new(seed: u64) -> Result<Self, Failure> {
-        let participants: Vec<_> = CAST
+    pub(super) fn new(seed: u64, work: Work) -> Result<Self, Failure> {
+        let cast: &[(&'static str, Role, u64)] = match work {
+            Work::Digits => &CAST,
+            Work::Generate => &GENERATE,
+            Work::Embed => &EMBED,
+        };
+        let participants: Vec<_> = cast
             .iter()
             .zip(0..)
             .map(|((persona, role, stake), uid)| Participant {

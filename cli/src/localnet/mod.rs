@@ -8,6 +8,8 @@ mod economy;
 mod personas;
 mod report;
 mod run;
+mod served;
+mod text;
 
 use std::path::PathBuf;
 
@@ -23,9 +25,20 @@ Examples:
   weighhouse localnet                                  until Ctrl-C
   weighhouse localnet --epochs 5 --mode quality        a better model earns most
   weighhouse localnet --epochs 3 --json | tail -n 1    who earned what, for machines
+  weighhouse localnet --task generate --model ./model  completions by a language model, honest and faked
+  weighhouse localnet --task embed --model ./encoder   embeddings
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
-    /// What is paid: fidelity to the reference model, or quality against the truth
+    /// What miners do: read digits, complete texts, or embed them
+    #[arg(long, value_enum, default_value_t = Work::Digits)]
+    task: Work,
+    /// The agreed model's folder, for --task generate and embed
+    #[arg(long, value_name = "DIR", required_if_eq_any([("task", "generate"), ("task", "embed")]))]
+    model: Option<PathBuf>,
+    /// A weaker model's folder for the weak miner of --task generate; else it serves the model rounded to 8 bits
+    #[arg(long, value_name = "DIR", requires = "model")]
+    weak: Option<PathBuf>,
+    /// What is paid: fidelity to the reference model, or, of digits, quality against the truth
     #[arg(long, value_enum, default_value_t = Mode::Conformance)]
     mode: Mode,
     /// End after so many epochs of this run
@@ -40,6 +53,26 @@ pub(crate) struct Localnet {
     /// One JSON object per epoch, and a last one with everybody's earnings
     #[arg(long)]
     json: bool,
+}
+
+/// What miners do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Work {
+    #[default]
+    Digits,
+    Generate,
+    Embed,
+}
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Generate => "generate",
+            Self::Embed => "embed",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

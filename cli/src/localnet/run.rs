@@ -11,43 +11,34 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::Chain;
 use weighhouse_chain::ledger::Ledger;
-use weighhouse_miner::config::Config;
-use weighhouse_miner::engine::{ClassifierEngine, Engine, EngineLimits, load_models};
 use weighhouse_miner::server::{self, Parts as MinerParts};
-use weighhouse_models::Builtin;
 use weighhouse_scoring::explain;
 use weighhouse_seams::{
-    Clock, ClockExt, CpuPool, DirStorage, Entropy, OsEntropy, SeededEntropy, Storage, SystemClock, TcpBound,
-    TcpDialer,
+    Clock, ClockExt, CpuPool, DirStorage, Entropy, OsEntropy, Storage, SystemClock, TcpBound, TcpDialer,
 };
-use weighhouse_tasks::Task;
 use weighhouse_types::{Block, Epoch, MechId, Record};
 use weighhouse_validator::config::{Publish, Rounds};
 use weighhouse_validator::{Parts as ValidatorParts, Progress, Validator};
 
 use super::economy::{Economy, NETUID, Participant, Role, derive};
-use super::personas::{Lazy, Nan, Slow};
 use super::report::EpochReport;
-use super::{Localnet, Mode, copier};
+use super::served::Served;
+use super::{Localnet, Mode, Work, copier};
 use crate::failure::{Context, Exit, Failure};
 
-/// What an honest miner has, on a busy machine, many times what it needs.
-const DEADLINE: Duration = Duration::from_secs(2);
 const ROUNDS_PER_EPOCH: u32 = 3;
 /// A block that some validator hasn't worked through by then is a bug, not a slow machine.
 const BLOCK_DEADLINE: Duration = Duration::from_secs(120);
 /// The offline miner answers the first epoch's first round, which runs at this block.
 const OFFLINE_AFTER: Block = Block(1);
 
-/// What every miner of a localnet has in common; the model's weights are added.
-const MINER_CONFIG: &str = "wallet = { name = \"localnet\", hotkey = \"default\" }\n\
-    chain = { netuid = 1 }\nserve = { listen = \"127.0.0.1:0\" }\n[[model]]\nname = \"digits\"\n";
-
 /// What a kept state was made with.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Kept {
     seed: u64,
     mode: Mode,
+    #[serde(default)]
+    task: Work,
 }
 
 pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -59,7 +50,7 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
         args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).unwrap_or_default();
     let root = lock(&dir)?;
     let kept = settle(&root, &args)?;
-    let net = Net::open(&dir, kept).await?;
+    let net = Net::open(&dir, kept, &args).await?;
     net.run(&args, shutdown).await
 }
 
@@ -74,17 +65,20 @@ fn settle(root: &DirStorage, args: &Localnet) -> Result<Kept, Failure> {
     if let Some(bytes) = root.read(NAME)? {
         let kept: Kept = serde_json::from_slice(&bytes)
             .exit(Exit::Data, format!("{path} is damaged; restore it or use another --dir"))?;
-        if args.seed.is_some_and(|seed| seed != kept.seed) || args.mode != kept.mode {
-            let (seed, mode) = (kept.seed, kept.mode.name());
+        let other = args.mode != kept.mode || args.task != kept.task;
+        if args.seed.is_some_and(|seed| seed != kept.seed) || other {
+            let (seed, mode, task) = (kept.seed, kept.mode.name(), kept.task.name());
             return Err(Failure::config(format!(
-                "{path}: this state was made with --seed {seed} --mode {mode}; resume with the same or use another --dir"
+                "{path}: this state was made with --seed {seed} --mode {mode} --task {task}; resume with the same or use \
+                 another --dir"
             )));
         }
         return Ok(kept);
     }
     let mut random = [0; 4];
     OsEntropy.fill(&mut random);
-    let kept = Kept { seed: args.seed.unwrap_or_else(|| u32::from_le_bytes(random).into()), mode: args.mode };
+    let seed = args.seed.unwrap_or_else(|| u32::from_le_bytes(random).into());
+    let kept = Kept { seed, mode: args.mode, task: args.task };
     let bytes = serde_json::to_vec(&kept).exit(Exit::Internal, "localnet.json")?;
     root.write_atomic(NAME, &bytes)?;
     Ok(kept)
@@ -97,8 +91,7 @@ struct Net {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     cpu: CpuPool,
-    task: Arc<Task>,
-    task_file: &'static str,
+    served: Served,
 }
 
 /// The roles while they run.
@@ -110,21 +103,16 @@ struct Roles {
 }
 
 impl Net {
-    async fn open(dir: &Path, kept: Kept) -> Result<Self, Failure> {
-        let economy = Economy::new(kept.seed)?;
+    async fn open(dir: &Path, kept: Kept, args: &Localnet) -> Result<Self, Failure> {
+        let economy = Economy::new(kept.seed, kept.task)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let cpu = CpuPool::new(threads, 4096);
         let ledger =
             crate::commands::chain::open_ledger(&dir.join("chain.redb"), &economy.genesis, clock.clone())
                 .await?;
-        let task_file = match kept.mode {
-            Mode::Conformance => weighhouse_tasks::DIGITS_CONFORMANCE,
-            Mode::Quality => weighhouse_tasks::DIGITS_QUALITY,
-        };
-        let task =
-            Task::load(task_file.as_bytes(), Builtin::Reference.bytes()).exit(Exit::Internal, "task")?;
-        Ok(Self { dir: dir.to_owned(), kept, economy, ledger, clock, cpu, task: Arc::new(task), task_file })
+        let served = Served::load(kept.task, kept.mode, args)?;
+        Ok(Self { dir: dir.to_owned(), kept, economy, ledger, clock, cpu, served })
     }
 
     async fn run(self, args: &Localnet, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -161,9 +149,10 @@ impl Net {
         let (validators, miners): (Vec<_>, Vec<_>) =
             self.economy.participants.iter().partition(|participant| participant.role.validates());
         crate::output::line(format!(
-            "localnet: {} miners and {} validators, mode {}, seed {}, {}",
+            "localnet: {} miners and {} validators, task {}, mode {}, seed {}, {}",
             miners.len(),
             validators.len(),
+            self.kept.task.name(),
             self.kept.mode.name(),
             self.kept.seed,
             if block.0 == 0 { "a new chain".to_owned() } else { format!("resumed at block {block}") },
@@ -331,25 +320,8 @@ impl Net {
             }
         };
         let (ready, is_ready) = watch::channel(false);
-        let weights = match participant.role {
-            Role::Better => Builtin::Better,
-            Role::Weak => Builtin::Weak,
-            _ => Builtin::Reference,
-        };
-        let config = Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{weights}\"\n"))
-            .exit(Exit::Internal, "config")?;
-        let models = load_models(&config.models, |path| std::fs::read(path))
-            .exit(Exit::Internal, "built-in weights")?;
-        let honest = Arc::new(ClassifierEngine::new(models, EngineLimits::from(&config.limits), &self.cpu));
-        let engine: Arc<dyn Engine> = match participant.role {
-            Role::Lazy => {
-                let seed = derive(self.kept.seed, participant.persona, "guesses");
-                Arc::new(Lazy { honest, entropy: Arc::new(SeededEntropy::new(seed.0)) })
-            }
-            Role::Nan => Arc::new(Nan { honest, asked: 0.into() }),
-            Role::Slow => Arc::new(Slow { honest, clock: self.clock.clone(), delay: DEADLINE * 2 }),
-            _ => honest,
-        };
+        let guesses = derive(self.kept.seed, participant.persona, "guesses");
+        let (config, engine) = self.served.engine(participant.role, guesses, &self.clock, &self.cpu)?;
         let state = self.dir.join("miners").join(participant.persona);
         let parts = MinerParts {
             config,
@@ -371,12 +343,16 @@ impl Net {
             let parts = ValidatorParts {
                 netuid: NETUID,
                 mechanism: MechId(0),
-                rounds: Rounds { per_epoch: ROUNDS_PER_EPOCH, deadline: DEADLINE, ..Rounds::default() },
+                rounds: Rounds {
+                    per_epoch: ROUNDS_PER_EPOCH,
+                    deadline: self.served.deadline(),
+                    ..Rounds::default()
+                },
                 publish: Publish::default(),
                 policy: weighhouse_scoring::policy::DEFAULT_POLICY.as_bytes().to_vec(),
                 staged: None,
-                task_file: self.task_file.as_bytes().to_vec(),
-                task: self.task.clone(),
+                task_file: self.served.task_file.as_bytes().to_vec(),
+                task: self.served.task.clone(),
                 keypair: participant.keypair.clone(),
                 chain: Arc::new(self.ledger.clone()),
                 dialer: Arc::new(TcpDialer),
