@@ -114,6 +114,7 @@ fn tidy(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "test folders need not survive a crash")]
 mod tests {
     use super::*;
 

@@ -222,8 +222,11 @@ impl Folder {
     }
 }
 
+/// Which file holds each tensor, as the index says.
+type TensorMap = BTreeMap<String, String>;
+
 /// The names of the weights' files, and the index's map if there is one.
-fn weights(root: &Path) -> Result<(Vec<String>, Option<BTreeMap<String, String>>), FolderError> {
+fn weights(root: &Path) -> Result<(Vec<String>, Option<TensorMap>), FolderError> {
     let index = root.join(INDEX);
     if root.join(WHOLE).exists() || !index.exists() {
         return match root.join(WHOLE).exists() {

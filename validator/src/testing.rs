@@ -68,7 +68,7 @@ pub(crate) enum Behaviour {
 #[derive(Clone, Debug)]
 pub(crate) enum Served {
     Digits(Classifier),
-    Text(LanguageModel),
+    Text(Box<LanguageModel>),
 }
 
 impl Served {
@@ -211,7 +211,7 @@ impl World {
 
     /// As [`World::new`], of a language model.
     pub(crate) async fn of_text(behaviours: &[Behaviour]) -> Self {
-        Self::serving(Served::Text(language_model()), behaviours).await
+        Self::serving(Served::Text(Box::new(language_model())), behaviours).await
     }
 
     async fn serving(served: Served, behaviours: &[Behaviour]) -> Self {
@@ -272,7 +272,8 @@ impl World {
             ),
             Served::Text(model) => {
                 let file = text_task(model.digest());
-                let task = Task::with_witness(file.as_bytes(), Arc::new(TeacherForced(model.clone())));
+                let task =
+                    Task::with_witness(file.as_bytes(), Arc::new(TeacherForced(LanguageModel::clone(model))));
                 (file, task)
             }
         };

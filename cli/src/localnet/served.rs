@@ -42,7 +42,7 @@ pub(super) struct Served {
 enum Models {
     Digits,
     Language(Box<Languages>),
-    Encoder(Embedder),
+    Encoder(Box<Embedder>),
 }
 
 struct Languages {
@@ -78,7 +78,7 @@ impl Served {
                 let encoder = loaded.exit(Exit::Missing, folder.display())?;
                 let file = with_reference(EMBED, encoder.digest());
                 let task = Task::with_encoder(file.as_bytes(), Arc::new(encoder.clone()));
-                (file, task, Models::Encoder(encoder))
+                (file, task, Models::Encoder(Box::new(encoder)))
             }
         };
         Ok(Self { task_file, task: Arc::new(task.exit(Exit::Internal, "task")?), models })
@@ -112,7 +112,7 @@ impl Served {
             Models::Encoder(encoder) => {
                 let name = self.task.file().model.clone();
                 let (items_max, bytes_max) = (config.limits.items_max, config.text.prompt_bytes_max);
-                let models = vec![(name, "1".to_owned(), encoder.clone())];
+                let models = vec![(name, "1".to_owned(), Embedder::clone(encoder))];
                 let honest = Arc::new(EmbedEngine::new(models, items_max, bytes_max, cpu));
                 let how = match role {
                     Role::Lazy => Some(Rows::Guessed),

@@ -9,6 +9,7 @@ pub(crate) type Projected = [Tensor<3>; 3];
 
 /// Which keys a query sees.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives for one call")]
 pub(crate) enum Seen {
     /// Its own and those before it.
     Before,

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "test folders need not survive a crash")]
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -75,7 +77,6 @@ fn run(decoder: &mut Decoder, ids: &[SequenceId]) -> Vec<(Vec<u32>, String, Opti
 fn logits_and_greedy_tokens_are_those_of_transformers() {
     let cases = cases();
     assert!(cases.len() >= 7, "{} models", cases.len());
-    let mut worst: f32 = 0.0;
     for (folder, model, cases) in cases {
         for case in cases {
             let at = format!("{}, {:?}", folder.display(), case.text);
@@ -89,7 +90,6 @@ fn logits_and_greedy_tokens_are_those_of_transformers() {
                 for (logit, expected) in row.iter().zip(expected) {
                     let error = (logit - expected).abs();
                     assert!(error <= LOGIT_TOLERANCE, "{at}: {logit} for {expected}");
-                    worst = worst.max(error);
                 }
             }
             let mut decoder = Decoder::new(model.clone(), LIMITS);
@@ -97,7 +97,6 @@ fn logits_and_greedy_tokens_are_those_of_transformers() {
             assert_eq!(run(&mut decoder, &[id])[0].0, case.greedy, "{at}");
         }
     }
-    println!("greatest difference of a logit: {worst:e}");
 }
 
 #[test]

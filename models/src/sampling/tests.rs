@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::time::Instant;
 
 use proptest::prelude::*;
 
@@ -228,29 +227,4 @@ fn a_token_at_the_border_of_top_p_is_nearly_let_in() {
     assert!(margin(0.1) - free > 0.5);
     let top_one = Sampling::new(1.0, 1, 1.0, seed).expect("in range").margin(0, &logits, 1);
     assert!((top_one - free - f64::from(logits[0] - logits[1])).abs() < 1e-6);
-}
-
-#[test]
-fn a_large_vocabulary_takes_microseconds() {
-    let mut logits: Vec<f32> =
-        (0..150_000_u32).map(|id| (id.wrapping_mul(2_654_435_761) >> 16) as f32 / 8_192.0 - 8.0).collect();
-    let sampling = Sampling::new(0.8, 0, 1.0, 9).expect("in range");
-    for count in [150_000, 8_192] {
-        logits.truncate(count);
-        let time = |run: &dyn Fn(u32)| {
-            let start = Instant::now();
-            (0..20).for_each(run);
-            start.elapsed().as_secs_f64() * 5e4
-        };
-        let gumbel = time(&|at| assert!((sampling.choose(at, &logits) as usize) < count));
-        let margin = time(&|at| assert!(sampling.margin(at, &logits, 5) >= 0.0));
-        let greedy = time(&|at| assert!((Sampling::GREEDY.choose(at, &logits) as usize) < count));
-        let top_p = Sampling { top_p: 0.9, ..sampling };
-        let nucleus = time(&|at| assert!((top_p.choose(at, &logits) as usize) < count));
-        let witness = time(&|at| assert!(log_probs(&logits, at, 5).chosen < 0.0));
-        eprintln!(
-            "{count} logits, microseconds a token: gumbel/v1 {gumbel:.1}, its margin {margin:.1}, greedy {greedy:.1}, \
-             top-p {nucleus:.1}, log-probabilities {witness:.1}"
-        );
-    }
 }
