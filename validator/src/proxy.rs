@@ -1,7 +1,7 @@
 //! A signing proxy on the loopback: clients that can't sign speak plain gRPC to it, it signs for one miner.
 //!
 //! It refuses to listen anywhere else, because whoever reaches it speaks with the hotkey's name. Calls that stream are
-//! taken apart in [`stream`].
+//! taken apart in `stream`.
 
 mod stream;
 
