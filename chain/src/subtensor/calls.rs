@@ -1,0 +1,206 @@
+//! Calls as the runtime takes them.
+
+use std::net::Ipv6Addr;
+
+use subxt::dynamic::Value;
+use subxt::ext::scale_value::Composite;
+use subxt::metadata::Metadata;
+use subxt::transactions::DynamicPayload;
+use weighhouse_types::{
+    Axon, Block, Certificate, Coldkey, Digest, Hotkey, MechId, Netuid, Rao, Uid,
+};
+
+use super::items::PALLET;
+use super::runtime::Runtime;
+use crate::{Call, ChainError, SetWeights};
+
+/// A call of the runtime, its arguments by name.
+pub(super) type Payload = DynamicPayload<Composite<()>>;
+
+const FIRST_MECHANISM: MechId = MechId(0);
+const UNUSED: u128 = 0;
+/// The protocol byte of an axon that speaks HTTP.
+const AXON_PROTOCOL: u128 = 4;
+
+pub(super) fn has(metadata: &Metadata, pallet: &str, name: &str) -> bool {
+    metadata.pallet_by_name(pallet).is_some_and(|pallet| pallet.call_variant_by_name(name).is_some())
+}
+
+/// The runtime's call for one of ours.
+pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainError> {
+    let layout = runtime.layout;
+    Ok(match call {
+        Call::SetWeights(weights) => set_weights(runtime, weights)?,
+        Call::CommitWeights { netuid, mechanism, hash } => {
+            let hash = ("commit_hash", Value::from_bytes(hash.0));
+            let name = ("commit_weights", "commit_mechanism_weights");
+            of_mechanism(runtime, name, *netuid, *mechanism, vec![hash])?
+        }
+        Call::RevealWeights { weights, salt } => {
+            let name = ("reveal_weights", "reveal_mechanism_weights");
+            let arguments = vec![
+                ("uids", numbers(weights.uids.iter().map(|uid| uid.0))),
+                ("values", numbers(weights.values.iter().copied())),
+                ("salt", numbers(salt.iter().copied())),
+                ("version_key", number(weights.version_key)),
+            ];
+            of_mechanism(runtime, name, weights.netuid, weights.mechanism, arguments)?
+        }
+        Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round, version } => {
+            let mut arguments = vec![
+                ("commit", Value::from_bytes(ciphertext)),
+                ("reveal_round", number(*reveal_round)),
+            ];
+            if layout.timelocked {
+                arguments.push(("commit_reveal_version", number(*version)));
+                let name = ("commit_timelocked_weights", "commit_timelocked_mechanism_weights");
+                of_mechanism(runtime, name, *netuid, *mechanism, arguments)?
+            } else {
+                let name = ("commit_crv3_weights", "commit_crv3_mechanism_weights");
+                of_mechanism(runtime, name, *netuid, *mechanism, arguments)?
+            }
+        }
+        Call::ServeAxon { netuid, axon } => of_subnet("serve_axon", *netuid, endpoint(axon)),
+        Call::ServeAxonTls { netuid, axon, certificate } => {
+            let mut arguments = endpoint(axon);
+            let mut bytes = vec![certificate.algorithm];
+            bytes.extend(&certificate.public_key);
+            arguments.push(("certificate", Value::from_bytes(bytes)));
+            of_subnet("serve_axon_tls", *netuid, arguments)
+        }
+        Call::Register { netuid, hotkey, limit } => {
+            let mut arguments = vec![("hotkey", Value::from_bytes(hotkey.0))];
+            if layout.register_limit {
+                arguments.push(("limit_price", number(limit.0)));
+                of_subnet("register_limit", *netuid, arguments)
+            } else {
+                of_subnet("burned_register", *netuid, arguments)
+            }
+        }
+        Call::AddStake { netuid, hotkey, amount } => of_subnet(
+            "add_stake",
+            *netuid,
+            vec![("hotkey", Value::from_bytes(hotkey.0)), ("amount_staked", number(amount.0))],
+        ),
+        Call::RemoveStake { netuid, hotkey, amount } => of_subnet(
+            "remove_stake",
+            *netuid,
+            vec![("hotkey", Value::from_bytes(hotkey.0)), ("amount_unstaked", number(amount.0))],
+        ),
+        Call::Transfer { to, amount } => {
+            let to = Value::unnamed_variant("Id", [Value::from_bytes(to.0)]);
+            raw("Balances", "transfer_keep_alive", vec![("dest", to), ("value", number(amount.0))])
+        }
+        Call::SetHyperparameters { .. } => {
+            return Err(ChainError::Unsupported { what: "one call for all hyperparameters" });
+        }
+    })
+}
+
+/// Any call by name.
+pub(super) fn raw(pallet: &str, name: &str, arguments: Vec<(&str, Value)>) -> Payload {
+    subxt::dynamic::tx(pallet, name, Composite::named(arguments))
+}
+
+fn set_weights(runtime: &Runtime, weights: &SetWeights) -> Result<Payload, ChainError> {
+    let arguments = vec![
+        ("dests", numbers(weights.uids.iter().map(|uid| uid.0))),
+        ("weights", numbers(weights.values.iter().copied())),
+        ("version_key", number(weights.version_key)),
+    ];
+    let name = ("set_weights", "set_mechanism_weights");
+    of_mechanism(runtime, name, weights.netuid, weights.mechanism, arguments)
+}
+
+/// The first mechanism has calls of its own, which runtimes without mechanisms have too.
+fn of_mechanism(
+    runtime: &Runtime,
+    (first, further): (&'static str, &'static str),
+    netuid: Netuid,
+    mechanism: MechId,
+    mut arguments: Vec<(&str, Value)>,
+) -> Result<Payload, ChainError> {
+    if mechanism == FIRST_MECHANISM {
+        return Ok(of_subnet(first, netuid, arguments));
+    }
+    if !runtime.layout.mechanisms {
+        return Err(runtime.differs("no mechanisms besides the first"));
+    }
+    arguments.push(("mecid", number(mechanism.0)));
+    Ok(of_subnet(further, netuid, arguments))
+}
+
+fn of_subnet(name: &str, netuid: Netuid, mut arguments: Vec<(&str, Value)>) -> Payload {
+    arguments.push(("netuid", number(netuid.0)));
+    raw(PALLET, name, arguments)
+}
+
+fn endpoint(axon: &Axon) -> Vec<(&'static str, Value)> {
+    let (ip, ip_type) = on_chain_address(axon.ip);
+    vec![
+        ("version", number(axon.version)),
+        ("ip", Value::u128(ip)),
+        ("port", number(axon.port)),
+        ("ip_type", number(ip_type)),
+        ("protocol", Value::u128(AXON_PROTOCOL)),
+        ("placeholder1", Value::u128(UNUSED)),
+        ("placeholder2", Value::u128(UNUSED)),
+    ]
+}
+
+/// The chain writes an IPv4 address as its 32 bits, ours is mapped into IPv6.
+fn on_chain_address(ip: u128) -> (u128, u8) {
+    match Ipv6Addr::from_bits(ip).to_ipv4_mapped() {
+        Some(v4) => (v4.to_bits().into(), 4),
+        None => (ip, 6),
+    }
+}
+
+fn number(value: impl Into<u64>) -> Value {
+    Value::u128(value.into().into())
+}
+
+fn numbers(values: impl Iterator<Item = u16>) -> Value {
+    Value::unnamed_composite(values.map(number))
+}
+
+/// Whether the runtime takes every call that can't be done without, and the newer ones where it has them.
+pub(super) fn check(runtime: &Runtime) -> Result<(), ChainError> {
+    let mut calls = samples(FIRST_MECHANISM);
+    if runtime.layout.mechanisms {
+        calls.extend(samples(MechId(1)));
+    }
+    for call in &calls {
+        encode(runtime, &payload(runtime, call)?)?;
+    }
+    Ok(())
+}
+
+/// The call's bytes, without signature.
+pub(super) fn encode(runtime: &Runtime, payload: &Payload) -> Result<Vec<u8>, ChainError> {
+    let encoded = runtime.client().tx().call_data(payload);
+    encoded.map_err(|error| {
+        let (pallet, name) = (payload.pallet_name(), payload.call_name());
+        runtime.differs(format_args!("another call {pallet}.{name}: {error}"))
+    })
+}
+
+/// One call of each kind.
+pub(super) fn samples(mechanism: MechId) -> Vec<Call> {
+    let netuid = Netuid(1);
+    let hotkey = Hotkey([1; 32]);
+    let axon = Axon { ip: 1, port: 1, version: 1, block: Block(0) };
+    let weights = SetWeights { netuid, mechanism, uids: vec![Uid(1)], values: vec![1], version_key: 1 };
+    vec![
+        Call::SetWeights(weights.clone()),
+        Call::CommitWeights { netuid, mechanism, hash: Digest([1; 32]) },
+        Call::RevealWeights { weights, salt: vec![1] },
+        Call::CommitTimelockedWeights { netuid, mechanism, ciphertext: vec![1], reveal_round: 1, version: 4 },
+        Call::ServeAxon { netuid, axon },
+        Call::ServeAxonTls { netuid, axon, certificate: Certificate { algorithm: 1, public_key: vec![1] } },
+        Call::Register { netuid, hotkey, limit: Rao(1) },
+        Call::AddStake { netuid, hotkey, amount: Rao(1) },
+        Call::RemoveStake { netuid, hotkey, amount: Rao(1) },
+        Call::Transfer { to: Coldkey([1; 32]), amount: Rao(1) },
+    ]
+}

@@ -1,0 +1,164 @@
+//! The endpoints of a network, and the finalised block they agree on.
+//!
+//! **Invariant.** The head never goes back, and never names a block that an endpoint which can be reached contradicts.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use serde::de::DeserializeOwned;
+use subxt::ext::futures::future::join_all;
+use subxt::rpcs::client::RpcParams;
+use tokio::sync::Mutex;
+use weighhouse_types::{Block, Digest, Head};
+
+use super::Network;
+use super::endpoint::{Endpoint, Failed};
+use crate::ChainError;
+
+/// How far one endpoint may be behind another before it is worth a warning.
+const LAG_BLOCKS: u64 = 20;
+
+#[derive(Debug)]
+pub(super) struct Endpoints {
+    all: Vec<Endpoint>,
+    /// The one that answered last.
+    preferred: AtomicUsize,
+    genesis: Arc<OnceLock<Digest>>,
+    newest: Mutex<Option<Head>>,
+}
+
+impl Endpoints {
+    pub(super) fn new(network: &Network) -> Self {
+        let genesis = Arc::new(network.genesis.map_or_else(OnceLock::new, OnceLock::from));
+        let endpoint = |url: &String| Endpoint::new(url.clone(), network.deadline, Arc::clone(&genesis));
+        Self {
+            all: network.endpoints.iter().map(endpoint).collect(),
+            preferred: AtomicUsize::new(0),
+            genesis,
+            newest: Mutex::default(),
+        }
+    }
+
+    /// Known once a connection was made.
+    pub(super) fn genesis(&self) -> Option<Digest> {
+        self.genesis.get().copied()
+    }
+
+    /// Asks the endpoints in turn until one answers. What a node answers with an error is an answer.
+    pub(super) async fn request<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &RpcParams,
+    ) -> Result<T, (&Endpoint, Failed)> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut last = None;
+        for turn in 0..self.all.len() {
+            let index = (first + turn) % self.all.len();
+            let endpoint = &self.all[index];
+            match endpoint.request(method, params).await {
+                Ok(answer) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(failed @ Failed::Answer(_)) => return Err((endpoint, failed)),
+                Err(failed) => last = Some((endpoint, failed)),
+            }
+        }
+        Err(last.expect("a network has an endpoint"))
+    }
+
+    /// As [`Self::request`], where an answer that is an error is one.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &RpcParams,
+    ) -> Result<T, ChainError> {
+        self.request(method, params).await.map_err(|(endpoint, failed)| endpoint.failed(failed))
+    }
+
+    /// The newest finalised block that every reachable endpoint has.
+    pub(super) async fn head(&self) -> Result<Head, ChainError> {
+        let mut told = Vec::with_capacity(self.all.len());
+        let mut failure = None;
+        let answers = join_all(self.all.iter().map(Endpoint::finalized)).await;
+        for (endpoint, answer) in self.all.iter().zip(answers) {
+            match answer.map_err(|failed| endpoint.failed(failed)) {
+                Ok(head) => told.push((endpoint, head)),
+                Err(error @ ChainError::WrongGenesis { .. }) => return Err(error),
+                Err(error) => failure = Some(error),
+            }
+        }
+        let Some((slowest, lowest)) = told.iter().min_by_key(|(_, head)| head.number).copied() else {
+            return Err(failure.expect("no endpoint answered"));
+        };
+        if let Some(error) = failure.filter(|_| self.all.len() > 1) {
+            tracing::warn!(%error, "an endpoint of the chain is left out");
+        }
+        for (endpoint, head) in &told {
+            if head.number.saturating_since(lowest.number) > LAG_BLOCKS {
+                let (behind, ahead) = (slowest.url(), endpoint.url());
+                tracing::warn!(behind, ahead, blocks = head.number.0 - lowest.number.0, "an endpoint lags");
+            }
+            let hash = match head.number == lowest.number {
+                true => head.hash,
+                false => hash_at(endpoint, lowest.number).await?,
+            };
+            if hash != lowest.hash {
+                return Err(disagree(lowest, slowest, hash, endpoint));
+            }
+        }
+        self.advance(lowest, slowest).await
+    }
+
+    /// Takes the head as the newest unless it goes back; the one before must still be part of the chain.
+    async fn advance(&self, head: Head, endpoint: &Endpoint) -> Result<Head, ChainError> {
+        let mut newest = self.newest.lock().await;
+        let Some(before) = *newest else {
+            *newest = Some(head);
+            return Ok(head);
+        };
+        if head.number < before.number {
+            return Ok(before);
+        }
+        let still = match head.number == before.number {
+            true => head.hash,
+            false => hash_at(endpoint, before.number).await?,
+        };
+        if still != before.hash {
+            return Err(ChainError::FinalityBroken { block: before.number, was: before.hash, is: still });
+        }
+        *newest = Some(head);
+        Ok(head)
+    }
+
+    /// The hash of a finalised block.
+    pub(super) async fn block_hash(&self, block: Block) -> Result<Digest, ChainError> {
+        let head = match *self.newest.lock().await {
+            Some(newest) if newest.number >= block => newest,
+            _ => self.head().await?,
+        };
+        if block > head.number {
+            return Err(ChainError::NoBlock { block, head: head.number });
+        }
+        if block == head.number {
+            return Ok(head.hash);
+        }
+        let first = self.preferred.load(Ordering::Relaxed);
+        hash_at(&self.all[first % self.all.len()], block).await
+    }
+}
+
+async fn hash_at(endpoint: &Endpoint, block: Block) -> Result<Digest, ChainError> {
+    let hash = endpoint.block_hash(block).await.map_err(|failed| endpoint.failed(failed))?;
+    hash.ok_or_else(|| ChainError::Undecodable(format!("{} has no hash of block {block}", endpoint.url())))
+}
+
+fn disagree(lowest: Head, slowest: &Endpoint, hash: Digest, endpoint: &Endpoint) -> ChainError {
+    ChainError::EndpointsDisagree {
+        block: lowest.number,
+        one: slowest.url().to_owned(),
+        one_hash: lowest.hash,
+        other: endpoint.url().to_owned(),
+        other_hash: hash,
+    }
+}
