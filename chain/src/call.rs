@@ -3,7 +3,8 @@
 use parity_scale_codec::{Decode, Encode};
 use serde::Serialize;
 use weighhouse_types::{
-    Axon, Block, Certificate, Coldkey, Digest, Hotkey, Hyperparameters, MechId, Netuid, Rao, Uid,
+    Axon, Block, Certificate, Child, Coldkey, Digest, Hotkey, Hyperparameters, MechId, Mechanisms, Netuid,
+    Rao, Uid,
 };
 
 use crate::Refusal;
@@ -15,6 +16,15 @@ pub struct SetWeights {
     pub mechanism: MechId,
     pub uids: Vec<Uid>,
     pub values: Vec<u16>,
+    pub version_key: u64,
+}
+
+/// One of the weights that a batch reveals, all of mechanism 0.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+pub struct Reveal {
+    pub uids: Vec<Uid>,
+    pub values: Vec<u16>,
+    pub salt: Vec<u16>,
     pub version_key: u64,
 }
 
@@ -61,6 +71,36 @@ pub enum Call {
     /// Signed by the subnet owner's coldkey.
     #[codec(index = 10)]
     SetHyperparameters { netuid: Netuid, hyperparameters: Box<Hyperparameters> },
+    /// Hotkey-signed: several reveals at once; all of them are in time, or none is revealed.
+    #[codec(index = 11)]
+    BatchRevealWeights { netuid: Netuid, reveals: Vec<Reveal> },
+    /// Hotkey-signed: where the neuron's metrics are. The block in the endpoint is set by the chain.
+    #[codec(index = 12)]
+    ServePrometheus { netuid: Netuid, endpoint: Axon },
+    /// Hotkey-signed: bytes for anyone to read, at most 128 of them.
+    #[codec(index = 13)]
+    SetCommitment { netuid: Netuid, data: Vec<u8> },
+    /// Coldkey-signed: at most five hotkeys that speak for parts of a hotkey's stake, after a cooldown.
+    #[codec(index = 14)]
+    SetChildren { netuid: Netuid, hotkey: Hotkey, children: Vec<Child> },
+    /// Coldkey-signed: what the hotkey keeps of its parents' dividends, as a fraction of 65535.
+    #[codec(index = 15)]
+    SetChildkeyTake { netuid: Netuid, hotkey: Hotkey, take: u16 },
+    /// Coldkey-signed: what the hotkey keeps of the dividends of those who stake on it, as a fraction of 65535.
+    #[codec(index = 16)]
+    SetTake { hotkey: Hotkey, take: u16 },
+    /// Signed by the subnet owner's coldkey. The epoch's cycle starts anew.
+    #[codec(index = 17)]
+    SetTempo { netuid: Netuid, tempo: u16 },
+    /// Signed by the subnet owner's coldkey: an epoch ahead of time.
+    #[codec(index = 18)]
+    TriggerEpoch { netuid: Netuid },
+    /// Signed by the subnet owner's coldkey.
+    #[codec(index = 19)]
+    SetActivityCutoffFactor { netuid: Netuid, factor_milli: u32 },
+    /// Signed by the subnet owner's coldkey.
+    #[codec(index = 20)]
+    SetMechanisms { netuid: Netuid, mechanisms: Mechanisms },
 }
 
 /// A signed call, as it is handed in.
@@ -95,6 +135,44 @@ pub enum Event {
     /// An epoch was computed: what the owner, the miners and the validators were paid.
     #[codec(index = 8)]
     EpochRun { netuid: Netuid, owner: Rao, incentive: Rao, dividends: Rao },
+    #[codec(index = 9)]
+    WeightsCommitted { netuid: Netuid, mechanism: MechId, hotkey: Hotkey, hash: Digest },
+    #[codec(index = 10)]
+    WeightsRevealed { netuid: Netuid, mechanism: MechId, hotkey: Hotkey, hash: Digest },
+    /// The hash is the ciphertext's.
+    #[codec(index = 11)]
+    TimelockedWeightsCommitted {
+        netuid: Netuid,
+        mechanism: MechId,
+        hotkey: Hotkey,
+        hash: Digest,
+        reveal_round: u64,
+    },
+    /// The chain has opened and stored timelocked weights.
+    #[codec(index = 12)]
+    TimelockedWeightsRevealed { netuid: Netuid, mechanism: MechId, hotkey: Hotkey },
+    #[codec(index = 13)]
+    PrometheusServed { netuid: Netuid, hotkey: Hotkey },
+    #[codec(index = 14)]
+    CommitmentSet { netuid: Netuid, hotkey: Hotkey },
+    /// The children take effect at the first epoch from block `at` on.
+    #[codec(index = 15)]
+    SetChildrenScheduled { netuid: Netuid, hotkey: Hotkey, at: Block },
+    /// The children have taken effect.
+    #[codec(index = 16)]
+    ChildrenSet { netuid: Netuid, hotkey: Hotkey },
+    #[codec(index = 17)]
+    ChildkeyTakeSet { netuid: Netuid, hotkey: Hotkey, take: u16 },
+    #[codec(index = 18)]
+    TakeSet { hotkey: Hotkey, take: u16 },
+    #[codec(index = 19)]
+    TempoSet { netuid: Netuid, tempo: u16 },
+    #[codec(index = 20)]
+    EpochTriggered { netuid: Netuid, fires_at: Block },
+    #[codec(index = 21)]
+    ActivityCutoffFactorSet { netuid: Netuid, factor_milli: u32 },
+    #[codec(index = 22)]
+    MechanismsSet { netuid: Netuid, mechanisms: Mechanisms },
 }
 
 /// What became of a signed call.

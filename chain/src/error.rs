@@ -2,7 +2,7 @@
 
 use parity_scale_codec::{Decode, Encode};
 use serde::Serialize;
-use weighhouse_types::{Block, Digest, Netuid, Rao, Uid};
+use weighhouse_types::{Block, Digest, Hotkey, Netuid, Rao, Uid};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
@@ -134,4 +134,112 @@ pub enum Refusal {
     #[codec(index = 31)]
     #[error("ExistentialDeposit: an account holds at least {minimum} rao")]
     ExistentialDeposit { minimum: Rao },
+    #[codec(index = 32)]
+    #[error("CommitRevealDisabled: commit-reveal is off in this subnet; set the weights plainly")]
+    CommitRevealDisabled,
+    #[codec(index = 33)]
+    #[error("CommittingWeightsTooFast: wait {blocks} more blocks")]
+    CommittingWeightsTooFast { blocks: u64 },
+    #[codec(index = 34)]
+    #[error("TooManyUnrevealedCommits: {maximum} commits wait already; reveal them or let them expire")]
+    TooManyUnrevealedCommits { maximum: u32 },
+    #[codec(index = 35)]
+    #[error("NoWeightsCommitFound: the hotkey has no commit to reveal; commit first")]
+    NoWeightsCommitFound,
+    #[codec(index = 36)]
+    #[error("RevealTooEarly: it can be revealed in epoch {epoch}, now is epoch {now}")]
+    RevealTooEarly { epoch: u64, now: u64 },
+    #[codec(index = 37)]
+    #[error("ExpiredWeightCommit: its epoch is over; commit anew")]
+    ExpiredWeightCommit,
+    #[codec(index = 38)]
+    #[error(
+        "InvalidRevealCommitHashNotMatch: no commit has the hash {hash}; reveal exactly what was committed, salt included"
+    )]
+    InvalidRevealCommitHashNotMatch { hash: Digest },
+    #[codec(index = 39)]
+    #[error("InputLengthsUnequal: the lists of a batch must be of one length")]
+    InputLengthsUnequal,
+    #[codec(index = 40)]
+    #[error("IncorrectCommitRevealVersion: this chain asks for version {required}")]
+    IncorrectCommitRevealVersion { required: u16 },
+    #[codec(index = 41)]
+    #[error("InvalidRevealRound: round {round} is over, the newest is {last}; encrypt to a later one")]
+    InvalidRevealRound { round: u64, last: u64 },
+    /// The runtime's own call can't hold more bytes, so it has no name for this.
+    #[codec(index = 42)]
+    #[error("CommitTooLarge: {bytes} bytes are over the limit of {maximum}")]
+    CommitTooLarge { bytes: u32, maximum: u32 },
+    #[codec(index = 43)]
+    #[error("SpaceLimitExceeded: {bytes} bytes are over the limit of {maximum}")]
+    SpaceLimitExceeded { bytes: u32, maximum: u32 },
+    #[codec(index = 44)]
+    #[error("TooManyChildren: a hotkey has at most {maximum}")]
+    TooManyChildren { maximum: u32 },
+    #[codec(index = 45)]
+    #[error("InvalidChild: a hotkey can't be its own child")]
+    InvalidChild,
+    #[codec(index = 46)]
+    #[error("DuplicateChild: {hotkey} comes twice")]
+    DuplicateChild { hotkey: Hotkey },
+    #[codec(index = 47)]
+    #[error("ProportionOverflow: the proportions exceed 2^64 - 1 together")]
+    ProportionOverflow,
+    #[codec(index = 48)]
+    #[error("ChildParentInconsistency: a child can't be a parent of the same hotkey")]
+    ChildParentInconsistency,
+    #[codec(index = 49)]
+    #[error("NotEnoughStakeToSetChildkeys: {missing} rao more are needed")]
+    NotEnoughStakeToSetChildkeys { missing: Rao },
+    #[codec(index = 50)]
+    #[error("InvalidChildkeyTake: at most {maximum} of 65535 can be kept")]
+    InvalidChildkeyTake { maximum: u16 },
+    #[codec(index = 51)]
+    #[error("TxChildkeyTakeRateLimitExceeded: wait {blocks} more blocks before raising it again")]
+    TxChildkeyTakeRateLimitExceeded { blocks: u64 },
+    #[codec(index = 52)]
+    #[error("DelegateTakeTooHigh: at most {maximum} of 65535 can be kept")]
+    DelegateTakeTooHigh { maximum: u16 },
+    #[codec(index = 53)]
+    #[error("DelegateTakeTooLow: that is what it is already")]
+    DelegateTakeTooLow,
+    #[codec(index = 54)]
+    #[error("DelegateTxRateLimitExceeded: wait {blocks} more blocks before raising it again")]
+    DelegateTxRateLimitExceeded { blocks: u64 },
+    #[codec(index = 55)]
+    #[error("TxRateLimitExceeded: wait {blocks} more blocks")]
+    TxRateLimitExceeded { blocks: u64 },
+    #[codec(index = 56)]
+    #[error("HotKeyAccountNotExists: the hotkey was never registered")]
+    HotKeyAccountNotExists,
+    #[codec(index = 57)]
+    #[error("TempoOutOfBounds: allowed are {minimum} to {maximum}")]
+    TempoOutOfBounds { minimum: u16, maximum: u16 },
+    #[codec(index = 58)]
+    #[error("ActivityCutoffFactorMilliOutOfBounds: allowed are {minimum} to {maximum}")]
+    ActivityCutoffFactorMilliOutOfBounds { minimum: u32, maximum: u32 },
+    #[codec(index = 59)]
+    #[error(
+        "DynamicTempoBlockedByCommitReveal: an epoch ahead of time would lose committed weights; turn commit-reveal off first"
+    )]
+    DynamicTempoBlockedByCommitReveal,
+    #[codec(index = 60)]
+    #[error("EpochTriggerAlreadyPending: an epoch is to run at block {at} already")]
+    EpochTriggerAlreadyPending { at: Block },
+    #[codec(index = 61)]
+    #[error("AutoEpochAlreadyImminent: the next epoch runs in {blocks} blocks anyway")]
+    AutoEpochAlreadyImminent { blocks: u64 },
+    #[codec(index = 62)]
+    #[error("AdminActionProhibitedDuringWeightsWindow: wait {blocks} blocks, until the epoch has run")]
+    AdminActionProhibitedDuringWeightsWindow { blocks: u64 },
+    #[codec(index = 63)]
+    #[error("TooManyUIDsPerMechanism: uids times mechanisms are at most {maximum}")]
+    TooManyUidsPerMechanism { maximum: u32 },
+    #[codec(index = 64)]
+    #[error("InvalidValue: {name} {why}")]
+    InvalidValue { name: String, why: String },
+    /// An error of the runtime that has no place above, in the runtime's words.
+    #[codec(index = 65)]
+    #[error("{name}: {docs}")]
+    Other { name: String, docs: String },
 }

@@ -18,11 +18,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use weighhouse_types::{
-    Beacon, Block, Certificate, Coldkey, Digest, Head, Hotkey, MechId, Netuid, Rao, SubnetState, Uid,
+    Axon, Beacon, Block, Certificate, Coldkey, Commitment, Delegation, Digest, Head, Hotkey, MechId,
+    MechanismRows, Mechanisms, Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
 };
 use weighhouse_wallet::keypair::Keypair;
 
-pub use call::{Call, Event, Outcome, SetWeights, Signed};
+pub use call::{Call, Event, Outcome, Reveal, SetWeights, Signed};
 pub use error::{ChainError, Refusal};
 pub use rules::preflight;
 
@@ -63,6 +64,46 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
 
     /// What a registration in the subnet costs now.
     async fn burn(&self, netuid: Netuid) -> Result<Rao, ChainError>;
+
+    /// How many mechanisms the subnet has, and how they share its emission.
+    async fn mechanisms(&self, _netuid: Netuid) -> Result<Mechanisms, ChainError> {
+        Err(ChainError::Unsupported { what: "mechanisms" })
+    }
+
+    /// Last updates and incentive of one mechanism. The metagraph shows mechanism 0's last updates.
+    async fn mechanism(&self, _netuid: Netuid, _mechanism: MechId) -> Result<MechanismRows, ChainError> {
+        Err(ChainError::Unsupported { what: "mechanisms" })
+    }
+
+    /// A hotkey's commits that were neither revealed nor have expired, oldest first.
+    async fn commits(
+        &self,
+        _netuid: Netuid,
+        _mechanism: MechId,
+        _hotkey: Hotkey,
+    ) -> Result<Vec<WeightCommit>, ChainError> {
+        Err(ChainError::Unsupported { what: "weight commits" })
+    }
+
+    /// The beacon that timelocked weights are encrypted to.
+    async fn timelock(&self) -> Result<Timelock, ChainError> {
+        Err(ChainError::Unsupported { what: "timelocked weight commits" })
+    }
+
+    /// What a hotkey has published with [`Call::SetCommitment`].
+    async fn commitment(&self, _netuid: Netuid, _hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {
+        Err(ChainError::Unsupported { what: "commitments" })
+    }
+
+    /// Where a hotkey's metrics are.
+    async fn prometheus(&self, _netuid: Netuid, _hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {
+        Err(ChainError::Unsupported { what: "prometheus endpoints" })
+    }
+
+    /// Children, parents and takes of a hotkey; `None` for one that was never registered.
+    async fn delegation(&self, _netuid: Netuid, _hotkey: Hotkey) -> Result<Option<Delegation>, ChainError> {
+        Err(ChainError::Unsupported { what: "child keys" })
+    }
 
     /// Signs a call with the account's next nonce, to be includable for a bounded number of blocks.
     async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError>;

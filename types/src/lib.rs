@@ -9,6 +9,7 @@ mod digest;
 mod ids;
 mod ss58;
 
+mod commit;
 mod metagraph;
 
 mod judgement;
@@ -18,6 +19,10 @@ mod record;
 mod tensor;
 pub mod text;
 
+pub use commit::{
+    Child, Commitment, Committed, Delegation, MechanismRows, Mechanisms, Rounds, TIMELOCK_KEY_BYTES,
+    Timelock, WeightCommit,
+};
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
 pub use judgement::{Judgement, Mark, Reason, Score, Standing};

@@ -178,6 +178,7 @@ impl State {
             Call::SetHyperparameters { netuid, hyperparameters } => {
                 self.set_hyperparameters(coldkey, *netuid, hyperparameters)
             }
+            _ => unsupported("such call"),
         }
     }
 
