@@ -7,9 +7,14 @@
 mod call;
 mod error;
 
+pub mod dial;
+
 pub mod rules;
 
 pub mod ledger;
+
+#[cfg(feature = "subtensor")]
+pub mod subtensor;
 
 #[cfg(test)]
 mod vectors;

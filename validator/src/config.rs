@@ -41,7 +41,8 @@ pub struct Wallet {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
-    /// The chain's address, such as `http://127.0.0.1:9944`.
+    /// The chain's address: `http://127.0.0.1:9944` of a served ledger, `finney`, `test`, `local`, or `wss://` addresses
+    /// of a subtensor network with commas between them.
     pub endpoint: String,
     /// The genesis hash to insist on; the first one seen is taken when absent.
     pub genesis: Option<weighhouse_types::Digest>,
@@ -50,6 +51,9 @@ pub struct Chain {
     /// The mechanism within the subnet.
     #[serde(default)]
     pub mechanism: MechId,
+    /// Where to dial axons that can't be reached at the address they have on the chain: `"10.0.0.7" = "127.0.0.1"`.
+    #[serde(default)]
+    pub dial: weighhouse_chain::dial::DialMap,
 }
 
 /// What is asked.

@@ -7,16 +7,18 @@ use subxt::ext::scale_value::Composite;
 use subxt::metadata::Metadata;
 use subxt::transactions::DynamicPayload;
 use weighhouse_types::{
-    Axon, Block, Certificate, Coldkey, Digest, Hotkey, MechId, Netuid, Rao, Uid,
+    Axon, Block, Certificate, Child, Coldkey, Digest, Hotkey, MechId, Mechanisms, Netuid, Rao, Uid,
 };
 
 use super::items::PALLET;
 use super::runtime::Runtime;
-use crate::{Call, ChainError, SetWeights};
+use crate::{Call, ChainError, Refusal, Reveal, SetWeights};
 
 /// A call of the runtime, its arguments by name.
 pub(super) type Payload = DynamicPayload<Composite<()>>;
 
+const ADMIN: &str = "AdminUtils";
+const COMMITMENT_BYTES_MAX: usize = 128;
 const FIRST_MECHANISM: MechId = MechId(0);
 const UNUSED: u128 = 0;
 /// The protocol byte of an axon that speaks HTTP.
@@ -91,10 +93,98 @@ pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainEr
             let to = Value::unnamed_variant("Id", [Value::from_bytes(to.0)]);
             raw("Balances", "transfer_keep_alive", vec![("dest", to), ("value", number(amount.0))])
         }
-        Call::SetHyperparameters { .. } => {
-            return Err(ChainError::Unsupported { what: "one call for all hyperparameters" });
+        Call::BatchRevealWeights { netuid, reveals } => {
+            let each = |part: fn(&Reveal) -> Value| Value::unnamed_composite(reveals.iter().map(part));
+            let arguments = vec![
+                ("uids_list", each(|reveal| numbers(reveal.uids.iter().map(|uid| uid.0)))),
+                ("values_list", each(|reveal| numbers(reveal.values.iter().copied()))),
+                ("salts_list", each(|reveal| numbers(reveal.salt.iter().copied()))),
+                ("version_keys", each(|reveal| number(reveal.version_key))),
+            ];
+            of_subnet("batch_reveal_weights", *netuid, arguments)
         }
+        Call::ServePrometheus { netuid, endpoint } => {
+            let mut arguments = address(endpoint);
+            arguments.push(("version", number(endpoint.version)));
+            of_subnet("serve_prometheus", *netuid, arguments)
+        }
+        Call::SetCommitment { netuid, data } => set_commitment(*netuid, data)?,
+        Call::SetTake { .. } | Call::SetHyperparameters { .. } | Call::SetMechanisms { .. } => {
+            return Err(ChainError::Unsupported { what: "call by that name" });
+        }
+        owners => return owner_payload(runtime, owners),
     })
+}
+
+/// Calls of a coldkey about its own hotkeys and subnets.
+fn owner_payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainError> {
+    let has_call = |name| has(runtime.metadata(), PALLET, name);
+    Ok(match call {
+        Call::SetChildren { netuid, hotkey, children } => {
+            let child = |child: &Child| {
+                Value::unnamed_composite([number(child.proportion), Value::from_bytes(child.hotkey.0)])
+            };
+            let children = Value::unnamed_composite(children.iter().map(child));
+            let hotkey = Value::from_bytes(hotkey.0);
+            of_subnet("set_children", *netuid, vec![("hotkey", hotkey), ("children", children)])
+        }
+        Call::SetChildkeyTake { netuid, hotkey, take } => {
+            let hotkey = Value::from_bytes(hotkey.0);
+            of_subnet("set_childkey_take", *netuid, vec![("hotkey", hotkey), ("take", number(*take))])
+        }
+        Call::SetTempo { netuid, tempo } if has_call("set_tempo") => {
+            of_subnet("set_tempo", *netuid, vec![("tempo", number(*tempo))])
+        }
+        Call::SetTempo { netuid, tempo } => {
+            let arguments = vec![("netuid", number(netuid.0)), ("tempo", number(*tempo))];
+            raw(ADMIN, "sudo_set_tempo", arguments)
+        }
+        Call::TriggerEpoch { netuid } if has_call("trigger_epoch") => {
+            of_subnet("trigger_epoch", *netuid, Vec::new())
+        }
+        Call::SetActivityCutoffFactor { netuid, factor_milli } if has_call("set_activity_cutoff_factor") => {
+            of_subnet("set_activity_cutoff_factor", *netuid, vec![("factor_milli", number(*factor_milli))])
+        }
+        _ => return Err(ChainError::Unsupported { what: "such call" }),
+    })
+}
+
+/// Raises or lowers a take: the chain has a call for each.
+pub(super) fn set_take(hotkey: Hotkey, take: u16, now: u16) -> Payload {
+    let name = if take >= now { "increase_take" } else { "decrease_take" };
+    raw(PALLET, name, vec![("hotkey", Value::from_bytes(hotkey.0)), ("take", number(take))])
+}
+
+/// Several calls of the owner, all of them or none.
+pub(super) fn set_mechanisms(netuid: Netuid, mechanisms: &Mechanisms) -> Payload {
+    let split = match &mechanisms.emission_split {
+        Some(shares) => Value::unnamed_variant("Some", [numbers(shares.iter().copied())]),
+        None => Value::unnamed_variant("None", []),
+    };
+    all_of(vec![
+        ("sudo_set_mechanism_count", vec![("netuid", number(netuid.0)), ("mechanism_count", number(mechanisms.count))]),
+        ("sudo_set_mechanism_emission_split", vec![("netuid", number(netuid.0)), ("maybe_split", split)]),
+    ])
+}
+
+type Arguments = Vec<(&'static str, Value)>;
+
+pub(super) fn all_of(calls: Vec<(&'static str, Arguments)>) -> Payload {
+    let call = |(name, arguments)| Value::unnamed_variant(ADMIN, [Value::named_variant(name, arguments)]);
+    let calls = Value::unnamed_composite(calls.into_iter().map(call));
+    raw("Utility", "batch_all", vec![("calls", calls)])
+}
+
+fn set_commitment(netuid: Netuid, data: &[u8]) -> Result<Payload, ChainError> {
+    if data.len() > COMMITMENT_BYTES_MAX {
+        let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let maximum = COMMITMENT_BYTES_MAX as u32;
+        return Err(ChainError::Refused(Refusal::SpaceLimitExceeded { bytes, maximum }));
+    }
+    // The variant's name is its length.
+    let field = Value::unnamed_variant(format!("Raw{}", data.len()), [Value::from_bytes(data)]);
+    let info = Value::named_composite([("fields", Value::unnamed_composite([field]))]);
+    Ok(raw("Commitments", "set_commitment", vec![("netuid", number(netuid.0)), ("info", info)]))
 }
 
 /// Any call by name.
@@ -136,16 +226,19 @@ fn of_subnet(name: &str, netuid: Netuid, mut arguments: Vec<(&str, Value)>) -> P
 }
 
 fn endpoint(axon: &Axon) -> Vec<(&'static str, Value)> {
-    let (ip, ip_type) = on_chain_address(axon.ip);
-    vec![
+    let mut arguments = address(axon);
+    arguments.extend([
         ("version", number(axon.version)),
-        ("ip", Value::u128(ip)),
-        ("port", number(axon.port)),
-        ("ip_type", number(ip_type)),
         ("protocol", Value::u128(AXON_PROTOCOL)),
         ("placeholder1", Value::u128(UNUSED)),
         ("placeholder2", Value::u128(UNUSED)),
-    ]
+    ]);
+    arguments
+}
+
+fn address(axon: &Axon) -> Vec<(&'static str, Value)> {
+    let (ip, ip_type) = on_chain_address(axon.ip);
+    vec![("ip", Value::u128(ip)), ("port", number(axon.port)), ("ip_type", number(ip_type))]
 }
 
 /// The chain writes an IPv4 address as its 32 bits, ours is mapped into IPv6.
@@ -156,7 +249,7 @@ fn on_chain_address(ip: u128) -> (u128, u8) {
     }
 }
 
-fn number(value: impl Into<u64>) -> Value {
+pub(super) fn number(value: impl Into<u64>) -> Value {
     Value::u128(value.into().into())
 }
 
@@ -190,6 +283,7 @@ pub(super) fn samples(mechanism: MechId) -> Vec<Call> {
     let netuid = Netuid(1);
     let hotkey = Hotkey([1; 32]);
     let axon = Axon { ip: 1, port: 1, version: 1, block: Block(0) };
+    let reveal = Reveal { uids: vec![Uid(1)], values: vec![1], salt: vec![1], version_key: 1 };
     let weights = SetWeights { netuid, mechanism, uids: vec![Uid(1)], values: vec![1], version_key: 1 };
     vec![
         Call::SetWeights(weights.clone()),
@@ -202,5 +296,11 @@ pub(super) fn samples(mechanism: MechId) -> Vec<Call> {
         Call::AddStake { netuid, hotkey, amount: Rao(1) },
         Call::RemoveStake { netuid, hotkey, amount: Rao(1) },
         Call::Transfer { to: Coldkey([1; 32]), amount: Rao(1) },
+        Call::BatchRevealWeights { netuid, reveals: vec![reveal] },
+        Call::ServePrometheus { netuid, endpoint: axon },
+        Call::SetCommitment { netuid, data: vec![1, 2, 3] },
+        Call::SetChildren { netuid, hotkey, children: vec![Child { proportion: 1, hotkey }] },
+        Call::SetChildkeyTake { netuid, hotkey, take: 1 },
+        Call::SetTempo { netuid, tempo: 360 },
     ]
 }

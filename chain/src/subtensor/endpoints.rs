@@ -156,9 +156,7 @@ async fn hash_at(endpoint: &Endpoint, block: Block) -> Result<Digest, ChainError
 fn disagree(lowest: Head, slowest: &Endpoint, hash: Digest, endpoint: &Endpoint) -> ChainError {
     ChainError::EndpointsDisagree {
         block: lowest.number,
-        one: slowest.url().to_owned(),
-        one_hash: lowest.hash,
-        other: endpoint.url().to_owned(),
-        other_hash: hash,
+        one: format!("{} for {}", lowest.hash, slowest.url()),
+        other: format!("{hash} for {}", endpoint.url()),
     }
 }

@@ -154,6 +154,34 @@ pub(super) struct Pulse {
     pub(super) randomness: Vec<u8>,
 }
 
+/// A hash, and either the blocks of the commit and its reveals, or epoch and block of the commit.
+pub(super) type HashCommit = ([u8; 32], u64, u64, u64);
+
+/// Who, the block of the commit, the ciphertext and its round.
+pub(super) type TimelockedCommit = ([u8; 32], u64, Vec<u8>, u64);
+
+/// The children, and the block from which they count.
+pub(super) type PendingChildren = (Vec<(u64, [u8; 32])>, u64);
+
+#[derive(Clone, Debug, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub(super) struct PrometheusInfo {
+    pub(super) block: u64,
+    pub(super) version: u32,
+    pub(super) ip: u128,
+    pub(super) port: u16,
+    pub(super) ip_type: u8,
+}
+
+/// The beacon that drand pulses are checked against.
+#[derive(Clone, Debug, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub(super) struct BeaconConfig {
+    pub(super) public_key: Vec<u8>,
+    pub(super) period: u64,
+    pub(super) genesis_time: u64,
+}
+
 /// A commitment; its fields are an enum whose variants name their length.
 #[derive(Clone, Debug, DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
@@ -168,6 +196,14 @@ pub(super) struct CommitmentInfo {
     pub(super) fields: Vec<Value>,
 }
 
+#[cfg(test)]
+pub(super) struct Probe<'a> {
+    pub(super) value: u32,
+    pub(super) keys: usize,
+    pub(super) key: &'a dyn Fn(&[Key]) -> Result<Vec<u8>, ChainError>,
+    pub(super) read: &'a dyn Fn(&[u8]) -> Result<String, ChainError>,
+}
+
 macro_rules! items {
     ($($need:literal $item:ident: $shape:ty = $pallet:expr, $name:literal, $keys:literal;)*) => {
         $(pub(super) const $item: Item<$shape> = Item::new($pallet, $name, $keys);)*
@@ -178,8 +214,20 @@ macro_rules! items {
             Ok(())
         }
 
+        /// Every item with its value's type, and what reading bytes as it says; `None` where the runtime lacks it.
         #[cfg(test)]
-        pub(super) const NAMES: &[(&str, &str, &str, usize)] = &[$(($need, $pallet, $name, $keys)),*];
+        pub(super) fn each(runtime: &Runtime, mut visit: impl FnMut(&'static str, bool, Option<Probe<'_>>)) {
+            $({
+                let info = runtime.metadata().storage_info($item.pallet, $item.name).ok();
+                let probe = info.map(|info| Probe {
+                    value: info.value_id,
+                    keys: $item.keys,
+                    key: &|keys: &[Key]| $item.key(runtime, keys),
+                    read: &|bytes: &[u8]| $item.read(runtime, Some(bytes)).map(|value| format!("{value:?}")),
+                });
+                visit($item.name, $need == "needed", probe);
+            })*
+        }
     };
 }
 
@@ -220,6 +268,7 @@ items! {
     "optional" LAST_EPOCH_BLOCK: u64 = PALLET, "LastEpochBlock", 1;
     "optional" PENDING_EPOCH_AT: u64 = PALLET, "PendingEpochAt", 1;
     "optional" SUBNET_EPOCH_INDEX: u64 = PALLET, "SubnetEpochIndex", 1;
+    "optional" LAST_STEP_BLOCK: u64 = PALLET, "LastMechansimStepBlock", 1;
     "optional" MECHANISM_COUNT: u8 = PALLET, "MechanismCountCurrent", 1;
     "needed" SUBNET_OWNER_HOTKEY: [u8; 32] = PALLET, "SubnetOwnerHotkey", 1;
     "needed" VALIDATOR_TRUST: Vec<u16> = PALLET, "ValidatorTrust", 1;
@@ -240,6 +289,17 @@ items! {
     "needed" TAO_WEIGHT: u64 = PALLET, "TaoWeight", 0;
     "needed" WEIGHTS: Vec<(u16, u16)> = PALLET, "Weights", 2;
     "needed" BONDS: Vec<(u16, u16)> = PALLET, "Bonds", 2;
+    "optional" MECHANISM_SPLIT: Vec<u16> = PALLET, "MechanismEmissionSplit", 1;
+    "needed" WEIGHT_COMMITS: Vec<HashCommit> = PALLET, "WeightCommits", 2;
+    "optional" TIMELOCKED_COMMITS: Vec<TimelockedCommit> = PALLET, "TimelockedWeightCommits", 2;
+    "optional" COMMIT_REVEAL_VERSION: u16 = PALLET, "CommitRevealWeightsVersion", 0;
+    "needed" PROMETHEUS: PrometheusInfo = PALLET, "Prometheus", 2;
+    "needed" DELEGATES: u16 = PALLET, "Delegates", 1;
+    "needed" CHILDKEY_TAKE: u16 = PALLET, "ChildkeyTake", 2;
+    "needed" CHILD_KEYS: Vec<(u64, [u8; 32])> = PALLET, "ChildKeys", 2;
+    "needed" PARENT_KEYS: Vec<(u64, [u8; 32])> = PALLET, "ParentKeys", 2;
+    "needed" PENDING_CHILD_KEYS: PendingChildren = PALLET, "PendingChildKeys", 2;
+    "optional" BEACON_CONFIG: BeaconConfig = "Drand", "BeaconConfig", 0;
     "optional" COMMITMENT_OF: Commitment = "Commitments", "CommitmentOf", 2;
     "optional" LAST_STORED_ROUND: u64 = "Drand", "LastStoredRound", 0;
     "optional" PULSES: Pulse = "Drand", "Pulses", 1;

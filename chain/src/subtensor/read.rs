@@ -17,6 +17,8 @@ use crate::ChainError;
 /// No subnet has more neurons: an answer with more is not believed.
 pub(super) const NEURONS_MAX: usize = 4096;
 
+const IPV6: u8 = 6;
+
 /// The columns of a metagraph, position = uid; named as the runtime's function names them.
 #[derive(Debug, DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
@@ -60,6 +62,35 @@ pub(super) async fn subnet(
     let hyperparameters = rules.read(&values)?;
     let schedule = times.read(&values, netuid, head.number, hyperparameters.tempo)?;
     Ok(SubnetState { head, metagraph: metagraph(netuid, head.number, &columns, &trust)?, hyperparameters, schedule })
+}
+
+/// What commits are judged by.
+pub(super) struct Times {
+    pub(super) schedule: Schedule,
+    /// As the chain has it.
+    pub(super) tempo: u16,
+    pub(super) reveal_period_epochs: u64,
+}
+
+pub(super) async fn subnet_times(
+    runtime: &Runtime,
+    endpoints: &Endpoints,
+    head: Head,
+    netuid: Netuid,
+) -> Result<Times, ChainError> {
+    let own = &[Key::Small(netuid.0)];
+    let mut batch = Batch::new(runtime);
+    let added = batch.add(items::NETWORKS_ADDED, own)?;
+    let tempo = batch.add(items::TEMPO, own)?;
+    let period = batch.add(items::REVEAL_PERIOD_EPOCHS, own)?;
+    let times = TimeSlots::add(&mut batch, netuid)?;
+    let values = batch.fetch(endpoints, head.hash).await?;
+    if !values.need(&added)? {
+        return Err(ChainError::NoSubnet(netuid));
+    }
+    let tempo = values.need(&tempo)?;
+    let schedule = times.read(&values, netuid, head.number, tempo)?;
+    Ok(Times { schedule, tempo, reveal_period_epochs: values.need(&period)? })
 }
 
 /// One call of the runtime; `None` there is a subnet that isn't.
@@ -121,14 +152,18 @@ fn neuron(columns: &Columns, trust: &[u16], index: usize) -> Option<Neuron> {
     })
 }
 
-/// `None` for the zeros that stand for an axon never served.
 pub(super) fn axon(info: &AxonInfo) -> Option<Axon> {
-    let ip = match u32::try_from(info.ip) {
-        Ok(bits) if info.ip_type != 6 => std::net::Ipv4Addr::from_bits(bits).to_ipv6_mapped().to_bits(),
-        _ => info.ip,
+    endpoint(info.block, info.version, info.ip, info.port, info.ip_type)
+}
+
+/// `None` for the zeros that stand for one never served.
+pub(super) fn endpoint(block: u64, version: u32, ip: u128, port: u16, ip_type: u8) -> Option<Axon> {
+    let is_served = ip != 0 || port != 0;
+    let ip = match u32::try_from(ip) {
+        Ok(bits) if ip_type != IPV6 => std::net::Ipv4Addr::from_bits(bits).to_ipv6_mapped().to_bits(),
+        _ => ip,
     };
-    let is_served = info.ip != 0 || info.port != 0;
-    is_served.then_some(Axon { ip, port: info.port, version: info.version, block: Block(info.block) })
+    is_served.then_some(Axon { ip, port, version, block: Block(block) })
 }
 
 /// Where the hyperparameters are in a batch.

@@ -39,6 +39,11 @@ pub(crate) enum Chain {
     Stake(Stake),
     /// Move stake back to free balance (signed by the coldkey)
     Unstake(Stake),
+    /// Give free balance to another coldkey (signed by the coldkey)
+    Transfer(super::transfer::Transfer),
+    /// Recompute an epoch of a subtensor network and compare every figure
+    #[cfg(feature = "subtensor")]
+    VerifyEpoch(super::verify_epoch::VerifyEpoch),
     /// Show who is in a subnet and how they fare
     Metagraph(Subnet),
     /// Show a subnet's hyperparameters, or set some as its owner
@@ -83,17 +88,17 @@ pub(crate) struct Serve {
 /// Which chain.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Endpoint {
-    /// Chain address
+    /// Chain: http:// of a served ledger; finney, test, local or ws:// addresses of a subtensor network
     #[arg(
         long = "chain",
         default_value = "http://127.0.0.1:9944",
         value_name = "URL",
         env = "WEIGHHOUSE_CHAIN"
     )]
-    url: String,
+    pub(super) url: String,
     /// Genesis hash to insist on
     #[arg(long, value_name = "HEX")]
-    genesis_hash: Option<Digest>,
+    pub(super) genesis_hash: Option<Digest>,
 }
 
 #[derive(Args, Debug)]
@@ -167,6 +172,9 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
         Chain::Register(args) => register(&args).await,
         Chain::Stake(args) => stake(&args, true).await,
         Chain::Unstake(args) => stake(&args, false).await,
+        Chain::Transfer(args) => super::transfer::run(&args).await,
+        #[cfg(feature = "subtensor")]
+        Chain::VerifyEpoch(args) => super::verify_epoch::run(&args).await,
         Chain::Metagraph(args) => metagraph(&args).await,
         Chain::Hyperparameters(args) => hyperparameters(&args).await,
         Chain::Balance(args) => balance(&args).await,
@@ -174,7 +182,7 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
 }
 
 /// An amount in TAO with up to nine decimals, exactly.
-fn parse_tao(text: &str) -> Result<Rao, String> {
+pub(super) fn parse_tao(text: &str) -> Result<Rao, String> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.chars().all(|digit| digit.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 9 {

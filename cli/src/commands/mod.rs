@@ -9,7 +9,10 @@ pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod proxy;
 pub(crate) mod task;
+pub(crate) mod transfer;
 pub(crate) mod validator;
+#[cfg(feature = "subtensor")]
+pub(crate) mod verify_epoch;
 pub(crate) mod wallet;
 
 use std::io::Write as _;
@@ -17,9 +20,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use weighhouse_chain::ChainError;
+use weighhouse_chain::dial::{DialMap, MappedDialer};
 use weighhouse_chain::ledger::Remote;
-use weighhouse_seams::{DirStorage, SystemClock, TcpBound, TcpDialer};
+use weighhouse_chain::{ChainError, SharedChain};
+use weighhouse_seams::{Dialer, DirStorage, SystemClock, TcpBound, TcpDialer};
 use weighhouse_types::Digest;
 
 use crate::failure::{Context, Exit, Failure};
@@ -34,10 +38,38 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Connects to a served ledger and pins its genesis.
-pub(crate) async fn connect(endpoint: &str, genesis: Option<Digest>) -> Result<Arc<Remote>, Failure> {
+/// Connects to a served ledger, or to a subtensor network, and pins its genesis.
+pub(crate) async fn connect(endpoint: &str, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
+    if is_subtensor(endpoint) {
+        return subtensor(endpoint, genesis).await;
+    }
     let remote = Remote::connect(endpoint, genesis, Arc::new(TcpDialer), Arc::new(SystemClock::new())).await;
-    remote.map(Arc::new).map_err(chain_failure)
+    Ok(Arc::new(remote.map_err(chain_failure)?))
+}
+
+fn is_subtensor(endpoint: &str) -> bool {
+    matches!(endpoint, "finney" | "test" | "local") || endpoint.starts_with("ws")
+}
+
+#[cfg(feature = "subtensor")]
+async fn subtensor(endpoint: &str, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
+    use weighhouse_chain::subtensor::{Network, Subtensor};
+    let network: Network = endpoint.parse().exit(Exit::Config, "chain")?;
+    let chain = Subtensor::connect(&network.with_genesis(genesis)).await;
+    Ok(Arc::new(chain.map_err(chain_failure)?))
+}
+
+#[cfg(not(feature = "subtensor"))]
+async fn subtensor(endpoint: &str, _: Option<Digest>) -> Result<SharedChain, Failure> {
+    Err(Failure::config(format!("{endpoint}: this program was built without the feature `subtensor`")))
+}
+
+/// Dials axons where the map says.
+pub(crate) fn dialer(map: &DialMap) -> Arc<dyn Dialer> {
+    if map.is_empty() {
+        return Arc::new(TcpDialer);
+    }
+    Arc::new(MappedDialer::new(map.clone(), Arc::new(TcpDialer)))
 }
 
 pub(crate) fn chain_failure(error: ChainError) -> Failure {
@@ -45,14 +77,18 @@ pub(crate) fn chain_failure(error: ChainError) -> Failure {
         ChainError::Unreachable { .. } | ChainError::TimedOut { .. } | ChainError::NoBlock { .. } => {
             Exit::Unavailable
         }
-        ChainError::WrongGenesis { .. } | ChainError::NoSubnet(_) => Exit::Config,
+        ChainError::WrongGenesis { .. } | ChainError::NoSubnet(_) | ChainError::NoEpoch { .. } => Exit::Config,
+        ChainError::EndpointsDisagree { .. } | ChainError::FinalityBroken { .. } => Exit::Unavailable,
+        ChainError::Runtime { .. } => Exit::Unavailable,
         ChainError::State { .. } => Exit::Data,
         ChainError::Refused(_) | ChainError::NotAccepted(_) | ChainError::Unsupported { .. } => Exit::Denied,
         ChainError::Expired { .. } => Exit::Unavailable,
         ChainError::Undecodable(_) => Exit::Internal,
     };
     let hint = match &error {
-        ChainError::Unreachable { .. } => "; is `weighhouse chain serve` running there?",
+        ChainError::Unreachable { endpoint, .. } if !is_subtensor(endpoint) => {
+            "; is `weighhouse chain serve` running there?"
+        }
         _ => "",
     };
     Failure::new(exit, format!("{error}{hint}"))

@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::LanguageModel;
 use weighhouse_models::{Builtin, LoadLimits};
-use weighhouse_seams::{CpuPool, OsEntropy, SystemClock, TcpDialer};
+use weighhouse_seams::{CpuPool, OsEntropy, SystemClock};
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_tasks::{Kind, Task, TaskFile};
 use weighhouse_validator::config::Config;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
 use super::keys::{daemon_hotkey, default_wallets};
-use super::{chain_failure, connect, expand, open_dir, read_text, serve_metrics};
+use super::{chain_failure, connect, dialer, expand, open_dir, read_text, serve_metrics};
 use crate::failure::{Context, Exit, Failure};
 
 /// Ask miners, judge their answers, publish weights and confirm them.
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
         task: Arc::new(task),
         keypair: Arc::new(keypair),
         chain,
-        dialer: Arc::new(TcpDialer),
+        dialer: dialer(&config.chain.dial),
         clock: Arc::new(SystemClock::new()),
         entropy: Arc::new(OsEntropy),
         storage: Arc::new(storage),

@@ -1,0 +1,147 @@
+//! Endpoints that stall, close, lag, lie and disagree.
+
+use std::time::{Duration, Instant};
+
+use weighhouse_types::{Block, Digest, Head};
+
+use super::metadata::{bytes, skipped};
+use super::node::{Manner, Node, chain, hash};
+use crate::ChainError;
+use crate::subtensor::endpoints::Endpoints;
+use crate::subtensor::{Network, Subtensor};
+
+/// Long enough for a machine under load, short enough for a test.
+const DEADLINE: Duration = Duration::from_secs(2);
+const NO_FORK: u64 = u64::MAX;
+
+fn network(nodes: &[&Node]) -> Network {
+    let urls: Vec<String> = nodes.iter().map(|node| node.url()).collect();
+    Network { deadline: DEADLINE, ..urls.join(",").parse().expect("addresses") }
+}
+
+fn head(length: u64, fork: u64, branch: u8) -> Head {
+    let headers = chain(length, fork, branch);
+    Head { number: Block(length), hash: Digest(hash(headers.last().expect("a block")).0) }
+}
+
+#[tokio::test]
+async fn the_head_is_the_newest_block_that_both_have() {
+    let (ahead, behind) = (Node::start(chain(42, NO_FORK, 0)).await, Node::start(chain(12, NO_FORK, 0)).await);
+    let endpoints = Endpoints::new(&network(&[&ahead, &behind]));
+    assert_eq!(endpoints.head().await.expect("agreed"), head(12, NO_FORK, 0));
+    behind.replace(chain(41, NO_FORK, 0), 41);
+    assert_eq!(endpoints.head().await.expect("agreed"), head(41, NO_FORK, 0));
+    let asked = behind.script().requests.len();
+    assert_eq!(endpoints.head().await.expect("agreed").number, Block(41));
+    assert_eq!(behind.script().requests.len(), asked + 1, "an unchanged head costs one request");
+}
+
+#[tokio::test]
+async fn endpoints_that_disagree_are_named() {
+    let (one, other) = (Node::start(chain(20, NO_FORK, 0)).await, Node::start(chain(22, 11, 7)).await);
+    let endpoints = Endpoints::new(&network(&[&one, &other]));
+    let error = endpoints.head().await.expect_err("a fork of ten blocks");
+    assert!(matches!(error, ChainError::EndpointsDisagree { block: Block(20), .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&one.url()) && text.contains(&other.url()), "{text}");
+    other.replace(chain(22, NO_FORK, 0), 22);
+    assert_eq!(endpoints.head().await.expect("it came to its senses"), head(20, NO_FORK, 0));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_left_out() {
+    let (gone, there) = (Node::start(chain(5, NO_FORK, 0)).await, Node::start(chain(5, NO_FORK, 0)).await);
+    let network = network(&[&gone, &there]);
+    drop(gone);
+    let endpoints = Endpoints::new(&network);
+    assert_eq!(endpoints.head().await.expect("the other"), head(5, NO_FORK, 0));
+    drop(there);
+    let error = endpoints.head().await.expect_err("nobody");
+    assert!(matches!(error, ChainError::Unreachable { .. } | ChainError::TimedOut { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_header_that_is_not_the_blocks_is_not_believed() {
+    let node = Node::start(chain(9, NO_FORK, 0)).await;
+    node.script().manner = Manner::Lying;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    let error = endpoints.head().await.expect_err("a lie");
+    assert!(error.to_string().contains("another hash"), "{error}");
+}
+
+#[tokio::test]
+async fn the_head_never_goes_back_and_finality_is_not_rewritten() {
+    let node = Node::start(chain(30, NO_FORK, 0)).await;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    node.script().finalized = 20;
+    assert_eq!(endpoints.head().await.expect("a head").number, Block(20));
+    node.script().finalized = 15;
+    assert_eq!(endpoints.head().await.expect("the same").number, Block(20));
+    node.replace(chain(30, 11, 7), 25);
+    let error = endpoints.head().await.expect_err("another block 20");
+    assert!(matches!(error, ChainError::FinalityBroken { block: Block(20), .. }), "{error}");
+    node.replace(chain(30, 11, 7), 20);
+    assert!(matches!(endpoints.head().await, Err(ChainError::FinalityBroken { .. })));
+}
+
+#[tokio::test]
+async fn a_stall_ends_at_the_deadline_and_the_next_connection_works() {
+    let node = Node::start(chain(3, NO_FORK, 0)).await;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    endpoints.head().await.expect("a head");
+    node.script().manner = Manner::Silent;
+    let begun = Instant::now();
+    let error = endpoints.head().await.expect_err("silence");
+    assert!(matches!(error, ChainError::TimedOut { seconds: 2, .. }), "{error}");
+    assert!(begun.elapsed() < 3 * DEADLINE);
+    node.script().manner = Manner::Honest;
+    endpoints.head().await.expect("a head again");
+    assert_eq!(node.script().connections, 2, "the stalled connection isn't used again");
+}
+
+#[tokio::test]
+async fn a_closed_connection_is_made_anew() {
+    let node = Node::start(chain(3, NO_FORK, 0)).await;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    endpoints.head().await.expect("a head");
+    node.script().manner = Manner::Closing;
+    let error = endpoints.head().await.expect_err("closed");
+    assert!(matches!(error, ChainError::Unreachable { .. }), "{error}");
+    node.script().manner = Manner::Honest;
+    endpoints.head().await.expect("a head again");
+}
+
+#[tokio::test]
+async fn another_chain_is_refused_whichever_endpoint_leads_to_it() {
+    let (ours, other) = (Node::start(chain(3, NO_FORK, 0)).await, Node::start(chain(3, 0, 7)).await);
+    let genesis = head(0, NO_FORK, 0).hash;
+    let pinned = network(&[&ours, &other]).with_genesis(Some(genesis));
+    let error = Endpoints::new(&pinned).head().await.expect_err("another chain");
+    assert!(matches!(error, ChainError::WrongGenesis { expected, .. } if expected == genesis), "{error}");
+    let alone = network(&[&ours]).with_genesis(Some(genesis));
+    assert_eq!(Endpoints::new(&alone).head().await.expect("ours").number, Block(3));
+}
+
+#[tokio::test]
+async fn a_runtime_upgrade_is_taken_up_while_running() {
+    let (Some(before), Some(after)) = (bytes(365), bytes(393)) else {
+        return skipped("no metadata of specs 365 and 393");
+    };
+    let node = Node::start(chain(40, NO_FORK, 0)).await;
+    {
+        let mut script = node.script();
+        (script.spec, script.finalized) = (365, 10);
+        script.metadata = [(365, before), (393, after)].into();
+    }
+    let subtensor = Subtensor::connect(&network(&[&node])).await.expect("connected");
+    assert_eq!(subtensor.spec_version().await.expect("a version"), 365);
+    node.script().spec = 393;
+    node.script().finalized = 11;
+    assert_eq!(subtensor.spec_version().await.expect("a version"), 393);
+    let asked = node.script().requests.iter().filter(|method| *method == "state_call").count();
+    assert_eq!(asked, 2, "once for each runtime");
+    node.script().finalized = 12;
+    assert_eq!(subtensor.spec_version().await.expect("a version"), 393);
+    let asked = node.script().requests.iter().filter(|method| *method == "state_call").count();
+    assert_eq!(asked, 2, "a runtime that is known isn't asked for again");
+}

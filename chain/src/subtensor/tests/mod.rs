@@ -1,0 +1,8 @@
+//! Tests against metadata files, a node made of answers, and a real runtime where one is given.
+
+mod metadata;
+mod node;
+
+mod faults;
+mod live;
+mod offline;

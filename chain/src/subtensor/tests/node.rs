@@ -1,0 +1,165 @@
+//! A node made of answers: a chain of headers, a runtime version, and every fault a node can have.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use soketto::handshake::Server;
+use soketto::handshake::server::Response;
+use subxt::config::Hasher as _;
+use subxt::config::substrate::{BlakeTwo256, Digest as Logs, H256, SubstrateHeader};
+use subxt::ext::codec::{Decode as _, Encode as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::compat::TokioAsyncReadCompatExt as _;
+
+type Header = SubstrateHeader<H256>;
+
+/// How the node behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    Honest,
+    /// Takes requests and never answers.
+    Silent,
+    /// Closes the connection instead of answering.
+    Closing,
+    /// Gives the header of another block.
+    Lying,
+}
+
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) manner: Manner,
+    headers: Vec<Header>,
+    /// The number of the newest finalised block.
+    pub(super) finalized: u64,
+    pub(super) spec: u32,
+    pub(super) metadata: BTreeMap<u32, Vec<u8>>,
+    pub(super) requests: Vec<String>,
+    pub(super) connections: usize,
+}
+
+pub(super) struct Node {
+    pub(super) address: SocketAddr,
+    script: Arc<Mutex<Script>>,
+    _tasks: JoinSet<()>,
+}
+
+pub(super) fn hash(header: &Header) -> H256 {
+    BlakeTwo256.hash(&header.encode())
+}
+
+/// Blocks 0 to `length`, those from `fork` on told apart by `branch`.
+pub(super) fn chain(length: u64, fork: u64, branch: u8) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::new();
+    for number in 0..=length {
+        let parent_hash = headers.last().map_or(H256::zero(), hash);
+        let state_root = H256([if number >= fork { branch } else { 0 }; 32]);
+        let digest = Logs { logs: Vec::new() };
+        headers.push(Header { parent_hash, number, state_root, extrinsics_root: H256::zero(), digest });
+    }
+    headers
+}
+
+impl Node {
+    pub(super) async fn start(headers: Vec<Header>) -> Self {
+        let finalized = u64::try_from(headers.len()).expect("fits") - 1;
+        let script = Arc::new(Mutex::new(Script {
+            manner: Manner::Honest,
+            headers,
+            finalized,
+            spec: 0,
+            metadata: BTreeMap::new(),
+            requests: Vec::new(),
+            connections: 0,
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut tasks = JoinSet::new();
+        let shared = Arc::clone(&script);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, Arc::clone(&shared)));
+            }
+        });
+        Self { address, script, _tasks: tasks }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    pub(super) fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn replace(&self, headers: Vec<Header>, finalized: u64) {
+        let mut script = self.script();
+        script.headers = headers;
+        script.finalized = finalized;
+    }
+}
+
+async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) -> () {
+    let mut server = Server::new(stream.compat());
+    let Ok(request) = server.receive_request().await else { return };
+    let key = request.key();
+    if server.send_response(&Response::Accept { key, protocol: None }).await.is_err() {
+        return;
+    }
+    script.lock().unwrap_or_else(PoisonError::into_inner).connections += 1;
+    let (mut sender, mut receiver) = server.into_builder().finish();
+    let mut message = Vec::new();
+    while receiver.receive_data(&mut message).await.is_ok() {
+        let request: Value = serde_json::from_slice(&message).expect("JSON");
+        message.clear();
+        let answer = {
+            let mut script = script.lock().unwrap_or_else(PoisonError::into_inner);
+            match script.manner {
+                Manner::Silent => continue,
+                Manner::Closing => return,
+                Manner::Honest | Manner::Lying => script.answer(&request),
+            }
+        };
+        let mut text = json!({ "jsonrpc": "2.0", "id": request["id"] });
+        match answer {
+            Ok(result) => text["result"] = result,
+            Err(message) => text["error"] = json!({ "code": -32601, "message": message }),
+        }
+        if sender.send_text(text.to_string()).await.is_err() || sender.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Script {
+    fn answer(&mut self, request: &Value) -> Result<Value, String> {
+        let method = request["method"].as_str().expect("a method");
+        self.requests.push(method.to_owned());
+        let first = &request["params"][0];
+        match method {
+            "chain_getBlockHash" => {
+                let number = first.as_u64().expect("a number");
+                let header = self.headers.get(usize::try_from(number).expect("fits"));
+                Ok(header.map_or(Value::Null, |header| json!(hash(header))))
+            }
+            "chain_getFinalizedHead" => Ok(json!(hash(&self.headers[self.finalized as usize]))),
+            "chain_getHeader" => {
+                let found = self.headers.iter().position(|header| json!(hash(header)) == *first);
+                let shift = usize::from(self.manner == Manner::Lying);
+                let header = found.map(|at| &self.headers[at - shift]);
+                Ok(header.map_or(Value::Null, |header| json!(header)))
+            }
+            "state_getRuntimeVersion" => Ok(json!({ "specVersion": self.spec, "transactionVersion": 1 })),
+            "state_call" if first == "Metadata_metadata_at_version" => {
+                let asked = request["params"][1].as_str().expect("bytes");
+                let asked = u32::decode(&mut &hex::decode(&asked[2..]).expect("hex")[..]).expect("a version");
+                let metadata = self.metadata.get(&self.spec).filter(|_| asked == 16).cloned();
+                Ok(json!(format!("0x{}", hex::encode(metadata.encode()))))
+            }
+            other => Err(format!("no {other} here")),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `weighhouse chain transfer`: free balance to another coldkey, after a look at what it does.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use clap::Args;
+use weighhouse_chain::{Call, Chain as _};
+use weighhouse_types::{Coldkey, Rao};
+
+use super::chain::{Endpoint, parse_tao};
+use super::keys::WalletArgs;
+use super::{chain_failure, connect};
+use crate::failure::{Context, Exit, Failure};
+use crate::output::{self, tao};
+
+#[derive(Args, Debug)]
+pub(crate) struct Transfer {
+    #[command(flatten)]
+    wallet: WalletArgs,
+    #[command(flatten)]
+    endpoint: Endpoint,
+    /// Who gets it
+    #[arg(long, value_name = "SS58")]
+    to: Coldkey,
+    /// Amount in TAO
+    #[arg(long, value_name = "TAO", value_parser = parse_tao)]
+    amount: Rao,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: &Transfer) -> Result<(), Failure> {
+    let from = args.wallet.folder()?.coldkey().map_err(super::keys::wallet_failure)?;
+    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+    let free = chain.balance(from).await.map_err(chain_failure)?;
+    output::note(format!(
+        "{} TAO from {from} (it has {} free) to {}; the fee comes on top",
+        tao(args.amount.0),
+        tao(free.0),
+        args.to
+    ));
+    if args.amount > free {
+        return Err(Failure::new(Exit::Denied, format!("{} TAO are missing", tao(args.amount.0 - free.0))));
+    }
+    if args.dry_run {
+        return result(args, from, None);
+    }
+    if !args.yes && !is_confirmed()? {
+        return Err(Failure::new(Exit::Denied, "nothing was done"));
+    }
+    let coldkey = args.wallet.open_coldkey()?;
+    let call = Call::Transfer { to: args.to, amount: args.amount };
+    output::note("waiting for the transfer to be final ...");
+    let (block, _) = chain.execute(&coldkey, call).await.map_err(chain_failure)?;
+    result(args, from, Some(block.0))
+}
+
+fn result(args: &Transfer, from: Coldkey, block: Option<u64>) -> Result<(), Failure> {
+    if args.json {
+        let object = serde_json::json!({
+            "from": from, "to": args.to, "amount_rao": args.amount.0.to_string(), "block": block,
+        });
+        return Ok(output::json(&object)?);
+    }
+    let text = match block {
+        Some(block) => format!("{} TAO went to {} at block {block}", tao(args.amount.0), args.to),
+        None => "a dry run: nothing was done".to_owned(),
+    };
+    Ok(output::line(text)?)
+}
+
+fn is_confirmed() -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::config("nobody is there to confirm: give --yes, or --dry-run to look"));
+    }
+    let ask = || {
+        let mut err = std::io::stderr().lock();
+        write!(err, "go on? (yes/no) ")?;
+        err.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok::<_, std::io::Error>(answer.trim() == "yes")
+    };
+    ask().exit(Exit::Unavailable, "can't ask")
+}
