@@ -4,26 +4,30 @@
 //! and SwiGLU (N. Shazeer, 2020), with the names and shapes that Hugging Face publishes; Qwen2's biases.
 
 mod attend;
+mod builtin;
 mod cache;
 mod config;
 mod decoder;
 mod network;
 mod pieces;
 mod rope;
+mod tokens;
 mod train;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
 use weighhouse_types::Digest;
 
 pub(crate) use attend::{Seen, attend_each};
+pub use builtin::{BuiltinLanguage, UnknownLanguage};
 pub(crate) use config::within;
 pub use config::{ConfigError, Shape};
 pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, Refused, SequenceId};
 pub use rope::{Rope, RopeError};
+pub use tokens::LanguageTokens;
 pub use train::{
     LanguageProgress, LanguageRecipe, LanguageTrainError, Size, TokenizerError, TrainedLanguage, perplexity,
     tokenizer, train_language,
@@ -132,6 +136,18 @@ impl LanguageModel {
     pub fn at(&self, precision: Precision) -> Result<Self, ForwardError> {
         let network = self.network.at(precision).ok_or(ForwardError::Backend)?;
         Ok(Self { network, ..self.clone() })
+    }
+
+    /// The same model, each step of its forward pass rounded as a machine that computes in half precision or bfloat16
+    /// rounds it; in integers nobody does, and the model stays as it is.
+    #[must_use]
+    pub fn computing(mut self, precision: Precision) -> Self {
+        self.network.arithmetic = match precision {
+            Precision::Half => Some(FloatDType::F16),
+            Precision::Bfloat16 => Some(FloatDType::BF16),
+            Precision::Int8 | Precision::Int4 => None,
+        };
+        self
     }
 
     pub fn shape(&self) -> &Shape {

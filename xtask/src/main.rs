@@ -60,6 +60,13 @@ enum Suite {
         #[arg(long, default_value_t = 6)]
         kills: u32,
     },
+    /// Completions by transformers in bfloat16: its honest noise against the limits, miners in front of it, and validators
+    /// whose reference it is (installs torch from PyPI)
+    Language {
+        /// Completions of each honest kind
+        #[arg(long, default_value_t = 64)]
+        challenges: u32,
+    },
     /// The real all-MiniLM-L6-v2, from PyPI, against what sentence-transformers made of the same texts
     Models,
     /// A report page in headless Chromium (installs Debian's)
@@ -87,6 +94,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Front) => again("front"),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        Task::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         Task::Suite(Suite::Models) => suite::models::run(),
         Task::Suite(Suite::Report) => suite::report::run(),
         Task::Suite(Suite::History) => suite::history::run(),
