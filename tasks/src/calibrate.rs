@@ -56,7 +56,7 @@ pub struct Served {
 #[derive(Clone, Debug)]
 pub enum By {
     /// A model, by the decoder that miners serve from.
-    Model(LanguageModel),
+    Model(Box<LanguageModel>),
     /// A server that is not ours.
     Server(Arc<dyn Server>),
 }
@@ -186,7 +186,7 @@ impl Calibration<'_> {
             persona,
             is_honest,
         };
-        let by = |model| By::Model(LanguageModel::clone(model));
+        let by = |model| By::Model(Box::new(LanguageModel::clone(model)));
         let own = |name, persona| of(name, by(reference), persona, false);
         let mut personas = vec![
             of("batch of 1", by(reference), Persona::Serves { batch: 1 }, true),

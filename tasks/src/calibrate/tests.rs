@@ -34,9 +34,9 @@ fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, Calibr
     let task = Task::with_witness(text.as_bytes(), witness).expect("a task");
     let named = |name: &str, precision, is_honest| Served {
         name: name.to_owned(),
-        by: By::Model(
+        by: By::Model(Box::new(
             LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, precision).expect("a model"),
-        ),
+        )),
         is_honest,
     };
     let served = [named("half", Precision::Half, true), named("int4", Precision::Int4, false)];
@@ -82,7 +82,7 @@ fn a_server_that_is_not_ours_is_one_of_the_honest() {
     };
     let int4 =
         LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, Precision::Int4).expect("a model");
-    let int4 = Served { name: "int4".to_owned(), by: By::Model(int4), is_honest: false };
+    let int4 = Served { name: "int4".to_owned(), by: By::Model(Box::new(int4)), is_honest: false };
     let run = |sampler, temperature| {
         let text = file(&reference, sampler, temperature);
         let task = Task::without_model(text.as_bytes()).expect("a task");

@@ -186,10 +186,10 @@ fn served(args: &Calibrate) -> Result<Vec<Served>, Failure> {
     let mut served = Vec::new();
     for (name, precision, is_honest) in precisions(args) {
         let model = models::language_rounded(&args.reference, precision)?.computing(precision);
-        served.push(Served { name: name.to_owned(), by: By::Model(model), is_honest });
+        served.push(Served { name: name.to_owned(), by: By::Model(Box::new(model)), is_honest });
     }
     if let Some(weak) = &args.weak {
-        let by = By::Model(models::language(weak)?);
+        let by = By::Model(Box::new(models::language(weak)?));
         served.push(Served { name: "weak".to_owned(), by, is_honest: false });
     }
     for (server, at) in args.server.iter().zip(1..) {
