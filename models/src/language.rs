@@ -9,7 +9,9 @@ mod config;
 mod decoder;
 mod network;
 mod pieces;
+mod plain;
 mod rope;
+mod runtime;
 mod train;
 
 use std::fmt;
@@ -24,6 +26,7 @@ pub(crate) use config::within;
 pub use config::{ConfigError, Shape};
 pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, Refused, SequenceId};
 pub use rope::{Rope, RopeError};
+pub use runtime::Backend;
 pub use train::{
     LanguageProgress, LanguageRecipe, LanguageTrainError, Size, TokenizerError, TrainedLanguage, perplexity,
     tokenizer, train_language,
@@ -35,6 +38,7 @@ use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::precision::Precision;
 use crate::text::Text;
 use network::Network;
+use runtime::Runtime;
 
 /// Rows of logits that one forward pass computes at once: more are computed in turns, to bound memory.
 const LOGIT_NUMBERS_MAX: usize = 32 << 20;
@@ -50,6 +54,8 @@ pub enum LanguageError {
     Config(#[from] ConfigError),
     #[error("tokenizer.json: {0}")]
     Tokenizer(#[from] TextError),
+    #[error("the backend didn't take the weights")]
+    Backend,
 }
 
 /// Why a forward pass is refused.
@@ -80,7 +86,7 @@ pub struct LanguageModel {
     digest: Digest,
     shape: Arc<Shape>,
     text: Text,
-    network: Network,
+    runtime: Runtime,
 }
 
 impl fmt::Debug for LanguageModel {
@@ -98,6 +104,14 @@ impl LanguageModel {
         Self::build(Folder::open(folder, limits)?)
     }
 
+    /// As [`LanguageModel::load`], on a backend of one's choice.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
+    pub fn load_on(backend: Backend, folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
+        Self::build_on(backend, Folder::open(folder, limits)?)
+    }
+
     /// As [`LanguageModel::load`], with the weights rounded: what a cheaper deployment of the model computes.
     ///
     /// # Errors
@@ -110,13 +124,18 @@ impl LanguageModel {
         Self::build(Folder::open(folder, limits)?.rounded(precision))
     }
 
-    pub(crate) fn build(mut folder: Folder) -> Result<Self, LanguageError> {
+    pub(crate) fn build(folder: Folder) -> Result<Self, LanguageError> {
+        Self::build_on(Backend::Plain, folder)
+    }
+
+    fn build_on(backend: Backend, mut folder: Folder) -> Result<Self, LanguageError> {
         let shape = Shape::parse(&folder.config)?;
         let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
         let digest = folder.digest;
         let network = Network::load(&mut folder, &shape, &Device::flex())?;
         folder.finish()?;
-        Ok(Self { digest, shape: Arc::new(shape), text, network })
+        let runtime = Runtime::new(network, backend).ok_or(LanguageError::Backend)?;
+        Ok(Self { digest, shape: Arc::new(shape), text, runtime })
     }
 
     /// Covers `config.json`, `tokenizer.json` and the weights' files: the model's identity.
@@ -130,8 +149,8 @@ impl LanguageModel {
     /// # Errors
     /// [`ForwardError::Backend`] if the device does not hand the weights back.
     pub fn at(&self, precision: Precision) -> Result<Self, ForwardError> {
-        let network = self.network.at(precision).ok_or(ForwardError::Backend)?;
-        Ok(Self { network, ..self.clone() })
+        let runtime = self.runtime.at(precision).ok_or(ForwardError::Backend)?;
+        Ok(Self { runtime, ..self.clone() })
     }
 
     pub fn shape(&self) -> &Shape {
@@ -187,7 +206,7 @@ impl LanguageModel {
             };
             let count = rest.iter().take_while(fits).count().max(1);
             let (pack, later) = rest.split_at(count);
-            logits.extend(self.network.forced(pack, rows_max).ok_or(ForwardError::Backend)?);
+            logits.extend(self.runtime.forced(pack, rows_max).ok_or(ForwardError::Backend)?);
             rest = later;
         }
         Ok(logits)
