@@ -64,12 +64,12 @@ impl LanguageModel {
         Self::build(which.folder()?)
     }
 
-    /// As [`LanguageModel::builtin`], with the weights rounded: what a cheaper deployment of the model computes.
+    /// As [`LanguageModel::builtin`], as a cheaper deployment of the model computes it.
     ///
     /// # Errors
     /// As [`LanguageModel::load`]; a test sees to it that there are none.
     pub fn builtin_rounded(which: BuiltinLanguage, precision: Precision) -> Result<Self, LanguageError> {
-        Self::build(which.folder()?.rounded(precision))
+        Self::build_rounded(which.folder()?, precision)
     }
 }
 

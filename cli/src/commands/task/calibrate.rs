@@ -185,7 +185,7 @@ fn precisions(args: &Calibrate) -> [(&'static str, Precision, bool); 4] {
 fn served(args: &Calibrate) -> Result<Vec<Served>, Failure> {
     let mut served = Vec::new();
     for (name, precision, is_honest) in precisions(args) {
-        let model = models::language_rounded(&args.reference, precision)?.computing(precision);
+        let model = models::language_rounded(&args.reference, precision)?;
         served.push(Served { name: name.to_owned(), by: By::Model(Box::new(model)), is_honest });
     }
     if let Some(weak) = &args.weak {
