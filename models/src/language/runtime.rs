@@ -18,7 +18,7 @@ pub enum Backend {
 #[derive(Clone)]
 pub(crate) enum Runtime {
     Plain(Plain),
-    Burn(Network),
+    Burn(Box<Network>),
 }
 
 /// Sequences that are being decoded together. `None` only if the backend gives no result.
@@ -37,14 +37,14 @@ impl Runtime {
     pub(crate) fn new(network: Network, backend: Backend) -> Option<Self> {
         match backend {
             Backend::Plain => Plain::of(network).map(Self::Plain),
-            Backend::Burn => Some(Self::Burn(network)),
+            Backend::Burn => Some(Self::Burn(Box::new(network))),
         }
     }
 
     pub(crate) fn at(&self, precision: Precision) -> Option<Self> {
         match self {
             Self::Plain(plain) => Some(Self::Plain(plain.at(precision))),
-            Self::Burn(network) => network.at(precision).map(Self::Burn),
+            Self::Burn(network) => network.at(precision).map(|rounded| Self::Burn(Box::new(rounded))),
         }
     }
 
@@ -58,7 +58,7 @@ impl Runtime {
     pub(crate) fn batch(&self) -> Box<dyn Batch> {
         match self {
             Self::Plain(plain) => Box::new(PlainBatch::new(plain.clone())),
-            Self::Burn(network) => Box::new(BurnBatch::new(network.clone())),
+            Self::Burn(network) => Box::new(BurnBatch::new(Network::clone(network))),
         }
     }
 }

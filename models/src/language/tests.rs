@@ -112,17 +112,15 @@ fn decoding_gives_what_one_pass_gives_to_the_bit_in_any_company() {
         let mut decoder = Decoder::new(model.clone(), LIMITS);
         let prompts = [&cases[0].tokens[..], &cases[0].tokens[..1], &cases[0].tokens[..2]];
         let ids = prompts.map(|prompt| decoder.join(prompt, greedy(40)).expect("joined"));
+        let mut texts = prompts.map(<[u32]>::to_vec);
         let mut said = vec![Vec::new(); ids.len()];
         while !decoder.is_idle() {
             for event in decoder.step().expect("a step") {
                 let at = ids.iter().position(|id| *id == event.sequence).expect("one of them");
+                texts[at].push(event.token);
                 said[at].push((event.token, event.log_prob, event.top));
             }
         }
-        let whole = |(prompt, said): (&&[u32], &Vec<(u32, f32, Vec<(u32, f32)>)>)| {
-            prompt.iter().copied().chain(said.iter().map(|(token, ..)| *token)).collect::<Vec<u32>>()
-        };
-        let texts: Vec<Vec<u32>> = prompts.iter().zip(&said).map(whole).collect();
         let forced: Vec<Forced<'_>> =
             texts.iter().zip(prompts).map(|(tokens, prompt)| Forced { tokens, from: prompt.len() }).collect();
         for (said, logits) in said.iter().zip(model.forced(&forced).expect("logits")) {

@@ -136,12 +136,12 @@ struct Block<'a> {
 }
 
 #[inline(always)]
-fn attend<'o, T: Tile>(
+fn attend<T: Tile>(
     tile: T,
     heads: &Heads,
     (keys, values): (&[Lane], &[Lane]),
     block: &Block<'_>,
-    out: &mut dyn Iterator<Item = &'o mut [f32]>,
+    out: &mut dyn Iterator<Item = &mut [f32]>,
 ) {
     let &Block { first, height, queries } = block;
     let seen = first + height;
