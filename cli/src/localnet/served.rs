@@ -65,6 +65,7 @@ impl Served {
             Work::Generate => {
                 let languages = Languages::load(args)?;
                 let file = with_reference(GENERATE, languages.reference.digest());
+                let file = all_checked(&file);
                 let witness = Arc::new(TeacherForced(languages.reference.clone()));
                 let task = Task::with_witness(file.as_bytes(), witness);
                 (file, task, Models::Language(Box::new(languages)))
@@ -124,6 +125,15 @@ impl Served {
         };
         Ok((config, engine))
     }
+}
+
+/// Of a localnet's few answers each is looked at: whoever is honest once and fakes then would be drawn too seldom.
+fn all_checked(file: &str) -> String {
+    let line = |line: &str| match line.split_once('=') {
+        Some((key, _)) if key.trim() == "drawn" => "drawn = 1.0\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    file.lines().map(line).collect()
 }
 
 impl Languages {
