@@ -6,12 +6,16 @@
 
 mod call;
 mod error;
+pub mod explain;
 
 pub mod dial;
 
 pub mod rules;
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod ledger;
+pub mod timelock;
 
 #[cfg(feature = "subtensor")]
 pub mod subtensor;
@@ -92,6 +96,12 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
 
     /// The beacon that timelocked weights are encrypted to.
     async fn timelock(&self) -> Result<Timelock, ChainError> {
+        Err(ChainError::Unsupported { what: "timelocked weight commits" })
+    }
+
+    /// The beacon's signature of a round: the key to what is encrypted to it; `None` while it hasn't come, or where it
+    /// is not kept any more.
+    async fn pulse(&self, _round: u64) -> Result<Option<[u8; timelock::SIGNATURE_BYTES]>, ChainError> {
         Err(ChainError::Unsupported { what: "timelocked weight commits" })
     }
 

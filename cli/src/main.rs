@@ -3,6 +3,7 @@
 mod commands;
 mod failure;
 mod localnet;
+mod models;
 mod output;
 mod signals;
 

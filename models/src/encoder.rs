@@ -15,6 +15,7 @@ pub use config::{EncoderConfigError, Pooling};
 
 use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::language::{ForwardError, TextError};
+use crate::precision::Precision;
 use crate::text::Text;
 use config::Shape;
 use network::Network;
@@ -64,7 +65,22 @@ impl Embedder {
     /// # Errors
     /// A file missing, cut or over its limit; another family; a tensor too many, too few or of another shape.
     pub fn load(folder: &Path, limits: &LoadLimits) -> Result<Self, EncoderError> {
-        let mut files = Folder::open(folder, limits)?;
+        Self::build(Folder::open(folder, limits)?, folder)
+    }
+
+    /// As [`Embedder::load`], with the weights rounded: what a cheaper deployment of the model computes.
+    ///
+    /// # Errors
+    /// As [`Embedder::load`].
+    pub fn load_rounded(
+        folder: &Path,
+        limits: &LoadLimits,
+        precision: Precision,
+    ) -> Result<Self, EncoderError> {
+        Self::build(Folder::open(folder, limits)?.rounded(precision), folder)
+    }
+
+    fn build(mut files: Folder, folder: &Path) -> Result<Self, EncoderError> {
         let shape = Shape::read(&files.config, folder)?;
         let text = Text::read(&files.tokenizer, shape.vocabulary)?.cut(shape.tokens_max)?;
         let digest = files.digest;

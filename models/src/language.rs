@@ -4,26 +4,33 @@
 //! and SwiGLU (N. Shazeer, 2020), with the names and shapes that Hugging Face publishes; Qwen2's biases.
 
 mod attend;
+mod builtin;
 mod cache;
 mod config;
 mod decoder;
 mod network;
 mod pieces;
+mod plain;
 mod rope;
+mod runtime;
+mod tokens;
 mod train;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
 use weighhouse_types::Digest;
 
 pub(crate) use attend::{Seen, attend_each};
+pub use builtin::{BuiltinLanguage, UnknownLanguage};
 pub(crate) use config::within;
 pub use config::{ConfigError, Shape};
 pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, Refused, SequenceId};
 pub use rope::{Rope, RopeError};
+pub use runtime::Backend;
+pub use tokens::LanguageTokens;
 pub use train::{
     LanguageProgress, LanguageRecipe, LanguageTrainError, Size, TokenizerError, TrainedLanguage, perplexity,
     tokenizer, train_language,
@@ -35,6 +42,7 @@ use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::precision::Precision;
 use crate::text::Text;
 use network::Network;
+use runtime::Runtime;
 
 /// Rows of logits that one forward pass computes at once: more are computed in turns, to bound memory.
 const LOGIT_NUMBERS_MAX: usize = 32 << 20;
@@ -50,6 +58,8 @@ pub enum LanguageError {
     Config(#[from] ConfigError),
     #[error("tokenizer.json: {0}")]
     Tokenizer(#[from] TextError),
+    #[error("the backend didn't take the weights")]
+    Backend,
 }
 
 /// Why a forward pass is refused.
@@ -80,7 +90,7 @@ pub struct LanguageModel {
     digest: Digest,
     shape: Arc<Shape>,
     text: Text,
-    network: Network,
+    runtime: Runtime,
 }
 
 impl fmt::Debug for LanguageModel {
@@ -98,7 +108,16 @@ impl LanguageModel {
         Self::build(Folder::open(folder, limits)?)
     }
 
-    /// As [`LanguageModel::load`], with the weights rounded: what a cheaper deployment of the model computes.
+    /// As [`LanguageModel::load`], on a backend of one's choice.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
+    pub fn load_on(backend: Backend, folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
+        Self::build_on(backend, None, Folder::open(folder, limits)?)
+    }
+
+    /// As [`LanguageModel::load`], as a cheaper deployment of the model computes it: the weights are rounded, and in half
+    /// precision and bfloat16 so is each step.
     ///
     /// # Errors
     /// As [`LanguageModel::load`].
@@ -107,16 +126,37 @@ impl LanguageModel {
         limits: &LoadLimits,
         precision: Precision,
     ) -> Result<Self, LanguageError> {
-        Self::build(Folder::open(folder, limits)?.rounded(precision))
+        Self::build_rounded(Folder::open(folder, limits)?, precision)
     }
 
-    pub(crate) fn build(mut folder: Folder) -> Result<Self, LanguageError> {
+    pub(crate) fn build(folder: Folder) -> Result<Self, LanguageError> {
+        Self::build_on(Backend::Plain, None, folder)
+    }
+
+    /// Rounded weights, and each step of a pass rounded as well where machines compute in that precision: in half
+    /// precision and bfloat16, never in integers.
+    pub(crate) fn build_rounded(folder: Folder, precision: Precision) -> Result<Self, LanguageError> {
+        let folder = folder.rounded(precision);
+        match precision {
+            Precision::Half => Self::build_on(Backend::Burn, Some(FloatDType::F16), folder),
+            Precision::Bfloat16 => Self::build_on(Backend::Burn, Some(FloatDType::BF16), folder),
+            Precision::Int8 | Precision::Int4 => Self::build(folder),
+        }
+    }
+
+    fn build_on(
+        backend: Backend,
+        arithmetic: Option<FloatDType>,
+        mut folder: Folder,
+    ) -> Result<Self, LanguageError> {
         let shape = Shape::parse(&folder.config)?;
         let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
         let digest = folder.digest;
         let network = Network::load(&mut folder, &shape, &Device::flex())?;
+        let network = Network { arithmetic, ..network };
         folder.finish()?;
-        Ok(Self { digest, shape: Arc::new(shape), text, network })
+        let runtime = Runtime::new(network, backend).ok_or(LanguageError::Backend)?;
+        Ok(Self { digest, shape: Arc::new(shape), text, runtime })
     }
 
     /// Covers `config.json`, `tokenizer.json` and the weights' files: the model's identity.
@@ -130,8 +170,8 @@ impl LanguageModel {
     /// # Errors
     /// [`ForwardError::Backend`] if the device does not hand the weights back.
     pub fn at(&self, precision: Precision) -> Result<Self, ForwardError> {
-        let network = self.network.at(precision).ok_or(ForwardError::Backend)?;
-        Ok(Self { network, ..self.clone() })
+        let runtime = self.runtime.at(precision).ok_or(ForwardError::Backend)?;
+        Ok(Self { runtime, ..self.clone() })
     }
 
     pub fn shape(&self) -> &Shape {
@@ -187,7 +227,7 @@ impl LanguageModel {
             };
             let count = rest.iter().take_while(fits).count().max(1);
             let (pack, later) = rest.split_at(count);
-            logits.extend(self.network.forced(pack, rows_max).ok_or(ForwardError::Backend)?);
+            logits.extend(self.runtime.forced(pack, rows_max).ok_or(ForwardError::Backend)?);
             rest = later;
         }
         Ok(logits)

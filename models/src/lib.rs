@@ -23,6 +23,7 @@ mod classifier;
 mod folder;
 mod linear;
 mod mlp;
+mod panels;
 mod text;
 
 pub use builtin::{Builtin, UnknownBuiltin};

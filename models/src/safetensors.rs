@@ -161,7 +161,7 @@ pub fn write(tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) -> 
     write_as(tensors, metadata, Datatype::F32)
 }
 
-/// As [`write`], with numbers rounded to bfloat16 (ties to even) if that is the datatype; any other writes `f32`s.
+/// As [`write()`], with numbers rounded to bfloat16 (ties to even) if that is the datatype; any other writes `f32`s.
 pub fn write_as(
     tensors: &[NewTensor<'_>],
     metadata: &BTreeMap<String, String>,

@@ -14,6 +14,7 @@ mod gumbel;
 mod log_probs;
 
 pub use gumbel::{gumbel, token_difr};
+pub(crate) use log_probs::power;
 pub use log_probs::{LogProbs, TOP_LOG_PROBS_MAX, log_probs};
 
 use filter::Kept;

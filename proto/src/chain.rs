@@ -7,6 +7,7 @@ use weighhouse_types::{
 
 use crate::v1;
 
+mod commits;
 mod rules;
 
 /// A field of a message that no honest chain sends.

@@ -6,9 +6,12 @@
 //! that it has to tell. CPU time comes from the caller: nothing here reads a clock.
 
 mod answers;
+mod embed;
 mod figures;
 mod written;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
@@ -16,11 +19,12 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 use weighhouse_models::language::{ForwardError, LanguageModel, Refused};
 use weighhouse_types::Reason;
-use weighhouse_types::text::{TextAnswer, TextError};
+use weighhouse_types::text::{TextAnswer, TextError, TextRequest};
 
 pub use answers::{Persona, complete};
+pub use embed::{CalibratedRows, RowsCalibration, RowsOf, RowsSeen};
 pub use figures::{Bound, EDGES, Row, Table};
-pub use written::{WriteError, rewrite};
+pub use written::{WriteError, rewrite, rewrite_embed};
 
 use crate::file::{Generate, Mode};
 use crate::generate;
@@ -31,16 +35,39 @@ use figures::Seen;
 
 /// Limits are set this many times as far as the worst that was seen of honest answers.
 const HEADROOM: f64 = 2.0;
+/// Of cheats so many challenges are looked at, at most: they are far off, and rates below this are not told of them.
+const CHEAT_CHALLENGES: u32 = 500;
+/// No limit is below these, in units of the logits: kernels of other machines that were not measured.
+const MARGIN_LEAST: f64 = 0.01;
+const MEAN_LEAST: f64 = 1e-4;
 /// Answers that go before the judge together.
 const PACK: usize = 8;
 
-/// A model that answers, under its name in the table.
+/// Somebody who answers, under a name in the table.
 #[derive(Clone, Debug)]
 pub struct Served {
     pub name: String,
-    pub model: LanguageModel,
+    pub by: By,
     /// Whether a miner that serves it is honest.
     pub is_honest: bool,
+}
+
+/// What stands behind a name in the table.
+#[derive(Clone, Debug)]
+pub enum By {
+    /// A model, by the decoder that miners serve from.
+    Model(Box<LanguageModel>),
+    /// A server that is not ours.
+    Server(Arc<dyn Server>),
+}
+
+/// A server that is not ours, as far as a calibration needs one.
+pub trait Server: Send + Sync + fmt::Debug {
+    /// An answer to each request, in order, many of them under way at once.
+    ///
+    /// # Errors
+    /// What the server said, or that it said nothing.
+    fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String>;
 }
 
 /// What to measure.
@@ -50,7 +77,7 @@ pub struct Calibration<'a> {
     pub reference: &'a LanguageModel,
     /// Other models: honest ones in other precisions, and cheats.
     pub served: &'a [Served],
-    /// Of each kind.
+    /// Of each honest kind; of cheats 500 at most.
     pub challenges: u32,
     pub seed: u64,
     /// The cheat of the sequential test's second histogram, by its name in the table.
@@ -59,7 +86,7 @@ pub struct Calibration<'a> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrateError {
-    #[error("the task is of kind \"{kind}\", and only \"generate\" is calibrated")]
+    #[error("the task is of kind \"{kind}\", which this calibration is not for")]
     Kind { kind: &'static str },
     #[error("no challenges to measure by")]
     NoChallenges,
@@ -75,6 +102,12 @@ pub enum CalibrateError {
     Text(#[from] TextError),
     #[error("the reference: {0}")]
     Witness(#[from] crate::witness::WitnessError),
+    #[error("{who}: {why}")]
+    Server { who: String, why: String },
+    #[error(
+        "{who} answers greedily only, and the task samples by gumbel/v1: calibrate a task with sampler = \"greedy\""
+    )]
+    GreedyOnly { who: String },
     #[error("an honest answer of {who} is refused whatever the limits: {why}")]
     Form { who: String, why: String },
 }
@@ -139,26 +172,34 @@ impl Calibration<'_> {
         }
         let limits = self.limits(&seen)?;
         let honest = figures::bound(&seen, &limits);
-        let table = figures::table(generate, &limits, &seen);
+        let table = figures::table(&limits, &seen);
         Ok(Calibrated { challenges: self.challenges, tokens: generate.max_tokens, limits, honest, table })
     }
 
     /// Honest ones first.
     fn personas(&self, generate: &Generate) -> Vec<Answers<'_>> {
-        let of = |name: &str, model, persona, is_honest| Answers {
+        let reference = self.reference;
+        let of = |name: &str, by, persona, is_honest| Answers {
             name: name.to_owned(),
-            model,
+            by,
+            reference,
             persona,
             is_honest,
         };
-        let own = |name, persona| of(name, self.reference, persona, false);
+        let by = |model| By::Model(Box::new(LanguageModel::clone(model)));
+        let own = |name, persona| of(name, by(reference), persona, false);
         let mut personas = vec![
-            of("batch of 1", self.reference, Persona::Serves { batch: 1 }, true),
-            of("batch of 16", self.reference, Persona::Serves { batch: 16 }, true),
+            of("batch of 1", by(reference), Persona::Serves { batch: 1 }, true),
+            of("batch of 16", by(reference), Persona::Serves { batch: 16 }, true),
         ];
         let (honest, cheats): (Vec<_>, Vec<_>) = self.served.iter().partition(|served| served.is_honest);
         for served in honest.into_iter().chain(cheats) {
-            personas.push(of(&served.name, &served.model, Persona::Serves { batch: 8 }, served.is_honest));
+            personas.push(of(
+                &served.name,
+                served.by.clone(),
+                Persona::Serves { batch: 8 },
+                served.is_honest,
+            ));
         }
         personas.push(own("other temperature", Persona::Temperature));
         if generate.sampling.temperature > 0.0 {
@@ -184,7 +225,8 @@ impl Calibration<'_> {
             rng.fill_bytes(&mut seed);
             self.task.challenge(&seed)
         };
-        let challenges: Vec<Challenge> = (0..self.challenges).map(|_| draw()).collect();
+        let count = if persona.is_honest { self.challenges } else { self.challenges.min(CHEAT_CHALLENGES) };
+        let challenges: Vec<Challenge> = (0..count).map(|_| draw()).collect();
         let start = cpu();
         let answers = persona.answer(generate, &challenges, rng)?;
         let answering = cpu().saturating_sub(start).as_secs_f64();
@@ -193,7 +235,7 @@ impl Calibration<'_> {
         for (challenges, answers) in challenges.chunks(PACK).zip(answers.chunks(PACK)) {
             self.judge(generate, challenges, answers, &mut seen)?;
         }
-        let count = f64::from(self.challenges);
+        let count = f64::from(count);
         (seen.answering, seen.judging) =
             (answering / count, cpu().saturating_sub(start).as_secs_f64() / count);
         if let Some(why) = seen.refused.first().filter(|_| persona.is_honest) {
@@ -246,15 +288,15 @@ impl Calibration<'_> {
         let cheat = cheat.ok_or_else(|| CalibrateError::NoCheat { name: self.against.to_owned() })?;
         let worst = |of: &dyn Fn(&Seen) -> f64| honest.iter().map(|seen| of(seen)).fold(0.0_f64, f64::max);
         let beyond = |value: f64, least: f64| figures::rounded_up((value * HEADROOM).max(least));
-        let token_max = beyond(worst(&Seen::largest_margin), 1e-3);
+        let token_max = beyond(worst(&Seen::largest_margin), MARGIN_LEAST);
         // A single token that is beyond every honest one decides alone; what the mean adds is many small ones.
         let clip = token_max;
-        let tolerance = beyond(worst(&|seen| seen.largest_mean(clip)), 1e-4).min(0.99);
+        let tolerance = beyond(worst(&|seen| seen.largest_mean(clip)), MEAN_LEAST).min(0.99);
         Ok(Limits {
             tolerance,
             clip,
             token_max,
-            log_prob_max: beyond(worst(&Seen::largest_difference), 1e-3),
+            log_prob_max: beyond(worst(&Seen::largest_difference), MARGIN_LEAST),
             edges: EDGES.to_vec(),
             honest: figures::most_spread(&honest),
             cheat: cheat.shares(),

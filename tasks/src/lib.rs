@@ -38,9 +38,11 @@ pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");
 /// The task file for better models than the reference, built in.
 pub const DIGITS_QUALITY: &str = include_str!("../files/digits-quality.toml");
-/// A task of completions, sampled, whose reference and limits are still to be filled in: see [`with_reference`] and
-/// [`calibrate`].
+/// A task of completions, sampled, by the built-in reference. [`with_reference`] names another, and [`calibrate`] measures
+/// its limits.
 pub const GENERATE: &str = include_str!("../files/generate.toml");
+/// The same, sampled greedily: what miners in front of another server can serve. See `files/generate-greedy.toml`.
+pub const GENERATE_GREEDY: &str = include_str!("../files/generate-greedy.toml");
 /// A task of embeddings whose reference is still to be filled in: see [`with_reference`].
 pub const EMBED: &str = include_str!("../files/embed.toml");
 

@@ -60,15 +60,47 @@ pub struct Chain {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Task {
-    /// A task file, or the name of one that is built in: `digits-conformance`, `digits-quality`.
+    /// A task file, or the name of one that is built in: `digits-conformance`, `digits-quality`,
+    /// `generate`, `generate-greedy`, `embed`.
     pub file: String,
-    /// The reference's weights (safetensors), or the name of a built-in model: `digits-reference`.
+    /// The reference: a classifier's weights (safetensors), or for texts a model's folder or its `OWNER/NAME` on the
+    /// Hugging Face hub; or the name of a built-in model: `digits-reference`, `language-reference`.
     pub reference: String,
+    /// What runs the reference of a `generate` task that asks for greedy completions; the validator itself when absent.
+    pub server: Option<Server>,
+}
+
+/// An OpenAI-compatible server that echoes a prompt with its log-probabilities.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its address, `http://HOST:PORT`.
+    pub url: String,
+    /// What it calls the model.
+    pub model: String,
+    /// A file with the server's API key, where it wants one.
+    pub key_file: Option<PathBuf>,
+    /// For one completion.
+    #[serde(default = "default_patience", with = "humantime_serde")]
+    pub deadline: Duration,
+}
+
+fn default_patience() -> Duration {
+    Duration::from_secs(30)
+}
+
+impl Server {
+    /// The address as one; checked when the file was read.
+    pub fn uri(&self) -> Option<http::Uri> {
+        let url: http::Uri = self.url.parse().ok()?;
+        let plain = url.scheme_str() == Some("http") && url.host().is_some_and(|host| !host.is_empty());
+        plain.then_some(url)
+    }
 }
 
 impl Default for Task {
     fn default() -> Self {
-        Self { file: "digits-conformance".into(), reference: "digits-reference".into() }
+        Self { file: "digits-conformance".into(), reference: "digits-reference".into(), server: None }
     }
 }
 
@@ -154,6 +186,14 @@ impl Config {
         if config.rounds.answer_bytes_max < 1024 {
             return refuse("rounds.answer_bytes_max", "must be at least 1024");
         }
+        if let Some(server) = &config.task.server {
+            if server.uri().is_none() {
+                return refuse("task.server.url", "must be http://HOST:PORT");
+            }
+            if server.deadline.is_zero() {
+                return refuse("task.server.deadline", "must be longer than zero");
+            }
+        }
         if config.publish.margin_blocks < 2 {
             return refuse(
                 "publish.margin_blocks",
@@ -191,5 +231,19 @@ mod tests {
             Config::parse(&text).expect_err("zero").to_string(),
             "rounds.per_epoch must be at least 1"
         );
+    }
+
+    #[test]
+    fn a_server_for_the_reference_has_an_address() {
+        let with = |url: &str| {
+            let server = format!("server = {{ url = \"{url}\", model = \"m\" }}\n\n[policy]");
+            Config::parse(&EXAMPLE.replacen("[policy]", &server, 1))
+        };
+        let server = with("http://127.0.0.1:8000/v1").expect("valid").task.server.expect("a server");
+        assert_eq!(server.deadline, Duration::from_secs(30));
+        for wrong in ["127.0.0.1:8000", "https://h:1", "/v1", ""] {
+            let error = with(wrong).expect_err(wrong).to_string();
+            assert_eq!(error, "task.server.url must be http://HOST:PORT");
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod config;
 pub mod metrics;
 pub mod proxy;
+pub mod remote;
 pub mod role;
 pub mod rollout;
 

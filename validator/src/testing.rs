@@ -184,8 +184,10 @@ pub(crate) fn text_task(reference: Digest) -> String {
     let file = with_reference(GENERATE, reference);
     let file =
         file.replace("prompt_words = 24", "prompt_words = 4").replace("max_tokens = 48", "max_tokens = 12");
+    let (asked, _) = file.split_once("\n[margins]").expect("limits come last");
     format!(
-        "{file}\n[budget]\nfalse_alarm = 0.0001\nmiss = 0.01\ndrawn = 0.25\nsettled_after = 8\n\
+        "{asked}\n[margins]\nclip = 0.1\ntoken_max = 0.1\nlog_prob_max = 0.05\n\n[conformance]\ntolerance = 0.005\n\n\
+         [budget]\nfalse_alarm = 0.0001\nmiss = 0.01\ndrawn = 0.25\nsettled_after = 8\n\
          edges = [0.001]\nhonest = [0.999, 0.001]\ncheat = [0.8, 0.2]\n"
     )
 }

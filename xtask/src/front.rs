@@ -178,7 +178,9 @@ async fn start_miner(
     let address = listener.local_addr();
     let (clock, cpu): (Arc<dyn Clock>, _) = (Arc::new(SystemClock::new()), CpuPool::new(2, 256));
     let read = |path: &std::path::Path| std::fs::read(path);
-    let around = Surroundings { read: &read, expand: &std::path::Path::to_owned, cpu: &cpu, clock: &clock };
+    let expand = std::path::Path::to_owned;
+    let folder = |path: &std::path::Path| Ok(path.to_owned());
+    let around = Surroundings { read: &read, expand: &expand, folder: &folder, cpu: &cpu, clock: &clock };
     let engine = engine::load(&config, &around)?;
     let ready = watch::Sender::new(false);
     let mut is_ready = ready.subscribe();

@@ -1,7 +1,6 @@
 //! The judge of completions: CPU-seconds of one check against those of generating what is checked, on one core; and what
 //! a tempo of a whole subnet costs under the sequential test.
 
-mod folder;
 mod tempo;
 
 use std::time::Duration;
@@ -20,7 +19,7 @@ use weighhouse_tasks::{GENERATE, TaskFile, with_reference};
 use weighhouse_types::Digest;
 use weighhouse_types::text::TextAnswer;
 
-use crate::{result, say};
+use crate::{folder, result, say};
 
 /// One check may cost this share of generating the completion.
 const GOAL: f64 = 0.1;

@@ -3,9 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
 
 mod bench;
+#[cfg(feature = "inference")]
+mod folder;
 #[cfg(feature = "serving")]
 mod front;
 mod generate;
+#[cfg(feature = "inference")]
+mod inference;
 #[cfg(feature = "serving")]
 mod judge;
 mod lab;
@@ -44,6 +48,10 @@ enum Bench {
     Replay,
     /// A completion judged by one forward pass, against generating it; and a tempo of 256 miners under the sequential test
     Judge,
+    /// A step of decoding at batch 1 and 16, against candle on the same weights
+    Decode,
+    /// A pass over a prompt, against candle and onnxruntime on the same weights
+    Prefill,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,
     /// A miner in front of servers that stream, against the servers themselves: 1 % of throughput, 1 ms to the first token
@@ -59,6 +67,13 @@ enum Suite {
         /// Kills in all
         #[arg(long, default_value_t = 6)]
         kills: u32,
+    },
+    /// Completions by transformers in bfloat16: its honest noise against the limits, miners in front of it, and validators
+    /// whose reference it is (installs torch from PyPI)
+    Language {
+        /// Completions of each honest kind
+        #[arg(long, default_value_t = 64)]
+        challenges: u32,
     },
     /// The real all-MiniLM-L6-v2, from PyPI, against what sentence-transformers made of the same texts
     Models,
@@ -82,11 +97,20 @@ fn main() -> ExitCode {
         #[cfg(feature = "serving")]
         Task::Bench(Bench::Front) => front::run(),
         #[cfg(not(feature = "serving"))]
-        Task::Bench(Bench::Judge) => again("judge"),
+        Task::Bench(Bench::Judge) => again("judge", "serving"),
         #[cfg(not(feature = "serving"))]
-        Task::Bench(Bench::Front) => again("front"),
+        Task::Bench(Bench::Front) => again("front", "serving"),
+        #[cfg(feature = "inference")]
+        Task::Bench(Bench::Decode) => inference::decode(),
+        #[cfg(feature = "inference")]
+        Task::Bench(Bench::Prefill) => inference::prefill(),
+        #[cfg(not(feature = "inference"))]
+        Task::Bench(Bench::Decode) => again("decode", "inference"),
+        #[cfg(not(feature = "inference"))]
+        Task::Bench(Bench::Prefill) => again("prefill", "inference"),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        Task::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         Task::Suite(Suite::Models) => suite::models::run(),
         Task::Suite(Suite::Report) => suite::report::run(),
         Task::Suite(Suite::History) => suite::history::run(),
@@ -103,10 +127,10 @@ fn main() -> ExitCode {
 
 /// Runs the same benchmark out of a build that has it: the other tasks don't wait for models and servers to compile.
 #[cfg(not(feature = "serving"))]
-fn again(bench: &str) -> anyhow::Result<()> {
+fn again(bench: &str, feature: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = std::process::Command::new(cargo)
-        .args(["run", "--release", "--package", "xtask", "--features", "serving", "--", "bench", bench])
+        .args(["run", "--release", "--package", "xtask", "--features", feature, "--", "bench", bench])
         .current_dir(suite::root())
         .status()?;
     anyhow::ensure!(status.success(), "the benchmark failed");

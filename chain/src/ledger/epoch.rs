@@ -7,10 +7,33 @@
 use std::collections::BTreeMap;
 
 use weighhouse_scoring::yuma::{self, EpochInput, EpochOutput, InputError, Rules};
-use weighhouse_types::{Block, Coldkey, Hotkey, Rao, Uid};
+use weighhouse_types::{Block, Coldkey, Hotkey, MechId, Rao, Uid};
 
+use super::children::Take;
 use super::state::{Slot, Subnet};
 use crate::rules::emission::Pending;
+use crate::rules::{children, mechanisms, reveal};
+
+/// Who owns which hotkey, and what hotkeys keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Books<'a> {
+    pub(crate) owners: &'a BTreeMap<Hotkey, Coldkey>,
+    pub(crate) takes: &'a BTreeMap<Hotkey, Take>,
+}
+
+impl Books<'_> {
+    /// The chain's default is its maximum.
+    pub(crate) fn take(&self, hotkey: &Hotkey) -> u16 {
+        self.takes.get(hotkey).map_or(children::TAKE_MAX, |take| take.share)
+    }
+}
+
+/// One mechanism's epoch, and how much it weighs in the subnet's own figures.
+#[derive(Debug)]
+struct Computed {
+    output: EpochOutput,
+    weight: u128,
+}
 
 /// What an epoch paid, in rao.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,14 +46,17 @@ pub(crate) struct Paid {
 }
 
 impl Subnet {
-    pub(super) fn run_epoch(
-        &mut self,
-        block: Block,
-        owners: &BTreeMap<Hotkey, Coldkey>,
-    ) -> Result<Paid, InputError> {
-        let output = yuma::epoch(Rules::Spec425, &self.epoch_input(block))?;
-        let paid = self.pay(&output, owners);
-        self.keep(output);
+    pub(super) fn run_epoch(&mut self, block: Block, books: Books<'_>) -> Result<Paid, InputError> {
+        let emission = self.pending.shared();
+        let parts = mechanisms::split(&self.mechanisms, emission);
+        let mut computed = Vec::with_capacity(parts.len());
+        for (mechanism, part) in parts.into_iter().enumerate() {
+            let id = MechId(u8::try_from(mechanism).expect("there are at most two"));
+            let output = yuma::epoch(Rules::Spec425, &self.epoch_input(block, id, part))?;
+            computed.push(Computed { output, weight: mechanisms::weight(mechanism, part, emission) });
+        }
+        let paid = self.pay(&computed, books);
+        self.keep(&computed);
         self.last_step = block;
         self.schedule.blocks_since_last_step = 0;
         self.schedule.last_epoch_block = block;
@@ -39,21 +65,26 @@ impl Subnet {
         Ok(paid)
     }
 
-    pub(super) fn epoch_input(&self, block: Block) -> EpochInput {
+    /// What one mechanism's epoch is computed from, distributing `emission`.
+    pub(super) fn epoch_input(&self, block: Block, mechanism: MechId, emission: Rao) -> EpochInput {
         let rules = &self.rules;
+        let uids = || (0..self.neuron_count()).map(Uid);
         let each = |read: fn(&Slot) -> u64| self.neurons.iter().map(read).collect::<Vec<_>>();
-        let rows = |read: fn(&Slot) -> &Vec<(Uid, u16)>| {
-            let row = |slot| read(slot).iter().map(|(uid, value)| (uid.0, *value)).collect();
-            self.neurons.iter().map(row).collect::<Vec<Vec<(u16, u16)>>>()
+        let rows = |read: fn(&Self, MechId, Uid) -> Option<&Vec<(Uid, u16)>>| {
+            let row = |uid| {
+                let row = read(self, mechanism, uid).into_iter().flatten();
+                row.map(|(uid, value)| (uid.0, *value)).collect()
+            };
+            uids().map(row).collect::<Vec<Vec<(u16, u16)>>>()
         };
         EpochInput {
             block: block.0,
-            stake: self.neurons.iter().map(|slot| self.stake(&slot.hotkey).0).collect(),
-            last_update: each(|slot| slot.last_update.0),
+            stake: self.neurons.iter().map(|slot| self.stake_weight(&slot.hotkey)).collect(),
+            last_update: uids().map(|uid| self.last_update(mechanism, uid).unwrap_or_default().0).collect(),
             block_at_registration: each(|slot| slot.registered_at.0),
             validator_permit: self.neurons.iter().map(|slot| slot.validator_permit).collect(),
-            weights: rows(|slot| &slot.weights),
-            bonds: rows(|slot| &slot.bonds),
+            weights: rows(Self::weights),
+            bonds: rows(Self::bonds),
             hyperparameters: yuma::Hyperparameters {
                 kappa: rules.kappa,
                 bonds_penalty: rules.bonds_penalty,
@@ -68,30 +99,39 @@ impl Subnet {
                 yuma3: rules.yuma3_enabled,
                 commit_reveal: rules.commit_reveal_weights_enabled,
             },
-            earliest_commit_block: vec![None; self.neurons.len()],
+            earliest_commit_block: self.earliest_commits(mechanism, reveal::epoch_at(&self.schedule, block)),
             last_step_boundary_block: match self.last_step {
                 Block(0) => block.0.saturating_sub(u64::from(rules.tempo)),
                 Block(last) => last.saturating_add(1),
             },
             owner_uid: self.owner_uid().map(|uid| uid.0),
-            emission_rao: self.pending.shared().0,
+            emission_rao: emission.0,
         }
     }
 
     /// Pays out the pending pots and leaves in them what nobody received.
-    fn pay(&mut self, output: &EpochOutput, owners: &BTreeMap<Hotkey, Coldkey>) -> Paid {
+    fn pay(&mut self, computed: &[Computed], books: Books<'_>) -> Paid {
         let mut paid = Paid { owner: self.pending.owner, ..Paid::default() };
         let hotkeys: Vec<Hotkey> = self.neurons.iter().map(|slot| slot.hotkey).collect();
-        let awards = output.server_emission.iter().zip(&output.validator_emission);
-        for (hotkey, (incentive, dividends)) in hotkeys.into_iter().zip(awards) {
-            if owners.get(&hotkey) == Some(&self.owner_coldkey) {
-                paid.burned.0 += incentive;
-            } else {
-                paid.incentive.0 += incentive;
-                self.add_stake(hotkey, Rao(*incentive));
+        let mut shares: BTreeMap<Hotkey, u64> = BTreeMap::new();
+        for (uid, hotkey) in hotkeys.iter().enumerate() {
+            let dividends = computed.iter().map(|of| of.output.validator_emission[uid]).sum();
+            for (to, share) in self.dividends_by_hotkey(*hotkey, dividends, books) {
+                *shares.entry(to).or_default() += share;
             }
             paid.dividends.0 += dividends;
-            self.add_stake(hotkey, Rao(*dividends));
+        }
+        for (hotkey, share) in shares {
+            self.stake_dividends(hotkey, share, books);
+        }
+        for (uid, hotkey) in hotkeys.into_iter().enumerate() {
+            let incentive = Rao(computed.iter().map(|of| of.output.server_emission[uid]).sum());
+            if books.owners.get(&hotkey) == Some(&self.owner_coldkey) {
+                paid.burned.0 += incentive.0;
+            } else {
+                paid.incentive.0 += incentive.0;
+                self.add_stake(hotkey, incentive);
+            }
         }
         self.add_stake(self.owner_hotkey, paid.owner);
         let left = (self.pending.shared().0)
@@ -101,16 +141,31 @@ impl Subnet {
         paid
     }
 
-    fn keep(&mut self, output: EpochOutput) {
-        for (uid, (slot, bonds)) in self.neurons.iter_mut().zip(output.new_bonds).enumerate() {
-            slot.active = output.active[uid];
-            slot.validator_permit = output.new_permits[uid];
-            slot.incentive = output.incentive[uid];
-            slot.dividends = output.dividends[uid];
-            slot.consensus = output.consensus[uid];
-            slot.validator_trust = output.validator_trust[uid];
-            slot.emission = Rao(output.server_emission[uid] + output.validator_emission[uid]);
-            slot.bonds = bonds.into_iter().map(|(uid, bond)| (Uid(uid), bond)).collect();
+    /// Bonds and incentive are each mechanism's own; the rest is the subnet's, by the mechanisms' weights.
+    fn keep(&mut self, computed: &[Computed]) {
+        for uid in 0..self.neurons.len() {
+            let sum = |read: fn(&EpochOutput) -> &Vec<u16>| {
+                let figures = computed.iter().map(|of| (read(&of.output)[uid], of.weight));
+                figures.fold(0, |sum, (figure, weight)| mechanisms::accumulate(sum, figure, weight))
+            };
+            let emission = |of: &Computed| of.output.server_emission[uid] + of.output.validator_emission[uid];
+            let slot = &mut self.neurons[uid];
+            slot.active = computed.iter().any(|of| of.output.active[uid]);
+            slot.validator_permit = computed.iter().any(|of| of.output.new_permits[uid]);
+            slot.dividends = sum(|output| &output.dividends);
+            slot.consensus = sum(|output| &output.consensus);
+            slot.validator_trust = sum(|output| &output.validator_trust);
+            slot.emission = Rao(computed.iter().map(emission).sum());
+            for (mechanism, Computed { output, .. }) in computed.iter().enumerate() {
+                let bonds = output.new_bonds[uid].iter().map(|(uid, bond)| (Uid(*uid), *bond)).collect();
+                match mechanism.checked_sub(1) {
+                    None => (slot.bonds, slot.incentive) = (bonds, output.incentive[uid]),
+                    Some(at) => {
+                        let lane = &mut self.lanes[at][uid];
+                        (lane.bonds, lane.incentive) = (bonds, output.incentive[uid]);
+                    }
+                }
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The embedded chain: one producer, a block final once it is on disk, state in a file.
 //!
 //! In reading order: what it starts from (`genesis`); what it is told (`extrinsic`, `pool`); what a block does
-//! (`state` and, by subject, `registration`, `staking`, `serving`, `weights`, `epoch`); what is kept
+//! (`state` and, by subject, `registration`, `staking`, `serving`, `weights`, `commits`, `mechanisms`, `children`,
+//! `owner`, `epoch`); what is kept
 //! (`store`); how it is asked (`query`, and for other hosts `serve` and `remote`).
 //!
 //! **Invariant.** What a caller sees is on disk: a block is committed first and shown after.
@@ -11,7 +12,11 @@ mod genesis;
 mod extrinsic;
 mod pool;
 
+mod children;
+mod commits;
 mod epoch;
+mod mechanisms;
+mod owner;
 mod registration;
 mod serving;
 mod staking;
@@ -34,10 +39,13 @@ use parity_scale_codec::Encode;
 use tokio::sync::watch;
 use weighhouse_seams::{Clock, CpuPool, Entropy, PoolError};
 use weighhouse_types::{
-    Beacon, Block, Certificate, Coldkey, Digest, Hasher, Head, Hotkey, MechId, Netuid, Rao, SubnetState, Uid,
+    Axon, Beacon, Block, Certificate, Coldkey, Commitment, Delegation, Digest, Hasher, Head, Hotkey, MechId,
+    MechanismRows, Mechanisms, Netuid, Rao, Rounds, SubnetState, Timelock, Uid, WeightCommit,
 };
 use weighhouse_wallet::keypair::Keypair;
 
+use crate::rules::reveal::COMMIT_VERSION;
+use crate::timelock::SIGNATURE_BYTES;
 use crate::{Call, Chain, ChainError, Event, Outcome, Signed};
 use extrinsic::{Account, EXTRINSIC_BYTES_MAX, Extrinsic};
 use pool::{NotTaken, Pool, Waiting};
@@ -224,7 +232,9 @@ impl Inner {
             extrinsics.push(extrinsic);
         }
         let mut state = before.state.clone();
-        let outcome = state.apply_block(&extrinsics).map_err(|broken| self.cannot_go_on(&broken))?;
+        let outcome = state
+            .apply_block(&extrinsics, &self.store.timelock)
+            .map_err(|broken| self.cannot_go_on(&broken))?;
         let state_bytes = state.encode();
         let root =
             bytes.iter().fold(Hasher::new("weighhouse/extrinsics/v1"), |hasher, bytes| hasher.part(bytes));
@@ -344,7 +354,7 @@ impl Chain for Ledger {
         mechanism: MechId,
         uid: Uid,
     ) -> Result<Vec<(Uid, u16)>, ChainError> {
-        self.newest().state.row(netuid, mechanism, uid, |slot| &slot.weights)
+        self.newest().state.row(netuid, mechanism, uid, state::Subnet::weights)
     }
 
     async fn bonds(
@@ -353,7 +363,7 @@ impl Chain for Ledger {
         mechanism: MechId,
         uid: Uid,
     ) -> Result<Vec<(Uid, u16)>, ChainError> {
-        self.newest().state.row(netuid, mechanism, uid, |slot| &slot.bonds)
+        self.newest().state.row(netuid, mechanism, uid, state::Subnet::bonds)
     }
 
     async fn certificate(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Certificate>, ChainError> {
@@ -366,6 +376,49 @@ impl Chain for Ledger {
 
     async fn burn(&self, netuid: Netuid) -> Result<Rao, ChainError> {
         Ok(self.newest().state.subnet(netuid)?.registration_price)
+    }
+
+    async fn mechanisms(&self, netuid: Netuid) -> Result<Mechanisms, ChainError> {
+        Ok(self.newest().state.subnet(netuid)?.mechanisms.clone())
+    }
+
+    async fn mechanism(&self, netuid: Netuid, mechanism: MechId) -> Result<MechanismRows, ChainError> {
+        Ok(self.newest().state.subnet(netuid)?.mechanism_rows(mechanism).unwrap_or_default())
+    }
+
+    async fn commits(
+        &self,
+        netuid: Netuid,
+        mechanism: MechId,
+        hotkey: Hotkey,
+    ) -> Result<Vec<WeightCommit>, ChainError> {
+        self.newest().state.waiting_commits(netuid, mechanism, &hotkey)
+    }
+
+    async fn timelock(&self) -> Result<Timelock, ChainError> {
+        Ok(Timelock {
+            version: COMMIT_VERSION,
+            public_key: self.0.store.timelock_key,
+            rounds: Rounds::Blocks,
+            last_round: self.newest().head.number.0,
+        })
+    }
+
+    async fn pulse(&self, round: u64) -> Result<Option<[u8; SIGNATURE_BYTES]>, ChainError> {
+        let known = round <= self.newest().head.number.0;
+        Ok(known.then(|| self.0.store.timelock.sign(round)))
+    }
+
+    async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {
+        Ok(self.newest().state.subnet(netuid)?.commitments.get(&hotkey).cloned())
+    }
+
+    async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {
+        Ok(self.newest().state.subnet(netuid)?.prometheus.get(&hotkey).copied())
+    }
+
+    async fn delegation(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Delegation>, ChainError> {
+        self.newest().state.delegation_of(netuid, &hotkey)
     }
 
     async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {

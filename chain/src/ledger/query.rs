@@ -1,10 +1,13 @@
 //! The state as roles see it.
 
-use weighhouse_types::{Certificate, Head, Hotkey, MechId, Metagraph, Netuid, Neuron, SubnetState, Uid};
+use weighhouse_types::{
+    Certificate, Delegation, Head, Hotkey, MechId, Metagraph, Netuid, Neuron, Rao, SubnetState, Uid,
+    WeightCommit,
+};
 
 use super::state::{Slot, State, Subnet};
 use crate::ChainError;
-use crate::rules::weights::MECHANISMS;
+use crate::rules::reveal;
 
 impl State {
     pub(super) fn subnet(&self, netuid: Netuid) -> Result<&Subnet, ChainError> {
@@ -31,7 +34,7 @@ impl State {
             hotkey: slot.hotkey,
             coldkey,
             registered_at: slot.registered_at,
-            stake: subnet.stake(&slot.hotkey),
+            stake: Rao(subnet.stake_weight(&slot.hotkey)),
             validator_permit: slot.validator_permit,
             active: slot.active,
             last_update: slot.last_update,
@@ -50,10 +53,29 @@ impl State {
         netuid: Netuid,
         mechanism: MechId,
         uid: Uid,
-        read: fn(&Slot) -> &Vec<(Uid, u16)>,
+        read: fn(&Subnet, MechId, Uid) -> Option<&Vec<(Uid, u16)>>,
     ) -> Result<Vec<(Uid, u16)>, ChainError> {
-        let slot = self.subnet(netuid)?.neurons.get(uid.index()).filter(|_| mechanism.0 < MECHANISMS);
-        Ok(slot.map(|slot| read(slot).clone()).unwrap_or_default())
+        Ok(read(self.subnet(netuid)?, mechanism, uid).cloned().unwrap_or_default())
+    }
+
+    /// Those that the next block could still see revealed.
+    pub(super) fn waiting_commits(
+        &self,
+        netuid: Netuid,
+        mechanism: MechId,
+        hotkey: &Hotkey,
+    ) -> Result<Vec<WeightCommit>, ChainError> {
+        let subnet = self.subnet(netuid)?;
+        let now = reveal::epoch_at(&subnet.schedule, self.block);
+        Ok(subnet.commits.waiting(mechanism, hotkey, now, subnet.rules.reveal_period_epochs))
+    }
+
+    pub(super) fn delegation_of(
+        &self,
+        netuid: Netuid,
+        hotkey: &Hotkey,
+    ) -> Result<Option<Delegation>, ChainError> {
+        Ok(self.delegation(self.subnet(netuid)?, hotkey))
     }
 
     pub(super) fn certificate(

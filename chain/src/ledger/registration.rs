@@ -2,6 +2,7 @@
 
 use weighhouse_types::{Block, Coldkey, Hotkey, Netuid, Rao, Uid};
 
+use super::mechanisms::Lane;
 use super::state::{Slot, State, Subnet};
 use crate::rules::pruning::{Candidate, neuron_to_prune};
 use crate::rules::registration_price;
@@ -81,10 +82,14 @@ impl Subnet {
         let slot = Slot::new(hotkey, block);
         let Some(seat) = self.neurons.get_mut(uid.index()) else {
             self.neurons.push(slot);
+            self.lanes.iter_mut().for_each(|lanes| lanes.push(Lane::new(block)));
             return None;
         };
         let pruned = std::mem::replace(seat, slot).hotkey;
-        for (to, weight) in self.neurons.iter_mut().flat_map(|slot| &mut slot.weights) {
+        self.lanes.iter_mut().for_each(|lanes| lanes[uid.index()] = Lane::new(block));
+        self.prometheus.remove(&pruned);
+        let further = self.lanes.iter_mut().flatten().flat_map(|lane| &mut lane.weights);
+        for (to, weight) in self.neurons.iter_mut().flat_map(|slot| &mut slot.weights).chain(further) {
             if *to == uid {
                 *weight = 0;
             }

@@ -18,12 +18,14 @@ use weighhouse_proto::v1::{self, outcome_response};
 use weighhouse_proto::{ChainMessageError, bytes32};
 use weighhouse_seams::{Clock, ClockExt as _, Dialer};
 use weighhouse_types::{
-    Beacon, Block, Certificate, Coldkey, Digest, Head, Hotkey, MechId, Netuid, Rao, SubnetState, Uid,
+    Axon, Beacon, Block, Certificate, Coldkey, Commitment, Delegation, Digest, Head, Hotkey, MechId,
+    MechanismRows, Mechanisms, Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
 };
 use weighhouse_wallet::keypair::Keypair;
 
 use super::extrinsic;
 use super::serve::GENESIS_HEADER;
+use crate::timelock::SIGNATURE_BYTES;
 use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, Signed};
 
 /// How long one try may take; `NextBlock`, which the server holds back, fits in.
@@ -303,6 +305,73 @@ impl Chain for Remote {
         Ok(Rao(self.ask(ask).await.map_err(self.failed_on(netuid))?.price))
     }
 
+    async fn mechanisms(&self, netuid: Netuid) -> Result<Mechanisms, ChainError> {
+        let request = v1::MechanismsRequest { netuid: netuid.0.into() };
+        let ask = |mut client: ChainClient<Channel>| async move { client.mechanisms(request).await };
+        Mechanisms::try_from(self.ask(ask).await.map_err(self.failed_on(netuid))?).map_err(undecodable)
+    }
+
+    async fn mechanism(&self, netuid: Netuid, mechanism: MechId) -> Result<MechanismRows, ChainError> {
+        let request = v1::MechanismRequest { netuid: netuid.0.into(), mechanism: mechanism.0.into() };
+        let ask = |mut client: ChainClient<Channel>| async move { client.mechanism(request).await };
+        MechanismRows::try_from(self.ask(ask).await.map_err(self.failed_on(netuid))?).map_err(undecodable)
+    }
+
+    async fn commits(
+        &self,
+        netuid: Netuid,
+        mechanism: MechId,
+        hotkey: Hotkey,
+    ) -> Result<Vec<WeightCommit>, ChainError> {
+        let ask = |mut client: ChainClient<Channel>| {
+            let (netuid, mechanism) = (netuid.0.into(), mechanism.0.into());
+            let request = v1::WeightCommitsRequest { netuid, mechanism, hotkey: hotkey.0.to_vec() };
+            async move { client.weight_commits(request).await }
+        };
+        let answer = self.ask(ask).await.map_err(self.failed_on(netuid))?;
+        answer.commits.into_iter().map(WeightCommit::try_from).collect::<Result<_, _>>().map_err(undecodable)
+    }
+
+    async fn timelock(&self) -> Result<Timelock, ChainError> {
+        let ask =
+            |mut client: ChainClient<Channel>| async move { client.timelock(v1::TimelockRequest {}).await };
+        Timelock::try_from(self.ask(ask).await.map_err(|failed| self.failed(failed))?).map_err(undecodable)
+    }
+
+    async fn pulse(&self, round: u64) -> Result<Option<[u8; SIGNATURE_BYTES]>, ChainError> {
+        let ask =
+            |mut client: ChainClient<Channel>| async move { client.pulse(v1::PulseRequest { round }).await };
+        let answer = self.ask(ask).await.map_err(|failed| self.failed(failed))?;
+        let signature = answer.signature.map(<[u8; SIGNATURE_BYTES]>::try_from).transpose();
+        signature.map_err(|_| ChainError::Undecodable("a signature that hasn't 48 bytes".to_owned()))
+    }
+
+    async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {
+        let ask = |mut client: ChainClient<Channel>| {
+            let request = neuron_request(netuid, hotkey);
+            async move { client.commitment(request).await }
+        };
+        Ok(self.ask(ask).await.map_err(self.failed_on(netuid))?.commitment.map(Commitment::from))
+    }
+
+    async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {
+        let ask = |mut client: ChainClient<Channel>| {
+            let request = neuron_request(netuid, hotkey);
+            async move { client.prometheus(request).await }
+        };
+        let answer = self.ask(ask).await.map_err(self.failed_on(netuid))?;
+        answer.endpoint.map(Axon::try_from).transpose().map_err(undecodable)
+    }
+
+    async fn delegation(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Delegation>, ChainError> {
+        let ask = |mut client: ChainClient<Channel>| {
+            let request = neuron_request(netuid, hotkey);
+            async move { client.delegation(request).await }
+        };
+        let answer = self.ask(ask).await.map_err(self.failed_on(netuid))?;
+        answer.delegation.map(Delegation::try_from).transpose().map_err(undecodable)
+    }
+
     async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {
         let account = signer.public();
         let ask = |mut client: ChainClient<Channel>| {
@@ -331,6 +400,10 @@ impl Chain for Remote {
             Err(failed) => Err(self.failed_at(signed.expires, failed).await),
         }
     }
+}
+
+fn neuron_request(netuid: Netuid, hotkey: Hotkey) -> v1::NeuronRequest {
+    v1::NeuronRequest { netuid: netuid.0.into(), hotkey: hotkey.0.to_vec() }
 }
 
 fn row_request(netuid: Netuid, mechanism: MechId, uid: Uid) -> v1::RowRequest {

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use weighhouse_types::{Axon, Block, Certificate, Coldkey, Hotkey, Hyperparameters, Netuid};
+use weighhouse_types::{Axon, Block, Certificate, Coldkey, Commitment, Hotkey, Hyperparameters, Netuid};
 
 use super::state::State;
-use crate::rules::hyperparameters;
+use crate::rules::{hyperparameters, mechanisms};
 use crate::{Event, Refusal};
 
 const CERTIFICATE_KEY_BYTES_MAX: usize = 64;
+const COMMITMENT_BYTES_MAX: usize = 128;
 
 impl State {
     /// As the runtime checks it, except that loopback addresses are taken: a localnet serves on them.
@@ -41,6 +42,44 @@ impl State {
         Ok(vec![Event::AxonServed { netuid, hotkey }])
     }
 
+    pub(super) fn serve_prometheus(
+        &mut self,
+        hotkey: Hotkey,
+        netuid: Netuid,
+        endpoint: Axon,
+    ) -> Result<Vec<Event>, Refusal> {
+        let block = self.block;
+        let subnet = self.subnet_mut(netuid)?;
+        subnet.uid_of(&hotkey).ok_or(Refusal::HotKeyNotRegisteredInSubNet)?;
+        check_address(&endpoint)?;
+        if let Some(before) = subnet.prometheus.get(&hotkey) {
+            check_rate(before.block, block, subnet.rules.serving_rate_limit)?;
+        }
+        if endpoint.port == 0 {
+            return Err(Refusal::InvalidPort);
+        }
+        subnet.prometheus.insert(hotkey, Axon { block, ..endpoint });
+        Ok(vec![Event::PrometheusServed { netuid, hotkey }])
+    }
+
+    /// Bytes for anyone to read; the last ones stay.
+    pub(super) fn set_commitment(
+        &mut self,
+        hotkey: Hotkey,
+        netuid: Netuid,
+        data: &[u8],
+    ) -> Result<Vec<Event>, Refusal> {
+        let block = self.block;
+        let subnet = self.subnet_mut(netuid)?;
+        subnet.uid_of(&hotkey).ok_or(Refusal::HotKeyNotRegisteredInSubNet)?;
+        if data.len() > COMMITMENT_BYTES_MAX {
+            let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+            return Err(Refusal::SpaceLimitExceeded { bytes, maximum: 128 });
+        }
+        subnet.commitments.insert(hotkey, Commitment { block, data: data.to_vec() });
+        Ok(vec![Event::CommitmentSet { netuid, hotkey }])
+    }
+
     /// All at once, by the owner's coldkey. A new tempo starts the epoch's cycle anew.
     pub(super) fn set_hyperparameters(
         &mut self,
@@ -49,11 +88,9 @@ impl State {
         rules: &Hyperparameters,
     ) -> Result<Vec<Event>, Refusal> {
         let block = self.block;
-        let subnet = self.subnet_mut(netuid)?;
-        if subnet.owner_coldkey != coldkey {
-            return Err(Refusal::NotSubnetOwner);
-        }
+        let subnet = self.owned_subnet(coldkey, netuid)?;
         hyperparameters::check(rules, subnet.neurons.len())?;
+        mechanisms::check(&subnet.mechanisms, rules.max_allowed_uids)?;
         if subnet.rules.tempo != rules.tempo {
             subnet.schedule.tempo = rules.tempo;
             subnet.schedule.last_epoch_block = block;

@@ -1,15 +1,15 @@
-//! Balances and stake: one currency, one rao staked counts as one.
+//! Balances and stake: one currency, one rao staked counts as one. Anyone stakes on a hotkey, and takes back what is
+//! its own.
 
 use weighhouse_types::{Coldkey, Hotkey, Netuid, Rao};
 
-use super::state::State;
+use super::state::{State, Subnet};
 use crate::{Event, Refusal};
 
 /// An account that would come into being with less is not made, so that dust can't fill the state.
 pub(crate) const EXISTENTIAL_DEPOSIT: Rao = Rao(500);
 
 impl State {
-    /// Only a hotkey's own coldkey stakes on it.
     pub(super) fn add_stake(
         &mut self,
         coldkey: Coldkey,
@@ -18,9 +18,13 @@ impl State {
         amount: Rao,
     ) -> Result<Vec<Event>, Refusal> {
         self.subnet_mut(netuid)?;
-        self.check_holder(coldkey, hotkey)?;
+        let owner = *self.owners.get(&hotkey).ok_or(Refusal::HotKeyAccountNotExists)?;
         self.debit(coldkey, amount)?;
-        self.subnet_mut(netuid)?.add_stake(hotkey, amount);
+        let subnet = self.subnet_mut(netuid)?;
+        if owner != coldkey {
+            subnet.nominations.entry((hotkey, coldkey)).or_default().0 += amount.0;
+        }
+        subnet.add_stake(hotkey, amount);
         Ok(vec![Event::StakeAdded { hotkey, amount }])
     }
 
@@ -32,20 +36,25 @@ impl State {
         amount: Rao,
     ) -> Result<Vec<Event>, Refusal> {
         self.subnet_mut(netuid)?;
-        self.check_holder(coldkey, hotkey)?;
+        let owner = *self.owners.get(&hotkey).ok_or(Refusal::HotKeyAccountNotExists)?;
         let subnet = self.subnet_mut(netuid)?;
-        let staked = subnet.stake(&hotkey);
+        let staked =
+            if owner == coldkey { subnet.own_stake(hotkey) } else { subnet.nomination(hotkey, coldkey) };
         if amount == Rao(0) {
             return Err(Refusal::AmountTooLow);
         }
         if staked < amount {
             return Err(Refusal::NotEnoughStakeToWithdraw { staked });
         }
-        if staked == amount {
-            subnet.stakes.remove(&hotkey);
-        } else {
-            subnet.stakes.insert(hotkey, Rao(staked.0 - amount.0));
+        if owner != coldkey {
+            subnet.nominations.insert((hotkey, coldkey), Rao(staked.0 - amount.0));
+            subnet.nominations.retain(|_, stake| *stake > Rao(0));
         }
+        let left = Rao(subnet.stake(&hotkey).0 - amount.0);
+        match left {
+            Rao(0) => subnet.stakes.remove(&hotkey),
+            left => subnet.stakes.insert(hotkey, left),
+        };
         self.accounts.entry(coldkey.0).or_default().balance.0 += amount.0;
         Ok(vec![Event::StakeRemoved { hotkey, amount }])
     }
@@ -64,7 +73,7 @@ impl State {
         Ok(vec![Event::Transferred { from, to, amount }])
     }
 
-    fn check_holder(&self, coldkey: Coldkey, hotkey: Hotkey) -> Result<(), Refusal> {
+    pub(super) fn check_holder(&self, coldkey: Coldkey, hotkey: Hotkey) -> Result<(), Refusal> {
         if self.owners.get(&hotkey) == Some(&coldkey) {
             return Ok(());
         }
@@ -81,5 +90,18 @@ impl State {
         }
         purse.balance.0 -= amount.0;
         Ok(())
+    }
+}
+
+impl Subnet {
+    fn nomination(&self, hotkey: Hotkey, coldkey: Coldkey) -> Rao {
+        self.nominations.get(&(hotkey, coldkey)).copied().unwrap_or_default()
+    }
+
+    /// The part of a hotkey's stake that is its own coldkey's.
+    fn own_stake(&self, hotkey: Hotkey) -> Rao {
+        let others = self.nominations.range((hotkey, Coldkey([0; 32]))..=(hotkey, Coldkey([255; 32])));
+        let others: u64 = others.map(|(_, stake)| stake.0).sum();
+        Rao(self.stake(&hotkey).0 - others)
     }
 }

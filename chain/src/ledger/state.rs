@@ -4,18 +4,25 @@
 //! came in; and every rao that was issued is in a balance, a stake, a pending pot, or burned. A refused call changes
 //! nothing but its signer's nonce.
 
+pub(crate) mod v1;
+
 use std::collections::BTreeMap;
 
 use parity_scale_codec::{Decode, Encode};
 use weighhouse_types::{
-    Axon, Block, Certificate, Coldkey, Digest, Epoch, Hasher, Hotkey, Hyperparameters, Netuid, Rao, Schedule,
-    Uid,
+    Axon, Block, Certificate, Coldkey, Commitment, Digest, Epoch, Hasher, Hotkey, Hyperparameters,
+    Mechanisms, Netuid, Rao, Schedule, Uid,
 };
 
+use super::children::{Family, Take};
+use super::commits::{Commits, Sealed};
+use super::epoch::Books;
 use super::extrinsic::{Account, Extrinsic};
 use super::genesis::{GenesisFile, NeuronEntry, SubnetEntry};
+use super::mechanisms::Lane;
 use crate::rules::emission::{self, Pending};
 use crate::rules::{registration_price, schedule};
+use crate::timelock::LocalBeacon;
 use crate::{Call, Event, Refusal};
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -29,6 +36,8 @@ pub(crate) struct State {
     /// Everything that ever came into being, in rao.
     pub(crate) issued: Rao,
     pub(crate) burned: Rao,
+    /// What hotkeys keep of the dividends of those who stake on them.
+    pub(crate) takes: BTreeMap<Hotkey, Take>,
 }
 
 /// What an account has, hotkeys' (which only count nonces) included.
@@ -55,6 +64,17 @@ pub(crate) struct Subnet {
     pub(crate) neurons: Vec<Slot>,
     /// By hotkey: a neuron that was pruned keeps its stake.
     pub(crate) stakes: BTreeMap<Hotkey, Rao>,
+    /// The part of a hotkey's stake that is others' than its own coldkey's.
+    pub(crate) nominations: BTreeMap<(Hotkey, Coldkey), Rao>,
+    pub(crate) mechanisms: Mechanisms,
+    /// Of mechanism 1 and up; position is the uid. What is mechanism 0's is in the slot.
+    pub(crate) lanes: Vec<Vec<Lane>>,
+    pub(crate) commits: Commits,
+    pub(crate) family: Family,
+    pub(crate) commitments: BTreeMap<Hotkey, Commitment>,
+    pub(crate) prometheus: BTreeMap<Hotkey, Axon>,
+    /// The block of the owner's last change of the tempo.
+    pub(crate) tempo_set: Option<Block>,
 }
 
 /// One uid.
@@ -102,6 +122,7 @@ impl State {
             subnets: file.subnets.iter().map(|entry| (entry.netuid, Subnet::genesis(entry))).collect(),
             issued: Rao(0),
             burned: Rao(0),
+            takes: BTreeMap::new(),
         };
         for entry in &file.subnets {
             state.owners.insert(entry.owner_hotkey, entry.owner_coldkey);
@@ -113,10 +134,15 @@ impl State {
 
     /// Applies the next block. The extrinsics are in their order: by signer, then nonce; each signer's begin at its
     /// own next nonce and leave no gap.
-    pub(crate) fn apply_block(&mut self, extrinsics: &[Extrinsic]) -> Result<BlockOutcome, Broken> {
+    pub(crate) fn apply_block(
+        &mut self,
+        extrinsics: &[Extrinsic],
+        beacon: &LocalBeacon,
+    ) -> Result<BlockOutcome, Broken> {
         self.block.0 += 1;
         self.accrue();
-        let events = self.run_epochs()?;
+        let mut events = self.reveal_timelocked(beacon);
+        self.run_epochs(&mut events)?;
         let calls = extrinsics.iter().map(|extrinsic| self.apply(extrinsic)).collect();
         self.check_conservation()?;
         Ok(BlockOutcome { calls, events })
@@ -136,39 +162,66 @@ impl State {
         }
     }
 
-    fn run_epochs(&mut self) -> Result<Vec<Event>, Broken> {
+    fn run_epochs(&mut self, events: &mut Vec<Event>) -> Result<(), Broken> {
         let block = self.block;
-        let mut events = Vec::new();
+        let mut epochs = 0;
         for (netuid, subnet) in &mut self.subnets {
             subnet.schedule.blocks_since_last_step = subnet.schedule.blocks_since_last_step.saturating_add(1);
             if !schedule::should_run_epoch(&subnet.schedule, block) {
                 continue;
             }
-            if events.len() == schedule::EPOCHS_PER_BLOCK_MAX {
+            if epochs == schedule::EPOCHS_PER_BLOCK_MAX {
                 subnet.schedule.pending_epoch_at = Some(Block(block.0 + 1));
                 continue;
             }
-            let paid = subnet.run_epoch(block, &self.owners).map_err(|why| Broken::Epoch { block, why })?;
+            let books = Books { owners: &self.owners, takes: &self.takes };
+            let paid = subnet.run_epoch(block, books).map_err(|why| Broken::Epoch { block, why })?;
+            epochs += 1;
             self.burned.0 += paid.burned.0;
             let (owner, incentive, dividends) = (paid.owner, paid.incentive, paid.dividends);
             events.push(Event::EpochRun { netuid: *netuid, owner, incentive, dividends });
+            for hotkey in subnet.family.settle(block) {
+                events.push(Event::ChildrenSet { netuid: *netuid, hotkey });
+            }
         }
-        Ok(events)
+        Ok(())
     }
 
     pub(super) fn apply(&mut self, extrinsic: &Extrinsic) -> Result<Vec<Event>, Refusal> {
         self.accounts.entry(extrinsic.signer).or_default().nonce = extrinsic.nonce + 1;
-        let (hotkey, coldkey) = (Hotkey(extrinsic.signer), Coldkey(extrinsic.signer));
-        let unsupported = |what: &str| Err(Refusal::Unsupported { what: what.to_owned() });
-        match &extrinsic.call {
+        match self.apply_hotkeys(Hotkey(extrinsic.signer), &extrinsic.call) {
+            Some(result) => result,
+            None => self.apply_coldkeys(Coldkey(extrinsic.signer), &extrinsic.call),
+        }
+    }
+
+    /// Calls that hotkeys sign; `None` for others.
+    fn apply_hotkeys(&mut self, hotkey: Hotkey, call: &Call) -> Option<Result<Vec<Event>, Refusal>> {
+        Some(match call {
             Call::SetWeights(call) => self.set_weights(hotkey, call),
-            Call::CommitWeights { .. } => unsupported("weight commits"),
-            Call::RevealWeights { .. } => unsupported("weight reveals"),
-            Call::CommitTimelockedWeights { .. } => unsupported("timelocked weight commits"),
+            Call::CommitWeights { netuid, mechanism, hash } => {
+                self.commit_weights(hotkey, *netuid, *mechanism, *hash)
+            }
+            Call::RevealWeights { weights, salt } => self.reveal_weights(hotkey, weights, salt),
+            Call::BatchRevealWeights { netuid, reveals } => {
+                self.batch_reveal_weights(hotkey, *netuid, reveals)
+            }
+            Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round, version } => {
+                let sealed = Sealed { ciphertext, reveal_round: *reveal_round, version: *version };
+                self.commit_timelocked(hotkey, *netuid, *mechanism, sealed)
+            }
             Call::ServeAxon { netuid, axon } => self.serve_axon(hotkey, *netuid, *axon, None),
             Call::ServeAxonTls { netuid, axon, certificate } => {
                 self.serve_axon(hotkey, *netuid, *axon, Some(certificate))
             }
+            Call::ServePrometheus { netuid, endpoint } => self.serve_prometheus(hotkey, *netuid, *endpoint),
+            Call::SetCommitment { netuid, data } => self.set_commitment(hotkey, *netuid, data),
+            _ => return None,
+        })
+    }
+
+    fn apply_coldkeys(&mut self, coldkey: Coldkey, call: &Call) -> Result<Vec<Event>, Refusal> {
+        match call {
             Call::Register { netuid, hotkey, limit } => self.register(coldkey, *netuid, *hotkey, *limit),
             Call::AddStake { netuid, hotkey, amount } => self.add_stake(coldkey, *netuid, *hotkey, *amount),
             Call::RemoveStake { netuid, hotkey, amount } => {
@@ -178,7 +231,20 @@ impl State {
             Call::SetHyperparameters { netuid, hyperparameters } => {
                 self.set_hyperparameters(coldkey, *netuid, hyperparameters)
             }
-            _ => unsupported("such call"),
+            Call::SetChildren { netuid, hotkey, children } => {
+                self.set_children(coldkey, *netuid, *hotkey, children)
+            }
+            Call::SetChildkeyTake { netuid, hotkey, take } => {
+                self.set_childkey_take(coldkey, *netuid, *hotkey, *take)
+            }
+            Call::SetTake { hotkey, take } => self.set_take(coldkey, *hotkey, *take),
+            Call::SetTempo { netuid, tempo } => self.set_tempo(coldkey, *netuid, *tempo),
+            Call::TriggerEpoch { netuid } => self.trigger_epoch(coldkey, *netuid),
+            Call::SetActivityCutoffFactor { netuid, factor_milli } => {
+                self.set_activity_cutoff_factor(coldkey, *netuid, *factor_milli)
+            }
+            Call::SetMechanisms { netuid, mechanisms } => self.set_mechanisms(coldkey, *netuid, mechanisms),
+            call => Err(Refusal::Unsupported { what: format!("{call:?}") }),
         }
     }
 
@@ -249,6 +315,14 @@ impl Subnet {
             last_step: Block(0),
             neurons: entry.neurons.iter().map(slot).collect(),
             stakes,
+            nominations: BTreeMap::new(),
+            mechanisms: Mechanisms::default(),
+            lanes: Vec::new(),
+            commits: Commits::default(),
+            family: Family::default(),
+            commitments: BTreeMap::new(),
+            prometheus: BTreeMap::new(),
+            tempo_set: None,
         }
     }
 

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
-use weighhouse_types::{Beacon, Block, Digest, Hasher, Head};
+use weighhouse_types::{Beacon, Block, Digest, Hasher, Head, TIMELOCK_KEY_BYTES};
 
 use super::genesis::Genesis;
 use super::state::State;
+use crate::timelock::LocalBeacon;
 use crate::{ChainError, Event, Refusal};
 
 mod open;
@@ -20,7 +21,9 @@ const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 const INCLUDED: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("included");
 
 const FORMAT: &str = "format";
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+/// Read, and written anew with the next block.
+const FORMAT_BEFORE: u32 = 1;
 const GENESIS: &str = "genesis";
 const BEACON_SEED: &str = "beacon_seed";
 const STATE: &str = "state";
@@ -71,6 +74,9 @@ pub(crate) struct Store {
     /// For messages.
     path: String,
     beacon_seed: Digest,
+    /// Opens timelocked weights; made from the beacon's seed.
+    pub(crate) timelock: LocalBeacon,
+    pub(crate) timelock_key: [u8; TIMELOCK_KEY_BYTES],
     blocks_kept: u64,
 }
 
@@ -120,7 +126,9 @@ impl Store {
                     included.remove(super::extrinsic::hash(&call.extrinsic).0)?;
                 }
             }
-            write.open_table(META)?.insert(STATE, state)?;
+            let mut meta = write.open_table(META)?;
+            meta.insert(STATE, state)?;
+            meta.insert(FORMAT, FORMAT_VERSION.encode().as_slice())?;
         }
         write.commit()?;
         Ok(())

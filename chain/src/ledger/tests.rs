@@ -3,9 +3,14 @@
 mod world;
 
 mod calls;
+mod commits;
 mod conformance;
 mod durability;
 mod economy;
+mod explain;
+mod family;
+mod owner;
 mod pool;
 mod remote;
 mod replay;
+mod suite;

@@ -1,10 +1,10 @@
 //! Weights as the chain stores them: checked, upscaled so that the largest is 65535, kept in the order given.
 
 use weighhouse_scoring::conform::max_upscale;
-use weighhouse_types::Hotkey;
+use weighhouse_types::{Block, Hotkey, MechId, Rao};
 
-use super::state::State;
-use crate::rules::weights::{Caller, WeightsView, check_form, check_set_weights};
+use super::state::{State, Subnet};
+use crate::rules::weights::{Caller, WeightsView, check_content, check_form, check_set_weights};
 use crate::{Event, Refusal, SetWeights};
 
 impl State {
@@ -12,26 +12,45 @@ impl State {
         check_form(call)?;
         let block = self.block;
         let subnet = self.subnet_mut(call.netuid)?;
-        let uid = subnet.uid_of(&hotkey);
-        let caller = uid.and_then(|uid| {
-            let slot = subnet.neurons.get(uid.index())?;
-            let (validator_permit, last_update) = (slot.validator_permit, slot.last_update);
-            Some(Caller { uid, stake: subnet.stake(&hotkey), validator_permit, last_update })
+        check_set_weights(&subnet.weights_view(&hotkey, call.mechanism, block), call)?;
+        subnet.apply_weights(hotkey, call, block)
+    }
+}
+
+impl Subnet {
+    /// What the rules look at when the hotkey sets weights or commits to some.
+    pub(super) fn weights_view(&self, hotkey: &Hotkey, mechanism: MechId, block: Block) -> WeightsView<'_> {
+        let caller = self.uid_of(hotkey).and_then(|uid| {
+            let validator_permit = self.neurons.get(uid.index())?.validator_permit;
+            // A mechanism that doesn't exist is refused for that, whatever was updated when.
+            let last_update = self.last_update(mechanism, uid).unwrap_or_default();
+            Some(Caller { uid, stake: Rao(self.stake_weight(hotkey)), validator_permit, last_update })
         });
-        let view = WeightsView {
+        WeightsView {
             block,
-            neurons: subnet.neuron_count(),
-            owner: subnet.owner_uid(),
+            neurons: self.neuron_count(),
+            mechanisms: self.mechanisms.count,
+            owner: self.owner_uid(),
             caller,
-            hyperparameters: &subnet.rules,
-        };
-        check_set_weights(&view, call)?;
-        let (Some(uid), values) = (uid, max_upscale(&call.values)) else {
-            return Err(Refusal::HotKeyNotRegisteredInSubNet);
-        };
-        let slot = subnet.neurons.get_mut(uid.index()).ok_or(Refusal::HotKeyNotRegisteredInSubNet)?;
-        slot.weights = call.uids.iter().copied().zip(values).collect();
-        slot.last_update = block;
-        Ok(vec![Event::WeightsSet { netuid: call.netuid, mechanism: call.mechanism, uid }])
+            hyperparameters: &self.rules,
+        }
+    }
+
+    /// Stores weights that were set, or revealed. With commit-reveal on, it was the commit that counted as an update.
+    pub(super) fn apply_weights(
+        &mut self,
+        hotkey: Hotkey,
+        call: &SetWeights,
+        block: Block,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (netuid, mechanism) = (call.netuid, call.mechanism);
+        check_content(&self.weights_view(&hotkey, mechanism, block), call)?;
+        let uid = self.uid_of(&hotkey).ok_or(Refusal::HotKeyNotRegisteredInSubNet)?;
+        let values = max_upscale(&call.values);
+        self.store_weights(mechanism, uid, call.uids.iter().copied().zip(values).collect());
+        if !self.rules.commit_reveal_weights_enabled {
+            self.store_last_update(mechanism, uid, block);
+        }
+        Ok(vec![Event::WeightsSet { netuid, mechanism, uid }])
     }
 }

@@ -8,8 +8,9 @@ use crate::Refusal;
 use crate::rules::schedule::TEMPO_MAX;
 
 /// The chain's own least tempo is 360; a localnet wants an epoch within seconds.
-const TEMPO_MIN: u16 = 2;
-const UIDS_MAX: u16 = 256;
+pub(crate) const TEMPO_MIN: u16 = 2;
+pub(crate) const UIDS_MAX: u16 = 256;
+pub(crate) const ACTIVITY_CUTOFF_FACTOR_MILLI: RangeInclusive<u32> = 1_000..=50_000;
 /// A rate limit beyond the longest tempo would shut validators out.
 const RATE_LIMIT_MAX: u64 = TEMPO_MAX as u64;
 const BURN_HALF_LIFE_MAX: u16 = 36_100;
@@ -20,9 +21,6 @@ const REVEAL_PERIOD_MAX: u64 = 100;
 
 /// Checks every field; `neurons` is how many are registered.
 pub(crate) fn check(rules: &Hyperparameters, neurons: usize) -> Result<(), Refusal> {
-    if rules.commit_reveal_weights_enabled {
-        return Err(Refusal::Unsupported { what: "commit_reveal_weights_enabled".to_owned() });
-    }
     within("tempo", rules.tempo, TEMPO_MIN..=TEMPO_MAX)?;
     within("max_allowed_uids", rules.max_allowed_uids, 1..=UIDS_MAX)?;
     if usize::from(rules.max_allowed_uids) < neurons {
@@ -32,7 +30,7 @@ pub(crate) fn check(rules: &Hyperparameters, neurons: usize) -> Result<(), Refus
     within("max_weights_limit", rules.max_weights_limit, 1..=u16::MAX)?;
     within("weights_set_rate_limit", rules.weights_set_rate_limit, 0..=RATE_LIMIT_MAX)?;
     within("min_non_immune_uids", rules.min_non_immune_uids, 0..=UIDS_MAX)?;
-    within("activity_cutoff_factor_milli", rules.activity_cutoff_factor_milli, 1_000..=50_000)?;
+    within("activity_cutoff_factor_milli", rules.activity_cutoff_factor_milli, ACTIVITY_CUTOFF_FACTOR_MILLI)?;
     within("bonds_moving_average", rules.bonds_moving_average, 0..=BONDS_MOVING_AVERAGE_MAX)?;
     within("alpha_high", rules.alpha_high, ALPHA_MIN..=u16::MAX)?;
     within("alpha_low", rules.alpha_low, ALPHA_MIN..=rules.alpha_high)?;
@@ -104,11 +102,5 @@ mod tests {
                 other => panic!("{expected}: {other:?}"),
             }
         }
-    }
-
-    #[test]
-    fn commit_reveal_is_refused_as_unsupported() {
-        let rules = Hyperparameters { commit_reveal_weights_enabled: true, ..Hyperparameters::default() };
-        assert!(matches!(check(&rules, 0), Err(Refusal::Unsupported { .. })));
     }
 }

@@ -8,6 +8,14 @@ pub(crate) const TEMPO_MAX: u16 = 50_400;
 /// Epochs computed in one block; further subnets that are due wait for the next block.
 pub(crate) const EPOCHS_PER_BLOCK_MAX: usize = 2;
 
+/// Before a triggered epoch, and before each epoch in which the owner can't change the tempo.
+const FREEZE_BLOCKS: u64 = 10;
+
+/// The chain's freeze window; half the tempo where that is shorter, as no tempo of the chain's is.
+pub(crate) fn freeze_blocks(tempo: u16) -> u64 {
+    FREEZE_BLOCKS.min(u64::from(tempo) / 2)
+}
+
 /// Whether the subnet's epoch is computed in this block.
 pub(crate) fn should_run_epoch(schedule: &Schedule, block: Block) -> bool {
     if schedule.tempo == 0 {

@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 
 use weighhouse_scoring::conform::max_upscale;
 use weighhouse_scoring::yuma::check_vec_max_limited;
-use weighhouse_types::{Block, Hotkey, Hyperparameters, Netuid, Rao, SubnetState, Uid};
+use weighhouse_types::{Block, Hotkey, Hyperparameters, MechId, Netuid, Rao, SubnetState, Uid};
 
 use crate::{Refusal, SetWeights};
-
-/// Mechanisms of a subnet here.
-pub(crate) const MECHANISMS: u8 = 1;
 
 /// The row of the neuron that signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +14,7 @@ pub struct Caller {
     pub uid: Uid,
     pub stake: Rao,
     pub validator_permit: bool,
-    /// The block of its last weights or its registration; 0 when it has neither.
+    /// The block of its last weights, commit or registration in the call's mechanism; 0 when it has none.
     pub last_update: Block,
 }
 
@@ -28,6 +25,7 @@ pub struct WeightsView<'a> {
     pub block: Block,
     /// Registered neurons.
     pub neurons: u16,
+    pub mechanisms: u8,
     /// The uid of the owner's neuron.
     pub owner: Option<Uid>,
     /// `None` when the signing hotkey isn't registered.
@@ -35,7 +33,8 @@ pub struct WeightsView<'a> {
     pub hyperparameters: &'a Hyperparameters,
 }
 
-/// Whether a chain that shows this state would take the call in its next block.
+/// Whether a chain that shows this state would take the call in its next block. For mechanism 0: the metagraph shows
+/// no other's last updates.
 pub fn preflight(state: &SubnetState, hotkey: &Hotkey, call: &SetWeights) -> Result<(), Refusal> {
     check_form(call)?;
     if call.netuid != state.metagraph.netuid {
@@ -50,6 +49,7 @@ pub fn preflight(state: &SubnetState, hotkey: &Hotkey, call: &SetWeights) -> Res
     let view = WeightsView {
         block: Block(state.head.number.0.saturating_add(1)),
         neurons: u16::try_from(state.metagraph.neurons.len()).unwrap_or(u16::MAX),
+        mechanisms: 1,
         owner: state.metagraph.owner,
         caller,
         hyperparameters: &state.hyperparameters,
@@ -69,16 +69,56 @@ pub(crate) fn check_form(call: &SetWeights) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// All checks, each refused with the runtime's own error.
+/// All checks of weights that are set plainly, each refused with the runtime's own error.
 pub fn check_set_weights(view: &WeightsView<'_>, call: &SetWeights) -> Result<(), Refusal> {
-    let rules = view.hyperparameters;
-    if rules.commit_reveal_weights_enabled {
+    if view.hyperparameters.commit_reveal_weights_enabled {
         return Err(Refusal::CommitRevealEnabled);
     }
-    check_form(call)?;
-    if call.mechanism.0 >= MECHANISMS {
-        return Err(Refusal::MechanismDoesNotExist { mechanism: call.mechanism.0 });
+    check_content(view, call)
+}
+
+/// The checks of a commit: what is committed is checked when it is revealed.
+pub fn check_commit(view: &WeightsView<'_>, mechanism: MechId) -> Result<(), Refusal> {
+    let rules = view.hyperparameters;
+    check_mechanism(view, mechanism)?;
+    if !rules.commit_reveal_weights_enabled {
+        return Err(Refusal::CommitRevealDisabled);
     }
+    let caller = view.caller.ok_or(Refusal::HotKeyNotRegisteredInSubNet)?;
+    match blocks_to_wait(caller.last_update, view.block, rules.weights_set_rate_limit) {
+        0 => Ok(()),
+        blocks => Err(Refusal::CommittingWeightsTooFast { blocks }),
+    }
+}
+
+/// Everything that is in the way of any weights of this caller's, in the chain's order.
+pub(crate) fn obstacles(view: &WeightsView<'_>) -> Vec<Refusal> {
+    let rules = view.hyperparameters;
+    let Some(caller) = view.caller else { return vec![Refusal::HotKeyNotRegisteredInSubNet] };
+    let owner = view.owner == Some(caller.uid);
+    let mut found = Vec::new();
+    if caller.stake < rules.stake_threshold && !owner {
+        let missing = Rao(rules.stake_threshold.0 - caller.stake.0);
+        found.push(Refusal::NotEnoughStakeToSetWeights { missing });
+    }
+    match blocks_to_wait(caller.last_update, view.block, rules.weights_set_rate_limit) {
+        0 => {}
+        blocks if rules.commit_reveal_weights_enabled => {
+            found.push(Refusal::CommittingWeightsTooFast { blocks });
+        }
+        blocks => found.push(Refusal::SettingWeightsTooFast { blocks }),
+    }
+    if !owner && !caller.validator_permit {
+        found.push(Refusal::NeuronNoValidatorPermit);
+    }
+    found
+}
+
+/// The checks of weights however they came: set, or revealed. Only the former are limited in rate.
+pub fn check_content(view: &WeightsView<'_>, call: &SetWeights) -> Result<(), Refusal> {
+    let rules = view.hyperparameters;
+    check_form(call)?;
+    check_mechanism(view, call.mechanism)?;
     if call.uids.len() > usize::from(view.neurons) {
         let (uids, neurons) = (count(call.uids.len()), u32::from(view.neurons));
         return Err(Refusal::UidsLengthExceedUidsInSubNet { uids, neurons });
@@ -92,7 +132,10 @@ pub fn check_set_weights(view: &WeightsView<'_>, call: &SetWeights) -> Result<()
     if rules.weights_version_key != 0 && call.version_key < rules.weights_version_key {
         return Err(Refusal::IncorrectWeightVersionKey { required: rules.weights_version_key });
     }
-    check_rate(caller.last_update, view.block, rules.weights_set_rate_limit)?;
+    let wait = blocks_to_wait(caller.last_update, view.block, rules.weights_set_rate_limit);
+    if wait > 0 && !rules.commit_reveal_weights_enabled {
+        return Err(Refusal::SettingWeightsTooFast { blocks: wait });
+    }
     let own = is_self_weight(caller.uid, &call.uids, &call.values);
     if !own && !owner && !caller.validator_permit {
         return Err(Refusal::NeuronNoValidatorPermit);
@@ -107,12 +150,18 @@ pub fn check_set_weights(view: &WeightsView<'_>, call: &SetWeights) -> Result<()
     Ok(())
 }
 
-fn check_rate(last_update: Block, block: Block, limit: u64) -> Result<(), Refusal> {
-    let since = block.saturating_since(last_update);
-    if last_update == Block(0) || since >= limit {
+fn check_mechanism(view: &WeightsView<'_>, mechanism: MechId) -> Result<(), Refusal> {
+    if mechanism.0 < view.mechanisms {
         return Ok(());
     }
-    Err(Refusal::SettingWeightsTooFast { blocks: limit - since })
+    Err(Refusal::MechanismDoesNotExist { mechanism: mechanism.0 })
+}
+
+fn blocks_to_wait(last_update: Block, block: Block, limit: u64) -> u64 {
+    if last_update == Block(0) {
+        return 0;
+    }
+    limit.saturating_sub(block.saturating_since(last_update))
 }
 
 fn check_uids(uids: &[Uid], neurons: u16) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! `weighhouse miner`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,6 +14,7 @@ use weighhouse_seams::{Clock, CpuPool, SystemClock};
 use super::keys::daemon_hotkey;
 use super::{bind, chain_failure, connect, expand, open_dir, read_text, serve_metrics};
 use crate::failure::{Context, Exit, Failure};
+use crate::models;
 
 /// Serve models to validators: verify, answer, sign.
 #[derive(Args, Debug)]
@@ -40,8 +41,9 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let read = |path: &Path| std::fs::read(path);
     let around =
-        Surroundings { read: &|path| std::fs::read(path), expand: &expand, cpu: &cpu, clock: &clock };
+        Surroundings { read: &read, expand: &expand, folder: &models::folder, cpu: &cpu, clock: &clock };
     let engine = engine::load(&config, &around).exit(Exit::Config, "model")?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;

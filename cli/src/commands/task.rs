@@ -1,6 +1,7 @@
 //! `weighhouse task`.
 
 pub(crate) mod calibrate;
+mod server;
 
 use std::fs::Permissions;
 use std::io::Write;

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_models::encoder::Embedder;
-use weighhouse_models::language::LanguageModel;
-use weighhouse_models::{Builtin, LoadLimits};
+use weighhouse_models::Builtin;
 use weighhouse_seams::{CpuPool, OsEntropy, SystemClock};
-use weighhouse_tasks::witness::TeacherForced;
+use weighhouse_tasks::witness::{TeacherForced, Witness};
 use weighhouse_tasks::{Kind, Task, TaskFile};
-use weighhouse_validator::config::Config;
+use weighhouse_validator::config::{self, Config};
+use weighhouse_validator::remote::{self, RemoteReference};
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
 use super::keys::{daemon_hotkey, default_wallets};
 use super::{chain_failure, connect, dialer, expand, open_dir, read_text, serve_metrics};
 use crate::failure::{Context, Exit, Failure};
+use crate::models;
 
 /// Ask miners, judge their answers, publish weights and confirm them.
 #[derive(Args, Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Validator {
 pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<(), Failure> {
     let text = read_text(&args.config)?;
     let config = Config::parse(&text).exit(Exit::Config, args.config.display())?;
-    let (task_file, task) = load_task(&config.task.file, &config.task.reference)?;
+    let (task_file, task) = load_task(&config.task)?;
     let policy = match &config.policy.file {
         Some(path) => read_text(path)?,
         None => weighhouse_scoring::policy::DEFAULT_POLICY.to_owned(),
@@ -75,26 +75,33 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
     validator.run(shutdown).await.map_err(role_failure)
 }
 
-/// A task file by path or built-in name, with the reference it names.
-pub(crate) fn load_task(file: &str, reference: &str) -> Result<(String, Task), Failure> {
+/// A task file by path or built-in name, with the reference it names. Must be called within a runtime.
+fn load_task(asked: &config::Task) -> Result<(String, Task), Failure> {
+    let (file, reference) = (asked.file.as_str(), asked.reference.as_str());
     let text = task_text(file)?;
     let kind = TaskFile::parse(text.as_bytes()).exit(Exit::Config, file)?.kind;
+    if let (Some(_), Kind::Classify | Kind::Embed) = (&asked.server, kind) {
+        return Err(Failure::config(
+            "task.server: only a task of kind \"generate\" has a reference elsewhere",
+        ));
+    }
     let task = match kind {
         Kind::Classify => Task::load(text.as_bytes(), &reference_weights(reference)?),
-        Kind::Generate => {
-            Task::with_witness(text.as_bytes(), Arc::new(TeacherForced(language_model(reference)?)))
-        }
-        Kind::Embed => {
-            let encoder = Embedder::load(Path::new(reference), &LoadLimits::STANDARD);
-            Task::with_encoder(text.as_bytes(), Arc::new(encoder.exit(Exit::Missing, reference)?))
-        }
+        Kind::Generate => Task::with_witness(text.as_bytes(), witness(reference, asked.server.as_ref())?),
+        Kind::Embed => Task::with_encoder(text.as_bytes(), Arc::new(models::encoder(reference)?)),
     };
     Ok((text, task.exit(Exit::Config, file)?))
 }
 
-/// A language model by its folder.
-pub(crate) fn language_model(folder: &str) -> Result<LanguageModel, Failure> {
-    LanguageModel::load(Path::new(folder), &LoadLimits::STANDARD).exit(Exit::Missing, folder)
+/// The reference of a `generate` task: a model of ours, or a server.
+fn witness(reference: &str, server: Option<&config::Server>) -> Result<Arc<dyn Witness>, Failure> {
+    let Some(server) = server else { return Ok(Arc::new(TeacherForced(models::language(reference)?))) };
+    let tokens = models::tokens(reference)?;
+    let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
+    let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
+    let (model, deadline) = (server.model.clone(), server.deadline);
+    let server = remote::Server { url, model, key: key.map(|key| key.trim().to_owned()), deadline };
+    Ok(Arc::new(RemoteReference::new(tokens, server, tokio::runtime::Handle::current())))
 }
 
 /// A task file by path or built-in name.
@@ -118,6 +125,7 @@ pub(crate) fn builtin_task(name: &str) -> Option<&'static str> {
         "digits-conformance" => Some(weighhouse_tasks::DIGITS_CONFORMANCE),
         "digits-quality" => Some(weighhouse_tasks::DIGITS_QUALITY),
         "generate" => Some(weighhouse_tasks::GENERATE),
+        "generate-greedy" => Some(weighhouse_tasks::GENERATE_GREEDY),
         "embed" => Some(weighhouse_tasks::EMBED),
         _ => None,
     }

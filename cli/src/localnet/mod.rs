@@ -25,19 +25,21 @@ Examples:
   weighhouse localnet                                  until Ctrl-C
   weighhouse localnet --epochs 5 --mode quality        a better model earns most
   weighhouse localnet --epochs 3 --json | tail -n 1    who earned what, for machines
-  weighhouse localnet --task generate --model ./model  completions by a language model, honest and faked
+  weighhouse localnet --task generate                  completions by a language model, honest and faked
+  weighhouse localnet --task generate --model ./model  by a model of yours
   weighhouse localnet --task embed --model ./encoder   embeddings
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
     /// What miners do: read digits, complete texts, or embed them
     #[arg(long, value_enum, default_value_t = Work::Digits)]
     task: Work,
-    /// The agreed model's folder, for --task generate and embed
-    #[arg(long, value_name = "DIR", required_if_eq_any([("task", "generate"), ("task", "embed")]))]
-    model: Option<PathBuf>,
-    /// A weaker model's folder for the weak miner of --task generate; else it serves the model rounded to 8 bits
-    #[arg(long, value_name = "DIR", requires = "model")]
-    weak: Option<PathBuf>,
+    /// The agreed model: a folder or OWNER/NAME of the Hugging Face hub. --task generate has one built in, --task embed
+    /// needs one
+    #[arg(long, value_name = "MODEL", required_if_eq("task", "embed"))]
+    model: Option<String>,
+    /// A weaker model for the weak miner of --task generate; else it serves the --model rounded to 8 bits
+    #[arg(long, value_name = "MODEL", requires = "model")]
+    weak: Option<String>,
     /// What is paid: fidelity to the reference model, or, of digits, quality against the truth
     #[arg(long, value_enum, default_value_t = Mode::Conformance)]
     mode: Mode,

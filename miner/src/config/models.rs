@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use weighhouse_models::Builtin;
+use weighhouse_models::language::{BuiltinLanguage, UnknownLanguage};
 use weighhouse_types::Digest;
 
 use super::ConfigError;
@@ -28,7 +29,7 @@ pub enum ModelSource {
     Weights(PathBuf),
     /// A text model that the miner runs.
     Language(Language),
-    /// The folder of an embedding model that the miner runs.
+    /// The folder, or the hub's name, of an embedding model that the miner runs.
     Embedder(PathBuf),
     /// A text model behind another server.
     Remote(Remote),
@@ -37,8 +38,8 @@ pub enum ModelSource {
 /// Where a text model of our own comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// One that the software carries, by its name.
-    Builtin(String),
+    Builtin(BuiltinLanguage),
+    /// A folder, or the hub's name of one.
     Folder(PathBuf),
 }
 
@@ -91,7 +92,10 @@ fn check_one(model: Model) -> Result<ModelConfig, ConfigError> {
             _ => return Err(wrong(format!("{name:?} needs either `builtin` or `weights`"))),
         },
         (Kind::Text, Backend::Burn) => match (builtin, path) {
-            (Some(builtin), None) => ModelSource::Language(Language::Builtin(builtin)),
+            (Some(builtin), None) => {
+                let known = builtin.parse().map_err(|error: UnknownLanguage| unknown(error.to_string()))?;
+                ModelSource::Language(Language::Builtin(known))
+            }
             (None, Some(path)) => ModelSource::Language(Language::Folder(path)),
             _ => return Err(wrong(format!("{name:?} needs either `builtin` or `path`"))),
         },
@@ -149,9 +153,10 @@ fn parse_builtin(name: &str) -> Result<Builtin, ConfigError> {
     let known = |builtin: &Builtin| format!("{BUILTIN_PREFIX}{builtin}");
     Builtin::ALL.into_iter().find(|builtin| known(builtin) == name).ok_or_else(|| {
         let names: Vec<_> = Builtin::ALL.iter().map(known).collect();
-        ConfigError::Value {
-            key: "model.builtin",
-            why: format!("no {name:?}: there are {}", names.join(", ")),
-        }
+        unknown(format!("no {name:?}: there are {}", names.join(", ")))
     })
+}
+
+fn unknown(why: String) -> ConfigError {
+    ConfigError::Value { key: "model.builtin", why }
 }

@@ -184,11 +184,13 @@ pub(super) struct Model {
     /// What runs it: `burn` (the miner itself), or for text `openai` or `oip` (a server that the miner fronts).
     #[serde(default)]
     pub(super) backend: Backend,
-    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`.
+    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`, or for text
+    /// `language-reference` or `language-weak`.
     pub(super) builtin: Option<String>,
     /// A classifier's safetensors file.
     pub(super) weights: Option<PathBuf>,
-    /// A folder with `config.json`, `model.safetensors` (or its shards) and `tokenizer.json`, for text or embed.
+    /// A folder with `config.json`, `model.safetensors` (or its shards) and `tokenizer.json`, for text or embed; or
+    /// `OWNER/NAME` of a model on the Hugging Face hub, `@REVISION` behind it if wanted.
     pub(super) path: Option<PathBuf>,
     /// The backend's address, `http://HOST:PORT`.
     pub(super) url: Option<String>,

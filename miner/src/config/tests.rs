@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use weighhouse_models::language::BuiltinLanguage;
+
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../deploy/miner.toml");
@@ -131,7 +133,7 @@ fn a_model_has_what_its_kind_and_backend_need_and_nothing_else() {
         parse("kind = 'text', backend = 'oip', url = 'http://[::1]:8001', model = 'ensemble'"),
         Ok(ModelSource::Remote(Remote { protocol: Protocol::Oip, .. }))
     ));
-    let builtin = ModelSource::Language(Language::Builtin("language-reference".into()));
+    let builtin = ModelSource::Language(Language::Builtin(BuiltinLanguage::Reference));
     assert_eq!(parse("kind = 'text', builtin = 'language-reference'").expect("whole"), builtin);
     let folder = ModelSource::Embedder("minilm".into());
     assert_eq!(parse("kind = 'embed', path = 'minilm'").expect("whole"), folder);
@@ -143,6 +145,7 @@ fn a_model_has_what_its_kind_and_backend_need_and_nothing_else() {
         ("kind = 'text', backend = 'oip', url = 'http://h:1', model = 'x', key_file = 'k'", "model"),
         ("kind = 'text', path = 'p', url = 'http://h:1'", "model"),
         ("kind = 'text', weights = 'w'", "model"),
+        ("kind = 'text', builtin = 'poet'", "model.builtin"),
         ("kind = 'embed', builtin = 'language-reference'", "model"),
         ("kind = 'embed', backend = 'openai', url = 'http://h:1', model = 'x'", "model"),
     ];

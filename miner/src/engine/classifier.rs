@@ -168,8 +168,8 @@ pub enum LoadError {
     Embedder { name: String, error: Box<weighhouse_models::encoder::EncoderError> },
     #[error("model {name:?}: no thread could be started: {error}")]
     Thread { name: String, error: std::io::Error },
-    #[error("model {name:?}: there is no built-in {builtin:?}")]
-    Builtin { name: String, builtin: String },
+    #[error("model {name:?}: {why}")]
+    Folder { name: String, why: String },
 }
 
 /// The weights of the configured classifiers. `read` gives a file's bytes.

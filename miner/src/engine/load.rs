@@ -24,6 +24,8 @@ pub struct Surroundings<'a> {
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// What a configured path stands for.
     pub expand: &'a dyn Fn(&Path) -> PathBuf,
+    /// Where the folder of a configured model is, fetched if it must be.
+    pub folder: &'a dyn Fn(&Path) -> Result<PathBuf, String>,
     pub cpu: &'a CpuPool,
     pub clock: &'a Arc<dyn Clock>,
 }
@@ -49,7 +51,7 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
             ModelSource::Remote(remote) => remote_generator(remote, &config.text, around)?,
             ModelSource::Language(language) => own_generator(&name, language, config, around)?,
             ModelSource::Embedder(path) => {
-                let loaded = Embedder::load(&(around.expand)(path), &LoadLimits::STANDARD);
+                let loaded = Embedder::load(&folder(&name, path, around)?, &LoadLimits::STANDARD);
                 let embedder = loaded
                     .map_err(|error| LoadError::Embedder { name: name.clone(), error: error.into() })?;
                 embedders.push((name, version, embedder));
@@ -79,21 +81,22 @@ fn own_generator(
     config: &Config,
     around: &Surroundings<'_>,
 ) -> Result<Arc<dyn Generator>, LoadError> {
-    let name = || name.to_owned();
     let model = match language {
-        Language::Folder(path) => LanguageModel::load(&(around.expand)(path), &LoadLimits::STANDARD)
-            .map_err(|error| LoadError::Language { name: name(), error: error.into() })?,
-        Language::Builtin(builtin) => {
-            return Err(LoadError::Builtin { name: name(), builtin: builtin.clone() });
-        }
+        Language::Folder(path) => LanguageModel::load(&folder(name, path, around)?, &LoadLimits::STANDARD),
+        Language::Builtin(builtin) => LanguageModel::builtin(*builtin),
     };
+    let model = model.map_err(|error| LoadError::Language { name: name.to_owned(), error: error.into() })?;
     let limits = DecoderLimits {
         sequences_max: config.text.sequences_max,
         cache_tokens_max: config.text.cache_tokens_max,
     };
     let decoder = Decoder::start(model, limits, config.limits.queue_max, around.cpu)
-        .map_err(|error| LoadError::Thread { name: name(), error })?;
+        .map_err(|error| LoadError::Thread { name: name.to_owned(), error })?;
     Ok(Arc::new(decoder))
+}
+
+fn folder(name: &str, path: &Path, around: &Surroundings<'_>) -> Result<PathBuf, LoadError> {
+    (around.folder)(path).map_err(|why| LoadError::Folder { name: name.to_owned(), why })
 }
 
 fn remote_generator(
@@ -163,9 +166,16 @@ mod tests {
         let golden = |path: &Path| {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/testdata/language").join(path)
         };
-        let expand = |path: &Path| if path.extension().is_some() { path.to_owned() } else { golden(path) };
+        let expand = |path: &Path| path.to_owned();
         let (cpu, clock) = (CpuPool::new(1, 4), Arc::new(SystemClock::new()) as Arc<dyn Clock>);
-        load(&config, &Surroundings { read: &read, expand: &expand, cpu: &cpu, clock: &clock })
+        let folder = |path: &Path| match path.to_str() {
+            Some("nobody/model") => Err("the hub has no such model".to_owned()),
+            _ => Ok(golden(path)),
+        };
+        load(
+            &config,
+            &Surroundings { read: &read, expand: &expand, folder: &folder, cpu: &cpu, clock: &clock },
+        )
     }
 
     #[tokio::test]
@@ -173,6 +183,7 @@ mod tests {
         let engine = load_all(
             "[[model]]\nname = 'digits'\nbuiltin = 'digits-weak'\n\
              [[model]]\nname = 'own'\nkind = 'text'\npath = 'llama'\n\
+             [[model]]\nname = 'carried'\nkind = 'text'\nbuiltin = 'language-weak'\n\
              [[model]]\nname = 'vectors'\nkind = 'embed'\npath = 'bert'\n\
              [[model]]\nname = 'far'\nkind = 'text'\nbackend = 'oip'\nurl = 'http://127.0.0.1:1'\nmodel = 'x'\n\
              [[model]]\nname = 'near'\nkind = 'text'\nbackend = 'openai'\nurl = 'http://127.0.0.1:1'\nmodel = 'x'\n\
@@ -181,6 +192,7 @@ mod tests {
         .expect("loaded");
         let kind = |name: &str| engine.find(name, "").expect(name).kind;
         assert_eq!(kind("digits"), ModelKind::Classifier);
+        assert_eq!(kind("carried"), ModelKind::Text);
         assert_eq!((kind("own"), kind("vectors")), (ModelKind::Text, ModelKind::Embedding));
         let samplers = |name: &str| engine.find(name, "").expect(name).samplers.clone();
         assert_eq!(samplers("own"), ["greedy", "gumbel/v1"]);
@@ -205,7 +217,7 @@ mod tests {
         let remote =
             "name = 'm'\nkind = 'text'\nbackend = 'openai'\nurl = 'http://h:1'\nmodel = 'x'\nkey_file";
         let cases = [
-            ("name = 'm'\nkind = 'text'\nbuiltin = 'poet'".to_owned(), "poet"),
+            ("name = 'm'\nkind = 'text'\npath = 'nobody/model'".to_owned(), "no such model"),
             ("name = 'm'\nkind = 'text'\npath = 'nowhere'".into(), "\"m\""),
             ("name = 'm'\nkind = 'text'\npath = 'bert'".into(), "\"m\""),
             ("name = 'm'\nkind = 'embed'\npath = 'llama'".into(), "\"m\""),

@@ -6,7 +6,9 @@
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::Shape;
-use super::attend::{Projected, Seen, attend};
+use super::attend::{Projected, Seen, attend, attend_each};
+use super::network::Network;
+use super::runtime::Batch;
 
 /// Capacity grows by this many tokens.
 const BLOCK: usize = 64;
@@ -22,7 +24,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(shape: &Shape, device: &Device) -> Self {
+    fn new(shape: &Shape, device: &Device) -> Self {
         Self {
             layers: vec![None; shape.layers],
             lengths: Vec::new(),
@@ -33,24 +35,19 @@ impl Cache {
         }
     }
 
-    /// Tokens that are held for each sequence.
-    pub(crate) fn lengths(&self) -> &[usize] {
-        &self.lengths
-    }
-
     /// Tokens that the memory has room for once there are `sequences` of at most `longest`.
     pub(crate) fn room(sequences: usize, longest: usize) -> usize {
         sequences * longest.next_multiple_of(BLOCK)
     }
 
     /// Makes room for a sequence whose keys and values come by [`Cache::prefill`].
-    pub(crate) fn join(&mut self, tokens: usize) {
+    fn join(&mut self, tokens: usize) {
         self.grow(tokens);
         self.lengths.push(tokens);
     }
 
     /// Keeps these sequences, in this order.
-    pub(crate) fn keep(&mut self, kept: &[usize]) {
+    fn keep(&mut self, kept: &[usize]) {
         self.lengths = kept.iter().map(|index| self.lengths[*index]).collect();
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         self.capacity = self.capacity.min(longest.next_multiple_of(BLOCK));
@@ -66,7 +63,7 @@ impl Cache {
     }
 
     /// One layer of a joining sequence's prompt: `[tokens, kv_heads, head_width]` each.
-    pub(crate) fn prefill(&mut self, layer: usize, keys: Tensor<3>, values: Tensor<3>) {
+    fn prefill(&mut self, layer: usize, keys: Tensor<3>, values: Tensor<3>) {
         let filled = |tensor: Tensor<3>| {
             let [tokens, heads, width] = tensor.dims();
             let room = Tensor::zeros([1, heads, self.capacity - tokens, width], &self.device);
@@ -83,7 +80,7 @@ impl Cache {
     }
 
     /// Counts a token more for each sequence; the mask of what each may not see.
-    pub(crate) fn advance(&mut self) -> Tensor<4, Bool> {
+    fn advance(&mut self) -> Tensor<4, Bool> {
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         self.grow(longest + 1);
         self.lengths.iter_mut().for_each(|length| *length += 1);
@@ -96,12 +93,7 @@ impl Cache {
     }
 
     /// One layer of a step: writes a row for each sequence and attends over what is held.
-    pub(crate) fn attend(
-        &mut self,
-        layer: usize,
-        projected: Projected,
-        hidden: &Tensor<4, Bool>,
-    ) -> Tensor<2> {
+    fn attend(&mut self, layer: usize, projected: Projected, hidden: &Tensor<4, Bool>) -> Tensor<2> {
         let [queries, keys, values] = projected.map(|rows| rows.unsqueeze_dim::<4>(2));
         let Some((mut all_keys, mut all_values)) = self.layers[layer].take() else {
             return queries.reshape([0, 0]);
@@ -135,5 +127,46 @@ impl Cache {
                 (grown(keys), grown(values))
             });
         }
+    }
+}
+
+/// Sequences of which burn computes the passes.
+pub(crate) struct BurnBatch {
+    network: Network,
+    cache: Cache,
+}
+
+impl BurnBatch {
+    pub(crate) fn new(network: Network) -> Self {
+        let cache = Cache::new(&network.shape, &network.device);
+        Self { network, cache }
+    }
+}
+
+impl Batch for BurnBatch {
+    fn join(&mut self, prompt: &[u32], _: usize) -> Option<Vec<f32>> {
+        let Self { network, cache } = self;
+        cache.join(prompt.len());
+        let lengths = [prompt.len()];
+        let hidden = network.hidden(prompt, 0..prompt.len(), |layer, projected| {
+            let [_, keys, values] = projected.clone();
+            cache.prefill(layer, keys, values);
+            attend_each(&lengths, projected, Seen::Before)
+        });
+        network.logits(hidden.narrow(0, prompt.len() - 1, 1)).try_into_data().ok()?.try_into_vec().ok()
+    }
+
+    fn step(&mut self, tokens: &[u32]) -> Option<Vec<f32>> {
+        let Self { network, cache } = self;
+        let unseen = cache.advance();
+        let positions: Vec<usize> = cache.lengths.iter().map(|length| length - 1).collect();
+        let hidden = network.hidden(tokens, positions.into_iter(), |layer, projected| {
+            cache.attend(layer, projected, &unseen)
+        });
+        network.logits(hidden).try_into_data().ok()?.try_into_vec().ok()
+    }
+
+    fn keep(&mut self, kept: &[usize]) {
+        self.cache.keep(kept);
     }
 }

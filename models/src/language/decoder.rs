@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use burn::tensor::{Bool, Tensor};
-
-use super::attend::{Seen, attend_each};
 use super::cache::Cache;
 use super::pieces::Pieces;
+use super::runtime::Batch;
 use super::{ForwardError, LanguageModel};
 use crate::sampling::{Sampling, log_probs};
 
@@ -100,7 +98,7 @@ struct Running {
 pub struct Decoder {
     model: LanguageModel,
     limits: DecoderLimits,
-    cache: Cache,
+    batch: Box<dyn Batch>,
     running: Vec<Running>,
     /// The first token of sequences that joined since the last step.
     joined: Vec<Event>,
@@ -115,8 +113,8 @@ impl fmt::Debug for Decoder {
 
 impl Decoder {
     pub fn new(model: LanguageModel, limits: DecoderLimits) -> Self {
-        let cache = Cache::new(&model.shape, &model.network.device);
-        Self { model, limits, cache, running: Vec::new(), joined: Vec::new(), next: 0 }
+        let batch = model.runtime.batch();
+        Self { model, limits, batch, running: Vec::new(), joined: Vec::new(), next: 0 }
     }
 
     pub fn model(&self) -> &LanguageModel {
@@ -136,7 +134,7 @@ impl Decoder {
         let longest = self.admit(prompt, &what)?;
         let id = SequenceId(self.next);
         self.next += 1;
-        let logits = self.prefill(prompt).ok_or(ForwardError::Backend)?;
+        let logits = self.batch.join(prompt, longest).ok_or(ForwardError::Backend)?;
         let pieces = Pieces::new(self.model.text.clone(), what.stop.clone());
         let mut sequence = Running { id, what, pieces, longest, generated: 0, last: 0 };
         let event = sequence.choose(&logits, self.model.end_tokens());
@@ -160,8 +158,7 @@ impl Decoder {
             return Ok(Vec::new());
         }
         let tokens: Vec<u32> = self.running.iter().map(|sequence| sequence.last).collect();
-        let hidden = self.cache.advance();
-        let logits = self.forward(&tokens, &hidden).ok_or(ForwardError::Backend)?;
+        let logits = self.batch.step(&tokens).ok_or(ForwardError::Backend)?;
         let vocabulary = self.model.vocabulary();
         let rows = logits.chunks_exact(vocabulary);
         let end = self.model.end_tokens();
@@ -185,7 +182,7 @@ impl Decoder {
         if kept.len() == self.running.len() {
             return;
         }
-        self.cache.keep(&kept);
+        self.batch.keep(&kept);
         let mut index = 0;
         self.running.retain(|_| {
             index += 1;
@@ -214,31 +211,6 @@ impl Decoder {
             return Err(Refused::Busy { sequences });
         }
         Ok(longest)
-    }
-
-    /// The logits that follow a prompt.
-    fn prefill(&mut self, prompt: &[u32]) -> Option<Vec<f32>> {
-        let network = &self.model.network;
-        let cache = &mut self.cache;
-        cache.join(prompt.len());
-        let lengths = [prompt.len()];
-        let hidden = network.hidden(prompt, 0..prompt.len(), |layer, projected| {
-            let [_, keys, values] = projected.clone();
-            cache.prefill(layer, keys, values);
-            attend_each(&lengths, projected, Seen::Before)
-        });
-        let last = network.logits(hidden.narrow(0, prompt.len() - 1, 1)).try_into_data().ok()?;
-        Some(last.as_slice::<f32>().ok()?.to_vec())
-    }
-
-    fn forward(&mut self, tokens: &[u32], unseen: &Tensor<4, Bool>) -> Option<Vec<f32>> {
-        let network = &self.model.network;
-        let positions: Vec<usize> = self.cache.lengths().iter().map(|length| length - 1).collect();
-        let cache = &mut self.cache;
-        let hidden = network
-            .hidden(tokens, positions.into_iter(), |layer, projected| cache.attend(layer, projected, unseen));
-        let logits = network.logits(hidden).try_into_data().ok()?;
-        Some(logits.as_slice::<f32>().ok()?.to_vec())
     }
 }
 

@@ -2,7 +2,7 @@
 //! attention looks at whose row is whose.
 
 use burn::tensor::activation::silu;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 use super::attend::{Projected, Seen, attend_each};
 use super::{Forced, LanguageError, Shape};
@@ -31,6 +31,8 @@ pub(crate) struct Network {
     /// The embedding itself where the two are tied.
     pub(crate) head: Tensor<2>,
     pub(crate) device: Device,
+    /// What each step's result is rounded to, where it is coarser than `f32`.
+    pub(crate) arithmetic: Option<FloatDType>,
 }
 
 impl Network {
@@ -52,7 +54,8 @@ impl Network {
         } else {
             load.matrix(&["lm_head.weight"], &[table[0]], table[1])?
         };
-        Ok(Self { shape: shape.clone(), embedding, layers, norm, head, device: device.clone() })
+        let (shape, device) = (shape.clone(), device.clone());
+        Ok(Self { shape, embedding, layers, norm, head, device, arithmetic: None })
     }
 
     /// The last layer's rows, not yet normalised. `attend` gets each layer's number and projections, and gives
@@ -74,18 +77,22 @@ impl Network {
         let (cosines, sines) = (table(cosines), table(sines));
         let epsilon = shape.norm_epsilon;
         let (heads, kv_heads) = (shape.heads, shape.kv_heads);
-        let mut hidden = self.embedding.clone().select(0, tokens);
+        let mut hidden = self.near(self.embedding.clone().select(0, tokens));
         for (index, layer) in self.layers.iter().enumerate() {
-            let all = layer.qkv.forward(normed(hidden.clone(), &layer.before, epsilon));
+            let before = self.near(normed(hidden.clone(), &layer.before, epsilon));
+            let all = self.near(layer.qkv.forward(before));
             let all = all.reshape([rows, heads + 2 * kv_heads, shape.head_width]);
-            let turned = rotated(all.clone().narrow(1, 0, heads + kv_heads), &cosines, &sines);
+            let turned = self.near(rotated(all.clone().narrow(1, 0, heads + kv_heads), &cosines, &sines));
             let queries = turned.clone().narrow(1, 0, heads);
             let keys = turned.narrow(1, heads, kv_heads);
             let values = all.narrow(1, heads + kv_heads, kv_heads);
-            hidden = hidden + layer.output.forward(attend(index, [queries, keys, values]));
-            let inner = layer.inner.forward(normed(hidden.clone(), &layer.after, epsilon));
-            let gate = silu(inner.clone().narrow(1, 0, shape.inner));
-            hidden = hidden + layer.down.forward(gate * inner.narrow(1, shape.inner, shape.inner));
+            let attended = self.near(attend(index, [queries, keys, values]));
+            hidden = self.near(hidden + self.near(layer.output.forward(attended)));
+            let after = self.near(normed(hidden.clone(), &layer.after, epsilon));
+            let inner = self.near(layer.inner.forward(after));
+            let gate = self.near(silu(inner.clone().narrow(1, 0, shape.inner)));
+            let gated = self.near(gate * inner.narrow(1, shape.inner, shape.inner));
+            hidden = self.near(hidden + self.near(layer.down.forward(gated)));
         }
         hidden
     }
@@ -115,7 +122,15 @@ impl Network {
     }
 
     pub(crate) fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        normed(hidden, &self.norm, self.shape.norm_epsilon).matmul(self.head.clone().transpose())
+        let rows = self.near(normed(hidden, &self.norm, self.shape.norm_epsilon));
+        self.near(rows.matmul(self.head.clone().transpose()))
+    }
+
+    fn near<const D: usize>(&self, result: Tensor<D>) -> Tensor<D> {
+        match self.arithmetic {
+            Some(coarse) => result.cast(coarse).cast(FloatDType::F32),
+            None => result,
+        }
     }
 
     /// Teacher-forced logits of a pack of checked sequences; at most `rows_max` rows are computed at once.

@@ -48,6 +48,10 @@ fn cases() -> Vec<(PathBuf, LanguageModel, Vec<Case>)> {
     golden_folders().into_iter().filter_map(read).collect()
 }
 
+fn on_burn(folder: &Path) -> LanguageModel {
+    LanguageModel::load_on(Backend::Burn, folder, &LoadLimits::STANDARD).expect("a model")
+}
+
 fn own(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/language").join(name)
 }
@@ -85,23 +89,58 @@ fn logits_and_greedy_tokens_are_those_of_transformers() {
             // The row that follows the last token is wanted too: one more token, whichever, makes it a prediction.
             let longer = [&tokens[..], &[0]].concat();
             let forced = Forced { tokens: &longer, from: longer.len() - kept };
-            let logits = model.forced(&[forced]).expect("logits").remove(0);
-            for (row, expected) in logits.chunks_exact(model.vocabulary()).zip(&case.logits) {
-                for (logit, expected) in row.iter().zip(expected) {
-                    let error = (logit - expected).abs();
-                    assert!(error <= LOGIT_TOLERANCE, "{at}: {logit} for {expected}");
+            for model in [&model, &on_burn(&folder)] {
+                let logits = model.forced(&[forced]).expect("logits").remove(0);
+                assert_eq!(logits.len(), kept * model.vocabulary());
+                for (row, expected) in logits.chunks_exact(model.vocabulary()).zip(&case.logits) {
+                    for (logit, expected) in row.iter().zip(expected) {
+                        let error = (logit - expected).abs();
+                        assert!(error <= LOGIT_TOLERANCE, "{at}: {logit} for {expected}");
+                    }
                 }
+                let mut decoder = Decoder::new(model.clone(), LIMITS);
+                let id = decoder.join(tokens, greedy(case.greedy.len() as u32)).expect("joined");
+                assert_eq!(run(&mut decoder, &[id])[0].0, case.greedy, "{at}");
             }
-            let mut decoder = Decoder::new(model.clone(), LIMITS);
-            let id = decoder.join(tokens, greedy(case.greedy.len() as u32)).expect("joined");
-            assert_eq!(run(&mut decoder, &[id])[0].0, case.greedy, "{at}");
+        }
+    }
+}
+
+#[test]
+fn decoding_gives_what_one_pass_gives_to_the_bit_in_any_company() {
+    for (folder, model, cases) in cases() {
+        let mut decoder = Decoder::new(model.clone(), LIMITS);
+        let prompts = [&cases[0].tokens[..], &cases[0].tokens[..1], &cases[0].tokens[..2]];
+        let ids = prompts.map(|prompt| decoder.join(prompt, greedy(40)).expect("joined"));
+        let mut texts = prompts.map(<[u32]>::to_vec);
+        let mut said = vec![Vec::new(); ids.len()];
+        while !decoder.is_idle() {
+            for event in decoder.step().expect("a step") {
+                let at = ids.iter().position(|id| *id == event.sequence).expect("one of them");
+                texts[at].push(event.token);
+                said[at].push((event.token, event.log_prob, event.top));
+            }
+        }
+        let forced: Vec<Forced<'_>> =
+            texts.iter().zip(prompts).map(|(tokens, prompt)| Forced { tokens, from: prompt.len() }).collect();
+        for (said, logits) in said.iter().zip(model.forced(&forced).expect("logits")) {
+            for ((token, log_prob, top), row) in said.iter().zip(logits.chunks_exact(model.vocabulary())) {
+                let expected = crate::sampling::log_probs(row, *token, 2);
+                assert_eq!((log_prob, top), (&expected.chosen, &expected.top), "{}", folder.display());
+            }
         }
     }
 }
 
 #[test]
 fn sequences_join_and_leave_a_running_batch_and_none_notices() {
-    let (_, model, cases) = cases().remove(0);
+    let (folder, model, cases) = cases().remove(0);
+    for model in [model, on_burn(&folder)] {
+        joining_and_leaving(model, &cases);
+    }
+}
+
+fn joining_and_leaving(model: LanguageModel, cases: &[Case]) {
     let alone: Vec<Vec<u32>> = (5..11_u32)
         .map(|length| {
             let mut decoder = Decoder::new(model.clone(), LIMITS);

@@ -156,7 +156,7 @@ fn loss(network: &Network, windows: &[&[u32]]) -> Tensor<1> {
     -log_softmax(network.logits(hidden), 1).gather(1, next).mean()
 }
 
-/// The exponential of the mean cross-entropy per token, in windows of [`WINDOW`] tokens, each from its second on.
+/// The exponential of the mean cross-entropy per token, in windows of 128 tokens, each from its second on.
 ///
 /// # Errors
 /// As [`LanguageModel::forced`].

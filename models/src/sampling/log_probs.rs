@@ -55,7 +55,7 @@ fn sum_of_powers(logits: &[f32], peak: f32) -> f64 {
 /// `e^x` for `x <= 0` to 2 units in the last place, in operations that vectorise; below -87 it stays at `e^-87`, which
 /// no sum of ours can see.
 #[inline(always)]
-fn power(x: f32) -> f32 {
+pub(crate) fn power(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;

@@ -237,6 +237,173 @@ pub struct RegistrationPriceResponse {
     #[prost(uint64, tag = "1")]
     pub price: u64,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MechanismsRequest {
+    #[prost(uint32, tag = "1")]
+    pub netuid: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MechanismsResponse {
+    #[prost(uint32, tag = "1")]
+    pub count: u32,
+    /// Fractions of 65535, one per mechanism; empty where the emission is shared evenly.
+    #[prost(uint32, repeated, tag = "2")]
+    pub emission_split: ::prost::alloc::vec::Vec<u32>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MechanismRequest {
+    #[prost(uint32, tag = "1")]
+    pub netuid: u32,
+    #[prost(uint32, tag = "2")]
+    pub mechanism: u32,
+}
+/// Position is the uid. Empty where there is no such mechanism.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MechanismResponse {
+    #[prost(uint64, repeated, tag = "1")]
+    pub last_update: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint32, repeated, tag = "2")]
+    pub incentive: ::prost::alloc::vec::Vec<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WeightCommitsRequest {
+    #[prost(uint32, tag = "1")]
+    pub netuid: u32,
+    #[prost(uint32, tag = "2")]
+    pub mechanism: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    pub hotkey: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WeightCommitsResponse {
+    /// Oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub commits: ::prost::alloc::vec::Vec<WeightCommit>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WeightCommit {
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    #[prost(uint64, tag = "2")]
+    pub block: u64,
+    #[prost(oneof = "weight_commit::Content", tags = "3, 4")]
+    pub content: ::core::option::Option<weight_commit::Content>,
+}
+/// Nested message and enum types in `WeightCommit`.
+pub mod weight_commit {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Content {
+        #[prost(bytes, tag = "3")]
+        Hash(::prost::alloc::vec::Vec<u8>),
+        #[prost(message, tag = "4")]
+        Timelocked(super::TimelockedWeights),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimelockedWeights {
+    #[prost(bytes = "vec", tag = "1")]
+    pub ciphertext: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub reveal_round: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimelockRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimelockResponse {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// A compressed point of BLS12-381's second group, 96 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub public_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub last_round: u64,
+    /// Absent where round n comes with block n.
+    #[prost(message, optional, tag = "4")]
+    pub clock: ::core::option::Option<RoundClock>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoundClock {
+    /// Round 1, in seconds since the Unix epoch.
+    #[prost(uint64, tag = "1")]
+    pub genesis: u64,
+    /// Seconds between two rounds.
+    #[prost(uint64, tag = "2")]
+    pub period: u64,
+    #[prost(uint64, tag = "3")]
+    pub block_millis: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PulseRequest {
+    #[prost(uint64, tag = "1")]
+    pub round: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PulseResponse {
+    /// A compressed point of BLS12-381's first group, 48 bytes; absent while the round hasn't come.
+    #[prost(bytes = "vec", optional, tag = "1")]
+    pub signature: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NeuronRequest {
+    #[prost(uint32, tag = "1")]
+    pub netuid: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub hotkey: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CommitmentResponse {
+    /// Absent where the neuron published none; so too below.
+    #[prost(message, optional, tag = "1")]
+    pub commitment: ::core::option::Option<PublishedCommitment>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishedCommitment {
+    #[prost(uint64, tag = "1")]
+    pub block: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrometheusResponse {
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<Axon>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DelegationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub delegation: ::core::option::Option<HotkeyDelegation>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HotkeyDelegation {
+    #[prost(bytes = "vec", tag = "1")]
+    pub coldkey: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub take: u32,
+    #[prost(uint32, tag = "3")]
+    pub childkey_take: u32,
+    #[prost(message, repeated, tag = "4")]
+    pub children: ::prost::alloc::vec::Vec<ChildKey>,
+    #[prost(message, repeated, tag = "5")]
+    pub parents: ::prost::alloc::vec::Vec<ChildKey>,
+    #[prost(message, optional, tag = "6")]
+    pub pending: ::core::option::Option<PendingChildren>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChildKey {
+    /// Of 2^64 - 1.
+    #[prost(uint64, tag = "1")]
+    pub proportion: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub hotkey: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PendingChildren {
+    /// The block from which on they take effect.
+    #[prost(uint64, tag = "1")]
+    pub at: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub children: ::prost::alloc::vec::Vec<ChildKey>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NextNonceRequest {
     #[prost(bytes = "vec", tag = "1")]
@@ -625,6 +792,202 @@ pub mod chain_client {
                 .insert(GrpcMethod::new("weighhouse.v1.Chain", "RegistrationPrice"));
             self.inner.unary(req, path, codec).await
         }
+        /// Validators before they set weights: how many mechanisms there are.
+        pub async fn mechanisms(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MechanismsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MechanismsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/Mechanisms",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "Mechanisms"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Validators before they set a further mechanism's weights: its last updates.
+        pub async fn mechanism(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MechanismRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MechanismResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/Mechanism",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "Mechanism"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Validators, to see which of their commits wait to be revealed.
+        pub async fn weight_commits(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WeightCommitsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WeightCommitsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/WeightCommits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "WeightCommits"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Validators before they encrypt weights.
+        pub async fn timelock(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TimelockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TimelockResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/Timelock",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "Timelock"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Auditors: what opens the weights that were encrypted to a round.
+        pub async fn pulse(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PulseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PulseResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/Pulse",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("weighhouse.v1.Chain", "Pulse"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Whoever reads what a neuron has published.
+        pub async fn commitment(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NeuronRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CommitmentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/Commitment",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "Commitment"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Whoever gathers metrics.
+        pub async fn prometheus(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NeuronRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrometheusResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/Prometheus",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "Prometheus"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Commands, about child keys and takes.
+        pub async fn delegation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NeuronRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DelegationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/Delegation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "Delegation"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Whoever is about to sign: the account's next nonce, calls that wait included. Keys stay with the caller.
         pub async fn next_nonce(
             &mut self,
@@ -770,6 +1133,67 @@ pub mod chain_server {
             request: tonic::Request<super::RegistrationPriceRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RegistrationPriceResponse>,
+            tonic::Status,
+        >;
+        /// Validators before they set weights: how many mechanisms there are.
+        async fn mechanisms(
+            &self,
+            request: tonic::Request<super::MechanismsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MechanismsResponse>,
+            tonic::Status,
+        >;
+        /// Validators before they set a further mechanism's weights: its last updates.
+        async fn mechanism(
+            &self,
+            request: tonic::Request<super::MechanismRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MechanismResponse>,
+            tonic::Status,
+        >;
+        /// Validators, to see which of their commits wait to be revealed.
+        async fn weight_commits(
+            &self,
+            request: tonic::Request<super::WeightCommitsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WeightCommitsResponse>,
+            tonic::Status,
+        >;
+        /// Validators before they encrypt weights.
+        async fn timelock(
+            &self,
+            request: tonic::Request<super::TimelockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TimelockResponse>,
+            tonic::Status,
+        >;
+        /// Auditors: what opens the weights that were encrypted to a round.
+        async fn pulse(
+            &self,
+            request: tonic::Request<super::PulseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PulseResponse>, tonic::Status>;
+        /// Whoever reads what a neuron has published.
+        async fn commitment(
+            &self,
+            request: tonic::Request<super::NeuronRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CommitmentResponse>,
+            tonic::Status,
+        >;
+        /// Whoever gathers metrics.
+        async fn prometheus(
+            &self,
+            request: tonic::Request<super::NeuronRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrometheusResponse>,
+            tonic::Status,
+        >;
+        /// Commands, about child keys and takes.
+        async fn delegation(
+            &self,
+            request: tonic::Request<super::NeuronRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DelegationResponse>,
             tonic::Status,
         >;
         /// Whoever is about to sign: the account's next nonce, calls that wait included. Keys stay with the caller.
@@ -1288,6 +1712,352 @@ pub mod chain_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RegistrationPriceSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/Mechanisms" => {
+                    #[allow(non_camel_case_types)]
+                    struct MechanismsSvc<T: Chain>(pub Arc<T>);
+                    impl<T: Chain> tonic::server::UnaryService<super::MechanismsRequest>
+                    for MechanismsSvc<T> {
+                        type Response = super::MechanismsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MechanismsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::mechanisms(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MechanismsSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/Mechanism" => {
+                    #[allow(non_camel_case_types)]
+                    struct MechanismSvc<T: Chain>(pub Arc<T>);
+                    impl<T: Chain> tonic::server::UnaryService<super::MechanismRequest>
+                    for MechanismSvc<T> {
+                        type Response = super::MechanismResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MechanismRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::mechanism(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MechanismSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/WeightCommits" => {
+                    #[allow(non_camel_case_types)]
+                    struct WeightCommitsSvc<T: Chain>(pub Arc<T>);
+                    impl<
+                        T: Chain,
+                    > tonic::server::UnaryService<super::WeightCommitsRequest>
+                    for WeightCommitsSvc<T> {
+                        type Response = super::WeightCommitsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WeightCommitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::weight_commits(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WeightCommitsSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/Timelock" => {
+                    #[allow(non_camel_case_types)]
+                    struct TimelockSvc<T: Chain>(pub Arc<T>);
+                    impl<T: Chain> tonic::server::UnaryService<super::TimelockRequest>
+                    for TimelockSvc<T> {
+                        type Response = super::TimelockResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TimelockRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::timelock(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TimelockSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/Pulse" => {
+                    #[allow(non_camel_case_types)]
+                    struct PulseSvc<T: Chain>(pub Arc<T>);
+                    impl<T: Chain> tonic::server::UnaryService<super::PulseRequest>
+                    for PulseSvc<T> {
+                        type Response = super::PulseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PulseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::pulse(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PulseSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/Commitment" => {
+                    #[allow(non_camel_case_types)]
+                    struct CommitmentSvc<T: Chain>(pub Arc<T>);
+                    impl<T: Chain> tonic::server::UnaryService<super::NeuronRequest>
+                    for CommitmentSvc<T> {
+                        type Response = super::CommitmentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NeuronRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::commitment(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CommitmentSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/Prometheus" => {
+                    #[allow(non_camel_case_types)]
+                    struct PrometheusSvc<T: Chain>(pub Arc<T>);
+                    impl<T: Chain> tonic::server::UnaryService<super::NeuronRequest>
+                    for PrometheusSvc<T> {
+                        type Response = super::PrometheusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NeuronRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::prometheus(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PrometheusSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/Delegation" => {
+                    #[allow(non_camel_case_types)]
+                    struct DelegationSvc<T: Chain>(pub Arc<T>);
+                    impl<T: Chain> tonic::server::UnaryService<super::NeuronRequest>
+                    for DelegationSvc<T> {
+                        type Response = super::DelegationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NeuronRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::delegation(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DelegationSvc(inner);
                         let codec = crate::bounded::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

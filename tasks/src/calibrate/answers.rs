@@ -6,9 +6,9 @@ use rand_chacha::ChaCha20Rng;
 use weighhouse_models::language::{Decoder, DecoderLimits, Finish as Ended, Generation, LanguageModel};
 use weighhouse_models::perturb::below;
 use weighhouse_models::sampling::Sampling;
-use weighhouse_types::text::{Finish, TextAnswer};
+use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 
-use super::CalibrateError;
+use super::{By, CalibrateError};
 use crate::Challenge;
 use crate::file::Generate;
 
@@ -38,7 +38,9 @@ pub enum Persona {
 
 pub(super) struct Answers<'a> {
     pub(super) name: String,
-    pub(super) model: &'a LanguageModel,
+    pub(super) by: By,
+    /// Whose vocabulary edits are made in.
+    pub(super) reference: &'a LanguageModel,
     pub(super) persona: Persona,
     pub(super) is_honest: bool,
 }
@@ -51,17 +53,32 @@ impl Answers<'_> {
         rng: &mut ChaCha20Rng,
     ) -> Result<Vec<TextAnswer>, CalibrateError> {
         let batch = if let Persona::Serves { batch } = self.persona { batch } else { BATCH };
-        let mut wanted = Vec::with_capacity(challenges.len());
-        for challenge in challenges {
-            let Some((prompt, sampling)) = challenge.prompt() else { continue };
+        let prompts = challenges.iter().filter_map(Challenge::prompt).map(|(prompt, sampling)| {
             let prompt = if self.persona == Persona::IgnoredPrompt { OTHER_PROMPT } else { prompt };
-            let prompt = self
-                .model
-                .encode(prompt)
-                .map_err(|error| CalibrateError::Form { who: self.name.clone(), why: error.to_string() })?;
-            wanted.push((prompt, self.sampling(sampling)));
+            (prompt, self.sampling(sampling))
+        });
+        let mut answers = match &self.by {
+            By::Model(model) => {
+                let encode = |(prompt, sampling)| {
+                    let tokens = model.encode(prompt).map_err(|error| self.failed(error.to_string()))?;
+                    Ok((tokens, sampling))
+                };
+                let wanted = prompts.map(encode).collect::<Result<Vec<_>, CalibrateError>>()?;
+                complete(model, generate, &wanted, batch)?
+            }
+            By::Server(server) if generate.sampling.temperature == 0.0 => {
+                let request = |(prompt, _): (&str, _)| TextRequest {
+                    log_probs: true,
+                    ignore_end: generate.ignore_end,
+                    ..TextRequest::greedy(prompt, generate.max_tokens)
+                };
+                server.complete(prompts.map(request).collect()).map_err(|why| self.failed(why))?
+            }
+            By::Server(_) => return Err(CalibrateError::GreedyOnly { who: self.name.clone() }),
+        };
+        if answers.len() != challenges.len() {
+            return Err(self.failed(format!("{} answers to {} challenges", answers.len(), challenges.len())));
         }
-        let mut answers = complete(self.model, generate, &wanted, batch)?;
         match self.persona {
             Persona::Truncated => answers.iter_mut().for_each(|answer| self.cut(answer)),
             Persona::Cached => answers.rotate_right(1),
@@ -69,6 +86,10 @@ impl Answers<'_> {
             _ => {}
         }
         Ok(answers)
+    }
+
+    fn failed(&self, why: String) -> CalibrateError {
+        CalibrateError::Server { who: self.name.clone(), why }
     }
 
     fn sampling(&self, asked: Sampling) -> Sampling {
@@ -84,7 +105,7 @@ impl Answers<'_> {
         let half = answer.tokens.len().div_ceil(2);
         answer.tokens.truncate(half);
         answer.log_probs.truncate(half);
-        answer.text = self.model.decode(&answer.tokens);
+        answer.text = self.reference.decode(&answer.tokens);
     }
 
     fn edit(&self, answer: &mut TextAnswer, rng: &mut ChaCha20Rng) {
@@ -92,9 +113,9 @@ impl Answers<'_> {
             return;
         }
         let at = below(answer.tokens.len() as u32, rng) as usize;
-        let other = 1 + below(self.model.vocabulary() as u32 - 1, rng);
-        answer.tokens[at] = (answer.tokens[at] + other) % self.model.vocabulary() as u32;
-        answer.text = self.model.decode(&answer.tokens);
+        let other = 1 + below(self.reference.vocabulary() as u32 - 1, rng);
+        answer.tokens[at] = (answer.tokens[at] + other) % self.reference.vocabulary() as u32;
+        answer.text = self.reference.decode(&answer.tokens);
     }
 }
 

@@ -5,7 +5,6 @@ use weighhouse_types::Reason;
 
 use super::Limits;
 use super::answers::Answers;
-use crate::file::Generate;
 use crate::generate::mean;
 use crate::sequential::{Course, Test, Verdict};
 use crate::witness::Testimony;
@@ -160,22 +159,26 @@ pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
         checks += held_out.len() as u32;
         beyond += held_out.filter(|at| seen.is_beyond(*at, limits)).count() as u32;
     }
+    bounded(checks, beyond)
+}
+
+pub(super) fn bounded(checks: u32, beyond: u32) -> Bound {
     // None in n: the rule of three (J. Hanley and A. Lippman-Hand, 1983); else the normal approximation.
     let count = f64::from(beyond);
     let most = if beyond == 0 { 3.0 } else { count + 1.645 * count.sqrt() + 1.35 };
     Bound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
 }
 
-pub(super) fn table(generate: &Generate, limits: &Limits, seen: &[Seen]) -> Table {
+pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
     let test = Test::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
     let mut honest: Vec<f64> =
         seen.iter().filter(|seen| seen.is_honest).flat_map(|seen| seen.means(limits.clip)).collect();
     honest.sort_by(f64::total_cmp);
-    let rows = seen.iter().map(|seen| row(generate, limits, &test, &honest, seen)).collect();
+    let rows = seen.iter().map(|seen| row(limits, &test, &honest, seen)).collect();
     Table { rows, false_alarm: FALSE_ALARM, miss: MISS }
 }
 
-fn row(_generate: &Generate, limits: &Limits, test: &Test, honest: &[f64], seen: &Seen) -> Row {
+fn row(limits: &Limits, test: &Test, honest: &[f64], seen: &Seen) -> Row {
     let means = seen.means(limits.clip);
     let answers = means.len().max(1) as f64;
     let tokens = seen.margins.iter().map(Vec::len).sum::<usize>();
@@ -238,7 +241,7 @@ fn area(honest: &[f64], others: &[f64]) -> f64 {
 }
 
 /// To four digits: more would be noise.
-fn significant(value: f64) -> f64 {
+pub(super) fn significant(value: f64) -> f64 {
     format!("{value:.3e}").parse::<f64>().map_or(value, |value| value + 0.0)
 }
 

@@ -5,6 +5,8 @@ use super::*;
 use crate::TaskFile;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::precision::Precision;
+use weighhouse_models::sampling::Sampling;
+use weighhouse_types::text::Prompt;
 
 /// A small Llama with random weights.
 fn folder() -> PathBuf {
@@ -32,7 +34,9 @@ fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, Calibr
     let task = Task::with_witness(text.as_bytes(), witness).expect("a task");
     let named = |name: &str, precision, is_honest| Served {
         name: name.to_owned(),
-        model: LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, precision).expect("a model"),
+        by: By::Model(Box::new(
+            LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, precision).expect("a model"),
+        )),
         is_honest,
     };
     let served = [named("half", Precision::Half, true), named("int4", Precision::Int4, false)];
@@ -46,6 +50,58 @@ fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, Calibr
     };
     let calibrated = calibration.run(&|| Duration::ZERO, &mut |_| {}).expect("measured");
     (reference, text, calibrated)
+}
+
+/// The agreed model behind another's interface.
+#[derive(Debug)]
+struct Elsewhere(LanguageModel);
+
+impl Server for Elsewhere {
+    fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String> {
+        let file =
+            TaskFile::parse(file(&self.0, "greedy", 0.0).as_bytes()).map_err(|error| error.to_string())?;
+        let encode = |request: &TextRequest| match &request.prompt {
+            Prompt::Text(text) => Ok((self.0.encode(text)?, Sampling::new(0.0, 0, 1.0, 0).expect("greedy"))),
+            Prompt::Ids(_) => unreachable!("a challenge's prompt is text"),
+        };
+        let wanted: Result<Vec<_>, weighhouse_models::language::TextError> =
+            requests.iter().map(encode).collect();
+        let generate = file.generate().expect("of this kind");
+        complete(&self.0, generate, &wanted.map_err(|error| error.to_string())?, 4)
+            .map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn a_server_that_is_not_ours_is_one_of_the_honest() {
+    let reference = load(&folder());
+    let served = || Served {
+        name: "server".to_owned(),
+        by: By::Server(Arc::new(Elsewhere(load(&folder())))),
+        is_honest: true,
+    };
+    let int4 =
+        LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, Precision::Int4).expect("a model");
+    let int4 = Served { name: "int4".to_owned(), by: By::Model(Box::new(int4)), is_honest: false };
+    let run = |sampler, temperature| {
+        let text = file(&reference, sampler, temperature);
+        let task = Task::without_model(text.as_bytes()).expect("a task");
+        let served = [served(), int4.clone()];
+        let calibration = Calibration {
+            task: &task,
+            reference: &reference,
+            served: &served,
+            challenges: 6,
+            seed: 3,
+            against: "int4",
+        };
+        calibration.run(&|| Duration::ZERO, &mut |_| {})
+    };
+    let calibrated = run("greedy", 0.0).expect("measured");
+    let row = calibrated.table.rows.iter().find(|row| row.persona == "server").expect("a row");
+    assert!(row.honest && row.rejected == 0.0 && row.exact > 0.99, "{row:?}");
+    let error = run("gumbel/v1", 0.7).expect_err("greedy only").to_string();
+    assert!(error.contains("server") && error.contains("greedy"), "{error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Calibrated;
+use super::embed::{CalibratedRows, ROWS_HEADROOM};
 use super::figures::{FALSE_ALARM, MISS};
 
 /// The sections that a calibration writes.
@@ -22,7 +23,34 @@ pub enum WriteError {
 /// # Errors
 /// A file without the sections that a calibration fills.
 pub fn rewrite(file: &str, calibrated: &Calibrated, how: &str) -> Result<String, WriteError> {
-    for section in &SECTIONS[..2] {
+    let head = without(file, &SECTIONS, &SECTIONS[..2])?;
+    Ok(format!("{head}\n\n{}", sections(calibrated, how)))
+}
+
+/// As [`rewrite`], of a task that embeds.
+///
+/// # Errors
+/// A file without the section that a calibration fills.
+pub fn rewrite_embed(file: &str, calibrated: &CalibratedRows, how: &str) -> Result<String, WriteError> {
+    let section = [SECTIONS[1]];
+    let head = without(file, &section, &section)?;
+    let mut text = format!("{head}\n\n# Measured by `{how}`, as one minus the cosine:\n");
+    for row in &calibrated.rows {
+        let (name, mean, largest, rejected) = (&row.persona, row.mean, row.largest, row.rejected);
+        text += &format!("#   {name:<20} mean {mean:<13} largest {largest:<13} rejected {rejected}\n");
+    }
+    let (times, honest) = (ROWS_HEADROOM, &calibrated.honest);
+    text += &format!(
+        "# The tolerance is {times} times the largest of half of the honest texts; of the other half {} of {} are beyond.\n\
+         [conformance]\ntolerance = {:?}\n",
+        honest.beyond, honest.checks, calibrated.tolerance
+    );
+    Ok(text)
+}
+
+/// The file without the sections `of` and the comments above them; those `needed` must be there.
+fn without(file: &str, of: &[&'static str], needed: &[&'static str]) -> Result<String, WriteError> {
+    for section in needed {
         if !file.lines().any(|line| line.trim() == *section) {
             return Err(WriteError::NoSection(section));
         }
@@ -31,7 +59,7 @@ pub fn rewrite(file: &str, calibrated: &Calibrated, how: &str) -> Result<String,
     let mut skipping = false;
     for line in file.lines() {
         if line.trim_start().starts_with('[') && line.trim_end().ends_with(']') {
-            skipping = SECTIONS.contains(&line.trim());
+            skipping = of.contains(&line.trim());
             if skipping {
                 // A section's comments stand above it.
                 while kept.last().is_some_and(|above| above.trim_start().starts_with('#')) {
@@ -44,8 +72,7 @@ pub fn rewrite(file: &str, calibrated: &Calibrated, how: &str) -> Result<String,
             kept.push(line);
         }
     }
-    let head = kept.join("\n");
-    Ok(format!("{}\n\n{}", head.trim_end(), sections(calibrated, how)))
+    Ok(kept.join("\n").trim_end().to_owned())
 }
 
 fn sections(calibrated: &Calibrated, how: &str) -> String {

@@ -59,14 +59,14 @@ struct Net {
     _processes: Vec<Running>,
 }
 
-struct Cli<'a> {
-    binary: &'a Path,
-    dir: &'a Path,
-    chain: String,
+pub(super) struct Cli<'a> {
+    pub(super) binary: &'a Path,
+    pub(super) dir: &'a Path,
+    pub(super) chain: String,
 }
 
 impl Cli<'_> {
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(self.binary);
         command
             .env("WEIGHHOUSE_WALLETS", self.dir.join("wallets"))
@@ -76,17 +76,17 @@ impl Cli<'_> {
         command
     }
 
-    fn output(&self, command: &mut Command) -> anyhow::Result<String> {
+    pub(super) fn output(&self, command: &mut Command) -> anyhow::Result<String> {
         let output = command.output()?;
         ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn json(&self, args: &[&str]) -> anyhow::Result<Value> {
+    pub(super) fn json(&self, args: &[&str]) -> anyhow::Result<Value> {
         Ok(serde_json::from_str(&self.output(self.command().args(args).arg("--json"))?)?)
     }
 
-    fn spawn(&self, name: &str, args: &[&str]) -> anyhow::Result<Running> {
+    pub(super) fn spawn(&self, name: &str, args: &[&str]) -> anyhow::Result<Running> {
         let log = std::fs::File::create(self.dir.join(format!("{name}.log")))?;
         Ok(Running(self.command().args(args).stdout(Stdio::null()).stderr(log).spawn()?))
     }
@@ -215,12 +215,12 @@ fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str) -> String {
 }
 
 /// Ports that were free a moment ago.
-fn free_ports() -> anyhow::Result<Vec<u16>> {
+pub(super) fn free_ports() -> anyhow::Result<Vec<u16>> {
     let held: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
-fn until(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+pub(super) fn until(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let start = Instant::now();
     loop {
         match done() {

@@ -3,6 +3,7 @@
 pub(crate) mod crash;
 pub(crate) mod history;
 pub(crate) mod interop;
+pub(crate) mod language;
 pub(crate) mod models;
 pub(crate) mod python;
 pub(crate) mod report;

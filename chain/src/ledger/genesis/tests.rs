@@ -71,7 +71,6 @@ fn a_genesis_that_could_not_run_is_refused() {
         ("250ms", "soon", "block_time is \"soon\""),
         ("netuid = 1", "netuid = 0", "root"),
         ("tempo = 20", "tempo = 1", "tempo is 1"),
-        ("tempo = 20", "commit_reveal_weights_enabled = true", "Unsupported"),
         ("stake = 5", "stake = 9223372036854775807", "more than"),
         ("emission_per_block = 1000000000", "emission_per_block = 1000000000001", "emission_per_block"),
         ("[subnets.hyp", "registration_price = 1\n[subnets.hyp", "registration_price"),

@@ -121,6 +121,57 @@ impl Chain for Service {
         self.reply(v1::RegistrationPriceResponse { price: price.0 })
     }
 
+    async fn mechanisms(&self, request: Request<v1::MechanismsRequest>) -> Reply<v1::MechanismsResponse> {
+        let netuid = Netuid(narrow("netuid", request.into_inner().netuid).map_err(bad)?);
+        self.reply(self.ledger.mechanisms(netuid).await.map_err(status)?.into())
+    }
+
+    async fn mechanism(&self, request: Request<v1::MechanismRequest>) -> Reply<v1::MechanismResponse> {
+        let request = request.into_inner();
+        let netuid = Netuid(narrow("netuid", request.netuid).map_err(bad)?);
+        let mechanism = MechId(narrow("mechanism", request.mechanism).map_err(bad)?);
+        self.reply(self.ledger.mechanism(netuid, mechanism).await.map_err(status)?.into())
+    }
+
+    async fn weight_commits(
+        &self,
+        request: Request<v1::WeightCommitsRequest>,
+    ) -> Reply<v1::WeightCommitsResponse> {
+        let request = request.into_inner();
+        let netuid = Netuid(narrow("netuid", request.netuid).map_err(bad)?);
+        let mechanism = MechId(narrow("mechanism", request.mechanism).map_err(bad)?);
+        let hotkey = Hotkey(bytes32("hotkey", &request.hotkey).map_err(bad)?);
+        let commits = self.ledger.commits(netuid, mechanism, hotkey).await.map_err(status)?;
+        self.reply(v1::WeightCommitsResponse { commits: commits.into_iter().map(Into::into).collect() })
+    }
+
+    async fn timelock(&self, _: Request<v1::TimelockRequest>) -> Reply<v1::TimelockResponse> {
+        self.reply(self.ledger.timelock().await.map_err(status)?.into())
+    }
+
+    async fn pulse(&self, request: Request<v1::PulseRequest>) -> Reply<v1::PulseResponse> {
+        let signature = self.ledger.pulse(request.into_inner().round).await.map_err(status)?;
+        self.reply(v1::PulseResponse { signature: signature.map(Vec::from) })
+    }
+
+    async fn commitment(&self, request: Request<v1::NeuronRequest>) -> Reply<v1::CommitmentResponse> {
+        let (netuid, hotkey) = neuron(request)?;
+        let commitment = self.ledger.commitment(netuid, hotkey).await.map_err(status)?;
+        self.reply(v1::CommitmentResponse { commitment: commitment.map(Into::into) })
+    }
+
+    async fn prometheus(&self, request: Request<v1::NeuronRequest>) -> Reply<v1::PrometheusResponse> {
+        let (netuid, hotkey) = neuron(request)?;
+        let endpoint = self.ledger.prometheus(netuid, hotkey).await.map_err(status)?;
+        self.reply(v1::PrometheusResponse { endpoint: endpoint.map(Into::into) })
+    }
+
+    async fn delegation(&self, request: Request<v1::NeuronRequest>) -> Reply<v1::DelegationResponse> {
+        let (netuid, hotkey) = neuron(request)?;
+        let delegation = self.ledger.delegation(netuid, hotkey).await.map_err(status)?;
+        self.reply(v1::DelegationResponse { delegation: delegation.map(Into::into) })
+    }
+
     async fn next_nonce(&self, request: Request<v1::NextNonceRequest>) -> Reply<v1::NextNonceResponse> {
         let account = bytes32("account", &request.into_inner().account).map_err(bad)?;
         let (nonce, head) = self.ledger.0.next_nonce(&account);
@@ -166,6 +217,11 @@ fn head(snapshot: &Snapshot) -> v1::HeadResponse {
             nanos: i32::try_from(time % NANOS).unwrap_or(0),
         }),
     }
+}
+
+fn neuron(request: Request<v1::NeuronRequest>) -> Result<(Netuid, Hotkey), Status> {
+    let v1::NeuronRequest { netuid, hotkey } = request.into_inner();
+    Ok((Netuid(narrow("netuid", netuid).map_err(bad)?), Hotkey(bytes32("hotkey", &hotkey).map_err(bad)?)))
 }
 
 fn bad(error: ChainMessageError) -> Status {

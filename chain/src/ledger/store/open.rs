@@ -4,6 +4,7 @@ use redb::{DatabaseError, StorageError, TableError};
 use weighhouse_seams::Entropy;
 
 use super::*;
+use crate::ledger::state::v1::StateV1;
 
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -34,7 +35,10 @@ impl Store {
         entropy: &dyn Entropy,
         blocks_kept: u64,
     ) -> Result<Opened, ChainError> {
-        let mut store = Self { database, path, beacon_seed: Digest::default(), blocks_kept };
+        let beacon_seed = Digest::default();
+        let timelock = LocalBeacon::from_seed(&beacon_seed);
+        let timelock_key = timelock.public_key();
+        let mut store = Self { database, path, beacon_seed, timelock, timelock_key, blocks_kept };
         if store.meta(FORMAT)?.is_none() {
             store.found(genesis, entropy)?;
         }
@@ -78,7 +82,7 @@ impl Store {
 
     fn check(&mut self, genesis: &Genesis) -> Result<(State, Header), ChainError> {
         let version = self.required::<u32>(FORMAT)?;
-        if version != FORMAT_VERSION {
+        if ![FORMAT_VERSION, FORMAT_BEFORE].contains(&version) {
             return Err(ChainError::State {
                 path: self.path.clone(),
                 why: format!("it has format {version}, this program reads format {FORMAT_VERSION}"),
@@ -91,9 +95,14 @@ impl Store {
             return Err(ChainError::WrongGenesis { endpoint, expected, actual });
         }
         self.beacon_seed = self.required(BEACON_SEED)?;
+        self.timelock = LocalBeacon::from_seed(&self.beacon_seed);
+        self.timelock_key = self.timelock.public_key();
         let bytes = self.meta(STATE)?.ok_or_else(|| self.damaged("it holds no state"))?;
-        let state =
-            State::decode_all(&mut bytes.as_slice()).map_err(|_| self.damaged("its state can't be read"))?;
+        let state = match version {
+            FORMAT_BEFORE => StateV1::decode_all(&mut bytes.as_slice()).map(State::from),
+            _ => State::decode_all(&mut bytes.as_slice()),
+        };
+        let state = state.map_err(|_| self.damaged("its state can't be read"))?;
         let block = self.block(state.block)?.ok_or_else(|| self.damaged("its newest block is missing"))?;
         if block.header.state_root != State::root(&bytes) {
             return Err(self.damaged("its state isn't its newest block's"));

@@ -7,6 +7,7 @@ use redb::StorageBackend;
 use tempfile::TempDir;
 use weighhouse_seams::{DirStorage, Storage as _};
 
+use super::super::state::v1::StateV1;
 use super::super::*;
 use super::world::*;
 
@@ -96,10 +97,45 @@ async fn a_ledger_of_another_format_is_refused() {
     let database = redb::Database::create(&path).expect("opens");
     let write = database.begin_write().expect("begins");
     let meta = redb::TableDefinition::<&str, &[u8]>::new("meta");
-    write.open_table(meta).expect("opens").insert("format", 2u32.encode().as_slice()).expect("writes");
+    write.open_table(meta).expect("opens").insert("format", 3u32.encode().as_slice()).expect("writes");
     write.commit().expect("commits");
     drop(database);
-    assert!(refusal(&path).1.contains("format 2"));
+    assert!(refusal(&path).1.contains("format 3"));
+}
+
+/// The file as a program of before would have left it: its state without what came since, and the header over that.
+fn put_back_to_format_1(path: &Path) {
+    let ledger = open(path).expect("opens");
+    let newest = ledger.newest();
+    let state = StateV1::from(newest.state.clone()).encode();
+    let number = newest.head.number;
+    let mut block = ledger.0.store.block(number).expect("reads").expect("is kept");
+    drop((newest, ledger));
+    block.header.state_root = State::root(&state);
+    let database = redb::Database::create(path).expect("opens");
+    let write = database.begin_write().expect("begins");
+    let meta = redb::TableDefinition::<&str, &[u8]>::new("meta");
+    let blocks = redb::TableDefinition::<u64, &[u8]>::new("blocks");
+    write.open_table(meta).expect("opens").insert("format", 1u32.encode().as_slice()).expect("writes");
+    write.open_table(meta).expect("opens").insert("state", state.as_slice()).expect("writes");
+    write.open_table(blocks).expect("opens").insert(number.0, block.encode().as_slice()).expect("writes");
+    write.commit().expect("commits");
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_format_before_goes_on_and_is_rewritten() {
+    let (_folder, path, head) = written().await;
+    let before = open(&path).expect("opens").newest().state.clone();
+    put_back_to_format_1(&path);
+    let ledger = open(&path).expect("opens");
+    assert_eq!(ledger.newest().state, before);
+    assert_eq!(ledger.head().await.expect("a head").number, head.number);
+    drop(ledger);
+    let ledger = open(&path).expect("nothing is rewritten before the next block");
+    ledger.produce_block().await.expect("a block");
+    let state = ledger.newest().state.clone();
+    drop(ledger);
+    assert_eq!(open(&path).expect("opens").newest().state, state);
 }
 
 /// Puts bytes in a file's place.

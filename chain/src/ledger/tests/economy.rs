@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use weighhouse_scoring::yuma::{self, Rules};
-use weighhouse_types::{Axon, Epoch, Hyperparameters};
+use weighhouse_types::{Axon, Child, Epoch, Hyperparameters};
 
 use super::super::*;
 use super::world::*;
@@ -17,8 +17,9 @@ fn an_epoch_pays_exactly_what_yuma_says() {
     let before = state.subnets[&NETUID].clone();
     let mut due = before.clone();
     due.pending.add(emission::split(EMISSION));
-    let expected = yuma::epoch(Rules::Spec425, &due.epoch_input(Block(5))).expect("a valid input");
-    let outcome = state.apply_block(&[]).expect("balances");
+    let expected = yuma::epoch(Rules::Spec425, &due.epoch_input(Block(5), MechId(0), due.pending.shared()))
+        .expect("a valid input");
+    let outcome = state.apply_block(&[], &beacon()).expect("balances");
 
     let after = &state.subnets[&NETUID];
     for uid in 0..usize::from(VALIDATORS + MINERS) {
@@ -51,7 +52,7 @@ fn the_miners_and_the_validators_halves_are_equal_and_the_owner_has_18_percent()
     assert!(apply(&mut state, hotkey(0).0, set.clone()).is_ok());
     assert!(apply(&mut state, hotkey(1).0, set).is_ok());
     empty_blocks(&mut state, 2);
-    let outcome = state.apply_block(&[]).expect("balances");
+    let outcome = state.apply_block(&[], &beacon()).expect("balances");
     let [Event::EpochRun { owner, incentive, dividends, .. }] = outcome.events[..] else {
         panic!("{outcome:?}")
     };
@@ -123,7 +124,10 @@ fn more_subnets_than_fit_in_a_block_wait_for_the_next() {
 fn a_sum_that_does_not_balance_stops_the_chain() {
     let mut state = state();
     state.burned.0 += 1;
-    assert!(matches!(state.apply_block(&[]), Err(super::super::state::Broken::Conservation { .. })));
+    assert!(matches!(
+        state.apply_block(&[], &beacon()),
+        Err(super::super::state::Broken::Conservation { .. })
+    ));
 }
 
 /// Keys that own something, and one that doesn't.
@@ -158,8 +162,33 @@ fn any_call() -> impl Strategy<Value = Call> {
         1 => any::<u16>().prop_map(move |port| {
             Call::ServeAxon { netuid, axon: Axon { ip: 1, port, version: 0, block: Block(0) } }
         }),
-        1 => (0u16..8, any::<bool>(), any::<u16>()).prop_map(move |(tempo, yuma3_enabled, kappa)| {
-            let hyperparameters = Hyperparameters { tempo, yuma3_enabled, kappa, ..rules() };
+        2 => (any_account(), any_account(), any::<u64>()).prop_map(move |(parent, child, proportion)| {
+            let children = vec![Child { proportion, hotkey: Hotkey(child) }];
+            Call::SetChildren { netuid, hotkey: Hotkey(parent), children }
+        }),
+        1 => (any_account(), 0u16..12_000).prop_map(|(hotkey, take)| Call::SetTake { hotkey: Hotkey(hotkey), take }),
+        1 => (0u8..4, any::<bool>()).prop_map(move |(count, even)| {
+            let emission_split = (!even).then(|| vec![65_535 / u16::from(count.max(1)); usize::from(count)]);
+            Call::SetMechanisms { netuid, mechanisms: Mechanisms { count, emission_split } }
+        }),
+        1 => (0u16..8).prop_map(move |tempo| Call::SetTempo { netuid, tempo }),
+        1 => Just(Call::TriggerEpoch { netuid }),
+        2 => (0u8..2, any::<u64>()).prop_map(move |(mechanism, reveal_round)| Call::CommitTimelockedWeights {
+            netuid,
+            mechanism: MechId(mechanism),
+            ciphertext: vec![0; 40],
+            reveal_round: reveal_round % 64,
+            version: 4,
+        }),
+        2 => (0u8..2, any::<u8>()).prop_map(move |(mechanism, byte)| Call::CommitWeights {
+            netuid,
+            mechanism: MechId(mechanism),
+            hash: Digest([byte; 32]),
+        }),
+        1 => any::<(bool, bool, u16)>().prop_map(move |(commit_reveal_weights_enabled, yuma3_enabled, kappa)| {
+            let tempo = kappa % 8;
+            let hyperparameters =
+                Hyperparameters { tempo, commit_reveal_weights_enabled, yuma3_enabled, kappa, ..rules() };
             Call::SetHyperparameters { netuid, hyperparameters: Box::new(hyperparameters) }
         }),
     ]
@@ -175,13 +204,17 @@ proptest! {
         let mut state = state();
         for calls in blocks {
             // apply_block refuses a block after which the sums differ.
-            let outcome = state.apply_block(&[]);
+            let outcome = state.apply_block(&[], &beacon());
             prop_assert!(outcome.is_ok(), "{outcome:?}");
             for (signer, call) in calls {
                 let before = state.clone();
                 let extrinsic = unsigned(&state, signer, call);
                 let refused = state.apply(&extrinsic).is_err();
                 prop_assert_eq!(state.check_conservation(), Ok(()));
+                let subnet = &state.subnets[&NETUID];
+                for ((hotkey, _), stake) in &subnet.nominations {
+                    prop_assert!(*stake <= subnet.stake(hotkey));
+                }
                 if refused {
                     let mut expected = before;
                     expected.accounts.entry(signer).or_default().nonce += 1;

@@ -10,7 +10,7 @@ use super::super::*;
 use super::{conformance, world::*};
 
 /// Serves on a free port for as long as the work takes, and then sees the server end.
-async fn served(ledger: Ledger, limits: ServeLimits, work: impl AsyncFnOnce(String)) {
+pub(super) async fn served(ledger: Ledger, limits: ServeLimits, work: impl AsyncFnOnce(String)) {
     let listener = TcpBound::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("binds");
     let url = format!("http://{}", listener.local_addr());
     let (stop, stopped) = oneshot::channel::<()>();

@@ -7,6 +7,7 @@ use weighhouse_seams::{SeededEntropy, SystemClock, UnixNanos};
 
 use super::super::*;
 use crate::SetWeights;
+use crate::timelock::LocalBeacon;
 use weighhouse_types::Hyperparameters;
 
 pub(super) const NETUID: Netuid = Netuid(1);
@@ -93,6 +94,11 @@ pub(super) fn ledger() -> Ledger {
     Ledger::in_memory(&genesis(), clock(), &entropy()).expect("opens")
 }
 
+/// The key that the genesis' seed gives.
+pub(super) fn beacon() -> LocalBeacon {
+    LocalBeacon::from_seed(&Digest([7; 32]))
+}
+
 pub(super) fn state() -> State {
     State::genesis(genesis().file())
 }
@@ -106,13 +112,13 @@ pub(super) fn unsigned(state: &State, signer: Account, call: Call) -> Extrinsic 
 /// Applies a block of one call and gives back what became of the call.
 pub(super) fn apply(state: &mut State, signer: Account, call: Call) -> Result<Vec<Event>, crate::Refusal> {
     let extrinsic = unsigned(state, signer, call);
-    let mut outcome = state.apply_block(&[extrinsic]).expect("the books balance");
+    let mut outcome = state.apply_block(&[extrinsic], &beacon()).expect("the books balance");
     outcome.calls.pop().expect("one call, one result")
 }
 
 pub(super) fn empty_blocks(state: &mut State, count: u64) {
     for _ in 0..count {
-        state.apply_block(&[]).expect("the books balance");
+        state.apply_block(&[], &beacon()).expect("the books balance");
     }
 }
 

@@ -19,6 +19,7 @@ impl Case {
         let view = WeightsView {
             block: Block(block),
             neurons: self.neurons,
+            mechanisms: 1,
             owner: self.owner,
             caller: self.caller,
             hyperparameters: &self.rules,
@@ -150,7 +151,7 @@ fn the_rate_limit_is_the_chains() {
     let mut last = Block(0);
     let mut passed = Vec::new();
     for block in 1..100 {
-        if check_rate(last, Block(block), limit).is_ok() {
+        if blocks_to_wait(last, Block(block), limit) == 0 {
             last = Block(block);
             passed.push(block);
         }

@@ -5,17 +5,15 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use weighhouse_models::encoder::Embedder;
+use weighhouse_models::corpus;
 use weighhouse_models::language::{
-    Decoder, DecoderLimits, Generation, LanguageModel, LanguageProgress, LanguageRecipe, Size, tokenizer,
-    train_language,
+    Decoder, DecoderLimits, Generation, LanguageProgress, LanguageRecipe, Size, tokenizer, train_language,
 };
 use weighhouse_models::sampling::Sampling;
-use weighhouse_models::{LoadLimits, corpus};
 use weighhouse_seams::{DirStorage, Storage};
 
 use crate::failure::{Context, Exit, Failure};
-use crate::output;
+use crate::{models, output};
 
 #[derive(Args, Debug)]
 pub(crate) struct TrainLanguage {
@@ -41,7 +39,8 @@ pub(crate) struct TrainLanguage {
 
 #[derive(Args, Debug)]
 pub(crate) struct Generate {
-    /// A folder with config.json, tokenizer.json and safetensors
+    /// language-reference, language-weak, a folder with config.json, tokenizer.json and safetensors, or OWNER/NAME of
+    /// the Hugging Face hub
     model: String,
     /// The text to go on with
     #[arg(long)]
@@ -69,8 +68,9 @@ pub(crate) struct Generate {
 
 #[derive(Args, Debug)]
 pub(crate) struct Embed {
-    /// A folder with a BERT-style encoder: config.json, tokenizer.json and safetensors
-    model: PathBuf,
+    /// A folder with a BERT-style encoder (config.json, tokenizer.json and safetensors), or OWNER/NAME of the Hugging
+    /// Face hub
+    model: String,
     #[arg(required = true)]
     texts: Vec<String>,
     #[arg(long)]
@@ -110,15 +110,12 @@ pub(crate) fn train(args: &TrainLanguage) -> Result<(), Failure> {
     Ok(output::line(format!("held-out perplexity {perplexity:.2} per token, over {tokens} tokens"))?)
 }
 
-fn load(name: &str) -> Result<LanguageModel, Failure> {
-    LanguageModel::load(std::path::Path::new(name), &LoadLimits::STANDARD).exit(Exit::Data, name)
-}
-
 pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {
-    let model = load(&args.model)?;
+    let model = models::language(&args.model)?;
     let sampling = Sampling::new(args.temperature, args.top_k, args.top_p, args.seed);
     let sampling = sampling.exit(Exit::Config, "sampling")?;
     let prompt = model.encode(&args.prompt).exit(Exit::Config, "--prompt")?;
+    let digest = model.digest();
     let limits = DecoderLimits { sequences_max: 1, cache_tokens_max: model.context().next_multiple_of(64) };
     let (max_tokens, stop) = (args.max_tokens, args.stop.clone());
     let what = Generation { max_tokens, sampling, stop, top_log_probs: 0, ignore_end: false };
@@ -140,7 +137,8 @@ pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {
     if args.json {
         let finish = finish.map(|finish| finish.name());
         let said = serde_json::json!({
-            "text": text, "prompt_tokens": prompt, "tokens": tokens, "log_probs": log_probs, "finish": finish,
+            "digest": digest, "text": text, "prompt_tokens": prompt, "tokens": tokens, "log_probs": log_probs,
+            "finish": finish,
         });
         return Ok(output::json(&said)?);
     }
@@ -154,7 +152,7 @@ fn print_piece(text: &str) -> std::io::Result<()> {
 }
 
 pub(crate) fn embed(args: &Embed) -> Result<(), Failure> {
-    let model = Embedder::load(&args.model, &LoadLimits::STANDARD).exit(Exit::Data, args.model.display())?;
+    let model = models::encoder(&args.model)?;
     let texts: Vec<&str> = args.texts.iter().map(String::as_str).collect();
     let embeddings = model.embed(&texts).exit(Exit::Config, "texts")?;
     if args.json {

@@ -135,6 +135,7 @@ impl Parameters {
             norm: norm.clone(),
             head: embedding.clone(),
             device: device.clone(),
+            arithmetic: None,
         }
     }
 

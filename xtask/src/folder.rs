@@ -1,4 +1,4 @@
-//! The bench's model: a Llama of 9 M parameters with random weights, and a tokenizer of one word per token.
+//! The benches' model: a Llama of 9 M parameters with random weights, and a tokenizer of one word per token.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,13 +14,14 @@ const LAYERS: usize = 6;
 const HEADS: usize = 8;
 
 /// So many random words: as many tokens.
-pub(super) fn text(words: usize, rng: &mut ChaCha8Rng) -> String {
+#[cfg(feature = "serving")]
+pub(crate) fn text(words: usize, rng: &mut ChaCha8Rng) -> String {
     let word = |rng: &mut ChaCha8Rng| format!("w{}", 1 + rng.next_u32() as usize % (VOCABULARY - 1));
     (0..words).map(|_| word(rng)).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes the folder; the same bytes every time.
-pub(super) fn write(dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(dir: &Path) -> anyhow::Result<()> {
     let config = serde_json::json!({
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "vocab_size": VOCABULARY,
         "hidden_size": WIDTH, "intermediate_size": INNER, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,

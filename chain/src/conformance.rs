@@ -1,0 +1,147 @@
+//! What every chain does, asked through [`Chain`] alone, in two levels: [`transport()`] for any chain that signs, submits
+//! and finalises; [`subnet()`] for one with registration, weights and epochs.
+//!
+//! A chain, or the actors at hand, that can't execute a check leave it unexecuted, by name and with the reason: a suite
+//! that passes says what it has not seen. Blocks are the caller's affair; every wait has a limit.
+
+mod hidden;
+mod subnet;
+mod transport;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use weighhouse_types::{Block, Netuid};
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::{Call, Chain, ChainError, Event, Refusal, SharedChain};
+
+pub use subnet::subnet;
+pub use transport::transport;
+
+/// Makes connections to one chain.
+#[async_trait]
+pub trait Connect: Send + Sync {
+    async fn connect(&self) -> Result<SharedChain, ChainError>;
+}
+
+/// A neuron's keys.
+#[derive(Debug)]
+pub struct Actor {
+    pub hotkey: Keypair,
+    pub coldkey: Keypair,
+}
+
+/// Who the suite acts as. The chain must know them already; what there are too few of stays unexecuted.
+#[derive(Debug)]
+pub struct Actors {
+    pub netuid: Netuid,
+    /// The coldkey of the subnet's owner.
+    pub owner: Option<Keypair>,
+    /// Registered, with stake, a permit and a coldkey that holds something.
+    pub validators: Vec<Actor>,
+    /// Registered, with a coldkey that holds something.
+    pub miners: Vec<Actor>,
+    /// Not registered; the coldkey can pay for it.
+    pub newcomer: Option<Actor>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    Failed(String),
+    /// Neither passed nor failed: why it could not be tried.
+    Unexecuted(String),
+}
+
+/// What became of each check, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Report(pub Vec<(&'static str, Verdict)>);
+
+impl Report {
+    /// The checks that failed, and why.
+    pub fn failed(&self) -> Vec<(&'static str, String)> {
+        let failed = |(name, verdict): &(&'static str, Verdict)| match verdict {
+            Verdict::Failed(why) => Some((*name, why.clone())),
+            Verdict::Passed | Verdict::Unexecuted(_) => None,
+        };
+        self.0.iter().filter_map(failed).collect()
+    }
+
+    /// The checks that could not be tried.
+    pub fn unexecuted(&self) -> Vec<&'static str> {
+        let names = self.0.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Unexecuted(_)));
+        names.map(|(name, _)| *name).collect()
+    }
+
+    fn note(&mut self, name: &'static str, outcome: Result<(), Stop>) {
+        let verdict = match outcome {
+            Ok(()) => Verdict::Passed,
+            Err(Stop::Failed(why)) => Verdict::Failed(why),
+            Err(Stop::Unexecuted(why)) => Verdict::Unexecuted(why),
+        };
+        self.0.push((name, verdict));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, verdict) in &self.0 {
+            match verdict {
+                Verdict::Passed => writeln!(f, "passed      {name}")?,
+                Verdict::Failed(why) => writeln!(f, "FAILED      {name}: {why}")?,
+                Verdict::Unexecuted(why) => writeln!(f, "unexecuted  {name}: {why}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a check ended early.
+#[derive(Clone, Debug)]
+enum Stop {
+    Failed(String),
+    Unexecuted(String),
+}
+
+impl From<ChainError> for Stop {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Unsupported { .. } | ChainError::Refused(Refusal::Unsupported { .. }) => {
+                Self::Unexecuted(error.to_string())
+            }
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+type Checked = Result<(), Stop>;
+
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(Stop::Failed(what())) }
+}
+
+fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Checked {
+    ensure(found == expected, || format!("{what} is {found:?}, expected {expected:?}"))
+}
+
+/// Someone of the actors, or a check that can't be tried.
+fn need<'a, T>(who: &str, actor: Option<&'a T>) -> Result<&'a T, Stop> {
+    actor.ok_or_else(|| Stop::Unexecuted(format!("no {who} is at hand")))
+}
+
+/// The refusal that a call must meet.
+async fn refused(chain: &dyn Chain, signer: &Keypair, call: Call) -> Result<Refusal, Stop> {
+    match chain.execute(signer, call).await {
+        Err(ChainError::Refused(refusal @ Refusal::Unsupported { .. })) => {
+            Err(ChainError::Refused(refusal).into())
+        }
+        Err(ChainError::Refused(refusal)) => Ok(refusal),
+        Err(error) => Err(error.into()),
+        Ok((block, events)) => Err(Stop::Failed(format!("taken in block {block}: {events:?}"))),
+    }
+}
+
+async fn included(chain: &dyn Chain, signer: &Keypair, call: Call) -> Result<(Block, Vec<Event>), Stop> {
+    Ok(chain.execute(signer, call).await?)
+}

@@ -1,0 +1,180 @@
+//! What a chain would say to a hotkey's weights in its next block, and what to do about it: every obstacle at once,
+//! where the chain names the first.
+
+use std::fmt;
+
+use weighhouse_types::{
+    Block, Committed, Hotkey, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState, Uid, WeightCommit,
+};
+
+use crate::rules::weights::{Caller, WeightsView, obstacles};
+use crate::{Chain, ChainError, Refusal};
+
+/// How weights reach this chain: its own configuration decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regime {
+    /// `set_weights`.
+    Plain,
+    /// A timelocked commit of this version, which the chain opens so many epochs later.
+    Timelocked { version: u16, reveal_period: u64 },
+    /// A hash, revealed by the validator so many epochs later: the chain has no beacon.
+    Hashed { reveal_period: u64 },
+}
+
+/// One mechanism's weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub mechanism: MechId,
+    /// Empty where weights would be taken, if they are well-formed.
+    pub obstacles: Vec<Refusal>,
+    pub waiting: Vec<WeightCommit>,
+}
+
+/// A hotkey before a subnet, at one finalised block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    pub netuid: Netuid,
+    pub hotkey: Hotkey,
+    pub block: Block,
+    pub epoch: u64,
+    pub next_epoch: Option<Block>,
+    pub regime: Regime,
+    pub uid: Option<Uid>,
+    pub stake: Rao,
+    /// What the hotkey lacks to be among the stakes that the next epoch gives permits to.
+    pub short_of_permit: Option<Rao>,
+    pub standings: Vec<Standing>,
+}
+
+/// Asks the chain for everything that decides.
+pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Result<Explanation, ChainError> {
+    let state = chain.subnet(netuid).await?;
+    let mechanisms = lenient(chain.mechanisms(netuid).await, Mechanisms::default())?;
+    let mut standings = Vec::with_capacity(usize::from(mechanisms.count));
+    for mechanism in (0..mechanisms.count).map(MechId) {
+        let rows = match mechanism {
+            MechId(0) => MechanismRows::default(),
+            further => chain.mechanism(netuid, further).await?,
+        };
+        let waiting = lenient(chain.commits(netuid, mechanism, hotkey).await, Vec::new())?;
+        let obstacles = obstacles(&view(&state, &mechanisms, &rows, &hotkey));
+        standings.push(Standing { mechanism, obstacles, waiting });
+    }
+    let reveal_period = state.hyperparameters.reveal_period_epochs;
+    let regime = match state.hyperparameters.commit_reveal_weights_enabled {
+        false => Regime::Plain,
+        true => match lenient(chain.timelock().await.map(Some), None)? {
+            Some(timelock) => Regime::Timelocked { version: timelock.version, reveal_period },
+            None => Regime::Hashed { reveal_period },
+        },
+    };
+    let neuron = state.metagraph.by_hotkey(&hotkey);
+    Ok(Explanation {
+        netuid,
+        hotkey,
+        block: state.head.number,
+        epoch: state.schedule.epoch.0,
+        next_epoch: state.schedule.next_epoch_block(),
+        regime,
+        uid: neuron.map(|neuron| neuron.uid),
+        stake: neuron.map_or(Rao(0), |neuron| neuron.stake),
+        short_of_permit: neuron.and_then(|neuron| short_of_permit(&state, neuron.stake)),
+        standings,
+    })
+}
+
+/// A chain that lacks something has none of it.
+fn lenient<T>(answer: Result<T, ChainError>, otherwise: T) -> Result<T, ChainError> {
+    match answer {
+        Err(ChainError::Unsupported { .. }) => Ok(otherwise),
+        answer => answer,
+    }
+}
+
+fn view<'a>(
+    state: &'a SubnetState,
+    mechanisms: &Mechanisms,
+    rows: &MechanismRows,
+    hotkey: &Hotkey,
+) -> WeightsView<'a> {
+    let caller = state.metagraph.by_hotkey(hotkey).map(|neuron| Caller {
+        uid: neuron.uid,
+        stake: neuron.stake,
+        validator_permit: neuron.validator_permit,
+        last_update: rows.last_update.get(neuron.uid.index()).copied().unwrap_or(neuron.last_update),
+    });
+    WeightsView {
+        block: Block(state.head.number.0.saturating_add(1)),
+        neurons: u16::try_from(state.metagraph.neurons.len()).unwrap_or(u16::MAX),
+        mechanisms: mechanisms.count,
+        owner: state.metagraph.owner,
+        caller,
+        hyperparameters: &state.hyperparameters,
+    }
+}
+
+/// Permits go to so many of the highest stakes; `None` for one that is among them.
+fn short_of_permit(state: &SubnetState, stake: Rao) -> Option<Rao> {
+    let mut stakes: Vec<Rao> = state.metagraph.neurons.iter().map(|neuron| neuron.stake).collect();
+    stakes.sort_unstable_by(|a, b| b.cmp(a));
+    let permits = usize::from(state.hyperparameters.max_allowed_validators);
+    let last = permits.checked_sub(1).and_then(|last| stakes.get(last)).copied().unwrap_or(Rao(1));
+    (stake < last || stake == Rao(0)).then(|| Rao(last.0.max(1) - stake.0))
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "subnet {} at block {}, epoch {}", self.netuid, self.block, self.epoch)?;
+        match self.next_epoch {
+            Some(next) => writeln!(f, "; the next epoch is block {next}'s")?,
+            None => writeln!(f, "; it runs no epochs")?,
+        }
+        match self.uid {
+            Some(uid) => writeln!(f, "{} has uid {uid} and votes with {} rao", self.hotkey, self.stake)?,
+            None => writeln!(f, "{} is not registered", self.hotkey)?,
+        }
+        if let Some(missing) = self.short_of_permit {
+            writeln!(f, "{missing} rao more would be among the stakes that get a permit at the next epoch")?;
+        }
+        match self.regime {
+            Regime::Plain => writeln!(f, "weights are set plainly")?,
+            Regime::Timelocked { version, reveal_period } => {
+                writeln!(
+                    f,
+                    "weights are timelocked (version {version}) and opened {reveal_period} epochs later"
+                )?;
+            }
+            Regime::Hashed { reveal_period } => {
+                writeln!(f, "weights are committed as a hash and revealed {reveal_period} epochs later")?;
+            }
+        }
+        self.standings.iter().try_for_each(|standing| write!(f, "{standing}"))
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mechanism = self.mechanism;
+        if self.obstacles.is_empty() {
+            writeln!(f, "mechanism {mechanism}: nothing is in the way of weights")?;
+        }
+        for obstacle in &self.obstacles {
+            writeln!(f, "mechanism {mechanism}: {obstacle}")?;
+        }
+        for WeightCommit { epoch, block, content } in &self.waiting {
+            match content {
+                Committed::Hash { hash } => {
+                    writeln!(
+                        f,
+                        "mechanism {mechanism}: {hash} of block {block}, epoch {epoch}, waits for its reveal"
+                    )?;
+                }
+                Committed::Timelocked { reveal_round, .. } => writeln!(
+                    f,
+                    "mechanism {mechanism}: weights of block {block}, epoch {epoch}, open at round {reveal_round}"
+                )?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Weights that stay hidden until they are revealed: by the validator, who shows what it had hashed, or by the chain,
+//! which opens timelocked ones with the beacon's signature.
+
+mod timelocked;
+
+use std::collections::BTreeMap;
+
+use parity_scale_codec::{Decode, Encode};
+use weighhouse_types::{Block, Committed, Digest, Epoch, Hotkey, MechId, Netuid, Uid, WeightCommit};
+
+use super::state::{State, Subnet};
+use crate::rules::check_commit;
+use crate::rules::reveal::{self, UNREVEALED_MAX};
+use crate::{Event, Refusal, Reveal, SetWeights};
+
+pub(crate) use timelocked::Sealed;
+
+/// A subnet's commits that were not revealed yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Commits {
+    hashed: BTreeMap<(MechId, Hotkey), Vec<Hashed>>,
+    timelocked: BTreeMap<(MechId, Epoch), Vec<Timelocked>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+struct Hashed {
+    hash: Digest,
+    epoch: Epoch,
+    block: Block,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+struct Timelocked {
+    hotkey: Hotkey,
+    block: Block,
+    ciphertext: Vec<u8>,
+    reveal_round: u64,
+}
+
+impl Commits {
+    /// Drops the commits of mechanisms that are no more.
+    pub(crate) fn keep_mechanisms(&mut self, count: u8) {
+        self.hashed.retain(|(mechanism, _), _| mechanism.0 < count);
+        self.timelocked.retain(|(mechanism, _), _| mechanism.0 < count);
+    }
+
+    /// What waits, of commits that are revealed in `now` or later, oldest first.
+    pub(crate) fn waiting(
+        &self,
+        mechanism: MechId,
+        hotkey: &Hotkey,
+        now: Epoch,
+        reveal_period: u64,
+    ) -> Vec<WeightCommit> {
+        let alive = |epoch: Epoch| epoch.0.saturating_add(reveal_period) >= now.0;
+        let hashed = self.hashed.get(&(mechanism, *hotkey)).into_iter().flatten();
+        let hashed = hashed.filter(|commit| alive(commit.epoch)).map(|commit| WeightCommit {
+            epoch: commit.epoch,
+            block: commit.block,
+            content: Committed::Hash { hash: commit.hash },
+        });
+        let mut waiting: Vec<WeightCommit> = hashed.collect();
+        for ((_, epoch), queue) in self.timelocked.range((mechanism, Epoch(0))..=(mechanism, Epoch(u64::MAX)))
+        {
+            let own = queue.iter().filter(|commit| alive(*epoch) && commit.hotkey == *hotkey);
+            waiting.extend(own.map(|commit| WeightCommit {
+                epoch: *epoch,
+                block: commit.block,
+                content: Committed::Timelocked {
+                    ciphertext: commit.ciphertext.clone(),
+                    reveal_round: commit.reveal_round,
+                },
+            }));
+        }
+        waiting.sort_by_key(|commit| commit.block);
+        waiting
+    }
+}
+
+impl Subnet {
+    /// The block of each uid's earliest commit that waits: its weights count only on uids that were there by then.
+    pub(crate) fn earliest_commits(&self, mechanism: MechId, now: Epoch) -> Vec<Option<u64>> {
+        let period = self.rules.reveal_period_epochs;
+        let earliest = |hotkey: &Hotkey| {
+            let waiting = self.commits.waiting(mechanism, hotkey, now, period);
+            waiting.first().map(|commit| commit.block.0)
+        };
+        self.neurons.iter().map(|slot| earliest(&slot.hotkey)).collect()
+    }
+}
+
+impl State {
+    pub(super) fn commit_weights(
+        &mut self,
+        hotkey: Hotkey,
+        netuid: Netuid,
+        mechanism: MechId,
+        hash: Digest,
+    ) -> Result<Vec<Event>, Refusal> {
+        let block = self.block;
+        let subnet = self.subnet_mut(netuid)?;
+        let (uid, epoch) = subnet.may_commit(&hotkey, mechanism, block)?;
+        let period = subnet.rules.reveal_period_epochs;
+        let hashed = subnet.commits.hashed.entry((mechanism, hotkey)).or_default();
+        let waiting = hashed.iter().filter(|commit| !is_expired(commit, epoch, period)).count();
+        if waiting >= UNREVEALED_MAX {
+            return Err(Refusal::TooManyUnrevealedCommits { maximum: 10 });
+        }
+        hashed.retain(|commit| !is_expired(commit, epoch, period));
+        hashed.push(Hashed { hash, epoch, block });
+        subnet.store_last_update(mechanism, uid, block);
+        Ok(vec![Event::WeightsCommitted { netuid, mechanism, hotkey, hash }])
+    }
+
+    pub(super) fn reveal_weights(
+        &mut self,
+        hotkey: Hotkey,
+        weights: &SetWeights,
+        salt: &[u16],
+    ) -> Result<Vec<Event>, Refusal> {
+        let SetWeights { netuid, mechanism, uids, values, version_key } = weights;
+        let (netuid, mechanism) = (*netuid, *mechanism);
+        let index = reveal::storage_index(netuid, mechanism);
+        let hash = reveal::commit_hash(&hotkey, index, uids, values, salt, *version_key);
+        let block = self.block;
+        let subnet = self.subnet_mut(netuid)?;
+        let at = subnet.may_reveal(&hotkey, mechanism, &hash, block)?;
+        let mut events = subnet.apply_weights(hotkey, weights, block)?;
+        // With a commit go those before it.
+        subnet.drop_hashed((mechanism, hotkey), 0..=at);
+        events.push(Event::WeightsRevealed { netuid, mechanism, hotkey, hash });
+        Ok(events)
+    }
+
+    /// All are checked before the first is applied. Each is hashed with the plain netuid, and all are mechanism 0's.
+    pub(super) fn batch_reveal_weights(
+        &mut self,
+        hotkey: Hotkey,
+        netuid: Netuid,
+        reveals: &[Reveal],
+    ) -> Result<Vec<Event>, Refusal> {
+        let (block, mechanism) = (self.block, MechId(0));
+        let subnet = self.subnet_mut(netuid)?;
+        let hash = |reveal: &Reveal| {
+            let Reveal { uids, values, salt, version_key } = reveal;
+            reveal::commit_hash(&hotkey, netuid.0, uids, values, salt, *version_key)
+        };
+        for reveal in reveals {
+            subnet.may_reveal(&hotkey, mechanism, &hash(reveal), block)?;
+        }
+        let mut changed = subnet.clone();
+        let mut events = Vec::new();
+        for reveal in reveals {
+            let hash = hash(reveal);
+            let at = changed.may_reveal(&hotkey, mechanism, &hash, block)?;
+            let Reveal { uids, values, version_key, .. } = reveal.clone();
+            let weights = SetWeights { netuid, mechanism, uids, values, version_key };
+            events.extend(changed.apply_weights(hotkey, &weights, block)?);
+            changed.drop_hashed((mechanism, hotkey), at..=at);
+            events.push(Event::WeightsRevealed { netuid, mechanism, hotkey, hash });
+        }
+        *subnet = changed;
+        Ok(events)
+    }
+}
+
+impl Subnet {
+    /// The committer's uid, and the epoch that the commit belongs to.
+    fn may_commit(&self, hotkey: &Hotkey, mechanism: MechId, block: Block) -> Result<(Uid, Epoch), Refusal> {
+        check_commit(&self.weights_view(hotkey, mechanism, block), mechanism)?;
+        let uid = self.uid_of(hotkey).ok_or(Refusal::HotKeyNotRegisteredInSubNet)?;
+        Ok((uid, reveal::epoch_at(&self.schedule, block)))
+    }
+
+    /// Where the commit with this hash stands in its hotkey's queue, if now is the epoch to reveal it.
+    fn may_reveal(
+        &self,
+        hotkey: &Hotkey,
+        mechanism: MechId,
+        hash: &Digest,
+        block: Block,
+    ) -> Result<usize, Refusal> {
+        if mechanism.0 >= self.mechanisms.count {
+            return Err(Refusal::MechanismDoesNotExist { mechanism: mechanism.0 });
+        }
+        if !self.rules.commit_reveal_weights_enabled {
+            return Err(Refusal::CommitRevealDisabled);
+        }
+        let queue = self.commits.hashed.get(&(mechanism, *hotkey)).ok_or(Refusal::NoWeightsCommitFound)?;
+        let (now, period) = (reveal::epoch_at(&self.schedule, block), self.rules.reveal_period_epochs);
+        let alive = |commit: &Hashed| !is_expired(commit, now, period);
+        let Some(at) = queue.iter().position(|commit| commit.hash == *hash && alive(commit)) else {
+            return Err(match queue.iter().any(|commit| commit.hash == *hash) {
+                true => Refusal::ExpiredWeightCommit,
+                false if queue.iter().any(alive) => Refusal::InvalidRevealCommitHashNotMatch { hash: *hash },
+                false => Refusal::NoWeightsCommitFound,
+            });
+        };
+        match queue[at].epoch.0.saturating_add(period) {
+            epoch if epoch == now.0 => Ok(at),
+            epoch => Err(Refusal::RevealTooEarly { epoch, now: now.0 }),
+        }
+    }
+
+    fn drop_hashed(&mut self, key: (MechId, Hotkey), which: std::ops::RangeInclusive<usize>) {
+        let Some(queue) = self.commits.hashed.get_mut(&key) else { return };
+        queue.drain(which);
+        if queue.is_empty() {
+            self.commits.hashed.remove(&key);
+        }
+    }
+}
+
+fn is_expired(commit: &Hashed, now: Epoch, reveal_period: u64) -> bool {
+    now.0 > commit.epoch.0.saturating_add(reveal_period)
+}

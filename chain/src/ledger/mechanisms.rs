@@ -1,0 +1,102 @@
+//! What each mechanism keeps per uid. Mechanism 0's part is in the neuron's slot, where it was before there were others.
+
+use parity_scale_codec::{Decode, Encode};
+use weighhouse_types::{Block, Coldkey, MechId, MechanismRows, Mechanisms, Netuid, Uid};
+
+use super::state::{State, Subnet};
+use crate::rules::mechanisms;
+use crate::{Event, Refusal};
+
+/// One uid's part in a mechanism other than 0.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Lane {
+    pub(crate) last_update: Block,
+    pub(crate) incentive: u16,
+    pub(crate) weights: Vec<(Uid, u16)>,
+    pub(crate) bonds: Vec<(Uid, u16)>,
+}
+
+impl Lane {
+    pub(crate) fn new(at: Block) -> Self {
+        Self { last_update: at, incentive: 0, weights: Vec::new(), bonds: Vec::new() }
+    }
+}
+
+impl State {
+    /// Another count starts with an even split, as on the chain.
+    pub(super) fn set_mechanisms(
+        &mut self,
+        coldkey: Coldkey,
+        netuid: Netuid,
+        mechanisms: &Mechanisms,
+    ) -> Result<Vec<Event>, Refusal> {
+        let block = self.block;
+        let subnet = self.owned_subnet(coldkey, netuid)?;
+        mechanisms::check(mechanisms, subnet.rules.max_allowed_uids)?;
+        let further = usize::from(mechanisms.count - 1);
+        let neurons = subnet.neurons.len();
+        subnet.lanes.resize_with(further, || vec![Lane::new(block); neurons]);
+        subnet.commits.keep_mechanisms(mechanisms.count);
+        subnet.mechanisms = mechanisms.clone();
+        Ok(vec![Event::MechanismsSet { netuid, mechanisms: mechanisms.clone() }])
+    }
+}
+
+impl Subnet {
+    /// `None` where there is no such uid or mechanism; so too below.
+    pub(crate) fn weights(&self, mechanism: MechId, uid: Uid) -> Option<&Vec<(Uid, u16)>> {
+        match self.further(mechanism) {
+            None => Some(&self.neurons.get(uid.index())?.weights),
+            Some(at) => Some(&self.lanes.get(at)?.get(uid.index())?.weights),
+        }
+    }
+
+    pub(crate) fn bonds(&self, mechanism: MechId, uid: Uid) -> Option<&Vec<(Uid, u16)>> {
+        match self.further(mechanism) {
+            None => Some(&self.neurons.get(uid.index())?.bonds),
+            Some(at) => Some(&self.lanes.get(at)?.get(uid.index())?.bonds),
+        }
+    }
+
+    pub(crate) fn last_update(&self, mechanism: MechId, uid: Uid) -> Option<Block> {
+        match self.further(mechanism) {
+            None => Some(self.neurons.get(uid.index())?.last_update),
+            Some(at) => Some(self.lanes.get(at)?.get(uid.index())?.last_update),
+        }
+    }
+
+    pub(crate) fn store_weights(&mut self, mechanism: MechId, uid: Uid, row: Vec<(Uid, u16)>) {
+        match self.further(mechanism) {
+            None => self.neurons[uid.index()].weights = row,
+            Some(at) => self.lanes[at][uid.index()].weights = row,
+        }
+    }
+
+    pub(crate) fn store_last_update(&mut self, mechanism: MechId, uid: Uid, block: Block) {
+        match self.further(mechanism) {
+            None => self.neurons[uid.index()].last_update = block,
+            Some(at) => self.lanes[at][uid.index()].last_update = block,
+        }
+    }
+
+    pub(crate) fn mechanism_rows(&self, mechanism: MechId) -> Option<MechanismRows> {
+        let at = match self.further(mechanism) {
+            None => {
+                let last_update = self.neurons.iter().map(|slot| slot.last_update).collect();
+                let incentive = self.neurons.iter().map(|slot| slot.incentive).collect();
+                return Some(MechanismRows { last_update, incentive });
+            }
+            Some(at) => at,
+        };
+        let lanes = self.lanes.get(at)?;
+        Some(MechanismRows {
+            last_update: lanes.iter().map(|lane| lane.last_update).collect(),
+            incentive: lanes.iter().map(|lane| lane.incentive).collect(),
+        })
+    }
+
+    /// Where a mechanism's lanes are; `None` for mechanism 0.
+    fn further(&self, mechanism: MechId) -> Option<usize> {
+        mechanism.0.checked_sub(1).map(usize::from)
+    }
+}

@@ -1,0 +1,59 @@
+//! Which model a name means: one that is built in, a folder, or a repository of the Hugging Face hub.
+
+mod hub;
+
+use std::path::{Path, PathBuf};
+
+use weighhouse_models::LoadLimits;
+use weighhouse_models::encoder::Embedder;
+use weighhouse_models::language::{BuiltinLanguage, LanguageModel, LanguageTokens};
+use weighhouse_models::precision::Precision;
+
+use crate::commands::expand;
+use crate::failure::{Context, Exit, Failure};
+use hub::{HubName, fetch};
+
+/// A language model: `language-reference`, `language-weak`, a folder, or `OWNER/NAME[@REVISION]` of the hub.
+pub(crate) fn language(name: &str) -> Result<LanguageModel, Failure> {
+    match name.parse::<BuiltinLanguage>() {
+        Ok(builtin) => LanguageModel::builtin(builtin).exit(Exit::Internal, name),
+        Err(_) => LanguageModel::load(&named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name),
+    }
+}
+
+/// The same, with the weights rounded.
+pub(crate) fn language_rounded(name: &str, precision: Precision) -> Result<LanguageModel, Failure> {
+    match name.parse::<BuiltinLanguage>() {
+        Ok(builtin) => LanguageModel::builtin_rounded(builtin, precision).exit(Exit::Internal, name),
+        Err(_) => LanguageModel::load_rounded(&named(name)?, &LoadLimits::STANDARD, precision)
+            .exit(Exit::Missing, name),
+    }
+}
+
+/// A language model's tokens and identity, from its folder or the hub.
+pub(crate) fn tokens(name: &str) -> Result<LanguageTokens, Failure> {
+    LanguageTokens::read(&named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name)
+}
+
+/// An encoder: a folder, or `OWNER/NAME[@REVISION]` of the hub.
+pub(crate) fn encoder(name: &str) -> Result<Embedder, Failure> {
+    Embedder::load(&named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name)
+}
+
+/// The same, with the weights rounded.
+pub(crate) fn encoder_rounded(name: &str, precision: Precision) -> Result<Embedder, Failure> {
+    Embedder::load_rounded(&named(name)?, &LoadLimits::STANDARD, precision).exit(Exit::Missing, name)
+}
+
+fn named(name: &str) -> Result<PathBuf, Failure> {
+    folder(Path::new(name)).map_err(|why| Failure::new(Exit::Missing, why))
+}
+
+/// The folder of a model, fetched into the hub's cache where it is no folder here but could be one there.
+pub(crate) fn folder(path: &Path) -> Result<PathBuf, String> {
+    let here = expand(path);
+    match path.to_str().and_then(HubName::parse) {
+        Some(name) if !here.exists() => fetch(&name).map_err(|error| format!("{}: {error}", path.display())),
+        _ => Ok(here),
+    }
+}

@@ -1,0 +1,176 @@
+//! Attention over what is kept of a sequence.
+
+use rayon::prelude::*;
+
+use super::rows::powers;
+use crate::panels::{Blocked, HEIGHT_MAX, Lane, PANEL, SHARED_FROM, Tile, Tiles, dispatch};
+
+/// Rows that one thread takes at a time.
+const SHARE: usize = 24;
+
+/// How a row of queries, keys and values is made up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads {
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    pub(super) width: usize,
+}
+
+impl Heads {
+    pub(super) fn row(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.width
+    }
+
+    pub(super) fn queries(&self) -> usize {
+        self.heads * self.width
+    }
+
+    /// Lanes that one head's values take.
+    fn lanes(&self) -> usize {
+        self.width.div_ceil(PANEL)
+    }
+}
+
+/// One layer's keys and values of a sequence.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    /// For each head panels of 32 tokens, number by number.
+    keys: Vec<f32>,
+    /// For each head its tokens' numbers, filled up to whole lanes.
+    values: Vec<f32>,
+    capacity: usize,
+}
+
+impl Kept {
+    pub(super) fn new(heads: &Heads, tokens: usize) -> Self {
+        let capacity = tokens.next_multiple_of(PANEL);
+        let keys = vec![0.0; heads.kv_heads * capacity * heads.width];
+        let values = vec![0.0; heads.kv_heads * capacity * heads.lanes() * PANEL];
+        Self { keys, values, capacity }
+    }
+
+    /// Keeps rows' keys and values from position `first` on.
+    pub(super) fn write(&mut self, heads: &Heads, first: usize, rows: &[f32]) {
+        let Heads { kv_heads, width, .. } = *heads;
+        let (capacity, padded) = (self.capacity, heads.lanes() * PANEL);
+        for (position, row) in (first..).zip(rows.chunks_exact(heads.row())) {
+            let (keys, values) = row[heads.queries()..].split_at(kv_heads * width);
+            for (head, key) in keys.chunks_exact(width).enumerate() {
+                let panel = (head * capacity / PANEL + position / PANEL) * width;
+                let lanes = &mut self.keys.as_chunks_mut::<PANEL>().0[panel..panel + width];
+                for (lane, number) in lanes.iter_mut().zip(key) {
+                    lane[position % PANEL] = *number;
+                }
+            }
+            for (head, value) in values.chunks_exact(width).enumerate() {
+                let start = (head * capacity + position) * padded;
+                self.values[start..start + width].copy_from_slice(value);
+            }
+        }
+    }
+
+    /// A head's keys and values.
+    fn head(&self, heads: &Heads, head: usize) -> (&[Lane], &[Lane]) {
+        let (keys, values) = (self.keys.as_chunks().0, self.values.as_chunks().0);
+        let (key, value) = (self.capacity / PANEL * heads.width, self.capacity * heads.lanes());
+        (&keys[head * key..(head + 1) * key], &values[head * value..(head + 1) * value])
+    }
+}
+
+/// Consecutive rows of one sequence, the first at position `first`, each of which sees itself and those before it.
+pub(super) struct Task<'a> {
+    pub(super) kept: &'a Kept,
+    pub(super) first: usize,
+    pub(super) rows: &'a [f32],
+    pub(super) out: &'a mut [f32],
+}
+
+/// Attention of each task, shared by threads if it is worth their while.
+pub(super) fn each(heads: &Heads, tasks: Vec<Task<'_>>) {
+    let cost = |task: &Task<'_>| task.out.len() * (task.first + task.rows.len() / heads.row());
+    if rayon::current_num_threads() == 1 || tasks.iter().map(cost).sum::<usize>() < SHARED_FROM {
+        return tasks.into_iter().for_each(|task| dispatch(Attention { heads, task }));
+    }
+    tasks.into_par_iter().for_each(|Task { kept, first, rows, out }| {
+        let parts = rows.par_chunks(SHARE * heads.row()).zip(out.par_chunks_mut(SHARE * heads.queries()));
+        parts.enumerate().for_each(|(part, (rows, out))| {
+            dispatch(Attention { heads, task: Task { kept, first: first + part * SHARE, rows, out } });
+        });
+    });
+}
+
+struct Attention<'a> {
+    heads: &'a Heads,
+    task: Task<'a>,
+}
+
+impl Blocked for Attention<'_> {
+    #[inline(always)]
+    fn run<T: Tile>(self, tile: T) {
+        let Self { heads, task } = self;
+        let mut queries = vec![0.0; task.out.len() / heads.heads];
+        for head in 0..heads.heads {
+            let kept = task.kept.head(heads, head * heads.kv_heads / heads.heads);
+            let scale = 1.0 / (heads.width as f32).sqrt();
+            let place = head * heads.width..(head + 1) * heads.width;
+            let own = task.rows.chunks_exact(heads.row()).map(|row| &row[place.clone()]);
+            for (to, query) in queries.chunks_exact_mut(heads.width).zip(own) {
+                to.iter_mut().zip(query).for_each(|(to, number)| *to = number * scale);
+            }
+            let tiles = Tiles::new(&queries, heads.width);
+            let (mut first, mut out) = (task.first, task.out.chunks_exact_mut(heads.queries()));
+            for (height, queries) in tiles.iter() {
+                let mut out = out.by_ref().take(height).map(|row| &mut row[place.clone()]);
+                attend(tile, heads, kept, &Block { first, height, queries }, &mut out);
+                first += height;
+            }
+        }
+    }
+}
+
+/// Queries at consecutive positions, interleaved.
+struct Block<'a> {
+    first: usize,
+    height: usize,
+    queries: &'a [f32],
+}
+
+#[inline(always)]
+fn attend<T: Tile>(
+    tile: T,
+    heads: &Heads,
+    (keys, values): (&[Lane], &[Lane]),
+    block: &Block<'_>,
+    out: &mut dyn Iterator<Item = &mut [f32]>,
+) {
+    let &Block { first, height, queries } = block;
+    let seen = first + height;
+    let padded = seen.next_multiple_of(PANEL);
+    let mut sums = [[0.0; PANEL]; HEIGHT_MAX];
+    let mut scores = vec![0.0; height * padded];
+    for (panel, keys) in keys.chunks_exact(heads.width).take(padded / PANEL).enumerate() {
+        tile.sum(height, queries, keys.iter(), &mut sums);
+        for (scores, sums) in scores.chunks_exact_mut(padded).zip(&sums) {
+            scores[panel * PANEL..(panel + 1) * PANEL].copy_from_slice(sums);
+        }
+    }
+    let mut weights = vec![0.0; height * seen];
+    let mut totals = [0.0; HEIGHT_MAX];
+    for (at, scores) in scores.chunks_exact_mut(padded).enumerate() {
+        totals[at] = powers(scores, first + at + 1);
+        for (weight, power) in weights[at..].iter_mut().step_by(height).zip(scores) {
+            *weight = *power;
+        }
+    }
+    let lanes = heads.lanes();
+    let mut rows: [&mut [f32]; HEIGHT_MAX] = std::array::from_fn(|_| out.next().unwrap_or_default());
+    for lane in 0..lanes {
+        tile.sum(height, &weights, values.iter().skip(lane).step_by(lanes), &mut sums);
+        for ((row, sums), total) in rows.iter_mut().zip(&sums).zip(totals).take(height) {
+            let end = heads.width.min((lane + 1) * PANEL);
+            for (to, sum) in row[lane * PANEL..end].iter_mut().zip(sums) {
+                *to = sum / total;
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What happens to each row between products, in loops that become vector instructions.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::sampling::power;
+
+/// Running sums of a row.
+const LANES: usize = 16;
+
+/// RMSNorm of each row.
+pub(super) fn normed(rows: &[f32], weight: &[f32], epsilon: f32, to: &mut [f32]) {
+    struct Normed<'a>(&'a [f32], &'a [f32], f32, &'a mut [f32]);
+    impl WithSimd for Normed<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            let Self(rows, weight, epsilon, to) = self;
+            let width = weight.len();
+            for (row, to) in rows.chunks_exact(width).zip(to.chunks_exact_mut(width)) {
+                let scale = 1.0 / (sum(row, |value| value * value) / width as f32 + epsilon).sqrt();
+                for ((to, value), weight) in to.iter_mut().zip(row).zip(weight) {
+                    *to = value * scale * weight;
+                }
+            }
+        }
+    }
+    Arch::new().dispatch(Normed(rows, weight, epsilon, to));
+}
+
+/// Heads at the beginning of each row of so many numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Turned {
+    pub(super) heads: usize,
+    pub(super) row: usize,
+}
+
+/// Turns each pair (first half, second half) by its row's angle; `sines` has its first half negated.
+pub(super) fn rotate(all: &mut [f32], turned: Turned, width: usize, cosines: &[f32], sines: &[f32]) {
+    let angles = cosines.chunks_exact(width).zip(sines.chunks_exact(width));
+    for (row, (cosines, sines)) in all.chunks_exact_mut(turned.row).zip(angles) {
+        let (cosines, (_, sines)) = (&cosines[..width / 2], sines.split_at(width / 2));
+        for head in row.chunks_exact_mut(width).take(turned.heads) {
+            let (first, second) = head.split_at_mut(width / 2);
+            for (((first, second), cosine), sine) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
+                (*first, *second) = (*first * cosine - *second * sine, *second * cosine + *first * sine);
+            }
+        }
+    }
+}
+
+pub(super) fn add(to: &mut [f32], values: &[f32]) {
+    to.iter_mut().zip(values).for_each(|(to, value)| *to += value);
+}
+
+/// SwiGLU: of each row the first `width` numbers gate the others.
+pub(super) fn gate(rows: &[f32], width: usize, to: &mut Vec<f32>) {
+    struct Gate<'a>(&'a [f32], usize, &'a mut [f32]);
+    impl WithSimd for Gate<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            let Self(rows, width, to) = self;
+            for (row, to) in rows.chunks_exact(2 * width).zip(to.chunks_exact_mut(width)) {
+                let (gates, values) = row.split_at(width);
+                for ((to, gate), value) in to.iter_mut().zip(gates).zip(values) {
+                    let small = power(-gate.abs());
+                    let share = if *gate >= 0.0 { 1.0 } else { small } / (1.0 + small);
+                    *to = gate * share * value;
+                }
+            }
+        }
+    }
+    to.resize(rows.len() / 2, 0.0);
+    Arch::new().dispatch(Gate(rows, width, to));
+}
+
+/// Makes the first `count` scores powers of e, relative to the largest, and the others 0; their sum. The row's length
+/// changes no bit of it.
+#[inline(always)]
+pub(super) fn powers(scores: &mut [f32], count: usize) -> f32 {
+    let (seen, unseen) = scores.split_at_mut(count);
+    let peak = largest(seen);
+    seen.iter_mut().for_each(|score| *score = power(*score - peak));
+    unseen.fill(0.0);
+    sum(scores, |value| value)
+}
+
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for (largest, value) in largest.iter_mut().zip(chunk) {
+            *largest = if *value > *largest { *value } else { *largest };
+        }
+    }
+    largest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+#[inline(always)]
+fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += of(*value);
+        }
+    }
+    for (sum, value) in sums.iter_mut().zip(rest) {
+        *sum += of(*value);
+    }
+    sums.iter().sum()
+}

@@ -1,0 +1,52 @@
+//! What a language model's folder says besides its weights.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use weighhouse_types::Digest;
+
+use super::{LanguageError, Shape};
+use crate::folder::{Folder, LoadLimits};
+use crate::text::{Text, TextError};
+
+/// A model's tokens, bounds and identity, for whoever has the weights run elsewhere. They are read for the digest, and
+/// their headers checked, but not held.
+#[derive(Clone, Debug)]
+pub struct LanguageTokens {
+    digest: Digest,
+    shape: Arc<Shape>,
+    text: Text,
+}
+
+impl LanguageTokens {
+    /// Reads a folder as Hugging Face publishes it.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`](super::LanguageModel::load), save that tensors are not compared with the configuration.
+    pub fn read(folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
+        let folder = Folder::open(folder, limits)?;
+        let shape = Shape::parse(&folder.config)?;
+        let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
+        Ok(Self { digest: folder.digest, shape: Arc::new(shape), text })
+    }
+
+    /// The model's, as [`LanguageModel::digest`](super::LanguageModel::digest).
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// # Errors
+    /// A text over [`TEXT_BYTES_MAX`](crate::text::TEXT_BYTES_MAX), or one that the tokenizer refuses.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        self.text.encode(text)
+    }
+
+    /// Without special tokens; bytes that are no UTF-8 become U+FFFD.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        self.text.decode(tokens)
+    }
+}

@@ -1,0 +1,132 @@
+//! Matrices laid out for the processor, and products with them.
+//!
+//! The numbers that 32 outputs take of one input stand side by side, input after input: one row of activations streams
+//! through a matrix in the order of memory, and many rows share what was loaded.
+//!
+//! **Invariant.** Each number of a product is one chain of multiply-adds over the inputs in their order, so it doesn't
+//! depend on how many other rows, outputs or threads there are.
+
+mod tile;
+
+use rayon::prelude::*;
+
+pub(crate) use tile::{Blocked, HEIGHT_MAX, Tile, Tiles, dispatch};
+
+/// Outputs of one panel.
+pub(crate) const PANEL: usize = 32;
+/// What the outputs of a panel take of one input.
+pub(crate) type Lane = [f32; PANEL];
+
+/// Multiplications from which on threads share a product.
+pub(crate) const SHARED_FROM: usize = 1 << 20;
+
+/// `[outputs, inputs]`, in panels of outputs; the last is filled up with zeros.
+#[derive(Clone, Debug)]
+pub(crate) struct Matrix {
+    values: Vec<f32>,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl Matrix {
+    /// From `[outputs, inputs]` row-major, within the same memory.
+    pub(crate) fn from_rows(mut values: Vec<f32>, outputs: usize, inputs: usize) -> Self {
+        values.resize(outputs.next_multiple_of(PANEL) * inputs, 0.0);
+        let mut rows = vec![0.0; PANEL * inputs];
+        for panel in values.chunks_exact_mut(PANEL * inputs) {
+            rows.copy_from_slice(panel);
+            for (output, row) in rows.chunks_exact(inputs).enumerate() {
+                for (lane, value) in panel.as_chunks_mut::<PANEL>().0.iter_mut().zip(row) {
+                    lane[output] = *value;
+                }
+            }
+        }
+        Self { values, outputs, inputs }
+    }
+
+    /// `[outputs, inputs]` row-major.
+    pub(crate) fn to_rows(&self) -> Vec<f32> {
+        let mut rows = vec![0.0; self.outputs * self.inputs];
+        for (output, row) in rows.chunks_exact_mut(self.inputs).enumerate() {
+            self.row(output, row);
+        }
+        rows
+    }
+
+    /// One output's weights.
+    pub(crate) fn row(&self, output: usize, to: &mut [f32]) {
+        let lanes = &self.lanes()[output / PANEL * self.inputs..];
+        for (to, lane) in to.iter_mut().zip(lanes) {
+            *to = lane[output % PANEL];
+        }
+    }
+
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        [self.outputs, self.inputs]
+    }
+
+    fn lanes(&self) -> &[Lane] {
+        self.values.as_chunks().0
+    }
+
+    /// The product of `rows`, `[count, inputs]`, into `out`, `[count, outputs]`.
+    pub(crate) fn product(&self, rows: &[f32], out: &mut [f32]) {
+        let tiles = Tiles::new(rows, self.inputs);
+        let threads = rayon::current_num_threads();
+        if threads == 1 || rows.len() * self.outputs < SHARED_FROM {
+            return dispatch(Product { tiles: &tiles, panels: self.lanes(), outputs: self.outputs, out });
+        }
+        let panels = self.outputs.div_ceil(PANEL).div_ceil(threads);
+        let share = panels * PANEL;
+        if tiles.count() == 1 {
+            let parts = out.par_chunks_mut(share).zip(self.lanes().par_chunks(panels * self.inputs));
+            return parts.for_each(|(out, panels)| {
+                dispatch(Product { tiles: &tiles, panels, outputs: out.len(), out });
+            });
+        }
+        let part = |(index, panels): (usize, &[Lane])| {
+            let outputs = share.min(self.outputs - index * share);
+            let mut part = vec![0.0; tiles.count() * outputs];
+            dispatch(Product { tiles: &tiles, panels, outputs, out: &mut part });
+            (index * share, outputs, part)
+        };
+        let parts: Vec<_> = self.lanes().par_chunks(panels * self.inputs).enumerate().map(part).collect();
+        for (start, outputs, part) in parts {
+            for (row, part) in out.chunks_exact_mut(self.outputs).zip(part.chunks_exact(outputs)) {
+                row[start..start + outputs].copy_from_slice(part);
+            }
+        }
+    }
+}
+
+/// Some panels' share of a product.
+struct Product<'a> {
+    tiles: &'a Tiles,
+    panels: &'a [Lane],
+    outputs: usize,
+    out: &'a mut [f32],
+}
+
+impl Blocked for Product<'_> {
+    #[inline(always)]
+    fn run<T: Tile>(self, tile: T) {
+        let mut sums = [[0.0; PANEL]; HEIGHT_MAX];
+        for (index, panel) in self.panels.chunks_exact(self.tiles.inputs()).enumerate() {
+            let start = index * PANEL;
+            let end = self.outputs.min(start + PANEL);
+            let mut rows = self.out.chunks_exact_mut(self.outputs);
+            for (height, values) in self.tiles.iter() {
+                tile.sum(height, values, panel.iter(), &mut sums);
+                for (row, sums) in rows.by_ref().take(height).zip(&sums) {
+                    match <&mut Lane>::try_from(&mut row[start..end]) {
+                        Ok(to) => *to = *sums,
+                        Err(_) => row[start..end].copy_from_slice(&sums[..end - start]),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

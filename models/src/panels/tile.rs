@@ -1,0 +1,184 @@
+//! The innermost loop: a few rows times one panel, the sums in registers.
+
+use pulp::{NullaryFnOnce, Simd, WithSimd};
+
+use super::Lane;
+
+/// Rows of a tile at most.
+pub(crate) const HEIGHT_MAX: usize = 12;
+
+/// Rows in tiles of about equal height, each interleaved input by input.
+pub(crate) struct Tiles {
+    values: Vec<f32>,
+    count: usize,
+    inputs: usize,
+    tiles: usize,
+}
+
+impl Tiles {
+    pub(crate) fn new(rows: &[f32], inputs: usize) -> Self {
+        let count = rows.len() / inputs;
+        let tiles = count.div_ceil(height_max());
+        let mut all = Self { values: vec![0.0; rows.len()], count, inputs, tiles };
+        let (mut from, mut to) = (rows, &mut all.values[..]);
+        for tile in 0..tiles {
+            let height = height(tile, tiles, count);
+            let (tile, later) = from.split_at(height * inputs);
+            let (tile_to, later_to) = to.split_at_mut(height * inputs);
+            interleave(tile, inputs, tile_to);
+            (from, to) = (later, later_to);
+        }
+        all
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Each tile's height and values.
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        let mut rest = &self.values[..];
+        (0..self.tiles).map(move |tile| {
+            let height = height(tile, self.tiles, self.count);
+            let (values, later) = rest.split_at(height * self.inputs);
+            rest = later;
+            (height, values)
+        })
+    }
+}
+
+#[inline(always)]
+fn height(tile: usize, tiles: usize, count: usize) -> usize {
+    (tile + 1) * count / tiles - tile * count / tiles
+}
+
+fn interleave(rows: &[f32], inputs: usize, to: &mut [f32]) {
+    let height = rows.len() / inputs;
+    for (at, row) in rows.chunks_exact(inputs).enumerate() {
+        for (to, value) in to[at..].iter_mut().step_by(height).zip(row) {
+            *to = *value;
+        }
+    }
+}
+
+/// What runs on the best instructions that the machine has.
+pub(crate) trait Blocked {
+    fn run<T: Tile>(self, tile: T);
+}
+
+/// A processor's way to sum up a tile.
+pub(crate) trait Tile: Copy {
+    /// Rows that its registers hold the sums of.
+    const HEIGHT: usize;
+
+    /// `values` is `[inputs, height]`: for each of `height` rows the sum of its values times their lanes.
+    fn sum<'a>(self, height: usize, values: &[f32], lanes: impl Lanes<'a>, sums: &mut [Lane; HEIGHT_MAX]);
+}
+
+/// Lanes in the order of inputs.
+pub(crate) trait Lanes<'a>: Iterator<Item = &'a Lane> {}
+impl<'a, I: Iterator<Item = &'a Lane>> Lanes<'a> for I {}
+
+pub(crate) fn dispatch(blocked: impl Blocked) {
+    pulp::Arch::new().dispatch(Chosen(blocked));
+}
+
+fn height_max() -> usize {
+    struct Ask;
+    impl WithSimd for Ask {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            match S::F32_LANES {
+                16 => Registers::<S, 2>::HEIGHT,
+                8 => Registers::<S, 4>::HEIGHT,
+                4 => Registers::<S, 8>::HEIGHT,
+                _ => Registers::<S, 32>::HEIGHT,
+            }
+        }
+    }
+    pulp::Arch::new().dispatch(Ask)
+}
+
+struct Chosen<B>(B);
+
+impl<B: Blocked> WithSimd for Chosen<B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.0.run(Registers::<S, 2>(simd)),
+            8 => self.0.run(Registers::<S, 4>(simd)),
+            4 => self.0.run(Registers::<S, 8>(simd)),
+            _ => self.0.run(Registers::<S, 32>(simd)),
+        }
+    }
+}
+
+/// A lane in so many registers.
+#[derive(Clone, Copy)]
+struct Registers<S, const EACH: usize>(S);
+
+impl<S: Simd, const EACH: usize> Tile for Registers<S, EACH> {
+    // Sums, a lane and a value must fit: AVX-512 has 32 registers, NEON as many of a quarter, AVX2 has 16.
+    const HEIGHT: usize = match EACH {
+        2 => HEIGHT_MAX,
+        4 => 2,
+        8 => 3,
+        _ => 1,
+    };
+
+    #[inline(always)]
+    fn sum<'a>(self, height: usize, values: &[f32], lanes: impl Lanes<'a>, sums: &mut [Lane; HEIGHT_MAX]) {
+        let Self(simd) = self;
+        macro_rules! of_height {
+            ($($height:literal)*) => {
+                match height {
+                    $($height if $height <= Self::HEIGHT => {
+                        simd.vectorize(Sum::<S, _, EACH, $height> { simd, values, lanes, sums });
+                    })*
+                    _ => {}
+                }
+            };
+        }
+        of_height!(1 2 3 4 5 6 7 8 9 10 11 12);
+    }
+}
+
+struct Sum<'a, S, L, const EACH: usize, const HEIGHT: usize> {
+    simd: S,
+    values: &'a [f32],
+    lanes: L,
+    sums: &'a mut [Lane; HEIGHT_MAX],
+}
+
+impl<'a, S: Simd, L: Lanes<'a>, const EACH: usize, const HEIGHT: usize> NullaryFnOnce
+    for Sum<'_, S, L, EACH, HEIGHT>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let simd = self.simd;
+        let mut sums = [[simd.splat_f32s(0.0); EACH]; HEIGHT];
+        for (values, lane) in self.values.as_chunks::<HEIGHT>().0.iter().zip(self.lanes) {
+            let (lane, _) = S::as_simd_f32s(lane);
+            for (sums, value) in sums.iter_mut().zip(values) {
+                let value = simd.splat_f32s(*value);
+                for (sum, lane) in sums.iter_mut().zip(lane) {
+                    *sum = simd.mul_add_e_f32s(value, *lane, *sum);
+                }
+            }
+        }
+        for (to, sums) in self.sums.iter_mut().zip(&sums) {
+            S::as_mut_simd_f32s(to).0.copy_from_slice(sums);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Prefill and decode of a Llama of 9 M parameters against candle's, and prefill against onnxruntime's: the same
+//! weights, the same threads, by turns.
+
+mod peer;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value, json};
+use weighhouse_models::LoadLimits;
+use weighhouse_models::language::{Backend, Decoder, DecoderLimits, Generation, LanguageModel};
+use weighhouse_models::sampling::Sampling;
+
+use crate::{folder, result, say};
+use peer::{Peer, Took};
+
+const SAMPLES: usize = 9;
+const THREADS: [usize; 2] = [1, 2];
+const PREFILL_TOKENS: usize = 128;
+const PROMPT: usize = 16;
+const STEPS: usize = 112;
+const BATCHES: [usize; 2] = [1, 16];
+/// At least candle's speed.
+const GOAL: f64 = 1.0;
+
+/// What is measured: seconds of one pass, or of one step.
+#[derive(Clone, Copy)]
+enum Work {
+    Prefill,
+    Decode { batch: usize },
+}
+
+impl Work {
+    fn order(self) -> String {
+        match self {
+            Self::Prefill => format!("prefill {PREFILL_TOKENS}"),
+            Self::Decode { batch } => format!("decode {batch} {PROMPT} {STEPS}"),
+        }
+    }
+}
+
+pub(crate) fn prefill() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    folder::write(dir.path())?;
+    let mut cases = Vec::new();
+    for threads in THREADS {
+        let mut peers = vec![Peer::candle(dir.path(), threads)?];
+        match Peer::onnxruntime(dir.path(), threads) {
+            Ok(peer) => peers.push(peer),
+            Err(error) => say(&format!("skipped onnxruntime: {error:#}")),
+        }
+        cases.push(compare(Work::Prefill, dir.path(), threads, peers)?);
+    }
+    finish("prefill", "CPU-seconds of a prompt of 128 tokens, one thread", &cases);
+    Ok(())
+}
+
+pub(crate) fn decode() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    folder::write(dir.path())?;
+    let mut cases = Vec::new();
+    for threads in THREADS {
+        for batch in BATCHES {
+            let peers = vec![Peer::candle(dir.path(), threads)?];
+            cases.push(compare(Work::Decode { batch }, dir.path(), threads, peers)?);
+        }
+    }
+    finish(
+        "decode",
+        "CPU-seconds of a step, batch 1 and 16, one thread; ours and peer are those of batch 1",
+        &cases,
+    );
+    Ok(())
+}
+
+/// One line: the first case's figures, the smallest ratio of those on one thread, and every case.
+fn finish(name: &str, unit: &str, cases: &[Value]) {
+    let one = cases.iter().filter(|case| case["threads"] == 1);
+    let ratio = one.filter_map(|case| case["candle"]["ratio_cpu"].as_f64()).fold(f64::INFINITY, f64::min);
+    let first = &cases[0];
+    result(&json!({
+        "name": name, "ours": first["ours"]["cpu"], "peer": first["candle"]["cpu"], "ratio": ratio,
+        "goal": "at least 1.0 of candle's speed", "met": ratio >= GOAL, "unit": unit, "cases": cases,
+    }));
+}
+
+/// Everybody in turn, so that all see the same machine: medians, and the median of each round's ratio.
+fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Peer>) -> anyhow::Result<Value> {
+    let load = |backend| LanguageModel::load_on(backend, dir, &LoadLimits::STANDARD);
+    let models = [load(Backend::Plain)?, load(Backend::Burn)?];
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let mut took: Vec<Vec<Took>> = vec![Vec::new(); models.len() + peers.len()];
+    for sample in 0..=SAMPLES {
+        let ours = models.iter().map(|model| pool.install(|| measure(work, model)));
+        let theirs = peers.iter_mut().map(|peer| peer.measure(&work.order()));
+        for (took, new) in took.iter_mut().zip(ours.chain(theirs)) {
+            let new = new?;
+            // The first touches everything for the first time.
+            if sample > 0 {
+                took.push(new);
+            }
+        }
+    }
+    let mut case = json!({ "threads": threads });
+    if let Work::Decode { batch } = work {
+        case["batch"] = batch.into();
+    }
+    let names = ["ours", "burn"].into_iter().chain(peers.iter().map(|peer| peer.name));
+    let (wall, cpu): (fn(&Took) -> f64, fn(&Took) -> f64) = (|took| took.wall, |took| took.cpu);
+    for (name, theirs) in names.zip(&took) {
+        let figures = |of: fn(&Took) -> f64| {
+            let mut own: Vec<f64> = theirs.iter().map(of).collect();
+            let mut ratios: Vec<f64> =
+                theirs.iter().zip(&took[0]).map(|(peer, ours)| of(peer) / of(ours)).collect();
+            (median(&mut own), median(&mut ratios))
+        };
+        let ((wall, ratio_wall), (cpu, ratio_cpu)) = (figures(wall), figures(cpu));
+        say(&format!(
+            "{}, threads {threads}, {name}: {:.3} ms, {:.3} CPU-ms; of ours {ratio_wall:.2}, {ratio_cpu:.2}",
+            work.order(),
+            wall * 1e3,
+            cpu * 1e3
+        ));
+        case[name] = json!({ "wall": wall, "cpu": cpu, "ratio_wall": ratio_wall, "ratio_cpu": ratio_cpu });
+    }
+    Ok(case)
+}
+
+fn measure(work: Work, model: &LanguageModel) -> anyhow::Result<Took> {
+    let batch = match work {
+        Work::Prefill => 1,
+        Work::Decode { batch } => batch,
+    };
+    let limits = DecoderLimits { sequences_max: batch, cache_tokens_max: batch * model.context() };
+    let mut decoder = Decoder::new(model.clone(), limits);
+    let ids: Vec<u32> =
+        (0..batch * PREFILL_TOKENS).map(|at| ((at * 7_919 + 13) % model.vocabulary()) as u32).collect();
+    let greedy = |max_tokens| Generation {
+        max_tokens,
+        sampling: Sampling::GREEDY,
+        stop: Vec::new(),
+        top_log_probs: 0,
+        ignore_end: true,
+    };
+    let start = Start::now();
+    if matches!(work, Work::Prefill) {
+        decoder.join(&ids, greedy(1))?;
+        return Ok(start.took(1));
+    }
+    for prompt in ids.chunks(PROMPT).take(batch) {
+        decoder.join(prompt, greedy(STEPS as u32 + 1))?;
+    }
+    // The first step only tells what joining computed.
+    decoder.step().context("a step")?;
+    let start = Start::now();
+    for _ in 0..STEPS {
+        decoder.step().context("a step")?;
+    }
+    Ok(start.took(STEPS))
+}
+
+/// Wall time, and CPU time of the whole process.
+struct Start {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Start {
+    fn now() -> Self {
+        Self { wall: Instant::now(), cpu: cpu_time() }
+    }
+
+    fn took(&self, parts: usize) -> Took {
+        let cpu = cpu_time().saturating_sub(self.cpu);
+        Took { wall: self.wall.elapsed().as_secs_f64() / parts as f64, cpu: cpu.as_secs_f64() / parts as f64 }
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
