@@ -219,12 +219,9 @@ macro_rules! items {
         pub(super) fn each(runtime: &Runtime, mut visit: impl FnMut(&'static str, bool, Option<Probe<'_>>)) {
             $({
                 let info = runtime.metadata().storage_info($item.pallet, $item.name).ok();
-                let probe = info.map(|info| Probe {
-                    value: info.value_id,
-                    keys: $item.keys,
-                    key: &|keys: &[Key]| $item.key(runtime, keys),
-                    read: &|bytes: &[u8]| $item.read(runtime, Some(bytes)).map(|value| format!("{value:?}")),
-                });
+                let key = |keys: &[Key]| $item.key(runtime, keys);
+                let read = |bytes: &[u8]| $item.read(runtime, Some(bytes)).map(|value| format!("{value:?}"));
+                let probe = info.map(|info| Probe { value: info.value_id, keys: $item.keys, key: &key, read: &read });
                 visit($item.name, $need == "needed", probe);
             })*
         }
