@@ -251,3 +251,11 @@ pub enum Refusal {
     #[error("{name}: {docs}")]
     Other { name: String, docs: String },
 }
+
+impl Refusal {
+    /// The chain's name of it, without figures and advice.
+    pub fn name(&self) -> String {
+        let text = self.to_string();
+        text.split_once(':').map_or(text.as_str(), |(name, _)| name).to_owned()
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use weighhouse_types::{
     Block, Committed, Hotkey, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState, Uid, WeightCommit,
 };
@@ -11,7 +12,8 @@ use crate::rules::weights::{Caller, WeightsView, obstacles};
 use crate::{Chain, ChainError, Refusal};
 
 /// How weights reach this chain: its own configuration decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "regime", rename_all = "snake_case")]
 pub enum Regime {
     /// `set_weights`.
     Plain,
@@ -22,7 +24,7 @@ pub enum Regime {
 }
 
 /// One mechanism's weights.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {
     pub mechanism: MechId,
     /// Empty where weights would be taken, if they are well-formed.
@@ -31,7 +33,7 @@ pub struct Standing {
 }
 
 /// A hotkey before a subnet, at one finalised block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     pub netuid: Netuid,
     pub hotkey: Hotkey,

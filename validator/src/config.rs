@@ -43,6 +43,7 @@ pub struct Wallet {
 pub struct Chain {
     /// The chain's address: `http://127.0.0.1:9944` of a served ledger, `finney`, `test`, `local`, or `wss://` addresses
     /// of a subtensor network with commas between them.
+    #[serde(alias = "network")]
     pub endpoint: String,
     /// The genesis hash to insist on; the first one seen is taken when absent.
     pub genesis: Option<weighhouse_types::Digest>,

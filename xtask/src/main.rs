@@ -60,6 +60,9 @@ enum Bench {
 
 #[derive(Subcommand, Clone, Copy, Debug)]
 enum Suite {
+    /// Both levels of what every chain is held to: the ledger in process and over gRPC, and a real subtensor runtime whose
+    /// address is in WEIGHHOUSE_SUBTENSOR_URL
+    Conformance,
     /// The Python SDK and tritonclient against a miner, a proxy and keyfiles of ours (installs them from PyPI)
     Interop,
     /// kill -9 a localnet at random points, resume, and compare with a run that was left alone
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "inference"))]
         Task::Bench(Bench::Prefill) => again("prefill", "inference"),
         Task::Suite(Suite::Interop) => suite::interop::run(),
+        Task::Suite(Suite::Conformance) => suite::conformance::run(),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         Task::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         Task::Suite(Suite::Models) => suite::models::run(),

@@ -54,7 +54,8 @@ async fn registers(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("the coldkey", neuron.coldkey, newcomer.coldkey.coldkey())?;
     same("the block of registration", neuron.registered_at, block)?;
     let again = refused(chain, &newcomer.coldkey, register(Rao(u64::MAX / 2))).await?;
-    same("a second registration", again, Refusal::HotKeyAlreadyRegisteredInSubNet { uid: neuron.uid })
+    let expected = Refusal::HotKeyAlreadyRegisteredInSubNet { uid: neuron.uid };
+    same("a second registration", again.name(), expected.name())
 }
 
 async fn stakes(chain: &dyn Chain, actors: &Actors) -> Checked {

@@ -133,7 +133,9 @@ impl Endpoints {
 
     /// The hash of a finalised block.
     pub(super) async fn block_hash(&self, block: Block) -> Result<Digest, ChainError> {
-        let head = match *self.newest.lock().await {
+        // Not held while a head is asked for, which takes it too.
+        let newest = *self.newest.lock().await;
+        let head = match newest {
             Some(newest) if newest.number >= block => newest,
             _ => self.head().await?,
         };

@@ -50,6 +50,8 @@ pub(crate) enum Chain {
     Hyperparameters(SetHyperparameters),
     /// Show a coldkey's free balance
     Balance(Balance),
+    /// Say what stands between a hotkey and its weights, and what to do about it
+    Explain(super::explain::Explain),
 }
 
 #[derive(Args, Debug)]
@@ -91,6 +93,7 @@ pub(crate) struct Endpoint {
     /// Chain: http:// of a served ledger; finney, test, local or ws:// addresses of a subtensor network
     #[arg(
         long = "chain",
+        visible_alias = "network",
         default_value = "http://127.0.0.1:9944",
         value_name = "URL",
         env = "WEIGHHOUSE_CHAIN"
@@ -178,6 +181,7 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
         Chain::Metagraph(args) => metagraph(&args).await,
         Chain::Hyperparameters(args) => hyperparameters(&args).await,
         Chain::Balance(args) => balance(&args).await,
+        Chain::Explain(args) => super::explain::run(&args).await,
     }
 }
 

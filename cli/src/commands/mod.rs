@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod chain;
+pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod miner;

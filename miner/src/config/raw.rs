@@ -45,8 +45,9 @@ pub struct Wallet {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chain {
-    /// Where the chain is served, as a URL.
-    #[serde(default = "default_endpoint")]
+    /// Where the chain is: the URL of a served ledger; `finney`, `test`, `local`, or `wss://` addresses of a subtensor
+    /// network with commas between them.
+    #[serde(default = "default_endpoint", alias = "network")]
     pub(super) endpoint: String,
     /// The subnet to serve in.
     pub(super) netuid: u16,

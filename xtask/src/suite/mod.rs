@@ -1,5 +1,6 @@
 //! Long suites: what one is made of, and the line it ends with.
 
+pub(crate) mod conformance;
 pub(crate) mod crash;
 pub(crate) mod history;
 pub(crate) mod interop;

@@ -47,6 +47,7 @@ impl Connect for OverGrpc {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "what was not executed must be seen")]
 async fn check(ledger: &Ledger, connect: &dyn Connect) {
     let suite = async {
         let reports = [transport(connect, &actors()).await, {
@@ -54,6 +55,7 @@ async fn check(ledger: &Ledger, connect: &dyn Connect) {
             subnet(&*chain, &actors()).await
         }];
         for report in reports {
+            eprint!("{report}");
             assert_eq!(report.failed(), [], "{report}");
             assert_eq!(report.unexecuted(), [""; 0], "{report}");
         }

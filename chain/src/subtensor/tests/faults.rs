@@ -37,6 +37,19 @@ async fn the_head_is_the_newest_block_that_both_have() {
 }
 
 #[tokio::test]
+async fn a_block_that_is_newer_than_the_known_head_is_looked_for() {
+    let node = Node::start(chain(9, NO_FORK, 0)).await;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    node.script().finalized = 5;
+    assert_eq!(endpoints.head().await.expect("a head").number, Block(5));
+    node.script().finalized = 8;
+    let found = tokio::time::timeout(DEADLINE, endpoints.block_hash(Block(7))).await.expect("no deadlock");
+    assert_eq!(found.expect("a hash"), Digest(hash(&chain(7, NO_FORK, 0)[7]).0));
+    let ahead = endpoints.block_hash(Block(9)).await.expect_err("not final yet");
+    assert!(matches!(ahead, ChainError::NoBlock { head: Block(8), .. }), "{ahead}");
+}
+
+#[tokio::test]
 async fn endpoints_that_disagree_are_named() {
     let (one, other) = (Node::start(chain(20, NO_FORK, 0)).await, Node::start(chain(22, 11, 7)).await);
     let endpoints = Endpoints::new(&network(&[&one, &other]));

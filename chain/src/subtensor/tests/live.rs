@@ -9,11 +9,14 @@ use weighhouse_types::{Axon, Block, Hotkey, MechId, Netuid, Rao, SubnetState, Ui
 use weighhouse_wallet::keypair::Keypair;
 
 use super::metadata::skipped;
+use super::suite;
+use crate::conformance::{Actor, Actors};
 use crate::subtensor::calls::{self, Payload, number};
 use crate::subtensor::{Network, Subtensor, sign};
 use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, SetWeights, Signed, preflight};
 
 const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
+const NEWCOMER: &str = "New";
 const TAO: u64 = 1_000_000_000;
 
 struct Neuron {
@@ -90,7 +93,9 @@ fn sudo(name: &str, arguments: Vec<(&str, Value)>) -> Payload {
 async fn endow(bench: &Bench, alice: &Keypair, neurons: &[Neuron]) {
     let address = |pair: &Keypair| pair.coldkey().to_string();
     let rich = serde_json::json!({ "providers": 1, "data": { "free": "1000000000000000" } });
-    let keys = neurons.iter().flat_map(|neuron| [&neuron.cold, &neuron.hot]).chain([alice]);
+    let newcomer = neuron(NEWCOMER, 0);
+    let everyone = neurons.iter().chain([&newcomer]);
+    let keys = everyone.flat_map(|neuron| [&neuron.cold, &neuron.hot]).chain([alice]);
     let accounts: Vec<_> = keys.map(|key| serde_json::json!([[address(key)], rich])).collect();
     let storage = serde_json::json!({ "Sudo": { "Key": address(alice) }, "System": { "Account": accounts } });
     let set: Result<serde_json::Value, _> =
@@ -107,7 +112,8 @@ async fn make_subnet(bench: &mut Bench, alice: &Keypair) {
     assert!(included(&bench.together(alice, &[register]).await));
     bench.netuid = Netuid(2);
     let netuid = || ("netuid", number(2_u16));
-    let figures: [(&str, &str, u64); 10] = [
+    let figures: [(&str, &str, u64); 11] = [
+        ("sudo_set_serving_rate_limit", "serving_rate_limit", 0),
         ("sudo_set_tempo", "tempo", 10),
         ("sudo_set_weights_set_rate_limit", "weights_set_rate_limit", 0),
         ("sudo_set_min_allowed_weights", "min_allowed_weights", 1),
@@ -152,6 +158,16 @@ async fn a_subnet_lives_on_the_real_runtime() {
     bench.blocks(11).await;
     weights_and_epoch(&bench, &validators, &miners).await;
     other_calls(&bench, &validators[0], &miners[0]).await;
+
+    let actor = |neuron: Neuron| Actor { hotkey: neuron.hot, coldkey: neuron.cold };
+    let actors = Actors {
+        netuid: bench.netuid,
+        owner: Some(alice),
+        validators: validators.into_iter().map(actor).collect(),
+        miners: miners.into_iter().map(actor).collect(),
+        newcomer: Some(actor(neuron(NEWCOMER, 0))),
+    };
+    suite::passes(&bench.chain, network, &actors).await;
 }
 
 async fn registrations(bench: &Bench, neurons: &[Neuron]) {

@@ -6,3 +6,4 @@ mod node;
 mod faults;
 mod live;
 mod offline;
+mod suite;

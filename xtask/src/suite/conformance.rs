@@ -1,0 +1,69 @@
+//! One suite for every chain: the ledger in process and over gRPC, and a real subtensor runtime where its address is given.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+
+use super::{Tally, root};
+use crate::say;
+
+const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
+const LEDGERS: [(&str, &str); 2] = [
+    ("the ledger in process", "ledger::tests::suite::the_ledger_in_process_passes_the_suite"),
+    ("the ledger over gRPC", "ledger::tests::suite::the_ledger_over_grpc_passes_the_suite"),
+];
+const SUBTENSOR: (&str, &str) =
+    ("a subtensor runtime", "subtensor::tests::live::a_subnet_lives_on_the_real_runtime");
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut tally = Tally::new("conformance");
+    for (chain, test) in LEDGERS {
+        hold(&mut tally, chain, test);
+    }
+    match std::env::var_os(URL) {
+        Some(_) => hold(&mut tally, SUBTENSOR.0, SUBTENSOR.1),
+        None => tally.skip(SUBTENSOR.0, &format!("set {URL} to the WebSocket address of one under chopsticks")),
+    }
+    tally.finish()
+}
+
+/// Runs one chain's test and counts each check that it reports.
+fn hold(tally: &mut Tally, chain: &str, test: &str) {
+    say(&format!("{chain}:"));
+    let (passed, text) = match execute(test) {
+        Ok(outcome) => outcome,
+        Err(error) => return tally.check(chain, || Err(error)),
+    };
+    for line in text.lines() {
+        let Some((verdict, rest)) = line.split_once("  ") else { continue };
+        let rest = rest.trim_start();
+        let (name, why) = rest.split_once(": ").unwrap_or((rest, ""));
+        let what = format!("{chain}: {name}");
+        match verdict {
+            "passed" => tally.check(&what, || Ok(())),
+            "FAILED" => tally.check(&what, || bail!("{why}")),
+            "unexecuted" => tally.skip(&what, why),
+            _ => {}
+        }
+    }
+    tally.check(&format!("{chain}: the test itself"), || {
+        let last: Vec<&str> = text.lines().rev().take(12).collect();
+        ensure!(passed, "{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        Ok(())
+    });
+}
+
+/// Whether the test passed, and all it said.
+fn execute(test: &str) -> anyhow::Result<(bool, String)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["test", "--release", "--package", "weighhouse-chain", "--features", "subtensor", "--lib"])
+        .args(["--", "--exact", test, "--nocapture"])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output()
+        .context("running cargo")?;
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let is_run = text.contains("running 1 test");
+    Ok((output.status.success() && is_run, text))
+}
