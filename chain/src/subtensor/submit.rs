@@ -55,7 +55,7 @@ pub(super) fn judge(error: &UserError) -> Taken {
     match error.code {
         ALREADY_IMPORTED => Taken::Yes,
         BANNED => Taken::Perhaps(text),
-        INVALID if detail.contains("outdated") || detail.contains("Stale") => Taken::Perhaps(text),
+        INVALID if is_stale(&text) => Taken::Perhaps(text),
         INVALID => Taken::No(custom_name(&detail).map_or(text, |name| format!("{name} ({detail})"))),
         PRIORITY_TOO_LOW => Taken::No(format!(
             "another call of the account waits with the same nonce ({text}): wait until it is in a block or expired"
@@ -63,6 +63,12 @@ pub(super) fn judge(error: &UserError) -> Taken {
         DROPPED => Taken::No(format!("the node's pool is full ({text}): hand it in again later")),
         _ => Taken::No(text),
     }
+}
+
+/// Its nonce is used up: nodes say so in words, or by the error's own name.
+fn is_stale(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("outdated") || text.contains("stale")
 }
 
 fn custom_name(detail: &str) -> Option<&'static str> {
@@ -136,6 +142,8 @@ mod tests {
         assert_eq!(judge(&error(1013, "")), Taken::Yes);
         assert!(matches!(judge(&error(1012, "")), Taken::Perhaps(_)));
         assert!(matches!(judge(&error(1010, "Transaction is outdated")), Taken::Perhaps(_)));
+        let named = UserError { message: r#"{"invalid":{"stale":null}}"#.to_owned(), ..error(1010, "") };
+        assert!(matches!(judge(&named), Taken::Perhaps(_)));
         let Taken::No(bad) = judge(&error(1010, "Transaction has a bad signature")) else { panic!("taken") };
         assert!(bad.contains("bad signature"));
         let Taken::No(custom) = judge(&error(1010, "Custom error: 12")) else { panic!("taken") };
