@@ -10,7 +10,7 @@ use weighhouse_scoring::yuma::{self, EpochInput, EpochOutput, InputError, Rules}
 use weighhouse_types::{Block, Coldkey, Hotkey, MechId, Rao, Uid};
 
 use super::children::Take;
-use super::state::{Slot, Subnet};
+use super::state::{ReadRow, Slot, Subnet};
 use crate::rules::emission::Pending;
 use crate::rules::{children, mechanisms, reveal};
 
@@ -70,7 +70,7 @@ impl Subnet {
         let rules = &self.rules;
         let uids = || (0..self.neuron_count()).map(Uid);
         let each = |read: fn(&Slot) -> u64| self.neurons.iter().map(read).collect::<Vec<_>>();
-        let rows = |read: fn(&Self, MechId, Uid) -> Option<&Vec<(Uid, u16)>>| {
+        let rows = |read: ReadRow| {
             let row = |uid| {
                 let row = read(self, mechanism, uid).into_iter().flatten();
                 row.map(|(uid, value)| (uid.0, *value)).collect()

@@ -5,7 +5,7 @@ use weighhouse_types::{
     WeightCommit,
 };
 
-use super::state::{Slot, State, Subnet};
+use super::state::{ReadRow, Slot, State, Subnet};
 use crate::ChainError;
 use crate::rules::reveal;
 
@@ -53,7 +53,7 @@ impl State {
         netuid: Netuid,
         mechanism: MechId,
         uid: Uid,
-        read: fn(&Subnet, MechId, Uid) -> Option<&Vec<(Uid, u16)>>,
+        read: ReadRow,
     ) -> Result<Vec<(Uid, u16)>, ChainError> {
         Ok(read(self.subnet(netuid)?, mechanism, uid).cloned().unwrap_or_default())
     }

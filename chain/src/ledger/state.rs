@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use parity_scale_codec::{Decode, Encode};
 use weighhouse_types::{
-    Axon, Block, Certificate, Coldkey, Commitment, Digest, Epoch, Hasher, Hotkey, Hyperparameters,
+    Axon, Block, Certificate, Coldkey, Commitment, Digest, Epoch, Hasher, Hotkey, Hyperparameters, MechId,
     Mechanisms, Netuid, Rao, Schedule, Uid,
 };
 
@@ -47,6 +47,9 @@ pub(crate) struct Purse {
     /// The next call's.
     pub(crate) nonce: u64,
 }
+
+/// Reads a uid's row of weights or bonds in one mechanism.
+pub(super) type ReadRow = fn(&Subnet, MechId, Uid) -> Option<&Vec<(Uid, u16)>>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Subnet {
