@@ -14,7 +14,9 @@ pub enum ChainError {
     WrongGenesis { endpoint: String, expected: Digest, actual: Digest },
     #[error("the chain's runtime {spec} has {what}: this program doesn't know it yet, look for a newer one")]
     Runtime { spec: u32, what: String },
-    #[error("block {block} is {one} but {other}: one of them is wrong, leave it out of the chain's endpoints")]
+    #[error(
+        "block {block} is {one} but {other}: one of them is wrong, leave it out of the chain's endpoints"
+    )]
     EndpointsDisagree { block: Block, one: String, other: String },
     #[error("finalised block {block} was {was} and is {is} now: the chain or an endpoint can't be trusted")]
     FinalityBroken { block: Block, was: Digest, is: Digest },
@@ -22,7 +24,9 @@ pub enum ChainError {
     NoSubnet(Netuid),
     #[error("block {block} is not known here; the newest is {head}")]
     NoBlock { block: Block, head: Block },
-    #[error("no epoch of subnet {netuid} ran in block {block}; `weighhouse chain metagraph` shows when the next runs")]
+    #[error(
+        "no epoch of subnet {netuid} ran in block {block}; `weighhouse chain metagraph` shows when the next runs"
+    )]
     NoEpoch { netuid: Netuid, block: Block },
     #[error("this chain has no {what} yet")]
     Unsupported { what: &'static str },

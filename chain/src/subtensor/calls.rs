@@ -49,10 +49,8 @@ pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainEr
             of_mechanism(runtime, name, weights.netuid, weights.mechanism, arguments)?
         }
         Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round, version } => {
-            let mut arguments = vec![
-                ("commit", Value::from_bytes(ciphertext)),
-                ("reveal_round", number(*reveal_round)),
-            ];
+            let mut arguments =
+                vec![("commit", Value::from_bytes(ciphertext)), ("reveal_round", number(*reveal_round))];
             if layout.timelocked {
                 arguments.push(("commit_reveal_version", number(*version)));
                 let name = ("commit_timelocked_weights", "commit_timelocked_mechanism_weights");
@@ -162,7 +160,10 @@ pub(super) fn set_mechanisms(netuid: Netuid, mechanisms: &Mechanisms) -> Payload
         None => Value::unnamed_variant("None", []),
     };
     all_of(vec![
-        ("sudo_set_mechanism_count", vec![("netuid", number(netuid.0)), ("mechanism_count", number(mechanisms.count))]),
+        (
+            "sudo_set_mechanism_count",
+            vec![("netuid", number(netuid.0)), ("mechanism_count", number(mechanisms.count))],
+        ),
         ("sudo_set_mechanism_emission_split", vec![("netuid", number(netuid.0)), ("maybe_split", split)]),
     ])
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use subxt::config::substrate::{BlakeTwo256, H256, SubstrateHeader};
 use subxt::config::Hasher as _;
+use subxt::config::substrate::{BlakeTwo256, H256, SubstrateHeader};
 use subxt::ext::codec::Encode as _;
 use subxt::rpcs::client::{RpcClient, RpcParams, rpc_params};
 use subxt::rpcs::{Error as RpcError, UserError};
@@ -92,7 +92,8 @@ impl Endpoint {
         if let Some(client) = &*connection {
             return Ok(Arc::clone(client));
         }
-        let client = RpcClient::from_insecure_url(&self.url).await.map_err(|error| self.unreachable(&error))?;
+        let client =
+            RpcClient::from_insecure_url(&self.url).await.map_err(|error| self.unreachable(&error))?;
         let actual: H256 = client
             .request("chain_getBlockHash", rpc_params![0])
             .await
@@ -165,7 +166,9 @@ impl Endpoint {
     pub(super) fn failed(&self, failed: Failed) -> ChainError {
         match failed {
             Failed::Chain(error) => error,
-            Failed::Answer(error) => ChainError::Unreachable { endpoint: self.url.clone(), why: error.to_string() },
+            Failed::Answer(error) => {
+                ChainError::Unreachable { endpoint: self.url.clone(), why: error.to_string() }
+            }
         }
     }
 }

@@ -68,7 +68,8 @@ fn known(
         return Ok(None);
     }
     let fields = event.decode_fields_unchecked_as::<Composite<()>>();
-    let fields = fields.map_err(|error| ChainError::Undecodable(format!("event {pallet}.{name}: {error}")))?;
+    let fields =
+        fields.map_err(|error| ChainError::Undecodable(format!("event {pallet}.{name}: {error}")))?;
     let fields = Fields { values: fields.into_values().collect() };
     if pallet == "Balances" && matches!(name, "Withdraw" | "Burned") {
         *withdrawn = fields.rao(1).unwrap_or_default();
@@ -91,25 +92,32 @@ enum Translation {
 fn translate(pallet: &str, name: &str, fields: &Fields, burned: Rao) -> Translation {
     let event = match (pallet, name) {
         ("Balances", "Transfer") => fields.transfer(),
-        ("Commitments", "Commitment") => fields.hotkey_of_subnet(|netuid, hotkey| Event::CommitmentSet { netuid, hotkey }),
-        (PALLET, "WeightsSet") => fields.index(0).zip(fields.uid(1)).map(|((netuid, mechanism), uid)| {
-            Event::WeightsSet { netuid, mechanism, uid }
-        }),
-        (PALLET, "AxonServed") => fields.hotkey_of_subnet(|netuid, hotkey| Event::AxonServed { netuid, hotkey }),
+        ("Commitments", "Commitment") => {
+            fields.hotkey_of_subnet(|netuid, hotkey| Event::CommitmentSet { netuid, hotkey })
+        }
+        (PALLET, "WeightsSet") => fields
+            .index(0)
+            .zip(fields.uid(1))
+            .map(|((netuid, mechanism), uid)| Event::WeightsSet { netuid, mechanism, uid }),
+        (PALLET, "AxonServed") => {
+            fields.hotkey_of_subnet(|netuid, hotkey| Event::AxonServed { netuid, hotkey })
+        }
         (PALLET, "PrometheusServed") => {
             fields.hotkey_of_subnet(|netuid, hotkey| Event::PrometheusServed { netuid, hotkey })
         }
         (PALLET, "NeuronRegistered") => fields.registered(burned),
-        (PALLET, "StakeAdded") => fields.stake(2).map(|(hotkey, amount)| Event::StakeAdded { hotkey, amount }),
+        (PALLET, "StakeAdded") => {
+            fields.stake(2).map(|(hotkey, amount)| Event::StakeAdded { hotkey, amount })
+        }
         (PALLET, "StakeRemoved") => {
             fields.stake(3).map(|(hotkey, amount)| Event::StakeRemoved { hotkey, amount })
         }
         (PALLET, "WeightsCommitted" | "WeightsRevealed") => fields.committed(name == "WeightsRevealed"),
         (PALLET, "TimelockedWeightsCommitted") => fields.timelocked(),
         (PALLET, "SetChildrenScheduled") => fields.children_scheduled(),
-        (PALLET, "TempoSet") => fields.netuid(0).zip(fields.small(1)).map(|(netuid, tempo)| {
-            Event::TempoSet { netuid, tempo }
-        }),
+        (PALLET, "TempoSet") => {
+            fields.netuid(0).zip(fields.small(1)).map(|(netuid, tempo)| Event::TempoSet { netuid, tempo })
+        }
         (PALLET, "TakeIncreased" | "TakeDecreased") => {
             fields.hotkey(1).zip(fields.small(2)).map(|(hotkey, take)| Event::TakeSet { hotkey, take })
         }

@@ -2,8 +2,8 @@
 
 use subxt::dynamic::Value;
 use weighhouse_types::{
-    Block, Child, Coldkey, Committed, Delegation, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId, Mechanisms,
-    Netuid, Rounds, TIMELOCK_KEY_BYTES, Timelock, WeightCommit,
+    Block, Child, Coldkey, Committed, Delegation, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId,
+    Mechanisms, Netuid, Rounds, TIMELOCK_KEY_BYTES, Timelock, WeightCommit,
 };
 
 use super::calls::{self, Payload, number};
@@ -78,7 +78,8 @@ pub(super) async fn commits(
     }
     for (epoch, slot) in &sealed {
         let of_epoch = values.get(slot)?.unwrap_or_default();
-        for (_, block, ciphertext, reveal_round) in of_epoch.into_iter().filter(|commit| commit.0 == hotkey.0) {
+        for (_, block, ciphertext, reveal_round) in of_epoch.into_iter().filter(|commit| commit.0 == hotkey.0)
+        {
             let content = Committed::Timelocked { ciphertext, reveal_round };
             commits.push(WeightCommit { epoch: *epoch, block: Block(block), content });
         }
@@ -102,7 +103,10 @@ pub(super) async fn timelock(
     let values = batch.fetch(endpoints, at).await?;
     let beacon = values.need(&beacon)?;
     let public_key: [u8; TIMELOCK_KEY_BYTES] = beacon.public_key.try_into().map_err(|key: Vec<u8>| {
-        ChainError::Undecodable(format!("the timelock's key has {} bytes, not {TIMELOCK_KEY_BYTES}", key.len()))
+        ChainError::Undecodable(format!(
+            "the timelock's key has {} bytes, not {TIMELOCK_KEY_BYTES}",
+            key.len()
+        ))
     })?;
     let (genesis, period) = (beacon.genesis_time, beacon.period);
     Ok(Timelock {
@@ -206,7 +210,12 @@ pub(super) fn set_hyperparameters(
         figure("sudo_set_max_burn", "max_burn", now.max_burn.0, wanted.max_burn.0),
     ];
     let flags = [
-        flag("sudo_set_liquid_alpha_enabled", "enabled", now.liquid_alpha_enabled, wanted.liquid_alpha_enabled),
+        flag(
+            "sudo_set_liquid_alpha_enabled",
+            "enabled",
+            now.liquid_alpha_enabled,
+            wanted.liquid_alpha_enabled,
+        ),
         flag("sudo_set_yuma3_enabled", "enabled", now.yuma3_enabled, wanted.yuma3_enabled),
         flag(
             "sudo_set_commit_reveal_weights_enabled",

@@ -50,7 +50,11 @@ impl<'a> Batch<'a> {
         Self { runtime, keys: Vec::new() }
     }
 
-    pub(super) fn add<T: DecodeAsType>(&mut self, item: Item<T>, keys: &[Key]) -> Result<Slot<T>, ChainError> {
+    pub(super) fn add<T: DecodeAsType>(
+        &mut self,
+        item: Item<T>,
+        keys: &[Key],
+    ) -> Result<Slot<T>, ChainError> {
         self.keys.push(item.key(self.runtime, keys)?);
         Ok(Slot { item, index: self.keys.len() - 1, shape: PhantomData })
     }
@@ -73,7 +77,8 @@ impl<'a> Batch<'a> {
             let changes = sets.into_iter().flat_map(|set| set.changes);
             found.extend(changes.map(|(key, value)| (key.0, value.map(|value| value.0))));
         }
-        let unanswered = || ChainError::Undecodable("a storage key was asked for but not answered".to_owned());
+        let unanswered =
+            || ChainError::Undecodable("a storage key was asked for but not answered".to_owned());
         let value = |key: &Vec<u8>| found.get(key).cloned().ok_or_else(unanswered);
         let values = self.keys.iter().map(value).collect::<Result<_, _>>()?;
         Ok(Values { runtime: self.runtime, values })
@@ -91,7 +96,11 @@ impl Values<'_> {
         self.get(slot)?.ok_or_else(|| ChainError::Undecodable(format!("{pallet}.{name} is empty")))
     }
 
-    pub(super) fn get_or<T: DecodeAsType>(&self, slot: &Option<Slot<T>>, default: T) -> Result<T, ChainError> {
+    pub(super) fn get_or<T: DecodeAsType>(
+        &self,
+        slot: &Option<Slot<T>>,
+        default: T,
+    ) -> Result<T, ChainError> {
         let Some(slot) = slot else { return Ok(default) };
         Ok(self.get(slot)?.unwrap_or(default))
     }

@@ -298,8 +298,7 @@ impl Subtensor {
     /// Whether a call is in a block that isn't final yet.
     async fn is_in_best_chain(&self, signed: &Signed, head: Head) -> Result<bool, ChainError> {
         for number in head.number.0 + 1..=head.number.0 + MORTAL_BLOCKS {
-            let hash: Option<H256> =
-                self.0.endpoints.ask("chain_getBlockHash", &rpc_params![number]).await?;
+            let hash: Option<H256> = self.0.endpoints.ask("chain_getBlockHash", &rpc_params![number]).await?;
             let Some(hash) = hash else { return Ok(false) };
             if submit::find(&self.0.endpoints, Digest(hash.0), signed.hash).await?.is_some() {
                 return Ok(true);

@@ -37,7 +37,9 @@ pub struct Network {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
-    #[error("{0:?} is no network: give finney, test, local, or ws:// and wss:// addresses with commas between them")]
+    #[error(
+        "{0:?} is no network: give finney, test, local, or ws:// and wss:// addresses with commas between them"
+    )]
     Unknown(String),
     #[error("{given} endpoints are too many: at most {ENDPOINTS_MAX}")]
     TooMany { given: usize },
@@ -46,9 +48,7 @@ pub enum NetworkError {
 impl Network {
     /// Whether the text names a subtensor network rather than a served ledger.
     pub fn is_meant_by(text: &str) -> bool {
-        matches!(text, "finney" | "test" | "local")
-            || text.starts_with("ws://")
-            || text.starts_with("wss://")
+        matches!(text, "finney" | "test" | "local") || text.starts_with("ws://") || text.starts_with("wss://")
     }
 
     /// Pins the genesis, in place of the network's own pin.
@@ -73,7 +73,8 @@ impl FromStr for Network {
         if endpoints.len() > ENDPOINTS_MAX {
             return Err(NetworkError::TooMany { given: endpoints.len() });
         }
-        let is_near = endpoints.iter().all(|url| url.starts_with("ws://127.") || url.starts_with("ws://[::1]"));
+        let is_near =
+            endpoints.iter().all(|url| url.starts_with("ws://127.") || url.starts_with("ws://[::1]"));
         let poll = if is_near { Duration::from_millis(200) } else { Duration::from_secs(2) };
         Ok(Self { name: text.to_owned(), endpoints, genesis, deadline: Duration::from_secs(20), poll })
     }

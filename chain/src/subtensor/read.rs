@@ -3,8 +3,8 @@
 use subxt::ext::codec::Encode as _;
 use subxt::ext::scale_decode::DecodeAsType;
 use weighhouse_types::{
-    Axon, Block, Coldkey, Digest, Epoch, Head, Hotkey, Hyperparameters, Metagraph, Netuid, Neuron, Rao, Schedule,
-    SubnetState, Uid,
+    Axon, Block, Coldkey, Digest, Epoch, Head, Hotkey, Hyperparameters, Metagraph, Netuid, Neuron, Rao,
+    Schedule, SubnetState, Uid,
 };
 
 use super::endpoints::Endpoints;
@@ -61,7 +61,12 @@ pub(super) async fn subnet(
     let trust = values.need(&trust)?;
     let hyperparameters = rules.read(&values)?;
     let schedule = times.read(&values, netuid, head.number, hyperparameters.tempo)?;
-    Ok(SubnetState { head, metagraph: metagraph(netuid, head.number, &columns, &trust)?, hyperparameters, schedule })
+    Ok(SubnetState {
+        head,
+        metagraph: metagraph(netuid, head.number, &columns, &trust)?,
+        hyperparameters,
+        schedule,
+    })
 }
 
 /// What commits are judged by.
@@ -127,7 +132,8 @@ pub(super) fn metagraph(
     let neurons: Vec<Neuron> = neurons.ok_or_else(|| {
         ChainError::Undecodable(format!("the metagraph of subnet {netuid} has columns of different lengths"))
     })?;
-    let owner = neurons.iter().find(|neuron| neuron.hotkey.0 == columns.owner_hotkey).map(|neuron| neuron.uid);
+    let owner =
+        neurons.iter().find(|neuron| neuron.hotkey.0 == columns.owner_hotkey).map(|neuron| neuron.uid);
     Ok(Metagraph { netuid, block, owner, neurons })
 }
 
@@ -305,7 +311,13 @@ impl TimeSlots {
         Ok(Self { since: batch.add(items::BLOCKS_SINCE_LAST_STEP, own)?, stateful })
     }
 
-    fn read(&self, values: &Values<'_>, netuid: Netuid, head: Block, tempo: u16) -> Result<Schedule, ChainError> {
+    fn read(
+        &self,
+        values: &Values<'_>,
+        netuid: Netuid,
+        head: Block,
+        tempo: u16,
+    ) -> Result<Schedule, ChainError> {
         let blocks_since_last_step = values.need(&self.since)?;
         let Some([last, pending, index]) = &self.stateful else {
             return Ok(schedule::modulo(netuid, tempo, head, blocks_since_last_step));
@@ -341,11 +353,8 @@ mod tests {
     fn a_cutoff_in_blocks_comes_back_as_it_was() {
         for (blocks, tempo) in [(5000_u32, 360_u16), (5000, 99), (360, 10), (1, 999)] {
             let factor = (blocks * 1000).div_ceil(u32::from(tempo));
-            let rules = Hyperparameters {
-                tempo,
-                activity_cutoff_factor_milli: factor,
-                ..Hyperparameters::default()
-            };
+            let rules =
+                Hyperparameters { tempo, activity_cutoff_factor_milli: factor, ..Hyperparameters::default() };
             assert_eq!(rules.activity_cutoff(), u64::from(blocks));
         }
         assert_eq!(hundredths(23_242_897_532_874_035_200), 126);

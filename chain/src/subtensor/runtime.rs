@@ -42,8 +42,11 @@ impl Runtime {
         genesis: Digest,
         metadata: Metadata,
     ) -> Result<Self, ChainError> {
-        let range =
-            SpecVersionForRange { block_range: 0..u64::MAX, spec_version: spec, transaction_version: transaction };
+        let range = SpecVersionForRange {
+            block_range: 0..u64::MAX,
+            spec_version: spec,
+            transaction_version: transaction,
+        };
         let config = SubstrateConfig::builder()
             .set_genesis_hash(H256(genesis.0))
             .set_metadata_for_spec_versions([(spec, metadata.arc())])

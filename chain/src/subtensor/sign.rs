@@ -96,7 +96,10 @@ impl Nonces {
 
     /// The account and the nonce of a call that was signed here.
     pub(super) fn of(&self, hash: Digest) -> Option<([u8; 32], u64)> {
-        self.0.iter().find(|(_, waiting)| waiting.hash == hash).map(|(account, waiting)| (*account, waiting.nonce))
+        self.0
+            .iter()
+            .find(|(_, waiting)| waiting.hash == hash)
+            .map(|(account, waiting)| (*account, waiting.nonce))
     }
 
     pub(super) fn settled(&mut self, hash: Digest) {
@@ -117,7 +120,10 @@ mod tests {
         let account = [1; 32];
         let mut nonces = Nonces::default();
         nonces.signed(account, call(7, 3, 100), Block(40));
-        assert!(nonces.check(&account, 3, Block(41)).is_ok(), "a call that was never handed in is in nobody's way");
+        assert!(
+            nonces.check(&account, 3, Block(41)).is_ok(),
+            "a call that was never handed in is in nobody's way"
+        );
         nonces.handed_in(Digest([7; 32]));
         assert!(matches!(nonces.check(&account, 3, Block(41)), Err(ChainError::NotAccepted(_))));
         assert!(nonces.check(&[2; 32], 3, Block(41)).is_ok());

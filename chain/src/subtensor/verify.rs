@@ -79,7 +79,9 @@ impl Subtensor {
         }
         let own = [Key::Small(netuid.0)];
         let last_step = match runtime.layout.stateful_epochs {
-            true => fetch::one(runtime, endpoints, before.hash, items::LAST_STEP_BLOCK, &own).await?.unwrap_or(0),
+            true => {
+                fetch::one(runtime, endpoints, before.hash, items::LAST_STEP_BLOCK, &own).await?.unwrap_or(0)
+            }
             false => 0,
         };
         let last_step_boundary_block = match last_step {
@@ -146,8 +148,16 @@ impl EpochCheck {
                 ("consensus", u64::from(neuron.consensus), u64::from(output.consensus[index])),
                 ("incentive", u64::from(neuron.incentive), u64::from(output.incentive[index])),
                 ("dividends", u64::from(neuron.dividends), u64::from(output.dividends[index])),
-                ("validator_trust", u64::from(neuron.validator_trust), u64::from(output.validator_trust[index])),
-                ("validator_permit", u64::from(neuron.validator_permit), u64::from(output.new_permits[index])),
+                (
+                    "validator_trust",
+                    u64::from(neuron.validator_trust),
+                    u64::from(output.validator_trust[index]),
+                ),
+                (
+                    "validator_permit",
+                    u64::from(neuron.validator_permit),
+                    u64::from(output.new_permits[index]),
+                ),
                 ("active", u64::from(neuron.active), u64::from(output.active[index])),
             ];
             for (figure, stored, computed) in figures {

@@ -78,7 +78,9 @@ pub(crate) fn chain_failure(error: ChainError) -> Failure {
         ChainError::Unreachable { .. } | ChainError::TimedOut { .. } | ChainError::NoBlock { .. } => {
             Exit::Unavailable
         }
-        ChainError::WrongGenesis { .. } | ChainError::NoSubnet(_) | ChainError::NoEpoch { .. } => Exit::Config,
+        ChainError::WrongGenesis { .. } | ChainError::NoSubnet(_) | ChainError::NoEpoch { .. } => {
+            Exit::Config
+        }
         ChainError::EndpointsDisagree { .. } | ChainError::FinalityBroken { .. } => Exit::Unavailable,
         ChainError::Runtime { .. } => Exit::Unavailable,
         ChainError::State { .. } => Exit::Data,

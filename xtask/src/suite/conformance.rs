@@ -22,7 +22,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     match std::env::var_os(URL) {
         Some(_) => hold(&mut tally, SUBTENSOR.0, SUBTENSOR.1),
-        None => tally.skip(SUBTENSOR.0, &format!("set {URL} to the WebSocket address of one under chopsticks")),
+        None => {
+            tally.skip(SUBTENSOR.0, &format!("set {URL} to the WebSocket address of one under chopsticks"))
+        }
     }
     tally.finish()
 }
@@ -63,7 +65,8 @@ fn execute(test: &str) -> anyhow::Result<(bool, String)> {
         .stdin(Stdio::null())
         .output()
         .context("running cargo")?;
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     let is_run = text.contains("running 1 test");
     Ok((output.status.success() && is_run, text))
 }

@@ -26,7 +26,8 @@ fn head(length: u64, fork: u64, branch: u8) -> Head {
 
 #[tokio::test]
 async fn the_head_is_the_newest_block_that_both_have() {
-    let (ahead, behind) = (Node::start(chain(42, NO_FORK, 0)).await, Node::start(chain(12, NO_FORK, 0)).await);
+    let (ahead, behind) =
+        (Node::start(chain(42, NO_FORK, 0)).await, Node::start(chain(12, NO_FORK, 0)).await);
     let endpoints = Endpoints::new(&network(&[&ahead, &behind]));
     assert_eq!(endpoints.head().await.expect("agreed"), head(12, NO_FORK, 0));
     behind.replace(chain(41, NO_FORK, 0), 41);

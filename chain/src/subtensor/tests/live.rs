@@ -108,7 +108,11 @@ async fn make_subnet(bench: &mut Bench, alice: &Keypair) {
     let free = sudo("sudo_set_network_rate_limit", vec![("rate_limit", number(0_u8))]);
     assert!(included(&bench.together(alice, &[free]).await));
     bench.blocks(2).await;
-    let register = calls::raw("SubtensorModule", "register_network", vec![("hotkey", Value::from_bytes(alice.public()))]);
+    let register = calls::raw(
+        "SubtensorModule",
+        "register_network",
+        vec![("hotkey", Value::from_bytes(alice.public()))],
+    );
     assert!(included(&bench.together(alice, &[register]).await));
     bench.netuid = Netuid(2);
     let netuid = || ("netuid", number(2_u16));
@@ -125,10 +129,13 @@ async fn make_subnet(bench: &mut Bench, alice: &Keypair) {
         ("sudo_set_kappa", "kappa", 32_767),
         ("sudo_set_activity_cutoff", "activity_cutoff", 5000),
     ];
-    let mut payloads: Vec<Payload> =
-        figures.iter().map(|(name, argument, value)| sudo(name, vec![netuid(), (argument, number(*value))])).collect();
+    let mut payloads: Vec<Payload> = figures
+        .iter()
+        .map(|(name, argument, value)| sudo(name, vec![netuid(), (argument, number(*value))]))
+        .collect();
     payloads.insert(7, sudo("sudo_set_stake_threshold", vec![("min_stake", number(0_u8))]));
-    let flag = |name: &str, argument: &'static str, on| sudo(name, vec![netuid(), (argument, Value::bool(on))]);
+    let flag =
+        |name: &str, argument: &'static str, on| sudo(name, vec![netuid(), (argument, Value::bool(on))]);
     payloads.insert(8, flag("sudo_set_subtoken_enabled", "subtoken_enabled", true));
     payloads.insert(9, flag("sudo_set_network_registration_allowed", "registration_allowed", true));
     payloads.insert(10, flag("sudo_set_commit_reveal_weights_enabled", "enabled", false));
@@ -146,7 +153,8 @@ async fn a_subnet_lives_on_the_real_runtime() {
     let alice = pair("//Alice");
     let validators: Vec<Neuron> = (0..3).map(|index| neuron("Val", index)).collect();
     let miners: Vec<Neuron> = (0..4).map(|index| neuron("Min", index)).collect();
-    let neurons: Vec<Neuron> = (0..3).map(|index| neuron("Val", index)).chain((0..4).map(|index| neuron("Min", index))).collect();
+    let neurons: Vec<Neuron> =
+        (0..3).map(|index| neuron("Val", index)).chain((0..4).map(|index| neuron("Min", index))).collect();
     let mut bench = Bench { chain, netuid: Netuid(2) };
     assert_eq!(bench.chain.spec_version().await.expect("a version"), 293);
     endow(&bench, &alice, &neurons).await;
@@ -172,7 +180,8 @@ async fn a_subnet_lives_on_the_real_runtime() {
 
 async fn registrations(bench: &Bench, neurons: &[Neuron]) {
     let burn = bench.chain.burn(bench.netuid).await.expect("a price");
-    let dear = Call::Register { netuid: bench.netuid, hotkey: neurons[0].hot.hotkey(), limit: Rao(burn.0 - 1) };
+    let dear =
+        Call::Register { netuid: bench.netuid, hotkey: neurons[0].hot.hotkey(), limit: Rao(burn.0 - 1) };
     let refused = bench.chain.sign(&neurons[0].cold, dear).await;
     assert!(
         matches!(refused, Err(ChainError::Refused(Refusal::RegistrationPriceLimitExceeded { burn: now })) if now == burn)
@@ -211,14 +220,16 @@ async fn stakes_and_axons(bench: &Bench, validators: &[Neuron], miners: &[Neuron
         assert!(events.iter().any(|event| matches!(event, Event::StakeAdded { .. })), "{events:?}");
     }
     let axon = |index: u16| Axon::new(([10, 0, 0, 7], 9000 + index).into(), 1, Block(0));
-    let calls = miners.iter().zip(0..).map(|(miner, index)| {
-        (&miner.hot, Call::ServeAxon { netuid: bench.netuid, axon: axon(index) })
-    });
+    let calls = miners
+        .iter()
+        .zip(0..)
+        .map(|(miner, index)| (&miner.hot, Call::ServeAxon { netuid: bench.netuid, axon: axon(index) }));
     let outcomes = bench.all(calls.collect()).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Included { .. })), "{outcomes:?}");
     let state = bench.state().await;
     for (miner, index) in miners.iter().zip(0..) {
-        let served = state.metagraph.by_hotkey(&miner.hot.hotkey()).and_then(|row| row.axon).expect("an axon");
+        let served =
+            state.metagraph.by_hotkey(&miner.hot.hotkey()).and_then(|row| row.axon).expect("an axon");
         assert_eq!(served.address(), axon(index).address());
         assert_eq!(served.block, state.head.number);
     }
@@ -241,8 +252,10 @@ async fn too_early(bench: &Bench, validator: &Neuron) {
 
 async fn weights_and_epoch(bench: &Bench, validators: &[Neuron], miners: &[Neuron]) {
     let state = bench.state().await;
-    let uids: Vec<Uid> =
-        miners.iter().map(|miner| state.metagraph.by_hotkey(&miner.hot.hotkey()).expect("a uid").uid).collect();
+    let uids: Vec<Uid> = miners
+        .iter()
+        .map(|miner| state.metagraph.by_hotkey(&miner.hot.hotkey()).expect("a uid").uid)
+        .collect();
     assert_eq!(uids, (4..8).map(Uid).collect::<Vec<_>>());
     let vectors = [[40_000, 20_000, 10_000, 0], [38_000, 22_000, 9_000, 500], [1_000, 1_000, 1_000, 65_000]];
     let mut calls = Vec::new();
@@ -303,7 +316,8 @@ async fn other_calls(bench: &Bench, validator: &Neuron, miner: &Neuron) {
     assert_eq!(bench.chain.balance(to).await.expect("a balance"), Rao(before.0 + amount.0));
 
     // The same bytes again: one effect, and no error.
-    let again = bench.chain.sign(&validator.cold, Call::Transfer { to, amount: Rao(1) }).await.expect("signed");
+    let again =
+        bench.chain.sign(&validator.cold, Call::Transfer { to, amount: Rao(1) }).await.expect("signed");
     bench.include(std::slice::from_ref(&again)).await;
     bench.chain.submit(&again).await.expect("it is in a block already");
     bench.block().await;
@@ -323,7 +337,8 @@ async fn time_reads(bench: &Bench) {
     let taken = begun.elapsed();
     assert!(taken < Duration::from_secs(20), "{taken:?}");
     let (head, runtime) = bench.chain.now().await.expect("a head");
-    let columns = crate::subtensor::rows::columns(&runtime, &bench.chain.0.endpoints, head.hash, bench.netuid);
+    let columns =
+        crate::subtensor::rows::columns(&runtime, &bench.chain.0.endpoints, head.hash, bench.netuid);
     let columns = columns.await.expect("columns");
     let trust: Vec<u16> = state.metagraph.neurons.iter().map(|row| row.validator_trust).collect();
     let by_storage = crate::subtensor::read::metagraph(bench.netuid, head.number, &columns, &trust);

@@ -33,7 +33,9 @@ pub(super) fn for_each_spec(mut test: impl FnMut(u32, Vec<u8>)) {
     for spec in SPECS {
         match bytes(spec) {
             Some(bytes) => test(spec, bytes),
-            None => skipped(&format!("no metadata of spec {spec}: set WEIGHHOUSE_VECTORS to the vectors beside it")),
+            None => skipped(&format!(
+                "no metadata of spec {spec}: set WEIGHHOUSE_VECTORS to the vectors beside it"
+            )),
         }
     }
 }
@@ -54,7 +56,8 @@ pub(super) fn edited(bytes: &[u8], edit: impl FnOnce(&mut RuntimeMetadataV16)) -
 
 /// Gives a storage item of the pallet another name, or the same a second one.
 pub(super) fn rename(metadata: &mut RuntimeMetadataV16, from: &str, to: &str, keep: bool) {
-    let pallet = metadata.pallets.iter_mut().find(|pallet| pallet.name == "SubtensorModule").expect("the pallet");
+    let pallet =
+        metadata.pallets.iter_mut().find(|pallet| pallet.name == "SubtensorModule").expect("the pallet");
     let entries = &mut pallet.storage.as_mut().expect("storage").entries;
     let at = entries.iter().position(|entry| entry.name == from).expect("the entry");
     let mut entry = entries[at].clone();

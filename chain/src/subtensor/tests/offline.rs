@@ -206,7 +206,8 @@ fn a_set_weights_call_has_the_runtimes_bytes() {
     let runtime = runtime(393, &bytes).expect("a known runtime");
     let [plain, ..] = &calls::samples(MechId(0))[..] else { panic!("samples") };
     let [of_mechanism, ..] = &calls::samples(MechId(1))[..] else { panic!("samples") };
-    let encode = |call| calls::encode(&runtime, &calls::payload(&runtime, call).expect("a call")).expect("bytes");
+    let encode =
+        |call| calls::encode(&runtime, &calls::payload(&runtime, call).expect("a call")).expect("bytes");
     // Pallet 7; netuid 1; one uid 1; one weight 1; version key 1.
     assert_eq!(encode(plain), [7, 0, 1, 0, 4, 1, 0, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(encode(of_mechanism), [7, 119, 1, 0, 1, 4, 1, 0, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
