@@ -150,7 +150,6 @@ pub(super) struct CertificateInfo {
 #[derive(Clone, Debug, DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
 pub(super) struct Pulse {
-    pub(super) round: u64,
     pub(super) randomness: Vec<u8>,
 }
 
