@@ -13,9 +13,11 @@
 
 mod attention;
 mod file;
+mod heard;
 
 pub use attention::{Attention, Watch};
 pub use file::Budget;
+pub use heard::Heard;
 pub(crate) use file::{BudgetError, RawBudget};
 
 /// Log-odds by which a single check can move a miner at most: one completion with one wrong prompt decides nothing alone

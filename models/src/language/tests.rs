@@ -49,7 +49,7 @@ fn cases() -> Vec<(PathBuf, LanguageModel, Vec<Case>)> {
 }
 
 fn on_burn(folder: &Path) -> LanguageModel {
-    LanguageModel::load_on(Backend::Burn, folder, &LoadLimits::STANDARD).expect("a model")
+    LanguageModel::load_on(&Place::burn_cpu(), folder, &LoadLimits::STANDARD).expect("a model")
 }
 
 fn own(name: &str) -> PathBuf {
