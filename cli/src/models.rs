@@ -23,7 +23,9 @@ pub(crate) fn language(name: &str) -> Result<LanguageModel, Failure> {
 pub(crate) fn language_on(place: &Place, name: &str) -> Result<LanguageModel, Failure> {
     match name.parse::<BuiltinLanguage>() {
         Ok(builtin) => LanguageModel::builtin_on(place, builtin).exit(Exit::Internal, name),
-        Err(_) => LanguageModel::load_on(place, &named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name),
+        Err(_) => {
+            LanguageModel::load_on(place, &named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name)
+        }
     }
 }
 

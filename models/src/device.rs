@@ -58,9 +58,7 @@ impl fmt::Display for Device {
 /// Why a device can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
-    #[error(
-        "this build has no {feature}: build it with --features {feature}, or ask for device = \"cpu\""
-    )]
+    #[error("this build has no {feature}: build it with --features {feature}, or ask for device = \"cpu\"")]
     NotBuilt { feature: &'static str },
     #[error("there is no device {asked}: {found} of its kind answered")]
     Missing { asked: Device, found: usize },

@@ -269,7 +269,10 @@ impl World {
                 ledger.sign(&keypair, Call::ServeAxon { netuid: NETUID, axon }).await.expect("signed");
             ledger.submit(&signed).await.expect("taken");
             let model = served.clone();
-            pipes.insert(address(index), Arc::new(Miner { keypair, behaviour: *behaviour, model, said: Mutex::default() }));
+            pipes.insert(
+                address(index),
+                Arc::new(Miner { keypair, behaviour: *behaviour, model, said: Mutex::default() }),
+            );
         }
         ledger.produce_block().await.expect("a block");
         Self { ledger, dialer: Arc::new(Pipes(pipes)), clock, served }

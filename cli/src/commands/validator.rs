@@ -87,12 +87,16 @@ fn load_task(asked: &config::Task) -> Result<(String, Task), Failure> {
         ));
     }
     if asked.device != "cpu" && (kind == Kind::Classify || asked.server.is_some()) {
-        return Err(Failure::config("task.device: only a text reference of the validator's own has a device"));
+        return Err(Failure::config(
+            "task.device: only a text reference of the validator's own has a device",
+        ));
     }
     let task = match kind {
         Kind::Classify => Task::load(text.as_bytes(), &reference_weights(reference)?),
         Kind::Generate => Task::with_witness(text.as_bytes(), witness(asked)?),
-        Kind::Embed => Task::with_encoder(text.as_bytes(), Arc::new(models::encoder_on(&place(asked)?, reference)?)),
+        Kind::Embed => {
+            Task::with_encoder(text.as_bytes(), Arc::new(models::encoder_on(&place(asked)?, reference)?))
+        }
     };
     Ok((text, task.exit(Exit::Config, file)?))
 }

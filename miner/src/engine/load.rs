@@ -52,7 +52,7 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
             ModelSource::Remote(remote) => remote_generator(remote, &config.text, around)?,
             ModelSource::Language(language) => {
                 own_generator(&name, (language, &place(model)?), config, around)?
-            },
+            }
             ModelSource::Embedder(path) => {
                 let folder = folder(&name, path, around)?;
                 let loaded = Embedder::load_on(&place(model)?, &folder, &LoadLimits::STANDARD);
@@ -88,7 +88,7 @@ fn own_generator(
     let model = match language {
         Language::Folder(path) => {
             LanguageModel::load_on(place, &folder(name, path, around)?, &LoadLimits::STANDARD)
-        },
+        }
         Language::Builtin(builtin) => LanguageModel::builtin_on(place, *builtin),
     };
     let model = model.map_err(|error| LoadError::Language { name: name.to_owned(), error: error.into() })?;
