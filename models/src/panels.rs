@@ -27,19 +27,26 @@ pub(crate) const SHARED_FROM: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix {
     values: Vec<f32>,
-    /// Where the panels begin: at a cache line's start, unless the values were copied since.
+    /// Where the panels begin: at a cache line's start, if there was room for it.
     start: usize,
     outputs: usize,
     inputs: usize,
 }
 
 impl Matrix {
+    /// Numbers that [`Matrix::from_rows`] has room for without a copy, if so many are reserved.
+    pub(crate) fn room(outputs: usize, inputs: usize) -> usize {
+        outputs.next_multiple_of(PANEL) * inputs + LINE
+    }
+
     /// From `[outputs, inputs]` row-major, within the same memory.
     pub(crate) fn from_rows(mut values: Vec<f32>, outputs: usize, inputs: usize) -> Self {
         let panel = PANEL * inputs;
         let panels = outputs.div_ceil(PANEL);
-        values.resize(panels * panel + LINE, 0.0);
+        // Room to move is taken where there is some: a copy of the whole would cost its size again.
         let start = values.as_ptr().align_offset(LINE * size_of::<f32>()) % LINE;
+        let start = if values.capacity() >= panels * panel + start { start } else { 0 };
+        values.resize(panels * panel + start, 0.0);
         let mut rows = vec![0.0; panel];
         // Backwards: a panel that moves up reaches into the next one's place, which is free by then.
         for at in (0..panels).rev().map(|index| index * panel) {
