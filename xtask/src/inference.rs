@@ -108,7 +108,8 @@ fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Pee
         case["batch"] = batch.into();
     }
     let names = ["ours", "burn"].into_iter().chain(peers.iter().map(|peer| peer.name));
-    let (wall, cpu): (fn(&Took) -> f64, fn(&Took) -> f64) = (|took| took.wall, |took| took.cpu);
+    let wall: fn(&Took) -> f64 = |took| took.wall;
+    let cpu: fn(&Took) -> f64 = |took| took.cpu;
     for (name, theirs) in names.zip(&took) {
         let figures = |of: fn(&Took) -> f64| {
             let mut own: Vec<f64> = theirs.iter().map(of).collect();
