@@ -54,7 +54,10 @@ fn on_burn(folder: &Path) -> Vec<LanguageModel> {
     let found = [Device::Cuda(0), Device::Wgpu(0)].map(Place::find);
     let places = [Place::burn_cpu()].into_iter().chain(found.into_iter().filter_map(Result::ok));
     places
-        .map(|place| LanguageModel::load_on(&place, folder, &LoadLimits::STANDARD).expect(place.name()))
+        .map(|place| {
+            LanguageModel::load_on(&place, folder, &LoadLimits::STANDARD)
+                .unwrap_or_else(|cause| panic!("{}: {cause}", place.name()))
+        })
         .collect()
 }
 
