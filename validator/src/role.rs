@@ -312,8 +312,8 @@ impl Validator {
             return Ok(());
         };
         self.record(plan.records()).await?;
-        let watch = self.open.as_ref().and_then(|open| check::watch(&self.parts.task, open));
-        let verdicts = plan.run(&self.parts, &self.asker, watch).await?;
+        let known = self.open.as_ref().and_then(|open| check::known(&self.parts.task, open));
+        let verdicts = plan.run(&self.parts, &self.asker, known).await?;
         let miners = verdicts.iter().filter(|record| matches!(record, Record::Judged(_))).count();
         self.record(verdicts).await?;
         metrics::round_closed();
