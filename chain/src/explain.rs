@@ -4,7 +4,8 @@
 use std::fmt;
 
 use weighhouse_types::{
-    Block, Committed, Hotkey, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState, Uid, WeightCommit,
+    Block, Committed, Hotkey, Hyperparameters, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState,
+    Uid, WeightCommit,
 };
 
 use crate::rules::weights::{Caller, WeightsView, obstacles};
@@ -60,14 +61,7 @@ pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Resul
         let obstacles = obstacles(&view(&state, &mechanisms, &rows, &hotkey));
         standings.push(Standing { mechanism, obstacles, waiting });
     }
-    let reveal_period = state.hyperparameters.reveal_period_epochs;
-    let regime = match state.hyperparameters.commit_reveal_weights_enabled {
-        false => Regime::Plain,
-        true => match lenient(chain.timelock().await.map(Some), None)? {
-            Some(timelock) => Regime::Timelocked { version: timelock.version, reveal_period },
-            None => Regime::Hashed { reveal_period },
-        },
-    };
+    let regime = regime(chain, &state.hyperparameters).await?;
     let neuron = state.metagraph.by_hotkey(&hotkey);
     Ok(Explanation {
         netuid,
@@ -80,6 +74,18 @@ pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Resul
         stake: neuron.map_or(Rao(0), |neuron| neuron.stake),
         short_of_permit: neuron.and_then(|neuron| short_of_permit(&state, neuron.stake)),
         standings,
+    })
+}
+
+/// How weights reach the chain under these hyperparameters.
+pub async fn regime(chain: &dyn Chain, rules: &Hyperparameters) -> Result<Regime, ChainError> {
+    if !rules.commit_reveal_weights_enabled {
+        return Ok(Regime::Plain);
+    }
+    let reveal_period = rules.reveal_period_epochs;
+    Ok(match lenient(chain.timelock().await.map(Some), None)? {
+        Some(timelock) => Regime::Timelocked { version: timelock.version, reveal_period },
+        None => Regime::Hashed { reveal_period },
     })
 }
 

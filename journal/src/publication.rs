@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_types::{Epoch, Intent, IntentState, Record};
+use weighhouse_types::{Block, Epoch, Intent, IntentState, Record, Seal};
 
 /// The last intent of an epoch, and the last that is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,12 +10,29 @@ pub struct Publication<'a> {
     pub intent: &'a Intent,
     /// `None`: written, and nothing handed to the chain yet.
     pub state: Option<&'a IntentState>,
+    /// What its commit holds, where the chain asked for one.
+    pub seal: Option<&'a Seal>,
+    /// The block of its commit, and the epoch of the chain's that the commit belongs to.
+    pub committed: Option<(Block, Epoch)>,
 }
 
-impl Publication<'_> {
-    /// Whether nothing is left to do: published, or failed for good.
+impl<'a> Publication<'a> {
+    fn new(intent: &'a Intent) -> Self {
+        Self { intent, state: None, seal: None, committed: None }
+    }
+
+    fn hear(&mut self, state: &'a IntentState) {
+        match state {
+            IntentState::Sealed { seal } => self.seal = Some(seal),
+            IntentState::Committed { block, epoch } => self.committed = Some((*block, *epoch)),
+            _ => {}
+        }
+        self.state = Some(state);
+    }
+
+    /// Whether nothing is left to do: published, failed for good, or never revealed.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state, Some(IntentState::Published { .. } | IntentState::Failed { .. }))
+        self.state.is_some_and(IntentState::is_final)
     }
 }
 
@@ -26,14 +43,14 @@ pub fn publications(records: &[Record]) -> BTreeMap<Epoch, Publication<'_>> {
     for record in records {
         match record {
             Record::Intent(intent) => {
-                publications.insert(intent.epoch, Publication { intent, state: None });
+                publications.insert(intent.epoch, Publication::new(intent));
             }
             // News of an intent that was superseded meanwhile says nothing about its successor.
             Record::IntentUpdate(update) => {
                 if let Some(known) = publications.get_mut(&update.epoch)
                     && known.intent.id == update.intent
                 {
-                    known.state = Some(&update.state);
+                    known.hear(&update.state);
                 }
             }
             _ => {}
