@@ -8,8 +8,7 @@ use weighhouse_types::{
     Uid, WeightCommit,
 };
 
-use crate::rules::weights::{Caller, WeightsView, obstacles};
-use crate::{Chain, ChainError, Refusal};
+use crate::{Chain, ChainError, Preflight, Refusal};
 
 /// How weights reach this chain: its own configuration decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Resul
             further => chain.mechanism(netuid, further).await?,
         };
         let waiting = lenient(chain.commits(netuid, mechanism, hotkey).await, Vec::new())?;
-        let obstacles = obstacles(&view(&state, &mechanisms, &rows, &hotkey));
+        let obstacles = Preflight::new(&state, &mechanisms, &rows, &hotkey).obstacles();
         standings.push(Standing { mechanism, obstacles, waiting });
     }
     let regime = regime(chain, &state.hyperparameters).await?;
@@ -94,28 +93,6 @@ fn lenient<T>(answer: Result<T, ChainError>, otherwise: T) -> Result<T, ChainErr
     match answer {
         Err(ChainError::Unsupported { .. }) => Ok(otherwise),
         answer => answer,
-    }
-}
-
-fn view<'a>(
-    state: &'a SubnetState,
-    mechanisms: &Mechanisms,
-    rows: &MechanismRows,
-    hotkey: &Hotkey,
-) -> WeightsView<'a> {
-    let caller = state.metagraph.by_hotkey(hotkey).map(|neuron| Caller {
-        uid: neuron.uid,
-        stake: neuron.stake,
-        validator_permit: neuron.validator_permit,
-        last_update: rows.last_update.get(neuron.uid.index()).copied().unwrap_or(neuron.last_update),
-    });
-    WeightsView {
-        block: Block(state.head.number.0.saturating_add(1)),
-        neurons: u16::try_from(state.metagraph.neurons.len()).unwrap_or(u16::MAX),
-        mechanisms: mechanisms.count,
-        owner: state.metagraph.owner,
-        caller,
-        hyperparameters: &state.hyperparameters,
     }
 }
 

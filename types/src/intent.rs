@@ -115,6 +115,11 @@ impl IntentState {
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Published { .. } | Self::Failed { .. } | Self::Missed { .. })
     }
+
+    /// Whether signed bytes are with the chain, and what becomes of them isn't known yet.
+    pub fn is_in_flight(&self) -> bool {
+        matches!(self, Self::Signed { .. } | Self::Committing { .. } | Self::Revealing { .. })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]

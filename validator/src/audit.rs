@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use weighhouse_journal::{Segment, SegmentError};
+use weighhouse_journal::{Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::sequential::{Heard, Watch};
 use weighhouse_tasks::{Challenge, Kind, Reference, Task};
@@ -14,7 +14,6 @@ use weighhouse_types::{
 use weighhouse_wallet::{answer, vrf};
 
 use crate::check::{self, Given};
-use crate::publish::Publication;
 use crate::round::{alike, judge_framed, read_framed, vrf_input};
 
 /// What an audit found.
@@ -152,7 +151,7 @@ fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditErr
         Decision::Weights { vector, .. } => audited.vector = Some(vector),
         Decision::Abstain { why, .. } => audited.abstains = Some(why.to_string()),
     }
-    let Some(publication) = Publication::from_records(records) else {
+    let Some((_, publication)) = publications(records).pop_last() else {
         return Ok(());
     };
     let intent = &publication.intent;

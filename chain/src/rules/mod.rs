@@ -12,7 +12,4 @@ pub mod reveal;
 pub(crate) mod schedule;
 pub(crate) mod weights;
 
-pub use weights::{
-    Caller, WeightsView, check_commit, check_content, check_set_weights, preflight, preflight_commit,
-    preflight_reveal,
-};
+pub use weights::{Caller, WeightsView, check_commit, check_content, check_set_weights};

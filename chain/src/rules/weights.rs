@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weighhouse_scoring::conform::max_upscale;
 use weighhouse_scoring::yuma::check_vec_max_limited;
-use weighhouse_types::{Block, Hotkey, Hyperparameters, MechId, Netuid, Rao, SubnetState, Uid};
+use weighhouse_types::{Block, Hyperparameters, MechId, Netuid, Rao, Uid};
 
 use crate::{Refusal, SetWeights};
 
@@ -31,52 +31,6 @@ pub struct WeightsView<'a> {
     /// `None` when the signing hotkey isn't registered.
     pub caller: Option<Caller>,
     pub hyperparameters: &'a Hyperparameters,
-}
-
-/// Whether a chain that shows this state would take the call in its next block. For mechanism 0: the metagraph shows
-/// no other's last updates.
-pub fn preflight(state: &SubnetState, hotkey: &Hotkey, call: &SetWeights) -> Result<(), Refusal> {
-    check_set_weights(&seen(state, hotkey, call)?, call)
-}
-
-/// As [`preflight`], of weights that are to be committed to: the commit, and what its reveal will be checked for.
-pub fn preflight_commit(state: &SubnetState, hotkey: &Hotkey, call: &SetWeights) -> Result<(), Refusal> {
-    let view = seen(state, hotkey, call)?;
-    check_commit(&view, call.mechanism)?;
-    check_content(&view, call)
-}
-
-/// As [`preflight`], of a reveal that comes in its epoch.
-pub fn preflight_reveal(state: &SubnetState, hotkey: &Hotkey, call: &SetWeights) -> Result<(), Refusal> {
-    if !state.hyperparameters.commit_reveal_weights_enabled {
-        return Err(Refusal::CommitRevealDisabled);
-    }
-    check_content(&seen(state, hotkey, call)?, call)
-}
-
-fn seen<'a>(
-    state: &'a SubnetState,
-    hotkey: &Hotkey,
-    call: &SetWeights,
-) -> Result<WeightsView<'a>, Refusal> {
-    check_form(call)?;
-    if call.netuid != state.metagraph.netuid {
-        return Err(Refusal::SubnetNotExists { netuid: call.netuid });
-    }
-    let caller = state.metagraph.by_hotkey(hotkey).map(|neuron| Caller {
-        uid: neuron.uid,
-        stake: neuron.stake,
-        validator_permit: neuron.validator_permit,
-        last_update: neuron.last_update,
-    });
-    Ok(WeightsView {
-        block: Block(state.head.number.0.saturating_add(1)),
-        neurons: u16::try_from(state.metagraph.neurons.len()).unwrap_or(u16::MAX),
-        mechanisms: 1,
-        owner: state.metagraph.owner,
-        caller,
-        hyperparameters: &state.hyperparameters,
-    })
 }
 
 /// What needs no subnet to be seen.

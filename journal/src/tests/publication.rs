@@ -7,8 +7,8 @@ fn signed() -> IntentState {
     IntentState::Signed { extrinsic: vec![1], hash: Digest::of(&[1]), expires: Block(9) }
 }
 
-fn open<'a>(intent: &'a Intent, state: Option<&'a IntentState>) -> Publication<'a> {
-    Publication { intent, state, seal: None, committed: None }
+fn open(intent: &Intent, state: Option<&IntentState>) -> Publication {
+    Publication { state: state.cloned(), ..Publication::new(intent.clone()) }
 }
 
 const PUBLISHED: IntentState = IntentState::Published { block: Block(8) };
@@ -68,10 +68,10 @@ fn a_commit_is_remembered_with_its_seal_while_it_waits() {
     let revealing = IntentState::Revealing { extrinsic: vec![2], hash: Digest::of(&[2]), expires: Block(20) };
     let mut records =
         vec![Record::Intent(intent.clone()), update(&intent, IntentState::Sealed { seal: seal.clone() })];
-    assert_eq!(open_intents(&records)[0].seal, Some(&seal));
+    assert_eq!(open_intents(&records)[0].seal.as_ref(), Some(&seal));
     records.extend([update(&intent, committed), update(&intent, revealing.clone())]);
     let waiting = Publication {
-        seal: Some(&seal),
+        seal: Some(seal),
         committed: Some((Block(9), Epoch(1))),
         ..open(&intent, Some(&revealing))
     };
