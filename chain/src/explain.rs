@@ -5,11 +5,11 @@ use std::fmt;
 
 use serde::Serialize;
 use weighhouse_types::{
-    Block, Committed, Hotkey, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState, Uid, WeightCommit,
+    Block, Committed, Hotkey, Hyperparameters, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState,
+    Uid, WeightCommit,
 };
 
-use crate::rules::weights::{Caller, WeightsView, obstacles};
-use crate::{Chain, ChainError, Refusal};
+use crate::{Chain, ChainError, Preflight, Refusal};
 
 /// How weights reach this chain: its own configuration decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -59,17 +59,10 @@ pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Resul
             further => chain.mechanism(netuid, further).await?,
         };
         let waiting = lenient(chain.commits(netuid, mechanism, hotkey).await, Vec::new())?;
-        let obstacles = obstacles(&view(&state, &mechanisms, &rows, &hotkey));
+        let obstacles = Preflight::new(&state, &mechanisms, &rows, &hotkey).obstacles();
         standings.push(Standing { mechanism, obstacles, waiting });
     }
-    let reveal_period = state.hyperparameters.reveal_period_epochs;
-    let regime = match state.hyperparameters.commit_reveal_weights_enabled {
-        false => Regime::Plain,
-        true => match lenient(chain.timelock().await.map(Some), None)? {
-            Some(timelock) => Regime::Timelocked { version: timelock.version, reveal_period },
-            None => Regime::Hashed { reveal_period },
-        },
-    };
+    let regime = regime(chain, &state.hyperparameters).await?;
     let neuron = state.metagraph.by_hotkey(&hotkey);
     Ok(Explanation {
         netuid,
@@ -85,33 +78,23 @@ pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Resul
     })
 }
 
+/// How weights reach the chain under these hyperparameters.
+pub async fn regime(chain: &dyn Chain, rules: &Hyperparameters) -> Result<Regime, ChainError> {
+    if !rules.commit_reveal_weights_enabled {
+        return Ok(Regime::Plain);
+    }
+    let reveal_period = rules.reveal_period_epochs;
+    Ok(match lenient(chain.timelock().await.map(Some), None)? {
+        Some(timelock) => Regime::Timelocked { version: timelock.version, reveal_period },
+        None => Regime::Hashed { reveal_period },
+    })
+}
+
 /// A chain that lacks something has none of it.
 fn lenient<T>(answer: Result<T, ChainError>, otherwise: T) -> Result<T, ChainError> {
     match answer {
         Err(ChainError::Unsupported { .. }) => Ok(otherwise),
         answer => answer,
-    }
-}
-
-fn view<'a>(
-    state: &'a SubnetState,
-    mechanisms: &Mechanisms,
-    rows: &MechanismRows,
-    hotkey: &Hotkey,
-) -> WeightsView<'a> {
-    let caller = state.metagraph.by_hotkey(hotkey).map(|neuron| Caller {
-        uid: neuron.uid,
-        stake: neuron.stake,
-        validator_permit: neuron.validator_permit,
-        last_update: rows.last_update.get(neuron.uid.index()).copied().unwrap_or(neuron.last_update),
-    });
-    WeightsView {
-        block: Block(state.head.number.0.saturating_add(1)),
-        neurons: u16::try_from(state.metagraph.neurons.len()).unwrap_or(u16::MAX),
-        mechanisms: mechanisms.count,
-        owner: state.metagraph.owner,
-        caller,
-        hyperparameters: &state.hyperparameters,
     }
 }
 

@@ -7,6 +7,7 @@
 mod call;
 mod error;
 pub mod explain;
+mod preflight;
 
 pub mod dial;
 
@@ -34,7 +35,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 pub use call::{Call, Event, Outcome, Reveal, SetWeights, Signed};
 pub use error::{ChainError, Refusal};
-pub use rules::preflight;
+pub use preflight::{Preflight, preflight};
 
 /// A chain that pays neurons by the weights that validators publish.
 #[async_trait]

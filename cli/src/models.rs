@@ -5,6 +5,7 @@ mod hub;
 use std::path::{Path, PathBuf};
 
 use weighhouse_models::LoadLimits;
+use weighhouse_models::device::Place;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{BuiltinLanguage, LanguageModel, LanguageTokens};
 use weighhouse_models::precision::Precision;
@@ -15,9 +16,16 @@ use hub::{HubName, fetch};
 
 /// A language model: `language-reference`, `language-weak`, a folder, or `OWNER/NAME[@REVISION]` of the hub.
 pub(crate) fn language(name: &str) -> Result<LanguageModel, Failure> {
+    language_on(&Place::cpu(), name)
+}
+
+/// The same, computed where one wants it.
+pub(crate) fn language_on(place: &Place, name: &str) -> Result<LanguageModel, Failure> {
     match name.parse::<BuiltinLanguage>() {
-        Ok(builtin) => LanguageModel::builtin(builtin).exit(Exit::Internal, name),
-        Err(_) => LanguageModel::load(&named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name),
+        Ok(builtin) => LanguageModel::builtin_on(place, builtin).exit(Exit::Internal, name),
+        Err(_) => {
+            LanguageModel::load_on(place, &named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name)
+        }
     }
 }
 
@@ -37,7 +45,12 @@ pub(crate) fn tokens(name: &str) -> Result<LanguageTokens, Failure> {
 
 /// An encoder: a folder, or `OWNER/NAME[@REVISION]` of the hub.
 pub(crate) fn encoder(name: &str) -> Result<Embedder, Failure> {
-    Embedder::load(&named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name)
+    encoder_on(&Place::cpu(), name)
+}
+
+/// The same, computed where one wants it.
+pub(crate) fn encoder_on(place: &Place, name: &str) -> Result<Embedder, Failure> {
+    Embedder::load_on(place, &named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name)
 }
 
 /// The same, with the weights rounded.

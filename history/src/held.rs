@@ -68,9 +68,7 @@ impl HeldEpoch {
 
     /// Whether no news is to be expected: published, failed for good, or never intended.
     fn is_settled(&self) -> bool {
-        self.intents.last().is_none_or(|last| {
-            matches!(last.state, Some(IntentState::Published { .. } | IntentState::Failed { .. }))
-        })
+        self.intents.last().is_none_or(|last| last.state.as_ref().is_some_and(IntentState::is_final))
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -79,11 +77,15 @@ impl HeldEpoch {
             return Outcome { decision, decided_at: None, why: self.abstained.clone() };
         };
         let decided_at = match &last.state {
-            Some(IntentState::Included { block } | IntentState::Published { block }) => Some(block.0),
+            Some(
+                IntentState::Included { block }
+                | IntentState::Revealed { block }
+                | IntentState::Published { block },
+            ) => Some(block.0),
             _ => None,
         };
         let why = match (&last.state, &last.intent.supersedes) {
-            (Some(IntentState::Failed { why }), _) => Some(why.clone()),
+            (Some(IntentState::Failed { why } | IntentState::Missed { why }), _) => Some(why.clone()),
             (_, Some((_, why))) => Some(format!("replaces an earlier vector: {why}")),
             _ => None,
         };

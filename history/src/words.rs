@@ -63,5 +63,11 @@ pub(crate) fn state(state: Option<&IntentState>) -> &'static str {
         Some(IntentState::Published { .. }) => "published",
         Some(IntentState::Expired) => "expired",
         Some(IntentState::Failed { .. }) => "failed",
+        Some(IntentState::Sealed { .. }) => "sealed",
+        Some(IntentState::Committing { .. }) => "committing",
+        Some(IntentState::Committed { .. }) => "committed",
+        Some(IntentState::Revealing { .. }) => "revealing",
+        Some(IntentState::Revealed { .. }) => "revealed",
+        Some(IntentState::Missed { .. }) => "missed",
     }
 }

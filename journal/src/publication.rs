@@ -2,38 +2,65 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_types::{Epoch, Intent, IntentState, Record};
+use weighhouse_types::{Block, Epoch, Intent, IntentState, Record, Seal};
 
 /// The last intent of an epoch, and the last that is known of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Publication<'a> {
-    pub intent: &'a Intent,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    pub intent: Intent,
     /// `None`: written, and nothing handed to the chain yet.
-    pub state: Option<&'a IntentState>,
+    pub state: Option<IntentState>,
+    /// What its commit holds, where the chain asked for one.
+    pub seal: Option<Seal>,
+    /// The block of its commit, and the epoch of the chain's that the commit belongs to.
+    pub committed: Option<(Block, Epoch)>,
 }
 
-impl Publication<'_> {
-    /// Whether nothing is left to do: published, or failed for good.
+impl Publication {
+    pub fn new(intent: Intent) -> Self {
+        Self { intent, state: None, seal: None, committed: None }
+    }
+
+    /// Takes note of news of this intent.
+    pub fn hear(&mut self, state: IntentState) {
+        match &state {
+            IntentState::Sealed { seal } => self.seal = Some(seal.clone()),
+            IntentState::Committed { block, epoch } => self.committed = Some((*block, *epoch)),
+            _ => {}
+        }
+        self.state = Some(state);
+    }
+
+    /// Whether nothing is left to do: published, failed for good, or never revealed.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state, Some(IntentState::Published { .. } | IntentState::Failed { .. }))
+        self.state.as_ref().is_some_and(IntentState::is_final)
+    }
+
+    pub fn is_published(&self) -> bool {
+        matches!(self.state, Some(IntentState::Published { .. }))
+    }
+
+    /// Whether signed bytes are with the chain, and what becomes of them isn't known yet.
+    pub fn is_in_flight(&self) -> bool {
+        self.state.as_ref().is_some_and(IntentState::is_in_flight)
     }
 }
 
 /// The last intent of each epoch with its latest state. News of an epoch's intent may stand in a later epoch's
 /// segment: hand over the records of all epochs of interest, in order.
-pub fn publications(records: &[Record]) -> BTreeMap<Epoch, Publication<'_>> {
+pub fn publications(records: &[Record]) -> BTreeMap<Epoch, Publication> {
     let mut publications = BTreeMap::new();
     for record in records {
         match record {
             Record::Intent(intent) => {
-                publications.insert(intent.epoch, Publication { intent, state: None });
+                publications.insert(intent.epoch, Publication::new(intent.clone()));
             }
             // News of an intent that was superseded meanwhile says nothing about its successor.
             Record::IntentUpdate(update) => {
                 if let Some(known) = publications.get_mut(&update.epoch)
                     && known.intent.id == update.intent
                 {
-                    known.state = Some(&update.state);
+                    known.hear(update.state.clone());
                 }
             }
             _ => {}
@@ -43,7 +70,7 @@ pub fn publications(records: &[Record]) -> BTreeMap<Epoch, Publication<'_>> {
 }
 
 /// What a restarted validator has to go on with, oldest epoch first.
-pub fn open_intents(records: &[Record]) -> Vec<Publication<'_>> {
+pub fn open_intents(records: &[Record]) -> Vec<Publication> {
     publications(records).into_values().filter(|publication| !publication.is_closed()).collect()
 }
 

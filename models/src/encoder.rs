@@ -8,11 +8,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use weighhouse_types::Digest;
 
 pub use config::{EncoderConfigError, Pooling};
 
+use crate::device::Place;
 use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::language::{ForwardError, TextError};
 use crate::precision::Precision;
@@ -65,7 +65,15 @@ impl Embedder {
     /// # Errors
     /// A file missing, cut or over its limit; another family; a tensor too many, too few or of another shape.
     pub fn load(folder: &Path, limits: &LoadLimits) -> Result<Self, EncoderError> {
-        Self::build(Folder::open(folder, limits)?, folder)
+        Self::load_on(&Place::cpu(), folder, limits)
+    }
+
+    /// As [`Embedder::load`], computed where one wants it.
+    ///
+    /// # Errors
+    /// As [`Embedder::load`].
+    pub fn load_on(place: &Place, folder: &Path, limits: &LoadLimits) -> Result<Self, EncoderError> {
+        Self::build(place, Folder::open(folder, limits)?, folder)
     }
 
     /// As [`Embedder::load`], with the weights rounded: what a cheaper deployment of the model computes.
@@ -77,14 +85,14 @@ impl Embedder {
         limits: &LoadLimits,
         precision: Precision,
     ) -> Result<Self, EncoderError> {
-        Self::build(Folder::open(folder, limits)?.rounded(precision), folder)
+        Self::build(&Place::cpu(), Folder::open(folder, limits)?.rounded(precision), folder)
     }
 
-    fn build(mut files: Folder, folder: &Path) -> Result<Self, EncoderError> {
+    fn build(place: &Place, mut files: Folder, folder: &Path) -> Result<Self, EncoderError> {
         let shape = Shape::read(&files.config, folder)?;
         let text = Text::read(&files.tokenizer, shape.vocabulary)?.cut(shape.tokens_max)?;
         let digest = files.digest;
-        let network = Network::load(&mut files, &shape, &Device::flex())?;
+        let network = Network::load(&mut files, &shape, &place.burn())?;
         files.finish()?;
         Ok(Self { digest, shape: Arc::new(shape), text, network })
     }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::{Device, FloatDType};
+use burn::tensor::FloatDType;
 use weighhouse_types::Digest;
 
 pub(crate) use attend::{Seen, attend_each};
@@ -29,7 +29,6 @@ pub(crate) use config::within;
 pub use config::{ConfigError, Shape};
 pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, Refused, SequenceId};
 pub use rope::{Rope, RopeError};
-pub use runtime::Backend;
 pub use tokens::LanguageTokens;
 pub use train::{
     LanguageProgress, LanguageRecipe, LanguageTrainError, Size, TokenizerError, TrainedLanguage, perplexity,
@@ -38,6 +37,7 @@ pub use train::{
 
 pub use crate::text::{TEXT_BYTES_MAX, TextError};
 
+use crate::device::Place;
 use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::precision::Precision;
 use crate::text::Text;
@@ -108,12 +108,12 @@ impl LanguageModel {
         Self::build(Folder::open(folder, limits)?)
     }
 
-    /// As [`LanguageModel::load`], on a backend of one's choice.
+    /// As [`LanguageModel::load`], computed where one wants it.
     ///
     /// # Errors
     /// As [`LanguageModel::load`].
-    pub fn load_on(backend: Backend, folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
-        Self::build_on(backend, None, Folder::open(folder, limits)?)
+    pub fn load_on(place: &Place, folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
+        Self::build_on(place, None, Folder::open(folder, limits)?)
     }
 
     /// As [`LanguageModel::load`], as a cheaper deployment of the model computes it: the weights are rounded, and in half
@@ -130,7 +130,7 @@ impl LanguageModel {
     }
 
     pub(crate) fn build(folder: Folder) -> Result<Self, LanguageError> {
-        Self::build_on(Backend::Plain, None, folder)
+        Self::build_on(&Place::cpu(), None, folder)
     }
 
     /// Rounded weights, and each step of a pass rounded as well where machines compute in that precision: in half
@@ -138,24 +138,24 @@ impl LanguageModel {
     pub(crate) fn build_rounded(folder: Folder, precision: Precision) -> Result<Self, LanguageError> {
         let folder = folder.rounded(precision);
         match precision {
-            Precision::Half => Self::build_on(Backend::Burn, Some(FloatDType::F16), folder),
-            Precision::Bfloat16 => Self::build_on(Backend::Burn, Some(FloatDType::BF16), folder),
+            Precision::Half => Self::build_on(&Place::burn_cpu(), Some(FloatDType::F16), folder),
+            Precision::Bfloat16 => Self::build_on(&Place::burn_cpu(), Some(FloatDType::BF16), folder),
             Precision::Int8 | Precision::Int4 => Self::build(folder),
         }
     }
 
-    fn build_on(
-        backend: Backend,
+    pub(crate) fn build_on(
+        place: &Place,
         arithmetic: Option<FloatDType>,
         mut folder: Folder,
     ) -> Result<Self, LanguageError> {
         let shape = Shape::parse(&folder.config)?;
         let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
         let digest = folder.digest;
-        let network = Network::load(&mut folder, &shape, &Device::flex())?;
+        let network = Network::load(&mut folder, &shape, &place.burn())?;
         let network = Network { arithmetic, ..network };
         folder.finish()?;
-        let runtime = Runtime::new(network, backend).ok_or(LanguageError::Backend)?;
+        let runtime = Runtime::new(network, place).ok_or(LanguageError::Backend)?;
         Ok(Self { digest, shape: Arc::new(shape), text, runtime })
     }
 

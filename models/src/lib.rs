@@ -9,6 +9,7 @@
 //! them does so within a tolerance. Perturbed scans, by contrast, are bit-equal everywhere.
 
 pub mod corpus;
+pub mod device;
 pub mod digits;
 pub mod encoder;
 pub mod language;

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::folder::{Folder, FolderError};
+use crate::panels::Matrix;
 
 /// `weight` is `[outputs, inputs]`, as PyTorch has it; multiplied through its strides, never copied.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ impl<'a> Loading<'a> {
             self.folder.check(name.as_ref(), &[*outputs, inputs])?;
         }
         let total: usize = outputs.iter().sum();
-        let mut values = Vec::with_capacity(total * inputs);
+        let mut values = Vec::with_capacity(Matrix::room(total, inputs));
         for name in names {
             self.folder.take(name.as_ref(), &mut values)?;
         }

@@ -17,6 +17,9 @@ pub(crate) const PANEL: usize = 32;
 /// What the outputs of a panel take of one input.
 pub(crate) type Lane = [f32; PANEL];
 
+/// Numbers of a cache line.
+const LINE: usize = 16;
+
 /// Multiplications from which on threads share a product.
 pub(crate) const SHARED_FROM: usize = 1 << 20;
 
@@ -24,24 +27,38 @@ pub(crate) const SHARED_FROM: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix {
     values: Vec<f32>,
+    /// Where the panels begin: at a cache line's start, if there was room for it.
+    start: usize,
     outputs: usize,
     inputs: usize,
 }
 
 impl Matrix {
+    /// Numbers that [`Matrix::from_rows`] has room for without a copy, if so many are reserved.
+    pub(crate) fn room(outputs: usize, inputs: usize) -> usize {
+        outputs.next_multiple_of(PANEL) * inputs + LINE
+    }
+
     /// From `[outputs, inputs]` row-major, within the same memory.
     pub(crate) fn from_rows(mut values: Vec<f32>, outputs: usize, inputs: usize) -> Self {
-        values.resize(outputs.next_multiple_of(PANEL) * inputs, 0.0);
-        let mut rows = vec![0.0; PANEL * inputs];
-        for panel in values.chunks_exact_mut(PANEL * inputs) {
-            rows.copy_from_slice(panel);
+        let panel = PANEL * inputs;
+        let panels = outputs.div_ceil(PANEL);
+        // Room to move is taken where there is some: a copy of the whole would cost its size again.
+        let start = values.as_ptr().align_offset(LINE * size_of::<f32>()) % LINE;
+        let start = if values.capacity() >= panels * panel + start { start } else { 0 };
+        values.resize(panels * panel + start, 0.0);
+        let mut rows = vec![0.0; panel];
+        // Backwards: a panel that moves up reaches into the next one's place, which is free by then.
+        for at in (0..panels).rev().map(|index| index * panel) {
+            rows.copy_from_slice(&values[at..at + panel]);
+            let lanes = values[start + at..start + at + panel].as_chunks_mut::<PANEL>().0;
             for (output, row) in rows.chunks_exact(inputs).enumerate() {
-                for (lane, value) in panel.as_chunks_mut::<PANEL>().0.iter_mut().zip(row) {
+                for (lane, value) in lanes.iter_mut().zip(row) {
                     lane[output] = *value;
                 }
             }
         }
-        Self { values, outputs, inputs }
+        Self { values, start, outputs, inputs }
     }
 
     /// `[outputs, inputs]` row-major.
@@ -66,7 +83,8 @@ impl Matrix {
     }
 
     fn lanes(&self) -> &[Lane] {
-        self.values.as_chunks().0
+        let panels = self.outputs.div_ceil(PANEL) * PANEL * self.inputs;
+        self.values[self.start..self.start + panels].as_chunks().0
     }
 
     /// The product of `rows`, `[count, inputs]`, into `out`, `[count, outputs]`.

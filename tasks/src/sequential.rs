@@ -13,10 +13,12 @@
 
 mod attention;
 mod file;
+mod heard;
 
 pub use attention::{Attention, Watch};
 pub use file::Budget;
 pub(crate) use file::{BudgetError, RawBudget};
+pub use heard::Heard;
 
 /// Log-odds by which a single check can move a miner at most: one completion with one wrong prompt decides nothing alone
 /// that its own verdict doesn't say anyway.

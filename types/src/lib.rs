@@ -15,6 +15,7 @@ mod metagraph;
 mod judgement;
 mod weights;
 
+mod intent;
 mod record;
 mod tensor;
 pub mod text;
@@ -25,13 +26,14 @@ pub use commit::{
 };
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
+pub use intent::{Intent, IntentState, IntentUpdate, Seal};
 pub use judgement::{Judgement, Mark, Reason, Score, Standing};
 pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
 pub use record::{
-    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Failure, Intent, IntentState, IntentUpdate,
-    Judged, Likeness, RECORD_VERSION, Record, Trail, TrailEpoch,
+    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Failure, Judged, Likeness, RECORD_VERSION,
+    Record, Trail, TrailEpoch,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

@@ -7,8 +7,8 @@ use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Beacon, Block, Digest, Epoch, Hotkey, Judgement, Mark, MechId, Netuid, RegistrationId, Standing,
-    SubnetState, Uid, WeightVector,
+    Beacon, Block, Digest, Epoch, Hotkey, Intent, IntentUpdate, Judgement, Mark, MechId, Netuid,
+    RegistrationId, Standing, SubnetState, Uid,
 };
 
 /// The version of every type in this module. A reader refuses any other.
@@ -207,76 +207,15 @@ pub struct Judged {
     pub judgement: Judgement,
 }
 
-/// A vector the validator means to publish: one intent, one payload.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Intent {
-    /// The digest of the payload's fields (see [`Intent::digest`]).
-    pub id: Digest,
-    pub epoch: Epoch,
-    pub netuid: Netuid,
-    pub mechanism: MechId,
-    pub weights: WeightVector,
-    pub version_key: u64,
-    /// The intent of the same epoch that this one replaces, and why.
-    pub supersedes: Option<(Digest, String)>,
-}
-
-impl Intent {
-    pub fn digest(
-        epoch: Epoch,
-        netuid: Netuid,
-        mechanism: MechId,
-        weights: &WeightVector,
-        version_key: u64,
-    ) -> Digest {
-        crate::Hasher::new("weighhouse/intent/v1")
-            .part(&(epoch, netuid, mechanism, weights, version_key).encode())
-            .finish()
-    }
-}
-
-/// Where an intent stands.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum IntentState {
-    /// Signed and about to be handed to the chain; can be included up to and with `expires`.
-    #[codec(index = 0)]
-    Signed {
-        #[serde(with = "hex_bytes")]
-        extrinsic: Vec<u8>,
-        hash: Digest,
-        expires: Block,
-    },
-    /// Finalised in this block and accepted.
-    #[codec(index = 1)]
-    Included { block: Block },
-    /// Read back from the chain equal to its own upscaling of the intent.
-    #[codec(index = 2)]
-    Published { block: Block },
-    /// The extrinsic can't be included any more; the same payload may be signed anew.
-    #[codec(index = 3)]
-    Expired,
-    /// The chain refused it, or the epoch ended first.
-    #[codec(index = 4)]
-    Failed { why: String },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct IntentUpdate {
-    pub intent: Digest,
-    pub epoch: Epoch,
-    pub state: IntentState,
-}
-
 /// Byte strings as hexadecimal in JSON.
-mod hex_bytes {
+pub(crate) mod hex_bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&hex::encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use weighhouse_journal::{Segment, SegmentError};
+use weighhouse_journal::{Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
-use weighhouse_tasks::sequential::Watch;
+use weighhouse_tasks::sequential::{Heard, Watch};
 use weighhouse_tasks::{Challenge, Kind, Reference, Task};
 use weighhouse_types::{
     Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Evidence as Said, Hotkey, IntentState, Judged,
@@ -13,8 +13,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::{answer, vrf};
 
-use crate::check;
-use crate::publish::Publication;
+use crate::check::{self, Given};
 use crate::round::{alike, judge_framed, read_framed, vrf_input};
 
 /// What an audit found.
@@ -103,6 +102,7 @@ pub(crate) fn check_records(records: &[Record]) -> Vec<String> {
 fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &mut Audited) {
     let mut evidence = Evidence {
         watch: check::begin(&task, &context.carried),
+        heard: Heard::default(),
         context,
         task,
         blobs: BTreeMap::new(),
@@ -151,7 +151,7 @@ fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditErr
         Decision::Weights { vector, .. } => audited.vector = Some(vector),
         Decision::Abstain { why, .. } => audited.abstains = Some(why.to_string()),
     }
-    let Some(publication) = Publication::from_records(records) else {
+    let Some((_, publication)) = publications(records).pop_last() else {
         return Ok(());
     };
     let intent = &publication.intent;
@@ -182,6 +182,7 @@ struct Evidence<'a> {
     testimonies: BTreeMap<(Digest, RegistrationId), Reference>,
     /// What all checks so far say together.
     watch: Watch,
+    heard: Heard,
 }
 
 /// A challenge whose proof holds.
@@ -271,10 +272,13 @@ impl Evidence<'_> {
         let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
         signature.verify(&judged.who.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
         let again = if self.task.file().kind == Kind::Generate {
-            let attention = check::attention(&self.task, &self.watch, &judged.who, seed);
-            let testimony = self.testimonies.get(&(judged.challenge, judged.who));
-            let seen = (&read_framed(framed), attention, testimony);
-            check::verdict(&self.task, &mut self.watch, judged.who, challenge, seen)
+            let read = read_framed(framed);
+            let Judged { who, round, challenge: id, .. } = *judged;
+            let given = Given { who, round, challenge: id, seed, read: &read };
+            let attention = check::attention(&self.task, &self.watch, &self.heard, &given);
+            let testimony = self.testimonies.get(&(id, who));
+            check::hear(&mut self.heard, judged, &self.blobs);
+            check::verdict(&self.task, &mut self.watch, who, challenge, (&read, attention, testimony))
         } else {
             judge_framed(&self.task, challenge, reference, framed)
         };

@@ -4,11 +4,14 @@
 //! it is asked about, and whether a miner is convicted by what all checks of the epoch say together, follows from the
 //! epoch's records: an auditor goes the same way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weighhouse_tasks::sequential::{Attention, Watch};
+use weighhouse_tasks::sequential::{Attention, Heard, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
-use weighhouse_types::{Digest, Evidence, Failure, InferAnswer, Judgement, Record, RegistrationId, Standing};
+use weighhouse_types::{
+    Digest, Evidence, Failure, InferAnswer, Judged, Judgement, Record, RegistrationId, Standing,
+};
 
 use crate::epoch::OpenEpoch;
 use crate::role::{Parts, ValidatorError};
@@ -20,8 +23,24 @@ const TOGETHER: usize = 8;
 /// What an answer's bytes say: an answer, that there is none, or that they are none.
 pub(crate) type Read = Result<Result<InferAnswer, Failure>, Judgement>;
 
+/// What is known when a round begins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) watch: Watch,
+    pub(crate) heard: Heard,
+}
+
+/// One answer, of a round and to a challenge drawn from `seed`.
+pub(crate) struct Given<'a> {
+    pub(crate) who: RegistrationId,
+    pub(crate) round: u32,
+    pub(crate) challenge: Digest,
+    pub(crate) seed: &'a [u8; 32],
+    pub(crate) read: &'a Read,
+}
+
 /// What the epoch's checks have said so far; `None` where the task checks everybody.
-pub(crate) fn watch(task: &Task, open: &OpenEpoch) -> Option<Watch> {
+pub(crate) fn known(task: &Task, open: &OpenEpoch) -> Option<Known> {
     let budget = task.budget()?;
     let mut watch = begin(task, &open.context().carried);
     for record in open.records() {
@@ -29,7 +48,17 @@ pub(crate) fn watch(task: &Task, open: &OpenEpoch) -> Option<Watch> {
             watch.take(budget, evidence.who, &evidence.bins);
         }
     }
-    Some(watch)
+    Some(Known { watch, heard: open.heard().cloned().unwrap_or_default() })
+}
+
+/// Takes note of what was said in the answer behind a verdict.
+pub(crate) fn hear(heard: &mut Heard, judged: &Judged, blobs: &BTreeMap<Digest, &[u8]>) {
+    let framed = judged.exchange.as_ref().and_then(|exchange| blobs.get(&exchange.answer));
+    if let Some(Ok(Ok(answer))) = framed.map(|framed| read_framed(framed))
+        && let Some(said) = Heard::said(&answer)
+    {
+        heard.take(judged.round, judged.challenge, said);
+    }
 }
 
 /// An epoch's beginning.
@@ -38,8 +67,17 @@ pub(crate) fn begin(task: &Task, carried: &[Standing]) -> Watch {
 }
 
 /// How closely a miner's answer is looked at.
-pub(crate) fn attention(task: &Task, watch: &Watch, who: &RegistrationId, seed: &[u8; 32]) -> Attention {
-    task.budget().map_or(Attention::Newcomer, |budget| watch.attention(budget, who, seed))
+pub(crate) fn attention(task: &Task, watch: &Watch, heard: &Heard, given: &Given<'_>) -> Attention {
+    let Some(budget) = task.budget() else { return Attention::Newcomer };
+    match watch.attention(budget, &given.who, given.seed) {
+        Attention::Settled if is_repeated(heard, given) => Attention::Repeats,
+        attention => attention,
+    }
+}
+
+fn is_repeated(heard: &Heard, given: &Given<'_>) -> bool {
+    let Ok(Ok(answer)) = given.read else { return false };
+    Heard::said(answer).is_some_and(|said| heard.is_repeated(given.round, given.challenge, &said))
 }
 
 /// The verdict on one answer, and what it adds to the miner's course. `testimony` is given for each that is checked.
@@ -83,7 +121,7 @@ pub(crate) async fn judge(
     parts: &Parts,
     challenges: Arc<Vec<Prepared>>,
     attempts: Vec<Attempt>,
-    mut watch: Watch,
+    Known { mut watch, heard }: Known,
 ) -> Result<Vec<Record>, ValidatorError> {
     let task = &parts.task;
     let reads = attempts.iter().map(|attempt| match &attempt.answer {
@@ -91,10 +129,13 @@ pub(crate) async fn judge(
         Err(failure) => Ok(Err(failure.clone())),
     });
     let reads: Arc<Vec<Read>> = Arc::new(reads.collect());
-    let attention = |attempt: &Attempt| {
-        attention(task, &watch, &attempt.neuron.registration(), &challenges[attempt.at].seed)
+    let attention = |(attempt, read): (&Attempt, &Read)| {
+        let Prepared { asked, seed, .. } = &challenges[attempt.at];
+        let who = attempt.neuron.registration();
+        let given = Given { who, round: asked.round, challenge: asked.challenge, seed, read };
+        attention(task, &watch, &heard, &given)
     };
-    let attentions: Vec<Attention> = attempts.iter().map(attention).collect();
+    let attentions: Vec<Attention> = attempts.iter().zip(reads.iter()).map(attention).collect();
     let checked: Vec<(usize, usize)> = attempts
         .iter()
         .enumerate()

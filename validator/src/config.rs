@@ -67,6 +67,10 @@ pub struct Task {
     /// The reference: a classifier's weights (safetensors), or for texts a model's folder or its `OWNER/NAME` on the
     /// Hugging Face hub; or the name of a built-in model: `digits-reference`, `language-reference`.
     pub reference: String,
+    /// What a text reference is computed on: `cpu`, `auto`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. Accelerators are less exact than
+    /// the processor: calibrate the task with honest miners on it first.
+    #[serde(default = "default_device")]
+    pub device: String,
     /// What runs the reference of a `generate` task that asks for greedy completions; the validator itself when absent.
     pub server: Option<Server>,
 }
@@ -86,6 +90,10 @@ pub struct Server {
     pub deadline: Duration,
 }
 
+fn default_device() -> String {
+    "cpu".to_owned()
+}
+
 fn default_patience() -> Duration {
     Duration::from_secs(30)
 }
@@ -101,7 +109,12 @@ impl Server {
 
 impl Default for Task {
     fn default() -> Self {
-        Self { file: "digits-conformance".into(), reference: "digits-reference".into(), server: None }
+        Self {
+            file: "digits-conformance".into(),
+            reference: "digits-reference".into(),
+            device: default_device(),
+            server: None,
+        }
     }
 }
 

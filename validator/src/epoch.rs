@@ -1,16 +1,19 @@
 //! An epoch as the validator keeps it: its context and its records without blobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parity_scale_codec::Encode;
 use weighhouse_journal::{Journal, JournalError};
 use weighhouse_scoring::{Closing, Policy};
+use weighhouse_tasks::Task;
+use weighhouse_tasks::sequential::Heard;
 use weighhouse_types::{
-    Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, SubnetState, Trail, Uid,
+    Digest, Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, SubnetState, Trail, Uid,
 };
 
 use weighhouse_wallet::keypair::Keypair;
 
+use crate::check;
 use crate::config::{Publish, Rounds};
 use crate::role::ValidatorError;
 
@@ -18,35 +21,57 @@ use crate::role::ValidatorError;
 #[derive(Debug)]
 pub(crate) struct OpenEpoch {
     records: Vec<Record>,
+    /// What miners said; `None` where the task checks every answer.
+    heard: Option<Heard>,
 }
 
 impl OpenEpoch {
     /// The epoch's records as the journal has them; `None` when it was never opened.
     pub(crate) fn resume(journal: &Journal, epoch: Epoch) -> Result<Option<Self>, JournalError> {
-        let mut records = journal.read_epoch(epoch)?;
-        records.retain(|record| !matches!(record, Record::Blob { .. }));
+        let records = journal.read_epoch(epoch)?;
+        let context = records.iter().find_map(|record| match record {
+            Record::EpochOpened(context) => Some(context.as_ref()),
+            _ => None,
+        });
         // A crash may have left a segment without its context: then nothing was asked in it yet.
-        let opened = records.iter().any(|record| matches!(record, Record::EpochOpened(_)));
-        Ok(opened.then_some(Self { records }))
+        let Some(context) = context else { return Ok(None) };
+        let mut open = Self { records: Vec::new(), heard: listens(context) };
+        open.extend(&records);
+        Ok(Some(open))
     }
 
     /// An epoch about to be opened; what it carries in comes with its context.
     pub(crate) fn new(context: EpochContext, trails: Vec<Trail>) -> Self {
         let epoch = context.epoch;
+        let heard = listens(&context);
         let mut records = vec![Record::EpochOpened(Box::new(context))];
         if !trails.is_empty() {
             records.push(Record::Trails { epoch, trails });
         }
-        Self { records }
+        Self { records, heard }
     }
 
     /// Takes note of records that the journal has made durable.
     pub(crate) fn extend(&mut self, records: &[Record]) {
+        if let Some(heard) = &mut self.heard {
+            let mut blobs = BTreeMap::new();
+            for record in records {
+                match record {
+                    Record::Blob { bytes } => drop(blobs.insert(Digest::of(bytes), bytes.as_slice())),
+                    Record::Judged(judged) => check::hear(heard, judged, &blobs),
+                    _ => {}
+                }
+            }
+        }
         self.records.extend(records.iter().filter(|record| !matches!(record, Record::Blob { .. })).cloned());
     }
 
     pub(crate) fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    pub(crate) fn heard(&self) -> Option<&Heard> {
+        self.heard.as_ref()
     }
 
     pub(crate) fn context(&self) -> &EpochContext {
@@ -124,6 +149,12 @@ impl OpenEpoch {
     pub(crate) fn closing(&self) -> Result<Closing, ValidatorError> {
         Ok(weighhouse_scoring::closing(&self.records)?)
     }
+}
+
+/// Whether it matters what was said before: where not every answer is checked.
+fn listens(context: &EpochContext) -> Option<Heard> {
+    let task = Task::without_model(&context.task).ok()?;
+    task.budget().map(|_| Heard::default())
 }
 
 /// When within an epoch things happen.

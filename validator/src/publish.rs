@@ -1,14 +1,20 @@
 //! From a decision to weights that the chain shows: one intent, one payload, followed step by step.
 //!
-//! Each step is journalled before the next begins, so a killed process goes on where it was: the same signed bytes
-//! are handed in again until they are in a block or can't be any more, and only then is the same payload signed anew.
+//! How weights reach the chain is the chain's own configuration ([`regime`]): plainly, as a timelocked commit that the
+//! chain opens, or as a hash that is revealed later (`hidden`). Each step is journalled before the next begins, so a
+//! killed process goes on where it was: the same signed bytes are handed in again until they are in a block or can't be
+//! any more, and only then is the same payload signed anew.
 //!
 //! **Invariant:** `Published` is said only after a finalised block holds the call and the chain's stored weights equal
 //! its own upscaling of the intent.
 
+mod hidden;
+mod queue;
+
 use tracing::{error, info, warn};
-use weighhouse_chain::rules::preflight;
-use weighhouse_chain::{Call, ChainError, Outcome, SetWeights, Signed};
+use weighhouse_chain::explain::{Regime, regime};
+use weighhouse_chain::{Call, ChainError, Outcome, Preflight, Refusal, SetWeights, Signed};
+use weighhouse_journal::Publication;
 use weighhouse_scoring::{Decision, max_upscale};
 use weighhouse_types::{Block, Intent, IntentState, IntentUpdate, Record, SubnetState, Uid};
 
@@ -16,41 +22,22 @@ use crate::epoch::OpenEpoch;
 use crate::metrics;
 use crate::role::{Parts, ValidatorError};
 
-/// An intent and how far it has come.
-#[derive(Clone, Debug)]
-pub(crate) struct Publication {
-    pub(crate) intent: Intent,
-    /// `None`: not signed yet.
-    pub(crate) state: Option<IntentState>,
+pub(crate) use queue::Queue;
+
+/// News of an intent; `None` while there is none.
+type News = Result<Option<IntentState>, ChainError>;
+
+pub(crate) fn update(intent: &Intent, state: IntentState) -> Record {
+    Record::IntentUpdate(IntentUpdate { intent: intent.id, epoch: intent.epoch, state })
 }
 
-impl Publication {
-    /// The newest intent among records, with its latest state.
-    pub(crate) fn from_records(records: &[Record]) -> Option<Self> {
-        let (_, newest) = weighhouse_journal::publications(records).pop_last()?;
-        Some(Self { intent: newest.intent.clone(), state: newest.state.cloned() })
-    }
-
-    pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.state, Some(IntentState::Published { .. } | IntentState::Failed { .. }))
-    }
-
-    pub(crate) fn is_published(&self) -> bool {
-        matches!(self.state, Some(IntentState::Published { .. }))
-    }
-
-    pub(crate) fn update(&self, state: IntentState) -> Record {
-        Record::IntentUpdate(IntentUpdate { intent: self.intent.id, epoch: self.intent.epoch, state })
-    }
-
-    fn payload(&self) -> SetWeights {
-        SetWeights {
-            netuid: self.intent.netuid,
-            mechanism: self.intent.mechanism,
-            uids: self.intent.weights.uids(),
-            values: self.intent.weights.values(),
-            version_key: self.intent.version_key,
-        }
+fn payload(intent: &Intent) -> SetWeights {
+    SetWeights {
+        netuid: intent.netuid,
+        mechanism: intent.mechanism,
+        uids: intent.weights.uids(),
+        values: intent.weights.values(),
+        version_key: intent.version_key,
     }
 }
 
@@ -74,27 +61,48 @@ pub(crate) fn decide(open: &OpenEpoch) -> Result<Vec<Record>, ValidatorError> {
     }
 }
 
-/// One step of a publication: the record of what is new, to be journalled before [`effect`] is carried out.
+/// One step of a publication: what is new, to be journalled before [`effect`] is carried out.
 pub(crate) async fn advance(
     parts: &Parts,
     publication: &Publication,
     open: Option<&OpenEpoch>,
     state: &SubnetState,
-) -> Result<Option<Record>, ChainError> {
+) -> News {
+    let intent = &publication.intent;
     match &publication.state {
-        None | Some(IntentState::Expired) => sign(parts, publication, open, state).await,
-        Some(IntentState::Signed { extrinsic, hash, expires }) => {
+        None | Some(IntentState::Expired) => begin(parts, publication, open, state).await,
+        Some(IntentState::Sealed { seal }) => match obstacle(intent, open, state) {
+            Some(why) => Ok(Some(failed(intent, &why))),
+            None => hidden::commit(parts, intent, seal, state).await,
+        },
+        Some(
+            IntentState::Signed { extrinsic, hash, expires }
+            | IntentState::Committing { extrinsic, hash, expires }
+            | IntentState::Revealing { extrinsic, hash, expires },
+        ) => {
             let signed = Signed { bytes: extrinsic.clone(), hash: *hash, expires: *expires };
-            follow(parts, publication, &signed).await
+            follow(parts, publication, &signed, state).await
         }
-        Some(IntentState::Included { block }) => confirm(parts, publication, *block).await,
-        Some(IntentState::Published { .. } | IntentState::Failed { .. }) => Ok(None),
+        Some(IntentState::Committed { block, epoch }) => {
+            hidden::wait(parts, publication, (*block, *epoch), state).await
+        }
+        Some(IntentState::Included { block } | IntentState::Revealed { block }) => {
+            confirm(parts, intent, *block).await
+        }
+        Some(IntentState::Published { .. } | IntentState::Failed { .. } | IntentState::Missed { .. }) => {
+            Ok(None)
+        }
     }
 }
 
-/// Hands a journalled, signed extrinsic to the chain. Doing it twice has one effect.
+/// Hands journalled, signed bytes to the chain. Doing it twice has one effect.
 pub(crate) async fn effect(parts: &Parts, publication: &Publication) {
-    let Some(IntentState::Signed { extrinsic, hash, expires }) = &publication.state else {
+    let Some(
+        IntentState::Signed { extrinsic, hash, expires }
+        | IntentState::Committing { extrinsic, hash, expires }
+        | IntentState::Revealing { extrinsic, hash, expires },
+    ) = &publication.state
+    else {
         return;
     };
     let signed = Signed { bytes: extrinsic.clone(), hash: *hash, expires: *expires };
@@ -105,65 +113,99 @@ pub(crate) async fn effect(parts: &Parts, publication: &Publication) {
     }
 }
 
-async fn sign(
+/// Signs plain weights, or seals them where the chain asks for a commit.
+async fn begin(
     parts: &Parts,
     publication: &Publication,
     open: Option<&OpenEpoch>,
     state: &SubnetState,
-) -> Result<Option<Record>, ChainError> {
-    let epoch = publication.intent.epoch;
-    let Some(open) = open.filter(|open| open.context().epoch == epoch && state.schedule.epoch == epoch)
-    else {
-        return Ok(Some(failed(publication, "the epoch ended before the weights could be published")));
-    };
-    let pays = |uid: Uid| publication.intent.weights.get(uid) > 0;
-    if let Some((_, uid)) = open.departed(state).into_iter().find(|(_, uid)| pays(*uid)) {
-        return Ok(Some(failed(publication, &format!("uid {uid} changed hands after it was weighed"))));
+) -> News {
+    let intent = &publication.intent;
+    if let Some(why) = obstacle(intent, open, state) {
+        return Ok(Some(failed(intent, &why)));
     }
-    let payload = publication.payload();
-    if let Err(refusal) = preflight(state, &parts.keypair.hotkey(), &payload) {
-        warn!(%epoch, %refusal, "the chain would refuse the weights now; trying again at the next block");
+    let regime = regime(parts.chain.as_ref(), &state.hyperparameters).await?;
+    if regime != Regime::Plain {
+        return hidden::seal(parts, publication, regime, state).await;
+    }
+    let payload = payload(intent);
+    let hotkey = parts.keypair.hotkey();
+    let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
+    if let Err(refusal) = preflight.set(&payload) {
+        postponed(intent, &refusal);
         return Ok(None);
     }
-    let signed = parts.chain.sign(&parts.keypair, Call::SetWeights(payload)).await?;
-    let state = IntentState::Signed { extrinsic: signed.bytes, hash: signed.hash, expires: signed.expires };
-    Ok(Some(publication.update(state)))
+    let Signed { bytes, hash, expires } = parts.chain.sign(&parts.keypair, Call::SetWeights(payload)).await?;
+    Ok(Some(IntentState::Signed { extrinsic: bytes, hash, expires }))
 }
 
-async fn follow(
-    parts: &Parts,
-    publication: &Publication,
-    signed: &Signed,
-) -> Result<Option<Record>, ChainError> {
+/// Why the intent is not to reach the chain any more.
+fn obstacle(intent: &Intent, open: Option<&OpenEpoch>, state: &SubnetState) -> Option<String> {
+    let of_now =
+        |open: &&OpenEpoch| open.context().epoch == intent.epoch && state.schedule.epoch == intent.epoch;
+    let Some(open) = open.filter(of_now) else {
+        return Some("the epoch ended before the weights could be published".to_owned());
+    };
+    let pays = |uid: Uid| intent.weights.get(uid) > 0;
+    let (_, uid) = open.departed(state).into_iter().find(|(_, uid)| pays(*uid))?;
+    Some(format!("uid {uid} changed hands after it was weighed"))
+}
+
+async fn follow(parts: &Parts, publication: &Publication, signed: &Signed, state: &SubnetState) -> News {
+    let reveals = matches!(publication.state, Some(IntentState::Revealing { .. }));
+    let again = match publication.committed {
+        Some((block, epoch)) if reveals => IntentState::Committed { block, epoch },
+        _ => IntentState::Expired,
+    };
     Ok(match parts.chain.outcome(signed).await? {
-        Outcome::Included { block, .. } => Some(publication.update(IntentState::Included { block })),
-        Outcome::Refused { refusal, .. } => Some(failed(publication, &refusal.to_string())),
-        Outcome::Expired => Some(publication.update(IntentState::Expired)),
+        Outcome::Included { block, .. } => Some(match &publication.state {
+            Some(IntentState::Committing { .. }) => {
+                let epoch = hidden::epoch_of(parts, publication, block, state).await?;
+                info!(epoch = %publication.intent.epoch, %block, "weights committed");
+                metrics::publication("committed");
+                IntentState::Committed { block, epoch }
+            }
+            Some(IntentState::Revealing { .. }) => IntentState::Revealed { block },
+            _ => IntentState::Included { block },
+        }),
+        // The chain's configuration changed on the way, or the call came a block early or late.
+        Outcome::Refused { refusal, .. } if passes(&refusal) => {
+            postponed(&publication.intent, &refusal);
+            Some(again)
+        }
+        Outcome::Refused { refusal, .. } if reveals => {
+            Some(hidden::missed(&publication.intent, &refusal.to_string()))
+        }
+        Outcome::Refused { refusal, .. } => Some(failed(&publication.intent, &refusal.to_string())),
+        Outcome::Expired => Some(again),
         Outcome::Pending => None,
     })
 }
 
-async fn confirm(
-    parts: &Parts,
-    publication: &Publication,
-    block: Block,
-) -> Result<Option<Record>, ChainError> {
-    let intent = &publication.intent;
+/// Whether the same weights may be taken another way, or another block.
+fn passes(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::CommitRevealEnabled
+            | Refusal::CommitRevealDisabled
+            | Refusal::IncorrectCommitRevealVersion { .. }
+            | Refusal::InvalidRevealRound { .. }
+            | Refusal::SettingWeightsTooFast { .. }
+            | Refusal::CommittingWeightsTooFast { .. }
+            | Refusal::RevealTooEarly { .. }
+    )
+}
+
+async fn confirm(parts: &Parts, intent: &Intent, block: Block) -> News {
     let state = parts.chain.subnet(intent.netuid).await?;
-    let hotkey = parts.keypair.hotkey();
-    let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
-        return Ok(Some(failed(
-            publication,
-            "our hotkey lost its uid before the weights could be read back",
-        )));
+    let Some(own) = state.metagraph.by_hotkey(&parts.keypair.hotkey()) else {
+        return Ok(Some(failed(intent, "our hotkey lost its uid before the weights could be read back")));
     };
     let stored = parts.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
     if stored != upscaled(intent) {
-        return Ok(Some(failed(publication, "the weights read back are not the ones that were sent")));
+        return Ok(Some(failed(intent, "the weights read back are not the ones that were sent")));
     }
-    metrics::published(intent.epoch);
-    info!(epoch = %intent.epoch, %block, uids = intent.weights.entries().len(), "weights published");
-    Ok(Some(publication.update(IntentState::Published { block })))
+    Ok(Some(published(intent, block)))
 }
 
 /// What the chain stores for an intent.
@@ -171,8 +213,22 @@ fn upscaled(intent: &Intent) -> Vec<(Uid, u16)> {
     intent.weights.uids().into_iter().zip(max_upscale(&intent.weights.values())).collect()
 }
 
-fn failed(publication: &Publication, why: &str) -> Record {
-    error!(epoch = %publication.intent.epoch, why, "the weights were not published");
-    metrics::publication("failed");
-    publication.update(IntentState::Failed { why: why.to_owned() })
+fn published(intent: &Intent, block: Block) -> IntentState {
+    metrics::published(intent.epoch);
+    info!(epoch = %intent.epoch, %block, uids = intent.weights.entries().len(), "weights published");
+    IntentState::Published { block }
 }
+
+fn failed(intent: &Intent, why: &str) -> IntentState {
+    error!(epoch = %intent.epoch, why, "the weights were not published");
+    metrics::publication("failed");
+    IntentState::Failed { why: why.to_owned() }
+}
+
+fn postponed(intent: &Intent, refusal: &Refusal) {
+    let epoch = intent.epoch;
+    warn!(%epoch, %refusal, "the chain refuses the weights now; trying again at the next block");
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

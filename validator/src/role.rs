@@ -19,7 +19,7 @@ use crate::check;
 use crate::config::{Publish, Rounds};
 use crate::epoch::{OpenEpoch, Timetable};
 use crate::metrics;
-use crate::publish::{self, Publication};
+use crate::publish::{self, Queue};
 use crate::rollout::Policies;
 use crate::round::Plan;
 
@@ -97,7 +97,7 @@ pub struct Validator {
     asker: Asker,
     journal: Arc<Mutex<Journal>>,
     open: Option<OpenEpoch>,
-    publication: Option<Publication>,
+    publications: Queue,
     policies: Policies,
     progress: watch::Sender<Progress>,
 }
@@ -131,12 +131,7 @@ impl Validator {
                 break;
             }
         }
-        // News of an intent may stand in the segment after its own.
-        let mut recent = Vec::new();
-        for epoch in &epochs[epochs.len().saturating_sub(2)..] {
-            recent.extend(journal.read_epoch(*epoch)?);
-        }
-        let publication = Publication::from_records(&recent);
+        let publications = Queue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
         if let Some(open) = &open {
             info!(epoch = %open.context().epoch, judged = open.judged().count(), "journal resumed");
         }
@@ -145,12 +140,10 @@ impl Validator {
             dialer: parts.dialer.clone(),
             clock: parts.clock.clone(),
         };
-        let published = publication.as_ref().filter(|publication| publication.is_published());
-        let published = published.map(|publication| publication.intent.epoch);
-        let progress = watch::Sender::new(Progress { block: Block(0), published });
+        let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
         let policies = Policies::new(parts.policy.clone());
         let journal = Arc::new(Mutex::new(journal));
-        Ok(Self { parts, asker, journal, open, publication, policies, progress })
+        Ok(Self { parts, asker, journal, open, publications, policies, progress })
     }
 
     /// Progress after each block, for supervisors.
@@ -185,11 +178,11 @@ impl Validator {
         }
     }
 
-    /// One block's work: follow the publication, open the epoch, run the round that is due, publish when it is time.
+    /// One block's work: follow the publications, open the epoch, run the round that is due, publish when it is time.
     pub async fn step(&mut self) -> Result<Block, ValidatorError> {
         let state = self.read_subnet().await?;
         let block = state.head.number;
-        self.follow_publication(&state).await?;
+        self.follow_publications(&state).await?;
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
         // Without a permit miners need not answer and the chain takes no weights: judging would only do harm.
@@ -207,12 +200,11 @@ impl Validator {
             }
             if table.publication_due(block.0) {
                 self.decide(&state).await?;
-                self.follow_publication(&state).await?;
+                self.follow_publications(&state).await?;
             }
         }
         metrics::progress(block.0, epoch);
-        let published = self.publication.as_ref().filter(|publication| publication.is_published());
-        let published = published.map(|publication| publication.intent.epoch);
+        let published = self.publications.published();
         self.progress.send_modify(|progress| {
             progress.block = block;
             progress.published = published.or(progress.published);
@@ -312,8 +304,8 @@ impl Validator {
             return Ok(());
         };
         self.record(plan.records()).await?;
-        let watch = self.open.as_ref().and_then(|open| check::watch(&self.parts.task, open));
-        let verdicts = plan.run(&self.parts, &self.asker, watch).await?;
+        let known = self.open.as_ref().and_then(|open| check::known(&self.parts.task, open));
+        let verdicts = plan.run(&self.parts, &self.asker, known).await?;
         let miners = verdicts.iter().filter(|record| matches!(record, Record::Judged(_))).count();
         self.record(verdicts).await?;
         metrics::round_closed();
@@ -323,12 +315,9 @@ impl Validator {
 
     /// Whether the open epoch still wants a decision; after it, no verdict counts any more.
     fn is_undecided(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| {
-            let epoch = open.context().epoch;
-            let intended =
-                self.publication.as_ref().is_some_and(|publication| publication.intent.epoch == epoch);
-            !open.abstained() && !intended
-        })
+        self.open
+            .as_ref()
+            .is_some_and(|open| !open.abstained() && !self.publications.has(open.context().epoch))
     }
 
     async fn decide(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
@@ -349,33 +338,42 @@ impl Validator {
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);
         }
         self.record(records.clone()).await?;
-        if let Some(publication) = Publication::from_records(&records) {
-            self.publication = Some(publication);
+        self.publications.extend(&records);
+        Ok(())
+    }
+
+    /// Takes the publications as far as the chain's present state lets them go.
+    async fn follow_publications(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+        for epoch in self.publications.due() {
+            if self.follow_publication(epoch, state).await? {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Takes a publication as far as the chain's present state lets it go.
-    async fn follow_publication(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        while let Some(publication) = self.publication.clone().filter(|publication| !publication.is_settled())
-        {
-            let Some(record) = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?
-            else {
+    /// Whether signed bytes are with the chain now, so that nothing else can be signed.
+    async fn follow_publication(
+        &mut self,
+        epoch: Epoch,
+        state: &SubnetState,
+    ) -> Result<bool, ValidatorError> {
+        while let Some(publication) = self.publications.get(epoch).cloned() {
+            let news = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
+            let Some(news) = news else {
                 // Still pending: handing the same bytes in again makes up for a submission that was lost.
                 publish::effect(&self.parts, &publication).await;
-                return Ok(());
+                return Ok(publication.is_in_flight());
             };
-            self.record(vec![record.clone()]).await?;
-            let Record::IntentUpdate(update) = record else { return Ok(()) };
-            let advanced = Publication { state: Some(update.state), ..publication };
-            publish::effect(&self.parts, &advanced).await;
-            let submitted = matches!(advanced.state, Some(weighhouse_types::IntentState::Signed { .. }));
-            self.publication = Some(advanced);
-            if submitted {
-                return Ok(());
+            self.record(vec![publish::update(&publication.intent, news.clone())]).await?;
+            self.publications.hear(epoch, news);
+            let Some(advanced) = self.publications.get(epoch).cloned() else { break };
+            if advanced.is_in_flight() {
+                publish::effect(&self.parts, &advanced).await;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Makes records durable, then takes note of them.

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures::StreamExt;
 use parity_scale_codec::Encode;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
-use weighhouse_tasks::sequential::Watch;
 use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
     Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged,
@@ -18,7 +17,7 @@ use weighhouse_wallet::answer;
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::ask::{self, Asker, Limits, RawAnswer, Target};
-use crate::check;
+use crate::check::{self, Known};
 use crate::metrics;
 use crate::role::{Parts, ValidatorError};
 
@@ -113,13 +112,13 @@ impl Plan {
         records
     }
 
-    /// Asks everybody at once and judges what comes back; the records are in uid order. `watch` is what the epoch's
-    /// checks have said so far, where the task leaves the judge a choice.
+    /// Asks everybody at once and judges what comes back; the records are in uid order. `known` is what the
+    /// epoch has shown so far, where the task leaves the judge a choice.
     pub(crate) async fn run(
         self,
         parts: &Parts,
         asker: &Asker,
-        watch: Option<Watch>,
+        known: Option<Known>,
     ) -> Result<Vec<Record>, ValidatorError> {
         let limits =
             Limits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
@@ -148,7 +147,7 @@ impl Plan {
         let attempts = attempts.await?;
         let task = parts.task.clone();
         if task.file().kind == Kind::Generate {
-            return check::judge(parts, challenges, attempts, watch.unwrap_or_default()).await;
+            return check::judge(parts, challenges, attempts, known.unwrap_or_default()).await;
         }
         parts
             .cpu

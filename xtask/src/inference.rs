@@ -9,7 +9,8 @@ use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use weighhouse_models::LoadLimits;
-use weighhouse_models::language::{Backend, Decoder, DecoderLimits, Generation, LanguageModel};
+use weighhouse_models::device::Place;
+use weighhouse_models::language::{Decoder, DecoderLimits, Generation, LanguageModel};
 use weighhouse_models::sampling::Sampling;
 
 use crate::{folder, result, say};
@@ -87,8 +88,8 @@ fn finish(name: &str, unit: &str, cases: &[Value]) {
 
 /// Everybody in turn, so that all see the same machine: medians, and the median of each round's ratio.
 fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Peer>) -> anyhow::Result<Value> {
-    let load = |backend| LanguageModel::load_on(backend, dir, &LoadLimits::STANDARD);
-    let models = [load(Backend::Plain)?, load(Backend::Burn)?];
+    let load = |place: Place| LanguageModel::load_on(&place, dir, &LoadLimits::STANDARD);
+    let models = [load(Place::cpu())?, load(Place::burn_cpu())?];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let mut took: Vec<Vec<Took>> = vec![Vec::new(); models.len() + peers.len()];
     for sample in 0..=SAMPLES {
@@ -107,7 +108,8 @@ fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Pee
         case["batch"] = batch.into();
     }
     let names = ["ours", "burn"].into_iter().chain(peers.iter().map(|peer| peer.name));
-    let (wall, cpu): (fn(&Took) -> f64, fn(&Took) -> f64) = (|took| took.wall, |took| took.cpu);
+    let wall: fn(&Took) -> f64 = |took| took.wall;
+    let cpu: fn(&Took) -> f64 = |took| took.cpu;
     for (name, theirs) in names.zip(&took) {
         let figures = |of: fn(&Took) -> f64| {
             let mut own: Vec<f64> = theirs.iter().map(of).collect();

@@ -4,7 +4,7 @@ use weighhouse_scoring::conform::max_upscale;
 use weighhouse_types::{Axon, Block, Certificate, MechId, Rao, SubnetState, Uid};
 
 use super::{Actors, Checked, Report, Stop, ensure, hidden, included, need, refused, same};
-use crate::rules::preflight;
+use crate::preflight;
 use crate::{Call, Chain, Event, Refusal, SetWeights};
 
 const MAIN: MechId = MechId(0);

@@ -12,4 +12,4 @@ pub mod reveal;
 pub(crate) mod schedule;
 pub(crate) mod weights;
 
-pub use weights::{Caller, WeightsView, check_commit, check_content, check_set_weights, preflight};
+pub use weights::{Caller, WeightsView, check_commit, check_content, check_set_weights};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weighhouse_scoring::conform::max_upscale;
 use weighhouse_scoring::yuma::check_vec_max_limited;
-use weighhouse_types::{Block, Hotkey, Hyperparameters, MechId, Netuid, Rao, SubnetState, Uid};
+use weighhouse_types::{Block, Hyperparameters, MechId, Netuid, Rao, Uid};
 
 use crate::{Refusal, SetWeights};
 
@@ -31,30 +31,6 @@ pub struct WeightsView<'a> {
     /// `None` when the signing hotkey isn't registered.
     pub caller: Option<Caller>,
     pub hyperparameters: &'a Hyperparameters,
-}
-
-/// Whether a chain that shows this state would take the call in its next block. For mechanism 0: the metagraph shows
-/// no other's last updates.
-pub fn preflight(state: &SubnetState, hotkey: &Hotkey, call: &SetWeights) -> Result<(), Refusal> {
-    check_form(call)?;
-    if call.netuid != state.metagraph.netuid {
-        return Err(Refusal::SubnetNotExists { netuid: call.netuid });
-    }
-    let caller = state.metagraph.by_hotkey(hotkey).map(|neuron| Caller {
-        uid: neuron.uid,
-        stake: neuron.stake,
-        validator_permit: neuron.validator_permit,
-        last_update: neuron.last_update,
-    });
-    let view = WeightsView {
-        block: Block(state.head.number.0.saturating_add(1)),
-        neurons: u16::try_from(state.metagraph.neurons.len()).unwrap_or(u16::MAX),
-        mechanisms: 1,
-        owner: state.metagraph.owner,
-        caller,
-        hyperparameters: &state.hyperparameters,
-    };
-    check_set_weights(&view, call)
 }
 
 /// What needs no subnet to be seen.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use weighhouse_models::Builtin;
+use weighhouse_models::device::{Device, Place};
 use weighhouse_seams::{CpuPool, OsEntropy, SystemClock};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
 use weighhouse_tasks::{Kind, Task, TaskFile};
@@ -85,23 +86,39 @@ fn load_task(asked: &config::Task) -> Result<(String, Task), Failure> {
             "task.server: only a task of kind \"generate\" has a reference elsewhere",
         ));
     }
+    if asked.device != "cpu" && (kind == Kind::Classify || asked.server.is_some()) {
+        return Err(Failure::config(
+            "task.device: only a text reference of the validator's own has a device",
+        ));
+    }
     let task = match kind {
         Kind::Classify => Task::load(text.as_bytes(), &reference_weights(reference)?),
-        Kind::Generate => Task::with_witness(text.as_bytes(), witness(reference, asked.server.as_ref())?),
-        Kind::Embed => Task::with_encoder(text.as_bytes(), Arc::new(models::encoder(reference)?)),
+        Kind::Generate => Task::with_witness(text.as_bytes(), witness(asked)?),
+        Kind::Embed => {
+            Task::with_encoder(text.as_bytes(), Arc::new(models::encoder_on(&place(asked)?, reference)?))
+        }
     };
     Ok((text, task.exit(Exit::Config, file)?))
 }
 
 /// The reference of a `generate` task: a model of ours, or a server.
-fn witness(reference: &str, server: Option<&config::Server>) -> Result<Arc<dyn Witness>, Failure> {
-    let Some(server) = server else { return Ok(Arc::new(TeacherForced(models::language(reference)?))) };
+fn witness(asked: &config::Task) -> Result<Arc<dyn Witness>, Failure> {
+    let reference = asked.reference.as_str();
+    let Some(server) = &asked.server else {
+        return Ok(Arc::new(TeacherForced(models::language_on(&place(asked)?, reference)?)));
+    };
     let tokens = models::tokens(reference)?;
     let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
     let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
     let (model, deadline) = (server.model.clone(), server.deadline);
     let server = remote::Server { url, model, key: key.map(|key| key.trim().to_owned()), deadline };
     Ok(Arc::new(RemoteReference::new(tokens, server, tokio::runtime::Handle::current())))
+}
+
+/// Where the reference of texts is computed.
+fn place(asked: &config::Task) -> Result<Place, Failure> {
+    let device: Device = asked.device.parse().exit(Exit::Config, "task.device")?;
+    Place::find(device).exit(Exit::Config, "task.device")
 }
 
 /// A task file by path or built-in name.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use weighhouse_chain::rules::preflight;
+use weighhouse_chain::preflight;
 use weighhouse_chain::{Call, Chain, ChainError, SetWeights};
 use weighhouse_types::{Block, MechId, SubnetState};
 use weighhouse_wallet::keypair::Keypair;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use weighhouse_models::Builtin;
+use weighhouse_models::device::Device;
 use weighhouse_models::language::{BuiltinLanguage, UnknownLanguage};
 use weighhouse_types::Digest;
 
@@ -19,6 +20,8 @@ pub struct ModelConfig {
     pub name: String,
     pub version: String,
     pub source: ModelSource,
+    /// What runs a model of our own.
+    pub device: Device,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +87,11 @@ fn wrong(why: String) -> ConfigError {
 
 fn check_one(model: Model) -> Result<ModelConfig, ConfigError> {
     check_keys(&model)?;
-    let Model { name, version, kind, backend, builtin, weights, path, url, model, key_file, digest } = model;
+    let Model { name, version, kind, backend, builtin, weights, path, device, url, model, key_file, digest } =
+        model;
+    let device = device.map_or(Ok(Device::Auto), |device| device.parse::<Device>());
+    let device =
+        device.map_err(|error| ConfigError::Value { key: "model.device", why: error.to_string() })?;
     let source = match (kind, backend) {
         (Kind::Classifier, Backend::Burn) => match (builtin, weights) {
             (Some(builtin), None) => ModelSource::Builtin(parse_builtin(&builtin)?),
@@ -114,7 +121,7 @@ fn check_one(model: Model) -> Result<ModelConfig, ConfigError> {
             return Err(wrong(format!("{name:?}: only `kind = \"text\"` can stand behind another server")));
         }
     };
-    Ok(ModelConfig { name, version, source })
+    Ok(ModelConfig { name, version, source, device })
 }
 
 /// A key that would not be read is a mistake.
@@ -124,6 +131,7 @@ fn check_keys(model: &Model) -> Result<(), ConfigError> {
         ("builtin", model.builtin.is_some(), !remote && model.kind != Kind::Embed),
         ("weights", model.weights.is_some(), !remote && model.kind == Kind::Classifier),
         ("path", model.path.is_some(), !remote && model.kind != Kind::Classifier),
+        ("device", model.device.is_some(), !remote && model.kind != Kind::Classifier),
         ("url", model.url.is_some(), remote),
         ("model", model.model.is_some(), remote),
         ("digest", model.digest.is_some(), remote),

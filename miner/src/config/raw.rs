@@ -193,6 +193,9 @@ pub(super) struct Model {
     /// A folder with `config.json`, `model.safetensors` (or its shards) and `tokenizer.json`, for text or embed; or
     /// `OWNER/NAME` of a model on the Hugging Face hub, `@REVISION` behind it if wanted.
     pub(super) path: Option<PathBuf>,
+    /// What one of our own text or embedding models is computed on: `auto` (an accelerator where there is one), `cpu`,
+    /// `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. A build has `cuda` and `wgpu` if it was made with those features.
+    pub(super) device: Option<String>,
     /// The backend's address, `http://HOST:PORT`.
     pub(super) url: Option<String>,
     /// What the backend calls the model.

@@ -168,6 +168,8 @@ pub enum LoadError {
     Embedder { name: String, error: Box<weighhouse_models::encoder::EncoderError> },
     #[error("model {name:?}: no thread could be started: {error}")]
     Thread { name: String, error: std::io::Error },
+    #[error("model {name:?}: {error}")]
+    Device { name: String, error: weighhouse_models::device::DeviceError },
     #[error("model {name:?}: {why}")]
     Folder { name: String, why: String },
 }

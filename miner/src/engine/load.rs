@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weighhouse_models::LoadLimits;
+use weighhouse_models::device::Place;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{DecoderLimits, LanguageModel};
 use weighhouse_seams::{Clock, CpuPool};
@@ -16,7 +17,7 @@ use super::embed::EmbedEngine;
 use super::router::Router;
 use super::text::{Generator, Paces, TextEngine, TextModel};
 use crate::backend::{Decoder, Oip, OpenAi, OpenAiSettings, digest_of_name};
-use crate::config::{Config, Language, ModelSource, Protocol, Remote, Text};
+use crate::config::{Config, Language, ModelConfig, ModelSource, Protocol, Remote, Text};
 
 /// What loading needs from outside.
 pub struct Surroundings<'a> {
@@ -49,9 +50,12 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
         let (name, version) = (model.name.clone(), model.version.clone());
         let generator = match &model.source {
             ModelSource::Remote(remote) => remote_generator(remote, &config.text, around)?,
-            ModelSource::Language(language) => own_generator(&name, language, config, around)?,
+            ModelSource::Language(language) => {
+                own_generator(&name, (language, &place(model)?), config, around)?
+            }
             ModelSource::Embedder(path) => {
-                let loaded = Embedder::load(&folder(&name, path, around)?, &LoadLimits::STANDARD);
+                let folder = folder(&name, path, around)?;
+                let loaded = Embedder::load_on(&place(model)?, &folder, &LoadLimits::STANDARD);
                 let embedder = loaded
                     .map_err(|error| LoadError::Embedder { name: name.clone(), error: error.into() })?;
                 embedders.push((name, version, embedder));
@@ -77,13 +81,15 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
 
 fn own_generator(
     name: &str,
-    language: &Language,
+    (language, place): (&Language, &Place),
     config: &Config,
     around: &Surroundings<'_>,
 ) -> Result<Arc<dyn Generator>, LoadError> {
     let model = match language {
-        Language::Folder(path) => LanguageModel::load(&folder(name, path, around)?, &LoadLimits::STANDARD),
-        Language::Builtin(builtin) => LanguageModel::builtin(*builtin),
+        Language::Folder(path) => {
+            LanguageModel::load_on(place, &folder(name, path, around)?, &LoadLimits::STANDARD)
+        }
+        Language::Builtin(builtin) => LanguageModel::builtin_on(place, *builtin),
     };
     let model = model.map_err(|error| LoadError::Language { name: name.to_owned(), error: error.into() })?;
     let limits = DecoderLimits {
@@ -93,6 +99,14 @@ fn own_generator(
     let decoder = Decoder::start(model, limits, config.limits.queue_max, around.cpu)
         .map_err(|error| LoadError::Thread { name: name.to_owned(), error })?;
     Ok(Arc::new(decoder))
+}
+
+/// Where a model of our own is computed.
+fn place(model: &ModelConfig) -> Result<Place, LoadError> {
+    let place = Place::find(model.device);
+    let place = place.map_err(|error| LoadError::Device { name: model.name.clone(), error })?;
+    tracing::info!(model = model.name, device = place.name(), "computes");
+    Ok(place)
 }
 
 fn folder(name: &str, path: &Path, around: &Surroundings<'_>) -> Result<PathBuf, LoadError> {

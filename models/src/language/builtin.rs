@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{LanguageError, LanguageModel};
+use crate::device::Place;
 use crate::folder::Folder;
 use crate::precision::Precision;
 
@@ -62,6 +63,14 @@ impl LanguageModel {
     /// As [`LanguageModel::load`]; a test sees to it that there are none.
     pub fn builtin(which: BuiltinLanguage) -> Result<Self, LanguageError> {
         Self::build(which.folder()?)
+    }
+
+    /// As [`LanguageModel::builtin`], computed where one wants it.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::builtin`].
+    pub fn builtin_on(place: &Place, which: BuiltinLanguage) -> Result<Self, LanguageError> {
+        Self::build_on(place, None, which.folder()?)
     }
 
     /// As [`LanguageModel::builtin`], as a cheaper deployment of the model computes it.

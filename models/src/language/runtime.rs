@@ -4,16 +4,8 @@ use super::Forced;
 use super::cache::BurnBatch;
 use super::network::Network;
 use super::plain::{Plain, PlainBatch};
+use crate::device::{Computes, Place};
 use crate::precision::Precision;
-
-/// What computes a model's passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// Loops of our own over slices, for the processor: the faster there.
-    Plain,
-    /// burn's operations on its device.
-    Burn,
-}
 
 #[derive(Clone)]
 pub(crate) enum Runtime {
@@ -34,10 +26,10 @@ pub(crate) trait Batch: Send {
 }
 
 impl Runtime {
-    pub(crate) fn new(network: Network, backend: Backend) -> Option<Self> {
-        match backend {
-            Backend::Plain => Plain::of(network).map(Self::Plain),
-            Backend::Burn => Some(Self::Burn(Box::new(network))),
+    pub(crate) fn new(network: Network, place: &Place) -> Option<Self> {
+        match place.computes {
+            Computes::Plain => Plain::of(network).map(Self::Plain),
+            Computes::Burn(_) => Some(Self::Burn(Box::new(network))),
         }
     }
 

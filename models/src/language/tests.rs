@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::device::Device;
 use crate::sampling::Sampling;
 
 /// How far a logit may be from that of `transformers`.
@@ -48,8 +49,16 @@ fn cases() -> Vec<(PathBuf, LanguageModel, Vec<Case>)> {
     golden_folders().into_iter().filter_map(read).collect()
 }
 
-fn on_burn(folder: &Path) -> LanguageModel {
-    LanguageModel::load_on(Backend::Burn, folder, &LoadLimits::STANDARD).expect("a model")
+/// By burn's operations: on the processor, and on each kind of accelerator that this build and machine have.
+fn on_burn(folder: &Path) -> Vec<LanguageModel> {
+    let found = [Device::Cuda(0), Device::Wgpu(0)].map(Place::find);
+    let places = [Place::burn_cpu()].into_iter().chain(found.into_iter().filter_map(Result::ok));
+    places
+        .map(|place| {
+            LanguageModel::load_on(&place, folder, &LoadLimits::STANDARD)
+                .unwrap_or_else(|cause| panic!("{}: {cause}", place.name()))
+        })
+        .collect()
 }
 
 fn own(name: &str) -> PathBuf {
@@ -89,7 +98,7 @@ fn logits_and_greedy_tokens_are_those_of_transformers() {
             // The row that follows the last token is wanted too: one more token, whichever, makes it a prediction.
             let longer = [&tokens[..], &[0]].concat();
             let forced = Forced { tokens: &longer, from: longer.len() - kept };
-            for model in [&model, &on_burn(&folder)] {
+            for model in on_burn(&folder).iter().chain([&model]) {
                 let logits = model.forced(&[forced]).expect("logits").remove(0);
                 assert_eq!(logits.len(), kept * model.vocabulary());
                 for (row, expected) in logits.chunks_exact(model.vocabulary()).zip(&case.logits) {
@@ -135,7 +144,7 @@ fn decoding_gives_what_one_pass_gives_to_the_bit_in_any_company() {
 #[test]
 fn sequences_join_and_leave_a_running_batch_and_none_notices() {
     let (folder, model, cases) = cases().remove(0);
-    for model in [model, on_burn(&folder)] {
+    for model in on_burn(&folder).into_iter().chain([model]) {
         joining_and_leaving(model, &cases);
     }
 }

@@ -159,26 +159,38 @@ struct Sum<'a, S, L, const EACH: usize, const HEIGHT: usize> {
     sums: &'a mut [Lane; HEIGHT_MAX],
 }
 
-impl<'a, S: Simd, L: Lanes<'a>, const EACH: usize, const HEIGHT: usize> NullaryFnOnce
-    for Sum<'_, S, L, EACH, HEIGHT>
-{
-    type Output = ();
+/// One variable for each row: an array of them would live in memory, which the loop then waits for.
+macro_rules! of_heights {
+    ($($row:ident $at:literal)*;) => {};
+    ($($row:ident $at:literal)*; $last:ident $last_at:literal = $height:literal, $($later:tt)*) => {
+        impl<'a, S: Simd, L: Lanes<'a>, const EACH: usize> NullaryFnOnce for Sum<'_, S, L, EACH, $height> {
+            type Output = ();
 
-    #[inline(always)]
-    fn call(self) {
-        let simd = self.simd;
-        let mut sums = [[simd.splat_f32s(0.0); EACH]; HEIGHT];
-        for (values, lane) in self.values.as_chunks::<HEIGHT>().0.iter().zip(self.lanes) {
-            let (lane, _) = S::as_simd_f32s(lane);
-            for (sums, value) in sums.iter_mut().zip(values) {
-                let value = simd.splat_f32s(*value);
-                for (sum, lane) in sums.iter_mut().zip(lane) {
-                    *sum = simd.mul_add_e_f32s(value, *lane, *sum);
+            #[inline(always)]
+            fn call(self) {
+                let simd = self.simd;
+                $(let mut $row = [simd.splat_f32s(0.0); EACH];)*
+                let mut $last = [simd.splat_f32s(0.0); EACH];
+                for (values, lane) in self.values.as_chunks::<$height>().0.iter().zip(self.lanes) {
+                    let (lane, _) = S::as_simd_f32s(lane);
+                    $(add(simd, &mut $row, values[$at], lane);)*
+                    add(simd, &mut $last, values[$last_at], lane);
                 }
+                $(S::as_mut_simd_f32s(&mut self.sums[$at]).0.copy_from_slice(&$row);)*
+                S::as_mut_simd_f32s(&mut self.sums[$last_at]).0.copy_from_slice(&$last);
             }
         }
-        for (to, sums) in self.sums.iter_mut().zip(&sums) {
-            S::as_mut_simd_f32s(to).0.copy_from_slice(sums);
-        }
+        of_heights!($($row $at)* $last $last_at; $($later)*);
+    };
+}
+
+of_heights!(; a 0 = 1, b 1 = 2, c 2 = 3, d 3 = 4, e 4 = 5, f 5 = 6, g 6 = 7, h 7 = 8, i 8 = 9, j 9 = 10, k 10 = 11,
+    l 11 = 12,);
+
+#[inline(always)]
+fn add<S: Simd, const EACH: usize>(simd: S, sums: &mut [S::f32s; EACH], value: f32, lane: &[S::f32s]) {
+    let value = simd.splat_f32s(value);
+    for (sum, lane) in sums.iter_mut().zip(lane) {
+        *sum = simd.mul_add_e_f32s(value, *lane, *sum);
     }
 }

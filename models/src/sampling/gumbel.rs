@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use weighhouse_types::Hasher;
 
-use super::finite_order;
+use super::{finite_order, largest};
 
 const DOMAIN: &str = "weighhouse/gumbel/v1";
 /// Leading bits of a word by which the noise is bounded.
@@ -18,7 +18,9 @@ const TABLE_BITS: u32 = 12;
 /// More than the logarithm's rounding can add to the noise.
 const SLACK: f64 = 1e-9;
 /// Words that are drawn at a time.
-const WORDS: usize = 1024;
+const WORDS: usize = 512;
+/// Words that are compared at a time.
+const LANES: usize = 16;
 
 /// No less than the noise of any word with these leading bits.
 static UPPER: LazyLock<Vec<f64>> = LazyLock::new(|| {
@@ -70,22 +72,31 @@ impl Noise {
         let mut rng = self.rng.clone();
         rng.set_word_pos(0);
         let mut bytes = [0; WORDS * 4];
+        let mut words = [0; WORDS];
         let mut best = (0, f64::NEG_INFINITY);
-        let mut token = 0_u32;
-        for logits in logits.chunks(WORDS) {
+        for (start, logits) in (0..).step_by(WORDS).zip(logits.chunks(WORDS)) {
             rng.fill_bytes(&mut bytes);
-            let (words, _) = bytes.as_chunks::<4>();
-            for (logit, word) in logits.iter().zip(words) {
-                let word = u32::from_le_bytes(*word);
-                let bound = f64::from(*logit) + temperature * upper[(word >> (32 - TABLE_BITS)) as usize];
-                // Tokens come in ascending order, so an equal score never replaces.
-                if bound > best.1 {
-                    let exact = score(temperature, *logit, of_word(word));
-                    if exact > best.1 {
-                        best = (token, exact);
+            for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *word = u32::from_le_bytes(*bytes);
+            }
+            // Not even the largest of these logits wins with less noise.
+            let peak = f64::from(largest(logits));
+            let least = upper.partition_point(|upper| peak + temperature * upper <= best.1);
+            let lanes = logits.chunks(LANES).zip(words.chunks(LANES));
+            for (first, (logits, words)) in (start..).step_by(LANES).zip(lanes) {
+                if !reaches(words, least) {
+                    continue;
+                }
+                for (token, (logit, word)) in (first..).zip(logits.iter().zip(words)) {
+                    let bound = f64::from(*logit) + temperature * upper[(word >> (32 - TABLE_BITS)) as usize];
+                    // Tokens come in ascending order, so an equal score never replaces.
+                    if bound > best.1 {
+                        let exact = score(temperature, *logit, of_word(*word));
+                        if exact > best.1 {
+                            best = (token, exact);
+                        }
                     }
                 }
-                token += 1;
             }
         }
         best
@@ -104,6 +115,11 @@ impl Noise {
         }
         best.unwrap_or((0, f64::NEG_INFINITY))
     }
+}
+
+/// Whether the leading bits of any word are at least these.
+fn reaches(words: &[u32], least: usize) -> bool {
+    words.iter().fold(false, |any, word| any | ((word >> (32 - TABLE_BITS)) as usize >= least))
 }
 
 fn score(temperature: f64, logit: f32, noise: f64) -> f64 {

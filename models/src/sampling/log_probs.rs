@@ -1,5 +1,7 @@
 //! Log-probabilities under the raw logits: the second witness of which model spoke.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::largest;
 
 /// How many of the likeliest tokens can be asked for.
@@ -37,6 +39,20 @@ pub fn log_probs(logits: &[f32], chosen: u32, top: u8) -> LogProbs {
 
 /// `sum(e^(logit - peak))`: single powers in f32, sixteen running sums in f64, added up in order.
 fn sum_of_powers(logits: &[f32], peak: f32) -> f64 {
+    struct Sum<'a>(&'a [f32], f32);
+    impl WithSimd for Sum<'_> {
+        type Output = f64;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> f64 {
+            sum_in_lanes(self.0, self.1)
+        }
+    }
+    Arch::new().dispatch(Sum(logits, peak))
+}
+
+#[inline(always)]
+fn sum_in_lanes(logits: &[f32], peak: f32) -> f64 {
     let (lanes, rest) = logits.as_chunks::<LANES>();
     let mut sums = [0.0_f64; LANES];
     let mut powers = [0.0_f32; LANES];

@@ -18,6 +18,8 @@ pub enum Attention {
     Suspect,
     /// The draw fell on it.
     Drawn,
+    /// It says what was said before, to another question ([`Heard`](super::Heard)).
+    Repeats,
     /// Convicted in this epoch: not checked, not paid.
     Convicted,
     /// Taken as it comes.
@@ -26,7 +28,7 @@ pub enum Attention {
 
 impl Attention {
     pub fn is_checked(self) -> bool {
-        matches!(self, Self::Newcomer | Self::Suspect | Self::Drawn)
+        matches!(self, Self::Newcomer | Self::Suspect | Self::Drawn | Self::Repeats)
     }
 }
 

@@ -1,7 +1,7 @@
 use weighhouse_chain::{Chain, Event};
 use weighhouse_journal::Segment;
 use weighhouse_models::Builtin;
-use weighhouse_types::{Block, Epoch, Failure, IntentState, MechId, Reason, Record, Uid};
+use weighhouse_types::{Block, Epoch, Failure, MechId, Reason, Record, Uid};
 
 use super::*;
 use crate::audit::audit;
@@ -102,13 +102,7 @@ async fn an_intent_is_journalled_before_it_is_signed_and_signed_before_it_is_inc
         .iter()
         .filter_map(|record| match record {
             Record::Intent(_) => Some("intent"),
-            Record::IntentUpdate(update) => Some(match update.state {
-                IntentState::Signed { .. } => "signed",
-                IntentState::Included { .. } => "included",
-                IntentState::Published { .. } => "published",
-                IntentState::Expired => "expired",
-                IntentState::Failed { .. } => "failed",
-            }),
+            Record::IntentUpdate(update) => Some(crate::publish::tests::word(&update.state)),
             _ => None,
         })
         .collect();

@@ -147,7 +147,7 @@ async fn preflight_says_what_the_ledger_will_say() {
     for (seed, row) in cases {
         let Call::SetWeights(call) = weights(&row) else { unreachable!("made above") };
         let state = ledger.subnet(NETUID).await.expect("a subnet");
-        let said = crate::rules::preflight(&state, &key(seed).hotkey(), &call);
+        let said = crate::preflight(&state, &key(seed).hotkey(), &call);
         let mut applied = ledger.newest().state.clone();
         let done = apply(&mut applied, key(seed).public(), Call::SetWeights(call));
         assert_eq!(said, done.map(|_| ()), "{seed} {row:?}");
