@@ -30,6 +30,9 @@ mod submit;
 mod extra;
 mod verify;
 
+#[cfg(any(test, feature = "conformance"))]
+mod development;
+
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +61,8 @@ use runtime::Runtime;
 use sign::{MORTAL_BLOCKS, Nonces, OnItsWay};
 use submit::{Place, Searches, Taken};
 
+#[cfg(any(test, feature = "conformance"))]
+pub use development::Development;
 pub use network::{Network, NetworkError};
 pub use verify::{Difference, EpochCheck};
 

@@ -3,16 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use subxt::dynamic::Value;
-use subxt::rpcs::client::rpc_params;
 use weighhouse_types::{Axon, Block, Hotkey, MechId, Netuid, Rao, SubnetState, Uid};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::metadata::skipped;
 use super::suite;
 use crate::conformance::{Actor, Actors};
-use crate::subtensor::calls::{self, Payload, number};
-use crate::subtensor::{Network, Subtensor, sign};
+use crate::subtensor::{Development, Network, Subtensor};
 use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, SetWeights, Signed, preflight};
 
 const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
@@ -32,51 +29,27 @@ fn neuron(kind: &str, index: usize) -> Neuron {
     Neuron { cold: pair(&format!("//{kind}Cold{index}")), hot: pair(&format!("//{kind}Hot{index}")) }
 }
 
-/// The chain, and what only a development node can do.
 struct Bench {
+    development: Development,
     chain: Subtensor,
     netuid: Netuid,
 }
 
 impl Bench {
     async fn block(&self) {
-        let made: Result<String, _> = self.chain.0.endpoints.ask("dev_newBlock", &rpc_params![]).await;
-        made.expect("a block");
+        self.development.block().await.expect("a block");
     }
 
     async fn blocks(&self, count: usize) {
-        for _ in 0..count {
-            self.block().await;
-        }
-    }
-
-    /// Signs root's calls with nonces in a row, puts all into one block and returns each outcome.
-    async fn together(&self, signer: &Keypair, payloads: &[Payload]) -> Vec<Outcome> {
-        let (head, runtime) = self.chain.now().await.expect("a head");
-        let first = self.chain.next_nonce(&signer.public()).await.expect("a nonce");
-        let sign = |(nonce, payload)| sign::sign(&runtime, signer, payload, nonce, head).expect("signed");
-        let signed: Vec<Signed> = (first..).zip(payloads).map(sign).collect();
-        self.include(&signed).await
+        self.development.blocks(count).await.expect("blocks");
     }
 
     async fn include(&self, signed: &[Signed]) -> Vec<Outcome> {
-        for signed in signed {
-            self.chain.submit(signed).await.expect("taken");
-        }
-        self.block().await;
-        let mut outcomes = Vec::new();
-        for signed in signed {
-            outcomes.push(self.chain.outcome(signed).await.expect("an outcome"));
-        }
-        outcomes
+        self.development.include(signed).await.expect("outcomes")
     }
 
     async fn all(&self, calls: Vec<(&Keypair, Call)>) -> Vec<Outcome> {
-        let mut signed = Vec::new();
-        for (signer, call) in calls {
-            signed.push(self.chain.sign(signer, call).await.expect("signed"));
-        }
-        self.include(&signed).await
+        self.development.all(calls).await.expect("outcomes")
     }
 
     async fn state(&self) -> SubnetState {
@@ -84,81 +57,24 @@ impl Bench {
     }
 }
 
-fn sudo(name: &str, arguments: Vec<(&str, Value)>) -> Payload {
-    let call = Value::unnamed_variant("AdminUtils", [Value::named_variant(name, arguments)]);
-    calls::raw("Sudo", "sudo", vec![("call", call)])
-}
-
-/// Everybody's balance, and root's key.
-async fn endow(bench: &Bench, alice: &Keypair, neurons: &[Neuron]) {
-    let address = |pair: &Keypair| pair.coldkey().to_string();
-    let rich = serde_json::json!({ "providers": 1, "data": { "free": "1000000000000000" } });
-    let newcomer = neuron(NEWCOMER, 0);
-    let everyone = neurons.iter().chain([&newcomer]);
-    let keys = everyone.flat_map(|neuron| [&neuron.cold, &neuron.hot]).chain([alice]);
-    let accounts: Vec<_> = keys.map(|key| serde_json::json!([[address(key)], rich])).collect();
-    let storage = serde_json::json!({ "Sudo": { "Key": address(alice) }, "System": { "Account": accounts } });
-    let set: Result<serde_json::Value, _> =
-        bench.chain.0.endpoints.ask("dev_setStorage", &rpc_params![storage]).await;
-    set.expect("balances");
-}
-
-async fn make_subnet(bench: &mut Bench, alice: &Keypair) {
-    let included = |outcomes: &[Outcome]| outcomes.iter().all(|one| matches!(one, Outcome::Included { .. }));
-    let free = sudo("sudo_set_network_rate_limit", vec![("rate_limit", number(0_u8))]);
-    assert!(included(&bench.together(alice, &[free]).await));
-    bench.blocks(2).await;
-    let register = calls::raw(
-        "SubtensorModule",
-        "register_network",
-        vec![("hotkey", Value::from_bytes(alice.public()))],
-    );
-    assert!(included(&bench.together(alice, &[register]).await));
-    bench.netuid = Netuid(2);
-    let netuid = || ("netuid", number(2_u16));
-    let figures: [(&str, &str, u64); 11] = [
-        ("sudo_set_serving_rate_limit", "serving_rate_limit", 0),
-        ("sudo_set_tempo", "tempo", 10),
-        ("sudo_set_weights_set_rate_limit", "weights_set_rate_limit", 0),
-        ("sudo_set_min_allowed_weights", "min_allowed_weights", 1),
-        ("sudo_set_max_weight_limit", "max_weight_limit", 65_535),
-        ("sudo_set_max_registrations_per_block", "max_registrations_per_block", 100),
-        ("sudo_set_target_registrations_per_interval", "target_registrations_per_interval", 100),
-        ("sudo_set_immunity_period", "immunity_period", 1),
-        ("sudo_set_max_allowed_validators", "max_allowed_validators", 8),
-        ("sudo_set_kappa", "kappa", 32_767),
-        ("sudo_set_activity_cutoff", "activity_cutoff", 5000),
-    ];
-    let mut payloads: Vec<Payload> = figures
-        .iter()
-        .map(|(name, argument, value)| sudo(name, vec![netuid(), (argument, number(*value))]))
-        .collect();
-    payloads.insert(7, sudo("sudo_set_stake_threshold", vec![("min_stake", number(0_u8))]));
-    let flag =
-        |name: &str, argument: &'static str, on| sudo(name, vec![netuid(), (argument, Value::bool(on))]);
-    payloads.insert(8, flag("sudo_set_subtoken_enabled", "subtoken_enabled", true));
-    payloads.insert(9, flag("sudo_set_network_registration_allowed", "registration_allowed", true));
-    payloads.insert(10, flag("sudo_set_commit_reveal_weights_enabled", "enabled", false));
-    assert!(included(&bench.together(alice, &payloads).await));
-    bench.blocks(10).await;
-    let start = calls::raw("SubtensorModule", "start_call", vec![netuid()]);
-    assert!(included(&bench.together(alice, &[start]).await));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subnet_lives_on_the_real_runtime() {
     let Ok(url) = std::env::var(URL) else { return skipped(&format!("{URL} is not set")) };
     let network: Network = url.parse().expect("an address");
-    let chain = Subtensor::connect(&network).await.expect("connected");
     let alice = pair("//Alice");
     let validators: Vec<Neuron> = (0..3).map(|index| neuron("Val", index)).collect();
     let miners: Vec<Neuron> = (0..4).map(|index| neuron("Min", index)).collect();
     let neurons: Vec<Neuron> =
         (0..3).map(|index| neuron("Val", index)).chain((0..4).map(|index| neuron("Min", index))).collect();
-    let mut bench = Bench { chain, netuid: Netuid(2) };
-    assert_eq!(bench.chain.spec_version().await.expect("a version"), 293);
-    endow(&bench, &alice, &neurons).await;
-    make_subnet(&mut bench, &alice).await;
+    let development = Development::connect(&network, pair("//Alice")).await.expect("connected");
+    let chain = development.chain.clone();
+    assert_eq!(chain.spec_version().await.expect("a version"), 293);
+    let newcomer = neuron(NEWCOMER, 0);
+    let keys = neurons.iter().chain([&newcomer]).flat_map(|neuron| [&neuron.cold, &neuron.hot]);
+    let accounts: Vec<_> = keys.map(|key| key.coldkey()).collect();
+    development.endow(&accounts).await.expect("balances");
+    let netuid = development.make_subnet(10).await.expect("a subnet");
+    let bench = Bench { development, chain, netuid };
 
     registrations(&bench, &neurons).await;
     stakes_and_axons(&bench, &validators, &miners).await;
