@@ -63,6 +63,8 @@ enum Suite {
     /// Both levels of what every chain is held to: the ledger in process and over gRPC, and a real subtensor runtime whose
     /// address is in WEIGHHOUSE_SUBTENSOR_URL
     Conformance,
+    /// A whole subnet of ours, validators and miners, on the subtensor runtime whose address is in WEIGHHOUSE_SUBTENSOR_URL
+    Subnet,
     /// The Python SDK and tritonclient against a miner, a proxy and keyfiles of ours (installs them from PyPI)
     Interop,
     /// kill -9 a localnet at random points, resume, and compare with a run that was left alone
@@ -100,19 +102,23 @@ fn main() -> ExitCode {
         #[cfg(feature = "serving")]
         Task::Bench(Bench::Front) => front::run(),
         #[cfg(not(feature = "serving"))]
-        Task::Bench(Bench::Judge) => again("judge", "serving"),
+        Task::Bench(Bench::Judge) => again(&["bench", "judge"], "serving"),
         #[cfg(not(feature = "serving"))]
-        Task::Bench(Bench::Front) => again("front", "serving"),
+        Task::Bench(Bench::Front) => again(&["bench", "front"], "serving"),
         #[cfg(feature = "inference")]
         Task::Bench(Bench::Decode) => inference::decode(),
         #[cfg(feature = "inference")]
         Task::Bench(Bench::Prefill) => inference::prefill(),
         #[cfg(not(feature = "inference"))]
-        Task::Bench(Bench::Decode) => again("decode", "inference"),
+        Task::Bench(Bench::Decode) => again(&["bench", "decode"], "inference"),
         #[cfg(not(feature = "inference"))]
-        Task::Bench(Bench::Prefill) => again("prefill", "inference"),
+        Task::Bench(Bench::Prefill) => again(&["bench", "prefill"], "inference"),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Conformance) => suite::conformance::run(),
+        #[cfg(feature = "real")]
+        Task::Suite(Suite::Subnet) => suite::subnet::run(),
+        #[cfg(not(feature = "real"))]
+        Task::Suite(Suite::Subnet) => again(&["suite", "subnet"], "real"),
         Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         Task::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         Task::Suite(Suite::Models) => suite::models::run(),
@@ -129,15 +135,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the same benchmark out of a build that has it: the other tasks don't wait for models and servers to compile.
-#[cfg(not(feature = "serving"))]
-fn again(bench: &str, feature: &str) -> anyhow::Result<()> {
+/// Runs the same task out of a build that has it: the others don't wait for models, servers and chains to compile.
+#[cfg(not(all(feature = "serving", feature = "real")))]
+fn again(task: &[&str], feature: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = std::process::Command::new(cargo)
-        .args(["run", "--release", "--package", "xtask", "--features", feature, "--", "bench", bench])
+        .args(["run", "--release", "--package", "xtask", "--features", feature, "--"])
+        .args(task)
         .current_dir(suite::root())
         .status()?;
-    anyhow::ensure!(status.success(), "the benchmark failed");
+    anyhow::ensure!(status.success(), "{} failed", task.join(" "));
     Ok(())
 }
 

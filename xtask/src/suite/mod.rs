@@ -8,6 +8,8 @@ pub(crate) mod language;
 pub(crate) mod models;
 pub(crate) mod python;
 pub(crate) mod report;
+#[cfg(feature = "real")]
+pub(crate) mod subnet;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
