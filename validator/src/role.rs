@@ -344,36 +344,42 @@ impl Validator {
 
     /// Takes the publications as far as the chain's present state lets them go.
     async fn follow_publications(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        for epoch in self.publications.due() {
-            if self.follow_publication(epoch, state).await? {
-                break;
+        'freed: loop {
+            for epoch in self.publications.due() {
+                match self.follow_publication(epoch, state).await? {
+                    Turn::Holds => return Ok(()),
+                    Turn::Frees => continue 'freed,
+                    Turn::Passes => {}
+                }
             }
+            return Ok(());
         }
-        Ok(())
     }
 
-    /// Whether signed bytes are with the chain now, so that nothing else can be signed.
     async fn follow_publication(
         &mut self,
         epoch: Epoch,
         state: &SubnetState,
-    ) -> Result<bool, ValidatorError> {
+    ) -> Result<Turn, ValidatorError> {
         while let Some(publication) = self.publications.get(epoch).cloned() {
             let news = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
             let Some(news) = news else {
                 // Still pending: handing the same bytes in again makes up for a submission that was lost.
                 publish::effect(&self.parts, &publication).await;
-                return Ok(publication.is_in_flight());
+                return Ok(if publication.is_in_flight() { Turn::Holds } else { Turn::Passes });
             };
             self.record(vec![publish::update(&publication.intent, news.clone())]).await?;
             self.publications.hear(epoch, news);
-            let Some(advanced) = self.publications.get(epoch).cloned() else { break };
+            let Some(advanced) = self.publications.get(epoch) else { break };
             if advanced.is_in_flight() {
-                publish::effect(&self.parts, &advanced).await;
-                return Ok(true);
+                publish::effect(&self.parts, advanced).await;
+                return Ok(Turn::Holds);
+            }
+            if publication.is_in_flight() {
+                return Ok(Turn::Frees);
             }
         }
-        Ok(false)
+        Ok(Turn::Passes)
     }
 
     /// Makes records durable, then takes note of them.
@@ -388,6 +394,17 @@ impl Validator {
             .await??;
         Ok(())
     }
+}
+
+/// Who may have a call signed after this.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    /// Nobody: signed bytes are with the chain.
+    Holds,
+    /// Whoever is first: what was with the chain has come to an end.
+    Frees,
+    /// The next: there is nothing to do here.
+    Passes,
 }
 
 /// One write and one sync for all of the records.

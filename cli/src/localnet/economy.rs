@@ -125,7 +125,7 @@ const EMBED: [(&str, Role, u64); 11] = [
 ];
 
 impl Economy {
-    pub(super) fn new(seed: u64, work: Work) -> Result<Self, Failure> {
+    pub(super) fn new(seed: u64, work: Work, commit_reveal: bool) -> Result<Self, Failure> {
         let cast: &[(&'static str, Role, u64)] = match work {
             Work::Digits => &CAST,
             Work::Generate => &GENERATE,
@@ -161,6 +161,7 @@ impl Economy {
                 min_allowed_weights: 1,
                 weights_set_rate_limit: 3,
                 serving_rate_limit: 0,
+                commit_reveal_weights_enabled: commit_reveal,
                 ..Hyperparameters::default()
             },
             neurons: neurons.collect(),

@@ -25,6 +25,7 @@ Examples:
   weighhouse localnet                                  until Ctrl-C
   weighhouse localnet --epochs 5 --mode quality        a better model earns most
   weighhouse localnet --epochs 3 --json | tail -n 1    who earned what, for machines
+  weighhouse localnet --commit-reveal --epochs 5       as on Bittensor: weights stay hidden for an epoch
   weighhouse localnet --task generate                  completions by a language model, honest and faked
   weighhouse localnet --task generate --model ./model  by a model of yours
   weighhouse localnet --task embed --model ./encoder   embeddings
@@ -43,6 +44,9 @@ pub(crate) struct Localnet {
     /// What is paid: fidelity to the reference model, or, of digits, quality against the truth
     #[arg(long, value_enum, default_value_t = Mode::Conformance)]
     mode: Mode,
+    /// Weights are committed under a timelock, and the chain opens them in the epoch after: nobody copies them in time
+    #[arg(long)]
+    commit_reveal: bool,
     /// End after so many epochs of this run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,

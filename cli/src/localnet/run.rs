@@ -39,6 +39,8 @@ struct Kept {
     mode: Mode,
     #[serde(default)]
     task: Work,
+    #[serde(default)]
+    commit_reveal: bool,
 }
 
 pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -65,12 +67,14 @@ fn settle(root: &DirStorage, args: &Localnet) -> Result<Kept, Failure> {
     if let Some(bytes) = root.read(NAME)? {
         let kept: Kept = serde_json::from_slice(&bytes)
             .exit(Exit::Data, format!("{path} is damaged; restore it or use another --dir"))?;
-        let other = args.mode != kept.mode || args.task != kept.task;
+        let other =
+            args.mode != kept.mode || args.task != kept.task || args.commit_reveal != kept.commit_reveal;
         if args.seed.is_some_and(|seed| seed != kept.seed) || other {
             let (seed, mode, task) = (kept.seed, kept.mode.name(), kept.task.name());
+            let hidden = if kept.commit_reveal { " --commit-reveal" } else { "" };
             return Err(Failure::config(format!(
-                "{path}: this state was made with --seed {seed} --mode {mode} --task {task}; resume with the same or use \
-                 another --dir"
+                "{path}: this state was made with --seed {seed} --mode {mode} --task {task}{hidden}; resume with the \
+                 same or use another --dir"
             )));
         }
         return Ok(kept);
@@ -78,7 +82,7 @@ fn settle(root: &DirStorage, args: &Localnet) -> Result<Kept, Failure> {
     let mut random = [0; 4];
     OsEntropy.fill(&mut random);
     let seed = args.seed.unwrap_or_else(|| u32::from_le_bytes(random).into());
-    let kept = Kept { seed, mode: args.mode, task: args.task };
+    let kept = Kept { seed, mode: args.mode, task: args.task, commit_reveal: args.commit_reveal };
     let bytes = serde_json::to_vec(&kept).exit(Exit::Internal, "localnet.json")?;
     root.write_atomic(NAME, &bytes)?;
     Ok(kept)
@@ -104,7 +108,7 @@ struct Roles {
 
 impl Net {
     async fn open(dir: &Path, kept: Kept, args: &Localnet) -> Result<Self, Failure> {
-        let economy = Economy::new(kept.seed, kept.task)?;
+        let economy = Economy::new(kept.seed, kept.task, kept.commit_reveal)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let cpu = CpuPool::new(threads, 4096);

@@ -51,15 +51,17 @@ impl Queue {
         newest_first.find(|(_, publication)| publication.is_published()).map(|(epoch, _)| *epoch)
     }
 
-    /// Epochs with something left to do. While one's signed bytes are with the chain, only that one: a hotkey has one
-    /// call under way, since the next one's nonce depends on what becomes of it.
+    /// Epochs with something left to do, those that are yet to be committed to first: they have a few blocks, where a
+    /// reveal has its whole epoch. While one's signed bytes are with the chain, only that one: a hotkey has one call
+    /// under way, since the next one's nonce depends on what becomes of it.
     pub(crate) fn due(&self) -> Vec<Epoch> {
-        let open =
-            |(epoch, publication): (&Epoch, &Publication)| (!publication.is_closed()).then_some(*epoch);
-        match self.0.iter().find(|(_, publication)| publication.is_in_flight()) {
-            Some((epoch, _)) => vec![*epoch],
-            None => self.0.iter().filter_map(open).collect(),
+        if let Some((epoch, _)) = self.0.iter().find(|(_, publication)| publication.is_in_flight()) {
+            return vec![*epoch];
         }
+        let open = self.0.iter().filter(|(_, publication)| !publication.is_closed());
+        let mut due: Vec<_> = open.map(|(epoch, known)| (known.committed.is_some(), *epoch)).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, epoch)| epoch).collect()
     }
 
     fn tidy(&mut self) {

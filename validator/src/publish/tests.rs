@@ -94,13 +94,13 @@ async fn timelocked_weights_are_opened_by_the_chain() {
         let chain: Arc<dyn Chain> = Arc::new(world.ledger.clone());
         run(&world, &chain, dir.path(), 40, restarts).await;
         let stories = stories(dir.path(), 4);
-        assert!(told(&stories[0], &["published"]), "restarts {restarts}: {stories:?}");
-        assert!(told(&stories[1], &["published"]), "restarts {restarts}: {stories:?}");
-        assert!(told(&stories[2], &[]), "restarts {restarts}: {stories:?}");
+        for story in &stories[..3] {
+            assert!(told(story, &["published"]), "restarts {restarts}: {stories:?}");
+        }
         let committed =
             count(&world, |event| matches!(event, Event::TimelockedWeightsCommitted { .. })).await;
         assert_eq!(committed, 3);
-        assert_eq!(count(&world, |event| matches!(event, Event::TimelockedWeightsRevealed { .. })).await, 2);
+        assert_eq!(count(&world, |event| matches!(event, Event::TimelockedWeightsRevealed { .. })).await, 3);
         assert_eq!(shown(&world).await, [(Uid(1), u16::MAX)]);
     }
 }
@@ -132,9 +132,11 @@ async fn a_reveal_that_never_came_is_found_in_the_epoch_after() {
     owner_sets(&world, |rules| rules.commit_reveal_weights_enabled = true).await;
     let dir = tempfile::tempdir().expect("a folder");
     let chain: Arc<dyn Chain> = Arc::new(Gate::without_reveals(&world.ledger));
-    run(&world, &chain, dir.path(), 28, false).await;
+    run(&world, &chain, dir.path(), 26, false).await;
     let stories = stories(dir.path(), 3);
-    assert!(told(&stories[0], &["revealing", "committed", "missed"]), "{stories:?}");
+    let is_told =
+        stories[0].starts_with(&HIDDEN) && stories[0].ends_with(&["revealing", "committed", "missed"]);
+    assert!(is_told, "{stories:?}");
     assert!(stories[1].starts_with(&HIDDEN), "the next epoch goes on: {stories:?}");
     assert_eq!(shown(&world).await, []);
 }
@@ -145,10 +147,10 @@ async fn weights_that_the_chain_drops_unseen_are_reported() {
     owner_sets(&world, |rules| rules.commit_reveal_weights_enabled = true).await;
     let dir = tempfile::tempdir().expect("a folder");
     let chain: Arc<dyn Chain> = Arc::new(world.ledger.clone());
-    run(&world, &chain, dir.path(), 12, false).await;
+    run(&world, &chain, dir.path(), 8, false).await;
     // What was committed is too short by now.
     owner_sets(&world, |rules| rules.min_allowed_weights = 3).await;
-    run(&world, &chain, dir.path(), 14, false).await;
+    run(&world, &chain, dir.path(), 3, false).await;
     let stories = stories(dir.path(), 2);
     assert!(told(&stories[0], &["missed"]), "{stories:?}");
     assert_eq!(shown(&world).await, []);

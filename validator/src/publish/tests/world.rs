@@ -37,7 +37,7 @@ pub(super) struct Gate {
     /// Hashes of calls that get lost on the way.
     lost: Mutex<BTreeSet<Digest>>,
     loses_reveals: bool,
-    /// Turns commit-reveal on just before the first plain weights come in.
+    /// Turns commit-reveal on in the block before the first plain weights come in.
     switches: AtomicBool,
     beacon: bool,
 }
@@ -112,10 +112,12 @@ impl Chain for Gate {
     }
     async fn sign(&self, signer: &Keypair, call: Call) -> Read<Signed> {
         let lost = self.loses_reveals && matches!(call, Call::RevealWeights { .. });
-        if matches!(call, Call::SetWeights(_)) && self.switches.swap(false, Ordering::Relaxed) {
-            hand_in(&self.ledger, |rules| rules.commit_reveal_weights_enabled = true).await;
-        }
+        let switches = matches!(call, Call::SetWeights(_)) && self.switches.swap(false, Ordering::Relaxed);
         let signed = self.ledger.sign(signer, call).await?;
+        if switches {
+            hand_in(&self.ledger, |rules| rules.commit_reveal_weights_enabled = true).await;
+            self.ledger.produce_block().await?;
+        }
         if lost {
             self.lost.lock().expect("no test panics with it").insert(signed.hash);
         }
@@ -128,6 +130,9 @@ impl Chain for Gate {
         self.ledger.submit(signed).await
     }
     async fn outcome(&self, signed: &Signed) -> Read<Outcome> {
+        if self.lost.lock().expect("no test panics with it").contains(&signed.hash) {
+            return Ok(Outcome::Expired);
+        }
         self.ledger.outcome(signed).await
     }
 }
