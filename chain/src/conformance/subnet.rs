@@ -18,7 +18,10 @@ pub async fn subnet(chain: &dyn Chain, actors: &Actors) -> Report {
     report.note("an axon and its certificate are served", serves(chain, actors).await);
     report.note("a prometheus endpoint is served", serves_prometheus(chain, actors).await);
     report.note("a commitment is published", commitment(chain, actors).await);
-    report.note("weights that can't be taken are refused by name, as was said before", refuses(chain, actors).await);
+    report.note(
+        "weights that can't be taken are refused by name, as was said before",
+        refuses(chain, actors).await,
+    );
     report.note("weights are stored upscaled, and an epoch pays by them", pays(chain, actors).await);
     report.note("children take effect after a cooldown", children(chain, actors).await);
     report.note("takes are set within bounds", takes(chain, actors).await);

@@ -54,7 +54,8 @@ impl Development {
     }
 
     async fn store(&self, storage: &serde_json::Value) -> Result<(), ChainError> {
-        let _: serde_json::Value = self.chain.0.endpoints.ask("dev_setStorage", &rpc_params![storage]).await?;
+        let _: serde_json::Value =
+            self.chain.0.endpoints.ask("dev_setStorage", &rpc_params![storage]).await?;
         Ok(())
     }
 
@@ -147,8 +148,8 @@ fn rules(tempo: u16) -> Vec<Payload> {
         ("sudo_set_kappa", "kappa", 32_767),
         ("sudo_set_activity_cutoff", "activity_cutoff", 5000),
     ];
-    let of_subnet = |(name, argument, value)| {
-        sudo(name, vec![("netuid", number(FIRST.0)), (argument, number::<u64>(value))])
+    let of_subnet = |(name, argument, value): (&str, &'static str, u64)| {
+        sudo(name, vec![("netuid", number(FIRST.0)), (argument, number(value))])
     };
     let mut payloads: Vec<Payload> = figures.into_iter().map(of_subnet).collect();
     payloads.insert(7, sudo("sudo_set_stake_threshold", vec![("min_stake", number(0_u8))]));

@@ -196,10 +196,13 @@ pub(super) struct CommitmentInfo {
 }
 
 #[cfg(test)]
+pub(super) type Encoded = Result<Vec<u8>, ChainError>;
+
+#[cfg(test)]
 pub(super) struct Probe<'a> {
     pub(super) value: u32,
     pub(super) keys: usize,
-    pub(super) key: &'a dyn Fn(&[Key]) -> Result<Vec<u8>, ChainError>,
+    pub(super) key: &'a dyn Fn(&[Key]) -> Encoded,
     pub(super) read: &'a dyn Fn(&[u8]) -> Result<String, ChainError>,
 }
 

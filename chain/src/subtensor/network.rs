@@ -112,7 +112,7 @@ mod tests {
         for text in ["", "finey", "http://127.0.0.1:9944", "ws://", "ws://a,http://b"] {
             assert_eq!(text.parse::<Network>(), Err(NetworkError::Unknown(text.to_owned())));
         }
-        let many = vec!["ws://a"; ENDPOINTS_MAX + 1].join(",");
+        let many = ["ws://a"; ENDPOINTS_MAX + 1].join(",");
         assert_eq!(many.parse::<Network>(), Err(NetworkError::TooMany { given: ENDPOINTS_MAX + 1 }));
     }
 

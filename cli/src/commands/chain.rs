@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_chain::ledger::{
     AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
 };
-use weighhouse_chain::{Call, Chain as _, Event};
+use weighhouse_chain::{Call, Event};
 use weighhouse_seams::{Clock, OsEntropy, SystemClock};
 use weighhouse_types::{Coldkey, Digest, Hotkey, Hyperparameters, Netuid, Rao};
 

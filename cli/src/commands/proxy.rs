@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_chain::Chain as _;
 use weighhouse_seams::{SystemClock, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid};
 use weighhouse_validator::ask::{Asker, Target};

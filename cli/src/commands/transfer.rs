@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use clap::Args;
-use weighhouse_chain::{Call, Chain as _};
+use weighhouse_chain::Call;
 use weighhouse_types::{Coldkey, Rao};
 
 use super::chain::{Endpoint, parse_tao};

@@ -186,9 +186,8 @@ impl<'a> World<'a> {
     }
 
     fn last_words(&self) -> String {
-        let said = |(name, _): &(&str, &str)| {
-            Some(format!("{name}: {}", self.log(name).lines().last()?.trim()))
-        };
+        let said =
+            |(name, _): &(&str, &str)| Some(format!("{name}: {}", self.log(name).lines().last()?.trim()));
         VALIDATORS.iter().chain(&MINERS).filter_map(said).collect::<Vec<_>>().join(" | ")
     }
 
@@ -202,7 +201,10 @@ impl<'a> World<'a> {
     /// The neuron of somebody of ours.
     fn neuron<'n>(neurons: &'n [Value], name: &str) -> anyhow::Result<&'n Value> {
         let hotkey = Keypair::from_uri(&format!("//{name}//hot"))?.hotkey().to_string();
-        neurons.iter().find(|neuron| neuron["hotkey"] == *hotkey).with_context(|| format!("{name} is missing"))
+        neurons
+            .iter()
+            .find(|neuron| neuron["hotkey"] == *hotkey)
+            .with_context(|| format!("{name} is missing"))
     }
 
     fn weights_set(&self) -> anyhow::Result<()> {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use weighhouse_chain::Chain as _;
 use weighhouse_scoring::Policy;
 use weighhouse_scoring::lint::{Live, Report, Severity, lint as examine};
 use weighhouse_scoring::sim::Profile;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use weighhouse_chain::Chain as _;
 use weighhouse_scoring::Policy;
 use weighhouse_types::{Block, Netuid};
 use weighhouse_validator::rollout::{POLICY_FILE, ROLLOUT_FILE, Rollout as Signed};
