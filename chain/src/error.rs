@@ -18,6 +18,11 @@ pub enum ChainError {
         "block {block} is {one} but {other}: one of them is wrong, leave it out of the chain's endpoints"
     )]
     EndpointsDisagree { block: Block, one: String, other: String },
+    #[error(
+        "{one} and {other} answer {what} differently for the same block: one of them is wrong, leave it out of the \
+         chain's endpoints"
+    )]
+    AnswersDisagree { what: String, one: String, other: String },
     #[error("finalised block {block} was {was} and is {is} now: the chain or an endpoint can't be trusted")]
     FinalityBroken { block: Block, was: Digest, is: Digest },
     #[error("there is no subnet {0}")]

@@ -13,6 +13,8 @@ mod inference;
 #[cfg(feature = "serving")]
 mod judge;
 mod lab;
+#[cfg(feature = "real")]
+mod metagraph;
 mod suite;
 
 use std::io::Write;
@@ -52,6 +54,9 @@ enum Bench {
     Decode,
     /// A pass over a prompt, against candle and onnxruntime on the same weights
     Prefill,
+    /// Reading a metagraph of 256 neurons from two endpoints, against PyPI's bittensor: a twentieth of its CPU time. The
+    /// subtensor runtime is at the address in WEIGHHOUSE_SUBTENSOR_URL
+    Metagraph,
     /// Verifying a signed request, against the bare sr25519 verification within it
     Btauth,
     /// A miner in front of servers that stream, against the servers themselves: 1 % of throughput, 1 ms to the first token
@@ -115,6 +120,10 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Prefill) => again(&["bench", "prefill"], "inference"),
         Task::Suite(Suite::Interop) => suite::interop::run(),
         Task::Suite(Suite::Conformance) => suite::conformance::run(),
+        #[cfg(feature = "real")]
+        Task::Bench(Bench::Metagraph) => metagraph::run(),
+        #[cfg(not(feature = "real"))]
+        Task::Bench(Bench::Metagraph) => again(&["bench", "metagraph"], "real"),
         #[cfg(feature = "real")]
         Task::Suite(Suite::Subnet) => suite::subnet::run(),
         #[cfg(not(feature = "real"))]

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 use subxt::dynamic::Value;
-use subxt::rpcs::client::rpc_params;
-use weighhouse_types::{Coldkey, Head, Netuid, SubnetState};
+use subxt::rpcs::client::{RpcParams, rpc_params};
+use weighhouse_types::{Coldkey, Head, Hotkey, Netuid, SubnetState};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::calls::{self, Payload, number};
@@ -15,6 +15,8 @@ use crate::{Call, Chain as _, ChainError, Outcome, Signed};
 const ENDOWMENT: &str = "1000000000000000";
 /// The first subnet that is registered on a new chain.
 const FIRST: Netuid = Netuid(2);
+/// Registrations that fit into a block.
+const CROWD_PER_BLOCK: usize = 64;
 
 /// A chain that makes a block when asked.
 #[derive(Debug)]
@@ -114,6 +116,31 @@ impl Development {
     /// Turns commit-reveal on or off.
     pub async fn commit_reveal(&self, enabled: bool) -> Result<(), ChainError> {
         self.together(&[flag("sudo_set_commit_reveal_weights_enabled", "enabled", enabled)]).await
+    }
+
+    /// Registers hotkeys that belong to root, some blocks' worth at once.
+    pub async fn crowd(&self, hotkeys: &[Hotkey]) -> Result<(), ChainError> {
+        let register = |hotkey: &Hotkey| {
+            let arguments = vec![("netuid", number(FIRST.0)), ("hotkey", Value::from_bytes(hotkey.0))];
+            calls::raw("SubtensorModule", "burned_register", arguments)
+        };
+        for some in hotkeys.chunks(CROWD_PER_BLOCK) {
+            self.together(&some.iter().map(register).collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    /// Any request to the node, for who stands between it and others.
+    pub async fn request(
+        &self,
+        method: &str,
+        arguments: Vec<serde_json::Value>,
+    ) -> Result<serde_json::Value, ChainError> {
+        let mut params = RpcParams::new();
+        for argument in arguments {
+            params.push(argument).map_err(|error| ChainError::Undecodable(error.to_string()))?;
+        }
+        self.chain.0.endpoints.ask(method, &params).await
     }
 
     pub async fn head(&self) -> Result<Head, ChainError> {

@@ -76,6 +76,32 @@ impl Endpoints {
         self.request(method, params).await.map_err(|(endpoint, failed)| endpoint.failed(failed))
     }
 
+    /// As [`Self::ask`], of every endpoint: those that can be reached must give the same answer.
+    pub(super) async fn agreed<T: DeserializeOwned + PartialEq>(
+        &self,
+        method: &str,
+        params: &RpcParams,
+    ) -> Result<T, ChainError> {
+        if self.all.len() == 1 {
+            return self.ask(method, params).await;
+        }
+        let answers = join_all(self.all.iter().map(|endpoint| endpoint.request::<T>(method, params))).await;
+        let mut told: Option<(&Endpoint, T)> = None;
+        let mut failure = None;
+        for (endpoint, answer) in self.all.iter().zip(answers) {
+            match (answer, &told) {
+                (Err(failed), _) => failure = Some(endpoint.failed(failed)),
+                (Ok(answer), None) => told = Some((endpoint, answer)),
+                (Ok(answer), Some((_, first))) if answer == *first => {}
+                (Ok(_), Some((first, _))) => {
+                    let (one, other) = (first.url().to_owned(), endpoint.url().to_owned());
+                    return Err(ChainError::AnswersDisagree { what: method.to_owned(), one, other });
+                }
+            }
+        }
+        told.map(|(_, answer)| answer).ok_or_else(|| failure.expect("a network has an endpoint"))
+    }
+
     /// The newest finalised block that every reachable endpoint has.
     pub(super) async fn head(&self) -> Result<Head, ChainError> {
         let mut told = Vec::with_capacity(self.all.len());

@@ -1,4 +1,4 @@
-//! Reading at one block: storage in batches, and the runtime's own functions.
+//! Reading at one block: storage in batches, and the runtime's own functions. Every endpoint is asked, and must agree.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -40,7 +40,7 @@ pub(super) struct Values<'a> {
     values: Vec<Option<Vec<u8>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq)]
 struct Changes {
     changes: Vec<(Bytes, Option<Bytes>)>,
 }
@@ -73,7 +73,7 @@ impl<'a> Batch<'a> {
         for keys in self.keys.chunks(KEYS_MAX) {
             let keys: Vec<Bytes> = keys.iter().cloned().map(Bytes).collect();
             let params = rpc_params![keys, H256(at.0)];
-            let sets: Vec<Changes> = endpoints.ask("state_queryStorageAt", &params).await?;
+            let sets: Vec<Changes> = endpoints.agreed("state_queryStorageAt", &params).await?;
             let changes = sets.into_iter().flat_map(|set| set.changes);
             found.extend(changes.map(|(key, value)| (key.0, value.map(|value| value.0))));
         }
@@ -120,7 +120,7 @@ pub(super) async fn one<T: DecodeAsType>(
     keys: &[Key],
 ) -> Result<Option<T>, ChainError> {
     let params = rpc_params![Bytes(item.key(runtime, keys)?), H256(at.0)];
-    let value: Option<Bytes> = endpoints.ask("state_getStorage", &params).await?;
+    let value: Option<Bytes> = endpoints.agreed("state_getStorage", &params).await?;
     item.read(runtime, value.as_ref().map(|bytes| &bytes.0[..]))
 }
 
@@ -132,6 +132,6 @@ pub(super) async fn call(
     at: Digest,
 ) -> Result<Vec<u8>, ChainError> {
     let params = rpc_params![function, Bytes(arguments), H256(at.0)];
-    let answer: Bytes = endpoints.ask("state_call", &params).await?;
+    let answer: Bytes = endpoints.agreed("state_call", &params).await?;
     Ok(answer.0)
 }

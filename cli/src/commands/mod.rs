@@ -81,7 +81,9 @@ pub(crate) fn chain_failure(error: ChainError) -> Failure {
         ChainError::WrongGenesis { .. } | ChainError::NoSubnet(_) | ChainError::NoEpoch { .. } => {
             Exit::Config
         }
-        ChainError::EndpointsDisagree { .. } | ChainError::FinalityBroken { .. } => Exit::Unavailable,
+        ChainError::EndpointsDisagree { .. }
+        | ChainError::AnswersDisagree { .. }
+        | ChainError::FinalityBroken { .. } => Exit::Unavailable,
         ChainError::Runtime { .. } => Exit::Unavailable,
         ChainError::State { .. } => Exit::Data,
         ChainError::Refused(_) | ChainError::NotAccepted(_) | ChainError::Unsupported { .. } => Exit::Denied,

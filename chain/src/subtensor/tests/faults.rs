@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use subxt::rpcs::client::rpc_params;
 use weighhouse_types::{Block, Digest, Head};
 
 use super::metadata::{bytes, skipped};
@@ -96,6 +97,36 @@ async fn the_head_never_goes_back_and_finality_is_not_rewritten() {
     assert!(matches!(error, ChainError::FinalityBroken { block: Block(20), .. }), "{error}");
     node.replace(chain(30, 11, 7), 20);
     assert!(matches!(endpoints.head().await, Err(ChainError::FinalityBroken { .. })));
+}
+
+#[tokio::test]
+async fn endpoints_that_answer_differently_are_named() {
+    let (one, other) = (Node::start(chain(3, NO_FORK, 0)).await, Node::start(chain(3, NO_FORK, 0)).await);
+    let endpoints = Endpoints::new(&network(&[&one, &other]));
+    for (node, answer) in [(&one, "0x01"), (&other, "0x01")] {
+        node.script().answers.insert("state_call", answer.into());
+    }
+    let ask = || endpoints.agreed::<String>("state_call", &rpc_params!["Api"]);
+    assert_eq!(ask().await.expect("agreed"), "0x01");
+    other.script().answers.insert("state_call", "0x02".into());
+    let error = ask().await.expect_err("two answers");
+    assert!(matches!(error, ChainError::AnswersDisagree { .. }), "{error}");
+    assert!(error.to_string().contains(&other.url()), "{error}");
+    drop(other);
+    assert_eq!(ask().await.expect("the one that is left"), "0x01");
+}
+
+#[tokio::test]
+async fn answers_that_come_in_another_order_are_told_apart() {
+    let node = Node::start(chain(9, NO_FORK, 0)).await;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    endpoints.head().await.expect("a head");
+    node.script().manner = Manner::Reordering;
+    let (third, fifth) = tokio::join!(endpoints.block_hash(Block(3)), endpoints.block_hash(Block(5)));
+    let headers = chain(9, NO_FORK, 0);
+    assert_eq!(third.expect("a hash"), Digest(hash(&headers[3]).0));
+    assert_eq!(fifth.expect("a hash"), Digest(hash(&headers[5]).0));
+    assert_eq!(node.script().connections, 1);
 }
 
 #[tokio::test]

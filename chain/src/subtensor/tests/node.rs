@@ -26,6 +26,8 @@ pub(super) enum Manner {
     Closing,
     /// Gives the header of another block.
     Lying,
+    /// Answers a request only after the next one.
+    Reordering,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) struct Script {
     pub(super) finalized: u64,
     pub(super) spec: u32,
     pub(super) metadata: BTreeMap<u32, Vec<u8>>,
+    /// What it says to other methods.
+    pub(super) answers: BTreeMap<&'static str, Value>,
     pub(super) requests: Vec<String>,
     pub(super) connections: usize,
 }
@@ -71,6 +75,7 @@ impl Node {
             finalized,
             spec: 0,
             metadata: BTreeMap::new(),
+            answers: BTreeMap::new(),
             requests: Vec::new(),
             connections: 0,
         }));
@@ -112,15 +117,16 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) -> () {
     script.lock().unwrap_or_else(PoisonError::into_inner).connections += 1;
     let (mut sender, mut receiver) = server.into_builder().finish();
     let mut message = Vec::new();
+    let mut held: Option<String> = None;
     while receiver.receive_data(&mut message).await.is_ok() {
         let request: Value = serde_json::from_slice(&message).expect("JSON");
         message.clear();
-        let answer = {
+        let (answer, reorders) = {
             let mut script = script.lock().unwrap_or_else(PoisonError::into_inner);
             match script.manner {
                 Manner::Silent => continue,
                 Manner::Closing => return,
-                Manner::Honest | Manner::Lying => script.answer(&request),
+                manner => (script.answer(&request), manner == Manner::Reordering),
             }
         };
         let mut text = json!({ "jsonrpc": "2.0", "id": request["id"] });
@@ -128,8 +134,17 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) -> () {
             Ok(result) => text["result"] = result,
             Err(message) => text["error"] = json!({ "code": -32601, "message": message }),
         }
-        if sender.send_text(text.to_string()).await.is_err() || sender.flush().await.is_err() {
-            return;
+        let mut ready = vec![text.to_string()];
+        if reorders {
+            match held.take() {
+                Some(first) => ready.push(first),
+                None => held = ready.pop(),
+            }
+        }
+        for text in ready {
+            if sender.send_text(text).await.is_err() || sender.flush().await.is_err() {
+                return;
+            }
         }
     }
 }
@@ -159,7 +174,7 @@ impl Script {
                 let metadata = self.metadata.get(&self.spec).filter(|_| asked == 16).cloned();
                 Ok(json!(format!("0x{}", hex::encode(metadata.encode()))))
             }
-            other => Err(format!("no {other} here")),
+            other => self.answers.get(other).cloned().ok_or_else(|| format!("no {other} here")),
         }
     }
 }

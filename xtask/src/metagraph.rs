@@ -1,0 +1,140 @@
+//! Reading a whole metagraph of 256 neurons: our client's CPU time from a new block to a snapshot that two endpoints agree
+//! on, against what PyPI's bittensor spends on the same read from one of them; and whether memory stays put.
+
+mod stretched;
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rustix::time::{ClockId, clock_gettime};
+use weighhouse_chain::Chain as _;
+use weighhouse_chain::subtensor::{Development, Network, Subtensor};
+use weighhouse_types::{Digest, Hotkey, Netuid};
+use weighhouse_wallet::keypair::Keypair;
+
+use self::stretched::Stretched;
+use crate::suite::{Running, environment, root};
+use crate::{result, say};
+
+const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
+const NEURONS: usize = 256;
+const PEER: &str = "bittensor==11.3.0";
+/// Reads that are timed, ours and the peer's; the first few of each don't count.
+const READS: usize = 40;
+const WARM: usize = 5;
+const BLOCKS: usize = 10_000;
+const GOAL: f64 = 0.05;
+const REQUESTS_MAX: f64 = 10.0;
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let url = std::env::var(URL)
+        .with_context(|| format!("set {URL} to the address of subtensor 293 under chopsticks"))?;
+    let python = environment("bittensor", &[PEER])?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let network: Network = url.parse()?;
+    let (node, netuid) = runtime.block_on(async {
+        say("registering 256 neurons");
+        let node = Development::connect(&network, Keypair::from_uri("//Alice")?).await?;
+        let netuid = node.make_subnet(360).await?;
+        let others: Vec<_> = (1..NEURONS).map(|n| Hotkey(Digest::of(&n.to_le_bytes()).0)).collect();
+        node.crowd(&others).await?;
+        ensure!(node.subnet().await?.metagraph.neurons.len() == NEURONS, "not all are registered");
+        Ok((node, netuid))
+    })?;
+    let stretched = runtime.block_on(Stretched::start(node, BLOCKS + READS + WARM))?;
+    let peer = peer(&python, &stretched, netuid)?;
+    let ours = ours(&stretched, netuid)?;
+    let ratio = ours.cpu.as_secs_f64() / peer.as_secs_f64();
+    say(&format!(
+        "ours {:.2} ms and {:.1} requests to two endpoints, {PEER} {:.2} ms from one; {} bytes more after {BLOCKS} blocks",
+        ours.cpu.as_secs_f64() * 1e3,
+        ours.requests,
+        peer.as_secs_f64() * 1e3,
+        ours.growth
+    ));
+    result(&serde_json::json!({
+        "name": "metagraph", "ours": ours.cpu.as_secs_f64(), "peer": peer.as_secs_f64(), "ratio": ratio, "goal": GOAL,
+        "requests": ours.requests, "requests_max": REQUESTS_MAX, "resident_growth_bytes": ours.growth,
+    }));
+    Ok(())
+}
+
+/// The middle one.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+struct Ours {
+    cpu: Duration,
+    /// Of one snapshot, to both endpoints together.
+    requests: f64,
+    /// Resident memory after all blocks beyond that after a tenth of them.
+    growth: i64,
+}
+
+/// On a thread of its own, so that its clock counts nothing but the client.
+fn ours(stretched: &Arc<Stretched>, netuid: Netuid) -> anyhow::Result<Ours> {
+    let stretched = Arc::clone(stretched);
+    let thread = std::thread::spawn(move || -> anyhow::Result<Ours> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let network: Network = stretched.urls().join(",").parse()?;
+            let chain = Subtensor::connect(&network).await?;
+            let (mut times, mut counted, mut early) = (Vec::new(), 0, 0);
+            for block in 0..BLOCKS {
+                stretched.next_block();
+                let (requests, begun) = (stretched.requests(), cpu());
+                let state = chain.subnet(netuid).await?;
+                let taken = cpu().saturating_sub(begun);
+                ensure!(state.metagraph.neurons.len() == NEURONS, "a snapshot lacks neurons");
+                if (WARM..WARM + READS).contains(&block) {
+                    times.push(taken);
+                    counted += stretched.requests() - requests;
+                }
+                if block == BLOCKS / 10 {
+                    early = resident()?;
+                }
+            }
+            let requests = counted as f64 / READS as f64;
+            Ok(Ours { cpu: median(times), requests, growth: resident()? - early })
+        })
+    });
+    thread.join().map_err(|_| anyhow::anyhow!("the client's thread panicked"))?
+}
+
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn resident() -> anyhow::Result<i64> {
+    let pages = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: i64 = pages.split(' ').nth(1).context("resident pages")?.parse()?;
+    Ok(pages * i64::try_from(rustix::param::page_size())?)
+}
+
+/// The peer reads when told that there is a new block, and says what CPU time it took.
+fn peer(python: &std::path::Path, stretched: &Stretched, netuid: Netuid) -> anyhow::Result<Duration> {
+    let script = root().join("xtask/python/metagraph.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(&stretched.urls()[0]).arg(netuid.to_string());
+    let mut process = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+    let mut input = process.0.stdin.take().context("a pipe")?;
+    let mut lines = BufReader::new(process.0.stdout.take().context("a pipe")?).lines();
+    let mut times = Vec::new();
+    for read in 0..WARM + READS {
+        stretched.next_block();
+        writeln!(input, "read")?;
+        let line = lines.next().context("the peer ended")??;
+        let (neurons, seconds) = line.split_once(' ').context("two figures")?;
+        ensure!(neurons == NEURONS.to_string(), "the peer sees {neurons} neurons");
+        if read >= WARM {
+            times.push(Duration::from_secs_f64(seconds.parse()?));
+        }
+    }
+    Ok(median(times))
+}
