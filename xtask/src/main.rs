@@ -65,8 +65,8 @@ enum Bench {
 
 #[derive(Subcommand, Clone, Copy, Debug)]
 enum Suite {
-    /// Both levels of what every chain is held to: the ledger in process and over gRPC, and a real subtensor runtime whose
-    /// address is in WEIGHHOUSE_SUBTENSOR_URL
+    /// What every chain is held to: the ledger in process and over gRPC, a Substrate runtime (installs chopsticks from npm), and
+    /// the subtensor runtime whose address is in WEIGHHOUSE_SUBTENSOR_URL
     Conformance,
     /// A whole subnet of ours, validators and miners, on the subtensor runtime whose address is in WEIGHHOUSE_SUBTENSOR_URL
     Subnet,

@@ -8,7 +8,7 @@ use subxt::ext::scale_decode::DecodeAsType;
 use subxt::ext::scale_type_resolver::{TypeResolver, visitor};
 use subxt::metadata::Metadata;
 
-use super::runtime::Runtime;
+use super::runtime::{Demand, Runtime};
 use crate::ChainError;
 
 pub(super) const PALLET: &str = "SubtensorModule";
@@ -211,8 +211,9 @@ macro_rules! items {
         $(pub(super) const $item: Item<$shape> = Item::new($pallet, $name, $keys);)*
 
         /// Whether every item has its shape, and those that can't be done without are there.
-        pub(super) fn check(runtime: &Runtime) -> Result<(), ChainError> {
-            $($item.check(runtime, $need == "needed")?;)*
+        pub(super) fn check(runtime: &Runtime, demand: Demand) -> Result<(), ChainError> {
+            let is_asked_for = |pallet: &str| demand == Demand::Subtensor || pallet == "System";
+            $($item.check(runtime, $need == "needed" && is_asked_for($pallet))?;)*
             Ok(())
         }
 

@@ -57,7 +57,7 @@ use crate::{Call, Chain, ChainError, Outcome, Refusal, Signed};
 use calls::Payload;
 use endpoints::Endpoints;
 use items::{Item, Key};
-use runtime::Runtime;
+use runtime::{Demand, Runtime};
 use sign::{MORTAL_BLOCKS, Nonces, OnItsWay};
 use submit::{Place, Searches, Taken};
 
@@ -81,6 +81,7 @@ pub struct Subtensor(Arc<Inner>);
 struct Inner {
     endpoints: Endpoints,
     genesis: Digest,
+    demand: Demand,
     poll: Duration,
     /// The newest last.
     runtimes: Mutex<Vec<Arc<Runtime>>>,
@@ -101,12 +102,23 @@ struct Version {
 impl Subtensor {
     /// Connects, pins the genesis, and checks that the runtime has everything needed.
     pub async fn connect(network: &Network) -> Result<Self, ChainError> {
+        Self::connect_to(network, Demand::Subtensor).await
+    }
+
+    /// As [`Self::connect`], to a chain that may be another: it has balances and transfers, and no subnets.
+    #[cfg(any(test, feature = "conformance"))]
+    pub async fn connect_to_any(network: &Network) -> Result<Self, ChainError> {
+        Self::connect_to(network, Demand::Transport).await
+    }
+
+    async fn connect_to(network: &Network, demand: Demand) -> Result<Self, ChainError> {
         let endpoints = Endpoints::new(network);
         let head = endpoints.head().await?;
         let genesis = endpoints.genesis().expect("a connection was made");
         let inner = Inner {
             endpoints,
             genesis,
+            demand,
             poll: network.poll,
             runtimes: Mutex::default(),
             asked: Mutex::default(),
@@ -140,7 +152,7 @@ impl Subtensor {
         }
         let metadata = self.metadata(at).await?;
         let (spec, transaction) = (version.spec_version, version.transaction_version);
-        let runtime = Arc::new(Runtime::new(spec, transaction, self.0.genesis, metadata)?);
+        let runtime = Arc::new(Runtime::new(spec, transaction, self.0.genesis, metadata, self.0.demand)?);
         tracing::info!(spec, layout = ?runtime.layout, "met a runtime");
         let mut runtimes = self.0.runtimes.lock().await;
         if runtimes.len() == RUNTIMES_MAX {
@@ -361,6 +373,9 @@ impl Chain for Subtensor {
 
     async fn subnet(&self, netuid: Netuid) -> Result<SubnetState, ChainError> {
         let (head, runtime) = self.now().await?;
+        if !runtime.layout.subnets {
+            return Err(ChainError::Unsupported { what: "subnets" });
+        }
         read::subnet(&runtime, &self.0.endpoints, head, netuid).await
     }
 

@@ -12,6 +12,15 @@ use weighhouse_types::Digest;
 use super::{calls, items};
 use crate::ChainError;
 
+/// What a runtime must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    Subtensor,
+    /// Accounts, blocks and transfers, as any Substrate chain has them.
+    #[cfg(any(test, feature = "conformance"))]
+    Transport,
+}
+
 /// A runtime that was checked to have everything needed.
 pub(super) struct Runtime {
     at: OfflineClientAtBlock<SubstrateConfig>,
@@ -21,6 +30,8 @@ pub(super) struct Runtime {
 /// What newer runtimes have and older ones lack. The metadata decides, never a version number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
+    /// It is subtensor's at all.
+    pub(super) subnets: bool,
     /// Weights, bonds, incentive and last update are keyed by `mechanism * 4096 + netuid`.
     pub(super) mechanisms: bool,
     /// Epochs follow `LastEpochBlock` rather than the block number modulo the tempo.
@@ -41,6 +52,7 @@ impl Runtime {
         transaction: u32,
         genesis: Digest,
         metadata: Metadata,
+        demand: Demand,
     ) -> Result<Self, ChainError> {
         let range = SpecVersionForRange {
             block_range: 0..u64::MAX,
@@ -58,6 +70,7 @@ impl Runtime {
         let has_storage = |name| items::has(at.metadata_ref(), items::PALLET, name);
         let has_call = |name| calls::has(at.metadata_ref(), items::PALLET, name);
         let layout = Layout {
+            subnets: has_storage("NetworksAdded"),
             mechanisms: has_storage("MechanismCountCurrent") && has_call("set_mechanism_weights"),
             stateful_epochs: has_storage("LastEpochBlock"),
             metagraph_api: at
@@ -68,8 +81,8 @@ impl Runtime {
             timelocked: has_call("commit_timelocked_weights"),
         };
         let runtime = Self { at, layout };
-        items::check(&runtime)?;
-        calls::check(&runtime)?;
+        items::check(&runtime, demand)?;
+        calls::check(&runtime, demand)?;
         Ok(runtime)
     }
 

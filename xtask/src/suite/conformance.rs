@@ -1,38 +1,50 @@
-//! One suite for every chain: the ledger in process and over gRPC, and a real subtensor runtime where its address is given.
+//! One suite for every chain: the ledger in process and over gRPC, the client of subtensor on a generic Substrate runtime
+//! (what every node has), and on subtensor's own where its address is given.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Tally, root};
+use super::{Tally, chopsticks, root};
 use crate::say;
 
-const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
+const SUBSTRATE_URL: &str = "WEIGHHOUSE_SUBSTRATE_URL";
+const SUBTENSOR_URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
 const LEDGERS: [(&str, &str); 2] = [
     ("the ledger in process", "ledger::tests::suite::the_ledger_in_process_passes_the_suite"),
     ("the ledger over gRPC", "ledger::tests::suite::the_ledger_over_grpc_passes_the_suite"),
 ];
+const SUBSTRATE: (&str, &str) =
+    ("a Substrate runtime", "subtensor::tests::generic::transport_holds_on_any_substrate_runtime");
 const SUBTENSOR: (&str, &str) =
     ("a subtensor runtime", "subtensor::tests::live::a_subnet_lives_on_the_real_runtime");
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut tally = Tally::new("conformance");
-    for (chain, test) in LEDGERS {
-        hold(&mut tally, chain, test);
+    for chain in LEDGERS {
+        hold(&mut tally, chain, None);
     }
-    match std::env::var_os(URL) {
-        Some(_) => hold(&mut tally, SUBTENSOR.0, SUBTENSOR.1),
-        None => {
-            tally.skip(SUBTENSOR.0, &format!("set {URL} to the WebSocket address of one under chopsticks"))
-        }
+    match std::env::var(SUBSTRATE_URL) {
+        Ok(url) => hold(&mut tally, SUBSTRATE, Some((SUBSTRATE_URL, &url))),
+        Err(_) => match chopsticks::start() {
+            Ok((_node, url)) => hold(&mut tally, SUBSTRATE, Some((SUBSTRATE_URL, &url))),
+            Err(error) => tally.check(SUBSTRATE.0, || Err(error)),
+        },
+    }
+    match std::env::var(SUBTENSOR_URL) {
+        Ok(url) => hold(&mut tally, SUBTENSOR, Some((SUBTENSOR_URL, &url))),
+        Err(_) => tally.skip(
+            SUBTENSOR.0,
+            &format!("set {SUBTENSOR_URL} to the WebSocket address of one under chopsticks"),
+        ),
     }
     tally.finish()
 }
 
 /// Runs one chain's test and counts each check that it reports.
-fn hold(tally: &mut Tally, chain: &str, test: &str) {
+fn hold(tally: &mut Tally, (chain, test): (&str, &str), address: Option<(&str, &str)>) {
     say(&format!("{chain}:"));
-    let (passed, text) = match execute(test) {
+    let (passed, text) = match execute(test, address) {
         Ok(outcome) => outcome,
         Err(error) => return tally.check(chain, || Err(error)),
     };
@@ -55,12 +67,12 @@ fn hold(tally: &mut Tally, chain: &str, test: &str) {
     });
 }
 
-/// Whether the test passed, and all it said.
-fn execute(test: &str) -> anyhow::Result<(bool, String)> {
+/// Whether the test passed, and all it said. It is looked for in the workspace's own tests, which are built already.
+fn execute(test: &str, address: Option<(&str, &str)>) -> anyhow::Result<(bool, String)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["test", "--release", "--package", "weighhouse-chain", "--features", "subtensor", "--lib"])
-        .args(["--", "--exact", test, "--nocapture"])
+        .args(["test", "--release", "--lib", "--bins", "--", "--exact", test, "--nocapture"])
+        .envs(address)
         .current_dir(root())
         .stdin(Stdio::null())
         .output()

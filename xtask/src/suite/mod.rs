@@ -1,5 +1,6 @@
 //! Long suites: what one is made of, and the line it ends with.
 
+mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
 pub(crate) mod history;

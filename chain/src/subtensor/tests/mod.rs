@@ -4,6 +4,7 @@ mod metadata;
 mod node;
 
 mod faults;
+mod generic;
 mod live;
 mod offline;
 mod suite;

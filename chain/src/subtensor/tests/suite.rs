@@ -23,9 +23,8 @@ impl Connect for Dial {
     }
 }
 
-/// Runs both levels while blocks are made one after the other.
-#[expect(clippy::print_stderr, reason = "what was not executed must be seen")]
-pub(super) async fn passes(chain: &Subtensor, network: Network, actors: &Actors) {
+/// Something while blocks are made one after the other.
+pub(super) async fn making_blocks<T>(chain: &Subtensor, something: impl Future<Output = T>) -> T {
     let maker = chain.clone();
     let blocks = tokio::spawn(async move {
         loop {
@@ -34,11 +33,18 @@ pub(super) async fn passes(chain: &Subtensor, network: Network, actors: &Actors)
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
-    let transport = transport(&Dial(network), actors).await;
-    let subnet = subnet(chain, actors).await;
-    eprint!("{transport}{subnet}");
+    let outcome = something.await;
     assert!(!blocks.is_finished(), "the runtime stopped making blocks");
     blocks.abort();
+    outcome
+}
+
+/// Runs both levels.
+#[expect(clippy::print_stderr, reason = "what was not executed must be seen")]
+pub(super) async fn passes(chain: &Subtensor, network: Network, actors: &Actors) {
+    let both = async { (transport(&Dial(network), actors).await, subnet(chain, actors).await) };
+    let (transport, subnet) = making_blocks(chain, both).await;
+    eprint!("{transport}{subnet}");
     assert_eq!(transport.failed(), []);
     assert_eq!(transport.unexecuted(), [""; 0]);
     assert_eq!(subnet.failed(), []);
