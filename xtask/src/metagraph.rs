@@ -111,10 +111,12 @@ fn cpu() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// Bytes of memory that are in use.
 fn resident() -> anyhow::Result<i64> {
-    let pages = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: i64 = pages.split(' ').nth(1).context("resident pages")?.parse()?;
-    Ok(pages * i64::try_from(rustix::param::page_size())?)
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("resident memory")?;
+    let kibibytes: i64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kibibytes * 1024)
 }
 
 /// The peer reads when told that there is a new block, and says what CPU time it took.

@@ -106,7 +106,8 @@ async fn endpoints_that_answer_differently_are_named() {
     for (node, answer) in [(&one, "0x01"), (&other, "0x01")] {
         node.script().answers.insert("state_call", answer.into());
     }
-    let ask = || endpoints.agreed::<String>("state_call", &rpc_params!["Api"]);
+    let params = rpc_params!["Api"];
+    let ask = || endpoints.agreed::<String>("state_call", &params);
     assert_eq!(ask().await.expect("agreed"), "0x01");
     other.script().answers.insert("state_call", "0x02".into());
     let error = ask().await.expect_err("two answers");

@@ -54,6 +54,7 @@ fn the_layout_is_chosen_by_what_the_metadata_has() {
     for_each_spec(|spec, bytes| {
         let known = runtime(spec, &bytes).expect("a known runtime");
         let expected = Layout {
+            subnets: true,
             mechanisms: true,
             stateful_epochs: false,
             metagraph_api: true,
