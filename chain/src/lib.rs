@@ -17,6 +17,7 @@ pub mod rules;
 pub mod conformance;
 pub mod ledger;
 pub mod timelock;
+pub mod verify;
 
 #[cfg(feature = "subtensor")]
 pub mod subtensor;

@@ -64,7 +64,6 @@ use submit::{Place, Searches, Taken};
 #[cfg(any(test, feature = "conformance"))]
 pub use development::Development;
 pub use network::{Network, NetworkError};
-pub use verify::{Difference, EpochCheck};
 
 /// Runtimes kept at once: the one now, and those of blocks that are still asked about.
 const RUNTIMES_MAX: usize = 4;

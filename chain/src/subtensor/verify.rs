@@ -1,44 +1,23 @@
-//! An epoch recomputed: what the chain read goes through our own Yuma, and every figure is compared with what the
-//! chain stored.
-//!
-//! The inputs are read one block before the epoch's, so an endpoint that keeps old states is needed. Emissions in rao
-//! are not compared: what an epoch distributes is known to the block alone.
+//! Reading what an epoch was computed from, one block before its own: an endpoint that keeps old states is needed.
 
-use serde::Serialize;
-use weighhouse_scoring::yuma::{self, EpochInput, EpochOutput, Rules};
-use weighhouse_types::{Block, Digest, Head, MechId, Netuid, SubnetState, Uid};
+use weighhouse_scoring::yuma::{self, EpochInput, Rules};
+use weighhouse_types::{Block, Digest, Head, MechId, Netuid};
 
 use super::fetch::{self, Batch};
 use super::items::{self, Key};
 use super::runtime::Runtime;
 use super::{Subtensor, extra, read};
 use crate::ChainError;
-
-/// One figure that came out otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    pub figure: &'static str,
-    pub uid: Uid,
-    pub stored: u64,
-    pub computed: u64,
-}
-
-/// What a recomputed epoch looks like beside the stored one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EpochCheck {
-    pub netuid: Netuid,
-    pub block: Block,
-    pub neurons: usize,
-    /// How many figures were compared.
-    pub compared: usize,
-    pub differences: Vec<Difference>,
-}
-
-type Rows = Vec<Vec<(u16, u16)>>;
+use crate::verify::{EpochCheck, EpochSnapshot, Rows};
 
 impl Subtensor {
     /// Recomputes the epoch of a subnet's first mechanism that ran in a block.
     pub async fn verify_epoch(&self, netuid: Netuid, block: Block) -> Result<EpochCheck, ChainError> {
+        self.epoch_snapshot(netuid, block).await?.check()
+    }
+
+    /// What such an epoch read and what it stored.
+    pub async fn epoch_snapshot(&self, netuid: Netuid, block: Block) -> Result<EpochSnapshot, ChainError> {
         let number = Block(block.0.saturating_sub(1));
         let before = Head { number, hash: self.0.endpoints.block_hash(number).await? };
         let after = Head { number: block, hash: self.0.endpoints.block_hash(block).await? };
@@ -49,13 +28,8 @@ impl Subtensor {
         }
         let input = self.epoch_input(&computing, before, netuid, block).await?;
         let rules = if computing.layout.stateful_epochs { Rules::Spec425 } else { Rules::Spec377 };
-        let output = yuma::epoch(rules, &input)
-            .map_err(|error| ChainError::Undecodable(format!("the epoch's input: {error}")))?;
-        let neurons = input.stake.len();
-        let bonds = self.rows(&storing, after.hash, netuid, neurons).await?.1;
-        let mut check = EpochCheck { netuid, block, neurons, compared: 0, differences: Vec::new() };
-        check.compare(&stored, &bonds, &output);
-        Ok(check)
+        let bonds = self.rows(&storing, after.hash, netuid, input.stake.len()).await?.1;
+        Ok(EpochSnapshot { netuid, rules, input, neurons: stored.metagraph.neurons, bonds })
     }
 
     async fn epoch_input(
@@ -138,47 +112,5 @@ impl Subtensor {
             bonds.push(values.get(bond)?.unwrap_or_default());
         }
         Ok((weights, bonds))
-    }
-}
-
-impl EpochCheck {
-    fn compare(&mut self, stored: &SubnetState, bonds: &Rows, output: &EpochOutput) {
-        for (index, neuron) in stored.metagraph.neurons.iter().enumerate().take(self.neurons) {
-            let figures = [
-                ("consensus", u64::from(neuron.consensus), u64::from(output.consensus[index])),
-                ("incentive", u64::from(neuron.incentive), u64::from(output.incentive[index])),
-                ("dividends", u64::from(neuron.dividends), u64::from(output.dividends[index])),
-                (
-                    "validator_trust",
-                    u64::from(neuron.validator_trust),
-                    u64::from(output.validator_trust[index]),
-                ),
-                (
-                    "validator_permit",
-                    u64::from(neuron.validator_permit),
-                    u64::from(output.new_permits[index]),
-                ),
-                ("active", u64::from(neuron.active), u64::from(output.active[index])),
-            ];
-            for (figure, stored, computed) in figures {
-                self.note(figure, neuron.uid, stored, computed);
-            }
-            self.compare_bonds(neuron.uid, &bonds[index], &output.new_bonds[index]);
-        }
-    }
-
-    fn compare_bonds(&mut self, uid: Uid, stored: &[(u16, u16)], computed: &[(u16, u16)]) {
-        self.note("bonds' count", uid, stored.len() as u64, computed.len() as u64);
-        for (stored, computed) in stored.iter().zip(computed) {
-            let number = |(uid, bond): &(u16, u16)| u64::from(*uid) << 16 | u64::from(*bond);
-            self.note("bond (uid and figure)", uid, number(stored), number(computed));
-        }
-    }
-
-    fn note(&mut self, figure: &'static str, uid: Uid, stored: u64, computed: u64) {
-        self.compared += 1;
-        if stored != computed {
-            self.differences.push(Difference { figure, uid, stored, computed });
-        }
     }
 }

@@ -1,7 +1,10 @@
 //! `weighhouse chain verify-epoch`: what the chain stored beside what Yuma computes from the same inputs.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use weighhouse_chain::subtensor::{Network, Subtensor};
+use weighhouse_chain::verify::EpochSnapshot;
 use weighhouse_types::{Block, Netuid};
 
 use super::chain::Endpoint;
@@ -16,17 +19,40 @@ pub(crate) struct VerifyEpoch {
     #[arg(long, default_value_t = Netuid(1))]
     netuid: Netuid,
     /// The block that the epoch ran in; older ones need an endpoint that keeps old states
-    #[arg(long)]
-    block: Block,
+    #[arg(long, required_unless_present = "snapshot")]
+    block: Option<Block>,
+    /// Check what --save wrote, and ask nobody
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["block", "save"])]
+    snapshot: Option<PathBuf>,
+    /// Keep what the epoch read and what it stored, to be checked again anywhere
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) async fn run(args: &VerifyEpoch) -> Result<(), Failure> {
+async fn ask(args: &VerifyEpoch) -> Result<EpochSnapshot, Failure> {
     let network: Network = args.endpoint.url.parse().exit(Exit::Config, "--chain")?;
     let chain = Subtensor::connect(&network.with_genesis(args.endpoint.genesis_hash)).await;
-    let chain = chain.map_err(chain_failure)?;
-    let check = chain.verify_epoch(args.netuid, args.block).await.map_err(chain_failure)?;
+    let block = args.block.unwrap_or_default();
+    chain.map_err(chain_failure)?.epoch_snapshot(args.netuid, block).await.map_err(chain_failure)
+}
+
+fn read(path: &Path) -> Result<EpochSnapshot, Failure> {
+    let text = super::read_text(path)?;
+    serde_json::from_str(&text).exit(Exit::Data, format!("{} is no snapshot of an epoch", path.display()))
+}
+
+pub(crate) async fn run(args: &VerifyEpoch) -> Result<(), Failure> {
+    let snapshot = match &args.snapshot {
+        Some(path) => read(path)?,
+        None => ask(args).await?,
+    };
+    if let Some(path) = &args.save {
+        let text = serde_json::to_vec(&snapshot).map_err(Failure::internal)?;
+        super::write_file(path, &text)?;
+    }
+    let check = snapshot.check().map_err(chain_failure)?;
     if args.json {
         output::json(&check)?;
     } else {

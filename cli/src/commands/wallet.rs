@@ -20,16 +20,19 @@ use crate::output::{self, Table};
 Examples:
   weighhouse wallet create --wallet validator
   weighhouse wallet import --wallet miner --no-password < words.txt
+  weighhouse wallet import --wallet cold --coldkey-only < words.txt
+  weighhouse wallet import --wallet watched --address 5F...
   weighhouse wallet list --json
   weighhouse wallet sign --wallet validator 'a message'")]
 pub(crate) enum Wallet {
     /// Make a wallet: a coldkey under a password, and a hotkey in the clear
     Create(Create),
-    /// Bring in a key: words or a key URI (such as //Alice) from standard input
+    /// Bring in or regenerate keys: words, a seed (0x...) or a key URI (such as //Alice) from standard input
+    #[command(visible_alias = "regenerate")]
     Import(Import),
     /// List wallets, hotkeys and addresses
     List(List),
-    /// Sign a message with a hotkey
+    /// Sign a message with a hotkey, or with the coldkey
     Sign(Sign),
     /// Check a signature
     Verify(Verify),
@@ -56,6 +59,12 @@ pub(crate) struct Import {
     /// Import only the hotkey, or derive both keys from the same words
     #[arg(long)]
     hotkey_only: bool,
+    /// Import only the coldkey
+    #[arg(long, conflicts_with = "hotkey_only")]
+    coldkey_only: bool,
+    /// Nothing but the coldkey's address, for a wallet that can't sign on this machine
+    #[arg(long, value_name = "SS58", conflicts_with_all = ["hotkey_only", "coldkey_only", "no_password"])]
+    address: Option<Coldkey>,
     /// Keep the coldkey in the clear
     #[arg(long)]
     no_password: bool,
@@ -76,6 +85,9 @@ pub(crate) struct Sign {
     #[command(flatten)]
     wallet: WalletArgs,
     message: String,
+    /// With the coldkey; asks for its password
+    #[arg(long)]
+    coldkey: bool,
     #[arg(long)]
     json: bool,
 }
@@ -98,7 +110,8 @@ struct Made {
     wallet: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     coldkey: Option<Coldkey>,
-    hotkey: Hotkey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hotkey: Option<Hotkey>,
     /// Shown once, kept nowhere but in the keyfile.
     #[serde(skip_serializing_if = "Option::is_none")]
     coldkey_words: Option<String>,
@@ -119,11 +132,11 @@ pub(crate) fn run(command: Wallet) -> Result<(), Failure> {
 fn create(args: &Create) -> Result<(), Failure> {
     let folder = args.wallet.folder()?;
     let hotkey_name = &args.wallet.hotkey;
-    refuse_existing(&folder, hotkey_name, !args.hotkey_only)?;
+    refuse_existing(&folder, Some(hotkey_name), !args.hotkey_only)?;
     let mut made = Made {
         wallet: args.wallet.wallet.clone(),
         coldkey: None,
-        hotkey: Hotkey([0; 32]),
+        hotkey: None,
         coldkey_words: None,
         hotkey_words: None,
     };
@@ -135,44 +148,50 @@ fn create(args: &Create) -> Result<(), Failure> {
     }
     let (words, keypair) = Keypair::generate(&OsEntropy);
     save_hotkey(&folder, hotkey_name, &keypair)?;
-    made.hotkey = keypair.hotkey();
+    made.hotkey = Some(keypair.hotkey());
     made.hotkey_words = Some(words.to_string());
     show(&made, hotkey_name, args.json)
 }
 
 fn import(args: &Import) -> Result<(), Failure> {
     let folder = args.wallet.folder()?;
-    refuse_existing(&folder, &args.wallet.hotkey, !args.hotkey_only)?;
+    let brings_hotkey = !args.coldkey_only && args.address.is_none();
+    let hotkey_name = brings_hotkey.then_some(&args.wallet.hotkey);
+    refuse_existing(&folder, hotkey_name, !args.hotkey_only)?;
+    let mut made = Made {
+        wallet: args.wallet.wallet.clone(),
+        coldkey: args.address,
+        hotkey: None,
+        coldkey_words: None,
+        hotkey_words: None,
+    };
+    if let Some(address) = &args.address {
+        folder.save_coldkey_public(address, Overwrite::Never).map_err(wallet_failure)?;
+        return show(&made, &args.wallet.hotkey, args.json);
+    }
     let mut text = String::new();
     std::io::stdin()
         .take(4096)
         .read_to_string(&mut text)
         .exit(Exit::Config, "reading words from standard input")?;
-    let keypair =
-        Keypair::from_uri(text.trim()).exit(Exit::Config, "standard input holds no words or key URI")?;
+    let keypair = Keypair::from_uri(text.trim())
+        .exit(Exit::Config, "standard input holds no words, seed or key URI")?;
     if !args.hotkey_only {
         save_coldkey(&folder, &keypair, &args.wallet.at, args.no_password)?;
+        made.coldkey = Some(keypair.coldkey());
     }
-    save_hotkey(&folder, &args.wallet.hotkey, &keypair)?;
-    let made = Made {
-        wallet: args.wallet.wallet.clone(),
-        coldkey: (!args.hotkey_only).then(|| keypair.coldkey()),
-        hotkey: keypair.hotkey(),
-        coldkey_words: None,
-        hotkey_words: None,
-    };
+    if let Some(name) = hotkey_name {
+        save_hotkey(&folder, name, &keypair)?;
+        made.hotkey = Some(keypair.hotkey());
+    }
     show(&made, &args.wallet.hotkey, args.json)
 }
 
-/// Both keys are looked at before either is written: half a wallet helps nobody.
-fn refuse_existing(folder: &Folder, hotkey: &str, coldkey: bool) -> Result<(), Failure> {
-    let path = folder.hotkey_path(hotkey).map_err(wallet_failure)?;
-    let taken = if path.exists() {
-        Some(path)
-    } else {
-        let path = folder.path().join("coldkey");
-        (coldkey && path.exists()).then_some(path)
-    };
+/// All keys are looked at before any is written: half a wallet helps nobody.
+fn refuse_existing(folder: &Folder, hotkey: Option<&String>, coldkey: bool) -> Result<(), Failure> {
+    let hotkey = hotkey.map(|name| folder.hotkey_path(name).map_err(wallet_failure)).transpose()?;
+    let cold = ["coldkey", "coldkeypub.txt"].map(|name| coldkey.then(|| folder.path().join(name)));
+    let taken = hotkey.into_iter().chain(cold.into_iter().flatten()).find(|path| path.exists());
     match taken {
         Some(path) => Err(Failure::config(format!(
             "{}: exists already and was left as it is; choose another name, or --hotkey-only with a new --hotkey",
@@ -203,7 +222,9 @@ fn show(made: &Made, hotkey_name: &str, json: bool) -> Result<(), Failure> {
     if let Some(coldkey) = &made.coldkey {
         output::line(format!("coldkey  {coldkey}  {}", made.wallet))?;
     }
-    output::line(format!("hotkey   {}  {}/{hotkey_name}", made.hotkey, made.wallet))?;
+    if let Some(hotkey) = &made.hotkey {
+        output::line(format!("hotkey   {hotkey}  {}/{hotkey_name}", made.wallet))?;
+    }
     for (key, words) in [("coldkey", &made.coldkey_words), ("hotkey", &made.hotkey_words)] {
         if let Some(words) = words {
             output::line(format!("{key} words, shown once; write them down: {words}"))?;
@@ -253,7 +274,7 @@ fn list(args: &List) -> Result<(), Failure> {
 }
 
 fn sign(args: &Sign) -> Result<(), Failure> {
-    let keypair = args.wallet.open_hotkey()?;
+    let keypair = if args.coldkey { args.wallet.open_coldkey()? } else { args.wallet.open_hotkey()? };
     let signature = hex::encode(keypair.sign(args.message.as_bytes()));
     if args.json {
         return Ok(output::json(

@@ -1,10 +1,13 @@
 //! What an epoch is computed from, and the refusal of what no chain state can hold.
 
+use serde::{Deserialize, Serialize};
+
 /// The most uids in one subnet. It bounds every plain sum of the epoch: 4096 weights of 65535 stay below 2^31.
 pub const UIDS_MAX: usize = 4096;
 
 /// Which runtime's rules apply. They differ in how the subnet owner's uid is treated, and in nothing else here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rules {
     /// Spec 377 and before (spec 293 agrees): the owner keeps its self-weight, and that is all.
     Spec377,
@@ -13,7 +16,7 @@ pub enum Rules {
 }
 
 /// The state that one epoch of one mechanism reads. Every outer vector has one entry per uid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochInput {
     /// The block that the epoch runs in.
     pub block: u64,
@@ -41,7 +44,7 @@ pub struct EpochInput {
 }
 
 /// The subnet's settings that an epoch reads. A proportion in a `u16` is out of 65535.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hyperparameters {
     /// The majority that consensus needs.
     pub kappa: u16,
