@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::{Running, Tally, environment, root, weighhouse};
+use super::{Running, Tally, environment, root, target, weighhouse};
 
 const PEERS: [&str; 3] = ["bittensor==11.3.0", "tritonclient[grpc]==2.73.0", "numpy"];
 const PASSWORD: &str = "interop password";
@@ -26,7 +26,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let binary = weighhouse()?;
     let scratch = tempfile::tempdir()?;
     let net = Net::start(&binary, scratch.path())?;
-    let output = net.python(&python)?;
+    let mut output = net.python(&python)?;
+    output += &timelocks(&python)?;
     let mut checks = 0;
     for line in output.lines() {
         let Some((verdict, rest)) = line.split_once(' ') else { continue };
@@ -39,10 +40,26 @@ pub(crate) fn run() -> anyhow::Result<()> {
         checks += 1;
     }
     tally.check("every check of the Python side ran", || {
-        ensure!(checks == 19, "{checks} of 19 lines: {output}");
+        ensure!(checks == 21, "{checks} of 21 lines: {output}");
         Ok(())
     });
     tally.finish()
+}
+
+/// Weights sealed by Bittensor's library and opened by ours, and the other way round.
+fn timelocks(python: &Path) -> anyhow::Result<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--example", "timelock"])
+        .current_dir(root())
+        .status()
+        .context("running cargo")?;
+    ensure!(built.success(), "the timelock example does not build");
+    let said = Command::new(python)
+        .arg(root().join("xtask/python/timelock.py"))
+        .arg(target().join("release/examples/timelock"))
+        .output()?;
+    Ok(String::from_utf8(said.stdout)?)
 }
 
 /// A network of separate processes; they end when it is dropped.
