@@ -107,6 +107,11 @@ fn short_of_permit(state: &SubnetState, stake: Rao) -> Option<Rao> {
     (stake < last || stake == Rao(0)).then(|| Rao(last.0.max(1) - stake.0))
 }
 
+fn tao(amount: Rao) -> String {
+    let (whole, rao) = (amount.0 / 1_000_000_000, amount.0 % 1_000_000_000);
+    format!("{whole}.{rao:09}")
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "subnet {} at block {}, epoch {}", self.netuid, self.block, self.epoch)?;
@@ -115,11 +120,12 @@ impl fmt::Display for Explanation {
             None => writeln!(f, "; it runs no epochs")?,
         }
         match self.uid {
-            Some(uid) => writeln!(f, "{} has uid {uid} and votes with {} rao", self.hotkey, self.stake)?,
+            Some(uid) => writeln!(f, "{} has uid {uid} and votes with {} TAO", self.hotkey, tao(self.stake))?,
             None => writeln!(f, "{} is not registered", self.hotkey)?,
         }
         if let Some(missing) = self.short_of_permit {
-            writeln!(f, "{missing} rao more would be among the stakes that get a permit at the next epoch")?;
+            let missing = tao(missing);
+            writeln!(f, "{missing} TAO more would be among the stakes that get a permit at the next epoch")?;
         }
         match self.regime {
             Regime::Plain => writeln!(f, "weights are set plainly")?,
