@@ -79,6 +79,7 @@ impl Report {
             Ok(()) => Verdict::Passed,
             Err(Stop::Failed(why)) => Verdict::Failed(why),
             Err(Stop::Unexecuted(why)) => Verdict::Unexecuted(why),
+            Err(Stop::Expired) => Verdict::Failed("the call was in no block".to_owned()),
         };
         self.0.push((name, verdict));
     }
@@ -102,6 +103,8 @@ impl fmt::Display for Report {
 enum Stop {
     Failed(String),
     Unexecuted(String),
+    /// The call was in no block.
+    Expired,
 }
 
 impl From<ChainError> for Stop {
@@ -110,6 +113,7 @@ impl From<ChainError> for Stop {
             ChainError::Unsupported { .. } | ChainError::Refused(Refusal::Unsupported { .. }) => {
                 Self::Unexecuted(error.to_string())
             }
+            ChainError::Expired { .. } => Self::Expired,
             error => Self::Failed(error.to_string()),
         }
     }

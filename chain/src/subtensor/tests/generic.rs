@@ -16,8 +16,9 @@ use crate::subtensor::{Network, Subtensor};
 use crate::{ChainError, SharedChain};
 
 const URL: &str = "WEIGHHOUSE_SUBSTRATE_URL";
-/// It has no subnets to miss.
-const UNEXECUTED: [&str; 1] = ["what is missing is said to be"];
+/// It has no subnets to miss, and chopsticks can't read its errors.
+const UNEXECUTED: [&str; 2] =
+    ["a call without effect is refused by the chain's name", "what is missing is said to be"];
 
 struct Dial(Network);
 
