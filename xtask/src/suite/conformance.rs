@@ -28,7 +28,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Ok(url) => hold(&mut tally, SUBSTRATE, Some((SUBSTRATE_URL, &url))),
         Err(_) => match chopsticks::start() {
             Ok((_node, url)) => hold(&mut tally, SUBSTRATE, Some((SUBSTRATE_URL, &url))),
-            Err(error) => tally.check(SUBSTRATE.0, || Err(error)),
+            Err(error) => tally.skip(SUBSTRATE.0, &format!("{error:#}")),
         },
     }
     match std::env::var(SUBTENSOR_URL) {
