@@ -34,7 +34,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .with_context(|| format!("set {URL} to the address of subtensor 293 under chopsticks"))?;
     let python = environment("bittensor", &[PEER])?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let network: Network = url.parse()?;
+    // A block of registrations takes a while.
+    let network = Network { deadline: Duration::from_secs(120), ..url.parse()? };
     let (node, netuid) = runtime.block_on(async {
         say("registering 256 neurons");
         let node = Development::connect(&network, Keypair::from_uri("//Alice")?).await?;

@@ -16,7 +16,7 @@ const ENDOWMENT: &str = "1000000000000000";
 /// The first subnet that is registered on a new chain.
 const FIRST: Netuid = Netuid(2);
 /// Registrations that fit into a block.
-const CROWD_PER_BLOCK: usize = 64;
+const CROWD_PER_BLOCK: usize = 16;
 
 /// A chain that makes a block when asked.
 #[derive(Debug)]
