@@ -1,6 +1,6 @@
 //! Where to dial an axon that can't be reached at the address it has on the chain.
 //!
-//! Subtensor's `serve_axon` refuses loopback and private-looking addresses, so a neuron on the same machine or behind
+//! Subtensor's `serve_axon` refuses loopback addresses, so a neuron on the same machine or behind
 //! the same router publishes its outer address and is dialled at its inner one.
 
 use std::collections::BTreeMap;

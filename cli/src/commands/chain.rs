@@ -115,6 +115,9 @@ pub(crate) struct Register {
     /// Most that may be paid, in TAO; the present price plus a tenth when absent
     #[arg(long, value_name = "TAO", value_parser = parse_tao)]
     limit: Option<Rao>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     #[arg(long)]
     json: bool,
 }
@@ -130,6 +133,9 @@ pub(crate) struct Stake {
     /// Amount in TAO
     #[arg(long, value_name = "TAO", value_parser = parse_tao)]
     amount: Rao,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     #[arg(long)]
     json: bool,
 }
@@ -275,16 +281,19 @@ async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Result<(), Fai
 }
 
 async fn register(args: &Register) -> Result<(), Failure> {
-    let coldkey = args.wallet.open_coldkey()?;
     let hotkey = args.wallet.folder()?.hotkey(&args.wallet.hotkey).map_err(wallet_failure)?;
     let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
-    let limit = match args.limit {
-        Some(limit) => limit,
-        None => {
-            let price = chain.burn(args.netuid).await.map_err(chain_failure)?.0;
-            Rao(price.saturating_add(price / 10))
-        }
-    };
+    let price = chain.burn(args.netuid).await.map_err(chain_failure)?;
+    let limit = args.limit.unwrap_or(Rao(price.0.saturating_add(price.0 / 10)));
+    if args.dry_run {
+        let (price, most) = (tao(price.0), tao(limit.0));
+        let subnet = args.netuid;
+        return would(
+            args.json,
+            format!("register {hotkey} in subnet {subnet} for {price} TAO, at most {most}"),
+        );
+    }
+    let coldkey = args.wallet.open_coldkey()?;
     let call = Call::Register { netuid: args.netuid, hotkey, limit };
     output::note("waiting for the registration to be final ...");
     let (block, events) = chain.execute(&coldkey, call).await.map_err(chain_failure)?;
@@ -300,11 +309,24 @@ async fn register(args: &Register) -> Result<(), Failure> {
     Ok(output::line(format!("{hotkey} is uid {uid} since block {block}; burned {} TAO", tao(burned.0)))?)
 }
 
+/// A dry run's only word.
+fn would(json: bool, what: String) -> Result<(), Failure> {
+    if json {
+        return Ok(output::json(&serde_json::json!({ "dry_run": true, "would": what }))?);
+    }
+    Ok(output::line(format!("a dry run: would {what}"))?)
+}
+
 async fn stake(args: &Stake, add: bool) -> Result<(), Failure> {
-    let coldkey = args.wallet.open_coldkey()?;
     let hotkey: Hotkey = args.wallet.folder()?.hotkey(&args.wallet.hotkey).map_err(wallet_failure)?;
     let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
     let (netuid, amount) = (args.netuid, args.amount);
+    if args.dry_run {
+        let verb = if add { "stake" } else { "take back" };
+        let amount = tao(amount.0);
+        return would(args.json, format!("{verb} {amount} TAO, of {hotkey} in subnet {netuid}"));
+    }
+    let coldkey = args.wallet.open_coldkey()?;
     let call = if add {
         Call::AddStake { netuid, hotkey, amount }
     } else {
