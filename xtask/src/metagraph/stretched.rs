@@ -13,6 +13,7 @@ use parity_scale_codec::{Compact, Encode};
 use serde_json::{Value, json};
 use soketto::handshake::Server;
 use soketto::handshake::server::Response;
+use tokio::io::{BufReader, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::compat::TokioAsyncReadCompatExt as _;
 use weighhouse_chain::Chain as _;
@@ -152,7 +153,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 async fn serve(stream: TcpStream, stretched: Arc<Stretched>) {
-    let mut server = Server::new(stream.compat());
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let mut server = Server::new(BufWriter::new(BufReader::new(stream)).compat());
     let Ok(request) = server.receive_request().await else { return };
     let key = request.key();
     if server.send_response(&Response::Accept { key, protocol: None }).await.is_err() {
