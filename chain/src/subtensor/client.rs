@@ -7,11 +7,11 @@ use subxt::ext::codec::{Decode as _, Encode as _};
 use subxt::ext::scale_decode::DecodeAsType;
 use subxt::metadata::Metadata;
 use subxt::rpcs::client::rpc_params;
-use subxt::rpcs::methods::legacy::Bytes;
 use tokio::sync::Mutex;
 use weighhouse_types::{Digest, Head, MechId, Netuid, Uid};
 
 use super::endpoints::Endpoints;
+use super::hex::Hex;
 use super::items::{self, Item, Key};
 use super::runtime::{Demand, Runtime};
 use super::{Inner, Network, Subtensor, events, fetch, undecodable};
@@ -106,7 +106,7 @@ impl Subtensor {
                 return Metadata::decode_from(&bytes).map_err(|error| undecodable("metadata", &error));
             }
         }
-        let bytes: Bytes = self.0.endpoints.ask("state_getMetadata", &rpc_params![H256(at.0)]).await?;
+        let bytes: Hex = self.0.endpoints.ask("state_getMetadata", &rpc_params![H256(at.0)]).await?;
         Metadata::decode_from(&bytes.0).map_err(|error| undecodable("metadata", &error))
     }
 

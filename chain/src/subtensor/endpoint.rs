@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use subxt::config::Hasher as _;
 use subxt::config::substrate::{BlakeTwo256, H256, SubstrateHeader};
 use subxt::ext::codec::Encode as _;
-use subxt::rpcs::client::{RpcClient, RpcParams, rpc_params};
+use subxt::rpcs::client::{RawValue, RpcClient, RpcParams, rpc_params};
 use subxt::rpcs::{Error as RpcError, UserError};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -55,6 +55,11 @@ impl Endpoint {
         method: &str,
         params: &RpcParams,
     ) -> Result<T, Failed> {
+        self.read(method, &self.raw(method, params).await?)
+    }
+
+    /// As [`Self::request`], and not read yet.
+    pub(super) async fn raw(&self, method: &str, params: &RpcParams) -> Result<Box<RawValue>, Failed> {
         let answer = timeout(self.deadline, self.attempts(method, params)).await;
         match answer {
             Ok(answer) => answer,
@@ -65,18 +70,20 @@ impl Endpoint {
         }
     }
 
-    async fn attempts<T: DeserializeOwned>(&self, method: &str, params: &RpcParams) -> Result<T, Failed> {
+    /// What an answer says.
+    pub(super) fn read<T: DeserializeOwned>(&self, method: &str, answer: &RawValue) -> Result<T, Failed> {
+        let undecodable = |error| ChainError::Undecodable(format!("{}: {method}: {error}", self.url));
+        serde_json::from_str(answer.get()).map_err(|error| Failed::Chain(undecodable(error)))
+    }
+
+    async fn attempts(&self, method: &str, params: &RpcParams) -> Result<Box<RawValue>, Failed> {
         let mut tried = 0;
         loop {
             tried += 1;
             let client = self.client().await.map_err(Failed::Chain)?;
-            match client.request(method, params.clone()).await {
+            match client.request_raw(method, params.clone().build()).await {
                 Ok(answer) => return Ok(answer),
                 Err(RpcError::User(error)) => return Err(Failed::Answer(error)),
-                Err(RpcError::Deserialization(error)) => {
-                    let why = format!("{}: {method}: {error}", self.url);
-                    return Err(Failed::Chain(ChainError::Undecodable(why)));
-                }
                 Err(error) => {
                     self.forget(&client).await;
                     if tried == TRIES {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use subxt::ext::futures::future::join_all;
-use subxt::rpcs::client::RpcParams;
+use subxt::rpcs::client::{RawValue, RpcParams};
 use tokio::sync::Mutex;
 use weighhouse_types::{Block, Digest, Head};
 
@@ -85,13 +85,24 @@ impl Endpoints {
         if self.all.len() == 1 {
             return self.ask(method, params).await;
         }
-        let answers = join_all(self.all.iter().map(|endpoint| endpoint.request::<T>(method, params))).await;
-        let mut told: Option<(&Endpoint, T)> = None;
+        let answers = join_all(self.all.iter().map(|endpoint| endpoint.raw(method, params))).await;
+        let mut told: Vec<(&Endpoint, Box<RawValue>)> = Vec::with_capacity(self.all.len());
         let mut failure = None;
         for (endpoint, answer) in self.all.iter().zip(answers) {
-            match (answer, &told) {
+            match answer {
+                Ok(answer) => told.push((endpoint, answer)),
+                Err(failed) => failure = Some(endpoint.failed(failed)),
+            }
+        }
+        // Mostly they agree to the letter.
+        if told.windows(2).all(|pair| pair[0].1.get() == pair[1].1.get()) {
+            told.truncate(1);
+        }
+        let mut agreed: Option<(&Endpoint, T)> = None;
+        for (endpoint, answer) in told {
+            match (endpoint.read::<T>(method, &answer), &agreed) {
                 (Err(failed), _) => failure = Some(endpoint.failed(failed)),
-                (Ok(answer), None) => told = Some((endpoint, answer)),
+                (Ok(answer), None) => agreed = Some((endpoint, answer)),
                 (Ok(answer), Some((_, first))) if answer == *first => {}
                 (Ok(_), Some((first, _))) => {
                     let (one, other) = (first.url().to_owned(), endpoint.url().to_owned());
@@ -99,7 +110,7 @@ impl Endpoints {
                 }
             }
         }
-        told.map(|(_, answer)| answer).ok_or_else(|| failure.expect("a network has an endpoint"))
+        agreed.map(|(_, answer)| answer).ok_or_else(|| failure.expect("a network has an endpoint"))
     }
 
     /// The newest finalised block that every reachable endpoint has.

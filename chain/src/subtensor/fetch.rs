@@ -7,10 +7,10 @@ use serde::Deserialize;
 use subxt::config::substrate::H256;
 use subxt::ext::scale_decode::DecodeAsType;
 use subxt::rpcs::client::rpc_params;
-use subxt::rpcs::methods::legacy::Bytes;
 use weighhouse_types::Digest;
 
 use super::endpoints::Endpoints;
+use super::hex::Hex;
 use super::items::{Item, Key};
 use super::runtime::Runtime;
 use crate::ChainError;
@@ -42,7 +42,7 @@ pub(super) struct Values<'a> {
 
 #[derive(Deserialize, PartialEq)]
 struct Changes {
-    changes: Vec<(Bytes, Option<Bytes>)>,
+    changes: Vec<(Hex, Option<Hex>)>,
 }
 
 impl<'a> Batch<'a> {
@@ -71,7 +71,7 @@ impl<'a> Batch<'a> {
     pub(super) async fn fetch(self, endpoints: &Endpoints, at: Digest) -> Result<Values<'a>, ChainError> {
         let mut found = HashMap::with_capacity(self.keys.len());
         for keys in self.keys.chunks(KEYS_MAX) {
-            let keys: Vec<Bytes> = keys.iter().cloned().map(Bytes).collect();
+            let keys: Vec<Hex> = keys.iter().cloned().map(Hex).collect();
             let params = rpc_params![keys, H256(at.0)];
             let sets: Vec<Changes> = endpoints.agreed("state_queryStorageAt", &params).await?;
             let changes = sets.into_iter().flat_map(|set| set.changes);
@@ -119,8 +119,8 @@ pub(super) async fn one<T: DecodeAsType>(
     item: Item<T>,
     keys: &[Key],
 ) -> Result<Option<T>, ChainError> {
-    let params = rpc_params![Bytes(item.key(runtime, keys)?), H256(at.0)];
-    let value: Option<Bytes> = endpoints.agreed("state_getStorage", &params).await?;
+    let params = rpc_params![Hex(item.key(runtime, keys)?), H256(at.0)];
+    let value: Option<Hex> = endpoints.agreed("state_getStorage", &params).await?;
     item.read(runtime, value.as_ref().map(|bytes| &bytes.0[..]))
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn call(
     arguments: Vec<u8>,
     at: Digest,
 ) -> Result<Vec<u8>, ChainError> {
-    let params = rpc_params![function, Bytes(arguments), H256(at.0)];
-    let answer: Bytes = endpoints.agreed("state_call", &params).await?;
+    let params = rpc_params![function, Hex(arguments), H256(at.0)];
+    let answer: Hex = endpoints.agreed("state_call", &params).await?;
     Ok(answer.0)
 }

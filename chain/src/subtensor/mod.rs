@@ -12,16 +12,19 @@ mod network;
 mod endpoint;
 mod endpoints;
 mod fetch;
+mod hex;
 
 mod calls;
 mod client;
 mod items;
 mod runtime;
 
+mod columns;
 mod read;
 mod rows;
 mod rules;
 mod schedule;
+mod shape;
 
 mod events;
 mod refusal;

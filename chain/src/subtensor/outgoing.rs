@@ -3,11 +3,11 @@
 use subxt::config::substrate::H256;
 use subxt::ext::codec::Decode as _;
 use subxt::rpcs::client::rpc_params;
-use subxt::rpcs::methods::legacy::Bytes;
 use weighhouse_types::{Block, Digest, Head, Rao};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::calls::{self, Payload};
+use super::hex::Hex;
 use super::items::{self, Key};
 use super::runtime::Runtime;
 use super::sign::{self, MORTAL_BLOCKS, OnItsWay};
@@ -66,8 +66,8 @@ impl Subtensor {
 
     /// The account's nonce at the node's best block.
     pub(super) async fn next_nonce(&self, account: &[u8; 32]) -> Result<u64, ChainError> {
-        let params = rpc_params!["AccountNonceApi_account_nonce", Bytes(account.to_vec())];
-        let answer: Bytes = self.0.endpoints.ask("state_call", &params).await?;
+        let params = rpc_params!["AccountNonceApi_account_nonce", Hex(account.to_vec())];
+        let answer: Hex = self.0.endpoints.ask("state_call", &params).await?;
         let nonce = u32::decode(&mut &answer.0[..]);
         nonce.map(u64::from).map_err(|error| undecodable("a nonce", &error))
     }
@@ -100,8 +100,8 @@ impl Subtensor {
         let parent = self.0.endpoints.block_hash(Block(place.block.0.saturating_sub(1))).await?;
         let runtime = self.runtime(parent).await?;
         let key = items::EVENTS.key(&runtime, &[])?;
-        let params = rpc_params![Bytes(key), H256(place.hash.0)];
-        let events: Option<Bytes> = self.0.endpoints.ask("state_getStorage", &params).await?;
+        let params = rpc_params![Hex(key), H256(place.hash.0)];
+        let events: Option<Hex> = self.0.endpoints.ask("state_getStorage", &params).await?;
         let events = events.ok_or_else(|| ChainError::Undecodable("a block without events".to_owned()))?;
         events::outcome(&runtime, events.0, place.position, place.block)
     }

@@ -1,42 +1,23 @@
 //! A subnet at one finalised block, in few requests.
 
 use subxt::ext::codec::Encode as _;
-use subxt::ext::scale_decode::DecodeAsType;
 use weighhouse_types::{
     Axon, Block, Coldkey, Digest, Head, Hotkey, Metagraph, Netuid, Neuron, Rao, Schedule, SubnetState, Uid,
 };
 
+use super::columns::{self, Columns, FULL, METAGRAPH_API, MetagraphCalls, SELECTIVE, Unread};
 use super::endpoints::Endpoints;
 use super::fetch::{self, Batch};
 use super::items::{self, AxonInfo, Key};
 use super::rows;
 use super::rules::{RuleSlots, TimeSlots};
-use super::runtime::{METAGRAPH_API, Runtime};
+use super::runtime::Runtime;
 use crate::ChainError;
 
 /// No subnet has more neurons: an answer with more is not believed.
 pub(super) const NEURONS_MAX: usize = 4096;
 
 const IPV6: u8 = 6;
-
-/// The columns of a metagraph, position = uid; named as the runtime's function names them.
-#[derive(Debug, DecodeAsType)]
-#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-pub(super) struct Columns {
-    pub(super) owner_hotkey: [u8; 32],
-    pub(super) hotkeys: Vec<[u8; 32]>,
-    pub(super) coldkeys: Vec<[u8; 32]>,
-    pub(super) axons: Vec<AxonInfo>,
-    pub(super) active: Vec<bool>,
-    pub(super) validator_permit: Vec<bool>,
-    pub(super) last_update: Vec<u64>,
-    pub(super) emission: Vec<u64>,
-    pub(super) dividends: Vec<u16>,
-    pub(super) incentives: Vec<u16>,
-    pub(super) consensus: Vec<u16>,
-    pub(super) block_at_registration: Vec<u64>,
-    pub(super) total_stake: Vec<u64>,
-}
 
 pub(super) async fn subnet(
     runtime: &Runtime,
@@ -54,9 +35,9 @@ pub(super) async fn subnet(
     if !values.need(&added)? {
         return Err(ChainError::NoSubnet(netuid));
     }
-    let columns = match runtime.layout.metagraph_api {
-        true => columns_by_call(runtime, endpoints, head.hash, netuid).await?,
-        false => rows::columns(runtime, endpoints, head.hash, netuid).await?,
+    let columns = match &runtime.metagraph {
+        Some(calls) => columns_by_call(calls, endpoints, head.hash, netuid).await?,
+        None => rows::columns(runtime, endpoints, head.hash, netuid).await?,
     };
     let trust = values.need(&trust)?;
     let hyperparameters = rules.read(&values)?;
@@ -98,24 +79,27 @@ pub(super) async fn subnet_times(
     Ok(Times { schedule, tempo, reveal_period_epochs: values.need(&period)? })
 }
 
-/// One call of the runtime; `None` there is a subnet that isn't.
+/// One call of the runtime; of one for some fields where there is one.
 async fn columns_by_call(
-    runtime: &Runtime,
+    calls: &MetagraphCalls,
     endpoints: &Endpoints,
     at: Digest,
     netuid: Netuid,
 ) -> Result<Columns, ChainError> {
-    let (api, method) = METAGRAPH_API;
-    let answer = fetch::call(endpoints, &format!("{api}_{method}"), netuid.0.encode(), at).await?;
-    decode_columns(runtime, &answer)?.ok_or(ChainError::NoSubnet(netuid))
+    if let Some(plan) = &calls.selective {
+        let arguments = (netuid.0, columns::asked_for()).encode();
+        let answer = fetch::call(endpoints, &function(SELECTIVE), arguments, at).await?;
+        match plan.read(&answer) {
+            Err(Unread::LeftOut(_)) => {}
+            read => return read.map_err(|unread| unread.error(netuid)),
+        }
+    }
+    let answer = fetch::call(endpoints, &function(FULL), netuid.0.encode(), at).await?;
+    calls.full.read(&answer).map_err(|unread| unread.error(netuid))
 }
 
-pub(super) fn decode_columns(runtime: &Runtime, answer: &[u8]) -> Result<Option<Columns>, ChainError> {
-    let (api, method) = METAGRAPH_API;
-    let known = runtime.metadata().runtime_api_trait_by_name(api);
-    let known = known.and_then(|api| api.method_by_name(method));
-    let known = known.ok_or_else(|| runtime.differs(format_args!("no {api}.{method}")))?;
-    runtime.decode(&format!("{api}.{method}"), known.output_ty(), answer)
+fn function(method: &str) -> String {
+    format!("{METAGRAPH_API}_{method}")
 }
 
 pub(super) fn metagraph(

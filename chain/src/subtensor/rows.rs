@@ -2,10 +2,11 @@
 
 use weighhouse_types::{Digest, Netuid};
 
+use super::columns::Columns;
 use super::endpoints::Endpoints;
 use super::fetch::Batch;
 use super::items::{self, AxonInfo, Key};
-use super::read::{Columns, NEURONS_MAX};
+use super::read::NEURONS_MAX;
 use super::runtime::Runtime;
 use crate::ChainError;
 

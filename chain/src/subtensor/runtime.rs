@@ -9,6 +9,7 @@ use subxt::ext::scale_decode::DecodeAsType;
 use subxt::metadata::Metadata;
 use weighhouse_types::Digest;
 
+use super::columns::MetagraphCalls;
 use super::{calls, items};
 use crate::ChainError;
 
@@ -25,6 +26,7 @@ pub(super) enum Demand {
 pub(super) struct Runtime {
     at: OfflineClientAtBlock<SubstrateConfig>,
     pub(super) layout: Layout,
+    pub(super) metagraph: Option<MetagraphCalls>,
 }
 
 /// What newer runtimes have and older ones lack. The metadata decides, never a version number.
@@ -43,8 +45,6 @@ pub(super) struct Layout {
     /// Timelocked commits name their version; before, they were a call of their own.
     pub(super) timelocked: bool,
 }
-
-pub(super) const METAGRAPH_API: (&str, &str) = ("SubnetInfoRuntimeApi", "get_metagraph");
 
 impl Runtime {
     pub(super) fn new(
@@ -67,20 +67,19 @@ impl Runtime {
         let at = OfflineClient::new_with_config(config)
             .at_block(0_u64)
             .map_err(|error| ChainError::Runtime { spec, what: error.to_string() })?;
+        let metagraph = MetagraphCalls::of(at.metadata_ref());
+        let metagraph = metagraph.map_err(|what| ChainError::Runtime { spec, what })?;
         let has_storage = |name| items::has(at.metadata_ref(), items::PALLET, name);
         let has_call = |name| calls::has(at.metadata_ref(), items::PALLET, name);
         let layout = Layout {
             subnets: has_storage("NetworksAdded"),
             mechanisms: has_storage("MechanismCountCurrent") && has_call("set_mechanism_weights"),
             stateful_epochs: has_storage("LastEpochBlock"),
-            metagraph_api: at
-                .metadata_ref()
-                .runtime_api_trait_by_name(METAGRAPH_API.0)
-                .is_some_and(|api| api.method_by_name(METAGRAPH_API.1).is_some()),
+            metagraph_api: metagraph.is_some(),
             register_limit: has_call("register_limit"),
             timelocked: has_call("commit_timelocked_weights"),
         };
-        let runtime = Self { at, layout };
+        let runtime = Self { at, layout, metagraph };
         items::check(&runtime, demand)?;
         calls::check(&runtime, demand)?;
         Ok(runtime)

@@ -12,11 +12,11 @@ use subxt::config::Hasher as _;
 use subxt::config::substrate::{BlakeTwo256, H256};
 use subxt::rpcs::UserError;
 use subxt::rpcs::client::rpc_params;
-use subxt::rpcs::methods::legacy::Bytes;
 use weighhouse_types::{Block, Digest};
 
 use super::endpoint::Failed;
 use super::endpoints::Endpoints;
+use super::hex::Hex;
 use super::refusal;
 use crate::{ChainError, Signed};
 
@@ -40,7 +40,7 @@ pub(super) enum Taken {
 }
 
 pub(super) async fn submit(endpoints: &Endpoints, signed: &Signed) -> Result<Taken, ChainError> {
-    let params = rpc_params![Bytes(signed.bytes.clone())];
+    let params = rpc_params![Hex(signed.bytes.clone())];
     match endpoints.request::<H256>("author_submitExtrinsic", &params).await {
         Ok(_) => Ok(Taken::Yes),
         Err((_, Failed::Answer(error))) => Ok(judge(&error)),
@@ -112,7 +112,7 @@ struct SignedBlock {
 
 #[derive(Deserialize)]
 struct BlockBody {
-    extrinsics: Vec<Bytes>,
+    extrinsics: Vec<Hex>,
 }
 
 /// Looks for a call in one block.
@@ -123,7 +123,7 @@ pub(super) async fn find(
 ) -> Result<Option<u32>, ChainError> {
     let block: Option<SignedBlock> = endpoints.ask("chain_getBlock", &rpc_params![H256(hash.0)]).await?;
     let block = block.ok_or_else(|| ChainError::Undecodable(format!("no body of block {hash}")))?;
-    let is_it = |bytes: &Bytes| BlakeTwo256.hash(&bytes.0).0 == call.0;
+    let is_it = |bytes: &Hex| BlakeTwo256.hash(&bytes.0).0 == call.0;
     let position = block.block.extrinsics.iter().position(is_it);
     Ok(position.and_then(|position| u32::try_from(position).ok()))
 }

@@ -7,8 +7,9 @@ use weighhouse_wallet::keypair::Keypair;
 
 use super::metadata::{bytes, edited, for_each_spec, rename, runtime, skipped};
 use crate::ChainError;
+use crate::subtensor::columns::{FULL, METAGRAPH_API, SELECTIVE, Unread};
 use crate::subtensor::items::{self, Key};
-use crate::subtensor::runtime::{Layout, METAGRAPH_API};
+use crate::subtensor::runtime::Layout;
 use crate::subtensor::{calls, extra, read, sign, storage_index};
 
 /// Bytes of one value of a type: every list has one element, every option is there, every number is 1.
@@ -71,7 +72,7 @@ fn the_layout_is_chosen_by_what_the_metadata_has() {
         assert!(runtime(spec, &newer).expect("a newer runtime").layout.stateful_epochs);
         let older = edited(&bytes, |metadata| {
             rename(metadata, "MechanismCountCurrent", "Unknown", false);
-            metadata.apis.retain(|api| api.name != METAGRAPH_API.0);
+            metadata.apis.retain(|api| api.name != METAGRAPH_API);
         });
         let older = runtime(spec, &older).expect("an older runtime");
         assert!(!older.layout.mechanisms && !older.layout.metagraph_api);
@@ -218,19 +219,37 @@ fn a_set_weights_call_has_the_runtimes_bytes() {
 fn a_metagraph_answer_is_read() {
     for_each_spec(|spec, bytes| {
         let runtime = runtime(spec, &bytes).expect("a known runtime");
-        let api = runtime.metadata().runtime_api_trait_by_name(METAGRAPH_API.0).expect("the api");
-        let ty = api.method_by_name(METAGRAPH_API.1).expect("the method").output_ty();
-        let mut answer = Vec::new();
-        sample(runtime.metadata().types(), ty, &mut answer);
-        let columns = read::decode_columns(&runtime, &answer).expect("readable").expect("a subnet");
-        let metagraph = read::metagraph(Netuid(1), Block(5), &columns, &[1]).expect("a metagraph");
-        let [neuron] = &metagraph.neurons[..] else { panic!("{metagraph:?}") };
-        assert_eq!((neuron.stake, neuron.incentive, neuron.validator_trust), (Rao(1), 1, 1));
-        assert_eq!(neuron.axon.expect("an axon").address().to_string(), "0.0.0.1:1");
-        assert_eq!(metagraph.owner, Some(neuron.uid));
-        assert!(read::decode_columns(&runtime, &[0]).expect("readable").is_none());
-        answer.truncate(answer.len() / 2);
-        assert!(read::decode_columns(&runtime, &answer).is_err());
+        let api = runtime.metadata().runtime_api_trait_by_name(METAGRAPH_API).expect("the api");
+        let calls = runtime.metagraph.as_ref().expect("calls");
+        for (method, plan) in [(FULL, &calls.full), (SELECTIVE, calls.selective.as_ref().expect("a plan"))] {
+            let ty = api.method_by_name(method).expect("the method").output_ty();
+            let mut answer = Vec::new();
+            sample(runtime.metadata().types(), ty, &mut answer);
+            let columns = plan.read(&answer).expect("readable");
+            let metagraph = read::metagraph(Netuid(1), Block(5), &columns, &[1]).expect("a metagraph");
+            let [neuron] = &metagraph.neurons[..] else { panic!("{metagraph:?}") };
+            assert_eq!((neuron.stake, neuron.incentive, neuron.validator_trust), (Rao(1), 1, 1));
+            assert_eq!(neuron.axon.expect("an axon").address().to_string(), "0.0.0.1:1");
+            assert_eq!(metagraph.owner, Some(neuron.uid));
+            assert_eq!(plan.read(&[0]).expect_err("none"), Unread::NoSubnet);
+            for length in 0..answer.len() {
+                let cut = plan.read(&answer[..length]).expect_err("cut short");
+                assert!(cut == Unread::Garbled, "{method} at {length}");
+            }
+            answer.push(0);
+            assert_eq!(plan.read(&answer).expect_err("too long"), Unread::Garbled);
+        }
+    });
+}
+
+#[test]
+fn a_field_that_is_left_out_is_named() {
+    for_each_spec(|spec, bytes| {
+        let runtime = runtime(spec, &bytes).expect("a known runtime");
+        let plan = runtime.metagraph.as_ref().expect("calls").selective.as_ref().expect("a plan");
+        let mut nothing = vec![1];
+        nothing.resize(200, 0);
+        assert_eq!(plan.read(&nothing).expect_err("nothing"), Unread::LeftOut("owner_hotkey"));
     });
 }
 

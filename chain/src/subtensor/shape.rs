@@ -1,0 +1,112 @@
+//! What a value of a type looks like in bytes, worked out from the metadata once: what nobody reads is stepped over
+//! without being decoded.
+
+use scale_info::{PortableRegistry, TypeDef, TypeDefPrimitive};
+use subxt::ext::codec::{Compact, Decode as _};
+
+/// Types within types that are followed: metadata comes from a node, and may be made to have no end.
+const TYPES_MAX: usize = 4096;
+const DEPTH_MAX: usize = 32;
+
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// So many bytes, whatever they say.
+    Fixed(usize),
+    Compact,
+    /// A count, then as many.
+    List(Box<Self>),
+    Array(u32, Box<Self>),
+    Parts(Vec<Self>),
+    /// By the byte that comes first.
+    Variants(Vec<(u8, Self)>),
+}
+
+impl Shape {
+    /// `None` for a type that is missing, unusual or too deep.
+    pub(super) fn of(types: &PortableRegistry, ty: u32) -> Option<Self> {
+        Self::within(types, ty, DEPTH_MAX, &mut 0)
+    }
+
+    fn within(types: &PortableRegistry, ty: u32, depth: usize, seen: &mut usize) -> Option<Self> {
+        *seen += 1;
+        let depth = depth.checked_sub(1).filter(|_| *seen <= TYPES_MAX)?;
+        let mut inner = |ty: u32| Self::within(types, ty, depth, seen);
+        Some(match &types.resolve(ty)?.type_def {
+            TypeDef::Composite(composite) => {
+                parts(composite.fields.iter().map(|field| inner(field.ty.id)).collect::<Option<_>>()?)
+            }
+            TypeDef::Tuple(tuple) => {
+                parts(tuple.fields.iter().map(|field| inner(field.id)).collect::<Option<_>>()?)
+            }
+            TypeDef::Variant(variant) => {
+                let mut variants = Vec::with_capacity(variant.variants.len());
+                for variant in &variant.variants {
+                    let fields = variant.fields.iter().map(|field| inner(field.ty.id));
+                    variants.push((variant.index, parts(fields.collect::<Option<_>>()?)));
+                }
+                Self::Variants(variants)
+            }
+            TypeDef::Sequence(sequence) => Self::List(Box::new(inner(sequence.type_param.id)?)),
+            TypeDef::Array(array) if array.len == 0 => Self::Fixed(0),
+            TypeDef::Array(array) => match inner(array.type_param.id)? {
+                Self::Fixed(bytes) => Self::Fixed(bytes.checked_mul(usize::try_from(array.len).ok()?)?),
+                shape => Self::Array(array.len, Box::new(shape)),
+            },
+            TypeDef::Compact(_) => Self::Compact,
+            TypeDef::Primitive(TypeDefPrimitive::Str) => Self::List(Box::new(Self::Fixed(1))),
+            TypeDef::Primitive(primitive) => Self::Fixed(width(primitive)),
+            TypeDef::BitSequence(_) => return None,
+        })
+    }
+
+    /// Goes to the end of a value; `None` if the bytes end before.
+    pub(super) fn skip(&self, input: &mut &[u8]) -> Option<()> {
+        match self {
+            Self::Fixed(bytes) => *input = input.get(*bytes..)?,
+            Self::Compact => drop(Compact::<u128>::decode(input).ok()?),
+            Self::List(item) => {
+                let count = count(input)?;
+                match **item {
+                    Self::Fixed(bytes) => *input = input.get(bytes.checked_mul(count)?..)?,
+                    ref item => (0..count).try_for_each(|_| item.skip(input))?,
+                }
+            }
+            Self::Array(count, item) => (0..*count).try_for_each(|_| item.skip(input))?,
+            Self::Parts(parts) => parts.iter().try_for_each(|part| part.skip(input))?,
+            Self::Variants(variants) => {
+                let (first, rest) = input.split_first()?;
+                *input = rest;
+                variants.iter().find(|(index, _)| index == first)?.1.skip(input)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// How many items a list has.
+pub(super) fn count(input: &mut &[u8]) -> Option<usize> {
+    usize::try_from(Compact::<u32>::decode(input).ok()?.0).ok()
+}
+
+fn parts(parts: Vec<Shape>) -> Shape {
+    let fixed = parts.iter().try_fold(0_usize, |sum, part| match part {
+        Shape::Fixed(bytes) => sum.checked_add(*bytes),
+        _ => None,
+    });
+    match (fixed, <[Shape; 1]>::try_from(parts)) {
+        (Some(bytes), _) => Shape::Fixed(bytes),
+        (None, Ok([only])) => only,
+        (None, Err(parts)) => Shape::Parts(parts),
+    }
+}
+
+fn width(primitive: &TypeDefPrimitive) -> usize {
+    match primitive {
+        TypeDefPrimitive::Bool | TypeDefPrimitive::U8 | TypeDefPrimitive::I8 | TypeDefPrimitive::Str => 1,
+        TypeDefPrimitive::U16 | TypeDefPrimitive::I16 => 2,
+        TypeDefPrimitive::U32 | TypeDefPrimitive::I32 | TypeDefPrimitive::Char => 4,
+        TypeDefPrimitive::U64 | TypeDefPrimitive::I64 => 8,
+        TypeDefPrimitive::U128 | TypeDefPrimitive::I128 => 16,
+        TypeDefPrimitive::U256 | TypeDefPrimitive::I256 => 32,
+    }
+}
