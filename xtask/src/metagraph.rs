@@ -27,7 +27,7 @@ const READS: usize = 40;
 const WARM: usize = 5;
 const BLOCKS: usize = 10_000;
 const GOAL: f64 = 0.05;
-const REQUESTS_MAX: f64 = 10.0;
+const ROUND_TRIPS_MAX: f64 = 10.0;
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let url = std::env::var(URL)
@@ -44,15 +44,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let ours = ours(&stretched, netuid)?;
     let ratio = ours.cpu.as_secs_f64() / peer.as_secs_f64();
     say(&format!(
-        "ours {:.2} ms and {:.1} requests to two endpoints, {PEER} {:.2} ms from one; {} bytes more after {BLOCKS} blocks",
+        "ours {:.2} ms and {:.1} round trips to two endpoints, {PEER} {:.2} ms from one; {} bytes more after {BLOCKS} blocks",
         ours.cpu.as_secs_f64() * 1e3,
-        ours.requests,
+        ours.round_trips,
         peer.as_secs_f64() * 1e3,
         ours.growth
     ));
     result(&serde_json::json!({
         "name": "metagraph", "ours": ours.cpu.as_secs_f64(), "peer": peer.as_secs_f64(), "ratio": ratio, "goal": GOAL,
-        "requests": ours.requests, "requests_max": REQUESTS_MAX, "resident_growth_bytes": ours.growth,
+        "round_trips": ours.round_trips, "round_trips_max": ROUND_TRIPS_MAX, "resident_growth_bytes": ours.growth,
     }));
     Ok(())
 }
@@ -84,7 +84,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 struct Ours {
     cpu: Duration,
     /// Of one snapshot, to both endpoints together.
-    requests: f64,
+    round_trips: f64,
     /// Resident memory after all blocks beyond that after a tenth of them.
     growth: i64,
 }
@@ -100,13 +100,13 @@ fn ours(stretched: &Arc<Stretched>, netuid: Netuid) -> anyhow::Result<Ours> {
             let (mut times, mut counted, mut early) = (Vec::new(), 0, 0);
             for block in 0..BLOCKS {
                 stretched.next_block();
-                let (requests, begun) = (stretched.requests(), cpu());
+                let (messages, begun) = (stretched.messages(), cpu());
                 let state = chain.subnet(netuid).await?;
                 let taken = cpu().saturating_sub(begun);
                 ensure!(state.metagraph.neurons.len() == NEURONS, "a snapshot lacks neurons");
                 if (WARM..WARM + READS).contains(&block) {
                     times.push(taken);
-                    counted += stretched.requests() - requests;
+                    counted += stretched.messages() - messages;
                 }
                 if block == BLOCKS / 10 {
                     early = resident()?;
@@ -115,8 +115,8 @@ fn ours(stretched: &Arc<Stretched>, netuid: Netuid) -> anyhow::Result<Ours> {
                     say(&format!("block {block} of {BLOCKS}"));
                 }
             }
-            let requests = counted as f64 / READS as f64;
-            Ok(Ours { cpu: median(times), requests, growth: resident()? - early })
+            let round_trips = counted as f64 / READS as f64;
+            Ok(Ours { cpu: median(times), round_trips, growth: resident()? - early })
         })
     });
     thread.join().map_err(|_| anyhow::anyhow!("the client's thread panicked"))?

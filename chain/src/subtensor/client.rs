@@ -10,6 +10,7 @@ use subxt::rpcs::client::rpc_params;
 use tokio::sync::Mutex;
 use weighhouse_types::{Digest, Head, MechId, Netuid, Uid};
 
+use super::endpoint::Version;
 use super::endpoints::Endpoints;
 use super::hex::Hex;
 use super::items::{self, Item, Key};
@@ -21,14 +22,6 @@ use crate::{ChainError, Refusal};
 const RUNTIMES_MAX: usize = 4;
 /// Metadata versions asked for, the newest first.
 const METADATA_VERSIONS: [u32; 2] = [16, 15];
-
-/// A runtime's versions, as a node tells them.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    spec_version: u32,
-    transaction_version: u32,
-}
 
 impl Subtensor {
     /// Connects, pins the genesis, and checks that the runtime has everything needed.
@@ -53,6 +46,7 @@ impl Subtensor {
             poll: network.poll,
             runtimes: Mutex::default(),
             asked: Mutex::default(),
+            questions: Mutex::default(),
             nonces: Mutex::default(),
             searches: Mutex::default(),
         };
@@ -69,15 +63,10 @@ impl Subtensor {
 
     /// The runtime at a block.
     pub(super) async fn runtime(&self, at: Digest) -> Result<Arc<Runtime>, ChainError> {
-        let asked = *self.0.asked.lock().await;
-        if let Some((_, spec)) = asked.filter(|(block, _)| *block == at)
-            && let Some(known) = self.known_runtime(spec).await
-        {
-            return Ok(known);
-        }
-        let params = rpc_params![H256(at.0)];
-        let version: Version = self.0.endpoints.ask("state_getRuntimeVersion", &params).await?;
-        *self.0.asked.lock().await = Some((at, version.spec_version));
+        let version = match self.0.endpoints.version(at).await {
+            Some(version) => version,
+            None => self.version(at).await?,
+        };
         if let Some(known) = self.known_runtime(version.spec_version).await {
             return Ok(known);
         }
@@ -93,13 +82,25 @@ impl Subtensor {
         Ok(runtime)
     }
 
+    async fn version(&self, at: Digest) -> Result<Version, ChainError> {
+        let asked = self.0.asked.lock().await.filter(|(block, _)| *block == at);
+        if let Some((_, version)) = asked {
+            return Ok(version);
+        }
+        let params = rpc_params![H256(at.0)];
+        let version = self.0.endpoints.ask("state_getRuntimeVersion", &params).await?;
+        *self.0.asked.lock().await = Some((at, version));
+        Ok(version)
+    }
+
     async fn known_runtime(&self, spec: u32) -> Option<Arc<Runtime>> {
         self.0.runtimes.lock().await.iter().find(|runtime| runtime.spec() == spec).cloned()
     }
 
     async fn metadata(&self, at: Digest) -> Result<Metadata, ChainError> {
         for version in METADATA_VERSIONS {
-            let answer = fetch::call(&self.0.endpoints, "Metadata_metadata_at_version", version.encode(), at);
+            let answer =
+                fetch::call(&self.0.endpoints, "Metadata_metadata_at_version", Hex(version.encode()), at);
             let Ok(answer) = answer.await else { break };
             let bytes = Option::<Vec<u8>>::decode(&mut &answer[..]);
             if let Some(bytes) = bytes.map_err(|error| undecodable("metadata", &error))? {

@@ -1,12 +1,13 @@
 //! The columns of a metagraph, out of the answer of the runtime's function.
 
 use scale_info::{PortableRegistry, TypeDef};
-use subxt::ext::codec::{Compact, Decode as _};
+use subxt::ext::codec::Encode as _;
 use subxt::metadata::Metadata;
 use weighhouse_types::Netuid;
 
+use super::hex::Hex;
 use super::items::AxonInfo;
-use super::shape::{Shape, count};
+use super::shape::{Shape, compact, count};
 use crate::ChainError;
 
 /// Position = uid; named as the runtime's function names them.
@@ -68,11 +69,25 @@ impl MetagraphCalls {
         let selective = answer(SELECTIVE).and_then(|ty| Plan::of(metadata.types(), ty).ok());
         Ok(Some(Self { selective, full }))
     }
+
+    /// The full name of the cheapest, and its arguments.
+    pub(super) fn call(&self, netuid: Netuid) -> (String, Hex) {
+        if self.selective.is_none() {
+            return full(netuid);
+        }
+        let numbers = FIELDS.map(|(_, number)| number).to_vec();
+        (format!("{METAGRAPH_API}_{SELECTIVE}"), Hex((netuid.0, numbers).encode()))
+    }
+
+    /// What that call says.
+    pub(super) fn read(&self, answer: &[u8]) -> Result<Columns, Unread> {
+        self.selective.as_ref().unwrap_or(&self.full).read(answer)
+    }
 }
 
-/// The numbers of all fields.
-pub(super) fn asked_for() -> Vec<u16> {
-    FIELDS.iter().map(|(_, number)| *number).collect()
+/// The call for all fields that there are.
+pub(super) fn full(netuid: Netuid) -> (String, Hex) {
+    (format!("{METAGRAPH_API}_{FULL}"), Hex(netuid.0.encode()))
 }
 
 /// How to read an answer.
@@ -265,10 +280,13 @@ fn each<T>(mut list: &[u8], read: impl FnMut(&[u8]) -> Option<T>) -> Option<Vec<
 
 fn numbers(mut list: &[u8]) -> Option<Vec<u64>> {
     let count = count(&mut list)?;
-    (0..count).map(|_| Some(Compact::<u64>::decode(&mut list).ok()?.0)).collect()
+    let mut numbers = Vec::with_capacity(count.min(list.len()));
+    for _ in 0..count {
+        numbers.push(compact(&mut list)?);
+    }
+    Some(numbers)
 }
 
-fn shares(mut list: &[u8]) -> Option<Vec<u16>> {
-    let count = count(&mut list)?;
-    (0..count).map(|_| Some(Compact::<u16>::decode(&mut list).ok()?.0)).collect()
+fn shares(list: &[u8]) -> Option<Vec<u16>> {
+    numbers(list)?.into_iter().map(|number| u16::try_from(number).ok()).collect()
 }

@@ -10,15 +10,17 @@ use serde::de::DeserializeOwned;
 use subxt::config::Hasher as _;
 use subxt::config::substrate::{BlakeTwo256, H256, SubstrateHeader};
 use subxt::ext::codec::Encode as _;
-use subxt::rpcs::client::{RawValue, RpcClient, RpcParams, rpc_params};
-use subxt::rpcs::{Error as RpcError, UserError};
+use subxt::rpcs::UserError;
+use subxt::rpcs::client::{RawValue, RpcParams, rpc_params};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use weighhouse_types::{Block, Digest, Head};
 
+use super::hex::Hex;
+use super::socket::{Broken, Reply, Request, Socket};
 use crate::ChainError;
 
-/// Tries of one request, each on a connection of its own: a node that restarts closes the first.
+/// Tries of one exchange, each on a connection of its own: a node that restarts closes the first.
 const TRIES: u32 = 2;
 
 #[derive(Debug)]
@@ -27,10 +29,32 @@ pub(super) struct Endpoint {
     deadline: Duration,
     /// Shared with the network's other endpoints; empty until the first connection where none is pinned.
     genesis: Arc<OnceLock<Digest>>,
-    connection: Mutex<Option<Arc<RpcClient>>>,
-    /// The newest finalised block it told, checked against its header.
-    told: Mutex<Option<Head>>,
+    /// Taken out for as long as an exchange lasts, and dropped with one that is given up.
+    connection: Mutex<Option<Socket>>,
+    /// What it last told of the newest finalised block.
+    told: Mutex<Option<Told>>,
 }
+
+/// The newest finalised block, its number checked against its header; and what was asked along with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) head: Head,
+    /// Of the runtime after that block.
+    pub(super) version: Option<Version>,
+    /// An earlier block.
+    pub(super) before: Option<(Block, Digest)>,
+}
+
+/// A runtime's versions.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Version {
+    pub(super) spec_version: u32,
+    pub(super) transaction_version: u32,
+}
+
+/// What is asked of a block along with its header.
+pub(super) type Along<'a> = dyn Fn(Digest) -> Vec<Request<'static>> + Sync + 'a;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -53,107 +77,118 @@ impl Endpoint {
     pub(super) async fn request<T: DeserializeOwned>(
         &self,
         method: &str,
-        params: &RpcParams,
+        params: RpcParams,
     ) -> Result<T, Failed> {
-        self.read(method, &self.raw(method, params).await?)
+        let request = Request::new(method, params);
+        let [answer] = &self.all(std::slice::from_ref(&request)).await?[..] else {
+            return Err(self.lies(format!("{method} was answered more than once")));
+        };
+        self.read(method, answer)
     }
 
-    /// As [`Self::request`], and not read yet.
-    pub(super) async fn raw(&self, method: &str, params: &RpcParams) -> Result<Box<RawValue>, Failed> {
-        let answer = timeout(self.deadline, self.attempts(method, params)).await;
-        match answer {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.hang_up().await;
-                Err(Failed::Chain(self.timed_out()))
-            }
-        }
+    /// Some requests at once; an error in answer to one is one of all.
+    pub(super) async fn all(&self, requests: &[Request<'_>]) -> Result<Vec<Box<RawValue>>, Failed> {
+        self.each(requests).await?.into_iter().map(|reply| reply.map_err(Failed::Answer)).collect()
+    }
+
+    async fn each(&self, requests: &[Request<'_>]) -> Result<Vec<Reply>, Failed> {
+        let answered = timeout(self.deadline, self.attempts(requests)).await;
+        answered.unwrap_or_else(|_| Err(self.timed_out())).map_err(Failed::Chain)
     }
 
     /// What an answer says.
     pub(super) fn read<T: DeserializeOwned>(&self, method: &str, answer: &RawValue) -> Result<T, Failed> {
-        let undecodable = |error| ChainError::Undecodable(format!("{}: {method}: {error}", self.url));
-        serde_json::from_str(answer.get()).map_err(|error| Failed::Chain(undecodable(error)))
+        serde_json::from_str(answer.get()).map_err(|error| self.lies(format!("{method}: {error}")))
     }
 
-    async fn attempts(&self, method: &str, params: &RpcParams) -> Result<Box<RawValue>, Failed> {
+    /// As [`Self::read`], of bytes.
+    pub(super) fn digits(&self, method: &str, answer: &RawValue) -> Result<Hex, Failed> {
+        Hex::of(answer).map_err(|error| self.lies(format!("{method}: {error}")))
+    }
+
+    async fn attempts(&self, requests: &[Request<'_>]) -> Result<Vec<Reply>, ChainError> {
         let mut tried = 0;
         loop {
             tried += 1;
-            let client = self.client().await.map_err(Failed::Chain)?;
-            match client.request_raw(method, params.clone().build()).await {
-                Ok(answer) => return Ok(answer),
-                Err(RpcError::User(error)) => return Err(Failed::Answer(error)),
-                Err(error) => {
-                    self.forget(&client).await;
-                    if tried == TRIES {
-                        return Err(Failed::Chain(self.unreachable(&error)));
-                    }
+            let mut connection = self.connection.lock().await;
+            let mut socket = match connection.take() {
+                Some(socket) => socket,
+                None => self.open().await?,
+            };
+            match socket.exchange(requests).await {
+                Ok(replies) => {
+                    *connection = Some(socket);
+                    return Ok(replies);
                 }
+                Err(broken) if tried == TRIES => return Err(self.unreachable(&broken)),
+                Err(_) => {}
             }
         }
     }
 
-    async fn client(&self) -> Result<Arc<RpcClient>, ChainError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(client) = &*connection {
-            return Ok(Arc::clone(client));
-        }
-        let client =
-            RpcClient::from_insecure_url(&self.url).await.map_err(|error| self.unreachable(&error))?;
-        let actual: H256 = client
-            .request("chain_getBlockHash", rpc_params![0])
-            .await
-            .map_err(|error| self.unreachable(&error))?;
-        let actual = Digest(actual.0);
+    async fn open(&self) -> Result<Socket, ChainError> {
+        let mut socket = Socket::open(&self.url).await.map_err(|broken| self.unreachable(&broken))?;
+        let request = Request::new("chain_getBlockHash", rpc_params![0]);
+        let replies = socket.exchange(&[request]).await.map_err(|broken| self.unreachable(&broken))?;
+        let actual = match replies.into_iter().next() {
+            Some(Ok(hash)) => self.read::<H256>("chain_getBlockHash", &hash),
+            Some(Err(error)) => Err(Failed::Answer(error)),
+            None => Err(self.lies("no answer".to_owned())),
+        };
+        let actual = Digest(actual.map_err(|failed| self.failed(failed))?.0);
         let expected = *self.genesis.get_or_init(|| actual);
         if expected != actual {
             return Err(ChainError::WrongGenesis { endpoint: self.url.clone(), expected, actual });
         }
-        let client = Arc::new(client);
-        *connection = Some(Arc::clone(&client));
-        Ok(client)
+        Ok(socket)
     }
 
-    async fn forget(&self, broken: &Arc<RpcClient>) {
-        let mut connection = self.connection.lock().await;
-        if connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, broken)) {
-            *connection = None;
-        }
-    }
-
-    async fn hang_up(&self) {
-        *self.connection.lock().await = None;
-    }
-
-    /// The newest block it calls finalised. The number is read from a header that has the hash it named.
-    pub(super) async fn finalized(&self) -> Result<Head, Failed> {
-        let hash: H256 = self.request("chain_getFinalizedHead", &rpc_params![]).await?;
+    /// The newest block it calls finalised; with it the hash of the block `before`. What is asked along with a block
+    /// that is new is answered if nothing went wrong.
+    pub(super) async fn finalized(
+        &self,
+        before: Option<Block>,
+        along: &Along<'_>,
+    ) -> Result<(Told, Option<Vec<Box<RawValue>>>), Failed> {
+        let hash: H256 = self.request("chain_getFinalizedHead", rpc_params![]).await?;
         let mut told = self.told.lock().await;
-        if let Some(known) = told.filter(|known| known.hash.0 == hash.0) {
-            return Ok(known);
+        if let Some(known) = told.filter(|known| known.head.hash.0 == hash.0) {
+            return Ok((known, None));
         }
-        let head = self.header(Digest(hash.0)).await?;
-        *told = Some(head);
-        Ok(head)
+        let mut requests = vec![
+            Request::new("chain_getHeader", rpc_params![hash]),
+            Request::new("state_getRuntimeVersion", rpc_params![hash]),
+            Request::new("chain_getBlockHash", rpc_params![before.unwrap_or_default().0]),
+        ];
+        requests.extend(along(Digest(hash.0)));
+        let mut replies = self.each(&requests).await?.into_iter();
+        let [Some(header), Some(version), Some(earlier)] = [replies.next(), replies.next(), replies.next()]
+        else {
+            return Err(self.lies("no answer".to_owned()));
+        };
+        let head = self.header(hash, &header.map_err(Failed::Answer)?)?;
+        let version = version.ok().and_then(|version| serde_json::from_str(version.get()).ok());
+        let earlier = earlier.ok().and_then(|hash| serde_json::from_str::<H256>(hash.get()).ok());
+        let before = before.zip(earlier.map(|hash| Digest(hash.0)));
+        let answers = replies.collect::<Result<Vec<_>, _>>().ok().filter(|answers| !answers.is_empty());
+        Ok((*told.insert(Told { head, version, before }), answers))
     }
 
     /// A block's number, from a header that has this hash.
-    pub(super) async fn header(&self, hash: Digest) -> Result<Head, Failed> {
-        let params = rpc_params![H256(hash.0)];
-        let header: Option<SubstrateHeader<H256>> = self.request("chain_getHeader", &params).await?;
+    fn header(&self, hash: H256, answer: &RawValue) -> Result<Head, Failed> {
+        let header: Option<SubstrateHeader<H256>> = self.read("chain_getHeader", answer)?;
         let Some(header) = header else {
-            return Err(self.lies(format!("no header for block {hash}")));
+            return Err(self.lies(format!("no header for block {hash:?}")));
         };
-        if BlakeTwo256.hash(&header.encode()).0 != hash.0 {
-            return Err(self.lies(format!("the header of block {hash} has another hash")));
+        if BlakeTwo256.hash(&header.encode()) != hash {
+            return Err(self.lies(format!("the header of block {hash:?} has another hash")));
         }
-        Ok(Head { number: Block(header.number), hash })
+        Ok(Head { number: Block(header.number), hash: Digest(hash.0) })
     }
 
     /// The hash of a block by its number; `None` where the node doesn't have it.
     pub(super) async fn block_hash(&self, block: Block) -> Result<Option<Digest>, Failed> {
-        let hash: Option<H256> = self.request("chain_getBlockHash", &rpc_params![block.0]).await?;
+        let hash: Option<H256> = self.request("chain_getBlockHash", rpc_params![block.0]).await?;
         Ok(hash.map(|hash| Digest(hash.0)))
     }
 
@@ -165,7 +200,7 @@ impl Endpoint {
         ChainError::TimedOut { endpoint: self.url.clone(), seconds: self.deadline.as_secs() }
     }
 
-    fn unreachable(&self, error: &RpcError) -> ChainError {
+    fn unreachable(&self, error: &Broken) -> ChainError {
         ChainError::Unreachable { endpoint: self.url.clone(), why: error.to_string() }
     }
 

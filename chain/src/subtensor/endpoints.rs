@@ -12,11 +12,15 @@ use tokio::sync::Mutex;
 use weighhouse_types::{Block, Digest, Head};
 
 use super::Network;
-use super::endpoint::{Endpoint, Failed};
+use super::endpoint::{Along, Endpoint, Failed, Told, Version};
+use super::socket::Request;
 use crate::ChainError;
 
 /// How far one endpoint may be behind another before it is worth a warning.
 const LAG_BLOCKS: u64 = 20;
+
+/// Of endpoints to the same requests.
+pub(super) type Answers<'a> = Vec<(&'a Endpoint, Vec<Box<RawValue>>)>;
 
 #[derive(Debug)]
 pub(super) struct Endpoints {
@@ -24,7 +28,7 @@ pub(super) struct Endpoints {
     /// The one that answered last.
     preferred: AtomicUsize,
     genesis: Arc<OnceLock<Digest>>,
-    newest: Mutex<Option<Head>>,
+    newest: Mutex<Option<Told>>,
 }
 
 impl Endpoints {
@@ -55,7 +59,7 @@ impl Endpoints {
         for turn in 0..self.all.len() {
             let index = (first + turn) % self.all.len();
             let endpoint = &self.all[index];
-            match endpoint.request(method, params).await {
+            match endpoint.request(method, params.clone()).await {
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(answer);
@@ -80,33 +84,52 @@ impl Endpoints {
     pub(super) async fn agreed<T: DeserializeOwned + PartialEq>(
         &self,
         method: &str,
-        params: &RpcParams,
+        params: RpcParams,
     ) -> Result<T, ChainError> {
-        if self.all.len() == 1 {
-            return self.ask(method, params).await;
-        }
-        let answers = join_all(self.all.iter().map(|endpoint| endpoint.raw(method, params))).await;
-        let mut told: Vec<(&Endpoint, Box<RawValue>)> = Vec::with_capacity(self.all.len());
+        let request = Request::new(method, params);
+        self.all_agreed(&[request], |endpoint, answers| endpoint.read(method, &answers[0])).await
+    }
+
+    /// As [`Self::agreed`], of some requests at once; `read` makes what is compared out of an answer to each.
+    pub(super) async fn all_agreed<T: PartialEq>(
+        &self,
+        requests: &[Request<'_>],
+        read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, Failed>,
+    ) -> Result<T, ChainError> {
+        let answers = join_all(self.all.iter().map(|endpoint| endpoint.all(requests))).await;
+        let mut told = Vec::with_capacity(self.all.len());
         let mut failure = None;
-        for (endpoint, answer) in self.all.iter().zip(answers) {
-            match answer {
-                Ok(answer) => told.push((endpoint, answer)),
+        for (endpoint, answers) in self.all.iter().zip(answers) {
+            match answers {
+                Ok(answers) => told.push((endpoint, answers)),
                 Err(failed) => failure = Some(endpoint.failed(failed)),
             }
         }
+        let what: Vec<_> = requests.iter().map(|request| request.method).collect();
+        self.agree(told, failure, &what.join(", "), read)
+    }
+
+    /// What all answers say; `failure` if there is none that says anything.
+    pub(super) fn agree<T: PartialEq>(
+        &self,
+        mut told: Answers<'_>,
+        mut failure: Option<ChainError>,
+        what: &str,
+        read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, Failed>,
+    ) -> Result<T, ChainError> {
         // Mostly they agree to the letter.
-        if told.windows(2).all(|pair| pair[0].1.get() == pair[1].1.get()) {
+        if told.windows(2).all(|pair| is_same(&pair[0].1, &pair[1].1)) {
             told.truncate(1);
         }
         let mut agreed: Option<(&Endpoint, T)> = None;
-        for (endpoint, answer) in told {
-            match (endpoint.read::<T>(method, &answer), &agreed) {
+        for (endpoint, answers) in told {
+            match (read(endpoint, &answers), &agreed) {
                 (Err(failed), _) => failure = Some(endpoint.failed(failed)),
                 (Ok(answer), None) => agreed = Some((endpoint, answer)),
                 (Ok(answer), Some((_, first))) if answer == *first => {}
                 (Ok(_), Some((first, _))) => {
                     let (one, other) = (first.url().to_owned(), endpoint.url().to_owned());
-                    return Err(ChainError::AnswersDisagree { what: method.to_owned(), one, other });
+                    return Err(ChainError::AnswersDisagree { what: what.to_owned(), one, other });
                 }
             }
         }
@@ -115,23 +138,37 @@ impl Endpoints {
 
     /// The newest finalised block that every reachable endpoint has.
     pub(super) async fn head(&self) -> Result<Head, ChainError> {
+        Ok(self.head_along(&|_| Vec::new()).await?.0)
+    }
+
+    /// As [`Self::head`]; and what every reachable endpoint said of that block, if it is new to all.
+    pub(super) async fn head_along(
+        &self,
+        along: &Along<'_>,
+    ) -> Result<(Head, Option<Answers<'_>>), ChainError> {
+        let before = self.newest.lock().await.map(|newest| newest.head.number);
         let mut told = Vec::with_capacity(self.all.len());
         let mut failure = None;
-        let answers = join_all(self.all.iter().map(Endpoint::finalized)).await;
-        for (endpoint, answer) in self.all.iter().zip(answers) {
+        let mut answers = Vec::with_capacity(self.all.len());
+        let finalized = self.all.iter().map(|endpoint| endpoint.finalized(before, along));
+        for (endpoint, answer) in self.all.iter().zip(join_all(finalized).await) {
             match answer.map_err(|failed| endpoint.failed(failed)) {
-                Ok(head) => told.push((endpoint, head)),
+                Ok((said, answer)) => {
+                    told.push((endpoint, said));
+                    answers.extend(answer.map(|answer| (endpoint, answer)));
+                }
                 Err(error @ ChainError::WrongGenesis { .. }) => return Err(error),
                 Err(error) => failure = Some(error),
             }
         }
-        let Some((slowest, lowest)) = told.iter().min_by_key(|(_, head)| head.number).copied() else {
+        let Some((slowest, said)) = told.iter().min_by_key(|(_, said)| said.head.number).copied() else {
             return Err(failure.expect("no endpoint answered"));
         };
+        let lowest = said.head;
         if let Some(error) = failure.filter(|_| self.all.len() > 1) {
             tracing::warn!(%error, "an endpoint of the chain is left out");
         }
-        for (endpoint, head) in &told {
+        for (endpoint, Told { head, .. }) in &told {
             if head.number.saturating_since(lowest.number) > LAG_BLOCKS {
                 let (behind, ahead) = (slowest.url(), endpoint.url());
                 tracing::warn!(behind, ahead, blocks = head.number.0 - lowest.number.0, "an endpoint lags");
@@ -144,27 +181,36 @@ impl Endpoints {
                 return Err(disagree(lowest, slowest, hash, endpoint));
             }
         }
-        self.advance(lowest, slowest).await
+        let is_of_all = answers.len() == told.len() && told.iter().all(|(_, said)| said.head == lowest);
+        let head = self.advance(said, slowest).await?;
+        Ok((head, Some(answers).filter(|_| is_of_all && head == lowest)))
+    }
+
+    /// The runtime's version at the newest block, if that is this one.
+    pub(super) async fn version(&self, at: Digest) -> Option<Version> {
+        self.newest.lock().await.filter(|newest| newest.head.hash == at)?.version
     }
 
     /// Takes the head as the newest unless it goes back; the one before must still be part of the chain.
-    async fn advance(&self, head: Head, endpoint: &Endpoint) -> Result<Head, ChainError> {
+    async fn advance(&self, said: Told, endpoint: &Endpoint) -> Result<Head, ChainError> {
+        let head = said.head;
         let mut newest = self.newest.lock().await;
-        let Some(before) = *newest else {
-            *newest = Some(head);
+        let Some(before) = newest.map(|newest| newest.head) else {
+            *newest = Some(said);
             return Ok(head);
         };
         if head.number < before.number {
             return Ok(before);
         }
-        let still = match head.number == before.number {
-            true => head.hash,
-            false => hash_at(endpoint, before.number).await?,
+        let still = match said.before {
+            _ if head.number == before.number => head.hash,
+            Some((block, hash)) if block == before.number => hash,
+            _ => hash_at(endpoint, before.number).await?,
         };
         if still != before.hash {
             return Err(ChainError::FinalityBroken { block: before.number, was: before.hash, is: still });
         }
-        *newest = Some(head);
+        *newest = Some(said);
         Ok(head)
     }
 
@@ -173,7 +219,7 @@ impl Endpoints {
         // Not held while a head is asked for, which takes it too.
         let newest = *self.newest.lock().await;
         let head = match newest {
-            Some(newest) if newest.number >= block => newest,
+            Some(newest) if newest.head.number >= block => newest.head,
             _ => self.head().await?,
         };
         if block > head.number {
@@ -185,6 +231,10 @@ impl Endpoints {
         let first = self.preferred.load(Ordering::Relaxed);
         hash_at(&self.all[first % self.all.len()], block).await
     }
+}
+
+fn is_same(one: &[Box<RawValue>], other: &[Box<RawValue>]) -> bool {
+    one.iter().map(|answer| answer.get()).eq(other.iter().map(|answer| answer.get()))
 }
 
 async fn hash_at(endpoint: &Endpoint, block: Block) -> Result<Digest, ChainError> {

@@ -6,24 +6,39 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use subxt::config::substrate::H256;
 use subxt::ext::scale_decode::DecodeAsType;
-use subxt::rpcs::client::rpc_params;
+use subxt::rpcs::client::{RawValue, rpc_params};
 use weighhouse_types::Digest;
 
+use super::endpoint::{Endpoint, Failed};
 use super::endpoints::Endpoints;
 use super::hex::Hex;
 use super::items::{Item, Key};
 use super::runtime::Runtime;
+use super::socket::Request;
 use crate::ChainError;
 
 /// Keys asked for in one request.
 const KEYS_MAX: usize = 1024;
+const QUERY: &str = "state_queryStorageAt";
+pub(super) const CALL: &str = "state_call";
 
 /// Storage items to be read together.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     runtime: &'a Runtime,
-    keys: Vec<Vec<u8>>,
+    keys: Vec<Hex>,
 }
+
+/// Storage items whose keys are encoded.
+#[derive(Debug)]
+pub(super) struct Asked {
+    keys: Vec<Hex>,
+    /// As lists of at most so many as one request takes.
+    sets: Vec<Box<RawValue>>,
+}
+
+/// Keys and what is stored there.
+pub(super) type Found = Vec<(Hex, Option<Hex>)>;
 
 /// Where a batch holds an item.
 #[derive(Debug)]
@@ -40,9 +55,9 @@ pub(super) struct Values<'a> {
     values: Vec<Option<Vec<u8>>>,
 }
 
-#[derive(Deserialize, PartialEq)]
+#[derive(Deserialize)]
 struct Changes {
-    changes: Vec<(Hex, Option<Hex>)>,
+    changes: Found,
 }
 
 impl<'a> Batch<'a> {
@@ -55,7 +70,7 @@ impl<'a> Batch<'a> {
         item: Item<T>,
         keys: &[Key],
     ) -> Result<Slot<T>, ChainError> {
-        self.keys.push(item.key(self.runtime, keys)?);
+        self.keys.push(Hex(item.key(self.runtime, keys)?));
         Ok(Slot { item, index: self.keys.len() - 1, shape: PhantomData })
     }
 
@@ -68,20 +83,50 @@ impl<'a> Batch<'a> {
         item.exists(self.runtime).then(|| self.add(item, keys)).transpose()
     }
 
+    /// The keys, ready to be asked for at any block.
+    pub(super) fn ready(self) -> Result<Asked, ChainError> {
+        let json = |keys: &[Hex]| serde_json::value::to_raw_value(keys);
+        let sets = self.keys.chunks(KEYS_MAX).map(json).collect::<Result<_, _>>();
+        let sets = sets.map_err(|error| self.runtime.differs(format_args!("keys without JSON: {error}")))?;
+        Ok(Asked { keys: self.keys, sets })
+    }
+
     pub(super) async fn fetch(self, endpoints: &Endpoints, at: Digest) -> Result<Values<'a>, ChainError> {
-        let mut found = HashMap::with_capacity(self.keys.len());
-        for keys in self.keys.chunks(KEYS_MAX) {
-            let keys: Vec<Hex> = keys.iter().cloned().map(Hex).collect();
-            let params = rpc_params![keys, H256(at.0)];
-            let sets: Vec<Changes> = endpoints.agreed("state_queryStorageAt", &params).await?;
-            let changes = sets.into_iter().flat_map(|set| set.changes);
-            found.extend(changes.map(|(key, value)| (key.0, value.map(|value| value.0))));
+        let runtime = self.runtime;
+        let asked = self.ready()?;
+        let read = |endpoint: &Endpoint, answers: &[Box<RawValue>]| asked.read(endpoint, answers);
+        let found = endpoints.all_agreed(&asked.requests(at), read).await?;
+        asked.values(runtime, found)
+    }
+}
+
+impl Asked {
+    pub(super) fn requests(&self, at: Digest) -> Vec<Request<'static>> {
+        self.sets.iter().map(|keys| Request::new(QUERY, rpc_params![keys, H256(at.0)])).collect()
+    }
+
+    /// What the answers to [`Self::requests`] say.
+    pub(super) fn read(&self, endpoint: &Endpoint, answers: &[Box<RawValue>]) -> Result<Found, Failed> {
+        let mut found = Vec::with_capacity(self.keys.len());
+        for answer in answers {
+            let sets: Vec<Changes> = endpoint.read(QUERY, answer)?;
+            found.extend(sets.into_iter().flat_map(|set| set.changes));
         }
+        Ok(found)
+    }
+
+    /// Nodes keep the order, but needn't.
+    pub(super) fn values<'a>(&self, runtime: &'a Runtime, found: Found) -> Result<Values<'a>, ChainError> {
         let unanswered =
             || ChainError::Undecodable("a storage key was asked for but not answered".to_owned());
-        let value = |key: &Vec<u8>| found.get(key).cloned().ok_or_else(unanswered);
-        let values = self.keys.iter().map(value).collect::<Result<_, _>>()?;
-        Ok(Values { runtime: self.runtime, values })
+        if found.iter().map(|(key, _)| key).eq(&self.keys) {
+            let values = found.into_iter().map(|(_, value)| value.map(|value| value.0)).collect();
+            return Ok(Values { runtime, values });
+        }
+        let mut found: HashMap<_, _> = found.into_iter().collect();
+        let value = |key: &Hex| Ok(found.remove(key).ok_or_else(unanswered)?.map(|value| value.0));
+        let values = self.keys.iter().map(value).collect::<Result<_, ChainError>>()?;
+        Ok(Values { runtime, values })
     }
 }
 
@@ -120,7 +165,7 @@ pub(super) async fn one<T: DecodeAsType>(
     keys: &[Key],
 ) -> Result<Option<T>, ChainError> {
     let params = rpc_params![Hex(item.key(runtime, keys)?), H256(at.0)];
-    let value: Option<Hex> = endpoints.agreed("state_getStorage", &params).await?;
+    let value: Option<Hex> = endpoints.agreed("state_getStorage", params).await?;
     item.read(runtime, value.as_ref().map(|bytes| &bytes.0[..]))
 }
 
@@ -128,10 +173,10 @@ pub(super) async fn one<T: DecodeAsType>(
 pub(super) async fn call(
     endpoints: &Endpoints,
     function: &str,
-    arguments: Vec<u8>,
+    arguments: Hex,
     at: Digest,
 ) -> Result<Vec<u8>, ChainError> {
-    let params = rpc_params![function, Hex(arguments), H256(at.0)];
-    let answer: Hex = endpoints.agreed("state_call", &params).await?;
+    let params = rpc_params![function, arguments, H256(at.0)];
+    let answer: Hex = endpoints.agreed(CALL, params).await?;
     Ok(answer.0)
 }

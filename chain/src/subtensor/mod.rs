@@ -13,6 +13,7 @@ mod endpoint;
 mod endpoints;
 mod fetch;
 mod hex;
+mod socket;
 
 mod calls;
 mod client;
@@ -42,6 +43,7 @@ mod development;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,8 +57,10 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::{Call, Chain, ChainError, Outcome, Signed};
 use client::storage_index;
+use endpoint::Version;
 use endpoints::Endpoints;
 use items::Key;
+use read::Question;
 use runtime::{Demand, Runtime};
 use sign::Nonces;
 use submit::{Searches, Taken};
@@ -67,6 +71,8 @@ pub use network::{Network, NetworkError};
 
 /// For how long a wait for the next block outlasts unreachable endpoints.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Subnets whose question is kept.
+const QUESTIONS_MAX: usize = 16;
 
 /// A connection to a subtensor network. Clones share it.
 #[derive(Clone, Debug)]
@@ -80,8 +86,9 @@ struct Inner {
     poll: Duration,
     /// The newest last.
     runtimes: Mutex<Vec<Arc<Runtime>>>,
-    /// The block whose runtime was asked for last, and its version.
-    asked: Mutex<Option<(Digest, u32)>>,
+    /// The block, other than the newest, whose runtime was asked for last; and its version.
+    asked: Mutex<Option<(Digest, Version)>>,
+    questions: Mutex<HashMap<Netuid, Arc<Question>>>,
     nonces: Mutex<Nonces>,
     searches: Mutex<Searches>,
 }
@@ -120,11 +127,25 @@ impl Chain for Subtensor {
     }
 
     async fn subnet(&self, netuid: Netuid) -> Result<SubnetState, ChainError> {
-        let (head, runtime) = self.now().await?;
+        // A new block is asked the same as the one before, along with its header.
+        let known = self.0.questions.lock().await.get(&netuid).cloned();
+        let along = |at| known.as_ref().map_or_else(Vec::new, |question| question.requests(at));
+        let (head, answers) = self.0.endpoints.head_along(&along).await?;
+        let runtime = self.runtime(head.hash).await?;
         if !runtime.layout.subnets {
             return Err(ChainError::Unsupported { what: "subnets" });
         }
-        read::subnet(&runtime, &self.0.endpoints, head, netuid).await
+        if let Some(question) = known.filter(|known| known.spec == runtime.spec()) {
+            return question.state(&runtime, &self.0.endpoints, head, answers).await;
+        }
+        let question = Arc::new(Question::new(&runtime, netuid)?);
+        let state = question.state(&runtime, &self.0.endpoints, head, None).await?;
+        let mut questions = self.0.questions.lock().await;
+        if questions.len() == QUESTIONS_MAX {
+            questions.clear();
+        }
+        questions.insert(netuid, question);
+        Ok(state)
     }
 
     async fn beacon(&self, block: Block) -> Result<Beacon, ChainError> {

@@ -1,17 +1,21 @@
 //! A subnet at one finalised block, in few requests.
 
-use subxt::ext::codec::Encode as _;
+use subxt::config::substrate::H256;
+use subxt::rpcs::client::{RawValue, rpc_params};
 use weighhouse_types::{
     Axon, Block, Coldkey, Digest, Head, Hotkey, Metagraph, Netuid, Neuron, Rao, Schedule, SubnetState, Uid,
 };
 
-use super::columns::{self, Columns, FULL, METAGRAPH_API, MetagraphCalls, SELECTIVE, Unread};
-use super::endpoints::Endpoints;
-use super::fetch::{self, Batch};
+use super::columns::{self, Columns, MetagraphCalls, Unread};
+use super::endpoint::{Endpoint, Failed};
+use super::endpoints::{Answers, Endpoints};
+use super::fetch::{self, Asked, Batch, Found, Slot};
+use super::hex::Hex;
 use super::items::{self, AxonInfo, Key};
 use super::rows;
 use super::rules::{RuleSlots, TimeSlots};
 use super::runtime::Runtime;
+use super::socket::Request;
 use crate::ChainError;
 
 /// No subnet has more neurons: an answer with more is not believed.
@@ -19,35 +23,86 @@ pub(super) const NEURONS_MAX: usize = 4096;
 
 const IPV6: u8 = 6;
 
+/// What is asked of a subnet, encoded once for any block of a runtime.
+#[derive(Debug)]
+pub(super) struct Question {
+    netuid: Netuid,
+    /// The runtime's version.
+    pub(super) spec: u32,
+    asked: Asked,
+    added: Slot<bool>,
+    trust: Slot<Vec<u16>>,
+    rules: RuleSlots,
+    times: TimeSlots,
+    /// A function of the runtime and its arguments.
+    call: Option<(String, Hex)>,
+}
+
+impl Question {
+    pub(super) fn new(runtime: &Runtime, netuid: Netuid) -> Result<Self, ChainError> {
+        let mut batch = Batch::new(runtime);
+        let own = [Key::Small(netuid.0)];
+        let added = batch.add(items::NETWORKS_ADDED, &own)?;
+        let trust = batch.add(items::VALIDATOR_TRUST, &own)?;
+        let rules = RuleSlots::add(&mut batch, netuid)?;
+        let times = TimeSlots::add(&mut batch, netuid)?;
+        let call = runtime.metagraph.as_ref().map(|calls| calls.call(netuid));
+        let asked = batch.ready()?;
+        Ok(Self { netuid, spec: runtime.spec(), asked, added, trust, rules, times, call })
+    }
+
+    pub(super) fn requests(&self, at: Digest) -> Vec<Request<'static>> {
+        let mut requests = self.asked.requests(at);
+        if let Some((function, arguments)) = &self.call {
+            requests.push(Request::new(fetch::CALL, rpc_params![function, arguments, H256(at.0)]));
+        }
+        requests
+    }
+
+    fn read(&self, endpoint: &Endpoint, answers: &[Box<RawValue>]) -> Result<(Found, Option<Hex>), Failed> {
+        let (found, called) = answers.split_at(answers.len() - usize::from(self.call.is_some()));
+        let found = self.asked.read(endpoint, found)?;
+        Ok((found, called.first().map(|answer| endpoint.digits(fetch::CALL, answer)).transpose()?))
+    }
+
+    /// From answers to [`Self::requests`] at the head, where there are any.
+    pub(super) async fn state(
+        &self,
+        runtime: &Runtime,
+        endpoints: &Endpoints,
+        head: Head,
+        answers: Option<Answers<'_>>,
+    ) -> Result<SubnetState, ChainError> {
+        let read = |endpoint: &Endpoint, answers: &[Box<RawValue>]| self.read(endpoint, answers);
+        let (found, answer) = match answers {
+            Some(answers) => endpoints.agree(answers, None, "a subnet", read)?,
+            None => endpoints.all_agreed(&self.requests(head.hash), read).await?,
+        };
+        let values = self.asked.values(runtime, found)?;
+        if !values.need(&self.added)? {
+            return Err(ChainError::NoSubnet(self.netuid));
+        }
+        let columns = match (&runtime.metagraph, answer) {
+            (Some(calls), Some(answer)) => {
+                by_call(calls, &answer.0, endpoints, head.hash, self.netuid).await?
+            }
+            _ => rows::columns(runtime, endpoints, head.hash, self.netuid).await?,
+        };
+        let trust = values.need(&self.trust)?;
+        let hyperparameters = self.rules.read(&values)?;
+        let schedule = self.times.read(&values, self.netuid, head.number, hyperparameters.tempo)?;
+        let metagraph = metagraph(self.netuid, head.number, &columns, &trust)?;
+        Ok(SubnetState { head, metagraph, hyperparameters, schedule })
+    }
+}
+
 pub(super) async fn subnet(
     runtime: &Runtime,
     endpoints: &Endpoints,
     head: Head,
     netuid: Netuid,
 ) -> Result<SubnetState, ChainError> {
-    let mut batch = Batch::new(runtime);
-    let own = [Key::Small(netuid.0)];
-    let added = batch.add(items::NETWORKS_ADDED, &own)?;
-    let trust = batch.add(items::VALIDATOR_TRUST, &own)?;
-    let rules = RuleSlots::add(&mut batch, netuid)?;
-    let times = TimeSlots::add(&mut batch, netuid)?;
-    let values = batch.fetch(endpoints, head.hash).await?;
-    if !values.need(&added)? {
-        return Err(ChainError::NoSubnet(netuid));
-    }
-    let columns = match &runtime.metagraph {
-        Some(calls) => columns_by_call(calls, endpoints, head.hash, netuid).await?,
-        None => rows::columns(runtime, endpoints, head.hash, netuid).await?,
-    };
-    let trust = values.need(&trust)?;
-    let hyperparameters = rules.read(&values)?;
-    let schedule = times.read(&values, netuid, head.number, hyperparameters.tempo)?;
-    Ok(SubnetState {
-        head,
-        metagraph: metagraph(netuid, head.number, &columns, &trust)?,
-        hyperparameters,
-        schedule,
-    })
+    Question::new(runtime, netuid)?.state(runtime, endpoints, head, None).await
 }
 
 /// What commits are judged by.
@@ -79,27 +134,21 @@ pub(super) async fn subnet_times(
     Ok(Times { schedule, tempo, reveal_period_epochs: values.need(&period)? })
 }
 
-/// One call of the runtime; of one for some fields where there is one.
-async fn columns_by_call(
+/// From an answer to [`MetagraphCalls::call`]; where that leaves a field out, all are asked for.
+async fn by_call(
     calls: &MetagraphCalls,
+    answer: &[u8],
     endpoints: &Endpoints,
     at: Digest,
     netuid: Netuid,
 ) -> Result<Columns, ChainError> {
-    if let Some(plan) = &calls.selective {
-        let arguments = (netuid.0, columns::asked_for()).encode();
-        let answer = fetch::call(endpoints, &function(SELECTIVE), arguments, at).await?;
-        match plan.read(&answer) {
-            Err(Unread::LeftOut(_)) => {}
-            read => return read.map_err(|unread| unread.error(netuid)),
-        }
+    match calls.read(answer) {
+        Err(Unread::LeftOut(_)) if calls.selective.is_some() => {}
+        read => return read.map_err(|unread| unread.error(netuid)),
     }
-    let answer = fetch::call(endpoints, &function(FULL), netuid.0.encode(), at).await?;
+    let (function, arguments) = columns::full(netuid);
+    let answer = fetch::call(endpoints, &function, arguments, at).await?;
     calls.full.read(&answer).map_err(|unread| unread.error(netuid))
-}
-
-fn function(method: &str) -> String {
-    format!("{METAGRAPH_API}_{method}")
 }
 
 pub(super) fn metagraph(

@@ -8,6 +8,7 @@ use super::schedule;
 use crate::ChainError;
 
 /// Where the hyperparameters are in a batch.
+#[derive(Debug)]
 pub(super) struct RuleSlots {
     small: [Slot<u16>; 6],
     large: [Slot<u64>; 8],
@@ -126,6 +127,7 @@ fn hundredths(bits: u128) -> u32 {
 }
 
 /// Where the schedule is in a batch.
+#[derive(Debug)]
 pub(super) struct TimeSlots {
     since: Slot<u64>,
     stateful: Option<[Slot<u64>; 3]>,

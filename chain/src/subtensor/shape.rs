@@ -2,7 +2,6 @@
 //! without being decoded.
 
 use scale_info::{PortableRegistry, TypeDef, TypeDefPrimitive};
-use subxt::ext::codec::{Compact, Decode as _};
 
 /// Types within types that are followed: metadata comes from a node, and may be made to have no end.
 const TYPES_MAX: usize = 4096;
@@ -63,7 +62,7 @@ impl Shape {
     pub(super) fn skip(&self, input: &mut &[u8]) -> Option<()> {
         match self {
             Self::Fixed(bytes) => *input = input.get(*bytes..)?,
-            Self::Compact => drop(Compact::<u128>::decode(input).ok()?),
+            Self::Compact => *input = input.get(compact_width(*input.first()?)..)?,
             Self::List(item) => {
                 let count = count(input)?;
                 match **item {
@@ -83,9 +82,29 @@ impl Shape {
     }
 }
 
+/// A compact number of at most 64 bits.
+pub(super) fn compact(input: &mut &[u8]) -> Option<u64> {
+    let (number, rest) = input.split_at_checked(compact_width(*input.first()?))?;
+    *input = rest;
+    let (start, shift) = if number.len() > 4 { (1, 0) } else { (0, 2) };
+    let mut bytes = [0; 8];
+    bytes.get_mut(..number.len() - start)?.copy_from_slice(&number[start..]);
+    Some(u64::from_le_bytes(bytes) >> shift)
+}
+
+/// Bytes of a compact number, by the first of them.
+fn compact_width(first: u8) -> usize {
+    match first & 3 {
+        0 => 1,
+        1 => 2,
+        2 => 4,
+        _ => usize::from(first >> 2) + 5,
+    }
+}
+
 /// How many items a list has.
 pub(super) fn count(input: &mut &[u8]) -> Option<usize> {
-    usize::try_from(Compact::<u32>::decode(input).ok()?.0).ok()
+    usize::try_from(compact(input)?).ok()
 }
 
 fn parts(parts: Vec<Shape>) -> Shape {
@@ -108,5 +127,40 @@ fn width(primitive: &TypeDefPrimitive) -> usize {
         TypeDefPrimitive::U64 | TypeDefPrimitive::I64 => 8,
         TypeDefPrimitive::U128 | TypeDefPrimitive::I128 => 16,
         TypeDefPrimitive::U256 | TypeDefPrimitive::I256 => 32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use subxt::ext::codec::{Compact, Encode as _};
+
+    use super::*;
+
+    #[test]
+    fn compact_numbers_are_read_as_they_are_written() {
+        for number in
+            [0, 1, 63, 64, 16_383, 16_384, (1 << 30) - 1, 1 << 30, u64::from(u32::MAX) + 1, u64::MAX]
+        {
+            let mut bytes = Compact(number).encode();
+            bytes.push(7);
+            let mut rest = &bytes[..];
+            assert_eq!(compact(&mut rest), Some(number));
+            assert_eq!(rest, [7]);
+            let mut rest = &bytes[..];
+            Shape::Compact.skip(&mut rest).expect("a number");
+            assert_eq!(rest, [7]);
+            bytes.truncate(bytes.len() - 2);
+            assert_eq!(compact(&mut &bytes[..]), None);
+        }
+        assert_eq!(compact(&mut &Compact(u128::MAX).encode()[..]), None, "too large");
+        assert_eq!(Shape::Compact.skip(&mut &Compact(u128::MAX).encode()[..]), Some(()));
+    }
+
+    #[test]
+    fn a_count_that_is_a_lie_ends_with_the_bytes() {
+        let many = Compact(u32::MAX).encode();
+        for item in [Shape::Fixed(8), Shape::Compact, Shape::Parts(vec![Shape::Compact, Shape::Fixed(1)])] {
+            assert_eq!(Shape::List(Box::new(item)).skip(&mut &many[..]), None);
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Stretched {
     numbers: HashMap<String, u64>,
     newest: AtomicUsize,
     said: Mutex<HashMap<String, Value>>,
-    requests: AtomicU64,
+    messages: AtomicU64,
     urls: Mutex<Vec<String>>,
 }
 
@@ -54,7 +54,7 @@ impl Stretched {
             numbers,
             newest: AtomicUsize::new(1),
             said: Mutex::default(),
-            requests: AtomicU64::new(0),
+            messages: AtomicU64::new(0),
             urls: Mutex::default(),
         });
         for _ in 0..2 {
@@ -79,9 +79,9 @@ impl Stretched {
         self.newest.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Asked so far, of both endpoints.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// That came so far, to both endpoints.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
     }
 
     async fn answer(&self, request: &Value) -> Result<Value, String> {
@@ -167,6 +167,7 @@ async fn serve(stream: TcpStream, stretched: Arc<Stretched>) {
     while receiver.receive_data(&mut message).await.is_ok() {
         let Ok(request) = serde_json::from_slice::<Value>(&message) else { return };
         message.clear();
+        stretched.messages.fetch_add(1, Ordering::Relaxed);
         let answer = match &request {
             Value::Array(requests) => {
                 let mut answers = Vec::new();
@@ -184,7 +185,6 @@ async fn serve(stream: TcpStream, stretched: Arc<Stretched>) {
 }
 
 async fn one(stretched: &Stretched, request: &Value) -> Value {
-    stretched.requests.fetch_add(1, Ordering::Relaxed);
     let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
     match stretched.answer(request).await {
         Ok(result) => answer["result"] = result,

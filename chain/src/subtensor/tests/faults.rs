@@ -107,7 +107,7 @@ async fn endpoints_that_answer_differently_are_named() {
         node.script().answers.insert("state_call", answer.into());
     }
     let params = rpc_params!["Api"];
-    let ask = || endpoints.agreed::<String>("state_call", &params);
+    let ask = || endpoints.agreed::<String>("state_call", params.clone());
     assert_eq!(ask().await.expect("agreed"), "0x01");
     other.script().answers.insert("state_call", "0x02".into());
     let error = ask().await.expect_err("two answers");
@@ -118,16 +118,44 @@ async fn endpoints_that_answer_differently_are_named() {
 }
 
 #[tokio::test]
-async fn answers_that_come_in_another_order_are_told_apart() {
+async fn answers_that_come_late_and_in_another_order_are_told_apart() {
     let node = Node::start(chain(9, NO_FORK, 0)).await;
     let endpoints = Endpoints::new(&network(&[&node]));
+    node.script().finalized = 7;
     endpoints.head().await.expect("a head");
     node.script().manner = Manner::Reordering;
     let (third, fifth) = tokio::join!(endpoints.block_hash(Block(3)), endpoints.block_hash(Block(5)));
     let headers = chain(9, NO_FORK, 0);
     assert_eq!(third.expect("a hash"), Digest(hash(&headers[3]).0));
     assert_eq!(fifth.expect("a hash"), Digest(hash(&headers[5]).0));
+    node.script().finalized = 9;
+    assert_eq!(endpoints.head().await.expect("a head"), head(9, NO_FORK, 0));
     assert_eq!(node.script().connections, 1);
+}
+
+#[tokio::test]
+async fn a_node_that_takes_no_batches_is_asked_one_by_one() {
+    let node = Node::start(chain(9, NO_FORK, 0)).await;
+    node.script().manner = Manner::Unbatched;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    for finalized in [7, 9] {
+        node.script().finalized = finalized;
+        assert_eq!(endpoints.head().await.expect("a head"), head(finalized, NO_FORK, 0));
+    }
+    assert_eq!(node.script().connections, 1);
+}
+
+#[tokio::test]
+async fn who_gives_up_on_an_answer_leaves_no_answer_behind() {
+    let node = Node::start(chain(9, NO_FORK, 0)).await;
+    let endpoints = Endpoints::new(&network(&[&node]));
+    endpoints.head().await.expect("a head");
+    node.script().manner = Manner::Silent;
+    let impatient = tokio::time::timeout(DEADLINE / 20, endpoints.head()).await;
+    assert!(impatient.is_err(), "there was an answer");
+    node.script().manner = Manner::Honest;
+    endpoints.head().await.expect("a head again");
+    assert_eq!(node.script().connections, 2, "the connection that was left isn't used again");
 }
 
 #[tokio::test]

@@ -26,8 +26,10 @@ pub(super) enum Manner {
     Closing,
     /// Gives the header of another block.
     Lying,
-    /// Answers a request only after the next one.
+    /// Says again what it said before, then answers in another order than it was asked in.
     Reordering,
+    /// Takes one request at a time.
+    Unbatched,
 }
 
 #[derive(Debug)]
@@ -117,29 +119,21 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) -> () {
     script.lock().unwrap_or_else(PoisonError::into_inner).connections += 1;
     let (mut sender, mut receiver) = server.into_builder().finish();
     let mut message = Vec::new();
-    let mut held: Option<String> = None;
+    let mut before = String::new();
     while receiver.receive_data(&mut message).await.is_ok() {
-        let request: Value = serde_json::from_slice(&message).expect("JSON");
+        let asked: Value = serde_json::from_slice(&message).expect("JSON");
         message.clear();
-        let (answer, reorders) = {
+        let (mut ready, manner) = {
             let mut script = script.lock().unwrap_or_else(PoisonError::into_inner);
             match script.manner {
                 Manner::Silent => continue,
                 Manner::Closing => return,
-                manner => (script.answer(&request), manner == Manner::Reordering),
+                manner => (vec![script.reply(&asked).to_string()], manner),
             }
         };
-        let mut text = json!({ "jsonrpc": "2.0", "id": request["id"] });
-        match answer {
-            Ok(result) => text["result"] = result,
-            Err(message) => text["error"] = json!({ "code": -32601, "message": message }),
-        }
-        let mut ready = vec![text.to_string()];
-        if reorders {
-            match held.take() {
-                Some(first) => ready.push(first),
-                None => held = ready.pop(),
-            }
+        let said = std::mem::replace(&mut before, ready[0].clone());
+        if manner == Manner::Reordering && !said.is_empty() {
+            ready.insert(0, said);
         }
         for text in ready {
             if sender.send_text(text).await.is_err() || sender.flush().await.is_err() {
@@ -150,6 +144,26 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) -> () {
 }
 
 impl Script {
+    fn reply(&mut self, asked: &Value) -> Value {
+        let Value::Array(requests) = asked else {
+            let mut reply = json!({ "jsonrpc": "2.0", "id": asked["id"] });
+            match self.answer(asked) {
+                Ok(result) => reply["result"] = result,
+                Err(message) => reply["error"] = json!({ "code": -32601, "message": message }),
+            }
+            return reply;
+        };
+        if self.manner == Manner::Unbatched {
+            let error = json!({ "code": -32005, "message": "Batched requests are not supported" });
+            return json!({ "jsonrpc": "2.0", "id": null, "error": error });
+        }
+        let mut replies: Vec<Value> = requests.iter().map(|request| self.reply(request)).collect();
+        if self.manner == Manner::Reordering {
+            replies.reverse();
+        }
+        replies.into()
+    }
+
     fn answer(&mut self, request: &Value) -> Result<Value, String> {
         let method = request["method"].as_str().expect("a method");
         self.requests.push(method.to_owned());
