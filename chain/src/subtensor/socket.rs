@@ -90,7 +90,7 @@ impl Socket {
 
     async fn message(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, Broken> {
         let first = self.id;
-        let call = |(request, id): (&'_ Request<'_>, u64)| -> serde_json::Result<String> {
+        let call = |(request, id): (&Request<'_>, u64)| -> serde_json::Result<String> {
             let params = request.params.as_deref();
             serde_json::to_string(&Call { jsonrpc: "2.0", id, method: request.method, params })
         };

@@ -3,13 +3,16 @@
 use std::time::{Duration, Instant};
 
 use subxt::rpcs::client::rpc_params;
-use weighhouse_types::{Block, Digest, Head};
+use weighhouse_types::{Block, Digest, Head, Netuid};
 
-use super::metadata::{bytes, skipped};
+use super::metadata::{bytes, runtime, skipped};
 use super::node::{Manner, Node, chain, hash};
-use crate::ChainError;
+use super::offline::sample;
+use crate::subtensor::columns::{METAGRAPH_API, SELECTIVE};
 use crate::subtensor::endpoints::Endpoints;
+use crate::subtensor::items::{self, Key};
 use crate::subtensor::{Network, Subtensor};
+use crate::{Chain as _, ChainError};
 
 /// Long enough for a machine under load, short enough for a test.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -218,4 +221,54 @@ async fn a_runtime_upgrade_is_taken_up_while_running() {
     assert_eq!(subtensor.spec_version().await.expect("a version"), 393);
     let asked = node.script().requests.iter().filter(|method| *method == "state_call").count();
     assert_eq!(asked, 2, "a runtime that is known isn't asked for again");
+}
+
+/// A node that has subnet 1, with one neuron.
+async fn node_with_a_subnet(metadata: &[u8]) -> Node {
+    let runtime = runtime(393, metadata).expect("a known runtime");
+    let api = runtime.metadata().runtime_api_trait_by_name(METAGRAPH_API).expect("the api");
+    let ty = api.method_by_name(SELECTIVE).expect("the method").output_ty();
+    let mut metagraph = Vec::new();
+    sample(runtime.metadata().types(), ty, &mut metagraph);
+    let added = items::NETWORKS_ADDED.key(&runtime, &[Key::Small(1)]).expect("a key");
+    let node = Node::start(chain(40, NO_FORK, 0)).await;
+    let mut script = node.script();
+    (script.spec, script.finalized) = (393, 10);
+    script.metadata = [(393, metadata.to_vec())].into();
+    script.stored = [(format!("0x{}", hex::encode(added)), "0x01".to_owned())].into();
+    script.answers.insert("state_call", format!("0x{}", hex::encode(metagraph)).into());
+    drop(script);
+    node
+}
+
+#[tokio::test]
+async fn a_subnet_comes_with_the_block_and_all_must_agree_on_it() {
+    let Some(metadata) = bytes(393) else { return skipped("no metadata of spec 393") };
+    let (one, other) = (node_with_a_subnet(&metadata).await, node_with_a_subnet(&metadata).await);
+    let subtensor = Subtensor::connect(&network(&[&one, &other])).await.expect("connected");
+    let finalize = |first: u64, second: u64| {
+        one.script().finalized = first;
+        other.script().finalized = second;
+    };
+    for block in [10, 11, 12] {
+        finalize(block, block);
+        let asked = other.script().requests.len();
+        let state = subtensor.subnet(Netuid(1)).await.expect("a subnet");
+        assert_eq!((state.head, state.metagraph.neurons.len()), (head(block, NO_FORK, 0), 1));
+        let asked = other.script().requests.len() - asked;
+        assert!(block == 10 || asked == 6, "a new block took {asked} requests");
+    }
+    finalize(13, 15);
+    assert_eq!(subtensor.subnet(Netuid(1)).await.expect("a subnet").head.number, Block(13));
+    finalize(15, 15);
+    assert_eq!(subtensor.subnet(Netuid(1)).await.expect("a subnet").head.number, Block(15));
+    other.script().answers.insert("state_call", "0x00".into());
+    finalize(16, 16);
+    let error = subtensor.subnet(Netuid(1)).await.expect_err("two answers");
+    assert!(matches!(error, ChainError::AnswersDisagree { .. }), "{error}");
+    let error = subtensor.subnet(Netuid(1)).await.expect_err("two answers still");
+    assert!(matches!(error, ChainError::AnswersDisagree { .. }), "{error}");
+    one.script().answers.insert("state_call", "0x00".into());
+    let error = subtensor.subnet(Netuid(1)).await.expect_err("it is gone");
+    assert!(matches!(error, ChainError::NoSubnet(Netuid(1))), "{error}");
 }

@@ -13,7 +13,7 @@ use crate::subtensor::runtime::Layout;
 use crate::subtensor::{calls, extra, read, sign, storage_index};
 
 /// Bytes of one value of a type: every list has one element, every option is there, every number is 1.
-fn sample(types: &PortableRegistry, ty: u32, out: &mut Vec<u8>) {
+pub(super) fn sample(types: &PortableRegistry, ty: u32, out: &mut Vec<u8>) {
     let ty = types.resolve(ty).expect("a type");
     match &ty.type_def {
         TypeDef::Composite(composite) => {
