@@ -3,13 +3,14 @@
 
 mod stretched;
 
-use std::io::{BufRead, BufReader, Write as _};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::path::Path;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::Runtime;
 use weighhouse_chain::Chain as _;
 use weighhouse_chain::subtensor::{Development, Network, Subtensor};
 use weighhouse_types::{Digest, Hotkey, Netuid};
@@ -22,9 +23,10 @@ use crate::{result, say};
 const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
 const NEURONS: usize = 256;
 const PEER: &str = "bittensor==11.3.0";
-/// Reads that are timed, ours and the peer's; the first few of each don't count.
-const READS: usize = 40;
-const WARM: usize = 5;
+/// Turns that both take; in each, some reads, the first few of which don't count.
+const TURNS: usize = 10;
+const READS: usize = 12;
+const WARM: usize = 2;
 const BLOCKS: usize = 10_000;
 const GOAL: f64 = 0.05;
 const ROUND_TRIPS_MAX: f64 = 10.0;
@@ -37,24 +39,48 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // A block of registrations takes a while.
     let network = Network { deadline: Duration::from_secs(120), ..url.parse()? };
     let (node, netuid) = runtime.block_on(crowded(&network))?;
-    let stretched = runtime.block_on(Stretched::start(node, BLOCKS + READS + WARM))?;
-    say("timing the peer");
-    let peer = peer(&python, &stretched, netuid)?;
-    say(&format!("timing our client, for {BLOCKS} blocks"));
-    let ours = ours(&stretched, netuid)?;
-    let ratio = ours.cpu.as_secs_f64() / peer.as_secs_f64();
-    say(&format!(
-        "ours {:.2} ms and {:.1} round trips to two endpoints, {PEER} {:.2} ms from one; {} bytes more after {BLOCKS} blocks",
-        ours.cpu.as_secs_f64() * 1e3,
-        ours.round_trips,
-        peer.as_secs_f64() * 1e3,
-        ours.growth
-    ));
-    result(&serde_json::json!({
-        "name": "metagraph", "ours": ours.cpu.as_secs_f64(), "peer": peer.as_secs_f64(), "ratio": ratio, "goal": GOAL,
-        "round_trips": ours.round_trips, "round_trips_max": ROUND_TRIPS_MAX, "resident_growth_bytes": ours.growth,
-    }));
+    let stretched = runtime.block_on(Stretched::start(node, BLOCKS + 2 * TURNS * READS))?;
+    let mut ours = Ours::connect(&stretched, netuid)?;
+    let mut peer = Peer::start(&python, &stretched, netuid)?;
+    say("timing both by turns");
+    let (mut our_times, mut peer_times, mut messages) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..TURNS {
+        peer_times.extend(turn(&stretched, || peer.read())?);
+        let before = stretched.messages();
+        our_times.extend(turn(&stretched, || ours.read())?);
+        messages += stretched.messages() - before;
+    }
+    say(&format!("reading {BLOCKS} blocks"));
+    let growth = ours.growth(&stretched)?;
+    report(median(our_times), median(peer_times), messages as f64 / (TURNS * READS) as f64, growth);
     Ok(())
+}
+
+fn report(ours: Duration, peer: Duration, round_trips: f64, growth: i64) {
+    say(&format!(
+        "ours {:.2} ms and {round_trips:.1} round trips to two endpoints, {PEER} {:.2} ms from one; {growth} bytes more \
+         after {BLOCKS} blocks",
+        ours.as_secs_f64() * 1e3,
+        peer.as_secs_f64() * 1e3,
+    ));
+    let (ours, peer) = (ours.as_secs_f64(), peer.as_secs_f64());
+    result(&serde_json::json!({
+        "name": "metagraph", "ours": ours, "peer": peer, "ratio": ours / peer, "goal": GOAL,
+        "round_trips": round_trips, "round_trips_max": ROUND_TRIPS_MAX, "resident_growth_bytes": growth,
+    }));
+}
+
+/// Reads at as many new blocks, and the time that each took.
+fn turn(
+    stretched: &Stretched,
+    mut read: impl FnMut() -> anyhow::Result<Duration>,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut times = Vec::with_capacity(READS);
+    for _ in 0..READS {
+        stretched.next_block();
+        times.push(read()?);
+    }
+    Ok(times.split_off(WARM))
 }
 
 /// A subnet with every neuron; one that an earlier run left behind is taken as it is.
@@ -81,45 +107,41 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
+/// Driven by the thread that reads, so that the thread's clock counts nothing but the client.
 struct Ours {
-    cpu: Duration,
-    /// Of one snapshot, to both endpoints together.
-    round_trips: f64,
-    /// Resident memory after all blocks beyond that after a tenth of them.
-    growth: i64,
+    runtime: Runtime,
+    chain: Subtensor,
+    netuid: Netuid,
 }
 
-/// On a thread of its own, so that its clock counts nothing but the client.
-fn ours(stretched: &Arc<Stretched>, netuid: Netuid) -> anyhow::Result<Ours> {
-    let stretched = Arc::clone(stretched);
-    let thread = std::thread::spawn(move || -> anyhow::Result<Ours> {
+impl Ours {
+    fn connect(stretched: &Stretched, netuid: Netuid) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let network: Network = stretched.urls().join(",").parse()?;
-            let chain = Subtensor::connect(&network).await?;
-            let (mut times, mut counted, mut early) = (Vec::new(), 0, 0);
-            for block in 0..BLOCKS {
-                stretched.next_block();
-                let (messages, begun) = (stretched.messages(), cpu());
-                let state = chain.subnet(netuid).await?;
-                let taken = cpu().saturating_sub(begun);
-                ensure!(state.metagraph.neurons.len() == NEURONS, "a snapshot lacks neurons");
-                if (WARM..WARM + READS).contains(&block) {
-                    times.push(taken);
-                    counted += stretched.messages() - messages;
-                }
-                if block == BLOCKS / 10 {
-                    early = resident()?;
-                }
-                if block % (BLOCKS / 4) == 0 {
-                    say(&format!("block {block} of {BLOCKS}"));
-                }
+        let network: Network = stretched.urls().join(",").parse()?;
+        let chain = runtime.block_on(Subtensor::connect(&network))?;
+        Ok(Self { runtime, chain, netuid })
+    }
+
+    fn read(&mut self) -> anyhow::Result<Duration> {
+        let begun = cpu();
+        let state = self.runtime.block_on(self.chain.subnet(self.netuid))?;
+        let taken = cpu().saturating_sub(begun);
+        ensure!(state.metagraph.neurons.len() == NEURONS, "a snapshot lacks neurons");
+        Ok(taken)
+    }
+
+    /// Resident memory after all blocks beyond that after a tenth of them.
+    fn growth(&mut self, stretched: &Stretched) -> anyhow::Result<i64> {
+        let mut early = 0;
+        for block in 0..BLOCKS {
+            stretched.next_block();
+            self.read()?;
+            if block == BLOCKS / 10 {
+                early = resident()?;
             }
-            let round_trips = counted as f64 / READS as f64;
-            Ok(Ours { cpu: median(times), round_trips, growth: resident()? - early })
-        })
-    });
-    thread.join().map_err(|_| anyhow::anyhow!("the client's thread panicked"))?
+        }
+        Ok(resident()? - early)
+    }
 }
 
 fn cpu() -> Duration {
@@ -135,24 +157,29 @@ fn resident() -> anyhow::Result<i64> {
     Ok(kibibytes * 1024)
 }
 
-/// The peer reads when told that there is a new block, and says what CPU time it took.
-fn peer(python: &std::path::Path, stretched: &Stretched, netuid: Netuid) -> anyhow::Result<Duration> {
-    let script = root().join("xtask/python/metagraph.py");
-    let mut command = Command::new(python);
-    command.arg(script).arg(&stretched.urls()[0]).arg(netuid.to_string());
-    let mut process = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
-    let mut input = process.0.stdin.take().context("a pipe")?;
-    let mut lines = BufReader::new(process.0.stdout.take().context("a pipe")?).lines();
-    let mut times = Vec::new();
-    for read in 0..WARM + READS {
-        stretched.next_block();
-        writeln!(input, "read")?;
-        let line = lines.next().context("the peer ended")??;
+/// Reads when told that there is a new block, and says what CPU time its process took.
+struct Peer {
+    _process: Running,
+    input: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Peer {
+    fn start(python: &Path, stretched: &Stretched, netuid: Netuid) -> anyhow::Result<Self> {
+        let script = root().join("xtask/python/metagraph.py");
+        let mut command = Command::new(python);
+        command.arg(script).arg(&stretched.urls()[0]).arg(netuid.to_string());
+        let mut process = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+        let input = process.0.stdin.take().context("a pipe")?;
+        let lines = BufReader::new(process.0.stdout.take().context("a pipe")?).lines();
+        Ok(Self { _process: process, input, lines })
+    }
+
+    fn read(&mut self) -> anyhow::Result<Duration> {
+        writeln!(self.input, "read")?;
+        let line = self.lines.next().context("the peer ended")??;
         let (neurons, seconds) = line.split_once(' ').context("two figures")?;
         ensure!(neurons == NEURONS.to_string(), "the peer sees {neurons} neurons");
-        if read >= WARM {
-            times.push(Duration::from_secs_f64(seconds.parse()?));
-        }
+        Ok(Duration::from_secs_f64(seconds.parse()?))
     }
-    Ok(median(times))
 }
