@@ -6,8 +6,8 @@ use subxt::metadata::Metadata;
 use weighhouse_types::Netuid;
 
 use super::hex::Hex;
-use super::items::AxonInfo;
 use super::shape::{Shape, compact, count};
+use super::stored::AxonInfo;
 use crate::ChainError;
 
 /// Position = uid; named as the runtime's function names them.
@@ -102,6 +102,7 @@ struct Step {
     /// Of [`FIELDS`]; `None` for what is passed over.
     field: Option<usize>,
     shape: Shape,
+    /// A field that may be left out.
     is_optional: bool,
 }
 
@@ -171,7 +172,6 @@ impl Plan {
                 rest = after;
                 match (is_given, step.field) {
                     (0, Some(field)) => return Err(Unread::LeftOut(FIELDS[field].0)),
-                    (0, None) => continue,
                     (1, _) => {}
                     _ => return Err(Unread::Garbled),
                 }

@@ -19,6 +19,7 @@ mod calls;
 mod client;
 mod items;
 mod runtime;
+mod stored;
 
 mod columns;
 mod read;

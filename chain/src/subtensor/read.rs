@@ -11,11 +11,12 @@ use super::endpoint::{Endpoint, Failed};
 use super::endpoints::{Answers, Endpoints};
 use super::fetch::{self, Asked, Batch, Found, Slot};
 use super::hex::Hex;
-use super::items::{self, AxonInfo, Key};
+use super::items::{self, Key};
 use super::rows;
 use super::rules::{RuleSlots, TimeSlots};
 use super::runtime::Runtime;
 use super::socket::Request;
+use super::stored::AxonInfo;
 use crate::ChainError;
 
 /// No subnet has more neurons: an answer with more is not believed.

@@ -5,9 +5,10 @@ use weighhouse_types::{Digest, Netuid};
 use super::columns::Columns;
 use super::endpoints::Endpoints;
 use super::fetch::Batch;
-use super::items::{self, AxonInfo, Key};
+use super::items::{self, Key};
 use super::read::NEURONS_MAX;
 use super::runtime::Runtime;
+use super::stored::AxonInfo;
 use crate::ChainError;
 
 const ROOT: u16 = 0;

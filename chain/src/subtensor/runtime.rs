@@ -26,6 +26,7 @@ pub(super) enum Demand {
 pub(super) struct Runtime {
     at: OfflineClientAtBlock<SubstrateConfig>,
     pub(super) layout: Layout,
+    /// Where functions of the runtime give a subnet's metagraph.
     pub(super) metagraph: Option<MetagraphCalls>,
 }
 
@@ -38,8 +39,6 @@ pub(super) struct Layout {
     pub(super) mechanisms: bool,
     /// Epochs follow `LastEpochBlock` rather than the block number modulo the tempo.
     pub(super) stateful_epochs: bool,
-    /// One call gives a subnet's metagraph.
-    pub(super) metagraph_api: bool,
     /// A registration can carry the highest price.
     pub(super) register_limit: bool,
     /// Timelocked commits name their version; before, they were a call of their own.
@@ -75,7 +74,6 @@ impl Runtime {
             subnets: has_storage("NetworksAdded"),
             mechanisms: has_storage("MechanismCountCurrent") && has_call("set_mechanism_weights"),
             stateful_epochs: has_storage("LastEpochBlock"),
-            metagraph_api: metagraph.is_some(),
             register_limit: has_call("register_limit"),
             timelocked: has_call("commit_timelocked_weights"),
         };

@@ -2,7 +2,6 @@
 
 pub(crate) mod audit;
 pub(crate) mod chain;
-pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod miner;
@@ -10,10 +9,7 @@ pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod proxy;
 pub(crate) mod task;
-pub(crate) mod transfer;
 pub(crate) mod validator;
-#[cfg(feature = "subtensor")]
-pub(crate) mod verify_epoch;
 pub(crate) mod wallet;
 
 use std::io::Write as _;

@@ -58,11 +58,11 @@ fn the_layout_is_chosen_by_what_the_metadata_has() {
             subnets: true,
             mechanisms: true,
             stateful_epochs: false,
-            metagraph_api: true,
             register_limit: false,
             timelocked: true,
         };
         assert_eq!(known.layout, expected, "{spec}");
+        assert!(known.metagraph.as_ref().is_some_and(|calls| calls.selective.is_some()), "{spec}");
         assert!(matches!(storage_index(&known, Netuid(3), MechId(2)), Ok(Key::Small(8195))));
         let newer = edited(&bytes, |metadata| {
             for name in ["LastEpochBlock", "PendingEpochAt", "SubnetEpochIndex"] {
@@ -75,7 +75,7 @@ fn the_layout_is_chosen_by_what_the_metadata_has() {
             metadata.apis.retain(|api| api.name != METAGRAPH_API);
         });
         let older = runtime(spec, &older).expect("an older runtime");
-        assert!(!older.layout.mechanisms && !older.layout.metagraph_api);
+        assert!(!older.layout.mechanisms && older.metagraph.is_none());
         assert!(matches!(storage_index(&older, Netuid(3), MechId(0)), Ok(Key::Small(3))));
         assert!(storage_index(&older, Netuid(3), MechId(1)).is_err());
     });

@@ -6,9 +6,9 @@ use clap::Args;
 use weighhouse_chain::Call;
 use weighhouse_types::{Coldkey, Rao};
 
-use super::chain::{Endpoint, parse_tao};
-use super::keys::WalletArgs;
-use super::{chain_failure, connect};
+use super::{Endpoint, parse_tao};
+use crate::commands::keys::{WalletArgs, wallet_failure};
+use crate::commands::{chain_failure, connect};
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, tao};
 
@@ -35,7 +35,7 @@ pub(crate) struct Transfer {
 }
 
 pub(crate) async fn run(args: &Transfer) -> Result<(), Failure> {
-    let from = args.wallet.folder()?.coldkey().map_err(super::keys::wallet_failure)?;
+    let from = args.wallet.folder()?.coldkey().map_err(wallet_failure)?;
     let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
     let free = chain.balance(from).await.map_err(chain_failure)?;
     output::note(format!(

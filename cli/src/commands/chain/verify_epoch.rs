@@ -7,8 +7,8 @@ use weighhouse_chain::subtensor::{Network, Subtensor};
 use weighhouse_chain::verify::EpochSnapshot;
 use weighhouse_types::{Block, Netuid};
 
-use super::chain::Endpoint;
-use super::chain_failure;
+use super::Endpoint;
+use crate::commands::{chain_failure, read_text, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
 
@@ -39,7 +39,7 @@ async fn ask(args: &VerifyEpoch) -> Result<EpochSnapshot, Failure> {
 }
 
 fn read(path: &Path) -> Result<EpochSnapshot, Failure> {
-    let text = super::read_text(path)?;
+    let text = read_text(path)?;
     serde_json::from_str(&text).exit(Exit::Data, format!("{} is no snapshot of an epoch", path.display()))
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &VerifyEpoch) -> Result<(), Failure> {
     };
     if let Some(path) = &args.save {
         let text = serde_json::to_vec(&snapshot).map_err(Failure::internal)?;
-        super::write_file(path, &text)?;
+        write_file(path, &text)?;
     }
     let check = snapshot.check().map_err(chain_failure)?;
     if args.json {

@@ -4,8 +4,8 @@ use clap::Args;
 use weighhouse_chain::explain::explain;
 use weighhouse_types::{Hotkey, Netuid};
 
-use super::chain::Endpoint;
-use super::{chain_failure, connect};
+use super::Endpoint;
+use crate::commands::{chain_failure, connect};
 use crate::failure::Failure;
 use crate::output;
 

@@ -1,0 +1,131 @@
+//! `weighhouse chain genesis` and `serve`: the embedded ledger.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use weighhouse_chain::ledger::{
+    AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
+};
+use weighhouse_seams::{Clock, OsEntropy, SystemClock};
+use weighhouse_types::{Hyperparameters, Netuid, Rao};
+
+use super::parse_tao;
+use crate::commands::keys::{WalletsDir, wallet_failure};
+use crate::commands::{bind, chain_failure, open_dir, read_text};
+use crate::failure::{Context, Exit, Failure};
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct MakeGenesis {
+    /// Wallet whose coldkey owns the subnet
+    #[arg(long, value_name = "NAME", default_value = "owner")]
+    owner_wallet: String,
+    #[command(flatten)]
+    at: WalletsDir,
+    /// Give a coldkey, or a wallet's coldkey, a balance in TAO; repeat for more
+    #[arg(long, value_name = "SS58|WALLET=TAO")]
+    fund: Vec<String>,
+    /// Time between blocks, such as 12s or 250ms
+    #[arg(long, default_value = "12s")]
+    block_time: String,
+    /// Blocks per epoch
+    #[arg(long, default_value_t = 360)]
+    tempo: u16,
+    #[arg(long, default_value = "weighhouse")]
+    name: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// The chain's genesis file
+    #[arg(long, value_name = "FILE")]
+    genesis: PathBuf,
+    /// Folder of the chain's state
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Address to serve on; whoever reaches it can read the chain and hand in signed calls
+    #[arg(long, default_value = "127.0.0.1:9944")]
+    listen: SocketAddr,
+}
+
+pub(super) fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
+    let owner = args.at.folder(&args.owner_wallet)?;
+    let block_time: BlockTime =
+        serde_json::from_value(args.block_time.clone().into()).exit(Exit::Config, "--block-time")?;
+    let mut accounts = BTreeMap::new();
+    for entry in &args.fund {
+        let (who, amount) = entry.split_once('=').ok_or_else(|| {
+            Failure::config(format!("--fund {entry}: write it as ADDRESS=TAO or WALLET=TAO"))
+        })?;
+        let balance = parse_tao(amount).exit(Exit::Config, format!("--fund {entry}"))?;
+        let coldkey = match who.parse() {
+            Ok(coldkey) => coldkey,
+            Err(_) => args.at.folder(who)?.coldkey().map_err(wallet_failure)?,
+        };
+        accounts.insert(coldkey, balance);
+    }
+    let genesis = Genesis::new(GenesisFile {
+        name: args.name.clone(),
+        block_time,
+        beacon_seed: None,
+        accounts: accounts.into_iter().map(|(coldkey, balance)| AccountEntry { coldkey, balance }).collect(),
+        subnets: vec![SubnetEntry {
+            netuid: Netuid(1),
+            owner_coldkey: owner.coldkey().map_err(wallet_failure)?,
+            owner_hotkey: owner.hotkey("default").map_err(wallet_failure)?,
+            emission_per_block: Rao(1_000_000_000),
+            registration_price: Rao(100_000_000),
+            hyperparameters: Hyperparameters {
+                tempo: args.tempo,
+                min_allowed_weights: 1,
+                weights_set_rate_limit: u64::from(args.tempo / 4),
+                serving_rate_limit: 5,
+                ..Hyperparameters::default()
+            },
+            neurons: Vec::new(),
+        }],
+    })
+    .map_err(Failure::config)?;
+    let text = toml::to_string(genesis.file()).exit(Exit::Internal, "writing genesis.toml")?;
+    Ok(output::line(text.trim_end())?)
+}
+
+/// Opens or makes the ledger in a file.
+pub(crate) async fn open_ledger(
+    path: &Path,
+    genesis: &Genesis,
+    clock: Arc<dyn Clock>,
+) -> Result<Ledger, Failure> {
+    Ledger::open(path, genesis, clock, &OsEntropy).map_err(chain_failure)
+}
+
+pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {
+    let text = read_text(&args.genesis)?;
+    let genesis = Genesis::parse(&text).exit(Exit::Config, args.genesis.display())?;
+    let listener = bind(args.listen, "--listen").await?;
+    let _dir = open_dir(&args.dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let ledger = open_ledger(&args.dir.join("chain.redb"), &genesis, clock).await?;
+    tracing::info!(listen = %args.listen, genesis = %genesis.hash(), "chain ready");
+    let producing = ledger.run(shutdown.clone().cancelled_owned());
+    let serving =
+        serve(ledger.clone(), Box::new(listener), ServeLimits::default(), shutdown.clone().cancelled_owned());
+    let (produced, served) = tokio::join!(
+        async {
+            let ended = producing.await;
+            shutdown.cancel();
+            ended
+        },
+        async {
+            let ended = serving.await;
+            shutdown.cancel();
+            ended
+        },
+    );
+    produced.map_err(chain_failure)?;
+    served.exit(Exit::Internal, "serving the chain")
+}
