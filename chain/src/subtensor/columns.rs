@@ -28,23 +28,31 @@ pub(super) struct Columns {
     pub(super) total_stake: Vec<u64>,
 }
 
-/// What is read, in the order of [`Columns`], and the number by which a call for some fields asks for it.
-const FIELDS: [(&str, u16); 13] = [
-    ("owner_hotkey", 5),
-    ("hotkeys", 52),
-    ("coldkeys", 53),
-    ("axons", 55),
-    ("active", 56),
-    ("validator_permit", 57),
-    ("last_update", 59),
-    ("emission", 60),
-    ("dividends", 61),
-    ("incentives", 62),
-    ("consensus", 63),
-    ("block_at_registration", 66),
-    ("total_stake", 69),
+/// What is read, in the order of [`Columns`]; and the number by which a call for some fields asks for it.
+const FIELDS: [(&str, u16, Kind); 13] = [
+    ("owner_hotkey", 5, Kind::Account),
+    ("hotkeys", 52, Kind::Accounts),
+    ("coldkeys", 53, Kind::Accounts),
+    ("axons", 55, Kind::Axons),
+    ("active", 56, Kind::Flags),
+    ("validator_permit", 57, Kind::Flags),
+    ("last_update", 59, Kind::Numbers),
+    ("emission", 60, Kind::Numbers),
+    ("dividends", 61, Kind::Numbers),
+    ("incentives", 62, Kind::Numbers),
+    ("consensus", 63, Kind::Numbers),
+    ("block_at_registration", 66, Kind::Numbers),
+    ("total_stake", 69, Kind::Numbers),
 ];
-const AXONS: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Account,
+    Accounts,
+    Axons,
+    Flags,
+    Numbers,
+}
 
 pub(super) const METAGRAPH_API: &str = "SubnetInfoRuntimeApi";
 pub(super) const FULL: &str = "get_metagraph";
@@ -75,7 +83,7 @@ impl MetagraphCalls {
         if self.selective.is_none() {
             return full(netuid);
         }
-        let numbers = FIELDS.map(|(_, number)| number).to_vec();
+        let numbers = FIELDS.map(|(_, number, _)| number).to_vec();
         (format!("{METAGRAPH_API}_{SELECTIVE}"), Hex((netuid.0, numbers).encode()))
     }
 
@@ -128,6 +136,21 @@ impl Unread {
     }
 }
 
+impl Kind {
+    fn has(self, shape: &Shape) -> bool {
+        let item = match shape {
+            Shape::List(item) => &**item,
+            shape => return self == Self::Account && matches!(shape, Shape::Fixed(32)),
+        };
+        match (self, item) {
+            (Self::Accounts, Shape::Fixed(32)) | (Self::Flags, Shape::Fixed(1)) => true,
+            (Self::Axons, Shape::Fixed(bytes)) => *bytes > 0,
+            (Self::Numbers, Shape::Compact) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Plan {
     /// For an optional struct that has every field, itself optional or not; else what is wrong with it.
     pub(super) fn of(types: &PortableRegistry, ty: u32) -> Result<Self, String> {
@@ -139,19 +162,20 @@ impl Plan {
         let mut axon = None;
         for given in &answer.fields {
             let name = given.name.as_deref().unwrap_or_default();
-            let field = FIELDS.iter().position(|(known, _)| *known == name);
+            let field = FIELDS.iter().position(|(known, ..)| *known == name);
             let inner = field.and_then(|_| optional(types, given.ty.id));
             let ty = inner.unwrap_or(given.ty.id);
             let shape = Shape::of(types, ty).ok_or_else(|| format!("{name} is of an unusual type"))?;
-            if field.is_some_and(|field| !is_expected(field, &shape)) {
+            let kind = field.map(|field| FIELDS[field].2);
+            if kind.is_some_and(|kind| !kind.has(&shape)) {
                 return Err(format!("another {name}"));
             }
-            if field == Some(AXONS) {
+            if kind == Some(Kind::Axons) {
                 axon = AxonLayout::of(types, ty);
             }
             steps.push(Step { field, shape, is_optional: inner.is_some() });
         }
-        for (index, (name, _)) in FIELDS.iter().enumerate() {
+        for (index, (name, ..)) in FIELDS.iter().enumerate() {
             if !steps.iter().any(|step| step.field == Some(index)) {
                 return Err(format!("no {name}"));
             }
@@ -255,19 +279,6 @@ fn optional(types: &PortableRegistry, ty: u32) -> Option<u32> {
     let is_option = ty.path.segments == ["Option"];
     let some = variant.variants.iter().find(|variant| is_option && variant.index == 1)?;
     some.fields.first().map(|field| field.ty.id)
-}
-
-fn is_expected(field: usize, shape: &Shape) -> bool {
-    let item = match (field, shape) {
-        (0, Shape::Fixed(32)) => return true,
-        (_, Shape::List(item)) => &**item,
-        _ => return false,
-    };
-    match (field, item) {
-        (1 | 2, Shape::Fixed(32)) | (4 | 5, Shape::Fixed(1)) | (6.., Shape::Compact) => true,
-        (AXONS, Shape::Fixed(bytes)) => *bytes > 0,
-        _ => false,
-    }
 }
 
 /// The items of a list, all of one size.

@@ -16,7 +16,6 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use weighhouse_types::{Block, Digest, Head};
 
-use super::hex::Hex;
 use super::socket::{Broken, Reply, Request, Socket};
 use crate::ChainError;
 
@@ -80,10 +79,7 @@ impl Endpoint {
         params: RpcParams,
     ) -> Result<T, Failed> {
         let request = Request::new(method, params);
-        let [answer] = &self.all(std::slice::from_ref(&request)).await?[..] else {
-            return Err(self.lies(format!("{method} was answered more than once")));
-        };
-        self.read(method, answer)
+        self.read(method, &self.all(&[request]).await?[0])
     }
 
     /// Some requests at once; an error in answer to one is one of all.
@@ -99,11 +95,6 @@ impl Endpoint {
     /// What an answer says.
     pub(super) fn read<T: DeserializeOwned>(&self, method: &str, answer: &RawValue) -> Result<T, Failed> {
         serde_json::from_str(answer.get()).map_err(|error| self.lies(format!("{method}: {error}")))
-    }
-
-    /// As [`Self::read`], of bytes.
-    pub(super) fn digits(&self, method: &str, answer: &RawValue) -> Result<Hex, Failed> {
-        Hex::of(answer).map_err(|error| self.lies(format!("{method}: {error}")))
     }
 
     async fn attempts(&self, requests: &[Request<'_>]) -> Result<Vec<Reply>, ChainError> {

@@ -106,34 +106,7 @@ impl Endpoints {
             }
         }
         let what: Vec<_> = requests.iter().map(|request| request.method).collect();
-        self.agree(told, failure, &what.join(", "), read)
-    }
-
-    /// What all answers say; `failure` if there is none that says anything.
-    pub(super) fn agree<T: PartialEq>(
-        &self,
-        mut told: Answers<'_>,
-        mut failure: Option<ChainError>,
-        what: &str,
-        read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, Failed>,
-    ) -> Result<T, ChainError> {
-        // Mostly they agree to the letter.
-        if told.windows(2).all(|pair| is_same(&pair[0].1, &pair[1].1)) {
-            told.truncate(1);
-        }
-        let mut agreed: Option<(&Endpoint, T)> = None;
-        for (endpoint, answers) in told {
-            match (read(endpoint, &answers), &agreed) {
-                (Err(failed), _) => failure = Some(endpoint.failed(failed)),
-                (Ok(answer), None) => agreed = Some((endpoint, answer)),
-                (Ok(answer), Some((_, first))) if answer == *first => {}
-                (Ok(_), Some((first, _))) => {
-                    let (one, other) = (first.url().to_owned(), endpoint.url().to_owned());
-                    return Err(ChainError::AnswersDisagree { what: what.to_owned(), one, other });
-                }
-            }
-        }
-        agreed.map(|(_, answer)| answer).ok_or_else(|| failure.expect("a network has an endpoint"))
+        agree(told, failure, &what.join(", "), read)
     }
 
     /// The newest finalised block that every reachable endpoint has.
@@ -231,6 +204,32 @@ impl Endpoints {
         let first = self.preferred.load(Ordering::Relaxed);
         hash_at(&self.all[first % self.all.len()], block).await
     }
+}
+
+/// What all answers say; `failure` if there is none that says anything.
+pub(super) fn agree<T: PartialEq>(
+    mut told: Answers<'_>,
+    mut failure: Option<ChainError>,
+    what: &str,
+    read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, Failed>,
+) -> Result<T, ChainError> {
+    // Mostly they agree to the letter.
+    if told.windows(2).all(|pair| is_same(&pair[0].1, &pair[1].1)) {
+        told.truncate(1);
+    }
+    let mut agreed: Option<(&Endpoint, T)> = None;
+    for (endpoint, answers) in told {
+        match (read(endpoint, &answers), &agreed) {
+            (Err(failed), _) => failure = Some(endpoint.failed(failed)),
+            (Ok(answer), None) => agreed = Some((endpoint, answer)),
+            (Ok(answer), Some((_, first))) if answer == *first => {}
+            (Ok(_), Some((first, _))) => {
+                let (one, other) = (first.url().to_owned(), endpoint.url().to_owned());
+                return Err(ChainError::AnswersDisagree { what: what.to_owned(), one, other });
+            }
+        }
+    }
+    agreed.map(|(_, answer)| answer).ok_or_else(|| failure.expect("a network has an endpoint"))
 }
 
 fn is_same(one: &[Box<RawValue>], other: &[Box<RawValue>]) -> bool {

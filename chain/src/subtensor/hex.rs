@@ -4,21 +4,9 @@ use std::fmt;
 
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use subxt::rpcs::client::RawValue;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Hex(pub(super) Vec<u8>);
-
-impl Hex {
-    /// An answer that is nothing but hexadecimal digits.
-    pub(super) fn of(answer: &RawValue) -> Result<Self, serde_json::Error> {
-        let digits = answer.get().strip_prefix("\"0x").and_then(|text| text.strip_suffix('"'));
-        match digits.map(const_hex::decode) {
-            Some(Ok(bytes)) => Ok(Self(bytes)),
-            _ => serde_json::from_str(answer.get()),
-        }
-    }
-}
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

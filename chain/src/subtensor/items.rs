@@ -10,8 +10,8 @@ use subxt::metadata::Metadata;
 
 use super::runtime::{Demand, Runtime};
 use super::stored::{
-    AccountInfo, AxonInfo, BeaconConfig, CertificateInfo, Commitment, HashCommit, PendingChildren,
-    PrometheusInfo, Pulse, TimelockedCommit,
+    AccountInfo, AxonInfo, BeaconConfig, CertificateInfo, Commitment, HashCommit, PendingChildren, Pulse,
+    TimelockedCommit,
 };
 use crate::ChainError;
 
@@ -216,7 +216,7 @@ items! {
     "needed" WEIGHT_COMMITS: Vec<HashCommit> = PALLET, "WeightCommits", 2;
     "optional" TIMELOCKED_COMMITS: Vec<TimelockedCommit> = PALLET, "TimelockedWeightCommits", 2;
     "optional" COMMIT_REVEAL_VERSION: u16 = PALLET, "CommitRevealWeightsVersion", 0;
-    "needed" PROMETHEUS: PrometheusInfo = PALLET, "Prometheus", 2;
+    "needed" PROMETHEUS: AxonInfo = PALLET, "Prometheus", 2;
     "needed" DELEGATES: u16 = PALLET, "Delegates", 1;
     "needed" CHILDKEY_TAKE: u16 = PALLET, "ChildkeyTake", 2;
     "needed" CHILD_KEYS: Vec<(u64, [u8; 32])> = PALLET, "ChildKeys", 2;

@@ -226,7 +226,7 @@ impl Chain for Subtensor {
     async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {
         let keys = [Key::Small(netuid.0), Key::Account(hotkey.0)];
         let stored = self.of_subnet(netuid, items::PROMETHEUS, &keys).await?;
-        Ok(stored.and_then(|info| read::endpoint(info.block, info.version, info.ip, info.port, info.ip_type)))
+        Ok(stored.as_ref().and_then(read::axon))
     }
 
     async fn delegation(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Delegation>, ChainError> {

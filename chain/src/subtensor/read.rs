@@ -8,7 +8,7 @@ use weighhouse_types::{
 
 use super::columns::{self, Columns, MetagraphCalls, Unread};
 use super::endpoint::{Endpoint, Failed};
-use super::endpoints::{Answers, Endpoints};
+use super::endpoints::{Answers, Endpoints, agree};
 use super::fetch::{self, Asked, Batch, Found, Slot};
 use super::hex::Hex;
 use super::items::{self, Key};
@@ -63,7 +63,7 @@ impl Question {
     fn read(&self, endpoint: &Endpoint, answers: &[Box<RawValue>]) -> Result<(Found, Option<Hex>), Failed> {
         let (found, called) = answers.split_at(answers.len() - usize::from(self.call.is_some()));
         let found = self.asked.read(endpoint, found)?;
-        Ok((found, called.first().map(|answer| endpoint.digits(fetch::CALL, answer)).transpose()?))
+        Ok((found, called.first().map(|answer| endpoint.read(fetch::CALL, answer)).transpose()?))
     }
 
     /// From answers to [`Self::requests`] at the head, where there are any.
@@ -76,7 +76,7 @@ impl Question {
     ) -> Result<SubnetState, ChainError> {
         let read = |endpoint: &Endpoint, answers: &[Box<RawValue>]| self.read(endpoint, answers);
         let (found, answer) = match answers {
-            Some(answers) => endpoints.agree(answers, None, "a subnet", read)?,
+            Some(answers) => agree(answers, None, "a subnet", read)?,
             None => endpoints.all_agreed(&self.requests(head.hash), read).await?,
         };
         let values = self.asked.values(runtime, found)?;
@@ -192,18 +192,14 @@ fn neuron(columns: &Columns, trust: &[u16], index: usize) -> Option<Neuron> {
     })
 }
 
-pub(super) fn axon(info: &AxonInfo) -> Option<Axon> {
-    endpoint(info.block, info.version, info.ip, info.port, info.ip_type)
-}
-
 /// `None` for the zeros that stand for one never served.
-pub(super) fn endpoint(block: u64, version: u32, ip: u128, port: u16, ip_type: u8) -> Option<Axon> {
-    let is_served = ip != 0 || port != 0;
-    let ip = match u32::try_from(ip) {
-        Ok(bits) if ip_type != IPV6 => std::net::Ipv4Addr::from_bits(bits).to_ipv6_mapped().to_bits(),
-        _ => ip,
+pub(super) fn axon(info: &AxonInfo) -> Option<Axon> {
+    let is_served = info.ip != 0 || info.port != 0;
+    let ip = match u32::try_from(info.ip) {
+        Ok(bits) if info.ip_type != IPV6 => std::net::Ipv4Addr::from_bits(bits).to_ipv6_mapped().to_bits(),
+        _ => info.ip,
     };
-    is_served.then_some(Axon { ip, port, version, block: Block(block) })
+    is_served.then_some(Axon { ip, port: info.port, version: info.version, block: Block(info.block) })
 }
 
 #[cfg(test)]

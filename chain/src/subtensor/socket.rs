@@ -73,7 +73,7 @@ impl Socket {
         Ok(Self { sender, receiver, id: 0, takes_batches: true })
     }
 
-    /// Asks in one message; one by one where the node takes no batches.
+    /// Asks in one message; one by one where the node takes no batches. Each request has its reply, in their order.
     pub(super) async fn exchange(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, Broken> {
         if self.takes_batches || requests.len() == 1 {
             match self.message(requests).await {

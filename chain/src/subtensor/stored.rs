@@ -17,7 +17,7 @@ pub(super) struct AccountData {
     pub(super) free: u64,
 }
 
-/// An axon as it is stored.
+/// An axon, or an endpoint of Prometheus.
 #[derive(Clone, Debug, DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
 pub(super) struct AxonInfo {
@@ -50,16 +50,6 @@ pub(super) type TimelockedCommit = ([u8; 32], u64, Vec<u8>, u64);
 
 /// The children, and the block from which they count.
 pub(super) type PendingChildren = (Vec<(u64, [u8; 32])>, u64);
-
-#[derive(Clone, Debug, DecodeAsType)]
-#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-pub(super) struct PrometheusInfo {
-    pub(super) block: u64,
-    pub(super) version: u32,
-    pub(super) ip: u128,
-    pub(super) port: u16,
-    pub(super) ip_type: u8,
-}
 
 /// The beacon that drand pulses are checked against.
 #[derive(Clone, Debug, DecodeAsType)]

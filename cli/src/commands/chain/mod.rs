@@ -64,10 +64,10 @@ pub(crate) struct Endpoint {
         value_name = "URL",
         env = "WEIGHHOUSE_CHAIN"
     )]
-    pub(crate) url: String,
+    url: String,
     /// Genesis hash to insist on
     #[arg(long, value_name = "HEX")]
-    pub(crate) genesis_hash: Option<Digest>,
+    genesis_hash: Option<Digest>,
 }
 
 pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -88,7 +88,7 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
 }
 
 /// An amount in TAO with up to nine decimals, exactly.
-pub(super) fn parse_tao(text: &str) -> Result<Rao, String> {
+fn parse_tao(text: &str) -> Result<Rao, String> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.chars().all(|digit| digit.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
