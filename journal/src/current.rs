@@ -203,7 +203,7 @@ impl Current {
         };
         let payload = scan::read(&mut self.file, offset, length as u64).map_err(LoadError::Io)?;
         match format::record(&payload, index) {
-            Ok(Record::Blob { bytes }) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
+            Ok((_, Record::Blob { bytes })) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
             _ => Err(LoadError::Segment(SegmentError { offset, cause: Defect::Seal })),
         }
     }

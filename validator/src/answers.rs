@@ -8,7 +8,7 @@ use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_tasks::sequential::Heard;
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
 use weighhouse_types::{
-    Asked, Digest, Exchange, Failure, InferAnswer, Judged, Judgement, Mark, Neuron, Reason, Record,
+    Asked, Digest, Exchange, Failure, Fields, InferAnswer, Judged, Judgement, Mark, Neuron, Reason, Record,
 };
 
 use crate::ask;
@@ -60,6 +60,9 @@ impl Attempt {
             who: self.neuron.registration(),
             exchange: self.exchange,
             judgement,
+            asked_in: prepared.asked.epoch,
+            stage: 0,
+            fields: Fields::default(),
         }));
         records
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use weighhouse_tasks::sequential::{Attention, Heard, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
-use weighhouse_types::{Digest, Evidence, Judgement, Record, RegistrationId, Standing};
+use weighhouse_types::{Digest, Evidence, Fields, Judgement, Record, RegistrationId, Standing};
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer, read_framed};
 use crate::epoch::OpenEpoch;
@@ -144,6 +144,7 @@ pub(crate) async fn judge_attempts(
                 who,
                 blob: Digest::of(&bytes),
                 bins: bins(task, testimony),
+                fields: Fields::default(),
             };
             vec![Record::Blob { bytes }, Record::Evidence(evidence)]
         });

@@ -8,8 +8,8 @@ use parity_scale_codec::Encode;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
-    Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged,
-    Likeness, Neuron, Record, SubnetState,
+    Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Fields, Hasher, Hotkey, InferAnswer,
+    Judged, Likeness, Neuron, Record, SubnetState,
 };
 use weighhouse_wallet::answer;
 use weighhouse_wallet::keypair::Keypair;
@@ -235,6 +235,7 @@ fn prepare(
                 .finish();
             let request = ModelInferRequest::try_from(task.request(&challenge, id.to_string()))
                 .expect("a challenge's dimensions are far below 2^63");
+            let framed = ask::frame(&request);
             let asked = Asked {
                 challenge: id,
                 epoch: context.epoch,
@@ -242,9 +243,13 @@ fn prepare(
                 scope: *scope,
                 vrf_output: seed.preout.to_vec(),
                 vrf_proof: seed.proof,
-                reference: Digest::of(&reference.to_bytes()),
+                kind: task.file().kind.name().to_owned(),
+                request: Some(Digest::of(&framed)),
+                secret: None,
+                reference: Some(Digest::of(&reference.to_bytes())),
+                fields: Fields::default(),
             };
-            PreparedChallenge { asked, challenge, reference, seed: seed.output, framed: ask::frame(&request) }
+            PreparedChallenge { asked, challenge, reference, seed: seed.output, framed }
         })
         .collect())
 }
