@@ -12,7 +12,7 @@ use weighhouse_types::{Digest, Head, MechId, Netuid, Uid};
 
 use super::endpoint::Version;
 use super::endpoints::Endpoints;
-use super::hex::Hex;
+use super::fetch::Hex;
 use super::items::{self, Item, Key};
 use super::runtime::{Demand, Runtime};
 use super::{Inner, Network, Subtensor, events, fetch, undecodable};

@@ -5,7 +5,7 @@ use subxt::ext::codec::Encode as _;
 use subxt::metadata::Metadata;
 use weighhouse_types::Netuid;
 
-use super::hex::Hex;
+use super::fetch::Hex;
 use super::shape::{Shape, compact, count};
 use super::stored::AxonInfo;
 use crate::ChainError;

@@ -12,7 +12,6 @@ mod network;
 mod endpoint;
 mod endpoints;
 mod fetch;
-mod hex;
 mod socket;
 
 mod calls;

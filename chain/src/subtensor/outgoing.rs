@@ -7,7 +7,7 @@ use weighhouse_types::{Block, Digest, Head, Rao};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::calls::{self, Payload};
-use super::hex::Hex;
+use super::fetch::Hex;
 use super::items::{self, Key};
 use super::runtime::Runtime;
 use super::sign::{self, MORTAL_BLOCKS, OnItsWay};

@@ -9,8 +9,7 @@ use weighhouse_types::{
 use super::columns::{self, Columns, MetagraphCalls, Unread};
 use super::endpoint::{Endpoint, Failed};
 use super::endpoints::{Answers, Endpoints, agree};
-use super::fetch::{self, Asked, Batch, Found, Slot};
-use super::hex::Hex;
+use super::fetch::{self, Asked, Batch, Found, Hex, Slot};
 use super::items::{self, Key};
 use super::rows;
 use super::rules::{RuleSlots, TimeSlots};

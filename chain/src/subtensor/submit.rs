@@ -16,7 +16,7 @@ use weighhouse_types::{Block, Digest};
 
 use super::endpoint::Failed;
 use super::endpoints::Endpoints;
-use super::hex::Hex;
+use super::fetch::Hex;
 use super::refusal;
 use crate::{ChainError, Signed};
 
