@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use subxt::config::substrate::H256;
 use subxt::ext::scale_decode::DecodeAsType;
 use subxt::rpcs::client::{RawValue, rpc_params};
@@ -13,18 +13,13 @@ use super::endpoint::{Endpoint, Failed};
 use super::endpoints::Endpoints;
 use super::items::{Item, Key};
 use super::runtime::Runtime;
-use super::socket::Request;
+use super::socket::{Hex, Request};
 use crate::ChainError;
 
 /// Keys asked for in one request.
 const KEYS_MAX: usize = 1024;
 const QUERY: &str = "state_queryStorageAt";
 pub(super) const CALL: &str = "state_call";
-
-/// Bytes as JSON-RPC writes them: hexadecimal digits after `0x`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(transparent)]
-pub(super) struct Hex(#[serde(with = "const_hex::serde")] pub(super) Vec<u8>);
 
 /// Storage items to be read together.
 #[derive(Debug)]

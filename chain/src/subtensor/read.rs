@@ -9,17 +9,15 @@ use weighhouse_types::{
 use super::columns::{self, Columns, MetagraphCalls, Unread};
 use super::endpoint::{Endpoint, Failed};
 use super::endpoints::{Answers, Endpoints, agree};
-use super::fetch::{self, Asked, Batch, Found, Hex, Slot};
+use super::fetch::{self, Asked, Batch, Found, Slot};
 use super::items::{self, Key};
+use super::limits::NEURONS_MAX;
 use super::rows;
 use super::rules::{RuleSlots, TimeSlots};
 use super::runtime::Runtime;
-use super::socket::Request;
+use super::socket::{Hex, Request};
 use super::stored::AxonInfo;
 use crate::ChainError;
-
-/// No subnet has more neurons: an answer with more is not believed.
-pub(super) const NEURONS_MAX: usize = 4096;
 
 const IPV6: u8 = 6;
 
