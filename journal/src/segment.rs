@@ -27,8 +27,8 @@ impl Segment {
         let (header, first_seal) = header?;
         let mut segment = Self { header, records: Vec::new(), leaves: Vec::new(), blobs: HashMap::new() };
         let Ok(scanned) = scan::scan(&mut bytes, &header, &first_seal, |entry| {
-            if let Record::Blob { bytes } = &entry.record {
-                segment.blobs.insert(Digest::of(bytes), segment.records.len());
+            if let Record::Blob(blob) = &entry.record {
+                segment.blobs.insert(blob.digest(), segment.records.len());
             }
             segment.records.push(entry.record);
             segment.leaves.push(entry.leaf);
@@ -54,7 +54,7 @@ impl Segment {
 
     pub fn blob(&self, digest: &Digest) -> Option<&[u8]> {
         match &self.records[*self.blobs.get(digest)?] {
-            Record::Blob { bytes } => Some(bytes),
+            Record::Blob(blob) => Some(blob.bytes()),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Beacon, Block, Digest, Epoch, Hotkey, Intent, IntentUpdate, Judgement, Mark, MechId, Netuid,
+    Beacon, Blob, Block, Digest, Epoch, Hotkey, Intent, IntentUpdate, Judgement, Mark, MechId, Netuid,
     RegistrationId, Standing, SubnetState, Uid,
 };
 
@@ -20,10 +20,7 @@ pub const RECORD_VERSION: u16 = 1;
 pub enum Record {
     /// Bytes that other records name by digest.
     #[codec(index = 0)]
-    Blob {
-        #[serde(with = "hex_bytes")]
-        bytes: Vec<u8>,
-    },
+    Blob(Blob),
     #[codec(index = 1)]
     EpochOpened(Box<EpochContext>),
     #[codec(index = 2)]

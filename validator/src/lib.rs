@@ -18,11 +18,13 @@ pub mod rollout;
 
 mod answers;
 mod check;
+mod checks;
 mod epoch;
 mod error;
 mod parts;
 mod publish;
 mod round;
+mod timetable;
 
 #[cfg(test)]
 mod testing;

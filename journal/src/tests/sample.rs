@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use weighhouse_types::{
-    Asked, Axon, Beacon, Block, ChallengeScope, Coldkey, Digest, Epoch, EpochContext, Exchange, Failure,
-    Head, Hotkey, Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark, MechId,
-    Metagraph, Netuid, Neuron, Rao, Reason, Record, RegistrationId, Schedule, Standing, SubnetState, Uid,
-    WeightVector,
+    Asked, Axon, Beacon, Blob, Block, ChallengeScope, Coldkey, Digest, Epoch, EpochContext, Exchange,
+    Failure, Head, Hotkey, Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark,
+    MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record, RegistrationId, Schedule, Standing, SubnetState,
+    Uid, WeightVector,
 };
 
 use super::disk::Disk;
@@ -140,7 +140,7 @@ pub(super) fn update(intent: &Intent, state: IntentState) -> Record {
 }
 
 pub(super) fn blob(bytes: &[u8]) -> Record {
-    Record::Blob { bytes: bytes.to_vec() }
+    Record::Blob(Blob::new(bytes.to_vec()))
 }
 
 /// An epoch with every kind of record, commit by commit.
