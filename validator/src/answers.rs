@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use weighhouse_ask::{RawAnswer, unframe};
 use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_tasks::sequential::Heard;
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
@@ -14,7 +15,6 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::answer::verify_hashed;
 
-use crate::ask::{self, RawAnswer};
 use crate::metrics;
 
 /// A challenge with everything that goes into its records.
@@ -113,7 +113,7 @@ impl Attempt {
 
 /// Reads an answer's bytes; bytes that are no answer of this protocol have their verdict already.
 pub(crate) fn read_framed(framed: &[u8]) -> ReadAnswer {
-    let message = match ask::unframe::<ModelInferResponse>(framed) {
+    let message = match unframe::<ModelInferResponse>(framed) {
         Ok(message) => message,
         Err(failure) => return Ok(Err(failure)),
     };

@@ -7,13 +7,13 @@ use rand::{Rng, RngExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
 use weighhouse_types::{Block, Digest, Epoch, EpochContext, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
-use crate::ask::Asker;
 use crate::config::Rounds;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;

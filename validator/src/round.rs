@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use parity_scale_codec::Encode;
+use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
@@ -14,7 +15,6 @@ use weighhouse_types::{
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::answers::{Attempt, PreparedChallenge, judge_read};
-use crate::ask::{self, Asker, Limits, Target};
 use crate::check;
 use crate::checks::{CheckHistory, Fingerprint};
 use crate::error::ValidatorError;
@@ -99,7 +99,7 @@ impl RoundPlan {
         history: Option<CheckHistory>,
     ) -> Result<JudgedRound, ValidatorError> {
         let limits =
-            Limits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
+            AskLimits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
         let challenges = self.challenges;
         let attempts = self.miners.into_iter().map(|(miner, at)| {
             let framed = challenges[at].request.bytes().clone();
@@ -245,7 +245,7 @@ fn prepare(
                 vrf_proof: seed.proof,
                 reference: reference_blob.digest(),
             };
-            let request = Blob::new(ask::frame(&request));
+            let request = Blob::new(frame(&request));
             PreparedChallenge { asked, challenge, reference, reference_blob, seed: seed.output, request }
         })
         .collect())
