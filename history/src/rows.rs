@@ -46,7 +46,7 @@ pub(crate) fn judgement(judged: &Judged, addresses: &mut Addresses) -> Result<[C
         Cell::Int32(i32::from(uid.0)),
         addresses.cell(&who.hotkey),
         signed(*epoch, "a registration's block", who.registered_at.0)?,
-        Cell::text(hex::encode(challenge.as_bytes())),
+        Cell::text(const_hex::encode(challenge.as_bytes())),
         Cell::Int64(judgement.mark.billionths()),
         Cell::Float64(judgement.mark.to_f64()),
         Cell::Boolean(judgement.mark > Mark::ZERO),

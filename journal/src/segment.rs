@@ -34,8 +34,8 @@ impl Segment {
             oldest_version: RECORD_VERSION,
         };
         let Ok(scanned) = scan::scan(&mut bytes, &header, &first_seal, |entry| {
-            if let Record::Blob { bytes } = &entry.record {
-                segment.blobs.insert(Digest::of(bytes), segment.records.len());
+            if let Record::Blob(blob) = &entry.record {
+                segment.blobs.insert(blob.digest(), segment.records.len());
             }
             segment.oldest_version = segment.oldest_version.min(entry.version);
             segment.records.push(entry.record);
@@ -67,7 +67,7 @@ impl Segment {
 
     pub fn blob(&self, digest: &Digest) -> Option<&[u8]> {
         match &self.records[*self.blobs.get(digest)?] {
-            Record::Blob { bytes } => Some(bytes),
+            Record::Blob(blob) => Some(blob.bytes()),
             _ => None,
         }
     }

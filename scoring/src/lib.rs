@@ -36,7 +36,7 @@ pub use rate::{Rated, Rating};
 pub use share::{Candidate, Weigher};
 pub use standing::{Coverage, Scored};
 pub use track::{Tally, Track};
-pub use weigh::{Abstain, Closing, Decision, WeighError, closing, unsure, weigh, weigh_under};
+pub use weigh::{Abstain, Closing, Decision, WeighError, closing, closing_under, unsure, weigh, weigh_under};
 
 #[cfg(test)]
 mod fixture;

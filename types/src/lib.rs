@@ -15,11 +15,13 @@ mod metagraph;
 mod judgement;
 mod weights;
 
+mod blob;
 mod intent;
 mod record;
 mod tensor;
 pub mod text;
 
+pub use blob::Blob;
 pub use commit::{
     Child, Commitment, Committed, Delegation, MechanismRows, Mechanisms, Rounds, TIMELOCK_KEY_BYTES,
     Timelock, WeightCommit,

@@ -19,7 +19,7 @@ pub mod v1;
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, Epoch, Intent, IntentUpdate, RegistrationId};
+use crate::{Blob, Block, Epoch, Intent, IntentUpdate, RegistrationId};
 
 pub use asked::{Answered, Asked, ChallengeScope, Exchange, Failure, FollowUp};
 pub use closing::{EpochClosed, EpochCounts, Receipt, VoidCause, VoidRound};
@@ -37,10 +37,7 @@ pub const RECORD_VERSION: u16 = 2;
 pub enum Record {
     /// Bytes that other records name by digest.
     #[codec(index = 0)]
-    Blob {
-        #[serde(with = "hex_bytes")]
-        bytes: Vec<u8>,
-    },
+    Blob(Blob),
     #[codec(index = 1)]
     EpochOpened(Box<EpochContext>),
     #[codec(index = 2)]
@@ -110,7 +107,7 @@ impl Record {
             Self::CarriedChallenge(carried) => return carried.unknown(),
             Self::EpochClosed(closed) => &closed.fields,
             Self::Extension(extension) => return Some(extension.name.clone()),
-            Self::Blob { .. }
+            Self::Blob(_)
             | Self::Intent(_)
             | Self::IntentUpdate(_)
             | Self::Abstained { .. }
@@ -128,11 +125,11 @@ pub(crate) mod hex_bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(bytes))
+        serializer.serialize_str(&const_hex::encode(bytes))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        const_hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

@@ -46,7 +46,7 @@ fn payload(intent: &Intent) -> SetWeights {
 pub(crate) fn weigh(open: &OpenEpoch) -> Result<Vec<Record>, ValidatorError> {
     let context = open.context();
     let epoch = context.epoch;
-    match weighhouse_scoring::weigh(open.records())? {
+    match open.weigh()? {
         Decision::Abstain { why, .. } => {
             warn!(%epoch, %why, "nothing to publish");
             metrics::publication("abstained");

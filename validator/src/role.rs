@@ -3,25 +3,26 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rand::{Rng, RngExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
-use weighhouse_seams::{ClockExt, Entropy};
+use weighhouse_seams::ClockExt;
 use weighhouse_types::{Block, Digest, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
-use crate::ask::Asker;
-use crate::check;
 use crate::config::Rounds;
-use crate::epoch::{OpenEpoch, Timetable};
+use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::parts::Parts;
 use crate::publish::{self, Queue};
 use crate::rollout::Policies;
 use crate::round::RoundPlan;
+use crate::timetable::Timetable;
 
 /// How long one step's reads from the chain may take.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
@@ -69,19 +70,23 @@ impl Validator {
             validator: hotkey,
         };
         let storage = parts.storage.clone();
-        let journal = parts.cpu.run(move || Journal::open(storage, identity)).await??;
+        let mut journal = parts.cpu.run(move || Journal::open(storage, identity)).await??;
         let epochs = journal.epochs();
         // A crash may have left the newest segment without its context; then the one before holds the standings.
         let mut open = None;
         for epoch in epochs.iter().rev() {
-            open = OpenEpoch::resume(&journal, *epoch)?;
+            open = OpenEpoch::resume(&mut journal, *epoch, &parts.task)?;
             if open.is_some() {
                 break;
             }
         }
         let publications = Queue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
         if let Some(open) = &open {
-            info!(epoch = %open.context().epoch, judged = open.judged().count(), "journal resumed");
+            let epoch = open.context().epoch;
+            info!(%epoch, judged = open.judged().count(), "journal resumed");
+            if !open.asks() {
+                warn!(%epoch, "the task changed while its epoch was open: nothing more is asked before the next epoch");
+            }
         }
         let asker = Asker {
             signer: Arc::new(Signer::new(parts.keypair.clone(), parts.clock.clone())),
@@ -108,7 +113,7 @@ impl Validator {
                 Err(error) if error.is_transient() => {
                     metrics::chain_error();
                     warn!(%error, retry_ms = retry.as_millis(), "this block failed; trying again");
-                    let wait = jittered(retry, self.parts.entropy.as_ref());
+                    let wait = jittered(retry, &mut self.parts.entropy);
                     retry = (retry * 2).min(RETRY_MAX);
                     tokio::select! {
                         () = self.parts.clock.sleep(wait) => continue,
@@ -141,7 +146,7 @@ impl Validator {
         let rounds = self.rounds();
         let table = permitted.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
         if let Some(table) = table.flatten() {
-            if self.is_undecided() {
+            if self.is_undecided() && self.open.as_ref().is_some_and(OpenEpoch::asks) {
                 for round in table.rounds_due(block.0) {
                     self.run_round(round, &state).await?;
                 }
@@ -212,7 +217,7 @@ impl Validator {
             fields: Fields::default(),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let opened = OpenEpoch::new(context, trails);
+        let opened = OpenEpoch::new(context, trails, &self.parts.task)?;
         let records = opened.records().to_vec();
         let journal = self.journal.clone();
         self.parts
@@ -258,10 +263,13 @@ impl Validator {
             return Ok(());
         };
         self.record(plan.records()).await?;
-        let known = self.open.as_ref().and_then(|open| check::known(&self.parts.task, open));
-        let verdicts = plan.run(&self.parts, &self.asker, known).await?;
-        let miners = verdicts.iter().filter(|record| matches!(record, Record::Judged(_))).count();
-        self.record(verdicts).await?;
+        let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
+        let judged = plan.run(&self.parts, &self.asker, history).await?;
+        let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
+        self.record(judged.records).await?;
+        if let Some(open) = &mut self.open {
+            open.hear(judged.fingerprints);
+        }
         metrics::round_closed();
         info!(epoch = %state.schedule.epoch, round, miners, "round closed");
         Ok(())
@@ -338,14 +346,16 @@ impl Validator {
 
     /// Makes records durable, then takes note of them.
     async fn record(&mut self, records: Vec<Record>) -> Result<(), ValidatorError> {
-        if let Some(open) = &mut self.open {
-            open.extend(&records);
-        }
+        let noted: Vec<Record> =
+            records.iter().filter(|record| !matches!(record, Record::Blob(_))).cloned().collect();
         let journal = self.journal.clone();
         self.parts
             .cpu
             .run(move || write(&mut journal.lock().unwrap_or_else(PoisonError::into_inner), records))
             .await??;
+        if let Some(open) = &mut self.open {
+            noted.into_iter().for_each(|record| open.take(record, &self.parts.task));
+        }
         Ok(())
     }
 }
@@ -364,23 +374,14 @@ enum Turn {
 /// One write and one sync for all of the records.
 fn write(journal: &mut Journal, records: Vec<Record>) -> Result<(), JournalError> {
     for record in records {
-        match record {
-            Record::Blob { bytes } => {
-                journal.put_blob(&bytes)?;
-            }
-            record => {
-                journal.append(record)?;
-            }
-        }
+        journal.append(record)?;
     }
     journal.commit()
 }
 
 /// Between half and all of a wait, so that validators that failed together don't come back together.
-fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
-    let mut byte = [0];
-    entropy.fill(&mut byte);
-    wait / 2 + wait / 2 * u32::from(byte[0]) / 255
+fn jittered(wait: Duration, rng: &mut impl Rng) -> Duration {
+    rng.random_range(wait / 2..=wait)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use weighhouse_types::{
-    Answered, Asked, Axon, Beacon, Block, CarriedChallenge, ChallengePhase, ChallengeScope, Coldkey, Digest,
-    Epoch, EpochClosed, EpochContext, EpochCounts, Exchange, Failure, Fields, FollowUp, Head, Hotkey,
+    Answered, Asked, Axon, Beacon, Blob, Block, CarriedChallenge, ChallengePhase, ChallengeScope, Coldkey,
+    Digest, Epoch, EpochClosed, EpochContext, EpochCounts, Exchange, Failure, Fields, FollowUp, Head, Hotkey,
     Hyperparameters, Intent, IntentState, IntentUpdate, JointJudgement, JointMember, JudgeIdentity, Judged,
     Judgement, Mark, MechId, Metagraph, Netuid, Neuron, PhaseChange, Rao, Reason, Record, RegistrationId,
     Schedule, Standing, SubnetState, Uid, VoidCause, VoidRound, WeightVector,
@@ -154,7 +154,7 @@ pub(super) fn update(intent: &Intent, state: IntentState) -> Record {
 }
 
 pub(super) fn blob(bytes: &[u8]) -> Record {
-    Record::Blob { bytes: bytes.to_vec() }
+    Record::Blob(Blob::new(bytes.to_vec()))
 }
 
 /// As records of version 1 come out of a journal: without what they could not say.

@@ -9,8 +9,8 @@ use super::{
     Asked, ChallengeScope, EpochContext, Evidence, Exchange, Fields, Judged, Likeness, Record, Trail,
 };
 use crate::{
-    Beacon, Block, Digest, Epoch, Hotkey, Intent, IntentUpdate, Judgement, MechId, Netuid, RegistrationId,
-    Standing, SubnetState, Uid,
+    Beacon, Blob, Block, Digest, Epoch, Hotkey, Intent, IntentUpdate, Judgement, MechId, Netuid,
+    RegistrationId, Standing, SubnetState, Uid,
 };
 
 /// The version that this module reads.
@@ -27,7 +27,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
 #[derive(Decode)]
 enum RecordV1 {
     #[codec(index = 0)]
-    Blob { bytes: Vec<u8> },
+    Blob(Blob),
     #[codec(index = 1)]
     EpochOpened(Box<EpochContextV1>),
     #[codec(index = 2)]
@@ -100,7 +100,7 @@ struct EvidenceV1 {
 impl From<RecordV1> for Record {
     fn from(record: RecordV1) -> Self {
         match record {
-            RecordV1::Blob { bytes } => Self::Blob { bytes },
+            RecordV1::Blob(blob) => Self::Blob(blob),
             RecordV1::EpochOpened(context) => Self::EpochOpened(Box::new((*context).into())),
             RecordV1::Asked(asked) => Self::Asked(asked.into()),
             RecordV1::Judged(judged) => Self::Judged(judged.into()),
