@@ -12,7 +12,7 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Record, SubnetState};
+use weighhouse_types::{Block, Digest, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::config::Rounds;
@@ -210,6 +210,12 @@ impl Validator {
             task: self.parts.task_file.clone(),
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
+            judge: Some(JudgeIdentity {
+                kind: self.parts.task.file().kind.name().to_owned(),
+                version: JudgeIdentity::FIRST_VERSION,
+                digest: None,
+            }),
+            fields: Fields::default(),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let opened = OpenEpoch::new(context, trails, &self.parts.task)?;
