@@ -13,8 +13,9 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::{answer, vrf};
 
+use crate::answers::{self, judge_framed, read_framed};
 use crate::check::{self, Given};
-use crate::round::{alike, judge_framed, read_framed, vrf_input};
+use crate::round::{alike, vrf_input};
 
 /// What an audit found.
 #[derive(Debug, Serialize)]
@@ -277,7 +278,7 @@ impl Evidence<'_> {
             let given = Given { who, round, challenge: id, seed, read: &read };
             let attention = check::attention(&self.task, &self.watch, &self.heard, &given);
             let testimony = self.testimonies.get(&(id, who));
-            check::hear(&mut self.heard, judged, &self.blobs);
+            answers::hear(&mut self.heard, judged, &self.blobs);
             check::verdict(&self.task, &mut self.watch, who, challenge, (&read, attention, testimony))
         } else {
             judge_framed(&self.task, challenge, reference, framed)

@@ -4,24 +4,19 @@
 //! it is asked about, and whether a miner is convicted by what all checks of the epoch say together, follows from the
 //! epoch's records: an auditor goes the same way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weighhouse_tasks::sequential::{Attention, Heard, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
-use weighhouse_types::{
-    Digest, Evidence, Failure, InferAnswer, Judged, Judgement, Record, RegistrationId, Standing,
-};
+use weighhouse_types::{Digest, Evidence, Judgement, Record, RegistrationId, Standing};
 
+use crate::answers::{Attempt, PreparedChallenge, ReadAnswer, read_framed};
 use crate::epoch::OpenEpoch;
-use crate::role::{Parts, ValidatorError};
-use crate::round::{Attempt, Prepared, read_framed};
+use crate::error::ValidatorError;
+use crate::parts::Parts;
 
 /// Answers that go before the reference together.
 const TOGETHER: usize = 8;
-
-/// What an answer's bytes say: an answer, that there is none, or that they are none.
-pub(crate) type Read = Result<Result<InferAnswer, Failure>, Judgement>;
 
 /// What is known when a round begins.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +31,7 @@ pub(crate) struct Given<'a> {
     pub(crate) round: u32,
     pub(crate) challenge: Digest,
     pub(crate) seed: &'a [u8; 32],
-    pub(crate) read: &'a Read,
+    pub(crate) read: &'a ReadAnswer,
 }
 
 /// What the epoch's checks have said so far; `None` where the task checks everybody.
@@ -49,16 +44,6 @@ pub(crate) fn known(task: &Task, open: &OpenEpoch) -> Option<Known> {
         }
     }
     Some(Known { watch, heard: open.heard().cloned().unwrap_or_default() })
-}
-
-/// Takes note of what was said in the answer behind a verdict.
-pub(crate) fn hear(heard: &mut Heard, judged: &Judged, blobs: &BTreeMap<Digest, &[u8]>) {
-    let framed = judged.exchange.as_ref().and_then(|exchange| blobs.get(&exchange.answer));
-    if let Some(Ok(Ok(answer))) = framed.map(|framed| read_framed(framed))
-        && let Some(said) = Heard::said(&answer)
-    {
-        heard.take(judged.round, judged.challenge, said);
-    }
 }
 
 /// An epoch's beginning.
@@ -86,7 +71,7 @@ pub(crate) fn verdict(
     watch: &mut Watch,
     who: RegistrationId,
     challenge: &Challenge,
-    (read, attention, testimony): (&Read, Attention, Option<&Reference>),
+    (read, attention, testimony): (&ReadAnswer, Attention, Option<&Reference>),
 ) -> Result<Judgement, TaskError> {
     let answer = match read {
         Err(judgement) => return Ok(judgement.clone()),
@@ -117,9 +102,9 @@ pub(crate) fn bins(task: &Task, testimony: &Reference) -> Vec<u32> {
 }
 
 /// Judges a round's answers; the records are in the attempts' order.
-pub(crate) async fn judge(
+pub(crate) async fn judge_attempts(
     parts: &Parts,
-    challenges: Arc<Vec<Prepared>>,
+    challenges: Arc<Vec<PreparedChallenge>>,
     attempts: Vec<Attempt>,
     Known { mut watch, heard }: Known,
 ) -> Result<Vec<Record>, ValidatorError> {
@@ -128,9 +113,9 @@ pub(crate) async fn judge(
         Ok(framed) => read_framed(framed),
         Err(failure) => Ok(Err(failure.clone())),
     });
-    let reads: Arc<Vec<Read>> = Arc::new(reads.collect());
-    let attention = |(attempt, read): (&Attempt, &Read)| {
-        let Prepared { asked, seed, .. } = &challenges[attempt.at];
+    let reads: Arc<Vec<ReadAnswer>> = Arc::new(reads.collect());
+    let attention = |(attempt, read): (&Attempt, &ReadAnswer)| {
+        let PreparedChallenge { asked, seed, .. } = &challenges[attempt.at];
         let who = attempt.neuron.registration();
         let given = Given { who, round: asked.round, challenge: asked.challenge, seed, read };
         attention(task, &watch, &heard, &given)
@@ -170,8 +155,8 @@ pub(crate) async fn judge(
 /// The reference's word on each of the checked answers, by the answer's place; a core works on a pack of them.
 async fn testify(
     parts: &Parts,
-    challenges: &Arc<Vec<Prepared>>,
-    reads: &Arc<Vec<Read>>,
+    challenges: &Arc<Vec<PreparedChallenge>>,
+    reads: &Arc<Vec<ReadAnswer>>,
     checked: &[(usize, usize)],
 ) -> Result<Vec<Option<Reference>>, ValidatorError> {
     let jobs = checked.chunks(TOGETHER).map(|pack| {

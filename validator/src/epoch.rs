@@ -13,9 +13,9 @@ use weighhouse_types::{
 
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::check;
+use crate::answers;
 use crate::config::{Publish, Rounds};
-use crate::role::ValidatorError;
+use crate::error::ValidatorError;
 
 /// The records of one epoch so far, the context first.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl OpenEpoch {
             for record in records {
                 match record {
                     Record::Blob { bytes } => drop(blobs.insert(Digest::of(bytes), bytes.as_slice())),
-                    Record::Judged(judged) => check::hear(heard, judged, &blobs),
+                    Record::Judged(judged) => answers::hear(heard, judged, &blobs),
                     _ => {}
                 }
             }

@@ -16,12 +16,17 @@ pub mod remote;
 pub mod role;
 pub mod rollout;
 
+mod answers;
 mod check;
 mod epoch;
+mod error;
+mod parts;
 mod publish;
 mod round;
 
 #[cfg(test)]
 mod testing;
 
-pub use role::{Parts, Progress, Validator, ValidatorError};
+pub use error::ValidatorError;
+pub use parts::Parts;
+pub use role::{Progress, Validator};

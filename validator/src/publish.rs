@@ -19,8 +19,9 @@ use weighhouse_scoring::{Decision, max_upscale};
 use weighhouse_types::{Block, Intent, IntentState, IntentUpdate, Record, SubnetState, Uid};
 
 use crate::epoch::OpenEpoch;
+use crate::error::ValidatorError;
 use crate::metrics;
-use crate::role::{Parts, ValidatorError};
+use crate::parts::Parts;
 
 pub(crate) use queue::Queue;
 
@@ -41,8 +42,8 @@ fn payload(intent: &Intent) -> SetWeights {
     }
 }
 
-/// What weighing an epoch's records came to, as records to journal.
-pub(crate) fn decide(open: &OpenEpoch) -> Result<Vec<Record>, ValidatorError> {
+/// Weighs an epoch's records; the outcome comes as records to journal.
+pub(crate) fn weigh(open: &OpenEpoch) -> Result<Vec<Record>, ValidatorError> {
     let context = open.context();
     let epoch = context.epoch;
     match weighhouse_scoring::weigh(open.records())? {
@@ -169,7 +170,7 @@ async fn follow(parts: &Parts, publication: &Publication, signed: &Signed, state
             _ => IntentState::Included { block },
         }),
         // The chain's configuration changed on the way, or the call came a block early or late.
-        Outcome::Refused { refusal, .. } if passes(&refusal) => {
+        Outcome::Refused { refusal, .. } if is_retryable(&refusal) => {
             postponed(&publication.intent, &refusal);
             Some(again)
         }
@@ -182,8 +183,8 @@ async fn follow(parts: &Parts, publication: &Publication, signed: &Signed, state
     })
 }
 
-/// Whether the same weights may be taken another way, or another block.
-fn passes(refusal: &Refusal) -> bool {
+/// Tells whether the chain may take the same weights in another way or at another block.
+fn is_retryable(refusal: &Refusal) -> bool {
     matches!(
         refusal,
         Refusal::CommitRevealEnabled

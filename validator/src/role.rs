@@ -6,80 +6,28 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use weighhouse_chain::{Chain, ChainError};
+use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
-use weighhouse_seams::{Clock, ClockExt, CpuPool, Dialer, Entropy, PoolError, Storage};
-use weighhouse_tasks::{Task, TaskError};
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, MechId, Netuid, Record, SubnetState};
+use weighhouse_seams::{ClockExt, Entropy};
+use weighhouse_types::{Block, Digest, Epoch, EpochContext, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
-use weighhouse_wallet::keypair::Keypair;
 
 use crate::ask::Asker;
 use crate::check;
-use crate::config::{Publish, Rounds};
+use crate::config::Rounds;
 use crate::epoch::{OpenEpoch, Timetable};
+use crate::error::ValidatorError;
 use crate::metrics;
+use crate::parts::Parts;
 use crate::publish::{self, Queue};
 use crate::rollout::Policies;
-use crate::round::Plan;
+use crate::round::RoundPlan;
 
 /// How long one step's reads from the chain may take.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// The first wait after a failed step; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-
-/// Everything a validator is handed.
-#[derive(Clone, Debug)]
-pub struct Parts {
-    pub netuid: Netuid,
-    pub mechanism: MechId,
-    pub rounds: Rounds,
-    pub publish: Publish,
-    /// The policy file, verbatim.
-    pub policy: Vec<u8>,
-    /// The folder where a policy and its owner-signed roll-out are staged; see [`crate::rollout`].
-    pub staged: Option<Arc<dyn Storage>>,
-    /// The task file, verbatim, and what it describes.
-    pub task_file: Vec<u8>,
-    pub task: Arc<Task>,
-    pub keypair: Arc<Keypair>,
-    pub chain: Arc<dyn Chain>,
-    pub dialer: Arc<dyn Dialer>,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
-    /// The journal's folder, held by this process alone.
-    pub storage: Arc<dyn Storage>,
-    pub cpu: CpuPool,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ValidatorError {
-    #[error(
-        "hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register`"
-    )]
-    NotRegistered { hotkey: Hotkey, netuid: Netuid },
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error("the journal can't be weighed: {0}")]
-    Weigh(#[from] weighhouse_scoring::WeighError),
-    #[error("policy: {0}")]
-    Policy(#[from] weighhouse_scoring::PolicyError),
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-}
-
-impl ValidatorError {
-    /// Whether the next block may go better: the chain's troubles pass, our own state's don't.
-    fn passes(&self) -> bool {
-        matches!(self, Self::Chain(error) if !matches!(error, ChainError::WrongGenesis { .. } | ChainError::State { .. }))
-            || matches!(self, Self::Pool(PoolError::Full))
-    }
-}
 
 /// How far a validator has come: liveness is progress, not a loop that turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,7 +105,7 @@ impl Validator {
         loop {
             let seen = match self.step().await {
                 Ok(block) => block,
-                Err(error) if error.passes() => {
+                Err(error) if error.is_transient() => {
                     metrics::chain_error();
                     warn!(%error, retry_ms = retry.as_millis(), "this block failed; trying again");
                     let wait = jittered(retry, self.parts.entropy.as_ref());
@@ -199,7 +147,7 @@ impl Validator {
                 }
             }
             if table.publication_due(block.0) {
-                self.decide(&state).await?;
+                self.close_epoch(&state).await?;
                 self.follow_publications(&state).await?;
             }
         }
@@ -300,7 +248,7 @@ impl Validator {
         if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
             done.extend(open.spared(round, &self.parts.keypair)?);
         }
-        let Some(plan) = Plan::new(&self.parts, open.context(), round, state, &done).await? else {
+        let Some(plan) = RoundPlan::new(&self.parts, open.context(), round, state, &done).await? else {
             return Ok(());
         };
         self.record(plan.records()).await?;
@@ -320,7 +268,7 @@ impl Validator {
             .is_some_and(|open| !open.abstained() && !self.publications.has(open.context().epoch))
     }
 
-    async fn decide(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+    async fn close_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
         if !self.is_undecided() {
             return Ok(());
         }
@@ -332,7 +280,7 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        let records = publish::decide(open)?;
+        let records = publish::weigh(open)?;
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);

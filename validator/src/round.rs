@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use parity_scale_codec::Encode;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
     Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged,
-    Judgement, Likeness, Mark, Neuron, Reason, Record, SubnetState,
+    Likeness, Neuron, Record, SubnetState,
 };
 use weighhouse_wallet::answer;
 use weighhouse_wallet::keypair::Keypair;
 
+use crate::answers::{Attempt, PreparedChallenge, judge_framed};
 use crate::ask::{self, Asker, Limits, RawAnswer, Target};
 use crate::check::{self, Known};
-use crate::metrics;
-use crate::role::{Parts, ValidatorError};
+use crate::error::ValidatorError;
+use crate::parts::Parts;
 
 /// The bytes under the VRF whose output seeds a challenge. An auditor derives the same.
 pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScope) -> Vec<u8> {
@@ -37,27 +36,6 @@ pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScop
         .encode()
 }
 
-/// A challenge with everything that goes into its records.
-pub(crate) struct Prepared {
-    pub(crate) asked: Asked,
-    pub(crate) challenge: Challenge,
-    pub(crate) reference: Reference,
-    /// What the challenge was drawn from; nobody else knows it yet.
-    pub(crate) seed: [u8; 32],
-    /// The framed request.
-    pub(crate) framed: Bytes,
-}
-
-/// What came back from one miner, its signature checked.
-pub(crate) struct Attempt {
-    pub(crate) neuron: Neuron,
-    /// Which of the round's challenges it was asked.
-    pub(crate) at: usize,
-    pub(crate) exchange: Option<Exchange>,
-    /// The framed answer, or why there is none.
-    pub(crate) answer: Result<Bytes, Failure>,
-}
-
 /// A miner to ask, by its present axon.
 struct Miner {
     neuron: Neuron,
@@ -65,12 +43,12 @@ struct Miner {
 }
 
 /// Which challenges there are, and which of them each miner gets.
-pub(crate) struct Plan {
-    challenges: Arc<Vec<Prepared>>,
+pub(crate) struct RoundPlan {
+    challenges: Arc<Vec<PreparedChallenge>>,
     miners: Vec<(Miner, usize)>,
 }
 
-impl Plan {
+impl RoundPlan {
     /// Derives the round's challenges and computes their references. `None` when there is nobody left to ask.
     pub(crate) async fn new(
         parts: &Parts,
@@ -147,12 +125,12 @@ impl Plan {
         let attempts = attempts.await?;
         let task = parts.task.clone();
         if task.file().kind == Kind::Generate {
-            return check::judge(parts, challenges, attempts, known.unwrap_or_default()).await;
+            return check::judge_attempts(parts, challenges, attempts, known.unwrap_or_default()).await;
         }
         parts
             .cpu
             .run(move || {
-                let judge = |attempt| judge(&task, &challenges, attempt);
+                let judge = |attempt| judge_attempt(&task, &challenges, attempt);
                 let verdicts = attempts.into_iter().map(judge).collect::<Result<Vec<_>, TaskError>>()?;
                 let mut records: Vec<Record> = verdicts.into_iter().flatten().collect();
                 let shared =
@@ -169,7 +147,7 @@ impl Plan {
 }
 
 /// Who answered one shared challenge alike, beyond what the judge expects; `None` where that can't be said of this task.
-fn likeness_of(task: &Task, prepared: &Prepared, records: &[Record]) -> Option<Likeness> {
+fn likeness_of(task: &Task, prepared: &PreparedChallenge, records: &[Record]) -> Option<Likeness> {
     let blobs: BTreeMap<Digest, &[u8]> = records
         .iter()
         .filter_map(|record| match record {
@@ -244,7 +222,7 @@ fn prepare(
     context: &EpochContext,
     round: u32,
     scopes: &[ChallengeScope],
-) -> Result<Vec<Prepared>, ValidatorError> {
+) -> Result<Vec<PreparedChallenge>, ValidatorError> {
     let seeds: Vec<_> = scopes.iter().map(|scope| keypair.vrf(&vrf_input(context, round, *scope))).collect();
     let challenges: Vec<_> = seeds.iter().map(|seed| task.challenge(&seed.output)).collect();
     let references = task.references(&challenges)?;
@@ -266,13 +244,18 @@ fn prepare(
                 vrf_proof: seed.proof,
                 reference: Digest::of(&reference.to_bytes()),
             };
-            Prepared { asked, challenge, reference, seed: seed.output, framed: ask::frame(&request) }
+            PreparedChallenge { asked, challenge, reference, seed: seed.output, framed: ask::frame(&request) }
         })
         .collect())
 }
 
 /// Checks who signed an answer.
-fn verify(challenges: &[Prepared], at: usize, neuron: Neuron, raw: Result<RawAnswer, Failure>) -> Attempt {
+fn verify(
+    challenges: &[PreparedChallenge],
+    at: usize,
+    neuron: Neuron,
+    raw: Result<RawAnswer, Failure>,
+) -> Attempt {
     let framed = &challenges[at].framed;
     let verified = raw.and_then(|raw| {
         let signed = answer::verify_answer(&neuron.hotkey, framed, &raw.framed, &raw.trailers);
@@ -295,63 +278,15 @@ fn verify(challenges: &[Prepared], at: usize, neuron: Neuron, raw: Result<RawAns
 }
 
 /// The verdict on one attempt, with the blob it refers to.
-fn judge(task: &Task, challenges: &[Prepared], attempt: Attempt) -> Result<Vec<Record>, TaskError> {
+fn judge_attempt(
+    task: &Task,
+    challenges: &[PreparedChallenge],
+    attempt: Attempt,
+) -> Result<Vec<Record>, TaskError> {
     let prepared = &challenges[attempt.at];
     let judgement = match &attempt.answer {
         Err(failure) => task.judge(&prepared.challenge, &prepared.reference, &Err(failure.clone()))?,
         Ok(framed) => judge_framed(task, &prepared.challenge, &prepared.reference, framed)?,
     };
     Ok(attempt.records(prepared, Vec::new(), judgement))
-}
-
-impl Attempt {
-    /// The answer's blob, what else the verdict rests on, and the verdict.
-    pub(crate) fn records(
-        self,
-        prepared: &Prepared,
-        evidence: Vec<Record>,
-        judgement: Judgement,
-    ) -> Vec<Record> {
-        let latency = self.exchange.as_ref().map(|exchange| Duration::from_micros(exchange.latency_us));
-        metrics::judged(&judgement, latency);
-        let mut records = evidence;
-        if let (Some(_), Ok(framed)) = (&self.exchange, &self.answer) {
-            records.push(Record::Blob { bytes: framed.to_vec() });
-        }
-        records.push(Record::Judged(Judged {
-            challenge: prepared.asked.challenge,
-            epoch: prepared.asked.epoch,
-            round: prepared.asked.round,
-            uid: self.neuron.uid,
-            who: self.neuron.registration(),
-            exchange: self.exchange,
-            judgement,
-        }));
-        records
-    }
-}
-
-/// Reads an answer's bytes; what is no answer of this protocol is a verdict already.
-pub(crate) fn read_framed(framed: &[u8]) -> Result<Result<InferAnswer, Failure>, Judgement> {
-    let message = match ask::unframe::<ModelInferResponse>(framed) {
-        Ok(message) => message,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    InferAnswer::try_from(message).map(Ok).map_err(|error| {
-        let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
-        Judgement { mark: Mark::ZERO, reasons }
-    })
-}
-
-/// The verdict on an answer's bytes: all of it that is the miner's doing.
-pub(crate) fn judge_framed(
-    task: &Task,
-    challenge: &Challenge,
-    reference: &Reference,
-    framed: &[u8],
-) -> Result<Judgement, TaskError> {
-    match read_framed(framed) {
-        Ok(answer) => task.judge(challenge, reference, &answer),
-        Err(judgement) => Ok(judgement),
-    }
 }

@@ -34,7 +34,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::ask;
 use crate::config::{Publish, Rounds};
-use crate::role::Parts;
+use crate::parts::Parts;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 

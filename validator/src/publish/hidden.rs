@@ -13,7 +13,7 @@ use weighhouse_types::{
 
 use super::{News, failed, payload, postponed, published, upscaled};
 use crate::metrics;
-use crate::role::Parts;
+use crate::parts::Parts;
 
 /// 128 bits, in the form that the chain takes.
 const SALT_WORDS: usize = 8;

@@ -2,6 +2,7 @@ use weighhouse_chain::{Chain, Event};
 use weighhouse_journal::Segment;
 use weighhouse_models::Builtin;
 use weighhouse_types::{Block, Epoch, Failure, MechId, Reason, Record, Uid};
+use weighhouse_wallet::keypair::Keypair;
 
 use super::*;
 use crate::audit::audit;
