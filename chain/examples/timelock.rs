@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, Write as _};
 
 use weighhouse_chain::timelock::{decrypt, encrypt, quicknet};
-use weighhouse_seams::OsEntropy;
+use weighhouse_seams::Entropy;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -16,7 +16,9 @@ fn main() -> Result<(), Failure> {
     for line in std::io::stdin().lock().lines() {
         let bytes = hex::decode(line?.trim())?;
         let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["seal", round] => encrypt(&quicknet::PUBLIC_KEY, round.parse()?, &bytes, &OsEntropy)?,
+            ["seal", round] => {
+                encrypt(&quicknet::PUBLIC_KEY, round.parse()?, &bytes, &mut Entropy::system())?
+            }
             ["open", signature] => {
                 let signature = hex::decode(signature)?.try_into().map_err(|_| "a signature has 48 bytes")?;
                 decrypt(&bytes, &signature)?

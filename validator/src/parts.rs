@@ -31,7 +31,7 @@ pub struct Parts {
     pub chain: Arc<dyn Chain>,
     pub dialer: Arc<dyn Dialer>,
     pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
+    pub entropy: Entropy,
     /// The journal's folder, held by this process alone.
     pub storage: Arc<dyn Storage>,
     pub cpu: CpuPool,

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rand::{Rng, RngExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
-use weighhouse_seams::{ClockExt, Entropy};
+use weighhouse_seams::ClockExt;
 use weighhouse_types::{Block, Digest, Epoch, EpochContext, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
@@ -108,7 +109,7 @@ impl Validator {
                 Err(error) if error.is_transient() => {
                     metrics::chain_error();
                     warn!(%error, retry_ms = retry.as_millis(), "this block failed; trying again");
-                    let wait = jittered(retry, self.parts.entropy.as_ref());
+                    let wait = jittered(retry, &mut self.parts.entropy);
                     retry = (retry * 2).min(RETRY_MAX);
                     tokio::select! {
                         () = self.parts.clock.sleep(wait) => continue,
@@ -371,10 +372,8 @@ fn write(journal: &mut Journal, records: Vec<Record>) -> Result<(), JournalError
 }
 
 /// Between half and all of a wait, so that validators that failed together don't come back together.
-fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
-    let mut byte = [0];
-    entropy.fill(&mut byte);
-    wait / 2 + wait / 2 * u32::from(byte[0]) / 255
+fn jittered(wait: Duration, rng: &mut impl Rng) -> Duration {
+    rng.random_range(wait / 2..=wait)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use weighhouse_models::language::LanguageModel;
 use weighhouse_models::sampling::Sampling;
 use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
-use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, SeededEntropy, SystemClock};
+use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::calibrate::complete;
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, Task, with_reference};
@@ -260,8 +260,8 @@ impl World {
             }],
         })
         .expect("a valid genesis");
-        let entropy = SeededEntropy::new([7; 32]);
-        let ledger = Ledger::in_memory(&genesis, clock.clone(), &entropy).expect("a ledger");
+        let mut entropy = Entropy::seeded([7; 32]);
+        let ledger = Ledger::in_memory(&genesis, clock.clone(), &mut entropy).expect("a ledger");
         let mut pipes = BTreeMap::new();
         for (index, (keypair, behaviour)) in miners.into_iter().zip(behaviours).enumerate() {
             let axon = Axon::new(address(index), 1, Block(0));
@@ -310,7 +310,7 @@ impl World {
             chain: Arc::new(self.ledger.clone()),
             dialer: self.dialer.clone(),
             clock: self.clock.clone(),
-            entropy: Arc::new(SeededEntropy::new([1; 32])),
+            entropy: Entropy::seeded([1; 32]),
             storage: Arc::new(DirStorage::open(dir).expect("a folder of our own")),
             cpu: CpuPool::new(2, 64),
         }

@@ -3,8 +3,8 @@
 //! Whatever a file says about its key must agree with itself: a file whose address, public key and secret differ is
 //! refused, so that nobody signs with a key other than the one shown. Messages never repeat a secret.
 
+use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
-use weighhouse_seams::Entropy;
 use weighhouse_types::{Hotkey, Ss58Error};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -125,9 +125,9 @@ pub(crate) fn render_public(public: &[u8; 32]) -> Vec<u8> {
 pub(crate) fn seal(
     plain: &[u8],
     password: &Password,
-    entropy: &dyn Entropy,
+    rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, KeyfileError> {
-    Ok(nacl::encrypt(plain, password, entropy)?)
+    Ok(nacl::encrypt(plain, password, rng)?)
 }
 
 impl Document {

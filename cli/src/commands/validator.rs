@@ -7,7 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use weighhouse_models::Builtin;
 use weighhouse_models::device::{Device, Place};
-use weighhouse_seams::{CpuPool, OsEntropy, SystemClock};
+use weighhouse_seams::{CpuPool, Entropy, SystemClock};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
 use weighhouse_tasks::{Kind, Task, TaskFile};
 use weighhouse_validator::config::{self, Config};
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
         chain,
         dialer: dialer(&config.chain.dial),
         clock: Arc::new(SystemClock::new()),
-        entropy: Arc::new(OsEntropy),
+        entropy: Entropy::system(),
         storage: Arc::new(storage),
         cpu: CpuPool::new(threads, 256),
     };

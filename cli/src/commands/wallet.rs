@@ -4,7 +4,7 @@ use std::io::Read;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use weighhouse_seams::OsEntropy;
+use weighhouse_seams::Entropy;
 use weighhouse_types::{Coldkey, Hotkey};
 use weighhouse_wallet::folder::{Folder, Protect};
 use weighhouse_wallet::keypair::{self, Keypair};
@@ -141,12 +141,12 @@ fn create(args: &Create) -> Result<(), Failure> {
         hotkey_words: None,
     };
     if !args.hotkey_only {
-        let (words, keypair) = Keypair::generate(&OsEntropy);
+        let (words, keypair) = Keypair::generate(&mut Entropy::system());
         save_coldkey(&folder, &keypair, &args.wallet.at, args.no_password)?;
         made.coldkey = Some(keypair.coldkey());
         made.coldkey_words = Some(words.to_string());
     }
-    let (words, keypair) = Keypair::generate(&OsEntropy);
+    let (words, keypair) = Keypair::generate(&mut Entropy::system());
     save_hotkey(&folder, hotkey_name, &keypair)?;
     made.hotkey = Some(keypair.hotkey());
     made.hotkey_words = Some(words.to_string());
@@ -207,7 +207,8 @@ fn save_coldkey(folder: &Folder, keypair: &Keypair, at: &WalletsDir, plain: bool
     }
     let password = new_password(at, "the coldkey")?;
     output::note("encrypting the coldkey (a few seconds, 512 MiB) ...");
-    let protect = Protect::Password(&password, &OsEntropy);
+    let entropy = Entropy::system();
+    let protect = Protect::Password(&password, &entropy);
     coldkey::save(folder, keypair, protect, Overwrite::Never).map_err(wallet_failure)
 }
 

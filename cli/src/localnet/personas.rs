@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rand::Rng as _;
 use weighhouse_miner::engine::{Engine, EngineError, ServedModel};
 use weighhouse_seams::{Clock, Entropy};
 use weighhouse_types::{InferAnswer, InferRequest, Tensor};
@@ -15,7 +16,7 @@ const CLASSES: usize = 10;
 #[derive(Debug)]
 pub(super) struct Lazy {
     pub(super) honest: Arc<dyn Engine>,
-    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) entropy: Entropy,
 }
 
 /// Runs the model and returns NaN, or on every other request a shape that is not the one of the data asked for.
@@ -62,7 +63,7 @@ impl Engine for Lazy {
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         let rows = items(request);
         let mut guesses = vec![0_u8; rows];
-        self.entropy.fill(&mut guesses);
+        self.entropy.clone().fill_bytes(&mut guesses);
         let mut values = vec![0.0; rows * CLASSES];
         for (row, guess) in guesses.iter().enumerate() {
             values[row * CLASSES + usize::from(*guess) % CLASSES] = 1.0;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,7 +15,7 @@ use weighhouse_chain::ledger::Ledger;
 use weighhouse_miner::server::{self, Parts as MinerParts};
 use weighhouse_scoring::explain;
 use weighhouse_seams::{
-    Clock, ClockExt, CpuPool, DirStorage, Entropy, OsEntropy, Storage, SystemClock, TcpBound, TcpDialer,
+    Clock, ClockExt, CpuPool, DirStorage, Entropy, Storage, SystemClock, TcpBound, TcpDialer,
 };
 use weighhouse_types::{Block, Epoch, MechId, Record};
 use weighhouse_validator::config::{Publish, Rounds};
@@ -79,9 +80,7 @@ fn settle(root: &DirStorage, args: &Localnet) -> Result<Kept, Failure> {
         }
         return Ok(kept);
     }
-    let mut random = [0; 4];
-    OsEntropy.fill(&mut random);
-    let seed = args.seed.unwrap_or_else(|| u32::from_le_bytes(random).into());
+    let seed = args.seed.unwrap_or_else(|| Entropy::system().next_u32().into());
     let kept = Kept { seed, mode: args.mode, task: args.task, commit_reveal: args.commit_reveal };
     let bytes = serde_json::to_vec(&kept).exit(Exit::Internal, "localnet.json")?;
     root.write_atomic(NAME, &bytes)?;
@@ -361,7 +360,7 @@ impl Net {
                 chain: Arc::new(self.ledger.clone()),
                 dialer: Arc::new(TcpDialer),
                 clock: self.clock.clone(),
-                entropy: Arc::new(OsEntropy),
+                entropy: Entropy::system(),
                 storage: Arc::new(lock(&self.dir.join("validators").join(participant.persona))?),
                 cpu: self.cpu.clone(),
             };

@@ -12,7 +12,7 @@ use weighhouse_models::Builtin;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{BuiltinLanguage, DecoderLimits, LanguageModel};
 use weighhouse_models::precision::Precision;
-use weighhouse_seams::{Clock, CpuPool, SeededEntropy};
+use weighhouse_seams::{Clock, CpuPool, Entropy};
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_tasks::{DIGITS_CONFORMANCE, DIGITS_QUALITY, EMBED, GENERATE, Task, with_reference};
 use weighhouse_types::Digest;
@@ -194,7 +194,7 @@ fn digits(
         load_models(&config.models, |path| std::fs::read(path)).exit(Exit::Internal, "built-in weights")?;
     let honest = Arc::new(ClassifierEngine::new(models, EngineLimits::from(&config.limits), cpu));
     Ok(match role {
-        Role::Lazy => Arc::new(Lazy { honest, entropy: Arc::new(SeededEntropy::new(guesses.0)) }),
+        Role::Lazy => Arc::new(Lazy { honest, entropy: Entropy::seeded(guesses.0) }),
         Role::Nan => Arc::new(Nan { honest, asked: 0.into() }),
         Role::Slow => Arc::new(Slow { honest, clock: clock.clone(), delay: DEADLINE * 2 }),
         _ => honest,

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use rand::Rng as _;
 use weighhouse_miner::engine::{Engine, EngineError, ServedModel};
 use weighhouse_models::language::LanguageModel;
-use weighhouse_seams::{Entropy, SeededEntropy};
+use weighhouse_seams::Entropy;
 use weighhouse_types::text::{Prompt, TextAnswer, TextLimits, TextRequest, TextsAnswer, TextsLimits};
 use weighhouse_types::{Digest, InferAnswer, InferRequest};
 
@@ -104,13 +105,13 @@ pub(super) enum Rows {
 pub(super) struct FakedRows {
     honest: Arc<dyn Engine>,
     how: Rows,
-    entropy: SeededEntropy,
+    entropy: Entropy,
     first: Mutex<Option<TextsAnswer>>,
 }
 
 impl FakedRows {
     pub(super) fn new(honest: Arc<dyn Engine>, how: Rows, guesses: Digest) -> Self {
-        Self { honest, how, entropy: SeededEntropy::new(guesses.0), first: Mutex::new(None) }
+        Self { honest, how, entropy: Entropy::seeded(guesses.0), first: Mutex::new(None) }
     }
 }
 
@@ -131,7 +132,7 @@ impl Engine for FakedRows {
             Rows::Guessed => {
                 for value in rows.rows.iter_mut().flatten() {
                     let mut byte = [0];
-                    self.entropy.fill(&mut byte);
+                    self.entropy.clone().fill_bytes(&mut byte);
                     *value = f32::from(byte[0]) - 127.5;
                 }
             }

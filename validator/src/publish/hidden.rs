@@ -1,6 +1,7 @@
 //! Weights under commit-reveal. What hides them is durable before the commit is signed, so that a killed process
 //! reveals what it had committed to; and a reveal that never came is found in the epoch after it was due.
 
+use rand::Rng as _;
 use tracing::error;
 use weighhouse_chain::explain::Regime;
 use weighhouse_chain::rules::reveal;
@@ -48,7 +49,7 @@ pub(super) async fn seal(
 
 fn salt(parts: &Parts) -> Vec<u16> {
     let mut bytes = [0; SALT_WORDS * 2];
-    parts.entropy.fill(&mut bytes);
+    parts.entropy.clone().fill_bytes(&mut bytes);
     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
@@ -68,7 +69,7 @@ fn timelocked(
         values: intent.weights.values(),
         version_key: intent.version_key,
     };
-    let ciphertext = seal_weights(&timelock.public_key, reveal_round, &message, parts.entropy.as_ref())
+    let ciphertext = seal_weights(&timelock.public_key, reveal_round, &message, &mut parts.entropy.clone())
         .map_err(|error| error.to_string())?;
     Ok(Seal::Timelocked { ciphertext, reveal_round, version: timelock.version, opens_at })
 }

@@ -1,4 +1,4 @@
-use weighhouse_seams::SeededEntropy;
+use weighhouse_seams::Entropy;
 
 use super::*;
 use crate::testdata::vectors;
@@ -89,10 +89,10 @@ fn only_the_right_signature_is_accepted() {
 
 #[test]
 fn generated_words_give_the_key_back() {
-    let (words, keypair) = Keypair::generate(&SeededEntropy::new([7; 32]));
+    let (words, keypair) = Keypair::generate(&mut Entropy::seeded([7; 32]));
     assert_eq!(words.split(' ').count(), 12);
     assert_eq!(Keypair::from_mnemonic(&words, "").expect("words").public(), keypair.public());
-    let (again, _) = Keypair::generate(&SeededEntropy::new([8; 32]));
+    let (again, _) = Keypair::generate(&mut Entropy::seeded([8; 32]));
     assert_ne!(words, again);
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_chain::ledger::{
     AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
 };
-use weighhouse_seams::{Clock, OsEntropy, SystemClock};
+use weighhouse_seams::{Clock, Entropy, SystemClock};
 use weighhouse_types::{Hyperparameters, Netuid, Rao};
 
 use super::parse_tao;
@@ -100,7 +100,7 @@ pub(crate) async fn open_ledger(
     genesis: &Genesis,
     clock: Arc<dyn Clock>,
 ) -> Result<Ledger, Failure> {
-    Ledger::open(path, genesis, clock, &OsEntropy).map_err(chain_failure)
+    Ledger::open(path, genesis, clock, &mut Entropy::system()).map_err(chain_failure)
 }
 
 pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {

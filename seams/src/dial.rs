@@ -1,4 +1,4 @@
-//! Where to dial an axon that can't be reached at the address it has on the chain.
+//! Map from an axon's address on the chain to the one where it can be reached.
 //!
 //! Subtensor's `serve_axon` refuses loopback addresses, so a neuron on the same machine or behind
 //! the same router publishes its outer address and is dialled at its inner one.
@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use weighhouse_seams::{BoxIo, Dialer};
+
+use crate::net::{BoxIo, Dialer};
 
 /// Addresses by the addresses they stand for: `"10.0.0.7" = "127.0.0.1"` keeps the port, `"10.0.0.7:9000" =
 /// "127.0.0.1:8091"` sets it, and goes before the former.
@@ -31,7 +32,7 @@ impl DialMap {
         self.hosts.is_empty() && self.ports.is_empty()
     }
 
-    /// Where to dial for an address.
+    /// The address to dial in place of this one.
     pub fn resolve(&self, address: SocketAddr) -> SocketAddr {
         if let Some(to) = self.ports.get(&address) {
             return *to;
