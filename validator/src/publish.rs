@@ -15,8 +15,9 @@ use tracing::{error, info, warn};
 use weighhouse_chain::explain::{Regime, regime};
 use weighhouse_chain::{Call, ChainError, Outcome, Preflight, Refusal, SetWeights, Signed};
 use weighhouse_journal::Publication;
-use weighhouse_scoring::{Decision, max_upscale};
+use weighhouse_scoring::Decision;
 use weighhouse_types::{Block, Intent, IntentState, IntentUpdate, Record, SubnetState, Uid};
+use weighhouse_yuma::max_upscale;
 
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;

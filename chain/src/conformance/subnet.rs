@@ -1,7 +1,7 @@
 //! From registration to the epoch.
 
-use weighhouse_scoring::conform::max_upscale;
 use weighhouse_types::{Axon, Block, Certificate, MechId, Rao, SubnetState, Uid};
+use weighhouse_yuma::max_upscale;
 
 use super::{Actors, Checked, Report, Stop, ensure, hidden, included, need, refused, same};
 use crate::preflight;
