@@ -135,7 +135,7 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
         let digest = answer_digest(&Digest::of(&request), &Digest::of(&framed), &model);
         let forger = Keypair::from_uri("//Forger").expect("a key");
         let signer = if miner.behaviour == Behaviour::Forger { &forger } else { &miner.keypair };
-        let signature = hex::encode(AnswerSignature::single(signer, &digest).encode());
+        let signature = const_hex::encode(AnswerSignature::single(signer, &digest).encode());
         trailers.insert(trailer::SIGNATURE, signature.parse().expect("hex"));
         trailers.insert(trailer::MODEL, model.to_string().parse().expect("hex"));
     }
