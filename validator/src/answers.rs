@@ -5,16 +5,16 @@
 
 use std::time::Duration;
 
+use weighhouse_ask::{RawAnswer, unframe};
 use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_tasks::sequential::Heard;
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
 use weighhouse_types::{
-    Asked, Blob, Digest, Exchange, Failure, InferAnswer, Judged, Judgement, Mark, Neuron, Reason, Record,
-    RegistrationId,
+    Asked, Blob, Digest, Exchange, Failure, Fields, InferAnswer, Judged, Judgement, Mark, Neuron, Reason,
+    Record, RegistrationId,
 };
 use weighhouse_wallet::answer::verify_hashed;
 
-use crate::ask::{self, RawAnswer};
 use crate::metrics;
 
 /// A challenge with everything that goes into its records.
@@ -106,6 +106,9 @@ impl Attempt {
             who: self.neuron.registration(),
             exchange,
             judgement,
+            asked_in: prepared.asked.epoch,
+            stage: 0,
+            fields: Fields::default(),
         }));
         records
     }
@@ -113,7 +116,7 @@ impl Attempt {
 
 /// Reads an answer's bytes; bytes that are no answer of this protocol have their verdict already.
 pub(crate) fn read_framed(framed: &[u8]) -> ReadAnswer {
-    let message = match ask::unframe::<ModelInferResponse>(framed) {
+    let message = match unframe::<ModelInferResponse>(framed) {
         Ok(message) => message,
         Err(failure) => return Ok(Err(failure)),
     };

@@ -89,7 +89,7 @@ impl Rollout {
             owner: hotkey,
             signature: String::new(),
         };
-        rollout.signature = hex::encode(owner.sign(&rollout.message()));
+        rollout.signature = const_hex::encode(owner.sign(&rollout.message()));
         rollout
     }
 
@@ -131,7 +131,7 @@ impl Rollout {
         if self.owner != owner {
             return Err(RolloutError::NotOwner { signer: self.owner, owner });
         }
-        let signature = hex::decode(&self.signature).map_err(|_| RolloutError::Signature)?;
+        let signature = const_hex::decode(&self.signature).map_err(|_| RolloutError::Signature)?;
         keypair::verify(&self.owner.0, &self.message(), &signature).map_err(|_| RolloutError::Signature)
     }
 

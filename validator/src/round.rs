@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use parity_scale_codec::Encode;
+use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
-    Asked, Blob, ChallengeScope, Digest, Epoch, EpochContext, Failure, Hasher, Hotkey, InferAnswer, Likeness,
-    Neuron, Record, RegistrationId, SubnetState,
+    Asked, Blob, ChallengeScope, Digest, Epoch, EpochContext, Failure, Fields, Hasher, Hotkey, InferAnswer,
+    Likeness, Neuron, Record, RegistrationId, SubnetState,
 };
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::answers::{Attempt, PreparedChallenge, judge_read};
-use crate::ask::{self, Asker, Limits, Target};
 use crate::check;
 use crate::checks::{CheckHistory, Fingerprint};
 use crate::error::ValidatorError;
@@ -99,7 +99,7 @@ impl RoundPlan {
         history: Option<CheckHistory>,
     ) -> Result<JudgedRound, ValidatorError> {
         let limits =
-            Limits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
+            AskLimits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
         let challenges = self.challenges;
         let attempts = self.miners.into_iter().map(|(miner, at)| {
             let framed = challenges[at].request.bytes().clone();
@@ -235,6 +235,7 @@ fn prepare(
                 .finish();
             let request = ModelInferRequest::try_from(task.request(&challenge, id.to_string()))
                 .expect("a challenge's dimensions are far below 2^63");
+            let request = Blob::new(frame(&request));
             let reference_blob = Blob::new(reference.to_bytes());
             let asked = Asked {
                 challenge: id,
@@ -243,9 +244,12 @@ fn prepare(
                 scope: *scope,
                 vrf_output: seed.preout.to_vec(),
                 vrf_proof: seed.proof,
-                reference: reference_blob.digest(),
+                kind: task.file().kind.name().to_owned(),
+                request: Some(request.digest()),
+                secret: None,
+                reference: Some(reference_blob.digest()),
+                fields: Fields::default(),
             };
-            let request = Blob::new(ask::frame(&request));
             PreparedChallenge { asked, challenge, reference, reference_blob, seed: seed.output, request }
         })
         .collect())

@@ -86,7 +86,7 @@ fn hex_trailer(trailers: &HeaderMap, name: &'static str) -> Result<Vec<u8>, Answ
     if values.next().is_some() {
         return Err(AnswerError::Duplicate(name));
     }
-    hex::decode(value.as_bytes()).map_err(|_| AnswerError::NotHex(name))
+    const_hex::decode(value.as_bytes()).map_err(|_| AnswerError::NotHex(name))
 }
 
 #[cfg(test)]

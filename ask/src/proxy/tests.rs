@@ -11,7 +11,7 @@ use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
 
 use super::*;
-use crate::ask::{frame, unframe};
+use crate::{frame, unframe};
 
 type Sent = Result<Frame<Bytes>, Infallible>;
 
@@ -75,7 +75,7 @@ impl Client {
         let signer = Arc::new(Signer::new(Arc::new(key), clock.clone()));
         let asker = Asker { signer, dialer: Arc::new(Miner::default()), clock };
         let to = Target { address: ([127, 0, 0, 1], 1).into(), hotkey: Hotkey([7; 32]) };
-        let limits = Limits { deadline: Duration::from_secs(30), body_bytes_max: 4 << 10 };
+        let limits = ProxyLimits { deadline: Duration::from_secs(30), body_bytes_max: 4 << 10 };
         let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let address = listener.local_addr();
         let mut work = JoinSet::new();

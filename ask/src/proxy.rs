@@ -24,7 +24,7 @@ use tracing::{debug, info};
 use weighhouse_seams::{ClockExt, Listener};
 use weighhouse_types::Failure;
 
-use crate::ask::{Asker, Target};
+use crate::{Asker, Target};
 
 /// Connections served at once; more wait.
 const CONNECTIONS_MAX: usize = 64;
@@ -33,7 +33,7 @@ const STREAMS_MAX: u32 = 64;
 
 /// What the proxy forwards at most.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ProxyLimits {
     /// For a whole answer, or for each message of a stream.
     pub deadline: Duration,
     pub body_bytes_max: usize,
@@ -51,7 +51,7 @@ pub enum ProxyError {
 pub async fn run(
     asker: Asker,
     to: Target,
-    limits: Limits,
+    limits: ProxyLimits,
     listener: Box<dyn Listener>,
     shutdown: CancellationToken,
 ) -> Result<(), ProxyError> {
@@ -100,7 +100,7 @@ type Answered = Either<Framed, stream::Answers>;
 async fn forward(
     asker: &Asker,
     to: Target,
-    limits: Limits,
+    limits: ProxyLimits,
     request: Request<Incoming>,
 ) -> Response<Answered> {
     if request.uri().path() == stream::MODEL_STREAM_INFER {

@@ -18,8 +18,8 @@ use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse, ModelSt
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::Failure;
 
-use super::Limits;
-use crate::ask::{self, Asker, FRAME_PREFIX, Target};
+use super::ProxyLimits;
+use crate::{Asker, FRAME_PREFIX, Target, frame, unframe};
 
 /// The call that streams.
 pub(super) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
@@ -53,7 +53,7 @@ impl Body for Answers {
 pub(super) struct Relay {
     pub(super) asker: Asker,
     pub(super) to: Target,
-    pub(super) limits: Limits,
+    pub(super) limits: ProxyLimits,
 }
 
 impl Relay {
@@ -97,12 +97,12 @@ impl Relay {
     }
 
     async fn one(&self, framed: Bytes, out: mpsc::Sender<Frame<Bytes>>) {
-        let request: ModelInferRequest = ask::unframe(&framed).unwrap_or_default();
+        let request: ModelInferRequest = unframe(&framed).unwrap_or_default();
         if let Err(error_message) = self.forward(framed, &out).await {
             let (id, model_name) = (request.id, request.model_name);
             let about = ModelInferResponse { id, model_name, ..Default::default() };
             let message = ModelStreamInferResponse { error_message, infer_response: Some(about) };
-            let _ = out.send(Frame::data(ask::frame(&message))).await;
+            let _ = out.send(Frame::data(frame(&message))).await;
         }
     }
 

@@ -17,27 +17,20 @@ use weighhouse_seams::{Clock, ClockExt, Dialer};
 use weighhouse_types::{Failure, Hotkey};
 use weighhouse_wallet::btauth::Signer;
 
+use crate::AskLimits;
+
 /// The path of the Open Inference Protocol's one signed call.
 pub const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 /// The five bytes before a gRPC message: a compression flag and the length, big-endian.
-pub(crate) const FRAME_PREFIX: usize = 5;
+pub const FRAME_PREFIX: usize = 5;
 /// Response headers larger than this end the connection.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 
-/// Where and to whom.
+/// A miner's address, and the hotkey that is to receive the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     pub address: SocketAddr,
     pub hotkey: Hotkey,
-}
-
-/// What one call may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// From dialling to the last byte.
-    pub deadline: Duration,
-    /// The framed answer.
-    pub answer_bytes_max: usize,
 }
 
 /// A gRPC answer with status OK, byte for byte.
@@ -59,7 +52,7 @@ pub struct Asker {
 
 impl Asker {
     /// Sends one framed message and returns the framed answer, or why there is none.
-    pub async fn ask(&self, to: Target, framed: Bytes, limits: Limits) -> Result<RawAnswer, Failure> {
+    pub async fn ask(&self, to: Target, framed: Bytes, limits: AskLimits) -> Result<RawAnswer, Failure> {
         let started = self.clock.monotonic();
         let exchange = async {
             let driven = self.send(to, MODEL_INFER, HeaderMap::new(), framed).await?;

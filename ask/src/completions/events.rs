@@ -1,22 +1,43 @@
 //! Server-sent events, as far as completions use them: the data of each event, within bounds.
 
+use super::{CompletionError, CompletionResponse};
+
 /// Bytes of one event.
 const EVENT_BYTES_MAX: usize = 256 << 10;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SseError {
-    #[error("an event of more than {EVENT_BYTES_MAX} bytes")]
-    Event,
-    #[error("a stream of more than {0} bytes")]
-    Stream(usize),
+/// A response that is a stream of events.
+#[derive(Debug)]
+pub struct CompletionEvents {
+    response: CompletionResponse,
+    events: Events,
+}
+
+impl CompletionEvents {
+    /// Reads a response as a stream of at most `bytes_max`.
+    pub fn new(response: CompletionResponse, bytes_max: usize) -> Self {
+        Self { response, events: Events::new(bytes_max) }
+    }
+
+    /// Returns the next event's data.
+    ///
+    /// # Errors
+    /// A stream that ends before another event does, or that is over a limit.
+    pub async fn next(&mut self) -> Result<Vec<u8>, CompletionError> {
+        loop {
+            if let Some(event) = self.events.next() {
+                return Ok(event);
+            }
+            let data = self.response.data().await.ok_or(CompletionError::Disconnected)??;
+            self.events.push(&data)?;
+        }
+    }
 }
 
 /// Bytes in, events' data out.
 #[derive(Debug)]
-pub(super) struct Events {
-    /// What has come and was not given out.
+struct Events {
+    /// Bytes that have come; those before `at` were given out.
     buffer: Vec<u8>,
-    /// Where in `buffer` the rest begins.
     at: usize,
     /// Data lines of the event that has not ended.
     data: Vec<u8>,
@@ -25,27 +46,27 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    fn new(bytes_max: usize) -> Self {
         Self { buffer: Vec::new(), at: 0, data: Vec::new(), passed: 0, bytes_max }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), SseError> {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), CompletionError> {
         self.passed = self.passed.saturating_add(bytes.len());
         if self.passed > self.bytes_max {
-            return Err(SseError::Stream(self.bytes_max));
+            return Err(CompletionError::Oversized(self.bytes_max));
         }
         self.buffer.drain(..self.at);
         self.at = 0;
         // Events that lie complete in one read are given out before the next one is pushed.
         if self.buffer.len() + self.data.len() > EVENT_BYTES_MAX {
-            return Err(SseError::Event);
+            return Err(CompletionError::OversizedEvent(EVENT_BYTES_MAX));
         }
         self.buffer.extend_from_slice(bytes);
         Ok(())
     }
 
     /// The next whole event's data.
-    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             let rest = &self.buffer[self.at..];
             let length = rest.iter().position(|byte| *byte == b'\n')?;
@@ -70,7 +91,7 @@ impl Events {
 mod tests {
     use super::*;
 
-    fn read(pieces: &[&[u8]]) -> Result<Vec<String>, SseError> {
+    fn read(pieces: &[&[u8]]) -> Result<Vec<String>, CompletionError> {
         let mut events = Events::new(1 << 20);
         let mut found = Vec::new();
         for piece in pieces {
@@ -104,12 +125,12 @@ mod tests {
     fn an_endless_line_event_or_stream_is_cut_off() {
         let junk = vec![b'x'; 4096];
         let endless: Vec<&[u8]> = std::iter::repeat_n(&junk[..], 80).collect();
-        assert_eq!(read(&endless), Err(SseError::Event));
+        assert_eq!(read(&endless), Err(CompletionError::OversizedEvent(EVENT_BYTES_MAX)));
         let line = [b"data: ", &junk[..], b"\n"].concat();
         let endless: Vec<&[u8]> = std::iter::repeat_n(&line[..], 80).collect();
-        assert_eq!(read(&endless), Err(SseError::Event));
+        assert_eq!(read(&endless), Err(CompletionError::OversizedEvent(EVENT_BYTES_MAX)));
         let comment = [b": ", &junk[..], b"\n\n"].concat();
         let endless: Vec<&[u8]> = std::iter::repeat_n(&comment[..], 300).collect();
-        assert_eq!(read(&endless), Err(SseError::Stream(1 << 20)));
+        assert_eq!(read(&endless), Err(CompletionError::Oversized(1 << 20)));
     }
 }
