@@ -223,13 +223,12 @@ fn optional_hex<const N: usize>(
 ) -> Result<Option<Zeroizing<[u8; N]>>, KeyfileError> {
     let Some(text) = text else { return Ok(None) };
     let mut bytes = Zeroizing::new([0; N]);
-    hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut *bytes)
-        .map_err(|_| KeyfileError::Hex { field, bytes: N })?;
+    const_hex::decode_to_slice(text, &mut *bytes).map_err(|_| KeyfileError::Hex { field, bytes: N })?;
     Ok(Some(bytes))
 }
 
 fn prefixed(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
+    const_hex::encode_prefixed(bytes)
 }
 
 #[cfg(test)]

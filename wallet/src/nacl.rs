@@ -84,7 +84,7 @@ mod tests {
         for case in &cases[..count] {
             let text = |key: &str| case[key].as_str().expect("a string");
             assert_eq!(text("method"), "NaCl");
-            let sealed = hex::decode(text("encrypted_hex")).expect("hex");
+            let sealed = const_hex::decode(text("encrypted_hex")).expect("hex");
             let cipher = derive(&Password::new(text("password"))).expect("memory");
             let (nonce, body) = split(&sealed).expect("long enough");
             let plain = open(nonce, body, &cipher).expect("the right password");

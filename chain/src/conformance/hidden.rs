@@ -1,15 +1,13 @@
 //! Commit-reveal, which the subnet's owner turns on for the while.
 
 use weighhouse_seams::{Clock as _, Entropy, SystemClock};
-use weighhouse_types::{Block, MechId, Uid};
+use weighhouse_types::{Block, Uid};
 
-use super::subnet::{next_epoch, on_miners, stored, uid_of, wait_for_rate};
+use super::stage::{MAIN, next_epoch, on_miners, stored, uid_of, wait_for_rate};
 use super::{Actor, Actors, Checked, Stop, ensure, included, need, refused, same};
 use crate::rules::reveal;
 use crate::timelock::{WeightsPayload, seal_weights};
 use crate::{Call, Chain, Refusal, SetWeights};
-
-const MAIN: MechId = MechId(0);
 
 /// Turns commit-reveal on or off; the owner's to do.
 async fn switch(chain: &dyn Chain, actors: &Actors, on: bool) -> Checked {

@@ -6,7 +6,7 @@ use super::*;
 use crate::vectors;
 
 fn bytes(value: &serde_json::Value) -> Vec<u8> {
-    hex::decode(value.as_str().expect("hexadecimal digits")).expect("hexadecimal digits")
+    const_hex::decode(value.as_str().expect("hexadecimal digits")).expect("hexadecimal digits")
 }
 
 /// The beacon's own, of its round 1000.

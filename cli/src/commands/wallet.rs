@@ -276,7 +276,7 @@ fn list(args: &List) -> Result<(), Failure> {
 
 fn sign(args: &Sign) -> Result<(), Failure> {
     let keypair = if args.coldkey { args.wallet.open_coldkey()? } else { args.wallet.open_hotkey()? };
-    let signature = hex::encode(keypair.sign(args.message.as_bytes()));
+    let signature = const_hex::encode(keypair.sign(args.message.as_bytes()));
     if args.json {
         return Ok(output::json(
             &serde_json::json!({ "address": keypair.hotkey(), "signature": signature }),
@@ -286,8 +286,7 @@ fn sign(args: &Sign) -> Result<(), Failure> {
 }
 
 fn verify(args: &Verify) -> Result<(), Failure> {
-    let text = args.signature.strip_prefix("0x").unwrap_or(&args.signature);
-    let signature = hex::decode(text).exit(Exit::Config, "--signature")?;
+    let signature = const_hex::decode(&args.signature).exit(Exit::Config, "--signature")?;
     let checked = keypair::verify(args.address.as_bytes(), args.message.as_bytes(), &signature);
     if args.json {
         output::json(&serde_json::json!({ "valid": checked.is_ok() }))?;

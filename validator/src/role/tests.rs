@@ -159,3 +159,29 @@ async fn a_crash_between_an_epochs_file_and_its_context_loses_no_standing() {
     });
     assert_eq!(carried.expect("a context").len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_changes_within_an_epoch_asks_nothing_more_in_it() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+    validator.step().await.expect("a step");
+    drop(validator);
+    let mut parts = world.parts(dir.path());
+    parts.task_file.extend(b"\n# another task, as its digest says\n");
+    parts.task = Arc::new(
+        weighhouse_tasks::Task::load(&parts.task_file, Builtin::Reference.bytes()).expect("a sound task"),
+    );
+    let mut validator = Validator::open(parts).await.expect("opened again");
+    for _ in 0..14 {
+        validator.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    let challenges = |epoch| {
+        let audited = audit(&journal_file(dir.path(), epoch), &[Builtin::Reference.bytes().to_vec()]);
+        let audited = audited.expect("auditable");
+        assert_eq!(audited.problems, Vec::<String>::new());
+        audited.challenges
+    };
+    assert_eq!((challenges(0), challenges(1)), (1, 1));
+}

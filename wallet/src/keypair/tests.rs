@@ -44,7 +44,7 @@ fn every_vector_mnemonic_gives_its_address_and_private_key() {
         let keypair = Keypair::from_mnemonic(text("mnemonic"), "").expect("words");
         assert_eq!(keypair.coldkey().to_string(), text("ss58"));
         let plain: serde_json::Value = serde_json::from_str(text("plain_utf8")).expect("json");
-        assert_eq!(plain["privateKey"], format!("0x{}", hex::encode(*keypair.expanded())));
+        assert_eq!(plain["privateKey"], const_hex::encode_prefixed(*keypair.expanded()));
         let expanded = Keypair::from_expanded(&keypair.expanded()).expect("canonical");
         assert_eq!(expanded.public(), keypair.public());
     }

@@ -1,0 +1,14 @@
+//! Calls to others' models: one signed question to one miner, a proxy that signs for clients that can't, and a client of
+//! OpenAI-compatible completion servers.
+//!
+//! [`Asker`] works below the generated gRPC code, because the framed bytes themselves are signed and recorded. Every call
+//! has a connection and a deadline of its own, and every answer a cap; nothing here judges what comes back.
+
+mod asker;
+mod limits;
+
+pub mod completions;
+pub mod proxy;
+
+pub use asker::{Asker, FRAME_PREFIX, MODEL_INFER, RawAnswer, Target, frame, unframe};
+pub use limits::AskLimits;
