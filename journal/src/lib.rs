@@ -53,6 +53,7 @@ mod current;
 mod journal;
 
 mod publication;
+mod receipts;
 
 mod error;
 
@@ -60,6 +61,7 @@ pub use error::{Defect, JournalError, SegmentError};
 pub use format::{FORMAT_VERSION, Identity, RECORD_BYTES_MAX, SegmentHeader, segment_name};
 pub use journal::{BATCH_BYTES_MAX, Journal, RecordIndex, SEGMENT_RECORDS_MAX, SegmentReport, verify};
 pub use publication::{Publication, open_intents, publications, published};
+pub use receipts::{receipt_leaf, receipt_proof, receipts_root};
 pub use segment::Segment;
 
 #[cfg(test)]

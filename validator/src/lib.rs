@@ -17,6 +17,7 @@ pub mod rollout;
 mod answers;
 mod check;
 mod checks;
+mod closing;
 mod epoch;
 mod error;
 mod parts;

@@ -11,9 +11,12 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
+use weighhouse_types::{
+    Block, Digest, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState, VoidRound,
+};
 use weighhouse_wallet::btauth::Signer;
 
+use crate::closing::{closing_record, void_cause};
 use crate::config::Rounds;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
@@ -193,6 +196,7 @@ impl Validator {
         if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
             return Ok(());
         }
+        self.close_undecided(state.head.number).await?;
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
@@ -232,6 +236,16 @@ impl Validator {
         Ok(())
     }
 
+    /// Closes an epoch that ended before it was decided. Its file takes the record only while it is the journal's last.
+    async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
+        match closing_record(open, block) {
+            Some(record) if last == Some(open.context().epoch) => self.record(vec![record]).await,
+            _ => Ok(()),
+        }
+    }
+
     /// The live policy, or a staged one whose block has come.
     fn policy_for(&mut self, state: &SubnetState) -> Vec<u8> {
         let genesis = self.parts.chain.genesis();
@@ -252,7 +266,27 @@ impl Validator {
         policy
     }
 
+    /// Runs a round. One that fails through our own trouble is void and not asked again, unless nothing was sent yet and
+    /// the next block may go better.
     async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+        if self.open.as_ref().is_some_and(|open| open.is_void(round)) {
+            return Ok(());
+        }
+        let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
+        let Some(open) = &self.open else { return Err(error) };
+        match void_cause(&error) {
+            Some(cause) if !error.is_transient() || open.has_asked(round) => {
+                let epoch = open.context().epoch;
+                warn!(%epoch, round, %error, "the round is void by our own trouble: nobody is charged for it");
+                metrics::round_void();
+                let void = VoidRound::new(epoch, round, cause, &error.to_string());
+                self.record(vec![Record::VoidRound(void)]).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn ask_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
         let mut done = open.judged_in(round);
         let (rounds, _) = open.rounds();
@@ -294,11 +328,12 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        let records = publish::weigh(open)?;
+        let mut records = publish::weigh(open)?;
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);
         }
+        records.extend(closing_record(open, state.head.number));
         self.record(records.clone()).await?;
         self.publications.extend(&records);
         Ok(())
