@@ -23,6 +23,7 @@ mod error;
 mod parts;
 mod publish;
 mod round;
+mod seen;
 mod timetable;
 
 #[cfg(test)]

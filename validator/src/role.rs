@@ -1,5 +1,6 @@
 //! The validator as a process: one step per finalised block, everything durable in between.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +23,10 @@ use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::parts::Parts;
-use crate::publish::{self, Queue};
+use crate::publish::{self, PublicationQueue};
 use crate::rollout::Policies;
 use crate::round::RoundPlan;
+use crate::seen::SeenBlocks;
 use crate::timetable::Timetable;
 
 /// How long one step's reads from the chain may take.
@@ -49,9 +51,10 @@ pub struct Validator {
     asker: Asker,
     journal: Arc<Mutex<Journal>>,
     open: Option<OpenEpoch>,
-    publications: Queue,
+    publications: PublicationQueue,
     policies: Policies,
     progress: watch::Sender<Progress>,
+    seen: SeenBlocks,
 }
 
 impl Validator {
@@ -83,7 +86,7 @@ impl Validator {
                 break;
             }
         }
-        let publications = Queue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
+        let publications = PublicationQueue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
         if let Some(open) = &open {
             let epoch = open.context().epoch;
             info!(%epoch, judged = open.judged().count(), "journal resumed");
@@ -99,7 +102,16 @@ impl Validator {
         let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
         let policies = Policies::new(parts.policy.clone());
         let journal = Arc::new(Mutex::new(journal));
-        Ok(Self { parts, asker, journal, open, publications, policies, progress })
+        Ok(Self {
+            parts,
+            asker,
+            journal,
+            open,
+            publications,
+            policies,
+            progress,
+            seen: SeenBlocks::default(),
+        })
     }
 
     /// Progress after each block, for supervisors.
@@ -138,6 +150,7 @@ impl Validator {
     pub async fn step(&mut self) -> Result<Block, ValidatorError> {
         let state = self.read_subnet().await?;
         let block = state.head.number;
+        self.seen.note(block, self.parts.clock.now());
         self.follow_publications(&state).await?;
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
@@ -222,7 +235,8 @@ impl Validator {
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let opened = OpenEpoch::new(context, trails, &self.parts.task)?;
-        let records = opened.records().to_vec();
+        let mut records = opened.records().to_vec();
+        records.extend(self.seen.record(state.head.number));
         let journal = self.journal.clone();
         self.parts
             .cpu
@@ -241,7 +255,10 @@ impl Validator {
         let Some(open) = &self.open else { return Ok(()) };
         let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
         match closing_record(open, block) {
-            Some(record) if last == Some(open.context().epoch) => self.record(vec![record]).await,
+            Some(record) if last == Some(open.context().epoch) => {
+                let seen = self.seen.record(block);
+                self.record([record].into_iter().chain(seen).collect()).await
+            }
             _ => Ok(()),
         }
     }
@@ -328,12 +345,13 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        let mut records = publish::weigh(open)?;
+        let mut records = vec![publish::weigh(open)?];
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);
         }
         records.extend(closing_record(open, state.head.number));
+        records.extend(self.seen.record(state.head.number));
         self.record(records.clone()).await?;
         self.publications.extend(&records);
         Ok(())
@@ -341,42 +359,28 @@ impl Validator {
 
     /// Takes the publications as far as the chain's present state lets them go.
     async fn follow_publications(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        'freed: loop {
-            for epoch in self.publications.due() {
-                match self.follow_publication(epoch, state).await? {
-                    Turn::Holds => return Ok(()),
-                    Turn::Frees => continue 'freed,
-                    Turn::Passes => {}
-                }
-            }
-            return Ok(());
-        }
-    }
-
-    async fn follow_publication(
-        &mut self,
-        epoch: Epoch,
-        state: &SubnetState,
-    ) -> Result<Turn, ValidatorError> {
-        while let Some(publication) = self.publications.get(epoch).cloned() {
-            let news = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
-            let Some(news) = news else {
-                // Still pending: handing the same bytes in again makes up for a submission that was lost.
-                publish::effect(&self.parts, &publication).await;
-                return Ok(if publication.is_in_flight() { Turn::Holds } else { Turn::Passes });
+        let mut waiting = BTreeSet::new();
+        while let Some(epoch) = self.publications.next_due(&waiting) {
+            let Some(publication) = self.publications.get(epoch).cloned() else { break };
+            let next = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
+            let Some(next) = next else {
+                // A call that is still pending may have been lost on the way; the same bytes again make up for it.
+                publish::submit(&self.parts, &publication).await;
+                waiting.insert(epoch);
+                continue;
             };
-            self.record(vec![publish::update(&publication.intent, news.clone())]).await?;
-            self.publications.hear(epoch, news);
-            let Some(advanced) = self.publications.get(epoch) else { break };
-            if advanced.is_in_flight() {
-                publish::effect(&self.parts, advanced).await;
-                return Ok(Turn::Holds);
-            }
-            if publication.is_in_flight() {
-                return Ok(Turn::Frees);
+            let mut news = vec![publish::update(&publication.intent, next.clone())];
+            news.extend(next.block().and_then(|block| self.seen.record(block)));
+            self.record(news).await?;
+            publish::report(&publication.intent, &next);
+            self.publications.update(epoch, next);
+            if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {
+                publish::submit(&self.parts, advanced).await;
+                // Its outcome is in no block before the next.
+                waiting.insert(epoch);
             }
         }
-        Ok(Turn::Passes)
+        Ok(())
     }
 
     /// Makes records durable, then takes note of them.
@@ -393,17 +397,6 @@ impl Validator {
         }
         Ok(())
     }
-}
-
-/// Who may have a call signed after this.
-#[derive(Clone, Copy, Debug)]
-enum Turn {
-    /// Nobody: signed bytes are with the chain.
-    Holds,
-    /// Whoever is first: what was with the chain has come to an end.
-    Frees,
-    /// The next: there is nothing to do here.
-    Passes,
 }
 
 /// One write and one sync for all of the records.

@@ -30,7 +30,7 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
 }
 
 fn is_evidence(record: &Record) -> bool {
-    !matches!(record, Record::Intent(_) | Record::IntentUpdate(_) | Record::Blob(_))
+    !matches!(record, Record::IntentUpdate(_) | Record::BlockSeen { .. })
 }
 
 /// Everything that the versions in which the records are written have no place for.
