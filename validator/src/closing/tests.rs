@@ -32,11 +32,12 @@ impl Witness for AwayOnce {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_whose_reference_is_away_is_void_and_charged_to_nobody() {
-    let world = World::of_text(&[Behaviour::Honest]).await;
+    let world = World::of_text(&[Behaviour::Honest, Behaviour::Honest]).await;
     let dir = tempfile::tempdir().expect("a folder");
     let file = text_task(language_model().digest());
     let witness = AwayOnce { witness: TeacherForced(language_model()), asked: AtomicU32::new(0) };
     let mut parts = world.parts(dir.path());
+    parts.rounds.per_epoch = 10;
     parts.rounds.deadline = std::time::Duration::from_secs(30);
     parts.task = Arc::new(Task::with_witness(file.as_bytes(), Arc::new(witness)).expect("a task"));
     let mut validator = Validator::open(parts).await.expect("opened");
@@ -62,7 +63,7 @@ async fn a_round_whose_reference_is_away_is_void_and_charged_to_nobody() {
         _ => None,
     });
     let counts = closed.expect("a closing record");
-    assert_eq!((counts.verdicts, counts.receipts, counts.void_rounds), (2, 2, 1));
+    assert_eq!((counts.verdicts, counts.receipts, counts.void_rounds), (18, 18, 1));
     let audited = audit(&bytes, &[]).expect("auditable");
     assert_eq!((audited.problems, audited.not_shown, audited.matches), (vec![], vec![], Some(true)));
 }
