@@ -21,6 +21,7 @@ mod closing;
 mod epoch;
 mod error;
 mod parts;
+mod policies;
 mod publish;
 mod round;
 mod seen;
