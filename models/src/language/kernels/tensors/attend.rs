@@ -1,16 +1,16 @@
 //! Attention over rows of packed sequences.
 
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Device, Tensor};
+use burn_tensor::module::attention;
+use burn_tensor::ops::AttentionModuleOptions;
+use burn_tensor::{Bool, Device, Tensor};
 
 /// Rotated queries, rotated keys, values: `[rows, heads, head_width]` each.
-pub(crate) type Projected = [Tensor<3>; 3];
+pub(super) type Projected = [Tensor<3>; 3];
 
-/// Which keys a query sees.
+/// The keys that a query sees.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one lives for one call")]
-pub(crate) enum Seen {
+pub enum Seen {
     /// Its own and those before it.
     Before,
     All,
@@ -19,7 +19,7 @@ pub(crate) enum Seen {
 }
 
 /// Attention within each of consecutive sequences; runs of equal length go together.
-pub(crate) fn attend_each(lengths: &[usize], projected: Projected, seen: Seen) -> Tensor<2> {
+pub fn attend_each(lengths: &[usize], projected: Projected, seen: Seen) -> Tensor<2> {
     let mut start = 0;
     let mut parts = Vec::new();
     for run in lengths.chunk_by(|a, b| a == b) {
@@ -38,7 +38,7 @@ pub(crate) fn attend_each(lengths: &[usize], projected: Projected, seen: Seen) -
 
 /// `[sequences, heads, queries, head_width]` over `[sequences, kv_heads, keys, head_width]` to
 /// `[sequences * queries, heads * head_width]`.
-pub(crate) fn attend(queries: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, seen: Seen) -> Tensor<2> {
+pub(super) fn attend(queries: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, seen: Seen) -> Tensor<2> {
     let [sequences, heads, rows, width] = queries.dims();
     let options = AttentionModuleOptions { is_causal: matches!(seen, Seen::Before), ..Default::default() };
     // The flex kernel shares heads of keys itself; those of other devices, and of autodiff, may not.

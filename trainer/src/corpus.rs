@@ -16,7 +16,7 @@ const UNREAD: [&str; 4] = ["script", "style", "nav", "button"];
 ///
 /// # Errors
 /// A folder or file that can't be read.
-pub fn read(root: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn read(root: &Path) -> io::Result<Vec<String>> {
     let mut paths = Vec::new();
     walk(root, 0, &mut paths)?;
     paths.sort();

@@ -1,26 +1,21 @@
-//! The layers as loops over slices: what runs on the processor.
+//! A network's weights in panels, and its forward pass.
 //!
-//! burn's network is loaded, then its matrices are laid out in panels, each within its own memory. The passes are those
-//! of [`super::network`], step by step. A token's numbers don't depend on what else is in a pass: decoding gives the
-//! logits that one forward pass gives, to the bit.
-
-mod attend;
-mod batch;
-mod rows;
+//! The tensors' matrices are laid out in panels, each within its own memory. The passes are those of the tensors' network,
+//! step by step.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 
-use super::network::{self, Network};
-use super::{Forced, Shape};
+use super::super::passes::Forced;
+use super::super::tensors::{TensorLayer, TensorNetwork};
+use super::attend::{self, Heads, Kept, Task};
+use super::rows;
+use crate::language::config::Shape;
 use crate::linear::Linear;
 use crate::panels::Matrix;
 use crate::precision::{self, Precision};
-use attend::{Heads, Kept, Task};
-
-pub(crate) use batch::PlainBatch;
 
 #[derive(Clone, Debug)]
 struct Projection {
@@ -49,15 +44,15 @@ struct Weights {
 
 /// Clones share the weights.
 #[derive(Clone, Debug)]
-pub(crate) struct Plain {
-    shape: Arc<Shape>,
+pub(in crate::language::kernels) struct SliceNetwork {
+    pub(super) shape: Arc<Shape>,
     weights: Arc<Weights>,
 }
 
-impl Plain {
+impl SliceNetwork {
     /// `None` only if the backend can't hand its weights back.
-    pub(crate) fn of(network: Network) -> Option<Self> {
-        let Network { shape, embedding, layers, norm, head, .. } = network;
+    pub(in crate::language::kernels) fn of(network: TensorNetwork) -> Option<Self> {
+        let TensorNetwork { shape, embedding, layers, norm, head, .. } = network;
         // Of two that share memory one must go before the other can be taken without a copy.
         let (embedding, head) = match shape.tied {
             true => {
@@ -71,8 +66,7 @@ impl Plain {
         Some(Self { shape: Arc::new(shape), weights: Arc::new(weights) })
     }
 
-    /// As [`Network::at`].
-    pub(crate) fn at(&self, precision: Precision) -> Self {
+    pub(super) fn at(&self, precision: Precision) -> Self {
         let round = |matrix: &mut Matrix| {
             let ([outputs, inputs], mut rows) = (matrix.shape(), matrix.to_rows());
             precision::round(&mut rows, &[outputs, inputs], precision);
@@ -93,14 +87,14 @@ impl Plain {
         Self { shape: self.shape.clone(), weights: Arc::new(weights) }
     }
 
-    fn heads(&self) -> Heads {
+    pub(super) fn heads(&self) -> Heads {
         let shape = &self.shape;
         Heads { heads: shape.heads, kv_heads: shape.kv_heads, width: shape.head_width }
     }
 
     /// The last layer's rows that are `wanted`, not yet normalised. `attend` gets each layer's number and its rows of
     /// rotated queries, rotated keys and values, and fills rows of `heads * head_width`.
-    fn hidden(
+    pub(super) fn hidden(
         &self,
         tokens: &[u32],
         positions: impl Iterator<Item = usize>,
@@ -152,8 +146,8 @@ impl Plain {
         rows::normed(rows, weight, self.shape.norm_epsilon as f32, to);
     }
 
-    /// Logits of rows of [`Plain::hidden`].
-    fn logits(&self, hidden: &[f32]) -> Vec<f32> {
+    /// Logits of rows of [`SliceNetwork::hidden`].
+    pub(super) fn logits(&self, hidden: &[f32]) -> Vec<f32> {
         let mut normed = Vec::new();
         self.normed(hidden, &self.weights.norm, &mut normed);
         let mut logits = vec![0.0; hidden.len() / self.shape.width * self.shape.vocabulary];
@@ -161,8 +155,7 @@ impl Plain {
         logits
     }
 
-    /// As [`Network::forced`].
-    pub(crate) fn forced(&self, pack: &[Forced<'_>]) -> Vec<Vec<f32>> {
+    pub(super) fn logits_of(&self, pack: &[Forced<'_>]) -> Vec<Vec<f32>> {
         let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
         let positions = pack.iter().flat_map(|sequence| 0..sequence.tokens.len());
         let mut start = 0;
@@ -198,8 +191,8 @@ impl Plain {
 }
 
 impl Layer {
-    fn of(layer: network::Layer) -> Option<Self> {
-        let network::Layer { before, qkv, output, after, inner, down } = layer;
+    fn of(layer: TensorLayer) -> Option<Self> {
+        let TensorLayer { before, qkv, output, after, inner, down } = layer;
         Some(Self {
             before: numbers(before)?,
             qkv: Projection::of(qkv)?,

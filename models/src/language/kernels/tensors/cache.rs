@@ -3,20 +3,16 @@
 //! One tensor a layer, `[sequences, kv_heads, capacity, head_width]`: every sequence has the room of the longest, in
 //! blocks, and what lies behind a sequence's end is masked. Writing a step's row is in place.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn_tensor::{Bool, Device, Tensor, TensorData};
 
-use super::Shape;
-use super::attend::{Projected, Seen, attend, attend_each};
-use super::network::Network;
-use super::runtime::Batch;
-
-/// Capacity grows by this many tokens.
-const BLOCK: usize = 64;
+use super::super::passes::CACHE_BLOCK;
+use super::attend::{Projected, Seen, attend};
+use crate::language::config::Shape;
 
 #[derive(Debug)]
-pub(crate) struct Cache {
+pub(super) struct Cache {
     layers: Vec<Option<(Tensor<4>, Tensor<4>)>>,
-    lengths: Vec<usize>,
+    pub(super) lengths: Vec<usize>,
     capacity: usize,
     kv_heads: usize,
     head_width: usize,
@@ -24,7 +20,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    fn new(shape: &Shape, device: &Device) -> Self {
+    pub(super) fn new(shape: &Shape, device: &Device) -> Self {
         Self {
             layers: vec![None; shape.layers],
             lengths: Vec::new(),
@@ -35,22 +31,17 @@ impl Cache {
         }
     }
 
-    /// Tokens that the memory has room for once there are `sequences` of at most `longest`.
-    pub(crate) fn room(sequences: usize, longest: usize) -> usize {
-        sequences * longest.next_multiple_of(BLOCK)
-    }
-
     /// Makes room for a sequence whose keys and values come by [`Cache::prefill`].
-    fn join(&mut self, tokens: usize) {
+    pub(super) fn join(&mut self, tokens: usize) {
         self.grow(tokens);
         self.lengths.push(tokens);
     }
 
     /// Keeps these sequences, in this order.
-    fn keep(&mut self, kept: &[usize]) {
+    pub(super) fn keep(&mut self, kept: &[usize]) {
         self.lengths = kept.iter().map(|index| self.lengths[*index]).collect();
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
-        self.capacity = self.capacity.min(longest.next_multiple_of(BLOCK));
+        self.capacity = self.capacity.min(longest.next_multiple_of(CACHE_BLOCK));
         let indices: Vec<i32> = kept.iter().map(|index| *index as i32).collect();
         let indices = Tensor::from_data(TensorData::new(indices, [kept.len()]), &self.device);
         for layer in &mut self.layers {
@@ -63,7 +54,7 @@ impl Cache {
     }
 
     /// One layer of a joining sequence's prompt: `[tokens, kv_heads, head_width]` each.
-    fn prefill(&mut self, layer: usize, keys: Tensor<3>, values: Tensor<3>) {
+    pub(super) fn prefill(&mut self, layer: usize, keys: Tensor<3>, values: Tensor<3>) {
         let filled = |tensor: Tensor<3>| {
             let [tokens, heads, width] = tensor.dims();
             let room = Tensor::zeros([1, heads, self.capacity - tokens, width], &self.device);
@@ -80,7 +71,7 @@ impl Cache {
     }
 
     /// Counts a token more for each sequence; the mask of what each may not see.
-    fn advance(&mut self) -> Tensor<4, Bool> {
+    pub(super) fn advance(&mut self) -> Tensor<4, Bool> {
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         self.grow(longest + 1);
         self.lengths.iter_mut().for_each(|length| *length += 1);
@@ -93,7 +84,12 @@ impl Cache {
     }
 
     /// One layer of a step: writes a row for each sequence and attends over what is held.
-    fn attend(&mut self, layer: usize, projected: Projected, hidden: &Tensor<4, Bool>) -> Tensor<2> {
+    pub(super) fn attend(
+        &mut self,
+        layer: usize,
+        projected: Projected,
+        hidden: &Tensor<4, Bool>,
+    ) -> Tensor<2> {
         let [queries, keys, values] = projected.map(|rows| rows.unsqueeze_dim::<4>(2));
         let Some((mut all_keys, mut all_values)) = self.layers[layer].take() else {
             return queries.reshape([0, 0]);
@@ -114,7 +110,7 @@ impl Cache {
     }
 
     fn grow(&mut self, tokens: usize) {
-        let capacity = tokens.next_multiple_of(BLOCK);
+        let capacity = tokens.next_multiple_of(CACHE_BLOCK);
         if capacity <= self.capacity {
             return;
         }
@@ -127,46 +123,5 @@ impl Cache {
                 (grown(keys), grown(values))
             });
         }
-    }
-}
-
-/// Sequences of which burn computes the passes.
-pub(crate) struct BurnBatch {
-    network: Network,
-    cache: Cache,
-}
-
-impl BurnBatch {
-    pub(crate) fn new(network: Network) -> Self {
-        let cache = Cache::new(&network.shape, &network.device);
-        Self { network, cache }
-    }
-}
-
-impl Batch for BurnBatch {
-    fn join(&mut self, prompt: &[u32], _: usize) -> Option<Vec<f32>> {
-        let Self { network, cache } = self;
-        cache.join(prompt.len());
-        let lengths = [prompt.len()];
-        let hidden = network.hidden(prompt, 0..prompt.len(), |layer, projected| {
-            let [_, keys, values] = projected.clone();
-            cache.prefill(layer, keys, values);
-            attend_each(&lengths, projected, Seen::Before)
-        });
-        network.logits(hidden.narrow(0, prompt.len() - 1, 1)).try_into_data().ok()?.try_into_vec().ok()
-    }
-
-    fn step(&mut self, tokens: &[u32]) -> Option<Vec<f32>> {
-        let Self { network, cache } = self;
-        let unseen = cache.advance();
-        let positions: Vec<usize> = cache.lengths.iter().map(|length| length - 1).collect();
-        let hidden = network.hidden(tokens, positions.into_iter(), |layer, projected| {
-            cache.attend(layer, projected, &unseen)
-        });
-        network.logits(hidden).try_into_data().ok()?.try_into_vec().ok()
-    }
-
-    fn keep(&mut self, kept: &[usize]) {
-        self.cache.keep(kept);
     }
 }

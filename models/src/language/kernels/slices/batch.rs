@@ -2,9 +2,9 @@
 
 use std::slice;
 
-use super::super::runtime::Batch;
-use super::Plain;
+use super::super::passes::Batch;
 use super::attend::{Kept, Task, each};
+use super::network::SliceNetwork;
 
 /// A sequence's keys and values, layer by layer.
 struct Held {
@@ -12,38 +12,38 @@ struct Held {
     tokens: usize,
 }
 
-pub(crate) struct PlainBatch {
-    plain: Plain,
+pub(super) struct SliceBatch {
+    network: SliceNetwork,
     sequences: Vec<Held>,
 }
 
-impl PlainBatch {
-    pub(crate) fn new(plain: Plain) -> Self {
-        Self { plain, sequences: Vec::new() }
+impl SliceBatch {
+    pub(super) fn new(network: SliceNetwork) -> Self {
+        Self { network, sequences: Vec::new() }
     }
 }
 
-impl Batch for PlainBatch {
+impl Batch for SliceBatch {
     fn join(&mut self, prompt: &[u32], longest: usize) -> Option<Vec<f32>> {
-        let (heads, tokens) = (self.plain.heads(), prompt.len());
+        let (heads, tokens) = (self.network.heads(), prompt.len());
         let mut layers: Vec<Kept> =
-            (0..self.plain.shape.layers).map(|_| Kept::new(&heads, longest.max(tokens))).collect();
+            (0..self.network.shape.layers).map(|_| Kept::new(&heads, longest.max(tokens))).collect();
         let last = tokens.checked_sub(1)?..tokens;
-        let hidden = self.plain.hidden(prompt, 0..tokens, slice::from_ref(&last), |layer, rows, out| {
+        let hidden = self.network.hidden(prompt, 0..tokens, slice::from_ref(&last), |layer, rows, out| {
             let kept = &mut layers[layer];
             kept.write(&heads, 0, rows);
             each(&heads, vec![Task { kept, first: 0, rows, out }]);
         });
         self.sequences.push(Held { layers, tokens });
-        Some(self.plain.logits(&hidden))
+        Some(self.network.logits(&hidden))
     }
 
     fn step(&mut self, tokens: &[u32]) -> Option<Vec<f32>> {
-        let heads = self.plain.heads();
+        let heads = self.network.heads();
         let positions: Vec<usize> = self.sequences.iter().map(|held| held.tokens).collect();
         let (all, sequences) = (0..tokens.len(), &mut self.sequences);
         let places = positions.iter().copied();
-        let hidden = self.plain.hidden(tokens, places, slice::from_ref(&all), |layer, rows, out| {
+        let hidden = self.network.hidden(tokens, places, slice::from_ref(&all), |layer, rows, out| {
             let rows = rows.chunks_exact(heads.row()).zip(out.chunks_exact_mut(heads.queries()));
             let tasks = sequences.iter_mut().zip(rows).map(|(held, (rows, out))| {
                 let kept = &mut held.layers[layer];
@@ -53,7 +53,7 @@ impl Batch for PlainBatch {
             each(&heads, tasks.collect());
         });
         self.sequences.iter_mut().for_each(|held| held.tokens += 1);
-        Some(self.plain.logits(&hidden))
+        Some(self.network.logits(&hidden))
     }
 
     fn keep(&mut self, kept: &[usize]) {

@@ -1,42 +1,44 @@
 //! The layers, over rows of packed tokens: one matrix multiplication per layer whatever the sequences' lengths; only
 //! attention looks at whose row is whose.
 
-use burn::tensor::activation::silu;
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn_tensor::activation::silu;
+use burn_tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
+use super::super::passes::Forced;
 use super::attend::{Projected, Seen, attend_each};
-use super::{Forced, LanguageError, Shape};
 use crate::folder::{Folder, FolderError};
-use crate::linear::{Linear, Loading};
+use crate::language::config::Shape;
+use crate::linear::Linear;
+use crate::loading::Loading;
 use crate::precision::{self, Precision};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Layer {
-    pub(crate) before: Tensor<1>,
+pub struct TensorLayer {
+    pub before: Tensor<1>,
     /// Queries, keys and values, one below the other.
-    pub(crate) qkv: Linear,
-    pub(crate) output: Linear,
-    pub(crate) after: Tensor<1>,
+    pub qkv: Linear,
+    pub output: Linear,
+    pub after: Tensor<1>,
     /// Gate and up, one below the other.
-    pub(crate) inner: Linear,
-    pub(crate) down: Linear,
+    pub inner: Linear,
+    pub down: Linear,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Network {
-    pub(crate) shape: Shape,
-    pub(crate) embedding: Tensor<2>,
-    pub(crate) layers: Vec<Layer>,
-    pub(crate) norm: Tensor<1>,
+pub struct TensorNetwork {
+    pub shape: Shape,
+    pub embedding: Tensor<2>,
+    pub layers: Vec<TensorLayer>,
+    pub norm: Tensor<1>,
     /// The embedding itself where the two are tied.
-    pub(crate) head: Tensor<2>,
-    pub(crate) device: Device,
-    /// What each step's result is rounded to, where it is coarser than `f32`.
-    pub(crate) arithmetic: Option<FloatDType>,
+    pub head: Tensor<2>,
+    pub device: Device,
+    /// The type that each step's result is rounded to, where it is coarser than `f32`.
+    pub arithmetic: Option<FloatDType>,
 }
 
-impl Network {
-    pub(crate) fn load(folder: &mut Folder, shape: &Shape, device: &Device) -> Result<Self, LanguageError> {
+impl TensorNetwork {
+    pub(crate) fn load(folder: &mut Folder, shape: &Shape, device: &Device) -> Result<Self, FolderError> {
         // Written by old exporters: computed here.
         folder.drop_where(|name| name.ends_with(".rotary_emb.inv_freq"));
         let prefix = if folder.has("model.embed_tokens.weight") { "model." } else { "" };
@@ -60,7 +62,7 @@ impl Network {
 
     /// The last layer's rows, not yet normalised. `attend` gets each layer's number and projections, and gives
     /// `[rows, heads * head_width]`.
-    pub(crate) fn hidden(
+    pub fn hidden(
         &self,
         tokens: &[u32],
         positions: impl Iterator<Item = usize>,
@@ -97,9 +99,7 @@ impl Network {
         hidden
     }
 
-    /// With rounded weights. Integers are for the layers' matrices alone, as deployments have it: embedding and output
-    /// stay as they are. `None` only if the backend can't hand its weights back.
-    pub(crate) fn at(&self, precision: Precision) -> Option<Self> {
+    pub(super) fn at(&self, precision: Precision) -> Option<Self> {
         let round = |tensor: &Tensor<2>| {
             let shape = tensor.dims();
             let data = tensor.clone().try_into_data().ok()?;
@@ -121,7 +121,8 @@ impl Network {
         Some(rounded)
     }
 
-    pub(crate) fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+    /// Logits of rows of [`TensorNetwork::hidden`].
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let rows = self.near(normed(hidden, &self.norm, self.shape.norm_epsilon));
         self.near(rows.matmul(self.head.clone().transpose()))
     }
@@ -133,8 +134,7 @@ impl Network {
         }
     }
 
-    /// Teacher-forced logits of a pack of checked sequences; at most `rows_max` rows are computed at once.
-    pub(crate) fn forced(&self, pack: &[Forced<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
+    pub(super) fn logits_of(&self, pack: &[Forced<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
         let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
         let lengths: Vec<usize> = pack.iter().map(|sequence| sequence.tokens.len()).collect();
         let positions = lengths.iter().flat_map(|length| 0..*length);
@@ -171,13 +171,13 @@ fn rotated(heads: Tensor<3>, cosines: &Tensor<3>, sines: &Tensor<3>) -> Tensor<3
     heads * cosines.clone() + swapped * sines.clone()
 }
 
-fn read_layer(load: &mut Loading<'_>, prefix: &str, shape: &Shape) -> Result<Layer, FolderError> {
+fn read_layer(load: &mut Loading<'_>, prefix: &str, shape: &Shape) -> Result<TensorLayer, FolderError> {
     let (queries, keys) = shape.projected();
     let (width, inner) = (shape.width, shape.inner);
     let names = |of: &[&str]| of.iter().map(|name| format!("{prefix}.{name}")).collect::<Vec<_>>();
     let qkv = names(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]);
     let inner_names = names(&["mlp.gate_proj", "mlp.up_proj"]);
-    Ok(Layer {
+    Ok(TensorLayer {
         before: load.vector(&[format!("{prefix}.input_layernorm.weight")], &[width])?,
         qkv: load.linear(&qkv, &[queries, keys, keys], width, shape.qkv_bias)?,
         output: load.linear(&names(&["self_attn.o_proj"]), &[width], queries, shape.output_bias)?,

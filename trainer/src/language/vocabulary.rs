@@ -5,19 +5,17 @@ use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer, TokenizerBuilder};
 
-/// Between documents, and what ends a text. The first token.
-const END: &str = "<|end|>";
+use crate::error::TrainError;
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the tokenizer: {0}")]
-pub struct TokenizerError(String);
+/// The token between documents, which ends a text. The first one.
+const END: &str = "<|end|>";
 
 /// The `tokenizer.json` of a byte-pair tokenizer with `size` tokens, trained on documents.
 ///
 /// # Errors
-/// What the library refuses.
-pub fn tokenizer(documents: &[String], size: usize) -> Result<String, TokenizerError> {
-    let refuse = |error: tokenizers::Error| TokenizerError(error.to_string());
+/// Refusals of the library.
+pub(crate) fn tokenizer(documents: &[String], size: usize) -> Result<String, TrainError> {
+    let refuse = |error: tokenizers::Error| TrainError::Tokenizer(error.to_string());
     let mut trainer = BpeTrainerBuilder::new()
         .show_progress(false)
         .vocab_size(size)
@@ -43,10 +41,11 @@ pub(super) fn tokens(
     documents: &[String],
     tokenizer: &str,
     each: usize,
-) -> Result<(Vec<u32>, Vec<u32>), TokenizerError> {
-    let refuse = |error: tokenizers::Error| TokenizerError(error.to_string());
+) -> Result<(Vec<u32>, Vec<u32>), TrainError> {
+    let refuse = |error: tokenizers::Error| TrainError::Tokenizer(error.to_string());
     let tokenizer = Tokenizer::from_bytes(tokenizer).map_err(refuse)?;
-    let end = tokenizer.token_to_id(END).ok_or_else(|| TokenizerError(format!("it has no token {END}")))?;
+    let end =
+        tokenizer.token_to_id(END).ok_or_else(|| TrainError::Tokenizer(format!("it has no token {END}")))?;
     let (mut training, mut held_out) = (Vec::new(), Vec::new());
     for (index, document) in documents.iter().enumerate() {
         let encoding = tokenizer.encode_fast(&document[..], false).map_err(refuse)?;

@@ -1,7 +1,8 @@
-//! How the built-in language models are made: a byte-pair tokenizer, then next-token prediction with AdamW, one thread
-//! of randomness from one seed.
+//! Training of language models: a byte-pair tokenizer, then next-token prediction with AdamW, one thread of randomness
+//! from one seed.
 
 mod parameters;
+mod size;
 mod vocabulary;
 
 use std::collections::BTreeMap;
@@ -12,17 +13,15 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use weighhouse_models::draw::below;
+use weighhouse_models::language::{Forced, ForwardError, LanguageModel, Seen, TensorNetwork, attend_each};
+use weighhouse_models::sampling::log_probs;
 
-use super::attend::{Seen, attend_each};
-use super::network::Network;
-use super::{Forced, ForwardError, LanguageError, LanguageModel};
-use crate::folder::Folder;
-use crate::perturb::below;
-use crate::sampling::log_probs;
-use parameters::{Adam, Parameters};
+use crate::error::TrainError;
+use parameters::{Optimizer, Parameters};
 
-pub use parameters::Size;
-pub use vocabulary::{TokenizerError, tokenizer};
+pub(crate) use size::Size;
+pub(crate) use vocabulary::tokenizer;
 
 /// Tokens of a training sequence.
 const WINDOW: usize = 128;
@@ -35,81 +34,65 @@ const RATE: f64 = 4e-3;
 /// Tokens over which the held-out perplexity is measured at most.
 const HELD_OUT_TOKENS: usize = 1 << 16;
 
-/// What to train.
+/// A model to train.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LanguageRecipe {
-    pub size: Size,
-    pub steps: u32,
-    pub seed: u64,
+pub(crate) struct LanguageRecipe {
+    pub(crate) size: Size,
+    pub(crate) steps: u32,
+    pub(crate) seed: u64,
 }
 
-/// Every so many steps.
+/// Progress after each 50 steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LanguageProgress {
-    pub step: u32,
-    pub steps: u32,
+pub(crate) struct LanguageProgress {
+    pub(crate) step: u32,
+    pub(crate) steps: u32,
     /// Mean cross-entropy of the last steps, in nats per token.
-    pub loss: f64,
-    pub elapsed: Duration,
+    pub(crate) loss: f64,
+    pub(crate) elapsed: Duration,
 }
 
 /// A model's files, and how well it predicts text it has not seen.
 #[derive(Clone, Debug)]
-pub struct TrainedLanguage {
-    pub config: String,
-    pub weights: Vec<u8>,
+pub(crate) struct TrainedLanguage {
+    pub(crate) config: String,
+    pub(crate) weights: Vec<u8>,
     /// Of one token, over documents that were held out.
-    pub held_out_perplexity: f64,
-    pub held_out_tokens: usize,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum LanguageTrainError {
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-    #[error("the text has {tokens} tokens, at least {needed} are needed")]
-    TooLittle { tokens: usize, needed: usize },
-    #[error("step {step}: the loss is not finite")]
-    Diverged { step: u32 },
-    #[error("the backend gave no gradient or no result")]
-    Backend,
-    #[error("the trained model doesn't load: {0}")]
-    Model(#[from] LanguageError),
-    #[error("the trained model doesn't run: {0}")]
-    Forward(#[from] ForwardError),
+    pub(crate) held_out_perplexity: f64,
+    pub(crate) held_out_tokens: usize,
 }
 
 /// Trains a model on documents. `elapsed` is asked for the time since the start, so that nothing here has a clock.
 ///
 /// # Errors
-/// Too little text, a loss that is no number, a tokenizer that is none.
-pub fn train_language(
+/// Too little text, a loss that isn't finite, a tokenizer that can't be read.
+pub(crate) fn train_language(
     recipe: &LanguageRecipe,
     documents: &[String],
     tokenizer: &str,
     elapsed: &dyn Fn() -> Duration,
     progress: &mut dyn FnMut(LanguageProgress),
-) -> Result<TrainedLanguage, LanguageTrainError> {
+) -> Result<TrainedLanguage, TrainError> {
     let (training, held_out) = vocabulary::tokens(documents, tokenizer, HELD_OUT_EACH)?;
     let needed = WINDOW * BATCH + 1;
     if training.len() < needed || held_out.len() <= WINDOW {
-        return Err(LanguageTrainError::TooLittle { tokens: training.len(), needed });
+        return Err(TrainError::TooLittle { tokens: training.len(), needed });
     }
     let shape = recipe.size.shape();
     let mut rng = ChaCha20Rng::seed_from_u64(recipe.seed);
     let mut parameters = Parameters::random(&shape, &mut rng);
-    let mut adam = Adam::new(&parameters);
+    let mut optimizer = Optimizer::new(&parameters);
     let mut recent = (0.0, 0);
     for step in 0..recipe.steps {
         let windows: Vec<&[u32]> = (0..BATCH)
             .map(|_| below((training.len() - WINDOW) as u32, &mut rng) as usize)
             .map(|start| &training[start..=start + WINDOW])
             .collect();
-        let loss = adam.step(&mut parameters, rate(step, recipe.steps), |leaves| {
+        let loss = optimizer.step(&mut parameters, rate(step, recipe.steps), |leaves| {
             loss(&leaves.network(&shape, &Device::flex().autodiff()), &windows)
         })?;
         if !loss.is_finite() {
-            return Err(LanguageTrainError::Diverged { step: step + 1 });
+            return Err(TrainError::Diverged { step: step + 1 });
         }
         recent = (recent.0 + loss, recent.1 + 1);
         if (step + 1).is_multiple_of(50) || step + 1 == recipe.steps {
@@ -124,11 +107,10 @@ pub fn train_language(
         ("seed".to_owned(), recipe.seed.to_string()),
         ("steps".to_owned(), recipe.steps.to_string()),
     ]);
-    let weights = parameters.file(&shape, &metadata).ok_or(LanguageTrainError::Backend)?;
+    let weights = parameters.file(&shape, &metadata)?;
     let config = recipe.size.config();
-    let model =
-        Folder::in_memory(config.clone().into_bytes(), tokenizer.as_bytes().to_vec(), weights.clone());
-    let model = LanguageModel::build(model.map_err(LanguageError::from)?)?;
+    let (json, words) = (config.clone().into_bytes(), tokenizer.as_bytes().to_vec());
+    let model = LanguageModel::from_files(json, words, weights.clone())?;
     let held_out = &held_out[..held_out.len().min(HELD_OUT_TOKENS)];
     let held_out_perplexity = perplexity(&model, held_out)?;
     Ok(TrainedLanguage { config, weights, held_out_perplexity, held_out_tokens: held_out.len() })
@@ -144,7 +126,7 @@ fn rate(step: u32, steps: u32) -> f64 {
 }
 
 /// Mean cross-entropy of each window's tokens but the first.
-fn loss(network: &Network, windows: &[&[u32]]) -> Tensor<1> {
+fn loss(network: &TensorNetwork, windows: &[&[u32]]) -> Tensor<1> {
     let tokens: Vec<u32> = windows.iter().flat_map(|window| &window[..WINDOW]).copied().collect();
     let next: Vec<i32> =
         windows.iter().flat_map(|window| &window[1..]).map(|token| token.cast_signed()).collect();
@@ -160,7 +142,7 @@ fn loss(network: &Network, windows: &[&[u32]]) -> Tensor<1> {
 ///
 /// # Errors
 /// As [`LanguageModel::forced`].
-pub fn perplexity(model: &LanguageModel, tokens: &[u32]) -> Result<f64, ForwardError> {
+pub(crate) fn perplexity(model: &LanguageModel, tokens: &[u32]) -> Result<f64, ForwardError> {
     let (mut total, mut count) = (0.0, 0);
     let windows: Vec<Forced<'_>> =
         tokens.chunks_exact(WINDOW).map(|tokens| Forced { tokens, from: 1 }).collect();

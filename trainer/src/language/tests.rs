@@ -28,5 +28,5 @@ fn too_little_text_is_refused() {
     let tokenizer = tokenizer(&documents, 300).expect("a tokenizer");
     let recipe = LanguageRecipe { size: Size::Weak, steps: 1, seed: 1 };
     let trained = train_language(&recipe, &documents, &tokenizer, &|| Duration::ZERO, &mut |_| {});
-    assert!(matches!(trained, Err(LanguageTrainError::TooLittle { .. })));
+    assert!(matches!(trained, Err(TrainError::TooLittle { .. })));
 }
