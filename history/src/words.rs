@@ -2,12 +2,29 @@
 
 use weighhouse_types::{Failure, IntentState, Reason};
 
-/// Several reasons of one judgement, joined.
-pub(crate) fn reasons(reasons: &[Reason]) -> String {
-    reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
+/// A reason's code, which is one of a closed list, and the reason in words.
+pub(crate) fn reason(reason: &Reason) -> (&'static str, String) {
+    (code(reason), in_words(reason))
 }
 
-fn reason(reason: &Reason) -> String {
+fn code(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Conforms { .. } => "conforms",
+        Reason::Deviates { .. } => "deviates",
+        Reason::Skill { .. } => "skill",
+        Reason::BelowReference { .. } => "below_reference",
+        Reason::Malformed { .. } => "malformed",
+        Reason::Silent { .. } => "silent",
+        Reason::Attested { .. } => "attested",
+        Reason::Betrayed { .. } => "betrayed",
+        Reason::Doubted { .. } => "doubted",
+        Reason::Contradicts { .. } => "contradicts",
+        Reason::Convicted { .. } => "convicted",
+        Reason::Spared { .. } => "spared",
+    }
+}
+
+fn in_words(reason: &Reason) -> String {
     match reason {
         Reason::Conforms { items } => format!("conforms: {items} items"),
         Reason::Deviates { items, outside, worst } => {

@@ -50,6 +50,7 @@ mod scan;
 mod segment;
 
 mod current;
+mod folder;
 mod journal;
 
 mod publication;
@@ -58,6 +59,7 @@ mod receipts;
 mod error;
 
 pub use error::{Defect, JournalError, SegmentError};
+pub use folder::segments;
 pub use format::{FORMAT_VERSION, Identity, RECORD_BYTES_MAX, SegmentHeader, segment_name};
 pub use journal::{BATCH_BYTES_MAX, Journal, RecordIndex, SEGMENT_RECORDS_MAX, SegmentReport, verify};
 pub use publication::{Publication, open_intents, publications, published};
