@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
+use weighhouse_lab::sim::Profile;
 use weighhouse_scoring::Policy;
-use weighhouse_scoring::lint::{Live, Report, Severity, lint as examine};
-use weighhouse_scoring::sim::Profile;
 use weighhouse_types::{Netuid, SubnetState};
 
 use super::{named_policy, read_policy};
