@@ -47,8 +47,8 @@ pub(crate) struct Measure {
     /// The reference's weights (safetensors), or a built-in name
     #[arg(long, value_name = "FILE", default_value = "digits-reference")]
     reference: String,
-    /// Two weight files that two honest miners serve instead of the reference: models of their own, such as `weighhouse
-    /// model train` makes; where a task pays for more than the reference
+    /// Two weight files that two honest miners serve instead of the reference: models of their own, such as
+    /// `weighhouse-trainer` makes; where a task pays for more than the reference
     #[arg(long, value_name = "FILE", num_args = 2)]
     own: Vec<PathBuf>,
     /// Measure as if the task file had this scope
