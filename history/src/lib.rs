@@ -58,7 +58,7 @@
 //! | `answered` | `Boolean` | true where something judgeable came back |
 //! | `latency_us` | `Int64?` | microseconds from the first byte sent to the last received |
 //! | `failure` | `Utf8?` | why nothing came: `no axon`, `unreachable`, `deadline exceeded`, `grpc status N`, `oversized`, `undecodable`, `bad signature` |
-//! | `reasons` | `List<Struct<code: Utf8, words: Utf8>>` | the judge's reasons: `conforms`, `deviates`, `skill`, `below_reference`, `malformed`, `silent`, `attested`, `betrayed`, `doubted`, `contradicts`, `convicted`, `spared`; and in words |
+//! | `reasons` | `List<Struct<code: Utf8, words: Utf8>>` | the judge's reasons: `accepted`, `unchecked`, `wrong`, `malformed`, `silent` or `convicted`, and in words |
 //!
 //! `standings`, one row for each average that an epoch was opened with (what the epochs before left behind):
 //!

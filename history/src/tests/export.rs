@@ -92,10 +92,10 @@ fn every_verdict_becomes_a_row_with_its_figures() {
         "reasons",
     ];
     let expected = [
-        "4 | 0 | 1 | 2 | 1000000000 | 1 | true | true | 1001 | - | conforms: conforms: 64 items",
+        "4 | 0 | 1 | 2 | 1000000000 | 1 | true | true | 1001 | - | accepted: conforms: 64 items",
         "4 | 0 | 2 | 3 | 0 | 0 | false | false | - | deadline exceeded | silent: silent: deadline exceeded",
         "4 | 1 | 1 | 2 | 333333333 | 0.333333333 | true | true | 1001 | - | \
-         deviates: deviates: 2 of 64 items outside, item 9 most",
+         wrong: deviates: 2 of 64 items outside, item 9 most",
         "4 | 1 | 2 | 3 | -1000000000 | -1 | false | true | 1002 | - | malformed: malformed: item 3: row \u{1b}[31m0",
     ];
     assert_eq!(rows(&request.out, Table::Judgements, &columns), expected);

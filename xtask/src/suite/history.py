@@ -22,7 +22,7 @@ row = epochs.to_pylist()[0]
 assert (row["epoch"], row["record_version"], row["kind"]) == (42, 2, "classify"), row
 assert row["closed_at"] == 112 and row["closed_time"].year == 2026, row
 verdicts = ds.dataset(second / "judgements", partitioning="hive").to_table().to_pylist()
-assert [reason["code"] for verdict in verdicts for reason in verdict["reasons"]] == ["conforms", "silent"], verdicts
+assert [reason["code"] for verdict in verdicts for reason in verdict["reasons"]] == ["accepted", "silent"], verdicts
 old = ds.dataset(first / "epochs", partitioning="hive").to_table().to_pylist()
 assert sorted(row["epoch"] for row in old) == [7, 8, 9, 10], old
 assert all(row["record_version"] == 1 and row["block_time"] is None for row in old), old
