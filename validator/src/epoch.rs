@@ -125,6 +125,16 @@ impl OpenEpoch {
         self.judged().filter(|judged| judged.round == round).map(|judged| judged.uid).collect()
     }
 
+    /// Tells whether a round is on record as void.
+    pub(crate) fn is_void(&self, round: u32) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::VoidRound(void) if void.round == round))
+    }
+
+    /// Tells whether a challenge of a round may have left already.
+    pub(crate) fn has_asked(&self, round: u32) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::Asked(asked) if asked.round == round))
+    }
+
     pub(crate) fn abstained(&self) -> bool {
         self.records.iter().any(|record| matches!(record, Record::Abstained { .. }))
     }

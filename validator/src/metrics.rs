@@ -16,6 +16,10 @@ pub fn describe() {
         "weighhouse_validator_rounds_total",
         "Rounds of asking that were judged and journalled"
     );
+    describe_counter!(
+        "weighhouse_validator_rounds_void_total",
+        "Rounds that failed through the validator's own trouble: nobody was judged"
+    );
     describe_counter!("weighhouse_validator_publications_total", "Publications, by their outcome");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
     describe_gauge!("weighhouse_validator_epoch", "The epoch that is open");
@@ -41,6 +45,10 @@ pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
 
 pub(crate) fn round_closed() {
     counter!("weighhouse_validator_rounds_total").increment(1);
+}
+
+pub(crate) fn round_void() {
+    counter!("weighhouse_validator_rounds_void_total").increment(1);
 }
 
 pub(crate) fn publication(outcome: &'static str) {

@@ -21,9 +21,10 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
+use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState, VoidRound};
 use weighhouse_wallet::btauth::Signer;
 
+use crate::closing::{closing_record, void_cause};
 use crate::config::Rounds;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
@@ -32,6 +33,7 @@ use crate::parts::Parts;
 use crate::policies::{Policies, PolicyFile};
 use crate::publish::{self, PublicationQueue};
 use crate::round::RoundPlan;
+use crate::seen::SeenBlocks;
 use crate::timetable::Timetable;
 
 /// The longest wait for one step's reads from the chain.
@@ -59,6 +61,7 @@ pub struct Validator {
     publications: PublicationQueue,
     policies: Policies,
     progress: watch::Sender<Progress>,
+    seen: SeenBlocks,
 }
 
 impl Validator {
@@ -105,7 +108,16 @@ impl Validator {
         };
         let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
         let journal = Arc::new(Mutex::new(journal));
-        Ok(Self { parts, asker, journal, open, publications, policies, progress })
+        Ok(Self {
+            parts,
+            asker,
+            journal,
+            open,
+            publications,
+            policies,
+            progress,
+            seen: SeenBlocks::default(),
+        })
     }
 
     /// Progress after each block, for supervisors.
@@ -144,6 +156,7 @@ impl Validator {
     pub async fn step(&mut self) -> Result<Block, ValidatorError> {
         let state = self.read_subnet().await?;
         let block = state.head.number;
+        self.seen.note(block, self.parts.clock.now());
         self.follow_publications(&state).await?;
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
@@ -202,6 +215,7 @@ impl Validator {
         if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
             return Ok(());
         }
+        self.close_undecided(state.head.number).await?;
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
@@ -227,7 +241,8 @@ impl Validator {
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
-        let records = opened.records().to_vec();
+        let mut records = opened.records().to_vec();
+        records.extend(self.seen.record(state.head.number));
         let journal = self.journal.clone();
         self.parts
             .cpu
@@ -239,6 +254,19 @@ impl Validator {
             .await??;
         self.open = Some(opened);
         Ok(())
+    }
+
+    /// Closes an epoch that ended before it was decided. Its file takes the record only while it is the journal's last.
+    async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
+        match closing_record(open, block) {
+            Some(record) if last == Some(open.context().epoch) => {
+                let seen = self.seen.record(block);
+                self.record([record].into_iter().chain(seen).collect()).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
@@ -260,7 +288,27 @@ impl Validator {
         live.clone()
     }
 
+    /// Runs a round. One that fails through our own trouble is void and not asked again, unless nothing was sent yet and
+    /// the next block may go better.
     async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+        if self.open.as_ref().is_some_and(|open| open.is_void(round)) {
+            return Ok(());
+        }
+        let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
+        let Some(open) = &self.open else { return Err(error) };
+        match void_cause(&error) {
+            Some(cause) if !error.is_transient() || open.has_asked(round) => {
+                let epoch = open.context().epoch;
+                warn!(%epoch, round, %error, "the round is void by our own trouble: nobody is charged for it");
+                metrics::round_void();
+                let void = VoidRound::new(epoch, round, cause, &error.to_string());
+                self.record(vec![Record::VoidRound(void)]).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn ask_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
         let mut done = open.judged_in(round);
         let (rounds, _) = open.rounds();
@@ -302,13 +350,15 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        let record = publish::weigh(open)?;
+        let mut records = vec![publish::weigh(open)?];
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
         }
-        self.record(vec![record.clone()]).await?;
-        self.publications.extend(&[record]);
+        records.extend(closing_record(open, state.head.number));
+        records.extend(self.seen.record(state.head.number));
+        self.record(records.clone()).await?;
+        self.publications.extend(&records);
         Ok(())
     }
 
@@ -324,7 +374,9 @@ impl Validator {
                 waiting.insert(epoch);
                 continue;
             };
-            self.record(vec![publish::update(&publication.intent, next.clone())]).await?;
+            let mut news = vec![publish::update(&publication.intent, next.clone())];
+            news.extend(next.block().and_then(|block| self.seen.record(block)));
+            self.record(news).await?;
             publish::report(&publication.intent, &next);
             self.publications.update(epoch, next);
             if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {
