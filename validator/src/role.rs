@@ -1,4 +1,13 @@
 //! The validator as a process: one step per finalised block, everything durable in between.
+//!
+//! A step reads the subnet at the newest block and does what is due there, in this order: it follows the publications
+//! under way, opens the chain's epoch, runs the rounds that are due, and near the epoch's end weighs the records and
+//! publishes. What is due follows from the chain's schedule and the journal alone (`timetable`, `epoch`), so a process
+//! that was killed anywhere opens its journal and takes the same step. A trouble of the chain is waited out with a
+//! growing, jittered pause; an error of our own state ends the process.
+//!
+//! Nothing here judges or knows a kind of task: rounds are `round`'s, publications `publish`'s. The role alone writes the
+//! journal, and takes note of a record only once it is durable.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,13 +36,13 @@ use crate::round::RoundPlan;
 use crate::seen::SeenBlocks;
 use crate::timetable::Timetable;
 
-/// How long one step's reads from the chain may take.
+/// The longest wait for one step's reads from the chain.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// The first wait after a failed step; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// How far a validator has come: liveness is progress, not a loop that turns.
+/// The progress of a validator: liveness is a block worked through, not a loop that turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The newest block that was worked through.
@@ -143,7 +152,7 @@ impl Validator {
         }
     }
 
-    /// One block's work: follow the publications, open the epoch, run the round that is due, publish when it is time.
+    /// Does one block's work, in the order that the module's header tells.
     pub async fn step(&mut self) -> Result<Block, ValidatorError> {
         let state = self.read_subnet().await?;
         let block = state.head.number;
@@ -322,7 +331,7 @@ impl Validator {
         Ok(())
     }
 
-    /// Whether the open epoch still wants a decision; after it, no verdict counts any more.
+    /// Tells whether the open epoch is yet to be weighed; afterwards no verdict counts any more.
     fn is_undecided(&self) -> bool {
         self.open
             .as_ref()
