@@ -1,6 +1,6 @@
 //! The bytes of a segment: headers, batches, seals, records. The table is in the crate's own documentation.
 
-use parity_scale_codec::{Decode, DecodeAll, Encode};
+use parity_scale_codec::{DecodeAll, Encode};
 use sha2::{Digest as _, Sha256};
 use weighhouse_types::{Digest, Hasher, RECORD_VERSION, Record, v1};
 
