@@ -18,6 +18,7 @@ mod weights;
 
 mod blob;
 mod intent;
+pub mod profile;
 mod record;
 mod tensor;
 pub mod text;
