@@ -1,9 +1,12 @@
-//! The chain as the roles see it: one trait, and its embedded implementation, the [`ledger`].
+//! The chain as the roles see it: the trait [`Chain`] and two chains behind it. [`ledger`] is a whole chain embedded in
+//! this crate, in process or served over gRPC; `subtensor` (a feature) speaks to Bittensor's own nodes. [`rules`] are what
+//! both check alike, [`address`] is how either is named, and [`timelock`] seals weights until the chain opens them.
 //!
 //! Reads are taken at one finalised block and say which. A call is signed once ([`Chain::sign`]) and the signed
 //! bytes can be handed in again ([`Chain::submit`]) until they expire; what became of them is asked for
 //! ([`Chain::outcome`]), never assumed.
 
+pub mod address;
 mod call;
 mod error;
 pub mod explain;

@@ -1,7 +1,11 @@
-//! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package.
+//! Generated files: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package; and, with the feature
+//! `schemas`, `deploy/schema/` from the types that read configuration files.
 //!
 //! The result is committed, so that building the product needs neither `protoc` nor a build script. `--check`
 //! changes nothing and fails where the committed files are not what the contracts give.
+
+#[cfg(feature = "schemas")]
+mod schemas;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,10 +18,16 @@ type Files = BTreeMap<String, String>;
 
 /// Writes the generated files, or compares them where `check` is set.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
-    let (contracts, target) = (root.join("proto"), root.join("src/gen"));
-    let fresh = generate(&contracts)?;
-    let committed = read_dir(&target)?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    settle(&generate(&root.join("proto/proto"))?, &root.join("proto/src/gen"), check)?;
+    #[cfg(feature = "schemas")]
+    settle(&schemas::generate()?, &root.join("deploy/schema"), check)?;
+    Ok(())
+}
+
+/// Brings a folder to the fresh files, or fails where it differs and `check` is set.
+fn settle(fresh: &Files, target: &Path, check: bool) -> anyhow::Result<()> {
+    let committed = read_dir(target)?;
     let stale: Vec<&str> = fresh
         .keys()
         .chain(committed.keys().filter(|name| !fresh.contains_key(*name)))
@@ -27,7 +37,8 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     if check {
         ensure!(
             stale.is_empty(),
-            "generated code is stale ({}): run `cargo xtask generate`",
+            "{} is stale ({}): run `cargo xtask generate`, with --features schemas for deploy/schema",
+            target.display(),
             stale.join(", ")
         );
         return Ok(());

@@ -12,7 +12,7 @@ use weighhouse_miner::server::{self, MinerError, Parts};
 use weighhouse_seams::{Clock, CpuPool, SystemClock};
 
 use super::keys::daemon_hotkey;
-use super::{bind, chain_failure, connect, expand, open_dir, read_text, serve_metrics};
+use super::{bind, chain_failure, connect, expand, open_dir, read_text, serve_metrics, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 
@@ -34,6 +34,7 @@ pub(crate) struct Miner {
 pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), Failure> {
     let text = read_text(&args.config)?;
     let config = Config::parse(&text).exit(Exit::Config, args.config.display())?;
+    warn_of(&config.chain.outdated);
     if args.check {
         return Ok(crate::output::line(format!("{}: valid", args.config.display()))?);
     }
@@ -47,7 +48,7 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
     let engine = engine::load(&config, &around).exit(Exit::Config, "model")?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
-    let chain = connect(&config.chain.endpoint, None).await?;
+    let chain = connect(&config.chain.address, None).await?;
     serve_metrics(config.metrics.listen)?;
     metrics::describe();
     tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), "miner starting");

@@ -16,7 +16,7 @@ use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
 use super::keys::{daemon_hotkey, default_wallets};
-use super::{chain_failure, connect, dialer, expand, open_dir, read_text, serve_metrics};
+use super::{chain_failure, connect, dialer, expand, open_dir, read_text, serve_metrics, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 
@@ -38,6 +38,7 @@ pub(crate) struct Validator {
 pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<(), Failure> {
     let text = read_text(&args.config)?;
     let config = Config::parse(&text).exit(Exit::Config, args.config.display())?;
+    warn_of(&config.chain.outdated);
     let (task_file, task) = load_task(&config.task)?;
     let policy = match &config.policy.file {
         Some(path) => read_text(path)?,
@@ -51,10 +52,10 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
     let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
     let storage = open_dir(&expand(&config.journal.dir))?;
     let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
-    let chain = connect(&config.chain.endpoint, config.chain.genesis).await?;
+    let chain = connect(&config.chain.address, config.chain.genesis).await?;
     serve_metrics(config.metrics.listen)?;
     metrics::describe();
-    tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.endpoint, "validator starting");
+    tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let parts = Parts {
         netuid: config.chain.netuid,

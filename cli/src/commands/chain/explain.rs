@@ -23,7 +23,7 @@ pub(crate) struct Explain {
 }
 
 pub(crate) async fn run(args: &Explain) -> Result<(), Failure> {
-    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let explanation = explain(&*chain, args.netuid, args.hotkey).await.map_err(chain_failure)?;
     if args.json {
         return Ok(output::json(&explanation)?);

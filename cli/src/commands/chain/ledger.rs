@@ -13,11 +13,11 @@ use weighhouse_chain::ledger::{
 use weighhouse_seams::{Clock, Entropy, SystemClock};
 use weighhouse_types::{Hyperparameters, Netuid, Rao};
 
-use super::parse_tao;
 use crate::commands::keys::{WalletsDir, wallet_failure};
 use crate::commands::{bind, chain_failure, open_dir, read_text};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
+use weighhouse_types::tao;
 
 #[derive(Args, Debug)]
 pub(crate) struct MakeGenesis {
@@ -61,7 +61,7 @@ pub(super) fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
         let (who, amount) = entry.split_once('=').ok_or_else(|| {
             Failure::config(format!("--fund {entry}: write it as ADDRESS=TAO or WALLET=TAO"))
         })?;
-        let balance = parse_tao(amount).exit(Exit::Config, format!("--fund {entry}"))?;
+        let balance = tao::parse(amount).exit(Exit::Config, format!("--fund {entry}"))?;
         let coldkey = match who.parse() {
             Ok(coldkey) => coldkey,
             Err(_) => args.at.folder(who)?.coldkey().map_err(wallet_failure)?,

@@ -39,7 +39,7 @@ pub(crate) struct Lint {
     profile: Option<String>,
     /// The chain's address, to check against a subnet's live settings
     #[arg(long, value_name = "URL", requires = "netuid")]
-    endpoint: Option<String>,
+    endpoint: Option<weighhouse_chain::address::ChainAddress>,
     #[arg(long)]
     netuid: Option<u16>,
     /// Challenges per miner and epoch, where the policy leaves it to the validator
