@@ -38,7 +38,7 @@ fn maybe_signed(epoch: Epoch, what: &'static str, value: Option<u64>) -> Result<
 
 /// A row of `judgements`.
 pub(crate) fn judgement(judged: &Judged, addresses: &mut Addresses) -> Result<[Cell; 13], ExportError> {
-    let Judged { challenge, epoch, round, uid, who, exchange, judgement } = judged;
+    let Judged { challenge, epoch, round, uid, who, exchange, judgement, .. } = judged;
     let latency = exchange.as_ref().map(|exchange| exchange.latency_us);
     Ok([
         signed(*epoch, "the epoch", epoch.0)?,

@@ -199,7 +199,7 @@ impl Current {
         };
         let payload = scan::read(&mut self.file, offset, length as u64).map_err(LoadError::Io)?;
         match format::record(&payload, index) {
-            Ok(Record::Blob(blob)) if blob.digest() == *digest => Ok(Some(blob.bytes().to_vec())),
+            Ok((_, Record::Blob(blob))) if blob.digest() == *digest => Ok(Some(blob.bytes().to_vec())),
             _ => Err(LoadError::Segment(SegmentError { offset, cause: Defect::Seal })),
         }
     }

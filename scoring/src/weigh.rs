@@ -210,7 +210,15 @@ pub(crate) fn pick<'a>(
             | Record::Evidence(_)
             | Record::Intent(_)
             | Record::IntentUpdate(_)
-            | Record::Abstained { .. } => {}
+            | Record::Abstained { .. }
+            | Record::FollowUp(_)
+            | Record::Answered(_)
+            | Record::JudgedTogether(_)
+            | Record::PhaseChange(_)
+            | Record::CarriedChallenge(_)
+            | Record::VoidRound(_)
+            | Record::EpochClosed(_)
+            | Record::Extension(_) => {}
         }
     }
     let context = context.ok_or(WeighError::NoContext)?;

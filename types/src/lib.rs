@@ -35,8 +35,10 @@ pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
 pub use record::{
-    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Failure, Judged, Likeness, RECORD_VERSION,
-    Record, Trail, TrailEpoch,
+    Answered, Asked, CarriedChallenge, ChallengePhase, ChallengeScope, EpochClosed, EpochContext,
+    EpochCounts, Evidence, Exchange, Extension, Failure, Field, FieldValue, Fields, FollowUp, JointJudgement,
+    JointMember, JudgeIdentity, Judged, Likeness, PhaseChange, RECORD_VERSION, Receipt, Record, Trail,
+    TrailEpoch, VoidCause, VoidRound, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

@@ -10,8 +10,8 @@ use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_tasks::sequential::Heard;
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
 use weighhouse_types::{
-    Asked, Blob, Digest, Exchange, Failure, InferAnswer, Judged, Judgement, Mark, Neuron, Reason, Record,
-    RegistrationId,
+    Asked, Blob, Digest, Exchange, Failure, Fields, InferAnswer, Judged, Judgement, Mark, Neuron, Reason,
+    Record, RegistrationId,
 };
 use weighhouse_wallet::answer::verify_hashed;
 
@@ -106,6 +106,9 @@ impl Attempt {
             who: self.neuron.registration(),
             exchange,
             judgement,
+            asked_in: prepared.asked.epoch,
+            stage: 0,
+            fields: Fields::default(),
         }));
         records
     }

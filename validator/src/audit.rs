@@ -200,7 +200,7 @@ impl Evidence<'_> {
         let preout = preout.map_err(|_| format!("challenge {id}: the VRF output is not 32 bytes"))?;
         let seed = vrf::vrf_verify(&self.context.validator, &input, preout, &asked.vrf_proof)
             .map_err(|error| format!("challenge {id}: {error}"))?;
-        let reference = self.blobs.get(&asked.reference);
+        let reference = asked.reference.and_then(|digest| self.blobs.get(&digest));
         let reference =
             reference.ok_or_else(|| format!("challenge {id}: the reference's output is not recorded"))?;
         let reference =

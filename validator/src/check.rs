@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use weighhouse_tasks::sequential::{Attention, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
-use weighhouse_types::{Blob, Digest, Evidence, Judgement, Record, RegistrationId};
+use weighhouse_types::{Blob, Digest, Evidence, Fields, Judgement, Record, RegistrationId};
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer};
 use crate::checks::CheckHistory;
@@ -109,6 +109,7 @@ pub(crate) async fn judge_attempts(
                 who,
                 blob: blob.digest(),
                 bins: bins(task, testimony),
+                fields: Fields::default(),
             };
             vec![Record::Blob(blob), Record::Evidence(evidence)]
         });

@@ -1,5 +1,6 @@
 //! The validator as a process: one step per finalised block, everything durable in between.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Record, SubnetState};
+use weighhouse_types::{Block, Digest, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::config::Rounds;
@@ -19,7 +20,7 @@ use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::parts::Parts;
-use crate::publish::{self, Queue};
+use crate::publish::{self, PublicationQueue};
 use crate::rollout::Policies;
 use crate::round::RoundPlan;
 use crate::timetable::Timetable;
@@ -46,7 +47,7 @@ pub struct Validator {
     asker: Asker,
     journal: Arc<Mutex<Journal>>,
     open: Option<OpenEpoch>,
-    publications: Queue,
+    publications: PublicationQueue,
     policies: Policies,
     progress: watch::Sender<Progress>,
 }
@@ -80,7 +81,7 @@ impl Validator {
                 break;
             }
         }
-        let publications = Queue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
+        let publications = PublicationQueue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
         if let Some(open) = &open {
             let epoch = open.context().epoch;
             info!(%epoch, judged = open.judged().count(), "journal resumed");
@@ -209,6 +210,12 @@ impl Validator {
             task: self.parts.task_file.clone(),
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
+            judge: Some(JudgeIdentity {
+                kind: self.parts.task.file().kind.name().to_owned(),
+                version: JudgeIdentity::FIRST_VERSION,
+                digest: None,
+            }),
+            fields: Fields::default(),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let opened = OpenEpoch::new(context, trails, &self.parts.task)?;
@@ -288,54 +295,38 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        let records = publish::weigh(open)?;
+        let record = publish::weigh(open)?;
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);
         }
-        self.record(records.clone()).await?;
-        self.publications.extend(&records);
+        self.record(vec![record.clone()]).await?;
+        self.publications.extend(&[record]);
         Ok(())
     }
 
     /// Takes the publications as far as the chain's present state lets them go.
     async fn follow_publications(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        'freed: loop {
-            for epoch in self.publications.due() {
-                match self.follow_publication(epoch, state).await? {
-                    Turn::Holds => return Ok(()),
-                    Turn::Frees => continue 'freed,
-                    Turn::Passes => {}
-                }
-            }
-            return Ok(());
-        }
-    }
-
-    async fn follow_publication(
-        &mut self,
-        epoch: Epoch,
-        state: &SubnetState,
-    ) -> Result<Turn, ValidatorError> {
-        while let Some(publication) = self.publications.get(epoch).cloned() {
-            let news = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
-            let Some(news) = news else {
-                // Still pending: handing the same bytes in again makes up for a submission that was lost.
-                publish::effect(&self.parts, &publication).await;
-                return Ok(if publication.is_in_flight() { Turn::Holds } else { Turn::Passes });
+        let mut waiting = BTreeSet::new();
+        while let Some(epoch) = self.publications.next_due(&waiting) {
+            let Some(publication) = self.publications.get(epoch).cloned() else { break };
+            let next = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
+            let Some(next) = next else {
+                // A call that is still pending may have been lost on the way; the same bytes again make up for it.
+                publish::submit(&self.parts, &publication).await;
+                waiting.insert(epoch);
+                continue;
             };
-            self.record(vec![publish::update(&publication.intent, news.clone())]).await?;
-            self.publications.hear(epoch, news);
-            let Some(advanced) = self.publications.get(epoch) else { break };
-            if advanced.is_in_flight() {
-                publish::effect(&self.parts, advanced).await;
-                return Ok(Turn::Holds);
-            }
-            if publication.is_in_flight() {
-                return Ok(Turn::Frees);
+            self.record(vec![publish::update(&publication.intent, next.clone())]).await?;
+            publish::report(&publication.intent, &next);
+            self.publications.update(epoch, next);
+            if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {
+                publish::submit(&self.parts, advanced).await;
+                // Its outcome is in no block before the next.
+                waiting.insert(epoch);
             }
         }
-        Ok(Turn::Passes)
+        Ok(())
     }
 
     /// Makes records durable, then takes note of them.
@@ -352,17 +343,6 @@ impl Validator {
         }
         Ok(())
     }
-}
-
-/// Who may have a call signed after this.
-#[derive(Clone, Copy, Debug)]
-enum Turn {
-    /// Nobody: signed bytes are with the chain.
-    Holds,
-    /// Whoever is first: what was with the chain has come to an end.
-    Frees,
-    /// The next: there is nothing to do here.
-    Passes,
 }
 
 /// One write and one sync for all of the records.

@@ -9,8 +9,8 @@ use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
-    Asked, Blob, ChallengeScope, Digest, Epoch, EpochContext, Failure, Hasher, Hotkey, InferAnswer, Likeness,
-    Neuron, Record, RegistrationId, SubnetState,
+    Asked, Blob, ChallengeScope, Digest, Epoch, EpochContext, Failure, Fields, Hasher, Hotkey, InferAnswer,
+    Likeness, Neuron, Record, RegistrationId, SubnetState,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -235,6 +235,7 @@ fn prepare(
                 .finish();
             let request = ModelInferRequest::try_from(task.request(&challenge, id.to_string()))
                 .expect("a challenge's dimensions are far below 2^63");
+            let request = Blob::new(frame(&request));
             let reference_blob = Blob::new(reference.to_bytes());
             let asked = Asked {
                 challenge: id,
@@ -243,9 +244,12 @@ fn prepare(
                 scope: *scope,
                 vrf_output: seed.preout.to_vec(),
                 vrf_proof: seed.proof,
-                reference: reference_blob.digest(),
+                kind: task.file().kind.name().to_owned(),
+                request: Some(request.digest()),
+                secret: None,
+                reference: Some(reference_blob.digest()),
+                fields: Fields::default(),
             };
-            let request = Blob::new(frame(&request));
             PreparedChallenge { asked, challenge, reference, reference_blob, seed: seed.output, request }
         })
         .collect())

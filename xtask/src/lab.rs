@@ -10,8 +10,9 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_scoring::sim::{Profile, Scenario, Simulator};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Hasher, Head, Hotkey, Hyperparameters, Judged,
-    Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record, Schedule, SubnetState, Uid,
+    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Fields, Hasher, Head, Hotkey, Hyperparameters,
+    Judged, Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record, Schedule, SubnetState,
+    Uid,
 };
 
 use crate::{result, say, suite};
@@ -155,6 +156,8 @@ fn context(epoch: Epoch, carried: Vec<weighhouse_types::Standing>) -> EpochConte
         task: Vec::new(),
         carried,
         software: "bench".to_owned(),
+        judge: None,
+        fields: Fields::default(),
     }
 }
 
@@ -181,5 +184,8 @@ fn judged(epoch: Epoch, round: u32, uid: u16) -> Judged {
         who: neuron(uid).registration(),
         exchange: Some(exchange),
         judgement: Judgement { mark, reasons: vec![Reason::Skill { answer: mark, reference: mark }] },
+        asked_in: epoch,
+        stage: 0,
+        fields: Fields::default(),
     }
 }

@@ -10,30 +10,58 @@ use crate::format::segment_name;
 use crate::journal::Limits;
 use crate::{Journal, JournalError, RecordIndex, Segment, verify};
 
-const GOLDEN: &[u8] = include_bytes!("../../testdata/v1.wj");
+/// Written by the last version of the software that wrote records of version 1.
+const VERSION_1: &[u8] = include_bytes!("../../testdata/v1.wj");
+const VERSION_2: &[u8] = include_bytes!("../../testdata/v2.wj");
 
 #[test]
-fn a_segment_of_format_version_1_still_reads_and_is_still_written_byte_for_byte() {
-    let commits = sample::epoch(42);
-    let segment = Segment::read(GOLDEN).expect("the golden segment reads");
-    assert_eq!(segment.records(), commits.concat());
-    assert_eq!(segment.header().epoch, Epoch(42));
-    assert_eq!(segment.header().identity, identity());
-    assert_eq!(segment.blob(&Digest::of(b"answer")), Some(&b"answer"[..]));
+fn a_segment_of_record_version_1_still_reads() {
+    let segment = Segment::read(VERSION_1).expect("the old segment reads");
+    assert_eq!(segment.records(), sample::version_1(42));
+    assert_eq!(segment.oldest_record_version(), 1);
     assert_eq!(
         segment.root().to_string(),
         "110d442f862e2ce90bccd621fdb4d382fb3053d9ec73633f57d74e0ca202cff2"
     );
+}
+
+#[test]
+fn an_epoch_that_version_1_left_open_goes_on_in_version_2() {
+    let disk = Disk::default();
+    disk.put(&segment_name(Epoch(42)), VERSION_1);
+    let mut journal = open(&disk);
+    let old = sample::version_1(42);
+    assert_eq!(journal.records(), without_blobs(std::slice::from_ref(&old)));
+    journal.append(asked(42, 7)).expect("it is appended");
+    journal.commit().expect("it is committed");
+
+    let bytes = disk.file(&segment_name(Epoch(42))).expect("a file");
+    assert!(bytes.starts_with(VERSION_1));
+    let segment = Segment::read(&bytes).expect("both versions read");
+    assert_eq!(segment.records(), [&old[..], &[asked(42, 7)]].concat());
+    assert_eq!(segment.oldest_record_version(), 1);
+    assert_eq!(open(&disk).records(), without_blobs(&[segment.into_records()]));
+}
+
+#[test]
+fn a_segment_of_record_version_2_still_reads_and_is_still_written_byte_for_byte() {
+    let commits = sample::epoch(42);
+    let segment = Segment::read(VERSION_2).expect("the golden segment reads");
+    assert_eq!(segment.records(), commits.concat());
+    assert_eq!(segment.oldest_record_version(), 2);
+    assert_eq!(segment.header().epoch, Epoch(42));
+    assert_eq!(segment.header().identity, identity());
+    assert_eq!(segment.blob(&Digest::of(b"answer")), Some(&b"answer"[..]));
 
     let disk = Disk::default();
     sample::write(&mut open(&disk), 42, &commits);
     assert!(
-        disk.file(&segment_name(Epoch(42))).as_deref() == Some(GOLDEN),
+        disk.file(&segment_name(Epoch(42))).as_deref() == Some(VERSION_2),
         "other bytes than the golden file's"
     );
 
     let disk = Disk::default();
-    disk.put(&segment_name(Epoch(42)), GOLDEN);
+    disk.put(&segment_name(Epoch(42)), VERSION_2);
     assert_eq!(open(&disk).current_epoch(), Some(Epoch(42)));
 }
 
