@@ -1,8 +1,9 @@
-//! One module per command; each is thin: arguments in, library calls, words out.
+//! One module per command: arguments in, library calls, words out.
 
 pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod history;
+pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod miner;
 pub(crate) mod model;
@@ -11,6 +12,10 @@ pub(crate) mod proxy;
 pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
+
+mod checks;
+mod samples;
+mod standing;
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -1,12 +1,12 @@
 //! `weighhouse chain`: serve the ledger, take part in it, look at it.
 
-mod explain;
 mod ledger;
 mod stake;
 mod subnet;
 mod transfer;
 #[cfg(feature = "subtensor")]
 mod verify_epoch;
+mod why;
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -15,21 +15,13 @@ use weighhouse_types::Digest;
 
 use crate::failure::Failure;
 
-pub(crate) use ledger::open_ledger;
+pub(crate) use ledger::{InitGenesis, init_genesis, open_ledger};
 
 /// Serve the embedded ledger, or take part in a chain that is served.
 #[derive(Subcommand, Debug)]
-#[command(after_help = "\
-Examples:
-  weighhouse chain genesis --owner-wallet owner --fund 5Grw...=1000 > genesis.toml
-  weighhouse chain serve --genesis genesis.toml --dir ./chain
-  weighhouse chain register --wallet miner --limit 1
-  weighhouse chain stake --wallet validator --amount 500
-  weighhouse chain metagraph --json
-  weighhouse chain explain 5Grw... --chain finney --netuid 7
-  weighhouse chain transfer --to 5FHn... --amount 2.5 --dry-run")]
 pub(crate) enum Chain {
     /// Write a genesis file for a new chain to standard output
+    #[command(hide = true)]
     Genesis(ledger::MakeGenesis),
     /// Run the ledger and serve it to roles on this and other hosts
     Serve(ledger::Serve),
@@ -51,10 +43,11 @@ pub(crate) enum Chain {
     /// Show a coldkey's free balance
     Balance(subnet::Balance),
     /// Say what stands between a hotkey and its weights, and what to do about it
-    Explain(explain::Explain),
+    #[command(name = "why", alias = "explain")]
+    Why(why::Why),
 }
 
-/// Which chain.
+/// The options that name a chain.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Endpoint {
     /// Chain: finney, test, local or ledger, or addresses of a node (http:// of a ledger; ws://, wss:// of subtensor)
@@ -84,6 +77,6 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
         Chain::Metagraph(args) => subnet::metagraph(&args).await,
         Chain::Hyperparameters(args) => subnet::hyperparameters(&args).await,
         Chain::Balance(args) => subnet::balance(&args).await,
-        Chain::Explain(args) => explain::run(&args).await,
+        Chain::Why(args) => why::run(&args).await,
     }
 }
