@@ -27,14 +27,17 @@ pub mod inference {
     include!("gen/inference.rs");
 }
 
-/// This project's own services.
-pub mod v1 {
-    #![allow(
-        missing_debug_implementations,
-        rust_2018_idioms,
-        unreachable_pub,
-        clippy::all,
-        clippy::unwrap_used
-    )]
-    include!("gen/weighhouse.v1.rs");
+mod weighhouse {
+    pub mod v1 {
+        #![allow(
+            missing_debug_implementations,
+            rust_2018_idioms,
+            unreachable_pub,
+            clippy::all,
+            clippy::unwrap_used
+        )]
+        include!("gen/weighhouse.v1.rs");
+    }
 }
+/// This project's own services.
+pub use weighhouse::v1;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 use rayon::prelude::*;
-use weighhouse_scoring::attack::{Attack, CATALOGUE, FRACTIONS, Plan, catalogue, matrix};
+use weighhouse_lab::attack::{Attack, CATALOGUE, FRACTIONS, Plan, catalogue, matrix};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
-use weighhouse_scoring::sim::{Outcome, Profile, Scenario, Strategy, run};
+use weighhouse_lab::sim::{Outcome, Profile, Scenario, Strategy, run};
 
 use crate::call::long;
 use crate::error::{InputError, ScenarioError, refuse};

@@ -11,13 +11,13 @@ use weighhouse_types::{
     Epoch, EpochContext, Hotkey, Neuron, Record, RegistrationId, Standing, Trail, Uid, WeightVector,
     WeightVectorError,
 };
+use weighhouse_yuma::check_vec_max_limited;
 
 use crate::conform::{ConformError, Limits};
 use crate::policy::{Fraction, Policy, PolicyError};
 use crate::rate::Rating;
 use crate::share::Weigher;
 use crate::standing::{Coverage, EpochRecords, Fold, Scored};
-use crate::yuma::check_vec_max_limited;
 
 #[cfg(test)]
 mod tests;

@@ -45,7 +45,8 @@ impl OpenEpoch {
         });
         // A crash may have left a segment without its context: then nothing was asked in it yet.
         let Some(context) = context else { return Ok(None) };
-        let mut open = Self::empty(context, task)?;
+        let policy = Policy::parse(&context.policy)?;
+        let mut open = Self::empty(context, policy, task);
         for record in records {
             // An answer's bytes are needed only where its fingerprint is.
             if let (Some(history), Record::Judged(judged)) = (&mut open.history, &record)
@@ -61,27 +62,21 @@ impl OpenEpoch {
         Ok(Some(open))
     }
 
-    /// Opens an epoch; what it carries in comes with its context.
-    pub(crate) fn new(
-        context: EpochContext,
-        trails: Vec<Trail>,
-        task: &Task,
-    ) -> Result<Self, ValidatorError> {
+    /// Opens an epoch under the policy that its context holds as bytes; what it carries in comes with its context.
+    pub(crate) fn new(context: EpochContext, policy: Policy, trails: Vec<Trail>, task: &Task) -> Self {
         let epoch = context.epoch;
-        let mut open = Self::empty(context.clone(), task)?;
+        let mut open = Self::empty(context.clone(), policy, task);
         open.records.push(Record::EpochOpened(Box::new(context)));
         if !trails.is_empty() {
             open.records.push(Record::Trails { epoch, trails });
         }
-        Ok(open)
+        open
     }
 
-    /// Parses what the context holds as files, once for the whole epoch.
-    fn empty(context: EpochContext, task: &Task) -> Result<Self, ValidatorError> {
-        let policy = Policy::parse(&context.policy)?;
+    fn empty(context: EpochContext, policy: Policy, task: &Task) -> Self {
         let asks = Digest::of(&context.task) == task.digest();
         let history = if asks { CheckHistory::new(task, &context.carried) } else { None };
-        Ok(Self { context, policy, asks, history, records: Vec::new() })
+        Self { context, policy, asks, history, records: Vec::new() }
     }
 
     /// Takes note of a record that the journal has made durable.

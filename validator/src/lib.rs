@@ -20,6 +20,7 @@ mod checks;
 mod epoch;
 mod error;
 mod parts;
+mod policies;
 mod publish;
 mod round;
 mod timetable;

@@ -12,7 +12,7 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
+use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::config::Rounds;
@@ -20,8 +20,8 @@ use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::parts::Parts;
+use crate::policies::{Policies, PolicyFile};
 use crate::publish::{self, PublicationQueue};
-use crate::rollout::Policies;
 use crate::round::RoundPlan;
 use crate::timetable::Timetable;
 
@@ -55,7 +55,7 @@ pub struct Validator {
 impl Validator {
     /// Opens the journal and takes up what it holds. Writes nothing before it has read all.
     pub async fn open(parts: Parts) -> Result<Self, ValidatorError> {
-        weighhouse_scoring::Policy::parse(&parts.policy)?;
+        let policies = Policies::new(parts.policy.clone())?;
         let state = parts.chain.subnet(parts.netuid).await?;
         let hotkey = parts.keypair.hotkey();
         let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
@@ -95,7 +95,6 @@ impl Validator {
             clock: parts.clock.clone(),
         };
         let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
-        let policies = Policies::new(parts.policy.clone());
         let journal = Arc::new(Mutex::new(journal));
         Ok(Self { parts, asker, journal, open, publications, policies, progress })
     }
@@ -197,7 +196,7 @@ impl Validator {
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
-        let policy = self.policy_for(state);
+        let file = self.policy_for(state);
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -206,7 +205,7 @@ impl Validator {
             validator: self.parts.keypair.hotkey(),
             state: state.clone(),
             beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
-            policy,
+            policy: file.bytes,
             task: self.parts.task_file.clone(),
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -218,7 +217,7 @@ impl Validator {
             fields: Fields::default(),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let opened = OpenEpoch::new(context, trails, &self.parts.task)?;
+        let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
         let records = opened.records().to_vec();
         let journal = self.journal.clone();
         self.parts
@@ -233,12 +232,10 @@ impl Validator {
         Ok(())
     }
 
-    /// The live policy, or a staged one whose block has come.
-    fn policy_for(&mut self, state: &SubnetState) -> Vec<u8> {
-        let genesis = self.parts.chain.genesis();
-        let before = Digest::of(self.policies.live());
-        let (policy, staged) = self.policies.at(self.parts.staged.as_deref(), genesis, state);
-        match staged {
+    /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
+    fn policy_for(&mut self, state: &SubnetState) -> PolicyFile {
+        let before = self.policies.live().hash();
+        match self.policies.follow(self.parts.staged.as_deref(), self.parts.chain.genesis(), state) {
             Err(error) => {
                 metrics::rollout_refused();
                 warn!(%error, "the staged policy is not taken; the live one stays");
@@ -246,11 +243,12 @@ impl Validator {
             Ok(Some(block)) => info!(%block, "a staged policy waits for its block"),
             Ok(None) => {}
         }
-        let now = Digest::of(&policy);
+        let live = self.policies.live();
+        let now = live.hash();
         if now != before {
             info!(policy = %now, %before, "the policy changes with this epoch, as the owner signed");
         }
-        policy
+        live.clone()
     }
 
     async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
@@ -298,7 +296,7 @@ impl Validator {
         let record = publish::weigh(open)?;
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
-            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);
+            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
         }
         self.record(vec![record.clone()]).await?;
         self.publications.extend(&[record]);

@@ -1,5 +1,6 @@
-//! Generated files: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package; and, with the feature
-//! `schemas`, `deploy/schema/` from the types that read configuration files.
+//! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package; and the descriptors
+//! from which `python/python/weighhouse/wire.py` makes the same messages; and, with the feature `schemas`,
+//! `deploy/schema/` from the types that read configuration files.
 //!
 //! The result is committed, so that building the product needs neither `protoc` nor a build script. `--check`
 //! changes nothing and fails where the committed files are not what the contracts give.
@@ -12,6 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use protox::prost::Message as _;
+
+/// Contracts that the Python package speaks, below `proto/proto/`.
+const OF_PYTHON: [&str; 2] = ["inference.proto", "weighhouse/v1/judge.proto"];
+const DESCRIPTORS: &str = "python/python/weighhouse/contracts.binpb";
 
 /// File name to content.
 type Files = BTreeMap<String, String>;
@@ -19,10 +25,17 @@ type Files = BTreeMap<String, String>;
 /// Writes the generated files, or compares them where `check` is set.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    settle(&generate(&root.join("proto/proto"))?, &root.join("proto/src/gen"), check)?;
+    let contracts = root.join("proto/proto");
+    settle(&generate(&contracts)?, &root.join("proto/src/gen"), check)?;
     #[cfg(feature = "schemas")]
     settle(&schemas::generate()?, &root.join("deploy/schema"), check)?;
-    Ok(())
+    let descriptors = protox::compile(OF_PYTHON, [&contracts])?.encode_to_vec();
+    let path = root.join(DESCRIPTORS);
+    if fs::read(&path).ok().as_ref() == Some(&descriptors) {
+        return Ok(());
+    }
+    ensure!(!check, "generated code is stale ({DESCRIPTORS}): run `cargo xtask generate`");
+    fs::write(&path, descriptors).with_context(|| path.display().to_string())
 }
 
 /// Brings a folder to the fresh files, or fails where it differs and `check` is set.

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use weighhouse_journal::{Identity, Journal};
+use weighhouse_lab::sim::{Profile, Scenario, Simulator};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
-use weighhouse_scoring::sim::{Profile, Scenario, Simulator};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
     Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Fields, Hasher, Head, Hotkey, Hyperparameters,

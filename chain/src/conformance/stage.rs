@@ -1,7 +1,7 @@
 //! Steps that several checks share: weights on the miners, waiting for a rate limit or an epoch, reading weights back.
 
-use weighhouse_scoring::conform::max_upscale;
 use weighhouse_types::{Block, MechId, SubnetState, Uid};
+use weighhouse_yuma::max_upscale;
 
 use super::{Actor, Actors, Checked, Stop, same};
 use crate::{Chain, SetWeights};

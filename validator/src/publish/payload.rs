@@ -2,8 +2,8 @@
 
 use weighhouse_chain::SetWeights;
 use weighhouse_chain::rules::reveal;
-use weighhouse_scoring::max_upscale;
 use weighhouse_types::{Digest, Hotkey, Intent, Uid};
+use weighhouse_yuma::max_upscale;
 
 /// The weights as a call carries them.
 pub(super) fn set_weights(intent: &Intent) -> SetWeights {

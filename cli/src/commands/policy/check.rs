@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
+use weighhouse_lab::sim::Profile;
 use weighhouse_scoring::Policy;
-use weighhouse_scoring::lint::{Live, Report, Severity, lint as examine};
-use weighhouse_scoring::sim::Profile;
 use weighhouse_types::{Netuid, SubnetState};
 
 use super::{named_policy, read_policy};
@@ -27,9 +27,9 @@ pub(crate) struct Hash {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  weighhouse policy lint policy.toml
-  weighhouse policy lint policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
-  weighhouse policy lint policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
+  weighhouse policy check policy.toml
+  weighhouse policy check policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
+  weighhouse policy check policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
 
 Exit code 64 when an error is found, unless --force.")]
 pub(crate) struct Lint {

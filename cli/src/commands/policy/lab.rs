@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::de::DeserializeOwned;
-use weighhouse_scoring::attack::{self, CATALOGUE, FRACTIONS, Matrix, Plan};
-use weighhouse_scoring::report::{self, Data};
-use weighhouse_scoring::sim::{MinerGroup, Mix, Scenario, Strategy, run_all};
+use weighhouse_lab::attack::{self, CATALOGUE, FRACTIONS, Matrix, Plan};
+use weighhouse_lab::report::{self, Data};
+use weighhouse_lab::sim::{MinerGroup, Mix, Scenario, Strategy, run_all};
 use weighhouse_types::Digest;
 
 use super::check::profile;
@@ -273,8 +273,8 @@ pub(super) fn diff(before: &Path, after: &Path, profile_name: &str, json: bool) 
     let scenarios = policies.map(|policy| Scenario { policy, ..scenario.clone() });
     let seeds: Vec<u64> = (1..=8).collect();
     let runs = run_all(&scenarios, &seeds).exit(Exit::Config, "the simulation")?;
-    let share = |runs: &[weighhouse_scoring::sim::Outcome], name: &str| {
-        let of = |run: &weighhouse_scoring::sim::Outcome| {
+    let share = |runs: &[weighhouse_lab::sim::Outcome], name: &str| {
+        let of = |run: &weighhouse_lab::sim::Outcome| {
             let earned = run.group(name).map_or(0, |group| group.emission_rao);
             earned as f64 / (run.miners_rao as f64).max(1.0)
         };
