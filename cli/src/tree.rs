@@ -80,7 +80,7 @@ impl Cli {
 pub(crate) fn tree() -> clap::Command {
     let tree = examples::add(Cli::command(), "weighhouse");
     let commands = by_reader(&tree);
-    tree.help_template("{about}\n\nUsage: {usage}\n\n{after-help}\n\nOptions:\n{options}").after_help(format!(
+    tree.help_template("{about}\n\nUsage: {usage}{after-help}\n\nOptions:\n{options}").after_help(format!(
         "{commands}\n{EXIT_CODES}\n\nStart with `weighhouse localnet`; `weighhouse COMMAND --help` has examples."
     ))
 }

@@ -273,6 +273,10 @@ mod tests {
     fn the_committed_schema_is_of_these_keys() {
         let committed = include_str!("../../deploy/schema/validator.json");
         let schema: serde_json::Value = serde_json::from_str(committed).expect("JSON");
-        assert_eq!(schema, Config::schema().to_value(), "run `cargo xtask generate` with --features schemas");
+        assert_eq!(
+            schema,
+            Config::schema().to_value(),
+            "run `cargo run --release -p xtask --features schemas -- generate`"
+        );
     }
 }

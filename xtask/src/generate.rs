@@ -50,7 +50,7 @@ fn settle(fresh: &Files, target: &Path, check: bool) -> anyhow::Result<()> {
     if check {
         ensure!(
             stale.is_empty(),
-            "{} is stale ({}): run `cargo xtask generate`, with --features schemas for deploy/schema",
+            "{} is stale ({}): run `cargo run --release -p xtask --features schemas -- generate`",
             target.display(),
             stale.join(", ")
         );

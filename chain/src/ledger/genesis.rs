@@ -1,4 +1,4 @@
-//! `genesis.toml`: what a chain starts from. Its digest is the chain's name to everyone who signs for it.
+//! `genesis.toml`: the state that a chain starts from. Its digest is the chain's name to everyone who signs for it.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ mod outdated;
 
 const DOMAIN: &str = "weighhouse/genesis/v1";
 
-/// How blocks come about.
+/// Cause of the next block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum BlockTime {
     /// Only when the process that holds the ledger asks for one.
     #[codec(index = 0)]
     OnDemand,
-    /// Every so many milliseconds.
+    /// A fixed time after the one before.
     #[codec(index = 1)]
     Every { millis: u64 },
 }
@@ -43,7 +43,7 @@ pub struct GenesisFile {
     /// `"12s"`, `"250ms"`, or `"on-demand"`.
     #[schemars(with = "String")]
     pub block_time: BlockTime,
-    /// What beacons are made from; drawn at random and kept in the database when absent. Whoever reads it here knows
+    /// Seed of the beacons; drawn at random and kept in the database when absent. Whoever reads it here knows
     /// every beacon to come: set it only where a run must be repeatable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beacon_seed: Option<Digest>,
@@ -72,7 +72,7 @@ pub struct SubnetEntry {
     #[serde(rename = "emission_per_block_tao", with = "tao")]
     #[schemars(with = "f64")]
     pub emission_per_block: Rao,
-    /// What the first registration costs.
+    /// Price of the first registration.
     #[serde(rename = "registration_price_tao", default = "default_registration_price", with = "tao")]
     #[schemars(with = "f64")]
     pub registration_price: Rao,

@@ -28,9 +28,9 @@ pub struct Network {
     pub endpoints: Vec<String>,
     /// Pinned; `None` takes what the first connection finds.
     pub genesis: Option<Digest>,
-    /// How long one request may take.
+    /// Longest wait for one request.
     pub deadline: Duration,
-    /// How often a new finalised block is asked for.
+    /// Time between two questions for a new finalised block.
     pub poll: Duration,
 }
 

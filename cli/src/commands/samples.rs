@@ -1,4 +1,4 @@
-//! What a running role counts, read from its own Prometheus endpoint.
+//! Figures of a running role, read from its own Prometheus endpoint.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -5,10 +5,11 @@ use expect_test::{expect, expect_file};
 use super::*;
 
 /// Commands that run until they are stopped or that write to standard output as they are: nothing for `--json` to say.
-const WITHOUT_JSON: [&str; 5] = [
+const WITHOUT_JSON: [&str; 6] = [
     "weighhouse proxy",
     "weighhouse chain serve",
     "weighhouse chain genesis",
+    "weighhouse policy default",
     "weighhouse policy schema",
     "weighhouse history query",
 ];
@@ -36,7 +37,7 @@ fn all_leaves() -> Vec<(String, clap::Command)> {
 
 fn plain_help(command: &clap::Command) -> String {
     // Widths differ between terminals; the text mustn't.
-    command.clone().term_width(100).render_long_help().to_string()
+    command.clone().term_width(120).render_help().to_string()
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn the_top_of_the_tree_fits_a_screen() {
 fn every_command_has_an_example_that_is_its_own() {
     for (path, command) in all_leaves() {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(help.contains("Example") && help.contains(&format!("{path}")), "{path}: no example\n{help}");
+        assert!(help.contains("Example") && help.contains(&path), "{path}: no example\n{help}");
     }
 }
 
@@ -120,5 +121,35 @@ fn errors_name_the_cause_and_the_fix() {
     ] {
         let _ = writeln!(text, "$ {line}\n{}", refused(line));
     }
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        $ weighhouse minner
+        error: unrecognized subcommand 'minner'
+
+          tip: a similar subcommand exists: 'miner'
+
+        Usage: weighhouse [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+
+        $ weighhouse chain metagraph --chain finey
+        error: invalid value 'finey' for '--chain <NAME|URL>': "finey" is no network: give finney, test, local or ledger, or addresses (http://, ws:// or wss://)
+
+        For more information, try '--help'.
+
+        $ weighhouse chain stake --amount 1.0000000001
+        error: invalid value '1.0000000001' for '--amount <TAO>': an amount is digits with at most nine decimals, such as 1.5
+
+        For more information, try '--help'.
+
+        $ weighhouse miner chek
+        error: unrecognized subcommand 'chek'
+
+          tip: a similar subcommand exists: 'check'
+
+        Usage: weighhouse miner [OPTIONS]
+               weighhouse miner <COMMAND>
+
+        For more information, try '--help'.
+
+    "#]].assert_eq(&text);
 }

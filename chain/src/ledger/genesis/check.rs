@@ -1,4 +1,4 @@
-//! What a genesis must hold for the ledger's sums to fit and its subnets to run.
+//! Conditions that a genesis must meet for the ledger's sums to fit and its subnets to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -106,5 +106,9 @@ fn a_file_that_counts_rao_is_the_same_chain() {
 fn the_committed_schema_is_of_these_keys() {
     let committed = include_str!("../../../../deploy/schema/genesis.json");
     let schema: serde_json::Value = serde_json::from_str(committed).expect("JSON");
-    assert_eq!(schema, Genesis::schema().to_value(), "run `cargo xtask generate` with --features schemas");
+    assert_eq!(
+        schema,
+        Genesis::schema().to_value(),
+        "run `cargo run --release -p xtask --features schemas -- generate`"
+    );
 }

@@ -18,7 +18,7 @@ pub(crate) struct Transfer {
     wallet: WalletArgs,
     #[command(flatten)]
     endpoint: Endpoint,
-    /// Who gets it
+    /// The coldkey that gets it
     #[arg(long, value_name = "SS58")]
     to: Coldkey,
     /// Amount in TAO

@@ -13,7 +13,7 @@ use crate::output;
 pub(crate) struct Why {
     #[command(flatten)]
     endpoint: Endpoint,
-    /// Whose weights
+    /// The hotkey whose weights are meant
     #[arg(value_name = "HOTKEY")]
     hotkey: Hotkey,
     #[arg(long, default_value_t = Netuid(1))]
