@@ -15,7 +15,7 @@ use weighhouse_types::Digest;
 
 use crate::failure::Failure;
 
-pub(crate) use ledger::{InitGenesis, init_genesis, open_ledger};
+pub(crate) use ledger::{InitGenesis, init_genesis};
 
 /// Serve the embedded ledger, or take part in a chain that is served.
 #[derive(Subcommand, Debug)]

@@ -183,19 +183,9 @@ const EXAMPLES: &[(&str, &str)] = &[
   weighhouse task calibrate generate --help",
     ),
     (
-        "model train",
-        "
-  weighhouse model train --recipe reference --out reference.safetensors",
-    ),
-    (
         "model show",
         "
   weighhouse model show reference.safetensors --json",
-    ),
-    (
-        "model train-language",
-        "
-  weighhouse model train-language --text ./book --out small",
     ),
     (
         "model generate",
