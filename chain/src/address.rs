@@ -1,8 +1,8 @@
 //! Network and addresses of a chain, as configuration files and the command line name them.
 //!
-//! `network` is a name and says which chain is meant; `endpoints` are addresses and say where it is reached. Either alone is
-//! enough: a name has addresses of its own, and the scheme of an address tells a ledger (`http://`) from a subtensor network
-//! (`ws://`, `wss://`).
+//! `network` is a name and says which chain is meant; `endpoints` are addresses and say where it is reached. Either
+//! alone is enough: a name has addresses of its own, and the scheme of an address tells a ledger (`http://`) from a
+//! subtensor network (`ws://`, `wss://`).
 
 mod keys;
 

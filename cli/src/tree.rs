@@ -1,7 +1,7 @@
 //! The command tree: every command, whom it is for, and examples of it.
 //!
-//! One verb has one meaning everywhere: `init` writes, `check` says whether it will work, `status` whether it works, `why`
-//! where a number comes from. Spellings of before are hidden aliases.
+//! One verb has one meaning everywhere: `init` writes, `check` says whether it will work, `status` whether it works,
+//! `why` where a number comes from. Spellings of before are hidden aliases.
 
 mod examples;
 

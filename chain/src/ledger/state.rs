@@ -1,5 +1,5 @@
-//! Data of the ledger's state. What changes it stands above: `block` applies a block, and each kind of call has a file of
-//! its own.
+//! Data of the ledger's state. The changes to it stand above: `block` applies a block, and each kind of call has a
+//! file of its own.
 
 mod commits;
 mod family;

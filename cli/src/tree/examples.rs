@@ -198,6 +198,11 @@ const EXAMPLES: &[(&str, &str)] = &[
   weighhouse model embed all-MiniLM-L6-v2 \"one text\" \"another\"",
     ),
     (
+        "policy default",
+        "
+  weighhouse policy default > policy.toml",
+    ),
+    (
         "policy schema",
         "
   weighhouse policy schema > policy.schema.json",
