@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
+use weighhouse_scoring::policy::PolicyFile;
 
 use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
 use weighhouse_types::profile::Profile;
@@ -92,12 +93,12 @@ pub fn catalogue(profile: &Profile) -> (Vec<Attack>, Vec<&'static str>) {
 /// What to compute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
+pub struct AttackPlan {
     /// Its first miner group gives the honest miners; their number is that of all miner uids in every world. Its policy
     /// is not read.
     pub base: Scenario,
-    /// Name and text of each policy.
-    pub policies: Vec<(String, String)>,
+    /// Name and file of each policy.
+    pub policies: Vec<(String, PolicyFile)>,
     pub attacks: Vec<Attack>,
     pub fractions: Vec<f64>,
     pub seeds: Vec<u64>,
@@ -158,7 +159,7 @@ type Key = (usize, Numbers, World);
 ///
 /// # Errors
 /// As [`run_all`].
-pub fn matrix(plan: &Plan) -> Result<Matrix, ScenarioError> {
+pub fn matrix(plan: &AttackPlan) -> Result<Matrix, ScenarioError> {
     let rao_value = plan.base.economy.rao_value.unwrap_or_else(|| honest_base(plan).honest_rao_value());
     let mut worlds: BTreeMap<Key, usize> = BTreeMap::new();
     let mut scenarios = Vec::new();
@@ -200,17 +201,17 @@ struct Cell {
 }
 
 /// The base with honest miners on all miner uids.
-pub(crate) fn honest_base(plan: &Plan) -> Scenario {
+pub(crate) fn honest_base(plan: &AttackPlan) -> Scenario {
     scenario(plan, 0, Numbers { honest: miner_uids(plan), attackers: 0 }, &World::Absent, 1.0)
 }
 
-fn miner_uids(plan: &Plan) -> u16 {
+fn miner_uids(plan: &AttackPlan) -> u16 {
     let validators = u16::try_from(plan.base.validator_uids()).unwrap_or(u16::MAX);
     plan.base.subnet.max_uids.saturating_sub(validators)
 }
 
 /// `None` where one attacking operator does not leave honest miners half of the uids at fraction 0, or a quarter.
-pub(crate) fn numbers(plan: &Plan, attack: usize, fraction: f64) -> Option<Numbers> {
+pub(crate) fn numbers(plan: &AttackPlan, attack: usize, fraction: f64) -> Option<Numbers> {
     let uids = miner_uids(plan);
     let identities = plan.attacks[attack].strategy.identities.max(1);
     let wanted = (fraction.clamp(0.0, 1.0) * f64::from(uids) + 0.5) as u16;
@@ -220,15 +221,15 @@ pub(crate) fn numbers(plan: &Plan, attack: usize, fraction: f64) -> Option<Numbe
 }
 
 pub(crate) fn scenario(
-    plan: &Plan,
+    plan: &AttackPlan,
     policy: usize,
     numbers: Numbers,
     world: &World,
     rao_value: f64,
 ) -> Scenario {
     let mut scenario = plan.base.clone();
-    if let Some((_, text)) = plan.policies.get(policy) {
-        scenario.policy.clone_from(text);
+    if let Some((_, file)) = plan.policies.get(policy) {
+        scenario.policy.clone_from(file);
     }
     scenario.economy.rao_value = Some(rao_value);
     scenario.miners.truncate(1);
@@ -245,7 +246,7 @@ pub(crate) fn scenario(
     scenario
 }
 
-fn row(plan: &Plan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> Row {
+fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> Row {
     let attack = &plan.attacks[cell.attack];
     let profits = |world: usize| outcomes[world].iter().map(Outcome::attacker_profit).collect::<Vec<f64>>();
     let (attacked, honest) = (profits(cell.attacked), profits(cell.honest));

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use weighhouse_types::Digest;
 
+use weighhouse_scoring::policy::PolicyFile;
+
 use crate::attack::{self, Attack};
 use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
 use weighhouse_types::profile::Profile;
@@ -68,7 +70,7 @@ impl Measures {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proving {
-    /// Where attacks are played, as in [`attack::Plan`]; its policy is not read.
+    /// Where attacks are played, as in [`attack::AttackPlan`]; its policy is not read.
     pub base: Scenario,
     /// Honest miners of unlike quality, probes and newcomers; its policy is not read.
     pub peaceful: Scenario,
@@ -107,13 +109,13 @@ impl Proving {
     /// A world that can't be simulated.
     pub fn measure(
         &self,
-        policy: &str,
+        policy: &PolicyFile,
         seeds: &[u64],
         epochs: u32,
     ) -> Result<Option<Measures>, ScenarioError> {
-        let plan = attack::Plan {
+        let plan = attack::AttackPlan {
             base: Scenario { epochs, ..self.base.clone() },
-            policies: vec![("candidate".to_owned(), policy.to_owned())],
+            policies: vec![("candidate".to_owned(), policy.clone())],
             attacks: self.attacks.clone(),
             fractions: self.fractions.clone(),
             seeds: seeds.to_vec(),
@@ -129,7 +131,7 @@ impl Proving {
             }
             honest_loss = honest_loss.max(row.honest_loss);
         }
-        let peaceful = Scenario { epochs, policy: policy.to_owned(), ..self.peaceful.clone() };
+        let peaceful = Scenario { epochs, policy: policy.clone(), ..self.peaceful.clone() };
         let outcomes = run_all(std::slice::from_ref(&peaceful), seeds)?.remove(0);
         let mean = |figure: &dyn Fn(&Outcome) -> f64| {
             outcomes.iter().map(figure).sum::<f64>() / outcomes.len().max(1) as f64

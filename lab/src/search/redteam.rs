@@ -21,7 +21,7 @@ use super::meter::WORST;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
 use crate::sim::{Judging, Return, Scenario, ScenarioError, Strategy, Subnet};
-use weighhouse_scoring::policy::Policy;
+use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::Profile;
 
 #[cfg(test)]
@@ -108,10 +108,10 @@ impl RedTeam {
     /// enough for 100,000 evaluations. Small world: 8 validators, 40 miners, 48 epochs. In both a quarter of the miners
     /// attack. Full world: 16 validators, 112 miners, 96 epochs, a single attacker and 40 %. Every second seed's runs last
     /// half as long again. Honest miners that were pruned register again.
-    pub fn new(profile: Profile, policy: &str, evaluations: u64) -> Self {
+    pub fn new(profile: Profile, policy: &PolicyFile, evaluations: u64) -> Self {
         let arena = |[miners, validators]: [u16; 2], epochs: u32, fractions: &[f64], seeds: Range<u64>| {
             let mut base = Scenario {
-                policy: policy.to_owned(),
+                policy: policy.clone(),
                 judging: Judging { challenges: 32, ..Judging::default() },
                 subnet: Subnet { max_uids: miners + validators, ..Subnet::default() },
                 ..Scenario::honest(profile.clone(), miners, validators, epochs)
@@ -250,7 +250,7 @@ impl RedTeam {
             strategy: best.strategy.clone(),
             training: best.training,
             task: self.full.base.profile.task.clone(),
-            policy: Policy::hash(self.full.base.policy.as_bytes()),
+            policy: self.full.base.policy.hash(),
             seed: self.seed,
             training_seeds: self.training.seeds.clone(),
             held_out_seeds: self.full.seeds.clone(),

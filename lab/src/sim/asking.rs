@@ -4,7 +4,7 @@
 //! mean is normal about what the miner's answers deserve, with the deviation of a mark over the root of their number.
 //! Validators share the part of it that comes from common challenges.
 
-use super::plan::{Effort, Plan};
+use super::plan::{Effort, SimulationPlan};
 use super::registry::{Place, Registry, streams};
 use super::rng::{Normal, Stream};
 use super::strategy::Switch;
@@ -165,7 +165,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &SimulationPlan) -> Self {
         let (of_mark, of_answer) = plan.policy.mix();
         let (spot, spot_share) = plan.policy.spot_rounds();
         Self {
@@ -180,7 +180,7 @@ impl Terms {
 
 /// Fills `asked` and `lots` for an epoch.
 pub(super) fn prepare(
-    plan: &Plan,
+    plan: &SimulationPlan,
     terms: &Terms,
     registry: &Registry,
     seed: u64,
@@ -312,7 +312,7 @@ impl Draw {
     /// The scenario's challenges to each miner, of which a share is common to all validators; `bias` is the standard
     /// deviation of a lasting difference of a miner's mean, for a validator that asks about other things.
     pub(super) fn new(
-        plan: &Plan,
+        plan: &SimulationPlan,
         terms: &Terms,
         seed: u64,
         epoch: u32,

@@ -4,7 +4,7 @@ use super::asking::{Asked, Terms};
 use super::chain::Consent;
 use super::judges::Judges;
 use super::outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
-use super::plan::{GroupPlan, Plan};
+use super::plan::{GroupPlan, SimulationPlan};
 use super::rank::spearman;
 use super::registry::{Place, Registry, refill};
 use super::scenario::Validator;
@@ -36,7 +36,7 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn reset(&mut self, plan: &Plan) {
+    pub(super) fn reset(&mut self, plan: &SimulationPlan) {
         let groups = plan.groups.len();
         refill(&mut self.by_epoch_rao, groups * plan.scenario.epochs as usize, 0);
         refill(&mut self.cost, groups, 0.0);
@@ -56,7 +56,7 @@ impl Books {
     /// Miners' cost of answering an epoch's challenges.
     pub(super) fn spend(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         terms: &Terms,
         registry: &Registry,
         asked: &[Asked],
@@ -95,7 +95,7 @@ impl Books {
     /// Books an epoch's emission, and tells identities how they fared.
     pub(super) fn pay(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         registry: &mut Registry,
         asked: &[Asked],
         consent: &Consent<'_>,
@@ -185,7 +185,7 @@ impl Books {
     /// What miners earn in this epoch, for comparison: honest incumbents' mean, and the mean of all who are paid.
     fn level(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         registry: &Registry,
         asked: &[Asked],
         emission: &[u64],
@@ -219,7 +219,7 @@ impl Books {
         level
     }
 
-    fn trust(&mut self, plan: &Plan, output: &EpochOutput, epoch: u32) {
+    fn trust(&mut self, plan: &SimulationPlan, output: &EpochOutput, epoch: u32) {
         if epoch < plan.scenario.warmup_epochs {
             return;
         }
@@ -232,7 +232,13 @@ impl Books {
         }
     }
 
-    pub(super) fn close(&self, plan: &Plan, registry: &Registry, judges: &Judges, seed: u64) -> Outcome {
+    pub(super) fn close(
+        &self,
+        plan: &SimulationPlan,
+        registry: &Registry,
+        judges: &Judges,
+        seed: u64,
+    ) -> Outcome {
         let scenario = &plan.scenario;
         let warm = f64::from((scenario.epochs - scenario.warmup_epochs.min(scenario.epochs)).max(1));
         let honest = |validator: &usize| plan.validators[*validator].persona == Validator::Honest;
@@ -261,7 +267,7 @@ impl Books {
         }
     }
 
-    fn miners(&self, plan: &Plan, registry: &Registry, group: usize) -> MinerOutcome {
+    fn miners(&self, plan: &SimulationPlan, registry: &Registry, group: usize) -> MinerOutcome {
         let planned = &plan.groups[group];
         let bought = registry.bought[group];
         let epochs = plan.scenario.epochs as usize;
@@ -299,7 +305,7 @@ impl Books {
         }
     }
 
-    fn validators(&self, plan: &Plan, warm: f64) -> Vec<ValidatorOutcome> {
+    fn validators(&self, plan: &SimulationPlan, warm: f64) -> Vec<ValidatorOutcome> {
         let cost = plan.scenario.profile.cost;
         let epochs = f64::from(plan.scenario.epochs);
         let figures = |group: usize| {
@@ -360,7 +366,7 @@ fn rank_correlation(registry: &Registry, epochs: u32) -> Option<f64> {
     spearman(&earned, &deserved)
 }
 
-fn newcomers(plan: &Plan, registry: &Registry) -> Newcomers {
+fn newcomers(plan: &SimulationPlan, registry: &Registry) -> Newcomers {
     let is_newcomer = |place: &&Place| place.since > 0 && !plan.groups[usize::from(place.group)].attacker;
     let mut newcomers = Newcomers::default();
     let mut sum = 0.0;

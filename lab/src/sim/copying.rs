@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{ScenarioError, within};
 use super::run::run_all;
-use super::scenario::{Scenario, ScenarioError, Validator, within};
+use super::scenario::{Scenario, Validator};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use weighhouse_types::{Mark, Score, Uid};
 
 use super::asking::{Columns, Draw, Lots, Terms};
 use super::lanes::{Averages, Rule, Sheet};
-use super::plan::Plan;
+use super::plan::SimulationPlan;
 use super::registry::{Registry, streams};
 use super::rng::Stream;
 use super::scenario::Validator;
@@ -41,7 +41,7 @@ pub(super) struct Judges {
 }
 
 impl Judges {
-    pub(super) fn reset(&mut self, plan: &Plan, terms: &Terms) {
+    pub(super) fn reset(&mut self, plan: &SimulationPlan, terms: &Terms) {
         self.rule = Rule::of(&plan.policy, terms);
         self.abstentions = 0;
         self.asked.clear();
@@ -62,7 +62,7 @@ impl Judges {
     /// Judges and weighs for one epoch; `row` takes a validator's number and its vector, for all that publish one.
     pub(super) fn judge(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         terms: &Terms,
         now: &Now<'_>,
         mut row: impl FnMut(usize, &[(Uid, u16)]),
@@ -102,7 +102,7 @@ impl Judges {
     }
 
     /// All registered miners: who is asked, and weighed thereafter.
-    fn list_candidates(&mut self, plan: &Plan, now: &Now<'_>) {
+    fn list_candidates(&mut self, plan: &SimulationPlan, now: &Now<'_>) {
         let Now { registry, lots, .. } = *now;
         let first_uid = plan.validators.len();
         self.slots.clear();
@@ -118,7 +118,14 @@ impl Judges {
     }
 
     /// Asks and rates everybody at once; whether there is something to publish.
-    fn judge_all(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize, rule: &Rule) -> bool {
+    fn judge_all(
+        &mut self,
+        plan: &SimulationPlan,
+        terms: &Terms,
+        now: &Now<'_>,
+        at: usize,
+        rule: &Rule,
+    ) -> bool {
         let Judge { validator, averages, places, .. } = &mut self.judges[at];
         let validator = *validator;
         let draw = draw_of(plan, terms, now, validator);
@@ -141,7 +148,7 @@ impl Judges {
         paid && enough
     }
 
-    fn ask(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize) {
+    fn ask(&mut self, plan: &SimulationPlan, terms: &Terms, now: &Now<'_>, at: usize) {
         let Now { lots, seed, epoch, .. } = *now;
         let Judge { validator, tracks, .. } = &mut self.judges[at];
         let draw = draw_of(plan, terms, now, *validator);
@@ -161,7 +168,7 @@ impl Judges {
     }
 
     /// Whether there is something to publish.
-    fn rate(&mut self, plan: &Plan, epoch: u32, at: usize) -> bool {
+    fn rate(&mut self, plan: &SimulationPlan, epoch: u32, at: usize) -> bool {
         let policy = &plan.policy;
         let Judge { tracks, places, .. } = &self.judges[at];
         let mut paid = false;
@@ -176,7 +183,7 @@ impl Judges {
         paid && scored >= usize::from(policy.min_miners())
     }
 
-    fn weigh(&mut self, plan: &Plan, at: usize) -> bool {
+    fn weigh(&mut self, plan: &SimulationPlan, at: usize) -> bool {
         let policy = &plan.policy;
         let subnet = &plan.scenario.subnet;
         let limits = Limits {
@@ -217,7 +224,7 @@ fn forget(track: &mut Track) {
     *track = Track { window, ..Track::default() };
 }
 
-fn draw_of(plan: &Plan, terms: &Terms, now: &Now<'_>, validator: usize) -> Draw {
+fn draw_of(plan: &SimulationPlan, terms: &Terms, now: &Now<'_>, validator: usize) -> Draw {
     let bias = match plan.validators[validator].persona {
         Validator::Differing { deviation } => Some(deviation),
         _ => None,

@@ -1,7 +1,9 @@
 //! A scenario made ready to run: names resolved, mixes of answers turned into means, deviations and costs.
 
-use super::scenario::{Scenario, ScenarioError, Validator};
+use super::error::ScenarioError;
+use super::scenario::{Scenario, Validator};
 use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
+use std::sync::Arc;
 use weighhouse_scoring::policy::Policy;
 use weighhouse_types::profile::{HONEST, Paid, PersonaFigures, Profile, Scope};
 use weighhouse_yuma::{Hyperparameters, Rules};
@@ -91,11 +93,11 @@ pub(super) struct ValidatorPlan {
     pub(super) favours: Option<usize>,
 }
 
-/// A checked scenario, flat.
+/// A checked scenario, ready to run from any seed; runs share it behind an [`Arc`].
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub struct SimulationPlan {
     pub(super) scenario: Scenario,
-    pub(super) policy: Policy,
+    pub(super) policy: Arc<Policy>,
     pub(super) groups: Vec<GroupPlan>,
     pub(super) validators: Vec<ValidatorPlan>,
     pub(super) rules: Rules,
@@ -105,10 +107,14 @@ pub(super) struct Plan {
     pub(super) rao_value: f64,
 }
 
-impl Plan {
-    pub(super) fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
+impl SimulationPlan {
+    /// Checks a scenario and resolves its names.
+    ///
+    /// # Errors
+    /// Names the key that is out of range, or the kind of answer that was not measured.
+    pub fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         scenario.check()?;
-        let policy = Policy::parse(scenario.policy.as_bytes())?;
+        let policy = scenario.policy.policy().clone();
         let agreement = policy.cluster_agreement().to_f64();
         let groups: Vec<_> = (0..scenario.miners.len())
             .map(|group| group_plan(scenario, agreement, group))

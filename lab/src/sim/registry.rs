@@ -4,7 +4,7 @@
 //! emission is pruned, of equals the oldest registration, of these the lowest uid; immune ones only where too few others
 //! exist. Validators' uids are never pruned here.
 
-use super::plan::Plan;
+use super::plan::SimulationPlan;
 use super::rng::{Normal, Stream};
 use super::scenario::Subnet;
 
@@ -88,7 +88,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn reset(&mut self, plan: &Plan) {
+    pub(super) fn reset(&mut self, plan: &SimulationPlan) {
         let slots = plan.miner_slots;
         refill(&mut self.holder, slots, NOBODY);
         refill(&mut self.registered_block, slots, 0);
@@ -111,7 +111,7 @@ impl Registry {
     }
 
     /// All registrations of an epoch's first block.
-    pub(super) fn open(&mut self, plan: &Plan, seed: u64, epoch: u32) {
+    pub(super) fn open(&mut self, plan: &SimulationPlan, seed: u64, epoch: u32) {
         self.changed.clear();
         self.decay_price(plan, epoch);
         for group in 0..plan.groups.len() {
@@ -140,7 +140,7 @@ impl Registry {
     }
 
     /// Moves each operator's quality by the scenario's drift, reflected at 0 and 1.
-    pub(super) fn drift(&mut self, plan: &Plan, seed: u64, epoch: u32) {
+    pub(super) fn drift(&mut self, plan: &SimulationPlan, seed: u64, epoch: u32) {
         let drift = plan.scenario.judging.drift;
         if drift == 0.0 {
             return;
@@ -153,7 +153,7 @@ impl Registry {
         }
     }
 
-    fn found(&mut self, plan: &Plan, seed: u64, group: usize, epoch: u32) {
+    fn found(&mut self, plan: &SimulationPlan, seed: u64, group: usize, epoch: u32) {
         let planned = &plan.groups[group];
         let operator = self.operators.len() as u32;
         let stream = Stream::new(seed, &[streams::OPERATOR, u64::from(operator)]);
@@ -169,7 +169,7 @@ impl Registry {
         }
     }
 
-    fn register(&mut self, plan: &Plan, operator: u32, identity: u16, epoch: u32) {
+    fn register(&mut self, plan: &SimulationPlan, operator: u32, identity: u16, epoch: u32) {
         let group = self.operators[operator as usize].group;
         let opened = u64::from(epoch) * plan.scenario.subnet.tempo_blocks;
         let block = if epoch == 0 { 0 } else { opened + REGISTRATION_BLOCK };
@@ -208,7 +208,7 @@ impl Registry {
     }
 
     /// Takes a uid from its holder.
-    fn prune(&mut self, plan: &Plan, block: u64, epoch: u32) -> Option<usize> {
+    fn prune(&mut self, plan: &SimulationPlan, block: u64, epoch: u32) -> Option<usize> {
         let immunity = plan.scenario.subnet.immunity_blocks;
         let is_immune = |slot: &usize| block - self.registered_block[*slot] < immunity;
         let slots = self.holder.len();
@@ -229,7 +229,7 @@ impl Registry {
         Some(slot)
     }
 
-    fn decay_price(&mut self, plan: &Plan, epoch: u32) {
+    fn decay_price(&mut self, plan: &SimulationPlan, epoch: u32) {
         if epoch > 0 {
             let Subnet { tempo_blocks, registration, .. } = &plan.scenario.subnet;
             let halvings = *tempo_blocks as f64 / registration.half_life_blocks as f64;

@@ -4,16 +4,15 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use super::error::{GROUPS_MAX, ScenarioError, within};
 use super::strategy::Strategy;
-use weighhouse_scoring::policy::{DEFAULT_POLICY, PolicyError};
-use weighhouse_types::profile::{Profile, ProfileError};
+use weighhouse_scoring::policy::PolicyFile;
+use weighhouse_types::profile::Profile;
 
 /// Most epochs of one run.
 pub const EPOCHS_MAX: u32 = 100_000;
 /// Most uids of one simulated subnet.
 pub const UIDS_MAX: u16 = 4096;
-/// Most groups of miners, and of validators.
-pub const GROUPS_MAX: usize = 64;
 /// Most registrations in one run, the first ones included.
 pub const REGISTRATIONS_MAX: u32 = 1_000_000;
 
@@ -24,9 +23,9 @@ pub struct Scenario {
     /// The measured task: a shipped profile's name, or a whole profile.
     #[serde(deserialize_with = "named_or_whole")]
     pub profile: Profile,
-    /// The policy file's text, shared by all honest validators.
-    #[serde(default = "default_policy")]
-    pub policy: String,
+    /// The policy file, written as its text; shared by all honest validators.
+    #[serde(default)]
+    pub policy: PolicyFile,
     #[serde(default)]
     pub subnet: Subnet,
     #[serde(default)]
@@ -250,44 +249,12 @@ impl Validator {
     }
 }
 
-/// Why a scenario is no world.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ScenarioError {
-    #[error("{0}")]
-    Profile(#[from] ProfileError),
-    #[error("{0}")]
-    Policy(#[from] PolicyError),
-    #[error("`{key}` is {found}, it must lie between {least} and {most}")]
-    Range { key: &'static str, found: f64, least: f64, most: f64 },
-    #[error("the miners of the start and the validators need {needed} uids, the subnet has {most}")]
-    Full { needed: u64, most: u16 },
-    #[error("group `{name}` comes twice")]
-    GroupTwice { name: String },
-    #[error("validator group `{name}` pays miner group `{group}`, which does not exist")]
-    UnknownGroup { name: String, group: String },
-    #[error("no validator group of the kind `{missing}`")]
-    NoValidators { missing: &'static str },
-    #[error("{found} groups, at most {GROUPS_MAX} are simulated")]
-    TooManyGroups { found: usize },
-    #[error("no honest miner group: figures are relative to one with `attacker = false`")]
-    NoHonestMiners,
-}
-
-/// Refuses a number outside `least..=most`, NaN included.
-pub(super) fn within(key: &'static str, found: f64, least: f64, most: f64) -> Result<(), ScenarioError> {
-    if (least..=most).contains(&found) {
-        Ok(())
-    } else {
-        Err(ScenarioError::Range { key, found, least, most })
-    }
-}
-
 impl Scenario {
     /// A subnet of honest miners and validators with equal stake, to start from.
     pub fn honest(profile: Profile, miners: u16, validators: u16, epochs: u32) -> Self {
         Self {
             profile,
-            policy: default_policy(),
+            policy: PolicyFile::shipped(),
             subnet: Subnet { max_uids: miners.saturating_add(validators), ..Subnet::default() },
             economy: Economy::default(),
             judging: Judging::default(),
@@ -448,10 +415,6 @@ impl ValidatorGroup {
             delay_epochs: 0,
         }
     }
-}
-
-fn default_policy() -> String {
-    DEFAULT_POLICY.to_owned()
 }
 
 fn exactly_one() -> [f64; 2] {

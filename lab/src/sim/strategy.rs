@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::scenario::{ScenarioError, within};
+use super::error::{ScenarioError, within};
 use weighhouse_types::profile::{HONEST, Profile};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::search::tests::Recorder;
-use crate::sim::fixture::profile;
+use crate::sim::fixture::{profile, read};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_types::profile::Scope;
 
@@ -12,7 +12,7 @@ const STRICT: &str = "version = 2\n[shape]\nkind = \"power\"\nexponent = 3.0\nfl
 
 /// A game of seconds.
 fn game(policy: &str, evaluations: u64) -> RedTeam {
-    let mut game = RedTeam::new(profile(Scope::Private), policy, evaluations);
+    let mut game = RedTeam::new(profile(Scope::Private), &read(policy), evaluations);
     game.training.base.validators[0].count = 2;
     game.training.base.subnet.max_uids = 18;
     game.screening = Arena { seeds: vec![71, 72], ..game.training.clone() };
