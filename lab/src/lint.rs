@@ -1,4 +1,4 @@
-//! What is wrong or doubtful with a policy that is valid: keys that do nothing, branches that nobody takes, caps that can't
+//! Lint: wrong or doubtful things in a valid policy: keys that do nothing, branches that nobody takes, caps that can't
 //! be met, and, with a task's measured figures and a subnet's settings, whether honest validators will agree and newcomers
 //! have time.
 
@@ -57,7 +57,7 @@ pub struct Live {
     pub reveal_epochs: u64,
 }
 
-/// How fast a kind of miner is told from honest ones, and at what cost.
+/// Speed and cost of telling a kind of miner from honest ones.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detection {
     pub kind: String,

@@ -23,7 +23,7 @@ mod chain;
 mod judges;
 mod lanes;
 
-mod books;
+mod accounts;
 mod rank;
 
 mod run;

@@ -32,7 +32,7 @@ pub const WINDOW_MAX: usize = 64;
 /// The policy that the localnet and the example configs use, with a comment on every key.
 pub const DEFAULT_POLICY: &str = include_str!("../policies/default.toml");
 
-/// How the epochs' means become one average.
+/// Rule by which the epochs' means become one average.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Averaging {
     /// Exponential: the share of the average that stays, when the new mean is above it and when it is below.
@@ -45,7 +45,7 @@ pub enum Averaging {
     Trimmed { epochs: usize, trim: Fraction },
 }
 
-/// How a score becomes a weight. A score of zero has weight zero under every shape.
+/// Function from score to weight. A score of zero has weight zero under every shape.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Shape {
     /// In proportion.
@@ -156,12 +156,12 @@ impl Policy {
         self.version
     }
 
-    /// How a score becomes a weight.
+    /// The function from score to weight.
     pub fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// How epochs are averaged.
+    /// The rule by which epochs are averaged.
     pub fn averaging(&self) -> Averaging {
         self.averaging
     }
@@ -216,7 +216,7 @@ impl Policy {
         self.burn
     }
 
-    /// What likeness beyond the judge's expectation does to pay.
+    /// Effect on pay of likeness beyond the judge's expectation.
     pub fn cluster_pay(&self) -> ClusterPay {
         self.cluster_pay
     }
@@ -251,7 +251,7 @@ impl Policy {
         (self.spot_rounds, self.spot_share)
     }
 
-    /// What decides the score where the fields end.
+    /// The expression that makes the score, if there is one.
     pub fn expression(&self) -> Option<&Expression> {
         self.expression.as_ref()
     }

@@ -1,4 +1,4 @@
-//! Where strategies are measured, and what they are worth there.
+//! Arenas: worlds in which strategies are measured, and the worth of a strategy there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::redteam::RedTeamError;
-use crate::attack::{self, Attack, Numbers, World, ratio_ci95};
+use super::error::RedTeamError;
+use crate::attack::{self, Attack, AttackWorld, MinerNumbers, ratio_ci95};
 use crate::sim::{Scenario, ScenarioError, SimulationPlan, Simulator, Strategy};
 
-/// Where strategies are measured: a world, how many attack in it, and from which seeds.
+/// AttackWorld in which strategies are measured, with the share of attackers in it and its seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arena {
@@ -41,7 +41,7 @@ pub(super) struct Ground<'a> {
     arena: &'a Arena,
     plan: attack::AttackPlan,
     rao_value: f64,
-    honest: Mutex<BTreeMap<Numbers, Arc<Vec<f64>>>>,
+    honest: Mutex<BTreeMap<MinerNumbers, Arc<Vec<f64>>>>,
 }
 
 impl<'a> Ground<'a> {
@@ -67,7 +67,7 @@ impl<'a> Ground<'a> {
         let mut by_fraction = Vec::with_capacity(plan.fractions.len());
         for &fraction in &plan.fractions {
             let Some(numbers) = attack::numbers(&plan, 0, fraction) else { continue };
-            let attacked = self.profits(&plan, numbers, &World::Attacked { attack: 0 })?;
+            let attacked = self.profits(&plan, numbers, &AttackWorld::Attacked { attack: 0 })?;
             let honest = self.honest(&plan, numbers)?;
             let (ratio, ci95) =
                 ratio_ci95(&attacked, &honest).ok_or(RedTeamError::NoHonestProfit { world: self.world })?;
@@ -113,12 +113,16 @@ impl<'a> Ground<'a> {
         Ok(stripped)
     }
 
-    fn honest(&self, plan: &attack::AttackPlan, numbers: Numbers) -> Result<Arc<Vec<f64>>, ScenarioError> {
-        let known = |map: &BTreeMap<Numbers, Arc<Vec<f64>>>| map.get(&numbers).cloned();
+    fn honest(
+        &self,
+        plan: &attack::AttackPlan,
+        numbers: MinerNumbers,
+    ) -> Result<Arc<Vec<f64>>, ScenarioError> {
+        let known = |map: &BTreeMap<MinerNumbers, Arc<Vec<f64>>>| map.get(&numbers).cloned();
         if let Some(profits) = known(&self.honest.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(profits);
         }
-        let profits = Arc::new(self.profits(plan, numbers, &World::Honest)?);
+        let profits = Arc::new(self.profits(plan, numbers, &AttackWorld::Honest)?);
         self.honest.lock().unwrap_or_else(PoisonError::into_inner).insert(numbers, profits.clone());
         Ok(profits)
     }
@@ -127,8 +131,8 @@ impl<'a> Ground<'a> {
     fn profits(
         &self,
         plan: &attack::AttackPlan,
-        numbers: Numbers,
-        world: &World,
+        numbers: MinerNumbers,
+        world: &AttackWorld,
     ) -> Result<Vec<f64>, ScenarioError> {
         let short = attack::scenario(plan, 0, numbers, world, self.rao_value);
         let long = Scenario { epochs: short.epochs + short.epochs / 2, ..short.clone() };

@@ -1,4 +1,4 @@
-//! What a policy is worth, in figures that a tuning can weigh against each other.
+//! Worth of a policy, in figures that a tuning can weigh against each other.
 
 use serde::{Deserialize, Serialize};
 use weighhouse_types::Digest;
@@ -22,9 +22,9 @@ pub enum Measure {
     RankCorrelation,
     /// The lowest vtrust of an honest validator after the warm-up.
     Vtrust,
-    /// How far an honest miner's pay strays from epoch to epoch: standard deviation over mean, averaged over three.
+    /// Variation of an honest miner's pay from epoch to epoch: standard deviation over mean, averaged over three miners.
     Stability,
-    /// Mean epochs until a good newcomer earns nine tenths of its share; who never does counts as the whole run.
+    /// Mean epochs until a good newcomer earns nine tenths of its share; right-censored at the run's length.
     NewcomerDelay,
     /// The largest share of their emission that attackers cost honest miners.
     HonestLoss,
@@ -70,7 +70,7 @@ impl Measures {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proving {
-    /// Where attacks are played, as in [`attack::AttackPlan`]; its policy is not read.
+    /// AttackWorld in which attacks are played, as in [`attack::AttackPlan`]; its policy is not read.
     pub base: Scenario,
     /// Honest miners of unlike quality, probes and newcomers; its policy is not read.
     pub peaceful: Scenario,
@@ -80,7 +80,7 @@ pub struct Proving {
 }
 
 impl Proving {
-    /// Worlds of so many uids. In the peaceful one quality lies between 0.6 and 1, a newcomer arrives every fourth epoch,
+    /// Worlds with these numbers of uids. In the peaceful one quality lies between 0.6 and 1, a newcomer arrives every fourth epoch,
     /// and a tenth of a mark's scale is noise between validators' machines.
     pub fn new(
         profile: &Profile,
@@ -103,7 +103,7 @@ impl Proving {
         Self { base, peaceful, attacks, fractions }
     }
 
-    /// Measures a policy on so many epochs from each seed. `None` where honest work earns nothing under it.
+    /// Measures a policy on `epochs` epochs from each seed. `None` where honest work earns nothing under it.
     ///
     /// # Errors
     /// A world that can't be simulated.

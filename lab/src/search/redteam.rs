@@ -13,14 +13,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use weighhouse_types::{Digest, Hasher};
 
+use super::error::RedTeamError;
 use super::genome::Genome;
 use super::ground::{Arena, Ground, Worth};
-use super::legs::{SearchError, Watch, search};
+use super::legs::{Watch, search};
 use super::log::Log;
 use super::meter::WORST;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
-use crate::sim::{Judging, Return, Scenario, ScenarioError, Strategy, Subnet};
+use crate::sim::{Judging, Return, Scenario, Strategy, Subnet};
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::Profile;
 
@@ -32,7 +33,7 @@ const IDENTITIES_MOST: u16 = 16;
 /// Of the miner uids in the tiny world, the part that one operator may hold at most.
 const ROOM: u64 = 2;
 
-/// What the red team plays.
+/// Settings of a red team's game.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedTeam {
@@ -47,7 +48,7 @@ pub struct RedTeam {
     pub seed: u64,
     /// Strategies that are measured in the full world.
     pub finalists: usize,
-    /// How well an attacker can tell judged requests from others, in [0, 1]; 0.5 is guessing.
+    /// Best accuracy with which an attacker tells judged requests from others, in [0, 1]; 0.5 is guessing.
     pub sight_most: f64,
     /// Further strategies to begin with, besides the catalogue's.
     #[serde(default)]
@@ -87,20 +88,6 @@ pub struct Response {
     pub held_out_seeds: Vec<u64>,
     /// All finalists, best first.
     pub finalists: Vec<Finalist>,
-}
-
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RedTeamError {
-    #[error("{0}")]
-    Scenario(#[from] ScenarioError),
-    #[error("{0}")]
-    Search(#[from] SearchError),
-    #[error("honest work earns nothing in the {world} world, so that no attack can be compared with it")]
-    NoHonestProfit { world: &'static str },
-    #[error("the strategy's {identities} identities leave too few honest miners in the {world} world")]
-    Crowded { world: &'static str, identities: u16 },
-    #[error("the red team needs at least one {missing}")]
-    Missing { missing: &'static str },
 }
 
 impl RedTeam {
@@ -169,7 +156,7 @@ impl RedTeam {
         Ground::new("full", &self.full)?.worth(strategy)
     }
 
-    /// What strategies of this game are written as.
+    /// The encoding of this game's strategies.
     pub fn genome(&self) -> Genome {
         let base = &self.training.base;
         let uids = u64::from(base.subnet.max_uids).saturating_sub(base.validator_uids());

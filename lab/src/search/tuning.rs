@@ -15,11 +15,12 @@ use weighhouse_types::config::{self, ConfigError};
 use weighhouse_types::{Digest, Hasher};
 
 use super::candidate::{CandidateError, Candidates, Parameter};
-use super::front;
-use super::legs::{SearchError, Watch, search};
+use super::error::SearchError;
+use super::legs::{Watch, search};
 use super::log::Log;
 use super::measure::{Measure, Measures, Proving, attacks};
 use super::meter::WORST;
+use super::pareto;
 use super::settings::{Goal, Settings};
 use crate::profiles::{self, UnknownProfile};
 use crate::sim::ScenarioError;
@@ -35,7 +36,7 @@ pub const FRONT_FINALISTS: usize = 24;
 /// Beside the largest part of a distance, the weight of the sum.
 const AUGMENTATION: f64 = 0.05;
 
-/// How several figures become one decision.
+/// Way to make one decision of several figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -133,7 +134,7 @@ pub enum TuningError {
 /// A candidate with its figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
-    /// What the parameters became.
+    /// The parameters' values.
     pub values: BTreeMap<String, toml::Value>,
     /// The policy's text, without the head.
     pub policy: String,
@@ -144,7 +145,7 @@ pub struct Tuned {
     pub held_out_objective: f64,
 }
 
-/// What a tuning gives.
+/// Result of a tuning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TuningResult {
     pub evaluations: u64,
@@ -382,7 +383,7 @@ impl Job<'_> {
                 .iter()
                 .map(|tuned| self.tuning.costs(if held_out { &tuned.held_out } else { &tuned.train }))
                 .collect();
-            let kept = front::front(&costs.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let kept = pareto::non_dominated(&costs.iter().map(Vec::as_slice).collect::<Vec<_>>());
             let distances = distances(&costs);
             for (tuned, distance) in finalists.iter_mut().zip(distances) {
                 *(if held_out { &mut tuned.held_out_objective } else { &mut tuned.train_objective }) =

@@ -134,7 +134,7 @@ impl Chain {
         }
     }
 
-    /// What the chain does when a uid changes hands: everybody's weight on it becomes 0. Registrations come after the epoch's
+    /// Clears a uid that changed hands, as the chain does: everybody's weight on it becomes 0. Registrations come after the epoch's
     /// reveals, so what was revealed before goes too.
     pub(super) fn clear_changed(&mut self, plan: &SimulationPlan, registry: &Registry, epoch: u32) {
         let first = plan.validators.len();
@@ -150,7 +150,12 @@ impl Chain {
     }
 
     /// Runs consensus at the end of `epoch`.
-    pub(super) fn consent(&mut self, plan: &SimulationPlan, registry: &Registry, epoch: u32) -> Consent<'_> {
+    pub(super) fn consent(
+        &mut self,
+        plan: &SimulationPlan,
+        registry: &Registry,
+        epoch: u32,
+    ) -> EpochResult<'_> {
         let tempo = plan.scenario.subnet.tempo_blocks;
         let input = &mut self.input;
         input.block = u64::from(epoch + 1) * tempo;
@@ -163,7 +168,7 @@ impl Chain {
             .expect("the simulator keeps every vector as long as the uids");
         input.bonds.iter_mut().zip(&output.new_bonds).for_each(|(row, new)| row.clone_from(new));
         input.validator_permit.clone_from(&output.new_permits);
-        Consent { output, pending: &self.pending }
+        EpochResult { output, pending: &self.pending }
     }
 
     fn submit_mean(&mut self, validator: usize, epoch: u32) {
@@ -227,14 +232,14 @@ impl Chain {
     }
 }
 
-/// What an epoch came to.
-pub(super) struct Consent<'a> {
+/// Result of an epoch's consensus.
+pub(super) struct EpochResult<'a> {
     pub(super) output: &'a EpochOutput,
     pending: &'a [Pending],
 }
 
-impl Consent<'_> {
-    /// Whether every row in force was made before an epoch.
+impl EpochResult<'_> {
+    /// True if every row in force was made before an epoch.
     pub(super) fn predates(&self, epoch: u32) -> bool {
         let made = self.pending.iter().filter_map(|pending| pending.in_force);
         made.max().is_some_and(|newest| newest < epoch)
@@ -258,7 +263,7 @@ fn favoured<'a>(
     let first = plan.validators.len();
     (0..plan.miner_slots)
         .filter(move |&slot| {
-            registry.place(slot).is_some_and(|place| Some(usize::from(place.group)) == group)
+            registry.registration(slot).is_some_and(|place| Some(usize::from(place.group)) == group)
         })
         .map(move |slot| first + slot)
 }

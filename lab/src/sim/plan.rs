@@ -11,7 +11,7 @@ use weighhouse_yuma::{Hyperparameters, Rules};
 /// Better work than the reference's: welcome where quality is paid, a substitution where fidelity is.
 const BETTER: &str = "better";
 
-/// How an identity's answers fare in one of its states: figures of a single mark.
+/// Moments of the marks of an identity in one of its states: figures of a single mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Effort {
     /// The mean mark is `quality * gain + loss`: luck and skill scale, damage does not.
@@ -26,11 +26,11 @@ pub(super) struct Effort {
     pub(super) in_time: f64,
     /// Computation per challenge, by honest answers.
     pub(super) load: f64,
-    /// How strongly its marks follow the difficulty that all miners share: the root of two such miners' correlation.
+    /// Factor loading of its marks on the difficulty that all miners share: the root of two such miners' correlation.
     pub(super) loading: f64,
     /// Nothing but honest answers in time.
     pub(super) good: bool,
-    /// Whether answers to shared challenges show that the operator's identities are one.
+    /// True if answers to shared challenges show that the operator's identities are one.
     pub(super) alike: bool,
 }
 
@@ -47,7 +47,7 @@ impl Effort {
     }
 }
 
-/// What all identities of a group have in common.
+/// Figures that all identities of a group have in common.
 #[derive(Clone, Debug)]
 pub(super) struct GroupPlan {
     pub(super) strategy: Strategy,
@@ -271,7 +271,7 @@ fn parts<'a>(
     Ok(parts)
 }
 
-/// Whether a copied answer can still be handed in for the challenge that it answers.
+/// True if a copied answer can still be handed in for the challenge that it answers.
 fn copies_in_time(scenario: &Scenario, strategy: &Strategy) -> bool {
     scenario.profile.scope == Scope::Shared && !scenario.judging.sealed && strategy.copy_delay == 0
 }
@@ -318,7 +318,7 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
     effort
 }
 
-/// Whether two identities of one operator, which answer from one source, are of one group in the share of common rounds
+/// True if two identities of one operator, which answer from one source, are of one group in the share of common rounds
 /// that the policy asks for. Two answers of one kind are the same; whole and slightly rounded weights make the same
 /// mistakes. Rounds that either leaves out are no common ones. Where challenges are private or honest answers are all
 /// alike, as fidelity to one model makes them, likeness means nothing.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::asking::{self, Asked, Lots, Terms};
-use super::books::Books;
+use super::accounts::Accounts;
+use super::asking::{self, MarkDistributions, SlotConduct, Terms};
 use super::chain::Chain;
 use super::error::ScenarioError;
-use super::judges::{Judges, Now};
+use super::judges::{EpochView, Judges};
 use super::outcome::Outcome;
 use super::plan::SimulationPlan;
 use super::registry::Registry;
@@ -23,11 +23,11 @@ pub struct Simulator {
     plan: Arc<SimulationPlan>,
     terms: Terms,
     registry: Registry,
-    asked: Vec<Asked>,
-    lots: Lots,
+    asked: Vec<SlotConduct>,
+    distributions: MarkDistributions,
     judges: Judges,
     chain: Chain,
-    books: Books,
+    accounts: Accounts,
 }
 
 impl Simulator {
@@ -43,13 +43,13 @@ impl Simulator {
     pub fn runs(plan: Arc<SimulationPlan>) -> Self {
         Self {
             terms: Terms::new(&plan),
-            asked: vec![Asked::default(); plan.miner_slots],
-            lots: Lots::default(),
+            asked: vec![SlotConduct::default(); plan.miner_slots],
+            distributions: MarkDistributions::default(),
             chain: Chain::new(&plan),
             plan,
             registry: Registry::default(),
             judges: Judges::default(),
-            books: Books::default(),
+            accounts: Accounts::default(),
         }
     }
 
@@ -58,28 +58,28 @@ impl Simulator {
         self.registry.reset(&self.plan);
         self.judges.reset(&self.plan, &self.terms);
         self.chain.reset(&self.plan);
-        self.books.reset(&self.plan);
+        self.accounts.reset(&self.plan);
         for epoch in 0..self.plan.scenario.epochs {
             self.epoch(seed, epoch);
         }
-        self.books.close(&self.plan, &self.registry, &self.judges, seed)
+        self.accounts.close(&self.plan, &self.registry, &self.judges, seed)
     }
 
     fn epoch(&mut self, seed: u64, epoch: u32) {
-        let Self { plan, terms, registry, asked, lots, judges, chain, books } = self;
+        let Self { plan, terms, registry, asked, distributions, judges, chain, accounts } = self;
         registry.open(plan, seed, epoch);
         registry.drift(plan, seed, epoch);
-        asking::prepare(plan, terms, registry, seed, epoch, asked, lots);
-        let now = Now { registry, lots, seed, epoch };
+        asking::prepare(plan, terms, registry, seed, epoch, asked, distributions);
+        let now = EpochView { registry, distributions, seed, epoch };
         judges.judge(plan, terms, &now, |validator, vector| match plan.validators[validator].persona {
             Validator::Bribed { .. } => chain.submit_bribed(plan, registry, validator, epoch, vector),
             _ => chain.submit(validator, epoch, vector.iter().map(|(uid, weight)| (uid.0, *weight))),
         });
         chain.advance(plan, registry, epoch);
         chain.clear_changed(plan, registry, epoch);
-        books.spend(plan, terms, registry, asked, judges);
+        accounts.spend(plan, terms, registry, asked, judges);
         let consent = chain.consent(plan, registry, epoch);
-        books.pay(plan, registry, asked, &consent, epoch);
+        accounts.pay(plan, registry, asked, &consent, epoch);
     }
 }
 

@@ -68,7 +68,7 @@ pub struct Subnet {
     pub max_weights_limit: u16,
     /// Pruning spares immune uids while at least this many others exist.
     pub min_non_immune_uids: u16,
-    /// What miners and validators get each epoch, in rao.
+    /// Emission to miners and validators each epoch, in rao.
     pub emission_rao: u64,
     pub registration: Registration,
 }
@@ -126,7 +126,7 @@ impl Default for Registration {
     }
 }
 
-/// What money is worth in work.
+/// Worth of money in work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Economy {
@@ -147,7 +147,7 @@ impl Default for Economy {
     }
 }
 
-/// How validators ask.
+/// Validators' way of asking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Judging {
@@ -159,9 +159,9 @@ pub struct Judging {
     pub noise: f64,
     /// Standard deviation of the change of an honest miner's quality from one epoch to the next.
     pub drift: f64,
-    /// Whether all identities are challenged at once, so that a backend must have power for all.
+    /// True if all identities are challenged at once, so that a backend must have power for all.
     pub barrier: bool,
-    /// Whether answers to shared challenges are committed before any is shown.
+    /// True if answers to shared challenges are committed before any is shown.
     pub sealed: bool,
     /// The correlation of honest miners' answers; not set: the profile's of their marks. From 0.999 on likeness means
     /// nothing, as all honest answers are alike.
@@ -223,7 +223,7 @@ pub struct ValidatorGroup {
     pub delay_epochs: u32,
 }
 
-/// What a validator publishes.
+/// Source of the weights that a validator publishes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Validator {
@@ -234,7 +234,7 @@ pub enum Validator {
     Differing { deviation: f64 },
     /// Judges nobody: publishes the mean, by stake, of the weights that the chain shows.
     Copier,
-    /// Judges only every so many epochs and publishes nothing in between.
+    /// Judges once in `period_epochs` epochs and publishes nothing in between.
     Lazy { period_epochs: u32 },
     /// Honest, but adds this share of its whole weight on the group's miners, evenly.
     Bribed { group: String, share: f64 },
@@ -243,7 +243,7 @@ pub enum Validator {
 }
 
 impl Validator {
-    /// Whether it asks miners at all.
+    /// True if it asks miners at all.
     pub fn judges(&self) -> bool {
         !matches!(self, Self::Copier | Self::Cartel { .. })
     }

@@ -64,7 +64,7 @@ fn a_front_holds_policies_none_of_which_beats_another() {
     assert!(!result.finalists.is_empty());
     let costs: Vec<_> = result.finalists.iter().map(|tuned| tuning.costs(&tuned.held_out)).collect();
     for one in &costs {
-        assert!(costs.iter().all(|other| !front::dominates(other, one)), "{costs:?}");
+        assert!(costs.iter().all(|other| !pareto::dominates(other, one)), "{costs:?}");
     }
     assert!(result.winner.held_out.attack_profit < result.base.held_out.attack_profit);
 }
@@ -116,7 +116,7 @@ fn tuning_files_that_are_wrong_are_refused_by_name() {
     refused(right.replace("finalists", "finalist"), "did you mean `finalists`");
     refused("x".repeat(TUNING_BYTES_MAX + 1), "bytes");
     let unknown = Tuning::parse(right.replace("profile = \"digits\"", "profile = \"nothing\"").as_bytes());
-    assert!(matches!(unknown.unwrap().proving(), Err(TuningError::Profile(_))));
+    assert!(matches!(unknown.unwrap().proving(), Err(TuningError::UnknownProfile(_))));
     assert_eq!(attacks(&profile(Scope::Private), &["bribe".to_owned()]), Err("bribe".to_owned()));
     assert_eq!(attacks(&profile(Scope::Private), &["lazy".to_owned()]).unwrap().len(), 1);
     assert!(Strategy::persona("lazy").is_some());
