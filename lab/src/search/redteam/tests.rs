@@ -93,7 +93,7 @@ fn a_game_against_another_policy_does_not_take_the_log() {
     game(GULLIBLE, 40).run(None, &mut recorder).unwrap();
     let log = Log::parse(recorder.log.as_bytes()).unwrap();
     let refused = game(STRICT, 40).run(Some(log), &mut Recorder::default());
-    assert!(matches!(refused, Err(RedTeamError::Search(SearchError::Log(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(RedTeamError::Search(crate::search::SearchError::Log(_)))), "{refused:?}");
 }
 
 #[test]
