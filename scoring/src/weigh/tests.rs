@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use weighhouse_types::{Block, Intent, Judged, RegistrationId};
+use weighhouse_types::{Block, Epoch, Intent, Judged, RegistrationId, Uid};
 
 use super::*;
 use crate::fixture::{self, EPOCH, context, judged, policy_with, records, standing, who};
