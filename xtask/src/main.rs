@@ -89,7 +89,13 @@ enum Suite {
     Models,
     /// A report page in headless Chromium (installs Debian's)
     Report,
-    /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
+    /// Every parser of foreign bytes on mutated inputs; what fails is kept in target/fuzz
+    Fuzz {
+        /// Time for all parsers together
+        #[arg(long, default_value_t = 60, value_name = "S")]
+        seconds: u64,
+    },
+    /// Exported tables as pyarrow and DuckDB read them, and the queries of docs/history.md
     History,
     /// The gRPC contracts: their names, and whether clients of the last release still fit (installs buf from npm)
     Proto {
@@ -138,6 +144,7 @@ fn main() -> ExitCode {
         Task::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         Task::Suite(Suite::Models) => suite::models::run(),
         Task::Suite(Suite::Report) => suite::report::run(),
+        Task::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
         Task::Suite(Suite::History) => suite::history::run(),
         Task::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
         Task::Suite(Suite::Python) => suite::python::run(),

@@ -3,6 +3,7 @@
 mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
+pub(crate) mod fuzz;
 pub(crate) mod history;
 pub(crate) mod interop;
 pub(crate) mod language;

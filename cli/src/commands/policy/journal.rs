@@ -274,20 +274,11 @@ fn print_changes(diff: &Changes) -> Result<(), Failure> {
 /// The journal's files, by epoch.
 fn epochs(dir: &Path) -> Result<Vec<(Epoch, PathBuf)>, Failure> {
     let dir = expand(dir);
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&dir).exit(Exit::Missing, dir.display())? {
-        let path = entry.exit(Exit::Missing, dir.display())?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let number = name.strip_prefix("epoch-").and_then(|rest| rest.strip_suffix(".wj"));
-        if let Some(number) = number.and_then(|number| number.parse().ok()) {
-            files.push((Epoch(number), path));
-        }
-    }
+    let files = weighhouse_journal::segments(&dir).exit(Exit::Missing, dir.display())?;
     if files.is_empty() {
         let message = format!("{}: no epochs here; name a validator's journal folder", dir.display());
         return Err(Failure::new(Exit::Missing, message));
     }
-    files.sort();
     Ok(files)
 }
 
