@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
 
 mod bench;
+mod dist;
 #[cfg(feature = "inference")]
 mod folder;
 #[cfg(feature = "serving")]
@@ -18,6 +19,7 @@ mod metagraph;
 mod suite;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +33,12 @@ enum Task {
         /// Change nothing; fail where the committed files are stale
         #[arg(long)]
         check: bool,
+    },
+    /// Make what people install who have no Rust, and try it: a wheel with the command, an archive, an image, their sums
+    Dist {
+        /// Where to; by default target/dist
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
     /// Measure a hot path; the last line is one JSON object
     #[command(subcommand)]
@@ -103,6 +111,8 @@ enum Suite {
         #[arg(long)]
         accept: bool,
     },
+    /// Judges in Python as a validator meets them, at a port and at a socket (installs grpcio, numpy and protobuf from PyPI)
+    Judge,
     /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
     Python,
 }
@@ -110,6 +120,7 @@ enum Suite {
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Generate { check } => generate::run(check),
+        Task::Dist { out } => dist::run(out),
         Task::Bench(Bench::Yuma) => bench::yuma(),
         Task::Bench(Bench::Simulator) => lab::simulator(),
         Task::Bench(Bench::Replay) => lab::replay(),
@@ -147,6 +158,10 @@ fn main() -> ExitCode {
         Task::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
         Task::Suite(Suite::History) => suite::history::run(),
         Task::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
+        #[cfg(feature = "judges")]
+        Task::Suite(Suite::Judge) => suite::judge::run(),
+        #[cfg(not(feature = "judges"))]
+        Task::Suite(Suite::Judge) => again(&["suite", "judge"], "judges"),
         Task::Suite(Suite::Python) => suite::python::run(),
     };
     match outcome {
@@ -159,7 +174,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs the same task out of a build that has it: the others don't wait for models, servers and chains to compile.
-#[cfg(not(all(feature = "serving", feature = "real")))]
+#[cfg(not(all(feature = "serving", feature = "real", feature = "judges")))]
 fn again(task: &[&str], feature: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = std::process::Command::new(cargo)
