@@ -5,13 +5,12 @@ use expect_test::{expect, expect_file};
 use super::*;
 
 /// Commands that run until they are stopped or that write to standard output as they are: nothing for `--json` to say.
-const WITHOUT_JSON: [&str; 6] = [
+const WITHOUT_JSON: [&str; 5] = [
     "weighhouse proxy",
     "weighhouse chain serve",
     "weighhouse chain genesis",
     "weighhouse policy default",
     "weighhouse policy schema",
-    "weighhouse history query",
 ];
 const LINES_MAX: usize = 40;
 const COMMANDS_MAX: usize = 12;
