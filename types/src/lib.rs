@@ -17,6 +17,7 @@ mod weights;
 
 mod intent;
 mod record;
+pub mod scans;
 mod tensor;
 pub mod text;
 
