@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, Write as _};
 
 use weighhouse_chain::timelock::{decrypt, encrypt, quicknet};
-use weighhouse_seams::OsEntropy;
+use weighhouse_seams::Entropy;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -14,16 +14,19 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
-        let bytes = hex::decode(line?.trim())?;
+        let bytes = const_hex::decode(line?.trim())?;
         let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["seal", round] => encrypt(&quicknet::PUBLIC_KEY, round.parse()?, &bytes, &OsEntropy)?,
+            ["seal", round] => {
+                encrypt(&quicknet::PUBLIC_KEY, round.parse()?, &bytes, &mut Entropy::system())?
+            }
             ["open", signature] => {
-                let signature = hex::decode(signature)?.try_into().map_err(|_| "a signature has 48 bytes")?;
+                let signature =
+                    const_hex::decode(signature)?.try_into().map_err(|_| "a signature has 48 bytes")?;
                 decrypt(&bytes, &signature)?
             }
             _ => return Err("usage: timelock seal ROUND | timelock open SIGNATURE".into()),
         };
-        writeln!(out, "{}", hex::encode(done))?;
+        writeln!(out, "{}", const_hex::encode(done))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! that passes says what it has not seen. Blocks are the caller's affair; every wait has a limit.
 
 mod hidden;
+mod stage;
 mod subnet;
 mod transport;
 

@@ -9,8 +9,6 @@ mod error;
 pub mod explain;
 mod preflight;
 
-pub mod dial;
-
 pub mod rules;
 
 #[cfg(any(test, feature = "conformance"))]

@@ -13,7 +13,7 @@ mod envelope;
 mod ibe;
 mod weights;
 
-use weighhouse_seams::Entropy;
+use rand::CryptoRng;
 use weighhouse_types::{Rounds, TIMELOCK_KEY_BYTES};
 
 pub use beacon::{LocalBeacon, verify};
@@ -71,13 +71,13 @@ pub fn encrypt(
     public_key: &[u8; TIMELOCK_KEY_BYTES],
     round: u64,
     message: &[u8],
-    entropy: &dyn Entropy,
+    rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, TimelockError> {
     let public_key = ibe::public_key(public_key)?;
     let (mut secret, mut sigma, mut nonce) = ([0; 32], [0; 32], [0; 12]);
-    entropy.fill(&mut secret);
-    entropy.fill(&mut sigma);
-    entropy.fill(&mut nonce);
+    rng.fill_bytes(&mut secret);
+    rng.fill_bytes(&mut sigma);
+    rng.fill_bytes(&mut nonce);
     let header = ibe::encrypt(public_key, round, &secret, &sigma);
     envelope::seal(&header, &secret, nonce, message)
 }

@@ -2,8 +2,8 @@
 //! chain stored. Emissions in rao are not compared: what an epoch distributes is known to the block alone.
 
 use serde::{Deserialize, Serialize};
-use weighhouse_scoring::yuma::{self, EpochInput, EpochOutput, Rules};
 use weighhouse_types::{Block, Netuid, Neuron, Uid};
+use weighhouse_yuma::{self as yuma, EpochInput, EpochOutput, Rules};
 
 use crate::ChainError;
 

@@ -38,7 +38,7 @@ fn maybe_signed(epoch: Epoch, what: &'static str, value: Option<u64>) -> Result<
 
 /// A row of `judgements`.
 pub(crate) fn judgement(judged: &Judged, addresses: &mut Addresses) -> Result<[Cell; 13], ExportError> {
-    let Judged { challenge, epoch, round, uid, who, exchange, judgement } = judged;
+    let Judged { challenge, epoch, round, uid, who, exchange, judgement, .. } = judged;
     let latency = exchange.as_ref().map(|exchange| exchange.latency_us);
     Ok([
         signed(*epoch, "the epoch", epoch.0)?,
@@ -46,7 +46,7 @@ pub(crate) fn judgement(judged: &Judged, addresses: &mut Addresses) -> Result<[C
         Cell::Int32(i32::from(uid.0)),
         addresses.cell(&who.hotkey),
         signed(*epoch, "a registration's block", who.registered_at.0)?,
-        Cell::text(hex::encode(challenge.as_bytes())),
+        Cell::text(const_hex::encode(challenge.as_bytes())),
         Cell::Int64(judgement.mark.billionths()),
         Cell::Float64(judgement.mark.to_f64()),
         Cell::Boolean(judgement.mark > Mark::ZERO),

@@ -86,8 +86,8 @@ impl Current {
         let (mut records, mut blobs) = (Vec::new(), HashMap::new());
         let scanned =
             scan::scan(&mut file, &header, &first_seal, |Entry { place, record, .. }| match &record {
-                Record::Blob { bytes } => {
-                    blobs.insert(Digest::of(bytes), place);
+                Record::Blob(blob) => {
+                    blobs.insert(blob.digest(), place);
                 }
                 _ => records.push(record),
             });
@@ -128,7 +128,7 @@ impl Current {
             return Err(JournalError::Misplaced { epoch: self.header.epoch });
         }
         let blob = match &record {
-            Record::Blob { bytes } => Some(Digest::of(bytes)),
+            Record::Blob(blob) => Some(blob.digest()),
             _ => None,
         };
         if let Some(known) = blob.and_then(|digest| self.place(&digest)) {
@@ -160,10 +160,6 @@ impl Current {
             None => self.pending.records.push(record),
         }
         Ok(index)
-    }
-
-    pub(crate) fn has_blob(&self, digest: &Digest) -> bool {
-        self.place(digest).is_some()
     }
 
     fn place(&self, digest: &Digest) -> Option<&Place> {
@@ -203,7 +199,7 @@ impl Current {
         };
         let payload = scan::read(&mut self.file, offset, length as u64).map_err(LoadError::Io)?;
         match format::record(&payload, index) {
-            Ok(Record::Blob { bytes }) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
+            Ok((_, Record::Blob(blob))) if blob.digest() == *digest => Ok(Some(blob.bytes().to_vec())),
             _ => Err(LoadError::Segment(SegmentError { offset, cause: Defect::Seal })),
         }
     }

@@ -30,10 +30,12 @@ pub enum Defect {
     BatchCutShort,
     #[error("a batch's seal is wrong: its bytes were changed, lost or moved")]
     Seal,
-    #[error("record {index} has version {found}, this program reads {supported}")]
+    #[error("record {index} has version {found}, this program reads up to {supported}")]
     RecordVersion { index: u64, found: u16, supported: u16 },
     #[error("record {index} can't be decoded: {why}")]
     Record { index: u64, why: String },
+    #[error("record {index} carries `{name}`, which this program doesn't know")]
+    UnknownField { index: u64, name: String },
     #[error("record {index} belongs to another epoch or validator than its file")]
     Misplaced { index: u64 },
 }
@@ -47,7 +49,9 @@ pub enum JournalError {
          restore this file from a copy, or move it out of the folder knowing that its epoch's records are lost"
     )]
     Damaged { file: String, source: SegmentError },
-    #[error("{file}: {source}; run the version of weighhouse that wrote it, nothing was changed")]
+    #[error(
+        "{file}: {source}; run the version of weighhouse that wrote it or a later one, nothing was changed"
+    )]
     Version { file: String, source: SegmentError },
     #[error(
         "{file}: is the journal of {found}, not of {expected}; give this validator a folder of its own, or correct \
@@ -79,7 +83,9 @@ pub enum JournalError {
 impl JournalError {
     pub(crate) fn segment(file: String, source: SegmentError) -> Self {
         match source.cause {
-            Defect::FormatVersion { .. } | Defect::RecordVersion { .. } => Self::Version { file, source },
+            Defect::FormatVersion { .. } | Defect::RecordVersion { .. } | Defect::UnknownField { .. } => {
+                Self::Version { file, source }
+            }
             _ => Self::Damaged { file, source },
         }
     }

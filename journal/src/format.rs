@@ -4,7 +4,7 @@ use std::fmt;
 
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use sha2::{Digest as _, Sha256};
-use weighhouse_types::{Digest, Epoch, Hasher, Hotkey, MechId, Netuid, RECORD_VERSION, Record};
+use weighhouse_types::{Digest, Epoch, Hasher, Hotkey, MechId, Netuid, RECORD_VERSION, Record, v1};
 
 use crate::error::Defect;
 
@@ -90,7 +90,7 @@ impl SegmentHeader {
     /// Whether a record may stand in this segment. News of an intent may come after its epoch has ended.
     pub(crate) fn owns(&self, record: &Record) -> bool {
         match record {
-            Record::Blob { .. } => true,
+            Record::Blob(_) => true,
             Record::EpochOpened(context) => {
                 let identity = Identity {
                     genesis: context.genesis,
@@ -101,11 +101,21 @@ impl SegmentHeader {
                 *self == Self { epoch: context.epoch, identity }
             }
             Record::Asked(asked) => asked.epoch == self.epoch,
-            Record::Judged(judged) => judged.epoch == self.epoch,
+            Record::Judged(judged) => judged.epoch == self.epoch && judged.asked_in <= self.epoch,
             Record::Intent(intent) => intent.epoch == self.epoch,
             Record::IntentUpdate(update) => update.epoch <= self.epoch,
             Record::Likeness(likeness) => likeness.epoch == self.epoch,
             Record::Evidence(evidence) => evidence.epoch == self.epoch,
+            Record::FollowUp(follow_up) => follow_up.epoch == self.epoch,
+            Record::Answered(answered) => answered.epoch == self.epoch,
+            Record::JudgedTogether(joint) => joint.epoch == self.epoch,
+            Record::PhaseChange(change) => change.epoch == self.epoch && change.asked_in <= self.epoch,
+            Record::CarriedChallenge(carried) => {
+                carried.epoch == self.epoch && carried.asked.epoch < self.epoch
+            }
+            Record::VoidRound(void) => void.epoch == self.epoch,
+            Record::EpochClosed(closed) => closed.epoch == self.epoch,
+            Record::Extension(extension) => extension.epoch == self.epoch,
             Record::Abstained { epoch, .. }
             | Record::Departed { epoch, .. }
             | Record::Trails { epoch, .. } => *epoch == self.epoch,
@@ -176,15 +186,22 @@ pub(crate) fn payload(record: &Record) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn record(payload: &[u8], index: u64) -> Result<Record, Defect> {
+/// A record, in whatever version it stands in the file, and that version.
+pub(crate) fn record(payload: &[u8], index: u64) -> Result<(u16, Record), Defect> {
     let Some((version, mut rest)) = payload.split_first_chunk() else {
         return Err(Defect::Record { index, why: "it has no version".to_owned() });
     };
     let found = u16::from_le_bytes(*version);
-    if found != RECORD_VERSION {
-        return Err(Defect::RecordVersion { index, found, supported: RECORD_VERSION });
+    let record = match found {
+        v1::RECORD_VERSION => v1::decode(rest),
+        RECORD_VERSION => Record::decode_all(&mut rest),
+        _ => return Err(Defect::RecordVersion { index, found, supported: RECORD_VERSION }),
+    };
+    let record = record.map_err(|error| Defect::Record { index, why: error.to_string() })?;
+    match record.unknown() {
+        Some(name) => Err(Defect::UnknownField { index, name }),
+        None => Ok((found, record)),
     }
-    Record::decode_all(&mut rest).map_err(|error| Defect::Record { index, why: error.to_string() })
 }
 
 /// The file that holds an epoch.

@@ -120,7 +120,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds a record to the next commit. Until then nothing of it is durable or visible.
+    /// Adds a record to the next commit. Until then nothing of it is durable or visible. A blob that the epoch has already
+    /// keeps the place it has.
     ///
     /// # Errors
     /// For a record of another epoch (news of an earlier intent excepted), or over a limit; the journal stays usable.
@@ -130,19 +131,6 @@ impl Journal {
         let current = self.current.as_mut().ok_or(JournalError::NoEpoch)?;
         let index = current.append(record, &limits)?;
         Ok(RecordIndex { epoch: current.header.epoch, index })
-    }
-
-    /// Adds bytes that other records name by their digest to the next commit, unless the epoch has them already.
-    ///
-    /// # Errors
-    /// As [`append`](Self::append).
-    pub fn put_blob(&mut self, bytes: &[u8]) -> Result<Digest, JournalError> {
-        self.check_healthy()?;
-        let digest = Digest::of(bytes);
-        if !self.current.as_ref().ok_or(JournalError::NoEpoch)?.has_blob(&digest) {
-            self.append(Record::Blob { bytes: bytes.to_vec() })?;
-        }
-        Ok(digest)
     }
 
     /// Makes everything appended since the last commit durable, then visible: one write, one sync, all or nothing.
@@ -178,7 +166,7 @@ impl Journal {
             return Ok(self.records().to_vec());
         }
         let mut records = self.segment(epoch)?.into_records();
-        records.retain(|record| !matches!(record, Record::Blob { .. }));
+        records.retain(|record| !matches!(record, Record::Blob(_)));
         Ok(records)
     }
 

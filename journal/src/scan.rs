@@ -57,6 +57,8 @@ pub(crate) struct Entry {
     pub(crate) place: Place,
     pub(crate) leaf: Digest,
     pub(crate) record: Record,
+    /// The version in which it stands in the file.
+    pub(crate) version: u16,
 }
 
 /// Where a record's payload is.
@@ -203,11 +205,16 @@ fn decode(batch: &Batch, header: &SegmentHeader, first_index: u64) -> Result<Vec
     for (index, (range, leaf)) in (first_index..).zip(&batch.payloads) {
         let offset = batch.header.offset + (BATCH_HEADER_BYTES + range.start) as u64;
         let stop = |cause| Stop { error: SegmentError { offset, cause }, torn: false };
-        let record = format::record(&batch.body[range.clone()], index).map_err(stop)?;
+        let (version, record) = format::record(&batch.body[range.clone()], index).map_err(stop)?;
         if !header.owns(&record) {
             return Err(stop(Defect::Misplaced { index }));
         }
-        entries.push(Entry { place: Place { index, offset, length: range.len() }, leaf: *leaf, record });
+        entries.push(Entry {
+            place: Place { index, offset, length: range.len() },
+            leaf: *leaf,
+            record,
+            version,
+        });
     }
     Ok(entries)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use weighhouse_merkle as merkle;
-use weighhouse_types::{Digest, Record};
+use weighhouse_types::{Digest, RECORD_VERSION, Record};
 
 use crate::error::SegmentError;
 use crate::format::{self, SegmentHeader};
@@ -17,6 +17,7 @@ pub struct Segment {
     leaves: Vec<Digest>,
     /// Positions among the records.
     blobs: HashMap<Digest, usize>,
+    oldest_version: u16,
 }
 
 impl Segment {
@@ -25,11 +26,18 @@ impl Segment {
     pub fn read(mut bytes: &[u8]) -> Result<Self, SegmentError> {
         let Ok(header) = scan::read_header(&mut bytes);
         let (header, first_seal) = header?;
-        let mut segment = Self { header, records: Vec::new(), leaves: Vec::new(), blobs: HashMap::new() };
+        let mut segment = Self {
+            header,
+            records: Vec::new(),
+            leaves: Vec::new(),
+            blobs: HashMap::new(),
+            oldest_version: RECORD_VERSION,
+        };
         let Ok(scanned) = scan::scan(&mut bytes, &header, &first_seal, |entry| {
-            if let Record::Blob { bytes } = &entry.record {
-                segment.blobs.insert(Digest::of(bytes), segment.records.len());
+            if let Record::Blob(blob) = &entry.record {
+                segment.blobs.insert(blob.digest(), segment.records.len());
             }
+            segment.oldest_version = segment.oldest_version.min(entry.version);
             segment.records.push(entry.record);
             segment.leaves.push(entry.leaf);
         });
@@ -48,13 +56,18 @@ impl Segment {
         &self.records
     }
 
+    /// The oldest version among the records: what it had no records for, the epoch can't show.
+    pub fn oldest_record_version(&self) -> u16 {
+        self.oldest_version
+    }
+
     pub fn into_records(self) -> Vec<Record> {
         self.records
     }
 
     pub fn blob(&self, digest: &Digest) -> Option<&[u8]> {
         match &self.records[*self.blobs.get(digest)?] {
-            Record::Blob { bytes } => Some(bytes),
+            Record::Blob(blob) => Some(blob.bytes()),
             _ => None,
         }
     }
@@ -76,7 +89,7 @@ impl Segment {
         merkle::consistency_proof(&self.leaves, usize::try_from(size).ok()?)
     }
 
-    /// The leaf hash of a record as it stands in a segment of this version.
+    /// The leaf hash of a record as it is written today: a record of an older version has another.
     pub fn leaf(record: &Record) -> Digest {
         merkle::leaf_hash(&format::payload(record))
     }

@@ -12,7 +12,7 @@ use weighhouse_types::Digest;
 
 pub use decoder::Decoder;
 pub use oip::Oip;
-pub use openai::{OpenAi, Settings as OpenAiSettings};
+pub use openai::OpenAi;
 
 /// Which limit of a generation passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The weight sets that ship with the program. `weighhouse model train` makes each again (see [`train`](crate::train())).
+//! The weight sets that ship with the program; `weighhouse-trainer digits` made them.
 
 use std::fmt;
 use std::str::FromStr;

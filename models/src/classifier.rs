@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use burn::tensor::Device;
+use burn_tensor::Device;
 use weighhouse_types::Digest;
 
-use crate::digits::{CLASSES, PIXELS};
+use crate::digits::{self, CLASSES, HELD_OUT, PIXELS};
 use crate::mlp::{Dense, Mlp};
-use crate::safetensors::{self, FormatError, NewTensor, TensorView};
+use crate::safetensors::{self, FormatError, TensorView};
 
 /// Most layers of a classifier.
 pub const LAYERS_MAX: usize = 4;
@@ -99,16 +99,19 @@ impl Classifier {
     }
 }
 
-/// The file of a set of layers. The same layers and metadata give the same bytes.
-pub(crate) fn save(layers: &[Dense], metadata: &BTreeMap<String, String>) -> Vec<u8> {
-    let tensors = layers.iter().enumerate().flat_map(|(index, layer)| {
-        let (weight, bias) = names(index);
-        [
-            NewTensor { name: weight, shape: vec![layer.outputs, layer.inputs], values: &layer.weight },
-            NewTensor { name: bias, shape: vec![layer.outputs], values: &layer.bias },
-        ]
-    });
-    safetensors::write(&tensors.collect::<Vec<_>>(), metadata)
+/// The share of unperturbed held-out scans whose most probable digit is the right one.
+///
+/// # Errors
+/// As [`Classifier::forward`].
+pub fn held_out_accuracy(classifier: &Classifier) -> Result<f64, ModelError> {
+    let pixels: Vec<f32> = digits::held_out().flat_map(digits::clean).collect();
+    let rows = classifier.forward(&pixels)?;
+    let right = digits::held_out().zip(&rows).filter(|(scan, row)| most_probable(row) == scan.digit).count();
+    Ok(right as f64 / HELD_OUT as f64)
+}
+
+fn most_probable(row: &[f32; CLASSES]) -> u8 {
+    (0_u8..).zip(row).max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(digit, _)| digit)
 }
 
 fn names(layer: usize) -> (String, String) {

@@ -1,9 +1,9 @@
-//! What a model is computed on.
+//! Devices that a model is computed on.
 
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::Device as BurnDevice;
+use burn_tensor::Device as BurnDevice;
 
 /// What a configuration asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,20 +76,20 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub(crate) enum Computes {
     /// Loops of our own over slices: the faster on the processor.
-    Plain,
+    Slices,
     /// burn's operations on its device.
-    Burn(BurnDevice),
+    Tensors(BurnDevice),
 }
 
 impl Place {
     /// The processor.
     pub fn cpu() -> Self {
-        Self { name: Device::Cpu.to_string(), computes: Computes::Plain }
+        Self { name: Device::Cpu.to_string(), computes: Computes::Slices }
     }
 
     /// The processor, by burn's operations: what the faster loops are compared with.
     pub fn burn_cpu() -> Self {
-        Self { name: "cpu, by burn".to_owned(), computes: Computes::Burn(BurnDevice::flex()) }
+        Self { name: "cpu, by burn".to_owned(), computes: Computes::Tensors(BurnDevice::flex()) }
     }
 
     /// Finds the device and lets it compute something.
@@ -122,26 +122,26 @@ impl Place {
     /// `None` if it computes nothing, or nonsense. A driver that lacks a part of itself panics.
     fn of(device: BurnDevice) -> Option<Self> {
         let probe = || {
-            let values = burn::tensor::Tensor::<2>::ones([8, 8], &device);
+            let values = burn_tensor::Tensor::<2>::ones([8, 8], &device);
             values.clone().matmul(values).try_into_data().ok()
         };
         let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(probe)).ok()??;
         let right = computed.as_slice::<f32>().is_ok_and(|values| values == [8.0; 64]);
-        right.then(|| Self { name: name(&device), computes: Computes::Burn(device) })
+        right.then(|| Self { name: name(&device), computes: Computes::Tensors(device) })
     }
 
     /// Where burn's operations run for this place: what has no loops of our own runs on burn's processor backend.
     pub(crate) fn burn(&self) -> BurnDevice {
         match &self.computes {
-            Computes::Plain => BurnDevice::flex(),
-            Computes::Burn(device) => device.clone(),
+            Computes::Slices => BurnDevice::flex(),
+            Computes::Tensors(device) => device.clone(),
         }
     }
 }
 
 #[cfg(feature = "cuda")]
 fn cuda() -> Result<Vec<BurnDevice>, DeviceError> {
-    Ok(BurnDevice::enumerate(burn::tensor::DeviceType::Cuda).into_vec())
+    Ok(BurnDevice::enumerate(burn_tensor::DeviceType::Cuda).into_vec())
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -151,7 +151,7 @@ fn cuda() -> Result<Vec<BurnDevice>, DeviceError> {
 
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Result<Vec<BurnDevice>, DeviceError> {
-    Ok(BurnDevice::enumerate(burn::tensor::DeviceType::Wgpu).into_vec())
+    Ok(BurnDevice::enumerate(burn_tensor::DeviceType::Wgpu).into_vec())
 }
 
 #[cfg(not(feature = "wgpu"))]

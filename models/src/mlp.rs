@@ -1,7 +1,7 @@
 //! Dense layers with a rectifier between them, on burn's flex backend.
 
-use burn::tensor::activation::{relu, softmax};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn_tensor::activation::{relu, softmax};
+use burn_tensor::{Device, Tensor, TensorData};
 
 use crate::digits::{CLASSES, PIXELS};
 

@@ -6,9 +6,9 @@
 use std::f64::consts::PI;
 
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::Rng;
 
 use crate::digits::{INK, PIXELS, SIDE};
+use crate::draw::{Gaussian, unit};
 
 /// How far a scan may be moved. Shifts and rotations are uniform in `[-max, max]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub fn perturb(pixels: &[u8; PIXELS], by: &Perturbation, rng: &mut ChaCha20Rng) 
     let angle = between(by.max_rotation_degrees, rng) * PI / 180.0;
     let (shift_x, shift_y) = (between(by.max_shift_px, rng), between(by.max_shift_px, rng));
     let placed = Placed { pixels, sin: libm::sin(angle), cos: libm::cos(angle), shift_x, shift_y };
-    let mut noise = Gaussian { spare: None };
+    let mut noise = Gaussian::default();
     std::array::from_fn(|index| {
         let ink = placed.ink_at(index % SIDE, index / SIDE) + by.noise_sigma * noise.next(rng);
         ink.clamp(0.0, 1.0) as f32
@@ -51,16 +51,6 @@ impl Placed<'_> {
     }
 }
 
-/// Uniform in `0..bound`. The bias of the multiplication is at most `bound` in 2^32.
-pub fn below(bound: u32, rng: &mut ChaCha20Rng) -> u32 {
-    ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
-}
-
-/// Uniform in [0, 1), 32 bits.
-pub fn unit(rng: &mut ChaCha20Rng) -> f64 {
-    f64::from(rng.next_u32()) / 4_294_967_296.0
-}
-
 fn between(max: f64, rng: &mut ChaCha20Rng) -> f64 {
     (2.0 * unit(rng) - 1.0) * max
 }
@@ -81,25 +71,6 @@ fn ink(pixels: &[u8; PIXELS], column: i64, row: i64) -> f64 {
     match (inside(column), inside(row)) {
         (Some(column), Some(row)) => f64::from(pixels[row * SIDE + column]) / f64::from(INK),
         _ => 0.0,
-    }
-}
-
-/// Standard normal numbers, two at a time (G. E. P. Box and M. E. Muller, 1958).
-#[derive(Clone, Debug, Default)]
-pub struct Gaussian {
-    pub(crate) spare: Option<f64>,
-}
-
-impl Gaussian {
-    /// One number with mean 0 and deviation 1.
-    pub fn next(&mut self, rng: &mut ChaCha20Rng) -> f64 {
-        if let Some(spare) = self.spare.take() {
-            return spare;
-        }
-        let radius = libm::sqrt(-2.0 * libm::log(1.0 - unit(rng)));
-        let angle = 2.0 * PI * unit(rng);
-        self.spare = Some(radius * libm::sin(angle));
-        radius * libm::cos(angle)
     }
 }
 
@@ -136,16 +107,6 @@ mod tests {
         assert_eq!((quarter_turn.ink_at(5, 5), quarter_turn.ink_at(5, 2)), (1.0, 0.0));
         let off_the_page = placed(0.0, 1.0, 100.0, 0.0);
         assert!((0..PIXELS).all(|index| off_the_page.ink_at(index % SIDE, index / SIDE) == 0.0));
-    }
-
-    #[test]
-    fn noise_has_the_asked_deviation() {
-        let mut noise = Gaussian { spare: None };
-        let mut rng = rng(3);
-        let samples: Vec<f64> = (0..20_000).map(|_| noise.next(&mut rng)).collect();
-        let mean = samples.iter().sum::<f64>() / 20_000.0;
-        let variance = samples.iter().map(|sample| (sample - mean) * (sample - mean)).sum::<f64>() / 20_000.0;
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.03, "mean {mean}, variance {variance}");
     }
 
     #[test]

@@ -12,10 +12,12 @@ mod chain;
 mod contents;
 mod describe;
 mod infer;
+mod judge;
 
 pub use bounded::{ReadError, decode};
 pub use chain::{ChainMessageError, bytes32, narrow};
 pub use describe::{Description, DescriptionError, ModelDescription, ModelKind, ServingLimits};
+pub use judge::JudgeMessageError;
 
 /// The Open Inference Protocol, version 2: what Triton's and KServe's clients speak.
 pub mod inference {
@@ -29,14 +31,17 @@ pub mod inference {
     include!("gen/inference.rs");
 }
 
-/// This project's own services.
-pub mod v1 {
-    #![allow(
-        missing_debug_implementations,
-        rust_2018_idioms,
-        unreachable_pub,
-        clippy::all,
-        clippy::unwrap_used
-    )]
-    include!("gen/weighhouse.v1.rs");
+mod weighhouse {
+    pub mod v1 {
+        #![allow(
+            missing_debug_implementations,
+            rust_2018_idioms,
+            unreachable_pub,
+            clippy::all,
+            clippy::unwrap_used
+        )]
+        include!("gen/weighhouse.v1.rs");
+    }
 }
+/// This project's own services.
+pub use weighhouse::v1;

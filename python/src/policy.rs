@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use toml::{Table, Value};
-use weighhouse_scoring::lint::{LintError, Live, lint as examine};
+use weighhouse_lab::lint::{LintError, Live, lint as examine};
 use weighhouse_scoring::policy::{DEFAULT_POLICY, MAX_POLICY_BYTES};
 use weighhouse_scoring::{Candidate, Policy as Valid, Weigher};
 use weighhouse_types::{Mark, Score, Uid};

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
-use weighhouse_scoring::yuma::{EpochInput, EpochOutput, Hyperparameters, Rules, epoch};
+use weighhouse_yuma::{EpochInput, EpochOutput, Hyperparameters, Rules, epoch};
 
 use crate::error::{InputError, refuse};
 use crate::field::Fields;

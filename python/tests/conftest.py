@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 DATA = Path(__file__).parent / "data"
-OWN_VECTORS = Path(__file__).parents[2] / "scoring" / "testdata"
+ROOT = Path(__file__).parents[2]
+OWN_VECTORS = {"bittensor": ROOT / "scoring" / "testdata" / "bittensor", "yuma": ROOT / "yuma" / "testdata"}
 
 
 def load_vectors(name: str) -> Any:
+    folder, file = name.split("/")
+    own = OWN_VECTORS[folder] / file
     given = os.environ.get("WEIGHHOUSE_VECTORS")
-    path = Path(given) / name if given else OWN_VECTORS / name
-    return json.loads((path if path.exists() else OWN_VECTORS / name).read_text())
+    path = Path(given) / name if given else own
+    return json.loads((path if path.exists() else own).read_text())
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,6 @@
 use serde::Serialize;
 use weighhouse_types::{SubnetState, Uid, WeightVector};
 
-use crate::yuma;
-
 #[cfg(test)]
 mod tests;
 
@@ -90,11 +88,6 @@ pub(crate) fn conform_into(
     quantise(pairs, top, entries);
     pad(entries, limits);
     Ok(())
-}
-
-/// What the chain makes of the values it is sent. Compare what is read back from the chain with this.
-pub fn max_upscale(values: &[u16]) -> Vec<u16> {
-    yuma::vec_u16_max_upscale_to_u16(values)
 }
 
 /// The largest weight. `pairs` ascend by uid.

@@ -1,7 +1,7 @@
 //! Small epochs for the tests of this crate.
 
 use weighhouse_types::{
-    Axon, Beacon, Block, ChallengeScope, Coldkey, Digest, Epoch, EpochContext, Hasher, Head, Hotkey,
+    Axon, Beacon, Block, ChallengeScope, Coldkey, Digest, Epoch, EpochContext, Fields, Hasher, Head, Hotkey,
     Hyperparameters, Judged, Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record,
     RegistrationId, Schedule, Standing, SubnetState, Uid,
 };
@@ -86,6 +86,8 @@ pub(crate) fn context(miners: u16) -> EpochContext {
         task: Vec::new(),
         carried: Vec::new(),
         software: "test".to_owned(),
+        judge: None,
+        fields: Fields::default(),
     }
 }
 
@@ -106,6 +108,9 @@ pub(crate) fn judged_because(uid: u16, round: u32, billionths: i64, reason: Reas
         who: who(uid),
         exchange: None,
         judgement: Judgement { mark: mark(billionths), reasons: vec![reason] },
+        asked_in: EPOCH,
+        stage: 0,
+        fields: Fields::default(),
     }
 }
 
@@ -122,7 +127,11 @@ pub(crate) fn records(context: &EpochContext, verdicts: &[Judged]) -> Vec<Record
         scope: ChallengeScope::Shared,
         vrf_output: vec![1],
         vrf_proof: vec![2],
-        reference: Digest::of(b"reference"),
+        kind: "classify".to_owned(),
+        request: Some(Digest::of(b"request")),
+        secret: None,
+        reference: Some(Digest::of(b"reference")),
+        fields: Fields::default(),
     });
     let mut records = vec![Record::EpochOpened(Box::new(context.clone())), asked];
     records.extend(verdicts.iter().cloned().map(Record::Judged));

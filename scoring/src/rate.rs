@@ -26,7 +26,7 @@ pub enum Rating {
 }
 
 impl Rating {
-    pub(crate) fn is_scored(self) -> bool {
+    pub fn is_scored(self) -> bool {
         matches!(self, Self::Scored | Self::BelowMinMark)
     }
 }
@@ -97,7 +97,8 @@ impl Policy {
 }
 
 /// A newcomer's share of its score: `age / epochs`, the first epoch counting as 1.
-pub(crate) fn ramp(score: i64, epochs: u64, age: u64) -> i64 {
+#[inline]
+pub fn ramp(score: i64, epochs: u64, age: u64) -> i64 {
     if age >= epochs {
         return score;
     }

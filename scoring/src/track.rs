@@ -289,7 +289,8 @@ pub(crate) fn divide(value: i128, by: i128) -> i64 {
 }
 
 /// As [`divide`], where the value is far from the limits.
-pub(crate) fn divide_i64(value: i64, by: i64) -> i64 {
+#[inline]
+pub fn divide_i64(value: i64, by: i64) -> i64 {
     let half = if value < 0 { -(by / 2) } else { by / 2 };
     (value + half) / by
 }

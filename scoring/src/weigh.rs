@@ -11,13 +11,13 @@ use weighhouse_types::{
     Epoch, EpochContext, Hotkey, Neuron, Record, RegistrationId, Standing, Trail, Uid, WeightVector,
     WeightVectorError,
 };
+use weighhouse_yuma::check_vec_max_limited;
 
 use crate::conform::{ConformError, Limits};
 use crate::policy::{Fraction, Policy, PolicyError};
 use crate::rate::Rating;
 use crate::share::Weigher;
 use crate::standing::{Coverage, EpochRecords, Fold, Scored};
-use crate::yuma::check_vec_max_limited;
 
 #[cfg(test)]
 mod tests;
@@ -126,8 +126,8 @@ pub fn weigh_under(policy: &Policy, records: &[Record]) -> Result<Decision, Weig
 ///
 /// # Errors
 /// As [`weigh`].
-pub fn unsure(records: &[Record]) -> Result<BTreeSet<RegistrationId>, WeighError> {
-    let fold = Fold::new(pick(records)?)?;
+pub fn unsure(policy: &Policy, records: &[Record]) -> Result<BTreeSet<RegistrationId>, WeighError> {
+    let fold = Fold::under(policy.clone(), pick(records)?)?;
     let floor = i128::from(fold.policy.floor().billionths());
     let is_sure = |neuron: &&Neuron| match (fold.track(neuron.uid), fold.rated(neuron.uid)) {
         (Some(track), Some(rated)) => {
@@ -162,6 +162,16 @@ pub fn closing<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Clos
     let mut picked = pick(records)?;
     picked.departed = BTreeSet::new();
     Ok(close(&Fold::new(picked)?))
+}
+
+/// Closes as [`closing`] would if the epoch had been opened under `policy`.
+///
+/// # Errors
+/// As [`weigh`].
+pub fn closing_under(policy: &Policy, records: &[Record]) -> Result<Closing, WeighError> {
+    let mut picked = pick(records)?;
+    picked.departed = BTreeSet::new();
+    Ok(close(&Fold::under(policy.clone(), picked)?))
 }
 
 pub(crate) fn close(fold: &Fold<'_>) -> Closing {
@@ -200,7 +210,15 @@ pub(crate) fn pick<'a>(
             | Record::Evidence(_)
             | Record::Intent(_)
             | Record::IntentUpdate(_)
-            | Record::Abstained { .. } => {}
+            | Record::Abstained { .. }
+            | Record::FollowUp(_)
+            | Record::Answered(_)
+            | Record::JudgedTogether(_)
+            | Record::PhaseChange(_)
+            | Record::CarriedChallenge(_)
+            | Record::VoidRound(_)
+            | Record::EpochClosed(_)
+            | Record::Extension(_) => {}
         }
     }
     let context = context.ok_or(WeighError::NoContext)?;

@@ -1,36 +1,86 @@
-//! Random bytes for nonces, salts and keys.
+//! Chance that no record depends on: nonces, salts, keys and the spread of retries.
+//!
+//! Draws that a record depends on (challenges, the localnet's personas) come from a ChaCha20 stream of their own, so that
+//! they stay what they are whatever a release of `rand` does to its distributions.
 
-use std::sync::Mutex;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use rand::{CryptoRng, Rng as _, SeedableRng as _, TryCryptoRng, TryRng};
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
-pub trait Entropy: Send + Sync + std::fmt::Debug {
-    fn fill(&self, bytes: &mut [u8]);
-}
+/// Handle on one random generator, which all its clones share. As a [`rand::Rng`] it serves whatever takes one.
+#[derive(Clone)]
+pub struct Entropy(Arc<Mutex<dyn CryptoRng + Send>>);
 
-/// The operating system's generator.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OsEntropy;
+impl Entropy {
+    /// The operating system's generator.
+    pub fn system() -> Self {
+        Self::new(UnwrapErr(SysRng))
+    }
 
-impl Entropy for OsEntropy {
-    fn fill(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the operating system has randomness");
+    /// A stream that can be drawn again (ChaCha20), for localnets and tests.
+    pub fn seeded(seed: [u8; 32]) -> Self {
+        Self::new(ChaCha20Rng::from_seed(seed))
+    }
+
+    pub fn new(generator: impl CryptoRng + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(generator)))
+    }
+
+    fn generator(&self) -> MutexGuard<'_, dyn CryptoRng + Send + 'static> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A reproducible stream (ChaCha20) for localnets and tests.
-#[derive(Debug)]
-pub struct SeededEntropy(Mutex<ChaCha20Rng>);
-
-impl SeededEntropy {
-    pub fn new(seed: [u8; 32]) -> Self {
-        Self(Mutex::new(ChaCha20Rng::from_seed(seed)))
+impl fmt::Debug for Entropy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Entropy")
     }
 }
 
-impl Entropy for SeededEntropy {
-    fn fill(&self, bytes: &mut [u8]) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill_bytes(bytes);
+impl TryRng for Entropy {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.generator().next_u32())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.generator().next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.generator().fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Entropy {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_one_stream() {
+        let mut bytes = [0; 24];
+        Entropy::seeded([7; 32]).fill_bytes(&mut bytes);
+        let entropy = Entropy::seeded([7; 32]);
+        let (mut first, mut second) = ([0; 12], [0; 12]);
+        entropy.clone().fill_bytes(&mut first);
+        entropy.clone().fill_bytes(&mut second);
+        assert_eq!([first, second].concat(), bytes);
+    }
+
+    #[test]
+    fn the_system_gives_other_bytes_each_time() {
+        let (mut first, mut second) = ([0; 32], [0; 32]);
+        Entropy::system().fill_bytes(&mut first);
+        Entropy::system().fill_bytes(&mut second);
+        assert_ne!(first, second);
     }
 }

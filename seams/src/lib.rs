@@ -1,17 +1,21 @@
-//! What a role is handed instead of reaching for it: time, sockets, files, randomness and processors.
+//! Time, sockets, files, chance and processors, as they are handed to a role.
 //!
-//! Each seam is an object-safe trait with the operating system's version beside it. Tests hand in others: virtual
-//! time, in-memory pipes, files that tear. Roles never name `std::time`, `std::fs`, `TcpListener` or an OS random
-//! generator themselves.
+//! Clock, listener, dialer and storage are object-safe traits with the operating system's version beside each; chance is a
+//! handle on any `rand` generator. Tests hand in others: virtual time, in-memory pipes, files that tear, a seeded stream.
+//! Roles never name `std::time`, `std::fs`, `TcpListener` or an OS random generator themselves.
 
 mod clock;
 mod cpu;
+mod dial;
 mod entropy;
 mod net;
 mod storage;
+mod tls;
 
 pub use clock::{Clock, ClockExt, Elapsed, SystemClock, UnixNanos};
 pub use cpu::{CpuPool, PoolError};
-pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use dial::{DialMap, DialMapError, MappedDialer};
+pub use entropy::Entropy;
 pub use net::{BoxIo, Dialer, Io, Listener, TcpBound, TcpDialer};
 pub use storage::{AppendFile, DirStorage, Storage};
+pub use tls::{TlsTrust, TlsTrustError};

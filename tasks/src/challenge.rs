@@ -3,7 +3,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use weighhouse_models::digits::{self, PIXELS};
-use weighhouse_models::perturb::{Perturbation, below, perturb};
+use weighhouse_models::draw::below;
+use weighhouse_models::perturb::{Perturbation, perturb};
 use weighhouse_models::sampling::Sampling;
 use weighhouse_types::{Digest, Hasher};
 

@@ -5,7 +5,7 @@
 
 use rand_chacha::ChaCha20Rng;
 use serde::Deserialize;
-use weighhouse_models::perturb::below;
+use weighhouse_models::draw::below;
 use weighhouse_types::config;
 
 /// The lists behind `prompts = "rust/v1"`.

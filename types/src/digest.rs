@@ -57,17 +57,17 @@ impl fmt::Debug for Digest {
 }
 
 impl FromStr for Digest {
-    type Err = hex::FromHexError;
+    type Err = const_hex::FromHexError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)?;
+        const_hex::decode_to_slice(text, &mut bytes)?;
         Ok(Self(bytes))
     }
 }
 
 impl TryFrom<String> for Digest {
-    type Error = hex::FromHexError;
+    type Error = const_hex::FromHexError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()

@@ -12,15 +12,19 @@ mod ss58;
 mod commit;
 mod metagraph;
 
+mod judge;
 mod judgement;
 mod weights;
 
+mod blob;
 mod intent;
+pub mod profile;
 mod record;
 pub mod scans;
 mod tensor;
 pub mod text;
 
+pub use blob::Blob;
 pub use commit::{
     Child, Commitment, Committed, Delegation, MechanismRows, Mechanisms, Rounds, TIMELOCK_KEY_BYTES,
     Timelock, WeightCommit,
@@ -28,13 +32,16 @@ pub use commit::{
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
 pub use intent::{Intent, IntentState, IntentUpdate, Seal};
-pub use judgement::{Judgement, Mark, Reason, Score, Standing};
+pub use judge::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeLimits};
+pub use judgement::{Detail, Gist, Judgement, Mark, Outcome, Reason, Remark, RemarkError, Score, Standing};
 pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
 pub use record::{
-    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Failure, Judged, Likeness, RECORD_VERSION,
-    Record, Trail, TrailEpoch,
+    Answered, Asked, CarriedChallenge, ChallengePhase, ChallengeScope, EpochClosed, EpochContext,
+    EpochCounts, Evidence, Exchange, Extension, Failure, Field, FieldValue, Fields, FollowUp, JointJudgement,
+    JointMember, JudgeIdentity, Judged, Likeness, PhaseChange, RECORD_VERSION, Receipt, Record, Trail,
+    TrailEpoch, VoidCause, VoidRound, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

@@ -1,18 +1,35 @@
-//! The records of a validator's journal, version 1.
+//! The records of a validator's journal, version 2.
 //!
 //! An epoch's records alone give its vector back: the context carries in what earlier epochs left behind. Bytes
-//! that several records share (requests, answers, reference outputs) are blobs, named by their SHA-256.
+//! that several records share (requests, answers, reference outputs) are blobs, named by their SHA-256. A kind of task
+//! puts its own bytes into blobs too (secrets, references, evidence, truths), and only that kind reads them.
+//!
+//! Records of version 1 are read by [`v1`] and become records of this version.
+
+mod fields;
+
+mod asked;
+mod closing;
+mod epoch;
+mod judged;
+mod later;
+
+pub mod v1;
 
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Beacon, Block, Digest, Epoch, Hotkey, Intent, IntentUpdate, Judgement, Mark, MechId, Netuid,
-    RegistrationId, Standing, SubnetState, Uid,
-};
+use crate::{Blob, Block, Epoch, Intent, IntentUpdate, RegistrationId};
 
-/// The version of every type in this module. A reader refuses any other.
-pub const RECORD_VERSION: u16 = 1;
+pub use asked::{Answered, Asked, ChallengeScope, Exchange, Failure, FollowUp};
+pub use closing::{EpochClosed, EpochCounts, Receipt, VoidCause, VoidRound};
+pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
+pub use fields::{Field, FieldValue, Fields};
+pub use judged::{Evidence, JointJudgement, JointMember, Judged, Likeness};
+pub use later::{CarriedChallenge, ChallengePhase, PhaseChange};
+
+/// The version of every type in this module, and the one that is written.
+pub const RECORD_VERSION: u16 = 2;
 
 /// One entry of the journal. The SCALE index of each variant is its identity on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
@@ -20,10 +37,7 @@ pub const RECORD_VERSION: u16 = 1;
 pub enum Record {
     /// Bytes that other records name by digest.
     #[codec(index = 0)]
-    Blob {
-        #[serde(with = "hex_bytes")]
-        bytes: Vec<u8>,
-    },
+    Blob(Blob),
     #[codec(index = 1)]
     EpochOpened(Box<EpochContext>),
     #[codec(index = 2)]
@@ -49,162 +63,61 @@ pub enum Record {
     /// What the reference says of one answer, where it can only be asked once the answer is there.
     #[codec(index = 10)]
     Evidence(Evidence),
+    /// A later stage of a challenge is about to be asked.
+    #[codec(index = 11)]
+    FollowUp(FollowUp),
+    /// A stage's end without a verdict yet.
+    #[codec(index = 12)]
+    Answered(Answered),
+    #[codec(index = 13)]
+    JudgedTogether(JointJudgement),
+    #[codec(index = 14)]
+    PhaseChange(PhaseChange),
+    #[codec(index = 15)]
+    CarriedChallenge(Box<CarriedChallenge>),
+    #[codec(index = 16)]
+    VoidRound(VoidRound),
+    #[codec(index = 17)]
+    EpochClosed(EpochClosed),
+    /// A record of later date: its name and what it says. A reader that doesn't know the name refuses the record by it.
+    #[codec(index = 18)]
+    Extension(Extension),
 }
 
-/// What a [`Standing`] rests on: needed by windows, significance, ramps and places that have to be held.
+/// A record whose layout is its fields alone.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Trail {
-    pub who: RegistrationId,
-    /// The epoch of the first verdict.
-    pub since: Epoch,
-    /// Variance of the average, in 10^-12.
-    pub variance: u64,
-    /// Share of the newest judged epoch's challenges answered in time, in billionths.
-    pub answered: u32,
-    /// The newest judged epoch's capacity over the policy's, in billionths.
-    pub capacity: u32,
-    /// The place among the ranked when the epoch before was weighed.
-    pub place: Option<u16>,
-    /// The newest epochs, oldest first.
-    pub window: Vec<TrailEpoch>,
-}
-
-/// One epoch in a [`Trail`]'s window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct TrailEpoch {
+pub struct Extension {
+    pub name: String,
     pub epoch: Epoch,
-    pub mean: Mark,
-    pub count: u32,
-    /// Variance of the epoch's values, in 10^-12.
-    pub variance: u64,
+    pub fields: Fields,
 }
 
-/// One shared round's likeness beyond what the judge expects.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Likeness {
-    pub epoch: Epoch,
-    pub round: u32,
-    /// Everybody whose answer was compared, ascending.
-    pub compared: Vec<RegistrationId>,
-    /// Groups of at least two, each ascending, in the order of their first.
-    pub groups: Vec<Vec<RegistrationId>>,
-}
-
-/// All that an epoch's decision depends on besides its judgements.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct EpochContext {
-    pub epoch: Epoch,
-    pub netuid: Netuid,
-    pub mechanism: MechId,
-    pub genesis: Digest,
-    pub validator: Hotkey,
-    /// Metagraph, hyperparameters and schedule at the block where this epoch was opened.
-    pub state: SubnetState,
-    pub beacon: Beacon,
-    /// The policy file, verbatim.
-    #[serde(with = "hex_bytes")]
-    pub policy: Vec<u8>,
-    /// The task file, verbatim; it names the reference model by digest.
-    #[serde(with = "hex_bytes")]
-    pub task: Vec<u8>,
-    /// What the epoch before left behind, ascending by registration.
-    pub carried: Vec<Standing>,
-    pub software: String,
-}
-
-/// Whom a challenge was made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
-#[serde(tag = "scope", rename_all = "snake_case")]
-pub enum ChallengeScope {
-    /// The same for every miner of the round.
-    #[codec(index = 0)]
-    Shared,
-    /// For one hotkey only.
-    #[codec(index = 1)]
-    Private { miner: Hotkey },
-}
-
-/// A challenge that is about to be sent: durable before the first byte leaves.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Asked {
-    pub challenge: Digest,
-    pub epoch: Epoch,
-    pub round: u32,
-    pub scope: ChallengeScope,
-    /// The VRF output that seeds the challenge, and its proof under the validator's hotkey.
-    #[serde(with = "hex_bytes")]
-    pub vrf_output: Vec<u8>,
-    #[serde(with = "hex_bytes")]
-    pub vrf_proof: Vec<u8>,
-    /// The blob of the reference's output.
-    pub reference: Digest,
-}
-
-/// What went over the wire, by blob.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Exchange {
-    /// The framed request as sent.
-    pub request: Digest,
-    /// The framed answer as received.
-    pub answer: Digest,
-    /// The model the miner says it ran; covered by its signature.
-    pub model: Digest,
-    /// The encoded answer signature from the trailer.
-    #[serde(with = "hex_bytes")]
-    pub signature: Vec<u8>,
-    /// Measured by the validator, from the first byte sent to the last received.
-    pub latency_us: u64,
-}
-
-/// The reference's word on one miner's answer; written in one commit with the verdict that rests on it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Evidence {
-    pub epoch: Epoch,
-    pub round: u32,
-    pub challenge: Digest,
-    pub who: RegistrationId,
-    /// The blob that holds it.
-    pub blob: Digest,
-    /// How many of the answer's tokens fell into each bin of the sequential test; empty where the task has none.
-    pub bins: Vec<u32>,
-}
-
-/// Why there is no answer to judge.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[serde(tag = "failure", rename_all = "snake_case")]
-pub enum Failure {
-    /// The neuron published no axon, or one that can't be dialled.
-    #[codec(index = 0)]
-    NoAxon,
-    #[codec(index = 1)]
-    Unreachable,
-    #[codec(index = 2)]
-    DeadlineExceeded,
-    /// The miner refused or failed with this gRPC status code.
-    #[codec(index = 3)]
-    Status { code: u8 },
-    /// The answer is over the cap.
-    #[codec(index = 4)]
-    Oversized,
-    /// Not a gRPC answer, or one that can't be decoded.
-    #[codec(index = 5)]
-    Undecodable,
-    /// No answer signature, or a wrong one.
-    #[codec(index = 6)]
-    BadSignature,
-}
-
-/// One attempt's verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Judged {
-    pub challenge: Digest,
-    pub epoch: Epoch,
-    pub round: u32,
-    pub uid: Uid,
-    pub who: RegistrationId,
-    /// `None` when nothing judgeable came back; the judgement then says why.
-    pub exchange: Option<Exchange>,
-    pub judgement: Judgement,
+impl Record {
+    /// The name of what this version doesn't know in the record, if there is anything.
+    pub fn unknown(&self) -> Option<String> {
+        let fields = match self {
+            Self::EpochOpened(context) => &context.fields,
+            Self::Asked(asked) => &asked.fields,
+            Self::FollowUp(follow_up) => &follow_up.fields,
+            Self::Answered(answered) => &answered.fields,
+            Self::Judged(judged) => &judged.fields,
+            Self::Evidence(evidence) => &evidence.fields,
+            Self::JudgedTogether(joint) => &joint.fields,
+            Self::PhaseChange(change) => &change.fields,
+            Self::CarriedChallenge(carried) => return carried.unknown(),
+            Self::EpochClosed(closed) => &closed.fields,
+            Self::Extension(extension) => return Some(extension.name.clone()),
+            Self::Blob(_)
+            | Self::Intent(_)
+            | Self::IntentUpdate(_)
+            | Self::Abstained { .. }
+            | Self::Departed { .. }
+            | Self::Trails { .. }
+            | Self::Likeness(_)
+            | Self::VoidRound(_) => return None,
+        };
+        fields.unknown().map(ToString::to_string)
+    }
 }
 
 /// Byte strings as hexadecimal in JSON.
@@ -212,10 +125,13 @@ pub(crate) mod hex_bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(bytes))
+        serializer.serialize_str(&const_hex::encode(bytes))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        const_hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

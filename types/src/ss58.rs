@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn known_address_round_trips() {
         let key = decode(DAVE).expect("a valid address");
-        assert_eq!(hex::encode(key), DAVE_KEY);
+        assert_eq!(const_hex::encode(key), DAVE_KEY);
         assert_eq!(encode(&key), DAVE);
     }
 

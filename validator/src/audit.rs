@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use weighhouse_journal::{Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
-use weighhouse_tasks::sequential::{Heard, Watch};
 use weighhouse_tasks::{Challenge, Kind, Reference, Task};
 use weighhouse_types::{
     Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Evidence as Said, Hotkey, IntentState, Judged,
@@ -13,8 +12,10 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::{answer, vrf};
 
-use crate::check::{self, Given};
-use crate::round::{alike, judge_framed, read_framed, vrf_input};
+use crate::answers::{fingerprint, judge_read, read_framed};
+use crate::check::{self, UncheckedAnswer};
+use crate::checks::{CheckHistory, Fingerprint};
+use crate::round::{alike, vrf_input};
 
 /// What an audit found.
 #[derive(Debug, Serialize)]
@@ -101,8 +102,7 @@ pub(crate) fn check_records(records: &[Record]) -> Vec<String> {
 /// Checks the records one by one, in their order.
 fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &mut Audited) {
     let mut evidence = Evidence {
-        watch: check::begin(&task, &context.carried),
-        heard: Heard::default(),
+        history: CheckHistory::new(&task, &context.carried).unwrap_or_default(),
         context,
         task,
         blobs: BTreeMap::new(),
@@ -111,8 +111,8 @@ fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &
     };
     for record in records {
         let checked = match record {
-            Record::Blob { bytes } => {
-                evidence.blobs.insert(Digest::of(bytes), bytes);
+            Record::Blob(blob) => {
+                evidence.blobs.insert(blob.digest(), blob.bytes());
                 Ok(())
             }
             Record::Asked(asked) => evidence.check_challenge(asked).map(|()| audited.challenges += 1),
@@ -180,9 +180,7 @@ struct Evidence<'a> {
     challenges: BTreeMap<Digest, Seen>,
     /// What the reference said of an answer, by challenge and miner.
     testimonies: BTreeMap<(Digest, RegistrationId), Reference>,
-    /// What all checks so far say together.
-    watch: Watch,
-    heard: Heard,
+    history: CheckHistory,
 }
 
 /// A challenge whose proof holds.
@@ -202,7 +200,7 @@ impl Evidence<'_> {
         let preout = preout.map_err(|_| format!("challenge {id}: the VRF output is not 32 bytes"))?;
         let seed = vrf::vrf_verify(&self.context.validator, &input, preout, &asked.vrf_proof)
             .map_err(|error| format!("challenge {id}: {error}"))?;
-        let reference = self.blobs.get(&asked.reference);
+        let reference = asked.reference.and_then(|digest| self.blobs.get(&digest));
         let reference =
             reference.ok_or_else(|| format!("challenge {id}: the reference's output is not recorded"))?;
         let reference =
@@ -240,7 +238,14 @@ impl Evidence<'_> {
         let challenge = judged.first().and_then(|judged| self.challenges.get(&judged.challenge));
         let Seen { challenge, reference, .. } =
             challenge.ok_or_else(|| format!("{name}: its challenge is not recorded"))?;
-        let again = alike(&self.task, challenge, reference, judged.iter(), &self.blobs);
+        let read = |judged: &Judged| {
+            let framed = self.blobs.get(&judged.exchange.as_ref()?.answer)?;
+            Some((judged.who, read_framed(framed).ok()?.ok()?))
+        };
+        let answers: Vec<_> = judged.iter().filter_map(read).collect();
+        let answers: Vec<_> = answers.iter().map(|(who, answer)| (*who, answer)).collect();
+        let of = (likeness.epoch, likeness.round);
+        let again = alike(&self.task, challenge, reference, of, &answers);
         match again {
             Some(again) if again == *likeness => Ok(()),
             _ => Err(format!("{name}: the answers on record say something else")),
@@ -271,16 +276,20 @@ impl Evidence<'_> {
             .map_err(|error| format!("{name}: {error}"))?;
         let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
         signature.verify(&judged.who.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
+        let read = read_framed(framed);
         let again = if self.task.file().kind == Kind::Generate {
-            let read = read_framed(framed);
             let Judged { who, round, challenge: id, .. } = *judged;
-            let given = Given { who, round, challenge: id, seed, read: &read };
-            let attention = check::attention(&self.task, &self.watch, &self.heard, &given);
+            let fingerprint = fingerprint(&self.task, &read);
+            let answer = UncheckedAnswer { who, round, challenge: id, seed, fingerprint };
+            let attention = check::attention(&self.task, &self.history, &answer);
             let testimony = self.testimonies.get(&(id, who));
-            check::hear(&mut self.heard, judged, &self.blobs);
-            check::verdict(&self.task, &mut self.watch, who, challenge, (&read, attention, testimony))
+            let seen = (&read, attention, testimony);
+            let again = check::verdict(&self.task, &mut self.history.watch, who, challenge, seen);
+            let fingerprint = fingerprint.map(|said| Fingerprint { round, challenge: id, said });
+            fingerprint.into_iter().for_each(|fingerprint| self.history.hear(fingerprint));
+            again
         } else {
-            judge_framed(&self.task, challenge, reference, framed)
+            judge_read(&self.task, challenge, reference, &read)
         };
         let again = again.map_err(|error| format!("{name}: {error}"))?;
         if again != judged.judgement {

@@ -4,89 +4,48 @@
 //! it is asked about, and whether a miner is convicted by what all checks of the epoch say together, follows from the
 //! epoch's records: an auditor goes the same way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weighhouse_tasks::sequential::{Attention, Heard, Watch};
+use weighhouse_tasks::sequential::{Attention, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
-use weighhouse_types::{
-    Digest, Evidence, Failure, InferAnswer, Judged, Judgement, Record, RegistrationId, Standing,
-};
+use weighhouse_types::{Blob, Digest, Evidence, Fields, Judgement, Record, RegistrationId};
 
-use crate::epoch::OpenEpoch;
-use crate::role::{Parts, ValidatorError};
-use crate::round::{Attempt, Prepared, read_framed};
+use crate::answers::{Attempt, PreparedChallenge, ReadAnswer};
+use crate::checks::CheckHistory;
+use crate::error::ValidatorError;
+use crate::parts::Parts;
 
-/// Answers that go before the reference together.
+/// Answers that one call of the reference takes.
 const TOGETHER: usize = 8;
 
-/// What an answer's bytes say: an answer, that there is none, or that they are none.
-pub(crate) type Read = Result<Result<InferAnswer, Failure>, Judgement>;
-
-/// What is known when a round begins.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) watch: Watch,
-    pub(crate) heard: Heard,
-}
-
-/// One answer, of a round and to a challenge drawn from `seed`.
-pub(crate) struct Given<'a> {
+/// One answer before it is judged: whose it is, of which round, and to a challenge drawn from which seed.
+pub(crate) struct UncheckedAnswer<'a> {
     pub(crate) who: RegistrationId,
     pub(crate) round: u32,
     pub(crate) challenge: Digest,
     pub(crate) seed: &'a [u8; 32],
-    pub(crate) read: &'a Read,
+    pub(crate) fingerprint: Option<Digest>,
 }
 
-/// What the epoch's checks have said so far; `None` where the task checks everybody.
-pub(crate) fn known(task: &Task, open: &OpenEpoch) -> Option<Known> {
-    let budget = task.budget()?;
-    let mut watch = begin(task, &open.context().carried);
-    for record in open.records() {
-        if let Record::Evidence(evidence) = record {
-            watch.take(budget, evidence.who, &evidence.bins);
-        }
-    }
-    Some(Known { watch, heard: open.heard().cloned().unwrap_or_default() })
-}
-
-/// Takes note of what was said in the answer behind a verdict.
-pub(crate) fn hear(heard: &mut Heard, judged: &Judged, blobs: &BTreeMap<Digest, &[u8]>) {
-    let framed = judged.exchange.as_ref().and_then(|exchange| blobs.get(&exchange.answer));
-    if let Some(Ok(Ok(answer))) = framed.map(|framed| read_framed(framed))
-        && let Some(said) = Heard::said(&answer)
-    {
-        heard.take(judged.round, judged.challenge, said);
-    }
-}
-
-/// An epoch's beginning.
-pub(crate) fn begin(task: &Task, carried: &[Standing]) -> Watch {
-    task.budget().map_or_else(Watch::default, |budget| Watch::new(budget, carried))
-}
-
-/// How closely a miner's answer is looked at.
-pub(crate) fn attention(task: &Task, watch: &Watch, heard: &Heard, given: &Given<'_>) -> Attention {
+/// Decides how closely a miner's answer is looked at.
+pub(crate) fn attention(task: &Task, history: &CheckHistory, answer: &UncheckedAnswer<'_>) -> Attention {
     let Some(budget) = task.budget() else { return Attention::Newcomer };
-    match watch.attention(budget, &given.who, given.seed) {
-        Attention::Settled if is_repeated(heard, given) => Attention::Repeats,
+    let CheckHistory { watch, heard } = history;
+    let repeats = |said: &Digest| heard.is_repeated(answer.round, answer.challenge, said);
+    match watch.attention(budget, &answer.who, answer.seed) {
+        Attention::Settled if answer.fingerprint.as_ref().is_some_and(repeats) => Attention::Repeats,
         attention => attention,
     }
 }
 
-fn is_repeated(heard: &Heard, given: &Given<'_>) -> bool {
-    let Ok(Ok(answer)) = given.read else { return false };
-    Heard::said(answer).is_some_and(|said| heard.is_repeated(given.round, given.challenge, &said))
-}
-
-/// The verdict on one answer, and what it adds to the miner's course. `testimony` is given for each that is checked.
+/// Judges one answer, and takes a check's outcome into the miner's sequential test. `testimony` is given for each answer
+/// that is checked.
 pub(crate) fn verdict(
     task: &Task,
     watch: &mut Watch,
     who: RegistrationId,
     challenge: &Challenge,
-    (read, attention, testimony): (&Read, Attention, Option<&Reference>),
+    (read, attention, testimony): (&ReadAnswer, Attention, Option<&Reference>),
 ) -> Result<Judgement, TaskError> {
     let answer = match read {
         Err(judgement) => return Ok(judgement.clone()),
@@ -117,50 +76,42 @@ pub(crate) fn bins(task: &Task, testimony: &Reference) -> Vec<u32> {
 }
 
 /// Judges a round's answers; the records are in the attempts' order.
-pub(crate) async fn judge(
+pub(crate) async fn judge_attempts(
     parts: &Parts,
-    challenges: Arc<Vec<Prepared>>,
-    attempts: Vec<Attempt>,
-    Known { mut watch, heard }: Known,
+    challenges: Arc<Vec<PreparedChallenge>>,
+    attempts: Arc<Vec<Attempt>>,
+    mut history: CheckHistory,
 ) -> Result<Vec<Record>, ValidatorError> {
     let task = &parts.task;
-    let reads = attempts.iter().map(|attempt| match &attempt.answer {
-        Ok(framed) => read_framed(framed),
-        Err(failure) => Ok(Err(failure.clone())),
-    });
-    let reads: Arc<Vec<Read>> = Arc::new(reads.collect());
-    let attention = |(attempt, read): (&Attempt, &Read)| {
-        let Prepared { asked, seed, .. } = &challenges[attempt.at];
-        let who = attempt.neuron.registration();
-        let given = Given { who, round: asked.round, challenge: asked.challenge, seed, read };
-        attention(task, &watch, &heard, &given)
+    let attention = |attempt: &Attempt| {
+        let PreparedChallenge { asked, seed, .. } = &challenges[attempt.at];
+        let (who, fingerprint) = (attempt.neuron.registration(), attempt.fingerprint);
+        let answer =
+            UncheckedAnswer { who, round: asked.round, challenge: asked.challenge, seed, fingerprint };
+        attention(task, &history, &answer)
     };
-    let attentions: Vec<Attention> = attempts.iter().zip(reads.iter()).map(attention).collect();
-    let checked: Vec<(usize, usize)> = attempts
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| attentions[*index].is_checked())
-        .map(|(index, attempt)| (index, attempt.at))
-        .collect();
-    let testimonies = testify(parts, &challenges, &reads, &checked).await?;
+    let attentions: Vec<Attention> = attempts.iter().map(attention).collect();
+    let checked: Vec<usize> = (0..attempts.len()).filter(|index| attentions[*index].is_checked()).collect();
+    let testimonies = testify(parts, &challenges, &attempts, &checked).await?;
     let mut records = Vec::with_capacity(attempts.len() * 3);
-    for (index, attempt) in attempts.into_iter().enumerate() {
+    for (index, attempt) in attempts.iter().enumerate() {
         let prepared = &challenges[attempt.at];
         let who = attempt.neuron.registration();
         let testimony = testimonies[index].as_ref();
-        let seen = (&reads[index], attentions[index], testimony);
-        let judgement = verdict(task, &mut watch, who, &prepared.challenge, seen)?;
+        let seen = (&attempt.read, attentions[index], testimony);
+        let judgement = verdict(task, &mut history.watch, who, &prepared.challenge, seen)?;
         let evidence = testimony.map_or_else(Vec::new, |testimony| {
-            let bytes = testimony.to_bytes();
+            let blob = Blob::new(testimony.to_bytes());
             let evidence = Evidence {
                 epoch: prepared.asked.epoch,
                 round: prepared.asked.round,
                 challenge: prepared.asked.challenge,
                 who,
-                blob: Digest::of(&bytes),
+                blob: blob.digest(),
                 bins: bins(task, testimony),
+                fields: Fields::default(),
             };
-            vec![Record::Blob { bytes }, Record::Evidence(evidence)]
+            vec![Record::Blob(blob), Record::Evidence(evidence)]
         });
         records.extend(attempt.records(prepared, evidence, judgement));
     }
@@ -170,20 +121,20 @@ pub(crate) async fn judge(
 /// The reference's word on each of the checked answers, by the answer's place; a core works on a pack of them.
 async fn testify(
     parts: &Parts,
-    challenges: &Arc<Vec<Prepared>>,
-    reads: &Arc<Vec<Read>>,
-    checked: &[(usize, usize)],
+    challenges: &Arc<Vec<PreparedChallenge>>,
+    attempts: &Arc<Vec<Attempt>>,
+    checked: &[usize],
 ) -> Result<Vec<Option<Reference>>, ValidatorError> {
     let jobs = checked.chunks(TOGETHER).map(|pack| {
-        let (task, challenges, reads, pack) =
-            (parts.task.clone(), challenges.clone(), reads.clone(), pack.to_vec());
+        let (task, challenges, attempts, pack) =
+            (parts.task.clone(), challenges.clone(), attempts.clone(), pack.to_vec());
         async move {
             let look = move || -> Result<Vec<(usize, Option<Reference>)>, TaskError> {
                 let answers: Vec<_> = pack
                     .iter()
-                    .filter_map(|(index, at)| match &reads[*index] {
-                        Ok(Ok(answer)) => Some((*index, (&challenges[*at].challenge, answer))),
-                        _ => None,
+                    .filter_map(|index| {
+                        let (_, answer) = attempts[*index].answer()?;
+                        Some((*index, (&challenges[attempts[*index].at].challenge, answer)))
                     })
                     .collect();
                 let pairs: Vec<_> = answers.iter().map(|(_, pair)| *pair).collect();
@@ -193,7 +144,7 @@ async fn testify(
             Ok::<_, ValidatorError>(parts.cpu.run(look).await??)
         }
     });
-    let mut testimonies: Vec<Option<Reference>> = vec![None; reads.len()];
+    let mut testimonies: Vec<Option<Reference>> = vec![None; attempts.len()];
     for (index, testimony) in futures::future::try_join_all(jobs).await?.into_iter().flatten() {
         testimonies[index] = testimony;
     }

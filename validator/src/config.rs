@@ -54,7 +54,7 @@ pub struct Chain {
     pub mechanism: MechId,
     /// Where to dial axons that can't be reached at the address they have on the chain: `"10.0.0.7" = "127.0.0.1"`.
     #[serde(default)]
-    pub dial: weighhouse_chain::dial::DialMap,
+    pub dial: weighhouse_seams::DialMap,
 }
 
 /// What is asked.

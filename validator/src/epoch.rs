@@ -1,87 +1,116 @@
-//! An epoch as the validator keeps it: its context and its records without blobs.
+//! An epoch as the validator keeps it: its context, parsed once when it is opened, and its records without blobs.
+//!
+//! Everything here follows from the journal's records of the epoch, so that a restarted validator has the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use parity_scale_codec::Encode;
-use weighhouse_journal::{Journal, JournalError};
-use weighhouse_scoring::{Closing, Policy};
+use weighhouse_journal::Journal;
+use weighhouse_scoring::{Closing, Decision, Policy, WeighError};
 use weighhouse_tasks::Task;
-use weighhouse_tasks::sequential::Heard;
 use weighhouse_types::{
-    Digest, Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, Schedule, SubnetState, Trail, Uid,
+    Digest, Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, SubnetState, Trail, Uid,
 };
-
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::check;
-use crate::config::{Publish, Rounds};
-use crate::role::ValidatorError;
+use crate::answers;
+use crate::checks::{CheckHistory, Fingerprint};
+use crate::error::ValidatorError;
 
-/// The records of one epoch so far, the context first.
+/// One epoch: what it was opened with, parsed, and its records so far.
 #[derive(Debug)]
 pub(crate) struct OpenEpoch {
+    context: EpochContext,
+    /// The context's policy.
+    policy: Policy,
+    /// See [`OpenEpoch::asks`].
+    asks: bool,
+    /// The checks so far; `None` where the task checks every answer.
+    history: Option<CheckHistory>,
+    /// Without blobs; the context first.
     records: Vec<Record>,
-    /// What miners said; `None` where the task checks every answer.
-    heard: Option<Heard>,
 }
 
 impl OpenEpoch {
-    /// The epoch's records as the journal has them; `None` when it was never opened.
-    pub(crate) fn resume(journal: &Journal, epoch: Epoch) -> Result<Option<Self>, JournalError> {
+    /// Takes up an epoch from the journal; `None` when it was never opened.
+    pub(crate) fn resume(
+        journal: &mut Journal,
+        epoch: Epoch,
+        task: &Task,
+    ) -> Result<Option<Self>, ValidatorError> {
         let records = journal.read_epoch(epoch)?;
         let context = records.iter().find_map(|record| match record {
-            Record::EpochOpened(context) => Some(context.as_ref()),
+            Record::EpochOpened(context) => Some(context.as_ref().clone()),
             _ => None,
         });
         // A crash may have left a segment without its context: then nothing was asked in it yet.
         let Some(context) = context else { return Ok(None) };
-        let mut open = Self { records: Vec::new(), heard: listens(context) };
-        open.extend(&records);
+        let policy = Policy::parse(&context.policy)?;
+        let mut open = Self::empty(context, policy, task);
+        for record in records {
+            // An answer's bytes are needed only where its fingerprint is.
+            if let (Some(history), Record::Judged(judged)) = (&mut open.history, &record)
+                && let Some(exchange) = &judged.exchange
+            {
+                let framed = journal.blob(epoch, &exchange.answer)?;
+                let Judged { round, challenge, .. } = *judged;
+                let said = answers::fingerprint(task, &answers::read_framed(&framed));
+                said.into_iter().for_each(|said| history.hear(Fingerprint { round, challenge, said }));
+            }
+            open.take(record, task);
+        }
         Ok(Some(open))
     }
 
-    /// An epoch about to be opened; what it carries in comes with its context.
-    pub(crate) fn new(context: EpochContext, trails: Vec<Trail>) -> Self {
+    /// Opens an epoch under the policy that its context holds as bytes; what it carries in comes with its context.
+    pub(crate) fn new(context: EpochContext, policy: Policy, trails: Vec<Trail>, task: &Task) -> Self {
         let epoch = context.epoch;
-        let heard = listens(&context);
-        let mut records = vec![Record::EpochOpened(Box::new(context))];
+        let mut open = Self::empty(context.clone(), policy, task);
+        open.records.push(Record::EpochOpened(Box::new(context)));
         if !trails.is_empty() {
-            records.push(Record::Trails { epoch, trails });
+            open.records.push(Record::Trails { epoch, trails });
         }
-        Self { records, heard }
+        open
     }
 
-    /// Takes note of records that the journal has made durable.
-    pub(crate) fn extend(&mut self, records: &[Record]) {
-        if let Some(heard) = &mut self.heard {
-            let mut blobs = BTreeMap::new();
-            for record in records {
-                match record {
-                    Record::Blob { bytes } => drop(blobs.insert(Digest::of(bytes), bytes.as_slice())),
-                    Record::Judged(judged) => check::hear(heard, judged, &blobs),
-                    _ => {}
-                }
-            }
+    fn empty(context: EpochContext, policy: Policy, task: &Task) -> Self {
+        let asks = Digest::of(&context.task) == task.digest();
+        let history = if asks { CheckHistory::new(task, &context.carried) } else { None };
+        Self { context, policy, asks, history, records: Vec::new() }
+    }
+
+    /// Takes note of a record that the journal has made durable.
+    pub(crate) fn take(&mut self, record: Record, task: &Task) {
+        if let (Some(history), Record::Evidence(evidence)) = (&mut self.history, &record) {
+            history.take(task, evidence);
         }
-        self.records.extend(records.iter().filter(|record| !matches!(record, Record::Blob { .. })).cloned());
+        self.records.push(record);
+    }
+
+    /// Takes note of what a round's answers said.
+    pub(crate) fn hear(&mut self, fingerprints: Vec<Fingerprint>) {
+        if let Some(history) = &mut self.history {
+            fingerprints.into_iter().for_each(|fingerprint| history.hear(fingerprint));
+        }
     }
 
     pub(crate) fn records(&self) -> &[Record] {
         &self.records
     }
 
-    pub(crate) fn heard(&self) -> Option<&Heard> {
-        self.heard.as_ref()
+    /// The checks so far; `None` where the task checks every answer.
+    pub(crate) fn history(&self) -> Option<&CheckHistory> {
+        self.history.as_ref()
     }
 
     pub(crate) fn context(&self) -> &EpochContext {
-        self.records
-            .iter()
-            .find_map(|record| match record {
-                Record::EpochOpened(context) => Some(context.as_ref()),
-                _ => None,
-            })
-            .expect("an epoch is only ever made with its context")
+        &self.context
+    }
+
+    /// Tells whether the epoch was opened with the task that is loaded: under another, nothing that is asked now could be
+    /// derived from the epoch's records.
+    pub(crate) fn asks(&self) -> bool {
+        self.asks
     }
 
     pub(crate) fn judged(&self) -> impl Iterator<Item = &Judged> {
@@ -106,25 +135,21 @@ impl OpenEpoch {
             let now = current.metagraph.neuron(neuron.uid);
             now.is_some_and(|now| now.registration() == neuron.registration())
         };
-        let neurons = self.context().state.metagraph.neurons.iter();
+        let neurons = self.context.state.metagraph.neurons.iter();
         neurons.filter(|neuron| !stays(neuron)).map(|neuron| (neuron.registration(), neuron.uid)).collect()
     }
 
     /// The rounds that the epoch's policy asks of everybody, where it does, and its spot rounds.
     pub(crate) fn rounds(&self) -> (Option<u32>, u32) {
-        match Policy::parse(&self.context().policy) {
-            Ok(policy) => (policy.rounds(), policy.spot_rounds().0),
-            // It was parsed when the epoch was opened; weighing says what is wrong with it now.
-            Err(_) => (None, 0),
-        }
+        (self.policy.rounds(), self.policy.spot_rounds().0)
     }
 
     /// Who is not asked in a spot round: those that the policy is sure of, but for a random share. The draw is the
     /// validator's VRF, so that nobody knows before being asked.
     pub(crate) fn spared(&self, round: u32, keypair: &Keypair) -> Result<BTreeSet<Uid>, ValidatorError> {
-        let context = self.context();
-        let (_, share) = Policy::parse(&context.policy)?.spot_rounds();
-        let unsure = weighhouse_scoring::unsure(&self.records)?;
+        let context = &self.context;
+        let (_, share) = self.policy.spot_rounds();
+        let unsure = weighhouse_scoring::unsure(&self.policy, &self.records)?;
         let is_drawn = |neuron: &Neuron| {
             let draw = (
                 "weighhouse/spot/v1",
@@ -146,79 +171,13 @@ impl OpenEpoch {
             .collect())
     }
 
-    pub(crate) fn closing(&self) -> Result<Closing, ValidatorError> {
-        Ok(weighhouse_scoring::closing(&self.records)?)
-    }
-}
-
-/// Whether it matters what was said before: where not every answer is checked.
-fn listens(context: &EpochContext) -> Option<Heard> {
-    let task = Task::without_model(&context.task).ok()?;
-    task.budget().map(|_| Heard::default())
-}
-
-/// When within an epoch things happen.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timetable {
-    first_block: u64,
-    publish_block: u64,
-    rounds: u32,
-}
-
-impl Timetable {
-    /// `None` for a subnet that doesn't run.
-    pub(crate) fn new(schedule: &Schedule, rounds: &Rounds, publish: &Publish) -> Option<Self> {
-        let next_epoch = schedule.next_epoch_block()?.0;
-        let first_block = schedule.last_epoch_block.0.saturating_add(1);
-        // In an epoch shorter than the margin, publishing right after the first block is the best that can be done.
-        let publish_block =
-            next_epoch.saturating_sub(publish.margin_blocks).max(first_block.saturating_add(1));
-        Some(Self { first_block, publish_block, rounds: rounds.per_epoch })
+    /// Weighs the epoch's records under its policy.
+    pub(crate) fn weigh(&self) -> Result<Decision, WeighError> {
+        weighhouse_scoring::weigh_under(&self.policy, &self.records)
     }
 
-    /// The rounds that are due by a block, in order. They are spread evenly from the epoch's first block up to
-    /// publication; one that was missed stays due, so that a restart costs nobody a verdict.
-    pub(crate) fn rounds_due(&self, block: u64) -> impl Iterator<Item = u32> + use<> {
-        let Self { first_block, publish_block, rounds } = *self;
-        let span = publish_block - first_block;
-        (0..rounds)
-            .take_while(move |round| first_block + span * u64::from(*round) / u64::from(rounds) <= block)
-    }
-
-    pub(crate) fn publication_due(&self, block: u64) -> bool {
-        block >= self.publish_block
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use weighhouse_types::Block;
-
-    fn timetable(tempo: u16, rounds: u32, margin: u64) -> Timetable {
-        let schedule = Schedule {
-            epoch: Epoch(3),
-            last_epoch_block: Block(100),
-            tempo,
-            pending_epoch_at: None,
-            blocks_since_last_step: 0,
-        };
-        let rounds = Rounds { per_epoch: rounds, ..Rounds::default() };
-        Timetable::new(&schedule, &rounds, &Publish { margin_blocks: margin }).expect("it runs")
-    }
-
-    #[test]
-    fn rounds_are_spread_up_to_publication() {
-        let table = timetable(10, 2, 4);
-        let due: Vec<_> = (100..108).map(|block| table.rounds_due(block).count()).collect();
-        assert_eq!(due, [0, 1, 1, 2, 2, 2, 2, 2]);
-        assert_eq!((100..111).find(|block| table.publication_due(*block)), Some(106));
-    }
-
-    #[test]
-    fn a_very_short_epoch_still_asks_and_publishes() {
-        let table = timetable(2, 3, 4);
-        assert_eq!(table.rounds_due(101).count(), 3);
-        assert!(table.publication_due(102));
+    /// The standings that the next epoch carries in.
+    pub(crate) fn closing(&self) -> Result<Closing, WeighError> {
+        weighhouse_scoring::closing_under(&self.policy, &self.records)
     }
 }

@@ -1,27 +1,33 @@
 //! The validator: rounds of asking and judging, one weight vector per epoch, published and confirmed.
 //!
 //! The life of an answer runs through the modules in this order: an `epoch` is opened from one finalised block; a
-//! `round` derives challenges, [`ask`]s every miner, judges and journals; `publish` turns the epoch's records
+//! `round` derives challenges, asks every miner, judges and journals; `publish` turns the epoch's records
 //! into an intent and follows it until the chain shows it. [`role`] drives all of it, one step per block.
 //!
 //! **Invariant:** every effect is journalled before it leaves: a challenge before it is sent, a judgement before it
 //! counts, an intent and its signed bytes before they are submitted. A miner's misbehaviour costs that miner only.
 
-pub mod ask;
 pub mod audit;
 pub mod config;
 pub mod metrics;
-pub mod proxy;
 pub mod remote;
 pub mod role;
 pub mod rollout;
 
+mod answers;
 mod check;
+mod checks;
 mod epoch;
+mod error;
+mod parts;
+mod policies;
 mod publish;
 mod round;
+mod timetable;
 
 #[cfg(test)]
 mod testing;
 
-pub use role::{Parts, Progress, Validator, ValidatorError};
+pub use error::ValidatorError;
+pub use parts::Parts;
+pub use role::{Progress, Validator};

@@ -4,52 +4,37 @@
 //! The model's folder lies here too: its digest pins what the records say was compared with, and its tokenizer says what
 //! was asked.
 
-mod echo;
-
-use std::fmt;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Handle;
+use weighhouse_ask::completions::{CompletionServer, TokenScore};
 use weighhouse_models::language::LanguageTokens;
 use weighhouse_tasks::witness::{Claim, Testimony, Witness, WitnessError};
 use weighhouse_types::Digest;
 
-use echo::Scored;
-
 /// Completions that the server looks at together.
 const IN_FLIGHT: usize = 16;
-
-/// Where the server is and what it calls the model.
-#[derive(Clone)]
-pub struct Server {
-    /// `http://HOST:PORT`, with or without the `/v1` behind it.
-    pub url: http::Uri,
-    pub model: String,
-    /// Sent as a bearer token.
-    pub key: Option<String>,
-    /// For one completion, from dialling to the last byte.
-    pub deadline: Duration,
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("url", &self.url).field("model", &self.model).finish_non_exhaustive()
-    }
-}
 
 /// A [`Witness`] that asks a server.
 #[derive(Debug)]
 pub struct RemoteReference {
     tokens: LanguageTokens,
-    server: Server,
+    server: CompletionServer,
+    /// For one completion, from dialling to the last byte.
+    deadline: Duration,
     runtime: Handle,
 }
 
 impl RemoteReference {
     /// `runtime` drives the connections, while the threads that judge wait.
-    pub fn new(tokens: LanguageTokens, server: Server, runtime: Handle) -> Self {
-        Self { tokens, server, runtime }
+    pub fn new(
+        tokens: LanguageTokens,
+        server: CompletionServer,
+        deadline: Duration,
+        runtime: Handle,
+    ) -> Self {
+        Self { tokens, server, deadline, runtime }
     }
 
     fn prepare(&self, claim: &Claim<'_>) -> Result<Prepared, WitnessError> {
@@ -71,7 +56,7 @@ impl RemoteReference {
         Ok(Prepared { tokens, prompt, known })
     }
 
-    fn look(&self, claim: &Claim<'_>, prepared: &Prepared, scored: &[Scored]) -> Testimony {
+    fn look(&self, claim: &Claim<'_>, prepared: &Prepared, scored: &[TokenScore]) -> Testimony {
         // The first token of all is predicted by nothing.
         let own = &scored[prepared.prompt - 1..];
         let mut margins: Vec<f32> = own.iter().map(|scored| (scored.best - scored.chosen).max(0.0)).collect();
@@ -107,10 +92,10 @@ impl Witness for RemoteReference {
 
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {
         let prepared = claims.iter().map(|claim| self.prepare(claim)).collect::<Result<Vec<_>, _>>()?;
-        let asking = prepared.iter().map(|prepared| echo::score(&self.server, &prepared.tokens));
+        let asking = prepared.iter().map(|prepared| self.server.score(&prepared.tokens, self.deadline));
         let scored: Result<Vec<_>, _> =
             self.runtime.block_on(stream::iter(asking).buffered(IN_FLIGHT).try_collect());
-        let scored = scored.map_err(|error| WitnessError::Model(error.to_string()))?;
+        let scored = scored.map_err(|error| WitnessError::Model(format!("elsewhere: {error}")))?;
         let looked = claims.iter().zip(&prepared).zip(&scored);
         Ok(looked.map(|((claim, prepared), scored)| self.look(claim, prepared, scored)).collect())
     }

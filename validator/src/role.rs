@@ -1,85 +1,35 @@
 //! The validator as a process: one step per finalised block, everything durable in between.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rand::{Rng, RngExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use weighhouse_chain::{Chain, ChainError};
+use weighhouse_ask::Asker;
+use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
-use weighhouse_seams::{Clock, ClockExt, CpuPool, Dialer, Entropy, PoolError, Storage};
-use weighhouse_tasks::{Task, TaskError};
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, MechId, Netuid, Record, SubnetState};
+use weighhouse_seams::ClockExt;
+use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
-use weighhouse_wallet::keypair::Keypair;
 
-use crate::ask::Asker;
-use crate::check;
-use crate::config::{Publish, Rounds};
-use crate::epoch::{OpenEpoch, Timetable};
+use crate::config::Rounds;
+use crate::epoch::OpenEpoch;
+use crate::error::ValidatorError;
 use crate::metrics;
-use crate::publish::{self, Queue};
-use crate::rollout::Policies;
-use crate::round::Plan;
+use crate::parts::Parts;
+use crate::policies::{Policies, PolicyFile};
+use crate::publish::{self, PublicationQueue};
+use crate::round::RoundPlan;
+use crate::timetable::Timetable;
 
 /// How long one step's reads from the chain may take.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// The first wait after a failed step; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-
-/// Everything a validator is handed.
-#[derive(Clone, Debug)]
-pub struct Parts {
-    pub netuid: Netuid,
-    pub mechanism: MechId,
-    pub rounds: Rounds,
-    pub publish: Publish,
-    /// The policy file, verbatim.
-    pub policy: Vec<u8>,
-    /// The folder where a policy and its owner-signed roll-out are staged; see [`crate::rollout`].
-    pub staged: Option<Arc<dyn Storage>>,
-    /// The task file, verbatim, and what it describes.
-    pub task_file: Vec<u8>,
-    pub task: Arc<Task>,
-    pub keypair: Arc<Keypair>,
-    pub chain: Arc<dyn Chain>,
-    pub dialer: Arc<dyn Dialer>,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
-    /// The journal's folder, held by this process alone.
-    pub storage: Arc<dyn Storage>,
-    pub cpu: CpuPool,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ValidatorError {
-    #[error(
-        "hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register`"
-    )]
-    NotRegistered { hotkey: Hotkey, netuid: Netuid },
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error("the journal can't be weighed: {0}")]
-    Weigh(#[from] weighhouse_scoring::WeighError),
-    #[error("policy: {0}")]
-    Policy(#[from] weighhouse_scoring::PolicyError),
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-}
-
-impl ValidatorError {
-    /// Whether the next block may go better: the chain's troubles pass, our own state's don't.
-    fn passes(&self) -> bool {
-        matches!(self, Self::Chain(error) if !matches!(error, ChainError::WrongGenesis { .. } | ChainError::State { .. }))
-            || matches!(self, Self::Pool(PoolError::Full))
-    }
-}
 
 /// How far a validator has come: liveness is progress, not a loop that turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +47,7 @@ pub struct Validator {
     asker: Asker,
     journal: Arc<Mutex<Journal>>,
     open: Option<OpenEpoch>,
-    publications: Queue,
+    publications: PublicationQueue,
     policies: Policies,
     progress: watch::Sender<Progress>,
 }
@@ -105,7 +55,7 @@ pub struct Validator {
 impl Validator {
     /// Opens the journal and takes up what it holds. Writes nothing before it has read all.
     pub async fn open(parts: Parts) -> Result<Self, ValidatorError> {
-        weighhouse_scoring::Policy::parse(&parts.policy)?;
+        let policies = Policies::new(parts.policy.clone())?;
         let state = parts.chain.subnet(parts.netuid).await?;
         let hotkey = parts.keypair.hotkey();
         let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
@@ -121,19 +71,23 @@ impl Validator {
             validator: hotkey,
         };
         let storage = parts.storage.clone();
-        let journal = parts.cpu.run(move || Journal::open(storage, identity)).await??;
+        let mut journal = parts.cpu.run(move || Journal::open(storage, identity)).await??;
         let epochs = journal.epochs();
         // A crash may have left the newest segment without its context; then the one before holds the standings.
         let mut open = None;
         for epoch in epochs.iter().rev() {
-            open = OpenEpoch::resume(&journal, *epoch)?;
+            open = OpenEpoch::resume(&mut journal, *epoch, &parts.task)?;
             if open.is_some() {
                 break;
             }
         }
-        let publications = Queue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
+        let publications = PublicationQueue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
         if let Some(open) = &open {
-            info!(epoch = %open.context().epoch, judged = open.judged().count(), "journal resumed");
+            let epoch = open.context().epoch;
+            info!(%epoch, judged = open.judged().count(), "journal resumed");
+            if !open.asks() {
+                warn!(%epoch, "the task changed while its epoch was open: nothing more is asked before the next epoch");
+            }
         }
         let asker = Asker {
             signer: Arc::new(Signer::new(parts.keypair.clone(), parts.clock.clone())),
@@ -141,7 +95,6 @@ impl Validator {
             clock: parts.clock.clone(),
         };
         let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
-        let policies = Policies::new(parts.policy.clone());
         let journal = Arc::new(Mutex::new(journal));
         Ok(Self { parts, asker, journal, open, publications, policies, progress })
     }
@@ -157,10 +110,10 @@ impl Validator {
         loop {
             let seen = match self.step().await {
                 Ok(block) => block,
-                Err(error) if error.passes() => {
+                Err(error) if error.is_transient() => {
                     metrics::chain_error();
                     warn!(%error, retry_ms = retry.as_millis(), "this block failed; trying again");
-                    let wait = jittered(retry, self.parts.entropy.as_ref());
+                    let wait = jittered(retry, &mut self.parts.entropy);
                     retry = (retry * 2).min(RETRY_MAX);
                     tokio::select! {
                         () = self.parts.clock.sleep(wait) => continue,
@@ -193,13 +146,13 @@ impl Validator {
         let rounds = self.rounds();
         let table = permitted.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
         if let Some(table) = table.flatten() {
-            if self.is_undecided() {
+            if self.is_undecided() && self.open.as_ref().is_some_and(OpenEpoch::asks) {
                 for round in table.rounds_due(block.0) {
                     self.run_round(round, &state).await?;
                 }
             }
             if table.publication_due(block.0) {
-                self.decide(&state).await?;
+                self.close_epoch(&state).await?;
                 self.follow_publications(&state).await?;
             }
         }
@@ -243,7 +196,7 @@ impl Validator {
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
-        let policy = self.policy_for(state);
+        let file = self.policy_for(state);
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -252,13 +205,19 @@ impl Validator {
             validator: self.parts.keypair.hotkey(),
             state: state.clone(),
             beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
-            policy,
+            policy: file.bytes,
             task: self.parts.task_file.clone(),
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
+            judge: Some(JudgeIdentity {
+                kind: self.parts.task.file().kind.name().to_owned(),
+                version: JudgeIdentity::FIRST_VERSION,
+                digest: None,
+            }),
+            fields: Fields::default(),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let opened = OpenEpoch::new(context, trails);
+        let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
         let records = opened.records().to_vec();
         let journal = self.journal.clone();
         self.parts
@@ -273,12 +232,10 @@ impl Validator {
         Ok(())
     }
 
-    /// The live policy, or a staged one whose block has come.
-    fn policy_for(&mut self, state: &SubnetState) -> Vec<u8> {
-        let genesis = self.parts.chain.genesis();
-        let before = Digest::of(self.policies.live());
-        let (policy, staged) = self.policies.at(self.parts.staged.as_deref(), genesis, state);
-        match staged {
+    /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
+    fn policy_for(&mut self, state: &SubnetState) -> PolicyFile {
+        let before = self.policies.live().hash();
+        match self.policies.follow(self.parts.staged.as_deref(), self.parts.chain.genesis(), state) {
             Err(error) => {
                 metrics::rollout_refused();
                 warn!(%error, "the staged policy is not taken; the live one stays");
@@ -286,11 +243,12 @@ impl Validator {
             Ok(Some(block)) => info!(%block, "a staged policy waits for its block"),
             Ok(None) => {}
         }
-        let now = Digest::of(&policy);
+        let live = self.policies.live();
+        let now = live.hash();
         if now != before {
             info!(policy = %now, %before, "the policy changes with this epoch, as the owner signed");
         }
-        policy
+        live.clone()
     }
 
     async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
@@ -300,14 +258,17 @@ impl Validator {
         if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
             done.extend(open.spared(round, &self.parts.keypair)?);
         }
-        let Some(plan) = Plan::new(&self.parts, open.context(), round, state, &done).await? else {
+        let Some(plan) = RoundPlan::new(&self.parts, open.context(), round, state, &done).await? else {
             return Ok(());
         };
         self.record(plan.records()).await?;
-        let known = self.open.as_ref().and_then(|open| check::known(&self.parts.task, open));
-        let verdicts = plan.run(&self.parts, &self.asker, known).await?;
-        let miners = verdicts.iter().filter(|record| matches!(record, Record::Judged(_))).count();
-        self.record(verdicts).await?;
+        let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
+        let judged = plan.run(&self.parts, &self.asker, history).await?;
+        let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
+        self.record(judged.records).await?;
+        if let Some(open) = &mut self.open {
+            open.hear(judged.fingerprints);
+        }
         metrics::round_closed();
         info!(epoch = %state.schedule.epoch, round, miners, "round closed");
         Ok(())
@@ -320,7 +281,7 @@ impl Validator {
             .is_some_and(|open| !open.abstained() && !self.publications.has(open.context().epoch))
     }
 
-    async fn decide(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+    async fn close_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
         if !self.is_undecided() {
             return Ok(());
         }
@@ -332,101 +293,67 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        let records = publish::decide(open)?;
+        let record = publish::weigh(open)?;
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
-            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.what);
+            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
         }
-        self.record(records.clone()).await?;
-        self.publications.extend(&records);
+        self.record(vec![record.clone()]).await?;
+        self.publications.extend(&[record]);
         Ok(())
     }
 
     /// Takes the publications as far as the chain's present state lets them go.
     async fn follow_publications(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        'freed: loop {
-            for epoch in self.publications.due() {
-                match self.follow_publication(epoch, state).await? {
-                    Turn::Holds => return Ok(()),
-                    Turn::Frees => continue 'freed,
-                    Turn::Passes => {}
-                }
-            }
-            return Ok(());
-        }
-    }
-
-    async fn follow_publication(
-        &mut self,
-        epoch: Epoch,
-        state: &SubnetState,
-    ) -> Result<Turn, ValidatorError> {
-        while let Some(publication) = self.publications.get(epoch).cloned() {
-            let news = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
-            let Some(news) = news else {
-                // Still pending: handing the same bytes in again makes up for a submission that was lost.
-                publish::effect(&self.parts, &publication).await;
-                return Ok(if publication.is_in_flight() { Turn::Holds } else { Turn::Passes });
+        let mut waiting = BTreeSet::new();
+        while let Some(epoch) = self.publications.next_due(&waiting) {
+            let Some(publication) = self.publications.get(epoch).cloned() else { break };
+            let next = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
+            let Some(next) = next else {
+                // A call that is still pending may have been lost on the way; the same bytes again make up for it.
+                publish::submit(&self.parts, &publication).await;
+                waiting.insert(epoch);
+                continue;
             };
-            self.record(vec![publish::update(&publication.intent, news.clone())]).await?;
-            self.publications.hear(epoch, news);
-            let Some(advanced) = self.publications.get(epoch) else { break };
-            if advanced.is_in_flight() {
-                publish::effect(&self.parts, advanced).await;
-                return Ok(Turn::Holds);
-            }
-            if publication.is_in_flight() {
-                return Ok(Turn::Frees);
+            self.record(vec![publish::update(&publication.intent, next.clone())]).await?;
+            publish::report(&publication.intent, &next);
+            self.publications.update(epoch, next);
+            if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {
+                publish::submit(&self.parts, advanced).await;
+                // Its outcome is in no block before the next.
+                waiting.insert(epoch);
             }
         }
-        Ok(Turn::Passes)
+        Ok(())
     }
 
     /// Makes records durable, then takes note of them.
     async fn record(&mut self, records: Vec<Record>) -> Result<(), ValidatorError> {
-        if let Some(open) = &mut self.open {
-            open.extend(&records);
-        }
+        let noted: Vec<Record> =
+            records.iter().filter(|record| !matches!(record, Record::Blob(_))).cloned().collect();
         let journal = self.journal.clone();
         self.parts
             .cpu
             .run(move || write(&mut journal.lock().unwrap_or_else(PoisonError::into_inner), records))
             .await??;
+        if let Some(open) = &mut self.open {
+            noted.into_iter().for_each(|record| open.take(record, &self.parts.task));
+        }
         Ok(())
     }
-}
-
-/// Who may have a call signed after this.
-#[derive(Clone, Copy, Debug)]
-enum Turn {
-    /// Nobody: signed bytes are with the chain.
-    Holds,
-    /// Whoever is first: what was with the chain has come to an end.
-    Frees,
-    /// The next: there is nothing to do here.
-    Passes,
 }
 
 /// One write and one sync for all of the records.
 fn write(journal: &mut Journal, records: Vec<Record>) -> Result<(), JournalError> {
     for record in records {
-        match record {
-            Record::Blob { bytes } => {
-                journal.put_blob(&bytes)?;
-            }
-            record => {
-                journal.append(record)?;
-            }
-        }
+        journal.append(record)?;
     }
     journal.commit()
 }
 
 /// Between half and all of a wait, so that validators that failed together don't come back together.
-fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
-    let mut byte = [0];
-    entropy.fill(&mut byte);
-    wait / 2 + wait / 2 * u32::from(byte[0]) / 255
+fn jittered(wait: Duration, rng: &mut impl Rng) -> Duration {
+    rng.random_range(wait / 2..=wait)
 }
 
 #[cfg(test)]

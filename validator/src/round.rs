@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use parity_scale_codec::Encode;
-use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
+use weighhouse_ask::{AskLimits, Asker, Target, frame};
+use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
 use weighhouse_types::{
-    Asked, ChallengeScope, Digest, EpochContext, Exchange, Failure, Hasher, Hotkey, InferAnswer, Judged,
-    Judgement, Likeness, Mark, Neuron, Reason, Record, SubnetState,
+    Asked, Blob, ChallengeScope, Digest, Epoch, EpochContext, Failure, Fields, Hasher, Hotkey, InferAnswer,
+    Likeness, Neuron, Record, RegistrationId, SubnetState,
 };
-use weighhouse_wallet::answer;
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::ask::{self, Asker, Limits, RawAnswer, Target};
-use crate::check::{self, Known};
-use crate::metrics;
-use crate::role::{Parts, ValidatorError};
+use crate::answers::{Attempt, PreparedChallenge, judge_read};
+use crate::check;
+use crate::checks::{CheckHistory, Fingerprint};
+use crate::error::ValidatorError;
+use crate::parts::Parts;
 
 /// The bytes under the VRF whose output seeds a challenge. An auditor derives the same.
 pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScope) -> Vec<u8> {
@@ -37,27 +36,6 @@ pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScop
         .encode()
 }
 
-/// A challenge with everything that goes into its records.
-pub(crate) struct Prepared {
-    pub(crate) asked: Asked,
-    pub(crate) challenge: Challenge,
-    pub(crate) reference: Reference,
-    /// What the challenge was drawn from; nobody else knows it yet.
-    pub(crate) seed: [u8; 32],
-    /// The framed request.
-    pub(crate) framed: Bytes,
-}
-
-/// What came back from one miner, its signature checked.
-pub(crate) struct Attempt {
-    pub(crate) neuron: Neuron,
-    /// Which of the round's challenges it was asked.
-    pub(crate) at: usize,
-    pub(crate) exchange: Option<Exchange>,
-    /// The framed answer, or why there is none.
-    pub(crate) answer: Result<Bytes, Failure>,
-}
-
 /// A miner to ask, by its present axon.
 struct Miner {
     neuron: Neuron,
@@ -65,12 +43,12 @@ struct Miner {
 }
 
 /// Which challenges there are, and which of them each miner gets.
-pub(crate) struct Plan {
-    challenges: Arc<Vec<Prepared>>,
+pub(crate) struct RoundPlan {
+    challenges: Arc<Vec<PreparedChallenge>>,
     miners: Vec<(Miner, usize)>,
 }
 
-impl Plan {
+impl RoundPlan {
     /// Derives the round's challenges and computes their references. `None` when there is nobody left to ask.
     pub(crate) async fn new(
         parts: &Parts,
@@ -105,26 +83,26 @@ impl Plan {
     pub(crate) fn records(&self) -> Vec<Record> {
         let mut records = Vec::with_capacity(self.challenges.len() * 3);
         for prepared in self.challenges.iter() {
-            records.push(Record::Blob { bytes: prepared.reference.to_bytes() });
-            records.push(Record::Blob { bytes: prepared.framed.to_vec() });
+            records.push(Record::Blob(prepared.reference_blob.clone()));
+            records.push(Record::Blob(prepared.request.clone()));
             records.push(Record::Asked(prepared.asked.clone()));
         }
         records
     }
 
-    /// Asks everybody at once and judges what comes back; the records are in uid order. `known` is what the
-    /// epoch has shown so far, where the task leaves the judge a choice.
+    /// Asks everybody at once and judges what comes back; the records are in uid order. `history` is what the epoch's
+    /// checks have shown so far, where the task leaves the judge a choice of whom to check.
     pub(crate) async fn run(
         self,
         parts: &Parts,
         asker: &Asker,
-        known: Option<Known>,
-    ) -> Result<Vec<Record>, ValidatorError> {
+        history: Option<CheckHistory>,
+    ) -> Result<JudgedRound, ValidatorError> {
         let limits =
-            Limits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
+            AskLimits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
         let challenges = self.challenges;
         let attempts = self.miners.into_iter().map(|(miner, at)| {
-            let framed = challenges[at].framed.clone();
+            let framed = challenges[at].request.bytes().clone();
             async move {
                 let answer = match miner.target {
                     Some(target) => asker.ask(target, framed, limits).await,
@@ -138,76 +116,76 @@ impl Plan {
         answers.sort_by_key(|(neuron, ..)| neuron.uid);
 
         let attempts = parts.cpu.run({
-            let challenges = challenges.clone();
+            let (task, challenges) = (parts.task.clone(), challenges.clone());
             move || {
-                let verify = |(neuron, at, answer)| verify(&challenges, at, neuron, answer);
-                answers.into_iter().map(verify).collect::<Vec<_>>()
+                let read = |(neuron, at, answer)| Attempt::new(&task, &challenges, at, neuron, answer);
+                answers.into_iter().map(read).collect::<Vec<_>>()
             }
         });
-        let attempts = attempts.await?;
+        let attempts = Arc::new(attempts.await?);
+        let fingerprints = fingerprints(&challenges, &attempts);
         let task = parts.task.clone();
-        if task.file().kind == Kind::Generate {
-            return check::judge(parts, challenges, attempts, known.unwrap_or_default()).await;
-        }
-        parts
-            .cpu
-            .run(move || {
-                let judge = |attempt| judge(&task, &challenges, attempt);
-                let verdicts = attempts.into_iter().map(judge).collect::<Result<Vec<_>, TaskError>>()?;
-                let mut records: Vec<Record> = verdicts.into_iter().flatten().collect();
-                let shared =
-                    challenges.iter().filter(|prepared| prepared.asked.scope == ChallengeScope::Shared);
-                let likeness: Vec<_> = shared
-                    .filter_map(|prepared| likeness_of(&task, prepared, &records))
-                    .map(Record::Likeness)
-                    .collect();
-                records.extend(likeness);
-                Ok(records)
-            })
-            .await?
+        let records = if task.file().kind == Kind::Generate {
+            check::judge_attempts(parts, challenges, attempts, history.unwrap_or_default()).await?
+        } else {
+            parts.cpu.run(move || judge_all(&task, &challenges, &attempts)).await??
+        };
+        Ok(JudgedRound { records, fingerprints })
     }
 }
 
-/// Who answered one shared challenge alike, beyond what the judge expects; `None` where that can't be said of this task.
-fn likeness_of(task: &Task, prepared: &Prepared, records: &[Record]) -> Option<Likeness> {
-    let blobs: BTreeMap<Digest, &[u8]> = records
-        .iter()
-        .filter_map(|record| match record {
-            Record::Blob { bytes } => Some((Digest::of(bytes), bytes.as_slice())),
-            _ => None,
-        })
-        .collect();
-    let judged = records.iter().filter_map(|record| match record {
-        Record::Judged(judged) if judged.challenge == prepared.asked.challenge => Some(judged),
-        _ => None,
-    });
-    alike(task, &prepared.challenge, &prepared.reference, judged, &blobs)
+/// A round's verdicts with their evidence, and the fingerprints of its answers.
+pub(crate) struct JudgedRound {
+    pub(crate) records: Vec<Record>,
+    pub(crate) fingerprints: Vec<Fingerprint>,
 }
 
-/// As an auditor finds it too: from the verdicts on one challenge and the answers' bytes.
-pub(crate) fn alike<'a>(
+fn fingerprints(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Vec<Fingerprint> {
+    let fingerprint = |attempt: &Attempt| {
+        let asked = &challenges[attempt.at].asked;
+        let said = attempt.fingerprint?;
+        Some(Fingerprint { round: asked.round, challenge: asked.challenge, said })
+    };
+    attempts.iter().filter_map(fingerprint).collect()
+}
+
+/// Judges answers whose references were there before they were asked for.
+fn judge_all(
+    task: &Task,
+    challenges: &[PreparedChallenge],
+    attempts: &[Attempt],
+) -> Result<Vec<Record>, TaskError> {
+    let mut records = Vec::with_capacity(attempts.len() * 2);
+    for attempt in attempts {
+        let prepared = &challenges[attempt.at];
+        let judgement = judge_read(task, &prepared.challenge, &prepared.reference, &attempt.read)?;
+        records.extend(attempt.records(prepared, Vec::new(), judgement));
+    }
+    for (at, prepared) in challenges.iter().enumerate() {
+        if prepared.asked.scope == ChallengeScope::Shared {
+            let given = attempts.iter().filter(|attempt| attempt.at == at);
+            let answers: Vec<_> = given.filter_map(Attempt::answer).collect();
+            let (epoch, round) = (prepared.asked.epoch, prepared.asked.round);
+            let likeness = alike(task, &prepared.challenge, &prepared.reference, (epoch, round), &answers);
+            records.extend(likeness.map(Record::Likeness));
+        }
+    }
+    Ok(records)
+}
+
+/// Finds who answered one shared challenge alike, beyond what the judge expects, as an auditor finds it too; `None` where
+/// that can't be said of this task.
+pub(crate) fn alike(
     task: &Task,
     challenge: &Challenge,
     reference: &Reference,
-    judged: impl Iterator<Item = &'a Judged>,
-    blobs: &BTreeMap<Digest, &[u8]>,
+    (epoch, round): (Epoch, u32),
+    answers: &[(RegistrationId, &InferAnswer)],
 ) -> Option<Likeness> {
     if matches!(task.file().mode, Mode::Conformance { .. }) || task.file().scope == Scope::Private {
         return None;
     }
-    let mut place = None;
-    let mut answers = Vec::new();
-    for verdict in judged {
-        place = Some((verdict.epoch, verdict.round));
-        let framed = verdict.exchange.as_ref().and_then(|exchange| blobs.get(&exchange.answer));
-        let message = framed.and_then(|framed| ask::unframe::<ModelInferResponse>(framed).ok());
-        if let Some(answer) = message.and_then(|message| InferAnswer::try_from(message).ok()) {
-            answers.push((verdict.who, answer));
-        }
-    }
-    let (epoch, round) = place?;
-    let borrowed: Vec<_> = answers.iter().map(|(who, answer)| (*who, answer)).collect();
-    let groups = likeness::groups(task.file(), challenge, reference, &borrowed);
+    let groups = likeness::groups(task.file(), challenge, reference, answers);
     let mut compared: Vec<_> = answers.iter().map(|(who, _)| *who).collect();
     compared.sort();
     Some(Likeness { epoch, round, compared, groups })
@@ -244,7 +222,7 @@ fn prepare(
     context: &EpochContext,
     round: u32,
     scopes: &[ChallengeScope],
-) -> Result<Vec<Prepared>, ValidatorError> {
+) -> Result<Vec<PreparedChallenge>, ValidatorError> {
     let seeds: Vec<_> = scopes.iter().map(|scope| keypair.vrf(&vrf_input(context, round, *scope))).collect();
     let challenges: Vec<_> = seeds.iter().map(|seed| task.challenge(&seed.output)).collect();
     let references = task.references(&challenges)?;
@@ -257,6 +235,8 @@ fn prepare(
                 .finish();
             let request = ModelInferRequest::try_from(task.request(&challenge, id.to_string()))
                 .expect("a challenge's dimensions are far below 2^63");
+            let request = Blob::new(frame(&request));
+            let reference_blob = Blob::new(reference.to_bytes());
             let asked = Asked {
                 challenge: id,
                 epoch: context.epoch,
@@ -264,94 +244,13 @@ fn prepare(
                 scope: *scope,
                 vrf_output: seed.preout.to_vec(),
                 vrf_proof: seed.proof,
-                reference: Digest::of(&reference.to_bytes()),
+                kind: task.file().kind.name().to_owned(),
+                request: Some(request.digest()),
+                secret: None,
+                reference: Some(reference_blob.digest()),
+                fields: Fields::default(),
             };
-            Prepared { asked, challenge, reference, seed: seed.output, framed: ask::frame(&request) }
+            PreparedChallenge { asked, challenge, reference, reference_blob, seed: seed.output, request }
         })
         .collect())
-}
-
-/// Checks who signed an answer.
-fn verify(challenges: &[Prepared], at: usize, neuron: Neuron, raw: Result<RawAnswer, Failure>) -> Attempt {
-    let framed = &challenges[at].framed;
-    let verified = raw.and_then(|raw| {
-        let signed = answer::verify_answer(&neuron.hotkey, framed, &raw.framed, &raw.trailers);
-        let signed = signed.map_err(|_| Failure::BadSignature)?;
-        Ok((raw, signed))
-    });
-    match verified {
-        Err(failure) => Attempt { neuron, at, exchange: None, answer: Err(failure) },
-        Ok((raw, signed)) => {
-            let exchange = Exchange {
-                request: Digest::of(framed),
-                answer: Digest::of(&raw.framed),
-                model: signed.model,
-                signature: signed.signature.encode(),
-                latency_us: u64::try_from(raw.latency.as_micros()).unwrap_or(u64::MAX),
-            };
-            Attempt { neuron, at, exchange: Some(exchange), answer: Ok(raw.framed) }
-        }
-    }
-}
-
-/// The verdict on one attempt, with the blob it refers to.
-fn judge(task: &Task, challenges: &[Prepared], attempt: Attempt) -> Result<Vec<Record>, TaskError> {
-    let prepared = &challenges[attempt.at];
-    let judgement = match &attempt.answer {
-        Err(failure) => task.judge(&prepared.challenge, &prepared.reference, &Err(failure.clone()))?,
-        Ok(framed) => judge_framed(task, &prepared.challenge, &prepared.reference, framed)?,
-    };
-    Ok(attempt.records(prepared, Vec::new(), judgement))
-}
-
-impl Attempt {
-    /// The answer's blob, what else the verdict rests on, and the verdict.
-    pub(crate) fn records(
-        self,
-        prepared: &Prepared,
-        evidence: Vec<Record>,
-        judgement: Judgement,
-    ) -> Vec<Record> {
-        let latency = self.exchange.as_ref().map(|exchange| Duration::from_micros(exchange.latency_us));
-        metrics::judged(&judgement, latency);
-        let mut records = evidence;
-        if let (Some(_), Ok(framed)) = (&self.exchange, &self.answer) {
-            records.push(Record::Blob { bytes: framed.to_vec() });
-        }
-        records.push(Record::Judged(Judged {
-            challenge: prepared.asked.challenge,
-            epoch: prepared.asked.epoch,
-            round: prepared.asked.round,
-            uid: self.neuron.uid,
-            who: self.neuron.registration(),
-            exchange: self.exchange,
-            judgement,
-        }));
-        records
-    }
-}
-
-/// Reads an answer's bytes; what is no answer of this protocol is a verdict already.
-pub(crate) fn read_framed(framed: &[u8]) -> Result<Result<InferAnswer, Failure>, Judgement> {
-    let message = match ask::unframe::<ModelInferResponse>(framed) {
-        Ok(message) => message,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    InferAnswer::try_from(message).map(Ok).map_err(|error| {
-        let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
-        Judgement { mark: Mark::ZERO, reasons }
-    })
-}
-
-/// The verdict on an answer's bytes: all of it that is the miner's doing.
-pub(crate) fn judge_framed(
-    task: &Task,
-    challenge: &Challenge,
-    reference: &Reference,
-    framed: &[u8],
-) -> Result<Judgement, TaskError> {
-    match read_framed(framed) {
-        Ok(answer) => task.judge(challenge, reference, &answer),
-        Err(judgement) => Ok(judgement),
-    }
 }

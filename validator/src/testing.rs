@@ -15,13 +15,14 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use weighhouse_ask::{frame, unframe};
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
 use weighhouse_chain::{Call, Chain};
 use weighhouse_models::language::LanguageModel;
 use weighhouse_models::sampling::Sampling;
 use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
-use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, SeededEntropy, SystemClock};
+use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::calibrate::complete;
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, Task, with_reference};
@@ -32,9 +33,8 @@ use weighhouse_types::{
 use weighhouse_wallet::answer::{AnswerSignature, answer_digest, trailer};
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::ask;
 use crate::config::{Publish, Rounds};
-use crate::role::Parts;
+use crate::parts::Parts;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 
@@ -135,7 +135,7 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
         let digest = answer_digest(&Digest::of(&request), &Digest::of(&framed), &model);
         let forger = Keypair::from_uri("//Forger").expect("a key");
         let signer = if miner.behaviour == Behaviour::Forger { &forger } else { &miner.keypair };
-        let signature = hex::encode(AnswerSignature::single(signer, &digest).encode());
+        let signature = const_hex::encode(AnswerSignature::single(signer, &digest).encode());
         trailers.insert(trailer::SIGNATURE, signature.parse().expect("hex"));
         trailers.insert(trailer::MODEL, model.to_string().parse().expect("hex"));
     }
@@ -145,7 +145,7 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
 }
 
 fn answer_by(miner: &Miner, framed: &[u8]) -> Bytes {
-    let message: ModelInferRequest = ask::unframe(framed).expect("the validator's own request");
+    let message: ModelInferRequest = unframe(framed).expect("the validator's own request");
     let request = InferRequest::try_from(message).expect("the validator's own request");
     let mut said = miner.said.lock().expect("no test panics with it");
     let answer = match &miner.model {
@@ -162,7 +162,7 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Bytes {
     if matches!(miner.behaviour, Behaviour::Repeats(after) if said.len() < after) {
         said.push(answer.clone());
     }
-    ask::frame(&ModelInferResponse::try_from(answer).expect("few dimensions"))
+    frame(&ModelInferResponse::try_from(answer).expect("few dimensions"))
 }
 
 fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferRequest) -> InferAnswer {
@@ -260,8 +260,8 @@ impl World {
             }],
         })
         .expect("a valid genesis");
-        let entropy = SeededEntropy::new([7; 32]);
-        let ledger = Ledger::in_memory(&genesis, clock.clone(), &entropy).expect("a ledger");
+        let mut entropy = Entropy::seeded([7; 32]);
+        let ledger = Ledger::in_memory(&genesis, clock.clone(), &mut entropy).expect("a ledger");
         let mut pipes = BTreeMap::new();
         for (index, (keypair, behaviour)) in miners.into_iter().zip(behaviours).enumerate() {
             let axon = Axon::new(address(index), 1, Block(0));
@@ -310,7 +310,7 @@ impl World {
             chain: Arc::new(self.ledger.clone()),
             dialer: self.dialer.clone(),
             clock: self.clock.clone(),
-            entropy: Arc::new(SeededEntropy::new([1; 32])),
+            entropy: Entropy::seeded([1; 32]),
             storage: Arc::new(DirStorage::open(dir).expect("a folder of our own")),
             cpu: CpuPool::new(2, 64),
         }

@@ -62,11 +62,21 @@ pub fn verify_answer(
     answer: &[u8],
     trailers: &HeaderMap,
 ) -> Result<VerifiedAnswer, AnswerError> {
+    verify_hashed(hotkey, &Digest::of(request), &Digest::of(answer), trailers)
+}
+
+/// Like [`verify_answer`], for callers that know both digests already.
+pub fn verify_hashed(
+    hotkey: &Hotkey,
+    request: &Digest,
+    answer: &Digest,
+    trailers: &HeaderMap,
+) -> Result<VerifiedAnswer, AnswerError> {
     let model: [u8; 32] =
         hex_trailer(trailers, trailer::MODEL)?.try_into().map_err(|_| AnswerError::Model)?;
     let model = Digest(model);
     let signature = AnswerSignature::decode(&hex_trailer(trailers, trailer::SIGNATURE)?)?;
-    signature.verify(hotkey, &answer_digest(&Digest::of(request), &Digest::of(answer), &model))?;
+    signature.verify(hotkey, &answer_digest(request, answer, &model))?;
     Ok(VerifiedAnswer { model, signature })
 }
 
@@ -76,7 +86,7 @@ fn hex_trailer(trailers: &HeaderMap, name: &'static str) -> Result<Vec<u8>, Answ
     if values.next().is_some() {
         return Err(AnswerError::Duplicate(name));
     }
-    hex::decode(value.as_bytes()).map_err(|_| AnswerError::NotHex(name))
+    const_hex::decode(value.as_bytes()).map_err(|_| AnswerError::NotHex(name))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub enum Protect<'a> {
     /// As it is: Bittensor's custom for hotkeys, which daemons open unattended.
     Plain,
     /// As `$NACL`; takes some seconds and 512 MiB.
-    Password(&'a Password, &'a dyn Entropy),
+    Password(&'a Password, &'a Entropy),
 }
 
 /// One wallet's folder; it need not exist yet.
@@ -187,7 +187,7 @@ pub(crate) fn save_pair(
     match protect {
         Protect::Plain => write(secret, &plain, overwrite)?,
         Protect::Password(password, entropy) => {
-            let sealed = keyfile::seal(&plain, password, entropy)
+            let sealed = keyfile::seal(&plain, password, &mut entropy.clone())
                 .map_err(|source| WalletError::Keyfile { path: secret.to_owned(), source })?;
             write(secret, &sealed, overwrite)?;
         }

@@ -3,8 +3,8 @@
 //! Whatever a file says about its key must agree with itself: a file whose address, public key and secret differ is
 //! refused, so that nobody signs with a key other than the one shown. Messages never repeat a secret.
 
+use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
-use weighhouse_seams::Entropy;
 use weighhouse_types::{Hotkey, Ss58Error};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -125,9 +125,9 @@ pub(crate) fn render_public(public: &[u8; 32]) -> Vec<u8> {
 pub(crate) fn seal(
     plain: &[u8],
     password: &Password,
-    entropy: &dyn Entropy,
+    rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, KeyfileError> {
-    Ok(nacl::encrypt(plain, password, entropy)?)
+    Ok(nacl::encrypt(plain, password, rng)?)
 }
 
 impl Document {
@@ -223,13 +223,12 @@ fn optional_hex<const N: usize>(
 ) -> Result<Option<Zeroizing<[u8; N]>>, KeyfileError> {
     let Some(text) = text else { return Ok(None) };
     let mut bytes = Zeroizing::new([0; N]);
-    hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut *bytes)
-        .map_err(|_| KeyfileError::Hex { field, bytes: N })?;
+    const_hex::decode_to_slice(text, &mut *bytes).map_err(|_| KeyfileError::Hex { field, bytes: N })?;
     Ok(Some(bytes))
 }
 
 fn prefixed(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
+    const_hex::encode_prefixed(bytes)
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ mod uri;
 
 use std::fmt;
 
+use rand::CryptoRng;
 use schnorrkel::{ExpansionMode, MiniSecretKey, PublicKey, SecretKey, Signature};
 use sha2::Sha512;
-use weighhouse_seams::Entropy;
 use weighhouse_types::{Coldkey, Hotkey};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -106,9 +106,9 @@ impl Keypair {
     }
 
     /// A new key and the twelve words to write down.
-    pub fn generate(entropy: &dyn Entropy) -> (Zeroizing<String>, Self) {
+    pub fn generate(rng: &mut dyn CryptoRng) -> (Zeroizing<String>, Self) {
         let mut bytes = Zeroizing::new([0_u8; MNEMONIC_ENTROPY_BYTES]);
-        entropy.fill(&mut *bytes);
+        rng.fill_bytes(&mut *bytes);
         let mnemonic = bip39::Mnemonic::from_entropy(&*bytes).expect("16 bytes make twelve words");
         let phrase = Zeroizing::new(mnemonic.to_string());
         let mut keypair = Self::from_seed(&mnemonic_seed(&mnemonic, ""));

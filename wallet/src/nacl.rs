@@ -6,7 +6,7 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use crypto_secretbox::aead::Aead;
 use crypto_secretbox::{Key, KeyInit, Nonce, XSalsa20Poly1305};
-use weighhouse_seams::Entropy;
+use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::password::Password;
@@ -33,9 +33,9 @@ pub enum NaclError {
 pub(crate) fn encrypt(
     plain: &[u8],
     password: &Password,
-    entropy: &dyn Entropy,
+    rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, NaclError> {
-    Ok(seal(plain, &derive(password)?, entropy))
+    Ok(seal(plain, &derive(password)?, rng))
 }
 
 pub(crate) fn decrypt(data: &[u8], password: &Password) -> Result<Zeroizing<Vec<u8>>, NaclError> {
@@ -56,9 +56,9 @@ fn split(data: &[u8]) -> Result<(&[u8], &[u8]), NaclError> {
     data.strip_prefix(PREFIX).and_then(|body| body.split_at_checked(NONCE_BYTES)).ok_or(NaclError::Truncated)
 }
 
-fn seal(plain: &[u8], cipher: &XSalsa20Poly1305, entropy: &dyn Entropy) -> Vec<u8> {
+fn seal(plain: &[u8], cipher: &XSalsa20Poly1305, rng: &mut dyn CryptoRng) -> Vec<u8> {
     let mut nonce = Nonce::default();
-    entropy.fill(&mut nonce);
+    rng.fill_bytes(&mut nonce);
     let sealed = cipher.encrypt(&nonce, plain).expect("a keyfile is far below the cipher's limit");
     [PREFIX, &nonce, &sealed].concat()
 }
@@ -70,7 +70,7 @@ fn open(nonce: &[u8], sealed: &[u8], cipher: &XSalsa20Poly1305) -> Result<Zeroiz
 
 #[cfg(test)]
 mod tests {
-    use weighhouse_seams::SeededEntropy;
+    use weighhouse_seams::Entropy;
 
     use super::*;
     use crate::testdata::vectors;
@@ -84,16 +84,16 @@ mod tests {
         for case in &cases[..count] {
             let text = |key: &str| case[key].as_str().expect("a string");
             assert_eq!(text("method"), "NaCl");
-            let sealed = hex::decode(text("encrypted_hex")).expect("hex");
+            let sealed = const_hex::decode(text("encrypted_hex")).expect("hex");
             let cipher = derive(&Password::new(text("password"))).expect("memory");
             let (nonce, body) = split(&sealed).expect("long enough");
             let plain = open(nonce, body, &cipher).expect("the right password");
             assert_eq!(std::str::from_utf8(&plain), Ok(text("plain_utf8")));
-            check_round_trip(&plain, &cipher, &SeededEntropy::new([3; 32]));
+            check_round_trip(&plain, &cipher, &mut Entropy::seeded([3; 32]));
         }
     }
 
-    fn check_round_trip(plain: &[u8], cipher: &XSalsa20Poly1305, nonces: &SeededEntropy) {
+    fn check_round_trip(plain: &[u8], cipher: &XSalsa20Poly1305, nonces: &mut Entropy) {
         let (first, second) = (seal(plain, cipher, nonces), seal(plain, cipher, nonces));
         assert_ne!(first, second, "every file has a nonce of its own");
         let (nonce, body) = split(&second).expect("long enough");

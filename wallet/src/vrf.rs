@@ -28,7 +28,7 @@ pub struct VrfOutput {
 
 impl std::fmt::Debug for VrfOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("VrfOutput").field(&hex::encode(self.output)).finish()
+        f.debug_tuple("VrfOutput").field(&const_hex::encode(self.output)).finish()
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
         assert_ne!(first.output, alice().vrf(b"round 8").output);
         assert_ne!(first.output, Keypair::from_uri("//Bob").expect("bob").vrf(b"round 7").output);
         assert_eq!(
-            hex::encode(first.output),
+            const_hex::encode(first.output),
             "41e981fdf8ed74b04db3cd42fdf2939d08e834ab6e7bbe38612ccee99b6a10a7",
             "a seed made by an older version must stay checkable"
         );

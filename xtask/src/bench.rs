@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use weighhouse_scoring::yuma::{self, EpochInput, Hyperparameters, Rules};
 use weighhouse_types::{Digest, Hotkey};
 use weighhouse_wallet::btauth::Payload;
 use weighhouse_wallet::keypair::{self, Keypair};
+use weighhouse_yuma::{self as yuma, EpochInput, Hyperparameters, Rules};
 
 use crate::result;
 

@@ -1,4 +1,5 @@
-//! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package.
+//! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package; and the descriptors
+//! from which `python/python/weighhouse/wire.py` makes the same messages.
 //!
 //! The result is committed, so that building the product needs neither `protoc` nor a build script. `--check`
 //! changes nothing and fails where the committed files are not what the contracts give.
@@ -8,29 +9,41 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use protox::prost::Message as _;
+
+/// Contracts that the Python package speaks, below `proto/proto/`.
+const OF_PYTHON: [&str; 2] = ["inference.proto", "weighhouse/v1/judge.proto"];
+const DESCRIPTORS: &str = "python/python/weighhouse/contracts.binpb";
 
 /// File name to content.
 type Files = BTreeMap<String, String>;
 
 /// Writes the generated files, or compares them where `check` is set.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
-    let (contracts, target) = (root.join("proto"), root.join("src/gen"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (contracts, target) = (root.join("proto/proto"), root.join("proto/src/gen"));
     let fresh = generate(&contracts)?;
     let committed = read_dir(&target)?;
-    let stale: Vec<&str> = fresh
+    let mut stale: Vec<&str> = fresh
         .keys()
         .chain(committed.keys().filter(|name| !fresh.contains_key(*name)))
         .filter(|name| fresh.get(*name) != committed.get(*name))
         .map(String::as_str)
         .collect();
+    let descriptors = protox::compile(OF_PYTHON, [&contracts])?.encode_to_vec();
+    let path = root.join(DESCRIPTORS);
+    let outdated = fs::read(&path).ok().as_ref() != Some(&descriptors);
     if check {
+        stale.extend(outdated.then_some(DESCRIPTORS));
         ensure!(
             stale.is_empty(),
             "generated code is stale ({}): run `cargo xtask generate`",
             stale.join(", ")
         );
         return Ok(());
+    }
+    if outdated {
+        fs::write(&path, descriptors).with_context(|| path.display().to_string())?;
     }
     for name in stale {
         let path = target.join(name);

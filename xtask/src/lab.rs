@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use weighhouse_journal::{Identity, Journal};
+use weighhouse_lab::profiles;
+use weighhouse_lab::sim::{Scenario, Simulator};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
-use weighhouse_scoring::sim::{Profile, Scenario, Simulator};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Hasher, Head, Hotkey, Hyperparameters, Judged,
-    Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record, Schedule, SubnetState, Uid,
+    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Fields, Hasher, Head, Hotkey, Hyperparameters,
+    Judged, Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record, Schedule, SubnetState,
+    Uid,
 };
 
 use crate::{result, say, suite};
@@ -21,7 +23,7 @@ const RUNS: u64 = 5;
 
 /// 64 honest validators and 192 honest miners of unlike quality, on one core.
 pub(crate) fn simulator() -> anyhow::Result<()> {
-    let mut scenario = Scenario::honest(Profile::builtin("digits-quality-private")?, 192, 64, EPOCHS);
+    let mut scenario = Scenario::honest(profiles::shipped("digits-quality-private")?, 192, 64, EPOCHS);
     scenario.miners[0].quality = [0.5, 1.0];
     let mut simulator = Simulator::new(&scenario)?;
     simulator.run(0);
@@ -155,6 +157,8 @@ fn context(epoch: Epoch, carried: Vec<weighhouse_types::Standing>) -> EpochConte
         task: Vec::new(),
         carried,
         software: "bench".to_owned(),
+        judge: None,
+        fields: Fields::default(),
     }
 }
 
@@ -181,5 +185,8 @@ fn judged(epoch: Epoch, round: u32, uid: u16) -> Judged {
         who: neuron(uid).registration(),
         exchange: Some(exchange),
         judgement: Judgement { mark, reasons: vec![Reason::Skill { answer: mark, reference: mark }] },
+        asked_in: epoch,
+        stage: 0,
+        fields: Fields::default(),
     }
 }

@@ -91,6 +91,12 @@ enum Suite {
     Report,
     /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
     History,
+    /// The gRPC contracts: their names, and whether clients of the last release still fit (installs buf from npm)
+    Proto {
+        /// Make the contracts of today the baseline, for a release
+        #[arg(long)]
+        accept: bool,
+    },
     /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
     Python,
 }
@@ -133,6 +139,7 @@ fn main() -> ExitCode {
         Task::Suite(Suite::Models) => suite::models::run(),
         Task::Suite(Suite::Report) => suite::report::run(),
         Task::Suite(Suite::History) => suite::history::run(),
+        Task::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
         Task::Suite(Suite::Python) => suite::python::run(),
     };
     match outcome {

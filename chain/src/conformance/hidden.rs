@@ -1,15 +1,13 @@
 //! Commit-reveal, which the subnet's owner turns on for the while.
 
-use weighhouse_seams::{Clock as _, OsEntropy, SystemClock};
-use weighhouse_types::{Block, MechId, Uid};
+use weighhouse_seams::{Clock as _, Entropy, SystemClock};
+use weighhouse_types::{Block, Uid};
 
-use super::subnet::{next_epoch, on_miners, stored, uid_of, wait_for_rate};
+use super::stage::{MAIN, next_epoch, on_miners, stored, uid_of, wait_for_rate};
 use super::{Actor, Actors, Checked, Stop, ensure, included, need, refused, same};
 use crate::rules::reveal;
 use crate::timelock::{WeightsPayload, seal_weights};
 use crate::{Call, Chain, Refusal, SetWeights};
-
-const MAIN: MechId = MechId(0);
 
 /// Turns commit-reveal on or off; the owner's to do.
 async fn switch(chain: &dyn Chain, actors: &Actors, on: bool) -> Checked {
@@ -79,7 +77,7 @@ pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> Checked {
         values: weights.values.clone(),
         version_key: weights.version_key,
     };
-    let sealed = seal_weights(&timelock.public_key, round, &payload, &OsEntropy);
+    let sealed = seal_weights(&timelock.public_key, round, &payload, &mut Entropy::system());
     let ciphertext = sealed.map_err(|error| Stop::Failed(error.to_string()))?;
     let (netuid, mechanism, version) = (actors.netuid, MAIN, timelock.version);
     let call = Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round: round, version };

@@ -1,13 +1,11 @@
 //! From registration to the epoch.
 
-use weighhouse_scoring::conform::max_upscale;
-use weighhouse_types::{Axon, Block, Certificate, MechId, Rao, SubnetState, Uid};
+use weighhouse_types::{Axon, Block, Certificate, Rao, SubnetState, Uid};
 
+use super::stage::{MAIN, next_epoch, on_miners, row, stored, uid_of, wait_for_rate};
 use super::{Actors, Checked, Report, Stop, ensure, hidden, included, need, refused, same};
 use crate::preflight;
-use crate::{Call, Chain, Event, Refusal, SetWeights};
-
-const MAIN: MechId = MechId(0);
+use crate::{Call, Chain, Event, Refusal};
 
 /// Checks a chain that has a subnet. The subnet changes under it: use one of its own.
 pub async fn subnet(chain: &dyn Chain, actors: &Actors) -> Report {
@@ -119,37 +117,6 @@ async fn refuses(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("what was said before and what the chain said", said, Err(refusal.name()))
 }
 
-fn row(actors: &Actors, values: &[(Uid, u16)], state: &SubnetState) -> SetWeights {
-    SetWeights {
-        netuid: actors.netuid,
-        mechanism: MAIN,
-        uids: values.iter().map(|(uid, _)| *uid).collect(),
-        values: values.iter().map(|(_, value)| *value).collect(),
-        version_key: state.hyperparameters.weights_version_key,
-    }
-}
-
-/// The miners' uids, with weights that halve from one to the next.
-pub(super) fn on_miners(actors: &Actors, state: &SubnetState) -> Result<SetWeights, Stop> {
-    let uid = |miner: &super::Actor| Some(state.metagraph.by_hotkey(&miner.hotkey.hotkey())?.uid);
-    let uids: Vec<Uid> = actors.miners.iter().filter_map(uid).collect();
-    if uids.is_empty() {
-        return Err(Stop::Unexecuted("no miner is registered".to_owned()));
-    }
-    let values: Vec<(Uid, u16)> = uids.into_iter().zip((0..8u32).map(|at| 1_000 >> at)).collect();
-    Ok(row(actors, &values, state))
-}
-
-pub(super) fn uid_of(state: &SubnetState, actor: &super::Actor) -> Result<Uid, Stop> {
-    let neuron = state.metagraph.by_hotkey(&actor.hotkey.hotkey());
-    Ok(neuron.ok_or_else(|| Stop::Failed("the validator has no uid".to_owned()))?.uid)
-}
-
-pub(super) async fn stored(chain: &dyn Chain, actors: &Actors, uid: Uid, call: &SetWeights) -> Checked {
-    let expected: Vec<(Uid, u16)> = call.uids.iter().copied().zip(max_upscale(&call.values)).collect();
-    same("the stored weights", chain.weights(actors.netuid, MAIN, uid).await?, expected)
-}
-
 async fn pays(chain: &dyn Chain, actors: &Actors) -> Checked {
     need("validator", actors.validators.first())?;
     for validator in &actors.validators {
@@ -172,35 +139,6 @@ async fn pays(chain: &dyn Chain, actors: &Actors) -> Checked {
     let first = uid_of(&state, &actors.validators[0])?;
     let bonds = chain.bonds(actors.netuid, MAIN, first).await?;
     ensure(!bonds.is_empty(), || "the first validator has no bonds".to_owned())
-}
-
-/// Until the validator may publish again.
-pub(super) async fn wait_for_rate(chain: &dyn Chain, actors: &Actors, validator: &super::Actor) -> Checked {
-    let state = chain.subnet(actors.netuid).await?;
-    let updated = state.metagraph.by_hotkey(&validator.hotkey.hotkey()).map(|neuron| neuron.last_update);
-    let free = updated.unwrap_or_default().0.saturating_add(state.hyperparameters.weights_set_rate_limit);
-    let mut head = state.head.number;
-    while head.0 < free {
-        head = chain.next_block(head).await?.number;
-    }
-    Ok(())
-}
-
-/// The subnet after its next epoch; given up after two tempos and what the chain may defer.
-pub(super) async fn next_epoch(chain: &dyn Chain, actors: &Actors) -> Result<SubnetState, Stop> {
-    let start = chain.subnet(actors.netuid).await?;
-    let last = Block(start.head.number.0 + 2 * u64::from(start.schedule.tempo) + 20);
-    let mut head = start.head.number;
-    loop {
-        let state = chain.subnet(actors.netuid).await?;
-        if state.schedule.epoch > start.schedule.epoch {
-            return Ok(state);
-        }
-        if head >= last {
-            return Err(Stop::Failed(format!("no epoch between blocks {} and {head}", start.head.number)));
-        }
-        head = chain.next_block(head).await?.number;
-    }
 }
 
 async fn children(chain: &dyn Chain, actors: &Actors) -> Checked {

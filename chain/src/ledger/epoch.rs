@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_scoring::yuma::{self, EpochInput, EpochOutput, InputError, Rules};
 use weighhouse_types::{Block, Coldkey, Hotkey, MechId, Rao, Uid};
+use weighhouse_yuma::{self as yuma, EpochInput, EpochOutput, InputError, Rules};
 
 use super::children::Take;
 use super::state::{ReadRow, Slot, Subnet};
@@ -85,20 +85,7 @@ impl Subnet {
             validator_permit: self.neurons.iter().map(|slot| slot.validator_permit).collect(),
             weights: rows(Self::weights),
             bonds: rows(Self::bonds),
-            hyperparameters: yuma::Hyperparameters {
-                kappa: rules.kappa,
-                bonds_penalty: rules.bonds_penalty,
-                bonds_moving_average: rules.bonds_moving_average,
-                alpha_low: rules.alpha_low,
-                alpha_high: rules.alpha_high,
-                alpha_sigmoid_steepness: rules.alpha_sigmoid_steepness,
-                max_allowed_validators: rules.max_allowed_validators,
-                activity_cutoff: rules.activity_cutoff(),
-                stake_threshold: rules.stake_threshold.0,
-                liquid_alpha: rules.liquid_alpha_enabled,
-                yuma3: rules.yuma3_enabled,
-                commit_reveal: rules.commit_reveal_weights_enabled,
-            },
+            hyperparameters: rules.into(),
             earliest_commit_block: self.earliest_commits(mechanism, reveal::epoch_at(&self.schedule, block)),
             last_step_boundary_block: match self.last_step {
                 Block(0) => block.0.saturating_sub(u64::from(rules.tempo)),

@@ -36,8 +36,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parity_scale_codec::Encode;
+use rand::CryptoRng;
 use tokio::sync::watch;
-use weighhouse_seams::{Clock, CpuPool, Entropy, PoolError};
+use weighhouse_seams::{Clock, CpuPool, PoolError};
 use weighhouse_types::{
     Axon, Beacon, Block, Certificate, Coldkey, Commitment, Delegation, Digest, Hasher, Head, Hotkey, MechId,
     MechanismRows, Mechanisms, Netuid, Rao, Rounds, SubnetState, Timelock, Uid, WeightCommit,
@@ -97,19 +98,19 @@ impl Ledger {
         path: &Path,
         genesis: &Genesis,
         clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
+        rng: &mut dyn CryptoRng,
     ) -> Result<Self, ChainError> {
-        Ok(Self::new(Store::open(path, genesis, entropy)?, genesis, clock))
+        Ok(Self::new(Store::open(path, genesis, rng)?, genesis, clock))
     }
 
     /// A ledger that is gone with its last handle.
     pub fn in_memory(
         genesis: &Genesis,
         clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
+        rng: &mut dyn CryptoRng,
     ) -> Result<Self, ChainError> {
         let backend = redb::backends::InMemoryBackend::new();
-        Ok(Self::new(Store::open_backend(backend, genesis, entropy, BLOCKS_KEPT)?, genesis, clock))
+        Ok(Self::new(Store::open_backend(backend, genesis, rng, BLOCKS_KEPT)?, genesis, clock))
     }
 
     fn new(opened: Opened, genesis: &Genesis, clock: Arc<dyn Clock>) -> Self {

@@ -112,7 +112,7 @@ pub(crate) enum Broken {
     #[error("block {block}: {issued} rao were issued but {held} are held")]
     Conservation { block: Block, issued: Rao, held: u128 },
     #[error("block {block}: the epoch can't be computed: {why}")]
-    Epoch { block: Block, why: weighhouse_scoring::yuma::InputError },
+    Epoch { block: Block, why: weighhouse_yuma::InputError },
 }
 
 impl State {

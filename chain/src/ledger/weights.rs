@@ -1,7 +1,7 @@
 //! Weights as the chain stores them: checked, upscaled so that the largest is 65535, kept in the order given.
 
-use weighhouse_scoring::conform::max_upscale;
 use weighhouse_types::{Block, Hotkey, MechId, Rao};
+use weighhouse_yuma::max_upscale;
 
 use super::state::{State, Subnet};
 use crate::rules::weights::{Caller, WeightsView, check_content, check_form, check_set_weights};

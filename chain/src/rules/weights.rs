@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use weighhouse_scoring::conform::max_upscale;
-use weighhouse_scoring::yuma::check_vec_max_limited;
 use weighhouse_types::{Block, Hyperparameters, MechId, Netuid, Rao, Uid};
+use weighhouse_yuma::check_vec_max_limited;
+use weighhouse_yuma::max_upscale;
 
 use crate::{Refusal, SetWeights};
 

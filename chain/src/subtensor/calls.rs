@@ -4,14 +4,13 @@ use std::net::Ipv6Addr;
 
 use subxt::dynamic::Value;
 use subxt::ext::scale_value::Composite;
-use subxt::metadata::Metadata;
 use subxt::transactions::DynamicPayload;
 use weighhouse_types::{
     Axon, Block, Certificate, Child, Coldkey, Digest, Hotkey, MechId, Mechanisms, Netuid, Rao, Uid,
 };
 
-use super::items::PALLET;
-use super::runtime::{Demand, Runtime};
+use super::metadata::{self, Demand, PALLET};
+use super::runtime::Runtime;
 use crate::{Call, ChainError, Refusal, Reveal, SetWeights};
 
 /// A call of the runtime, its arguments by name.
@@ -23,10 +22,6 @@ const FIRST_MECHANISM: MechId = MechId(0);
 const UNUSED: u128 = 0;
 /// The protocol byte of an axon that speaks HTTP.
 const AXON_PROTOCOL: u128 = 4;
-
-pub(super) fn has(metadata: &Metadata, pallet: &str, name: &str) -> bool {
-    metadata.pallet_by_name(pallet).is_some_and(|pallet| pallet.call_variant_by_name(name).is_some())
-}
 
 /// The runtime's call for one of ours.
 pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainError> {
@@ -116,7 +111,7 @@ pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainEr
 
 /// Calls of a coldkey about its own hotkeys and subnets.
 fn owner_payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainError> {
-    let has_call = |name| has(runtime.metadata(), PALLET, name);
+    let has_call = |name| metadata::has_call(runtime.metadata(), PALLET, name);
     Ok(match call {
         Call::SetChildren { netuid, hotkey, children } => {
             let child = |child: &Child| {
@@ -258,7 +253,7 @@ fn numbers(values: impl Iterator<Item = u16>) -> Value {
     Value::unnamed_composite(values.map(number))
 }
 
-/// Whether the runtime takes every call that can't be done without, and the newer ones where it has them.
+/// Checks that the runtime takes every call that is needed, and the newer ones where it has them.
 pub(super) fn check(runtime: &Runtime, demand: Demand) -> Result<(), ChainError> {
     let mut calls = samples(FIRST_MECHANISM);
     if demand != Demand::Subtensor {

@@ -12,10 +12,11 @@ use weighhouse_types::{Digest, Head, MechId, Netuid, Uid};
 
 use super::endpoint::Version;
 use super::endpoints::Endpoints;
-use super::hex::Hex;
 use super::items::{self, Item, Key};
-use super::runtime::{Demand, Runtime};
-use super::{Inner, Network, Subtensor, events, fetch, undecodable};
+use super::metadata::Demand;
+use super::runtime::Runtime;
+use super::socket::Hex;
+use super::{Inner, Network, Subtensor, calls, events, fetch, undecodable};
 use crate::{ChainError, Refusal};
 
 /// Runtimes kept at once: the one now, and those of blocks that are still asked about.
@@ -72,7 +73,9 @@ impl Subtensor {
         }
         let metadata = self.metadata(at).await?;
         let (spec, transaction) = (version.spec_version, version.transaction_version);
-        let runtime = Arc::new(Runtime::new(spec, transaction, self.0.genesis, metadata, self.0.demand)?);
+        let runtime = Runtime::new(spec, transaction, self.0.genesis, metadata)?;
+        check(&runtime, self.0.demand)?;
+        let runtime = Arc::new(runtime);
         tracing::info!(spec, layout = ?runtime.layout, "met a runtime");
         let mut runtimes = self.0.runtimes.lock().await;
         if runtimes.len() == RUNTIMES_MAX {
@@ -158,6 +161,12 @@ impl Subtensor {
         let row = self.of_subnet(netuid, item, &[index, Key::Small(uid.0)]).await?.unwrap_or_default();
         Ok(row.into_iter().map(|(uid, value)| (Uid(uid), value)).collect())
     }
+}
+
+/// Checks that the runtime has every storage item and call that is needed, in the shapes that this client writes and reads.
+pub(super) fn check(runtime: &Runtime, demand: Demand) -> Result<(), ChainError> {
+    items::check(runtime, demand)?;
+    calls::check(runtime, demand)
 }
 
 /// `mechanism * 4096 + netuid`, where the runtime has mechanisms.

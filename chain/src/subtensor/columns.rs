@@ -5,8 +5,8 @@ use subxt::ext::codec::Encode as _;
 use subxt::metadata::Metadata;
 use weighhouse_types::Netuid;
 
-use super::hex::Hex;
 use super::shape::{Shape, compact, count};
+use super::socket::Hex;
 use super::stored::AxonInfo;
 use crate::ChainError;
 

@@ -7,7 +7,7 @@ use subxt::events::{Event as RuntimeEvent, Phase};
 use subxt::ext::scale_value::{Composite, Primitive, ValueDef};
 use weighhouse_types::{Block, Coldkey, Digest, Hotkey, MechId, Netuid, Rao, Uid};
 
-use super::items::PALLET;
+use super::metadata::PALLET;
 use super::refusal;
 use super::runtime::Runtime;
 use crate::{ChainError, Event, Outcome, Refusal};

@@ -11,10 +11,9 @@ use weighhouse_types::Digest;
 
 use super::endpoint::{Endpoint, Failed};
 use super::endpoints::Endpoints;
-use super::hex::Hex;
 use super::items::{Item, Key};
 use super::runtime::Runtime;
-use super::socket::Request;
+use super::socket::{Hex, Request};
 use crate::ChainError;
 
 /// Keys asked for in one request.

@@ -6,16 +6,14 @@ use subxt::dynamic::Value;
 use subxt::ext::frame_decode::storage::{StorageTypeInfo, encode_storage_key_with_info};
 use subxt::ext::scale_decode::DecodeAsType;
 use subxt::ext::scale_type_resolver::{TypeResolver, visitor};
-use subxt::metadata::Metadata;
 
-use super::runtime::{Demand, Runtime};
+use super::metadata::{self, Demand, PALLET};
+use super::runtime::Runtime;
 use super::stored::{
     AccountInfo, AxonInfo, BeaconConfig, CertificateInfo, Commitment, HashCommit, PendingChildren, Pulse,
     TimelockedCommit,
 };
 use crate::ChainError;
-
-pub(super) const PALLET: &str = "SubtensorModule";
 
 /// One part of a storage key.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +57,7 @@ impl<T: DecodeAsType> Item<T> {
     }
 
     pub(super) fn exists(&self, runtime: &Runtime) -> bool {
-        has(runtime.metadata(), self.pallet, self.name)
+        metadata::has_storage(runtime.metadata(), self.pallet, self.name)
     }
 
     /// The key under which the node stores it.
@@ -113,10 +111,6 @@ impl<T: DecodeAsType> Item<T> {
 const PROBE_BYTES: usize = 512;
 /// The compact length 1.
 const ONE_ELEMENT: u8 = 4;
-
-pub(super) fn has(metadata: &Metadata, pallet: &str, name: &str) -> bool {
-    metadata.storage_info(pallet, name).is_ok()
-}
 
 #[cfg(test)]
 pub(super) type Encoded = Result<Vec<u8>, ChainError>;

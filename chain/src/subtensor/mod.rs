@@ -12,16 +12,17 @@ mod network;
 mod endpoint;
 mod endpoints;
 mod fetch;
-mod hex;
 mod socket;
 
 mod calls;
 mod client;
 mod items;
+mod metadata;
 mod runtime;
 mod stored;
 
 mod columns;
+mod limits;
 mod read;
 mod rows;
 mod rules;
@@ -61,8 +62,9 @@ use client::storage_index;
 use endpoint::Version;
 use endpoints::Endpoints;
 use items::Key;
+use metadata::Demand;
 use read::Question;
-use runtime::{Demand, Runtime};
+use runtime::Runtime;
 use sign::Nonces;
 use submit::{Searches, Taken};
 

@@ -7,10 +7,10 @@ use weighhouse_types::{Block, Digest, Head, Rao};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::calls::{self, Payload};
-use super::hex::Hex;
 use super::items::{self, Key};
 use super::runtime::Runtime;
 use super::sign::{self, MORTAL_BLOCKS, OnItsWay};
+use super::socket::Hex;
 use super::submit::{self, Place};
 use super::{Subtensor, events, extra, fetch, read, undecodable};
 use crate::{Call, ChainError, Outcome, Refusal, Signed};

@@ -10,17 +10,14 @@ use super::columns::{self, Columns, MetagraphCalls, Unread};
 use super::endpoint::{Endpoint, Failed};
 use super::endpoints::{Answers, Endpoints, agree};
 use super::fetch::{self, Asked, Batch, Found, Slot};
-use super::hex::Hex;
 use super::items::{self, Key};
+use super::limits::NEURONS_MAX;
 use super::rows;
 use super::rules::{RuleSlots, TimeSlots};
 use super::runtime::Runtime;
-use super::socket::Request;
+use super::socket::{Hex, Request};
 use super::stored::AxonInfo;
 use crate::ChainError;
-
-/// No subnet has more neurons: an answer with more is not believed.
-pub(super) const NEURONS_MAX: usize = 4096;
 
 const IPV6: u8 = 6;
 

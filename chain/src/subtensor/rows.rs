@@ -6,7 +6,7 @@ use super::columns::Columns;
 use super::endpoints::Endpoints;
 use super::fetch::Batch;
 use super::items::{self, Key};
-use super::read::NEURONS_MAX;
+use super::limits::NEURONS_MAX;
 use super::runtime::Runtime;
 use super::stored::AxonInfo;
 use crate::ChainError;

@@ -1,4 +1,4 @@
-//! One version of the runtime: its metadata, and what of it this client relies on, looked up once.
+//! Metadata of one version of the runtime, and the parts of it that this client relies on, looked up once.
 
 use std::fmt;
 
@@ -10,19 +10,10 @@ use subxt::metadata::Metadata;
 use weighhouse_types::Digest;
 
 use super::columns::MetagraphCalls;
-use super::{calls, items};
+use super::metadata::{PALLET, has_call, has_storage};
 use crate::ChainError;
 
-/// What a runtime must have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
-    Subtensor,
-    /// Accounts, blocks and transfers, as any Substrate chain has them.
-    #[cfg(any(test, feature = "conformance"))]
-    Transport,
-}
-
-/// A runtime that was checked to have everything needed.
+/// One version of the runtime. Whoever meets one checks it with `items::check` and `calls::check` before use.
 pub(super) struct Runtime {
     at: OfflineClientAtBlock<SubstrateConfig>,
     pub(super) layout: Layout,
@@ -51,7 +42,6 @@ impl Runtime {
         transaction: u32,
         genesis: Digest,
         metadata: Metadata,
-        demand: Demand,
     ) -> Result<Self, ChainError> {
         let range = SpecVersionForRange {
             block_range: 0..u64::MAX,
@@ -68,8 +58,8 @@ impl Runtime {
             .map_err(|error| ChainError::Runtime { spec, what: error.to_string() })?;
         let metagraph = MetagraphCalls::of(at.metadata_ref());
         let metagraph = metagraph.map_err(|what| ChainError::Runtime { spec, what })?;
-        let has_storage = |name| items::has(at.metadata_ref(), items::PALLET, name);
-        let has_call = |name| calls::has(at.metadata_ref(), items::PALLET, name);
+        let has_storage = |name| has_storage(at.metadata_ref(), PALLET, name);
+        let has_call = |name| has_call(at.metadata_ref(), PALLET, name);
         let layout = Layout {
             subnets: has_storage("NetworksAdded"),
             mechanisms: has_storage("MechanismCountCurrent") && has_call("set_mechanism_weights"),
@@ -77,10 +67,7 @@ impl Runtime {
             register_limit: has_call("register_limit"),
             timelocked: has_call("commit_timelocked_weights"),
         };
-        let runtime = Self { at, layout, metagraph };
-        items::check(&runtime, demand)?;
-        calls::check(&runtime, demand)?;
-        Ok(runtime)
+        Ok(Self { at, layout, metagraph })
     }
 
     pub(super) fn spec(&self) -> u32 {

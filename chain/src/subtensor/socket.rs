@@ -22,6 +22,11 @@ pub(super) struct Socket {
     takes_batches: bool,
 }
 
+/// Bytes as JSON-RPC writes them: hexadecimal digits after `0x`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(super) struct Hex(#[serde(with = "const_hex::serde")] pub(super) Vec<u8>);
+
 /// A method with its parameters.
 #[derive(Debug)]
 pub(super) struct Request<'a> {

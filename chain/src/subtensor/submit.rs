@@ -16,8 +16,8 @@ use weighhouse_types::{Block, Digest};
 
 use super::endpoint::Failed;
 use super::endpoints::Endpoints;
-use super::hex::Hex;
 use super::refusal;
+use super::socket::Hex;
 use crate::{ChainError, Signed};
 
 /// The transaction pool's error codes, as JSON-RPC has them.

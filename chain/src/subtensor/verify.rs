@@ -1,7 +1,7 @@
 //! Reading what an epoch was computed from, one block before its own: an endpoint that keeps old states is needed.
 
-use weighhouse_scoring::yuma::{self, EpochInput, Rules};
 use weighhouse_types::{Block, Digest, Head, MechId, Netuid};
+use weighhouse_yuma::{EpochInput, Rules};
 
 use super::fetch::{self, Batch};
 use super::items::{self, Key};
@@ -70,20 +70,7 @@ impl Subtensor {
             validator_permit: neurons.iter().map(|neuron| neuron.validator_permit).collect(),
             weights,
             bonds,
-            hyperparameters: yuma::Hyperparameters {
-                kappa: rules.kappa,
-                bonds_penalty: rules.bonds_penalty,
-                bonds_moving_average: rules.bonds_moving_average,
-                alpha_low: rules.alpha_low,
-                alpha_high: rules.alpha_high,
-                alpha_sigmoid_steepness: rules.alpha_sigmoid_steepness,
-                max_allowed_validators: rules.max_allowed_validators,
-                activity_cutoff: rules.activity_cutoff(),
-                stake_threshold: rules.stake_threshold.0,
-                liquid_alpha: rules.liquid_alpha_enabled,
-                yuma3: rules.yuma3_enabled,
-                commit_reveal: rules.commit_reveal_weights_enabled,
-            },
+            hyperparameters: rules.into(),
             earliest_commit_block,
             last_step_boundary_block,
             owner_uid: state.metagraph.owner.map(|uid| uid.0),

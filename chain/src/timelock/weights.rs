@@ -1,7 +1,7 @@
 //! What a validator seals: its weights, and its hotkey so that nobody else can hand the same bytes in.
 
 use parity_scale_codec::{Decode, Encode};
-use weighhouse_seams::Entropy;
+use rand::CryptoRng;
 use weighhouse_types::{Hotkey, TIMELOCK_KEY_BYTES, Uid};
 
 use super::{SIGNATURE_BYTES, TimelockError, decrypt, encrypt};
@@ -29,9 +29,9 @@ pub fn seal_weights(
     public_key: &[u8; TIMELOCK_KEY_BYTES],
     round: u64,
     payload: &WeightsPayload,
-    entropy: &dyn Entropy,
+    rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, TimelockError> {
-    encrypt(public_key, round, &payload.encode(), entropy)
+    encrypt(public_key, round, &payload.encode(), rng)
 }
 
 /// Opens a commit as the chain does: weights bound to another hotkey are refused.

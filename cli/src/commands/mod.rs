@@ -17,10 +17,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use weighhouse_chain::dial::{DialMap, MappedDialer};
 use weighhouse_chain::ledger::Remote;
 use weighhouse_chain::{ChainError, SharedChain};
-use weighhouse_seams::{Dialer, DirStorage, SystemClock, TcpBound, TcpDialer};
+use weighhouse_seams::{DialMap, Dialer, DirStorage, MappedDialer, SystemClock, TcpBound, TcpDialer};
 use weighhouse_types::Digest;
 
 use crate::failure::{Context, Exit, Failure};

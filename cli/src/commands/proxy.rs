@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use weighhouse_ask::proxy::{self, ProxyError, ProxyLimits};
+use weighhouse_ask::{Asker, Target};
 use weighhouse_seams::{SystemClock, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid};
-use weighhouse_validator::ask::{Asker, Target};
-use weighhouse_validator::proxy::{self, Limits, ProxyError};
 use weighhouse_wallet::btauth::Signer;
 
 use super::keys::WalletArgs;
@@ -64,7 +64,8 @@ pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), 
         dialer: Arc::new(TcpDialer),
         clock,
     };
-    let limits = Limits { deadline: Duration::from_secs(args.deadline), body_bytes_max: args.body_bytes_max };
+    let limits =
+        ProxyLimits { deadline: Duration::from_secs(args.deadline), body_bytes_max: args.body_bytes_max };
     let listener = Box::new(bind(args.listen, "--listen").await?);
     proxy::run(asker, target, limits, listener, shutdown).await.map_err(|error| {
         let exit = if matches!(error, ProxyError::NotLoopback(_)) { Exit::Config } else { Exit::Unavailable };

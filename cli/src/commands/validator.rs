@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::Builtin;
 use weighhouse_models::device::{Device, Place};
-use weighhouse_seams::{CpuPool, OsEntropy, SystemClock};
+use weighhouse_seams::{CpuPool, Entropy, SystemClock};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
 use weighhouse_tasks::{Kind, Task, TaskFile};
 use weighhouse_validator::config::{self, Config};
-use weighhouse_validator::remote::{self, RemoteReference};
+use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
 use super::keys::{daemon_hotkey, default_wallets};
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
         chain,
         dialer: dialer(&config.chain.dial),
         clock: Arc::new(SystemClock::new()),
-        entropy: Arc::new(OsEntropy),
+        entropy: Entropy::system(),
         storage: Arc::new(storage),
         cpu: CpuPool::new(threads, 256),
     };
@@ -111,8 +112,9 @@ fn witness(asked: &config::Task) -> Result<Arc<dyn Witness>, Failure> {
     let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
     let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
     let (model, deadline) = (server.model.clone(), server.deadline);
-    let server = remote::Server { url, model, key: key.map(|key| key.trim().to_owned()), deadline };
-    Ok(Arc::new(RemoteReference::new(tokens, server, tokio::runtime::Handle::current())))
+    let key = key.map(|key| key.trim().to_owned());
+    let server = CompletionServer { url, model, key, connect_timeout: deadline };
+    Ok(Arc::new(RemoteReference::new(tokens, server, deadline, tokio::runtime::Handle::current())))
 }
 
 /// Where the reference of texts is computed.

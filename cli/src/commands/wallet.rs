@@ -4,7 +4,7 @@ use std::io::Read;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use weighhouse_seams::OsEntropy;
+use weighhouse_seams::Entropy;
 use weighhouse_types::{Coldkey, Hotkey};
 use weighhouse_wallet::folder::{Folder, Protect};
 use weighhouse_wallet::keypair::{self, Keypair};
@@ -141,12 +141,12 @@ fn create(args: &Create) -> Result<(), Failure> {
         hotkey_words: None,
     };
     if !args.hotkey_only {
-        let (words, keypair) = Keypair::generate(&OsEntropy);
+        let (words, keypair) = Keypair::generate(&mut Entropy::system());
         save_coldkey(&folder, &keypair, &args.wallet.at, args.no_password)?;
         made.coldkey = Some(keypair.coldkey());
         made.coldkey_words = Some(words.to_string());
     }
-    let (words, keypair) = Keypair::generate(&OsEntropy);
+    let (words, keypair) = Keypair::generate(&mut Entropy::system());
     save_hotkey(&folder, hotkey_name, &keypair)?;
     made.hotkey = Some(keypair.hotkey());
     made.hotkey_words = Some(words.to_string());
@@ -207,7 +207,8 @@ fn save_coldkey(folder: &Folder, keypair: &Keypair, at: &WalletsDir, plain: bool
     }
     let password = new_password(at, "the coldkey")?;
     output::note("encrypting the coldkey (a few seconds, 512 MiB) ...");
-    let protect = Protect::Password(&password, &OsEntropy);
+    let entropy = Entropy::system();
+    let protect = Protect::Password(&password, &entropy);
     coldkey::save(folder, keypair, protect, Overwrite::Never).map_err(wallet_failure)
 }
 
@@ -275,7 +276,7 @@ fn list(args: &List) -> Result<(), Failure> {
 
 fn sign(args: &Sign) -> Result<(), Failure> {
     let keypair = if args.coldkey { args.wallet.open_coldkey()? } else { args.wallet.open_hotkey()? };
-    let signature = hex::encode(keypair.sign(args.message.as_bytes()));
+    let signature = const_hex::encode(keypair.sign(args.message.as_bytes()));
     if args.json {
         return Ok(output::json(
             &serde_json::json!({ "address": keypair.hotkey(), "signature": signature }),
@@ -285,8 +286,7 @@ fn sign(args: &Sign) -> Result<(), Failure> {
 }
 
 fn verify(args: &Verify) -> Result<(), Failure> {
-    let text = args.signature.strip_prefix("0x").unwrap_or(&args.signature);
-    let signature = hex::decode(text).exit(Exit::Config, "--signature")?;
+    let signature = const_hex::decode(&args.signature).exit(Exit::Config, "--signature")?;
     let checked = keypair::verify(args.address.as_bytes(), args.message.as_bytes(), &signature);
     if args.json {
         output::json(&serde_json::json!({ "valid": checked.is_ok() }))?;

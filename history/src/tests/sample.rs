@@ -6,9 +6,10 @@ use std::sync::Arc;
 use weighhouse_journal::{Identity, Journal};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Exchange, Failure, Head, Hotkey,
-    Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark, MechId, Metagraph, Netuid,
-    Neuron, Rao, Reason, Record, RegistrationId, Schedule, Standing, SubnetState, Uid, WeightVector,
+    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Exchange, Failure, Fields, Head, Hotkey,
+    Hyperparameters, Intent, IntentState, IntentUpdate, JudgeIdentity, Judged, Judgement, Mark, MechId,
+    Metagraph, Netuid, Neuron, Rao, Reason, Record, RegistrationId, Schedule, Standing, SubnetState, Uid,
+    WeightVector,
 };
 
 use crate::ExportRequest;
@@ -88,6 +89,12 @@ pub(super) fn opened(epoch: u64) -> Record {
         task: b"kind = \"classify\"\n".to_vec(),
         carried: vec![standing(who(1), 250_000_000), standing(gone, -1)],
         software: "weighhouse 0.1.0".to_owned(),
+        judge: Some(JudgeIdentity {
+            kind: "classify".to_owned(),
+            version: JudgeIdentity::FIRST_VERSION,
+            digest: None,
+        }),
+        fields: Fields::default(),
     }))
 }
 
@@ -110,6 +117,9 @@ pub(super) fn judged(epoch: u64, round: u32, uid: u16, mark: i64, reason: Reason
             mark: Mark::from_billionths(mark).expect("within the range"),
             reasons: vec![reason],
         },
+        asked_in: Epoch(epoch),
+        stage: 0,
+        fields: Fields::default(),
     })
 }
 

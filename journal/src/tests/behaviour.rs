@@ -5,40 +5,68 @@ use weighhouse_seams::DirStorage;
 use weighhouse_types::{Digest, Epoch, Record};
 
 use super::disk::Disk;
-use super::sample::{self, asked, identity, judged, open, opened};
+use super::sample::{self, asked, blob, identity, judged, open, opened};
 use crate::format::segment_name;
 use crate::journal::Limits;
 use crate::{Journal, JournalError, RecordIndex, Segment, verify};
 
-const GOLDEN: &[u8] = include_bytes!("../../testdata/v1.wj");
+/// Written by the last version of the software that wrote records of version 1.
+const VERSION_1: &[u8] = include_bytes!("../../testdata/v1.wj");
+const VERSION_2: &[u8] = include_bytes!("../../testdata/v2.wj");
 
 #[test]
-fn a_segment_of_format_version_1_still_reads_and_is_still_written_byte_for_byte() {
-    let commits = sample::epoch(42);
-    let segment = Segment::read(GOLDEN).expect("the golden segment reads");
-    assert_eq!(segment.records(), commits.concat());
-    assert_eq!(segment.header().epoch, Epoch(42));
-    assert_eq!(segment.header().identity, identity());
-    assert_eq!(segment.blob(&Digest::of(b"answer")), Some(&b"answer"[..]));
+fn a_segment_of_record_version_1_still_reads() {
+    let segment = Segment::read(VERSION_1).expect("the old segment reads");
+    assert_eq!(segment.records(), sample::version_1(42));
+    assert_eq!(segment.oldest_record_version(), 1);
     assert_eq!(
         segment.root().to_string(),
         "110d442f862e2ce90bccd621fdb4d382fb3053d9ec73633f57d74e0ca202cff2"
     );
+}
+
+#[test]
+fn an_epoch_that_version_1_left_open_goes_on_in_version_2() {
+    let disk = Disk::default();
+    disk.put(&segment_name(Epoch(42)), VERSION_1);
+    let mut journal = open(&disk);
+    let old = sample::version_1(42);
+    assert_eq!(journal.records(), without_blobs(std::slice::from_ref(&old)));
+    journal.append(asked(42, 7)).expect("it is appended");
+    journal.commit().expect("it is committed");
+
+    let bytes = disk.file(&segment_name(Epoch(42))).expect("a file");
+    assert!(bytes.starts_with(VERSION_1));
+    let segment = Segment::read(&bytes).expect("both versions read");
+    assert_eq!(segment.records(), [&old[..], &[asked(42, 7)]].concat());
+    assert_eq!(segment.oldest_record_version(), 1);
+    assert_eq!(open(&disk).records(), without_blobs(&[segment.into_records()]));
+}
+
+#[test]
+fn a_segment_of_record_version_2_still_reads_and_is_still_written_byte_for_byte() {
+    let commits = sample::epoch(42);
+    let segment = Segment::read(VERSION_2).expect("the golden segment reads");
+    assert_eq!(segment.records(), commits.concat());
+    assert_eq!(segment.oldest_record_version(), 2);
+    assert_eq!(segment.header().epoch, Epoch(42));
+    assert_eq!(segment.header().identity, identity());
+    assert_eq!(segment.blob(&Digest::of(b"answer")), Some(&b"answer"[..]));
 
     let disk = Disk::default();
     sample::write(&mut open(&disk), 42, &commits);
     assert!(
-        disk.file(&segment_name(Epoch(42))).as_deref() == Some(GOLDEN),
+        disk.file(&segment_name(Epoch(42))).as_deref() == Some(VERSION_2),
         "other bytes than the golden file's"
     );
 
     let disk = Disk::default();
-    disk.put(&segment_name(Epoch(42)), GOLDEN);
+    disk.put(&segment_name(Epoch(42)), VERSION_2);
     assert_eq!(open(&disk).current_epoch(), Some(Epoch(42)));
 }
 
 fn without_blobs(commits: &[Vec<Record>]) -> Vec<Record> {
-    commits.concat().into_iter().filter(|record| !matches!(record, Record::Blob { .. })).collect()
+    commits.concat().into_iter().filter(|record| !matches!(record, Record::Blob(_))).collect()
 }
 
 #[test]
@@ -74,7 +102,8 @@ fn nothing_is_visible_before_its_commit() {
     let mut journal = open(&disk);
     journal.begin_epoch(Epoch(1)).expect("begun");
     assert_eq!(journal.append(opened(1)).expect("appended"), RecordIndex { epoch: Epoch(1), index: 0 });
-    let digest = journal.put_blob(b"bytes").expect("appended");
+    journal.append(blob(b"bytes")).expect("appended");
+    let digest = Digest::of(b"bytes");
     assert!(journal.records().is_empty());
     assert!(journal.read_epoch(Epoch(1)).expect("read").is_empty());
     assert!(matches!(journal.blob(Epoch(1), &digest), Err(JournalError::UnknownBlob { .. })));
@@ -100,12 +129,11 @@ fn a_blob_is_kept_once_an_epoch_and_in_every_epoch() {
     let mut journal = open(&disk);
     for epoch in [1, 2] {
         journal.begin_epoch(Epoch(epoch)).expect("begun");
-        let first = journal.put_blob(b"shared").expect("appended");
-        assert_eq!(journal.put_blob(b"shared").expect("pending already"), first);
+        let first = journal.append(blob(b"shared")).expect("appended");
+        assert_eq!(journal.append(blob(b"shared")).expect("pending already"), first);
         journal.commit().expect("committed");
-        assert_eq!(journal.put_blob(b"shared").expect("there already"), first);
-        let again = journal.append(sample::blob(b"shared")).expect("there already");
-        assert_eq!(again, RecordIndex { epoch: Epoch(epoch), index: 0 });
+        assert_eq!(journal.append(blob(b"shared")).expect("there already"), first);
+        assert_eq!(first, RecordIndex { epoch: Epoch(epoch), index: 0 });
         journal.commit().expect("committed");
         let file = disk.file(&segment_name(Epoch(epoch))).expect("the epoch's file");
         let segment = Segment::read(&file).expect("the file alone is enough");
@@ -146,7 +174,7 @@ fn every_record_is_provably_in_the_log_and_the_log_only_grows() {
 fn epochs_only_go_forward_and_leave_nothing_uncommitted() {
     let mut journal = open(&Disk::default());
     assert!(matches!(journal.append(opened(4)), Err(JournalError::NoEpoch)));
-    assert!(matches!(journal.put_blob(b""), Err(JournalError::NoEpoch)));
+    assert!(matches!(journal.append(blob(b"")), Err(JournalError::NoEpoch)));
     journal.begin_epoch(Epoch(4)).expect("begun");
     journal.append(opened(4)).expect("appended");
     journal.begin_epoch(Epoch(4)).expect("going on is no beginning");
@@ -182,17 +210,17 @@ fn every_limit_refuses_and_leaves_the_journal_usable() {
     let disk = Disk::default();
     let mut journal = Journal::with_limits(Arc::new(disk.clone()), identity(), limits).expect("opens");
     journal.begin_epoch(Epoch(1)).expect("begun");
-    let too_large = journal.put_blob(&[1; 98]);
+    let too_large = journal.append(blob(&[1; 98]));
     assert!(
         matches!(too_large, Err(JournalError::RecordTooLarge { bytes: 103, limit: 100 })),
         "{too_large:?}"
     );
-    journal.put_blob(&[1; 90]).expect("within the limit");
-    assert!(matches!(journal.put_blob(&[2; 90]), Err(JournalError::BatchFull { limit: 200 })));
+    journal.append(blob(&[1; 90])).expect("within the limit");
+    assert!(matches!(journal.append(blob(&[2; 90])), Err(JournalError::BatchFull { limit: 200 })));
     journal.commit().expect("committed");
-    journal.put_blob(&[2; 90]).expect("a new batch has room");
-    journal.put_blob(&[3; 10]).expect("the last");
-    assert!(matches!(journal.put_blob(&[4; 10]), Err(JournalError::SegmentFull { limit: 3, .. })));
+    journal.append(blob(&[2; 90])).expect("a new batch has room");
+    journal.append(blob(&[3; 10])).expect("the last");
+    assert!(matches!(journal.append(blob(&[4; 10])), Err(JournalError::SegmentFull { limit: 3, .. })));
     journal.commit().expect("committed");
     assert_eq!(open(&disk).segment(Epoch(1)).expect("readable").records().len(), 3);
 }

@@ -116,7 +116,7 @@ fn after_a_failed_write_nothing_more_is_promised_and_the_reason_is_named() {
     };
     is_poisoned(journal.commit().expect_err("poisoned"));
     is_poisoned(journal.append(asked(1, 1)).expect_err("poisoned"));
-    is_poisoned(journal.put_blob(b"x").expect_err("poisoned"));
+    is_poisoned(journal.append(blob(b"x")).expect_err("poisoned"));
     is_poisoned(journal.begin_epoch(Epoch(2)).expect_err("poisoned"));
     is_poisoned(journal.read_epoch(EPOCH).expect_err("poisoned"));
     is_poisoned(journal.blob(EPOCH, &Digest::of(b"x")).expect_err("poisoned"));
@@ -260,7 +260,7 @@ impl Model {
 
     fn append(&mut self, record: Record) {
         self.journal.append(record.clone()).expect("appended");
-        let is_known_blob = matches!(record, Record::Blob { .. })
+        let is_known_blob = matches!(record, Record::Blob(_))
             && (self.committed.contains(&record) || self.pending.contains(&record));
         if !is_known_blob {
             self.pending.push(record);

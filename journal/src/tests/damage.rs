@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weighhouse_merkle::leaf_hash;
-use weighhouse_types::{Digest, Epoch, Hotkey, Record};
+use weighhouse_types::{
+    Block, Digest, Epoch, EpochClosed, EpochCounts, Extension, Field, FieldValue, Fields, Hotkey, Record,
+};
 
 use super::disk::{Disk, SECTOR};
 use super::sample::{self, asked, blob, identity, judged, open, opened};
@@ -110,7 +112,7 @@ fn a_newer_format_is_refused_with_its_number() {
     assert_eq!(
         error.to_string(),
         "disk/epoch-00000000000000000001.wj: format version 2, this program reads 1 at byte 0; run the version of \
-         weighhouse that wrote it, nothing was changed"
+         weighhouse that wrote it or a later one, nothing was changed"
     );
 }
 
@@ -137,16 +139,39 @@ fn forged(payloads: &[Vec<u8>]) -> Vec<u8> {
 fn records_that_this_program_does_not_know_are_refused() {
     let good = format::payload(&asked(1, 0));
     assert_eq!(defect(&forged(std::slice::from_ref(&good))), None);
-    let newer = [&2_u16.to_le_bytes()[..], &good[2..]].concat();
+    let newer = [&3_u16.to_le_bytes()[..], &good[2..]].concat();
     let found = defect(&forged(&[good.clone(), newer]));
-    assert_eq!(found, Some(Defect::RecordVersion { index: 1, found: 2, supported: 1 }));
+    assert_eq!(found, Some(Defect::RecordVersion { index: 1, found: 3, supported: 2 }));
     let trailing = [&good[..], &[0]].concat();
-    let unknown = [&1_u16.to_le_bytes()[..], &[200]].concat();
-    for payload in [trailing, unknown, vec![], vec![1], good[..good.len() - 1].to_vec()] {
+    let unknown = [1_u16, 2].map(|version| [&version.to_le_bytes()[..], &[200]].concat());
+    for payload in
+        [trailing, unknown[0].clone(), unknown[1].clone(), vec![], vec![1], good[..good.len() - 1].to_vec()]
+    {
         assert!(matches!(defect(&forged(&[payload])), Some(Defect::Record { index: 0, .. })));
     }
     let foreign = format::payload(&asked(2, 0));
     assert_eq!(defect(&forged(&[good, foreign])), Some(Defect::Misplaced { index: 1 }));
+}
+
+#[test]
+fn a_record_of_later_date_is_refused_by_the_name_of_what_is_new_in_it() {
+    let fields = [Field { name: "dispute".to_owned(), value: FieldValue::Text("open".to_owned()) }];
+    let closed = EpochClosed {
+        epoch: EPOCH,
+        block: Block(9),
+        counts: EpochCounts::default(),
+        receipts: Digest::of(b""),
+        fields: fields.into_iter().collect(),
+    };
+    let found = defect(&forged(&[format::payload(&Record::EpochClosed(closed))]));
+    assert_eq!(found, Some(Defect::UnknownField { index: 0, name: "dispute (text)".to_owned() }));
+    let extension = Extension { name: "escrow".to_owned(), epoch: EPOCH, fields: Fields::default() };
+    let error = refusal(&forged(&[format::payload(&Record::Extension(extension))])).expect("refused");
+    assert_eq!(
+        error.to_string(),
+        "disk/epoch-00000000000000000001.wj: record 0 carries `escrow`, which this program doesn't know at byte \
+         141; run the version of weighhouse that wrote it or a later one, nothing was changed"
+    );
 }
 
 #[test]
@@ -240,7 +265,8 @@ fn a_blob_that_rots_while_the_journal_is_open_is_never_handed_out() {
     let disk = Disk::default();
     let mut journal = open(&disk);
     journal.begin_epoch(EPOCH).expect("begun");
-    let digest = journal.put_blob(b"request").expect("appended");
+    journal.append(sample::blob(b"request")).expect("appended");
+    let digest = Digest::of(b"request");
     journal.commit().expect("committed");
     let mut bytes = disk.file(&segment_name(EPOCH)).expect("the segment");
     let at = bytes.windows(7).position(|window| window == b"request").expect("the blob's bytes");

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use weighhouse_types::{
-    Asked, Axon, Beacon, Block, ChallengeScope, Coldkey, Digest, Epoch, EpochContext, Exchange, Failure,
-    Head, Hotkey, Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark, MechId,
-    Metagraph, Netuid, Neuron, Rao, Reason, Record, RegistrationId, Schedule, Standing, SubnetState, Uid,
-    WeightVector,
+    Answered, Asked, Axon, Beacon, Blob, Block, CarriedChallenge, ChallengePhase, ChallengeScope, Coldkey,
+    Digest, Epoch, EpochClosed, EpochContext, EpochCounts, Exchange, Failure, Fields, FollowUp, Head, Hotkey,
+    Hyperparameters, Intent, IntentState, IntentUpdate, JointJudgement, JointMember, JudgeIdentity, Judged,
+    Judgement, Mark, MechId, Metagraph, Netuid, Neuron, PhaseChange, Rao, Reason, Record, RegistrationId,
+    Schedule, Standing, SubnetState, Uid, VoidCause, VoidRound, WeightVector,
 };
 
 use super::disk::Disk;
@@ -82,6 +83,12 @@ pub(super) fn opened(epoch: u64) -> Record {
         task: b"kind = \"classify\"\n".to_vec(),
         carried: vec![Standing { who: who(1), average: Mark::MAX, attempts: 12, judged_in: Epoch(1) }],
         software: "weighhouse 0.1.0".to_owned(),
+        judge: Some(JudgeIdentity {
+            kind: "classify".to_owned(),
+            version: JudgeIdentity::FIRST_VERSION,
+            digest: None,
+        }),
+        fields: Fields::default(),
     }))
 }
 
@@ -93,7 +100,11 @@ pub(super) fn asked(epoch: u64, round: u32) -> Record {
         scope: ChallengeScope::Private { miner: who(1).hotkey },
         vrf_output: vec![0xAA; 32],
         vrf_proof: vec![0xBB; 64],
-        reference: Digest::of(b"reference"),
+        kind: "classify".to_owned(),
+        request: Some(Digest::of(b"request")),
+        secret: None,
+        reference: Some(Digest::of(b"reference")),
+        fields: Fields::default(),
     })
 }
 
@@ -112,6 +123,9 @@ pub(super) fn judged(epoch: u64, round: u32) -> Record {
             latency_us: 1234,
         }),
         judgement: Judgement { mark: Mark::MAX, reasons: vec![Reason::Conforms { items: 16 }] },
+        asked_in: Epoch(epoch),
+        stage: 0,
+        fields: Fields::default(),
     })
 }
 
@@ -140,10 +154,27 @@ pub(super) fn update(intent: &Intent, state: IntentState) -> Record {
 }
 
 pub(super) fn blob(bytes: &[u8]) -> Record {
-    Record::Blob { bytes: bytes.to_vec() }
+    Record::Blob(Blob::new(bytes.to_vec()))
 }
 
-/// An epoch with every kind of record, commit by commit.
+/// As records of version 1 come out of a journal: without what they could not say.
+fn as_version_1(record: &Record) -> Record {
+    match record.clone() {
+        Record::EpochOpened(context) => {
+            Record::EpochOpened(Box::new(EpochContext { judge: None, ..*context }))
+        }
+        Record::Asked(asked) => Record::Asked(Asked { kind: String::new(), request: None, ..asked }),
+        record => record,
+    }
+}
+
+/// Every kind of record that version 1 has, as an epoch of version 1 reads today.
+pub(super) fn version_1(number: u64) -> Vec<Record> {
+    let commits = epoch(number);
+    commits[..commits.len() - 1].concat().iter().map(as_version_1).collect()
+}
+
+/// An epoch with every kind of record, commit by commit; the last commit's kinds came with version 2.
 pub(super) fn epoch(epoch: u64) -> Vec<Vec<Record>> {
     let intent = intent(epoch, u16::MAX);
     let signed =
@@ -162,6 +193,67 @@ pub(super) fn epoch(epoch: u64) -> Vec<Vec<Record>> {
             epoch: Epoch(epoch),
             why: "the sample ends with every kind of record".to_owned(),
         }],
+        of_version_2(epoch),
+    ]
+}
+
+/// The kinds of record that came with version 2.
+fn of_version_2(number: u64) -> Vec<Record> {
+    let epoch = Epoch(number);
+    let Record::Asked(asked) = asked(number - 1, 3) else { unreachable!("a challenge") };
+    let challenge = asked.challenge;
+    let answered = Answered {
+        challenge,
+        epoch: asked.epoch,
+        round: 3,
+        stage: 1,
+        uid: Uid(1),
+        who: who(1),
+        outcome: Err(Failure::Unreachable),
+        fields: Fields::default(),
+    };
+    let fields = Fields::on_the_word_of("truth.example:9000");
+    let resolved = ChallengePhase::Resolved { truth: Digest::of(b"reference") };
+    let carried = CarriedChallenge {
+        epoch,
+        asked,
+        beacon: Beacon { block: Block(80), value: Digest::of(b"beacon") },
+        task: Digest::of(b"reference"),
+        closed_in: Some(Epoch(number - 1)),
+        answers: vec![answered.clone()],
+        fields: Fields::default(),
+    };
+    let follow_up = FollowUp {
+        challenge,
+        epoch,
+        round: 3,
+        stage: 1,
+        who: None,
+        request: Digest::of(b"request"),
+        fields: Fields::default(),
+    };
+    let joint = JointJudgement {
+        epoch,
+        round: 3,
+        asked_in: Epoch(number - 1),
+        members: vec![JointMember { challenge, who: who(1) }],
+        findings: None,
+        fields: Fields::default(),
+    };
+    vec![
+        Record::CarriedChallenge(Box::new(carried)),
+        Record::FollowUp(follow_up),
+        Record::Answered(Answered { epoch, ..answered }),
+        Record::PhaseChange(PhaseChange { epoch, challenge, asked_in: epoch, phase: resolved, fields }),
+        Record::JudgedTogether(joint),
+        Record::VoidRound(VoidRound::new(epoch, 4, VoidCause::Judge, "no answer within 5 s")),
+        Record::EpochClosed(EpochClosed {
+            epoch,
+            block: Block(112),
+            counts: EpochCounts { challenges: 1, receipts: 1, verdicts: 2, void_rounds: 1 },
+            receipts: Digest::of(b"receipts"),
+            fields: Fields::default(),
+        }),
     ]
 }
 

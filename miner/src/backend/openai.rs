@@ -1,31 +1,21 @@
 //! Any server with OpenAI's `/v1/completions`: vLLM, SGLang, llama.cpp.
 //!
-//! One HTTP/1.1 connection per generation: dropping it is what tells the server to stop. `https` is not spoken: such a
-//! server stands beside the miner, or behind a tunnel of the operator's.
+//! One connection per generation: dropping it is what tells the server to stop.
 
 mod reply;
-mod sse;
 
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use futures::stream;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Frame, Incoming};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
 use serde_json::json;
-use tokio::net::TcpStream;
+use weighhouse_ask::completions::{CompletionError, CompletionEvents, CompletionServer};
 use weighhouse_types::Digest;
 use weighhouse_types::text::{GREEDY, Prompt, TextAnswer, TextRequest};
 
 use super::{BackendError, shortened};
 use crate::engine::{EngineError, Generator, PieceStream};
 use reply::Reader;
-use sse::Events;
 
 /// Bytes of a refusal that are read for our log.
 const REFUSAL_BYTES_MAX: usize = 4 << 10;
@@ -33,39 +23,24 @@ const REFUSAL_BYTES_MAX: usize = 4 << 10;
 const STREAM_BYTES_BASE: usize = 64 << 10;
 /// Bytes of a stream for each token: with 20 alternatives and their names about three thousand.
 const STREAM_BYTES_PER_TOKEN: usize = 8 << 10;
-/// Bytes of headers.
-const HEADER_BYTES_MAX: usize = 16 << 10;
 
-/// Where the server is and what it calls its model.
-#[derive(Clone)]
-pub struct Settings {
-    /// `http://HOST:PORT`, with or without the `/v1` behind it.
-    pub url: http::Uri,
-    pub model: String,
-    pub digest: Digest,
-    /// Sent as a bearer token.
-    pub key: Option<String>,
-    pub connect_timeout: Duration,
-}
-
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("url", &self.url).field("model", &self.model).finish_non_exhaustive()
-    }
-}
-
+/// A generator behind a server.
 #[derive(Clone, Debug)]
-pub struct OpenAi(Arc<Settings>);
+pub struct OpenAi {
+    server: Arc<CompletionServer>,
+    digest: Digest,
+}
 
 impl OpenAi {
-    pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(settings))
+    /// `digest` stands for the server's model.
+    pub fn new(server: CompletionServer, digest: Digest) -> Self {
+        Self { server: Arc::new(server), digest }
     }
 }
 
 impl Generator for OpenAi {
     fn digest(&self) -> Digest {
-        self.0.digest
+        self.digest
     }
 
     fn samplers(&self) -> Vec<&'static str> {
@@ -73,10 +48,10 @@ impl Generator for OpenAi {
     }
 
     fn generate(&self, request: TextRequest) -> PieceStream {
-        let begin = Call::Begin(self.0.clone(), Box::new(request));
+        let begin = Call::Begin(self.server.clone(), Box::new(request));
         Box::pin(stream::try_unfold(begin, |call| async {
             let mut reading = match call {
-                Call::Begin(settings, request) => open(&settings, &request).await?,
+                Call::Begin(server, request) => open(&server, &request).await?,
                 Call::Reading(reading) => reading,
             };
             let piece = reading.next().await.map_err(EngineError::Backend)?;
@@ -86,124 +61,53 @@ impl Generator for OpenAi {
 }
 
 enum Call {
-    Begin(Arc<Settings>, Box<TextRequest>),
+    Begin(Arc<CompletionServer>, Box<TextRequest>),
     Reading(Box<Reading>),
 }
 
-/// A response that is being read.
+/// A completion that is being read.
 struct Reading {
-    body: Incoming,
-    events: Events,
+    events: CompletionEvents,
     reader: Reader,
     ended: bool,
-    /// Driven while the body is read: a task of its own would be one more wake-up between a token and its caller.
-    connection: Pin<Box<Connection>>,
-    closed: bool,
 }
-
-type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<TextAnswer>, BackendError> {
         while !self.ended {
-            if let Some(event) = self.events.next() {
-                let piece = self.reader.read(&event)?;
-                self.ended = piece.as_ref().is_some_and(|piece| piece.finish.is_some());
-                match piece {
-                    Some(piece) => return Ok(Some(piece)),
-                    None => continue,
-                }
-            }
-            match self.frame().await {
-                Some(Ok(frame)) => {
-                    let data = frame.into_data().unwrap_or_default();
-                    self.events.push(&data).map_err(|error| BackendError::Malformed(error.to_string()))?;
-                }
-                Some(Err(_)) | None => return Err(BackendError::Disconnected),
+            let event = self.events.next().await?;
+            if let Some(piece) = self.reader.read(&event)? {
+                self.ended = piece.finish.is_some();
+                return Ok(Some(piece));
             }
         }
         Ok(None)
     }
-
-    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
-        let mut next = self.body.frame();
-        if !self.closed {
-            tokio::select! {
-                biased;
-                frame = &mut next => return frame,
-                // The connection may end before the body's buffered rest is read; then only the body is left.
-                _ = &mut self.connection => self.closed = true,
-            }
-        }
-        next.await
-    }
 }
 
-async fn open(settings: &Settings, request: &TextRequest) -> Result<Box<Reading>, BackendError> {
-    let unreachable =
-        |error: &dyn std::fmt::Display| BackendError::Unreachable(shortened(&error.to_string()));
-    let host = settings.url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let port = settings.url.port_u16().unwrap_or(80);
-    let dialling = tokio::time::timeout(settings.connect_timeout, TcpStream::connect((host, port)));
-    let io = match dialling.await {
-        Ok(dialled) => dialled.map_err(|error| unreachable(&error))?,
-        Err(_) => return Err(unreachable(&"no connection in time")),
-    };
-    io.set_nodelay(true).map_err(|error| unreachable(&error))?;
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEADER_BYTES_MAX.max(64 << 10))
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|error| unreachable(&error))?;
-    let mut connection = Box::pin(connection);
-    let mut closed = false;
-    let mut sending = pin!(sender.send_request(post(settings, request)?));
-    let sent = tokio::select! {
-        biased;
-        sent = &mut sending => sent,
-        _ = &mut connection => {
-            closed = true;
-            sending.await
-        }
-    };
-    let (head, body) = sent.map_err(|_| BackendError::Disconnected)?.into_parts();
-    if head.status != StatusCode::OK {
-        let mut reading = pin!(Limited::new(body, REFUSAL_BYTES_MAX).collect());
-        let read = tokio::select! {
-            biased;
-            read = &mut reading => read,
-            _ = &mut connection, if !closed => reading.await,
-        };
-        let text = read.map(|read| read.to_bytes()).unwrap_or_default();
-        return Err(refusal(head.status, &String::from_utf8_lossy(&text)));
+async fn open(server: &CompletionServer, request: &TextRequest) -> Result<Box<Reading>, BackendError> {
+    let response = server.post(&question(&server.model, request)).await?;
+    let status = response.status();
+    if status != StatusCode::OK {
+        return Err(refusal(status, &response.refusal(REFUSAL_BYTES_MAX).await));
     }
     let tokens = usize::try_from(request.max_tokens).unwrap_or(usize::MAX);
     let bytes_max = STREAM_BYTES_PER_TOKEN.saturating_mul(tokens).saturating_add(STREAM_BYTES_BASE);
-    Ok(Box::new(Reading {
-        body,
-        events: Events::new(bytes_max),
-        reader: Reader::new(request),
-        ended: false,
-        connection,
-        closed,
-    }))
+    let events = CompletionEvents::new(response, bytes_max);
+    Ok(Box::new(Reading { events, reader: Reader::new(request), ended: false }))
 }
 
-fn post(settings: &Settings, request: &TextRequest) -> Result<Request<Full<Bytes>>, BackendError> {
-    let misconfigured = |error: &dyn std::fmt::Display| BackendError::Misconfigured(error.to_string());
-    let base = settings.url.path().trim_end_matches('/');
-    let base = if base.is_empty() { "/v1" } else { base };
-    let host = settings.url.authority().map_or("", |authority| authority.as_str());
-    let mut post = Request::post(format!("{base}/completions"))
-        .header(header::HOST, host)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "text/event-stream");
-    if let Some(key) = &settings.key {
-        post = post.header(header::AUTHORIZATION, format!("Bearer {key}"));
+impl From<CompletionError> for BackendError {
+    fn from(error: CompletionError) -> Self {
+        match error {
+            CompletionError::Unreachable(why) => Self::Unreachable(shortened(&why)),
+            CompletionError::Misconfigured(why) => Self::Misconfigured(why),
+            CompletionError::Disconnected => Self::Disconnected,
+            CompletionError::Oversized(_) | CompletionError::OversizedEvent(_) => {
+                Self::Malformed(error.to_string())
+            }
+        }
     }
-    let body =
-        serde_json::to_vec(&question(&settings.model, request)).map_err(|error| misconfigured(&error))?;
-    post.body(Full::new(Bytes::from(body))).map_err(|error| misconfigured(&error))
 }
 
 fn question(model: &str, request: &TextRequest) -> serde_json::Value {
@@ -239,7 +143,7 @@ fn question(model: &str, request: &TextRequest) -> serde_json::Value {
 
 /// A response that is no stream.
 fn refusal(status: StatusCode, text: &str) -> BackendError {
-    let why = shortened(&format!("{status}: {}", text.trim()));
+    let why = shortened(&format!("{status}: {text}"));
     match status.as_u16() {
         400 | 413 | 422 => BackendError::Refused(why),
         429 => BackendError::Busy,

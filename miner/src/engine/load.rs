@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::device::Place;
 use weighhouse_models::encoder::Embedder;
@@ -16,7 +17,7 @@ use super::classifier::{ClassifierEngine, EngineLimits, LoadError, load_models};
 use super::embed::EmbedEngine;
 use super::router::Router;
 use super::text::{Generator, Paces, TextEngine, TextModel};
-use crate::backend::{Decoder, Oip, OpenAi, OpenAiSettings, digest_of_name};
+use crate::backend::{Decoder, Oip, OpenAi, digest_of_name};
 use crate::config::{Config, Language, ModelConfig, ModelSource, Protocol, Remote, Text};
 
 /// What loading needs from outside.
@@ -127,7 +128,7 @@ fn remote_generator(
         Protocol::OpenAi => {
             let key = remote.key_file.as_deref().map(|path| read_key(path, around)).transpose()?;
             let url = remote.url.clone();
-            Ok(Arc::new(OpenAi::new(OpenAiSettings { url, model, digest, key, connect_timeout })))
+            Ok(Arc::new(OpenAi::new(CompletionServer { url, model, key, connect_timeout }, digest)))
         }
     }
 }

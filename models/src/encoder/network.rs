@@ -1,14 +1,15 @@
 //! The encoder's layers over rows of packed tokens.
 
-use burn::tensor::activation::gelu;
-use burn::tensor::module::layer_norm;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn_tensor::activation::gelu;
+use burn_tensor::module::layer_norm;
+use burn_tensor::{Device, Int, Tensor, TensorData};
 
 use super::Pooling;
 use super::config::Shape;
 use crate::folder::{Folder, FolderError};
 use crate::language::{Seen, attend_each};
-use crate::linear::{Linear, Loading};
+use crate::linear::Linear;
+use crate::loading::Loading;
 
 #[derive(Clone, Debug)]
 struct Norm {

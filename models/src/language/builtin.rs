@@ -1,9 +1,10 @@
-//! The language models that ship with the program. `weighhouse model train-language` makes each again.
+//! The language models that ship with the program. `trainer/` made them.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{LanguageError, LanguageModel};
+use super::error::LanguageError;
+use super::model::LanguageModel;
 use crate::device::Place;
 use crate::folder::Folder;
 use crate::precision::Precision;

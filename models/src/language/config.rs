@@ -152,7 +152,7 @@ impl Shape {
     }
 
     /// Numbers in one row of queries, and of keys or values.
-    pub(crate) fn projected(&self) -> (usize, usize) {
+    pub fn projected(&self) -> (usize, usize) {
         (self.heads * self.head_width, self.kv_heads * self.head_width)
     }
 }

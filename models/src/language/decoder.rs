@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::cache::Cache;
+use super::error::ForwardError;
+use super::kernels::{Batch, cache_room};
+use super::model::LanguageModel;
 use super::pieces::Pieces;
-use super::runtime::Batch;
-use super::{ForwardError, LanguageModel};
 use crate::sampling::{Sampling, log_probs};
 
 /// What a decoder holds at most.
@@ -113,7 +113,7 @@ impl fmt::Debug for Decoder {
 
 impl Decoder {
     pub fn new(model: LanguageModel, limits: DecoderLimits) -> Self {
-        let batch = model.runtime.batch();
+        let batch = model.batch();
         Self { model, limits, batch, running: Vec::new(), joined: Vec::new(), next: 0 }
     }
 
@@ -201,12 +201,12 @@ impl Decoder {
             return Err(Refused::Context { prompt: prompt.len(), max_tokens, context });
         }
         let cache_tokens_max = self.limits.cache_tokens_max;
-        if Cache::room(1, longest) > cache_tokens_max {
+        if cache_room(1, longest) > cache_tokens_max {
             return Err(Refused::Cache { tokens: longest, cache_tokens_max });
         }
         let sequences = self.running.len();
         let others = self.running.iter().map(|running| running.longest).max().unwrap_or(0);
-        let room = Cache::room(sequences + 1, longest.max(others));
+        let room = cache_room(sequences + 1, longest.max(others));
         if sequences >= self.limits.sequences_max || room > cache_tokens_max {
             return Err(Refused::Busy { sequences });
         }

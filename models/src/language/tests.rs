@@ -6,8 +6,10 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::device::Device;
+use crate::LoadLimits;
+use crate::device::{Device, Place};
 use crate::sampling::Sampling;
+use crate::text::Text;
 
 /// How far a logit may be from that of `transformers`.
 const LOGIT_TOLERANCE: f32 = 1e-4;

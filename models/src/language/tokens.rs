@@ -1,11 +1,12 @@
-//! What a language model's folder says besides its weights.
+//! A language model's folder but for its weights: tokenizer, shape and identity.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use weighhouse_types::Digest;
 
-use super::{LanguageError, Shape};
+use super::config::Shape;
+use super::error::LanguageError;
 use crate::folder::{Folder, LoadLimits};
 use crate::text::{Text, TextError};
 

@@ -2243,6 +2243,905 @@ pub mod chain_server {
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JudgeServiceDescribeRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JudgeServiceDescribeResponse {
+    /// Of this contract: 1.
+    #[prost(uint32, tag = "1")]
+    pub protocol: u32,
+    /// For people: what the judge is called.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Raised by the judge's author when the same answer may get another mark; at least 1.
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    /// SHA-256 over the judge's files, 32 bytes: what the task file pins. Of a judge that somebody else started this is
+    /// its operator's word.
+    #[prost(bytes = "vec", tag = "4")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    pub limits: ::core::option::Option<JudgeLimits>,
+    /// Testify is to be called before Judge.
+    #[prost(bool, tag = "6")]
+    pub testifies: bool,
+    /// JudgeTogether is to be called in place of Judge.
+    #[prost(bool, tag = "7")]
+    pub together: bool,
+    /// Answers wait for Resolve.
+    #[prost(bool, tag = "8")]
+    pub resolves: bool,
+    /// Questions that one challenge puts to a miner, one after the other; at least 1. With 2 a miner can commit to an
+    /// answer and then reveal it.
+    #[prost(uint32, tag = "9")]
+    pub exchanges: u32,
+    /// For people: the libraries that the digest doesn't cover, such as "python 3.11.7, numpy 2.4.6".
+    #[prost(string, tag = "10")]
+    pub runtime: ::prost::alloc::string::String,
+}
+/// What one call may hold. A validator cuts its work into calls that fit, and refuses a judge whose limits are 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JudgeLimits {
+    /// Seeds in one Draw, challenges in one Resolve.
+    #[prost(uint32, tag = "1")]
+    pub challenges_max: u32,
+    /// Attempts in one Testify or Judge.
+    #[prost(uint32, tag = "2")]
+    pub attempts_max: u32,
+    /// Attempts in one JudgeTogether, which can't be cut: a round asks no more miners than this.
+    #[prost(uint32, tag = "3")]
+    pub together_max: u32,
+    /// Bytes of one message, either way.
+    #[prost(uint64, tag = "4")]
+    pub message_bytes_max: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DrawRequest {
+    /// SHA-256 of the task file, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub task: ::prost::alloc::vec::Vec<u8>,
+    /// As in the task file: questions, rows or texts in one challenge.
+    #[prost(uint32, tag = "2")]
+    pub items: u32,
+    #[prost(message, repeated, tag = "3")]
+    pub seeds: ::prost::alloc::vec::Vec<Seed>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Seed {
+    /// 32 bytes, drawn by the validator's VRF: unpredictable before, checkable after.
+    #[prost(bytes = "vec", tag = "1")]
+    pub seed: ::prost::alloc::vec::Vec<u8>,
+    /// The miner's answers to the exchanges before; empty for the first question.
+    #[prost(message, repeated, tag = "2")]
+    pub answers: ::prost::alloc::vec::Vec<super::super::inference::ModelInferResponse>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DrawResponse {
+    /// In the order of the seeds.
+    #[prost(message, repeated, tag = "1")]
+    pub challenges: ::prost::alloc::vec::Vec<Challenge>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Challenge {
+    /// What the miner is sent. Model, version and id are the validator's to fill in.
+    #[prost(message, optional, tag = "1")]
+    pub question: ::core::option::Option<super::super::inference::ModelInferRequest>,
+    /// What only the judge is to know, such as the right answers. Recorded; comes back with every call about the challenge.
+    #[prost(bytes = "vec", tag = "2")]
+    pub secret: ::prost::alloc::vec::Vec<u8>,
+    /// Items in the question, at least 1.
+    #[prost(uint32, tag = "3")]
+    pub items: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Attempt {
+    #[prost(message, optional, tag = "1")]
+    pub challenge: ::core::option::Option<Challenge>,
+    /// One for each exchange, in order. Their form is unproven: what can't be read is judged as malformed.
+    #[prost(message, repeated, tag = "2")]
+    pub answers: ::prost::alloc::vec::Vec<super::super::inference::ModelInferResponse>,
+    /// What Testify or Resolve said; empty where there was nothing to say.
+    #[prost(bytes = "vec", tag = "3")]
+    pub testimony: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TestifyRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub task: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    pub attempts: ::prost::alloc::vec::Vec<Attempt>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestifyResponse {
+    /// In the order of the attempts; empty where the answer's form alone decides.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub testimonies: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResolveRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub task: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    pub challenges: ::prost::alloc::vec::Vec<Challenge>,
+    /// Epochs since the challenges were drawn; at least 1.
+    #[prost(uint64, tag = "3")]
+    pub epochs: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResolveResponse {
+    /// In the order of the challenges.
+    #[prost(message, repeated, tag = "1")]
+    pub resolutions: ::prost::alloc::vec::Vec<Resolution>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Resolution {
+    /// Absent while nobody knows yet.
+    #[prost(bytes = "vec", optional, tag = "1")]
+    pub truth: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JudgeRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub task: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    pub attempts: ::prost::alloc::vec::Vec<Attempt>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JudgeResponse {
+    /// In the order of the attempts.
+    #[prost(message, repeated, tag = "1")]
+    pub verdicts: ::prost::alloc::vec::Vec<Verdict>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JudgeTogetherRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub task: ::prost::alloc::vec::Vec<u8>,
+    /// To one challenge, in an order that says nothing about who answered.
+    #[prost(message, repeated, tag = "2")]
+    pub attempts: ::prost::alloc::vec::Vec<Attempt>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JudgeTogetherResponse {
+    /// In the order of the attempts.
+    #[prost(message, repeated, tag = "1")]
+    pub verdicts: ::prost::alloc::vec::Vec<Verdict>,
+    /// Groups of attempts that are too alike to be each one's own work.
+    #[prost(message, repeated, tag = "2")]
+    pub alike: ::prost::alloc::vec::Vec<AlikeAttempts>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AlikeAttempts {
+    /// Positions in the request, ascending; at least two.
+    #[prost(uint32, repeated, tag = "1")]
+    pub attempts: ::prost::alloc::vec::Vec<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Verdict {
+    /// In billionths of a full mark, from -1000000000 to 1000000000. Guessing is worth 0; at most 0 unless accepted.
+    #[prost(sint32, tag = "1")]
+    pub mark_billionths: i32,
+    #[prost(enumeration = "Outcome", tag = "2")]
+    pub outcome: i32,
+    /// One line for people: why.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Outcome {
+    /// Refused on entry.
+    Unspecified = 0,
+    /// The answer counts.
+    Accepted = 1,
+    /// Of the right form, and wrong.
+    Wrong = 2,
+    /// No answer to the question: a wrong shape, a number that is none, text that can't be read.
+    Malformed = 3,
+}
+impl Outcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OUTCOME_UNSPECIFIED",
+            Self::Accepted => "OUTCOME_ACCEPTED",
+            Self::Wrong => "OUTCOME_WRONG",
+            Self::Malformed => "OUTCOME_MALFORMED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "OUTCOME_ACCEPTED" => Some(Self::Accepted),
+            "OUTCOME_WRONG" => Some(Self::Wrong),
+            "OUTCOME_MALFORMED" => Some(Self::Malformed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod judge_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct JudgeServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl JudgeServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> JudgeServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> JudgeServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            JudgeServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The validator before its first round and after each new connection; an auditor before it re-derives verdicts.
+        pub async fn describe(
+            &mut self,
+            request: impl tonic::IntoRequest<super::JudgeServiceDescribeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JudgeServiceDescribeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.JudgeService/Describe",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.JudgeService", "Describe"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The validator once a round, before it asks miners, and again before each further exchange; an auditor with the
+        /// recorded seeds. A function of the request alone: the same bytes on every machine.
+        pub async fn draw(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DrawRequest>,
+        ) -> std::result::Result<tonic::Response<super::DrawResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.JudgeService/Draw",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.JudgeService", "Draw"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The validator once a round, after the answers, where Describe says that the judge testifies. The place for models
+        /// and measurements that don't repeat to the bit: the testimony is recorded, and verdicts are derived from it.
+        pub async fn testify(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TestifyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TestifyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.JudgeService/Testify",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.JudgeService", "Testify"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The validator, once an epoch for each challenge whose truth is still to come, where Describe says that truth comes
+        /// later. The truth is recorded and takes the testimony's place.
+        pub async fn resolve(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.JudgeService/Resolve",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.JudgeService", "Resolve"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The validator, once the testimony or the truth is recorded; an auditor with the recorded bytes. A function of the
+        /// request alone.
+        pub async fn judge(
+            &mut self,
+            request: impl tonic::IntoRequest<super::JudgeRequest>,
+        ) -> std::result::Result<tonic::Response<super::JudgeResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.JudgeService/Judge",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.JudgeService", "Judge"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// In place of Judge where Describe says that answers are judged together: all answers to one shared challenge. The
+        /// callers are Judge's. A function of the request alone.
+        pub async fn judge_together(
+            &mut self,
+            request: impl tonic::IntoRequest<super::JudgeTogetherRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JudgeTogetherResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.JudgeService/JudgeTogether",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.JudgeService", "JudgeTogether"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod judge_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with JudgeServiceServer.
+    #[async_trait]
+    pub trait JudgeService: std::marker::Send + std::marker::Sync + 'static {
+        /// The validator before its first round and after each new connection; an auditor before it re-derives verdicts.
+        async fn describe(
+            &self,
+            request: tonic::Request<super::JudgeServiceDescribeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JudgeServiceDescribeResponse>,
+            tonic::Status,
+        >;
+        /// The validator once a round, before it asks miners, and again before each further exchange; an auditor with the
+        /// recorded seeds. A function of the request alone: the same bytes on every machine.
+        async fn draw(
+            &self,
+            request: tonic::Request<super::DrawRequest>,
+        ) -> std::result::Result<tonic::Response<super::DrawResponse>, tonic::Status>;
+        /// The validator once a round, after the answers, where Describe says that the judge testifies. The place for models
+        /// and measurements that don't repeat to the bit: the testimony is recorded, and verdicts are derived from it.
+        async fn testify(
+            &self,
+            request: tonic::Request<super::TestifyRequest>,
+        ) -> std::result::Result<tonic::Response<super::TestifyResponse>, tonic::Status>;
+        /// The validator, once an epoch for each challenge whose truth is still to come, where Describe says that truth comes
+        /// later. The truth is recorded and takes the testimony's place.
+        async fn resolve(
+            &self,
+            request: tonic::Request<super::ResolveRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResolveResponse>, tonic::Status>;
+        /// The validator, once the testimony or the truth is recorded; an auditor with the recorded bytes. A function of the
+        /// request alone.
+        async fn judge(
+            &self,
+            request: tonic::Request<super::JudgeRequest>,
+        ) -> std::result::Result<tonic::Response<super::JudgeResponse>, tonic::Status>;
+        /// In place of Judge where Describe says that answers are judged together: all answers to one shared challenge. The
+        /// callers are Judge's. A function of the request alone.
+        async fn judge_together(
+            &self,
+            request: tonic::Request<super::JudgeTogetherRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JudgeTogetherResponse>,
+            tonic::Status,
+        >;
+    }
+    #[derive(Debug)]
+    pub struct JudgeServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> JudgeServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for JudgeServiceServer<T>
+    where
+        T: JudgeService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/weighhouse.v1.JudgeService/Describe" => {
+                    #[allow(non_camel_case_types)]
+                    struct DescribeSvc<T: JudgeService>(pub Arc<T>);
+                    impl<
+                        T: JudgeService,
+                    > tonic::server::UnaryService<super::JudgeServiceDescribeRequest>
+                    for DescribeSvc<T> {
+                        type Response = super::JudgeServiceDescribeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::JudgeServiceDescribeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as JudgeService>::describe(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DescribeSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.JudgeService/Draw" => {
+                    #[allow(non_camel_case_types)]
+                    struct DrawSvc<T: JudgeService>(pub Arc<T>);
+                    impl<T: JudgeService> tonic::server::UnaryService<super::DrawRequest>
+                    for DrawSvc<T> {
+                        type Response = super::DrawResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DrawRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as JudgeService>::draw(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DrawSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.JudgeService/Testify" => {
+                    #[allow(non_camel_case_types)]
+                    struct TestifySvc<T: JudgeService>(pub Arc<T>);
+                    impl<
+                        T: JudgeService,
+                    > tonic::server::UnaryService<super::TestifyRequest>
+                    for TestifySvc<T> {
+                        type Response = super::TestifyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TestifyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as JudgeService>::testify(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TestifySvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.JudgeService/Resolve" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveSvc<T: JudgeService>(pub Arc<T>);
+                    impl<
+                        T: JudgeService,
+                    > tonic::server::UnaryService<super::ResolveRequest>
+                    for ResolveSvc<T> {
+                        type Response = super::ResolveResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as JudgeService>::resolve(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.JudgeService/Judge" => {
+                    #[allow(non_camel_case_types)]
+                    struct JudgeSvc<T: JudgeService>(pub Arc<T>);
+                    impl<
+                        T: JudgeService,
+                    > tonic::server::UnaryService<super::JudgeRequest> for JudgeSvc<T> {
+                        type Response = super::JudgeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::JudgeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as JudgeService>::judge(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = JudgeSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.JudgeService/JudgeTogether" => {
+                    #[allow(non_camel_case_types)]
+                    struct JudgeTogetherSvc<T: JudgeService>(pub Arc<T>);
+                    impl<
+                        T: JudgeService,
+                    > tonic::server::UnaryService<super::JudgeTogetherRequest>
+                    for JudgeTogetherSvc<T> {
+                        type Response = super::JudgeTogetherResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::JudgeTogetherRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as JudgeService>::judge_together(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = JudgeTogetherSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for JudgeServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "weighhouse.v1.JudgeService";
+    impl<T> tonic::server::NamedService for JudgeServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DescribeRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DescribeResponse {

@@ -6,36 +6,42 @@
 - `scenario`, `simulate`, `attack_matrix`, `profile`, `persona`, `attacks`: what a policy is worth.
 
 Whatever is refused raises a `WeighhouseError`, which is a `ValueError`; files that can't be opened raise `OSError`.
+
+The names above are in a compiled module, loaded with the first of them that is asked for. `weighhouse.judge`,
+`weighhouse.serve` and `weighhouse.testing` are pure Python and work without it.
 """
 
-from . import types
-from ._native import (
-    ConformError,
-    InputError,
-    JournalError,
-    Policy,
-    PolicyError,
-    ScenarioError,
-    Track,
-    WeighhouseError,
-    __version__,
-    attack_matrix,
-    attacks,
-    conform,
-    diff,
-    explain,
-    lint,
-    max_upscale,
-    persona,
-    profile,
-    replay_epochs,
-    scenario,
-    schema,
-    simulate,
-)
-from .arrow import replay
-from .types import EpochInput
-from .yuma import EpochOutput, yuma_epoch
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import types
+    from ._native import (
+        ConformError,
+        InputError,
+        JournalError,
+        Policy,
+        PolicyError,
+        ScenarioError,
+        Track,
+        WeighhouseError,
+        __version__,
+        attack_matrix,
+        attacks,
+        conform,
+        diff,
+        explain,
+        lint,
+        max_upscale,
+        persona,
+        profile,
+        replay_epochs,
+        scenario,
+        schema,
+        simulate,
+    )
+    from .arrow import replay
+    from .types import EpochInput
+    from .yuma import EpochOutput, yuma_epoch
 
 __all__ = [
     "ConformError",
@@ -66,3 +72,21 @@ __all__ = [
     "types",
     "yuma_epoch",
 ]
+
+_ELSEWHERE = {"EpochInput": ".types", "EpochOutput": ".yuma", "yuma_epoch": ".yuma", "replay": ".arrow"}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "types":
+        return import_module(".types", __name__)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_ELSEWHERE.get(name, "._native"), __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

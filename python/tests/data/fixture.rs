@@ -11,7 +11,7 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_scoring::{Closing, Decision, closing, weigh};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Failure, Hasher, Head, Hotkey,
+    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Fields, Failure, Hasher, Head, Hotkey,
     Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark, MechId, Metagraph, Netuid,
     Neuron, Rao, Reason, Record, RegistrationId, Schedule, SubnetState, Uid,
 };
@@ -100,6 +100,9 @@ fn verdicts(epoch: Epoch, marks: &[i64; 3], is_short: bool) -> Vec<Judged> {
                 who: who(uid),
                 exchange: None,
                 judgement: Judgement { mark, reasons: vec![reason] },
+                asked_in: epoch,
+                stage: 0,
+                fields: Fields::default(),
             });
         }
     }
@@ -141,6 +144,8 @@ fn context(epoch: Epoch, carried: &Closing) -> EpochContext {
         task: Vec::new(),
         carried: carried.standings.clone(),
         software: "fixture".to_owned(),
+        judge: None,
+        fields: Fields::default(),
     }
 }
 

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::Value;
 
+use weighhouse_yuma::max_upscale;
+
 use super::*;
 
 fn vectors(name: &str) -> Value {
@@ -67,22 +69,6 @@ fn conforming_gives_the_sdks_figures() {
             assert!(ours.len() == clipped.len() && ours.iter().zip(clipped).all(close), "{name}");
         }
     }
-}
-
-#[test]
-fn upscaling_is_the_chains() {
-    let file = vectors("yuma/math_vectors.json");
-    let cases = file["vectors"].as_array().expect("vectors");
-    let mut seen = 0;
-    for case in cases.iter().filter(|case| case["function"] == "vec_u16_max_upscale_to_u16") {
-        assert_eq!(
-            max_upscale(&numbers(&case["inputs"]["vector_u16"])),
-            numbers(&case["expected"]),
-            "{case}"
-        );
-        seen += 1;
-    }
-    assert!(seen > 0);
 }
 
 fn limits(neurons: u16, min_allowed_weights: u16, max_weights_limit: u16) -> Limits {

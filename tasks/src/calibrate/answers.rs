@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
+use weighhouse_models::draw::below;
 use weighhouse_models::language::{Decoder, DecoderLimits, Finish as Ended, Generation, LanguageModel};
-use weighhouse_models::perturb::below;
 use weighhouse_models::sampling::Sampling;
 use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 

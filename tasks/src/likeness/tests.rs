@@ -1,8 +1,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use weighhouse_models::perturb::Gaussian;
+use weighhouse_models::draw::Gaussian;
 use weighhouse_models::precision::{Precision, rounded};
-use weighhouse_models::{Builtin, Classifier, Recipe, train};
+use weighhouse_models::{Builtin, Classifier};
 use weighhouse_types::{Block, Hotkey};
 
 use super::*;
@@ -44,16 +44,19 @@ impl Round {
     }
 }
 
+/// Models of the built-in recipes, from other seeds: `weighhouse-trainer digits --recipe weak --seed 2` and so on.
+const SEEDED: [&[u8]; 3] = [
+    include_bytes!("../../testdata/digits-weak-2.safetensors"),
+    include_bytes!("../../testdata/digits-weak-3.safetensors"),
+    include_bytes!("../../testdata/digits-reference-2.safetensors"),
+];
+
 fn who(position: u8) -> RegistrationId {
     RegistrationId { hotkey: Hotkey([position; 32]), registered_at: Block(1) }
 }
 
 fn model(file: &[u8]) -> Classifier {
     Classifier::load(file).expect("weights")
-}
-
-fn trained(recipe: Recipe, seed: u64) -> Classifier {
-    model(&train(recipe, seed, &mut |_| ()).expect("trained").file)
 }
 
 /// Adds Gaussian noise of this deviation to the logarithms of the probabilities.
@@ -74,8 +77,7 @@ fn distinct() -> Vec<Classifier> {
     let formats = formats.map(|precision| model(&rounded(reference, precision).expect("rounded")));
     let mut models = Vec::from(Builtin::ALL.map(|builtin| model(builtin.bytes())));
     models.extend(formats);
-    models.extend([2, 3].map(|seed| trained(Recipe::Weak, seed)));
-    models.push(trained(Recipe::Reference, 2));
+    models.extend(SEEDED.map(model));
     models
 }
 

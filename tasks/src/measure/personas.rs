@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use weighhouse_models::digits::{CLASSES, PIXELS};
-use weighhouse_models::perturb::{Gaussian, unit};
+use weighhouse_models::draw::{Gaussian, unit};
 use weighhouse_models::precision::{Precision, rounded};
 use weighhouse_models::{Builtin, Classifier};
 use weighhouse_types::scans::INPUT;

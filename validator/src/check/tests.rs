@@ -7,8 +7,17 @@ use crate::Validator;
 use crate::audit::audit;
 use crate::testing::{Behaviour, World};
 
-/// An epoch of a world of completions; its journal file.
+/// Runs an epoch of a world of completions, half-way from the journal again; its journal file.
 async fn epoch(behaviours: &[Behaviour], rounds: u32, dir: &Path) -> Vec<u8> {
+    epoch_restarted(behaviours, rounds, dir, |block| block == 5).await
+}
+
+async fn epoch_restarted(
+    behaviours: &[Behaviour],
+    rounds: u32,
+    dir: &Path,
+    restarts: impl Fn(u32) -> bool,
+) -> Vec<u8> {
     let world = World::of_text(behaviours).await;
     let parts = || {
         let mut parts = world.parts(dir);
@@ -19,8 +28,7 @@ async fn epoch(behaviours: &[Behaviour], rounds: u32, dir: &Path) -> Vec<u8> {
     let mut validator = Validator::open(parts()).await.expect("opened");
     for block in 0..14 {
         validator.step().await.expect("a step");
-        // Half-way everything starts again from the journal.
-        if block == 5 {
+        if restarts(block) {
             drop(validator);
             validator = Validator::open(parts()).await.expect("opened again");
         }
@@ -74,6 +82,17 @@ async fn completions_are_checked_until_sure_and_the_journal_alone_gives_every_ve
     assert_eq!((audited.verdicts, audited.matches), (70, Some(true)));
     let spent = segment.records().iter().filter(|record| matches!(record, Record::Evidence(_))).count();
     assert!(spent < 30, "{spent} checks of 50 answers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_validator_knows_what_was_said_before_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = epoch_restarted(&[Behaviour::Repeats(6)], 10, dir.path(), |_| true).await;
+    let segment = Segment::read(&file).expect("a whole segment");
+    let repeated = verdicts(segment.records(), 1);
+    assert!(repeated[..6].iter().all(|(mark, _)| *mark == Mark::MAX), "{repeated:?}");
+    assert!(repeated[6..].iter().all(|(mark, _)| *mark == Mark::MIN), "{repeated:?}");
+    assert_eq!(audit(&file, &[]).expect("auditable").problems, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

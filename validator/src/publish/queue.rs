@@ -1,17 +1,17 @@
 //! The publications under way: under commit-reveal one epoch's weights wait while the next are weighed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weighhouse_journal::{Journal, JournalError, Publication, publications};
 use weighhouse_types::{Epoch, IntentState, Record};
 
 /// Publications by epoch: the newest, and those before it with something left to do.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Queue(BTreeMap<Epoch, Publication>);
+pub(crate) struct PublicationQueue(BTreeMap<Epoch, Publication>);
 
-impl Queue {
-    /// Takes up what the journal says. News of an intent may stand in later segments than its own: in the next one, or
-    /// in that of its reveal.
+impl PublicationQueue {
+    /// Takes up the publications of the journal. An intent's later states may stand in later segments than its own: in the
+    /// next one, or in that of its reveal.
     pub(crate) fn resume(journal: &Journal, reveal_period: u64) -> Result<Self, JournalError> {
         let epochs = journal.epochs();
         let span = usize::try_from(reveal_period).unwrap_or(usize::MAX).saturating_add(2);
@@ -31,7 +31,8 @@ impl Queue {
         self.tidy();
     }
 
-    pub(crate) fn hear(&mut self, epoch: Epoch, state: IntentState) {
+    /// Takes note of an intent's new state.
+    pub(crate) fn update(&mut self, epoch: Epoch, state: IntentState) {
         if let Some(publication) = self.0.get_mut(&epoch) {
             publication.hear(state);
         }
@@ -51,21 +52,66 @@ impl Queue {
         newest_first.find(|(_, publication)| publication.is_published()).map(|(epoch, _)| *epoch)
     }
 
-    /// Epochs with something left to do, those that are yet to be committed to first: they have a few blocks, where a
-    /// reveal has its whole epoch. While one's signed bytes are with the chain, only that one: a hotkey has one call
-    /// under way, since the next one's nonce depends on what becomes of it.
-    pub(crate) fn due(&self) -> Vec<Epoch> {
+    /// Returns the publication whose turn it is, leaving out those that have had theirs in this block.
+    ///
+    /// While one's signed call is with the chain, it is that one's turn alone: a hotkey has one call under way, since the
+    /// next one's nonce depends on what becomes of it. Otherwise those that are yet to be committed to come first: they
+    /// have a few blocks, where a reveal has its whole epoch.
+    pub(crate) fn next_due(&self, waiting: &BTreeSet<Epoch>) -> Option<Epoch> {
+        let is_waiting = |epoch: &Epoch| waiting.contains(epoch);
         if let Some((epoch, _)) = self.0.iter().find(|(_, publication)| publication.is_in_flight()) {
-            return vec![*epoch];
+            return Some(*epoch).filter(|epoch| !is_waiting(epoch));
         }
-        let open = self.0.iter().filter(|(_, publication)| !publication.is_closed());
-        let mut due: Vec<_> = open.map(|(epoch, known)| (known.committed.is_some(), *epoch)).collect();
-        due.sort_unstable();
-        due.into_iter().map(|(_, epoch)| epoch).collect()
+        let open =
+            self.0.iter().filter(|(epoch, publication)| !publication.is_closed() && !is_waiting(epoch));
+        let (_, epoch) = open.map(|(epoch, publication)| (publication.committed.is_some(), *epoch)).min()?;
+        Some(epoch)
     }
 
     fn tidy(&mut self) {
         let newest = self.0.keys().next_back().copied();
         self.0.retain(|epoch, publication| !publication.is_closed() || Some(*epoch) == newest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weighhouse_types::{Block, Digest, Intent, MechId, Netuid, Uid, WeightVector};
+
+    use super::*;
+
+    fn queue(states: &[(u64, Option<IntentState>)]) -> PublicationQueue {
+        let publication = |(epoch, state): &(u64, Option<IntentState>)| {
+            let weights = WeightVector::new(vec![(Uid(1), 1)]).expect("a vector");
+            let (epoch, netuid, mechanism) = (Epoch(*epoch), Netuid(1), MechId(0));
+            let id = Intent::digest(epoch, netuid, mechanism, &weights, 0);
+            let intent = Intent { id, epoch, netuid, mechanism, weights, version_key: 0, supersedes: None };
+            let mut publication = Publication::new(intent);
+            state.iter().for_each(|state| publication.hear(state.clone()));
+            (epoch, publication)
+        };
+        PublicationQueue(states.iter().map(publication).collect())
+    }
+
+    fn turns(queue: &PublicationQueue) -> Vec<u64> {
+        let mut waiting = BTreeSet::new();
+        let turn = || {
+            let epoch = queue.next_due(&waiting)?;
+            waiting.insert(epoch);
+            Some(epoch.0)
+        };
+        std::iter::from_fn(turn).collect()
+    }
+
+    #[test]
+    fn what_is_yet_to_be_committed_to_comes_before_what_waits_for_its_reveal() {
+        let committed = || Some(IntentState::Committed { block: Block(5), epoch: Epoch(1) });
+        assert_eq!(turns(&queue(&[(1, committed()), (2, committed()), (3, None)])), [3, 1, 2]);
+    }
+
+    #[test]
+    fn while_a_call_is_with_the_chain_nobody_else_has_a_turn() {
+        let signed = IntentState::Signed { extrinsic: vec![1], hash: Digest::of(&[1]), expires: Block(9) };
+        assert_eq!(turns(&queue(&[(1, None), (2, Some(signed)), (3, None)])), [2]);
     }
 }

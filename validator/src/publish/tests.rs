@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use weighhouse_chain::{Chain, Event};
 use weighhouse_journal::Segment;
-use weighhouse_seams::SeededEntropy;
+use weighhouse_seams::Entropy;
 use weighhouse_types::{Block, Epoch, IntentState, MechId, Record, Uid};
 
 use self::world::{Gate, owner_sets};
@@ -54,7 +54,7 @@ async fn run(world: &World, chain: &Arc<dyn Chain>, dir: &Path, blocks: u8, rest
     let open = async |life: u8| {
         let mut parts = world.parts(dir);
         parts.chain = chain.clone();
-        parts.entropy = Arc::new(SeededEntropy::new([life; 32]));
+        parts.entropy = Entropy::seeded([life; 32]);
         Validator::open(parts).await.expect("opened")
     };
     let mut validator = open(0).await;

@@ -66,8 +66,9 @@ async fn respond(mut io: TcpStream, answer: impl Fn(&[u32]) -> (u16, String)) {
 
 async fn testify(url: http::Uri, sampling: Sampling, tokens: Vec<u32>) -> Result<Testimony, WitnessError> {
     let read = LanguageTokens::read(&folder(), &LoadLimits::STANDARD).expect("a folder");
-    let server = Server { url, model: "tiny".into(), key: None, deadline: Duration::from_secs(20) };
-    let reference = RemoteReference::new(read, server, Handle::current());
+    let deadline = Duration::from_secs(20);
+    let server = CompletionServer { url, model: "tiny".into(), key: None, connect_timeout: deadline };
+    let reference = RemoteReference::new(read, server, deadline, Handle::current());
     let judging = move || {
         let claims = [Claim { prompt: "the model", tokens: &tokens, sampling }];
         reference.testify(&claims).map(|mut said| said.remove(0))

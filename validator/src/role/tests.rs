@@ -2,6 +2,7 @@ use weighhouse_chain::{Chain, Event};
 use weighhouse_journal::Segment;
 use weighhouse_models::Builtin;
 use weighhouse_types::{Block, Epoch, Failure, MechId, Reason, Record, Uid};
+use weighhouse_wallet::keypair::Keypair;
 
 use super::*;
 use crate::audit::audit;
@@ -157,4 +158,30 @@ async fn a_crash_between_an_epochs_file_and_its_context_loses_no_standing() {
         _ => None,
     });
     assert_eq!(carried.expect("a context").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_changes_within_an_epoch_asks_nothing_more_in_it() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+    validator.step().await.expect("a step");
+    drop(validator);
+    let mut parts = world.parts(dir.path());
+    parts.task_file.extend(b"\n# another task, as its digest says\n");
+    parts.task = Arc::new(
+        weighhouse_tasks::Task::load(&parts.task_file, Builtin::Reference.bytes()).expect("a sound task"),
+    );
+    let mut validator = Validator::open(parts).await.expect("opened again");
+    for _ in 0..14 {
+        validator.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    let challenges = |epoch| {
+        let audited = audit(&journal_file(dir.path(), epoch), &[Builtin::Reference.bytes().to_vec()]);
+        let audited = audited.expect("auditable");
+        assert_eq!(audited.problems, Vec::<String>::new());
+        audited.challenges
+    };
+    assert_eq!((challenges(0), challenges(1)), (1, 1));
 }

@@ -144,7 +144,7 @@ impl Shared {
         let keypair = self.keypair.clone();
         let signing = self.pool.run(move || {
             let digest = answer_digest(&asked, &answer(), &model);
-            hex::encode(AnswerSignature::single(&keypair, &digest).encode())
+            const_hex::encode(AnswerSignature::single(&keypair, &digest).encode())
         });
         let signature = signing.await.map_err(|error| match error {
             PoolError::Full => Refusal::Overloaded,

@@ -92,7 +92,7 @@ fn the_signed_digest_is_pinned() {
 
 fn trailers(signature: &[u8], model: &Digest) -> HeaderMap {
     let mut map = HeaderMap::new();
-    map.insert(trailer::SIGNATURE, hex::encode(signature).parse().expect("a value"));
+    map.insert(trailer::SIGNATURE, const_hex::encode(signature).parse().expect("a value"));
     map.insert(trailer::MODEL, model.to_string().parse().expect("a value"));
     map
 }

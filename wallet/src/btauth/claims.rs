@@ -136,11 +136,12 @@ fn parse_nonce(text: &str) -> Option<u64> {
 }
 
 fn parse_signature(text: &str) -> Result<[u8; SIGNATURE_BYTES], ClaimsError> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
     let mut signature = [0; SIGNATURE_BYTES];
-    match hex::decode_to_slice(digits, &mut signature) {
+    match const_hex::decode_to_slice(text, &mut signature) {
         Ok(()) => Ok(signature),
-        Err(hex::FromHexError::InvalidStringLength) => Err(ClaimsError::SignatureLength(digits.len() / 2)),
+        Err(const_hex::FromHexError::InvalidStringLength) => {
+            Err(ClaimsError::SignatureLength(text.strip_prefix("0x").unwrap_or(text).len() / 2))
+        }
         Err(_) => Err(ClaimsError::SignatureHex),
     }
 }

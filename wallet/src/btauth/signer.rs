@@ -47,7 +47,7 @@ impl Signer {
             (header::VERSION, VERSION.to_owned()),
             (header::HOTKEY, sender.to_string()),
             (header::NONCE, nonce.to_string()),
-            (header::SIGNATURE, format!("0x{}", hex::encode(signature))),
+            (header::SIGNATURE, const_hex::encode_prefixed(signature)),
         ];
         headers.extend(receiver.map(|hotkey| (header::RECEIVER, hotkey.to_string())));
         headers

@@ -31,7 +31,7 @@ fn cases() -> Vec<Case> {
             Case {
                 method: text("method"),
                 target: text("path"),
-                body: hex::decode(text("body_hex")).expect("hex"),
+                body: const_hex::decode(text("body_hex")).expect("hex"),
                 nonce: nonce.parse().expect("a number"),
                 sender: text("sender_ss58").parse().expect("ss58"),
                 receiver: case["receiver_ss58"].as_str().map(|text| text.parse().expect("ss58")),

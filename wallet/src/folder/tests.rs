@@ -78,7 +78,7 @@ fn an_encrypted_hotkey_opens_with_its_password_only() {
     let case = &vectors("bittensor/keyfiles.json")["cases"][0];
     let password = Password::new(case["password"].as_str().expect("text"));
     let path = folder.hotkey_path("hot").expect("a name");
-    let sealed = hex::decode(case["encrypted_hex"].as_str().expect("text")).expect("hex");
+    let sealed = const_hex::decode(case["encrypted_hex"].as_str().expect("text")).expect("hex");
     files::write(&path, &sealed, Overwrite::Never).expect("written");
     let none = folder.open_hotkey("hot", &Unlock::NONE).expect_err("refused");
     let variable = env_variable(&path);

@@ -1,4 +1,4 @@
-use weighhouse_seams::SeededEntropy;
+use weighhouse_seams::Entropy;
 
 use super::*;
 use crate::testdata::vectors;
@@ -44,7 +44,7 @@ fn every_vector_mnemonic_gives_its_address_and_private_key() {
         let keypair = Keypair::from_mnemonic(text("mnemonic"), "").expect("words");
         assert_eq!(keypair.coldkey().to_string(), text("ss58"));
         let plain: serde_json::Value = serde_json::from_str(text("plain_utf8")).expect("json");
-        assert_eq!(plain["privateKey"], format!("0x{}", hex::encode(*keypair.expanded())));
+        assert_eq!(plain["privateKey"], const_hex::encode_prefixed(*keypair.expanded()));
         let expanded = Keypair::from_expanded(&keypair.expanded()).expect("canonical");
         assert_eq!(expanded.public(), keypair.public());
     }
@@ -89,10 +89,10 @@ fn only_the_right_signature_is_accepted() {
 
 #[test]
 fn generated_words_give_the_key_back() {
-    let (words, keypair) = Keypair::generate(&SeededEntropy::new([7; 32]));
+    let (words, keypair) = Keypair::generate(&mut Entropy::seeded([7; 32]));
     assert_eq!(words.split(' ').count(), 12);
     assert_eq!(Keypair::from_mnemonic(&words, "").expect("words").public(), keypair.public());
-    let (again, _) = Keypair::generate(&SeededEntropy::new([8; 32]));
+    let (again, _) = Keypair::generate(&mut Entropy::seeded([8; 32]));
     assert_ne!(words, again);
 }
 

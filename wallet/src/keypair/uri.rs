@@ -68,12 +68,12 @@ fn parse(text: &str) -> Result<Uri<'_>, KeyError> {
 }
 
 fn root(text: &str, password: &str) -> Result<Keypair, KeyError> {
-    if let Some(digits) = text.strip_prefix("0x") {
+    if text.starts_with("0x") {
         if !password.is_empty() {
             return Err(KeyError::PasswordOnSeed);
         }
         let mut seed = Zeroizing::new([0_u8; 32]);
-        hex::decode_to_slice(digits, &mut *seed).map_err(|_| KeyError::SeedHex)?;
+        const_hex::decode_to_slice(text, &mut *seed).map_err(|_| KeyError::SeedHex)?;
         return Ok(Keypair::from_seed(&seed));
     }
     Keypair::from_mnemonic(if text.is_empty() { DEVELOPMENT_PHRASE } else { text }, password)

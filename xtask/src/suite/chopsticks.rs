@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Running, root};
+use super::{Running, npm, root};
 use crate::say;
 
 const CHOPSTICKS: &str = "1.5.1";
@@ -65,12 +65,7 @@ fn install() -> anyhow::Result<PathBuf> {
     if home.join("node_modules/@acala-network/chopsticks/package.json").exists() {
         return Ok(home);
     }
-    if !has("npm") {
-        say("installing Node.js (Debian's)");
-        let debian = "apt-get update && apt-get install -y --no-install-recommends nodejs npm";
-        let installed = Command::new("sh").args(["-c", debian]).stdout(Stdio::null()).status()?;
-        ensure!(installed.success() && has("npm"), "there is no npm, and Debian's could not be installed");
-    }
+    npm::need()?;
     say("installing chopsticks from npm");
     std::fs::create_dir_all(&home)?;
     let overrides: serde_json::Map<_, _> =
@@ -85,10 +80,6 @@ fn install() -> anyhow::Result<PathBuf> {
     let installed = npm.current_dir(&home).stdout(Stdio::null()).status()?;
     ensure!(installed.success(), "npm could not install chopsticks");
     Ok(home)
-}
-
-fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 /// Cargo unpacks a crate that it is asked about.

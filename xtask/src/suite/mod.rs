@@ -7,6 +7,8 @@ pub(crate) mod history;
 pub(crate) mod interop;
 pub(crate) mod language;
 pub(crate) mod models;
+mod npm;
+pub(crate) mod proto;
 pub(crate) mod python;
 pub(crate) mod report;
 #[cfg(feature = "real")]

@@ -12,6 +12,10 @@ use crate::say;
 const TOOLS: [&str; 1] = ["maturin==1.16.0"];
 /// What the tests need besides the wheel.
 const EXTRA: &str = "test";
+/// The oldest packages that `weighhouse[judge]` allows.
+const OLDEST: [&str; 4] = ["grpcio==1.60.0", "numpy==1.24.0", "protobuf==4.25.0", "pytest"];
+/// Tests of what runs without the compiled module.
+const OF_JUDGES: [&str; 2] = ["tests/test_judge.py", "tests/test_serve.py"];
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut tally = Tally::new("python");
@@ -38,6 +42,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
     tally.check("its types, with the tests and the example", || {
         python.run(&["-m", "mypy", "--config-file", &config, "-p", "weighhouse"])?;
         python.run(&["-m", "mypy", "--config-file", &config, &example, &tests])
+    });
+    tally.check("judges and models with the oldest packages they allow", || {
+        let dir = scratch.path().join("oldest");
+        let wheel = wheel.display().to_string();
+        new_environment(&dir, &[&OLDEST[..], &[&wheel]].concat())?;
+        let oldest = Python { executable: dir.join("bin/python"), dir: scratch.path().to_owned() };
+        let tests = OF_JUDGES.map(path);
+        oldest.run(&["-m", "pytest", &tests[0], &tests[1]])
     });
     tally.check("its example", || python.run(&[&example]));
     tally.finish()

@@ -1,7 +1,7 @@
 //! Opening: a new file is given its genesis, an existing one must be whole and of this chain.
 
+use rand::CryptoRng;
 use redb::{DatabaseError, StorageError, TableError};
-use weighhouse_seams::Entropy;
 
 use super::*;
 use crate::ledger::state::v1::StateV1;
@@ -9,30 +9,34 @@ use crate::ledger::state::v1::StateV1;
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 impl Store {
-    pub(crate) fn open(path: &Path, genesis: &Genesis, entropy: &dyn Entropy) -> Result<Opened, ChainError> {
+    pub(crate) fn open(
+        path: &Path,
+        genesis: &Genesis,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Opened, ChainError> {
         let shown = path.display().to_string();
         let database = builder().create(path).map_err(|error| cannot_open(&shown, &error))?;
         sync_folder(path).map_err(|error| cannot_open(&shown, &error.into()))?;
-        Self::start(database, shown, genesis, entropy, BLOCKS_KEPT)
+        Self::start(database, shown, genesis, rng, BLOCKS_KEPT)
     }
 
     /// The same over other bytes: memory, or in tests a disk that fails.
     pub(crate) fn open_backend(
         backend: impl StorageBackend,
         genesis: &Genesis,
-        entropy: &dyn Entropy,
+        rng: &mut dyn CryptoRng,
         blocks_kept: u64,
     ) -> Result<Opened, ChainError> {
         let shown = "in memory".to_owned();
         let database = builder().create_with_backend(backend).map_err(|error| cannot_open(&shown, &error))?;
-        Self::start(database, shown, genesis, entropy, blocks_kept)
+        Self::start(database, shown, genesis, rng, blocks_kept)
     }
 
     fn start(
         database: Database,
         path: String,
         genesis: &Genesis,
-        entropy: &dyn Entropy,
+        rng: &mut dyn CryptoRng,
         blocks_kept: u64,
     ) -> Result<Opened, ChainError> {
         let beacon_seed = Digest::default();
@@ -40,17 +44,17 @@ impl Store {
         let timelock_key = timelock.public_key();
         let mut store = Self { database, path, beacon_seed, timelock, timelock_key, blocks_kept };
         if store.meta(FORMAT)?.is_none() {
-            store.found(genesis, entropy)?;
+            store.found(genesis, rng)?;
         }
         let (state, header) = store.check(genesis)?;
         Ok(Opened { store, header, state })
     }
 
     /// Writes the genesis into an empty database.
-    fn found(&self, genesis: &Genesis, entropy: &dyn Entropy) -> Result<(), ChainError> {
+    fn found(&self, genesis: &Genesis, rng: &mut dyn CryptoRng) -> Result<(), ChainError> {
         let seed = genesis.file().beacon_seed.unwrap_or_else(|| {
             let mut seed = Digest::default();
-            entropy.fill(&mut seed.0);
+            rng.fill_bytes(&mut seed.0);
             seed
         });
         let state = State::genesis(genesis.file()).encode();

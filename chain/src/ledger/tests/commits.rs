@@ -44,7 +44,7 @@ fn sealed(uid: u8, row: &SetWeights, reveal_round: u64) -> Call {
         version_key: row.version_key,
     };
     let key = beacon().public_key();
-    let ciphertext = seal_weights(&key, reveal_round, &payload, &entropy()).expect("seals");
+    let ciphertext = seal_weights(&key, reveal_round, &payload, &mut entropy()).expect("seals");
     let mechanism = row.mechanism;
     Call::CommitTimelockedWeights { netuid: NETUID, mechanism, ciphertext, reveal_round, version: 4 }
 }

@@ -124,7 +124,7 @@ async fn blocks_come_at_the_genesis_block_time() {
     let genesis = Genesis::new(file).expect("valid");
     let clock = Arc::new(TestClock::default());
     let ledger =
-        Ledger::in_memory(&genesis, Arc::clone(&clock) as Arc<dyn Clock>, &entropy()).expect("opens");
+        Ledger::in_memory(&genesis, Arc::clone(&clock) as Arc<dyn Clock>, &mut entropy()).expect("opens");
     let third = async {
         ledger.next_block(Block(2)).await.expect("a block");
     };

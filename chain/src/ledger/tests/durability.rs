@@ -12,7 +12,7 @@ use super::super::*;
 use super::world::*;
 
 fn open(path: &Path) -> Result<Ledger, ChainError> {
-    Ledger::open(path, &genesis(), clock(), &entropy())
+    Ledger::open(path, &genesis(), clock(), &mut entropy())
 }
 
 /// A ledger file with a few blocks, calls and an epoch in it.
@@ -83,7 +83,7 @@ async fn a_ledger_of_another_genesis_is_refused() {
     let mut file = file();
     file.name = "other".to_owned();
     let other = Genesis::new(file).expect("valid");
-    match Ledger::open(&path, &other, clock(), &entropy()) {
+    match Ledger::open(&path, &other, clock(), &mut entropy()) {
         Err(ChainError::WrongGenesis { expected, actual, .. }) => {
             assert_eq!((expected, actual), (other.hash(), genesis().hash()));
         }
@@ -181,7 +181,7 @@ async fn a_damaged_file_is_refused_and_never_misread() {
 #[tokio::test]
 async fn old_blocks_are_dropped_and_said_to_be() {
     let backend = redb::backends::InMemoryBackend::new();
-    let opened = Store::open_backend(backend, &genesis(), &entropy(), 20).expect("opens");
+    let opened = Store::open_backend(backend, &genesis(), &mut entropy(), 20).expect("opens");
     let ledger = Ledger::new(opened, &genesis(), clock());
     let call = Call::Transfer { to: coldkey(1).coldkey(), amount: Rao(5) };
     let signed = ledger.sign(&coldkey(0), call).await.expect("signs");
@@ -260,7 +260,7 @@ impl StorageBackend for Disk {
 }
 
 fn boot(disk: Disk) -> Result<Ledger, ChainError> {
-    Ok(Ledger::new(Store::open_backend(disk, &genesis(), &entropy(), BLOCKS_KEPT)?, &genesis(), clock()))
+    Ok(Ledger::new(Store::open_backend(disk, &genesis(), &mut entropy(), BLOCKS_KEPT)?, &genesis(), clock()))
 }
 
 #[tokio::test]

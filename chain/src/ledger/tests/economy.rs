@@ -1,8 +1,8 @@
 //! Emission, epochs, and where every rao is.
 
 use proptest::prelude::*;
-use weighhouse_scoring::yuma::{self, Rules};
 use weighhouse_types::{Axon, Child, Epoch, Hyperparameters};
+use weighhouse_yuma::{self as yuma, Rules};
 
 use super::super::*;
 use super::world::*;

@@ -11,7 +11,7 @@ async fn everything_in_the_way_is_named_at_once_with_what_is_missing() {
     let mut file = file();
     file.subnets[0].hyperparameters = Hyperparameters { stake_threshold: Rao(1_000), ..rules() };
     let genesis = Genesis::new(file).expect("valid");
-    let ledger = Ledger::in_memory(&genesis, clock(), &entropy()).expect("opens");
+    let ledger = Ledger::in_memory(&genesis, clock(), &mut entropy()).expect("opens");
     let miner = explain(&ledger, NETUID, hotkey(2)).await.expect("a subnet");
     let expected =
         [Refusal::NotEnoughStakeToSetWeights { missing: Rao(1_000) }, Refusal::NeuronNoValidatorPermit];
@@ -36,7 +36,7 @@ async fn hidden_weights_are_said_to_be_and_what_waits_is_listed() {
     file.subnets[0].hyperparameters =
         Hyperparameters { commit_reveal_weights_enabled: true, reveal_period_epochs: 3, ..rules() };
     let genesis = Genesis::new(file).expect("valid");
-    let ledger = Ledger::in_memory(&genesis, clock(), &entropy()).expect("opens");
+    let ledger = Ledger::in_memory(&genesis, clock(), &mut entropy()).expect("opens");
     let hash = Digest([3; 32]);
     let commit = Call::CommitWeights { netuid: NETUID, mechanism: MechId(0), hash };
     assert!(matches!(execute(&ledger, &key(1), commit).await, Outcome::Included { .. }));

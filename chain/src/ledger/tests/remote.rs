@@ -179,7 +179,7 @@ async fn a_restarted_server_is_found_again_but_another_chain_is_not_believed() {
     let mut file = file();
     file.name = "other".to_owned();
     let other = Genesis::new(file).expect("valid");
-    let other = Ledger::in_memory(&other, clock(), &entropy()).expect("opens");
+    let other = Ledger::in_memory(&other, clock(), &mut entropy()).expect("opens");
     served(other.clone(), ServeLimits::default(), async |url| {
         *dialer.0.lock().expect("not poisoned") = address(&url);
         let head = remote.head().await;

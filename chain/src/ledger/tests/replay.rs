@@ -50,6 +50,6 @@ async fn a_beacon_is_known_with_its_block_and_not_before() {
     let mut other = file();
     other.beacon_seed = None;
     let other = Genesis::new(other).expect("valid");
-    let other = Ledger::in_memory(&other, clock(), &entropy()).expect("opens");
+    let other = Ledger::in_memory(&other, clock(), &mut entropy()).expect("opens");
     assert_ne!(other.beacon(Block(0)).await.expect("known").value, first.value);
 }

@@ -15,7 +15,7 @@ fn running() -> Ledger {
     file.block_time = BlockTime::Every { millis: 10 };
     file.subnets[0].hyperparameters = Hyperparameters { tempo: 40, ..rules() };
     let genesis = Genesis::new(file).expect("valid");
-    Ledger::in_memory(&genesis, clock(), &entropy()).expect("opens")
+    Ledger::in_memory(&genesis, clock(), &mut entropy()).expect("opens")
 }
 
 fn actors() -> Actors {

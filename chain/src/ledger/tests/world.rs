@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use weighhouse_seams::{SeededEntropy, SystemClock, UnixNanos};
+use weighhouse_seams::{Entropy, SystemClock, UnixNanos};
 
 use super::super::*;
 use crate::SetWeights;
@@ -86,12 +86,12 @@ pub(super) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::new())
 }
 
-pub(super) fn entropy() -> SeededEntropy {
-    SeededEntropy::new([9; 32])
+pub(super) fn entropy() -> Entropy {
+    Entropy::seeded([9; 32])
 }
 
 pub(super) fn ledger() -> Ledger {
-    Ledger::in_memory(&genesis(), clock(), &entropy()).expect("opens")
+    Ledger::in_memory(&genesis(), clock(), &mut entropy()).expect("opens")
 }
 
 /// The key that the genesis' seed gives.

@@ -13,7 +13,8 @@ fn a_commits_hash_is_the_chains() {
     let vectors = vectors::load(VECTORS);
     let cases = vectors["commit_hash"].as_array().expect("cases");
     for case in cases {
-        let preimage = hex::decode(case["preimage_hex"].as_str().expect("hexadecimal digits")).expect("hex");
+        let preimage =
+            const_hex::decode(case["preimage_hex"].as_str().expect("hexadecimal digits")).expect("hex");
         let hotkey = Hotkey(preimage[..32].try_into().expect("32 bytes"));
         let index = u16::from_le_bytes([preimage[32], preimage[33]]);
         let uids: Vec<Uid> = numbers(&case["uids"]).into_iter().map(Uid).collect();

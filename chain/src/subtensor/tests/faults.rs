@@ -235,8 +235,8 @@ async fn node_with_a_subnet(metadata: &[u8]) -> Node {
     let mut script = node.script();
     (script.spec, script.finalized) = (393, 10);
     script.metadata = [(393, metadata.to_vec())].into();
-    script.stored = [(format!("0x{}", hex::encode(added)), "0x01".to_owned())].into();
-    script.answers.insert("state_call", format!("0x{}", hex::encode(metagraph)).into());
+    script.stored = [(const_hex::encode_prefixed(added), "0x01".to_owned())].into();
+    script.answers.insert("state_call", const_hex::encode_prefixed(metagraph).into());
     drop(script);
     node
 }

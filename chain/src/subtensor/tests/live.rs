@@ -186,7 +186,7 @@ async fn weights_and_epoch(bench: &Bench, validators: &[Neuron], miners: &[Neuro
         assert!(events.iter().any(|event| matches!(event, Event::WeightsSet { .. })), "{events:?}");
     }
     let stored = bench.chain.weights(bench.netuid, MechId(0), Uid(1)).await.expect("weights");
-    let expected = weighhouse_scoring::conform::max_upscale(&vectors[0]);
+    let expected = weighhouse_yuma::max_upscale(&vectors[0]);
     assert_eq!(stored, uids.iter().copied().zip(expected).collect::<Vec<_>>());
 
     let next = bench.state().await.schedule.next_epoch_block().expect("an epoch");

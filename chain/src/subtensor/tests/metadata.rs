@@ -9,7 +9,9 @@ use subxt::metadata::Metadata;
 use weighhouse_types::Digest;
 
 use crate::ChainError;
-use crate::subtensor::runtime::{Demand, Runtime};
+use crate::subtensor::client;
+use crate::subtensor::metadata::Demand;
+use crate::subtensor::runtime::Runtime;
 
 pub(super) const SPECS: [u32; 2] = [365, 393];
 
@@ -42,7 +44,9 @@ pub(super) fn for_each_spec(mut test: impl FnMut(u32, Vec<u8>)) {
 
 pub(super) fn runtime(spec: u32, bytes: &[u8]) -> Result<Runtime, ChainError> {
     let metadata = Metadata::decode_from(bytes).expect("metadata");
-    Runtime::new(spec, 1, Digest([9; 32]), metadata, Demand::Subtensor)
+    let runtime = Runtime::new(spec, 1, Digest([9; 32]), metadata)?;
+    client::check(&runtime, Demand::Subtensor)?;
+    Ok(runtime)
 }
 
 /// The metadata after a change.

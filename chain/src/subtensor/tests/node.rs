@@ -187,9 +187,10 @@ impl Script {
             "state_getRuntimeVersion" => Ok(json!({ "specVersion": self.spec, "transactionVersion": 1 })),
             "state_call" if first == "Metadata_metadata_at_version" => {
                 let asked = request["params"][1].as_str().expect("bytes");
-                let asked = u32::decode(&mut &hex::decode(&asked[2..]).expect("hex")[..]).expect("a version");
+                let asked =
+                    u32::decode(&mut &const_hex::decode(&asked[2..]).expect("hex")[..]).expect("a version");
                 let metadata = self.metadata.get(&self.spec).filter(|_| asked == 16).cloned();
-                Ok(json!(format!("0x{}", hex::encode(metadata.encode()))))
+                Ok(json!(const_hex::encode_prefixed(metadata.encode())))
             }
             "state_queryStorageAt" => {
                 let keys = first.as_array().expect("keys").iter();

@@ -1,41 +1,13 @@
-//! `weighhouse model` for language models and encoders: train, generate, embed.
+//! `weighhouse model` for language models and encoders: generate, embed.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
-use std::time::Instant;
 
 use clap::Args;
-use weighhouse_models::corpus;
-use weighhouse_models::language::{
-    Decoder, DecoderLimits, Generation, LanguageProgress, LanguageRecipe, Size, tokenizer, train_language,
-};
+use weighhouse_models::language::{Decoder, DecoderLimits, Generation};
 use weighhouse_models::sampling::Sampling;
-use weighhouse_seams::{DirStorage, Storage};
 
 use crate::failure::{Context, Exit, Failure};
 use crate::{models, output};
-
-#[derive(Args, Debug)]
-pub(crate) struct TrainLanguage {
-    /// A folder of text, Markdown or HTML: the documentation of a Rust toolchain will do
-    #[arg(long, value_name = "DIR")]
-    text: PathBuf,
-    /// reference or weak
-    #[arg(long, default_value = "reference")]
-    size: Size,
-    /// A tokenizer.json to use; without it, one is trained on the text
-    #[arg(long, value_name = "FILE")]
-    tokenizer: Option<PathBuf>,
-    #[arg(long, default_value_t = 6_000)]
-    steps: u32,
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// A new folder for config.json, tokenizer.json and model.safetensors
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    #[arg(long)]
-    json: bool,
-}
 
 #[derive(Args, Debug)]
 pub(crate) struct Generate {
@@ -75,39 +47,6 @@ pub(crate) struct Embed {
     texts: Vec<String>,
     #[arg(long)]
     json: bool,
-}
-
-pub(crate) fn train(args: &TrainLanguage) -> Result<(), Failure> {
-    if args.out.exists() {
-        return Err(Failure::config(format!("{} exists already and was left as it is", args.out.display())));
-    }
-    let documents = corpus::read(&args.text).exit(Exit::Missing, args.text.display())?;
-    let tokenizer = match &args.tokenizer {
-        Some(file) => std::fs::read_to_string(file).exit(Exit::Missing, file.display())?,
-        None => tokenizer(&documents, Size::VOCABULARY).exit(Exit::Data, "the tokenizer")?,
-    };
-    let recipe = LanguageRecipe { size: args.size, steps: args.steps, seed: args.seed };
-    let start = Instant::now();
-    let mut report = |progress: LanguageProgress| {
-        let LanguageProgress { step, steps, loss, elapsed } = progress;
-        let left = elapsed.as_secs_f64() / f64::from(step) * f64::from(steps - step);
-        output::note(format!("step {step}/{steps}: loss {loss:.3}, {left:.0} s left"));
-    };
-    let trained = train_language(&recipe, &documents, &tokenizer, &|| start.elapsed(), &mut report)
-        .exit(Exit::Data, "training")?;
-    std::fs::create_dir_all(&args.out).exit(Exit::Internal, args.out.display())?;
-    let folder = DirStorage::open(&args.out)?;
-    folder.write_atomic("config.json", trained.config.as_bytes())?;
-    folder.write_atomic("tokenizer.json", tokenizer.as_bytes())?;
-    folder.write_atomic("model.safetensors", &trained.weights)?;
-    let (perplexity, tokens) = (trained.held_out_perplexity, trained.held_out_tokens);
-    if args.json {
-        let said = serde_json::json!({
-            "held_out_perplexity": perplexity, "held_out_tokens": tokens, "weights_bytes": trained.weights.len(),
-        });
-        return Ok(output::json(&said)?);
-    }
-    Ok(output::line(format!("held-out perplexity {perplexity:.2} per token, over {tokens} tokens"))?)
 }
 
 pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {

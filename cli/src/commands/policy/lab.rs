@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::de::DeserializeOwned;
-use weighhouse_scoring::attack::{self, CATALOGUE, FRACTIONS, Matrix, Plan};
-use weighhouse_scoring::report::{self, Data};
-use weighhouse_scoring::sim::{MinerGroup, Mix, Scenario, Strategy, run_all};
+use weighhouse_lab::attack::{self, CATALOGUE, FRACTIONS, Matrix, Plan};
+use weighhouse_lab::report::{self, Data};
+use weighhouse_lab::sim::{MinerGroup, Mix, Scenario, Strategy, run_all};
 use weighhouse_types::Digest;
 
 use super::check::profile;
@@ -263,7 +263,7 @@ pub(super) fn read_any<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 pub(super) fn diff(before: &Path, after: &Path, profile_name: &str, json: bool) -> Result<(), Failure> {
     const HONEST: u16 = 16;
     let profile = profile(profile_name)?;
-    let kinds: Vec<String> = profile.kinds.iter().map(|kind| kind.name.clone()).collect();
+    let kinds: Vec<String> = profile.personas.iter().map(|kind| kind.name.clone()).collect();
     let mut scenario = Scenario::honest(profile, HONEST, 8, 60);
     for kind in kinds.iter().filter(|kind| *kind != "honest") {
         scenario.miners.push(MinerGroup::attackers(Strategy::plain(kind, kind), 1));
@@ -273,8 +273,8 @@ pub(super) fn diff(before: &Path, after: &Path, profile_name: &str, json: bool) 
     let scenarios = policies.map(|policy| Scenario { policy, ..scenario.clone() });
     let seeds: Vec<u64> = (1..=8).collect();
     let runs = run_all(&scenarios, &seeds).exit(Exit::Config, "the simulation")?;
-    let share = |runs: &[weighhouse_scoring::sim::Outcome], name: &str| {
-        let of = |run: &weighhouse_scoring::sim::Outcome| {
+    let share = |runs: &[weighhouse_lab::sim::Outcome], name: &str| {
+        let of = |run: &weighhouse_lab::sim::Outcome| {
             let earned = run.group(name).map_or(0, |group| group.emission_rao);
             earned as f64 / (run.miners_rao as f64).max(1.0)
         };

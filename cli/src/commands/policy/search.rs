@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_scoring::search::tuning::Tuned;
-use weighhouse_scoring::search::{
+use weighhouse_lab::search::tuning::Tuned;
+use weighhouse_lab::search::{
     Log, Progress, RedTeam, Response, SearchError, Tuning, TuningError, TuningResult, Watch, tune as search,
 };
-use weighhouse_scoring::sim::Strategy;
+use weighhouse_lab::sim::Strategy;
 
 use super::check::profile;
 use super::lab::read_any;
@@ -226,7 +226,7 @@ fn print_response(response: &Response) -> Result<(), Failure> {
 }
 
 fn summary(strategy: &Strategy) -> String {
-    let mix = |mix: &weighhouse_scoring::sim::Mix| {
+    let mix = |mix: &weighhouse_lab::sim::Mix| {
         let total: f64 = mix.0.values().sum();
         let mut kinds: Vec<_> = mix.0.iter().filter(|(_, share)| **share > 0.01 * total).collect();
         kinds.sort_by(|one, other| other.1.total_cmp(one.1));

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::timeout;
-use weighhouse_miner::backend::{Oip, OpenAi, OpenAiSettings, digest_of_name};
+use weighhouse_ask::completions::CompletionServer;
+use weighhouse_miner::backend::{Oip, OpenAi, digest_of_name};
 use weighhouse_miner::engine::Generator;
 use weighhouse_tasks::calibrate::Server;
 use weighhouse_types::text::{TextAnswer, TextLimits, TextRequest};
@@ -59,8 +60,8 @@ impl Named {
         let digest = digest_of_name(&model);
         match self.protocol {
             Protocol::OpenAi => {
-                let settings = OpenAiSettings { url, model, digest, key: None, connect_timeout: CONNECT };
-                Arc::new(OpenAi::new(settings))
+                let server = CompletionServer { url, model, key: None, connect_timeout: CONNECT };
+                Arc::new(OpenAi::new(server, digest))
             }
             Protocol::Oip => Arc::new(Oip::new(&url, CONNECT, model, digest, LIMITS)),
         }

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use weighhouse_ask::completions::token_id;
 use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 
 use super::super::{BackendError, shortened};
-
-/// How vLLM names a token by its id.
-const TOKEN_ID_PREFIX: &str = "token_id:";
 
 #[derive(Debug, Deserialize)]
 struct Chunk {
@@ -170,10 +168,6 @@ fn listed(
         Ok(Row { id: token_id(&token), log_prob, top })
     };
     tokens.into_iter().zip(values).map(row).collect()
-}
-
-fn token_id(token: &str) -> Option<u32> {
-    token.strip_prefix(TOKEN_ID_PREFIX)?.parse().ok()
 }
 
 /// The likeliest first, lower ids first among equals; servers add the chosen token where it is none of them.

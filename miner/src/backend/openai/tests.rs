@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -8,6 +10,11 @@ use super::*;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
+fn backend(url: http::Uri, key: Option<String>) -> OpenAi {
+    let connect_timeout = Duration::from_secs(5);
+    OpenAi::new(CompletionServer { url, model: "tiny".into(), key, connect_timeout }, Digest::of(b"tiny"))
+}
+
 /// A server that takes one connection, reads one request and answers with these bytes; gives the request's body back.
 async fn server(answer: String) -> (OpenAi, JoinHandle<serde_json::Value>) {
     serve(answer, false).await
@@ -16,13 +23,7 @@ async fn server(answer: String) -> (OpenAi, JoinHandle<serde_json::Value>) {
 async fn serve(answer: String, stay: bool) -> (OpenAi, JoinHandle<serde_json::Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
-    let settings = Settings {
-        url,
-        model: "tiny".into(),
-        digest: Digest::of(b"tiny"),
-        key: Some("secret".into()),
-        connect_timeout: Duration::from_secs(5),
-    };
+    let backend = backend(url, Some("secret".into()));
     let serving = tokio::spawn(async move {
         let (mut io, _) = listener.accept().await.expect("a caller");
         let mut read = Vec::new();
@@ -45,7 +46,7 @@ async fn serve(answer: String, stay: bool) -> (OpenAi, JoinHandle<serde_json::Va
         }
         body
     });
-    (OpenAi::new(settings), serving)
+    (backend, serving)
 }
 
 fn stream(events: &[&str]) -> String {
@@ -206,14 +207,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
     drop(listener);
-    let settings = Settings {
-        url,
-        model: "tiny".into(),
-        digest: Digest::of(b"tiny"),
-        key: None,
-        connect_timeout: Duration::from_secs(5),
-    };
-    let found = pieces(&OpenAi::new(settings), TextRequest::greedy("a", 4)).await;
+    let found = pieces(&backend(url, None), TextRequest::greedy("a", 4)).await;
     assert!(matches!(backend_error(&found), BackendError::Unreachable(_)));
 }
 

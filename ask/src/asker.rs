@@ -1,0 +1,184 @@
+//! One signed call to one miner: exact bytes out, exact bytes in, one deadline over all of it.
+//!
+//! Works below the generated code, because what is signed and recorded are the framed bytes themselves. A connection
+//! lives for one call: nothing half-open survives, and one miner can't hold up another.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+pub use weighhouse_proto::frame::encode as frame;
+use weighhouse_proto::method::MODEL_INFER;
+use weighhouse_seams::{Clock, ClockExt, Dialer};
+use weighhouse_types::{Failure, Hotkey};
+use weighhouse_wallet::btauth::Signer;
+
+use crate::AskLimits;
+
+/// Response headers larger than this end the connection.
+const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
+
+/// A miner's address, and the hotkey that is to receive the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub address: SocketAddr,
+    pub hotkey: Hotkey,
+}
+
+/// A gRPC answer with status OK, byte for byte.
+#[derive(Clone, Debug)]
+pub struct RawAnswer {
+    /// The framed message as received.
+    pub framed: Bytes,
+    pub trailers: HeaderMap,
+    pub latency: Duration,
+}
+
+/// Signs and sends requests.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    pub signer: Arc<Signer>,
+    pub dialer: Arc<dyn Dialer>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Asker {
+    /// Sends one framed message and returns the framed answer, or why there is none.
+    pub async fn ask(&self, to: Target, framed: Bytes, limits: AskLimits) -> Result<RawAnswer, Failure> {
+        let started = self.clock.monotonic();
+        let exchange = async {
+            let driven = self.send(to, MODEL_INFER, HeaderMap::new(), framed).await?;
+            read_answer(driven, limits.answer_bytes_max).await
+        };
+        let (framed, trailers) =
+            self.clock.timeout(limits.deadline, exchange).await.map_err(|_| Failure::DeadlineExceeded)??;
+        Ok(RawAnswer { framed, trailers, latency: self.clock.monotonic().saturating_sub(started) })
+    }
+
+    /// Opens a connection, signs `body` for the receiver and posts it. The caller sets the deadline.
+    pub(crate) async fn send(
+        &self,
+        to: Target,
+        path: &str,
+        extra: HeaderMap,
+        body: Bytes,
+    ) -> Result<Driven, Failure> {
+        let io = self.dialer.dial(to.address).await.map_err(|_| Failure::Unreachable)?;
+        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|_| Failure::Unreachable)?;
+        let mut connection = Box::pin(connection);
+        let request = self.signed(to, path, extra, body)?;
+        let response = tokio::select! {
+            biased;
+            response = sender.send_request(request) => response.map_err(|_| Failure::Unreachable)?,
+            _ = &mut connection => return Err(Failure::Unreachable),
+        };
+        Ok(Driven { response, connection, closed: false, _sender: sender })
+    }
+
+    fn signed(
+        &self,
+        to: Target,
+        path: &str,
+        extra: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut request = Request::post(format!("http://{}{path}", to.address))
+            .header(http::header::CONTENT_TYPE, "application/grpc")
+            .header(http::header::TE, "trailers")
+            .header(http::header::USER_AGENT, concat!("weighhouse/", env!("CARGO_PKG_VERSION")))
+            .body(Full::new(body.clone()))
+            .map_err(|_| Failure::Unreachable)?;
+        request.headers_mut().extend(extra);
+        for (name, value) in self.signer.headers("POST", path, &body, Some(&to.hotkey)) {
+            let value = HeaderValue::from_str(&value).map_err(|_| Failure::Unreachable)?;
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request)
+    }
+}
+
+type Connection = http2::Connection<TokioIo<weighhouse_seams::BoxIo>, Full<Bytes>, TokioExecutor>;
+
+/// A response and the connection that must be driven while its body is read.
+pub(crate) struct Driven {
+    pub(crate) response: Response<Incoming>,
+    connection: std::pin::Pin<Box<Connection>>,
+    closed: bool,
+    // Dropping the last sender closes the connection.
+    _sender: http2::SendRequest<Full<Bytes>>,
+}
+
+impl Driven {
+    /// The body's next frame; `None` at its end.
+    pub(crate) async fn frame(&mut self) -> Option<Result<Frame<Bytes>, Failure>> {
+        let Self { response, connection, closed, _sender } = self;
+        let mut next = response.body_mut().frame();
+        if !*closed {
+            tokio::select! {
+                biased;
+                frame = &mut next => return frame.map(|frame| frame.map_err(|_| Failure::Unreachable)),
+                // The connection may end before the body's buffered rest is read; then only the body is left.
+                _ = connection => *closed = true,
+            }
+        }
+        next.await.map(|frame| frame.map_err(|_| Failure::Unreachable))
+    }
+
+    /// The body up to `cap` bytes, with its trailers.
+    pub(crate) async fn collect(
+        self,
+        cap: usize,
+    ) -> Result<(http::response::Parts, Bytes, HeaderMap), Failure> {
+        let Self { response, mut connection, closed: _, _sender } = self;
+        let (parts, body) = response.into_parts();
+        let collecting = Limited::new(body, cap).collect();
+        tokio::pin!(collecting);
+        let collected = tokio::select! {
+            biased;
+            collected = &mut collecting => collected,
+            // The connection may end before the body's buffered rest is read; then only the body is left.
+            _ = &mut connection => collecting.await,
+        };
+        let collected = collected.map_err(|error| {
+            if error.is::<LengthLimitError>() { Failure::Oversized } else { Failure::Unreachable }
+        })?;
+        let trailers = collected.trailers().cloned().unwrap_or_default();
+        Ok((parts, collected.to_bytes(), trailers))
+    }
+}
+
+async fn read_answer(driven: Driven, cap: usize) -> Result<(Bytes, HeaderMap), Failure> {
+    let (parts, framed, mut trailers) = driven.collect(cap).await?;
+    if parts.status != http::StatusCode::OK {
+        return Err(Failure::Undecodable);
+    }
+    // A refusal may come with headers only, its status among them.
+    if !trailers.contains_key("grpc-status") {
+        trailers = parts.headers;
+    }
+    let status = trailers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<u8>().ok());
+    match status {
+        Some(0) => Ok((framed, trailers)),
+        Some(code) => Err(Failure::Status { code }),
+        None => Err(Failure::Undecodable),
+    }
+}
+
+/// Reads the message of exactly one uncompressed frame.
+///
+/// # Errors
+/// [`Failure::Undecodable`] for anything else.
+pub fn unframe<M: prost::Message + Default>(framed: &[u8]) -> Result<M, Failure> {
+    weighhouse_proto::frame::decode(framed).map_err(|_| Failure::Undecodable)
+}

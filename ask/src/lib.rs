@@ -1,0 +1,15 @@
+//! Calls to others: one signed question to one miner, a proxy that signs for clients that can't, a client of
+//! OpenAI-compatible completion servers, and one of judges in processes of their own.
+//!
+//! [`Asker`] works below the generated gRPC code, because the framed bytes themselves are signed and recorded. Every call
+//! has a connection and a deadline of its own, and every answer a cap; nothing here judges what comes back.
+
+mod asker;
+mod limits;
+
+pub mod completions;
+pub mod judges;
+pub mod proxy;
+
+pub use asker::{Asker, RawAnswer, Target, frame, unframe};
+pub use limits::AskLimits;

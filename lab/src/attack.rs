@@ -1,0 +1,354 @@
+//! What attacking earns against what the same operator would earn honestly in the same place.
+//!
+//! For each attack, fraction and policy three worlds run from the same seeds, so that they share their luck:
+//! - *attacked*: of the base's miner uids the fraction belongs to attackers, the rest to honest operators;
+//! - *honest*: as many operators as attacked before work honestly instead, each with one uid and one miner's computing
+//!   power; the further uids that an attacker would split itself into stay empty;
+//! - *absent*: their uids stay empty.
+//!
+//! Profit is the value of emission less the cost of answering, of computing power held ready, and of registrations. The
+//! *profit ratio* is all attackers' profit in the attacked world over their profit in the honest one, both summed over
+//! seeds; its confidence interval follows from the seeds' residuals with Student's t. The *honest loss* is the share of
+//! their emission in the honest world that the honest miners of both lack in the attacked one; the *displacement* is the
+//! same against the absent world, and counts what attackers earn by honest work as well. At fraction 0 a single operator attacks.
+//! A rao is worth the same CPU-seconds in all worlds: what makes honest work in the base's full subnet cost the base's
+//! `cost_share` of what it earns.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use weighhouse_types::profile::Profile;
+
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use statistics::ratio_ci95;
+
+/// The catalogue's attacks, and which of them leave traces in the answers that judges see. The flags are fixed.
+pub const CATALOGUE: [(&str, bool); 15] = [
+    ("lazy", true),
+    ("random", true),
+    ("nan", true),
+    ("cached", true),
+    ("weak", true),
+    ("int4", true),
+    ("plagiarist", true),
+    ("twin", true),
+    ("sleeper", true),
+    ("burst", true),
+    ("relay", false),
+    ("sybil", false),
+    ("decoy", false),
+    ("timing", false),
+    ("silence", false),
+];
+
+/// Shares of bad miners that the matrix has columns for.
+pub const FRACTIONS: [f64; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+
+/// An attack by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attack {
+    pub name: String,
+    /// Whether a judge could tell its answers from honest ones.
+    pub detectable: bool,
+    pub strategy: Strategy,
+}
+
+impl Attack {
+    /// The catalogue's attack of that name, or one that splits an operator into `sybil-<n>` identities.
+    pub fn named(name: &str) -> Option<Self> {
+        let strategy = match name.strip_prefix("sybil-") {
+            Some(identities) => Strategy {
+                name: name.to_owned(),
+                identities: identities.parse().ok()?,
+                ..Strategy::persona("sybil")?
+            },
+            None => Strategy::persona(name)?,
+        };
+        let listed = CATALOGUE.iter().find(|(listed, _)| *listed == name);
+        if listed.is_none() && !name.starts_with("sybil-") {
+            return None;
+        }
+        Some(Self { name: name.to_owned(), detectable: listed.is_some_and(|(_, flag)| *flag), strategy })
+    }
+}
+
+/// The whole catalogue, as far as the profile has figures for it, and the names that it has none for.
+pub fn catalogue(profile: &Profile) -> (Vec<Attack>, Vec<&'static str>) {
+    let (mut attacks, mut missing) = (Vec::new(), Vec::new());
+    for (name, _) in CATALOGUE {
+        let attack = Attack::named(name).expect("every name of the catalogue has a preset");
+        if attack.strategy.is_measured(profile) { attacks.push(attack) } else { missing.push(name) }
+    }
+    (attacks, missing)
+}
+
+/// What to compute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Its first miner group gives the honest miners; their number is that of all miner uids in every world. Its policy
+    /// is not read.
+    pub base: Scenario,
+    /// Name and text of each policy.
+    pub policies: Vec<(String, String)>,
+    pub attacks: Vec<Attack>,
+    pub fractions: Vec<f64>,
+    pub seeds: Vec<u64>,
+}
+
+/// One cell of the matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub attack: String,
+    /// Share of miner uids that attackers hold; at 0 a single operator attacks.
+    pub fraction: f64,
+    pub policy: String,
+    pub detectable: bool,
+    /// `None` where honest work in the same place earns nothing.
+    pub profit_ratio: Option<f64>,
+    /// Lower and upper end of the ratio's 95 % confidence interval.
+    pub ci95: Option<[f64; 2]>,
+    pub honest_loss: f64,
+    pub displacement: f64,
+    /// Profits per attacking operator in the attacked and in the honest world, in CPU-seconds.
+    pub profit: f64,
+    pub honest_profit: f64,
+    /// Share of dishonest identities that were detected, and the mean epochs to it.
+    pub detected: f64,
+    pub epochs_to_detect: Option<f64>,
+    pub vtrust_least: f64,
+}
+
+/// The result, with the measured figures that it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Matrix {
+    pub matrix: Vec<Row>,
+    pub profile: Profile,
+    pub seeds: Vec<u64>,
+    pub epochs: u32,
+    /// CPU-seconds that a rao is worth in all worlds.
+    pub rao_value: f64,
+}
+
+/// How many of each there are in one world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Numbers {
+    pub(crate) honest: u16,
+    pub(crate) attackers: u16,
+}
+
+/// Who the attackers are in a world.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum World {
+    Attacked { attack: usize },
+    Honest,
+    Absent,
+}
+
+type Key = (usize, Numbers, World);
+
+/// Computes the matrix on all threads of the current rayon pool. The result does not depend on their number.
+///
+/// # Errors
+/// As [`run_all`].
+pub fn matrix(plan: &Plan) -> Result<Matrix, ScenarioError> {
+    let rao_value = plan.base.economy.rao_value.unwrap_or_else(|| honest_base(plan).honest_rao_value());
+    let mut worlds: BTreeMap<Key, usize> = BTreeMap::new();
+    let mut scenarios = Vec::new();
+    let mut cells = Vec::new();
+    for policy in 0..plan.policies.len() {
+        for attack in 0..plan.attacks.len() {
+            for fraction in &plan.fractions {
+                let Some(numbers) = numbers(plan, attack, *fraction) else { continue };
+                let [attacked, honest, absent] = [World::Attacked { attack }, World::Honest, World::Absent]
+                    .map(|world| {
+                        *worlds.entry((policy, numbers, world.clone())).or_insert_with(|| {
+                            scenarios.push(scenario(plan, policy, numbers, &world, rao_value));
+                            scenarios.len() - 1
+                        })
+                    });
+                cells.push(Cell { policy, attack, fraction: *fraction, numbers, attacked, honest, absent });
+            }
+        }
+    }
+    let outcomes = run_all(&scenarios, &plan.seeds)?;
+    Ok(Matrix {
+        matrix: cells.iter().map(|cell| row(plan, cell, &outcomes)).collect(),
+        profile: plan.base.profile.clone(),
+        seeds: plan.seeds.clone(),
+        epochs: plan.base.epochs,
+        rao_value,
+    })
+}
+
+struct Cell {
+    policy: usize,
+    attack: usize,
+    fraction: f64,
+    numbers: Numbers,
+    /// Scenarios by number.
+    attacked: usize,
+    honest: usize,
+    absent: usize,
+}
+
+/// The base with honest miners on all miner uids.
+pub(crate) fn honest_base(plan: &Plan) -> Scenario {
+    scenario(plan, 0, Numbers { honest: miner_uids(plan), attackers: 0 }, &World::Absent, 1.0)
+}
+
+fn miner_uids(plan: &Plan) -> u16 {
+    let validators = u16::try_from(plan.base.validator_uids()).unwrap_or(u16::MAX);
+    plan.base.subnet.max_uids.saturating_sub(validators)
+}
+
+/// `None` where one attacking operator does not leave honest miners half of the uids at fraction 0, or a quarter.
+pub(crate) fn numbers(plan: &Plan, attack: usize, fraction: f64) -> Option<Numbers> {
+    let uids = miner_uids(plan);
+    let identities = plan.attacks[attack].strategy.identities.max(1);
+    let wanted = (fraction.clamp(0.0, 1.0) * f64::from(uids) + 0.5) as u16;
+    let attackers = (wanted / identities).max(1);
+    let honest = uids.checked_sub(attackers.checked_mul(identities)?)?;
+    (honest >= uids / 4).then_some(Numbers { honest, attackers })
+}
+
+pub(crate) fn scenario(
+    plan: &Plan,
+    policy: usize,
+    numbers: Numbers,
+    world: &World,
+    rao_value: f64,
+) -> Scenario {
+    let mut scenario = plan.base.clone();
+    if let Some((_, text)) = plan.policies.get(policy) {
+        scenario.policy.clone_from(text);
+    }
+    scenario.economy.rao_value = Some(rao_value);
+    scenario.miners.truncate(1);
+    if let Some(honest) = scenario.miners.first_mut() {
+        honest.operators = numbers.honest;
+    }
+    let strategy = match world {
+        World::Attacked { attack } => plan.attacks[*attack].strategy.clone(),
+        World::Honest => Strategy::default(),
+        World::Absent => return scenario,
+    };
+    let attackers = MinerGroup::attackers(strategy, numbers.attackers);
+    scenario.miners.push(MinerGroup { name: "attackers".to_owned(), ..attackers });
+    scenario
+}
+
+fn row(plan: &Plan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> Row {
+    let attack = &plan.attacks[cell.attack];
+    let profits = |world: usize| outcomes[world].iter().map(Outcome::attacker_profit).collect::<Vec<f64>>();
+    let (attacked, honest) = (profits(cell.attacked), profits(cell.honest));
+    let ratio = ratio_ci95(&attacked, &honest);
+    let worlds = || outcomes[cell.attacked].iter();
+    let seeds = plan.seeds.len().max(1) as f64;
+    let loss = |(with, without): (&Outcome, &Outcome)| with.honest_loss(without);
+    let operators = seeds * f64::from(cell.numbers.attackers);
+    let attackers = || worlds().flat_map(|outcome| outcome.miners.iter().filter(|group| group.attacker));
+    let dishonest: u32 = attackers().map(|group| group.dishonest).sum();
+    let detected: u32 = attackers().map(|group| group.detected).sum();
+    let delay: f64 =
+        attackers().map(|group| f64::from(group.detected) * group.epochs_to_detect.unwrap_or(0.0)).sum();
+    Row {
+        attack: attack.name.clone(),
+        fraction: cell.fraction,
+        policy: plan.policies[cell.policy].0.clone(),
+        detectable: attack.detectable,
+        profit_ratio: ratio.map(|(ratio, _)| ratio),
+        ci95: ratio.map(|(_, interval)| interval),
+        honest_loss: worlds().zip(&outcomes[cell.honest]).map(loss).sum::<f64>() / seeds,
+        displacement: worlds().zip(&outcomes[cell.absent]).map(loss).sum::<f64>() / seeds,
+        profit: attacked.iter().sum::<f64>() / operators,
+        honest_profit: honest.iter().sum::<f64>() / operators,
+        detected: f64::from(detected) / f64::from(dishonest.max(1)),
+        epochs_to_detect: (detected > 0).then(|| delay / f64::from(detected)),
+        vtrust_least: worlds().map(|outcome| outcome.vtrust_least).fold(1.0, f64::min),
+    }
+}
+
+impl Matrix {
+    /// The row with the largest ratio among those with this flag and at most this fraction of attackers.
+    pub fn worst(&self, detectable: bool, fraction_most: f64) -> Option<&Row> {
+        let within = |row: &&Row| row.detectable == detectable && row.fraction <= fraction_most + 1e-9;
+        self.matrix.iter().filter(within).max_by(|one, other| {
+            one.profit_ratio.unwrap_or(f64::MIN).total_cmp(&other.profit_ratio.unwrap_or(f64::MIN))
+        })
+    }
+
+    /// A table per policy: a line per attack, a column per fraction, each cell the ratio and half its interval.
+    pub fn text(&self) -> String {
+        let mut text = self.figures();
+        let mut policies: Vec<&str> = self.matrix.iter().map(|row| row.policy.as_str()).collect();
+        policies.dedup();
+        for policy in policies {
+            let rows: Vec<&Row> = self.matrix.iter().filter(|row| row.policy == policy).collect();
+            let mut fractions: Vec<f64> = rows.iter().map(|row| row.fraction).collect();
+            fractions.sort_by(f64::total_cmp);
+            fractions.dedup();
+            let _ =
+                write!(text, "\npolicy {policy}: profit of attacking over honest profit\n{:<14}", "attack");
+            for fraction in &fractions {
+                let _ = write!(text, "{:>15}", format!("{:.0} %", fraction * 100.0));
+            }
+            let mut attacks: Vec<&str> = rows.iter().map(|row| row.attack.as_str()).collect();
+            attacks.dedup();
+            for attack in attacks {
+                let _ = write!(text, "\n{attack:<14}");
+                for fraction in &fractions {
+                    let cell = rows.iter().find(|row| row.attack == attack && row.fraction == *fraction);
+                    let _ = write!(text, "{:>15}", cell.map_or_else(|| "-".to_owned(), |row| row.cell()));
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The measured figures behind the matrix, as text.
+    pub fn figures(&self) -> String {
+        let Profile { task, paid, scope, challenges, cost, personas, .. } = &self.profile;
+        let mut text = format!(
+            "task {task} ({paid:?}, {scope:?}), figures measured on {challenges} challenges; {} epochs, {} seeds\n\
+             CPU-seconds: answer {}, reference {}, judging {}; a rao is worth {:.3e}\n",
+            self.epochs,
+            self.seeds.len(),
+            cost.answer,
+            cost.reference,
+            cost.judge,
+            self.rao_value
+        )
+        .to_lowercase();
+        for persona in personas {
+            let _ = writeln!(
+                text,
+                "  {:<10} mean mark {:>7.4}  deviation {:.4}  cost {:.3}  rejected {:.4}  correlation {:.3}",
+                persona.name,
+                persona.mean,
+                persona.deviation,
+                persona.cost,
+                persona.rejected,
+                persona.correlation
+            );
+        }
+        text
+    }
+}
+
+impl Row {
+    fn cell(&self) -> String {
+        match (self.profit_ratio, self.ci95) {
+            (Some(ratio), Some([low, high])) => format!("{ratio:.3} ±{:.3}", 0.5 * (high - low)),
+            _ => "-".to_owned(),
+        }
+    }
+}

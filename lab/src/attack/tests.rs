@@ -1,0 +1,91 @@
+use super::*;
+use crate::sim::Judging;
+use crate::sim::fixture::profile;
+use weighhouse_scoring::policy::DEFAULT_POLICY;
+use weighhouse_types::profile::Scope;
+
+fn plan(scope: Scope, attacks: &[&str], fractions: &[f64]) -> Plan {
+    Plan {
+        base: Scenario {
+            judging: Judging { challenges: 32, ..Judging::default() },
+            ..Scenario::honest(profile(scope), 40, 4, 48)
+        },
+        policies: vec![("default".to_owned(), DEFAULT_POLICY.to_owned())],
+        attacks: attacks.iter().map(|name| Attack::named(name).expect("known")).collect(),
+        fractions: fractions.to_vec(),
+        seeds: vec![1, 2, 3, 4],
+    }
+}
+
+#[test]
+fn every_attack_of_the_catalogue_has_a_preset_and_its_fixed_flag() {
+    let (attacks, missing) = catalogue(&profile(Scope::Private));
+    assert_eq!(attacks.len(), CATALOGUE.len());
+    assert!(missing.is_empty());
+    let detectable = attacks.iter().filter(|attack| attack.detectable).count();
+    assert_eq!(detectable, 10);
+    assert_eq!(Attack::named("sybil-64").expect("a split").strategy.identities, 64);
+    assert_eq!(Attack::named("honest"), None);
+}
+
+#[test]
+fn attacks_that_were_not_measured_are_named() {
+    let mut profile = profile(Scope::Private);
+    profile.personas.retain(|kind| kind.name != "int4");
+    assert_eq!(catalogue(&profile).1, ["int4"]);
+}
+
+#[test]
+fn worthless_answers_earn_nothing_and_honest_work_in_disguise_earns_as_much() {
+    let mut plan = plan(Scope::Private, &["lazy", "random"], &[0.0, 0.4]);
+    plan.attacks.push(Attack {
+        name: "disguise".to_owned(),
+        detectable: false,
+        strategy: Strategy { name: "disguise".to_owned(), ..Strategy::default() },
+    });
+    let matrix = matrix(&plan).expect("runs");
+    for row in &matrix.matrix {
+        let ratio = row.profit_ratio.expect("honest work pays");
+        if row.attack == "disguise" {
+            assert_eq!(ratio, 1.0);
+        } else {
+            assert!(ratio <= 0.0, "{row:?}");
+            assert_eq!(row.detected, 1.0, "{row:?}");
+            assert!(row.displacement.abs() < 0.01 && row.honest_loss < 0.0, "{row:?}");
+        }
+    }
+    let text = matrix.text();
+    assert!(text.contains("random") && text.contains("40 %") && text.contains("mean mark"), "{text}");
+}
+
+#[test]
+fn a_split_backend_earns_no_more_where_the_barrier_asks_all_at_once() {
+    let plan = plan(Scope::Private, &["sybil-4"], &[0.2]);
+    let ratio = matrix(&plan).expect("runs").matrix[0].profit_ratio.expect("honest work pays");
+    assert!(ratio < 1.05, "{ratio}");
+    let mut open = plan;
+    open.base.judging.barrier = false;
+    let ratio = matrix(&open).expect("runs").matrix[0].profit_ratio.expect("honest work pays");
+    assert!(ratio > 2.0, "{ratio}");
+}
+
+#[test]
+fn the_interval_holds_the_ratio_and_shrinks_with_seeds() {
+    let (ratio, [low, high]) = ratio_ci95(&[1.0, 2.0, 3.0], &[2.0, 2.0, 2.0]).expect("a ratio");
+    assert_eq!(ratio, 1.0);
+    // Residuals -1, 0, 1: error sqrt(2 / 6) / 2, times t of 2 degrees.
+    let half = 4.303 * 0.288_675_134_594_812_9;
+    assert!((high - ratio - half).abs() < 1e-9 && (ratio - low - half).abs() < 1e-9, "{low} to {high}");
+    assert_eq!(ratio_ci95(&[1.0], &[0.0]), None);
+    assert_eq!(ratio_ci95(&[3.0], &[2.0]), Some((1.5, [1.5, 1.5])));
+}
+
+#[test]
+fn the_matrix_does_not_depend_on_threads() {
+    let plan = plan(Scope::Shared, &["sleeper", "sybil"], &[0.2]);
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        serde_json::to_string(&pool.install(|| matrix(&plan)).expect("runs")).expect("serialises")
+    };
+    assert_eq!(on(1), on(3));
+}

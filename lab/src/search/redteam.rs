@@ -1,0 +1,260 @@
+//! The red team: an optimiser that plays the attacker against a policy, and tells how much its best strategy earns.
+//!
+//! A strategy's worth is its *profit ratio* as in [`mod@crate::attack`]: attackers' profit over what the same operators would
+//! earn honestly in the same places, the larger one of the given fractions of attackers. The search runs in a tiny world on
+//! training seeds, half of them with a longer horizon, so that no strategy can live off knowing the last epoch. What it
+//! found is measured again in a small world on other seeds, and the best few of that, stripped of habits that make no
+//! difference and with honest work beside them, in the full world on held-out seeds. The best there is the best response.
+//! As honest work is open to every operator, that is never less than 1.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use weighhouse_types::{Digest, Hasher};
+
+use super::genome::Genome;
+use super::ground::{Arena, Ground, Worth};
+use super::legs::{SearchError, Watch, search};
+use super::log::Log;
+use super::meter::WORST;
+use super::settings::{Goal, Settings};
+use crate::attack::CATALOGUE;
+use crate::sim::{Judging, Return, Scenario, ScenarioError, Strategy, Subnet};
+use weighhouse_scoring::policy::Policy;
+use weighhouse_types::profile::Profile;
+
+#[cfg(test)]
+mod tests;
+
+/// Most uids of one operator that the search tries.
+const IDENTITIES_MOST: u16 = 16;
+/// Of the miner uids in the tiny world, the part that one operator may hold at most.
+const ROOM: u64 = 2;
+
+/// What the red team plays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedTeam {
+    /// The tiny world in which the search runs, with training seeds.
+    pub training: Arena,
+    /// The small world in which what was found is measured again.
+    pub screening: Arena,
+    /// The full world, with held-out seeds.
+    pub full: Arena,
+    pub evaluations: u64,
+    /// The optimiser's own.
+    pub seed: u64,
+    /// Strategies that are measured in the full world.
+    pub finalists: usize,
+    /// How well an attacker can tell judged requests from others, in [0, 1]; 0.5 is guessing.
+    pub sight_most: f64,
+    /// Further strategies to begin with, besides the catalogue's.
+    #[serde(default)]
+    pub starts: Vec<Strategy>,
+}
+
+/// A strategy among the finalists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finalist {
+    pub strategy: Strategy,
+    /// In the tiny world, before its idle habits were dropped, and in the small one.
+    pub training: f64,
+    pub screening: f64,
+    /// In the full world on held-out seeds.
+    pub worth: Worth,
+}
+
+/// The red team's report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The best response's profit over honest profit, in the full world on held-out seeds.
+    pub best_response: f64,
+    pub ci95: [f64; 2],
+    /// Share of attackers at which it is that good.
+    pub fraction: f64,
+    /// Evaluations of the search.
+    pub evaluations: u64,
+    /// To be replayed by [`RedTeam::evaluate`].
+    pub strategy: Strategy,
+    /// The same in the tiny world on training seeds.
+    pub training: f64,
+    pub task: String,
+    /// SHA-256 of the policy's text.
+    pub policy: Digest,
+    pub seed: u64,
+    pub training_seeds: Vec<u64>,
+    pub held_out_seeds: Vec<u64>,
+    /// All finalists, best first.
+    pub finalists: Vec<Finalist>,
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RedTeamError {
+    #[error("{0}")]
+    Scenario(#[from] ScenarioError),
+    #[error("{0}")]
+    Search(#[from] SearchError),
+    #[error("honest work earns nothing in the {world} world, so that no attack can be compared with it")]
+    NoHonestProfit { world: &'static str },
+    #[error("the strategy's {identities} identities leave too few honest miners in the {world} world")]
+    Crowded { world: &'static str, identities: u16 },
+    #[error("the red team needs at least one {missing}")]
+    Missing { missing: &'static str },
+}
+
+impl RedTeam {
+    /// The usual game against a policy on a task. Tiny world: 4 validators and 16 miners, 24 epochs of 32 challenges, small
+    /// enough for 100,000 evaluations. Small world: 8 validators, 40 miners, 48 epochs. In both a quarter of the miners
+    /// attack. Full world: 16 validators, 112 miners, 96 epochs, a single attacker and 40 %. Every second seed's runs last
+    /// half as long again. Honest miners that were pruned register again.
+    pub fn new(profile: Profile, policy: &str, evaluations: u64) -> Self {
+        let arena = |[miners, validators]: [u16; 2], epochs: u32, fractions: &[f64], seeds: Range<u64>| {
+            let mut base = Scenario {
+                policy: policy.to_owned(),
+                judging: Judging { challenges: 32, ..Judging::default() },
+                subnet: Subnet { max_uids: miners + validators, ..Subnet::default() },
+                ..Scenario::honest(profile.clone(), miners, validators, epochs)
+            };
+            base.miners[0].strategy.comes_back = Some(Return { after_epochs: 1, unpaid_epochs: 0 });
+            Arena { base, fractions: fractions.to_vec(), seeds: seeds.collect() }
+        };
+        Self {
+            training: arena([16, 4], 24, &[0.25], 11..13),
+            screening: arena([40, 8], 48, &[0.25], 1001..1005),
+            full: arena([112, 16], 96, &[0.0, 0.4], 2001..2009),
+            evaluations,
+            seed: 1,
+            finalists: 8,
+            sight_most: 0.75,
+            starts: Vec::new(),
+        }
+    }
+
+    /// Plays. A log of an earlier run of the same game is taken up where it ends.
+    ///
+    /// # Errors
+    /// A world that can't be simulated, a foreign log, or a policy under which honest work earns nothing.
+    pub fn run(&self, resumed: Option<Log>, watch: &mut dyn Watch) -> Result<Response, RedTeamError> {
+        self.check()?;
+        let genome = self.genome();
+        let starts = self.starting_strategies();
+        let training = Ground::new("tiny", &self.training)?;
+        training.worth(&Strategy::default())?;
+        let settings = Settings {
+            starts: starts.iter().map(|strategy| genome.encode(strategy)).collect(),
+            tolerance: 1e-5,
+            step: 0.2,
+            apart: 0.1,
+            ..Settings::new(self.seed, Goal::Sum(vec![1.0]), genome.dimensions(), self.evaluations)
+        };
+        let figure = |strategy: &Strategy| training.worth(strategy).map_or(WORST, |worth| -worth.ratio);
+        let found =
+            search(&settings, self.identity(), resumed, &|at| vec![figure(&genome.decode(at))], watch)?;
+        let mut candidates = vec![(Strategy::default(), 1.0)];
+        for point in &found.best {
+            let strategy = genome.decode(&point.at);
+            if point.values[0] < WORST && candidates.iter().all(|(other, _)| *other != strategy) {
+                candidates.push((strategy, -point.values[0]));
+            }
+        }
+        self.confirm(candidates, found.evaluations)
+    }
+
+    /// A strategy's worth in the full world on held-out seeds.
+    ///
+    /// # Errors
+    /// As [`RedTeam::run`], or more identities than the world has room for.
+    pub fn evaluate(&self, strategy: &Strategy) -> Result<Worth, RedTeamError> {
+        Ground::new("full", &self.full)?.worth(strategy)
+    }
+
+    /// What strategies of this game are written as.
+    pub fn genome(&self) -> Genome {
+        let base = &self.training.base;
+        let uids = u64::from(base.subnet.max_uids).saturating_sub(base.validator_uids());
+        let room = u16::try_from(uids / ROOM).unwrap_or(u16::MAX);
+        Genome::new(&base.profile, room.min(IDENTITIES_MOST), self.sight_most)
+    }
+
+    fn check(&self) -> Result<(), RedTeamError> {
+        let needed = [
+            (self.training.seeds.is_empty(), "training seed"),
+            (self.screening.seeds.is_empty(), "screening seed"),
+            (self.full.seeds.is_empty(), "held-out seed"),
+            (
+                [&self.training, &self.screening, &self.full].iter().any(|arena| arena.fractions.is_empty()),
+                "fraction of attackers",
+            ),
+            (self.finalists == 0, "finalist"),
+        ];
+        match needed.into_iter().find(|(lacks, _)| *lacks) {
+            Some((_, missing)) => Err(RedTeamError::Missing { missing }),
+            None => Ok(()),
+        }
+    }
+
+    /// The catalogue's personas that the task has figures for, and each kind of answer on its own.
+    fn starting_strategies(&self) -> Vec<Strategy> {
+        let profile = &self.training.base.profile;
+        let personas = CATALOGUE.iter().filter_map(|(name, _)| Strategy::persona(name));
+        let plain = profile.personas.iter().map(|kind| Strategy::plain(&kind.name, &kind.name));
+        let mut starts = vec![Strategy::default()];
+        for strategy in personas.chain(plain).chain(self.starts.iter().cloned()) {
+            if strategy.is_measured(profile) && starts.iter().all(|other| other.name != strategy.name) {
+                starts.push(strategy);
+            }
+        }
+        starts
+    }
+
+    /// Everything that decides what a point is worth to the search.
+    fn identity(&self) -> Digest {
+        let training = serde_json::to_vec(&self.training).expect("a world has a JSON form");
+        Hasher::new("weighhouse/redteam/1")
+            .part(env!("CARGO_PKG_VERSION").as_bytes())
+            .part(&training)
+            .part(&self.sight_most.to_bits().to_le_bytes())
+            .finish()
+    }
+
+    fn confirm(&self, candidates: Vec<(Strategy, f64)>, evaluations: u64) -> Result<Response, RedTeamError> {
+        let screening = Ground::new("small", &self.screening)?;
+        let mut screened = candidates
+            .into_par_iter()
+            .map(|(strategy, training)| {
+                let ratio = screening.worth(&strategy)?.ratio;
+                Ok((strategy, training, ratio))
+            })
+            .collect::<Result<Vec<_>, RedTeamError>>()?;
+        screened[1..].sort_by(|one, other| other.2.total_cmp(&one.2));
+        // Strategies that differ in idle habits only are worth exactly the same.
+        screened.dedup_by(|next, kept| next.2 == kept.2);
+        screened.truncate(self.finalists + 1);
+        for (strategy, _, ratio) in &mut screened {
+            *strategy = screening.stripped(strategy, *ratio)?;
+        }
+        let full = Ground::new("full", &self.full)?;
+        let mut finalists = Vec::with_capacity(screened.len());
+        for (strategy, training, screening) in screened {
+            let worth = full.worth(&strategy)?;
+            finalists.push(Finalist { strategy, training, screening, worth });
+        }
+        finalists.sort_by(|one, other| other.worth.ratio.total_cmp(&one.worth.ratio));
+        let best = &finalists[0];
+        Ok(Response {
+            best_response: best.worth.ratio,
+            ci95: best.worth.ci95,
+            fraction: best.worth.fraction,
+            evaluations,
+            strategy: best.strategy.clone(),
+            training: best.training,
+            task: self.full.base.profile.task.clone(),
+            policy: Policy::hash(self.full.base.policy.as_bytes()),
+            seed: self.seed,
+            training_seeds: self.training.seeds.clone(),
+            held_out_seeds: self.full.seeds.clone(),
+            finalists,
+        })
+    }
+}

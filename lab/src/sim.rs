@@ -1,0 +1,39 @@
+//! A simulated subnet: miners with strategies, validators who judge, weigh and publish by the code that ships, and the
+//! chain's own consensus, for many epochs.
+//!
+//! [`Scenario`] is a world as data, [`Simulator`] runs it from a seed, [`Outcome`] is what came of it. What answers cost and
+//! how they are marked comes from a [profile](weighhouse_types::profile), measured on the real task.
+//!
+//! **Invariant.** An outcome is a function of scenario and seed: no clock, no thread count, no platform arithmetic. Two
+//! scenarios that share a seed share every random number that both draw, so their difference is the scenarios'.
+
+pub mod scenario;
+pub mod strategy;
+
+pub mod copying;
+pub mod outcome;
+pub mod rng;
+
+mod plan;
+mod registry;
+
+mod asking;
+mod chain;
+mod judges;
+mod lanes;
+
+mod books;
+mod rank;
+
+mod run;
+
+pub use copying::{BreakEven, copy_break_even};
+pub use outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
+pub use run::{Simulator, run, run_all};
+pub use scenario::{
+    Economy, Judging, MinerGroup, Registration, Scenario, ScenarioError, Subnet, Validator, ValidatorGroup,
+};
+pub use strategy::{Mix, Return, Strategy, Switch};
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -1,0 +1,230 @@
+//! Validators that judge: one average per registration, folded, rated and weighed by the policy's own code.
+
+use weighhouse_types::{Mark, Score, Uid};
+
+use super::asking::{Columns, Draw, Lots, Terms};
+use super::lanes::{Averages, Rule, Sheet};
+use super::plan::Plan;
+use super::registry::{Registry, streams};
+use super::rng::Stream;
+use super::scenario::Validator;
+use weighhouse_scoring::conform::Limits;
+use weighhouse_scoring::share::{Candidate, Weigher};
+use weighhouse_scoring::track::Track;
+
+/// One validator's memory.
+#[derive(Clone, Debug, Default)]
+struct Judge {
+    validator: usize,
+    /// By slot, where the policy takes more than averages.
+    tracks: Vec<Track>,
+    averages: Averages,
+    /// By slot: its place when the epoch before was weighed.
+    places: Vec<Option<u16>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Judges {
+    judges: Vec<Judge>,
+    /// Where the policy needs no tracks.
+    rule: Option<Rule>,
+    sheet: Sheet,
+    mixed: Columns,
+    weigher: Weigher,
+    candidates: Vec<Candidate>,
+    /// By candidate: its slot.
+    slots: Vec<usize>,
+    vector: Vec<(Uid, u16)>,
+    pub(super) abstentions: u64,
+    /// Challenges asked in this epoch, by validator.
+    pub(super) asked: Vec<u64>,
+}
+
+impl Judges {
+    pub(super) fn reset(&mut self, plan: &Plan, terms: &Terms) {
+        self.rule = Rule::of(&plan.policy, terms);
+        self.abstentions = 0;
+        self.asked.clear();
+        self.asked.resize(plan.validators.len(), 0);
+        let judging = plan.validators.iter().enumerate().filter(|(_, validator)| validator.persona.judges());
+        self.judges.resize_with(judging.clone().count(), Judge::default);
+        for (judge, (validator, _)) in self.judges.iter_mut().zip(judging) {
+            judge.validator = validator;
+            let tracks = if self.rule.is_some() { 0 } else { plan.miner_slots };
+            judge.tracks.resize_with(tracks, Track::default);
+            judge.tracks.iter_mut().for_each(forget);
+            judge.averages.reset(plan.miner_slots);
+            judge.places.clear();
+            judge.places.resize(plan.miner_slots, None);
+        }
+    }
+
+    /// Judges and weighs for one epoch; `row` takes a validator's number and its vector, for all that publish one.
+    pub(super) fn judge(
+        &mut self,
+        plan: &Plan,
+        terms: &Terms,
+        now: &Now<'_>,
+        mut row: impl FnMut(usize, &[(Uid, u16)]),
+    ) {
+        let Now { registry, epoch, .. } = *now;
+        for &slot in &registry.changed {
+            self.judges.iter_mut().for_each(|judge| judge.forget(slot));
+        }
+        self.list_candidates(plan, now);
+        self.asked.fill(0);
+        for at in 0..self.judges.len() {
+            let validator = self.judges[at].validator;
+            if let Validator::Lazy { period_epochs } = plan.validators[validator].persona
+                && !epoch.is_multiple_of(period_epochs)
+            {
+                continue;
+            }
+            if !now.lots.serve_all() {
+                let stake_above = plan.validators[validator].stake_above;
+                for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
+                    candidate.cluster = now.lots.cluster_towards(slot, stake_above);
+                }
+            }
+            let publishes = match self.rule {
+                Some(rule) => self.judge_all(plan, terms, now, at, &rule),
+                None => {
+                    self.ask(plan, terms, now, at);
+                    self.rate(plan, epoch, at)
+                }
+            };
+            if publishes && self.weigh(plan, at) {
+                row(validator, &self.vector);
+            } else {
+                self.abstentions += 1;
+            }
+        }
+    }
+
+    /// All registered miners: who is asked, and weighed thereafter.
+    fn list_candidates(&mut self, plan: &Plan, now: &Now<'_>) {
+        let Now { registry, lots, .. } = *now;
+        let first_uid = plan.validators.len();
+        self.slots.clear();
+        self.slots.extend((0..plan.miner_slots).filter(|slot| registry.place(*slot).is_some()));
+        self.candidates.clear();
+        self.candidates.extend(self.slots.iter().map(|&slot| Candidate {
+            uid: Uid((first_uid + slot) as u16),
+            score: Score::ZERO,
+            cluster: lots.cluster_towards(slot, 0.0),
+            place: None,
+            registered_at: registry.registered_block[slot],
+        }));
+    }
+
+    /// Asks and rates everybody at once; whether there is something to publish.
+    fn judge_all(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize, rule: &Rule) -> bool {
+        let Judge { validator, averages, places, .. } = &mut self.judges[at];
+        let validator = *validator;
+        let draw = draw_of(plan, terms, now, validator);
+        let lots = now.lots.all_towards(plan.validators[validator].stake_above, &mut self.mixed);
+        averages.judge(rule, lots, &draw, now.epoch, &mut self.sheet);
+        let mut paid = false;
+        for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
+            candidate.score = score_of(self.sheet.scores[slot]);
+            paid |= candidate.score > Score::ZERO;
+        }
+        if plan.policy.shape().is_ordered() {
+            let places = self.slots.iter().map(|slot| places[*slot]);
+            self.candidates.iter_mut().zip(places).for_each(|(candidate, place)| candidate.place = place);
+        }
+        // Who is paid is scored.
+        let least = usize::from(plan.policy.min_miners());
+        let scored = || self.slots.iter().filter(|slot| averages.is_scored(rule, **slot)).count();
+        let enough = least <= 1 || scored() >= least;
+        self.asked[validator] = u64::from(draw.whole()) * self.slots.len() as u64;
+        paid && enough
+    }
+
+    fn ask(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize) {
+        let Now { lots, seed, epoch, .. } = *now;
+        let Judge { validator, tracks, .. } = &mut self.judges[at];
+        let draw = draw_of(plan, terms, now, *validator);
+        let policy = &plan.policy;
+        let spot = Stream::new(seed, &[streams::SPOT, u64::from(epoch), *validator as u64]);
+        let mut challenges = 0;
+        let stake_above = plan.validators[*validator].stake_above;
+        for &slot in &self.slots {
+            let (track, lot) = (&mut tracks[slot], lots.towards(slot, stake_above));
+            let looks_again = terms.spot > 0
+                && (track.attempts < policy.min_attempts() || spot.uniform(slot as u64) < terms.spot_share);
+            let tally = if looks_again { draw.tally_with(&lot, terms.spot) } else { draw.tally(&lot) };
+            challenges += u64::from(tally.count);
+            track.fold(policy, u64::from(epoch), &tally);
+        }
+        self.asked[*validator] = challenges;
+    }
+
+    /// Whether there is something to publish.
+    fn rate(&mut self, plan: &Plan, epoch: u32, at: usize) -> bool {
+        let policy = &plan.policy;
+        let Judge { tracks, places, .. } = &self.judges[at];
+        let mut paid = false;
+        let mut scored = 0_usize;
+        for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
+            let (score, rating) = policy.rate(&tracks[slot], u64::from(epoch));
+            scored += usize::from(rating.is_scored());
+            paid |= score > Score::ZERO;
+            candidate.score = score;
+            candidate.place = places[slot];
+        }
+        paid && scored >= usize::from(policy.min_miners())
+    }
+
+    fn weigh(&mut self, plan: &Plan, at: usize) -> bool {
+        let policy = &plan.policy;
+        let subnet = &plan.scenario.subnet;
+        let limits = Limits {
+            neurons: (plan.validators.len() + plan.miner_slots) as u16,
+            min_allowed_weights: subnet.min_allowed_weights,
+            max_weights_limit: subnet.max_weights_limit,
+        };
+        let burn = policy.burn().map(|_| Uid(0));
+        let conformed = self.weigher.vector(policy, &self.candidates, burn, &limits, &mut self.vector);
+        for (slot, place) in self.slots.iter().zip(self.weigher.places()) {
+            self.judges[at].places[*slot] = *place;
+        }
+        conformed.is_ok()
+    }
+}
+
+/// What judges see of an epoch.
+#[derive(Clone, Copy)]
+pub(super) struct Now<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) lots: &'a Lots,
+    pub(super) seed: u64,
+    pub(super) epoch: u32,
+}
+
+impl Judge {
+    /// A new registration starts from nothing.
+    fn forget(&mut self, slot: usize) {
+        self.tracks.get_mut(slot).into_iter().for_each(forget);
+        self.averages.forget(slot);
+        self.places[slot] = None;
+    }
+}
+
+fn forget(track: &mut Track) {
+    let mut window = std::mem::take(&mut track.window);
+    window.clear();
+    *track = Track { window, ..Track::default() };
+}
+
+fn draw_of(plan: &Plan, terms: &Terms, now: &Now<'_>, validator: usize) -> Draw {
+    let bias = match plan.validators[validator].persona {
+        Validator::Differing { deviation } => Some(deviation),
+        _ => None,
+    };
+    Draw::new(plan, terms, now.seed, now.epoch, validator, bias)
+}
+
+fn score_of(billionths: u32) -> Score {
+    Mark::from_billionths(billionths.into()).map(Score::clip).unwrap_or_default()
+}

@@ -1,0 +1,340 @@
+//! A scenario made ready to run: names resolved, mixes of answers turned into means, deviations and costs.
+
+use super::scenario::{Scenario, ScenarioError, Validator};
+use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
+use weighhouse_scoring::policy::Policy;
+use weighhouse_types::profile::{HONEST, Paid, PersonaFigures, Profile, Scope};
+use weighhouse_yuma::{Hyperparameters, Rules};
+
+/// Better work than the reference's: welcome where quality is paid, a substitution where fidelity is.
+const BETTER: &str = "better";
+
+/// How an identity's answers fare in one of its states: figures of a single mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Effort {
+    /// The mean mark is `quality * gain + loss`: luck and skill scale, damage does not.
+    gain: f64,
+    loss: f64,
+    /// The second moment is `spread + quality^2 * gain_square + loss_square`.
+    spread: f64,
+    gain_square: f64,
+    loss_square: f64,
+    /// Shares of challenges.
+    pub(super) answered: f64,
+    pub(super) in_time: f64,
+    /// Computation per challenge, by honest answers.
+    pub(super) load: f64,
+    /// How strongly its marks follow the difficulty that all miners share: the root of two such miners' correlation.
+    pub(super) loading: f64,
+    /// Nothing but honest answers in time.
+    pub(super) good: bool,
+    /// Whether answers to shared challenges show that the operator's identities are one.
+    pub(super) alike: bool,
+}
+
+impl Effort {
+    pub(super) fn mean(&self, quality: f64) -> f64 {
+        quality * self.gain + self.loss
+    }
+
+    /// Standard deviation of a mark.
+    pub(super) fn deviation(&self, quality: f64) -> f64 {
+        let mean = self.mean(quality);
+        let second = self.spread + quality * quality * self.gain_square + self.loss_square;
+        libm::sqrt((second - mean * mean).max(0.0))
+    }
+}
+
+/// What all identities of a group have in common.
+#[derive(Clone, Debug)]
+pub(super) struct GroupPlan {
+    pub(super) strategy: Strategy,
+    pub(super) attacker: bool,
+    pub(super) operators: u32,
+    pub(super) start: u32,
+    pub(super) arrivals: f64,
+    pub(super) quality: [f64; 2],
+    pub(super) cost: [f64; 2],
+    /// By state (at work, at rest), for identities of even and odd number.
+    efforts: [[Effort; 2]; 2],
+    /// Computing power held, per answering identity.
+    pub(super) backend: f64,
+    /// Computation per unjudged request, by state.
+    unjudged_load: [f64; 2],
+}
+
+impl GroupPlan {
+    /// The effort of identity number `identity`; decoys do nothing.
+    pub(super) fn effort(&self, identity: u16, rests: bool) -> Effort {
+        if identity >= self.strategy.answering() {
+            return Effort::default();
+        }
+        self.efforts[usize::from(rests)][usize::from(identity % 2)]
+    }
+
+    /// Honest answers' worth of computation for one unjudged request to identity number `identity`.
+    pub(super) fn unjudged_load(&self, identity: u16, rests: bool) -> f64 {
+        if identity < self.strategy.answering() { self.unjudged_load[usize::from(rests)] } else { 0.0 }
+    }
+}
+
+/// One validator.
+#[derive(Clone, Debug)]
+pub(super) struct ValidatorPlan {
+    pub(super) group: usize,
+    pub(super) persona: Validator,
+    pub(super) stake_rao: u64,
+    pub(super) delay_epochs: u32,
+    /// The share of stake that validators of more stake hold.
+    pub(super) stake_above: f64,
+    /// The miner group that it favours.
+    pub(super) favours: Option<usize>,
+}
+
+/// A checked scenario, flat.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) scenario: Scenario,
+    pub(super) policy: Policy,
+    pub(super) groups: Vec<GroupPlan>,
+    pub(super) validators: Vec<ValidatorPlan>,
+    pub(super) rules: Rules,
+    pub(super) hyper: Hyperparameters,
+    pub(super) miner_slots: usize,
+    /// CPU-seconds that a rao is worth.
+    pub(super) rao_value: f64,
+}
+
+impl Plan {
+    pub(super) fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
+        scenario.check()?;
+        let policy = Policy::parse(scenario.policy.as_bytes())?;
+        let agreement = policy.cluster_agreement().to_f64();
+        let groups: Vec<_> = (0..scenario.miners.len())
+            .map(|group| group_plan(scenario, agreement, group))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            policy,
+            groups,
+            validators: validator_plans(scenario),
+            rules: if scenario.subnet.spec377 { Rules::Spec377 } else { Rules::Spec425 },
+            hyper: hyperparameters(scenario),
+            miner_slots: usize::from(scenario.subnet.max_uids) - scenario.validator_uids() as usize,
+            rao_value: scenario.economy.rao_value.unwrap_or_else(|| scenario.honest_rao_value()),
+            scenario: scenario.clone(),
+        })
+    }
+}
+
+fn hyperparameters(scenario: &Scenario) -> Hyperparameters {
+    let subnet = &scenario.subnet;
+    Hyperparameters {
+        kappa: subnet.kappa,
+        bonds_penalty: subnet.bonds_penalty,
+        bonds_moving_average: subnet.bonds_moving_average,
+        alpha_low: subnet.alpha_low,
+        alpha_high: subnet.alpha_high,
+        alpha_sigmoid_steepness: subnet.alpha_sigmoid_steepness,
+        max_allowed_validators: subnet.max_allowed_validators,
+        activity_cutoff: subnet.activity_cutoff_blocks,
+        stake_threshold: subnet.stake_threshold_rao,
+        liquid_alpha: subnet.liquid_alpha,
+        yuma3: subnet.yuma3,
+        commit_reveal: subnet.commit_reveal,
+    }
+}
+
+fn validator_plans(scenario: &Scenario) -> Vec<ValidatorPlan> {
+    let total: f64 =
+        scenario.validators.iter().map(|group| group.stake_rao as f64 * f64::from(group.count)).sum();
+    let mut plans = Vec::new();
+    for (group, validators) in scenario.validators.iter().enumerate() {
+        let favours = match &validators.persona {
+            Validator::Bribed { group, .. } | Validator::Cartel { group } => {
+                scenario.miners.iter().position(|miners| miners.name == *group)
+            }
+            _ => None,
+        };
+        for _ in 0..validators.count {
+            plans.push(ValidatorPlan {
+                group,
+                persona: validators.persona.clone(),
+                stake_rao: validators.stake_rao,
+                delay_epochs: validators.delay_epochs,
+                stake_above: 0.0,
+                favours,
+            });
+        }
+    }
+    let mut by_stake: Vec<usize> = (0..plans.len()).collect();
+    by_stake.sort_by_key(|&at| (std::cmp::Reverse(plans[at].stake_rao), at));
+    let mut above = 0.0;
+    for at in by_stake {
+        plans[at].stake_above = above;
+        above += plans[at].stake_rao as f64 / total.max(1.0);
+    }
+    plans
+}
+
+fn group_plan(scenario: &Scenario, agreement: f64, group: usize) -> Result<GroupPlan, ScenarioError> {
+    let miners = &scenario.miners[group];
+    let strategy = &miners.strategy;
+    let barrier = scenario.judging.barrier;
+    let rest = strategy.rest.as_ref().unwrap_or(&strategy.work);
+    let sight = strategy.sight.unwrap_or(1.0);
+    let states = [blend(&strategy.work, rest, sight), rest.clone()];
+    let mut efforts = [[Effort::default(); 2]; 2];
+    let mut needed: f64 = 0.0;
+    for (state, mix) in states.iter().enumerate() {
+        for (odd, effort) in efforts[state].iter_mut().enumerate() {
+            let parts = parts(scenario, strategy, mix, strategy.mirrored && odd == 1)?;
+            let load = operator_load(&scenario.profile, strategy, &parts);
+            needed = needed.max(load);
+            let power = match strategy.backend {
+                Some(backend) if barrier && load > 0.0 => (backend / load).min(1.0),
+                _ => 1.0,
+            };
+            *effort = effort_of(scenario, strategy, &parts, power, load);
+            effort.alike = alike(scenario, agreement, strategy, &parts);
+        }
+    }
+    let answering = f64::from(strategy.answering().max(1));
+    let unseen = match strategy.sight {
+        None => strategy.work.clone(),
+        Some(sight) => blend(&strategy.work, rest, 1.0 - sight),
+    };
+    let unjudged = |mix: &Mix| -> Result<f64, ScenarioError> {
+        let parts = parts(scenario, strategy, mix, false)?;
+        Ok(operator_load(&scenario.profile, strategy, &parts) / answering)
+    };
+    Ok(GroupPlan {
+        unjudged_load: [unjudged(&unseen)?, unjudged(rest)?],
+        strategy: strategy.clone(),
+        attacker: miners.attacker,
+        operators: u32::from(miners.operators),
+        start: miners.start,
+        arrivals: miners.arrivals,
+        quality: miners.quality,
+        cost: miners.cost,
+        backend: strategy.backend.unwrap_or(needed) / answering,
+        efforts,
+    })
+}
+
+/// `share` of the first mix, the rest of the second.
+fn blend(first: &Mix, second: &Mix, share: f64) -> Mix {
+    let mut mix = Mix::default();
+    for (source, weight) in [(first, share), (second, 1.0 - share)] {
+        for kind in source.0.keys() {
+            *mix.0.entry(kind.clone()).or_default() += weight * source.share(kind);
+        }
+    }
+    mix
+}
+
+/// One kind's part in a mix.
+struct Part<'a> {
+    share: f64,
+    kind: &'a PersonaFigures,
+    /// A copy is computed by whom it was copied from.
+    cost: f64,
+}
+
+fn parts<'a>(
+    scenario: &'a Scenario,
+    strategy: &Strategy,
+    mix: &Mix,
+    mirror: bool,
+) -> Result<Vec<Part<'a>>, ScenarioError> {
+    let profile = &scenario.profile;
+    let mut parts = Vec::with_capacity(mix.0.len());
+    for name in mix.0.keys() {
+        let share = mix.share(name);
+        if share <= 0.0 {
+            continue;
+        }
+        let measured = match name.as_str() {
+            COPY if copies_in_time(scenario, strategy) => HONEST,
+            COPY => CACHED,
+            NOISE if mirror => MIRROR,
+            name => name,
+        };
+        let kind = profile.persona(measured)?;
+        parts.push(Part { share, kind, cost: if name == COPY { 0.0 } else { kind.cost } });
+    }
+    Ok(parts)
+}
+
+/// Whether a copied answer can still be handed in for the challenge that it answers.
+fn copies_in_time(scenario: &Scenario, strategy: &Strategy) -> bool {
+    scenario.profile.scope == Scope::Shared && !scenario.judging.sealed && strategy.copy_delay == 0
+}
+
+/// Honest answers' worth of computation for one challenge to each identity of an operator. Identities that are asked the
+/// same share one computation of each kind that any of them wants.
+fn operator_load(profile: &Profile, strategy: &Strategy, parts: &[Part<'_>]) -> f64 {
+    let answering = f64::from(strategy.answering());
+    let computed = |part: &Part<'_>| match profile.scope {
+        Scope::Private => answering * part.share,
+        Scope::Shared => 1.0 - libm::pow(1.0 - part.share, answering),
+    };
+    parts.iter().map(|part| computed(part) * part.cost).sum()
+}
+
+fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power: f64, load: f64) -> Effort {
+    let profile = &scenario.profile;
+    let own = 1.0 - strategy.late;
+    let mut effort = Effort { good: power >= 1.0 && strategy.late == 0.0, ..Effort::default() };
+    let mut correlation = 0.0;
+    for Part { share, kind, cost } in parts {
+        let in_time = share * own * if *cost > 0.0 { power } else { 1.0 };
+        let answered = if kind.name == SILENT { 0.0 } else { *share };
+        effort.answered += answered;
+        effort.in_time += if answered > 0.0 { in_time } else { 0.0 };
+        effort.spread += in_time * kind.deviation * kind.deviation;
+        let square = in_time * kind.mean * kind.mean;
+        if kind.mean > 0.0 {
+            effort.gain += in_time * kind.mean;
+            effort.gain_square += square;
+        } else {
+            effort.loss += in_time * kind.mean;
+            effort.loss_square += square;
+        }
+        correlation += share * kind.correlation;
+        effort.good &= kind.name == HONEST || (kind.name == BETTER && profile.paid == Paid::Quality);
+    }
+    let noise = scenario.judging.noise;
+    effort.spread += noise * noise;
+    effort.load = power * load / f64::from(strategy.answering().max(1));
+    if profile.scope == Scope::Shared {
+        effort.loading = correlation.clamp(0.0, 1.0).sqrt();
+    }
+    effort
+}
+
+/// Whether two identities of one operator, which answer from one source, are of one group in the share of common rounds
+/// that the policy asks for. Two answers of one kind are the same; whole and slightly rounded weights make the same
+/// mistakes. Rounds that either leaves out are no common ones. Where challenges are private or honest answers are all
+/// alike, as fidelity to one model makes them, likeness means nothing.
+fn alike(scenario: &Scenario, agreement: f64, strategy: &Strategy, parts: &[Part<'_>]) -> bool {
+    const ALIKE_MOST: f64 = 0.999;
+    const ROUNDED: [&str; 3] = [HONEST, "half", "int8"];
+    const UNCOMPARED: [&str; 2] = [SILENT, "nan"];
+    let measured = scenario.profile.honest().correlation;
+    let says_nothing = scenario.profile.scope == Scope::Private
+        || scenario.profile.paid == Paid::Conformance
+        || scenario.judging.honest_likeness.unwrap_or(measured) >= ALIKE_MOST;
+    if says_nothing || strategy.identities < 2 {
+        return false;
+    }
+    let (mut rounded, mut same, mut compared) = (0.0, 0.0, 0.0);
+    for part in parts.iter().filter(|part| !UNCOMPARED.contains(&part.kind.name.as_str())) {
+        compared += part.share;
+        if ROUNDED.contains(&part.kind.name.as_str()) {
+            rounded += part.share;
+        } else {
+            same += part.share * part.share;
+        }
+    }
+    compared > 0.0 && rounded * rounded + same >= agreement * compared * compared
+}

@@ -1,0 +1,483 @@
+//! A world to simulate, as data: the task, the policy, the subnet, who mines and who validates.
+//!
+//! A scenario is checked once, when a [`super::Simulator`] is made of it.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+use super::strategy::Strategy;
+use weighhouse_scoring::policy::{DEFAULT_POLICY, PolicyError};
+use weighhouse_types::profile::{Profile, ProfileError};
+
+/// Most epochs of one run.
+pub const EPOCHS_MAX: u32 = 100_000;
+/// Most uids of one simulated subnet.
+pub const UIDS_MAX: u16 = 4096;
+/// Most groups of miners, and of validators.
+pub const GROUPS_MAX: usize = 64;
+/// Most registrations in one run, the first ones included.
+pub const REGISTRATIONS_MAX: u32 = 1_000_000;
+
+/// One world.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The measured task: a shipped profile's name, or a whole profile.
+    #[serde(deserialize_with = "named_or_whole")]
+    pub profile: Profile,
+    /// The policy file's text, shared by all honest validators.
+    #[serde(default = "default_policy")]
+    pub policy: String,
+    #[serde(default)]
+    pub subnet: Subnet,
+    #[serde(default)]
+    pub economy: Economy,
+    #[serde(default)]
+    pub judging: Judging,
+    pub epochs: u32,
+    /// First epochs that figures of agreement (vtrust, rank correlation) leave out.
+    #[serde(default)]
+    pub warmup_epochs: u32,
+    pub miners: Vec<MinerGroup>,
+    pub validators: Vec<ValidatorGroup>,
+}
+
+/// The chain's settings; defaults are the chain's own, and the rules are those of [`weighhouse_yuma`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Subnet {
+    pub tempo_blocks: u64,
+    /// Uids, validators included.
+    pub max_uids: u16,
+    pub kappa: u16,
+    pub bonds_penalty: u16,
+    pub bonds_moving_average: u64,
+    pub alpha_low: u16,
+    pub alpha_high: u16,
+    pub alpha_sigmoid_steepness: i16,
+    pub max_allowed_validators: u16,
+    pub liquid_alpha: bool,
+    pub yuma3: bool,
+    /// The rules of spec 377 instead of 425.
+    pub spec377: bool,
+    pub commit_reveal: bool,
+    /// Epochs between a commit and its reveal.
+    pub reveal_period_epochs: u32,
+    pub activity_cutoff_blocks: u64,
+    pub immunity_blocks: u64,
+    pub stake_threshold_rao: u64,
+    pub min_allowed_weights: u16,
+    pub max_weights_limit: u16,
+    /// Pruning spares immune uids while at least this many others exist.
+    pub min_non_immune_uids: u16,
+    /// What miners and validators get each epoch, in rao.
+    pub emission_rao: u64,
+    pub registration: Registration,
+}
+
+impl Default for Subnet {
+    fn default() -> Self {
+        Self {
+            tempo_blocks: 360,
+            max_uids: 256,
+            kappa: 32_767,
+            bonds_penalty: 65_535,
+            bonds_moving_average: 900_000,
+            alpha_low: 45_875,
+            alpha_high: 58_982,
+            alpha_sigmoid_steepness: 1000,
+            max_allowed_validators: 128,
+            liquid_alpha: false,
+            yuma3: false,
+            spec377: false,
+            commit_reveal: true,
+            reveal_period_epochs: 1,
+            activity_cutoff_blocks: 5000,
+            immunity_blocks: 4096,
+            stake_threshold_rao: 0,
+            min_allowed_weights: 0,
+            max_weights_limit: u16::MAX,
+            min_non_immune_uids: 10,
+            emission_rao: 295_200_000_000,
+            registration: Registration::default(),
+        }
+    }
+}
+
+/// The price of a uid, in rao of what the subnet emits. It halves with time and rises with each registration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Registration {
+    /// The price at the start, which the miners of the first epoch pay alike.
+    pub initial_rao: u64,
+    pub least_rao: u64,
+    pub most_rao: u64,
+    pub half_life_blocks: u64,
+    pub factor: f64,
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Self {
+            initial_rao: 100_000_000,
+            least_rao: 500_000,
+            most_rao: 100_000_000_000,
+            half_life_blocks: 360,
+            factor: 1.26,
+        }
+    }
+}
+
+/// What money is worth in work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Economy {
+    /// The cost of honest work over what it earns, in a world whose first miners all work honestly: sets the value of a
+    /// rao in CPU-seconds.
+    pub cost_share: f64,
+    /// The cost per epoch of holding an honest miner's computing power ready, over that of its answers.
+    pub standing: f64,
+    /// Requests to each miner that nobody judges, per judged one.
+    pub unjudged: f64,
+    /// CPU-seconds that a rao is worth, instead of what follows from `cost_share`: for worlds to compare.
+    pub rao_value: Option<f64>,
+}
+
+impl Default for Economy {
+    fn default() -> Self {
+        Self { cost_share: 0.5, standing: 1.0, unjudged: 0.0, rao_value: None }
+    }
+}
+
+/// How validators ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Judging {
+    /// Challenges to each miner by each validator in an epoch.
+    pub challenges: u32,
+    /// The share of these that all validators have in common, from the epoch's beacon.
+    pub common: f64,
+    /// Standard deviation that differing hardware and networks add to each mark.
+    pub noise: f64,
+    /// Standard deviation of the change of an honest miner's quality from one epoch to the next.
+    pub drift: f64,
+    /// Whether all identities are challenged at once, so that a backend must have power for all.
+    pub barrier: bool,
+    /// Whether answers to shared challenges are committed before any is shown.
+    pub sealed: bool,
+    /// The correlation of honest miners' answers; not set: the profile's of their marks. From 0.999 on likeness means
+    /// nothing, as all honest answers are alike.
+    pub honest_likeness: Option<f64>,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        Self {
+            challenges: 32,
+            common: 0.5,
+            noise: 0.0,
+            drift: 0.0,
+            barrier: true,
+            sealed: true,
+            honest_likeness: None,
+        }
+    }
+}
+
+/// Operators who do the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MinerGroup {
+    pub name: String,
+    /// Counts as an attacker in figures about honest miners. Unlike a judge, the world never looks at it.
+    #[serde(default)]
+    pub attacker: bool,
+    /// A preset's name, or a whole strategy.
+    #[serde(deserialize_with = "preset_or_whole", default)]
+    pub strategy: Strategy,
+    /// Operators at the start, each with the strategy's identities.
+    pub operators: u16,
+    /// The epoch in which they register.
+    #[serde(default)]
+    pub start: u32,
+    /// Operators that register per epoch, on average, besides these: the churn.
+    #[serde(default)]
+    pub arrivals: f64,
+    /// Between these two the quality of each operator's work lies, evenly: a factor of its mean mark.
+    #[serde(default = "exactly_one")]
+    pub quality: [f64; 2],
+    /// Between these two the cost of each operator's work lies, evenly: a factor of the measured one.
+    #[serde(default = "exactly_one")]
+    pub cost: [f64; 2],
+}
+
+/// Validators who do the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorGroup {
+    pub name: String,
+    pub persona: Validator,
+    pub count: u16,
+    /// Each one's stake.
+    pub stake_rao: u64,
+    /// Epochs by which its vectors are late.
+    #[serde(default)]
+    pub delay_epochs: u32,
+}
+
+/// What a validator publishes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Validator {
+    /// Its own challenges, judged, folded and weighed by the policy.
+    Honest,
+    /// The same, but asks about other things than the rest: each miner's mean mark differs by a lasting deviation, and
+    /// nothing is in common.
+    Differing { deviation: f64 },
+    /// Judges nobody: publishes the mean, by stake, of the weights that the chain shows.
+    Copier,
+    /// Judges only every so many epochs and publishes nothing in between.
+    Lazy { period_epochs: u32 },
+    /// Honest, but adds this share of its whole weight on the group's miners, evenly.
+    Bribed { group: String, share: f64 },
+    /// All weight on the group's miners, evenly.
+    Cartel { group: String },
+}
+
+impl Validator {
+    /// Whether it asks miners at all.
+    pub fn judges(&self) -> bool {
+        !matches!(self, Self::Copier | Self::Cartel { .. })
+    }
+}
+
+/// Why a scenario is no world.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScenarioError {
+    #[error("{0}")]
+    Profile(#[from] ProfileError),
+    #[error("{0}")]
+    Policy(#[from] PolicyError),
+    #[error("`{key}` is {found}, it must lie between {least} and {most}")]
+    Range { key: &'static str, found: f64, least: f64, most: f64 },
+    #[error("the miners of the start and the validators need {needed} uids, the subnet has {most}")]
+    Full { needed: u64, most: u16 },
+    #[error("group `{name}` comes twice")]
+    GroupTwice { name: String },
+    #[error("validator group `{name}` pays miner group `{group}`, which does not exist")]
+    UnknownGroup { name: String, group: String },
+    #[error("no validator group of the kind `{missing}`")]
+    NoValidators { missing: &'static str },
+    #[error("{found} groups, at most {GROUPS_MAX} are simulated")]
+    TooManyGroups { found: usize },
+    #[error("no honest miner group: figures are relative to one with `attacker = false`")]
+    NoHonestMiners,
+}
+
+/// Refuses a number outside `least..=most`, NaN included.
+pub(super) fn within(key: &'static str, found: f64, least: f64, most: f64) -> Result<(), ScenarioError> {
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(ScenarioError::Range { key, found, least, most })
+    }
+}
+
+impl Scenario {
+    /// A subnet of honest miners and validators with equal stake, to start from.
+    pub fn honest(profile: Profile, miners: u16, validators: u16, epochs: u32) -> Self {
+        Self {
+            profile,
+            policy: default_policy(),
+            subnet: Subnet { max_uids: miners.saturating_add(validators), ..Subnet::default() },
+            economy: Economy::default(),
+            judging: Judging::default(),
+            epochs,
+            warmup_epochs: 8.min(epochs / 2),
+            miners: vec![MinerGroup::honest(miners)],
+            validators: vec![ValidatorGroup::honest(validators)],
+        }
+    }
+
+    /// Uids that validators hold.
+    pub fn validator_uids(&self) -> u64 {
+        self.validators.iter().map(|group| u64::from(group.count)).sum()
+    }
+
+    /// CPU-seconds of an honest miner of this profile per epoch, its computing power held ready included.
+    pub fn honest_cost(&self) -> f64 {
+        let judges: u32 = self
+            .validators
+            .iter()
+            .filter(|group| group.persona.judges())
+            .map(|group| u32::from(group.count))
+            .sum();
+        let challenges = f64::from(judges) * f64::from(self.judging.challenges);
+        challenges * self.profile.cost.answer * (1.0 + self.economy.unjudged + self.economy.standing)
+    }
+
+    /// CPU-seconds that a rao is worth if the first miners' uids, all at honest work, spend the `cost_share` of what
+    /// they earn.
+    pub fn honest_rao_value(&self) -> f64 {
+        let uids: u32 = self
+            .miners
+            .iter()
+            .filter(|group| group.start == 0)
+            .map(|group| u32::from(group.operators) * u32::from(group.strategy.identities))
+            .sum();
+        let earned = 0.5 * self.subnet.emission_rao as f64 / f64::from(uids.max(1));
+        self.honest_cost() / (self.economy.cost_share * earned)
+    }
+
+    /// Refuses what cannot be simulated; see [`ScenarioError`].
+    pub(super) fn check(&self) -> Result<(), ScenarioError> {
+        self.profile.check()?;
+        self.check_numbers()?;
+        let found = self.miners.len().max(self.validators.len());
+        if found > GROUPS_MAX {
+            return Err(ScenarioError::TooManyGroups { found });
+        }
+        let mut needed = self.validator_uids();
+        for (at, group) in self.miners.iter().enumerate() {
+            group.check()?;
+            if self.miners[..at].iter().any(|other| other.name == group.name) {
+                return Err(ScenarioError::GroupTwice { name: group.name.clone() });
+            }
+            if group.start == 0 {
+                needed += u64::from(group.operators) * u64::from(group.strategy.identities);
+            }
+        }
+        let most = self.subnet.max_uids;
+        if needed > u64::from(most) {
+            return Err(ScenarioError::Full { needed, most });
+        }
+        if self.miners.iter().all(|group| group.attacker) {
+            return Err(ScenarioError::NoHonestMiners);
+        }
+        self.validators.iter().try_for_each(|group| self.check_validators(group))
+    }
+
+    fn check_numbers(&self) -> Result<(), ScenarioError> {
+        let Self { subnet, economy, judging, .. } = self;
+        within("epochs", f64::from(self.epochs), 1.0, f64::from(EPOCHS_MAX))?;
+        within("subnet.max_uids", f64::from(subnet.max_uids), 2.0, f64::from(UIDS_MAX))?;
+        within("subnet.tempo_blocks", subnet.tempo_blocks as f64, 20.0, 1e6)?;
+        within("subnet.reveal_period_epochs", f64::from(subnet.reveal_period_epochs), 1.0, 100.0)?;
+        within("subnet.bonds_moving_average", subnet.bonds_moving_average as f64, 0.0, 1e6)?;
+        within("subnet.registration.factor", subnet.registration.factor, 1.0, 100.0)?;
+        within(
+            "subnet.registration.half_life_blocks",
+            subnet.registration.half_life_blocks as f64,
+            1.0,
+            1e9,
+        )?;
+        within("subnet.emission_rao", subnet.emission_rao as f64, 1.0, 1e15)?;
+        within("economy.cost_share", economy.cost_share, 1e-6, 1e3)?;
+        within("economy.standing", economy.standing, 0.0, 1e3)?;
+        within("economy.unjudged", economy.unjudged, 0.0, 1e6)?;
+        within("economy.rao_value", economy.rao_value.unwrap_or(0.0), 0.0, 1e12)?;
+        within("judging.challenges", f64::from(judging.challenges), 1.0, 1e6)?;
+        within("judging.common", judging.common, 0.0, 1.0)?;
+        within("judging.noise", judging.noise, 0.0, 1.0)?;
+        within("judging.drift", judging.drift, 0.0, 1.0)?;
+        within("judging.honest_likeness", judging.honest_likeness.unwrap_or(0.0), -1.0, 1.0)?;
+        within("validators", self.validator_uids() as f64, 1.0, f64::from(UIDS_MAX))?;
+        let arrivals: f64 = self.miners.iter().map(|group| group.arrivals).sum();
+        within("arrivals", arrivals * f64::from(self.epochs), 0.0, f64::from(REGISTRATIONS_MAX) / 8.0)
+    }
+
+    fn check_validators(&self, group: &ValidatorGroup) -> Result<(), ScenarioError> {
+        within("stake_rao", group.stake_rao as f64, 0.0, 1e16)?;
+        within("delay_epochs", f64::from(group.delay_epochs), 0.0, 100.0)?;
+        match &group.persona {
+            Validator::Differing { deviation } => within("deviation", *deviation, 0.0, 2.0)?,
+            Validator::Bribed { share, .. } => within("share", *share, 0.0, 1.0)?,
+            Validator::Lazy { period_epochs } => {
+                within("period_epochs", f64::from(*period_epochs), 1.0, 1e6)?
+            }
+            Validator::Honest | Validator::Copier | Validator::Cartel { .. } => {}
+        }
+        match &group.persona {
+            Validator::Bribed { group: paid, .. } | Validator::Cartel { group: paid }
+                if self.miners.iter().all(|miners| miners.name != *paid) =>
+            {
+                Err(ScenarioError::UnknownGroup { name: group.name.clone(), group: paid.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl MinerGroup {
+    /// Honest operators of full quality.
+    pub fn honest(operators: u16) -> Self {
+        Self {
+            name: weighhouse_types::profile::HONEST.to_owned(),
+            attacker: false,
+            strategy: Strategy::default(),
+            operators,
+            start: 0,
+            arrivals: 0.0,
+            quality: exactly_one(),
+            cost: exactly_one(),
+        }
+    }
+
+    /// Attackers from the start, of full quality where they work.
+    pub fn attackers(strategy: Strategy, operators: u16) -> Self {
+        Self { name: strategy.name.clone(), attacker: true, strategy, ..Self::honest(operators) }
+    }
+
+    fn check(&self) -> Result<(), ScenarioError> {
+        self.strategy.check()?;
+        within("arrivals", self.arrivals, 0.0, 1e3)?;
+        within("quality", self.quality[0], 0.0, 1.0)?;
+        within("quality", self.quality[1], self.quality[0], 1.0)?;
+        within("cost", self.cost[0], 0.0, 1e3)?;
+        within("cost", self.cost[1], self.cost[0], 1e3)
+    }
+}
+
+impl ValidatorGroup {
+    /// Honest validators of 100,000 units of stake each.
+    pub fn honest(count: u16) -> Self {
+        Self {
+            name: weighhouse_types::profile::HONEST.to_owned(),
+            persona: Validator::Honest,
+            count,
+            stake_rao: 100_000_000_000_000,
+            delay_epochs: 0,
+        }
+    }
+}
+
+fn default_policy() -> String {
+    DEFAULT_POLICY.to_owned()
+}
+
+fn exactly_one() -> [f64; 2] {
+    [1.0, 1.0]
+}
+
+/// A name, or the thing itself.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named<T> {
+    Name(String),
+    Whole(T),
+}
+
+fn named_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Profile, D::Error> {
+    match Named::<Profile>::deserialize(deserializer)? {
+        Named::Whole(profile) => Ok(profile),
+        Named::Name(name) => crate::profiles::shipped(&name).map_err(Error::custom),
+    }
+}
+
+fn preset_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strategy, D::Error> {
+    match Named::<Strategy>::deserialize(deserializer)? {
+        Named::Whole(strategy) => Ok(strategy),
+        Named::Name(name) => {
+            Strategy::persona(&name).ok_or_else(|| Error::custom(format!("no strategy is called {name:?}")))
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The layers as loops over slices: what runs on the processor.
+
+mod attend;
+mod batch;
+mod network;
+mod rows;
+
+use std::sync::Arc;
+
+pub(super) use network::SliceNetwork;
+
+use super::passes::{Batch, Forced, Passes};
+use crate::precision::Precision;
+use batch::SliceBatch;
+
+impl Passes for SliceNetwork {
+    fn rounded(&self, precision: Precision) -> Option<Arc<dyn Passes>> {
+        Some(Arc::new(self.at(precision)))
+    }
+
+    fn forced(&self, pack: &[Forced<'_>], _: usize) -> Option<Vec<Vec<f32>>> {
+        Some(self.logits_of(pack))
+    }
+
+    fn batch(&self) -> Box<dyn Batch> {
+        Box::new(SliceBatch::new(self.clone()))
+    }
+}

@@ -1,0 +1,244 @@
+//! A network's weights in panels, and its forward pass.
+//!
+//! The tensors' matrices are laid out in panels, each within its own memory. The passes are those of the tensors' network,
+//! step by step.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn_tensor::Tensor;
+
+use super::super::passes::Forced;
+use super::super::tensors::{TensorLayer, TensorNetwork};
+use super::attend::{self, Heads, Kept, Task};
+use super::rows;
+use crate::language::config::Shape;
+use crate::linear::Linear;
+use crate::panels::Matrix;
+use crate::precision::{self, Precision};
+
+#[derive(Clone, Debug)]
+struct Projection {
+    weight: Matrix,
+    bias: Option<Vec<f32>>,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    before: Vec<f32>,
+    qkv: Projection,
+    output: Projection,
+    after: Vec<f32>,
+    inner: Projection,
+    down: Projection,
+}
+
+#[derive(Clone, Debug)]
+struct Weights {
+    /// `[vocabulary, width]`; the head's rows where the two are tied.
+    embedding: Option<Vec<f32>>,
+    layers: Vec<Layer>,
+    norm: Vec<f32>,
+    head: Matrix,
+}
+
+/// Clones share the weights.
+#[derive(Clone, Debug)]
+pub(in crate::language::kernels) struct SliceNetwork {
+    pub(super) shape: Arc<Shape>,
+    weights: Arc<Weights>,
+}
+
+impl SliceNetwork {
+    /// `None` only if the backend can't hand its weights back.
+    pub(in crate::language::kernels) fn of(network: TensorNetwork) -> Option<Self> {
+        let TensorNetwork { shape, embedding, layers, norm, head, .. } = network;
+        // Of two that share memory one must go before the other can be taken without a copy.
+        let (embedding, head) = match shape.tied {
+            true => {
+                drop(head);
+                (None, matrix(embedding)?)
+            }
+            false => (Some(numbers(embedding)?), matrix(head)?),
+        };
+        let layers = layers.into_iter().map(Layer::of).collect::<Option<_>>()?;
+        let weights = Weights { embedding, layers, norm: numbers(norm)?, head };
+        Some(Self { shape: Arc::new(shape), weights: Arc::new(weights) })
+    }
+
+    pub(super) fn at(&self, precision: Precision) -> Self {
+        let round = |matrix: &mut Matrix| {
+            let ([outputs, inputs], mut rows) = (matrix.shape(), matrix.to_rows());
+            precision::round(&mut rows, &[outputs, inputs], precision);
+            *matrix = Matrix::from_rows(rows, outputs, inputs);
+        };
+        let mut weights = Weights::clone(&self.weights);
+        for layer in &mut weights.layers {
+            for part in [&mut layer.qkv, &mut layer.output, &mut layer.inner, &mut layer.down] {
+                round(&mut part.weight);
+            }
+        }
+        if matches!(precision, Precision::Half | Precision::Bfloat16) {
+            if let Some(embedding) = &mut weights.embedding {
+                precision::round(embedding, &[self.shape.vocabulary, self.shape.width], precision);
+            }
+            round(&mut weights.head);
+        }
+        Self { shape: self.shape.clone(), weights: Arc::new(weights) }
+    }
+
+    pub(super) fn heads(&self) -> Heads {
+        let shape = &self.shape;
+        Heads { heads: shape.heads, kv_heads: shape.kv_heads, width: shape.head_width }
+    }
+
+    /// The last layer's rows that are `wanted`, not yet normalised. `attend` gets each layer's number and its rows of
+    /// rotated queries, rotated keys and values, and fills rows of `heads * head_width`.
+    pub(super) fn hidden(
+        &self,
+        tokens: &[u32],
+        positions: impl Iterator<Item = usize>,
+        wanted: &[Range<usize>],
+        mut attend: impl FnMut(usize, &[f32], &mut [f32]),
+    ) -> Vec<f32> {
+        let shape = &*self.shape;
+        let (queries, keys) = shape.projected();
+        let mut hidden = self.embedded(tokens);
+        let (cosines, sines) = shape.rope.tables(positions);
+        let [mut normed, mut all, mut inner, mut gated]: [Vec<f32>; 4] = Default::default();
+        let mut attended = vec![0.0; tokens.len() * queries];
+        for (index, layer) in self.weights.layers.iter().enumerate() {
+            self.normed(&hidden, &layer.before, &mut normed);
+            layer.qkv.forward(&normed, &mut all);
+            let turned = rows::Turned { heads: shape.heads + shape.kv_heads, row: queries + 2 * keys };
+            rows::rotate(&mut all, turned, shape.head_width, &cosines, &sines);
+            attend(index, &all, &mut attended);
+            if index + 1 == self.weights.layers.len() {
+                keep(&mut hidden, shape.width, wanted);
+                keep(&mut attended, queries, wanted);
+            }
+            layer.output.forward(&attended, &mut normed);
+            rows::add(&mut hidden, &normed);
+            self.normed(&hidden, &layer.after, &mut normed);
+            layer.inner.forward(&normed, &mut inner);
+            rows::gate(&inner, shape.inner, &mut gated);
+            layer.down.forward(&gated, &mut normed);
+            rows::add(&mut hidden, &normed);
+        }
+        hidden
+    }
+
+    fn embedded(&self, tokens: &[u32]) -> Vec<f32> {
+        let width = self.shape.width;
+        let mut rows = vec![0.0; tokens.len() * width];
+        for (row, token) in rows.chunks_exact_mut(width).zip(tokens) {
+            let token = *token as usize;
+            match &self.weights.embedding {
+                Some(table) => row.copy_from_slice(&table[token * width..(token + 1) * width]),
+                None => self.weights.head.row(token, row),
+            }
+        }
+        rows
+    }
+
+    fn normed(&self, rows: &[f32], weight: &[f32], to: &mut Vec<f32>) {
+        to.resize(rows.len(), 0.0);
+        rows::normed(rows, weight, self.shape.norm_epsilon as f32, to);
+    }
+
+    /// Logits of rows of [`SliceNetwork::hidden`].
+    pub(super) fn logits(&self, hidden: &[f32]) -> Vec<f32> {
+        let mut normed = Vec::new();
+        self.normed(hidden, &self.weights.norm, &mut normed);
+        let mut logits = vec![0.0; hidden.len() / self.shape.width * self.shape.vocabulary];
+        self.weights.head.product(&normed, &mut logits);
+        logits
+    }
+
+    pub(super) fn logits_of(&self, pack: &[Forced<'_>]) -> Vec<Vec<f32>> {
+        let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
+        let positions = pack.iter().flat_map(|sequence| 0..sequence.tokens.len());
+        let mut start = 0;
+        let predicting = |sequence: &Forced<'_>| {
+            let range = start + sequence.from - 1..start + sequence.tokens.len() - 1;
+            start += sequence.tokens.len();
+            range
+        };
+        let wanted: Vec<Range<usize>> = pack.iter().map(predicting).collect();
+        let heads = self.heads();
+        let mut kept: Vec<Kept> =
+            pack.iter().map(|sequence| Kept::new(&heads, sequence.tokens.len())).collect();
+        let hidden = self.hidden(&tokens, positions, &wanted, |_, mut all, mut out| {
+            let mut tasks = Vec::with_capacity(pack.len());
+            for (kept, sequence) in kept.iter_mut().zip(pack) {
+                let count = sequence.tokens.len();
+                let (rows, later) = all.split_at(count * heads.row());
+                let (to, later_to) = out.split_at_mut(count * heads.queries());
+                (all, out) = (later, later_to);
+                kept.write(&heads, 0, rows);
+                tasks.push(Task { kept, first: 0, rows, out: to });
+            }
+            attend::each(&heads, tasks);
+        });
+        let mut rest = &hidden[..];
+        let of_sequence = |wanted: &Range<usize>| {
+            let (rows, later) = rest.split_at(wanted.len() * self.shape.width);
+            rest = later;
+            self.logits(rows)
+        };
+        wanted.iter().map(of_sequence).collect()
+    }
+}
+
+impl Layer {
+    fn of(layer: TensorLayer) -> Option<Self> {
+        let TensorLayer { before, qkv, output, after, inner, down } = layer;
+        Some(Self {
+            before: numbers(before)?,
+            qkv: Projection::of(qkv)?,
+            output: Projection::of(output)?,
+            after: numbers(after)?,
+            inner: Projection::of(inner)?,
+            down: Projection::of(down)?,
+        })
+    }
+}
+
+impl Projection {
+    fn of(linear: Linear) -> Option<Self> {
+        let bias = match linear.bias {
+            Some(bias) => Some(numbers(bias)?),
+            None => None,
+        };
+        Some(Self { weight: matrix(linear.weight)?, bias })
+    }
+
+    fn forward(&self, rows: &[f32], out: &mut Vec<f32>) {
+        let [outputs, inputs] = self.weight.shape();
+        out.resize(rows.len() / inputs * outputs, 0.0);
+        self.weight.product(rows, out);
+        if let Some(bias) = &self.bias {
+            out.chunks_exact_mut(outputs).for_each(|row| rows::add(row, bias));
+        }
+    }
+}
+
+fn matrix(tensor: Tensor<2>) -> Option<Matrix> {
+    let [outputs, inputs] = tensor.dims();
+    Some(Matrix::from_rows(numbers(tensor)?, outputs, inputs))
+}
+
+/// Without a copy if nobody else holds the tensor.
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
+    tensor.try_into_data().ok()?.try_into_vec().ok()
+}
+
+/// Keeps some rows of a matrix; `wanted` ascends.
+fn keep(rows: &mut Vec<f32>, width: usize, wanted: &[Range<usize>]) {
+    let mut end = 0;
+    for range in wanted {
+        rows.copy_within(range.start * width..range.end * width, end);
+        end += range.len() * width;
+    }
+    rows.truncate(end);
+}

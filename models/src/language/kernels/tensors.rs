@@ -1,0 +1,29 @@
+//! The layers by burn's operations.
+
+mod attend;
+mod batch;
+mod cache;
+mod network;
+
+use std::sync::Arc;
+
+pub use attend::{Seen, attend_each};
+pub use network::{TensorLayer, TensorNetwork};
+
+use super::passes::{Batch, Forced, Passes};
+use crate::precision::Precision;
+use batch::TensorBatch;
+
+impl Passes for TensorNetwork {
+    fn rounded(&self, precision: Precision) -> Option<Arc<dyn Passes>> {
+        Some(Arc::new(self.at(precision)?))
+    }
+
+    fn forced(&self, pack: &[Forced<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
+        self.logits_of(pack, rows_max)
+    }
+
+    fn batch(&self) -> Box<dyn Batch> {
+        Box::new(TensorBatch::new(self.clone()))
+    }
+}

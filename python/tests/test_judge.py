@@ -1,0 +1,135 @@
+"""A judge is asked as a validator asks it, without a network."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from judges import Doubling, Honest, Lazy, Measuring, NotANumber, Ranking, Sealed, Sealing
+from weighhouse.judge import Answer, Challenge, Malformed, Outcome, Verdict, accepted, wrong
+from weighhouse.judge.digest import digest
+from weighhouse.judge.service import JudgeFault
+from weighhouse.serve import Inputs, Model, Tensors
+from weighhouse.testing import JudgeHarness
+
+
+def test_an_honest_answer_earns_and_a_lazy_one_does_not() -> None:
+    harness = JudgeHarness(Doubling())
+    assert harness.mean_mark(Honest(), rounds=4) == 1
+    assert harness.mean_mark(Lazy(), rounds=4) == 0
+
+
+def test_a_seed_gives_one_challenge() -> None:
+    harness = JudgeHarness(Doubling(), items=3)
+    harness.check_repeatable([Honest(), Lazy()])
+    assert harness.draw(1).inputs["x"].tolist() != harness.draw(2).inputs["x"].tolist()
+    assert harness.draw(1).items == 3
+
+
+def test_a_judge_that_draws_by_another_chance_is_found() -> None:
+    class Careless(Doubling):
+        def draw(self, rng: np.random.Generator, items: int) -> Challenge:
+            return Challenge({"x": np.random.default_rng().random(items)})
+
+    with pytest.raises(AssertionError, match="two challenges"):
+        JudgeHarness(Careless()).check_repeatable()
+
+
+def test_a_judge_that_judges_by_chance_is_found() -> None:
+    class Moody(Doubling):
+        moods = iter(range(100))
+
+        def judge(self, challenge: Challenge, answer: Answer) -> Verdict:
+            return wrong(f"mood {next(self.moods)}")
+
+    with pytest.raises(AssertionError, match="two verdicts"):
+        JudgeHarness(Moody()).check_repeatable([Honest()])
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        ({}, "no output 'y'"),
+        ({"y": np.zeros(16)}, "float64, not float32"),
+        ({"y": np.zeros(15, np.float32)}, "[15], not [16]"),
+        ({"y": np.full(16, np.inf, np.float32)}, "not finite"),
+        ({"y": ["a"] * 16}, "object, not float32"),
+    ],
+)
+def test_a_wrong_form_is_the_miners_fault(answer: Tensors, what: str) -> None:
+    verdict = JudgeHarness(Doubling()).judge(answer)
+    assert (verdict.outcome, verdict.mark) == (Outcome.MALFORMED, 0)
+    assert what in verdict.text
+
+
+def test_an_exception_is_the_judges_own_fault() -> None:
+    class Broken(Doubling):
+        def judge(self, challenge: Challenge, answer: Answer) -> Verdict:
+            return accepted(1 / (challenge.items - 16))
+
+    with pytest.raises(JudgeFault, match=r"ZeroDivisionError.*test_judge.py"):
+        JudgeHarness(Broken()).judge({"y": np.zeros(16, np.float32)})
+
+
+def test_answers_are_judged_together_and_malformed_ones_set_aside() -> None:
+    told = JudgeHarness(Ranking()).round([Lazy(), NotANumber(), Honest(), Lazy()])
+    outcomes = [verdict.outcome for verdict in told.verdicts]
+    assert outcomes == [Outcome.WRONG, Outcome.MALFORMED, Outcome.ACCEPTED, Outcome.WRONG]
+    assert told.alike == [[0, 3]]
+
+
+def test_a_testimony_is_what_is_judged() -> None:
+    class Writer(Model):
+        def infer(self, inputs: Inputs) -> Tensors:
+            return {"text": ["five!"]}
+
+    harness = JudgeHarness(Measuring())
+    assert harness.mean_mark(Writer(), rounds=2) == 0.5
+    assert harness.judge({"text": np.array([b"\xff"])}).outcome is Outcome.MALFORMED
+
+
+def test_a_sealed_answer_is_judged_when_the_truth_is_known() -> None:
+    harness = JudgeHarness(Sealed())
+    with pytest.raises(LookupError, match="after 1 epochs"):
+        harness.round([Sealing()], epochs=1)
+    assert [verdict.mark for verdict in harness.round([Sealing()], epochs=2).verdicts] == [1]
+
+
+def test_malformed_among_many_has_to_say_which() -> None:
+    class Vague(Ranking):
+        def alike(self, challenge: Challenge, answers: object) -> list[list[int]]:
+            raise Malformed("something is off")
+
+    with pytest.raises(JudgeFault, match="which answer"):
+        JudgeHarness(Vague()).round([Honest(), Lazy()])
+
+
+@pytest.mark.parametrize("mark", [math.nan, math.inf, 1.000001, -1.000001])
+def test_a_mark_outside_its_range_is_refused(mark: float) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        accepted(mark)
+
+
+def test_only_what_is_accepted_may_be_worth_something() -> None:
+    with pytest.raises(ValueError, match="only ACCEPTED"):
+        Verdict(0.5, Outcome.WRONG)
+    assert wrong("why\nnot", mark=-1).text == "why not"
+
+
+def test_a_digest_covers_names_and_contents(tmp_path: Path) -> None:
+    folder = tmp_path / "judge"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "__init__.py").write_text("a = 1\n")
+    first = digest(folder)
+    (folder / "__pycache__" / "x.pyc").write_bytes(b"compiled")
+    (folder / ".swp").write_bytes(b"an editor's")
+    assert digest(folder) == first
+    (folder / "table.csv").write_text("1\n")
+    assert digest(folder) != first
+    file = tmp_path / "judge.py"
+    file.write_text("a = 1\n")
+    # Held by the Rust side too.
+    assert digest(file).hex() == "6e23de88a644d170c6c07eaec4bd6b367bab8fd5f569dac5d00d9ea621cd1e70"

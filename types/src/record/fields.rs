@@ -1,0 +1,142 @@
+//! Typed fields that a record may carry beyond its layout, by name.
+//!
+//! Later versions of the software add facts as fields and leave the layout of records alone. A reader that doesn't know a
+//! field's name refuses the record by that name: a fact that it can't weigh may change what the record means.
+
+use std::fmt;
+
+use parity_scale_codec::{Decode, Encode, Error, Input};
+use serde::{Deserialize, Serialize};
+
+use super::hex_bytes;
+use crate::Digest;
+
+/// Fields of one record.
+const FIELDS_MAX: usize = 32;
+const NAME_BYTES_MAX: usize = 64;
+const VALUE_BYTES_MAX: usize = 64 << 10;
+/// Names whose word a fact rests on, where it can't be derived from the records.
+const OPERATOR: &str = "operator";
+/// The longest name of an operator, in bytes.
+const OPERATOR_BYTES_MAX: usize = 256;
+
+/// The fields of one record, in the order in which they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fields(Vec<Field>);
+
+/// One fact: its name, and a value that says its own type.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
+pub struct Field {
+    pub name: String,
+    pub value: FieldValue,
+}
+
+/// A value in one of the types that fields have.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value", rename_all = "snake_case")]
+pub enum FieldValue {
+    #[codec(index = 0)]
+    Flag(bool),
+    #[codec(index = 1)]
+    Unsigned(u64),
+    #[codec(index = 2)]
+    Signed(i64),
+    #[codec(index = 3)]
+    Text(String),
+    #[codec(index = 4)]
+    Bytes(#[serde(with = "hex_bytes")] Vec<u8>),
+    #[codec(index = 5)]
+    Digest(Digest),
+}
+
+impl FieldValue {
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Flag(_) => "flag",
+            Self::Unsigned(_) => "unsigned",
+            Self::Signed(_) => "signed",
+            Self::Text(_) => "text",
+            Self::Bytes(_) => "bytes",
+            Self::Digest(_) => "digest",
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.value.type_name())
+    }
+}
+
+impl Fields {
+    /// Says that the record's fact is this operator's word. A name that is too long for a record is cut.
+    pub fn on_the_word_of(operator: &str) -> Self {
+        let value = FieldValue::Text(cut(operator, OPERATOR_BYTES_MAX));
+        Self(vec![Field { name: OPERATOR.to_owned(), value }])
+    }
+
+    /// The operator whose word the record's fact is; `None` where it can be derived.
+    pub fn operator(&self) -> Option<&str> {
+        self.0.iter().find_map(|field| match &field.value {
+            FieldValue::Text(operator) if field.name == OPERATOR => Some(operator.as_str()),
+            _ => None,
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first field whose name, or type under that name, this version doesn't know.
+    pub fn unknown(&self) -> Option<&Field> {
+        self.0
+            .iter()
+            .find(|field| !matches!((field.name.as_str(), &field.value), (OPERATOR, FieldValue::Text(_))))
+    }
+}
+
+impl FromIterator<Field> for Fields {
+    fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
+        Self(fields.into_iter().collect())
+    }
+}
+
+impl Decode for Fields {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
+        let fields = Vec::<Field>::decode(input)?;
+        if fields.len() > FIELDS_MAX {
+            return Err(Error::from("more fields than a record may have"));
+        }
+        Ok(Self(fields))
+    }
+}
+
+// The name comes first, so that a value of a type of later date is refused by the field's name too.
+impl Decode for Field {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
+        let name = String::decode(input)?;
+        if name.len() > NAME_BYTES_MAX {
+            return Err(Error::from("a field's name is longer than a record may have it"));
+        }
+        let value = FieldValue::decode(input)
+            .map_err(|error| error.chain(format!("field `{name}` can't be read")))?;
+        if value.bytes() > VALUE_BYTES_MAX {
+            return Err(Error::from("a field's value is too long").chain(format!("field `{name}`")));
+        }
+        Ok(Self { name, value })
+    }
+}
+
+/// The longest beginning of a text that has at most so many bytes.
+pub(super) fn cut(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
+}

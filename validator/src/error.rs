@@ -1,0 +1,42 @@
+//! Errors that end a step of the validator, and which of them the next block may mend.
+
+use weighhouse_chain::ChainError;
+use weighhouse_journal::JournalError;
+use weighhouse_scoring::{PolicyError, WeighError};
+use weighhouse_seams::PoolError;
+use weighhouse_tasks::TaskError;
+use weighhouse_types::{Hotkey, Netuid};
+
+/// An error that ends a step, or keeps a validator from opening.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidatorError {
+    #[error(
+        "hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register`"
+    )]
+    NotRegistered { hotkey: Hotkey, netuid: Netuid },
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the journal can't be weighed: {0}")]
+    Weigh(#[from] WeighError),
+    #[error("policy: {0}")]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
+impl ValidatorError {
+    /// Tells whether the next block may go better: troubles of the chain pass, those of our own state don't.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Chain(error) => {
+                !matches!(error, ChainError::WrongGenesis { .. } | ChainError::State { .. })
+            }
+            Self::Pool(error) => matches!(error, PoolError::Full),
+            _ => false,
+        }
+    }
+}

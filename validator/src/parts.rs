@@ -1,0 +1,38 @@
+//! Everything a validator is made of, handed in by the binary, the localnet or a test.
+//!
+//! Nothing reaches around these parts for a clock, a socket, a file or chance: that is what lets a test run a whole
+//! subnet in memory.
+
+use std::sync::Arc;
+
+use weighhouse_chain::Chain;
+use weighhouse_seams::{Clock, CpuPool, Dialer, Entropy, Storage};
+use weighhouse_tasks::Task;
+use weighhouse_types::{MechId, Netuid};
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::config::{Publish, Rounds};
+
+/// Everything a validator is handed.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub netuid: Netuid,
+    pub mechanism: MechId,
+    pub rounds: Rounds,
+    pub publish: Publish,
+    /// The policy file, verbatim.
+    pub policy: Vec<u8>,
+    /// The folder where a policy and its owner-signed roll-out are staged; see [`crate::rollout`].
+    pub staged: Option<Arc<dyn Storage>>,
+    /// The task file, verbatim, and what it describes.
+    pub task_file: Vec<u8>,
+    pub task: Arc<Task>,
+    pub keypair: Arc<Keypair>,
+    pub chain: Arc<dyn Chain>,
+    pub dialer: Arc<dyn Dialer>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Entropy,
+    /// The journal's folder, held by this process alone.
+    pub storage: Arc<dyn Storage>,
+    pub cpu: CpuPool,
+}

@@ -1,0 +1,123 @@
+//! The chain as one publication meets it: reading it, and signing for it, up to the next event.
+//!
+//! Nothing here changes a publication or hands a call in: the event decides the next state, and only a state that is
+//! journalled may act.
+
+use weighhouse_chain::explain::{Regime, regime};
+use weighhouse_chain::{Call, ChainError, Outcome, Preflight, Refusal, Signed};
+use weighhouse_journal::Publication;
+use weighhouse_types::{Block, Intent, IntentState, SubnetState, Uid};
+
+use super::machine::{Event, call_in_flight};
+use super::{hidden, payload};
+use crate::epoch::OpenEpoch;
+use crate::parts::Parts;
+
+/// Finds what happened to a publication, or takes its next step up to a signature.
+pub(super) async fn observe(
+    parts: &Parts,
+    publication: &Publication,
+    open: Option<&OpenEpoch>,
+    state: &SubnetState,
+) -> Result<Event, ChainError> {
+    let intent = &publication.intent;
+    if let Some(call) = call_in_flight(publication.state.as_ref()) {
+        return outcome(parts, publication, &call, state).await;
+    }
+    match &publication.state {
+        None | Some(IntentState::Expired) => match obstacle(intent, open, state) {
+            Some(why) => Ok(Event::Obstructed(why)),
+            None => begin(parts, publication, state).await,
+        },
+        Some(IntentState::Sealed { seal }) => match obstacle(intent, open, state) {
+            Some(why) => Ok(Event::Obstructed(why)),
+            None => hidden::commit(parts, intent, seal, state).await,
+        },
+        Some(IntentState::Committed { block, epoch }) => {
+            hidden::look_after(parts, publication, (*block, *epoch), state).await
+        }
+        Some(IntentState::Included { block } | IntentState::Revealed { block }) => {
+            read_back(parts, intent, *block).await
+        }
+        _ => Ok(Event::Nothing),
+    }
+}
+
+/// Finds a reason for which the intent must not reach the chain any more.
+fn obstacle(intent: &Intent, open: Option<&OpenEpoch>, state: &SubnetState) -> Option<String> {
+    let is_current =
+        |open: &&OpenEpoch| open.context().epoch == intent.epoch && state.schedule.epoch == intent.epoch;
+    let Some(open) = open.filter(is_current) else {
+        return Some("the epoch ended before the weights could be published".to_owned());
+    };
+    let pays = |uid: Uid| intent.weights.get(uid) > 0;
+    let (_, uid) = open.departed(state).into_iter().find(|(_, uid)| pays(*uid))?;
+    Some(format!("uid {uid} changed hands after it was weighed"))
+}
+
+/// Signs plain weights, or seals them where the chain asks for a commit.
+async fn begin(parts: &Parts, publication: &Publication, state: &SubnetState) -> Result<Event, ChainError> {
+    let regime = regime(parts.chain.as_ref(), &state.hyperparameters).await?;
+    if regime != Regime::Plain {
+        return hidden::seal(parts, publication, regime, state).await;
+    }
+    let intent = &publication.intent;
+    let weights = payload::set_weights(intent);
+    let hotkey = parts.keypair.hotkey();
+    let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
+    if let Err(refusal) = preflight.set(&weights) {
+        return Ok(Event::Postponed(refusal));
+    }
+    Ok(Event::Signed(parts.chain.sign(&parts.keypair, Call::SetWeights(weights)).await?))
+}
+
+/// Asks what became of the call in flight.
+async fn outcome(
+    parts: &Parts,
+    publication: &Publication,
+    call: &Signed,
+    state: &SubnetState,
+) -> Result<Event, ChainError> {
+    Ok(match parts.chain.outcome(call).await? {
+        Outcome::Pending => Event::Nothing,
+        Outcome::Expired => Event::NotTaken(None),
+        Outcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
+        Outcome::Refused { refusal, .. } => Event::Refused(refusal),
+        Outcome::Included { block, .. } => match &publication.state {
+            Some(IntentState::Committing { .. }) => {
+                Event::CommitIncluded(block, hidden::commit_epoch(parts, publication, block, state).await?)
+            }
+            _ => Event::Included(block),
+        },
+    })
+}
+
+/// Tells whether the chain may take the same weights in another way or at another block: its configuration changed on the
+/// way, or the call came a block early or late.
+fn is_retryable(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::CommitRevealEnabled
+            | Refusal::CommitRevealDisabled
+            | Refusal::IncorrectCommitRevealVersion { .. }
+            | Refusal::InvalidRevealRound { .. }
+            | Refusal::SettingWeightsTooFast { .. }
+            | Refusal::CommittingWeightsTooFast { .. }
+            | Refusal::RevealTooEarly { .. }
+    )
+}
+
+/// Compares the weights that the chain stores with the intent's.
+async fn read_back(parts: &Parts, intent: &Intent, block: Block) -> Result<Event, ChainError> {
+    // The state at hand may be from before the call's block.
+    let state = parts.chain.subnet(intent.netuid).await?;
+    let Some(own) = state.metagraph.by_hotkey(&parts.keypair.hotkey()) else {
+        let why = "our hotkey lost its uid before the weights could be read back";
+        return Ok(Event::NotShown(why.to_owned()));
+    };
+    let stored = parts.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
+    if stored == payload::stored(intent) {
+        return Ok(Event::ReadBack(block));
+    }
+    Ok(Event::NotShown("the weights read back are not the ones that were sent".to_owned()))
+}
