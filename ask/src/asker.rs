@@ -19,7 +19,7 @@ use weighhouse_seams::{Clock, ClockExt, Dialer};
 use weighhouse_types::{Failure, Hotkey};
 use weighhouse_wallet::btauth::Signer;
 
-use crate::AskLimits;
+use crate::limits::AskLimits;
 
 /// Response headers larger than this end the connection.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;

@@ -19,8 +19,8 @@ use weighhouse_proto::method::MODEL_STREAM_INFER;
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::Failure;
 
-use super::ProxyLimits;
-use crate::{Asker, Target, frame, unframe};
+use crate::asker::{Asker, Target, frame, unframe};
+use crate::limits::ProxyLimits;
 
 /// Requests of one client's stream in flight at once; more wait in the client's stream.
 const CALLS_MAX: usize = 16;
@@ -29,7 +29,7 @@ const WAITING_MAX: usize = 64;
 /// Characters of a miner's status message.
 const MESSAGE_CHARACTERS_MAX: usize = 200;
 
-/// What a client reads; dropping it ends the calls behind it.
+/// The body that a client reads; dropping it ends the calls behind it.
 pub(super) struct Answers {
     frames: mpsc::Receiver<Frame<Bytes>>,
     _work: JoinSet<()>,
@@ -47,7 +47,7 @@ impl Body for Answers {
     }
 }
 
-/// Where the answers to one client's stream come from.
+/// The calls behind one client's stream.
 #[derive(Clone)]
 pub(super) struct Relay {
     pub(super) asker: Asker,
@@ -139,7 +139,7 @@ impl Relay {
     }
 }
 
-/// What a gRPC status says; `None` where there is none.
+/// Reads a gRPC status; `None` where there is none.
 fn status(headers: &HeaderMap) -> Option<Result<(), String>> {
     let code: u8 = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
     if code == 0 {

@@ -3,8 +3,11 @@
 mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
+pub(crate) mod fuzz;
 pub(crate) mod history;
 pub(crate) mod interop;
+#[cfg(feature = "judges")]
+pub(crate) mod judge;
 pub(crate) mod language;
 pub(crate) mod models;
 mod npm;

@@ -10,8 +10,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
-use weighhouse_scoring::Policy as Valid;
-use weighhouse_scoring::policy::{DEFAULT_POLICY, MAX_POLICY_BYTES};
+use weighhouse_scoring::policy::{DEFAULT_POLICY, MAX_POLICY_BYTES, PolicyFile};
 
 use crate::failure::{Context, Exit, Failure};
 
@@ -69,25 +68,20 @@ pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<
     }
 }
 
-/// A policy's bytes and what they mean.
-fn read_policy(path: &Path) -> Result<(Vec<u8>, Valid), Failure> {
-    let bytes = if path.as_os_str() == "default" {
-        DEFAULT_POLICY.as_bytes().to_vec()
-    } else {
-        let file = std::fs::File::open(path).exit(Exit::Missing, path.display())?;
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)?;
-        bytes
-    };
-    let policy = Valid::parse(&bytes).exit(Exit::Config, path.display())?;
-    Ok((bytes, policy))
+/// Reads a policy file; `default` is the one that ships.
+fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
+    if path.as_os_str() == "default" {
+        return Ok(PolicyFile::shipped());
+    }
+    let file = std::fs::File::open(path).exit(Exit::Missing, path.display())?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)?;
+    PolicyFile::parse(&bytes).exit(Exit::Config, path.display())
 }
 
-/// A policy's text and the name that reports give it.
-fn named_policy(path: &Path) -> Result<(String, String), Failure> {
-    let (bytes, _) = read_policy(path)?;
-    let text = String::from_utf8(bytes).exit(Exit::Config, path.display())?;
+/// Reads a policy file and gives it the name that reports use.
+fn named_policy(path: &Path) -> Result<(String, PolicyFile), Failure> {
     let name =
         path.file_stem().map_or_else(|| "policy".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    Ok((name, text))
+    Ok((name, read_policy(path)?))
 }
