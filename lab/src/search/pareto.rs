@@ -1,6 +1,6 @@
-//! Points that no other point beats in everything.
+//! Pareto fronts: dominance, the non-dominated points of a set, and thinning by crowding distance.
 
-/// Whether `one` is nowhere worse than `other` and somewhere better; smaller is better.
+/// True if `one` is nowhere worse than `other` and somewhere better; smaller is better.
 pub fn dominates(one: &[f64], other: &[f64]) -> bool {
     let mut better = false;
     for (a, b) in one.iter().zip(other) {
@@ -12,8 +12,8 @@ pub fn dominates(one: &[f64], other: &[f64]) -> bool {
     better
 }
 
-/// The places of the non-dominated among `values`, in order; of equals, the first.
-pub fn front(values: &[&[f64]]) -> Vec<usize> {
+/// Finds the indices of the non-dominated among `values`, in order; of equals, the first.
+pub fn non_dominated(values: &[&[f64]]) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
     for (at, value) in values.iter().enumerate() {
         if kept.iter().any(|&other| values[other] == *value || dominates(values[other], value)) {
@@ -25,11 +25,11 @@ pub fn front(values: &[&[f64]]) -> Vec<usize> {
     kept
 }
 
-/// Thins `kept` to `most` places: again and again the one goes whose neighbours are nearest, by the crowding distance of
+/// Thins `kept` to `most` indices: again and again the one goes whose neighbours are nearest, by the crowding distance of
 /// NSGA-II (Deb et al., 2002), so that the ends of the front stay.
 pub fn thin<'a>(values: impl Fn(usize) -> &'a [f64], kept: &mut Vec<usize>, most: usize) {
     while kept.len() > most.max(1) {
-        let distances = crowding(&values, kept);
+        let distances = crowding_distance(&values, kept);
         let least = (0..kept.len())
             .min_by(|&a, &b| distances[a].total_cmp(&distances[b]))
             .expect("more places than at least one");
@@ -37,7 +37,7 @@ pub fn thin<'a>(values: impl Fn(usize) -> &'a [f64], kept: &mut Vec<usize>, most
     }
 }
 
-fn crowding<'a>(values: &impl Fn(usize) -> &'a [f64], kept: &[usize]) -> Vec<f64> {
+fn crowding_distance<'a>(values: &impl Fn(usize) -> &'a [f64], kept: &[usize]) -> Vec<f64> {
     let mut distances = vec![0.0; kept.len()];
     let objectives = kept.first().map_or(0, |&at| values(at).len());
     for objective in 0..objectives {

@@ -1,12 +1,12 @@
-//! Who earned and spent what, and the figures that become an [`Outcome`].
+//! Accounts of a run: earnings, costs and the other figures that become an [`Outcome`].
 
-use super::asking::{Asked, Terms};
-use super::chain::Consent;
+use super::asking::{SlotConduct, Terms};
+use super::chain::EpochResult;
 use super::judges::Judges;
 use super::outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
-use super::plan::{GroupPlan, Plan};
+use super::plan::{GroupPlan, SimulationPlan};
 use super::rank::spearman;
-use super::registry::{Place, Registry, refill};
+use super::registry::{MinerRegistration, Registry, refill};
 use super::scenario::Validator;
 use weighhouse_types::profile::Scope;
 use weighhouse_yuma::EpochOutput;
@@ -17,7 +17,7 @@ const DETECTED_BELOW: f64 = 0.1;
 const ARRIVED_AT: f64 = 0.9;
 
 #[derive(Debug, Default)]
-pub(super) struct Books {
+pub(super) struct Accounts {
     /// By group, then epoch.
     by_epoch_rao: Vec<u64>,
     cost: Vec<f64>,
@@ -35,8 +35,8 @@ pub(super) struct Books {
     first_paid_age: Option<u32>,
 }
 
-impl Books {
-    pub(super) fn reset(&mut self, plan: &Plan) {
+impl Accounts {
+    pub(super) fn reset(&mut self, plan: &SimulationPlan) {
         let groups = plan.groups.len();
         refill(&mut self.by_epoch_rao, groups * plan.scenario.epochs as usize, 0);
         refill(&mut self.cost, groups, 0.0);
@@ -56,10 +56,10 @@ impl Books {
     /// Miners' cost of answering an epoch's challenges.
     pub(super) fn spend(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         terms: &Terms,
         registry: &Registry,
-        asked: &[Asked],
+        asked: &[SlotConduct],
         judges: &Judges,
     ) {
         let economy = &plan.scenario.economy;
@@ -70,9 +70,9 @@ impl Books {
         let asking = |validator: &usize| judges.asked[*validator] > 0;
         let all = (0..plan.validators.len()).filter(asking).count() as f64;
         for (slot, asked) in asked.iter().enumerate() {
-            let Some(place) = registry.place(slot) else { continue };
-            let group = &plan.groups[usize::from(place.group)];
-            let operator = &registry.operators[place.operator as usize];
+            let Some(registration) = registry.registration(slot) else { continue };
+            let group = &plan.groups[usize::from(registration.group)];
+            let operator = &registry.operators[registration.operator as usize];
             let served = if asked.served_stake.is_finite() {
                 let above = |validator: &usize| asked.towards(plan.validators[*validator].stake_above) == 0;
                 (0..plan.validators.len()).filter(asking).filter(above).count() as f64
@@ -82,23 +82,23 @@ impl Books {
             let [work, rest] = [asked.conduct[0].load, asked.conduct[1].load];
             let judged = served * work + (all - served) * rest;
             let unjudged = all * economy.unjudged * asked.unjudged_load;
-            let is_idle = place.abandoned || place.identity >= group.strategy.answering();
+            let is_idle = registration.abandoned || registration.identity >= group.strategy.answering();
             let standing = if is_idle { 0.0 } else { all * economy.standing * group.backend };
             let factor = group.strategy.cost_factor * operator.cost * answer * f64::from(terms.challenges);
-            self.cost[usize::from(place.group)] += factor * (judged + unjudged + standing);
-            let deserved = &mut self.deserved[usize::from(place.group)];
+            self.cost[usize::from(registration.group)] += factor * (judged + unjudged + standing);
+            let deserved = &mut self.deserved[usize::from(registration.group)];
             deserved.0 += asked.deserves;
             deserved.1 += 1;
         }
     }
 
-    /// Books an epoch's emission, and tells identities how they fared.
+    /// Accounts an epoch's emission, and tells identities how they fared.
     pub(super) fn pay(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         registry: &mut Registry,
-        asked: &[Asked],
-        consent: &Consent<'_>,
+        asked: &[SlotConduct],
+        consent: &EpochResult<'_>,
         epoch: u32,
     ) {
         let output = consent.output;
@@ -120,25 +120,25 @@ impl Books {
             let emission = output.server_emission[first + slot];
             registry.emission_rao[slot] = output.combined_emission[first + slot];
             let registered = registry.registered_epoch[slot];
-            let Some(place) = registry.place_mut(slot) else { continue };
+            let Some(registration) = registry.registration_mut(slot) else { continue };
             paid += emission;
             self.miners_rao += emission;
-            self.by_epoch_rao[usize::from(place.group) * epochs + epoch as usize] += emission;
+            self.by_epoch_rao[usize::from(registration.group) * epochs + epoch as usize] += emission;
             if emission > 0 && consent.predates(registered) {
                 self.misdirected_rao += emission;
             }
-            place.unpaid_epochs = if emission == 0 { place.unpaid_epochs + 1 } else { 0 };
+            registration.unpaid_epochs = if emission == 0 { registration.unpaid_epochs + 1 } else { 0 };
             if is_warm {
-                place.earned_rao += emission;
-                place.deserved += asked.deserves;
-                place.epochs += 1;
+                registration.earned_rao += emission;
+                registration.deserved += asked.deserves;
+                registration.epochs += 1;
             }
-            let group = &plan.groups[usize::from(place.group)];
-            self.note(place, group, asked, level, emission, epoch);
+            let group = &plan.groups[usize::from(registration.group)];
+            self.note(registration, group, asked, level, emission, epoch);
             if let Some(back) = group.strategy.comes_back
                 && back.unpaid_epochs > 0
-                && place.unpaid_epochs >= back.unpaid_epochs
-                && !place.abandoned
+                && registration.unpaid_epochs >= back.unpaid_epochs
+                && !registration.abandoned
             {
                 registry.give_up(slot, epoch + back.after_epochs.max(1));
             }
@@ -147,59 +147,60 @@ impl Books {
         self.trust(plan, output, epoch);
     }
 
-    /// Milestones of one identity: its first dishonest answer, its detection, its arrival at an honest share; and whether
+    /// Records the milestones of one identity: its first dishonest answer, its detection, its arrival at an honest share; and whether
     /// what it earns lets it rest.
     fn note(
         &self,
-        place: &mut Place,
+        registration: &mut MinerRegistration,
         group: &GroupPlan,
-        asked: &Asked,
-        level: Level,
+        asked: &SlotConduct,
+        level: EmissionLevel,
         emission: u64,
         epoch: u32,
     ) {
         let emission = emission as f64;
         let is_good = asked.conduct.iter().all(|conduct| conduct.good);
-        if !is_good && place.first_dishonest.is_none() {
-            place.first_dishonest = Some(epoch);
+        if !is_good && registration.first_dishonest.is_none() {
+            registration.first_dishonest = Some(epoch);
         }
-        let age = epoch - place.since;
+        let age = epoch - registration.since;
         let is_known = level.honest > 0.0 && self.first_paid_age.is_some_and(|first| age >= first);
         let is_low = emission < DETECTED_BELOW * level.honest;
-        if place.first_dishonest.is_some() && place.detected.is_none() && is_known && is_low {
-            place.detected = Some(epoch);
+        if registration.first_dishonest.is_some() && registration.detected.is_none() && is_known && is_low {
+            registration.detected = Some(epoch);
         }
-        if !group.attacker && place.since > 0 && place.reached.is_none() && level.honest > 0.0 {
+        if !group.attacker && registration.since > 0 && registration.reached.is_none() && level.honest > 0.0 {
             let share = level.honest * asked.deserves / level.deserved;
             if emission >= ARRIVED_AT * share {
-                place.reached = Some(epoch);
+                registration.reached = Some(epoch);
             }
         }
         let switch = &group.strategy.switch;
         if let Some(rest_above) = switch.rest_above {
             let relative = emission / level.paid;
-            place.rests = relative > rest_above || (place.rests && relative >= switch.work_below);
+            registration.rests =
+                relative > rest_above || (registration.rests && relative >= switch.work_below);
         }
     }
 
-    /// What miners earn in this epoch, for comparison: honest incumbents' mean, and the mean of all who are paid.
+    /// Emission levels of this epoch, for comparison: honest incumbents' mean, and the mean of all who are paid.
     fn level(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         registry: &Registry,
-        asked: &[Asked],
+        asked: &[SlotConduct],
         emission: &[u64],
         epoch: u32,
-    ) -> Level {
-        let mut level = Level { honest: 0.0, deserved: 1.0, paid: f64::INFINITY };
+    ) -> EmissionLevel {
+        let mut level = EmissionLevel { honest: 0.0, deserved: 1.0, paid: f64::INFINITY };
         let (mut honest, mut count, mut deserved) = (0_u64, 0_u32, 0.0);
         let (mut all, mut paid) = (0_u64, 0_u32);
         for (slot, emission) in emission.iter().enumerate() {
-            let Some(place) = registry.place(slot) else { continue };
+            let Some(registration) = registry.registration(slot) else { continue };
             all += emission;
             paid += u32::from(*emission > 0);
-            if !plan.groups[usize::from(place.group)].attacker
-                && (place.since == 0 || place.reached.is_some())
+            if !plan.groups[usize::from(registration.group)].attacker
+                && (registration.since == 0 || registration.reached.is_some())
             {
                 honest += emission;
                 count += 1;
@@ -219,7 +220,7 @@ impl Books {
         level
     }
 
-    fn trust(&mut self, plan: &Plan, output: &EpochOutput, epoch: u32) {
+    fn trust(&mut self, plan: &SimulationPlan, output: &EpochOutput, epoch: u32) {
         if epoch < plan.scenario.warmup_epochs {
             return;
         }
@@ -232,7 +233,13 @@ impl Books {
         }
     }
 
-    pub(super) fn close(&self, plan: &Plan, registry: &Registry, judges: &Judges, seed: u64) -> Outcome {
+    pub(super) fn close(
+        &self,
+        plan: &SimulationPlan,
+        registry: &Registry,
+        judges: &Judges,
+        seed: u64,
+    ) -> Outcome {
         let scenario = &plan.scenario;
         let warm = f64::from((scenario.epochs - scenario.warmup_epochs.min(scenario.epochs)).max(1));
         let honest = |validator: &usize| plan.validators[*validator].persona == Validator::Honest;
@@ -261,20 +268,22 @@ impl Books {
         }
     }
 
-    fn miners(&self, plan: &Plan, registry: &Registry, group: usize) -> MinerOutcome {
+    fn miners(&self, plan: &SimulationPlan, registry: &Registry, group: usize) -> MinerOutcome {
         let planned = &plan.groups[group];
-        let bought = registry.bought[group];
+        let purchases = registry.purchases[group];
         let epochs = plan.scenario.epochs as usize;
         let by_epoch = &self.by_epoch_rao[group * epochs..(group + 1) * epochs];
         let emission_rao: u64 = by_epoch.iter().sum();
         let cost = self.cost[group];
-        let spent = cost + plan.rao_value * bought.paid_rao as f64;
+        let spent = cost + plan.rao_value * purchases.paid_rao as f64;
         let earned = plan.rao_value * emission_rao as f64;
         let (mut dishonest, mut detected, mut delay) = (0, 0, 0.0);
-        for place in registry.places.iter().filter(|place| usize::from(place.group) == group) {
-            let Some(first) = place.first_dishonest else { continue };
+        for registration in
+            registry.registrations.iter().filter(|registration| usize::from(registration.group) == group)
+        {
+            let Some(first) = registration.first_dishonest else { continue };
             dishonest += 1;
-            if let Some(seen) = place.detected {
+            if let Some(seen) = registration.detected {
                 detected += 1;
                 delay += f64::from(seen - first);
             }
@@ -283,13 +292,13 @@ impl Books {
         MinerOutcome {
             name: plan.scenario.miners[group].name.clone(),
             attacker: planned.attacker,
-            operators: bought.operators,
+            operators: purchases.operators,
             emission_rao,
             emission_by_epoch_rao: by_epoch.to_vec(),
             cost,
-            registrations: bought.registrations,
-            registration_rao: bought.paid_rao,
-            evictions: bought.evictions,
+            registrations: purchases.registrations,
+            registration_rao: purchases.paid_rao,
+            evictions: purchases.evictions,
             profit: earned - spent,
             return_per_cost: (spent > 0.0).then(|| earned / spent),
             quality: deserved / times.max(1) as f64,
@@ -299,7 +308,7 @@ impl Books {
         }
     }
 
-    fn validators(&self, plan: &Plan, warm: f64) -> Vec<ValidatorOutcome> {
+    fn validators(&self, plan: &SimulationPlan, warm: f64) -> Vec<ValidatorOutcome> {
         let cost = plan.scenario.profile.cost;
         let epochs = f64::from(plan.scenario.epochs);
         let figures = |group: usize| {
@@ -342,7 +351,7 @@ impl Books {
 }
 
 #[derive(Clone, Copy)]
-struct Level {
+struct EmissionLevel {
     honest: f64,
     /// The mean mark that the same deserve.
     deserved: f64,
@@ -351,23 +360,31 @@ struct Level {
 
 /// Registrations that lived for at least half of the epochs after the warm-up.
 fn rank_correlation(registry: &Registry, epochs: u32) -> Option<f64> {
-    let lived = registry.places.iter().filter(|place| place.epochs > 0 && 2 * place.epochs >= epochs);
+    let lived = registry
+        .registrations
+        .iter()
+        .filter(|registration| registration.epochs > 0 && 2 * registration.epochs >= epochs);
     let (earned, deserved): (Vec<f64>, Vec<f64>) = lived
-        .map(|place| {
-            (place.earned_rao as f64 / f64::from(place.epochs), place.deserved / f64::from(place.epochs))
+        .map(|registration| {
+            (
+                registration.earned_rao as f64 / f64::from(registration.epochs),
+                registration.deserved / f64::from(registration.epochs),
+            )
         })
         .unzip();
     spearman(&earned, &deserved)
 }
 
-fn newcomers(plan: &Plan, registry: &Registry) -> Newcomers {
-    let is_newcomer = |place: &&Place| place.since > 0 && !plan.groups[usize::from(place.group)].attacker;
+fn newcomers(plan: &SimulationPlan, registry: &Registry) -> Newcomers {
+    let is_newcomer = |registration: &&MinerRegistration| {
+        registration.since > 0 && !plan.groups[usize::from(registration.group)].attacker
+    };
     let mut newcomers = Newcomers::default();
     let mut sum = 0.0;
-    for place in registry.places.iter().filter(is_newcomer) {
+    for registration in registry.registrations.iter().filter(is_newcomer) {
         newcomers.count += 1;
-        if let Some(reached) = place.reached {
-            let epochs = reached - place.since + 1;
+        if let Some(reached) = registration.reached {
+            let epochs = reached - registration.since + 1;
             newcomers.reached += 1;
             sum += f64::from(epochs);
             newcomers.epochs_most = newcomers.epochs_most.max(Some(epochs));

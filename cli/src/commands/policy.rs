@@ -10,8 +10,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
-use weighhouse_scoring::Policy as Valid;
-use weighhouse_scoring::policy::{DEFAULT_POLICY, MAX_POLICY_BYTES};
+use weighhouse_scoring::policy::{DEFAULT_POLICY, MAX_POLICY_BYTES, PolicyFile};
 
 use crate::failure::{Context, Exit, Failure};
 
@@ -19,7 +18,7 @@ use crate::failure::{Context, Exit, Failure};
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
 Examples:
-  weighhouse policy lint policy.toml
+  weighhouse policy check policy.toml
   weighhouse policy replay --journal journal
   weighhouse policy diff old.toml new.toml --journal journal
   weighhouse policy attack --policy policy.toml --report attacks.html
@@ -33,9 +32,11 @@ pub(crate) enum Policy {
     /// Print the digest by which records and roll-outs name a policy
     Hash(check::Hash),
     /// Say what is wrong or doubtful with a policy
-    Lint(check::Lint),
+    #[command(alias = "lint")]
+    Check(check::Lint),
     /// Show one miner's way from its answers to its weight, step by step
-    Explain(journal::Explain),
+    #[command(alias = "explain")]
+    Why(journal::Explain),
     /// Replay a journal's epochs, under their own policies or another
     Replay(journal::Replay),
     /// Show who gains and who loses from a change of policy
@@ -57,8 +58,8 @@ pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<
         Policy::Default => Ok(crate::output::line(DEFAULT_POLICY.trim_end())?),
         Policy::Schema => check::schema(),
         Policy::Hash(args) => check::hash(&args),
-        Policy::Lint(args) => check::lint(&args).await,
-        Policy::Explain(args) => journal::explain(&args),
+        Policy::Check(args) => check::lint(&args).await,
+        Policy::Why(args) => journal::explain(&args),
         Policy::Replay(args) => journal::replay(&args, &shutdown),
         Policy::Diff(args) => journal::diff(&args, &shutdown),
         Policy::Rollout(args) => rollout::run(&args).await,
@@ -69,25 +70,20 @@ pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<
     }
 }
 
-/// A policy's bytes and what they mean.
-fn read_policy(path: &Path) -> Result<(Vec<u8>, Valid), Failure> {
-    let bytes = if path.as_os_str() == "default" {
-        DEFAULT_POLICY.as_bytes().to_vec()
-    } else {
-        let file = std::fs::File::open(path).exit(Exit::Missing, path.display())?;
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)?;
-        bytes
-    };
-    let policy = Valid::parse(&bytes).exit(Exit::Config, path.display())?;
-    Ok((bytes, policy))
+/// Reads a policy file; `default` is the one that ships.
+fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
+    if path.as_os_str() == "default" {
+        return Ok(PolicyFile::shipped());
+    }
+    let file = std::fs::File::open(path).exit(Exit::Missing, path.display())?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)?;
+    PolicyFile::parse(&bytes).exit(Exit::Config, path.display())
 }
 
-/// A policy's text and the name that reports give it.
-fn named_policy(path: &Path) -> Result<(String, String), Failure> {
-    let (bytes, _) = read_policy(path)?;
-    let text = String::from_utf8(bytes).exit(Exit::Config, path.display())?;
+/// Reads a policy file and gives it the name that reports use.
+fn named_policy(path: &Path) -> Result<(String, PolicyFile), Failure> {
     let name =
         path.file_stem().map_or_else(|| "policy".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    Ok((name, text))
+    Ok((name, read_policy(path)?))
 }
