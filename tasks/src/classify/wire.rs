@@ -5,8 +5,6 @@ use weighhouse_models::digits::{CLASSES, PIXELS};
 use weighhouse_models::{Classifier, ModelError, ROWS_MAX};
 use weighhouse_types::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};
 
-use crate::challenge::Challenge;
-
 /// The input's name: FP32, shape `[items, 64]`, values in [0, 1].
 pub const INPUT: &str = "pixels";
 /// The output's name: FP32, shape `[items, 10]`, each row a distribution over the digits.
@@ -39,14 +37,13 @@ pub(crate) struct Malformed {
     pub(crate) what: String,
 }
 
-pub(crate) fn request(model: &str, challenge: &Challenge, id: String) -> InferRequest {
-    let shape = vec![challenge.items() as u64, PIXELS as u64];
-    let pixels =
-        Tensor::from_f32(INPUT, shape, challenge.pixels()).expect("a challenge has 64 pixels an item");
+pub(crate) fn request(pixels: &[f32]) -> InferRequest {
+    let shape = vec![(pixels.len() / PIXELS) as u64, PIXELS as u64];
+    let pixels = Tensor::from_f32(INPUT, shape, pixels).expect("a challenge has 64 pixels an item");
     InferRequest {
-        model: model.to_owned(),
+        model: String::new(),
         version: String::new(),
-        id,
+        id: String::new(),
         inputs: vec![pixels],
         outputs: vec![OUTPUT.to_owned()],
     }
