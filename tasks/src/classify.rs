@@ -11,11 +11,12 @@ use weighhouse_models::Classifier;
 use weighhouse_models::digits::{self, CLASSES, PIXELS};
 use weighhouse_models::draw::below;
 use weighhouse_models::perturb::{Perturbation, perturb};
+use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason, RegistrationId};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Mode, Pay, Scope, TaskFile, TaskFileError, within};
+use crate::file::{Mode, TaskFile, TaskFileError, within};
 use crate::kind::Kind;
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
@@ -83,7 +84,7 @@ impl Kind for Classify {
     const NAME: &'static str = "classify";
     const FILES: &'static [(&'static str, &'static str)] =
         &[("digits-conformance", crate::DIGITS_CONFORMANCE), ("digits-quality", crate::DIGITS_QUALITY)];
-    const PAYS: &'static [Pay] = &[Pay::Conformance, Pay::Quality];
+    const PAYS: &'static [Paid] = &[Paid::Conformance, Paid::Quality];
 
     type Section = Section;
     type Question = Scans;

@@ -6,11 +6,12 @@ use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use serde::Deserialize;
 use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Mode, Pay, TaskFile, count};
+use crate::file::{Mode, TaskFile, count};
 use crate::generate::witness::Encoder;
 use crate::kind::Kind;
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
@@ -54,7 +55,7 @@ pub(crate) struct Vectors(Vec<Vec<f32>>);
 impl Kind for Embeddings {
     const NAME: &'static str = "embed";
     const FILES: &'static [(&'static str, &'static str)] = &[("embed", crate::EMBED)];
-    const PAYS: &'static [Pay] = &[Pay::Conformance];
+    const PAYS: &'static [Paid] = &[Paid::Conformance];
 
     type Section = Section;
     type Question = Texts;

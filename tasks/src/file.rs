@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use serde::Deserialize;
+use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::{Digest, config};
 
 use crate::error::TaskError;
@@ -21,15 +22,6 @@ const COMMON: [&str; 2] = ["conformance", "quality"];
 /// Longest name of a served model.
 const MODEL_NAME_BYTES_MAX: usize = 64;
 
-/// What a kind of task can pay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pay {
-    /// Fidelity to the reference.
-    Conformance,
-    /// Skill against the truth.
-    Quality,
-}
-
 /// What is paid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
@@ -42,38 +34,11 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub fn pay(&self) -> Pay {
+    /// The mode without its thresholds, as profiles name it.
+    pub fn paid(&self) -> Paid {
         match self {
-            Self::Conformance { .. } => Pay::Conformance,
-            Self::Quality { .. } => Pay::Quality,
-        }
-    }
-
-    /// `conformance` or `quality`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Conformance { .. } => "conformance",
-            Self::Quality { .. } => "quality",
-        }
-    }
-}
-
-/// Who is asked what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// A challenge of its own for each miner of a round.
-    Private,
-    /// The same challenge for every miner of a round.
-    Shared,
-}
-
-impl Scope {
-    /// `private` or `shared`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Shared => "shared",
+            Self::Conformance { .. } => Paid::Conformance,
+            Self::Quality { .. } => Paid::Quality,
         }
     }
 }
@@ -217,7 +182,7 @@ impl Raw {
             return Err(TaskFileError::ModelName { name: self.model });
         }
         let mode = mode(self.mode, self.conformance.as_ref(), self.quality.as_ref())?;
-        if !kind.pays.contains(&mode.pay()) {
+        if !kind.pays.contains(&mode.paid()) {
             return Err(match mode {
                 Mode::Quality { .. } => TaskFileError::NoQuality { kind: kind.name },
                 Mode::Conformance { .. } => TaskFileError::NoConformance { kind: kind.name },

@@ -14,11 +14,12 @@ use parity_scale_codec::{Encode, Output};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 use weighhouse_models::sampling::Sampling;
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Mode, Pay, TaskFile};
+use crate::file::{Mode, TaskFile};
 use crate::kind::Kind;
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
@@ -57,7 +58,7 @@ impl Kind for Completions {
     const NAME: &'static str = "generate";
     const FILES: &'static [(&'static str, &'static str)] =
         &[("generate", crate::GENERATE), ("generate-greedy", crate::GENERATE_GREEDY)];
-    const PAYS: &'static [Pay] = &[Pay::Conformance];
+    const PAYS: &'static [Paid] = &[Paid::Conformance];
 
     type Section = section::Section;
     type Question = Prompt;

@@ -10,12 +10,13 @@
 use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use serde::de::DeserializeOwned;
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{
     Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Outcome, Reason, RegistrationId,
 };
 
 use crate::error::TaskError;
-use crate::file::{Pay, TaskFile};
+use crate::file::TaskFile;
 use crate::generate::sequential::Budget;
 use crate::reference::Recorded;
 use crate::references::References;
@@ -27,7 +28,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// Built-in task files by name.
     const FILES: &'static [(&'static str, &'static str)];
     /// What may be paid.
-    const PAYS: &'static [Pay];
+    const PAYS: &'static [Paid];
 
     /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
     /// `[regress]` is a field `regress`.

@@ -34,14 +34,19 @@ mod fake;
 pub use challenge::Challenge;
 pub use classify::wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
 pub use error::TaskError;
-pub use file::{Generate, Margins, Mode, Pay, Scope, TaskFile, TaskFileError};
+pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError};
 pub use generate::{sequential, witness};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
 pub use references::{OnRecord, References};
 pub use task::Task;
 use weighhouse_types::Digest;
+<<<<<<< HEAD
 pub use work::Read;
+=======
+pub use weighhouse_types::profile::Scope;
+pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
+>>>>>>> main
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use weighhouse_types::config;
+use weighhouse_types::profile::Paid;
 
 use crate::classify::Classify;
 use crate::embed::Embeddings;
 use crate::error::TaskError;
-use crate::file::{Pay, TaskFile, TaskFileError};
+use crate::file::{TaskFile, TaskFileError};
 use crate::generate::Completions;
 use crate::kind::Kind;
 use crate::references::References;
@@ -25,7 +26,7 @@ pub struct Registered {
     pub name: &'static str,
     /// Built-in task files by name.
     pub files: &'static [(&'static str, &'static str)],
-    pub pays: &'static [Pay],
+    pub pays: &'static [Paid],
     pub(crate) open: Open,
 }
 
