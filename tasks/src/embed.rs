@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use serde::Deserialize;
-use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
 use weighhouse_types::profile::Paid;
+use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason};
 
 use crate::challenge::Challenge;

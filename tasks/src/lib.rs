@@ -41,12 +41,8 @@ pub use reference::{Recorded, Reference, ReferenceError};
 pub use references::{OnRecord, References};
 pub use task::Task;
 use weighhouse_types::Digest;
-<<<<<<< HEAD
-pub use work::Read;
-=======
 pub use weighhouse_types::profile::Scope;
-pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
->>>>>>> main
+pub use work::Read;
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");

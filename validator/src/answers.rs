@@ -136,3 +136,10 @@ impl ReadAnswer {
         Self { read: task.read(challenge, &Err(failure)), is_message: false, fingerprint: None }
     }
 }
+
+/// A digest of what an answer's bytes say; `None` where they are no answer, or the task doesn't look for repetitions.
+pub(crate) fn fingerprint(task: &Task, framed: &[u8]) -> Option<Digest> {
+    task.budget()?;
+    let message = unframe::<ModelInferResponse>(framed).ok()?;
+    task.fingerprint(&InferAnswer::try_from(message).ok()?)
+}

@@ -7,7 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::Builtin;
-use weighhouse_models::device::{Device, Place};
+use weighhouse_models::device::Place;
 use weighhouse_seams::{CpuPool, Entropy, SystemClock};
 use weighhouse_tasks::registry::builtin;
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<
 
 /// A task file by path or built-in name, with the reference it names. Must be called within a runtime.
 fn load_task(asked: &config::Task) -> Result<(String, Task), Failure> {
-    let (file, reference) = (asked.file.as_str(), asked.reference.as_str());
+    let file = asked.file.as_str();
     let text = task_text(file)?;
     let task = Task::load(text.as_bytes(), &Configured { asked }).exit(Exit::Config, file)?;
     Ok((text, task))

@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::TaskFile;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
