@@ -21,23 +21,17 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+use weighhouse_proto::method::MODEL_STREAM_INFER;
 use weighhouse_seams::{ClockExt, Listener};
 use weighhouse_types::Failure;
 
-use crate::{Asker, Target};
+use crate::asker::{Asker, Target};
+use crate::limits::ProxyLimits;
 
 /// Connections served at once; more wait.
 const CONNECTIONS_MAX: usize = 64;
 /// Calls in flight on one connection.
 const STREAMS_MAX: u32 = 64;
-
-/// What the proxy forwards at most.
-#[derive(Clone, Copy, Debug)]
-pub struct ProxyLimits {
-    /// For a whole answer, or for each message of a stream.
-    pub deadline: Duration,
-    pub body_bytes_max: usize,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
@@ -103,7 +97,7 @@ async fn forward(
     limits: ProxyLimits,
     request: Request<Incoming>,
 ) -> Response<Answered> {
-    if request.uri().path() == stream::MODEL_STREAM_INFER {
+    if request.uri().path() == MODEL_STREAM_INFER {
         let relay = stream::Relay { asker: asker.clone(), to, limits };
         return relay.answer(request.into_body()).map(Either::Right);
     }

@@ -3,17 +3,15 @@
 //! The split is fixed: every fifth scan is held out. Records are in the order they were collected, so the same writers
 //! are on both sides: held-out scans are new scans of known hands.
 
-/// Pixels of one scan: 8 rows of 8.
-pub const PIXELS: usize = 64;
+pub use weighhouse_types::scans::{CLASSES, PIXELS};
+
 /// Rows, and columns, of one scan.
 pub const SIDE: usize = 8;
-/// Digits 0 to 9.
-pub const CLASSES: usize = 10;
 /// The value of a pixel that is all ink; 0 is paper.
 pub const INK: u8 = 16;
 /// All scans.
 pub const SCANS: usize = 1_797;
-/// One scan in so many is held out, from the first on.
+/// Every fifth scan is held out, from the first on.
 pub const HELD_OUT_EVERY: usize = 5;
 /// Scans that training never sees.
 pub const HELD_OUT: usize = SCANS.div_ceil(HELD_OUT_EVERY);

@@ -12,6 +12,7 @@ use weighhouse_models::digits::{self, CLASSES, PIXELS};
 use weighhouse_models::draw::below;
 use weighhouse_models::perturb::{Perturbation, perturb};
 use weighhouse_types::profile::{Paid, Scope};
+use weighhouse_types::scans::{MalformedScans, ScansAnswer};
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason, RegistrationId};
 
 use crate::challenge::Challenge;
@@ -20,8 +21,6 @@ use crate::file::{Mode, TaskFile, TaskFileError, within};
 use crate::kind::Kind;
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
-pub(crate) use wire::check_row;
-use wire::{Malformed, probabilities};
 
 /// Rows of every forward pass over references. Shorter batches are filled up with blank scans, so that a reference's
 /// bits don't depend on how many challenges a round had.
@@ -140,10 +139,12 @@ impl Kind for Classify {
     }
 
     fn read(&self, scans: &Scans, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
-        probabilities(answer, scans.truth.len()).map_err(|Malformed { item, what }| Judgement {
-            mark: Mark::ZERO,
-            reasons: vec![Reason::Malformed { item, what }],
-        })
+        match ScansAnswer::from_infer(answer, scans.truth.len()) {
+            Ok(answer) => Ok(answer.rows),
+            Err(MalformedScans { item, what }) => {
+                Err(Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what }] })
+            }
+        }
     }
 
     fn judge(&self, scans: &Scans, word: &Rows, rows: &Self::Answer) -> Result<Judgement, TaskError> {

@@ -32,7 +32,7 @@ pub mod measure;
 mod fake;
 
 pub use challenge::Challenge;
-pub use classify::wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
+pub use classify::wire::{RequestError, answer, pixels, respond};
 pub use error::TaskError;
 pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError};
 pub use generate::{sequential, witness};

@@ -1,6 +1,18 @@
 //! The validator as a process: one step per finalised block, everything durable in between.
+//!
+//! A step reads the subnet at the newest block and does what is due there, in this order: it follows the publications
+//! under way, opens the chain's epoch, runs the rounds that are due, and near the epoch's end weighs the records and
+//! publishes. What is due follows from the chain's schedule and the journal alone (`timetable`, `epoch`), so a process
+//! that was killed anywhere opens its journal and takes the same step. A trouble of the chain is waited out with a
+//! growing, jittered pause; an error of our own state ends the process.
+//!
+//! Nothing here judges or knows a kind of task: rounds are `round`'s, publications `publish`'s. The role alone writes the
+//! journal, and takes note of a record only once it is durable.
 
-use std::collections::BTreeSet;
+mod epochs;
+mod publications;
+mod rounds;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +24,7 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
+use weighhouse_types::{Block, Epoch, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::config::Rounds;
@@ -20,18 +32,18 @@ use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::parts::Parts;
-use crate::policies::{Policies, PolicyFile};
-use crate::publish::{self, PublicationQueue};
-use crate::round::RoundPlan;
+use crate::policies::Policies;
+use crate::publish::PublicationQueue;
+use crate::seen::SeenBlocks;
 use crate::timetable::Timetable;
 
-/// How long one step's reads from the chain may take.
+/// The longest wait for one step's reads from the chain.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// The first wait after a failed step; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// How far a validator has come: liveness is progress, not a loop that turns.
+/// The progress of a validator: liveness is a block worked through, not a loop that turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The newest block that was worked through.
@@ -50,6 +62,7 @@ pub struct Validator {
     publications: PublicationQueue,
     policies: Policies,
     progress: watch::Sender<Progress>,
+    seen: SeenBlocks,
 }
 
 impl Validator {
@@ -96,7 +109,16 @@ impl Validator {
         };
         let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
         let journal = Arc::new(Mutex::new(journal));
-        Ok(Self { parts, asker, journal, open, publications, policies, progress })
+        Ok(Self {
+            parts,
+            asker,
+            journal,
+            open,
+            publications,
+            policies,
+            progress,
+            seen: SeenBlocks::default(),
+        })
     }
 
     /// Progress after each block, for supervisors.
@@ -131,10 +153,11 @@ impl Validator {
         }
     }
 
-    /// One block's work: follow the publications, open the epoch, run the round that is due, publish when it is time.
+    /// Does one block's work, in the order that the module's header tells.
     pub async fn step(&mut self) -> Result<Block, ValidatorError> {
         let state = self.read_subnet().await?;
         let block = state.head.number;
+        self.seen.note(block, self.parts.clock.now());
         self.follow_publications(&state).await?;
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
@@ -185,146 +208,6 @@ impl Validator {
             }
             .into()),
         }
-    }
-
-    /// Opens the epoch that the chain is in, carrying in what the last one in the journal left behind.
-    async fn open_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        let epoch = state.schedule.epoch;
-        if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
-            return Ok(());
-        }
-        let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
-        let (carried, trails) =
-            closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
-        let file = self.policy_for(state);
-        let context = EpochContext {
-            epoch,
-            netuid: self.parts.netuid,
-            mechanism: self.parts.mechanism,
-            genesis: self.parts.chain.genesis(),
-            validator: self.parts.keypair.hotkey(),
-            state: state.clone(),
-            beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
-            policy: file.bytes,
-            task: self.parts.task_file.clone(),
-            carried,
-            software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
-            judge: Some(JudgeIdentity {
-                kind: self.parts.task.file().kind.to_owned(),
-                version: JudgeIdentity::FIRST_VERSION,
-                digest: None,
-            }),
-            fields: Fields::default(),
-        };
-        info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
-        let records = opened.records().to_vec();
-        let journal = self.journal.clone();
-        self.parts
-            .cpu
-            .run(move || {
-                let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-                journal.begin_epoch(epoch)?;
-                write(&mut journal, records)
-            })
-            .await??;
-        self.open = Some(opened);
-        Ok(())
-    }
-
-    /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
-    fn policy_for(&mut self, state: &SubnetState) -> PolicyFile {
-        let before = self.policies.live().hash();
-        match self.policies.follow(self.parts.staged.as_deref(), self.parts.chain.genesis(), state) {
-            Err(error) => {
-                metrics::rollout_refused();
-                warn!(%error, "the staged policy is not taken; the live one stays");
-            }
-            Ok(Some(block)) => info!(%block, "a staged policy waits for its block"),
-            Ok(None) => {}
-        }
-        let live = self.policies.live();
-        let now = live.hash();
-        if now != before {
-            info!(policy = %now, %before, "the policy changes with this epoch, as the owner signed");
-        }
-        live.clone()
-    }
-
-    async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
-        let Some(open) = &self.open else { return Ok(()) };
-        let mut done = open.judged_in(round);
-        let (rounds, _) = open.rounds();
-        if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
-            done.extend(open.spared(round, &self.parts.keypair)?);
-        }
-        let Some(plan) = RoundPlan::new(&self.parts, open.context(), round, state, &done).await? else {
-            return Ok(());
-        };
-        self.record(plan.records()).await?;
-        let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
-        let judged = plan.run(&self.parts, &self.asker, history).await?;
-        let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
-        self.record(judged.records).await?;
-        if let Some(open) = &mut self.open {
-            open.hear(judged.fingerprints);
-        }
-        metrics::round_closed();
-        info!(epoch = %state.schedule.epoch, round, miners, "round closed");
-        Ok(())
-    }
-
-    /// Whether the open epoch still wants a decision; after it, no verdict counts any more.
-    fn is_undecided(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| !open.abstained() && !self.publications.has(open.context().epoch))
-    }
-
-    async fn close_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        if !self.is_undecided() {
-            return Ok(());
-        }
-        let Some(open) = &self.open else { return Ok(()) };
-        let epoch = open.context().epoch;
-        let who: Vec<_> = open.departed(state).into_iter().map(|(who, _)| who).collect();
-        if !who.is_empty() {
-            info!(%epoch, left = who.len(), "registrations left since the epoch was opened");
-            self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
-        }
-        let Some(open) = &self.open else { return Ok(()) };
-        let record = publish::weigh(open)?;
-        if let Some(shadow) = self.policies.shadow(open.records()) {
-            metrics::shadow_moved(shadow.moved);
-            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
-        }
-        self.record(vec![record.clone()]).await?;
-        self.publications.extend(&[record]);
-        Ok(())
-    }
-
-    /// Takes the publications as far as the chain's present state lets them go.
-    async fn follow_publications(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        let mut waiting = BTreeSet::new();
-        while let Some(epoch) = self.publications.next_due(&waiting) {
-            let Some(publication) = self.publications.get(epoch).cloned() else { break };
-            let next = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
-            let Some(next) = next else {
-                // A call that is still pending may have been lost on the way; the same bytes again make up for it.
-                publish::submit(&self.parts, &publication).await;
-                waiting.insert(epoch);
-                continue;
-            };
-            self.record(vec![publish::update(&publication.intent, next.clone())]).await?;
-            publish::report(&publication.intent, &next);
-            self.publications.update(epoch, next);
-            if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {
-                publish::submit(&self.parts, advanced).await;
-                // Its outcome is in no block before the next.
-                waiting.insert(epoch);
-            }
-        }
-        Ok(())
     }
 
     /// Makes records durable, then takes note of them.

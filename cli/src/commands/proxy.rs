@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_ask::proxy::{self, ProxyError, ProxyLimits};
-use weighhouse_ask::{Asker, Target};
+use weighhouse_ask::proxy::{self, ProxyError};
+use weighhouse_ask::{Asker, ProxyLimits, Target};
 use weighhouse_seams::{SystemClock, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid};
 use weighhouse_wallet::btauth::Signer;
@@ -40,7 +40,7 @@ pub(crate) struct Proxy {
     receiver: Option<Hotkey>,
     /// Chain address, with --uid
     #[arg(long, default_value = "http://127.0.0.1:9944", value_name = "URL", env = "WEIGHHOUSE_CHAIN")]
-    chain: String,
+    chain: weighhouse_chain::address::ChainAddress,
     #[arg(long, default_value_t = Netuid(1))]
     netuid: Netuid,
     /// Longest wait for an answer, or for each message of one that streams, in seconds

@@ -3,9 +3,9 @@
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use weighhouse_models::digits::CLASSES;
 use weighhouse_types::Digest;
+use weighhouse_types::scans::check_row;
 
 use super::Reference;
-use crate::classify::check_row;
 use crate::file::ITEMS;
 use crate::generate::witness::Testimony;
 

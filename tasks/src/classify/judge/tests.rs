@@ -1,7 +1,8 @@
 use super::*;
-use crate::{Challenge, DIGITS_CONFORMANCE, DIGITS_QUALITY, OUTPUT, Reference, Task};
+use crate::{Challenge, DIGITS_CONFORMANCE, DIGITS_QUALITY, Reference, Task};
 use proptest::prelude::*;
 use weighhouse_models::Builtin;
+use weighhouse_types::scans::OUTPUT;
 use weighhouse_types::{Datatype, Failure, InferAnswer, Tensor};
 
 const ITEMS: usize = 64;
