@@ -8,7 +8,7 @@ use weighhouse_tasks::{DIGITS_CONFORMANCE, Task, answer};
 use weighhouse_types::{Failure, Mark};
 
 fn main() -> anyhow::Result<()> {
-    let task = Task::load(DIGITS_CONFORMANCE.as_bytes(), Builtin::Reference.bytes())?;
+    let task = Task::load(DIGITS_CONFORMANCE.as_bytes(), &Builtin::Reference.bytes())?;
 
     // A validator takes the seed from its VRF, so that nobody knows the challenge before it is sent.
     let challenge = task.challenge(&[7; 32]);

@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let serving = tokio::spawn(run(parts));
     is_ready.wait_for(|ready| *ready).await?;
-    let task = Task::without_model(DIGITS_CONFORMANCE.as_bytes())?;
+    let task = Task::load(DIGITS_CONFORMANCE.as_bytes(), &weighhouse_tasks::OnRecord)?;
     let question =
         ModelInferRequest::try_from(task.request(&task.challenge(&[7; 32]), "example".to_owned()))?;
     let signer = Arc::new(Signer::new(Arc::new(validator), clock.clone()));

@@ -76,7 +76,7 @@ fn journal(bytes: &[u8]) {
 }
 
 fn task(bytes: &[u8]) {
-    let _ = weighhouse_tasks::Task::without_model(bytes);
+    let _ = weighhouse_tasks::Task::load(bytes, &weighhouse_tasks::OnRecord);
 }
 
 fn policy(bytes: &[u8]) {

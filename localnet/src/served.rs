@@ -12,7 +12,7 @@ use weighhouse_models::Builtin;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{DecoderLimits, LanguageModel};
 use weighhouse_seams::{Clock, CpuPool, Entropy};
-use weighhouse_tasks::witness::TeacherForced;
+use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
 use weighhouse_tasks::{DIGITS_CONFORMANCE, DIGITS_QUALITY, EMBED, GENERATE, Task, with_reference};
 use weighhouse_types::Digest;
 use weighhouse_types::text::TextLimits;
@@ -48,17 +48,19 @@ impl Served {
         let (task_file, task) = match &models {
             LocalnetModels::Digits => {
                 let file = if mode == Mode::Quality { DIGITS_QUALITY } else { DIGITS_CONFORMANCE };
-                (file.to_owned(), Task::load(file.as_bytes(), Builtin::Reference.bytes()))
+                (file.to_owned(), Task::load(file.as_bytes(), &Builtin::Reference.bytes()))
             }
             LocalnetModels::Language { reference, .. } => {
                 let file = all_checked(&with_reference(GENERATE, reference.digest()));
-                let witness = Arc::new(TeacherForced(LanguageModel::clone(reference)));
-                let task = Task::with_witness(file.as_bytes(), witness);
+                let model = LanguageModel::clone(reference);
+                let witness: Arc<dyn Witness> = Arc::new(TeacherForced(model));
+                let task = Task::load(file.as_bytes(), &witness);
                 (file, task)
             }
             LocalnetModels::Encoder(encoder) => {
                 let file = with_reference(EMBED, encoder.digest());
-                let task = Task::with_encoder(file.as_bytes(), Arc::new(Embedder::clone(encoder)));
+                let encoder: Arc<dyn Encoder> = Arc::new(Embedder::clone(encoder));
+                let task = Task::load(file.as_bytes(), &encoder);
                 (file, task)
             }
         };

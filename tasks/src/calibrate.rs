@@ -154,9 +154,8 @@ impl Calibration<'_> {
         cpu: &dyn Fn() -> Duration,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Calibrated, CalibrateError> {
-        let kind = self.task.file().kind.name();
-        let (Some(generate), Mode::Conformance { .. }) =
-            (self.task.file().generate(), &self.task.file().mode)
+        let kind = self.task.file().kind;
+        let (Some(generate), Mode::Conformance { .. }) = (self.task.generate(), &self.task.file().mode)
         else {
             return Err(CalibrateError::Kind { kind });
         };

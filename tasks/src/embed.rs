@@ -1,32 +1,146 @@
-//! Embeddings: how they are asked for, and how far they are from the reference's.
+//! Kind `embed`: texts, and where an agreed encoder places them.
 
-use weighhouse_types::text::{TextError, TextsAnswer, TextsLimits, TextsRequest};
-use weighhouse_types::{InferAnswer, InferRequest, Judgement, Mark, Reason};
+use std::sync::Arc;
+
+use parity_scale_codec::{Decode, Encode};
+use rand_chacha::ChaCha20Rng;
+use serde::Deserialize;
+use weighhouse_types::profile::Paid;
+use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
+use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason};
 
 use crate::challenge::Challenge;
+use crate::error::TaskError;
+use crate::file::{Mode, TaskFile, count};
+use crate::generate::witness::Encoder;
+use crate::kind::Kind;
+use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
+use crate::reference::{Recorded, Reference};
+use crate::references::References;
 
 /// Numbers in a row at most.
 const DIMENSIONS_MAX: usize = 1 << 14;
 
-pub(crate) fn request(model: &str, challenge: &Challenge, id: &str) -> Result<InferRequest, TextError> {
-    TextsRequest { texts: challenge.texts().to_vec() }.to_infer(model, id)
+/// A task of texts.
+pub(crate) struct Embeddings {
+    tolerance: f64,
+    items: u32,
+    prompts: Prompts,
+    /// Words of a text.
+    words: u32,
+    encoder: Option<Arc<dyn Encoder>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Section {
+    embed: RawEmbed,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEmbed {
+    texts: RawPrompts,
+    words: u32,
+}
+
+/// The texts to place.
+#[derive(Debug, Encode)]
+pub(crate) struct Texts(Vec<String>);
+
+/// A row per text.
+#[derive(Debug, Encode, Decode)]
+pub(crate) struct Vectors(Vec<Vec<f32>>);
+
+impl Kind for Embeddings {
+    const NAME: &'static str = "embed";
+    const FILES: &'static [(&'static str, &'static str)] = &[("embed", crate::EMBED)];
+    const PAYS: &'static [Paid] = &[Paid::Conformance];
+
+    type Section = Section;
+    type Question = Texts;
+    type Answer = Vec<Vec<f32>>;
+    type Word = Vectors;
+
+    fn new(file: &TaskFile, section: Section, references: &dyn References) -> Result<Self, TaskError> {
+        let prompts = section.embed.texts.check("embed.texts")?;
+        let words = count("embed.words", section.embed.words, WORDS_MAX)?;
+        let encoder = references.encoder()?;
+        if let Some(encoder) = &encoder {
+            file.names(encoder.digest())?;
+        }
+        let Mode::Conformance { tolerance } = file.mode else { return Err(file.pays_nothing_else().into()) };
+        Ok(Self { tolerance, items: file.items, prompts, words, encoder })
+    }
+
+    fn draw(&self, rng: &mut ChaCha20Rng) -> Texts {
+        Texts((0..self.items).map(|_| self.prompts.draw(self.words, rng)).collect())
+    }
+
+    fn digest(task: Digest, texts: &Texts) -> Digest {
+        let parts = texts
+            .0
+            .iter()
+            .fold(Hasher::new("weighhouse/challenge/embed/v1").part(task.as_bytes()), |hasher, text| {
+                hasher.part(text.as_bytes())
+            });
+        parts.finish()
+    }
+
+    fn request(&self, texts: &Texts) -> InferRequest {
+        let request = TextsRequest { texts: texts.0.clone() }.to_infer("", "");
+        request.expect("the task file's numbers and lengths fit a request")
+    }
+
+    fn refer(&self, asked: &[&Texts]) -> Result<Vec<Vectors>, TaskError> {
+        let encoder = self.encoder.as_ref().ok_or(TaskError::NoReference)?;
+        let embed = |texts: &&Texts| {
+            let texts: Vec<&str> = texts.0.iter().map(String::as_str).collect();
+            Ok(Vectors(encoder.embed(&texts)?))
+        };
+        asked.iter().map(embed).collect()
+    }
+
+    fn read(&self, texts: &Texts, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
+        let limits = TextsLimits { texts: texts.0.len(), bytes: 0, dimensions: DIMENSIONS_MAX };
+        let answer =
+            TextsAnswer::from_infer(answer, &limits).map_err(|error| malformed(0, error.to_string()))?;
+        let (rows, items) = (answer.rows, texts.0.len());
+        if rows.len() != items {
+            return Err(malformed(0, format!("{} rows, expected {items}", rows.len())));
+        }
+        Ok(rows)
+    }
+
+    fn judge(&self, texts: &Texts, word: &Vectors, rows: &Self::Answer) -> Result<Judgement, TaskError> {
+        let (expected, actual) = (texts.0.len(), word.0.len());
+        if expected != actual {
+            return Err(TaskError::Rows { expected, actual });
+        }
+        Ok(judge(self.tolerance, &word.0, rows))
+    }
+
+    fn record(word: &Vectors) -> Recorded {
+        Recorded::Vectors(word.0.clone())
+    }
+
+    fn recall(recorded: &Recorded) -> Option<Vectors> {
+        match recorded {
+            Recorded::Vectors(rows) => Some(Vectors(rows.clone())),
+            _ => None,
+        }
+    }
+}
+
+fn malformed(item: u32, what: String) -> Judgement {
+    Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what }] }
 }
 
 /// 1 if every row points where the reference's does, within the tolerance; else minus the share of those that don't.
-pub(crate) fn judge(tolerance: f64, reference: &[Vec<f32>], answer: &InferAnswer) -> Judgement {
-    let malformed =
-        |item, what: String| Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what }] };
-    let limits = TextsLimits { texts: reference.len(), bytes: 0, dimensions: DIMENSIONS_MAX };
-    let rows = match TextsAnswer::from_infer(answer, &limits) {
-        Ok(answer) => answer.rows,
-        Err(error) => return malformed(0, error.to_string()),
-    };
+fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &[Vec<f32>]) -> Judgement {
     let items = reference.len() as u32;
-    if rows.len() != reference.len() {
-        return malformed(0, format!("{} rows, expected {items}", rows.len()));
-    }
     let (mut outside, mut worst) = (0, (0, f64::NEG_INFINITY));
-    for ((item, row), own) in (0_u32..).zip(&rows).zip(reference) {
+    for ((item, row), own) in (0_u32..).zip(rows).zip(reference) {
         if row.len() != own.len() {
             return malformed(item, format!("{} dimensions, expected {}", row.len(), own.len()));
         }
@@ -52,6 +166,23 @@ pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let length = (dot(a, a) * dot(b, b)).sqrt();
     if length > 0.0 { dot(a, b) / length } else { 0.0 }
+}
+
+impl Challenge {
+    /// The texts to embed; none if this isn't about embedding.
+    pub fn texts(&self) -> &[String] {
+        self.question::<Texts>().map_or(&[], |texts| &texts.0)
+    }
+}
+
+impl Reference {
+    /// One row per text; none if the challenge isn't one of texts.
+    pub fn vectors(&self) -> &[Vec<f32>] {
+        match self.recorded() {
+            Recorded::Vectors(rows) => rows,
+            _ => &[],
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,15 @@
 //! The task file: what a subnet's validators agree on, read once into a type that can't be wrong.
 
-mod text;
-
 use std::ops::RangeInclusive;
 
 use serde::Deserialize;
-use weighhouse_models::perturb::Perturbation;
 use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::{Digest, config};
 
-use crate::sequential::BudgetError;
-use crate::sequential::RawBudget;
-pub use text::{Embed, Generate, Margins};
-use text::{RawEmbed, RawGenerate, RawMargins};
+use crate::error::TaskError;
+use crate::generate::sequential::BudgetError;
+pub use crate::generate::{Generate, Margins};
+use crate::registry::{KINDS, Registered, kind};
 
 /// The version of the file that is read.
 const FILE_VERSION: u32 = 1;
@@ -20,43 +17,10 @@ const FILE_VERSION: u32 = 1;
 const FILE_BYTES_MAX: usize = 64 << 10;
 /// Scans in one challenge.
 pub(crate) const ITEMS: RangeInclusive<u32> = 1..=1_024;
+/// Sections that every kind may have.
+const COMMON: [&str; 2] = ["conformance", "quality"];
 /// Longest name of a served model.
 const MODEL_NAME_BYTES_MAX: usize = 64;
-
-const SHIFT_PX_MAX: f64 = 4.0;
-const ROTATION_DEGREES_MAX: f64 = 180.0;
-const NOISE_SIGMA_MAX: f64 = 1.0;
-
-/// What a task is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Which digit does each scan show?
-    Classify,
-    /// How does the agreed language model continue this text?
-    Generate,
-    /// Where does the agreed encoder place these texts?
-    Embed,
-}
-
-impl Kind {
-    /// As in a task file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Classify => "classify",
-            Self::Generate => "generate",
-            Self::Embed => "embed",
-        }
-    }
-}
-
-/// What only one kind of task needs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Work {
-    Classify { perturbation: Perturbation },
-    Generate(Box<Generate>),
-    Embed(Embed),
-}
 
 /// What is paid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +46,8 @@ impl Mode {
 /// A task file that has been read and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFile {
-    pub kind: Kind,
+    /// The name of the kind, one of [`KINDS`].
+    pub kind: &'static str,
     pub mode: Mode,
     pub scope: Scope,
     /// The name under which miners serve the model.
@@ -91,7 +56,6 @@ pub struct TaskFile {
     pub items: u32,
     /// SHA-256 of the reference weights' file, or the digest of the reference model.
     pub reference: Digest,
-    pub work: Work,
 }
 
 /// Why a task file is refused.
@@ -113,12 +77,12 @@ pub enum TaskFileError {
     SectionMissing { mode: &'static str },
     #[error("mode = \"{mode}\" does not read section [{section}]")]
     SectionUnread { mode: &'static str, section: &'static str },
-    #[error("kind = \"{kind}\" needs a section [{section}]")]
-    KindMissing { kind: &'static str, section: &'static str },
-    #[error("kind = \"{kind}\" does not read section [{section}]")]
-    KindUnread { kind: &'static str, section: &'static str },
+    #[error("kind = {name:?} is none of {known}")]
+    Kind { name: String, known: String },
     #[error("kind = \"{kind}\" pays conformance only: quality has no truth to be measured against")]
     NoQuality { kind: &'static str },
+    #[error("kind = \"{kind}\" pays quality only: it has a truth, and no agreed model")]
+    NoConformance { kind: &'static str },
     #[error("{key} {what}")]
     Value { key: &'static str, what: String },
     #[error(transparent)]
@@ -135,17 +99,12 @@ struct Versioned {
 struct Raw {
     #[serde(rename = "version")]
     _version: u32,
-    kind: Kind,
+    kind: String,
     mode: RawMode,
     scope: Scope,
     model: String,
     items: u32,
     reference: Digest,
-    perturbation: Option<RawPerturbation>,
-    generate: Option<RawGenerate>,
-    embed: Option<RawEmbed>,
-    margins: Option<RawMargins>,
-    budget: Option<RawBudget>,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
 }
@@ -155,14 +114,6 @@ struct Raw {
 enum RawMode {
     Conformance,
     Quality,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPerturbation {
-    max_shift_px: f64,
-    max_rotation_degrees: f64,
-    noise_sigma: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,11 +129,16 @@ struct RawQuality {
 }
 
 impl TaskFile {
-    /// Reads a TOML file.
+    /// Reads what every kind has in common from a TOML file.
     ///
     /// # Errors
     /// [`TaskFileError`], which names the key at fault; for an unknown key, the nearest known one as well.
     pub fn parse(file: &[u8]) -> Result<Self, TaskFileError> {
+        Self::split(file).map(|(header, ..)| header)
+    }
+
+    /// What every kind has in common, the text of the sections that only its kind reads, and the kind.
+    pub(crate) fn split(file: &[u8]) -> Result<(Self, String, &'static Registered), TaskFileError> {
         if file.len() > FILE_BYTES_MAX {
             return Err(TaskFileError::TooLong { bytes: file.len() });
         }
@@ -192,69 +148,73 @@ impl TaskFile {
         if version != FILE_VERSION {
             return Err(TaskFileError::Version { version });
         }
-        let raw: Raw = config::parse(text)?;
-        if !ITEMS.contains(&raw.items) {
-            let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());
-            return Err(TaskFileError::Range { key: "items", value: f64::from(raw.items), allowed });
-        }
-        let named = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-        if !(1..=MODEL_NAME_BYTES_MAX).contains(&raw.model.len()) || !raw.model.bytes().all(named) {
-            return Err(TaskFileError::ModelName { name: raw.model });
-        }
-        let mode = mode(raw.mode, raw.conformance.as_ref(), raw.quality.as_ref())?;
-        if raw.kind != Kind::Classify && matches!(mode, Mode::Quality { .. }) {
-            return Err(TaskFileError::NoQuality { kind: raw.kind.name() });
-        }
-        raw.refuse_unread()?;
-        Ok(Self {
-            kind: raw.kind,
-            mode,
-            scope: raw.scope,
-            model: raw.model,
-            items: raw.items,
-            reference: raw.reference,
-            work: match raw.kind {
-                Kind::Classify => Work::Classify {
-                    perturbation: perturbation(&needed(raw.perturbation, raw.kind, "perturbation")?)?,
-                },
-                Kind::Generate => {
-                    let margins = needed(raw.margins, raw.kind, "margins")?;
-                    let generate = needed(raw.generate, raw.kind, "generate")?;
-                    Work::Generate(Box::new(generate.check(raw.items, &margins, raw.budget)?))
-                }
-                Kind::Embed => Work::Embed(needed(raw.embed, raw.kind, "embed")?.check()?),
-            },
-        })
+        let (head, section) = divide(text);
+        let raw: Raw = config::parse(&head)?;
+        let known = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+        let kind =
+            kind(&raw.kind).ok_or_else(|| TaskFileError::Kind { name: raw.kind.clone(), known: known() })?;
+        Ok((raw.check(kind)?, section, kind))
     }
 
-    /// What a task of completions says of them.
-    pub fn generate(&self) -> Option<&Generate> {
-        match &self.work {
-            Work::Generate(generate) => Some(generate),
-            _ => None,
-        }
+    /// Refuses another reference than the file names.
+    ///
+    /// # Errors
+    /// [`TaskError::WrongReference`].
+    pub fn names(&self, given: Digest) -> Result<(), TaskError> {
+        let named = self.reference;
+        if given == named { Ok(()) } else { Err(TaskError::WrongReference { named, given }) }
+    }
+
+    /// The complaint of a kind that pays conformance alone.
+    pub(crate) fn pays_nothing_else(&self) -> TaskFileError {
+        TaskFileError::NoQuality { kind: self.kind }
     }
 }
 
 impl Raw {
-    /// A section that the kind doesn't read is a mistake, not decoration.
-    fn refuse_unread(&self) -> Result<(), TaskFileError> {
-        let sections = [
-            ("perturbation", self.perturbation.is_some(), Kind::Classify),
-            ("generate", self.generate.is_some(), Kind::Generate),
-            ("margins", self.margins.is_some(), Kind::Generate),
-            ("budget", self.budget.is_some(), Kind::Generate),
-            ("embed", self.embed.is_some(), Kind::Embed),
-        ];
-        match sections.iter().find(|(_, given, reader)| *given && *reader != self.kind) {
-            Some((section, ..)) => Err(TaskFileError::KindUnread { kind: self.kind.name(), section }),
-            None => Ok(()),
+    fn check(self, kind: &'static Registered) -> Result<TaskFile, TaskFileError> {
+        if !ITEMS.contains(&self.items) {
+            let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());
+            return Err(TaskFileError::Range { key: "items", value: f64::from(self.items), allowed });
         }
+        let named = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        if !(1..=MODEL_NAME_BYTES_MAX).contains(&self.model.len()) || !self.model.bytes().all(named) {
+            return Err(TaskFileError::ModelName { name: self.model });
+        }
+        let mode = mode(self.mode, self.conformance.as_ref(), self.quality.as_ref())?;
+        if !kind.pays.contains(&mode.paid()) {
+            return Err(match mode {
+                Mode::Quality { .. } => TaskFileError::NoQuality { kind: kind.name },
+                Mode::Conformance { .. } => TaskFileError::NoConformance { kind: kind.name },
+            });
+        }
+        Ok(TaskFile {
+            kind: kind.name,
+            mode,
+            scope: self.scope,
+            model: self.model,
+            items: self.items,
+            reference: self.reference,
+        })
     }
 }
 
-fn needed<T>(section: Option<T>, kind: Kind, name: &'static str) -> Result<T, TaskFileError> {
-    section.ok_or(TaskFileError::KindMissing { kind: kind.name(), section: name })
+/// The sections that every kind has, before and apart from those that only one reads. Both texts keep the lines of the
+/// whole, so that an error names the right one.
+fn divide(text: &str) -> (String, String) {
+    let (mut head, mut section) = (String::new(), String::new());
+    let mut is_common = true;
+    for line in text.lines() {
+        let table = line.trim_end().strip_prefix('[').and_then(|rest| rest.split([']', '.']).next());
+        if let Some(table) = table {
+            is_common = COMMON.contains(&table.trim());
+        }
+        let (to, other) = if is_common { (&mut head, &mut section) } else { (&mut section, &mut head) };
+        to.push_str(line);
+        to.push('\n');
+        other.push('\n');
+    }
+    (head, section)
 }
 
 fn mode(
@@ -286,24 +246,20 @@ fn mode(
     }
 }
 
-fn perturbation(raw: &RawPerturbation) -> Result<Perturbation, TaskFileError> {
-    Ok(Perturbation {
-        max_shift_px: within("perturbation.max_shift_px", raw.max_shift_px, SHIFT_PX_MAX)?,
-        max_rotation_degrees: within(
-            "perturbation.max_rotation_degrees",
-            raw.max_rotation_degrees,
-            ROTATION_DEGREES_MAX,
-        )?,
-        noise_sigma: within("perturbation.noise_sigma", raw.noise_sigma, NOISE_SIGMA_MAX)?,
-    })
-}
-
 /// In `[0, max]`; NaN is not.
-fn within(key: &'static str, value: f64, max: f64) -> Result<f64, TaskFileError> {
+pub(crate) fn within(key: &'static str, value: f64, max: f64) -> Result<f64, TaskFileError> {
     if (0.0..=max).contains(&value) {
         return Ok(value);
     }
     Err(TaskFileError::Range { key, value, allowed: format!("0 to {max:.3}") })
+}
+
+/// In 1 to `max`.
+pub(crate) fn count(key: &'static str, value: u32, max: u32) -> Result<u32, TaskFileError> {
+    if (1..=max).contains(&value) {
+        return Ok(value);
+    }
+    Err(TaskFileError::Range { key, value: f64::from(value), allowed: format!("1 to {max}") })
 }
 
 #[cfg(test)]

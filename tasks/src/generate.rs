@@ -1,207 +1,179 @@
-//! Completions: how they are asked for, and what is said of them.
+//! Kind `generate`: completions by an agreed language model, checked token by token.
 //!
-//! An answer is looked at in two steps. Its form alone may be wrong: too long, cut short, without log-probabilities. What
-//! is well-formed is held against the reference's testimony: is each token one that the agreed model would have said
-//! under this seed, do the claimed log-probabilities agree, does the text say what the tokens say?
-//!
-//! **Invariant.** A verdict follows from the task file, the answer and the recorded testimony alone.
+//! What is right depends on what was answered, so the reference is asked after the answers: in packed passes, and only
+//! about those that a budget spends its checks on.
 
-use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextError, TextLimits, TextRequest};
-use weighhouse_types::{InferAnswer, InferRequest, Judgement, Mark, Reason};
+mod section;
+pub mod sequential;
+mod verdict;
+pub mod witness;
+
+use std::sync::Arc;
+
+use parity_scale_codec::{Encode, Output};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng;
+use weighhouse_models::sampling::Sampling;
+use weighhouse_types::profile::Paid;
+use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 
 use crate::challenge::Challenge;
-use crate::file::{Generate, Margins};
-use crate::sequential::Course;
-use crate::witness::Testimony;
+use crate::error::TaskError;
+use crate::file::{Mode, TaskFile};
+use crate::kind::Kind;
+use crate::reference::{Recorded, Reference};
+use crate::references::References;
+pub use section::{Generate, Margins};
+use sequential::{Budget, Heard};
+pub(crate) use verdict::{Completion, contradicts, mean, read};
+use witness::{Claim, Testimony, Witness};
 
-/// Rounding may bring a log-probability above 0 by less than this.
-const LOG_PROB_MAX: f32 = 1e-3;
-/// What incomplete characters at the end of a completion are shown as.
-const REPLACEMENT: char = '\u{fffd}';
+/// A task of completions.
+pub(crate) struct Completions {
+    settings: Generate,
+    tolerance: f64,
+    witness: Option<Arc<dyn Witness>>,
+}
 
-/// A well-formed completion.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Completion {
-    pub(crate) tokens: Vec<u32>,
-    log_probs: Vec<f32>,
-    finish: Finish,
+impl Completions {
+    pub(crate) fn settings(&self) -> &Generate {
+        &self.settings
+    }
+}
+
+/// A text to continue, and how its tokens are to be chosen.
+#[derive(Debug)]
+pub(crate) struct Prompt {
     text: String,
+    sampling: Sampling,
 }
 
-impl Completion {
-    pub(crate) fn log_probs(&self) -> &[f32] {
-        &self.log_probs
+impl Encode for Prompt {
+    fn encode_to<T: Output + ?Sized>(&self, out: &mut T) {
+        (self.sampling.seed, &self.text).encode_to(out);
     }
 }
 
-/// The question as sent; `None` if the challenge is none of this kind.
-pub(crate) fn request(
-    generate: &Generate,
-    model: &str,
-    challenge: &Challenge,
-    id: &str,
-) -> Option<Result<InferRequest, TextError>> {
-    let (prompt, sampling) = challenge.prompt()?;
-    let request = TextRequest {
-        prompt: Prompt::Text(prompt.to_owned()),
-        max_tokens: generate.max_tokens,
-        temperature: sampling.temperature,
-        top_k: sampling.top_k,
-        top_p: sampling.top_p,
-        seed: sampling.seed,
-        stop: Vec::new(),
-        log_probs: true,
-        top_log_probs: 0,
-        ignore_end: generate.ignore_end,
-    };
-    Some(request.to_infer(model, id))
-}
+impl Kind for Completions {
+    const NAME: &'static str = "generate";
+    const FILES: &'static [(&'static str, &'static str)] =
+        &[("generate", crate::GENERATE), ("generate-greedy", crate::GENERATE_GREEDY)];
+    const PAYS: &'static [Paid] = &[Paid::Conformance];
 
-/// Reads a completion, or says what is wrong with it whatever the reference may say.
-pub(crate) fn read(generate: &Generate, answer: &InferAnswer) -> Result<Completion, Judgement> {
-    // Twice as much is read as was asked for, so that a surplus is called one.
-    let limits =
-        TextLimits { prompt_bytes: 0, prompt_tokens: 0, max_tokens: generate.max_tokens.saturating_mul(2) };
-    let answer = TextAnswer::from_infer(answer, &limits).map_err(|error| malformed(0, error.to_string()))?;
-    let tokens = answer.tokens.len() as u32;
-    let contradicts = |token, what: &str| {
-        let what = what.to_owned();
-        Err(Judgement { mark: Mark::ZERO, reasons: vec![Reason::Contradicts { token, what }] })
-    };
-    if tokens == 0 {
-        return contradicts(0, "no token ids");
-    }
-    if tokens > generate.max_tokens {
-        return contradicts(generate.max_tokens, "more tokens than were asked for");
-    }
-    if answer.log_probs.len() != answer.tokens.len() {
-        return contradicts(0, "no log-probabilities");
-    }
-    let sound = |value: &f32| value.is_finite() && *value <= LOG_PROB_MAX;
-    if let Some(at) = answer.log_probs.iter().position(|value| !sound(value)) {
-        return Err(malformed(at as u32, format!("log-probability {}", answer.log_probs[at])));
-    }
-    let finish = match answer.finish {
-        None => return contradicts(tokens, "no finish reason"),
-        Some(Finish::Stop) => return contradicts(tokens, "stopped, though no stop word was given"),
-        Some(Finish::End) if generate.ignore_end => {
-            return contradicts(tokens, "ended, though asked to go on");
+    type Section = section::Section;
+    type Question = Prompt;
+    type Answer = Completion;
+    type Word = Testimony;
+
+    fn new(
+        file: &TaskFile,
+        section: section::Section,
+        references: &dyn References,
+    ) -> Result<Self, TaskError> {
+        let settings = section.check(file.items)?;
+        let witness = references.language()?;
+        if let Some(witness) = &witness {
+            file.names(witness.digest())?;
         }
-        Some(Finish::Length) if tokens < generate.max_tokens => return contradicts(tokens, "cut short"),
-        Some(finish) => finish,
-    };
-    Ok(Completion { tokens: answer.tokens, log_probs: answer.log_probs, finish, text: answer.text })
-}
-
-/// Holds a completion against what the reference says of it.
-pub(crate) fn judge(
-    generate: &Generate,
-    tolerance: f64,
-    completion: &Completion,
-    testimony: &Testimony,
-) -> Judgement {
-    let margins = &generate.margins;
-    if let Some(reason) = betrayed(margins, tolerance, completion, testimony) {
-        return Judgement { mark: Mark::MIN, reasons: vec![reason] };
+        let Mode::Conformance { tolerance } = file.mode else { return Err(file.pays_nothing_else().into()) };
+        Ok(Self { settings, tolerance, witness })
     }
-    let reason = doubted(margins, completion, testimony)
-        .map(|reason| (Mark::MIN, reason))
-        .or_else(|| contradicts(generate, completion, testimony).map(|reason| (Mark::ZERO, reason)));
-    let (mark, reason) = reason.unwrap_or_else(|| {
-        let tokens = completion.tokens.len() as u32;
-        (Mark::MAX, Reason::Attested { tokens, mean: millionths(mean(margins.clip, &testimony.margins)) })
-    });
-    Judgement { mark, reasons: vec![reason] }
-}
 
-/// The verdict on an answer whose miner the sequential test has convicted, whatever the answer alone looks like.
-pub(crate) fn convicted(judgement: Option<Judgement>, course: &Course) -> Judgement {
-    let reason = Reason::Convicted { checks: course.checks(), log_odds: course.log_odds() };
-    let mut reasons = judgement.map_or_else(Vec::new, |judgement| judgement.reasons);
-    reasons.insert(0, reason);
-    Judgement { mark: Mark::MIN, reasons }
-}
+    fn draw(&self, rng: &mut ChaCha20Rng) -> Prompt {
+        let sampling = Sampling { seed: rng.next_u64(), ..self.settings.sampling };
+        Prompt { text: self.settings.prompts.draw(self.settings.prompt_words, rng), sampling }
+    }
 
-pub(crate) fn spared(completion: &Completion) -> Judgement {
-    let tokens = completion.tokens.len() as u32;
-    Judgement { mark: Mark::MAX, reasons: vec![Reason::Spared { tokens }] }
-}
+    fn digest(task: Digest, prompt: &Prompt) -> Digest {
+        Hasher::new("weighhouse/challenge/generate/v1")
+            .part(task.as_bytes())
+            .part(&prompt.sampling.seed.to_le_bytes())
+            .part(prompt.text.as_bytes())
+            .finish()
+    }
 
-fn betrayed(
-    margins: &Margins,
-    tolerance: f64,
-    completion: &Completion,
-    testimony: &Testimony,
-) -> Option<Reason> {
-    let mean = mean(margins.clip, &testimony.margins);
-    let mut worst = (0, 0.0_f64);
-    for (at, margin) in testimony.margins.iter().enumerate() {
-        if f64::from(*margin) > worst.1 {
-            worst = (at, f64::from(*margin));
+    fn request(&self, prompt: &Prompt) -> InferRequest {
+        let request = verdict::request(&self.settings, &prompt.text, &prompt.sampling);
+        request.expect("the task file's numbers and lengths fit a request")
+    }
+
+    fn refer(&self, _: &[&Prompt]) -> Result<Vec<Testimony>, TaskError> {
+        Ok(Vec::new())
+    }
+
+    fn read(&self, _: &Prompt, answer: &InferAnswer) -> Result<Completion, Judgement> {
+        read(&self.settings, answer)
+    }
+
+    fn testify(&self, answers: &[(&Prompt, &Completion)]) -> Result<Vec<Testimony>, TaskError> {
+        let witness = self.witness.as_ref().ok_or(TaskError::NoReference)?;
+        let claims: Vec<_> = answers
+            .iter()
+            .map(|(prompt, completion)| Claim {
+                prompt: &prompt.text,
+                tokens: &completion.tokens,
+                sampling: prompt.sampling,
+            })
+            .collect();
+        Ok(witness.testify(&claims)?)
+    }
+
+    fn judge(
+        &self,
+        _: &Prompt,
+        testimony: &Testimony,
+        completion: &Completion,
+    ) -> Result<Judgement, TaskError> {
+        let (expected, actual) = (completion.tokens.len(), testimony.margins.len());
+        let ends_early = testimony.margins.last().is_some_and(|margin| margin.is_infinite());
+        if actual != expected && !(actual < expected && ends_early) {
+            return Err(TaskError::Tokens { expected, actual });
         }
+        Ok(verdict::judge(&self.settings, self.tolerance, completion, testimony))
     }
-    if worst.1 <= margins.token_max && mean <= tolerance {
-        return None;
-    }
-    Some(Reason::Betrayed {
-        token: worst.0 as u32,
-        id: completion.tokens.get(worst.0).copied().unwrap_or(u32::MAX),
-        margin: millionths(worst.1),
-        mean: millionths(mean),
-        tokens: completion.tokens.len() as u32,
-    })
-}
 
-fn doubted(margins: &Margins, completion: &Completion, testimony: &Testimony) -> Option<Reason> {
-    let differences = completion.log_probs.iter().zip(&testimony.log_probs);
-    let differences = differences.map(|(claimed, own)| (f64::from(*claimed) - f64::from(*own)).abs());
-    let mut worst = (0, 0.0_f64);
-    for (at, difference) in differences.enumerate() {
-        if difference > worst.1 {
-            worst = (at, difference);
+    fn budget(&self) -> Option<&Budget> {
+        self.settings.budget.as_ref()
+    }
+
+    fn bins(&self, testimony: &Testimony) -> Vec<u32> {
+        let budget = self.settings.budget.as_ref();
+        budget.map_or_else(Vec::new, |budget| budget.test.count(&testimony.margins))
+    }
+
+    fn fingerprint(&self, answer: &InferAnswer) -> Option<Digest> {
+        Heard::said(answer)
+    }
+
+    fn spare(&self, completion: &Completion) -> Judgement {
+        verdict::spared(completion)
+    }
+
+    fn record(testimony: &Testimony) -> Recorded {
+        Recorded::Testimony(testimony.clone())
+    }
+
+    fn recall(recorded: &Recorded) -> Option<Testimony> {
+        match recorded {
+            Recorded::Testimony(testimony) => Some(testimony.clone()),
+            _ => None,
         }
     }
-    let (at, difference) = worst;
-    (difference > margins.log_prob_max)
-        .then(|| Reason::Doubted { token: at as u32, difference: millionths(difference) })
 }
 
-pub(crate) fn contradicts(
-    generate: &Generate,
-    completion: &Completion,
-    testimony: &Testimony,
-) -> Option<Reason> {
-    let last = completion.tokens.len() as u32 - 1;
-    let contradicts = |token, what: &str| Some(Reason::Contradicts { token, what: what.to_owned() });
-    match testimony.first_end {
-        Some(end) if end < last && !generate.ignore_end => {
-            return contradicts(end + 1, "goes on after its end");
+impl Challenge {
+    /// The text to continue, and how its tokens are to be chosen.
+    pub fn prompt(&self) -> Option<(&str, Sampling)> {
+        self.question::<Prompt>().map(|prompt| (prompt.text.as_str(), prompt.sampling))
+    }
+}
+
+impl Reference {
+    /// What the reference says of a completion, if it was asked.
+    pub fn testimony(&self) -> Option<&Testimony> {
+        match self.recorded() {
+            Recorded::Testimony(testimony) => Some(testimony),
+            _ => None,
         }
-        None if completion.finish == Finish::End => return contradicts(last, "ends without an end token"),
-        _ => {}
     }
-    let trimmed = |text: &str| text.trim_end_matches(REPLACEMENT).len();
-    let (said, meant) = (&completion.text, &testimony.text);
-    if said[..trimmed(said)] != meant[..trimmed(meant)] {
-        return contradicts(0, "the text is not what the tokens say");
-    }
-    None
 }
-
-/// The mean of margins, each counted as `clip` at most.
-pub(crate) fn mean(clip: f64, margins: &[f32]) -> f64 {
-    let sum: f64 = margins.iter().map(|margin| f64::from(*margin).min(clip)).sum();
-    sum / margins.len().max(1) as f64
-}
-
-/// Rounded, and as large as a `u32` can be where it is larger or infinite.
-fn millionths(value: f64) -> u32 {
-    (value * 1e6).round() as u32
-}
-
-fn malformed(item: u32, what: String) -> Judgement {
-    Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what }] }
-}
-
-#[cfg(test)]
-mod tests;

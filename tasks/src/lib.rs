@@ -9,31 +9,40 @@
 //! weights alone, never on how many others were computed beside it. No answer, whatever its bytes, panics a judge or
 //! earns more than 0 outside the tolerance. Judgements are `f64` arithmetic in one fixed order over recorded bytes.
 
-pub mod calibrate;
+pub mod kind;
+pub mod references;
+pub mod registry;
+
 mod challenge;
+mod error;
+mod file;
+mod reference;
+mod task;
+mod work;
+
+mod classify;
 mod embed;
+mod generate;
+mod prompts;
+
+pub mod calibrate;
+pub mod measure;
+
 #[cfg(test)]
 mod fake;
-mod file;
-mod generate;
-mod judge;
-pub mod likeness;
-pub mod measure;
-mod prompts;
-mod reference;
-pub mod sequential;
-mod task;
-mod wire;
-pub mod witness;
 
 pub use challenge::Challenge;
-pub use file::{Embed, Generate, Kind, Margins, Mode, TaskFile, TaskFileError, Work};
+pub use classify::wire::{RequestError, answer, pixels, respond};
+pub use error::TaskError;
+pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError};
+pub use generate::{sequential, witness};
 pub use prompts::Prompts;
-pub use reference::{Reference, ReferenceError};
-pub use task::{Task, TaskError};
+pub use reference::{Recorded, Reference, ReferenceError};
+pub use references::{OnRecord, References};
+pub use task::Task;
 use weighhouse_types::Digest;
 pub use weighhouse_types::profile::Scope;
-pub use wire::{RequestError, answer, pixels, respond};
+pub use work::Read;
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");

@@ -18,7 +18,9 @@ use weighhouse_models::safetensors::FormatError;
 use weighhouse_types::profile::{ChallengeCost, PROFILE_VERSION, PersonaFigures, Profile};
 use weighhouse_types::{Failure, InferAnswer, InferRequest, Mark};
 
-use crate::{Challenge, Kind, Reference, RequestError, Scope, Task, TaskError};
+use crate::classify::Classify;
+use crate::kind::Kind;
+use crate::{Challenge, Reference, RequestError, Scope, Task, TaskError};
 use personas::Answerer;
 pub use personas::Persona;
 
@@ -107,8 +109,8 @@ impl Measurement<'_> {
         if !CHALLENGES.contains(&self.challenges) {
             return Err(MeasureError::Challenges { challenges: self.challenges });
         }
-        if self.task.file().kind != Kind::Classify {
-            return Err(MeasureError::Kind { kind: self.task.file().kind.name() });
+        if self.task.file().kind != Classify::NAME {
+            return Err(MeasureError::Kind { kind: self.task.file().kind });
         }
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
         let earlier = self.pose(BLOCK, &mut rng, cpu)?.0;

@@ -8,10 +8,12 @@ use serde::Deserialize;
 use weighhouse_models::draw::below;
 use weighhouse_types::config;
 
+use crate::file::TaskFileError;
+
 /// The lists behind `prompts = "rust/v1"`.
 const RUST_V1: &str = include_str!("../files/prompts-rust-v1.toml");
 /// The name of the built-in lists.
-pub(crate) const BUILTIN: &str = "rust/v1";
+const BUILTIN: &str = "rust/v1";
 
 /// Most entries in a list.
 const ENTRIES_MAX: usize = 10_000;
@@ -19,6 +21,33 @@ const ENTRIES_MAX: usize = 10_000;
 const OPENINGS_MIN: usize = 200;
 /// What stands for a subject in an opening.
 const SLOT: &str = "{}";
+
+/// Words of a text at most.
+pub(crate) const WORDS_MAX: u32 = 1_024;
+
+/// `"rust/v1"`, or lists.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawPrompts {
+    Name(String),
+    Lists(Prompts),
+}
+
+impl RawPrompts {
+    pub(crate) fn check(self, key: &'static str) -> Result<Prompts, TaskFileError> {
+        match self {
+            Self::Name(name) if name == BUILTIN => Ok(Prompts::builtin()),
+            Self::Name(name) => {
+                let what = format!("= {name:?} is not built in; {BUILTIN:?} is, or lists of your own");
+                Err(TaskFileError::Value { key, what })
+            }
+            Self::Lists(lists) => match lists.check() {
+                Ok(()) => Ok(lists),
+                Err(what) => Err(TaskFileError::Value { key, what: format!("can't be used: {what}") }),
+            },
+        }
+    }
+}
 
 /// Where prompts come from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use weighhouse_ask::{RawAnswer, unframe};
 use weighhouse_proto::inference::ModelInferResponse;
-use weighhouse_tasks::sequential::Heard;
-use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
+use weighhouse_tasks::{Challenge, Read, Reference, Task};
 use weighhouse_types::{
     Asked, Blob, Digest, Exchange, Failure, Fields, InferAnswer, Judged, Judgement, Mark, Neuron, Reason,
-    Record, RegistrationId,
+    Record,
 };
 use weighhouse_wallet::answer::verify_hashed;
 
@@ -30,8 +29,15 @@ pub(crate) struct PreparedChallenge {
     pub(crate) request: Blob,
 }
 
-/// The outcome of reading an answer's bytes: an answer, a failure, or a judgement on bytes that are no answer.
-pub(crate) type ReadAnswer = Result<Result<InferAnswer, Failure>, Judgement>;
+/// An answer's bytes, read once by the task's kind.
+pub(crate) struct ReadAnswer {
+    /// The answer, or the verdict on bytes that are none to this question.
+    pub(crate) read: Result<Read, Judgement>,
+    /// Whether the bytes are an answer by the protocol, whatever the kind makes of it.
+    pub(crate) is_message: bool,
+    /// A digest of what the answer says, where the task looks for repetitions.
+    pub(crate) fingerprint: Option<Digest>,
+}
 
 /// One miner's attempt at a challenge, its signature checked and its bytes read.
 pub(crate) struct Attempt {
@@ -40,9 +46,7 @@ pub(crate) struct Attempt {
     pub(crate) at: usize,
     /// The signed answer and its bytes; `None` where the miner gave no answer under its own signature.
     pub(crate) signed: Option<(Exchange, Blob)>,
-    pub(crate) read: ReadAnswer,
-    /// A digest of what the answer says, where the task looks for repetitions.
-    pub(crate) fingerprint: Option<Digest>,
+    pub(crate) answer: ReadAnswer,
 }
 
 impl Attempt {
@@ -69,20 +73,14 @@ impl Attempt {
             Ok((exchange, blob))
         });
         match signed {
-            Err(failure) => Self { neuron, at, signed: None, read: Ok(Err(failure)), fingerprint: None },
-            Ok((exchange, blob)) => {
-                let read = read_framed(blob.bytes());
-                let fingerprint = fingerprint(task, &read);
-                Self { neuron, at, signed: Some((exchange, blob)), read, fingerprint }
+            Err(failure) => {
+                let answer = ReadAnswer::failed(task, &challenges[at].challenge, failure);
+                Self { neuron, at, signed: None, answer }
             }
-        }
-    }
-
-    /// The miner and its answer; `None` where nothing that can be read came back.
-    pub(crate) fn answer(&self) -> Option<(RegistrationId, &InferAnswer)> {
-        match &self.read {
-            Ok(Ok(answer)) => Some((self.neuron.registration(), answer)),
-            _ => None,
+            Ok((exchange, blob)) => {
+                let answer = ReadAnswer::new(task, &challenges[at].challenge, blob.bytes());
+                Self { neuron, at, signed: Some((exchange, blob)), answer }
+            }
         }
     }
 
@@ -114,36 +112,34 @@ impl Attempt {
     }
 }
 
-/// Reads an answer's bytes; bytes that are no answer of this protocol have their verdict already.
-pub(crate) fn read_framed(framed: &[u8]) -> ReadAnswer {
-    let message = match unframe::<ModelInferResponse>(framed) {
-        Ok(message) => message,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    InferAnswer::try_from(message).map(Ok).map_err(|error| {
-        let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
-        Judgement { mark: Mark::ZERO, reasons }
-    })
-}
+impl ReadAnswer {
+    /// Reads an answer's bytes; bytes that are no answer have their verdict already.
+    pub(crate) fn new(task: &Task, challenge: &Challenge, framed: &[u8]) -> Self {
+        let message = match unframe::<ModelInferResponse>(framed) {
+            Ok(message) => message,
+            Err(failure) => return Self::failed(task, challenge, failure),
+        };
+        match InferAnswer::try_from(message) {
+            Ok(answer) => {
+                let fingerprint = task.fingerprint(&answer);
+                Self { read: task.read(challenge, &Ok(answer)), is_message: true, fingerprint }
+            }
+            Err(error) => {
+                let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
+                let read = Err(Judgement { mark: Mark::ZERO, reasons });
+                Self { read, is_message: false, fingerprint: None }
+            }
+        }
+    }
 
-/// The verdict on an answer that was read: all of it that is the miner's doing.
-pub(crate) fn judge_read(
-    task: &Task,
-    challenge: &Challenge,
-    reference: &Reference,
-    read: &ReadAnswer,
-) -> Result<Judgement, TaskError> {
-    match read {
-        Ok(answer) => task.judge(challenge, reference, answer),
-        Err(judgement) => Ok(judgement.clone()),
+    fn failed(task: &Task, challenge: &Challenge, failure: Failure) -> Self {
+        Self { read: task.read(challenge, &Err(failure)), is_message: false, fingerprint: None }
     }
 }
 
-/// A digest of what an answer says; `None` where the task checks every answer, so that repeating one gains nothing.
-pub(crate) fn fingerprint(task: &Task, read: &ReadAnswer) -> Option<Digest> {
+/// A digest of what an answer's bytes say; `None` where they are no answer, or the task doesn't look for repetitions.
+pub(crate) fn fingerprint(task: &Task, framed: &[u8]) -> Option<Digest> {
     task.budget()?;
-    match read {
-        Ok(Ok(answer)) => Heard::said(answer),
-        _ => None,
-    }
+    let message = unframe::<ModelInferResponse>(framed).ok()?;
+    task.fingerprint(&InferAnswer::try_from(message).ok()?)
 }

@@ -9,17 +9,17 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use weighhouse_journal::{Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
-use weighhouse_tasks::{Challenge, Kind, Reference, Task};
+use weighhouse_tasks::{Challenge, OnRecord, Reference, Task, TaskError};
 use weighhouse_types::{
     Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Evidence as Said, Hotkey, IntentState, Judged,
     Likeness, Record, RegistrationId, WeightVector,
 };
 use weighhouse_wallet::{answer, vrf};
 
-use crate::answers::{fingerprint, judge_read, read_framed};
+use crate::answers::ReadAnswer;
 use crate::check::{self, UncheckedAnswer};
 use crate::checks::{CheckHistory, Fingerprint};
-use crate::round::{alike, vrf_input};
+use crate::round::vrf_input;
 
 /// What an audit found.
 #[derive(Debug, Serialize)]
@@ -54,14 +54,14 @@ pub enum AuditError {
     Journal(#[from] SegmentError),
     #[error("no record opens the epoch")]
     NoContext,
-    #[error("the epoch's task can't be loaded with any of the references at hand: {0}")]
-    Task(String),
+    #[error("the epoch's task: {0}")]
+    Task(#[from] TaskError),
     #[error(transparent)]
     Weigh(#[from] weighhouse_scoring::WeighError),
 }
 
-/// Checks an epoch's file. `references` are weights, one of which the epoch's task names by digest.
-pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError> {
+/// Checks an epoch's file.
+pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
     let segment = Segment::read(file)?;
     let context = segment.records().iter().find_map(|record| match record {
         Record::EpochOpened(context) => Some(context.as_ref()),
@@ -69,7 +69,7 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
     });
     let context = context.ok_or(AuditError::NoContext)?;
     let mut audited = Audited::new(context, segment.records().len(), segment.root());
-    check_each(segment.records(), context, load_task(context, references)?, &mut audited);
+    check_each(segment.records(), context, load_task(context)?, &mut audited);
     audited.not_shown = closing::not_shown(&segment);
     audited.problems.extend(closing::check(segment.records()));
     weigh_again(segment.records(), &mut audited)?;
@@ -105,7 +105,7 @@ pub(crate) fn check_records(records: &[Record]) -> Vec<String> {
     });
     let context = context.expect("an opened epoch");
     let mut audited = Audited::new(context, records.len(), Digest::default());
-    check_each(records, context, load_task(context, &[]).expect("a task"), &mut audited);
+    check_each(records, context, load_task(context).expect("a task"), &mut audited);
     audited.problems
 }
 
@@ -140,20 +140,9 @@ fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &
     }
 }
 
-fn load_task(context: &EpochContext, references: &[Vec<u8>]) -> Result<Task, AuditError> {
-    // What a reference says of completions and texts is on record: no model is needed to judge by it.
-    let mut last = match Task::without_model(&context.task) {
-        Ok(task) if task.file().kind != Kind::Classify => return Ok(task),
-        Ok(_) => "none was given".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    for weights in references {
-        match Task::load(&context.task, weights) {
-            Ok(task) => return Ok(task),
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(AuditError::Task(last))
+/// What a reference said is on record: no model is needed to judge by it.
+fn load_task(context: &EpochContext) -> Result<Task, AuditError> {
+    Ok(Task::load(&context.task, &OnRecord)?)
 }
 
 fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditError> {
@@ -225,7 +214,7 @@ impl Evidence<'_> {
         let name = format!("evidence in round {} of challenge {}", said.round, said.challenge);
         let blob = self.blobs.get(&said.blob).ok_or_else(|| format!("{name}: its bytes are not recorded"))?;
         let reference = Reference::from_bytes(blob).map_err(|error| format!("{name}: {error}"))?;
-        if check::bins(&self.task, &reference) != said.bins {
+        if self.task.bins(&reference) != said.bins {
             return Err(format!("{name}: its margins fall into other bins"));
         }
         self.testimonies.insert((said.challenge, said.who), reference);
@@ -250,12 +239,12 @@ impl Evidence<'_> {
             challenge.ok_or_else(|| format!("{name}: its challenge is not recorded"))?;
         let read = |judged: &Judged| {
             let framed = self.blobs.get(&judged.exchange.as_ref()?.answer)?;
-            Some((judged.who, read_framed(framed).ok()?.ok()?))
+            Some((judged.who, ReadAnswer::new(&self.task, challenge, framed)))
         };
         let answers: Vec<_> = judged.iter().filter_map(read).collect();
         let answers: Vec<_> = answers.iter().map(|(who, answer)| (*who, answer)).collect();
         let of = (likeness.epoch, likeness.round);
-        let again = alike(&self.task, challenge, reference, of, &answers);
+        let again = check::alike(&self.task, challenge, reference, of, &answers);
         match again {
             Some(again) if again == *likeness => Ok(()),
             _ => Err(format!("{name}: the answers on record say something else")),
@@ -286,21 +275,15 @@ impl Evidence<'_> {
             .map_err(|error| format!("{name}: {error}"))?;
         let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
         signature.verify(&judged.who.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
-        let read = read_framed(framed);
-        let again = if self.task.file().kind == Kind::Generate {
-            let Judged { who, round, challenge: id, .. } = *judged;
-            let fingerprint = fingerprint(&self.task, &read);
-            let answer = UncheckedAnswer { who, round, challenge: id, seed, fingerprint };
-            let attention = check::attention(&self.task, &self.history, &answer);
-            let testimony = self.testimonies.get(&(id, who));
-            let seen = (&read, attention, testimony);
-            let again = check::verdict(&self.task, &mut self.history.watch, who, challenge, seen);
-            let fingerprint = fingerprint.map(|said| Fingerprint { round, challenge: id, said });
-            fingerprint.into_iter().for_each(|fingerprint| self.history.hear(fingerprint));
-            again
-        } else {
-            judge_read(&self.task, challenge, reference, &read)
-        };
+        let read = ReadAnswer::new(&self.task, challenge, framed);
+        let Judged { who, round, challenge: id, .. } = *judged;
+        let fingerprint = read.fingerprint;
+        let answer = UncheckedAnswer { who, round, challenge: id, seed, fingerprint };
+        let attention = check::attention(&self.task, &self.history, &answer);
+        let seen = (&read, attention, self.testimonies.get(&(id, who)).unwrap_or(reference));
+        let again = check::verdict(&self.task, &mut self.history.watch, who, challenge, seen);
+        let fingerprint = fingerprint.map(|said| Fingerprint { round, challenge: id, said });
+        fingerprint.into_iter().for_each(|fingerprint| self.history.hear(fingerprint));
         let again = again.map_err(|error| format!("{name}: {error}"))?;
         if again != judged.judgement {
             return Err(format!("{name}: the judge says something else"));

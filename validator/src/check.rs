@@ -1,6 +1,6 @@
-//! Completions before the judge: who is checked, in packed passes, and what follows from it.
+//! Answers before the judge: who is checked, in packed passes, and what follows from it.
 //!
-//! The reference can only be asked once an answer is there, so what it said is recorded beside the verdict. Which answers
+//! Where the reference can only be asked once an answer is there, what it said is recorded beside the verdict. Which answers
 //! it is asked about, and whether a miner is convicted by what all checks of the epoch say together, follows from the
 //! epoch's records: an auditor goes the same way.
 
@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use weighhouse_tasks::sequential::{Attention, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
-use weighhouse_types::{Blob, Digest, Evidence, Fields, Judgement, Record, RegistrationId};
+use weighhouse_types::{
+    Blob, ChallengeScope, Digest, Epoch, Evidence, Fields, Judgement, Likeness, Record, RegistrationId,
+};
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer};
 use crate::checks::CheckHistory;
@@ -38,41 +40,29 @@ pub(crate) fn attention(task: &Task, history: &CheckHistory, answer: &UncheckedA
     }
 }
 
-/// Judges one answer, and takes a check's outcome into the miner's sequential test. `testimony` is given for each answer
-/// that is checked.
+/// Judges one answer, and takes a check's outcome into the miner's sequential test. `reference` is what the reference said of the answer
+/// where it was asked about it, and of the question where not.
 pub(crate) fn verdict(
     task: &Task,
     watch: &mut Watch,
     who: RegistrationId,
     challenge: &Challenge,
-    (read, attention, testimony): (&ReadAnswer, Attention, Option<&Reference>),
+    (answer, attention, reference): (&ReadAnswer, Attention, &Reference),
 ) -> Result<Judgement, TaskError> {
-    let answer = match read {
+    let read = match &answer.read {
         Err(judgement) => return Ok(judgement.clone()),
-        Ok(answer) => answer,
+        Ok(read) => read,
     };
-    if let Some(judgement) = task.form(answer) {
-        return Ok(judgement);
-    }
     if attention == Attention::Convicted {
         return Ok(task.convict(None, &watch.course(&who)));
     }
     if !attention.is_checked() {
-        return task.spare(answer).ok_or(TaskError::NoTestimony);
+        return Ok(task.spare(read));
     }
-    let testimony = testimony.ok_or(TaskError::NoTestimony)?;
-    let judgement = task.judge(challenge, testimony, answer)?;
+    let judgement = task.judge_read(challenge, reference, read)?;
     let Some(budget) = task.budget() else { return Ok(judgement) };
-    let course = watch.take(budget, who, &bins(task, testimony));
+    let course = watch.take(budget, who, &task.bins(reference));
     Ok(if course.is_convicted() { task.convict(Some(judgement), &course) } else { judgement })
-}
-
-/// What a testimony counts for in the sequential test.
-pub(crate) fn bins(task: &Task, testimony: &Reference) -> Vec<u32> {
-    match (task.budget(), testimony.testimony()) {
-        (Some(budget), Some(testimony)) => budget.test.count(&testimony.margins),
-        _ => Vec::new(),
-    }
 }
 
 /// Judges a round's answers; the records are in the attempts' order.
@@ -85,7 +75,7 @@ pub(crate) async fn judge_attempts(
     let task = &parts.task;
     let attention = |attempt: &Attempt| {
         let PreparedChallenge { asked, seed, .. } = &challenges[attempt.at];
-        let (who, fingerprint) = (attempt.neuron.registration(), attempt.fingerprint);
+        let (who, fingerprint) = (attempt.neuron.registration(), attempt.answer.fingerprint);
         let answer =
             UncheckedAnswer { who, round: asked.round, challenge: asked.challenge, seed, fingerprint };
         attention(task, &history, &answer)
@@ -98,7 +88,7 @@ pub(crate) async fn judge_attempts(
         let prepared = &challenges[attempt.at];
         let who = attempt.neuron.registration();
         let testimony = testimonies[index].as_ref();
-        let seen = (&attempt.read, attentions[index], testimony);
+        let seen = (&attempt.answer, attentions[index], testimony.unwrap_or(&prepared.reference));
         let judgement = verdict(task, &mut history.watch, who, &prepared.challenge, seen)?;
         let evidence = testimony.map_or_else(Vec::new, |testimony| {
             let blob = Blob::new(testimony.to_bytes());
@@ -108,14 +98,43 @@ pub(crate) async fn judge_attempts(
                 challenge: prepared.asked.challenge,
                 who,
                 blob: blob.digest(),
-                bins: bins(task, testimony),
+                bins: task.bins(testimony),
                 fields: Fields::default(),
             };
             vec![Record::Blob(blob), Record::Evidence(evidence)]
         });
         records.extend(attempt.records(prepared, evidence, judgement));
     }
+    for (at, prepared) in challenges.iter().enumerate() {
+        if prepared.asked.scope == ChallengeScope::Shared {
+            let given = attempts.iter().filter(|attempt| attempt.at == at);
+            let answers: Vec<_> =
+                given.map(|attempt| (attempt.neuron.registration(), &attempt.answer)).collect();
+            let of = (prepared.asked.epoch, prepared.asked.round);
+            let likeness = alike(task, &prepared.challenge, &prepared.reference, of, &answers);
+            records.extend(likeness.map(Record::Likeness));
+        }
+    }
     Ok(records)
+}
+
+/// Finds who answered one shared challenge alike, beyond what the judge expects, as an auditor finds it too; `None` where
+/// that can't be said of this task.
+pub(crate) fn alike(
+    task: &Task,
+    challenge: &Challenge,
+    reference: &Reference,
+    (epoch, round): (Epoch, u32),
+    answers: &[(RegistrationId, &ReadAnswer)],
+) -> Option<Likeness> {
+    let read = |(who, answer): &(RegistrationId, &ReadAnswer)| Some((*who, answer.read.clone().ok()?));
+    let read: Vec<_> = answers.iter().filter_map(read).collect();
+    let borrowed: Vec<_> = read.iter().map(|(who, read)| (*who, read)).collect();
+    let groups = task.alike(challenge, reference, &borrowed)?;
+    let messages = answers.iter().filter(|(_, answer)| answer.is_message);
+    let mut compared: Vec<_> = messages.map(|(who, _)| *who).collect();
+    compared.sort();
+    Some(Likeness { epoch, round, compared, groups })
 }
 
 /// The reference's word on each of the checked answers, by the answer's place; a core works on a pack of them.
@@ -129,16 +148,16 @@ async fn testify(
         let (task, challenges, attempts, pack) =
             (parts.task.clone(), challenges.clone(), attempts.clone(), pack.to_vec());
         async move {
-            let look = move || -> Result<Vec<(usize, Option<Reference>)>, TaskError> {
+            let look = move || -> Result<Vec<(usize, Reference)>, TaskError> {
                 let answers: Vec<_> = pack
                     .iter()
                     .filter_map(|index| {
-                        let (_, answer) = attempts[*index].answer()?;
-                        Some((*index, (&challenges[attempts[*index].at].challenge, answer)))
+                        let read = attempts[*index].answer.read.as_ref().ok()?;
+                        Some((*index, (&challenges[attempts[*index].at].challenge, read)))
                     })
                     .collect();
                 let pairs: Vec<_> = answers.iter().map(|(_, pair)| *pair).collect();
-                let said = one_core(|| task.testify(&pairs))?;
+                let said = one_core(|| task.testify(&pairs))?.unwrap_or_default();
                 Ok(answers.iter().map(|(index, _)| *index).zip(said).collect())
             };
             Ok::<_, ValidatorError>(parts.cpu.run(look).await??)
@@ -146,7 +165,7 @@ async fn testify(
     });
     let mut testimonies: Vec<Option<Reference>> = vec![None; attempts.len()];
     for (index, testimony) in futures::future::try_join_all(jobs).await?.into_iter().flatten() {
-        testimonies[index] = testimony;
+        testimonies[index] = Some(testimony);
     }
     Ok(testimonies)
 }

@@ -54,7 +54,7 @@ impl OpenEpoch {
             {
                 let framed = journal.blob(epoch, &exchange.answer)?;
                 let Judged { round, challenge, .. } = *judged;
-                let said = answers::fingerprint(task, &answers::read_framed(&framed));
+                let said = answers::fingerprint(task, &framed);
                 said.into_iter().for_each(|said| history.hear(Fingerprint { round, challenge, said }));
             }
             open.take(record, task);

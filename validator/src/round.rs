@@ -7,14 +7,14 @@ use futures::StreamExt;
 use parity_scale_codec::Encode;
 use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_proto::inference::ModelInferRequest;
-use weighhouse_tasks::{Challenge, Kind, Mode, Reference, Scope, Task, TaskError, likeness};
+use weighhouse_tasks::{Scope, Task};
 use weighhouse_types::{
-    Asked, Blob, ChallengeScope, Digest, Epoch, EpochContext, Failure, Fields, Hasher, Hotkey, InferAnswer,
-    Likeness, Neuron, Record, RegistrationId, SubnetState,
+    Asked, Blob, ChallengeScope, Digest, EpochContext, Failure, Fields, Hasher, Hotkey, Neuron, Record,
+    SubnetState,
 };
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::answers::{Attempt, PreparedChallenge, judge_read};
+use crate::answers::{Attempt, PreparedChallenge};
 use crate::check;
 use crate::checks::{CheckHistory, Fingerprint};
 use crate::error::ValidatorError;
@@ -124,12 +124,8 @@ impl RoundPlan {
         });
         let attempts = Arc::new(attempts.await?);
         let fingerprints = fingerprints(&challenges, &attempts);
-        let task = parts.task.clone();
-        let records = if task.file().kind == Kind::Generate {
-            check::judge_attempts(parts, challenges, attempts, history.unwrap_or_default()).await?
-        } else {
-            parts.cpu.run(move || judge_all(&task, &challenges, &attempts)).await??
-        };
+        let history = history.unwrap_or_default();
+        let records = check::judge_attempts(parts, challenges, attempts, history).await?;
         Ok(JudgedRound { records, fingerprints })
     }
 }
@@ -143,52 +139,10 @@ pub(crate) struct JudgedRound {
 fn fingerprints(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Vec<Fingerprint> {
     let fingerprint = |attempt: &Attempt| {
         let asked = &challenges[attempt.at].asked;
-        let said = attempt.fingerprint?;
+        let said = attempt.answer.fingerprint?;
         Some(Fingerprint { round: asked.round, challenge: asked.challenge, said })
     };
     attempts.iter().filter_map(fingerprint).collect()
-}
-
-/// Judges answers whose references were there before they were asked for.
-fn judge_all(
-    task: &Task,
-    challenges: &[PreparedChallenge],
-    attempts: &[Attempt],
-) -> Result<Vec<Record>, TaskError> {
-    let mut records = Vec::with_capacity(attempts.len() * 2);
-    for attempt in attempts {
-        let prepared = &challenges[attempt.at];
-        let judgement = judge_read(task, &prepared.challenge, &prepared.reference, &attempt.read)?;
-        records.extend(attempt.records(prepared, Vec::new(), judgement));
-    }
-    for (at, prepared) in challenges.iter().enumerate() {
-        if prepared.asked.scope == ChallengeScope::Shared {
-            let given = attempts.iter().filter(|attempt| attempt.at == at);
-            let answers: Vec<_> = given.filter_map(Attempt::answer).collect();
-            let (epoch, round) = (prepared.asked.epoch, prepared.asked.round);
-            let likeness = alike(task, &prepared.challenge, &prepared.reference, (epoch, round), &answers);
-            records.extend(likeness.map(Record::Likeness));
-        }
-    }
-    Ok(records)
-}
-
-/// Finds who answered one shared challenge alike, beyond what the judge expects, as an auditor finds it too; `None` where
-/// that can't be said of this task.
-pub(crate) fn alike(
-    task: &Task,
-    challenge: &Challenge,
-    reference: &Reference,
-    (epoch, round): (Epoch, u32),
-    answers: &[(RegistrationId, &InferAnswer)],
-) -> Option<Likeness> {
-    if matches!(task.file().mode, Mode::Conformance { .. }) || task.file().scope == Scope::Private {
-        return None;
-    }
-    let groups = likeness::groups(task.file(), challenge, reference, answers);
-    let mut compared: Vec<_> = answers.iter().map(|(who, _)| *who).collect();
-    compared.sort();
-    Some(Likeness { epoch, round, compared, groups })
 }
 
 fn scope(task: &Task, miner: Hotkey) -> ChallengeScope {
@@ -244,7 +198,7 @@ fn prepare(
                 scope: *scope,
                 vrf_output: seed.preout.to_vec(),
                 vrf_proof: seed.proof,
-                kind: task.file().kind.name().to_owned(),
+                kind: task.file().kind.to_owned(),
                 request: Some(request.digest()),
                 secret: None,
                 reference: Some(reference_blob.digest()),

@@ -24,8 +24,8 @@ use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::calibrate::complete;
-use weighhouse_tasks::witness::TeacherForced;
-use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, Task, with_reference};
+use weighhouse_tasks::witness::{TeacherForced, Witness};
+use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, OnRecord, Task, with_reference};
 use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
 use weighhouse_types::{
     Axon, Block, Digest, Hyperparameters, InferAnswer, InferRequest, MechId, Netuid, Rao,
@@ -172,8 +172,8 @@ fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferReques
     let seed = if behaviour == Behaviour::Reseeds { asked.seed + 1 } else { asked.seed };
     let sampling = Sampling::new(asked.temperature, asked.top_k, asked.top_p, seed).expect("in range");
     let prompt = model.encode(prompt).expect("a text");
-    let task = Task::without_model(text_task(model.digest()).as_bytes()).expect("a task");
-    let generate = task.file().generate().expect("of completions");
+    let task = Task::load(text_task(model.digest()).as_bytes(), &OnRecord).expect("a task");
+    let generate = task.generate().expect("of completions");
     let mut answer = complete(model, generate, &[(prompt, sampling)], 1).expect("completed").remove(0);
     if behaviour == Behaviour::Cuts {
         answer.tokens.truncate(5);
@@ -283,12 +283,12 @@ impl World {
         let (file, task) = match &self.served {
             Served::Digits(_) => (
                 DIGITS_CONFORMANCE.to_owned(),
-                Task::load(DIGITS_CONFORMANCE.as_bytes(), Builtin::Reference.bytes()),
+                Task::load(DIGITS_CONFORMANCE.as_bytes(), &Builtin::Reference.bytes()),
             ),
             Served::Text(model) => {
                 let file = text_task(model.digest());
-                let task =
-                    Task::with_witness(file.as_bytes(), Arc::new(TeacherForced(LanguageModel::clone(model))));
+                let witness: Arc<dyn Witness> = Arc::new(TeacherForced(LanguageModel::clone(model)));
+                let task = Task::load(file.as_bytes(), &witness);
                 (file, task)
             }
         };

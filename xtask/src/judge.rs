@@ -15,7 +15,7 @@ use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
 use weighhouse_tasks::calibrate::complete;
 use weighhouse_tasks::witness::{Claim, TeacherForced, Witness};
-use weighhouse_tasks::{GENERATE, TaskFile, with_reference};
+use weighhouse_tasks::{GENERATE, OnRecord, Task, with_reference};
 use weighhouse_types::Digest;
 use weighhouse_types::text::TextAnswer;
 
@@ -104,8 +104,8 @@ fn completions(
     seed: u64,
 ) -> anyhow::Result<Vec<Completion>> {
     let file = with_reference(GENERATE, Digest::default());
-    let file = TaskFile::parse(file.as_bytes())?;
-    let mut generate = file.generate().context("a task of completions")?.clone();
+    let task = Task::load(file.as_bytes(), &OnRecord)?;
+    let mut generate = task.generate().context("a task of completions")?.clone();
     generate.max_tokens = tokens;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut texts = Vec::with_capacity(count);

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use weighhouse_models::Builtin;
 use weighhouse_validator::audit::{Audited, audit};
 
 use crate::failure::{Context, Exit, Failure};
@@ -22,23 +21,16 @@ pub(crate) struct Audit {
     /// Epochs' files from a validator's journal
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The reference's weights (safetensors), where the epoch's task doesn't name a built-in model
-    #[arg(long, value_name = "FILE")]
-    reference: Option<PathBuf>,
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
-    let mut references: Vec<Vec<u8>> = Builtin::ALL.iter().map(|builtin| builtin.bytes().to_vec()).collect();
-    if let Some(path) = &args.reference {
-        references.push(std::fs::read(path).exit(Exit::Missing, path.display())?);
-    }
     let mut first = None;
     for file in &args.files {
         let shown = file.display();
         let bytes = std::fs::read(file).exit(Exit::Missing, &shown)?;
-        let audited = audit(&bytes, &references).exit(Exit::Data, &shown)?;
+        let audited = audit(&bytes).exit(Exit::Data, &shown)?;
         if args.json {
             output::json(&audited)?;
         } else {

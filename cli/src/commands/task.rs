@@ -86,7 +86,7 @@ fn measure(args: &Measure) -> Result<(), Failure> {
         None => text,
     };
     let reference = reference_weights(&args.reference)?;
-    let task = Loaded::load(text.as_bytes(), &reference).exit(Exit::Config, &args.task)?;
+    let task = Loaded::load(text.as_bytes(), &reference.as_slice()).exit(Exit::Config, &args.task)?;
     let name =
         Path::new(&args.task).file_stem().map_or(args.task.clone().into(), |stem| stem.to_string_lossy());
     let own = args

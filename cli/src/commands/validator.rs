@@ -10,10 +10,11 @@ use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::Builtin;
-use weighhouse_models::device::{Device, Place};
+use weighhouse_models::device::Place;
 use weighhouse_seams::{CpuPool, Entropy, SystemClock};
-use weighhouse_tasks::witness::{TeacherForced, Witness};
-use weighhouse_tasks::{Kind, Task, TaskFile};
+use weighhouse_tasks::registry::builtin;
+use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
+use weighhouse_tasks::{References, Task, TaskError};
 use weighhouse_validator::config::{self, Config};
 use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
@@ -129,53 +130,78 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
 
 /// A task file by path or built-in name, with the reference it names. Must be called within a runtime.
 fn load_task(asked: &config::Task) -> Result<(String, Task), Failure> {
-    let (file, reference) = (asked.file.as_str(), asked.reference.as_str());
+    let file = asked.file.as_str();
     let text = task_text(file)?;
-    let kind = TaskFile::parse(text.as_bytes()).exit(Exit::Config, file)?.kind;
-    if let (Some(_), Kind::Classify | Kind::Embed) = (&asked.server, kind) {
-        return Err(Failure::config(
-            "task.server: only a task of kind \"generate\" has a reference elsewhere",
-        ));
+    let task = Task::load(text.as_bytes(), &Configured { asked }).exit(Exit::Config, file)?;
+    Ok((text, task))
+}
+
+/// The reference that a validator's file names.
+struct Configured<'a> {
+    asked: &'a config::Task,
+}
+
+impl Configured<'_> {
+    fn place(&self) -> Result<Place, TaskError> {
+        let place = self.asked.device.parse().map_err(|error| format!("task.device: {error}"));
+        let place =
+            place.and_then(|device| Place::find(device).map_err(|error| format!("task.device: {error}")));
+        place.map_err(TaskError::Reference)
     }
-    if asked.device != "cpu" && (kind == Kind::Classify || asked.server.is_some()) {
-        return Err(Failure::config(
-            "task.device: only a text reference of the validator's own has a device",
-        ));
+
+    fn not_elsewhere(&self) -> Result<(), TaskError> {
+        let what = "task.server: only a task of completions has a reference elsewhere";
+        if self.asked.server.is_some() { Err(TaskError::Reference(what.to_owned())) } else { Ok(()) }
     }
-    let task = match kind {
-        Kind::Classify => Task::load(text.as_bytes(), &reference_weights(reference)?),
-        Kind::Generate => Task::with_witness(text.as_bytes(), witness(asked)?),
-        Kind::Embed => {
-            Task::with_encoder(text.as_bytes(), Arc::new(models::encoder_on(&place(asked)?, reference)?))
+
+    /// A server that runs the model, its tokens and digest from the model's folder here.
+    fn server(&self, server: &config::Server) -> Result<Arc<dyn Witness>, Failure> {
+        let tokens = models::tokens(&self.asked.reference)?;
+        let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
+        let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
+        let (model, deadline) = (server.model.clone(), server.deadline);
+        let key = key.map(|key| key.trim().to_owned());
+        let server = CompletionServer { url, model, key, connect_timeout: deadline };
+        Ok(Arc::new(RemoteReference::new(tokens, server, deadline, tokio::runtime::Handle::current())))
+    }
+}
+
+impl References for Configured<'_> {
+    fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
+        self.not_elsewhere()?;
+        if self.asked.device != "cpu" {
+            let what = "task.device: only a text reference of the validator's own has a device";
+            return Err(TaskError::Reference(what.to_owned()));
         }
-    };
-    Ok((text, task.exit(Exit::Config, file)?))
+        reference_weights(&self.asked.reference).map(Some).map_err(unavailable)
+    }
+
+    fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
+        if let Some(server) = &self.asked.server {
+            if self.asked.device != "cpu" {
+                let what = "task.device: only a text reference of the validator's own has a device";
+                return Err(TaskError::Reference(what.to_owned()));
+            }
+            return self.server(server).map(Some).map_err(unavailable);
+        }
+        let model = models::language_on(&self.place()?, &self.asked.reference).map_err(unavailable)?;
+        Ok(Some(Arc::new(TeacherForced(model))))
+    }
+
+    fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
+        self.not_elsewhere()?;
+        let model = models::encoder_on(&self.place()?, &self.asked.reference).map_err(unavailable)?;
+        Ok(Some(Arc::new(model)))
+    }
 }
 
-/// The reference of a `generate` task: a model of ours, or a server.
-fn witness(asked: &config::Task) -> Result<Arc<dyn Witness>, Failure> {
-    let reference = asked.reference.as_str();
-    let Some(server) = &asked.server else {
-        return Ok(Arc::new(TeacherForced(models::language_on(&place(asked)?, reference)?)));
-    };
-    let tokens = models::tokens(reference)?;
-    let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
-    let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
-    let (model, deadline) = (server.model.clone(), server.deadline);
-    let key = key.map(|key| key.trim().to_owned());
-    let server = CompletionServer { url, model, key, connect_timeout: deadline };
-    Ok(Arc::new(RemoteReference::new(tokens, server, deadline, tokio::runtime::Handle::current())))
-}
-
-/// Where the reference of texts is computed.
-fn place(asked: &config::Task) -> Result<Place, Failure> {
-    let device: Device = asked.device.parse().exit(Exit::Config, "task.device")?;
-    Place::find(device).exit(Exit::Config, "task.device")
+fn unavailable(failure: Failure) -> TaskError {
+    TaskError::Reference(failure.to_string())
 }
 
 /// A task file by path or built-in name.
 pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
-    match builtin_task(file) {
+    match builtin(file) {
         Some(text) => Ok(text.to_owned()),
         None => read_text(Path::new(file)),
     }
@@ -186,17 +212,6 @@ pub(crate) fn reference_weights(reference: &str) -> Result<Vec<u8>, Failure> {
     match reference.strip_prefix("digits-").and_then(|name| name.parse::<Builtin>().ok()) {
         Some(builtin) => Ok(builtin.bytes().to_vec()),
         None => std::fs::read(reference).exit(Exit::Missing, reference),
-    }
-}
-
-pub(crate) fn builtin_task(name: &str) -> Option<&'static str> {
-    match name {
-        "digits-conformance" => Some(weighhouse_tasks::DIGITS_CONFORMANCE),
-        "digits-quality" => Some(weighhouse_tasks::DIGITS_QUALITY),
-        "generate" => Some(weighhouse_tasks::GENERATE),
-        "generate-greedy" => Some(weighhouse_tasks::GENERATE_GREEDY),
-        "embed" => Some(weighhouse_tasks::EMBED),
-        _ => None,
     }
 }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::figures::{Bound, bounded, rounded_up, significant};
 use super::{CalibrateError, Progress};
 use crate::Task;
-use crate::embed::cosine;
-use crate::file::Kind;
+use crate::embed::{Embeddings, cosine};
+use crate::kind::Kind;
 use crate::witness::Encoder;
 
 /// The tolerance is this many times as far as the worst that was seen of honest rows.
@@ -62,8 +62,8 @@ impl RowsCalibration<'_> {
     /// A task of another kind, no challenges, or a text that an encoder refuses.
     pub fn run(&self, progress: &mut dyn FnMut(Progress)) -> Result<CalibratedRows, CalibrateError> {
         let kind = self.task.file().kind;
-        if kind != Kind::Embed {
-            return Err(CalibrateError::Kind { kind: kind.name() });
+        if kind != Embeddings::NAME {
+            return Err(CalibrateError::Kind { kind });
         }
         if self.challenges == 0 {
             return Err(CalibrateError::NoChallenges);

@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::TaskFile;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
@@ -30,8 +29,8 @@ fn file(reference: &LanguageModel, sampler: &str, temperature: f32) -> String {
 fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, Calibrated) {
     let reference = load(&folder());
     let text = file(&reference, sampler, temperature);
-    let witness = Arc::new(TeacherForced(reference.clone()));
-    let task = Task::with_witness(text.as_bytes(), witness).expect("a task");
+    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(reference.clone()));
+    let task = Task::load(text.as_bytes(), &witness).expect("a task");
     let named = |name: &str, precision, is_honest| Served {
         name: name.to_owned(),
         by: By::Model(Box::new(
@@ -58,15 +57,15 @@ struct Elsewhere(LanguageModel);
 
 impl Server for Elsewhere {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String> {
-        let file =
-            TaskFile::parse(file(&self.0, "greedy", 0.0).as_bytes()).map_err(|error| error.to_string())?;
+        let task = Task::load(file(&self.0, "greedy", 0.0).as_bytes(), &crate::OnRecord)
+            .map_err(|error| error.to_string())?;
         let encode = |request: &TextRequest| match &request.prompt {
             Prompt::Text(text) => Ok((self.0.encode(text)?, Sampling::new(0.0, 0, 1.0, 0).expect("greedy"))),
             Prompt::Ids(_) => unreachable!("a challenge's prompt is text"),
         };
         let wanted: Result<Vec<_>, weighhouse_models::language::TextError> =
             requests.iter().map(encode).collect();
-        let generate = file.generate().expect("of this kind");
+        let generate = task.generate().expect("of this kind");
         complete(&self.0, generate, &wanted.map_err(|error| error.to_string())?, 4)
             .map_err(|error| error.to_string())
     }
@@ -85,7 +84,7 @@ fn a_server_that_is_not_ours_is_one_of_the_honest() {
     let int4 = Served { name: "int4".to_owned(), by: By::Model(Box::new(int4)), is_honest: false };
     let run = |sampler, temperature| {
         let text = file(&reference, sampler, temperature);
-        let task = Task::without_model(text.as_bytes()).expect("a task");
+        let task = Task::load(text.as_bytes(), &crate::OnRecord).expect("a task");
         let served = [served(), int4.clone()];
         let calibration = Calibration {
             task: &task,
@@ -134,10 +133,11 @@ fn the_limits_are_written_into_a_file_that_the_validator_reads() {
     let (reference, text, calibrated) = calibrated("greedy", 0.0);
     assert!(!calibrated.table.rows.iter().any(|row| row.persona == "wrong seed"));
     let written = rewrite(&text, &calibrated, "weighhouse task calibrate x").expect("written");
-    let read = TaskFile::parse(written.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{written}"));
+    let read =
+        Task::load(written.as_bytes(), &crate::OnRecord).unwrap_or_else(|error| panic!("{error}\n{written}"));
     let generate = read.generate().expect("of this kind");
     assert_eq!(generate.margins.token_max, calibrated.limits.token_max);
-    assert!(generate.budget.is_some() && read.reference == reference.digest());
+    assert!(generate.budget.is_some() && read.file().reference == reference.digest());
     assert!(
         written.starts_with("# A task for tests.\nversion = 1")
             && written.contains("# What is asked.\n[generate]")
@@ -155,7 +155,7 @@ fn the_limits_are_written_into_a_file_that_the_validator_reads() {
 fn what_can_not_be_calibrated_says_why() {
     let reference = load(&folder());
     let text = file(&reference, "greedy", 0.0);
-    let task = Task::without_model(text.as_bytes()).expect("a task");
+    let task = Task::load(text.as_bytes(), &crate::OnRecord).expect("a task");
     let run = |task: &Task, challenges, against: &str| {
         let served: &[Served] = &[];
         let calibration = Calibration { task, reference: &reference, served, challenges, seed: 1, against };
@@ -163,6 +163,6 @@ fn what_can_not_be_calibrated_says_why() {
     };
     assert!(run(&task, 0, "int4").contains("no challenges"));
     assert!(run(&task, 2, "int4").contains("no cheat named \"int4\""));
-    let digits = Task::without_model(crate::DIGITS_CONFORMANCE.as_bytes()).expect("a task");
+    let digits = Task::load(crate::DIGITS_CONFORMANCE.as_bytes(), &crate::OnRecord).expect("a task");
     assert!(run(&digits, 2, "int4").contains("classify"));
 }

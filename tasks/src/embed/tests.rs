@@ -30,7 +30,7 @@ fn task() -> Task {
          reference = \"{}\"\n[embed]\ntexts = \"rust/v1\"\nwords = 9\n[conformance]\ntolerance = 0.0001\n",
         Digest::of(b"letters")
     );
-    Task::with_encoder(file.as_bytes(), Arc::new(Letters)).expect("a task")
+    Task::load(file.as_bytes(), &(Arc::new(Letters) as Arc<dyn Encoder>)).expect("a task")
 }
 
 #[test]

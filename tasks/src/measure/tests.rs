@@ -12,7 +12,7 @@ fn task(file: &str, scope: Scope) -> Task {
     let file = ["private", "shared"].iter().fold(file.to_owned(), |file, old| {
         file.replace(&format!("scope = \"{old}\""), &format!("scope = \"{}\"", scope.name()))
     });
-    Task::load(file.as_bytes(), Builtin::Reference.bytes()).expect("task")
+    Task::load(file.as_bytes(), &Builtin::Reference.bytes()).expect("task")
 }
 
 /// A clock on which everything takes a second.

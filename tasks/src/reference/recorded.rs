@@ -5,14 +5,16 @@ use weighhouse_models::digits::CLASSES;
 use weighhouse_types::Digest;
 use weighhouse_types::scans::check_row;
 
-use super::{Reference, Word};
+use super::Reference;
 use crate::file::ITEMS;
-use crate::witness::Testimony;
+use crate::generate::witness::Testimony;
 
 /// Rows of probabilities, as the first version wrote them.
 const VERSION_ROWS: u16 = 1;
-/// Everything else.
-const VERSION: u16 = 2;
+/// Testimonies and vectors, as the second did.
+const VERSION_TEXTS: u16 = 2;
+/// Everything else: the kind's name and its bytes.
+const VERSION: u16 = 3;
 /// Numbers of one reference at most.
 const VALUES_MAX: usize = 1 << 20;
 const BYTES_MAX: usize = 1 << 23;
@@ -40,10 +42,33 @@ struct RecordedRows {
 }
 
 #[derive(Encode, Decode)]
-struct Recorded {
+struct RecordedText {
     version: u16,
     challenge: Digest,
     word: RecordedWord,
+}
+
+#[derive(Encode, Decode)]
+struct RecordedOwn {
+    version: u16,
+    challenge: Digest,
+    kind: String,
+    word: Vec<u8>,
+}
+
+/// A reference's word as journals hold it: the forms of the first three kinds, and one for all others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recorded {
+    /// A row of ten probabilities per scan.
+    Rows(Vec<[f32; CLASSES]>),
+    /// A row per text.
+    Vectors(Vec<Vec<f32>>),
+    /// The reference is asked once the answer is there.
+    Awaited,
+    /// What it said then.
+    Testimony(Testimony),
+    /// A word of the kind of this name, as that kind writes it.
+    Own { kind: String, word: Vec<u8> },
 }
 
 #[derive(Encode, Decode)]
@@ -65,19 +90,23 @@ enum RecordedWord {
 impl Reference {
     /// SCALE: version, challenge digest, and the rest. Goes into the journal as a blob.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let word = match &self.word {
-            Word::Rows(rows) => {
+        let word = match &self.recorded {
+            Recorded::Rows(rows) => {
                 let rows = rows.clone();
                 return RecordedRows { version: VERSION_ROWS, challenge: self.challenge, rows }.encode();
             }
-            Word::Awaited => RecordedWord::Awaited,
-            Word::Vectors(rows) => RecordedWord::Vectors { rows: rows.clone() },
-            Word::Testimony(testimony) => {
+            Recorded::Own { kind, word } => {
+                let (version, kind, word) = (VERSION, kind.clone(), word.clone());
+                return RecordedOwn { version, challenge: self.challenge, kind, word }.encode();
+            }
+            Recorded::Awaited => RecordedWord::Awaited,
+            Recorded::Vectors(rows) => RecordedWord::Vectors { rows: rows.clone() },
+            Recorded::Testimony(testimony) => {
                 let Testimony { prompt_tokens, margins, log_probs, first_end, text } = testimony.clone();
                 RecordedWord::Testimony { prompt_tokens, margins, log_probs, first_end, text }
             }
         };
-        Recorded { version: VERSION, challenge: self.challenge, word }.encode()
+        RecordedText { version: VERSION_TEXTS, challenge: self.challenge, word }.encode()
     }
 
     /// # Errors
@@ -98,12 +127,17 @@ impl Reference {
                 for (row, values) in rows.iter().enumerate() {
                     check_row(values).map_err(|what| ReferenceError::Row { row, what })?;
                 }
-                Ok(Self { challenge, word: Word::Rows(rows) })
+                Ok(Self { challenge, recorded: Recorded::Rows(rows) })
+            }
+            VERSION_TEXTS => {
+                let RecordedText { challenge, word, .. } =
+                    RecordedText::decode_all(&mut &bytes[..]).map_err(undecodable)?;
+                Ok(Self { challenge, recorded: word.check(bytes.len())? })
             }
             VERSION => {
-                let Recorded { challenge, word, .. } =
-                    Recorded::decode_all(&mut &bytes[..]).map_err(undecodable)?;
-                Ok(Self { challenge, word: word.check(bytes.len())? })
+                let RecordedOwn { challenge, kind, word, .. } =
+                    RecordedOwn::decode_all(&mut &bytes[..]).map_err(undecodable)?;
+                Ok(Self { challenge, recorded: Recorded::Own { kind, word } })
             }
             version => Err(ReferenceError::Version { version }),
         }
@@ -111,15 +145,15 @@ impl Reference {
 }
 
 impl RecordedWord {
-    fn check(self, bytes: usize) -> Result<Word, ReferenceError> {
+    fn check(self, bytes: usize) -> Result<Recorded, ReferenceError> {
         match self {
-            Self::Awaited => Ok(Word::Awaited),
+            Self::Awaited => Ok(Recorded::Awaited),
             Self::Vectors { rows } => {
                 let values: usize = rows.iter().map(Vec::len).sum();
                 if values > VALUES_MAX {
                     return Err(ReferenceError::TooLong { bytes });
                 }
-                Ok(Word::Vectors(rows))
+                Ok(Recorded::Vectors(rows))
             }
             Self::Testimony { prompt_tokens, margins, log_probs, first_end, text } => {
                 if margins.len() != log_probs.len() {
@@ -131,7 +165,7 @@ impl RecordedWord {
                 if !margins.iter().all(|margin| *margin >= 0.0) {
                     return Err(ReferenceError::Testimony { what: "a margin below 0" });
                 }
-                Ok(Word::Testimony(Testimony { prompt_tokens, margins, log_probs, first_end, text }))
+                Ok(Recorded::Testimony(Testimony { prompt_tokens, margins, log_probs, first_end, text }))
             }
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::reference::ReferenceError;
 use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY, Scope, answer};
-use weighhouse_models::{Builtin, digits, safetensors};
+use weighhouse_models::{Builtin, Classifier, digits, safetensors};
 use weighhouse_types::{Mark, Reason};
 
 /// Challenges per measurement: enough that a judge which is wrong once in thirty would show.
@@ -11,7 +11,7 @@ type Rows = Vec<[f32; 10]>;
 type Miner<'a> = &'a dyn Fn(&[f32]) -> Rows;
 
 fn load(file: &str) -> Task {
-    Task::load(file.as_bytes(), Builtin::Reference.bytes()).expect("task")
+    Task::load(file.as_bytes(), &Builtin::Reference.bytes()).expect("task")
 }
 
 fn model(builtin: Builtin) -> Classifier {
@@ -129,7 +129,7 @@ fn a_reference_judges_its_own_challenge_only() {
 
 #[test]
 fn weights_other_than_the_named_reference_are_refused() {
-    let error = Task::load(DIGITS_CONFORMANCE.as_bytes(), Builtin::Better.bytes()).expect_err("refused");
+    let error = Task::load(DIGITS_CONFORMANCE.as_bytes(), &Builtin::Better.bytes()).expect_err("refused");
     let (named, given) = (Builtin::Reference.digest(), Builtin::Better.digest());
     assert_eq!(error, TaskError::WrongReference { named, given });
 }

@@ -9,7 +9,7 @@ const GENERATE: &[u8] = include_bytes!("../../testdata/v1-generate.wj");
 
 #[test]
 fn an_old_epoch_gives_the_vector_it_gave_and_says_what_it_cannot_show() {
-    let audited = audit(GENERATE, &[]).expect("auditable");
+    let audited = audit(GENERATE).expect("auditable");
     assert_eq!(audited.problems, Vec::<String>::new());
     assert_eq!(audited.root.to_string(), "0d49149c58f2035e12a112d65bd64f275686e65b0d2be9473adf781ba4330b52");
     assert_eq!((audited.records, audited.challenges), (215, 36));

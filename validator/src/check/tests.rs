@@ -77,7 +77,7 @@ async fn completions_are_checked_until_sure_and_the_journal_alone_gives_every_ve
     assert!(repeated[6..].iter().all(|(mark, _)| *mark == Mark::MIN), "{repeated:?}");
 
     // No model is at hand, and none is needed.
-    let audited = audit(&file, &[]).expect("auditable");
+    let audited = audit(&file).expect("auditable");
     assert_eq!(audited.problems, Vec::<String>::new());
     assert_eq!((audited.verdicts, audited.matches), (70, Some(true)));
     let spent = segment.records().iter().filter(|record| matches!(record, Record::Evidence(_))).count();
@@ -92,7 +92,7 @@ async fn a_restarted_validator_knows_what_was_said_before_it() {
     let repeated = verdicts(segment.records(), 1);
     assert!(repeated[..6].iter().all(|(mark, _)| *mark == Mark::MAX), "{repeated:?}");
     assert!(repeated[6..].iter().all(|(mark, _)| *mark == Mark::MIN), "{repeated:?}");
-    assert_eq!(audit(&file, &[]).expect("auditable").problems, Vec::<String>::new());
+    assert_eq!(audit(&file).expect("auditable").problems, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

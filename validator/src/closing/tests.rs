@@ -39,7 +39,8 @@ async fn a_round_whose_reference_is_away_is_void_and_charged_to_nobody() {
     let mut parts = world.parts(dir.path());
     parts.rounds.per_epoch = 10;
     parts.rounds.deadline = std::time::Duration::from_secs(30);
-    parts.task = Arc::new(Task::with_witness(file.as_bytes(), Arc::new(witness)).expect("a task"));
+    parts.task =
+        Arc::new(Task::load(file.as_bytes(), &(Arc::new(witness) as Arc<dyn Witness>)).expect("a task"));
     let mut validator = Validator::open(parts).await.expect("opened");
     for _ in 0..14 {
         validator.step().await.expect("a step");
@@ -64,6 +65,6 @@ async fn a_round_whose_reference_is_away_is_void_and_charged_to_nobody() {
     });
     let counts = closed.expect("a closing record");
     assert_eq!((counts.verdicts, counts.receipts, counts.void_rounds), (18, 18, 1));
-    let audited = audit(&bytes, &[]).expect("auditable");
+    let audited = audit(&bytes).expect("auditable");
     assert_eq!((audited.problems, audited.not_shown, audited.matches), (vec![], vec![], Some(true)));
 }

@@ -38,7 +38,7 @@ impl Validator {
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
             judge: Some(JudgeIdentity {
-                kind: self.parts.task.file().kind.name().to_owned(),
+                kind: self.parts.task.file().kind.to_owned(),
                 version: JudgeIdentity::FIRST_VERSION,
                 digest: None,
             }),

@@ -82,8 +82,7 @@ async fn a_validator_restarted_at_every_block_publishes_the_same_vector_once() {
         assert_eq!(publications(&world).await, 1);
         files.push(journal_file(dir.path(), 0));
     }
-    let references = [Builtin::Reference.bytes().to_vec()];
-    let audited: Vec<_> = files.iter().map(|file| audit(file, &references).expect("auditable")).collect();
+    let audited: Vec<_> = files.iter().map(|file| audit(file).expect("auditable")).collect();
     for audited in &audited {
         assert_eq!(audited.problems, Vec::<String>::new());
         assert_eq!((audited.matches, audited.published_at.is_some()), (Some(true), true));
@@ -116,11 +115,10 @@ async fn one_flipped_byte_in_the_epochs_file_is_found() {
     let dir = tempfile::tempdir().expect("a folder");
     run_first_epoch(&world, dir.path(), false).await;
     let file = journal_file(dir.path(), 0);
-    let references = [Builtin::Reference.bytes().to_vec()];
     for position in (0..file.len()).step_by(file.len() / 97 + 1) {
         let mut damaged = file.clone();
         damaged[position] ^= 1;
-        let sound = audit(&damaged, &references).is_ok_and(|audited| audited.problems.is_empty());
+        let sound = audit(&damaged).is_ok_and(|audited| audited.problems.is_empty());
         assert!(!sound, "byte {position} of {}", file.len());
     }
 }
@@ -170,7 +168,7 @@ async fn a_task_that_changes_within_an_epoch_asks_nothing_more_in_it() {
     let mut parts = world.parts(dir.path());
     parts.task_file.extend(b"\n# another task, as its digest says\n");
     parts.task = Arc::new(
-        weighhouse_tasks::Task::load(&parts.task_file, Builtin::Reference.bytes()).expect("a sound task"),
+        weighhouse_tasks::Task::load(&parts.task_file, &Builtin::Reference.bytes()).expect("a sound task"),
     );
     let mut validator = Validator::open(parts).await.expect("opened again");
     for _ in 0..14 {
@@ -178,7 +176,7 @@ async fn a_task_that_changes_within_an_epoch_asks_nothing_more_in_it() {
         world.ledger.produce_block().await.expect("a block");
     }
     let challenges = |epoch| {
-        let audited = audit(&journal_file(dir.path(), epoch), &[Builtin::Reference.bytes().to_vec()]);
+        let audited = audit(&journal_file(dir.path(), epoch));
         let audited = audited.expect("auditable");
         assert_eq!(audited.problems, Vec::<String>::new());
         audited.challenges

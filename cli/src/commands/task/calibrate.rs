@@ -9,13 +9,14 @@ use weighhouse_models::precision::Precision;
 use weighhouse_tasks::calibrate::{
     By, Calibrated, Calibration, Progress, RowsCalibration, RowsOf, Served, rewrite, rewrite_embed,
 };
-use weighhouse_tasks::witness::TeacherForced;
-use weighhouse_tasks::{Kind, Task as Loaded, TaskFile, with_reference};
+use weighhouse_tasks::registry::builtin;
+use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
+use weighhouse_tasks::{Task as Loaded, TaskFile, with_reference};
 use weighhouse_types::Digest;
 
 use super::cpu_time;
 use super::server::Named;
-use crate::commands::validator::{builtin_task, task_text};
+use crate::commands::validator::task_text;
 use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
@@ -77,20 +78,21 @@ enum Honest {
 pub(super) fn run(args: &Calibrate) -> Result<(), Failure> {
     let text = task_text(&args.task)?;
     match TaskFile::parse(text.as_bytes()).exit(Exit::Config, &args.task)?.kind {
-        Kind::Embed => embed(args, text),
-        Kind::Generate | Kind::Classify => generate(args, text),
+        "embed" => embed(args, text),
+        _ => generate(args, text),
     }
 }
 
 /// A built-in task is for any reference; a file of the operator's names its own.
 fn agreed(args: &Calibrate, text: String, digest: Digest) -> String {
-    if builtin_task(&args.task).is_some() { with_reference(&text, digest) } else { text }
+    if builtin(&args.task).is_some() { with_reference(&text, digest) } else { text }
 }
 
 fn embed(args: &Calibrate, text: String) -> Result<(), Failure> {
     let reference = models::encoder(&args.reference)?;
     let text = agreed(args, text, reference.digest());
-    let task = Loaded::with_encoder(text.as_bytes(), Arc::new(reference.clone()));
+    let encoder: Arc<dyn Encoder> = Arc::new(reference.clone());
+    let task = Loaded::load(text.as_bytes(), &encoder);
     let task = task.exit(Exit::Config, &args.task)?;
     let precisions = precisions(args);
     let encoders =
@@ -126,8 +128,8 @@ fn live(progress: Progress) {
 fn generate(args: &Calibrate, text: String) -> Result<(), Failure> {
     let reference = models::language(&args.reference)?;
     let text = agreed(args, text, reference.digest());
-    let witness = Arc::new(TeacherForced(reference.clone()));
-    let task = Loaded::with_witness(text.as_bytes(), witness).exit(Exit::Config, &args.task)?;
+    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(reference.clone()));
+    let task = Loaded::load(text.as_bytes(), &witness).exit(Exit::Config, &args.task)?;
     let served = served(args)?;
     let calibration = Calibration {
         task: &task,

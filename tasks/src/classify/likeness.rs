@@ -12,10 +12,7 @@
 //! in one fixed order, no thread, clock or randomness. No answer, whatever its bytes, panics this.
 
 use weighhouse_models::digits::CLASSES;
-use weighhouse_types::scans::ScansAnswer;
-use weighhouse_types::{InferAnswer, RegistrationId};
-
-use crate::{Challenge, Mode, Reference, Scope, TaskFile};
+use weighhouse_types::RegistrationId;
 
 /// Miners are alike when their mistakes are this close, in parts of the smaller one's size. Over 200 rounds of the
 /// built-in quality task, at its 128 items:
@@ -39,25 +36,17 @@ const DIRECTION_MIN: f64 = 1e-9;
 /// Groups of two or more miners whose answers to one shared challenge are alike; transitive. Each group is sorted, and
 /// groups are sorted by their first member; a miner is in one group at most.
 ///
-/// `reference` must be the challenge's, and a miner occurs in `answers` once. Answers that the judge would call malformed
-/// are left out.
-pub fn groups(
-    file: &TaskFile,
-    challenge: &Challenge,
-    reference: &Reference,
-    answers: &[(RegistrationId, &InferAnswer)],
+/// `reference` must be of the scans that show `truth`, and a miner occurs in `answers` once.
+pub(crate) fn groups(
+    truth: &[u8],
+    reference: &[[f32; CLASSES]],
+    answers: &[(RegistrationId, &Vec<[f32; CLASSES]>)],
 ) -> Vec<Vec<RegistrationId>> {
-    let own = reference.challenge() == challenge.digest() && reference.rows().len() == challenge.items();
-    if file.scope == Scope::Private || matches!(file.mode, Mode::Conformance { .. }) || !own {
+    if reference.len() != truth.len() {
         return Vec::new();
     }
-    let prediction = Prediction::new(challenge, reference);
-    let mut left: Vec<Left> = answers
-        .iter()
-        .filter_map(|(who, answer)| {
-            prediction.left(*who, &ScansAnswer::from_infer(answer, challenge.items()).ok()?.rows)
-        })
-        .collect();
+    let prediction = Prediction::new(truth, reference);
+    let mut left: Vec<Left> = answers.iter().filter_map(|(who, rows)| prediction.left(*who, rows)).collect();
     left.sort_by_key(|left| left.who);
     left.dedup_by_key(|left| left.who);
     cluster(&left)
@@ -112,7 +101,7 @@ struct Prediction {
 }
 
 impl Prediction {
-    fn new(challenge: &Challenge, reference: &Reference) -> Self {
+    fn new(truth: &[u8], reference: &[[f32; CLASSES]]) -> Self {
         let item = |(row, digit): (&[f32; CLASSES], &u8)| {
             let reference = row.map(f64::from);
             let truth: [f64; CLASSES] =
@@ -128,7 +117,7 @@ impl Prediction {
             }
             (reference, directions)
         };
-        Self { items: reference.rows().iter().zip(challenge.truth()).map(item).collect() }
+        Self { items: reference.iter().zip(truth).map(item).collect() }
     }
 
     /// `None` for an answer that is predicted.

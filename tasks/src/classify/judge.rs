@@ -3,35 +3,23 @@
 //! Sums run over items and digits in their order, in `f64`: the same recorded bytes give the same mark anywhere.
 
 use weighhouse_models::digits::CLASSES;
-use weighhouse_types::scans::{MalformedScans, ScansAnswer};
-use weighhouse_types::{Failure, InferAnswer, Judgement, Mark, Reason};
+use weighhouse_types::{Judgement, Mark, Reason};
 
-use crate::challenge::Challenge;
 use crate::file::Mode;
-use crate::reference::Reference;
 
 /// The Brier score of the uniform guess over ten digits: `0.9^2 + 9 * 0.1^2`.
 const UNIFORM_BRIER: f64 = 0.9;
 
-/// Judges one answer. `reference` must be this challenge's.
+/// Judges rows that are distributions. `reference` must be of the same scans.
 pub(crate) fn judge(
     mode: &Mode,
-    challenge: &Challenge,
-    reference: &Reference,
-    answer: &Result<InferAnswer, Failure>,
+    truth: &[u8],
+    reference: &[[f32; CLASSES]],
+    rows: &[[f32; CLASSES]],
 ) -> Judgement {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(failure) => return verdict(0.0, Reason::Silent { failure: failure.clone() }),
-    };
-    match ScansAnswer::from_infer(answer, challenge.items()) {
-        Err(MalformedScans { item, what }) => verdict(0.0, Reason::Malformed { item, what }),
-        Ok(ScansAnswer { rows }) => match mode {
-            Mode::Conformance { tolerance } => conformance(*tolerance, reference.rows(), &rows),
-            Mode::Quality { floor_margin } => {
-                quality(*floor_margin, challenge.truth(), reference.rows(), &rows)
-            }
-        },
+    match mode {
+        Mode::Conformance { tolerance } => conformance(*tolerance, reference, rows),
+        Mode::Quality { floor_margin } => quality(*floor_margin, truth, reference, rows),
     }
 }
 

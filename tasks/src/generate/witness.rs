@@ -8,6 +8,7 @@ mod ours;
 
 use std::fmt;
 
+use parity_scale_codec::{Decode, Encode};
 use weighhouse_models::sampling::{Sampling, log_probs};
 use weighhouse_types::Digest;
 
@@ -25,7 +26,7 @@ pub struct Claim<'a> {
 }
 
 /// What a witness says of one completion.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct Testimony {
     pub prompt_tokens: u32,
     /// Of each token; ends with an infinite one at a token that the vocabulary doesn't have.

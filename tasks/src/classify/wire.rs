@@ -4,8 +4,6 @@ use weighhouse_models::{Classifier, ModelError, ROWS_MAX};
 use weighhouse_types::scans::{CLASSES, ScansAnswer, ScansError, ScansRequest};
 use weighhouse_types::{InferAnswer, InferRequest};
 
-use crate::challenge::Challenge;
-
 /// Why a request can't be answered. The asker's fault, but for [`RequestError::Model`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -15,8 +13,8 @@ pub enum RequestError {
     Model(#[from] ModelError),
 }
 
-pub(crate) fn request(model: &str, challenge: &Challenge, id: String) -> InferRequest {
-    ScansRequest { pixels: challenge.pixels().to_vec() }.to_infer(model, &id)
+pub(crate) fn request(pixels: &[f32]) -> InferRequest {
+    ScansRequest { pixels: pixels.to_vec() }.to_infer("", "")
 }
 
 /// Checks a request and gives its rows of 64 pixels.

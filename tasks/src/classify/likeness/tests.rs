@@ -6,7 +6,7 @@ use weighhouse_models::{Builtin, Classifier};
 use weighhouse_types::{Block, Hotkey};
 
 use super::*;
-use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY, Task, respond};
+use crate::{Challenge, DIGITS_CONFORMANCE, DIGITS_QUALITY, Read, Reference, Task, respond};
 
 const ROUNDS: u8 = 20;
 
@@ -20,7 +20,7 @@ struct Round {
 
 impl Round {
     fn new(file: &str, seed: u8) -> Self {
-        let task = Task::load(file.as_bytes(), Builtin::Reference.bytes()).expect("task");
+        let task = Task::load(file.as_bytes(), &Builtin::Reference.bytes()).expect("task");
         let challenge = task.challenge(&[seed; 32]);
         let reference = task.references(std::slice::from_ref(&challenge)).expect("references").remove(0);
         Self { task, challenge, reference }
@@ -37,18 +37,23 @@ impl Round {
     /// Groups by the answers' positions.
     fn groups(&self, answers: &[Rows]) -> Vec<Vec<u8>> {
         let request = self.task.request(&self.challenge, String::new());
-        let answers: Vec<InferAnswer> = answers.iter().map(|rows| respond(&request, "1", rows)).collect();
-        let answers: Vec<_> = (0..).map(who).zip(&answers).collect();
-        let groups = groups(self.task.file(), &self.challenge, &self.reference, &answers);
+        let read = |rows: &Rows| self.task.read(&self.challenge, &Ok(respond(&request, "1", rows))).ok();
+        let answers: Vec<(RegistrationId, Read)> = (0..)
+            .map(who)
+            .zip(answers.iter().map(read))
+            .filter_map(|(who, read)| Some((who, read?)))
+            .collect();
+        let answers: Vec<_> = answers.iter().map(|(who, read)| (*who, read)).collect();
+        let groups = self.task.alike(&self.challenge, &self.reference, &answers).unwrap_or_default();
         groups.into_iter().map(|group| group.into_iter().map(|who| who.hotkey.0[0]).collect()).collect()
     }
 }
 
 /// Models of the built-in recipes, from other seeds: `weighhouse-trainer digits --recipe weak --seed 2` and so on.
 const SEEDED: [&[u8]; 3] = [
-    include_bytes!("../../testdata/digits-weak-2.safetensors"),
-    include_bytes!("../../testdata/digits-weak-3.safetensors"),
-    include_bytes!("../../testdata/digits-reference-2.safetensors"),
+    include_bytes!("../../../testdata/digits-weak-2.safetensors"),
+    include_bytes!("../../../testdata/digits-weak-3.safetensors"),
+    include_bytes!("../../../testdata/digits-reference-2.safetensors"),
 ];
 
 fn who(position: u8) -> RegistrationId {
@@ -146,12 +151,11 @@ fn groups_are_sorted_transitive_and_do_not_depend_on_the_order_of_answers() {
         (round.rows(&model(Builtin::Better.bytes())), round.rows(&model(Builtin::Weak.bytes())));
     let answers = [&weak, &better, &weak, &better, &weak].map(Clone::clone);
     assert_eq!(round.groups(&answers), [vec![0, 2, 4], vec![1, 3]]);
-    let request = round.task.request(&round.challenge, String::new());
-    let answers: Vec<InferAnswer> = answers.iter().map(|rows| respond(&request, "1", rows)).collect();
     let mut named: Vec<_> = (0..).map(who).zip(&answers).collect();
-    let forward = groups(round.task.file(), &round.challenge, &round.reference, &named);
+    let (truth, reference) = (round.challenge.truth(), round.reference.rows());
+    let forward = groups(truth, reference, &named);
     named.reverse();
-    assert_eq!(groups(round.task.file(), &round.challenge, &round.reference, &named), forward);
+    assert_eq!(groups(truth, reference, &named), forward);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 use super::*;
-use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY, Task};
+use crate::{Challenge, DIGITS_CONFORMANCE, DIGITS_QUALITY, Reference, Task};
 use proptest::prelude::*;
 use weighhouse_models::Builtin;
 use weighhouse_types::scans::OUTPUT;
-use weighhouse_types::{Datatype, Tensor};
+use weighhouse_types::{Datatype, Failure, InferAnswer, Tensor};
 
 const ITEMS: usize = 64;
 
@@ -15,7 +15,7 @@ struct Posed {
 
 fn posed(file: &str) -> Posed {
     let file = file.replace("items = 128", "items = 64");
-    let task = Task::load(file.as_bytes(), Builtin::Reference.bytes()).expect("task");
+    let task = Task::load(file.as_bytes(), &Builtin::Reference.bytes()).expect("task");
     let challenge = task.challenge(&[3; 32]);
     let reference = task.references(std::slice::from_ref(&challenge)).expect("references").remove(0);
     Posed { task, challenge, reference }

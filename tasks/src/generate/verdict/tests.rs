@@ -2,32 +2,34 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fake::{BUDGET, Fake, file, sent};
-use crate::witness::TeacherForced;
-use crate::{Challenge, Reference, Task, TaskError, TaskFile, TaskFileError};
+use crate::witness::{TeacherForced, Witness};
+use crate::{Challenge, OnRecord, Recorded, Reference, Task, TaskError, TaskFileError};
 use weighhouse_models::sampling::Sampling;
 use weighhouse_types::Failure;
 
 fn task(sampler: &str, temperature: f32, ignore_end: bool) -> Task {
     let file = file(sampler, temperature, ignore_end, "");
-    Task::with_witness(file.as_bytes(), Arc::new(TeacherForced(Fake::REFERENCE))).expect("a task")
+    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(Fake::REFERENCE));
+    Task::load(file.as_bytes(), &witness).expect("a task")
 }
 
 /// The verdict on an answer, through the journal's bytes and an auditor without a model.
 fn verdict(task: &Task, challenge: &Challenge, answer: &TextAnswer) -> Judgement {
     let answer = sent(answer);
-    let testimony = task.testify(&[(challenge, &answer)]).expect("testimony").remove(0);
-    let reference = testimony
-        .unwrap_or_else(|| task.references(std::slice::from_ref(challenge)).expect("awaited").remove(0));
+    let reference = match task.read(challenge, &Ok(answer.clone())) {
+        Ok(read) => task.testify(&[(challenge, &read)]).expect("testimony").expect("asked").remove(0),
+        Err(_) => task.references(std::slice::from_ref(challenge)).expect("awaited").remove(0),
+    };
     let judgement = task.judge(challenge, &reference, &Ok(answer.clone())).expect("judged");
     let read = Reference::from_bytes(&reference.to_bytes()).expect("recorded");
     assert_eq!(read, reference);
     let file = file(
-        task.file().generate().expect("of this kind").sampling.sampler().name(),
-        task.file().generate().expect("of this kind").sampling.temperature,
-        task.file().generate().expect("of this kind").ignore_end,
+        task.generate().expect("of this kind").sampling.sampler().name(),
+        task.generate().expect("of this kind").sampling.temperature,
+        task.generate().expect("of this kind").ignore_end,
         "",
     );
-    let auditor = Task::without_model(file.as_bytes()).expect("the same file");
+    let auditor = Task::load(file.as_bytes(), &crate::OnRecord).expect("the same file");
     assert_eq!(auditor.judge(challenge, &read, &Ok(answer)), Ok(judgement.clone()));
     judgement
 }
@@ -37,7 +39,7 @@ fn kinds() -> [Task; 3] {
 }
 
 fn ignores_end(task: &Task) -> bool {
-    task.file().generate().expect("of this kind").ignore_end
+    task.generate().expect("of this kind").ignore_end
 }
 
 #[test]
@@ -180,14 +182,13 @@ fn tokens_that_no_vocabulary_has_betray_and_never_panic() {
 fn answers_of_a_round_are_looked_at_together_and_apart_alike() {
     let task = task("gumbel/v1", 0.8, true);
     let challenges: Vec<_> = (0..40).map(|seed| task.challenge(&[seed; 32])).collect();
-    let mut answers: Vec<_> =
-        challenges.iter().map(|challenge| sent(&Fake::REFERENCE.answer(challenge, 32, true))).collect();
-    answers[7].outputs.clear();
+    let answer = |challenge| Ok(sent(&Fake::REFERENCE.answer(challenge, 32, true)));
+    let read = |challenge| task.read(challenge, &answer(challenge)).expect("well-formed");
+    let answers: Vec<_> = challenges.iter().map(read).collect();
     let pairs: Vec<_> = challenges.iter().zip(&answers).collect();
-    let together = task.testify(&pairs).expect("testimonies");
-    assert!(together[7].is_none());
+    let together = task.testify(&pairs).expect("testimonies").expect("asked");
     for (pair, testimony) in pairs.iter().zip(&together) {
-        assert_eq!(&task.testify(&[*pair]).expect("testimony")[0], testimony);
+        assert_eq!(&task.testify(&[*pair]).expect("testimony").expect("asked")[0], testimony);
     }
 }
 
@@ -199,7 +200,7 @@ fn a_judge_without_testimony_or_with_another_answers_says_so() {
     let awaited = task.references(std::slice::from_ref(&challenge)).expect("awaited").remove(0);
     assert_eq!(task.judge(&challenge, &awaited, &answer), Err(TaskError::NoTestimony));
     let short = Testimony { margins: vec![0.0; 3], log_probs: vec![0.0; 3], ..Testimony::default() };
-    let short = Reference::testimony_on(challenge.digest(), short);
+    let short = Reference::new(challenge.digest(), Recorded::Testimony(short));
     assert_eq!(task.judge(&challenge, &short, &answer), Err(TaskError::Tokens { expected: 32, actual: 3 }));
     let silent = task.judge(&challenge, &awaited, &Err(Failure::Unreachable)).expect("judged");
     assert_eq!(silent.mark, Mark::ZERO);
@@ -221,10 +222,11 @@ fn challenges_differ_by_seed_and_are_asked_as_the_file_says() {
 #[test]
 fn files_that_contradict_themselves_are_refused_by_name() {
     let sound = file("gumbel/v1", 0.8, true, BUDGET);
-    assert!(TaskFile::parse(sound.as_bytes()).is_ok());
+    assert!(Task::load(sound.as_bytes(), &OnRecord).is_ok());
     let refused = |from: &str, to: &str, name: &str| {
         assert!(sound.contains(from), "{from}");
-        let error = TaskFile::parse(sound.replacen(from, to, 1).as_bytes()).expect_err("refused").to_string();
+        let error =
+            Task::load(sound.replacen(from, to, 1).as_bytes(), &OnRecord).expect_err("refused").to_string();
         assert!(error.contains(name), "{error}");
     };
     refused("items = 1", "items = 2", "items");
@@ -241,8 +243,9 @@ fn files_that_contradict_themselves_are_refused_by_name() {
     refused("cheat = [0.95, 0.03, 0.02]", "cheat = [0.999, 0.0009, 0.0001]", "budget.cheat");
     let quality = sound.replace("mode = \"conformance\"", "mode = \"quality\"");
     let quality = quality.replace("[conformance]\ntolerance = 0.001", "[quality]\nfloor_margin = 0.1");
-    let error = TaskFile::parse(quality.as_bytes()).expect_err("refused");
-    assert_eq!(error, TaskFileError::NoQuality { kind: "generate" });
-    let error = TaskFile::parse(sound.replace("\"generate\"", "\"embed\"").as_bytes()).expect_err("refused");
-    assert_eq!(error, TaskFileError::KindUnread { kind: "embed", section: "generate" });
+    let error = Task::load(quality.as_bytes(), &OnRecord).expect_err("refused");
+    assert_eq!(error, TaskError::File(TaskFileError::NoQuality { kind: "generate" }));
+    let embed = sound.replace("\"generate\"", "\"embed\"");
+    let error = Task::load(embed.as_bytes(), &OnRecord).expect_err("refused").to_string();
+    assert!(error.contains("unknown field `generate`"), "{error}");
 }

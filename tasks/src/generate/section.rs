@@ -3,12 +3,10 @@
 use serde::Deserialize;
 use weighhouse_models::sampling::{Sampler, Sampling, SamplingError};
 
-use super::{TaskFileError, within};
-use crate::prompts::{self, Prompts};
-use crate::sequential::{Budget, RawBudget};
+use super::sequential::{Budget, RawBudget};
+use crate::file::{TaskFileError, count, within};
+use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 
-/// Words of a prompt at most.
-const WORDS_MAX: u32 = 1_024;
 /// Generated tokens of a challenge at most.
 const TOKENS_MAX: u32 = 4_096;
 /// More than any vocabulary has.
@@ -43,24 +41,24 @@ pub struct Margins {
     pub log_prob_max: f64,
 }
 
-/// What miners are asked to embed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Embed {
-    pub prompts: Prompts,
-    /// Words of a text.
-    pub words: u32,
+/// The sections that only this kind reads.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Section {
+    generate: RawGenerate,
+    margins: RawMargins,
+    budget: Option<RawBudget>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum RawPrompts {
-    Name(String),
-    Lists(Prompts),
+impl Section {
+    pub(super) fn check(self, items: u32) -> Result<Generate, TaskFileError> {
+        self.generate.check(items, &self.margins, self.budget)
+    }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawGenerate {
+struct RawGenerate {
     prompts: RawPrompts,
     prompt_words: u32,
     max_tokens: u32,
@@ -76,17 +74,10 @@ pub(super) struct RawGenerate {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawMargins {
+struct RawMargins {
     clip: f64,
     token_max: f64,
     log_prob_max: f64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawEmbed {
-    texts: RawPrompts,
-    words: u32,
 }
 
 fn one() -> f32 {
@@ -94,7 +85,7 @@ fn one() -> f32 {
 }
 
 impl RawGenerate {
-    pub(super) fn check(
+    fn check(
         self,
         items: u32,
         margins: &RawMargins,
@@ -120,32 +111,6 @@ impl RawGenerate {
     }
 }
 
-impl RawEmbed {
-    pub(super) fn check(self) -> Result<Embed, TaskFileError> {
-        Ok(Embed {
-            prompts: self.texts.check("embed.texts")?,
-            words: count("embed.words", self.words, WORDS_MAX)?,
-        })
-    }
-}
-
-impl RawPrompts {
-    fn check(self, key: &'static str) -> Result<Prompts, TaskFileError> {
-        match self {
-            Self::Name(name) if name == prompts::BUILTIN => Ok(Prompts::builtin()),
-            Self::Name(name) => {
-                let what =
-                    format!("= {name:?} is not built in; {:?} is, or lists of your own", prompts::BUILTIN);
-                Err(TaskFileError::Value { key, what })
-            }
-            Self::Lists(lists) => match lists.check() {
-                Ok(()) => Ok(lists),
-                Err(what) => Err(TaskFileError::Value { key, what: format!("can't be used: {what}") }),
-            },
-        }
-    }
-}
-
 fn sampling(sampler: &str, temperature: f32, top_k: u32, top_p: f32) -> Result<Sampling, TaskFileError> {
     let refuse = |key, what: String| TaskFileError::Value { key, what };
     let sampling = Sampling::new(temperature, top_k, top_p, 0).map_err(|error| match error {
@@ -168,13 +133,6 @@ fn sampling(sampler: &str, temperature: f32, top_k: u32, top_p: f32) -> Result<S
         return Err(refuse("generate.temperature", what));
     }
     Ok(sampling)
-}
-
-fn count(key: &'static str, value: u32, max: u32) -> Result<u32, TaskFileError> {
-    if (1..=max).contains(&value) {
-        return Ok(value);
-    }
-    Err(TaskFileError::Range { key, value: f64::from(value), allowed: format!("1 to {max}") })
 }
 
 fn above_zero(key: &'static str, value: f64) -> Result<f64, TaskFileError> {

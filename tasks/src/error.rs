@@ -1,0 +1,32 @@
+//! What can go wrong with a task: its file, its reference, or a journal that contradicts itself. Never a miner's fault.
+
+use weighhouse_models::ModelError;
+use weighhouse_types::Digest;
+
+use crate::file::TaskFileError;
+use crate::generate::witness::WitnessError;
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TaskError {
+    #[error(transparent)]
+    File(#[from] TaskFileError),
+    #[error("the task names reference {named}, the weights are {given}")]
+    WrongReference { named: Digest, given: Digest },
+    /// Why there is no reference, or what it failed with.
+    #[error("the reference: {0}")]
+    Reference(String),
+    #[error("the reference model: {0}")]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+    #[error("a reference for challenge {reference} can't judge answers to challenge {challenge}")]
+    Mismatch { challenge: Digest, reference: Digest },
+    #[error("a reference with {actual} rows can't judge a challenge of {expected} items")]
+    Rows { expected: usize, actual: usize },
+    #[error("a testimony on {actual} tokens can't judge a completion of {expected}")]
+    Tokens { expected: usize, actual: usize },
+    #[error("the reference was not asked about this answer")]
+    NoTestimony,
+    #[error("the reference is not at hand")]
+    NoReference,
+}

@@ -1,0 +1,141 @@
+//! What one kind of task knows, as a trait: the only thing that a new kind has to write.
+//!
+//! A kind draws questions from a seed, says what is right of them (before or after the answers are in), reads answers and
+//! judges them. All else (whom to ask, signatures, the journal, the audit, weights) is the same for every kind and stands
+//! elsewhere. A kind is listed once, in [`KINDS`](crate::registry::KINDS).
+//!
+//! **Invariants.** [`Kind::draw`] gives the same bits on every machine. [`Kind::read`] and [`Kind::judge`] are functions of
+//! their arguments alone, since the audit calls them with recorded bytes; no answer panics them.
+
+use parity_scale_codec::{Decode, Encode};
+use rand_chacha::ChaCha20Rng;
+use serde::de::DeserializeOwned;
+use weighhouse_types::profile::Paid;
+use weighhouse_types::{
+    Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Outcome, Reason, RegistrationId,
+};
+
+use crate::error::TaskError;
+use crate::file::TaskFile;
+use crate::generate::sequential::Budget;
+use crate::reference::Recorded;
+use crate::references::References;
+
+/// One kind of task.
+pub trait Kind: Send + Sync + Sized + 'static {
+    /// As in a task file: `kind = "regress"`.
+    const NAME: &'static str;
+    /// Built-in task files by name.
+    const FILES: &'static [(&'static str, &'static str)];
+    /// What may be paid.
+    const PAYS: &'static [Paid];
+
+    /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
+    /// `[regress]` is a field `regress`.
+    type Section: DeserializeOwned;
+    /// A question with all that the judge alone knows of it, such as the truth.
+    type Question: Encode + Send + Sync + 'static;
+    /// An answer that has been read: well-formed by its type.
+    type Answer: Send + Sync + 'static;
+    /// The reference's word on a question, or on an answer where it is asked afterwards. Its SCALE form is journalled.
+    type Word: Encode + Decode + Send + Sync + 'static;
+
+    /// Checks the section and takes up the reference, if there is one at hand.
+    ///
+    /// # Errors
+    /// A value that can't be used, by its key; a reference other than the file names.
+    fn new(file: &TaskFile, section: Self::Section, references: &dyn References) -> Result<Self, TaskError>;
+
+    /// Draws a question. Use [`weighhouse_models::draw`] for chance: its bits are pinned.
+    fn draw(&self, rng: &mut ChaCha20Rng) -> Self::Question;
+
+    /// Covers the task file and all of the question.
+    fn digest(task: Digest, question: &Self::Question) -> Digest {
+        Hasher::new("weighhouse/challenge/v3")
+            .part(Self::NAME.as_bytes())
+            .part(task.as_bytes())
+            .part(&question.encode())
+            .finish()
+    }
+
+    /// What miners are sent: the inputs and the outputs that are wanted. Model and id are filled in.
+    fn request(&self, question: &Self::Question) -> InferRequest;
+
+    /// What is right of each question, in order, worked out before anybody is asked; a round in one call. None at all
+    /// where the reference is asked about answers: see [`Kind::testify`].
+    ///
+    /// # Errors
+    /// A reference that gives no word: our trouble, never the miner's.
+    fn refer(&self, questions: &[&Self::Question]) -> Result<Vec<Self::Word>, TaskError>;
+
+    /// Reads an answer, or says what is wrong with its form: the one place where foreign tensors are read.
+    ///
+    /// # Errors
+    /// The verdict on an answer that is none.
+    fn read(&self, question: &Self::Question, answer: &InferAnswer) -> Result<Self::Answer, Judgement>;
+
+    /// What the reference says of these answers, one word each, in packed passes; none at all where it was asked before.
+    ///
+    /// # Errors
+    /// As [`Kind::refer`].
+    fn testify(&self, _answers: &[(&Self::Question, &Self::Answer)]) -> Result<Vec<Self::Word>, TaskError> {
+        Ok(Vec::new())
+    }
+
+    /// The verdict on an answer.
+    ///
+    /// # Errors
+    /// A word that doesn't belong to question and answer: a corrupt journal's fault, never the miner's.
+    fn judge(
+        &self,
+        question: &Self::Question,
+        word: &Self::Word,
+        answer: &Self::Answer,
+    ) -> Result<Judgement, TaskError>;
+
+    /// Miners of a shared round who answered alike, beyond what the judge expects; `None` where that can't be said.
+    fn alike(
+        &self,
+        _question: &Self::Question,
+        _word: &Self::Word,
+        _answers: &[(RegistrationId, &Self::Answer)],
+    ) -> Option<Vec<Vec<RegistrationId>>> {
+        None
+    }
+
+    /// Whom to check, where not every answer is; the sequential test goes with it.
+    fn budget(&self) -> Option<&Budget> {
+        None
+    }
+
+    /// What a word counts for in the sequential test.
+    fn bins(&self, _word: &Self::Word) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// A digest of what an answer says, so that repeating one is noticed where not every answer is checked.
+    fn fingerprint(&self, _answer: &InferAnswer) -> Option<Digest> {
+        None
+    }
+
+    /// The verdict on a well-formed answer that is not checked.
+    fn spare(&self, _answer: &Self::Answer) -> Judgement {
+        Judgement {
+            mark: Mark::MAX,
+            reasons: vec![Reason::told(Outcome::Unchecked, "not drawn for a check")],
+        }
+    }
+
+    /// How a word is journalled. Kinds that were there before the common form have their own.
+    fn record(word: &Self::Word) -> Recorded {
+        Recorded::Own { kind: Self::NAME.to_owned(), word: word.encode() }
+    }
+
+    /// The word that was journalled; `None` for what is none of this kind's.
+    fn recall(recorded: &Recorded) -> Option<Self::Word> {
+        match recorded {
+            Recorded::Own { kind, word } if kind == Self::NAME => Self::Word::decode(&mut &word[..]).ok(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Where a task's reference comes from: handed in by whoever loads a task, so that no kind opens files or sockets.
+
+use std::sync::Arc;
+
+use crate::error::TaskError;
+use crate::generate::witness::{Encoder, Witness};
+
+/// A source of references. Each method is asked by the kinds that need such a model; `None` says that none is at hand and
+/// that recorded words are all there will be, as in an audit.
+pub trait References {
+    /// The bytes of a file of weights.
+    ///
+    /// # Errors
+    /// Why there are none, in words for the operator.
+    fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
+        Err(TaskError::Reference("there is no file of weights".to_owned()))
+    }
+
+    /// A language model that can be asked about completions.
+    ///
+    /// # Errors
+    /// As [`References::weights`].
+    fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
+        Err(TaskError::Reference("there is no language model".to_owned()))
+    }
+
+    /// A model that embeds texts.
+    ///
+    /// # Errors
+    /// As [`References::weights`].
+    fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
+        Err(TaskError::Reference("there is no encoder".to_owned()))
+    }
+}
+
+/// No reference at hand: what was said is on record.
+#[derive(Clone, Copy, Debug)]
+pub struct OnRecord;
+
+impl References for OnRecord {
+    fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
+        Ok(None)
+    }
+
+    fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
+        Ok(None)
+    }
+
+    fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
+        Ok(None)
+    }
+}
+
+impl References for &[u8] {
+    fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
+        Ok(Some(self.to_vec()))
+    }
+}
+
+impl References for Arc<dyn Witness> {
+    fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
+        Ok(Some(self.clone()))
+    }
+}
+
+impl References for Arc<dyn Encoder> {
+    fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
+        Ok(Some(self.clone()))
+    }
+}

@@ -1,0 +1,63 @@
+//! The list of kinds. A new kind is one line here.
+
+use std::sync::Arc;
+
+use weighhouse_types::config;
+use weighhouse_types::profile::Paid;
+
+use crate::classify::Classify;
+use crate::embed::Embeddings;
+use crate::error::TaskError;
+use crate::file::{TaskFile, TaskFileError};
+use crate::generate::Completions;
+use crate::kind::Kind;
+use crate::references::References;
+use crate::work::Work;
+
+/// Every kind of task that there is.
+pub static KINDS: &[Registered] =
+    &[Registered::of::<Classify>(), Registered::of::<Completions>(), Registered::of::<Embeddings>()];
+
+type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
+
+/// A kind by its name, with what can be said of it before it is opened.
+#[derive(Clone, Copy)]
+pub struct Registered {
+    pub name: &'static str,
+    /// Built-in task files by name.
+    pub files: &'static [(&'static str, &'static str)],
+    pub pays: &'static [Paid],
+    pub(crate) open: Open,
+}
+
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registered").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Registered {
+    const fn of<K: Kind>() -> Self {
+        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, open: open::<K> }
+    }
+}
+
+fn open<K: Kind>(
+    file: &TaskFile,
+    section: &str,
+    references: &dyn References,
+) -> Result<Arc<dyn Work>, TaskError> {
+    let section: K::Section = config::parse(section).map_err(TaskFileError::from)?;
+    Ok(Arc::new(K::new(file, section, references)?))
+}
+
+/// The kind of this name.
+pub fn kind(name: &str) -> Option<&'static Registered> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// A built-in task file by its name.
+pub fn builtin(name: &str) -> Option<&'static str> {
+    let mut files = KINDS.iter().flat_map(|kind| kind.files);
+    files.find(|(known, _)| *known == name).map(|(_, file)| *file)
+}
