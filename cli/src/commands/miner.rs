@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), 
     let around =
         Surroundings { read: &read, expand: &expand, folder: &models::folder, cpu: &cpu, clock: &clock };
     let engine = engine::load(&config, &around).exit(Exit::Config, "model")?;
+    engine.prepare().await.exit(Exit::Config, "model")?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.endpoint, None).await?;
