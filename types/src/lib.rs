@@ -8,6 +8,7 @@ pub mod config;
 mod digest;
 mod ids;
 mod ss58;
+pub mod tao;
 
 mod commit;
 mod metagraph;

@@ -6,35 +6,49 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use super::Release;
+use crate::suite::environment;
 use crate::suite::python;
-use crate::suite::{environment, root};
 
-/// Rewrites a wheel's tags.
+/// Rewrites a wheel's tags, and its list of files with their sums.
 const WHEEL: &str = "wheel==0.45.1";
-/// Where maturin looks for what a wheel installs besides modules.
-const DATA: &str = "python/weighhouse.data";
 
-/// Builds the wheel and names it by the oldest glibc that it runs with.
+/// Builds the wheel, names it by the oldest glibc that it runs with, and puts the command among its scripts.
 pub(super) fn build(release: &Release) -> anyhow::Result<PathBuf> {
-    let scripts = root().join(DATA).join("scripts");
-    let _removed = Removed(root().join(DATA));
-    std::fs::create_dir_all(&scripts)?;
-    std::fs::copy(&release.binary, scripts.join("weighhouse"))?;
-    let wheel = python::build(&release.out)?;
+    let scratch = tempfile::tempdir()?;
+    let built = python::build(scratch.path())?;
     let glibc = newest_glibc(&std::fs::read(&release.binary)?).context("the command needs no glibc")?;
-    let glibc = glibc.max(tagged_glibc(&wheel).unwrap_or(0));
+    let glibc = glibc.max(tagged_glibc(&built).unwrap_or(0));
     let tag = format!("manylinux_2_{glibc}_{}", std::env::consts::ARCH);
     let interpreter = environment("wheel", &[WHEEL])?;
-    let status = Command::new(interpreter)
-        .args(["-m", "wheel", "tags", "--remove", "--platform-tag", &tag])
-        .arg(&wheel)
-        // Standard output is for the one JSON line.
-        .stdout(std::io::stderr())
-        .status()?;
-    ensure!(status.success(), "the wheel can't be tagged {tag}");
-    let mut files = std::fs::read_dir(&release.out)?.collect::<Result<Vec<_>, _>>()?;
-    files.retain(|file| file.file_name().to_string_lossy().ends_with(&format!("{tag}.whl")));
-    ensure!(files.len() == 1, "{} wheels are tagged {tag}", files.len());
+    let run = |args: &[&str]| {
+        let status = Command::new(&interpreter)
+            .args(["-m", "wheel"])
+            .args(args)
+            .current_dir(scratch.path())
+            // Standard output is for the one JSON line.
+            .stdout(std::io::stderr())
+            .status()?;
+        ensure!(status.success(), "wheel {} ended with {status}", args[0]);
+        Ok(())
+    };
+    run(&["tags", "--remove", "--platform-tag", &tag, &built.display().to_string()])?;
+    let tagged = only(scratch.path(), ".whl")?;
+    run(&["unpack", &tagged.display().to_string()])?;
+    let name = format!("weighhouse-{}", release.version);
+    let scripts = scratch.path().join(&name).join(format!("{name}.data/scripts"));
+    std::fs::create_dir_all(&scripts)?;
+    // Copied with its mode, which pip keeps.
+    std::fs::copy(&release.binary, scripts.join("weighhouse"))?;
+    let out = release.out.canonicalize()?;
+    run(&["pack", &name, "--dest-dir", &out.display().to_string()])?;
+    only(&out, &format!("{tag}.whl"))
+}
+
+/// The one file whose name ends so.
+fn only(folder: &Path, end: &str) -> anyhow::Result<PathBuf> {
+    let mut files = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    files.retain(|file| file.file_name().to_string_lossy().ends_with(end));
+    ensure!(files.len() == 1, "{} files end in {end}", files.len());
     Ok(files[0].path())
 }
 
@@ -54,15 +68,6 @@ fn tagged_glibc(wheel: &Path) -> Option<u32> {
     let name = wheel.file_name()?.to_str()?;
     let tags = name.split("manylinux_2_").skip(1);
     tags.filter_map(|rest| rest.split('_').next()?.parse().ok()).max()
-}
-
-struct Removed(PathBuf);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        // A later build writes the folder anew.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -27,9 +27,9 @@ pub(crate) struct Hash {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  weighhouse policy lint policy.toml
-  weighhouse policy lint policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
-  weighhouse policy lint policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
+  weighhouse policy check policy.toml
+  weighhouse policy check policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
+  weighhouse policy check policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
 
 Exit code 64 when an error is found, unless --force.")]
 pub(crate) struct Lint {
@@ -39,7 +39,7 @@ pub(crate) struct Lint {
     profile: Option<String>,
     /// The chain's address, to check against a subnet's live settings
     #[arg(long, value_name = "URL", requires = "netuid")]
-    endpoint: Option<String>,
+    endpoint: Option<weighhouse_chain::address::ChainAddress>,
     #[arg(long)]
     netuid: Option<u16>,
     /// Challenges per miner and epoch, where the policy leaves it to the validator

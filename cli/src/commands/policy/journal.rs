@@ -1,4 +1,4 @@
-//! `weighhouse policy explain`, `replay` and `diff`: recorded epochs under the policies.
+//! `weighhouse policy why`, `replay` and `diff`: recorded epochs under the policies.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ const AHEAD: usize = 4;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  weighhouse policy explain --journal journal --uid 17
-  weighhouse policy explain --journal journal --uid 17 --epoch 42 --json")]
+  weighhouse policy why --journal journal --uid 17
+  weighhouse policy why --journal journal --uid 17 --epoch 42 --json")]
 pub(crate) struct Explain {
     /// The validator's journal folder
     #[arg(long, value_name = "DIR")]

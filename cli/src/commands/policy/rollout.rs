@@ -29,7 +29,7 @@ pub(crate) struct Rollout {
     block: u64,
     /// The chain's address
     #[arg(long, default_value = "http://127.0.0.1:9944", value_name = "URL")]
-    endpoint: String,
+    endpoint: weighhouse_chain::address::ChainAddress,
     #[arg(long)]
     netuid: u16,
     /// The folder to write both files into; made if need be

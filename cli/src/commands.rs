@@ -1,8 +1,9 @@
-//! One module per command; each is thin: arguments in, library calls, words out.
+//! One module per command: arguments in, library calls, words out.
 
 pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod history;
+pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod miner;
 pub(crate) mod model;
@@ -12,11 +13,16 @@ pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 
+mod checks;
+mod samples;
+mod standing;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use weighhouse_chain::address::ChainAddress;
 use weighhouse_chain::ledger::Remote;
 use weighhouse_chain::{ChainError, SharedChain};
 use weighhouse_seams::{DialMap, Dialer, DirStorage, MappedDialer, SystemClock, TcpBound, TcpDialer};
@@ -35,29 +41,33 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 /// Connects to a served ledger, or to a subtensor network, and pins its genesis.
-pub(crate) async fn connect(endpoint: &str, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
-    if is_subtensor(endpoint) {
-        return subtensor(endpoint, genesis).await;
+pub(crate) async fn connect(address: &ChainAddress, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
+    if address.is_subtensor() {
+        return subtensor(address, genesis).await;
     }
-    let remote = Remote::connect(endpoint, genesis, Arc::new(TcpDialer), Arc::new(SystemClock::new())).await;
+    let (dialer, clock) = (Arc::new(TcpDialer), Arc::new(SystemClock::new()));
+    let remote = Remote::connect(address.ledger_url(), genesis, dialer, clock).await;
     Ok(Arc::new(remote.map_err(chain_failure)?))
 }
 
-fn is_subtensor(endpoint: &str) -> bool {
-    matches!(endpoint, "finney" | "test" | "local") || endpoint.starts_with("ws")
+/// Logs each old spelling of a configuration file with the new one.
+pub(crate) fn warn_of(outdated: &[String]) {
+    for advice in outdated {
+        tracing::warn!("{advice}");
+    }
 }
 
 #[cfg(feature = "subtensor")]
-async fn subtensor(endpoint: &str, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
+async fn subtensor(address: &ChainAddress, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
     use weighhouse_chain::subtensor::{Network, Subtensor};
-    let network: Network = endpoint.parse().exit(Exit::Config, "chain")?;
+    let network = Network::try_from(address).exit(Exit::Config, "chain")?;
     let chain = Subtensor::connect(&network.with_genesis(genesis)).await;
     Ok(Arc::new(chain.map_err(chain_failure)?))
 }
 
 #[cfg(not(feature = "subtensor"))]
-async fn subtensor(endpoint: &str, _: Option<Digest>) -> Result<SharedChain, Failure> {
-    Err(Failure::config(format!("{endpoint}: this program was built without the feature `subtensor`")))
+async fn subtensor(address: &ChainAddress, _: Option<Digest>) -> Result<SharedChain, Failure> {
+    Err(Failure::config(format!("{address}: this program was built without the feature `subtensor`")))
 }
 
 /// Dials axons where the map says.
@@ -86,7 +96,7 @@ pub(crate) fn chain_failure(error: ChainError) -> Failure {
         ChainError::Undecodable(_) => Exit::Internal,
     };
     let hint = match &error {
-        ChainError::Unreachable { endpoint, .. } if !is_subtensor(endpoint) => {
+        ChainError::Unreachable { endpoint, .. } if endpoint.starts_with("http") => {
             "; is `weighhouse chain serve` running there?"
         }
         _ => "",

@@ -70,7 +70,7 @@ use submit::{Searches, Taken};
 
 #[cfg(any(test, feature = "conformance"))]
 pub use development::Development;
-pub use network::{Network, NetworkError};
+pub use network::Network;
 
 /// For how long a wait for the next block outlasts unreachable endpoints.
 const PATIENCE: Duration = Duration::from_secs(120);

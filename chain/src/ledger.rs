@@ -12,6 +12,7 @@ mod genesis;
 mod extrinsic;
 mod pool;
 
+mod block;
 mod children;
 mod commits;
 mod epoch;
@@ -157,7 +158,7 @@ impl Ledger {
         }
     }
 
-    /// How many signed calls wait for the next block.
+    /// Number of signed calls that wait for the next block.
     pub fn pool_len(&self) -> usize {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner).len()
     }

@@ -1,4 +1,4 @@
-//! Hyperparameters, field by field.
+//! Conversion of hyperparameters, field by field; each is narrowed to the type that the chain gives it.
 
 use weighhouse_types::{Hyperparameters, Rao};
 

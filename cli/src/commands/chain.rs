@@ -1,32 +1,27 @@
 //! `weighhouse chain`: serve the ledger, take part in it, look at it.
 
-mod explain;
 mod ledger;
 mod stake;
 mod subnet;
 mod transfer;
 #[cfg(feature = "subtensor")]
 mod verify_epoch;
+mod why;
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
-use weighhouse_types::{Digest, Rao};
+use weighhouse_chain::address::ChainAddress;
+use weighhouse_types::Digest;
 
 use crate::failure::Failure;
 
+pub(crate) use ledger::{InitGenesis, init_genesis};
+
 /// Serve the embedded ledger, or take part in a chain that is served.
 #[derive(Subcommand, Debug)]
-#[command(after_help = "\
-Examples:
-  weighhouse chain genesis --owner-wallet owner --fund 5Grw...=1000 > genesis.toml
-  weighhouse chain serve --genesis genesis.toml --dir ./chain
-  weighhouse chain register --wallet miner --limit 1
-  weighhouse chain stake --wallet validator --amount 500
-  weighhouse chain metagraph --json
-  weighhouse chain explain 5Grw... --chain finney --netuid 7
-  weighhouse chain transfer --to 5FHn... --amount 2.5 --dry-run")]
 pub(crate) enum Chain {
     /// Write a genesis file for a new chain to standard output
+    #[command(hide = true)]
     Genesis(ledger::MakeGenesis),
     /// Run the ledger and serve it to roles on this and other hosts
     Serve(ledger::Serve),
@@ -48,21 +43,22 @@ pub(crate) enum Chain {
     /// Show a coldkey's free balance
     Balance(subnet::Balance),
     /// Say what stands between a hotkey and its weights, and what to do about it
-    Explain(explain::Explain),
+    #[command(name = "why", alias = "explain")]
+    Why(why::Why),
 }
 
-/// Which chain.
+/// The options that name a chain.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Endpoint {
-    /// Chain: http:// of a served ledger; finney, test, local or ws:// addresses of a subtensor network
+    /// Chain: finney, test, local or ledger, or addresses of a node (http:// of a ledger; ws://, wss:// of subtensor)
     #[arg(
         long = "chain",
         visible_alias = "network",
-        default_value = "http://127.0.0.1:9944",
-        value_name = "URL",
+        default_value_t = ChainAddress::default(),
+        value_name = "NAME|URL",
         env = "WEIGHHOUSE_CHAIN"
     )]
-    url: String,
+    address: ChainAddress,
     /// Genesis hash to insist on
     #[arg(long, value_name = "HEX")]
     genesis_hash: Option<Digest>,
@@ -81,31 +77,6 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
         Chain::Metagraph(args) => subnet::metagraph(&args).await,
         Chain::Hyperparameters(args) => subnet::hyperparameters(&args).await,
         Chain::Balance(args) => subnet::balance(&args).await,
-        Chain::Explain(args) => explain::run(&args).await,
-    }
-}
-
-/// An amount in TAO with up to nine decimals, exactly.
-fn parse_tao(text: &str) -> Result<Rao, String> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |part: &str| part.chars().all(|digit| digit.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
-        return Err("an amount is digits with at most nine decimals, such as 1.5".into());
-    }
-    let rao = format!("{whole}{fraction:0<9}").parse().map_err(|_| "that is more than exists".to_owned())?;
-    Ok(Rao(rao))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_parse_exactly_or_not_at_all() {
-        assert_eq!(parse_tao("1.5"), Ok(Rao(1_500_000_000)));
-        assert_eq!(parse_tao("0.000000001"), Ok(Rao(1)));
-        for bad in ["", ".5", "-1", "1e3", "1.0000000001", "99999999999999999999"] {
-            assert!(parse_tao(bad).is_err(), "{bad}");
-        }
+        Chain::Why(args) => why::run(&args).await,
     }
 }

@@ -1,4 +1,4 @@
-//! `weighhouse chain explain`: what a chain would say to a hotkey's weights now, and what to do about it.
+//! `weighhouse chain why`: the chain's answer to a hotkey's weights now, and what to do about it.
 
 use clap::Args;
 use weighhouse_chain::explain::explain;
@@ -10,10 +10,10 @@ use crate::failure::Failure;
 use crate::output;
 
 #[derive(Args, Debug)]
-pub(crate) struct Explain {
+pub(crate) struct Why {
     #[command(flatten)]
     endpoint: Endpoint,
-    /// Whose weights
+    /// The hotkey whose weights are meant
     #[arg(value_name = "HOTKEY")]
     hotkey: Hotkey,
     #[arg(long, default_value_t = Netuid(1))]
@@ -22,8 +22,8 @@ pub(crate) struct Explain {
     json: bool,
 }
 
-pub(crate) async fn run(args: &Explain) -> Result<(), Failure> {
-    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+pub(crate) async fn run(args: &Why) -> Result<(), Failure> {
+    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let explanation = explain(&*chain, args.netuid, args.hotkey).await.map_err(chain_failure)?;
     if args.json {
         return Ok(output::json(&explanation)?);

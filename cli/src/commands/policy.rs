@@ -18,7 +18,7 @@ use crate::failure::{Context, Exit, Failure};
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
 Examples:
-  weighhouse policy lint policy.toml
+  weighhouse policy check policy.toml
   weighhouse policy replay --journal journal
   weighhouse policy diff old.toml new.toml --journal journal
   weighhouse policy attack --policy policy.toml --report attacks.html
@@ -32,9 +32,11 @@ pub(crate) enum Policy {
     /// Print the digest by which records and roll-outs name a policy
     Hash(check::Hash),
     /// Say what is wrong or doubtful with a policy
-    Lint(check::Lint),
+    #[command(alias = "lint")]
+    Check(check::Lint),
     /// Show one miner's way from its answers to its weight, step by step
-    Explain(journal::Explain),
+    #[command(alias = "explain")]
+    Why(journal::Explain),
     /// Replay a journal's epochs, under their own policies or another
     Replay(journal::Replay),
     /// Show who gains and who loses from a change of policy
@@ -56,8 +58,8 @@ pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<
         Policy::Default => Ok(crate::output::line(DEFAULT_POLICY.trim_end())?),
         Policy::Schema => check::schema(),
         Policy::Hash(args) => check::hash(&args),
-        Policy::Lint(args) => check::lint(&args).await,
-        Policy::Explain(args) => journal::explain(&args),
+        Policy::Check(args) => check::lint(&args).await,
+        Policy::Why(args) => journal::explain(&args),
         Policy::Replay(args) => journal::replay(&args, &shutdown),
         Policy::Diff(args) => journal::diff(&args, &shutdown),
         Policy::Rollout(args) => rollout::run(&args).await,
