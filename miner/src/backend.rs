@@ -12,6 +12,7 @@ use weighhouse_types::Digest;
 
 pub use decoder::Decoder;
 pub use oip::Oip;
+pub(crate) use oip::failure as oip_failure;
 pub use openai::OpenAi;
 
 /// Which limit of a generation passed.
@@ -61,7 +62,7 @@ pub fn digest_of_name(model: &str) -> Digest {
 }
 
 /// Foreign words for our log, cut short.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const CHARACTERS_MAX: usize = 300;
     text.chars().take(CHARACTERS_MAX).collect()
 }

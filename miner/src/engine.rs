@@ -6,6 +6,7 @@
 mod classifier;
 mod embed;
 mod load;
+mod passthrough;
 mod router;
 mod text;
 
@@ -24,6 +25,7 @@ use crate::backend::BackendError;
 pub use classifier::{ClassifierEngine, EngineLimits, LoadError, load_models};
 pub use embed::EmbedEngine;
 pub use load::{Surroundings, load};
+pub use passthrough::{PassthroughEngine, Upstream};
 pub use router::{Router, RouterError};
 pub use text::{Generator, Paces, PieceStream, TextEngine, TextModel};
 
@@ -34,7 +36,8 @@ pub struct ServedModel {
     pub version: String,
     /// Of the weights file; every answer's signature covers it.
     pub digest: Digest,
-    pub kind: ModelKind,
+    /// `None` of a model that passes requests through and knows no kind.
+    pub kind: Option<ModelKind>,
     pub inputs: Vec<TensorSpec>,
     pub outputs: Vec<TensorSpec>,
     /// How a text model can choose tokens; empty for others.
@@ -60,6 +63,17 @@ pub trait Engine: Send + Sync + fmt::Debug {
 
     /// The most items in the first dimension of one request's input.
     fn items_max(&self) -> u32;
+
+    /// Asks what stands behind the engine for what it serves, once, before serving. A server that isn't there yet is no
+    /// error: it is asked again.
+    async fn prepare(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// The served model with its inputs and outputs as they are now: those behind another server can change.
+    async fn metadata(&self, name: &str, version: &str) -> Option<ServedModel> {
+        self.find(name, version).cloned()
+    }
 
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError>;
 

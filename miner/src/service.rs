@@ -214,8 +214,8 @@ impl GrpcInferenceService for Service {
         call: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         let ModelMetadataRequest { name, version } = call.into_inner();
-        match self.engine.find(&name, &version) {
-            Some(model) => Ok(Response::new(metadata(model))),
+        match self.engine.metadata(&name, &version).await {
+            Some(model) => Ok(Response::new(metadata(&model))),
             None => Err(refuse(&Failure::Engine(EngineError::NoModel { name, version }))),
         }
     }

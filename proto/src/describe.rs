@@ -22,7 +22,8 @@ pub struct ModelDescription {
     pub version: String,
     /// Of the weights file.
     pub digest: Digest,
-    pub kind: ModelKind,
+    /// `None` where the miner doesn't say.
+    pub kind: Option<ModelKind>,
     /// Names of the samplers that a text model offers.
     pub samplers: Vec<String>,
 }
@@ -84,9 +85,10 @@ impl From<Description> for v1::DescribeResponse {
 impl From<ModelDescription> for v1::ServedModel {
     fn from(model: ModelDescription) -> Self {
         let kind = match model.kind {
-            ModelKind::Classifier => v1::ModelKind::Classifier,
-            ModelKind::Text => v1::ModelKind::Text,
-            ModelKind::Embedding => v1::ModelKind::Embedding,
+            None => v1::ModelKind::Unspecified,
+            Some(ModelKind::Classifier) => v1::ModelKind::Classifier,
+            Some(ModelKind::Text) => v1::ModelKind::Text,
+            Some(ModelKind::Embedding) => v1::ModelKind::Embedding,
         };
         Self {
             name: model.name,
@@ -133,10 +135,11 @@ impl TryFrom<v1::ServedModel> for ModelDescription {
             Err(bytes) => return Err(DescriptionError::Digest { model: name, length: bytes.len() }),
         };
         let kind = match v1::ModelKind::try_from(kind) {
-            Ok(v1::ModelKind::Classifier) => ModelKind::Classifier,
-            Ok(v1::ModelKind::Text) => ModelKind::Text,
-            Ok(v1::ModelKind::Embedding) => ModelKind::Embedding,
-            Ok(v1::ModelKind::Unspecified) | Err(_) => {
+            Ok(v1::ModelKind::Unspecified) => None,
+            Ok(v1::ModelKind::Classifier) => Some(ModelKind::Classifier),
+            Ok(v1::ModelKind::Text) => Some(ModelKind::Text),
+            Ok(v1::ModelKind::Embedding) => Some(ModelKind::Embedding),
+            Err(_) => {
                 return Err(DescriptionError::Kind { model: name, kind });
             }
         };
@@ -156,7 +159,7 @@ mod tests {
                 name: "digits".into(),
                 version: "1".into(),
                 digest: Digest::of(b"weights"),
-                kind: ModelKind::Text,
+                kind: Some(ModelKind::Text),
                 samplers: vec!["greedy".into(), "gumbel/v1".into()],
             }],
             limits: ServingLimits {

@@ -90,6 +90,7 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let engine = load_engine(&config, &cpu, &clock)?;
+    engine.prepare().await.exit(Exit::Config, "model")?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.address, None).await?;

@@ -159,7 +159,7 @@ impl Call {
     }
 }
 
-fn failure(status: &Status) -> BackendError {
+pub(crate) fn failure(status: &Status) -> BackendError {
     let why = shortened(status.message());
     match status.code() {
         Code::InvalidArgument | Code::OutOfRange => BackendError::Refused(why),

@@ -36,6 +36,8 @@ pub enum ModelSource {
     Embedder(PathBuf),
     /// A text model behind another server.
     Remote(Remote),
+    /// Any model behind a server of the Open Inference Protocol, whose requests are forwarded as they are.
+    Passthrough(Remote),
 }
 
 /// Where a text model of our own comes from.
@@ -109,16 +111,24 @@ fn check_one(model: Model) -> Result<ModelConfig, ConfigError> {
         (Kind::Embed, Backend::Burn) => {
             ModelSource::Embedder(path.ok_or_else(|| wrong(format!("{name:?} needs a `path`")))?)
         }
-        (Kind::Text, Backend::OpenAi | Backend::Oip) => {
+        (Kind::Any, Backend::Burn | Backend::OpenAi) => {
+            let why = format!("{name:?}: `kind = \"any\"` needs `backend = \"oip\"`, with `url` and `model`");
+            return Err(wrong(why));
+        }
+        (Kind::Text | Kind::Any, Backend::OpenAi | Backend::Oip) => {
             let (Some(url), Some(model)) = (url, model) else {
                 return Err(wrong(format!("{name:?} needs a `url` and a `model`")));
             };
             let protocol = if backend == Backend::Oip { Protocol::Oip } else { Protocol::OpenAi };
             let url = parse_url(&url)?;
-            ModelSource::Remote(Remote { protocol, url, model, digest, key_file })
+            let remote = Remote { protocol, url, model, digest, key_file };
+            if kind == Kind::Any { ModelSource::Passthrough(remote) } else { ModelSource::Remote(remote) }
         }
         (Kind::Classifier | Kind::Embed, Backend::OpenAi | Backend::Oip) => {
-            return Err(wrong(format!("{name:?}: only `kind = \"text\"` can stand behind another server")));
+            let why = format!(
+                "{name:?}: behind another server stands `kind = \"text\"`, or `kind = \"any\"` with `backend = \"oip\"`"
+            );
+            return Err(wrong(why));
         }
     };
     Ok(ModelConfig { name, version, source, device })
@@ -128,10 +138,10 @@ fn check_one(model: Model) -> Result<ModelConfig, ConfigError> {
 fn check_keys(model: &Model) -> Result<(), ConfigError> {
     let remote = model.backend != Backend::Burn;
     let present = [
-        ("builtin", model.builtin.is_some(), !remote && model.kind != Kind::Embed),
+        ("builtin", model.builtin.is_some(), !remote && matches!(model.kind, Kind::Classifier | Kind::Text)),
         ("weights", model.weights.is_some(), !remote && model.kind == Kind::Classifier),
-        ("path", model.path.is_some(), !remote && model.kind != Kind::Classifier),
-        ("device", model.device.is_some(), !remote && model.kind != Kind::Classifier),
+        ("path", model.path.is_some(), !remote && matches!(model.kind, Kind::Text | Kind::Embed)),
+        ("device", model.device.is_some(), !remote && matches!(model.kind, Kind::Text | Kind::Embed)),
         ("url", model.url.is_some(), remote),
         ("model", model.model.is_some(), remote),
         ("digest", model.digest.is_some(), remote),

@@ -199,10 +199,12 @@ pub(super) struct Model {
     /// Shown to callers.
     #[serde(default = "default_version")]
     pub(super) version: String,
-    /// What it does: `classifier`, `text` (continues a text) or `embed` (maps texts to vectors).
+    /// What it does: `classifier`, `text` (continues a text), `embed` (maps texts to vectors), or `any` (whatever the
+    /// server behind it does; needs `backend = "oip"`).
     #[serde(default)]
     pub(super) kind: Kind,
-    /// What runs it: `burn` (the miner itself), or for text `openai` or `oip` (a server that the miner fronts).
+    /// The program that runs it: `burn` (the miner itself), or a server that the miner fronts: for text `openai` or `oip`, for
+    /// any `oip`.
     #[serde(default)]
     pub(super) backend: Backend,
     /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`, or for text
@@ -233,6 +235,7 @@ pub(super) enum Kind {
     Classifier,
     Text,
     Embed,
+    Any,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -137,6 +137,10 @@ fn a_model_has_what_its_kind_and_backend_need_and_nothing_else() {
     assert_eq!(parse("kind = 'text', builtin = 'language-reference'").expect("whole"), builtin);
     let folder = ModelSource::Embedder("minilm".into());
     assert_eq!(parse("kind = 'embed', path = 'minilm'").expect("whole"), folder);
+    assert!(matches!(
+        parse("kind = 'any', backend = 'oip', url = 'http://h:1', model = 'x'"),
+        Ok(ModelSource::Passthrough(_))
+    ));
     let refused = [
         ("kind = 'text', backend = 'openai', url = 'http://h:1'", "model"),
         ("kind = 'text', backend = 'openai', url = 'https://h:1', model = 'x'", "model.url"),
@@ -146,6 +150,10 @@ fn a_model_has_what_its_kind_and_backend_need_and_nothing_else() {
         ("kind = 'text', path = 'p', url = 'http://h:1'", "model"),
         ("kind = 'text', weights = 'w'", "model"),
         ("kind = 'text', builtin = 'poet'", "model.builtin"),
+        ("kind = 'any', builtin = 'digits-weak'", "model"),
+        ("kind = 'any', backend = 'openai', url = 'http://h:1', model = 'x'", "model"),
+        ("kind = 'any', backend = 'oip', url = 'http://h:1'", "model"),
+        ("kind = 'any', backend = 'oip', url = 'http://h:1', model = 'x', device = 'cpu'", "model"),
         ("kind = 'embed', builtin = 'language-reference'", "model"),
         ("kind = 'embed', backend = 'openai', url = 'http://h:1', model = 'x'", "model"),
     ];

@@ -157,7 +157,7 @@ pub fn load_models(
             ModelSource::Weights(path) => Classifier::load(
                 &read(path).map_err(|error| LoadError::Read { path: path.display().to_string(), error })?,
             ),
-            ModelSource::Language(_) | ModelSource::Embedder(_) | ModelSource::Remote(_) => return Ok(None),
+            _ => return Ok(None),
         };
         let classifier = classifier.map_err(|error| LoadError::Model { name: model.name.clone(), error })?;
         Ok(Some((model.name.clone(), model.version.clone(), classifier)))
@@ -175,7 +175,7 @@ fn describe(name: String, version: String, digest: Digest) -> ServedModel {
         name,
         version,
         digest,
-        kind: ModelKind::Classifier,
+        kind: Some(ModelKind::Classifier),
         inputs: vec![spec(INPUT, PIXELS)],
         outputs: vec![spec(OUTPUT, CLASSES)],
         samplers: Vec::new(),

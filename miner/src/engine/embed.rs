@@ -128,7 +128,7 @@ fn describe(name: String, version: String, model: &dyn Embed) -> ServedModel {
         name,
         version,
         digest: model.digest(),
-        kind: ModelKind::Embedding,
+        kind: Some(ModelKind::Embedding),
         inputs: vec![texts],
         outputs: vec![rows],
         samplers: Vec::new(),

@@ -15,6 +15,7 @@ use weighhouse_types::text::TextLimits;
 use super::Engine;
 use super::classifier::{ClassifierEngine, EngineLimits, LoadError, load_models};
 use super::embed::EmbedEngine;
+use super::passthrough::{PassthroughEngine, Upstream};
 use super::router::Router;
 use super::text::{Generator, Paces, TextEngine, TextModel};
 use crate::backend::{Decoder, Oip, OpenAi, digest_of_name};
@@ -60,6 +61,24 @@ pub fn load(config: &Config, around: &Surroundings<'_>) -> Result<Arc<dyn Engine
                 let embedder = loaded
                     .map_err(|error| LoadError::Embedder { name: name.clone(), error: error.into() })?;
                 embedders.push((name, version, embedder));
+                continue;
+            }
+            ModelSource::Passthrough(remote) => {
+                let digest = remote.digest.unwrap_or_else(|| digest_of_name(&remote.model));
+                let upstream = Upstream {
+                    url: remote.url.clone(),
+                    model: remote.model.clone(),
+                    connect_timeout: config.text.connect_timeout,
+                    answer_timeout: config.limits.request_timeout,
+                    paces: Paces::from(&config.text),
+                };
+                let (names, items_max) = ((name, version, digest), config.limits.items_max);
+                engines.push(Arc::new(PassthroughEngine::new(
+                    names,
+                    upstream,
+                    items_max,
+                    around.clock.clone(),
+                )));
                 continue;
             }
             ModelSource::Builtin(_) | ModelSource::Weights(_) => continue,
@@ -205,7 +224,7 @@ mod tests {
              key_file = 'good.key'\n",
         )
         .expect("loaded");
-        let kind = |name: &str| engine.find(name, "").expect(name).kind;
+        let kind = |name: &str| engine.find(name, "").expect(name).kind.expect(name);
         assert_eq!(kind("digits"), ModelKind::Classifier);
         assert_eq!(kind("carried"), ModelKind::Text);
         assert_eq!((kind("own"), kind("vectors")), (ModelKind::Text, ModelKind::Embedding));

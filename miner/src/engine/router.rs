@@ -45,6 +45,18 @@ impl Engine for Router {
         self.engines.iter().map(|engine| engine.items_max()).max().unwrap_or(0)
     }
 
+    async fn prepare(&self) -> Result<(), EngineError> {
+        for engine in &self.engines {
+            engine.prepare().await?;
+        }
+        Ok(())
+    }
+
+    async fn metadata(&self, name: &str, version: &str) -> Option<ServedModel> {
+        let engine = self.engines.iter().find(|engine| engine.find(name, version).is_some())?;
+        engine.metadata(name, version).await
+    }
+
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         self.engine(request)?.infer(request).await
     }

@@ -158,7 +158,7 @@ fn describe(model: &TextModel) -> ServedModel {
         name: model.name.clone(),
         version: model.version.clone(),
         digest: model.generator.digest(),
-        kind: ModelKind::Text,
+        kind: Some(ModelKind::Text),
         inputs: vec![
             one(name::TEXT_INPUT, Datatype::Bytes),
             list(name::INPUT_IDS, Datatype::Int32),

@@ -198,7 +198,7 @@ async fn describe_names_the_samplers() {
     let described = MinerClient::new(miner.channel().await).describe(DescribeRequest {}).await.expect("open");
     let description = Description::try_from(described.into_inner()).expect("whole");
     assert_eq!(description.models[0].samplers, [GREEDY]);
-    assert_eq!(description.models[0].kind, weighhouse_proto::ModelKind::Text);
+    assert_eq!(description.models[0].kind, Some(weighhouse_proto::ModelKind::Text));
     miner.stop().await.expect("a clean end");
 }
 
