@@ -47,6 +47,14 @@ fn is_subtensor(endpoint: &str) -> bool {
     matches!(endpoint, "finney" | "test" | "local") || endpoint.starts_with("ws")
 }
 
+/// Says what this build lacks, and how to get it.
+#[cfg(not(feature = "full"))]
+pub(crate) fn lacks(what: &str) -> Failure {
+    Failure::config(format!(
+        "{what} is not in this build: build it with `cargo build --release --features full`"
+    ))
+}
+
 #[cfg(feature = "subtensor")]
 async fn subtensor(endpoint: &str, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
     use weighhouse_chain::subtensor::{Network, Subtensor};
@@ -57,7 +65,7 @@ async fn subtensor(endpoint: &str, genesis: Option<Digest>) -> Result<SharedChai
 
 #[cfg(not(feature = "subtensor"))]
 async fn subtensor(endpoint: &str, _: Option<Digest>) -> Result<SharedChain, Failure> {
-    Err(Failure::config(format!("{endpoint}: this program was built without the feature `subtensor`")))
+    Err(lacks(&format!("{endpoint}: a subtensor network")))
 }
 
 /// Dials axons where the map says.
