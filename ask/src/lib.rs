@@ -1,5 +1,5 @@
-//! Calls to others' models: one signed question to one miner, a proxy that signs for clients that can't, and a client of
-//! OpenAI-compatible completion servers.
+//! Calls to others: one signed question to one miner, a proxy that signs for clients that can't, a client of
+//! OpenAI-compatible completion servers, and one of judges in processes of their own.
 //!
 //! [`Asker`] works below the generated gRPC code, because the framed bytes themselves are signed and recorded. Every call
 //! has a connection and a deadline of its own, and every answer a cap; nothing here judges what comes back.
@@ -8,6 +8,7 @@ mod asker;
 mod limits;
 
 pub mod completions;
+pub mod judges;
 pub mod proxy;
 
 pub use asker::{Asker, FRAME_PREFIX, MODEL_INFER, RawAnswer, Target, frame, unframe};

@@ -4,54 +4,12 @@ use weighhouse_types::{Failure, IntentState, Reason};
 
 /// Several reasons of one judgement, joined.
 pub(crate) fn reasons(reasons: &[Reason]) -> String {
-    reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
-}
-
-fn reason(reason: &Reason) -> String {
-    match reason {
-        Reason::Conforms { items } => format!("conforms: {items} items"),
-        Reason::Deviates { items, outside, worst } => {
-            format!("deviates: {outside} of {items} items outside, item {worst} most")
-        }
-        Reason::Skill { answer, reference } => format!("skill: {answer} to the reference's {reference}"),
-        Reason::BelowReference { answer, reference } => {
-            format!("below reference: {answer} to its {reference}")
-        }
-        Reason::Malformed { item, what } => format!("malformed: item {item}: {what}"),
-        Reason::Silent { failure: why } => format!("silent: {}", failure(why)),
-        Reason::Attested { tokens, mean } => format!("attested: {tokens} tokens, mean margin {mean} ppm"),
-        Reason::Betrayed { token, id, margin, mean, tokens } => {
-            format!("betrayed: token {token} ({id}), margin {margin} ppm, mean {mean} ppm over {tokens}")
-        }
-        Reason::Doubted { token, difference } => {
-            format!("doubted: the log-probability of token {token} is {difference} ppm off")
-        }
-        Reason::Contradicts { token, what } => format!("contradicts: token {token}: {what}"),
-        Reason::Convicted { checks, log_odds } => {
-            format!("convicted: after {checks} checks, log-odds {log_odds} thousandths")
-        }
-        Reason::Spared { tokens } => format!("spared: {tokens} tokens"),
-    }
+    reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Why nothing judgeable came back.
 pub(crate) fn first_failure(reasons: &[Reason]) -> Option<String> {
-    reasons.iter().find_map(|reason| match reason {
-        Reason::Silent { failure: why } => Some(failure(why)),
-        _ => None,
-    })
-}
-
-fn failure(failure: &Failure) -> String {
-    match failure {
-        Failure::NoAxon => "no axon".to_owned(),
-        Failure::Unreachable => "unreachable".to_owned(),
-        Failure::DeadlineExceeded => "deadline exceeded".to_owned(),
-        Failure::Status { code } => format!("grpc status {code}"),
-        Failure::Oversized => "oversized".to_owned(),
-        Failure::Undecodable => "undecodable".to_owned(),
-        Failure::BadSignature => "bad signature".to_owned(),
-    }
+    reasons.iter().find_map(Reason::failure).map(Failure::code)
 }
 
 /// Where an intent stands; `None` for one that was written and never handed to the chain.

@@ -19,7 +19,8 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sim::{MinerGroup, Outcome, Profile, Scenario, ScenarioError, Strategy, run_all};
+use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use weighhouse_types::profile::Profile;
 
 mod statistics;
 #[cfg(test)]
@@ -315,7 +316,7 @@ impl Matrix {
 
     /// The measured figures behind the matrix, as text.
     pub fn figures(&self) -> String {
-        let Profile { task, paid, scope, challenges, cost, kinds, .. } = &self.profile;
+        let Profile { task, paid, scope, challenges, cost, personas, .. } = &self.profile;
         let mut text = format!(
             "task {task} ({paid:?}, {scope:?}), figures measured on {challenges} challenges; {} epochs, {} seeds\n\
              CPU-seconds: answer {}, reference {}, judging {}; a rao is worth {:.3e}\n",
@@ -327,11 +328,16 @@ impl Matrix {
             self.rao_value
         )
         .to_lowercase();
-        for kind in kinds {
+        for persona in personas {
             let _ = writeln!(
                 text,
                 "  {:<10} mean mark {:>7.4}  deviation {:.4}  cost {:.3}  rejected {:.4}  correlation {:.3}",
-                kind.name, kind.mean, kind.deviation, kind.cost, kind.rejected, kind.correlation
+                persona.name,
+                persona.mean,
+                persona.deviation,
+                persona.cost,
+                persona.rejected,
+                persona.correlation
             );
         }
         text

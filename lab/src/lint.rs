@@ -4,10 +4,11 @@
 
 use serde::Serialize;
 
-use crate::sim::{Paid, Profile, Scenario, ScenarioError, Scope, run_all};
+use crate::sim::{Scenario, ScenarioError, run_all};
 use weighhouse_scoring::policy::{
     AverageKind, ClusterPay, Facts, File, Fraction, Policy, PolicyError, Shape, ShapeKind,
 };
+use weighhouse_types::profile::{Paid, Profile, Scope};
 
 #[cfg(test)]
 mod tests;
@@ -330,7 +331,7 @@ fn vtrust(text: &str, profile: &Profile, rounds: u32) -> Result<[f64; 2], Scenar
 /// caught once the mean plus 2.326 standard errors (the 99 % point) is below the floor.
 fn detection(policy: &Policy, profile: &Profile) -> Vec<Detection> {
     let floor = policy.floor().to_f64().max(1e-9);
-    let one = |kind: &crate::sim::profile::Kind| {
+    let one = |kind: &weighhouse_types::profile::PersonaFigures| {
         let gap = floor - kind.mean;
         let needed = if gap > 0.0 {
             libm::ceil(libm::pow(2.326 * kind.deviation / gap, 2.0)).max(1.0)
@@ -346,5 +347,5 @@ fn detection(policy: &Policy, profile: &Profile) -> Vec<Detection> {
             seconds: challenges.map(|challenges| f64::from(challenges) * cost),
         }
     };
-    profile.kinds.iter().map(one).collect()
+    profile.personas.iter().map(one).collect()
 }

@@ -2,12 +2,11 @@
 //! chain's own consensus, for many epochs.
 //!
 //! [`Scenario`] is a world as data, [`Simulator`] runs it from a seed, [`Outcome`] is what came of it. What answers cost and
-//! how they are marked comes from a [`Profile`], measured on the real task.
+//! how they are marked comes from a [profile](weighhouse_types::profile), measured on the real task.
 //!
 //! **Invariant.** An outcome is a function of scenario and seed: no clock, no thread count, no platform arithmetic. Two
 //! scenarios that share a seed share every random number that both draw, so their difference is the scenarios'.
 
-pub mod profile;
 pub mod scenario;
 pub mod strategy;
 
@@ -30,7 +29,6 @@ mod run;
 
 pub use copying::{BreakEven, copy_break_even};
 pub use outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
-pub use profile::{Paid, Profile, ProfileError, Scope};
 pub use run::{Simulator, run, run_all};
 pub use scenario::{
     Economy, Judging, MinerGroup, Registration, Scenario, ScenarioError, Subnet, Validator, ValidatorGroup,

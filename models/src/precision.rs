@@ -1,4 +1,4 @@
-//! Weights rounded to what a cheaper deployment would hold: what a quantising miner serves.
+//! Weights rounded to the number formats of cheaper deployments, as a quantising miner serves them.
 //!
 //! The numbers are rounded and stay `f32`, so the forward pass is the same and only its result differs. Integer
 //! rounding is symmetric with one scale per output row of a matrix, and leaves biases as they are (B. Jacob and others,
@@ -6,16 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use half::{bf16, f16};
+
 use crate::safetensors::{self, FormatError, NewTensor};
 
-/// Bits that half precision's fraction is shorter by than `f32`'s.
-const HALF_DROPPED_BITS: u32 = 13;
-/// The smallest normal number of half precision, 2^-14.
-const HALF_NORMAL_MIN: f32 = 1.0 / 16_384.0;
-/// Half precision's subnormal numbers are multiples of 2^-24.
-const HALF_STEPS: f32 = 16_777_216.0;
-
-/// What weights are rounded to.
+/// A number format that weights are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// IEEE 754 binary16, ties to even; every tensor.
@@ -62,10 +57,11 @@ impl Precision {
 
 pub(crate) fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
     let steps = match precision {
-        Precision::Half => return values.iter_mut().for_each(|value| *value = half(*value)),
+        Precision::Half => {
+            return values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
+        }
         Precision::Bfloat16 => {
-            let near = |value: f32| f32::from_bits(u32::from(bfloat16(value)) << 16);
-            return values.iter_mut().for_each(|value| *value = near(*value));
+            return values.iter_mut().for_each(|value| *value = bf16::from_f32(*value).to_f32());
         }
         Precision::Int8 => 127.0,
         Precision::Int4 => 7.0,
@@ -80,34 +76,16 @@ pub(crate) fn round(values: &mut [f32], shape: &[usize], precision: Precision) {
     }
 }
 
-/// The nearest binary16, ties to even; beyond its range infinite, which no classifier loads.
-fn half(value: f32) -> f32 {
-    let magnitude = value.abs();
-    if !value.is_finite() || magnitude >= 65_520.0 {
-        return if value.is_nan() { value } else { f32::INFINITY.copysign(value) };
-    }
-    if magnitude < HALF_NORMAL_MIN {
-        return (value * HALF_STEPS).round_ties_even() / HALF_STEPS;
-    }
-    let bits = value.to_bits();
-    let odd = (bits >> HALF_DROPPED_BITS) & 1;
-    let below_half = (1 << (HALF_DROPPED_BITS - 1)) - 1;
-    f32::from_bits((bits + below_half + odd) & (u32::MAX << HALF_DROPPED_BITS))
-}
-
-/// The nearest bfloat16's bits, ties to even.
-pub(crate) fn bfloat16(value: f32) -> u16 {
-    let bits = value.to_bits();
-    if value.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Builtin, Classifier};
+
+    fn half(value: f32) -> f32 {
+        let mut values = [value];
+        round(&mut values, &[1], Precision::Half);
+        values[0]
+    }
 
     #[test]
     fn half_precision_is_ieee_binary16() {

@@ -10,10 +10,12 @@ mod chain;
 mod contents;
 mod describe;
 mod infer;
+mod judge;
 
 pub use bounded::{ReadError, decode};
 pub use chain::{ChainMessageError, bytes32, narrow};
 pub use describe::{Description, DescriptionError, ModelDescription, ModelKind, ServingLimits};
+pub use judge::JudgeMessageError;
 
 /// The Open Inference Protocol, version 2: what Triton's and KServe's clients speak.
 pub mod inference {

@@ -7,7 +7,9 @@ use pyo3::types::{PyMapping, PyString};
 use rayon::prelude::*;
 use weighhouse_lab::attack::{Attack, CATALOGUE, FRACTIONS, Plan, catalogue, matrix};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
-use weighhouse_lab::sim::{Outcome, Profile, Scenario, Strategy, run};
+use weighhouse_lab::profiles;
+use weighhouse_lab::sim::{Outcome, Scenario, Strategy, run};
+use weighhouse_types::profile::{Profile};
 
 use crate::call::long;
 use crate::error::{InputError, ScenarioError, refuse};
@@ -115,8 +117,10 @@ pub(crate) fn attack_matrix<'py>(
 pub(crate) fn read_profile(source: &Bound<'_, PyAny>) -> PyResult<Profile> {
     let Ok(text) = source.cast::<PyString>() else { return value::read_as::<_, ScenarioError>(source) };
     let text = text.to_cow()?;
-    let profile = if text.contains('\n') { Profile::parse(&text) } else { Profile::builtin(&text) };
-    profile.map_err(refuse::<ScenarioError>)
+    match text.contains('\n') {
+        true => Profile::parse(&text).map_err(refuse::<ScenarioError>),
+        false => profiles::shipped(&text).map_err(refuse::<ScenarioError>),
+    }
 }
 
 fn read_attack(attack: &Bound<'_, PyAny>) -> PyResult<Attack> {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use weighhouse_types::{Failure, Judged, Mark, Neuron, Reason, Record, RegistrationId, Score, Uid};
+use weighhouse_types::{
+    Detail, Gist, Judged, Mark, Neuron, Outcome, Reason, Record, RegistrationId, Score, Uid,
+};
 
 use crate::rate::Rating;
 use crate::standing::{Fold, Scored};
@@ -95,50 +97,54 @@ fn accepted(verdicts: &[&Judged]) -> usize {
     verdicts.iter().filter(|verdict| verdict.judgement.mark > Mark::ZERO).count()
 }
 
-/// One epoch's verdicts on one miner by kind.
+/// One epoch's verdicts on one miner, by what is said of them.
 #[derive(Default)]
 struct Tally {
     attempts: usize,
     accepted: usize,
-    conforming: usize,
-    /// Taken unchecked.
-    spared: usize,
-    /// Completions that another model wrote, by how that was found.
-    betrayed: Betrayed,
-    convicted: usize,
-    /// The first completion that contradicts itself, as an example.
-    contradicting: Malformed,
-    /// (answer, reference) of each verdict.
-    skilled: Vec<(Mark, Mark)>,
-    below: Vec<(Mark, Mark)>,
-    deviating: Deviation,
-    malformed: Malformed,
+    /// Verdicts that say the same, by outcome and phrase.
+    groups: BTreeMap<(Outcome, String), Group>,
     unexplained: usize,
     /// Nothing came back, by cause.
     silent: BTreeMap<String, usize>,
-    /// Something came back that is no answer, by kind.
+    /// Something came back that is no answer, by cause.
     unusable: BTreeMap<String, usize>,
 }
 
 #[derive(Default)]
-struct Deviation {
-    answers: usize,
-    items: u64,
-    outside: u64,
-}
-
-#[derive(Default)]
-struct Betrayed {
-    answers: usize,
-    /// The first token that told, by (round, challenge).
-    token: Option<u32>,
-}
-
-#[derive(Default)]
-struct Malformed {
+struct Group {
     answers: usize,
     /// The first by (round, challenge), as an example.
-    first: Option<(u32, String)>,
+    example: Option<String>,
+    items: u64,
+    outside: u64,
+    /// (answer, reference) of each verdict that compares them.
+    skills: Vec<(Mark, Mark)>,
+}
+
+impl Group {
+    fn count(&mut self, detail: Detail) {
+        self.answers += 1;
+        match detail {
+            Detail::None => {}
+            Detail::Example(text) => drop(self.example.get_or_insert(text)),
+            Detail::Items { outside, items } => {
+                self.items += u64::from(items);
+                self.outside += u64::from(outside);
+            }
+            Detail::Skills { answer, reference } => self.skills.push((answer, reference)),
+        }
+    }
+
+    /// In brackets, where there is something to say.
+    fn detail(&self) -> String {
+        match (&self.example, self.items, &self.skills[..]) {
+            (Some(example), ..) => format!(" ({example})"),
+            (None, 1.., _) => format!(" ({} of {} items)", self.outside, self.items),
+            (None, 0, [_, ..]) => format!(" ({})", skills(&self.skills)),
+            (None, 0, []) => String::new(),
+        }
+    }
 }
 
 impl Tally {
@@ -152,55 +158,18 @@ impl Tally {
 
     /// Counts a verdict under its first complaint, or under its first reason when there is none.
     fn count(&mut self, reasons: &[Reason]) {
-        let is_complaint = |reason: &&Reason| {
-            let praise = matches!(
-                reason,
-                Reason::Conforms { .. }
-                    | Reason::Skill { .. }
-                    | Reason::Attested { .. }
-                    | Reason::Spared { .. }
-            );
-            !praise
+        let complaint = reasons.iter().find(|reason| !reason.outcome().is_praise());
+        let Some(reason) = complaint.or(reasons.first()) else {
+            self.unexplained += 1;
+            return;
         };
-        match reasons.iter().find(is_complaint).or(reasons.first()) {
-            None => self.unexplained += 1,
-            Some(Reason::Conforms { .. } | Reason::Attested { .. }) => self.conforming += 1,
-            Some(Reason::Spared { .. }) => self.spared += 1,
-            Some(Reason::Betrayed { token, .. } | Reason::Doubted { token, .. }) => {
-                self.betrayed.answers += 1;
-                self.betrayed.token.get_or_insert(*token);
-            }
-            Some(Reason::Convicted { .. }) => self.convicted += 1,
-            Some(Reason::Contradicts { token, what }) => {
-                self.contradicting.answers += 1;
-                self.contradicting.first.get_or_insert_with(|| (*token, what.clone()));
-            }
-            Some(Reason::Skill { answer, reference }) => self.skilled.push((*answer, *reference)),
-            Some(Reason::BelowReference { answer, reference }) => self.below.push((*answer, *reference)),
-            Some(Reason::Deviates { items, outside, .. }) => {
-                self.deviating.answers += 1;
-                self.deviating.items += u64::from(*items);
-                self.deviating.outside += u64::from(*outside);
-            }
-            Some(Reason::Malformed { item, what }) => {
-                self.malformed.answers += 1;
-                self.malformed.first.get_or_insert_with(|| (*item, what.clone()));
-            }
-            Some(Reason::Silent { failure }) => self.count_failure(failure),
+        if let Some(failure) = reason.failure() {
+            let causes = if failure.is_unusable() { &mut self.unusable } else { &mut self.silent };
+            *causes.entry(failure.to_string()).or_default() += 1;
+            return;
         }
-    }
-
-    fn count_failure(&mut self, failure: &Failure) {
-        let (causes, cause) = match failure {
-            Failure::NoAxon => (&mut self.silent, "no axon to dial".to_owned()),
-            Failure::Unreachable => (&mut self.silent, "unreachable".to_owned()),
-            Failure::DeadlineExceeded => (&mut self.silent, "deadline exceeded".to_owned()),
-            Failure::Status { code } => (&mut self.silent, format!("gRPC status {code}")),
-            Failure::Oversized => (&mut self.unusable, "over the size cap".to_owned()),
-            Failure::Undecodable => (&mut self.unusable, "not decodable".to_owned()),
-            Failure::BadSignature => (&mut self.unusable, "without a valid signature".to_owned()),
-        };
-        *causes.entry(cause).or_default() += 1;
+        let Gist { phrase, detail } = reason.gist();
+        self.groups.entry((reason.outcome(), phrase)).or_default().count(detail);
     }
 
     fn sentence(&self) -> String {
@@ -209,53 +178,25 @@ impl Tally {
         clauses.join("; ")
     }
 
+    fn groups(&self, praise: bool) -> impl Iterator<Item = (&str, &Group)> {
+        let groups = self.groups.iter().filter(move |((outcome, _), _)| outcome.is_praise() == praise);
+        groups.map(|((_, phrase), group)| (phrase.as_str(), group))
+    }
+
     fn praise(&self) -> Option<String> {
-        let mut parts = Vec::new();
-        if self.conforming > 0 {
-            parts.push(format!("{} of {} answers within tolerance", self.conforming, self.attempts));
-        }
-        if !self.skilled.is_empty() {
-            let (count, skills) = (self.skilled.len(), skills(&self.skilled));
-            parts
-                .push(format!("{count} of {} answers no worse than the reference ({skills})", self.attempts));
-        }
-        if self.spared > 0 {
-            parts.push(format!("{} of {} answers taken unchecked", self.spared, self.attempts));
-        }
+        let part = |(phrase, group): (&str, &Group)| {
+            format!("{} of {} answers {phrase}{}", group.answers, self.attempts, group.detail())
+        };
+        let parts: Vec<String> = self.groups(true).map(part).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    /// What is said of completions.
-    fn completions(&self) -> Vec<String> {
-        let mut parts = Vec::new();
-        if let Betrayed { answers, token: Some(token) } = self.betrayed {
-            parts.push(format!("{} not by the agreed model (first told by token {token})", counted(answers)));
-        }
-        if self.convicted > 0 {
-            parts.push(format!("{} of a miner convicted by the sequential test", counted(self.convicted)));
-        }
-        if let Some((token, what)) = &self.contradicting.first {
-            let answers = counted(self.contradicting.answers);
-            parts.push(format!("{answers} contradicting themselves (token {token}: {what})"));
-        }
-        parts
-    }
-
     fn complaints(&self) -> Option<String> {
-        let mut parts = Vec::new();
-        let Deviation { answers, items, outside } = self.deviating;
-        if answers > 0 {
-            parts.push(format!("{} outside tolerance ({outside} of {items} items)", counted(answers)));
-        }
-        if !self.below.is_empty() {
-            let (count, skills) = (counted(self.below.len()), skills(&self.below));
-            parts.push(format!("{count} below the reference ({skills})"));
-        }
-        if let Some((item, what)) = &self.malformed.first {
-            parts.push(format!("{} malformed (item {item}: {what})", counted(self.malformed.answers)));
-        }
-        parts.extend(self.completions());
-        parts.extend(self.unusable.iter().map(|(kind, count)| format!("{} {kind}", counted(*count))));
+        let part = |(phrase, group): (&str, &Group)| {
+            format!("{} {phrase}{}", counted(group.answers), group.detail())
+        };
+        let mut parts: Vec<String> = self.groups(false).map(part).collect();
+        parts.extend(self.unusable.iter().map(|(cause, count)| format!("{} {cause}", counted(*count))));
         if self.unexplained > 0 {
             parts.push(format!("{} without a reason", counted(self.unexplained)));
         }
@@ -263,8 +204,8 @@ impl Tally {
             return None;
         }
         let parts = parts.join(", ");
-        let praised = self.conforming + self.skilled.len() + self.spared > 0;
-        Some(if praised {
+        let is_praised = self.groups(true).next().is_some();
+        Some(if is_praised {
             parts
         } else {
             format!("{} of {} accepted: {parts}", self.accepted, self.attempts)

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -104,6 +105,10 @@ impl MappedDialer {
 impl Dialer for MappedDialer {
     async fn dial(&self, to: SocketAddr) -> io::Result<BoxIo> {
         self.dialer.dial(self.map.resolve(to)).await
+    }
+
+    async fn dial_unix(&self, path: &Path) -> io::Result<BoxIo> {
+        self.dialer.dial_unix(path).await
     }
 }
 

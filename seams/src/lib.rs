@@ -10,6 +10,7 @@ mod dial;
 mod entropy;
 mod net;
 mod storage;
+mod tls;
 
 pub use clock::{Clock, ClockExt, Elapsed, SystemClock, UnixNanos};
 pub use cpu::{CpuPool, PoolError};
@@ -17,3 +18,4 @@ pub use dial::{DialMap, DialMapError, MappedDialer};
 pub use entropy::Entropy;
 pub use net::{BoxIo, Dialer, Io, Listener, TcpBound, TcpDialer};
 pub use storage::{AppendFile, DirStorage, Storage};
+pub use tls::{TlsTrust, TlsTrustError};

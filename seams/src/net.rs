@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
@@ -22,6 +23,11 @@ pub trait Listener: Send + Sync + std::fmt::Debug {
 #[async_trait]
 pub trait Dialer: Send + Sync + std::fmt::Debug {
     async fn dial(&self, to: SocketAddr) -> io::Result<BoxIo>;
+
+    /// Connects to a server of this machine by the path of its socket. Dialers of tests need not know how.
+    async fn dial_unix(&self, path: &Path) -> io::Result<BoxIo> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, format!("{} is not dialled", path.display())))
+    }
 }
 
 /// A bound TCP port.
@@ -61,5 +67,9 @@ impl Dialer for TcpDialer {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         Ok(Box::new(stream))
+    }
+
+    async fn dial_unix(&self, path: &Path) -> io::Result<BoxIo> {
+        Ok(Box::new(UnixStream::connect(path).await?))
     }
 }

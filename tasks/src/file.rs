@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use weighhouse_models::perturb::Perturbation;
+use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::{Digest, config};
 
 use crate::sequential::BudgetError;
@@ -69,31 +70,11 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// `conformance` or `quality`.
-    pub fn name(&self) -> &'static str {
+    /// The mode without its thresholds, as profiles name it.
+    pub fn paid(&self) -> Paid {
         match self {
-            Self::Conformance { .. } => "conformance",
-            Self::Quality { .. } => "quality",
-        }
-    }
-}
-
-/// Who is asked what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// A challenge of its own for each miner of a round.
-    Private,
-    /// The same challenge for every miner of a round.
-    Shared,
-}
-
-impl Scope {
-    /// `private` or `shared`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Shared => "shared",
+            Self::Conformance { .. } => Paid::Conformance,
+            Self::Quality { .. } => Paid::Quality,
         }
     }
 }

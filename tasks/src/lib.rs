@@ -27,11 +27,12 @@ mod wire;
 pub mod witness;
 
 pub use challenge::Challenge;
-pub use file::{Embed, Generate, Kind, Margins, Mode, Scope, TaskFile, TaskFileError, Work};
+pub use file::{Embed, Generate, Kind, Margins, Mode, TaskFile, TaskFileError, Work};
 pub use prompts::Prompts;
 pub use reference::{Reference, ReferenceError};
 pub use task::{Task, TaskError};
 use weighhouse_types::Digest;
+pub use weighhouse_types::profile::Scope;
 pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
 
 /// The task file for an agreed model, built in.

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde::Serialize;
 use weighhouse_models::ModelError;
 use weighhouse_models::safetensors::FormatError;
+use weighhouse_types::profile::{ChallengeCost, PROFILE_VERSION, PersonaFigures, Profile};
 use weighhouse_types::{Failure, InferAnswer, InferRequest, Mark};
 
 use crate::{Challenge, Kind, Reference, RequestError, Scope, Task, TaskError};
@@ -25,8 +25,6 @@ pub use personas::Persona;
 /// How many challenges a measurement may have.
 pub const CHALLENGES: RangeInclusive<u32> = 20..=100_000;
 
-/// The version of [`Profile`].
-const VERSION: u32 = 1;
 /// Challenges that are timed together: enough to be far above the resolution of a CPU clock.
 const BLOCK: u32 = 50;
 /// Significant digits of a figure that comes from marks.
@@ -56,53 +54,6 @@ pub struct Progress {
     /// Challenges done.
     pub done: u32,
     pub challenges: u32,
-}
-
-/// What was measured; written as TOML, the input of a simulation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Profile {
-    pub version: u32,
-    pub task: String,
-    /// `conformance` or `quality`.
-    pub paid: &'static str,
-    /// `private` or `shared`.
-    pub scope: &'static str,
-    pub challenges: u32,
-    pub cost: Cost,
-    pub persona: Vec<Measured>,
-}
-
-/// CPU-seconds per challenge.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Cost {
-    /// The honest model's answer: reading the request, the forward pass, writing the answer.
-    pub answer: f64,
-    /// The validator's reference, in rounds of many challenges if they are private and of one if it is shared.
-    pub reference: f64,
-    /// Comparing one answer with its reference.
-    pub judge: f64,
-}
-
-/// How one persona does.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Measured {
-    pub name: &'static str,
-    /// The mean mark, in [-1, 1].
-    pub mean: f64,
-    /// The sample standard deviation of a mark between challenges.
-    pub deviation: f64,
-    /// CPU-seconds per answer over the honest model's.
-    pub cost: f64,
-    /// The share of answers with a mark of at most 0.
-    pub rejected: f64,
-    /// Pearson's correlation of its marks with those of another miner of the persona, which is asked the same if
-    /// challenges are shared and its own if they are private. 0 where marks never differ. The other of `noise` is
-    /// `mirror`.
-    pub correlation: f64,
-    /// Challenges after which its mean mark is told from an honest miner's; absent where it can't be. One in 10,000
-    /// honest miners is taken for it, and 1 % of its kind get by.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detections: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -261,30 +212,30 @@ impl Measurement<'_> {
         let scope = self.task.file().scope;
         let time = |seconds: &mut [f64]| statistics::rounded(statistics::median(seconds), TIME_DIGITS);
         Profile {
-            version: VERSION,
+            version: PROFILE_VERSION,
             task: self.name.to_owned(),
-            paid: self.task.file().mode.name(),
-            scope: scope.name(),
+            paid: self.task.file().mode.paid(),
+            scope,
             challenges: self.challenges,
-            cost: Cost {
+            cost: ChallengeCost {
                 answer: time(&mut honest.seconds.clone()),
                 reference: time(references),
                 judge: time(judging),
             },
-            persona: pairs.iter().map(|pair| pair.measured(honest, scope)).collect(),
+            personas: pairs.iter().map(|pair| pair.measured(honest, scope)).collect(),
         }
     }
 }
 
 impl Pair {
-    fn measured(&self, honest: &Self, scope: Scope) -> Measured {
+    fn measured(&self, honest: &Self, scope: Scope) -> PersonaFigures {
         let [marks, others] = &self.marks;
         let mut ratios: Vec<f64> =
             self.seconds.iter().zip(&honest.seconds).map(|(own, base)| own / base).collect();
         let rejected = marks.iter().filter(|mark| **mark <= Mark::ZERO.to_f64()).count();
         let figure = |value: f64| statistics::rounded(value, MARK_DIGITS);
-        Measured {
-            name: self.persona.name(),
+        PersonaFigures {
+            name: self.persona.name().to_owned(),
             mean: figure(statistics::mean(marks)),
             deviation: figure(statistics::deviation(marks)),
             cost: statistics::rounded(statistics::median(&mut ratios), TIME_DIGITS),

@@ -1,11 +1,14 @@
 //! What a judge says of an answer, in fixed point.
 
+mod reason;
+
 use std::fmt;
 
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::RegistrationId;
+pub use reason::{Detail, Gist, Outcome, Reason, Remark, RemarkError};
 
 /// One part in 10^9: the unit of [`Mark`] and [`Score`].
 const UNIT: i32 = 1_000_000_000;
@@ -113,51 +116,6 @@ impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.4}", self.to_f64())
     }
-}
-
-/// Why a mark is what it is. Item numbers count from 0 within one challenge.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Reason {
-    /// Every item within the calibrated tolerance of the reference.
-    #[codec(index = 0)]
-    Conforms { items: u32 },
-    /// `outside` of `items` items differ from the reference by more than the tolerance; `worst` differs most.
-    #[codec(index = 1)]
-    Deviates { items: u32, outside: u32, worst: u32 },
-    /// Better than guessing and not below the reference: the chance-corrected skill of the answer and the reference.
-    #[codec(index = 2)]
-    Skill { answer: Mark, reference: Mark },
-    /// Below the reference, which is the floor of a quality task.
-    #[codec(index = 3)]
-    BelowReference { answer: Mark, reference: Mark },
-    /// The answer is not one: NaN, wrong shape, a row that is no distribution. Says which item and what.
-    #[codec(index = 4)]
-    Malformed { item: u32, what: String },
-    /// No answer in time, or none at all. Silence is a verdict, worth 0.
-    #[codec(index = 5)]
-    Silent { failure: crate::Failure },
-    /// Every token of a completion could be the reference's; the mean of their clipped margins in millionths.
-    #[codec(index = 6)]
-    Attested { tokens: u32, mean: u32 },
-    /// The reference would not have said token number `token`, which has this id: its margin and the mean of all `tokens`
-    /// clipped margins, in millionths of the logits' unit.
-    #[codec(index = 7)]
-    Betrayed { token: u32, id: u32, margin: u32, mean: u32, tokens: u32 },
-    /// The claimed log-probability of a token differs from the reference's by so many millionths.
-    #[codec(index = 8)]
-    Doubted { token: u32, difference: u32 },
-    /// A completion that contradicts itself or the request: cut short, too long, past its end, or with another text
-    /// than its tokens'. Says from which token on and what.
-    #[codec(index = 9)]
-    Contradicts { token: u32, what: String },
-    /// The sequential test over this epoch's checks says that another model answers, whatever this answer alone looks
-    /// like: after so many checks, and the log-odds against the agreed model in thousandths.
-    #[codec(index = 10)]
-    Convicted { checks: u32, log_odds: i32 },
-    /// Taken as it came: well-formed, from a miner that the judge is sure of, and not drawn for a check.
-    #[codec(index = 11)]
-    Spared { tokens: u32 },
 }
 
 /// A judge's verdict on one attempt.

@@ -12,11 +12,13 @@ mod ss58;
 mod commit;
 mod metagraph;
 
+mod judge;
 mod judgement;
 mod weights;
 
 mod blob;
 mod intent;
+pub mod profile;
 mod record;
 mod tensor;
 pub mod text;
@@ -29,7 +31,8 @@ pub use commit::{
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
 pub use intent::{Intent, IntentState, IntentUpdate, Seal};
-pub use judgement::{Judgement, Mark, Reason, Score, Standing};
+pub use judge::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeLimits};
+pub use judgement::{Detail, Gist, Judgement, Mark, Outcome, Reason, Remark, RemarkError, Score, Standing};
 pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };

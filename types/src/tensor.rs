@@ -1,5 +1,6 @@
 //! Tensors and inference messages, free of any wire format.
 
+use ndarray::Array2;
 use parity_scale_codec::{Decode, Encode};
 
 /// The datatypes of the Open Inference Protocol.
@@ -84,6 +85,8 @@ pub enum TensorError {
     Count { name: String, expected: usize, actual: usize },
     #[error("tensor {name:?}: expected {expected}, it is {actual}")]
     Kind { name: String, expected: &'static str, actual: &'static str },
+    #[error("tensor {name:?}: expected rows and columns, its shape is {shape:?}")]
+    Rank { name: String, shape: Vec<u64> },
     #[error("tensor {name:?}: element {element} runs past the end")]
     Element { name: String, element: usize },
     #[error("no tensor named {name:?}")]
@@ -139,6 +142,17 @@ impl Tensor {
 
     pub fn into_data(self) -> Vec<u8> {
         self.data
+    }
+
+    /// The values of an FP32 tensor of two dimensions as a table, NaN and infinities included.
+    pub fn matrix(&self) -> Result<Array2<f32>, TensorError> {
+        let values = self.to_f32()?;
+        let rank = || TensorError::Rank { name: self.name.clone(), shape: self.shape.clone() };
+        let &[rows, columns] = &self.shape[..] else { return Err(rank()) };
+        let (Ok(rows), Ok(columns)) = (usize::try_from(rows), usize::try_from(columns)) else {
+            return Err(rank());
+        };
+        Array2::from_shape_vec((rows, columns), values).map_err(|_| rank())
     }
 
     /// The values of an FP32 tensor, NaN and infinities included: the reader decides what they are worth.
@@ -234,6 +248,21 @@ mod tests {
         assert!(matches!(huge, Err(TensorError::TooManyElements { .. })));
         let huge = Tensor::from_f32("t", vec![1 << 62], &[]);
         assert!(matches!(huge, Err(TensorError::TooManyElements { .. })));
+    }
+
+    #[test]
+    fn a_table_has_rows_and_columns_and_nothing_else_is_one() {
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0, f32::INFINITY];
+        let table = Tensor::from_f32("t", vec![2, 3], &values).and_then(|tensor| tensor.matrix());
+        let table = table.expect("a table");
+        assert_eq!((table.dim(), table[[1, 0]], table[[1, 2]]), ((2, 3), 4.0, f32::INFINITY));
+        let empty = Tensor::from_f32("t", vec![0, 10], &[]).and_then(|tensor| tensor.matrix());
+        assert_eq!(empty.expect("no rows").dim(), (0, 10));
+        for shape in [vec![6], vec![1, 2, 3]] {
+            let other = Tensor::from_f32("t", shape, &values).expect("a tensor");
+            assert!(matches!(other.matrix(), Err(TensorError::Rank { .. })));
+        }
+        assert!(matches!(bytes(vec![0, 0], &[]).expect("bytes").matrix(), Err(TensorError::Kind { .. })));
     }
 
     #[test]

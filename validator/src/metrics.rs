@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use weighhouse_types::{Epoch, Judgement, Reason};
+use weighhouse_types::{Epoch, Judgement, Outcome, Reason};
 
 /// Names the metrics to whatever recorder is installed.
 pub fn describe() {
@@ -32,17 +32,7 @@ pub fn describe() {
 }
 
 pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
-    let outcome = match judgement.reasons.first() {
-        Some(Reason::Conforms { .. } | Reason::Skill { .. } | Reason::Attested { .. }) => "accepted",
-        Some(Reason::Spared { .. }) => "spared",
-        Some(Reason::Betrayed { .. } | Reason::Doubted { .. }) => "betrayed",
-        Some(Reason::Convicted { .. }) => "convicted",
-        Some(Reason::Contradicts { .. }) => "contradicts",
-        Some(Reason::Deviates { .. }) => "deviates",
-        Some(Reason::BelowReference { .. }) => "below_reference",
-        Some(Reason::Malformed { .. }) => "malformed",
-        Some(Reason::Silent { .. }) | None => "silent",
-    };
+    let outcome = judgement.reasons.first().map_or(Outcome::Silent, Reason::outcome).name();
     counter!("weighhouse_validator_verdicts_total", "outcome" => outcome).increment(1);
     if let Some(latency) = latency {
         histogram!("weighhouse_validator_answer_seconds").record(latency.as_secs_f64());

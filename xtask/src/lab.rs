@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use weighhouse_journal::{Identity, Journal};
-use weighhouse_lab::sim::{Profile, Scenario, Simulator};
+use weighhouse_lab::profiles;
+use weighhouse_lab::sim::{Scenario, Simulator};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
@@ -22,7 +23,7 @@ const RUNS: u64 = 5;
 
 /// 64 honest validators and 192 honest miners of unlike quality, on one core.
 pub(crate) fn simulator() -> anyhow::Result<()> {
-    let mut scenario = Scenario::honest(Profile::builtin("digits-quality-private")?, 192, 64, EPOCHS);
+    let mut scenario = Scenario::honest(profiles::shipped("digits-quality-private")?, 192, 64, EPOCHS);
     scenario.miners[0].quality = [0.5, 1.0];
     let mut simulator = Simulator::new(&scenario)?;
     simulator.run(0);

@@ -167,7 +167,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut files =
             vec![root.join("cli/src/commands/miner.rs"), root.join("cli/src/commands/validator.rs")];
-        for role in ["miner/src", "validator/src", "ask/src", "cli/src/localnet"] {
+        for role in ["miner/src", "validator/src", "ask/src", "localnet/src"] {
             sources(&root.join(role), &mut files);
         }
         assert!(files.len() > 20, "the roles' sources are where they were");

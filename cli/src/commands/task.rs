@@ -12,8 +12,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use rustix::time::{ClockId, clock_gettime};
 use weighhouse_seams::{Clock, SystemClock};
-use weighhouse_tasks::measure::{CHALLENGES, Measurement, Profile, Progress};
+use weighhouse_tasks::measure::{CHALLENGES, Measurement, Progress};
 use weighhouse_tasks::{Scope, Task as Loaded};
+use weighhouse_types::profile::Profile;
 
 use super::validator::{reference_weights, task_text};
 use crate::failure::{Context, Exit, Failure};
@@ -120,7 +121,7 @@ fn measure(args: &Measure) -> Result<(), Failure> {
     match (args.json, &args.out) {
         (true, _) => Ok(output::json(&profile)?),
         (false, Some(out)) => {
-            Ok(output::line(format!("{}: {} personas", out.display(), profile.persona.len()))?)
+            Ok(output::line(format!("{}: {} personas", out.display(), profile.personas.len()))?)
         }
         (false, None) => Ok(output::line(written.trim_end())?),
     }

@@ -1,7 +1,8 @@
 use super::*;
+use crate::sim::Judging;
 use crate::sim::fixture::profile;
-use crate::sim::{Judging, Scope};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
+use weighhouse_types::profile::Scope;
 
 fn plan(scope: Scope, attacks: &[&str], fractions: &[f64]) -> Plan {
     Plan {
@@ -30,7 +31,7 @@ fn every_attack_of_the_catalogue_has_a_preset_and_its_fixed_flag() {
 #[test]
 fn attacks_that_were_not_measured_are_named() {
     let mut profile = profile(Scope::Private);
-    profile.kinds.retain(|kind| kind.name != "int4");
+    profile.personas.retain(|kind| kind.name != "int4");
     assert_eq!(catalogue(&profile).1, ["int4"]);
 }
 

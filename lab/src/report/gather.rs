@@ -2,7 +2,8 @@
 
 use super::{Data, Distribution, Entry, Figure, Note, Row, Series, Table};
 use crate::attack::{self, Matrix};
-use crate::sim::{MinerOutcome, Outcome, Profile, ValidatorOutcome};
+use crate::sim::{MinerOutcome, Outcome, ValidatorOutcome};
+use weighhouse_types::profile::Profile;
 
 impl Data {
     pub fn new(title: impl Into<String>) -> Self {
@@ -217,7 +218,7 @@ fn validators(outcomes: &[Outcome]) -> Table {
 /// What was measured on the task.
 fn measured(profile: &Profile) -> Table {
     let columns = ["answer", "mean mark", "deviation", "rejected, %", "correlation", "cost, CPU-ms"];
-    let rows = profile.kinds.iter().map(|kind| {
+    let rows = profile.personas.iter().map(|kind| {
         vec![
             Entry::from(kind.name.as_str()),
             kind.mean.into(),

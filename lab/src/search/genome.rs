@@ -10,7 +10,8 @@
 //! what that miner earns. Better work than honest is no attack.
 
 use crate::sim::strategy::COPY;
-use crate::sim::{Mix, Profile, Return, Strategy, Switch};
+use crate::sim::{Mix, Return, Strategy, Switch};
+use weighhouse_types::profile::Profile;
 
 use super::fold::{linear, logarithmic, step, step_middle, unlinear, unlogarithmic};
 
@@ -43,7 +44,7 @@ impl Genome {
     pub fn new(profile: &Profile, identities_most: u16, sight_most: f64) -> Self {
         let is_answer = |name: &&str| !["mirror", "better"].contains(name);
         let mut kinds: Vec<String> = profile
-            .kinds
+            .personas
             .iter()
             .map(|kind| kind.name.as_str())
             .filter(is_answer)
@@ -52,7 +53,7 @@ impl Genome {
         if Strategy::plain(COPY, COPY).is_measured(profile) {
             kinds.push(COPY.to_owned());
         }
-        let mirrors = ["noise", "mirror"].iter().all(|kind| profile.kind(kind).is_ok());
+        let mirrors = ["noise", "mirror"].iter().all(|kind| profile.persona(kind).is_ok());
         Self { kinds, identities_most: identities_most.max(1), sight_most, mirrors }
     }
 

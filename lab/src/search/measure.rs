@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use weighhouse_types::Digest;
 
 use crate::attack::{self, Attack};
-use crate::sim::{MinerGroup, Outcome, Profile, Scenario, ScenarioError, Strategy, run_all};
+use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use weighhouse_types::profile::Profile;
 
 /// Single miners whose pay is watched from epoch to epoch.
 const PROBES: u16 = 3;

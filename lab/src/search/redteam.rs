@@ -20,8 +20,9 @@ use super::log::Log;
 use super::meter::WORST;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
-use crate::sim::{Judging, Profile, Return, Scenario, ScenarioError, Strategy, Subnet};
+use crate::sim::{Judging, Return, Scenario, ScenarioError, Strategy, Subnet};
 use weighhouse_scoring::policy::Policy;
+use weighhouse_types::profile::Profile;
 
 #[cfg(test)]
 mod tests;
@@ -197,7 +198,7 @@ impl RedTeam {
     fn starting_strategies(&self) -> Vec<Strategy> {
         let profile = &self.training.base.profile;
         let personas = CATALOGUE.iter().filter_map(|(name, _)| Strategy::persona(name));
-        let plain = profile.kinds.iter().map(|kind| Strategy::plain(&kind.name, &kind.name));
+        let plain = profile.personas.iter().map(|kind| Strategy::plain(&kind.name, &kind.name));
         let mut starts = vec![Strategy::default()];
         for strategy in personas.chain(plain).chain(self.starts.iter().cloned()) {
             if strategy.is_measured(profile) && starts.iter().all(|other| other.name != strategy.name) {

@@ -21,8 +21,10 @@ use super::log::Log;
 use super::measure::{Measure, Measures, Proving, attacks};
 use super::meter::WORST;
 use super::settings::{Goal, Settings};
-use crate::sim::{Profile, ProfileError, ScenarioError};
+use crate::profiles::{self, UnknownProfile};
+use crate::sim::ScenarioError;
 use weighhouse_scoring::policy::Policy;
+use weighhouse_types::profile::{Profile, ProfileError};
 
 /// The version of the tuning file that this code reads.
 pub const TUNING_VERSION: u32 = 1;
@@ -116,6 +118,8 @@ pub enum TuningError {
     Attack { name: String },
     #[error("{0}")]
     Profile(#[from] ProfileError),
+    #[error(transparent)]
+    UnknownProfile(#[from] UnknownProfile),
     #[error("{0}")]
     Candidate(#[from] CandidateError),
     #[error("{0}")]
@@ -210,7 +214,7 @@ impl Tuning {
     /// A profile or an attack that is not known.
     pub fn proving(&self) -> Result<Proving, TuningError> {
         let profile = match &self.worlds.profile {
-            toml::Value::String(name) => Profile::builtin(name)?,
+            toml::Value::String(name) => profiles::shipped(name)?,
             whole => {
                 let text =
                     toml::to_string(whole).map_err(|error| ConfigError { message: error.to_string() })?;

@@ -5,11 +5,11 @@
 //! Validators share the part of it that comes from common challenges.
 
 use super::plan::{Effort, Plan};
-use super::profile::Scope;
 use super::registry::{Place, Registry, streams};
 use super::rng::{Normal, Stream};
 use super::strategy::Switch;
 use weighhouse_scoring::track::Tally;
+use weighhouse_types::profile::Scope;
 
 /// An identity's answers in one state, in values of the policy's metrics.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,6 +8,7 @@ use super::plan::{GroupPlan, Plan};
 use super::rank::spearman;
 use super::registry::{Place, Registry, refill};
 use super::scenario::Validator;
+use weighhouse_types::profile::Scope;
 use weighhouse_yuma::EpochOutput;
 
 /// An identity counts as detected below this share of what an honest one earns.
@@ -311,8 +312,8 @@ impl Books {
             let vtrust: f64 = members().map(|(validator, _)| self.vtrust[validator]).sum();
             let asked: u64 = members().map(|(validator, _)| self.asked[validator]).sum();
             let references = match plan.scenario.profile.scope {
-                super::Scope::Private => asked as f64,
-                super::Scope::Shared => asked as f64 / plan.miner_slots.max(1) as f64,
+                Scope::Private => asked as f64,
+                Scope::Shared => asked as f64 / plan.miner_slots.max(1) as f64,
             };
             let cost = references * cost.reference + asked as f64 * cost.judge;
             ValidatorOutcome {

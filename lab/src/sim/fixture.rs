@@ -1,7 +1,7 @@
 //! A plausible task for tests; its figures are nobody's measurement.
 
-use super::profile::{Profile, Scope};
 use super::scenario::Scenario;
+use weighhouse_types::profile::{Profile, Scope};
 
 pub(crate) const PROFILE: &str = r#"
 version = 1

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::Profile;
+use weighhouse_types::profile::Profile;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

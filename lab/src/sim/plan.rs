@@ -1,9 +1,9 @@
 //! A scenario made ready to run: names resolved, mixes of answers turned into means, deviations and costs.
 
-use super::profile::{HONEST, Kind, Paid, Profile, Scope};
 use super::scenario::{Scenario, ScenarioError, Validator};
 use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
 use weighhouse_scoring::policy::Policy;
+use weighhouse_types::profile::{HONEST, Paid, PersonaFigures, Profile, Scope};
 use weighhouse_yuma::{Hyperparameters, Rules};
 
 /// Better work than the reference's: welcome where quality is paid, a substitution where fidelity is.
@@ -235,7 +235,7 @@ fn blend(first: &Mix, second: &Mix, share: f64) -> Mix {
 /// One kind's part in a mix.
 struct Part<'a> {
     share: f64,
-    kind: &'a Kind,
+    kind: &'a PersonaFigures,
     /// A copy is computed by whom it was copied from.
     cost: f64,
 }
@@ -259,7 +259,7 @@ fn parts<'a>(
             NOISE if mirror => MIRROR,
             name => name,
         };
-        let kind = profile.kind(measured)?;
+        let kind = profile.persona(measured)?;
         parts.push(Part { share, kind, cost: if name == COPY { 0.0 } else { kind.cost } });
     }
     Ok(parts)

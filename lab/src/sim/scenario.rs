@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::profile::{Profile, ProfileError};
 use super::strategy::Strategy;
 use weighhouse_scoring::policy::{DEFAULT_POLICY, PolicyError};
+use weighhouse_types::profile::{Profile, ProfileError};
 
 /// Most epochs of one run.
 pub const EPOCHS_MAX: u32 = 100_000;
@@ -411,7 +411,7 @@ impl MinerGroup {
     /// Honest operators of full quality.
     pub fn honest(operators: u16) -> Self {
         Self {
-            name: super::profile::HONEST.to_owned(),
+            name: weighhouse_types::profile::HONEST.to_owned(),
             attacker: false,
             strategy: Strategy::default(),
             operators,
@@ -441,7 +441,7 @@ impl ValidatorGroup {
     /// Honest validators of 100,000 units of stake each.
     pub fn honest(count: u16) -> Self {
         Self {
-            name: super::profile::HONEST.to_owned(),
+            name: weighhouse_types::profile::HONEST.to_owned(),
             persona: Validator::Honest,
             count,
             stake_rao: 100_000_000_000_000,
@@ -469,7 +469,7 @@ enum Named<T> {
 fn named_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Profile, D::Error> {
     match Named::<Profile>::deserialize(deserializer)? {
         Named::Whole(profile) => Ok(profile),
-        Named::Name(name) => Profile::builtin(&name).map_err(Error::custom),
+        Named::Name(name) => crate::profiles::shipped(&name).map_err(Error::custom),
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::{HONEST, Profile};
 use super::scenario::{ScenarioError, within};
+use weighhouse_types::profile::{HONEST, Profile};
 
 #[cfg(test)]
 mod tests;
@@ -187,7 +187,7 @@ impl Strategy {
     pub fn is_measured(&self, profile: &Profile) -> bool {
         let mixes = [Some(&self.work), self.rest.as_ref()];
         let mut kinds = mixes.into_iter().flatten().flat_map(|mix| mix.0.keys());
-        let has = |name: &str| profile.kind(name).is_ok();
+        let has = |name: &str| profile.persona(name).is_ok();
         kinds.all(|kind| has(if kind == COPY { CACHED } else { kind })) && (!self.mirrored || has(MIRROR))
     }
 

@@ -2,20 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
-use super::{DIMENSIONS_MAX, Entry, FormatError, Header, LENGTH_BYTES};
+use ::safetensors::tensor::{Dtype, TensorInfo};
+use half::{bf16, f16};
 
-/// What a file may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShardLimits {
-    pub header_bytes_max: usize,
-    pub tensors_max: usize,
-}
-
-impl ShardLimits {
-    pub const STANDARD: Self = Self { header_bytes_max: 16 << 20, tensors_max: 16_384 };
-}
+use super::error::{FormatError, ShardError, ShardLimits};
+use super::header::{self, LENGTH_BYTES};
 
 /// Datatypes of tensors. Floating-point numbers become `f32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,22 +16,8 @@ pub enum Datatype {
     F32,
     F16,
     Bf16,
-    /// Of this many bytes: some files carry a table of positions, which no model reads.
-    Other(u8),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ShardError {
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error("tensor {name:?} is of datatype {datatype:?}; F32, F16 and BF16 are read")]
-    Datatype { name: String, datatype: String },
-    #[error("tensor {name:?} holds no floating-point numbers; F32, F16 and BF16 are read")]
-    NoFloats { name: String },
-    #[error("tensor {name:?} holds a number that is not finite, at {index}")]
-    NotFinite { name: String, index: usize },
+    /// Another: some files carry a table of positions, which no model reads.
+    Other,
 }
 
 /// A tensor's place in its file.
@@ -66,24 +45,12 @@ impl fmt::Debug for Shard {
 }
 
 impl Datatype {
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "F32" => Some(Self::F32),
-            "F16" => Some(Self::F16),
-            "BF16" => Some(Self::Bf16),
-            "BOOL" | "I8" | "U8" => Some(Self::Other(1)),
-            "I16" | "U16" => Some(Self::Other(2)),
-            "I32" | "U32" => Some(Self::Other(4)),
-            "I64" | "U64" | "F64" => Some(Self::Other(8)),
-            _ => None,
-        }
-    }
-
-    fn width(self) -> u64 {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-            Self::Other(bytes) => u64::from(bytes),
+    fn of(datatype: Dtype) -> Self {
+        match datatype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::BF16 => Self::Bf16,
+            _ => Self::Other,
         }
     }
 }
@@ -100,21 +67,20 @@ impl Shard {
         let total = source.seek(SeekFrom::End(0))?;
         source.seek(SeekFrom::Start(0))?;
         let mut length = [0; LENGTH_BYTES];
-        if total < LENGTH_BYTES as u64 {
-            return Err(FormatError::HeaderCut.into());
-        }
+        let rest = total.checked_sub(LENGTH_BYTES as u64).ok_or(FormatError::HeaderCut)?;
         source.read_exact(&mut length)?;
-        let length = u64::from_le_bytes(length);
-        let data = (total - LENGTH_BYTES as u64).checked_sub(length).ok_or(FormatError::HeaderCut)?;
-        let header = usize::try_from(length).ok().filter(|length| *length <= limits.header_bytes_max);
-        let mut header = vec![0; header.ok_or(FormatError::HeaderTooLong { bytes: length })?];
-        source.read_exact(&mut header)?;
-        let Header(entries) = serde_json::from_slice(&header)
-            .map_err(|error| FormatError::Header { what: error.to_string() })?;
-        if entries.len() > limits.tensors_max {
-            return Err(FormatError::TooManyTensors { count: entries.len() }.into());
-        }
-        let spans = tile(entries, LENGTH_BYTES as u64 + length, data)?;
+        let length = header::length(length, limits)?;
+        let data = rest.checked_sub(length as u64).ok_or(FormatError::HeaderCut)?;
+        let mut bytes = vec![0; length];
+        source.read_exact(&mut bytes)?;
+        let at = (LENGTH_BYTES + length) as u64;
+        let span = |info: TensorInfo| {
+            let (start, end) = info.data_offsets;
+            let datatype = Datatype::of(info.dtype);
+            Span { datatype, shape: info.shape, start: at + start as u64, bytes: end - start }
+        };
+        let tensors = header::tensors(&bytes, data, limits)?;
+        let spans = tensors.into_iter().map(|(name, info)| (name, span(info))).collect();
         Ok(Self { source: Box::new(source), spans })
     }
 
@@ -133,13 +99,13 @@ impl Shard {
     /// The file can't be read, or a number in it is not finite.
     pub fn read(&mut self, name: &str, values: &mut Vec<f32>) -> Result<bool, ShardError> {
         let Some(span) = self.spans.get(name) else { return Ok(false) };
-        if matches!(span.datatype, Datatype::Other(_)) {
+        if matches!(span.datatype, Datatype::Other) {
             return Err(ShardError::NoFloats { name: name.to_owned() });
         }
         self.source.seek(SeekFrom::Start(span.start))?;
         let before = values.len();
         let mut left = span.bytes;
-        values.reserve_exact(left / span.datatype.width() as usize);
+        values.reserve_exact(span.shape.iter().product());
         // In pieces, so that a tensor's bytes and its numbers are never held at once.
         let mut piece = vec![0; left.min(1 << 20)];
         while left > 0 {
@@ -151,13 +117,14 @@ impl Shard {
                     values.extend(piece.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
                 }
                 Datatype::Bf16 => {
-                    let wide = |bytes: &[u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
-                    values.extend(piece.as_chunks().0.iter().map(wide));
+                    values
+                        .extend(piece.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()));
                 }
                 Datatype::F16 => {
-                    values.extend(piece.as_chunks().0.iter().map(|bytes| half(u16::from_le_bytes(*bytes))));
+                    values
+                        .extend(piece.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()));
                 }
-                Datatype::Other(_) => {}
+                Datatype::Other => {}
             }
         }
         match values[before..].iter().position(|value| !value.is_finite()) {
@@ -165,58 +132,6 @@ impl Shard {
             None => Ok(true),
         }
     }
-}
-
-/// IEEE 754 binary16 to binary32, exact.
-fn half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) =
-        (u32::from(bits & 0x8000) << 16, (bits >> 10) & 31, u32::from(bits & 0x3ff));
-    match exponent {
-        0 => (fraction as f32 / 16_777_216.0).copysign(f32::from_bits(sign)),
-        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (u32::from(exponent) + 112) << 23 | fraction << 13),
-    }
-}
-
-/// Lays the tensors over the data in the order of their offsets; they must cover it exactly.
-fn tile(entries: BTreeMap<String, Entry>, at: u64, data: u64) -> Result<BTreeMap<String, Span>, ShardError> {
-    let mut entries: Vec<(String, Entry)> = entries.into_iter().collect();
-    entries.sort_by_key(|(_, entry)| entry.data_offsets);
-    let mut due = 0;
-    let mut spans = BTreeMap::new();
-    for (name, entry) in entries {
-        let span = check(&name, &entry, at)?;
-        let [start, end] = entry.data_offsets;
-        if start != due {
-            return Err(FormatError::Offset { name, expected: due, actual: start }.into());
-        }
-        due = end;
-        spans.insert(name, span);
-    }
-    if due != data {
-        return Err(FormatError::DataLength { expected: due, actual: data }.into());
-    }
-    Ok(spans)
-}
-
-fn check(name: &str, entry: &Entry, at: u64) -> Result<Span, ShardError> {
-    let owned = || name.to_owned();
-    let Some(datatype) = Datatype::named(&entry.dtype) else {
-        return Err(ShardError::Datatype { name: owned(), datatype: entry.dtype.clone() });
-    };
-    if entry.shape.len() > DIMENSIONS_MAX {
-        return Err(FormatError::TooManyDimensions { name: owned(), dimensions: entry.shape.len() }.into());
-    }
-    let [start, end] = entry.data_offsets;
-    let actual = end.saturating_sub(start);
-    let width = u128::from(datatype.width());
-    let expected = entry.shape.iter().fold(width, |bytes, size| bytes.saturating_mul(u128::from(*size)));
-    let (Ok(bytes), true) = (usize::try_from(actual), expected == u128::from(actual) && start <= end) else {
-        return Err(FormatError::Length { name: owned(), expected, actual }.into());
-    };
-    // No dimension is over the count of elements unless one is 0, so none is cut short here.
-    let shape = entry.shape.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
-    Ok(Span { datatype, shape, start: at.saturating_add(start), bytes })
 }
 
 #[cfg(test)]
@@ -259,7 +174,11 @@ mod tests {
         }
         assert!(values([&sound[..], &[0]].concat()).is_err());
         assert!(matches!(values(file("I64", &[0; 8], 1)), Err(ShardError::NoFloats { .. })));
-        assert!(matches!(values(file("F8_E4M3", &[0; 8], 8)), Err(ShardError::Datatype { .. })));
+        assert!(matches!(values(file("F8_E4M3", &[0; 8], 8)), Err(ShardError::NoFloats { .. })));
+        assert!(matches!(
+            values(file("F12", &[0; 8], 8)),
+            Err(ShardError::Format(FormatError::Header { .. }))
+        ));
         assert!(matches!(values(file("F32", &[0; 8], usize::MAX)), Err(ShardError::Format(_))));
         let infinite = values(file("F16", &0x7c00_u16.to_le_bytes(), 1));
         assert!(matches!(infinite, Err(ShardError::NotFinite { index: 0, .. })));

@@ -1,4 +1,4 @@
-use weighhouse_types::EpochContext;
+use weighhouse_types::{EpochContext, Failure};
 
 use super::*;
 use crate::fixture::{context, judged, judged_because, mark, policy_with, records, standing, who};

@@ -4,6 +4,7 @@ use super::statistics::{correlation, detections, deviation, mean, median, rounde
 use super::*;
 use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY};
 use weighhouse_models::Builtin;
+use weighhouse_types::profile::Paid;
 
 const FEW: u32 = 40;
 
@@ -29,17 +30,20 @@ fn profile(task: &Task, challenges: u32) -> Result<Profile, MeasureError> {
     Ok(profile)
 }
 
-fn of(profile: &Profile, persona: Persona) -> &Measured {
-    profile.persona.iter().find(|measured| measured.name == persona.name()).expect("all are measured")
+fn of(profile: &Profile, persona: Persona) -> &PersonaFigures {
+    profile.personas.iter().find(|measured| measured.name == persona.name()).expect("all are measured")
 }
 
 #[test]
 fn in_conformance_only_the_agreed_model_is_paid() {
     let profile = profile(&task(DIGITS_CONFORMANCE, Scope::Private), FEW).expect("measured");
-    assert_eq!((profile.paid, profile.scope, profile.persona.len()), ("conformance", "private", 13));
+    assert_eq!(
+        (profile.paid, profile.scope, profile.personas.len()),
+        (Paid::Conformance, Scope::Private, 13)
+    );
     let honest = of(&profile, Persona::Honest);
     assert_eq!((honest.mean, honest.deviation, honest.rejected, honest.detections), (1.0, 0.0, 0.0, None));
-    for measured in profile.persona.iter().filter(|measured| measured.name != "honest") {
+    for measured in profile.personas.iter().filter(|measured| measured.name != "honest") {
         assert!(measured.mean <= 0.0 && measured.rejected == 1.0, "{measured:?}");
         assert!(measured.detections.is_some_and(|challenges| challenges <= 2), "{measured:?}");
     }
@@ -76,8 +80,8 @@ fn the_same_seed_gives_the_same_profile_and_costs_are_the_clocks() {
     let task = task(DIGITS_CONFORMANCE, Scope::Shared);
     let one = profile(&task, FEW).expect("measured");
     assert_eq!(one, profile(&task, FEW).expect("measured again"));
-    assert_eq!(one.cost, Cost { answer: 0.025, reference: 0.025, judge: 0.025 });
-    assert!(one.persona.iter().all(|measured| measured.cost == 1.0));
+    assert_eq!(one.cost, ChallengeCost { answer: 0.025, reference: 0.025, judge: 0.025 });
+    assert!(one.personas.iter().all(|measured| measured.cost == 1.0));
 }
 
 #[test]

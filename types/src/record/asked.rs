@@ -1,5 +1,7 @@
 //! Records of what was asked and what came back: challenges, later stages of one challenge, exchanges.
 
+use std::fmt;
+
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -113,4 +115,39 @@ pub enum Failure {
     /// No answer signature, or a wrong one.
     #[codec(index = 6)]
     BadSignature,
+}
+
+impl Failure {
+    /// As in exported tables: a query compares with it.
+    pub fn code(&self) -> String {
+        match self {
+            Self::NoAxon => "no axon".to_owned(),
+            Self::Unreachable => "unreachable".to_owned(),
+            Self::DeadlineExceeded => "deadline exceeded".to_owned(),
+            Self::Status { code } => format!("grpc status {code}"),
+            Self::Oversized => "oversized".to_owned(),
+            Self::Undecodable => "undecodable".to_owned(),
+            Self::BadSignature => "bad signature".to_owned(),
+        }
+    }
+
+    /// Whether something came back, though no answer.
+    pub fn is_unusable(&self) -> bool {
+        matches!(self, Self::Oversized | Self::Undecodable | Self::BadSignature)
+    }
+}
+
+/// In a sentence: "silent 2 times: unreachable", "1 answer over the size cap".
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAxon => f.write_str("no axon to dial"),
+            Self::Unreachable => f.write_str("unreachable"),
+            Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+            Self::Status { code } => write!(f, "gRPC status {code}"),
+            Self::Oversized => f.write_str("over the size cap"),
+            Self::Undecodable => f.write_str("not decodable"),
+            Self::BadSignature => f.write_str("without a valid signature"),
+        }
+    }
 }

@@ -63,8 +63,7 @@ impl TextsAnswer {
         if columns == 0 {
             return Err(TextError::Empty { name: name::EMBEDDING });
         }
-        let values = tensor.to_f32()?;
-        Ok(Self { rows: values.chunks(columns).map(<[f32]>::to_vec).collect() })
+        Ok(Self { rows: tensor.matrix()?.outer_iter().map(|row| row.to_vec()).collect() })
     }
 
     pub fn to_infer(&self, model: &str, version: &str, id: &str) -> Result<InferAnswer, TextError> {

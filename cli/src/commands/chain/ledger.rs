@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -94,22 +94,14 @@ pub(super) fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
     Ok(output::line(text.trim_end())?)
 }
 
-/// Opens or makes the ledger in a file.
-pub(crate) async fn open_ledger(
-    path: &Path,
-    genesis: &Genesis,
-    clock: Arc<dyn Clock>,
-) -> Result<Ledger, Failure> {
-    Ledger::open(path, genesis, clock, &mut Entropy::system()).map_err(chain_failure)
-}
-
 pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {
     let text = read_text(&args.genesis)?;
     let genesis = Genesis::parse(&text).exit(Exit::Config, args.genesis.display())?;
     let listener = bind(args.listen, "--listen").await?;
     let _dir = open_dir(&args.dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let ledger = open_ledger(&args.dir.join("chain.redb"), &genesis, clock).await?;
+    let path = args.dir.join("chain.redb");
+    let ledger = Ledger::open(&path, &genesis, clock, &mut Entropy::system()).map_err(chain_failure)?;
     tracing::info!(listen = %args.listen, genesis = %genesis.hash(), "chain ready");
     let producing = ledger.run(shutdown.clone().cancelled_owned());
     let serving =

@@ -14,8 +14,6 @@ use weighhouse_types::{Digest, Rao};
 
 use crate::failure::Failure;
 
-pub(crate) use ledger::open_ledger;
-
 /// Serve the embedded ledger, or take part in a chain that is served.
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\

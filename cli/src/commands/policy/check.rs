@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
-use weighhouse_lab::sim::Profile;
+use weighhouse_lab::profiles;
 use weighhouse_scoring::Policy;
+use weighhouse_types::profile::Profile;
 use weighhouse_types::{Netuid, SubnetState};
 
 use super::{named_policy, read_policy};
@@ -68,7 +69,7 @@ pub(crate) fn hash(args: &Hash) -> Result<(), Failure> {
 
 /// A profile that ships, or a file.
 pub(crate) fn profile(name: &str) -> Result<Profile, Failure> {
-    match Profile::builtin(name) {
+    match profiles::shipped(name) {
         Ok(profile) => Ok(profile),
         Err(error) if !std::path::Path::new(name).exists() => Err(Failure::new(Exit::Missing, error)),
         Err(_) => Profile::parse(&read_text(std::path::Path::new(name))?).exit(Exit::Config, name),

@@ -263,7 +263,7 @@ pub(super) fn read_any<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 pub(super) fn diff(before: &Path, after: &Path, profile_name: &str, json: bool) -> Result<(), Failure> {
     const HONEST: u16 = 16;
     let profile = profile(profile_name)?;
-    let kinds: Vec<String> = profile.kinds.iter().map(|kind| kind.name.clone()).collect();
+    let kinds: Vec<String> = profile.personas.iter().map(|kind| kind.name.clone()).collect();
     let mut scenario = Scenario::honest(profile, HONEST, 8, 60);
     for kind in kinds.iter().filter(|kind| *kind != "honest") {
         scenario.miners.push(MinerGroup::attackers(Strategy::plain(kind, kind), 1));

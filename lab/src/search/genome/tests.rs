@@ -2,8 +2,9 @@ use super::*;
 use crate::attack::CATALOGUE;
 use crate::sim::fixture::profile;
 use crate::sim::rng::Stream;
+use crate::sim::run;
 use crate::sim::{MinerGroup, fixture::small};
-use crate::sim::{Scope, run};
+use weighhouse_types::profile::Scope;
 
 fn genome() -> Genome {
     Genome::new(&profile(Scope::Private), 16, 0.75)
@@ -100,7 +101,7 @@ fn no_uid_is_given_up_before_it_could_have_been_paid() {
 #[test]
 fn kinds_that_were_not_measured_are_never_played() {
     let mut profile = profile(Scope::Private);
-    profile.kinds.retain(|kind| kind.name == "honest" || kind.name == "noise");
+    profile.personas.retain(|kind| kind.name == "honest" || kind.name == "noise");
     let genome = Genome::new(&profile, 4, 0.5);
     let strategy = genome.decode(&vec![1.0; genome.dimensions()]);
     assert!(!strategy.mirrored);

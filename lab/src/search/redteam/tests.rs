@@ -1,8 +1,8 @@
 use super::*;
 use crate::search::tests::Recorder;
-use crate::sim::Scope;
 use crate::sim::fixture::profile;
 use weighhouse_scoring::policy::DEFAULT_POLICY;
+use weighhouse_types::profile::Scope;
 
 /// Pays who answers in time, whatever the answer.
 const GULLIBLE: &str = "version = 2\n[metrics]\nmark = 0.0\nanswered = 1.0\n";

@@ -1,7 +1,8 @@
 use super::*;
 use crate::search::tests::Recorder;
+use crate::sim::Strategy;
 use crate::sim::fixture::{PROFILE, profile};
-use crate::sim::{Scope, Strategy};
+use weighhouse_types::profile::Scope;
 
 /// A policy that pays half for having answered, and any mark above zero.
 const WEAK: &str = "version = 2\n[metrics]\nmark = 1.0\n[shape]\nfloor = 0.0\n[average]\nhalf_life = 2.0\n";

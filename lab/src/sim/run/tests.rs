@@ -2,9 +2,10 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::sim::fixture::{profile, small};
-use crate::sim::{Judging, MinerGroup, Scope, Strategy, Subnet, ValidatorGroup};
+use crate::sim::{Judging, MinerGroup, Strategy, Subnet, ValidatorGroup};
 use weighhouse_scoring::policy::{DEFAULT_POLICY, Policy};
 use weighhouse_scoring::track::{Tally, Track};
+use weighhouse_types::profile::Scope;
 
 fn persona(name: &str, operators: u16) -> MinerGroup {
     MinerGroup::attackers(Strategy::persona(name).expect("a preset"), operators)

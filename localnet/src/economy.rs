@@ -1,4 +1,4 @@
-//! Who takes part, with which keys and stakes, on which chain.
+//! The participants, their keys and stakes, and the chain's genesis.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, NeuronEntry, Sub
 use weighhouse_types::{Digest, Hasher, Hyperparameters, Netuid, Rao, Uid};
 use weighhouse_wallet::keypair::Keypair;
 
-use super::Work;
-use crate::failure::Failure;
+use crate::error::LocalnetError;
+use crate::options::Work;
 
-pub(super) const NETUID: Netuid = Netuid(1);
+pub(crate) const NETUID: Netuid = Netuid(1);
 /// Blocks per epoch.
 const TEMPO: u16 = 12;
 const EMISSION_PER_BLOCK: Rao = Rao(1_000_000_000);
 
-/// What a participant does. Only the localnet knows; no judge does.
+/// A participant's behaviour. Only the localnet knows it; no judge does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     Validator,
     /// Publishes what other validators published.
     Copier,
@@ -50,25 +50,27 @@ pub(super) enum Role {
     Ignoring,
 }
 
-impl Role {
-    pub(super) fn validates(self) -> bool {
-        matches!(self, Self::Validator | Self::Copier)
+/// A neuron of the localnet, from genesis on.
+#[derive(Clone, Debug)]
+pub struct Participant {
+    pub uid: Uid,
+    pub persona: &'static str,
+    pub(crate) role: Role,
+    pub(crate) keypair: Arc<Keypair>,
+    pub(crate) genesis_stake: Rao,
+}
+
+impl Participant {
+    /// Tells whether it publishes weights; everybody else is a miner.
+    pub fn validates(&self) -> bool {
+        matches!(self.role, Role::Validator | Role::Copier)
     }
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Participant {
-    pub(super) uid: Uid,
-    pub(super) persona: &'static str,
-    pub(super) role: Role,
-    pub(super) keypair: Arc<Keypair>,
-    pub(super) genesis_stake: Rao,
-}
-
 #[derive(Debug)]
-pub(super) struct Economy {
-    pub(super) participants: Vec<Participant>,
-    pub(super) genesis: Genesis,
+pub(crate) struct Economy {
+    pub(crate) participants: Vec<Participant>,
+    pub(crate) genesis: Genesis,
 }
 
 /// Position is the uid; stakes in TAO.
@@ -125,7 +127,7 @@ const EMBED: [(&str, Role, u64); 11] = [
 ];
 
 impl Economy {
-    pub(super) fn new(seed: u64, work: Work, commit_reveal: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(seed: u64, work: Work, commit_reveal: bool) -> Result<Self, LocalnetError> {
         let cast: &[(&'static str, Role, u64)] = match work {
             Work::Digits => &CAST,
             Work::Generate => &GENERATE,
@@ -146,7 +148,7 @@ impl Economy {
             hotkey: participant.keypair.hotkey(),
             coldkey: keypair(seed, participant.persona, "coldkey").coldkey(),
             stake: participant.genesis_stake,
-            validator_permit: participant.role.validates(),
+            validator_permit: participant.validates(),
         });
         let owner = keypair(seed, "owner", "coldkey");
         let subnet = SubnetEntry {
@@ -173,13 +175,13 @@ impl Economy {
             accounts: Vec::new(),
             subnets: vec![subnet],
         })
-        .map_err(Failure::internal)?;
+        .map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
         Ok(Self { participants, genesis })
     }
 }
 
 /// Everything random in a localnet comes from its seed, one domain per use.
-pub(super) fn derive(seed: u64, who: &str, what: &str) -> Digest {
+pub(crate) fn derive(seed: u64, who: &str, what: &str) -> Digest {
     Hasher::new("weighhouse/localnet/v1")
         .part(&seed.to_le_bytes())
         .part(who.as_bytes())

@@ -9,10 +9,10 @@ use weighhouse_chain::{Call, Chain, ChainError, SetWeights};
 use weighhouse_types::{Block, MechId, SubnetState};
 use weighhouse_wallet::keypair::Keypair;
 
-use super::economy::NETUID;
+use crate::economy::NETUID;
 
 /// Follows the chain's blocks until `shutdown`; `progress` holds the newest one it has worked through.
-pub(super) async fn run(
+pub(crate) async fn run(
     chain: Arc<dyn Chain>,
     keypair: Arc<Keypair>,
     progress: watch::Sender<Block>,

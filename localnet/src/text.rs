@@ -16,7 +16,7 @@ const ROWS: TextsLimits = TextsLimits { texts: 1 << 10, bytes: 1 << 20, dimensio
 
 /// How completions are faked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fake {
+pub(crate) enum Fake {
     Repeats,
     Truncates,
     Edits,
@@ -26,7 +26,7 @@ pub(super) enum Fake {
 }
 
 #[derive(Debug)]
-pub(super) struct Faked {
+pub(crate) struct Faked {
     honest: Arc<dyn Engine>,
     how: Fake,
     model: LanguageModel,
@@ -34,7 +34,7 @@ pub(super) struct Faked {
 }
 
 impl Faked {
-    pub(super) fn new(honest: Arc<dyn Engine>, how: Fake, model: LanguageModel) -> Self {
+    pub(crate) fn new(honest: Arc<dyn Engine>, how: Fake, model: LanguageModel) -> Self {
         Self { honest, how, model, first: Mutex::new(None) }
     }
 
@@ -95,14 +95,14 @@ impl Engine for Faked {
 
 /// How embeddings are faked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
+pub(crate) enum Rows {
     Guessed,
     Repeated,
     Nan,
 }
 
 #[derive(Debug)]
-pub(super) struct FakedRows {
+pub(crate) struct FakedRows {
     honest: Arc<dyn Engine>,
     how: Rows,
     entropy: Entropy,
@@ -110,7 +110,7 @@ pub(super) struct FakedRows {
 }
 
 impl FakedRows {
-    pub(super) fn new(honest: Arc<dyn Engine>, how: Rows, guesses: Digest) -> Self {
+    pub(crate) fn new(honest: Arc<dyn Engine>, how: Rows, guesses: Digest) -> Self {
         Self { honest, how, entropy: Entropy::seeded(guesses.0), first: Mutex::new(None) }
     }
 }

@@ -14,24 +14,24 @@ const CLASSES: usize = 10;
 
 /// Knows the model's name and shapes, and never runs it: one class at random per scan, with full confidence.
 #[derive(Debug)]
-pub(super) struct Lazy {
-    pub(super) honest: Arc<dyn Engine>,
-    pub(super) entropy: Entropy,
+pub(crate) struct Lazy {
+    pub(crate) honest: Arc<dyn Engine>,
+    pub(crate) entropy: Entropy,
 }
 
 /// Runs the model and returns NaN, or on every other request a shape that is not the one of the data asked for.
 #[derive(Debug)]
-pub(super) struct Nan {
-    pub(super) honest: Arc<dyn Engine>,
-    pub(super) asked: AtomicU64,
+pub(crate) struct Nan {
+    pub(crate) honest: Arc<dyn Engine>,
+    pub(crate) asked: AtomicU64,
 }
 
 /// Runs the model, late.
 #[derive(Debug)]
-pub(super) struct Slow {
-    pub(super) honest: Arc<dyn Engine>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) delay: Duration,
+pub(crate) struct Slow {
+    pub(crate) honest: Arc<dyn Engine>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) delay: Duration,
 }
 
 fn items(request: &InferRequest) -> usize {

@@ -1,0 +1,270 @@
+//! A round's work, cut into calls that fit a judge and shared among those that are at hand.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use tonic::transport::Channel;
+use weighhouse_proto::v1;
+use weighhouse_proto::v1::judge_service_client::JudgeServiceClient;
+use weighhouse_types::{
+    Digest, DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, Judgement, TensorError,
+};
+
+use super::address::JudgeAddress;
+use super::channel::JudgeDialing;
+use super::error::JudgeError;
+use super::remote::RemoteJudge;
+
+/// Calls under way to each judge. A second one waits there while the first is worked at.
+const CALLS_PER_JUDGE: usize = 2;
+
+/// What a task file pins of its judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JudgeTerms {
+    pub digest: Digest,
+    /// For one call.
+    pub deadline: Duration,
+    /// Most challenges or attempts in one call, whatever the judge would take.
+    pub batch_max: u32,
+    /// Of one message, either way.
+    pub message_bytes_max: usize,
+}
+
+/// Judges that run the same files.
+#[derive(Clone, Debug)]
+pub struct JudgePool {
+    judges: Vec<RemoteJudge>,
+    terms: JudgeTerms,
+}
+
+impl JudgePool {
+    /// Dials nobody yet.
+    pub fn new(addresses: &[JudgeAddress], terms: JudgeTerms, dialing: &JudgeDialing) -> Self {
+        let judge = |address| RemoteJudge::new(address, terms.deadline, terms.message_bytes_max, dialing);
+        Self { judges: addresses.iter().map(judge).collect(), terms }
+    }
+
+    /// The account that the first judge at hand gives of itself.
+    ///
+    /// # Errors
+    /// No judge at hand that is the pinned one.
+    pub async fn describe(&self) -> Result<JudgeDescription, JudgeError> {
+        self.at_hand().await.map(|at_hand| at_hand.description)
+    }
+
+    /// Draws a challenge for each seed.
+    ///
+    /// # Errors
+    /// See [`JudgeError`].
+    pub async fn draw(
+        &self,
+        task: Digest,
+        items: u32,
+        seeds: Vec<DrawSeed>,
+    ) -> Result<Vec<DrawnChallenge>, JudgeError> {
+        let at_hand = self.at_hand().await?;
+        let limit = at_hand.description.limits.challenges_max;
+        at_hand
+            .share(
+                &encode::<_, v1::Seed>(seeds)?,
+                self.batch(limit),
+                |judge: RemoteJudge, seeds| async move {
+                    let (expected, task) = (seeds.len(), task.0.to_vec());
+                    let request = v1::DrawRequest { task, items, seeds };
+                    let asking = |mut client: Client| async move { client.draw(request).await };
+                    judge.each(expected, judge.call(asking).await?.challenges)
+                },
+            )
+            .await
+    }
+
+    /// What the judge has to say of each answer.
+    ///
+    /// # Errors
+    /// See [`JudgeError`].
+    pub async fn testify(
+        &self,
+        task: Digest,
+        attempts: Vec<JudgeAttempt>,
+    ) -> Result<Vec<Vec<u8>>, JudgeError> {
+        let at_hand = self.at_hand().await?;
+        let limit = at_hand.description.limits.attempts_max;
+        at_hand
+            .share(
+                &encode::<_, v1::Attempt>(attempts)?,
+                self.batch(limit),
+                |judge: RemoteJudge, attempts| async move {
+                    let (expected, task) = (attempts.len(), task.0.to_vec());
+                    let request = v1::TestifyRequest { task, attempts };
+                    let asking = |mut client: Client| async move { client.testify(request).await };
+                    let testimonies = judge.call(asking).await?.testimonies;
+                    judge.counted(expected, testimonies.len())?;
+                    Ok(testimonies)
+                },
+            )
+            .await
+    }
+
+    /// The truth about each challenge, `epochs` epochs after it was drawn; `None` while nobody knows it.
+    ///
+    /// # Errors
+    /// See [`JudgeError`].
+    pub async fn resolve(
+        &self,
+        task: Digest,
+        challenges: Vec<DrawnChallenge>,
+        epochs: u64,
+    ) -> Result<Vec<Option<Vec<u8>>>, JudgeError> {
+        let at_hand = self.at_hand().await?;
+        let limit = at_hand.description.limits.challenges_max;
+        at_hand
+            .share(
+                &encode::<_, v1::Challenge>(challenges)?,
+                self.batch(limit),
+                |judge: RemoteJudge, challenges| async move {
+                    let (expected, task) = (challenges.len(), task.0.to_vec());
+                    let request = v1::ResolveRequest { task, challenges, epochs };
+                    let asking = |mut client: Client| async move { client.resolve(request).await };
+                    let resolutions = judge.call(asking).await?.resolutions;
+                    judge.counted(expected, resolutions.len())?;
+                    Ok(resolutions.into_iter().map(|resolution| resolution.truth).collect())
+                },
+            )
+            .await
+    }
+
+    /// A verdict on each attempt.
+    ///
+    /// # Errors
+    /// See [`JudgeError`].
+    pub async fn judge(
+        &self,
+        task: Digest,
+        attempts: Vec<JudgeAttempt>,
+    ) -> Result<Vec<Judgement>, JudgeError> {
+        let at_hand = self.at_hand().await?;
+        let limit = at_hand.description.limits.attempts_max;
+        at_hand
+            .share(
+                &encode::<_, v1::Attempt>(attempts)?,
+                self.batch(limit),
+                |judge: RemoteJudge, attempts| async move {
+                    let (expected, task) = (attempts.len(), task.0.to_vec());
+                    let request = v1::JudgeRequest { task, attempts };
+                    let asking = |mut client: Client| async move { client.judge(request).await };
+                    judge.each(expected, judge.call(asking).await?.verdicts)
+                },
+            )
+            .await
+    }
+
+    /// Verdicts on all answers to one challenge.
+    ///
+    /// # Errors
+    /// See [`JudgeError`].
+    pub async fn judge_together(
+        &self,
+        task: Digest,
+        attempts: Vec<JudgeAttempt>,
+    ) -> Result<JointVerdicts, JudgeError> {
+        let at_hand = self.at_hand().await?;
+        let (attempts, limit) =
+            (encode::<_, v1::Attempt>(attempts)?, at_hand.description.limits.together_max);
+        if attempts.len() > limit as usize {
+            return Err(JudgeError::TooManyTogether { attempts: attempts.len(), limit });
+        }
+        let whole = attempts.len().max(1);
+        let mut told = at_hand
+            .share(&attempts, whole, |judge: RemoteJudge, attempts| async move {
+                let (expected, task) = (attempts.len(), task.0.to_vec());
+                let request = v1::JudgeTogetherRequest { task, attempts };
+                let asking = |mut client: Client| async move { client.judge_together(request).await };
+                let joint = JointVerdicts::try_from(judge.call(asking).await?)
+                    .map_err(|source| judge.wrong(source))?;
+                judge.counted(expected, joint.verdicts.len())?;
+                Ok(vec![joint])
+            })
+            .await?;
+        Ok(told.pop().unwrap_or(JointVerdicts { verdicts: vec![], alike: vec![] }))
+    }
+
+    fn batch(&self, limit: u32) -> usize {
+        limit.min(self.terms.batch_max).max(1) as usize
+    }
+
+    /// The judges that answer and are the pinned one; the first failure where there is none.
+    async fn at_hand(&self) -> Result<AtHand<'_>, JudgeError> {
+        let asking = self.judges.iter().map(|judge| judge.describe(self.terms.digest));
+        let mut found: Option<AtHand<'_>> = None;
+        let mut first = None;
+        for (judge, told) in self.judges.iter().zip(future::join_all(asking).await) {
+            match (told, &mut found) {
+                (Ok(description), None) => found = Some(AtHand { judges: vec![judge], description }),
+                (Ok(_), Some(at_hand)) => at_hand.judges.push(judge),
+                (Err(error), _) => {
+                    tracing::warn!(%error, "a judge is left out");
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        found.ok_or_else(|| first.unwrap_or(JudgeError::NoAddress))
+    }
+}
+
+type Client = JudgeServiceClient<Channel>;
+
+fn encode<T, M: TryFrom<T, Error = TensorError>>(values: Vec<T>) -> Result<Vec<M>, TensorError> {
+    values.into_iter().map(M::try_from).collect()
+}
+
+/// Judges that were asked a moment ago who they are.
+struct AtHand<'a> {
+    judges: Vec<&'a RemoteJudge>,
+    description: JudgeDescription,
+}
+
+impl AtHand<'_> {
+    /// Cuts the work into calls of at most `batch`, so that every judge has some; the results in the order of the work.
+    async fn share<M, T, F>(
+        &self,
+        work: &[M],
+        batch: usize,
+        call: impl Fn(RemoteJudge, Vec<M>) -> F,
+    ) -> Result<Vec<T>, JudgeError>
+    where
+        M: Clone,
+        F: Future<Output = Result<Vec<T>, JudgeError>>,
+    {
+        let even = work.len().div_ceil(self.judges.len()).max(1);
+        let calls = work.chunks(batch.min(even)).enumerate();
+        let calls = calls.map(|(turn, part)| self.try_each(turn, part, &call));
+        let told: Vec<Vec<T>> =
+            stream::iter(calls).buffered(self.judges.len() * CALLS_PER_JUDGE).try_collect().await?;
+        Ok(told.into_iter().flatten().collect())
+    }
+
+    /// Asks one judge after the other, from the one whose turn it is, until one can say.
+    async fn try_each<M, T, F>(
+        &self,
+        turn: usize,
+        part: &[M],
+        call: &impl Fn(RemoteJudge, Vec<M>) -> F,
+    ) -> Result<Vec<T>, JudgeError>
+    where
+        M: Clone,
+        F: Future<Output = Result<Vec<T>, JudgeError>>,
+    {
+        let mut first = None;
+        for judge in self.judges.iter().cycle().skip(turn % self.judges.len()).take(self.judges.len()) {
+            match call(RemoteJudge::clone(judge), part.to_vec()).await {
+                Ok(told) => return Ok(told),
+                Err(error) => {
+                    tracing::warn!(%error, "a call to a judge failed");
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        Err(first.unwrap_or(JudgeError::NoAddress))
+    }
+}

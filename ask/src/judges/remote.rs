@@ -1,0 +1,104 @@
+//! One judge: a call, its deadline, and the check that it is the judge that the task file pins.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+use weighhouse_proto::JudgeMessageError;
+use weighhouse_proto::v1;
+use weighhouse_proto::v1::judge_service_client::JudgeServiceClient;
+use weighhouse_seams::{Clock, ClockExt as _};
+use weighhouse_types::{Digest, JudgeDescription};
+
+use super::address::JudgeAddress;
+use super::channel::{JudgeDialing, channel};
+use super::error::JudgeError;
+
+/// Longest account of a failure that is repeated.
+const WHY_CHARS_MAX: usize = 300;
+
+/// A judge at one address.
+#[derive(Clone, Debug)]
+pub(super) struct RemoteJudge {
+    client: JudgeServiceClient<Channel>,
+    address: String,
+    deadline: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl RemoteJudge {
+    pub(super) fn new(
+        address: &JudgeAddress,
+        deadline: Duration,
+        bytes_max: usize,
+        dialing: &JudgeDialing,
+    ) -> Self {
+        let client = JudgeServiceClient::new(channel(address, dialing))
+            .max_decoding_message_size(bytes_max)
+            .max_encoding_message_size(bytes_max);
+        Self { client, address: address.to_string(), deadline, clock: Arc::clone(&dialing.clock) }
+    }
+
+    /// Asks the judge who it is. Before every batch of work, since it may have been started anew with other files.
+    pub(super) async fn describe(&self, pinned: Digest) -> Result<JudgeDescription, JudgeError> {
+        let asking = |mut client: JudgeServiceClient<Channel>| async move {
+            client.describe(v1::JudgeServiceDescribeRequest {}).await
+        };
+        let message = self.call(asking).await?;
+        let description = JudgeDescription::try_from(message).map_err(|source| self.wrong(source))?;
+        if description.digest != pinned {
+            let (address, actual) = (self.address.clone(), description.digest);
+            return Err(JudgeError::OtherJudge { address, pinned, actual });
+        }
+        Ok(description)
+    }
+
+    pub(super) async fn call<T, F>(
+        &self,
+        call: impl FnOnce(JudgeServiceClient<Channel>) -> F,
+    ) -> Result<T, JudgeError>
+    where
+        T: Send,
+        F: Future<Output = Result<Response<T>, Status>> + Send,
+    {
+        let address = self.address.clone();
+        match self.clock.timeout(self.deadline, call(self.client.clone())).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(failed(address, &status)),
+            Err(_) => Err(JudgeError::Slow { address, deadline: self.deadline }),
+        }
+    }
+
+    pub(super) fn wrong(&self, source: JudgeMessageError) -> JudgeError {
+        JudgeError::Wrong { address: self.address.clone(), source }
+    }
+
+    /// A result for every question, each read into a value.
+    pub(super) fn each<M, T>(&self, expected: usize, messages: Vec<M>) -> Result<Vec<T>, JudgeError>
+    where
+        T: TryFrom<M, Error = JudgeMessageError>,
+    {
+        self.counted(expected, messages.len())?;
+        messages
+            .into_iter()
+            .map(|message| T::try_from(message).map_err(|source| self.wrong(source)))
+            .collect()
+    }
+
+    pub(super) fn counted(&self, expected: usize, actual: usize) -> Result<(), JudgeError> {
+        if expected == actual {
+            return Ok(());
+        }
+        Err(JudgeError::Count { address: self.address.clone(), expected, actual })
+    }
+}
+
+fn failed(address: String, status: &Status) -> JudgeError {
+    let why: String = status.message().chars().take(WHY_CHARS_MAX).collect();
+    match status.code() {
+        Code::Unavailable => JudgeError::Unreachable { address, why },
+        code => JudgeError::Failed { address, why: format!("{code:?}: {why}") },
+    }
+}

@@ -1,0 +1,247 @@
+//! `weighhouse localnet`: the arguments, the models by their names, and what is printed. The economy is the library's.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tokio_util::sync::CancellationToken;
+use weighhouse_localnet::{
+    Account, EpochReport, Localnet as Economy, LocalnetError, LocalnetModels, Mode, Observer, Options, Work,
+};
+use weighhouse_models::language::BuiltinLanguage;
+use weighhouse_models::precision::Precision;
+use weighhouse_types::{Block, Epoch};
+
+use crate::commands::chain_failure;
+use crate::failure::{Exit, Failure};
+use crate::models;
+use crate::output::{self, Table, tao};
+
+/// Run ledger, validators and miners in one process and print each epoch's outcome.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  weighhouse localnet                                  until Ctrl-C
+  weighhouse localnet --epochs 5 --mode quality        a better model earns most
+  weighhouse localnet --epochs 3 --json | tail -n 1    who earned what, for machines
+  weighhouse localnet --commit-reveal --epochs 5       as on Bittensor: weights stay hidden for an epoch
+  weighhouse localnet --task generate                  completions by a language model, honest and faked
+  weighhouse localnet --task generate --model ./model  by a model of yours
+  weighhouse localnet --task embed --model ./encoder   embeddings
+  weighhouse localnet --dir ./net                      keep the state; run again to resume")]
+pub(crate) struct Localnet {
+    /// What miners do: read digits, complete texts, or embed them
+    #[arg(long, value_enum, default_value_t = WorkArg::Digits)]
+    task: WorkArg,
+    /// The agreed model: a folder or OWNER/NAME of the Hugging Face hub. --task generate has one built in, --task embed
+    /// needs one
+    #[arg(long, value_name = "MODEL", required_if_eq("task", "embed"))]
+    model: Option<String>,
+    /// A weaker model for the weak miner of --task generate; else it serves the --model rounded to 8 bits
+    #[arg(long, value_name = "MODEL", requires = "model")]
+    weak: Option<String>,
+    /// What is paid: fidelity to the reference model, or, of digits, quality against the truth
+    #[arg(long, value_enum, default_value_t = ModeArg::Conformance)]
+    mode: ModeArg,
+    /// Weights are committed under a timelock, and the chain opens them in the epoch after: nobody copies them in time
+    #[arg(long)]
+    commit_reveal: bool,
+    /// Number of epochs to run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
+    /// Keys, beacon and challenges follow from it; a kept state has its own
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Keep the state here and resume from it; a temporary folder otherwise
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// One JSON object per epoch, and a last one with everybody's earnings
+    #[arg(long)]
+    json: bool,
+}
+
+/// The values of --task.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WorkArg {
+    Digits,
+    Generate,
+    Embed,
+}
+
+/// The values of --mode.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    Conformance,
+    Quality,
+}
+
+impl From<WorkArg> for Work {
+    fn from(work: WorkArg) -> Self {
+        match work {
+            WorkArg::Digits => Self::Digits,
+            WorkArg::Generate => Self::Generate,
+            WorkArg::Embed => Self::Embed,
+        }
+    }
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Conformance => Self::Conformance,
+            ModeArg::Quality => Self::Quality,
+        }
+    }
+}
+
+impl From<LocalnetError> for Failure {
+    fn from(error: LocalnetError) -> Self {
+        let error = match error {
+            LocalnetError::OpenLedger(error) => return chain_failure(error),
+            error => error,
+        };
+        let exit = match &error {
+            LocalnetError::OtherState { .. } | LocalnetError::NoQuality => Exit::Config,
+            LocalnetError::DamagedState { .. }
+            | LocalnetError::OpenValidator { .. }
+            | LocalnetError::Journal { .. } => Exit::Data,
+            LocalnetError::Folder { .. } | LocalnetError::Port(_) | LocalnetError::Miner { .. } => {
+                Exit::Unavailable
+            }
+            _ => Exit::Internal,
+        };
+        Self::new(exit, error)
+    }
+}
+
+pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(), Failure> {
+    let temporary = match &args.dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("weighhouse-localnet-").tempdir()?),
+    };
+    let dir =
+        args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).unwrap_or_default();
+    let options = Options {
+        task: args.task.into(),
+        mode: args.mode.into(),
+        commit_reveal: args.commit_reveal,
+        seed: args.seed,
+        epochs: args.epochs,
+    };
+    let economy = Economy::open(&dir, &options, load_models(&args)?)?;
+    let mut printer = Printer { json: args.json };
+    printer.greet(&economy).await?;
+    let mode = economy.mode();
+    let ended = economy.run(&mut printer, shutdown).await;
+    output::live("");
+    match ended? {
+        Some(account) => Ok(printer.account(&account, mode)?),
+        None => Ok(()),
+    }
+}
+
+/// The models of the task: built in, or by the names of the arguments.
+fn load_models(args: &Localnet) -> Result<LocalnetModels, Failure> {
+    match args.task {
+        WorkArg::Digits => Ok(LocalnetModels::Digits),
+        WorkArg::Generate => {
+            let name = args.model.as_deref().unwrap_or(BuiltinLanguage::Reference.name());
+            let weak = match (&args.model, &args.weak) {
+                (_, Some(weak)) => models::language(weak)?,
+                (Some(model), None) => models::language_rounded(model, Precision::Int8)?,
+                (None, None) => models::language(BuiltinLanguage::Weak.name())?,
+            };
+            let int4 = models::language_rounded(name, Precision::Int4)?;
+            let reference = models::language(name)?;
+            Ok(LocalnetModels::Language {
+                reference: Box::new(reference),
+                weak: Box::new(weak),
+                int4: Box::new(int4),
+            })
+        }
+        WorkArg::Embed => {
+            let missing = || Failure::config("--task embed needs --model MODEL");
+            let encoder = models::encoder(args.model.as_deref().ok_or_else(missing)?)?;
+            Ok(LocalnetModels::Encoder(Box::new(encoder)))
+        }
+    }
+}
+
+/// Prints a run as it goes.
+struct Printer {
+    json: bool,
+}
+
+impl Observer for Printer {
+    fn block(&mut self, epoch: Epoch, block: Block, next_epoch: Block) {
+        output::live(format_args!("epoch {epoch}: block {block} of {next_epoch}"));
+    }
+
+    fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()> {
+        output::live("");
+        if self.json { output::json(report) } else { print_epoch(report) }
+    }
+}
+
+impl Printer {
+    async fn greet(&self, economy: &Economy) -> Result<(), Failure> {
+        if self.json {
+            return Ok(());
+        }
+        let block = economy.head().await?;
+        let validators = economy.participants().iter().filter(|participant| participant.validates()).count();
+        output::line(format!(
+            "localnet: {} miners and {validators} validators, task {}, mode {}, seed {}, {}",
+            economy.participants().len() - validators,
+            economy.task().name(),
+            economy.mode().name(),
+            economy.seed(),
+            if block.0 == 0 { "a new chain".to_owned() } else { format!("resumed at block {block}") },
+        ))?;
+        Ok(output::line("")?)
+    }
+
+    /// The closing account: all that was earned since genesis.
+    fn account(&self, account: &Account, mode: Mode) -> io::Result<()> {
+        if self.json {
+            return output::json(&account.totals());
+        }
+        output::line(format!("who earned what in {} epochs of {}, and why", account.epochs(), mode.name()))?;
+        let mut table = Table::new(&["uid", "<persona", "earned (TAO)", "<why"]);
+        for (row, reason) in account.last.neurons.iter().zip(&account.reasons) {
+            let uid = row.uid.to_string();
+            table.row(vec![uid, row.persona.to_owned(), tao(row.earned), reason.clone()]);
+        }
+        table.print()
+    }
+}
+
+fn print_epoch(report: &EpochReport) -> io::Result<()> {
+    output::line(format!("epoch {} closed at block {}", report.epoch, report.block))?;
+    let mut table = Table::new(&[
+        "uid",
+        "<persona",
+        "score",
+        "weight",
+        "incentive",
+        "dividends",
+        "vtrust",
+        "emission (TAO)",
+    ]);
+    for row in &report.neurons {
+        let of_miners = |text: String| if row.validates { String::new() } else { text };
+        let of_validators = |text: String| if row.validates { text } else { String::new() };
+        table.row(vec![
+            row.uid.to_string(),
+            row.persona.to_owned(),
+            row.score.map_or_else(String::new, |score| format!("{score:.4}")),
+            of_miners(row.weight.to_string()),
+            of_miners(format!("{:.4}", row.incentive)),
+            of_validators(format!("{:.4}", row.dividends)),
+            of_validators(format!("{:.4}", row.vtrust)),
+            tao(row.emission),
+        ]);
+    }
+    table.print()?;
+    output::line("")
+}

@@ -1,0 +1,30 @@
+//! A localnet: ledger, validators and miners of a whole economy in one process, over real sockets, in lockstep with its
+//! blocks.
+//!
+//! A block is produced once every validator has worked through the one before, so that the same seed gives the same
+//! weights however fast the machine is. Keys, beacon and challenges follow from the seed; state lies in a folder, and a
+//! killed run goes on from there. Printing is the caller's: a run tells an [`Observer`] what happens and ends with an
+//! [`Account`].
+
+mod economy;
+mod error;
+mod models;
+mod net;
+mod options;
+mod report;
+mod state;
+
+mod copier;
+mod personas;
+mod served;
+mod text;
+
+pub use economy::Participant;
+pub use error::LocalnetError;
+pub use models::LocalnetModels;
+pub use net::{Localnet, Observer};
+pub use options::{Mode, Options, Work};
+pub use report::{Account, EpochReport, EpochRow, MinerTotal, Totals, ValidatorTotal};
+
+#[cfg(test)]
+mod tests;

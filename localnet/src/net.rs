@@ -1,0 +1,201 @@
+//! The run itself: build everybody, start the miners, then block by block until the epochs are over.
+
+mod miners;
+mod roles;
+mod validators;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use weighhouse_chain::Chain;
+use weighhouse_chain::ledger::Ledger;
+use weighhouse_journal::{Segment, segment_name};
+use weighhouse_scoring::explain;
+use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
+use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, WeightVector};
+
+use crate::economy::{Economy, NETUID, Participant, Role};
+use crate::error::LocalnetError;
+use crate::models::LocalnetModels;
+use crate::options::{Mode, Options, Work};
+use crate::report::{Account, EpochReport};
+use crate::served::Served;
+use crate::state::KeptState;
+use roles::Roles;
+
+/// A block that some validator hasn't worked through by then is a bug, not a slow machine.
+const BLOCK_DEADLINE: Duration = Duration::from_secs(120);
+/// The offline miner answers the first epoch's first round, which runs at this block.
+const OFFLINE_AFTER: Block = Block(1);
+/// Jobs that may wait for a processor, of everybody together.
+const CPU_QUEUE_MAX: usize = 4096;
+
+/// A listener to a run; an error of its own ends the run.
+pub trait Observer: Send {
+    /// A block is about to be worked through; `next_epoch` ends the epoch.
+    fn block(&mut self, epoch: Epoch, block: Block, next_epoch: Block);
+
+    /// An epoch was closed.
+    fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()>;
+}
+
+/// A localnet with its state open.
+#[derive(Debug)]
+pub struct Localnet {
+    dir: PathBuf,
+    kept: KeptState,
+    epochs: Option<u64>,
+    economy: Economy,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    cpu: CpuPool,
+    served: Served,
+}
+
+impl Localnet {
+    /// Opens the state in a folder, or makes a new one there.
+    ///
+    /// # Errors
+    /// A state that was made with other choices or is damaged, and models that aren't those of the task.
+    pub fn open(dir: &Path, options: &Options, models: LocalnetModels) -> Result<Self, LocalnetError> {
+        if models.work() != options.task {
+            return Err(LocalnetError::OtherModels);
+        }
+        let root = folder(dir)?;
+        let kept = KeptState::settle(&root, options)?;
+        let economy = Economy::new(kept.seed, kept.task, kept.commit_reveal)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let path = dir.join("chain.redb");
+        let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
+            .map_err(LocalnetError::OpenLedger)?;
+        let served = Served::load(kept.mode, models)?;
+        let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
+        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served })
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.kept.seed
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.kept.mode
+    }
+
+    pub fn task(&self) -> Work {
+        self.kept.task
+    }
+
+    /// Everybody who takes part, by uid.
+    pub fn participants(&self) -> &[Participant] {
+        &self.economy.participants
+    }
+
+    /// The chain's newest block; 0 of a new chain.
+    pub async fn head(&self) -> Result<Block, LocalnetError> {
+        Ok(self.ledger.head().await?.number)
+    }
+
+    /// Runs until the epochs are over or `shutdown`. Returns the closing account; `None` where no epoch was closed.
+    pub async fn run(
+        self,
+        observer: &mut dyn Observer,
+        shutdown: CancellationToken,
+    ) -> Result<Option<Account>, LocalnetError> {
+        let first = self.subnet().await?.schedule.epoch;
+        let mut roles = Roles::new();
+        let outcome = self.drive(first, &mut roles, observer, &shutdown).await;
+        let ended = roles.end().await;
+        let Some(last) = outcome? else { return ended.map(|()| None) };
+        // A role that failed has more to say than an account that looks complete.
+        ended?;
+        let records = self.records(self.largest_validator(), last.epoch())?;
+        let explanations = explain(&records)?;
+        Ok(Some(Account::new(last, self.kept.seed, &explanations)))
+    }
+
+    /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.
+    async fn drive(
+        &self,
+        first: Epoch,
+        roles: &mut Roles,
+        observer: &mut dyn Observer,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<EpochReport>, LocalnetError> {
+        let end = self.epochs.map(|epochs| first.0.saturating_add(epochs));
+        let offline = self.start_miners(roles).await?;
+        self.start_validators(roles).await?;
+        let mut epoch = first;
+        let mut report = None;
+        loop {
+            let head = self.ledger.head().await?.number;
+            let state = self.subnet().await?;
+            if let Some(next) = state.schedule.next_epoch_block() {
+                observer.block(state.schedule.epoch, head, next);
+            }
+            if state.schedule.epoch > epoch {
+                let closed = self.report(epoch, &state).await?;
+                observer.epoch_closed(&closed)?;
+                report = Some(closed);
+                epoch = Epoch(epoch.0 + 1);
+            }
+            if end.is_some_and(|end| epoch.0 >= end) || shutdown.is_cancelled() {
+                return Ok(report);
+            }
+            tokio::select! {
+                worked = self.work_through(head, roles) => worked?,
+                () = shutdown.cancelled() => return Ok(report),
+            }
+            if head >= OFFLINE_AFTER {
+                offline.cancel();
+            }
+            self.ledger.produce_block().await?;
+        }
+    }
+
+    /// Waits until every validator is done with a block; a role that ended is an error.
+    async fn work_through(&self, block: Block, roles: &mut Roles) -> Result<(), LocalnetError> {
+        if self.clock.timeout(BLOCK_DEADLINE, roles.have_done(block)).await == Ok(true) {
+            return Ok(());
+        }
+        roles.first_failure()?;
+        Err(LocalnetError::Stalled { block, seconds: BLOCK_DEADLINE.as_secs() })
+    }
+
+    async fn subnet(&self) -> Result<SubnetState, LocalnetError> {
+        Ok(self.ledger.subnet(NETUID).await?)
+    }
+
+    fn validators(&self) -> impl Iterator<Item = &Participant> {
+        self.economy.participants.iter().filter(|participant| participant.role == Role::Validator)
+    }
+
+    fn largest_validator(&self) -> &Participant {
+        // Position is the uid, and the cast begins with the largest.
+        &self.economy.participants[0]
+    }
+
+    /// An epoch's records as a validator journalled them, read while it may still be running.
+    fn records(&self, validator: &Participant, epoch: Epoch) -> Result<Vec<Record>, LocalnetError> {
+        let path = self.dir.join("validators").join(validator.persona).join(segment_name(epoch));
+        let segment = Segment::read(&std::fs::read(&path)?);
+        let segment =
+            segment.map_err(|source| LocalnetError::Journal { path: path.display().to_string(), source })?;
+        Ok(segment.into_records())
+    }
+
+    async fn report(&self, epoch: Epoch, state: &SubnetState) -> Result<EpochReport, LocalnetError> {
+        let largest = self.largest_validator();
+        let decision = weighhouse_scoring::weigh(&self.records(largest, epoch)?)?;
+        let published = self.ledger.weights(NETUID, MechId(0), largest.uid).await?;
+        let weights = WeightVector::new(published).ok();
+        Ok(EpochReport::new(epoch, state, &self.economy.participants, decision.scores(), weights.as_ref()))
+    }
+}
+
+fn folder(dir: &Path) -> Result<DirStorage, LocalnetError> {
+    DirStorage::open(dir).map_err(|source| LocalnetError::Folder { dir: dir.display().to_string(), source })
+}

@@ -1,0 +1,107 @@
+//! Starting the miners: each on a port of its own, with its axon on the chain before the first round.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use weighhouse_miner::server::{self, Parts};
+use weighhouse_seams::{ClockExt, TcpBound};
+
+use super::roles::Roles;
+use super::{BLOCK_DEADLINE, Localnet, OFFLINE_AFTER, folder};
+use crate::economy::{Participant, Role, derive};
+use crate::error::LocalnetError;
+
+/// The pause between two looks at the calls that wait for a block.
+const POOL_PAUSE: Duration = Duration::from_millis(10);
+
+impl Localnet {
+    /// Starts every miner and returns once their axons are on the chain; cancelling the token takes one offline.
+    pub(super) async fn start_miners(&self, roles: &mut Roles) -> Result<CancellationToken, LocalnetError> {
+        let offline = roles.stop.child_token();
+        let state = self.subnet().await?;
+        let is_gone = |role: Role| role == Role::Offline && state.head.number >= OFFLINE_AFTER;
+        let (mut expected, mut ready) = (0, Vec::new());
+        for participant in &self.economy.participants {
+            if participant.validates() || is_gone(participant.role) {
+                continue;
+            }
+            let stop = if participant.role == Role::Offline { offline.clone() } else { roles.stop.clone() };
+            let axon = state.metagraph.neuron(participant.uid).and_then(|neuron| neuron.axon);
+            let axon = axon.map(|axon| axon.address());
+            let (parts, is_ready) = self.miner(participant, axon, stop).await?;
+            expected += usize::from(axon != Some(parts.listener.local_addr()));
+            ready.push(is_ready);
+            let persona = participant.persona;
+            roles.tasks.spawn(async move {
+                server::run(parts).await.map_err(|source| LocalnetError::Miner { persona, source })
+            });
+        }
+        self.wait_for_axons(expected, ready, roles).await?;
+        Ok(offline)
+    }
+
+    /// Takes all axons into one block, so that its number doesn't depend on who was fastest. A resumed run finds its ports
+    /// free and its axons published, and makes none.
+    async fn wait_for_axons(
+        &self,
+        expected: usize,
+        mut ready: Vec<watch::Receiver<bool>>,
+        roles: &mut Roles,
+    ) -> Result<(), LocalnetError> {
+        let all_in = async {
+            for is_ready in &mut ready {
+                if is_ready.wait_for(|ready| *ready).await.is_err() {
+                    // It ended: the deadline passes, and its error is told.
+                    std::future::pending::<()>().await;
+                }
+            }
+            while self.ledger.pool_len() < expected {
+                self.clock.sleep(POOL_PAUSE).await;
+            }
+        };
+        if self.clock.timeout(BLOCK_DEADLINE, all_in).await.is_err() {
+            roles.first_failure()?;
+            return Err(LocalnetError::NoAxons);
+        }
+        if expected > 0 {
+            self.ledger.produce_block().await?;
+        }
+        Ok(())
+    }
+
+    async fn miner(
+        &self,
+        participant: &Participant,
+        axon: Option<SocketAddr>,
+        shutdown: CancellationToken,
+    ) -> Result<(Parts, watch::Receiver<bool>), LocalnetError> {
+        let listener = match axon {
+            Some(address) => TcpBound::bind(address).await.ok(),
+            None => None,
+        };
+        let listener = match listener {
+            Some(listener) => listener,
+            None => TcpBound::bind(([127, 0, 0, 1], 0).into()).await.map_err(LocalnetError::Port)?,
+        };
+        let (ready, is_ready) = watch::channel(false);
+        let guesses = derive(self.kept.seed, participant.persona, "guesses");
+        let (config, engine) = self.served.engine(participant.role, guesses, &self.clock, &self.cpu)?;
+        let state = self.dir.join("miners").join(participant.persona);
+        let parts = Parts {
+            config,
+            keypair: participant.keypair.clone(),
+            chain: Arc::new(self.ledger.clone()),
+            engine,
+            listener: Box::new(listener),
+            clock: self.clock.clone(),
+            storage: Arc::new(folder(&state)?),
+            cpu: self.cpu.clone(),
+            ready,
+            shutdown,
+        };
+        Ok((parts, is_ready))
+    }
+}

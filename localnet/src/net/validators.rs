@@ -1,0 +1,64 @@
+//! Starting the validators, and the one that copies them.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use weighhouse_chain::Chain;
+use weighhouse_scoring::policy::DEFAULT_POLICY;
+use weighhouse_seams::{Entropy, TcpDialer};
+use weighhouse_types::{Block, MechId};
+use weighhouse_validator::config::{Publish, Rounds};
+use weighhouse_validator::{Parts, Validator};
+
+use super::roles::Roles;
+use super::{Localnet, folder};
+use crate::copier;
+use crate::economy::{NETUID, Participant, Role};
+use crate::error::LocalnetError;
+
+const ROUNDS_PER_EPOCH: u32 = 3;
+
+impl Localnet {
+    pub(super) async fn start_validators(&self, roles: &mut Roles) -> Result<(), LocalnetError> {
+        for participant in self.validators() {
+            let persona = participant.persona;
+            let validator = Validator::open(self.validator(participant)?).await;
+            let validator = validator.map_err(|source| LocalnetError::OpenValidator { persona, source })?;
+            roles.validators.push(validator.progress());
+            let stop = roles.stop.clone();
+            roles.tasks.spawn(async move {
+                validator.run(stop).await.map_err(|source| LocalnetError::Validator { persona, source })
+            });
+        }
+        let copier = self.economy.participants.iter().find(|participant| participant.role == Role::Copier);
+        if let Some(participant) = copier {
+            let (sender, receiver) = watch::channel(Block(0));
+            roles.copier = Some(receiver);
+            let (keypair, stop) = (participant.keypair.clone(), roles.stop.clone());
+            let chain: Arc<dyn Chain> = Arc::new(self.ledger.clone());
+            roles.tasks.spawn(async move { Ok(copier::run(chain, keypair, sender, stop).await?) });
+        }
+        Ok(())
+    }
+
+    fn validator(&self, participant: &Participant) -> Result<Parts, LocalnetError> {
+        let deadline = self.served.deadline();
+        Ok(Parts {
+            netuid: NETUID,
+            mechanism: MechId(0),
+            rounds: Rounds { per_epoch: ROUNDS_PER_EPOCH, deadline, ..Rounds::default() },
+            publish: Publish::default(),
+            policy: DEFAULT_POLICY.as_bytes().to_vec(),
+            staged: None,
+            task_file: self.served.task_file.as_bytes().to_vec(),
+            task: self.served.task.clone(),
+            keypair: participant.keypair.clone(),
+            chain: Arc::new(self.ledger.clone()),
+            dialer: Arc::new(TcpDialer),
+            clock: self.clock.clone(),
+            entropy: Entropy::system(),
+            storage: Arc::new(folder(&self.dir.join("validators").join(participant.persona))?),
+            cpu: self.cpu.clone(),
+        })
+    }
+}

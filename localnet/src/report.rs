@@ -1,0 +1,160 @@
+//! The figures of a run: one report for each closed epoch, and the account of all that was earned.
+
+use serde::Serialize;
+use weighhouse_scoring::{Explanation, Scored};
+use weighhouse_types::{Block, Epoch, SubnetState, Uid, WeightVector};
+
+use crate::economy::Participant;
+
+/// One participant's figures in an epoch: the chain's, and the score and weight behind them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochRow {
+    pub uid: Uid,
+    pub persona: &'static str,
+    #[serde(skip)]
+    pub validates: bool,
+    pub score: Option<f64>,
+    pub weight: u16,
+    pub incentive: f64,
+    pub dividends: f64,
+    pub vtrust: f64,
+    /// In decimal digits: JSON's numbers don't hold every rao.
+    #[serde(rename = "emission_rao", serialize_with = "digits")]
+    pub emission: u64,
+    /// Earned since genesis, in rao.
+    #[serde(skip)]
+    pub earned: u64,
+}
+
+/// One closed epoch, seen with the largest honest validator's scores and weights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochReport {
+    pub epoch: u64,
+    pub block: u64,
+    /// By uid.
+    pub neurons: Vec<EpochRow>,
+}
+
+impl EpochReport {
+    pub(crate) fn new(
+        epoch: Epoch,
+        state: &SubnetState,
+        participants: &[Participant],
+        scores: &[Scored],
+        weights: Option<&WeightVector>,
+    ) -> Self {
+        let fraction = |value: Option<u16>| f64::from(value.unwrap_or(0)) / f64::from(u16::MAX);
+        let row = |participant: &Participant| {
+            let uid = participant.uid;
+            let neuron = state.metagraph.neuron(uid);
+            let score = scores.iter().find(|scored| scored.uid == uid).map(|scored| scored.score.to_f64());
+            let stake = neuron.map_or(0, |neuron| neuron.stake.0);
+            EpochRow {
+                uid,
+                persona: participant.persona,
+                validates: participant.validates(),
+                score,
+                weight: weights.map_or(0, |weights| weights.get(uid)),
+                incentive: fraction(neuron.map(|neuron| neuron.incentive)),
+                dividends: fraction(neuron.map(|neuron| neuron.dividends)),
+                vtrust: fraction(neuron.map(|neuron| neuron.validator_trust)),
+                emission: neuron.map_or(0, |neuron| neuron.emission.0),
+                earned: stake.saturating_sub(participant.genesis_stake.0),
+            }
+        };
+        let Block(block) = state.head.number;
+        Self { epoch: epoch.0, block, neurons: participants.iter().map(row).collect() }
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch)
+    }
+}
+
+/// The closing account: what everybody earned since genesis, and why.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub seed: u64,
+    /// The last closed epoch.
+    pub last: EpochReport,
+    /// A sentence for each participant, in the same order.
+    pub reasons: Vec<String>,
+}
+
+impl Account {
+    pub(crate) fn new(last: EpochReport, seed: u64, explanations: &[Explanation]) -> Self {
+        let reason = |row: &EpochRow| {
+            if row.validates {
+                let (vtrust, dividends) = (row.vtrust, row.dividends);
+                return format!("published weights with vtrust {vtrust:.4}, dividends {dividends:.4}");
+            }
+            let explained = explanations.iter().find(|explanation| explanation.uid == row.uid);
+            explained.map_or_else(|| "never judged".to_owned(), |explained| explained.sentence.clone())
+        };
+        let reasons = last.neurons.iter().map(reason).collect();
+        Self { seed, last, reasons }
+    }
+
+    /// Epochs since genesis.
+    pub fn epochs(&self) -> u64 {
+        self.last.epoch + 1
+    }
+
+    /// The account for machines.
+    pub fn totals(&self) -> Totals {
+        let (validators, miners): (Vec<_>, Vec<_>) = self.last.neurons.iter().partition(|row| row.validates);
+        let miner = |row: &&EpochRow| MinerTotal {
+            uid: row.uid,
+            persona: row.persona,
+            score: row.score.unwrap_or(0.0),
+            weight: row.weight,
+            incentive: row.incentive,
+            emission_rao: row.earned.to_string(),
+        };
+        let validator = |row: &&EpochRow| ValidatorTotal {
+            uid: row.uid,
+            persona: row.persona,
+            vtrust: row.vtrust,
+            dividends: row.dividends,
+            emission_rao: row.earned.to_string(),
+        };
+        Totals {
+            seed: self.seed,
+            epochs: self.epochs(),
+            miners: miners.iter().map(miner).collect(),
+            validators: validators.iter().map(validator).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct MinerTotal {
+    pub uid: Uid,
+    pub persona: &'static str,
+    pub score: f64,
+    pub weight: u16,
+    pub incentive: f64,
+    pub emission_rao: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ValidatorTotal {
+    pub uid: Uid,
+    pub persona: &'static str,
+    pub vtrust: f64,
+    pub dividends: f64,
+    pub emission_rao: String,
+}
+
+/// Everybody's earnings, miners and validators apart.
+#[derive(Clone, Debug, Serialize)]
+pub struct Totals {
+    pub seed: u64,
+    pub epochs: u64,
+    pub miners: Vec<MinerTotal>,
+    pub validators: Vec<ValidatorTotal>,
+}
+
+fn digits<S: serde::Serializer>(rao: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(rao)
+}

@@ -1,0 +1,175 @@
+//! The task that a localnet's validators judge by, and the engines that its miners serve.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weighhouse_miner::backend::Decoder;
+use weighhouse_miner::config::Config;
+use weighhouse_miner::engine::{
+    ClassifierEngine, EmbedEngine, Engine, EngineLimits, Paces, TextEngine, TextModel, load_models,
+};
+use weighhouse_models::Builtin;
+use weighhouse_models::encoder::Embedder;
+use weighhouse_models::language::{DecoderLimits, LanguageModel};
+use weighhouse_seams::{Clock, CpuPool, Entropy};
+use weighhouse_tasks::witness::TeacherForced;
+use weighhouse_tasks::{DIGITS_CONFORMANCE, DIGITS_QUALITY, EMBED, GENERATE, Task, with_reference};
+use weighhouse_types::Digest;
+use weighhouse_types::text::TextLimits;
+
+use crate::economy::Role;
+use crate::error::LocalnetError;
+use crate::models::LocalnetModels;
+use crate::options::{Mode, Work};
+use crate::personas::{Lazy, Nan, Slow};
+use crate::text::{Fake, Faked, FakedRows, Rows};
+
+/// What an honest miner has, on a busy machine, many times what it needs.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// The same for a completion, while all other miners make theirs on the same processor.
+const TEXT_DEADLINE: Duration = Duration::from_secs(60);
+/// What every miner of a localnet has in common; the model's weights are added.
+const MINER_CONFIG: &str = "wallet = { name = \"localnet\", hotkey = \"default\" }\n\
+    chain = { netuid = 1 }\nserve = { listen = \"127.0.0.1:0\" }\n[[model]]\nname = \"digits\"\n";
+
+/// The task and the models behind it.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) task_file: String,
+    pub(crate) task: Arc<Task>,
+    models: LocalnetModels,
+}
+
+impl Served {
+    pub(crate) fn load(mode: Mode, models: LocalnetModels) -> Result<Self, LocalnetError> {
+        if mode == Mode::Quality && models.work() != Work::Digits {
+            return Err(LocalnetError::NoQuality);
+        }
+        let (task_file, task) = match &models {
+            LocalnetModels::Digits => {
+                let file = if mode == Mode::Quality { DIGITS_QUALITY } else { DIGITS_CONFORMANCE };
+                (file.to_owned(), Task::load(file.as_bytes(), Builtin::Reference.bytes()))
+            }
+            LocalnetModels::Language { reference, .. } => {
+                let file = all_checked(&with_reference(GENERATE, reference.digest()));
+                let witness = Arc::new(TeacherForced(LanguageModel::clone(reference)));
+                let task = Task::with_witness(file.as_bytes(), witness);
+                (file, task)
+            }
+            LocalnetModels::Encoder(encoder) => {
+                let file = with_reference(EMBED, encoder.digest());
+                let task = Task::with_encoder(file.as_bytes(), Arc::new(Embedder::clone(encoder)));
+                (file, task)
+            }
+        };
+        Ok(Self { task_file, task: Arc::new(task?), models })
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        match self.models {
+            LocalnetModels::Digits => DEADLINE,
+            LocalnetModels::Language { .. } | LocalnetModels::Encoder(_) => TEXT_DEADLINE,
+        }
+    }
+
+    /// What one miner runs; `guesses` seeds those who guess.
+    pub(crate) fn engine(
+        &self,
+        role: Role,
+        guesses: Digest,
+        clock: &Arc<dyn Clock>,
+        cpu: &CpuPool,
+    ) -> Result<(Config, Arc<dyn Engine>), LocalnetError> {
+        let weights = match role {
+            Role::Better => Builtin::Better,
+            Role::Weak => Builtin::Weak,
+            _ => Builtin::Reference,
+        };
+        let config = Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{weights}\"\n"))
+            .map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
+        let engine: Arc<dyn Engine> = match &self.models {
+            LocalnetModels::Digits => digits(&config, role, guesses, clock, cpu)?,
+            LocalnetModels::Language { reference, weak, int4 } => {
+                let model = match role {
+                    Role::Weak => weak,
+                    Role::Int4 => int4,
+                    _ => reference,
+                };
+                completions(&config, &self.task, role, (reference, model), clock, cpu)?
+            }
+            LocalnetModels::Encoder(encoder) => {
+                let name = self.task.file().model.clone();
+                let (items_max, bytes_max) = (config.limits.items_max, config.text.prompt_bytes_max);
+                let models = vec![(name, "1".to_owned(), Embedder::clone(encoder))];
+                let honest = Arc::new(EmbedEngine::new(models, items_max, bytes_max, cpu));
+                let how = match role {
+                    Role::Lazy => Some(Rows::Guessed),
+                    Role::Cached => Some(Rows::Repeated),
+                    Role::Nan => Some(Rows::Nan),
+                    _ => None,
+                };
+                match how {
+                    Some(how) => Arc::new(FakedRows::new(honest, how, guesses)),
+                    None => honest,
+                }
+            }
+        };
+        Ok((config, engine))
+    }
+}
+
+/// Of a localnet's few answers each is looked at: whoever is honest once and fakes then would be drawn too seldom.
+fn all_checked(file: &str) -> String {
+    let line = |line: &str| match line.split_once('=') {
+        Some((key, _)) if key.trim() == "drawn" => "drawn = 1.0\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    file.lines().map(line).collect()
+}
+
+fn completions(
+    config: &Config,
+    task: &Task,
+    role: Role,
+    (reference, model): (&LanguageModel, &LanguageModel),
+    clock: &Arc<dyn Clock>,
+    cpu: &CpuPool,
+) -> Result<Arc<dyn Engine>, LocalnetError> {
+    let limits = DecoderLimits {
+        sequences_max: config.text.sequences_max,
+        cache_tokens_max: config.text.cache_tokens_max,
+    };
+    let decoder = Decoder::start(model.clone(), limits, config.limits.queue_max, cpu);
+    let generator = Arc::new(decoder?);
+    let models = vec![TextModel { name: task.file().model.clone(), version: "1".to_owned(), generator }];
+    let paces = Paces { first: TEXT_DEADLINE, next: TEXT_DEADLINE, whole: TEXT_DEADLINE };
+    let honest = Arc::new(TextEngine::new(models, TextLimits::from(&config.text), paces, clock.clone()));
+    let fake = match role {
+        Role::Cached => Fake::Repeats,
+        Role::Truncating => Fake::Truncates,
+        Role::Editing => Fake::Edits,
+        Role::Reseeding => Fake::Reseeds,
+        Role::Hot => Fake::Heats,
+        Role::Ignoring => Fake::Ignores,
+        _ => return Ok(honest),
+    };
+    Ok(Arc::new(Faked::new(honest, fake, reference.clone())))
+}
+
+fn digits(
+    config: &Config,
+    role: Role,
+    guesses: Digest,
+    clock: &Arc<dyn Clock>,
+    cpu: &CpuPool,
+) -> Result<Arc<dyn Engine>, LocalnetError> {
+    let models = load_models(&config.models, |path| std::fs::read(path))
+        .map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
+    let honest = Arc::new(ClassifierEngine::new(models, EngineLimits::from(&config.limits), cpu));
+    Ok(match role {
+        Role::Lazy => Arc::new(Lazy { honest, entropy: Entropy::seeded(guesses.0) }),
+        Role::Nan => Arc::new(Nan { honest, asked: 0.into() }),
+        Role::Slow => Arc::new(Slow { honest, clock: clock.clone(), delay: DEADLINE * 2 }),
+        _ => honest,
+    })
+}

@@ -1,0 +1,83 @@
+use std::io;
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+use weighhouse_types::{Block, Epoch};
+
+use super::*;
+
+/// An observer that keeps the reports.
+#[derive(Default)]
+struct Reports(Vec<EpochReport>);
+
+impl Observer for Reports {
+    fn block(&mut self, _: Epoch, _: Block, _: Block) {}
+
+    fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()> {
+        self.0.push(report.clone());
+        Ok(())
+    }
+}
+
+fn options(seed: u64, epochs: u64) -> Options {
+    let (task, mode) = (Work::Digits, Mode::Conformance);
+    Options { task, mode, commit_reveal: false, seed: Some(seed), epochs: Some(epochs) }
+}
+
+async fn run(dir: &Path, options: &Options) -> (Vec<EpochReport>, Account) {
+    let localnet = Localnet::open(dir, options, LocalnetModels::Digits).expect("opened");
+    let mut reports = Reports::default();
+    let account = localnet.run(&mut reports, CancellationToken::new()).await.expect("it runs");
+    (reports.0, account.expect("an epoch was closed"))
+}
+
+fn earned(account: &Account, persona: &str) -> u64 {
+    let rows = &account.last.neurons;
+    rows.iter().find(|row| row.persona == persona).expect("a participant").earned
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn honest_miners_earn_and_cheats_do_not() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (reports, account) = run(dir.path(), &options(7, 2)).await;
+    assert_eq!(reports.iter().map(|report| report.epoch).collect::<Vec<_>>(), [0, 1]);
+    for honest in ["honest-1", "honest-2", "honest-3", "honest-4"] {
+        assert!(earned(&account, honest) > 0, "{account:?}");
+    }
+    for cheat in ["lazy", "nan", "weak"] {
+        assert_eq!(earned(&account, cheat), 0, "{cheat}: {account:?}");
+    }
+    assert_eq!(account.reasons.len(), account.last.neurons.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_state_goes_on_where_it_was_and_gives_what_one_run_gives() {
+    let whole = tempfile::tempdir().expect("a folder");
+    let (expected, _) = run(whole.path(), &options(11, 2)).await;
+    let kept = tempfile::tempdir().expect("a folder");
+    let (first, _) = run(kept.path(), &options(11, 1)).await;
+    let (second, account) = run(kept.path(), &Options { seed: None, ..options(0, 1) }).await;
+    assert_eq!([first, second].concat(), expected);
+    assert_eq!((account.seed, account.epochs()), (11, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_was_made_otherwise_is_refused_with_how_it_was_made() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let open = |options: &Options| Localnet::open(dir.path(), options, LocalnetModels::Digits).map(drop);
+    open(&options(7, 1)).expect("a new state");
+    let error = open(&options(8, 1)).expect_err("another seed").to_string();
+    assert!(error.contains("made with --seed 7 --mode conformance --task digits;"), "{error}");
+    let hidden = Options { commit_reveal: true, ..options(7, 1) };
+    assert!(matches!(open(&hidden), Err(LocalnetError::OtherState { .. })));
+    std::fs::write(dir.path().join("localnet.json"), b"{").expect("written");
+    assert!(matches!(open(&options(7, 1)), Err(LocalnetError::DamagedState { .. })));
+}
+
+#[test]
+fn models_of_another_task_are_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = Options { task: Work::Generate, ..options(7, 1) };
+    let opened = Localnet::open(dir.path(), &options, LocalnetModels::Digits);
+    assert!(matches!(opened, Err(LocalnetError::OtherModels)));
+}

@@ -1,0 +1,69 @@
+//! The values that pass between a validator and a judge in another process.
+
+use crate::{Digest, InferAnswer, InferRequest, Judgement};
+
+/// A judge's account of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgeDescription {
+    /// For people.
+    pub name: String,
+    /// Raised by the judge's author when the same answer may get another mark.
+    pub version: u32,
+    /// SHA-256 over the judge's files: the word of whoever started it.
+    pub digest: Digest,
+    pub limits: JudgeLimits,
+    /// Answers are to be testified on before they are judged.
+    pub testifies: bool,
+    /// The answers to a shared challenge are judged in one call.
+    pub together: bool,
+    /// The truth comes in a later epoch.
+    pub resolves: bool,
+    /// Questions that one challenge puts to a miner, one after the other.
+    pub exchanges: u32,
+    /// For people: libraries that the digest doesn't cover.
+    pub runtime: String,
+}
+
+/// The size of one call to a judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JudgeLimits {
+    /// Seeds, or challenges to resolve.
+    pub challenges_max: u32,
+    pub attempts_max: u32,
+    /// Attempts that are judged together; such a call can't be cut.
+    pub together_max: u32,
+    pub message_bytes_max: u64,
+}
+
+/// A seed to draw a question from; with the answers so far, where it is not the first of its challenge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawSeed {
+    pub seed: [u8; 32],
+    pub answers: Vec<InferAnswer>,
+}
+
+/// A question that a judge has drawn. Model, version and id of the request are still to be filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawnChallenge {
+    pub question: InferRequest,
+    /// Known to the judge alone, and to the record.
+    pub secret: Vec<u8>,
+    pub items: u32,
+}
+
+/// One miner's answers to a challenge, one for each exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgeAttempt {
+    pub challenge: DrawnChallenge,
+    pub answers: Vec<InferAnswer>,
+    /// The judge's testimony on the answers, or the truth that came later; may be empty.
+    pub testimony: Vec<u8>,
+}
+
+/// Verdicts on all answers to one challenge, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JointVerdicts {
+    pub verdicts: Vec<Judgement>,
+    /// Positions of answers that are too alike to be each miner's own work: groups of at least two, ascending.
+    pub alike: Vec<Vec<u32>>,
+}
