@@ -17,7 +17,7 @@ use weighhouse_seams::{Clock, ClockExt, Dialer};
 use weighhouse_types::{Failure, Hotkey};
 use weighhouse_wallet::btauth::Signer;
 
-use crate::AskLimits;
+use crate::limits::AskLimits;
 
 /// The path of the Open Inference Protocol's one signed call.
 pub const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";

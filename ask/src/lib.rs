@@ -12,4 +12,4 @@ pub mod judges;
 pub mod proxy;
 
 pub use asker::{Asker, FRAME_PREFIX, MODEL_INFER, RawAnswer, Target, frame, unframe};
-pub use limits::AskLimits;
+pub use limits::{AskLimits, ProxyLimits};

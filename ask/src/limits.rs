@@ -1,4 +1,4 @@
-//! The cost that one signed call may have.
+//! The cost that a call may have.
 
 use std::time::Duration;
 
@@ -9,4 +9,13 @@ pub struct AskLimits {
     pub deadline: Duration,
     /// The framed answer.
     pub answer_bytes_max: usize,
+}
+
+/// Limits of a call through the proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct ProxyLimits {
+    /// For a whole answer, or for each message of a stream.
+    pub deadline: Duration,
+    /// The largest request, and the largest answer or stream of answers.
+    pub body_bytes_max: usize,
 }

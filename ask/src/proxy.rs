@@ -24,20 +24,13 @@ use tracing::{debug, info};
 use weighhouse_seams::{ClockExt, Listener};
 use weighhouse_types::Failure;
 
-use crate::{Asker, Target};
+use crate::asker::{Asker, Target};
+use crate::limits::ProxyLimits;
 
 /// Connections served at once; more wait.
 const CONNECTIONS_MAX: usize = 64;
 /// Calls in flight on one connection.
 const STREAMS_MAX: u32 = 64;
-
-/// What the proxy forwards at most.
-#[derive(Clone, Copy, Debug)]
-pub struct ProxyLimits {
-    /// For a whole answer, or for each message of a stream.
-    pub deadline: Duration,
-    pub body_bytes_max: usize,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {

@@ -106,7 +106,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Chain(args) => chain::run(args, shutdown).await,
             Command::Audit(args) => audit::run(&args),
             Command::Policy(args) => policy::run(args, shutdown).await,
-            Command::History(args) => history::run(args, shutdown).await,
+            Command::History(args) => history::run(args, &shutdown),
             Command::Model(args) => model::run(args),
             Command::Task(args) => task::run(args),
         }

@@ -5,7 +5,7 @@ use std::io::BufWriter;
 
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::Result;
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
 
 use crate::schema::{Kind, Table};
 
@@ -19,6 +19,8 @@ pub(crate) enum Cell {
     Float64(f64),
     /// Cheap to copy: the bytes are shared.
     Utf8(ByteArray),
+    /// A code and words for each.
+    Reasons(Vec<(&'static str, String)>),
 }
 
 impl Cell {
@@ -38,6 +40,52 @@ enum Values {
     Int64(Vec<i64>),
     Float64(Vec<f64>),
     Utf8(Vec<ByteArray>),
+    Reasons(Reasons),
+}
+
+/// A column of lists: two columns of texts, and where each list begins.
+#[derive(Default)]
+struct Reasons {
+    codes: Vec<ByteArray>,
+    words: Vec<ByteArray>,
+    /// 1 for each element; 0 for a list without any.
+    defined: Vec<i16>,
+    /// 0 where a list begins, 1 where it goes on.
+    repeated: Vec<i16>,
+}
+
+impl Reasons {
+    fn push(&mut self, reasons: Vec<(&'static str, String)>) {
+        if reasons.is_empty() {
+            self.defined.push(0);
+            self.repeated.push(0);
+        }
+        for (at, (code, words)) in reasons.into_iter().enumerate() {
+            self.codes.push(code.into());
+            self.words.push(words.into_bytes().into());
+            self.defined.push(1);
+            self.repeated.push(i16::from(at > 0));
+        }
+    }
+
+    fn write(&mut self, group: &mut RowGroup<'_>) -> Result<()> {
+        for values in [&mut self.codes, &mut self.words] {
+            let mut writer = next(group)?;
+            let (defined, repeated) = (Some(&self.defined[..]), Some(&self.repeated[..]));
+            writer.typed::<ByteArrayType>().write_batch(values, defined, repeated)?;
+            writer.close()?;
+            values.clear();
+        }
+        self.defined.clear();
+        self.repeated.clear();
+        Ok(())
+    }
+}
+
+type RowGroup<'a> = SerializedRowGroupWriter<'a, BufWriter<File>>;
+
+fn next<'a>(group: &'a mut RowGroup<'_>) -> Result<SerializedColumnWriter<'a>> {
+    Ok(group.next_column()?.expect("the row group has the table's columns"))
 }
 
 struct Gathered {
@@ -57,9 +105,10 @@ impl Columns {
             values: match column.kind {
                 Kind::Boolean => Values::Boolean(Vec::new()),
                 Kind::Int32 => Values::Int32(Vec::new()),
-                Kind::Int64 => Values::Int64(Vec::new()),
+                Kind::Int64 | Kind::Timestamp => Values::Int64(Vec::new()),
                 Kind::Float64 => Values::Float64(Vec::new()),
                 Kind::Utf8 => Values::Utf8(Vec::new()),
+                Kind::Reasons => Values::Reasons(Reasons::default()),
             },
             defined: column.nullable.then(Vec::new),
         });
@@ -88,8 +137,7 @@ impl Columns {
         self.rows = 0;
         let mut group = writer.next_row_group()?;
         for column in &mut self.columns {
-            let next = group.next_column()?;
-            column.write(next.expect("the row group has the table's columns"))?;
+            column.write(&mut group)?;
         }
         group.close().map(drop)
     }
@@ -110,11 +158,16 @@ impl Gathered {
             (Values::Int64(values), Cell::Int64(value)) => values.push(value),
             (Values::Float64(values), Cell::Float64(value)) => values.push(value),
             (Values::Utf8(values), Cell::Utf8(value)) => values.push(value),
+            (Values::Reasons(values), Cell::Reasons(value)) => values.push(value),
             (_, cell) => unreachable!("{cell:?} is not of its column's type"),
         }
     }
 
-    fn write(&mut self, mut writer: SerializedColumnWriter<'_>) -> Result<()> {
+    fn write(&mut self, group: &mut RowGroup<'_>) -> Result<()> {
+        if let Values::Reasons(reasons) = &mut self.values {
+            return reasons.write(group);
+        }
+        let mut writer = next(group)?;
         let defined = self.defined.as_deref();
         match &mut self.values {
             Values::Boolean(values) => write::<BoolType>(&mut writer, values, defined)?,
@@ -122,6 +175,7 @@ impl Gathered {
             Values::Int64(values) => write::<Int64Type>(&mut writer, values, defined)?,
             Values::Float64(values) => write::<DoubleType>(&mut writer, values, defined)?,
             Values::Utf8(values) => write::<ByteArrayType>(&mut writer, values, defined)?,
+            Values::Reasons(_) => unreachable!("written above"),
         }
         if let Some(defined) = &mut self.defined {
             defined.clear();

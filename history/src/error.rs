@@ -7,7 +7,7 @@ use parquet::errors::ParquetError;
 use weighhouse_journal::{SegmentError, SegmentHeader};
 use weighhouse_types::Epoch;
 
-use crate::export::{HELD_EPOCHS_MAX, SEGMENT_BYTES_MAX};
+use crate::limits::{HELD_EPOCHS_MAX, SEGMENT_BYTES_MAX};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {

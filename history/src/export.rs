@@ -1,27 +1,18 @@
-//! A journal's epochs, one after the other, into the four tables. What is held in memory is one epoch's file, a row
-//! group of each table, and a bounded number of epochs whose vector is not settled.
+//! A journal's epochs, one after the other, into the four tables. Memory holds one epoch's file, a row group of two tables,
+//! and a bounded number of epochs whose vector is not settled.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
-use weighhouse_journal::Segment;
-use weighhouse_types::{Digest, Epoch, Hasher, Record, RegistrationId, Uid};
+use weighhouse_types::{Digest, Epoch, Hasher};
 
-use crate::columns::Cell;
 use crate::error::ExportError;
-use crate::held::{self, Held, HeldEpoch};
-use crate::rows::{self, Addresses, WeightRow};
+use crate::held::{Held, HeldEpoch};
+use crate::limits::HELD_EPOCHS_MAX;
+use crate::output::Output;
 use crate::schema::{FORMAT_VERSION, Table};
 use crate::source::{EpochFile, Source};
-use crate::table::{TableWriter, sync_dir};
-use crate::words;
-
-/// The largest epoch file that is read into memory.
-pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
-/// The most epochs whose rows wait for news of their vector.
-pub const HELD_EPOCHS_MAX: usize = 1024;
 
 /// What to export, and where to.
 #[derive(Clone, Debug)]
@@ -34,7 +25,7 @@ pub struct ExportRequest {
     pub from: Option<Epoch>,
     /// The last epoch; `None`: the journal's.
     pub to: Option<Epoch>,
-    /// Whether tables that are there already are replaced.
+    /// Replaces the tables' folders of these epochs where they are there already.
     pub overwrite: bool,
 }
 
@@ -63,13 +54,13 @@ pub struct Exported {
     pub unsettled: u64,
     /// Bytes at the journal's end that were not a whole commit when they were read, and are not in the tables.
     pub unfinished_bytes: u64,
-    /// Bytes of the four files.
+    /// Bytes of all files.
     pub bytes: u64,
-    /// What stands in each file's metadata: a digest of the range and of the evidence read.
+    /// A digest of the range and of the evidence read.
     pub export: Digest,
 }
 
-/// Exports a journal. Nothing has a table's name before all tables are whole. `progress` is told each epoch that was
+/// Exports a journal. Nothing has a table's name before everything is whole. `progress` is told each epoch that was
 /// read, and can stop the export there.
 ///
 /// # Errors
@@ -90,10 +81,10 @@ pub(crate) fn export_holding(
     let mut source = Source::open(&request.journal)?;
     let range = range(&source, request)?;
     let (first, last) = (range[0], range[range.len() - 1]);
-    check_absent(request)?;
+    check_absent(request, &range)?;
     let mut output = Output::create(&request.out)?;
     let mut held = Held::new(held_max);
-    let mut evidence = Hasher::new("weighhouse/history/export/v1")
+    let mut evidence = Hasher::new("weighhouse/history/export/v2")
         .part(FORMAT_VERSION.as_bytes())
         .part(&first.0.to_le_bytes())
         .part(&last.0.to_le_bytes());
@@ -129,7 +120,21 @@ pub(crate) fn export_holding(
     for rest in held.into_rest() {
         output.add_settled(&rest)?;
     }
-    output.finish(Evidence { first, last, unfinished_bytes, digest: evidence.finish() })
+    let [epochs, judgements, standings, weights] = Table::ALL.map(|table| output.rows(table));
+    let exported = Exported {
+        first,
+        last,
+        epochs,
+        judgements,
+        standings,
+        weights,
+        unsettled: output.unsettled,
+        unfinished_bytes,
+        bytes: output.bytes(),
+        export: evidence.finish(),
+    };
+    output.publish()?;
+    Ok(exported)
 }
 
 fn sealed(evidence: Hasher, read: &EpochFile) -> Hasher {
@@ -148,126 +153,14 @@ fn range(source: &Source, request: &ExportRequest) -> Result<Vec<Epoch>, ExportE
     Ok(epochs)
 }
 
-fn check_absent(request: &ExportRequest) -> Result<(), ExportError> {
-    let existing = Table::ALL.map(|table| table.path(&request.out)).into_iter().find(|path| path.exists());
-    match existing {
-        Some(file) if !request.overwrite => Err(ExportError::Exists { file }),
-        _ => Ok(()),
+fn check_absent(request: &ExportRequest, range: &[Epoch]) -> Result<(), ExportError> {
+    if request.overwrite {
+        return Ok(());
     }
-}
-
-/// What the tables were made from.
-struct Evidence {
-    first: Epoch,
-    last: Epoch,
-    unfinished_bytes: u64,
-    digest: Digest,
-}
-
-/// The four tables being written.
-struct Output<'a> {
-    dir: &'a Path,
-    /// By table.
-    tables: [TableWriter; 4],
-    unsettled: u64,
-    addresses: Addresses,
-}
-
-impl<'a> Output<'a> {
-    fn create(dir: &'a Path) -> Result<Self, ExportError> {
-        std::fs::create_dir_all(dir).map_err(|source| ExportError::Io {
-            file: dir.to_owned(),
-            doing: "make the folder",
-            source,
-        })?;
-        let create = |table| TableWriter::create(dir, table);
-        let [epochs, judgements, standings, weights] = Table::ALL;
-        let tables = [create(epochs)?, create(judgements)?, create(standings)?, create(weights)?];
-        Ok(Self { dir, tables, unsettled: 0, addresses: Addresses::default() })
-    }
-
-    fn rows(&self, table: Table) -> u64 {
-        self.tables[table as usize].rows
-    }
-
-    fn push<const N: usize>(&mut self, table: Table, row: [Cell; N]) -> Result<(), ExportError> {
-        self.tables[table as usize].push(row)
-    }
-
-    /// Writes an epoch's judgements and standings, which nothing later changes.
-    fn add(&mut self, segment: &Segment) -> Result<(), ExportError> {
-        for record in segment.records() {
-            let Record::Judged(judged) = record else { continue };
-            let row = rows::judgement(judged, &mut self.addresses)?;
-            self.push(Table::Judgements, row)?;
-        }
-        let Some(context) = held::context(segment) else { return Ok(()) };
-        let neurons = &context.state.metagraph.neurons;
-        let uids: HashMap<RegistrationId, Uid> =
-            neurons.iter().map(|neuron| (neuron.registration(), neuron.uid)).collect();
-        for standing in &context.carried {
-            let uid = uids.get(&standing.who).copied();
-            let row = rows::standing(context.epoch, uid, standing, &mut self.addresses)?;
-            self.push(Table::Standings, row)?;
-        }
-        Ok(())
-    }
-
-    /// Writes what became of an epoch, and its vectors.
-    fn add_settled(&mut self, held: &HeldEpoch) -> Result<(), ExportError> {
-        self.unsettled += u64::from(held.is_unsettled());
-        let row = rows::epoch(&held.row, &held.outcome(), &mut self.addresses)?;
-        self.push(Table::Epochs, row)?;
-        for (at, of) in held.intents.iter().enumerate() {
-            let entries = of.intent.weights.entries();
-            let intent = of.intent.id.to_string().into_bytes().into();
-            let total = entries.iter().map(|(_, weight)| u64::from(*weight)).sum();
-            for (uid, weight) in entries {
-                let row = WeightRow {
-                    epoch: held.row.epoch,
-                    intent: &intent,
-                    uid: *uid,
-                    hotkey: held.hotkeys.get(uid.index()),
-                    weight: *weight,
-                    total,
-                    state: words::state(of.state.as_ref()),
-                    superseded: at + 1 < held.intents.len(),
-                };
-                let row = rows::weight(&row, &mut self.addresses)?;
-                self.push(Table::Weights, row)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self, evidence: Evidence) -> Result<Exported, ExportError> {
-        let Self { dir, tables, unsettled, .. } = self;
-        let Evidence { first, last, unfinished_bytes, digest: export } = evidence;
-        let [epochs, judgements, standings, weights] = tables.each_ref().map(|table| table.rows);
-        let mut finished = Vec::with_capacity(tables.len());
-        for table in tables {
-            finished.push(table.finish(dir, &export.to_string())?);
-        }
-        let bytes = finished.iter().map(|table| table.bytes).sum();
-        for table in finished {
-            table.publish()?;
-        }
-        sync_dir(dir).map_err(|source| ExportError::Io {
-            file: dir.to_owned(),
-            doing: "sync the folder",
-            source,
-        })?;
-        Ok(Exported {
-            first,
-            last,
-            epochs,
-            judgements,
-            standings,
-            weights,
-            unsettled,
-            unfinished_bytes,
-            bytes,
-            export,
-        })
+    let mut files =
+        range.iter().flat_map(|epoch| Table::ALL.map(|table| table.partition(&request.out, *epoch)));
+    match files.find(|file| file.exists()) {
+        Some(file) => Err(ExportError::Exists { file }),
+        None => Ok(()),
     }
 }

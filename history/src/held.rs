@@ -1,17 +1,22 @@
 //! Epochs whose vector is not settled: news of it may stand in a later epoch's file, so their rows wait.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use weighhouse_journal::Segment;
-use weighhouse_types::{Digest, Epoch, EpochContext, Hotkey, Intent, IntentState, IntentUpdate, Record};
+use weighhouse_types::{
+    Block, Digest, Epoch, EpochContext, Hotkey, Intent, IntentState, IntentUpdate, Record,
+};
 
 use crate::error::ExportError;
-use crate::rows::{EpochRow, Opened, Outcome};
+use crate::rows::{Closed, EpochRow, Opened, Outcome, Subject};
 
 /// One epoch's rows but for judgements and standings.
 #[derive(Debug)]
 pub(crate) struct HeldEpoch {
+    pub(crate) subject: Subject,
     pub(crate) row: EpochRow,
+    /// The Merkle root over the epoch's records.
+    pub(crate) root: Digest,
     abstained: Option<String>,
     pub(crate) intents: Vec<HeldIntent>,
     /// By uid.
@@ -22,22 +27,27 @@ pub(crate) struct HeldEpoch {
 pub(crate) struct HeldIntent {
     pub(crate) intent: Intent,
     pub(crate) state: Option<IntentState>,
+    /// The time of the block that the state names, where the journal has it.
+    time: Option<u64>,
 }
 
 impl HeldEpoch {
     pub(crate) fn of(segment: &Segment) -> Self {
         let header = segment.header();
         let context = context(segment);
+        let times = block_times(segment);
         let mut held = Self {
+            subject: Subject::of(segment, context),
             row: EpochRow {
-                epoch: header.epoch,
-                netuid: header.identity.netuid.0,
                 mechanism: header.identity.mechanism.0,
                 genesis: header.identity.genesis.to_string(),
-                validator: header.identity.validator,
-                opened: context.map(|context| opened(context, segment.records())),
+                opened: context.map(|context| opened(context, segment.records(), &times)),
                 judgements: 0,
+                void_rounds: 0,
+                record_version: segment.oldest_record_version(),
+                closed: None,
             },
+            root: segment.root(),
             abstained: None,
             intents: Vec::new(),
             hotkeys: context.map_or_else(Vec::new, |context| {
@@ -49,20 +59,31 @@ impl HeldEpoch {
                 Record::Judged(_) => held.row.judgements += 1,
                 Record::Abstained { why, .. } => held.abstained = Some(why.clone()),
                 Record::Intent(intent) => {
-                    held.intents.push(HeldIntent { intent: intent.clone(), state: None });
+                    held.intents.push(HeldIntent { intent: intent.clone(), state: None, time: None });
                 }
-                Record::IntentUpdate(update) if update.epoch == header.epoch => held.hear(update),
+                Record::IntentUpdate(update) if update.epoch == header.epoch => {
+                    held.hear(update, &times);
+                }
+                Record::VoidRound(_) => held.row.void_rounds += 1,
+                Record::EpochClosed(closed) => {
+                    held.row.closed = Some(Closed {
+                        block: closed.block.0,
+                        time: times.get(&closed.block).copied(),
+                        receipts_root: closed.receipts.to_string(),
+                    });
+                }
                 _ => {}
             }
         }
         held
     }
 
-    fn hear(&mut self, update: &IntentUpdate) {
+    fn hear(&mut self, update: &IntentUpdate, times: &BlockTimes) {
         // The same payload intended twice is one intent to the chain; the last is the one in progress.
         let told = self.intents.iter_mut().rev().find(|held| held.intent.id == update.intent);
         if let Some(held) = told {
             held.state = Some(update.state.clone());
+            held.time = update.state.block().and_then(|block| times.get(&block)).copied();
         }
     }
 
@@ -74,7 +95,7 @@ impl HeldEpoch {
     pub(crate) fn outcome(&self) -> Outcome {
         let Some(last) = self.intents.last() else {
             let decision = if self.abstained.is_some() { "abstained" } else { "open" };
-            return Outcome { decision, decided_at: None, why: self.abstained.clone() };
+            return Outcome { decision, decided_at: None, decided_time: None, why: self.abstained.clone() };
         };
         let decided_at = match &last.state {
             Some(
@@ -89,7 +110,8 @@ impl HeldEpoch {
             (_, Some((_, why))) => Some(format!("replaces an earlier vector: {why}")),
             _ => None,
         };
-        Outcome { decision: crate::words::state(last.state.as_ref()), decided_at, why }
+        let decided_time = decided_at.and(last.time);
+        Outcome { decision: crate::words::state(last.state.as_ref()), decided_at, decided_time, why }
     }
 }
 
@@ -101,7 +123,20 @@ pub(crate) fn context(segment: &Segment) -> Option<&EpochContext> {
     })
 }
 
-fn opened(context: &EpochContext, records: &[Record]) -> Opened {
+/// The times at which blocks were first seen, in microseconds since the Unix epoch.
+type BlockTimes = HashMap<Block, u64>;
+
+fn block_times(segment: &Segment) -> BlockTimes {
+    let mut times = HashMap::new();
+    for record in segment.records() {
+        if let Record::BlockSeen { block, unix_us } = record {
+            times.entry(*block).or_insert(*unix_us);
+        }
+    }
+    times
+}
+
+fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> Opened {
     let judged: BTreeSet<_> = records
         .iter()
         .filter_map(|record| match record {
@@ -115,9 +150,11 @@ fn opened(context: &EpochContext, records: &[Record]) -> Opened {
     });
     Opened {
         block: context.state.head.number.0,
+        time: times.get(&context.state.head.number).copied(),
         tempo: context.state.schedule.tempo,
         policy_sha256: Digest::of(&context.policy).to_string(),
         task_sha256: Digest::of(&context.task).to_string(),
+        judge_sha256: context.judge.as_ref().and_then(|judge| judge.digest).map(|digest| digest.to_string()),
         miners: offered.count() as u64,
         software: context.software.clone(),
     }
@@ -141,6 +178,7 @@ impl Held {
     /// Takes in what an epoch's file says of vectors of earlier epochs.
     pub(crate) fn hear(&mut self, segment: &Segment) -> Result<(), ExportError> {
         let told_in = segment.header().epoch;
+        let times = block_times(segment);
         for record in segment.records() {
             let Record::IntentUpdate(update) = record else { continue };
             if update.epoch == told_in {
@@ -149,8 +187,8 @@ impl Held {
             if self.given_up.contains(&update.epoch) {
                 return Err(ExportError::LateNews { of: update.epoch, told_in });
             }
-            if let Ok(at) = self.queue.binary_search_by_key(&update.epoch, |held| held.row.epoch) {
-                self.queue[at].hear(update);
+            if let Ok(at) = self.queue.binary_search_by_key(&update.epoch, |held| held.subject.epoch) {
+                self.queue[at].hear(update, &times);
             }
         }
         Ok(())
@@ -168,7 +206,7 @@ impl Held {
         }
         let epoch = self.queue.pop_front()?;
         if !settled {
-            self.given_up.insert(epoch.row.epoch);
+            self.given_up.insert(epoch.subject.epoch);
         }
         Some(epoch)
     }

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use parquet::data_type::ByteArray;
-use weighhouse_types::{Epoch, Hotkey, Judged, Mark, RegistrationId, Standing, Uid};
+use weighhouse_journal::Segment;
+use weighhouse_types::{
+    Epoch, EpochContext, Hotkey, JudgeIdentity, Judged, Mark, Netuid, RegistrationId, Standing, Uid,
+};
 
 use crate::columns::Cell;
 use crate::error::ExportError;
+use crate::limits::HOTKEYS_MAX;
 use crate::words;
-
-/// Hotkeys whose text is remembered.
-const HOTKEYS_MAX: usize = 1 << 14;
 
 /// Addresses as text, computed once for each of the hotkeys that come again and again.
 #[derive(Debug, Default)]
@@ -36,37 +37,86 @@ fn maybe_signed(epoch: Epoch, what: &'static str, value: Option<u64>) -> Result<
     value.map_or(Ok(Cell::Null), |value| signed(epoch, what, value))
 }
 
+fn maybe_time(epoch: Epoch, unix_us: Option<u64>) -> Result<Cell, ExportError> {
+    maybe_signed(epoch, "a block's time", unix_us)
+}
+
+/// The journal that an epoch's rows come from, and the judge of its verdicts: columns of every row.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) epoch: Epoch,
+    netuid: Netuid,
+    validator: Hotkey,
+    kind: Option<String>,
+    judge_version: u32,
+}
+
+impl Subject {
+    pub(crate) fn of(segment: &Segment, context: Option<&EpochContext>) -> Self {
+        let header = segment.header();
+        Self {
+            epoch: header.epoch,
+            netuid: header.identity.netuid,
+            validator: header.identity.validator,
+            kind: context.and_then(EpochContext::kind),
+            judge_version: context.map_or(JudgeIdentity::FIRST_VERSION, EpochContext::judge_version),
+        }
+    }
+
+    fn netuid(&self) -> Cell {
+        Cell::Int32(i32::from(self.netuid.0))
+    }
+
+    fn validator(&self, addresses: &mut Addresses) -> Cell {
+        addresses.cell(&self.validator)
+    }
+
+    fn kind(&self) -> Cell {
+        Cell::or_null(self.kind.as_deref().map(Cell::text))
+    }
+}
+
 /// A row of `judgements`.
-pub(crate) fn judgement(judged: &Judged, addresses: &mut Addresses) -> Result<[Cell; 13], ExportError> {
-    let Judged { challenge, epoch, round, uid, who, exchange, judgement, .. } = judged;
+pub(crate) fn judgement(
+    subject: &Subject,
+    judged: &Judged,
+    addresses: &mut Addresses,
+) -> Result<[Cell; 17], ExportError> {
+    let Judged { challenge, epoch, round, uid, who, exchange, judgement, asked_in, .. } = judged;
     let latency = exchange.as_ref().map(|exchange| exchange.latency_us);
     Ok([
-        signed(*epoch, "the epoch", epoch.0)?,
+        subject.netuid(),
+        subject.validator(addresses),
+        subject.kind(),
+        Cell::Int64(i64::from(subject.judge_version)),
         Cell::Int64(i64::from(*round)),
         Cell::Int32(i32::from(uid.0)),
         addresses.cell(&who.hotkey),
         signed(*epoch, "a registration's block", who.registered_at.0)?,
         Cell::text(const_hex::encode(challenge.as_bytes())),
+        signed(*epoch, "the epoch that asked", asked_in.0)?,
         Cell::Int64(judgement.mark.billionths()),
         Cell::Float64(judgement.mark.to_f64()),
         Cell::Boolean(judgement.mark > Mark::ZERO),
         Cell::Boolean(exchange.is_some()),
         maybe_signed(*epoch, "a latency", latency)?,
         Cell::or_null(words::first_failure(&judgement.reasons).map(Cell::text)),
-        Cell::text(words::reasons(&judgement.reasons)),
+        Cell::Reasons(judgement.reasons.iter().map(words::reason).collect()),
     ])
 }
 
 /// A row of `standings`. `uid` is the registration's in the epoch's metagraph, if it is there.
 pub(crate) fn standing(
-    epoch: Epoch,
+    subject: &Subject,
     uid: Option<Uid>,
     standing: &Standing,
     addresses: &mut Addresses,
-) -> Result<[Cell; 8], ExportError> {
+) -> Result<[Cell; 9], ExportError> {
+    let epoch = subject.epoch;
     let Standing { who: RegistrationId { hotkey, registered_at }, average, attempts, judged_in } = standing;
     Ok([
-        signed(epoch, "the epoch", epoch.0)?,
+        subject.netuid(),
+        subject.validator(addresses),
         Cell::or_null(uid.map(|uid| Cell::Int32(i32::from(uid.0)))),
         addresses.cell(hotkey),
         signed(epoch, "a registration's block", registered_at.0)?,
@@ -77,63 +127,85 @@ pub(crate) fn standing(
     ])
 }
 
-/// What the header and the records of an epoch say of it.
+/// An epoch as its header and its own records tell it.
 #[derive(Clone, Debug)]
 pub(crate) struct EpochRow {
-    pub(crate) epoch: Epoch,
-    pub(crate) netuid: u16,
     pub(crate) mechanism: u8,
     pub(crate) genesis: String,
-    pub(crate) validator: Hotkey,
     /// `None` for an epoch that was begun and never opened.
     pub(crate) opened: Option<Opened>,
     pub(crate) judgements: u64,
+    pub(crate) void_rounds: u64,
+    pub(crate) record_version: u16,
+    pub(crate) closed: Option<Closed>,
 }
 
-/// What the record that opens an epoch says.
+/// An epoch's opening record.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) block: u64,
+    /// Microseconds since the Unix epoch.
+    pub(crate) time: Option<u64>,
     pub(crate) tempo: u16,
     pub(crate) policy_sha256: String,
     pub(crate) task_sha256: String,
+    pub(crate) judge_sha256: Option<String>,
     pub(crate) miners: u64,
     pub(crate) software: String,
 }
 
-/// What became of an epoch.
+/// An epoch's closing record.
+#[derive(Clone, Debug)]
+pub(crate) struct Closed {
+    pub(crate) block: u64,
+    pub(crate) time: Option<u64>,
+    pub(crate) receipts_root: String,
+}
+
+/// The end of an epoch's publication, as far as the journal knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) decision: &'static str,
     pub(crate) decided_at: Option<u64>,
+    pub(crate) decided_time: Option<u64>,
     pub(crate) why: Option<String>,
 }
 
 /// A row of `epochs`.
 pub(crate) fn epoch(
+    subject: &Subject,
     row: &EpochRow,
     outcome: &Outcome,
     addresses: &mut Addresses,
-) -> Result<[Cell; 15], ExportError> {
-    let epoch = row.epoch;
-    let opened = row.opened.as_ref();
+) -> Result<[Cell; 24], ExportError> {
+    let epoch = subject.epoch;
+    let (opened, closed) = (row.opened.as_ref(), row.closed.as_ref());
     let text =
         |of: fn(&Opened) -> &String| Cell::or_null(opened.map(|opened| Cell::text(of(opened).as_str())));
     Ok([
-        signed(epoch, "the epoch", epoch.0)?,
-        Cell::Int32(i32::from(row.netuid)),
+        subject.netuid(),
+        subject.validator(addresses),
         Cell::Int32(i32::from(row.mechanism)),
         Cell::text(row.genesis.as_str()),
-        addresses.cell(&row.validator),
         maybe_signed(epoch, "the block", opened.map(|opened| opened.block))?,
+        maybe_time(epoch, opened.and_then(|opened| opened.time))?,
         Cell::or_null(opened.map(|opened| Cell::Int32(i32::from(opened.tempo)))),
         text(|opened| &opened.policy_sha256),
         text(|opened| &opened.task_sha256),
+        subject.kind(),
+        Cell::or_null(opened.map(|_| Cell::Int64(i64::from(subject.judge_version)))),
+        Cell::or_null(opened.and_then(|opened| opened.judge_sha256.as_deref()).map(Cell::text)),
         maybe_signed(epoch, "the number of miners", opened.map(|opened| opened.miners))?,
         signed(epoch, "the number of judgements", row.judgements)?,
+        signed(epoch, "the number of void rounds", row.void_rounds)?,
         text(|opened| &opened.software),
+        Cell::Int32(i32::from(row.record_version)),
+        maybe_signed(epoch, "the closing block", closed.map(|closed| closed.block))?,
+        maybe_time(epoch, closed.and_then(|closed| closed.time))?,
+        Cell::or_null(closed.map(|closed| Cell::text(closed.receipts_root.as_str()))),
         Cell::text(outcome.decision),
         maybe_signed(epoch, "the block of the decision", outcome.decided_at)?,
+        maybe_time(epoch, outcome.decided_time)?,
         Cell::or_null(outcome.why.as_deref().map(Cell::text)),
     ])
 }
@@ -141,21 +213,21 @@ pub(crate) fn epoch(
 /// An entry of a vector.
 #[derive(Debug)]
 pub(crate) struct WeightRow<'a> {
-    pub(crate) epoch: Epoch,
     pub(crate) intent: &'a ByteArray,
     pub(crate) uid: Uid,
     pub(crate) hotkey: Option<&'a Hotkey>,
     pub(crate) weight: u16,
-    /// Of all weights of the vector.
+    /// The sum of the vector's weights.
     pub(crate) total: u64,
     pub(crate) state: &'static str,
     pub(crate) superseded: bool,
 }
 
 /// A row of `weights`.
-pub(crate) fn weight(row: &WeightRow<'_>, addresses: &mut Addresses) -> Result<[Cell; 8], ExportError> {
-    Ok([
-        signed(row.epoch, "the epoch", row.epoch.0)?,
+pub(crate) fn weight(subject: &Subject, row: &WeightRow<'_>, addresses: &mut Addresses) -> [Cell; 9] {
+    [
+        subject.netuid(),
+        subject.validator(addresses),
         Cell::Utf8(row.intent.clone()),
         Cell::Int32(i32::from(row.uid.0)),
         Cell::or_null(row.hotkey.map(|hotkey| addresses.cell(hotkey))),
@@ -164,5 +236,5 @@ pub(crate) fn weight(row: &WeightRow<'_>, addresses: &mut Addresses) -> Result<[
         Cell::Float64(f64::from(row.weight) / row.total as f64),
         Cell::text(row.state),
         Cell::Boolean(row.superseded),
-    ])
+    ]
 }

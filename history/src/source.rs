@@ -1,14 +1,14 @@
 //! A journal's folder as a reader sees it who must not disturb its owner: nothing is locked, repaired or written.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use weighhouse_journal::{Defect, Segment, SegmentHeader, segment_name};
+use weighhouse_journal::{Defect, Segment, SegmentHeader, segment_name, segments};
 use weighhouse_types::Epoch;
 
 use crate::error::ExportError;
-use crate::export::SEGMENT_BYTES_MAX;
+use crate::limits::SEGMENT_BYTES_MAX;
 
 /// The files of one validator's journal.
 #[derive(Debug)]
@@ -30,22 +30,15 @@ pub(crate) struct EpochFile {
 
 impl Source {
     pub(crate) fn open(dir: &Path) -> Result<Self, ExportError> {
-        let list = || -> io::Result<Vec<Epoch>> {
-            let mut epochs = Vec::new();
-            for entry in std::fs::read_dir(dir)? {
-                epochs.extend(entry?.file_name().to_str().and_then(epoch_of));
-            }
-            Ok(epochs)
-        };
-        let mut epochs = list().map_err(|source| ExportError::Io {
+        let segments = segments(dir).map_err(|source| ExportError::Io {
             file: dir.to_owned(),
             doing: "list the journal's folder",
             source,
         })?;
+        let epochs: Vec<Epoch> = segments.into_iter().map(|(epoch, _)| epoch).collect();
         if epochs.is_empty() {
             return Err(ExportError::NoJournal { dir: dir.to_owned() });
         }
-        epochs.sort_unstable();
         Ok(Self { dir: dir.to_owned(), epochs, first: None })
     }
 
@@ -82,10 +75,4 @@ impl Source {
         }
         Ok(bytes)
     }
-}
-
-/// `None` for every other file that may lie in the folder.
-fn epoch_of(name: &str) -> Option<Epoch> {
-    let epoch = Epoch(name.strip_prefix("epoch-")?.strip_suffix(".wj")?.parse().ok()?);
-    (segment_name(epoch) == name).then_some(epoch)
 }

@@ -1,5 +1,3 @@
 mod export;
-#[cfg(feature = "sql")]
-mod query;
 mod sample;
 mod schema;

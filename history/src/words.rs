@@ -2,9 +2,9 @@
 
 use weighhouse_types::{Failure, IntentState, Reason};
 
-/// Several reasons of one judgement, joined.
-pub(crate) fn reasons(reasons: &[Reason]) -> String {
-    reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
+/// A reason's code, which is one of a closed list, and the reason in words.
+pub(crate) fn reason(reason: &Reason) -> (&'static str, String) {
+    (reason.outcome().name(), reason.to_string())
 }
 
 /// Why nothing judgeable came back.

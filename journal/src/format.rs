@@ -90,7 +90,7 @@ impl SegmentHeader {
     /// Whether a record may stand in this segment. News of an intent may come after its epoch has ended.
     pub(crate) fn owns(&self, record: &Record) -> bool {
         match record {
-            Record::Blob(_) => true,
+            Record::Blob(_) | Record::BlockSeen { .. } => true,
             Record::EpochOpened(context) => {
                 let identity = Identity {
                     genesis: context.genesis,

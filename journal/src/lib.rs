@@ -50,16 +50,20 @@ mod scan;
 mod segment;
 
 mod current;
+mod folder;
 mod journal;
 
 mod publication;
+mod receipts;
 
 mod error;
 
 pub use error::{Defect, JournalError, SegmentError};
+pub use folder::segments;
 pub use format::{FORMAT_VERSION, Identity, RECORD_BYTES_MAX, SegmentHeader, segment_name};
 pub use journal::{BATCH_BYTES_MAX, Journal, RecordIndex, SEGMENT_RECORDS_MAX, SegmentReport, verify};
 pub use publication::{Publication, open_intents, publications, published};
+pub use receipts::{receipt_leaf, receipt_proof, receipts_root};
 pub use segment::Segment;
 
 #[cfg(test)]

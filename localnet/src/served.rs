@@ -24,11 +24,11 @@ use crate::options::{Mode, Work};
 use crate::personas::{Lazy, Nan, Slow};
 use crate::text::{Fake, Faked, FakedRows, Rows};
 
-/// What an honest miner has, on a busy machine, many times what it needs.
+/// The time for an answer: many times what an honest miner needs on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// The same for a completion, while all other miners make theirs on the same processor.
 const TEXT_DEADLINE: Duration = Duration::from_secs(60);
-/// What every miner of a localnet has in common; the model's weights are added.
+/// The part of a configuration that all miners share; the model's weights are added.
 const MINER_CONFIG: &str = "wallet = { name = \"localnet\", hotkey = \"default\" }\n\
     chain = { netuid = 1 }\nserve = { listen = \"127.0.0.1:0\" }\n[[model]]\nname = \"digits\"\n";
 
@@ -72,7 +72,7 @@ impl Served {
         }
     }
 
-    /// What one miner runs; `guesses` seeds those who guess.
+    /// The configuration and engine of one miner; `guesses` seeds those that guess.
     pub(crate) fn engine(
         &self,
         role: Role,

@@ -1,4 +1,4 @@
-//! Those who fake texts: engines that wrap a real one and change what it is asked or what it says.
+//! Engines that fake texts: each wraps a real one and changes the request or the answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use weighhouse_types::{Digest, InferAnswer, InferRequest};
 const LIMITS: TextLimits = TextLimits { prompt_bytes: 1 << 16, prompt_tokens: 1 << 12, max_tokens: 1 << 12 };
 const ROWS: TextsLimits = TextsLimits { texts: 1 << 10, bytes: 1 << 20, dimensions: 1 << 14 };
 
-/// How completions are faked.
+/// Ways to fake completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fake {
     Repeats,
@@ -93,7 +93,7 @@ impl Engine for Faked {
     }
 }
 
-/// How embeddings are faked.
+/// Ways to fake embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rows {
     Guessed,

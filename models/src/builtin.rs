@@ -8,7 +8,7 @@ use weighhouse_types::Digest;
 /// A weight set for the classifier of digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Builtin {
-    /// What honest miners serve and validators compare with.
+    /// The weights that honest miners serve and validators compare with.
     Reference,
     /// Larger, and trained on perturbed scans: better than the reference where challenges are hard.
     Better,

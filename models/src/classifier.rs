@@ -1,7 +1,6 @@
 //! The classifier of digits: 8x8 pixels in, the probabilities of ten digits out.
 //!
-//! How many layers there are and how wide they are is read off the weights' shapes, so a better model may be a
-//! larger one. Tensors are named `layers.N.weight` (`[outputs, inputs]`) and `layers.N.bias` (`[outputs]`), as
+//! The number of layers and their widths are read off the weights' shapes, so a better model may be a larger one. Tensors are named `layers.N.weight` (`[outputs, inputs]`) and `layers.N.bias` (`[outputs]`), as
 //! PyTorch would save them; nothing else may be in the file.
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn_tensor::Device as BurnDevice;
 
-/// What a configuration asks for.
+/// The device that a configuration asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
     /// The first accelerator that this build reaches, CUDA's before wgpu's; the processor where there is none. A
@@ -87,7 +87,7 @@ impl Place {
         Self { name: Device::Cpu.to_string(), computes: Computes::Slices }
     }
 
-    /// The processor, by burn's operations: what the faster loops are compared with.
+    /// The processor, by burn's operations: the measure that the faster loops are compared with.
     pub fn burn_cpu() -> Self {
         Self { name: "cpu, by burn".to_owned(), computes: Computes::Tensors(BurnDevice::flex()) }
     }
@@ -108,7 +108,7 @@ impl Place {
         Self::of(device).ok_or(DeviceError::Broken { asked })
     }
 
-    /// What computes here: `cpu`, or the accelerator's own name.
+    /// The name of the device: `cpu`, or the accelerator's own.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -130,7 +130,7 @@ impl Place {
         right.then(|| Self { name: name(&device), computes: Computes::Tensors(device) })
     }
 
-    /// Where burn's operations run for this place: what has no loops of our own runs on burn's processor backend.
+    /// The device of burn's operations for this place: models without slice kernels run on burn's processor backend.
     pub(crate) fn burn(&self) -> BurnDevice {
         match &self.computes {
             Computes::Slices => BurnDevice::flex(),

@@ -13,7 +13,7 @@ pub const CLASSES: usize = 10;
 pub const INK: u8 = 16;
 /// All scans.
 pub const SCANS: usize = 1_797;
-/// One scan in so many is held out, from the first on.
+/// Every fifth scan is held out, from the first on.
 pub const HELD_OUT_EVERY: usize = 5;
 /// Scans that training never sees.
 pub const HELD_OUT: usize = SCANS.div_ceil(HELD_OUT_EVERY);

@@ -68,7 +68,7 @@ impl Embedder {
         Self::load_on(&Place::cpu(), folder, limits)
     }
 
-    /// As [`Embedder::load`], computed where one wants it.
+    /// Loads a folder like [`Embedder::load`], computed on a device of choice.
     ///
     /// # Errors
     /// As [`Embedder::load`].
@@ -76,7 +76,7 @@ impl Embedder {
         Self::build(place, Folder::open(folder, limits)?, folder)
     }
 
-    /// As [`Embedder::load`], with the weights rounded: what a cheaper deployment of the model computes.
+    /// Loads a folder and rounds the weights, as a cheaper deployment of the model does.
     ///
     /// # Errors
     /// As [`Embedder::load`].

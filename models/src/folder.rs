@@ -52,7 +52,7 @@ pub enum FolderError {
     TooManyNumbers { numbers: u64, limit: u64 },
 }
 
-/// What is loaded at most.
+/// Limits of a model that is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadLimits {
     /// Numbers in all weights; each takes four bytes of memory.
@@ -72,7 +72,7 @@ pub(crate) struct Folder {
     pub(crate) digest: Digest,
     shards: Vec<(PathBuf, Shard)>,
     tensors: BTreeMap<String, (usize, Vec<usize>)>,
-    /// What tensors are rounded to as they are taken.
+    /// The format that tensors are rounded to as they are taken.
     precision: Option<Precision>,
 }
 
@@ -82,7 +82,7 @@ struct Index {
 }
 
 impl Folder {
-    /// What else a folder may hold; `None` if it does not.
+    /// A file that a folder may lack; `None` if it does.
     pub(crate) fn optional(root: &Path, name: &str) -> Result<Option<Vec<u8>>, FolderError> {
         match small(root, name, CONFIG_BYTES_MAX) {
             Err(FolderError::Missing { .. }) => Ok(None),
@@ -111,7 +111,7 @@ impl Folder {
         }
     }
 
-    /// A model whose files are held: part of the program, or just trained.
+    /// A model whose files are in memory: part of the program, or just trained.
     pub(crate) fn in_memory(
         config: Vec<u8>,
         tokenizer: Vec<u8>,
@@ -168,7 +168,7 @@ impl Folder {
         self.tensors.contains_key(name)
     }
 
-    /// Whether there is a tensor of this name and shape.
+    /// Checks that there is a tensor of this name and shape.
     pub(crate) fn check(&self, name: &str, shape: &[usize]) -> Result<(), FolderError> {
         match self.tensors.get(name) {
             None => Err(FolderError::MissingTensor { name: name.to_owned() }),
@@ -222,7 +222,7 @@ impl Folder {
     }
 }
 
-/// Which file holds each tensor, as the index says.
+/// The file of each tensor, as the index says.
 type TensorMap = BTreeMap<String, String>;
 
 /// The names of the weights' files, and the index's map if there is one.

@@ -1,4 +1,4 @@
-//! Models: the scans they read, their weights on disk, their forward passes and how they are trained.
+//! Models: the scans they read, their weights on disk and their forward passes.
 //!
 //! Three kinds of model: the classifier of handwritten digits, with three weight sets built in; language models of the
 //! Llama family ([`language`]); BERT-style encoders ([`encoder`]). Weights are read from safetensors only, checked before
@@ -8,8 +8,8 @@
 //! for training, and would be compiled for nobody here.
 //!
 //! **Invariant.** A classifier's probabilities of one row depend on the row, the weights and the size of the batch it is in,
-//! never on the other rows. They differ in the last bits between batch sizes and processors, so whoever compares
-//! them does so within a tolerance. Perturbed scans, by contrast, are bit-equal everywhere.
+//! never on the other rows. They differ in the last bits between batch sizes and processors, so
+//! comparisons allow a tolerance. Perturbed scans, by contrast, are bit-equal everywhere.
 
 pub mod device;
 pub mod digits;

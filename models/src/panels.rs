@@ -14,7 +14,7 @@ pub(crate) use tile::{Blocked, HEIGHT_MAX, Tile, Tiles, dispatch};
 
 /// Outputs of one panel.
 pub(crate) const PANEL: usize = 32;
-/// What the outputs of a panel take of one input.
+/// The weights of one input for all outputs of a panel.
 pub(crate) type Lane = [f32; PANEL];
 
 /// Numbers of a cache line.
@@ -27,14 +27,14 @@ pub(crate) const SHARED_FROM: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix {
     values: Vec<f32>,
-    /// Where the panels begin: at a cache line's start, if there was room for it.
+    /// The start of the panels: that of a cache line, if there was room for it.
     start: usize,
     outputs: usize,
     inputs: usize,
 }
 
 impl Matrix {
-    /// Numbers that [`Matrix::from_rows`] has room for without a copy, if so many are reserved.
+    /// The capacity that a vector needs for [`Matrix::from_rows`] to work without a copy.
     pub(crate) fn room(outputs: usize, inputs: usize) -> usize {
         outputs.next_multiple_of(PANEL) * inputs + LINE
     }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::digits::{INK, PIXELS, SIDE};
 use crate::draw::{Gaussian, unit};
 
-/// How far a scan may be moved. Shifts and rotations are uniform in `[-max, max]`.
+/// Limits of a scan's perturbation. Shifts and rotations are uniform in `[-max, max]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Perturbation {
     /// Pixels, each axis on its own.

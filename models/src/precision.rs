@@ -44,7 +44,7 @@ pub fn rounded(file: &[u8], precision: Precision) -> Result<Vec<u8>, FormatError
 }
 
 impl Precision {
-    /// As it is called elsewhere: `f16`, `bf16`, `int8` or `int4`.
+    /// The usual name: `f16`, `bf16`, `int8` or `int4`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Half => "f16",

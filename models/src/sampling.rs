@@ -1,4 +1,4 @@
-//! Which token comes next, and how far a claimed token is from being it.
+//! The choice of the next token, and the distance of a claimed token from being chosen.
 //!
 //! Two samplers are specified to the bit (`docs/gumbel-v1.md`), so that somebody who has the same logits and seed can
 //! say which token an honest sampler chose: `greedy`, and `gumbel/v1`, which adds seeded Gumbel noise to the logits and
@@ -23,7 +23,7 @@ use gumbel::Noise;
 /// Highest temperature that is taken.
 pub const TEMPERATURE_MAX: f32 = 100.0;
 
-/// How a token follows from logits.
+/// The rule by which a token follows from logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sampler {
     /// The largest logit, the lowest id among equals.
@@ -42,12 +42,12 @@ impl Sampler {
     }
 }
 
-/// How a sequence's tokens are chosen.
+/// Settings of a sequence's choices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// 0 is greedy, whatever the other settings say.
     pub temperature: f32,
-    /// Only so many of the largest logits can be chosen; 0 is all of them.
+    /// The number of the largest logits that can be chosen; 0 is all of them.
     pub top_k: u32,
     /// Only the fewest tokens that together have this probability can be chosen; 1 is all of them.
     pub top_p: f32,
@@ -96,7 +96,7 @@ impl Sampling {
         }
     }
 
-    /// How far `claimed` is from being chosen, in units of the logits: 0 for the choice itself, infinite for an id
+    /// The distance of `claimed` from being chosen, in units of the logits: 0 for the choice itself, infinite for an id
     /// that the vocabulary doesn't have.
     ///
     /// A token that top-k or top-p shuts out is as far off as its sum, plus what it lacks to be let in: to the k-th

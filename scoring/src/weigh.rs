@@ -218,7 +218,8 @@ pub(crate) fn pick<'a>(
             | Record::CarriedChallenge(_)
             | Record::VoidRound(_)
             | Record::EpochClosed(_)
-            | Record::Extension(_) => {}
+            | Record::Extension(_)
+            | Record::BlockSeen { .. } => {}
         }
     }
     let context = context.ok_or(WeighError::NoContext)?;

@@ -57,7 +57,7 @@ pub(crate) struct LanguageProgress {
 pub(crate) struct TrainedLanguage {
     pub(crate) config: String,
     pub(crate) weights: Vec<u8>,
-    /// Of one token, over documents that were held out.
+    /// The perplexity of one token, over documents that were held out.
     pub(crate) held_out_perplexity: f64,
     pub(crate) held_out_tokens: usize,
 }

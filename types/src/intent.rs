@@ -111,6 +111,17 @@ pub enum IntentState {
 }
 
 impl IntentState {
+    /// The block that the state names, where it names one.
+    pub fn block(&self) -> Option<Block> {
+        match self {
+            Self::Included { block }
+            | Self::Published { block }
+            | Self::Committed { block, .. }
+            | Self::Revealed { block } => Some(*block),
+            _ => None,
+        }
+    }
+
     /// Whether nothing is left to do.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Published { .. } | Self::Failed { .. } | Self::Missed { .. })

@@ -82,6 +82,10 @@ pub enum Record {
     /// A record of later date: its name and what it says. A reader that doesn't know the name refuses the record by it.
     #[codec(index = 18)]
     Extension(Extension),
+    /// The time at which the validator first saw a finalised block, by its own clock, in microseconds since the Unix epoch.
+    /// Nothing is decided by it.
+    #[codec(index = 19)]
+    BlockSeen { block: Block, unix_us: u64 },
 }
 
 /// A record whose layout is its fields alone.
@@ -114,7 +118,8 @@ impl Record {
             | Self::Departed { .. }
             | Self::Trails { .. }
             | Self::Likeness(_)
-            | Self::VoidRound(_) => return None,
+            | Self::VoidRound(_)
+            | Self::BlockSeen { .. } => return None,
         };
         fields.unknown().map(ToString::to_string)
     }

@@ -78,7 +78,7 @@ impl Attempt {
         }
     }
 
-    /// Who answered, and what: `None` where nothing that can be read came back.
+    /// The miner and its answer; `None` where nothing that can be read came back.
     pub(crate) fn answer(&self) -> Option<(RegistrationId, &InferAnswer)> {
         match &self.read {
             Ok(Ok(answer)) => Some((self.neuron.registration(), answer)),

@@ -1,5 +1,7 @@
 //! One epoch's journal file, checked by somebody who trusts nothing but the rules.
 
+mod closing;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -37,6 +39,9 @@ pub struct Audited {
     /// Whether it is the vector that the validator meant to publish; absent where it meant none yet.
     pub matches: Option<bool>,
     pub published_at: Option<Block>,
+    /// Everything that the version of the records has no place for, so that no audit can show it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_shown: Vec<String>,
     /// Everything that is not as it should be.
     pub problems: Vec<String>,
 }
@@ -63,6 +68,8 @@ pub fn audit(file: &[u8], references: &[Vec<u8>]) -> Result<Audited, AuditError>
     let context = context.ok_or(AuditError::NoContext)?;
     let mut audited = Audited::new(context, segment.records().len(), segment.root());
     check_each(segment.records(), context, load_task(context, references)?, &mut audited);
+    audited.not_shown = closing::not_shown(&segment);
+    audited.problems.extend(closing::check(segment.records()));
     weigh_again(segment.records(), &mut audited)?;
     Ok(audited)
 }
@@ -81,6 +88,7 @@ impl Audited {
             abstains: None,
             matches: None,
             published_at: None,
+            not_shown: Vec::new(),
             problems: Vec::new(),
         }
     }

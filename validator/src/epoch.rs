@@ -120,9 +120,19 @@ impl OpenEpoch {
         })
     }
 
-    /// Who has a verdict in a round already: after a crash within a round only the others are asked again.
+    /// The miners that have a verdict in a round already: after a crash within a round only the others are asked again.
     pub(crate) fn judged_in(&self, round: u32) -> BTreeSet<Uid> {
         self.judged().filter(|judged| judged.round == round).map(|judged| judged.uid).collect()
+    }
+
+    /// Tells whether a round is on record as void.
+    pub(crate) fn is_void(&self, round: u32) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::VoidRound(void) if void.round == round))
+    }
+
+    /// Tells whether a challenge of a round may have left already.
+    pub(crate) fn has_asked(&self, round: u32) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::Asked(asked) if asked.round == round))
     }
 
     pub(crate) fn abstained(&self) -> bool {
@@ -144,7 +154,7 @@ impl OpenEpoch {
         (self.policy.rounds(), self.policy.spot_rounds().0)
     }
 
-    /// Who is not asked in a spot round: those that the policy is sure of, but for a random share. The draw is the
+    /// The miners that a spot round leaves out: those that the policy is sure of, but for a random share. The draw is the
     /// validator's VRF, so that nobody knows before being asked.
     pub(crate) fn spared(&self, round: u32, keypair: &Keypair) -> Result<BTreeSet<Uid>, ValidatorError> {
         let context = &self.context;

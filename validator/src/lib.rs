@@ -17,12 +17,14 @@ pub mod rollout;
 mod answers;
 mod check;
 mod checks;
+mod closing;
 mod epoch;
 mod error;
 mod parts;
 mod policies;
 mod publish;
 mod round;
+mod seen;
 mod timetable;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a validator counts, described once.
+//! The validator's metrics: each is described once, and counted by a function of its own.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use weighhouse_types::{Epoch, Judgement, Outcome, Reason};
 
 /// Names the metrics to whatever recorder is installed.
 pub fn describe() {
-    describe_counter!("weighhouse_validator_verdicts_total", "Verdicts, by what came of the attempt");
+    describe_counter!("weighhouse_validator_verdicts_total", "Verdicts, by their outcome");
     describe_histogram!(
         "weighhouse_validator_answer_seconds",
         "From dialling a miner to its answer's last byte"
@@ -16,7 +16,11 @@ pub fn describe() {
         "weighhouse_validator_rounds_total",
         "Rounds of asking that were judged and journalled"
     );
-    describe_counter!("weighhouse_validator_publications_total", "Publications, by what came of them");
+    describe_counter!(
+        "weighhouse_validator_rounds_void_total",
+        "Rounds that failed through the validator's own trouble: nobody was judged"
+    );
+    describe_counter!("weighhouse_validator_publications_total", "Publications, by their outcome");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
     describe_gauge!("weighhouse_validator_epoch", "The epoch that is open");
     describe_gauge!("weighhouse_validator_published_epoch", "The newest epoch whose weights were read back");
@@ -28,7 +32,7 @@ pub fn describe() {
         "weighhouse_validator_rollouts_refused_total",
         "Epochs opened with a staged policy that did not verify"
     );
-    describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed for the chain's sake");
+    describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
 }
 
 pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
@@ -41,6 +45,10 @@ pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
 
 pub(crate) fn round_closed() {
     counter!("weighhouse_validator_rounds_total").increment(1);
+}
+
+pub(crate) fn round_void() {
+    counter!("weighhouse_validator_rounds_void_total").increment(1);
 }
 
 pub(crate) fn publication(outcome: &'static str) {

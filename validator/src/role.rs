@@ -1,4 +1,13 @@
 //! The validator as a process: one step per finalised block, everything durable in between.
+//!
+//! A step reads the subnet at the newest block and does what is due there, in this order: it follows the publications
+//! under way, opens the chain's epoch, runs the rounds that are due, and near the epoch's end weighs the records and
+//! publishes. What is due follows from the chain's schedule and the journal alone (`timetable`, `epoch`), so a process
+//! that was killed anywhere opens its journal and takes the same step. A trouble of the chain is waited out with a
+//! growing, jittered pause; an error of our own state ends the process.
+//!
+//! Nothing here judges or knows a kind of task: rounds are `round`'s, publications `publish`'s. The role alone writes the
+//! journal, and takes note of a record only once it is durable.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +21,10 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
+use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState, VoidRound};
 use weighhouse_wallet::btauth::Signer;
 
+use crate::closing::{closing_record, void_cause};
 use crate::config::Rounds;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
@@ -23,15 +33,16 @@ use crate::parts::Parts;
 use crate::policies::{Policies, PolicyFile};
 use crate::publish::{self, PublicationQueue};
 use crate::round::RoundPlan;
+use crate::seen::SeenBlocks;
 use crate::timetable::Timetable;
 
-/// How long one step's reads from the chain may take.
+/// The longest wait for one step's reads from the chain.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// The first wait after a failed step; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// How far a validator has come: liveness is progress, not a loop that turns.
+/// The progress of a validator: liveness is a block worked through, not a loop that turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The newest block that was worked through.
@@ -50,6 +61,7 @@ pub struct Validator {
     publications: PublicationQueue,
     policies: Policies,
     progress: watch::Sender<Progress>,
+    seen: SeenBlocks,
 }
 
 impl Validator {
@@ -96,7 +108,16 @@ impl Validator {
         };
         let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
         let journal = Arc::new(Mutex::new(journal));
-        Ok(Self { parts, asker, journal, open, publications, policies, progress })
+        Ok(Self {
+            parts,
+            asker,
+            journal,
+            open,
+            publications,
+            policies,
+            progress,
+            seen: SeenBlocks::default(),
+        })
     }
 
     /// Progress after each block, for supervisors.
@@ -131,10 +152,11 @@ impl Validator {
         }
     }
 
-    /// One block's work: follow the publications, open the epoch, run the round that is due, publish when it is time.
+    /// Does one block's work, in the order that the module's header tells.
     pub async fn step(&mut self) -> Result<Block, ValidatorError> {
         let state = self.read_subnet().await?;
         let block = state.head.number;
+        self.seen.note(block, self.parts.clock.now());
         self.follow_publications(&state).await?;
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
@@ -193,6 +215,7 @@ impl Validator {
         if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
             return Ok(());
         }
+        self.close_undecided(state.head.number).await?;
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
@@ -218,7 +241,8 @@ impl Validator {
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
-        let records = opened.records().to_vec();
+        let mut records = opened.records().to_vec();
+        records.extend(self.seen.record(state.head.number));
         let journal = self.journal.clone();
         self.parts
             .cpu
@@ -230,6 +254,19 @@ impl Validator {
             .await??;
         self.open = Some(opened);
         Ok(())
+    }
+
+    /// Closes an epoch that ended before it was decided. Its file takes the record only while it is the journal's last.
+    async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
+        match closing_record(open, block) {
+            Some(record) if last == Some(open.context().epoch) => {
+                let seen = self.seen.record(block);
+                self.record([record].into_iter().chain(seen).collect()).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
@@ -251,7 +288,27 @@ impl Validator {
         live.clone()
     }
 
+    /// Runs a round. One that fails through our own trouble is void and not asked again, unless nothing was sent yet and
+    /// the next block may go better.
     async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+        if self.open.as_ref().is_some_and(|open| open.is_void(round)) {
+            return Ok(());
+        }
+        let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
+        let Some(open) = &self.open else { return Err(error) };
+        match void_cause(&error) {
+            Some(cause) if !error.is_transient() || open.has_asked(round) => {
+                let epoch = open.context().epoch;
+                warn!(%epoch, round, %error, "the round is void by our own trouble: nobody is charged for it");
+                metrics::round_void();
+                let void = VoidRound::new(epoch, round, cause, &error.to_string());
+                self.record(vec![Record::VoidRound(void)]).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn ask_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
         let mut done = open.judged_in(round);
         let (rounds, _) = open.rounds();
@@ -274,7 +331,7 @@ impl Validator {
         Ok(())
     }
 
-    /// Whether the open epoch still wants a decision; after it, no verdict counts any more.
+    /// Tells whether the open epoch is yet to be weighed; afterwards no verdict counts any more.
     fn is_undecided(&self) -> bool {
         self.open
             .as_ref()
@@ -293,13 +350,15 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        let record = publish::weigh(open)?;
+        let mut records = vec![publish::weigh(open)?];
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
         }
-        self.record(vec![record.clone()]).await?;
-        self.publications.extend(&[record]);
+        records.extend(closing_record(open, state.head.number));
+        records.extend(self.seen.record(state.head.number));
+        self.record(records.clone()).await?;
+        self.publications.extend(&records);
         Ok(())
     }
 
@@ -315,7 +374,9 @@ impl Validator {
                 waiting.insert(epoch);
                 continue;
             };
-            self.record(vec![publish::update(&publication.intent, next.clone())]).await?;
+            let mut news = vec![publish::update(&publication.intent, next.clone())];
+            news.extend(next.block().and_then(|block| self.seen.record(block)));
+            self.record(news).await?;
             publish::report(&publication.intent, &next);
             self.publications.update(epoch, next);
             if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {

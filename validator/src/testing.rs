@@ -38,7 +38,7 @@ use crate::parts::Parts;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 
-/// What a miner does with a request.
+/// A miner's behaviour towards a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behaviour {
     Honest,
@@ -62,11 +62,11 @@ pub(crate) enum Behaviour {
     Cuts,
     /// Completes under another seed.
     Reseeds,
-    /// Completes so many prompts, and then gives its last answer again.
+    /// Completes this number of prompts, and then gives its last answer again.
     Repeats(usize),
 }
 
-/// What a miner serves.
+/// The model that a miner serves.
 #[derive(Clone, Debug)]
 pub(crate) enum Served {
     Digits(Classifier),

@@ -7,7 +7,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CompletionError, CompletionServer, token_id};
+use super::error::CompletionError;
+use super::server::CompletionServer;
+use super::token::token_id;
 
 /// Bytes of an answer for each token, besides a base.
 const BYTES_PER_TOKEN: usize = 1 << 10;

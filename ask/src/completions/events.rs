@@ -1,6 +1,7 @@
 //! Server-sent events, as far as completions use them: the data of each event, within bounds.
 
-use super::{CompletionError, CompletionResponse};
+use super::error::CompletionError;
+use super::response::CompletionResponse;
 
 /// Bytes of one event.
 const EVENT_BYTES_MAX: usize = 256 << 10;

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

@@ -18,8 +18,8 @@ use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse, ModelSt
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::Failure;
 
-use super::ProxyLimits;
-use crate::{Asker, FRAME_PREFIX, Target, frame, unframe};
+use crate::asker::{Asker, FRAME_PREFIX, Target, frame, unframe};
+use crate::limits::ProxyLimits;
 
 /// The call that streams.
 pub(super) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
@@ -30,7 +30,7 @@ const WAITING_MAX: usize = 64;
 /// Characters of a miner's status message.
 const MESSAGE_CHARACTERS_MAX: usize = 200;
 
-/// What a client reads; dropping it ends the calls behind it.
+/// The body that a client reads; dropping it ends the calls behind it.
 pub(super) struct Answers {
     frames: mpsc::Receiver<Frame<Bytes>>,
     _work: JoinSet<()>,
@@ -48,7 +48,7 @@ impl Body for Answers {
     }
 }
 
-/// Where the answers to one client's stream come from.
+/// The calls behind one client's stream.
 #[derive(Clone)]
 pub(super) struct Relay {
     pub(super) asker: Asker,
@@ -140,7 +140,7 @@ impl Relay {
     }
 }
 
-/// What a gRPC status says; `None` where there is none.
+/// Reads a gRPC status; `None` where there is none.
 fn status(headers: &HeaderMap) -> Option<Result<(), String>> {
     let code: u8 = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
     if code == 0 {

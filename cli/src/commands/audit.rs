@@ -74,6 +74,9 @@ fn print(audited: &Audited) -> Result<(), Failure> {
         (None, _) => "no vector was intended yet".to_owned(),
     };
     output::line(published)?;
+    for fact in &audited.not_shown {
+        output::line(format!("not shown by records of version 1: {fact}"))?;
+    }
     for problem in &audited.problems {
         output::line(format!("problem: {problem}"))?;
     }

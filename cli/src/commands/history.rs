@@ -1,4 +1,4 @@
-//! `weighhouse history`: a journal as Parquet tables, and SQL over them where the build has it.
+//! `weighhouse history`: a journal as Parquet tables.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -11,35 +11,21 @@ use weighhouse_types::Epoch;
 use crate::failure::{Exit, Failure};
 use crate::output;
 
-/// Export a validator's journal as Parquet tables, and ask them in SQL.
+/// Export a validator's journal as Parquet tables.
 #[derive(Subcommand, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) enum History {
     /// Write a journal's epochs, judgements, standings and weights as Parquet
     Export(Export),
-    #[cfg(feature = "sql")]
-    /// Answer a SELECT over exported tables
-    Query(sql::Query),
-    #[cfg(not(feature = "sql"))]
-    #[command(hide = true, disable_help_flag = true)]
-    Query(Unavailable),
 }
 
-#[cfg(feature = "sql")]
 const AFTER_HELP: &str = "\
 Examples:
   weighhouse history export --journal journal --out tables
   weighhouse history export --journal journal --out tables --from 100 --to 200 --force
-  weighhouse history query --dir tables 'SELECT decision, count(*) FROM epochs GROUP BY decision'";
+  duckdb -c \"SELECT decision, count(*) FROM 'tables/epochs/*/*.parquet' GROUP BY decision\"
 
-#[cfg(not(feature = "sql"))]
-const AFTER_HELP: &str = "\
-Examples:
-  weighhouse history export --journal journal --out tables
-  weighhouse history export --journal journal --out tables --from 100 --to 200 --force
-
-Any tool that reads Parquet opens the tables. SQL over them here, as `weighhouse history query`, is in a binary built
-with `cargo build --release --features sql`.";
+Any tool that reads Parquet opens the tables: docs/history.md has queries.";
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -47,8 +33,9 @@ Examples:
   weighhouse history export --journal journal --out tables
   weighhouse history export --journal journal --out tables --from 100 --to 200 --force
 
-Writes epochs.parquet, judgements.parquet, standings.parquet and weights.parquet. The journal is only read, and its
-validator may be running. A file has its name only once all four are whole.")]
+Writes the folders epochs, judgements, standings and weights, in each a folder `epoch=N` for every epoch. The journal is
+only read, and its validator may be running. A file has its name only once all are whole. An export of further epochs
+adds to the folder.")]
 pub(crate) struct Export {
     /// The validator's journal folder
     #[arg(long, value_name = "DIR")]
@@ -62,30 +49,16 @@ pub(crate) struct Export {
     /// The last epoch; the journal's if not given
     #[arg(long, value_name = "EPOCH")]
     to: Option<Epoch>,
-    /// Replace tables that are there already
+    /// Replace files that are there already
     #[arg(long)]
     force: bool,
     #[arg(long)]
     json: bool,
 }
 
-/// What `query` is in a binary without SQL.
-#[cfg(not(feature = "sql"))]
-#[derive(Args, Debug)]
-pub(crate) struct Unavailable {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    _rest: Vec<std::ffi::OsString>,
-}
-
-pub(crate) async fn run(command: History, shutdown: CancellationToken) -> Result<(), Failure> {
+pub(crate) fn run(command: History, shutdown: &CancellationToken) -> Result<(), Failure> {
     match command {
-        History::Export(args) => write_tables(args, &shutdown),
-        #[cfg(feature = "sql")]
-        History::Query(args) => sql::run(args, shutdown).await,
-        #[cfg(not(feature = "sql"))]
-        History::Query(_) => Err(Failure::config(
-            "this binary was built without SQL: build one with `cargo build --release --features sql`",
-        )),
+        History::Export(args) => write_tables(args, shutdown),
     }
 }
 
@@ -152,90 +125,4 @@ fn export_failure(error: ExportError) -> Failure {
         ExportError::Io { .. } | ExportError::Parquet { .. } => Exit::Internal,
     };
     Failure::new(exit, error)
-}
-
-#[cfg(feature = "sql")]
-mod sql {
-    use std::path::PathBuf;
-    use std::time::Duration;
-
-    use clap::Args;
-    use tokio_util::sync::CancellationToken;
-    use weighhouse_history::{Format, QueryError, QueryLimits, query, render};
-
-    use crate::failure::{Context, Exit, Failure};
-    use crate::output;
-
-    /// The most that the rows of an answer take.
-    const ANSWER_BYTES_MAX: usize = 256 << 20;
-
-    #[derive(Args, Debug)]
-    #[command(after_help = "\
-Examples:
-  weighhouse history query --dir tables 'DESCRIBE judgements'
-  weighhouse history query --dir tables \\
-      'SELECT uid, avg(mark) AS mark, count(*) AS verdicts FROM judgements GROUP BY uid ORDER BY mark DESC'
-  weighhouse history query --dir tables --csv \\
-      'SELECT epoch, uid, share FROM weights WHERE NOT superseded ORDER BY epoch, uid'
-
-The tables are epochs, judgements, standings and weights, as `weighhouse history export` writes them. Only questions
-are answered: nothing can be created, changed or copied.")]
-    pub(crate) struct Query {
-        /// The folder with the tables
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
-        /// One SELECT (or DESCRIBE, SHOW COLUMNS, EXPLAIN)
-        sql: String,
-        /// An object a row
-        #[arg(long, conflicts_with = "csv")]
-        json: bool,
-        /// Comma-separated, with a heading
-        #[arg(long)]
-        csv: bool,
-        /// Longest wait for the answer, in seconds
-        #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
-        deadline: u64,
-        /// Memory for sorting, joining and grouping, in MiB
-        #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
-        memory: u32,
-    }
-
-    pub(super) async fn run(args: Query, shutdown: CancellationToken) -> Result<(), Failure> {
-        let limits = QueryLimits {
-            memory_bytes: usize::try_from(u64::from(args.memory) << 20).unwrap_or(usize::MAX),
-            answer_bytes: ANSWER_BYTES_MAX,
-            deadline: Duration::from_secs(args.deadline),
-        };
-        let dir = crate::commands::expand(&args.dir);
-        let answered = tokio::select! {
-            answered = query(&dir, &args.sql, limits) => answered,
-            () = shutdown.cancelled() => return Err(Failure::new(Exit::Unavailable, "stopped before the answer")),
-        };
-        let format = match (args.json, args.csv) {
-            (true, _) => Format::JsonLines,
-            (_, true) => Format::Csv,
-            _ => Format::Table,
-        };
-        let text =
-            render(&answered.map_err(query_failure)?, format).exit(Exit::Internal, "writing the answer")?;
-        text.lines().try_for_each(output::line)?;
-        Ok(())
-    }
-
-    fn query_failure(error: QueryError) -> Failure {
-        let exit = match &error {
-            QueryError::Missing { .. } => Exit::Missing,
-            QueryError::Unreadable { .. } | QueryError::Foreign { .. } | QueryError::Mixed { .. } => {
-                Exit::Data
-            }
-            QueryError::TooLong { .. }
-            | QueryError::NotAQuestion { .. }
-            | QueryError::Sql(_)
-            | QueryError::Memory { .. }
-            | QueryError::Answer { .. }
-            | QueryError::Deadline { .. } => Exit::Config,
-            QueryError::Io { .. } | QueryError::Engine(_) => Exit::Internal,
-        };
-        Failure::new(exit, error)
-    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_ask::proxy::{self, ProxyError, ProxyLimits};
-use weighhouse_ask::{Asker, Target};
+use weighhouse_ask::proxy::{self, ProxyError};
+use weighhouse_ask::{Asker, ProxyLimits, Target};
 use weighhouse_seams::{SystemClock, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid};
 use weighhouse_wallet::btauth::Signer;

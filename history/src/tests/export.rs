@@ -5,10 +5,12 @@ use std::path::Path;
 
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use parquet::record::{Field, Row};
+use parquet::record::{Field, Row, RowAccessor};
 use weighhouse_journal::{Journal, segment_name};
 use weighhouse_seams::DirStorage;
-use weighhouse_types::{Block, Digest, Epoch, Intent, IntentState, Record};
+use weighhouse_types::{
+    Block, Digest, Epoch, EpochClosed, EpochCounts, Fields, Intent, IntentState, Record, VoidCause, VoidRound,
+};
 
 use super::sample::{identity, intent, news, opened, plain, published, request, verdicts, who, write};
 use crate::export::export_holding;
@@ -26,18 +28,39 @@ fn cell(field: &Field) -> String {
         Field::Long(value) => value.to_string(),
         Field::Double(value) => value.to_string(),
         Field::Str(text) => text.clone(),
+        Field::TimestampMicros(micros) => micros.to_string(),
+        Field::ListInternal(list) => {
+            let words = list.elements().iter().map(|element| match element {
+                Field::Group(reason) => {
+                    format!("{}: {}", reason.get_string(0).unwrap(), reason.get_string(1).unwrap())
+                }
+                other => panic!("{other:?} is no reason"),
+            });
+            words.collect::<Vec<_>>().join("; ")
+        }
         other => panic!("{other:?} is of no type that the tables have"),
     }
 }
 
-/// The named columns, a line per row.
+/// The named columns of all epochs, a line per row; `epoch` is the folder's.
 fn rows(dir: &Path, table: Table, columns: &[&str]) -> Vec<String> {
-    let reader = SerializedFileReader::new(File::open(table.path(dir)).unwrap()).unwrap();
-    let line = |row: Row| {
-        let named = |name| row.get_column_iter().find(|(column, _)| *column == name).unwrap().1;
-        columns.iter().map(|name| cell(named(name))).collect::<Vec<_>>().join(" | ")
-    };
-    reader.get_row_iter(None).unwrap().map(|row| line(row.unwrap())).collect()
+    let epochs = names(&dir.join(table.name()));
+    let rows = epochs.iter().flat_map(|folder| {
+        let epoch: u64 = folder.strip_prefix("epoch=").unwrap().parse().unwrap();
+        let file = File::open(table.partition(dir, Epoch(epoch))).unwrap();
+        let line = |row: Row| {
+            let named = |name: &str| row.get_column_iter().find(|(column, _)| *column == name).unwrap().1;
+            let cell = |name: &str| if name == "epoch" { epoch.to_string() } else { cell(named(name)) };
+            columns.iter().map(|name| cell(name)).collect::<Vec<_>>().join(" | ")
+        };
+        let reader = SerializedFileReader::new(file).unwrap();
+        reader.get_row_iter(None).unwrap().map(|row| line(row.unwrap())).collect::<Vec<_>>()
+    });
+    rows.collect()
+}
+
+fn part(table: Table, dir: &Path, epoch: u64) -> std::path::PathBuf {
+    table.partition(dir, Epoch(epoch))
 }
 
 /// Names in a folder, hidden ones too.
@@ -69,13 +92,15 @@ fn every_verdict_becomes_a_row_with_its_figures() {
         "reasons",
     ];
     let expected = [
-        "4 | 0 | 1 | 2 | 1000000000 | 1 | true | true | 1001 | - | conforms: 64 items",
-        "4 | 0 | 2 | 3 | 0 | 0 | false | false | - | deadline exceeded | silent: deadline exceeded",
+        "4 | 0 | 1 | 2 | 1000000000 | 1 | true | true | 1001 | - | accepted: conforms: 64 items",
+        "4 | 0 | 2 | 3 | 0 | 0 | false | false | - | deadline exceeded | silent: silent: deadline exceeded",
         "4 | 1 | 1 | 2 | 333333333 | 0.333333333 | true | true | 1001 | - | \
-         deviates: 2 of 64 items outside, item 9 most",
-        "4 | 1 | 2 | 3 | -1000000000 | -1 | false | true | 1002 | - | malformed: item 3: row \u{1b}[31m0",
+         wrong: deviates: 2 of 64 items outside, item 9 most",
+        "4 | 1 | 2 | 3 | -1000000000 | -1 | false | true | 1002 | - | malformed: malformed: item 3: row \u{1b}[31m0",
     ];
     assert_eq!(rows(&request.out, Table::Judgements, &columns), expected);
+    let judges = rows(&request.out, Table::Judgements, &["netuid", "kind", "judge_version", "asked_in"]);
+    assert_eq!(judges[0], "7 | classify | 1 | 4");
     let identities = rows(&request.out, Table::Judgements, &["hotkey", "challenge"]);
     assert_eq!(identities[3], format!("{} | {}", who(2).hotkey, Digest::of(&1_u32.to_le_bytes())));
 }
@@ -197,7 +222,7 @@ fn the_same_journal_gives_the_same_bytes() {
     let again = ExportRequest { out: dir.path().join("again"), ..request.clone() };
     assert_eq!(run(&request).unwrap(), run(&again).unwrap());
     for table in Table::ALL {
-        let (one, other) = (fs::read(table.path(&request.out)), fs::read(table.path(&again.out)));
+        let (one, other) = (fs::read(part(table, &request.out, 4)), fs::read(part(table, &again.out, 4)));
         assert_eq!(one.unwrap(), other.unwrap());
     }
     let part = ExportRequest { from: Some(Epoch(5)), out: dir.path().join("part"), ..request.clone() };
@@ -211,19 +236,59 @@ fn a_table_that_exists_is_replaced_only_when_told() {
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4))]);
     run(&request).unwrap();
-    let before = fs::read(Table::Weights.path(&request.out)).unwrap();
-    fs::remove_file(Table::Epochs.path(&request.out)).unwrap();
+    let before = fs::read(part(Table::Weights, &request.out, 4)).unwrap();
+    fs::remove_file(part(Table::Epochs, &request.out, 4)).unwrap();
     let refused = run(&request).unwrap_err();
-    assert!(
-        matches!(&refused, ExportError::Exists { file } if file.ends_with("judgements.parquet")),
-        "{refused}"
-    );
-    assert_eq!(fs::read(Table::Weights.path(&request.out)).unwrap(), before);
+    let there = part(Table::Judgements, &request.out, 4);
+    assert!(matches!(&refused, ExportError::Exists { file } if *file == there), "{refused}");
+    assert_eq!(fs::read(part(Table::Weights, &request.out, 4)).unwrap(), before);
     write(&request.journal, &[(5, plain(5))]);
     let told = ExportRequest { overwrite: true, ..request };
     assert_eq!(run(&told).unwrap().epochs, 2);
-    let tables = ["epochs.parquet", "judgements.parquet", "standings.parquet", "weights.parquet"];
-    assert_eq!(names(&told.out), tables);
+    assert_eq!(names(&told.out), ["epochs", "judgements", "standings", "weights"]);
+}
+
+#[test]
+fn an_export_of_further_epochs_adds_to_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path());
+    write(&request.journal, &[(4, plain(4))]);
+    run(&request).unwrap();
+    write(&request.journal, &[(5, plain(5))]);
+    let added = run(&ExportRequest { from: Some(Epoch(5)), ..request.clone() }).unwrap();
+    assert_eq!(added.epochs, 1);
+    assert_eq!(rows(&request.out, Table::Epochs, &["epoch", "block"]), ["4 | 104", "5 | 105"]);
+}
+
+#[test]
+fn blocks_that_were_seen_have_their_time_beside_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path());
+    let first = intent(4, 3);
+    let seen = |block, unix_us| Record::BlockSeen { block: Block(block), unix_us };
+    let closed = Record::EpochClosed(EpochClosed {
+        epoch: Epoch(4),
+        block: Block(110),
+        counts: EpochCounts::default(),
+        receipts: Digest::of(b"receipts"),
+        fields: Fields::default(),
+    });
+    let void = Record::VoidRound(VoidRound::new(Epoch(4), 1, VoidCause::Reference, "away"));
+    let records = vec![opened(4), seen(104, 7), void, Record::Intent(first.clone()), closed, seen(110, 8)];
+    let later = vec![opened(5), news(&first, published(131)), seen(131, 9)];
+    write(&request.journal, &[(4, records), (5, later)]);
+    run(&request).unwrap();
+    let columns = [
+        "block_time",
+        "closed_at",
+        "closed_time",
+        "void_rounds",
+        "decided_at",
+        "decided_time",
+        "record_version",
+    ];
+    let expected = ["7 | 110 | 8 | 1 | 131 | 9 | 2", "- | - | - | 0 | - | - | 2"];
+    assert_eq!(rows(&request.out, Table::Epochs, &columns), expected);
 }
 
 #[test]
@@ -232,7 +297,7 @@ fn a_failed_export_leaves_the_folder_as_it_was() {
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4)), (5, plain(5)), (6, plain(6))]);
     run(&request).unwrap();
-    let before = fs::read(Table::Epochs.path(&request.out)).unwrap();
+    let before = fs::read(part(Table::Epochs, &request.out, 4)).unwrap();
     let damaged = request.journal.join(segment_name(Epoch(5)));
     let mut bytes = fs::read(&damaged).unwrap();
     let middle = bytes.len() / 2;
@@ -242,7 +307,7 @@ fn a_failed_export_leaves_the_folder_as_it_was() {
     let request = ExportRequest { overwrite: true, ..request };
     let refused = run(&request).unwrap_err();
     assert!(matches!(&refused, ExportError::Damaged { file, .. } if *file == damaged), "{refused}");
-    assert_eq!(fs::read(Table::Epochs.path(&request.out)).unwrap(), before);
+    assert_eq!(fs::read(part(Table::Epochs, &request.out, 4)).unwrap(), before);
     assert_eq!(names(&request.out).len(), 4);
     // What is not asked for is not read.
     let rest = ExportRequest { from: Some(Epoch(6)), ..request };

@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 
-use parquet::basic::{LogicalType, Repetition, Type};
+use parquet::basic::{LogicalType, Repetition, TimeUnit, Type};
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use weighhouse_types::Epoch;
@@ -13,38 +13,40 @@ use crate::{FORMAT_VERSION, Table, export};
 const COLUMNS: [(Table, &str); 4] = [
     (
         Table::Epochs,
-        "epoch Int64, netuid Int32, mechanism Int32, genesis Utf8, validator Utf8, block Int64?, tempo Int32?, \
-         policy_sha256 Utf8?, task_sha256 Utf8?, miners Int64?, judgements Int64, software Utf8?, \
-         decision Utf8, decided_at Int64?, why Utf8?",
+        "netuid Int32, validator Utf8, mechanism Int32, genesis Utf8, block Int64?, block_time \
+         Timestamp?, tempo Int32?, policy_sha256 Utf8?, task_sha256 Utf8?, kind Utf8?, judge_version \
+         Int64?, judge_sha256 Utf8?, miners Int64?, judgements Int64, void_rounds Int64, software Utf8?, \
+         record_version Int32, closed_at Int64?, closed_time Timestamp?, receipts_root Utf8?, decision \
+         Utf8, decided_at Int64?, decided_time Timestamp?, why Utf8?",
     ),
     (
         Table::Judgements,
-        "epoch Int64, round Int64, uid Int32, hotkey Utf8, registered_at Int64, challenge Utf8, \
-         mark_billionths Int64, mark Float64, accepted Boolean, answered Boolean, latency_us Int64?, \
-         failure Utf8?, reasons Utf8",
+        "netuid Int32, validator Utf8, kind Utf8?, judge_version Int64, round Int64, uid Int32, hotkey \
+         Utf8, registered_at Int64, challenge Utf8, asked_in Int64, mark_billionths Int64, mark Float64, \
+         accepted Boolean, answered Boolean, latency_us Int64?, failure Utf8?, code Utf8, words Utf8",
     ),
     (
         Table::Standings,
-        "epoch Int64, uid Int32?, hotkey Utf8, registered_at Int64, average_billionths Int64, average Float64, \
-         attempts Int64, judged_in Int64",
+        "netuid Int32, validator Utf8, uid Int32?, hotkey Utf8, registered_at Int64, average_billionths \
+         Int64, average Float64, attempts Int64, judged_in Int64",
     ),
     (
         Table::Weights,
-        "epoch Int64, intent Utf8, uid Int32, hotkey Utf8?, weight Int32, share Float64, state Utf8, \
-         superseded Boolean",
+        "netuid Int32, validator Utf8, intent Utf8, uid Int32, hotkey Utf8?, weight Int32, share \
+         Float64, state Utf8, superseded Boolean",
     ),
 ];
 
 #[test]
 fn the_files_have_the_documented_columns_and_marks() {
-    assert_eq!(FORMAT_VERSION, "1");
+    assert_eq!(FORMAT_VERSION, "2");
     let dir = tempfile::tempdir().unwrap();
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4))]);
     let exported = export(&request, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((exported.first, exported.last), (Epoch(4), Epoch(4)));
     for (table, expected) in COLUMNS {
-        let file = File::open(table.path(&request.out)).unwrap();
+        let file = File::open(table.partition(&request.out, Epoch(4))).unwrap();
         let reader = SerializedFileReader::new(file).unwrap();
         let metadata = reader.metadata().file_metadata();
         let columns = metadata.schema_descr().columns().iter().map(|column| {
@@ -54,6 +56,9 @@ fn the_files_have_the_documented_columns_and_marks() {
                 (Type::INT64, None) => "Int64",
                 (Type::DOUBLE, None) => "Float64",
                 (Type::BYTE_ARRAY, Some(LogicalType::String)) => "Utf8",
+                (Type::INT64, Some(time)) if *time == LogicalType::timestamp(true, TimeUnit::MICROS) => {
+                    "Timestamp"
+                }
                 other => panic!("{other:?} is of no type that the tables have"),
             };
             let nullable = column.self_type().get_basic_info().repetition() == Repetition::OPTIONAL;
@@ -62,8 +67,8 @@ fn the_files_have_the_documented_columns_and_marks() {
         assert_eq!(columns.collect::<Vec<_>>().join(", "), expected);
         let marks = metadata.key_value_metadata().unwrap();
         let mark = |key: &str| marks.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
-        assert_eq!(mark("weighhouse.format").as_deref(), Some("1"));
+        assert_eq!(mark("weighhouse.format").as_deref(), Some("2"));
         assert_eq!(mark("weighhouse.table").as_deref(), Some(table.name()));
-        assert_eq!(mark("weighhouse.export"), Some(exported.export.to_string()));
+        assert!(mark("weighhouse.evidence").is_some_and(|root| root.len() == 64));
     }
 }

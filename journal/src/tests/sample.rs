@@ -246,6 +246,7 @@ fn of_version_2(number: u64) -> Vec<Record> {
         Record::Answered(Answered { epoch, ..answered }),
         Record::PhaseChange(PhaseChange { epoch, challenge, asked_in: epoch, phase: resolved, fields }),
         Record::JudgedTogether(joint),
+        Record::BlockSeen { block: Block(112), unix_us: 1_796_000_000_000_000 },
         Record::VoidRound(VoidRound::new(epoch, 4, VoidCause::Judge, "no answer within 5 s")),
         Record::EpochClosed(EpochClosed {
             epoch,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::folder::{Folder, FolderError};
 use crate::language::{ConfigError, within};
 
-/// How the tokens' vectors become one.
+/// The way in which the tokens' vectors become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
     Mean,

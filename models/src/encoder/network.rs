@@ -33,7 +33,7 @@ struct Layer {
 pub(crate) struct Network {
     words: Tensor<2>,
     positions: Tensor<2>,
-    /// Of the first type, which every token of a single text has.
+    /// The embedding of the first token type, which every token of a single text has.
     kind: Tensor<2>,
     norm: Norm,
     layers: Vec<Layer>,

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use super::*;
 use crate::language::golden_folders;
 
-/// How far a number of an embedding may be from that of `transformers`.
+/// Greatest difference of an embedding's number from that of `transformers`.
 const TOLERANCE: f32 = 1e-4;
 
 #[derive(Deserialize)]

@@ -14,7 +14,7 @@ const TOKENIZER: &[u8] = include_bytes!("../../weights/language/tokenizer.json")
 /// A small model of English technical text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BuiltinLanguage {
-    /// What honest miners serve and validators compare with.
+    /// The model that honest miners serve and validators compare with.
     Reference,
     /// A quarter of its size: what a miner serves who saves on the model.
     Weak,
@@ -66,7 +66,7 @@ impl LanguageModel {
         Self::build(which.folder()?)
     }
 
-    /// As [`LanguageModel::builtin`], computed where one wants it.
+    /// A model that is part of the program, computed on a device of choice.
     ///
     /// # Errors
     /// As [`LanguageModel::builtin`].
@@ -74,7 +74,7 @@ impl LanguageModel {
         Self::build_on(place, None, which.folder()?)
     }
 
-    /// As [`LanguageModel::builtin`], as a cheaper deployment of the model computes it.
+    /// A model that is part of the program, as a cheaper deployment of it computes.
     ///
     /// # Errors
     /// As [`LanguageModel::load`]; a test sees to it that there are none.

@@ -46,11 +46,11 @@ pub struct Shape {
     pub context: usize,
     pub norm_epsilon: f64,
     pub rope: Rope,
-    /// Whether queries, keys and values have a bias; the output of attention; the feed-forward layers.
+    /// Biases of queries, keys and values; of the output of attention; of the feed-forward layers.
     pub qkv_bias: bool,
     pub output_bias: bool,
     pub inner_bias: bool,
-    /// Whether the output shares the embedding's weights.
+    /// True if the output shares the embedding's weights.
     pub tied: bool,
     /// Tokens that end a text.
     pub end_tokens: Vec<u32>,
@@ -87,7 +87,7 @@ struct Raw {
     eos_token_id: Option<OneOrMany>,
     rope_theta: Option<f64>,
     rope_scaling: Option<serde_json::Value>,
-    /// What newer versions of `transformers` write in the place of the two above.
+    /// The form of the two above that newer versions of `transformers` write.
     rope_parameters: Option<serde_json::Value>,
 }
 

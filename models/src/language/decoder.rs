@@ -8,7 +8,7 @@ use super::model::LanguageModel;
 use super::pieces::Pieces;
 use crate::sampling::{Sampling, log_probs};
 
-/// What a decoder holds at most.
+/// Limits of a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecoderLimits {
     pub sequences_max: usize,
@@ -16,14 +16,14 @@ pub struct DecoderLimits {
     pub cache_tokens_max: usize,
 }
 
-/// What is wanted of a sequence.
+/// The request for one sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
     pub max_tokens: u32,
     pub sampling: Sampling,
     /// The text ends before the first of these.
     pub stop: Vec<String>,
-    /// How many of the most probable tokens are told with each.
+    /// The number of most probable tokens that are told with each.
     pub top_log_probs: u8,
     /// Go on after a token that ends a text.
     pub ignore_end: bool,
@@ -37,7 +37,7 @@ pub struct SequenceId(u64);
 pub enum Finish {
     /// A stop string.
     Stop,
-    /// As many tokens as were wanted.
+    /// The limit on tokens is reached.
     Length,
     /// The model ended the text.
     End,
@@ -61,7 +61,7 @@ pub struct Event {
     pub token: u32,
     /// Text that is certain by now; empty within a character, or where a stop string may have begun.
     pub text: String,
-    /// Of the model's distribution, before temperature and filters.
+    /// The token's, in the model's distribution before temperature and filters.
     pub log_prob: f32,
     pub top: Vec<(u32, f32)>,
     pub finish: Option<Finish>,

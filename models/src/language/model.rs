@@ -44,7 +44,7 @@ impl LanguageModel {
         Self::build(Folder::open(folder, limits)?)
     }
 
-    /// As [`LanguageModel::load`], computed where one wants it.
+    /// Loads a folder like [`LanguageModel::load`], computed on a device of choice.
     ///
     /// # Errors
     /// As [`LanguageModel::load`].
@@ -52,7 +52,7 @@ impl LanguageModel {
         Self::build_on(place, None, Folder::open(folder, limits)?)
     }
 
-    /// As [`LanguageModel::load`], as a cheaper deployment of the model computes it: the weights are rounded, and in half
+    /// Loads a folder as a cheaper deployment of the model computes it: the weights are rounded, and in half
     /// precision and bfloat16 so is each step.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl LanguageModel {
     /// Sequences are packed: the cost is that of their tokens, whatever their lengths.
     ///
     /// # Errors
-    /// The first sequence that is empty, too long, or has a token that is none.
+    /// The first sequence that is empty, too long, or has a token outside the vocabulary.
     pub fn forced(&self, sequences: &[Forced<'_>]) -> Result<Vec<Vec<f32>>, ForwardError> {
         for sequence in sequences {
             self.check(sequence.tokens)?;
@@ -188,7 +188,7 @@ impl LanguageModel {
     /// Checks that these tokens can be the model's input.
     ///
     /// # Errors
-    /// None at all, more than the context, or a number that is no token.
+    /// No token, more than the context, or a number outside the vocabulary.
     pub fn check(&self, tokens: &[u32]) -> Result<(), ForwardError> {
         let (context, vocabulary) = (self.context(), self.vocabulary());
         if tokens.is_empty() {

@@ -18,7 +18,7 @@ pub(crate) struct Pieces {
     held: String,
 }
 
-/// What a token added.
+/// The text that a token added.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) text: String,
@@ -38,7 +38,7 @@ impl Pieces {
         self.release()
     }
 
-    /// What was held back: the last token has come.
+    /// The text that was held back, once the last token has come.
     pub(crate) fn finish(&mut self) -> String {
         let new = self.new_text(true);
         self.held.push_str(&new);

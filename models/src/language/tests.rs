@@ -11,7 +11,7 @@ use crate::device::{Device, Place};
 use crate::sampling::Sampling;
 use crate::text::Text;
 
-/// How far a logit may be from that of `transformers`.
+/// Greatest difference of a logit from that of `transformers`.
 const LOGIT_TOLERANCE: f32 = 1e-4;
 
 #[derive(Deserialize)]

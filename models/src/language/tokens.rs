@@ -10,7 +10,7 @@ use super::error::LanguageError;
 use crate::folder::{Folder, LoadLimits};
 use crate::text::{Text, TextError};
 
-/// A model's tokens, bounds and identity, for whoever has the weights run elsewhere. They are read for the digest, and
+/// A model's tokens, bounds and identity, for a process that has the weights run elsewhere. The weights are read for the digest, and
 /// their headers checked, but not held.
 #[derive(Clone, Debug)]
 pub struct LanguageTokens {

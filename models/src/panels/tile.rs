@@ -66,7 +66,7 @@ fn interleave(rows: &[f32], inputs: usize, to: &mut [f32]) {
     }
 }
 
-/// What runs on the best instructions that the machine has.
+/// Work that runs on the best instructions that the machine has.
 pub(crate) trait Blocked {
     fn run<T: Tile>(self, tile: T);
 }
@@ -122,7 +122,7 @@ impl<B: Blocked> WithSimd for Chosen<B> {
     }
 }
 
-/// A lane in so many registers.
+/// A lane in this number of registers.
 #[derive(Clone, Copy)]
 struct Registers<S, const EACH: usize>(S);
 

@@ -15,7 +15,7 @@ use super::shard::Datatype;
 pub struct NewTensor<'a> {
     pub name: String,
     pub shape: Vec<usize>,
-    /// As many as the shape says.
+    /// Row-major, as many as the shape says.
     pub values: &'a [f32],
 }
 
@@ -25,7 +25,7 @@ pub fn write(tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) -> 
     write_as(tensors, metadata, Datatype::F32)
 }
 
-/// As [`write()`], with numbers rounded to bfloat16 (ties to even) if that is the datatype; any other writes `f32`s.
+/// Writes a file like [`write()`], with numbers rounded to bfloat16 (ties to even) if that is the datatype; any other writes `f32`s.
 pub fn write_as(
     tensors: &[NewTensor<'_>],
     metadata: &BTreeMap<String, String>,

@@ -85,7 +85,7 @@ impl Kept {
         }
     }
 
-    /// What a token lacks to be let in; 0 for one that is.
+    /// The distance of a token from being let in; 0 for one that is.
     pub(super) fn lacks(&self, token: u32) -> f64 {
         let Others { logits, floor, top_k, total, peak } = &self.others;
         let Some(&own) = logits.get(token as usize) else { return f64::INFINITY };

@@ -102,7 +102,7 @@ impl Noise {
         best
     }
 
-    /// As [`Noise::best`], of some tokens.
+    /// The best like [`Noise::best`], of some tokens.
     pub(super) fn best_of(&self, temperature: f64, logits: &[f32], tokens: &[u32]) -> (u32, f64) {
         let mut best: Option<(u32, f64)> = None;
         for &token in tokens {
@@ -117,7 +117,7 @@ impl Noise {
     }
 }
 
-/// Whether the leading bits of any word are at least these.
+/// True if the leading bits of any word are at least these.
 fn reaches(words: &[u32], least: usize) -> bool {
     words.iter().fold(false, |any, word| any | ((word >> (32 - TABLE_BITS)) as usize >= least))
 }

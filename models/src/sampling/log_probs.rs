@@ -4,15 +4,15 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::largest;
 
-/// How many of the likeliest tokens can be asked for.
+/// Most of the likeliest tokens that can be asked for.
 pub const TOP_LOG_PROBS_MAX: u8 = 20;
 
 const LANES: usize = 16;
 
-/// What a model thought of one position, at temperature 1 whatever the sampler's.
+/// A model's log-probabilities at one position, at temperature 1 whatever the sampler's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogProbs {
-    /// Of the chosen token.
+    /// That of the chosen token.
     pub chosen: f32,
     /// The likeliest tokens, likeliest first, equal ones by ascending id.
     pub top: Vec<(u32, f32)>,

@@ -11,7 +11,8 @@ use crate::{Block, Digest, Epoch};
 /// The longest account of why a round is void, in bytes.
 const WHY_BYTES_MAX: usize = 1 << 10;
 
-/// A round that failed through the validator's own trouble: nobody is judged by it.
+/// A round that failed through the validator's own trouble. Nobody is charged for it, and it isn't asked again: whoever has
+/// no verdict in it by now gets none.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct VoidRound {
     pub epoch: Epoch,

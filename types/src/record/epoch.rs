@@ -34,6 +34,19 @@ pub struct EpochContext {
 }
 
 impl EpochContext {
+    /// The kind of task that the epoch asks. Records of version 1 have it in the task file alone; `None` where that can't be read.
+    pub fn kind(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct KindLine {
+            kind: String,
+        }
+        if let Some(judge) = &self.judge {
+            return Some(judge.kind.clone());
+        }
+        let text = std::str::from_utf8(&self.task).ok()?;
+        crate::config::parse(text).ok().map(|KindLine { kind }| kind)
+    }
+
     /// The version of the judge that reaches this epoch's verdicts.
     pub fn judge_version(&self) -> u32 {
         self.judge.as_ref().map_or(JudgeIdentity::FIRST_VERSION, |judge| judge.version)

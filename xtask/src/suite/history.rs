@@ -1,29 +1,62 @@
-//! SQL over exported journals: the feature `sql` of the history crate, which no default build compiles, is built and
-//! tested on journals made by the tests, from the journal's files to the answer's text.
+//! Exported tables as other engines read them: a journal of each record version is exported by the command, then opened
+//! by pyarrow, and the queries of `docs/history.md` run in DuckDB.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use super::{Tally, root};
+use super::{Tally, environment, root, weighhouse};
+
+const PACKAGES: [&str; 2] = ["duckdb==1.4.2", "pyarrow==22.0.0"];
+/// A journal of four epochs in records of version 1, of the Python bindings' tests.
+const VERSION_1: &str = "python/tests/data/journal";
+/// One epoch in records of version 2, of the journal's tests.
+const VERSION_2: &str = "journal/testdata/v2.wj";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut tally = Tally::new("history");
-    tally.check("built with SQL", || cargo(&["build"]));
-    tally.check("a journal exported and asked in SQL", || cargo(&["test"]));
+    if Command::new("python3").arg("--version").output().is_err() {
+        tally.skip("everything", "there is no python3 on this machine");
+        return tally.finish();
+    }
+    let binary = weighhouse()?;
+    let scratch = tempfile::tempdir()?;
+    let later = scratch.path().join("journal");
+    std::fs::create_dir(&later)?;
+    std::fs::copy(root().join(VERSION_2), later.join("epoch-00000000000000000042.wj"))?;
+    let (first, second) = (scratch.path().join("v1"), scratch.path().join("v2"));
+    tally.check("a journal of record version 1 exported", || {
+        export(&binary, &root().join(VERSION_1), &first, &["--to", "8"])?;
+        export(&binary, &root().join(VERSION_1), &first, &["--from", "9"])
+    });
+    tally.check("a journal of record version 2 exported", || export(&binary, &later, &second, &[]));
+    let python = environment("history", &PACKAGES)?;
+    let script = root().join("xtask/src/suite/history.py");
+    let pages = root().join("docs/history.md");
+    tally.check("read by pyarrow and DuckDB", || {
+        let status = Command::new(&python)
+            .args([&script, &first, &second, &pages])
+            .stdin(Stdio::null())
+            // Standard output is for the one JSON line.
+            .stdout(std::io::stderr())
+            .status()?;
+        ensure!(status.success(), "the tables are not what the page says");
+        Ok(())
+    });
     tally.finish()
 }
 
-fn cargo(command: &[&str]) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(command)
-        .args(["--release", "--package", "weighhouse-history", "--features", "sql"])
-        .current_dir(root())
-        // Standard output is for the one JSON line.
+fn export(binary: &Path, journal: &Path, out: &Path, range: &[&str]) -> anyhow::Result<()> {
+    let status = Command::new(binary)
+        .args(["history", "export", "--journal"])
+        .arg(journal)
+        .arg("--out")
+        .arg(out)
+        .args(range)
         .stdout(std::io::stderr())
         .status()
-        .context("running cargo")?;
-    ensure!(status.success(), "cargo {} failed", command.join(" "));
+        .context("running weighhouse")?;
+    ensure!(status.success(), "history export ended with {status}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::panels::{Blocked, HEIGHT_MAX, Lane, PANEL, SHARED_FROM, Tile, Tiles, 
 /// Rows that one thread takes at a time.
 const SHARE: usize = 24;
 
-/// How a row of queries, keys and values is made up.
+/// The layout of a row of queries, keys and values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heads {
     pub(super) heads: usize,

@@ -1,4 +1,4 @@
-//! What happens to each row between products, in loops that become vector instructions.
+//! Row operations between products, in loops that become vector instructions.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -28,7 +28,7 @@ pub(super) fn normed(rows: &[f32], weight: &[f32], epsilon: f32, to: &mut [f32])
     Arch::new().dispatch(Normed(rows, weight, epsilon, to));
 }
 
-/// Heads at the beginning of each row of so many numbers.
+/// The heads at the beginning of each row that are rotated, and the row's length.
 #[derive(Clone, Copy)]
 pub(super) struct Turned {
     pub(super) heads: usize,
