@@ -7,22 +7,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+pub use weighhouse_proto::frame::encode as frame;
+use weighhouse_proto::method::MODEL_INFER;
 use weighhouse_seams::{Clock, ClockExt, Dialer};
 use weighhouse_types::{Failure, Hotkey};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::limits::AskLimits;
 
-/// The path of the Open Inference Protocol's one signed call.
-pub const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
-/// The five bytes before a gRPC message: a compression flag and the length, big-endian.
-pub const FRAME_PREFIX: usize = 5;
 /// Response headers larger than this end the connection.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 
@@ -177,22 +175,10 @@ async fn read_answer(driven: Driven, cap: usize) -> Result<(Bytes, HeaderMap), F
     }
 }
 
-/// Puts the gRPC prefix before a message.
-pub fn frame(message: &impl prost::Message) -> Bytes {
-    let length = message.encoded_len();
-    let mut framed = BytesMut::with_capacity(FRAME_PREFIX + length);
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(length).expect("our own requests are far below 4 GiB"));
-    message.encode(&mut framed).expect("the buffer grows");
-    framed.freeze()
-}
-
-/// The message of exactly one uncompressed frame.
+/// Reads the message of exactly one uncompressed frame.
+///
+/// # Errors
+/// [`Failure::Undecodable`] for anything else.
 pub fn unframe<M: prost::Message + Default>(framed: &[u8]) -> Result<M, Failure> {
-    let (prefix, message) = framed.split_first_chunk::<FRAME_PREFIX>().ok_or(Failure::Undecodable)?;
-    let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
-    if prefix[0] != 0 || usize::try_from(length).ok() != Some(message.len()) {
-        return Err(Failure::Undecodable);
-    }
-    weighhouse_proto::decode(message).map_err(|_| Failure::Undecodable)
+    weighhouse_proto::frame::decode(framed).map_err(|_| Failure::Undecodable)
 }

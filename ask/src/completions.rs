@@ -12,7 +12,7 @@ mod token;
 
 pub use echo::{ScoreError, TokenScore};
 pub use error::CompletionError;
-pub use events::CompletionEvents;
+pub use events::{CompletionEvents, Events};
 pub use response::CompletionResponse;
 pub use server::CompletionServer;
 pub use token::token_id;

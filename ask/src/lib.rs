@@ -11,5 +11,5 @@ pub mod completions;
 pub mod judges;
 pub mod proxy;
 
-pub use asker::{Asker, FRAME_PREFIX, MODEL_INFER, RawAnswer, Target, frame, unframe};
+pub use asker::{Asker, RawAnswer, Target, frame, unframe};
 pub use limits::{AskLimits, ProxyLimits};

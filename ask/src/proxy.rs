@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+use weighhouse_proto::method::MODEL_STREAM_INFER;
 use weighhouse_seams::{ClockExt, Listener};
 use weighhouse_types::Failure;
 
@@ -96,7 +97,7 @@ async fn forward(
     limits: ProxyLimits,
     request: Request<Incoming>,
 ) -> Response<Answered> {
-    if request.uri().path() == stream::MODEL_STREAM_INFER {
+    if request.uri().path() == MODEL_STREAM_INFER {
         let relay = stream::Relay { asker: asker.clone(), to, limits };
         return relay.answer(request.into_body()).map(Either::Right);
     }

@@ -1,4 +1,4 @@
-//! What an account can ask of the chain, and what the chain says happened.
+//! Calls that an account can make, and the events and outcomes that the chain reports.
 
 use parity_scale_codec::{Decode, Encode};
 use serde::Serialize;
@@ -112,7 +112,7 @@ pub struct Signed {
     pub expires: Block,
 }
 
-/// What happened in a block.
+/// Something that happened in a block.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -175,7 +175,7 @@ pub enum Event {
     MechanismsSet { netuid: Netuid, mechanisms: Mechanisms },
 }
 
-/// What became of a signed call.
+/// Outcome of a signed call.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Outcome {
     /// Not in a finalised block yet, and still includable.

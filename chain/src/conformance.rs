@@ -1,4 +1,4 @@
-//! What every chain does, asked through [`Chain`] alone, in two levels: [`transport()`] for any chain that signs, submits
+//! Checks that every chain passes, asked through [`Chain`] alone, in two levels: [`transport()`] for any chain that signs, submits
 //! and finalises; [`subnet()`] for one with registration, weights and epochs.
 //!
 //! A chain, or the actors at hand, that can't execute a check leave it unexecuted, by name and with the reason: a suite
@@ -33,7 +33,7 @@ pub struct Actor {
     pub coldkey: Keypair,
 }
 
-/// Who the suite acts as. The chain must know them already; what there are too few of stays unexecuted.
+/// Keys that the suite acts with. The chain must know them already; a check that lacks an actor stays unexecuted.
 #[derive(Debug)]
 pub struct Actors {
     pub netuid: Netuid,
@@ -55,7 +55,7 @@ pub enum Verdict {
     Unexecuted(String),
 }
 
-/// What became of each check, in their order.
+/// Verdicts of the checks, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Report(pub Vec<(&'static str, Verdict)>);
 

@@ -1,4 +1,4 @@
-//! What a chain would say to a hotkey's weights in its next block, and what to do about it: every obstacle at once,
+//! Obstacles between a hotkey and its weights in the next block, and what to do about each: all of them at once,
 //! where the chain names the first.
 
 use std::fmt;
@@ -11,15 +11,15 @@ use weighhouse_types::{
 
 use crate::{Chain, ChainError, Preflight, Refusal};
 
-/// How weights reach this chain: its own configuration decides.
+/// Way in which weights reach this chain, as its own configuration decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "regime", rename_all = "snake_case")]
 pub enum Regime {
     /// `set_weights`.
     Plain,
-    /// A timelocked commit of this version, which the chain opens so many epochs later.
+    /// A timelocked commit of this version, which the chain opens `reveal_period` epochs later.
     Timelocked { version: u16, reveal_period: u64 },
-    /// A hash, revealed by the validator so many epochs later: the chain has no beacon.
+    /// A hash, revealed by the validator `reveal_period` epochs later: the chain has no beacon.
     Hashed { reveal_period: u64 },
 }
 
@@ -43,7 +43,7 @@ pub struct Explanation {
     pub regime: Regime,
     pub uid: Option<Uid>,
     pub stake: Rao,
-    /// What the hotkey lacks to be among the stakes that the next epoch gives permits to.
+    /// Stake that the hotkey lacks to be among the stakes that the next epoch gives permits to.
     pub short_of_permit: Option<Rao>,
     pub standings: Vec<Standing>,
 }
@@ -78,7 +78,7 @@ pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Resul
     })
 }
 
-/// How weights reach the chain under these hyperparameters.
+/// The way in which weights reach the chain under these hyperparameters.
 pub async fn regime(chain: &dyn Chain, rules: &Hyperparameters) -> Result<Regime, ChainError> {
     if !rules.commit_reveal_weights_enabled {
         return Ok(Regime::Plain);
@@ -98,7 +98,7 @@ fn lenient<T>(answer: Result<T, ChainError>, otherwise: T) -> Result<T, ChainErr
     }
 }
 
-/// Permits go to so many of the highest stakes; `None` for one that is among them.
+/// Stake missing to be among the `max_allowed_validators` highest, which get permits; `None` for one that is.
 fn short_of_permit(state: &SubnetState, stake: Rao) -> Option<Rao> {
     let mut stakes: Vec<Rao> = state.metagraph.neurons.iter().map(|neuron| neuron.stake).collect();
     stakes.sort_unstable_by(|a, b| b.cmp(a));

@@ -1,19 +1,25 @@
-//! The chain as the roles see it: one trait, and its embedded implementation, the [`ledger`].
+//! The chain as the roles see it: the trait [`Chain`] and two chains behind it. [`ledger`] is a whole chain embedded in
+//! this crate, in process or served over gRPC; `subtensor` (a feature) speaks to Bittensor's own nodes. [`rules`] are what
+//! both check alike, [`address`] is how either is named, and [`timelock`] seals weights until the chain opens them.
 //!
 //! Reads are taken at one finalised block and say which. A call is signed once ([`Chain::sign`]) and the signed
 //! bytes can be handed in again ([`Chain::submit`]) until they expire; what became of them is asked for
 //! ([`Chain::outcome`]), never assumed.
 
+pub mod address;
 mod call;
 mod error;
 pub mod explain;
 mod preflight;
+mod refusal;
 
 pub mod rules;
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod ledger;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod timelock;
 pub mod verify;
 
@@ -33,8 +39,9 @@ use weighhouse_types::{
 use weighhouse_wallet::keypair::Keypair;
 
 pub use call::{Call, Event, Outcome, Reveal, SetWeights, Signed};
-pub use error::{ChainError, Refusal};
+pub use error::ChainError;
 pub use preflight::{Preflight, preflight};
+pub use refusal::Refusal;
 
 /// A chain that pays neurons by the weights that validators publish.
 #[async_trait]
@@ -71,10 +78,10 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// Free balance of a coldkey.
     async fn balance(&self, coldkey: Coldkey) -> Result<Rao, ChainError>;
 
-    /// What a registration in the subnet costs now.
+    /// Price of a registration in the subnet now.
     async fn burn(&self, netuid: Netuid) -> Result<Rao, ChainError>;
 
-    /// How many mechanisms the subnet has, and how they share its emission.
+    /// Number of the subnet's mechanisms, and their shares of its emission.
     async fn mechanisms(&self, _netuid: Netuid) -> Result<Mechanisms, ChainError> {
         Err(ChainError::Unsupported { what: "mechanisms" })
     }
@@ -105,12 +112,12 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
         Err(ChainError::Unsupported { what: "timelocked weight commits" })
     }
 
-    /// What a hotkey has published with [`Call::SetCommitment`].
+    /// Data that a hotkey has published with [`Call::SetCommitment`].
     async fn commitment(&self, _netuid: Netuid, _hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {
         Err(ChainError::Unsupported { what: "commitments" })
     }
 
-    /// Where a hotkey's metrics are.
+    /// Address of a hotkey's metrics.
     async fn prometheus(&self, _netuid: Netuid, _hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {
         Err(ChainError::Unsupported { what: "prometheus endpoints" })
     }
@@ -126,7 +133,7 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// Hands a signed call in. Handing the same bytes in twice has one effect.
     async fn submit(&self, signed: &Signed) -> Result<(), ChainError>;
 
-    /// What became of a signed call, as far as finalised blocks say.
+    /// Outcome of a signed call, as far as finalised blocks say.
     async fn outcome(&self, signed: &Signed) -> Result<Outcome, ChainError>;
 
     /// Signs, submits and waits for the outcome in finalised blocks. For commands; a validator's publication keeps

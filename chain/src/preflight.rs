@@ -1,4 +1,4 @@
-//! What a chain would say to weights in its next block: its own checks on the state that it shows, before anything is
+//! A chain's answer to weights in its next block: its own checks on the state that it shows, before anything is
 //! signed.
 
 use weighhouse_types::{Block, Hotkey, MechId, MechanismRows, Mechanisms, Netuid, SubnetState};

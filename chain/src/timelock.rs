@@ -22,7 +22,7 @@ pub use weights::{WeightsPayload, open_weights, seal_weights};
 /// Bytes of a beacon's signature: a compressed point of G1.
 pub const SIGNATURE_BYTES: usize = 48;
 
-/// What a chain stores of one commit at most.
+/// Most bytes of one commit that a chain stores.
 pub const CIPHERTEXT_BYTES_MAX: usize = 5000;
 
 /// drand's quicknet, which Bittensor's chain follows.

@@ -1,4 +1,4 @@
-//! Where tests find their golden figures.
+//! Golden figures for tests.
 
 use std::path::Path;
 

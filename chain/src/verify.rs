@@ -15,9 +15,9 @@ pub type Rows = Vec<Vec<(u16, u16)>>;
 pub struct EpochSnapshot {
     pub netuid: Netuid,
     pub rules: Rules,
-    /// As the state of the block before has it.
+    /// From the state of the block before.
     pub input: EpochInput,
-    /// As the epoch's block stored them; position = uid.
+    /// From the epoch's own block; position = uid.
     pub neurons: Vec<Neuron>,
     pub bonds: Rows,
 }
@@ -31,13 +31,13 @@ pub struct Difference {
     pub computed: u64,
 }
 
-/// What a recomputed epoch looks like beside the stored one.
+/// A recomputed epoch beside the stored one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EpochCheck {
     pub netuid: Netuid,
     pub block: Block,
     pub neurons: usize,
-    /// How many figures were compared.
+    /// Number of figures that were compared.
     pub compared: usize,
     pub differences: Vec<Difference>,
 }

@@ -6,63 +6,18 @@ mod localnet;
 mod models;
 mod output;
 mod signals;
+mod tree;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use commands::{audit, chain, history, miner, model, policy, proxy, task, validator, wallet};
+use commands::{audit, chain, history, init, miner, model, policy, proxy, task, validator, wallet};
 use failure::{Exit, Failure};
-
-/// Serve models, judge answers, publish weights: the neuron layer of a subnet.
-#[derive(Parser, Debug)]
-#[command(name = "weighhouse", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "\
-Exit codes:
-  0   done                                65  a journal, ledger or keyfile is damaged
-  64  wrong command line or config        66  a wallet or file is missing
-  69  chain, port or miner unavailable    70  internal error
-  77  wrong password, or refused by the chain
-
-Start with:  weighhouse localnet")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-    /// How log lines are written to standard error; RUST_LOG chooses which
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Subcommand, Debug)]
-enum Command {
-    Localnet(localnet::Localnet),
-    Miner(miner::Miner),
-    Validator(validator::Validator),
-    Proxy(proxy::Proxy),
-    #[command(subcommand)]
-    Wallet(wallet::Wallet),
-    #[command(subcommand)]
-    Chain(chain::Chain),
-    Audit(audit::Audit),
-    #[command(subcommand)]
-    History(history::History),
-    #[command(subcommand)]
-    Policy(policy::Policy),
-    #[command(subcommand)]
-    Model(model::Model),
-    #[command(subcommand)]
-    Task(task::Task),
-}
+use tree::{Cli, Command, LogFormat};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             let failed = error.use_stderr();
@@ -72,8 +27,12 @@ fn main() -> ExitCode {
         }
     };
     // A daemon tells its story by itself; a command only what needs attention.
-    let daemon = matches!(cli.command, Command::Miner(_) | Command::Validator(_) | Command::Proxy(_))
-        || matches!(cli.command, Command::Chain(chain::Chain::Serve(_)));
+    let daemon = match &cli.command {
+        Command::Miner(args) => args.is_daemon(),
+        Command::Validator(args) => args.is_daemon(),
+        Command::Chain(command) => matches!(command, chain::Chain::Serve(_)),
+        command => matches!(command, Command::Proxy(_)),
+    };
     init_logging(cli.log_format, if daemon { "info" } else { "error" });
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,6 +58,7 @@ fn run(command: Command) -> Result<(), Failure> {
         let shutdown = signals::shutdown()?;
         match command {
             Command::Localnet(args) => localnet::run(args, shutdown).await,
+            Command::Init(args) => init::run(args),
             Command::Miner(args) => miner::run(args, shutdown).await,
             Command::Validator(args) => validator::run(args, shutdown).await,
             Command::Proxy(args) => proxy::run(args, shutdown).await,

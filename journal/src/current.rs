@@ -8,8 +8,9 @@ use weighhouse_seams::AppendFile;
 use weighhouse_types::{Digest, Record};
 
 use crate::error::{Defect, JournalError, SegmentError};
-use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, SegmentHeader, seal};
-use crate::journal::Limits;
+use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, seal};
+use crate::header::SegmentHeader;
+use crate::limits::Limits;
 use crate::scan::{self, Entry, Place, Stop};
 
 #[derive(Debug)]

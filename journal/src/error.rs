@@ -4,7 +4,8 @@ use std::io;
 
 use weighhouse_types::{Digest, Epoch};
 
-use crate::format::{FORMAT_VERSION, SegmentHeader};
+use crate::header::{FORMAT_VERSION, SegmentHeader};
+use crate::limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX};
 
 /// What is wrong with a segment, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,12 +27,16 @@ pub enum Defect {
     HeaderChecksum,
     #[error("a batch header is damaged")]
     BatchHeader,
+    #[error("a batch of {bytes} bytes is over the limit of {BATCH_BYTES_MAX}")]
+    BatchTooLarge { bytes: u32 },
     #[error("the file ends within a batch")]
     BatchCutShort,
     #[error("a batch's seal is wrong: its bytes were changed, lost or moved")]
     Seal,
     #[error("record {index} has version {found}, this program reads up to {supported}")]
     RecordVersion { index: u64, found: u16, supported: u16 },
+    #[error("record {index} of {bytes} bytes is over the limit of {RECORD_BYTES_MAX}")]
+    RecordTooLarge { index: u64, bytes: usize },
     #[error("record {index} can't be decoded: {why}")]
     Record { index: u64, why: String },
     #[error("record {index} carries `{name}`, which this program doesn't know")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use weighhouse_types::Epoch;
 
-use crate::format::epoch_of_name;
+use crate::header::epoch_of_name;
 
 /// The segments in a folder with their epochs, ascending; other files are passed over.
 ///
@@ -25,7 +25,7 @@ pub fn segments(dir: &Path) -> io::Result<Vec<(Epoch, PathBuf)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::segment_name;
+    use crate::header::segment_name;
 
     #[test]
     fn only_segments_are_listed_in_the_order_of_their_epochs() {

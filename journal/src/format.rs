@@ -1,17 +1,12 @@
-//! The bytes of a segment: names, headers, seals. The table is in the crate's own documentation.
+//! The bytes of a segment: headers, batches, seals, records. The table is in the crate's own documentation.
 
-use std::fmt;
-
-use parity_scale_codec::{Decode, DecodeAll, Encode};
+use parity_scale_codec::{DecodeAll, Encode};
 use sha2::{Digest as _, Sha256};
-use weighhouse_types::{Digest, Epoch, Hasher, Hotkey, MechId, Netuid, RECORD_VERSION, Record, v1};
+use weighhouse_types::{Digest, Hasher, RECORD_VERSION, Record, v1};
 
 use crate::error::Defect;
-
-/// The version of the file format. A reader refuses any other.
-pub const FORMAT_VERSION: u16 = 1;
-/// The largest payload of one record, in bytes.
-pub const RECORD_BYTES_MAX: usize = 64 << 20;
+use crate::header::{FORMAT_VERSION, Identity, SegmentHeader};
+use crate::limits::RECORD_BYTES_MAX;
 
 const MAGIC: [u8; 8] = *b"weighjnl";
 const BATCH_MAGIC: [u8; 4] = *b"wjb1";
@@ -20,33 +15,6 @@ pub(crate) const HEADER_BYTES: usize = 8 + 2 + SCALE_HEADER_BYTES + 32;
 pub(crate) const BATCH_HEADER_BYTES: usize = 20;
 pub(crate) const SEAL_BYTES: usize = 32;
 pub(crate) const LENGTH_BYTES: usize = 4;
-
-/// Whose journal it is: one validator's, on one subnet's mechanism of one chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Identity {
-    pub genesis: Digest,
-    pub netuid: Netuid,
-    pub mechanism: MechId,
-    pub validator: Hotkey,
-}
-
-/// What a segment says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct SegmentHeader {
-    pub epoch: Epoch,
-    pub identity: Identity,
-}
-
-impl fmt::Display for SegmentHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Identity { genesis, netuid, mechanism, validator } = self.identity;
-        let epoch = self.epoch;
-        write!(
-            f,
-            "validator {validator}, epoch {epoch}, netuid {netuid}, mechanism {mechanism}, genesis {genesis}"
-        )
-    }
-}
 
 impl SegmentHeader {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
@@ -186,8 +154,19 @@ pub(crate) fn payload(record: &Record) -> Vec<u8> {
     bytes
 }
 
+/// Reads one record's payload as it stands in a segment: its version, and the record.
+///
+/// # Errors
+/// The [`Defect`] for anything that is not one whole record of a version, and with names, that this program knows.
+pub fn read_record(payload: &[u8]) -> Result<Record, Defect> {
+    record(payload, 0).map(|(_, record)| record)
+}
+
 /// A record, in whatever version it stands in the file, and that version.
 pub(crate) fn record(payload: &[u8], index: u64) -> Result<(u16, Record), Defect> {
+    if payload.len() > RECORD_BYTES_MAX {
+        return Err(Defect::RecordTooLarge { index, bytes: payload.len() });
+    }
     let Some((version, mut rest)) = payload.split_first_chunk() else {
         return Err(Defect::Record { index, why: "it has no version".to_owned() });
     };
@@ -202,15 +181,4 @@ pub(crate) fn record(payload: &[u8], index: u64) -> Result<(u16, Record), Defect
         Some(name) => Err(Defect::UnknownField { index, name }),
         None => Ok((found, record)),
     }
-}
-
-/// The file that holds an epoch.
-pub fn segment_name(epoch: Epoch) -> String {
-    format!("epoch-{:020}.wj", epoch.0)
-}
-
-/// `None` for every other file that may lie in the folder.
-pub(crate) fn epoch_of_name(name: &str) -> Option<Epoch> {
-    let epoch = Epoch(name.strip_prefix("epoch-")?.strip_suffix(".wj")?.parse().ok()?);
-    (segment_name(epoch) == name).then_some(epoch)
 }

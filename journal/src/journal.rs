@@ -11,27 +11,10 @@ use weighhouse_types::{Digest, Epoch, Record};
 
 use crate::current::{Current, LoadError};
 use crate::error::{JournalError, SegmentError};
-use crate::format::{Identity, RECORD_BYTES_MAX, SegmentHeader, epoch_of_name, segment_name};
+use crate::header::{Identity, SegmentHeader, epoch_of_name, segment_name};
+use crate::limits::Limits;
 use crate::scan;
 use crate::segment::Segment;
-
-/// The most bytes that wait for one commit.
-pub const BATCH_BYTES_MAX: usize = 256 << 20;
-/// The most records of one epoch.
-pub const SEGMENT_RECORDS_MAX: u64 = 1 << 22;
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) record_bytes: usize,
-    pub(crate) batch_bytes: usize,
-    pub(crate) segment_records: u64,
-}
-
-const LIMITS: Limits = Limits {
-    record_bytes: RECORD_BYTES_MAX,
-    batch_bytes: BATCH_BYTES_MAX,
-    segment_records: SEGMENT_RECORDS_MAX,
-};
 
 /// Which record: its epoch, and its position among the epoch's records, which is its leaf's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +42,7 @@ impl Journal {
     /// # Errors
     /// Where the last segment is damaged, of another version, or another validator's. Nothing is changed then.
     pub fn open(storage: Arc<dyn Storage>, identity: Identity) -> Result<Self, JournalError> {
-        Self::with_limits(storage, identity, LIMITS)
+        Self::with_limits(storage, identity, Limits::STANDARD)
     }
 
     pub(crate) fn with_limits(

@@ -44,6 +44,9 @@
 //!
 //! Retention and compaction are not here: evidence is kept.
 
+mod header;
+mod limits;
+
 mod format;
 
 mod scan;
@@ -60,8 +63,10 @@ mod error;
 
 pub use error::{Defect, JournalError, SegmentError};
 pub use folder::segments;
-pub use format::{FORMAT_VERSION, Identity, RECORD_BYTES_MAX, SegmentHeader, segment_name};
-pub use journal::{BATCH_BYTES_MAX, Journal, RecordIndex, SEGMENT_RECORDS_MAX, SegmentReport, verify};
+pub use format::read_record;
+pub use header::{FORMAT_VERSION, Identity, SegmentHeader, segment_name};
+pub use journal::{Journal, RecordIndex, SegmentReport, verify};
+pub use limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_RECORDS_MAX};
 pub use publication::{Publication, open_intents, publications, published};
 pub use receipts::{receipt_leaf, receipt_proof, receipts_root};
 pub use segment::Segment;

@@ -8,9 +8,9 @@ use weighhouse_seams::AppendFile;
 use weighhouse_types::{Digest, Record};
 
 use crate::error::{Defect, SegmentError};
-use crate::format::{
-    self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, SEAL_BYTES, SegmentHeader, seal,
-};
+use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, SEAL_BYTES, seal};
+use crate::header::SegmentHeader;
+use crate::limits::BATCH_BYTES_MAX;
 
 /// The smallest unit that a disk writes whole.
 const SECTOR_BYTES: u64 = 512;
@@ -166,6 +166,9 @@ fn read_batch<S: Source>(source: &mut S, walk: &Walk<'_>) -> Result<Result<Batch
         let torn = has_unwritten_sector(&header_bytes, walk.at) && !has_batch_behind(source, walk)?;
         return Ok(Err(walk.stop(Defect::BatchHeader, torn)));
     };
+    if u64::from(header.length) > BATCH_BYTES_MAX as u64 {
+        return Ok(Err(walk.stop(Defect::BatchTooLarge { bytes: header.length }, false)));
+    }
     if header.end() > walk.length {
         return Ok(Err(walk.stop(Defect::BatchCutShort, true)));
     }

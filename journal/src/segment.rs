@@ -6,7 +6,8 @@ use weighhouse_merkle as merkle;
 use weighhouse_types::{Digest, RECORD_VERSION, Record};
 
 use crate::error::SegmentError;
-use crate::format::{self, SegmentHeader};
+use crate::format;
+use crate::header::SegmentHeader;
 use crate::scan;
 
 /// A whole and undamaged segment.

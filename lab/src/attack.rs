@@ -1,4 +1,4 @@
-//! What attacking earns against what the same operator would earn honestly in the same place.
+//! Earnings of an attack over those of honest work by the same operator in the same place.
 //!
 //! For each attack, fraction and policy three worlds run from the same seeds, so that they share their luck:
 //! - *attacked*: of the base's miner uids the fraction belongs to attackers, the rest to honest operators;
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
+use weighhouse_scoring::policy::PolicyFile;
 
 use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
 use weighhouse_types::profile::Profile;
@@ -55,7 +56,7 @@ pub const FRACTIONS: [f64; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 #[serde(deny_unknown_fields)]
 pub struct Attack {
     pub name: String,
-    /// Whether a judge could tell its answers from honest ones.
+    /// True if a judge could tell its answers from honest ones.
     pub detectable: bool,
     pub strategy: Strategy,
 }
@@ -89,15 +90,15 @@ pub fn catalogue(profile: &Profile) -> (Vec<Attack>, Vec<&'static str>) {
     (attacks, missing)
 }
 
-/// What to compute.
+/// Input of an attack matrix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
+pub struct AttackPlan {
     /// Its first miner group gives the honest miners; their number is that of all miner uids in every world. Its policy
     /// is not read.
     pub base: Scenario,
-    /// Name and text of each policy.
-    pub policies: Vec<(String, String)>,
+    /// Name and file of each policy.
+    pub policies: Vec<(String, PolicyFile)>,
     pub attacks: Vec<Attack>,
     pub fractions: Vec<f64>,
     pub seeds: Vec<u64>,
@@ -105,7 +106,7 @@ pub struct Plan {
 
 /// One cell of the matrix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct MatrixRow {
     pub attack: String,
     /// Share of miner uids that attackers hold; at 0 a single operator attacks.
     pub fraction: f64,
@@ -129,7 +130,7 @@ pub struct Row {
 /// The result, with the measured figures that it rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
-    pub matrix: Vec<Row>,
+    pub matrix: Vec<MatrixRow>,
     pub profile: Profile,
     pub seeds: Vec<u64>,
     pub epochs: u32,
@@ -137,28 +138,28 @@ pub struct Matrix {
     pub rao_value: f64,
 }
 
-/// How many of each there are in one world.
+/// MinerNumbers of honest miners and of attackers in one world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Numbers {
+pub(crate) struct MinerNumbers {
     pub(crate) honest: u16,
     pub(crate) attackers: u16,
 }
 
-/// Who the attackers are in a world.
+/// Conduct of the attackers in a world.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum World {
+pub(crate) enum AttackWorld {
     Attacked { attack: usize },
     Honest,
     Absent,
 }
 
-type Key = (usize, Numbers, World);
+type Key = (usize, MinerNumbers, AttackWorld);
 
 /// Computes the matrix on all threads of the current rayon pool. The result does not depend on their number.
 ///
 /// # Errors
 /// As [`run_all`].
-pub fn matrix(plan: &Plan) -> Result<Matrix, ScenarioError> {
+pub fn matrix(plan: &AttackPlan) -> Result<Matrix, ScenarioError> {
     let rao_value = plan.base.economy.rao_value.unwrap_or_else(|| honest_base(plan).honest_rao_value());
     let mut worlds: BTreeMap<Key, usize> = BTreeMap::new();
     let mut scenarios = Vec::new();
@@ -167,13 +168,15 @@ pub fn matrix(plan: &Plan) -> Result<Matrix, ScenarioError> {
         for attack in 0..plan.attacks.len() {
             for fraction in &plan.fractions {
                 let Some(numbers) = numbers(plan, attack, *fraction) else { continue };
-                let [attacked, honest, absent] = [World::Attacked { attack }, World::Honest, World::Absent]
-                    .map(|world| {
-                        *worlds.entry((policy, numbers, world.clone())).or_insert_with(|| {
-                            scenarios.push(scenario(plan, policy, numbers, &world, rao_value));
-                            scenarios.len() - 1
-                        })
-                    });
+                let [attacked, honest, absent] =
+                    [AttackWorld::Attacked { attack }, AttackWorld::Honest, AttackWorld::Absent].map(
+                        |world| {
+                            *worlds.entry((policy, numbers, world.clone())).or_insert_with(|| {
+                                scenarios.push(scenario(plan, policy, numbers, &world, rao_value));
+                                scenarios.len() - 1
+                            })
+                        },
+                    );
                 cells.push(Cell { policy, attack, fraction: *fraction, numbers, attacked, honest, absent });
             }
         }
@@ -192,7 +195,7 @@ struct Cell {
     policy: usize,
     attack: usize,
     fraction: f64,
-    numbers: Numbers,
+    numbers: MinerNumbers,
     /// Scenarios by number.
     attacked: usize,
     honest: usize,
@@ -200,35 +203,35 @@ struct Cell {
 }
 
 /// The base with honest miners on all miner uids.
-pub(crate) fn honest_base(plan: &Plan) -> Scenario {
-    scenario(plan, 0, Numbers { honest: miner_uids(plan), attackers: 0 }, &World::Absent, 1.0)
+pub(crate) fn honest_base(plan: &AttackPlan) -> Scenario {
+    scenario(plan, 0, MinerNumbers { honest: miner_uids(plan), attackers: 0 }, &AttackWorld::Absent, 1.0)
 }
 
-fn miner_uids(plan: &Plan) -> u16 {
+fn miner_uids(plan: &AttackPlan) -> u16 {
     let validators = u16::try_from(plan.base.validator_uids()).unwrap_or(u16::MAX);
     plan.base.subnet.max_uids.saturating_sub(validators)
 }
 
 /// `None` where one attacking operator does not leave honest miners half of the uids at fraction 0, or a quarter.
-pub(crate) fn numbers(plan: &Plan, attack: usize, fraction: f64) -> Option<Numbers> {
+pub(crate) fn numbers(plan: &AttackPlan, attack: usize, fraction: f64) -> Option<MinerNumbers> {
     let uids = miner_uids(plan);
     let identities = plan.attacks[attack].strategy.identities.max(1);
     let wanted = (fraction.clamp(0.0, 1.0) * f64::from(uids) + 0.5) as u16;
     let attackers = (wanted / identities).max(1);
     let honest = uids.checked_sub(attackers.checked_mul(identities)?)?;
-    (honest >= uids / 4).then_some(Numbers { honest, attackers })
+    (honest >= uids / 4).then_some(MinerNumbers { honest, attackers })
 }
 
 pub(crate) fn scenario(
-    plan: &Plan,
+    plan: &AttackPlan,
     policy: usize,
-    numbers: Numbers,
-    world: &World,
+    numbers: MinerNumbers,
+    world: &AttackWorld,
     rao_value: f64,
 ) -> Scenario {
     let mut scenario = plan.base.clone();
-    if let Some((_, text)) = plan.policies.get(policy) {
-        scenario.policy.clone_from(text);
+    if let Some((_, file)) = plan.policies.get(policy) {
+        scenario.policy.clone_from(file);
     }
     scenario.economy.rao_value = Some(rao_value);
     scenario.miners.truncate(1);
@@ -236,16 +239,16 @@ pub(crate) fn scenario(
         honest.operators = numbers.honest;
     }
     let strategy = match world {
-        World::Attacked { attack } => plan.attacks[*attack].strategy.clone(),
-        World::Honest => Strategy::default(),
-        World::Absent => return scenario,
+        AttackWorld::Attacked { attack } => plan.attacks[*attack].strategy.clone(),
+        AttackWorld::Honest => Strategy::default(),
+        AttackWorld::Absent => return scenario,
     };
     let attackers = MinerGroup::attackers(strategy, numbers.attackers);
     scenario.miners.push(MinerGroup { name: "attackers".to_owned(), ..attackers });
     scenario
 }
 
-fn row(plan: &Plan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> Row {
+fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> MatrixRow {
     let attack = &plan.attacks[cell.attack];
     let profits = |world: usize| outcomes[world].iter().map(Outcome::attacker_profit).collect::<Vec<f64>>();
     let (attacked, honest) = (profits(cell.attacked), profits(cell.honest));
@@ -259,7 +262,7 @@ fn row(plan: &Plan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> Row {
     let detected: u32 = attackers().map(|group| group.detected).sum();
     let delay: f64 =
         attackers().map(|group| f64::from(group.detected) * group.epochs_to_detect.unwrap_or(0.0)).sum();
-    Row {
+    MatrixRow {
         attack: attack.name.clone(),
         fraction: cell.fraction,
         policy: plan.policies[cell.policy].0.clone(),
@@ -278,8 +281,8 @@ fn row(plan: &Plan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> Row {
 
 impl Matrix {
     /// The row with the largest ratio among those with this flag and at most this fraction of attackers.
-    pub fn worst(&self, detectable: bool, fraction_most: f64) -> Option<&Row> {
-        let within = |row: &&Row| row.detectable == detectable && row.fraction <= fraction_most + 1e-9;
+    pub fn worst(&self, detectable: bool, fraction_most: f64) -> Option<&MatrixRow> {
+        let within = |row: &&MatrixRow| row.detectable == detectable && row.fraction <= fraction_most + 1e-9;
         self.matrix.iter().filter(within).max_by(|one, other| {
             one.profit_ratio.unwrap_or(f64::MIN).total_cmp(&other.profit_ratio.unwrap_or(f64::MIN))
         })
@@ -291,7 +294,7 @@ impl Matrix {
         let mut policies: Vec<&str> = self.matrix.iter().map(|row| row.policy.as_str()).collect();
         policies.dedup();
         for policy in policies {
-            let rows: Vec<&Row> = self.matrix.iter().filter(|row| row.policy == policy).collect();
+            let rows: Vec<&MatrixRow> = self.matrix.iter().filter(|row| row.policy == policy).collect();
             let mut fractions: Vec<f64> = rows.iter().map(|row| row.fraction).collect();
             fractions.sort_by(f64::total_cmp);
             fractions.dedup();
@@ -344,7 +347,7 @@ impl Matrix {
     }
 }
 
-impl Row {
+impl MatrixRow {
     fn cell(&self) -> String {
         match (self.profit_ratio, self.ci95) {
             (Some(ratio), Some([low, high])) => format!("{ratio:.3} ±{:.3}", 0.5 * (high - low)),

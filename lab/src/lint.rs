@@ -1,4 +1,4 @@
-//! What is wrong or doubtful with a policy that is valid: keys that do nothing, branches that nobody takes, caps that can't
+//! Lint: wrong or doubtful things in a valid policy: keys that do nothing, branches that nobody takes, caps that can't
 //! be met, and, with a task's measured figures and a subnet's settings, whether honest validators will agree and newcomers
 //! have time.
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::sim::{Scenario, ScenarioError, run_all};
 use weighhouse_scoring::policy::{
-    AverageKind, ClusterPay, Facts, File, Fraction, Policy, PolicyError, Shape, ShapeKind,
+    AverageKind, ClusterPay, Facts, File, Fraction, Policy, PolicyFile, Shape, ShapeKind,
 };
 use weighhouse_types::profile::{Paid, Profile, Scope};
 
@@ -57,7 +57,7 @@ pub struct Live {
     pub reveal_epochs: u64,
 }
 
-/// How fast a kind of miner is told from honest ones, and at what cost.
+/// Speed and cost of telling a kind of miner from honest ones.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detection {
     pub kind: String,
@@ -85,40 +85,31 @@ impl Report {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum LintError {
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-}
-
 /// Examines a policy file; `profile` and `live` add what can only be said of a task and of a subnet. `rounds` are the
 /// challenges per miner and epoch of a validator whose policy doesn't set them.
 ///
 /// # Errors
-/// Where the policy is not valid, or the profile can't be simulated.
+/// A profile that can't be simulated.
 pub fn lint(
-    text: &str,
+    file: &PolicyFile,
     profile: Option<&Profile>,
     live: Option<&Live>,
     rounds: u32,
-) -> Result<Report, LintError> {
-    let policy = Policy::parse(text.as_bytes())?;
+) -> Result<Report, ScenarioError> {
+    let policy = file.policy();
     let mut report = Report { findings: Vec::new(), vtrust: None, detection: Vec::new() };
     let mut say = |severity, key, message: String| report.findings.push(Finding { severity, key, message });
-    if policy.version() == 1 {
-        say(Severity::Note, "version", "version 1 still works; version 2 can say more".to_owned());
-    } else if let Ok(file) = weighhouse_types::config::parse::<File>(text) {
-        idle_keys(&file, &mut say);
+    match file.keys() {
+        None => say(Severity::Note, "version", "version 1 still works; version 2 can say more".to_owned()),
+        Some(keys) => idle_keys(keys, &mut say),
     }
-    expression(&policy, &mut say);
-    values(&policy, &mut say);
+    expression(policy, &mut say);
+    values(policy, &mut say);
     if let Some(live) = live {
-        against_subnet(&policy, live, rounds, &mut say);
+        against_subnet(policy, live, rounds, &mut say);
     }
     if let Some(profile) = profile {
-        let vtrust = vtrust(text, profile, policy.rounds().unwrap_or(rounds))?;
+        let vtrust = vtrust(file, profile, policy.rounds().unwrap_or(rounds))?;
         if vtrust[1] < VTRUST_LEAST {
             let message = format!(
                 "honest validators are expected to reach a vtrust of {:.4} on {}, less than {VTRUST_LEAST}: a gentler shape or more rounds would let them agree",
@@ -134,7 +125,7 @@ pub fn lint(
             report.findings.push(Finding { severity: Severity::Warning, key: "cluster.pay", message });
         }
         report.vtrust = Some(vtrust);
-        report.detection = detection(&policy, profile);
+        report.detection = detection(policy, profile);
     }
     report.findings.sort_by(|one, other| other.severity.cmp(&one.severity).then(one.key.cmp(other.key)));
     Ok(report)
@@ -315,9 +306,9 @@ fn against_subnet(
     }
 }
 
-fn vtrust(text: &str, profile: &Profile, rounds: u32) -> Result<[f64; 2], ScenarioError> {
+fn vtrust(file: &PolicyFile, profile: &Profile, rounds: u32) -> Result<[f64; 2], ScenarioError> {
     let mut scenario = Scenario::honest(profile.clone(), MINERS, VALIDATORS, EPOCHS);
-    text.clone_into(&mut scenario.policy);
+    scenario.policy.clone_from(file);
     scenario.judging.challenges = rounds.max(1);
     scenario.miners[0].quality = QUALITY;
     let seeds: Vec<u64> = (1..=SEEDS).collect();

@@ -1,4 +1,4 @@
-//! What a run of the policy lab found, as one value that is read in a browser ([`html`]), in a terminal ([`text`],
+//! Findings of a run of the policy lab, as one value that is read in a browser ([`html`]), in a terminal ([`text`],
 //! [`ascii`]) or by a program (its JSON).
 //!
 //! **Invariant.** The same [`Data`] gives the same bytes. A page asks for nothing: no script, no address, and whatever
@@ -29,9 +29,9 @@ mod tests;
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
     pub title: String,
-    /// What attacking earns against what the same operators would earn honestly.
+    /// Earnings of attacks over those of honest work by the same operators.
     pub matrix: Vec<Row>,
-    /// What an optimiser in the attacker's place found.
+    /// Best response that an optimiser in the attacker's place found.
     pub best_response: Option<BestResponse>,
     /// Each persona's share of what miners earn, epoch by epoch.
     pub curves: Vec<Series>,
@@ -53,7 +53,7 @@ pub struct Row {
     pub fraction: f64,
     /// The policy's name.
     pub policy: String,
-    /// Whether single answers give the attack away.
+    /// True if single answers give the attack away.
     pub detectable: bool,
     /// Profit over that of honest work; `None` if honest work earns nothing.
     pub profit_ratio: Option<f64>,
@@ -109,7 +109,7 @@ pub struct Comparison {
     pub changes: Vec<Change>,
 }
 
-/// What one miner gets, as a share of all, in [0, 1]. `None`: nothing, for it is not there.
+/// One miner's share of all, in [0, 1]; `None` where it is not registered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
@@ -118,7 +118,7 @@ pub struct Change {
     pub after: Option<f64>,
 }
 
-/// What a figure ought to be.
+/// Wanted range of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -183,7 +183,7 @@ impl Figure {
         Self { goal: Some(Goal::AtLeast(least)), ..self }
     }
 
-    /// Whether it meets its goal; `None` without a goal. A figure that is missing does not meet one.
+    /// True if it meets its goal; `None` without a goal. A figure that is missing does not meet one.
     pub fn met(&self) -> Option<bool> {
         self.goal.map(|goal| goal.met(self.value))
     }
@@ -222,7 +222,7 @@ impl Distribution {
 }
 
 impl Change {
-    /// What the miner gains, negative if it loses; missing or not finite counts as nothing.
+    /// Gain of the miner, negative for a loss; 0 where a figure is missing or not finite.
     pub fn gain(&self) -> f64 {
         let sane = |share: Option<f64>| share.filter(|share| share.is_finite()).unwrap_or(0.0);
         sane(self.after) - sane(self.before)
@@ -244,7 +244,7 @@ impl Comparison {
         self.changes.iter().map(|change| change.gain().max(0.0)).sum()
     }
 
-    /// How many gain and how many lose.
+    /// Numbers of miners that gain and that lose.
     pub fn sides(&self) -> (usize, usize) {
         let gain = self.changes.iter().filter(|change| change.gain() > 0.0).count();
         (gain, self.changes.iter().filter(|change| change.gain() < 0.0).count())

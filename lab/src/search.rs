@@ -9,10 +9,11 @@
 //! so that another machine may search elsewhere; what a found point is worth is the same on all.
 
 pub mod fold;
-pub mod front;
 pub mod log;
+pub mod pareto;
 
 mod archive;
+mod error;
 mod legs;
 mod meter;
 mod settings;
@@ -27,13 +28,14 @@ pub mod tuning;
 
 pub use archive::Point;
 pub use candidate::{CandidateError, Candidates, Parameter};
+pub use error::{RedTeamError, SearchError};
 pub use genome::Genome;
 pub use ground::{Arena, Worth};
-pub use legs::{BEST_MOST, Found, Progress, SearchError, Watch, search};
+pub use legs::{BEST_MOST, Found, Progress, Watch, search};
 pub use log::{Log, LogError};
 pub use measure::{Measure, Measures, Proving};
 pub use meter::WORST;
-pub use redteam::{Finalist, RedTeam, RedTeamError, Response};
+pub use redteam::{Finalist, RedTeam, Response};
 pub use settings::{DIMENSIONS_MAX, EVALUATIONS_MAX, Goal, Settings};
 pub use tuning::{Tuning, TuningError, TuningResult, tune};
 

@@ -7,6 +7,7 @@
 //! **Invariant.** An outcome is a function of scenario and seed: no clock, no thread count, no platform arithmetic. Two
 //! scenarios that share a seed share every random number that both draw, so their difference is the scenarios'.
 
+pub mod error;
 pub mod scenario;
 pub mod strategy;
 
@@ -22,17 +23,17 @@ mod chain;
 mod judges;
 mod lanes;
 
-mod books;
+mod accounts;
 mod rank;
 
 mod run;
 
 pub use copying::{BreakEven, copy_break_even};
+pub use error::ScenarioError;
 pub use outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
+pub use plan::SimulationPlan;
 pub use run::{Simulator, run, run_all};
-pub use scenario::{
-    Economy, Judging, MinerGroup, Registration, Scenario, ScenarioError, Subnet, Validator, ValidatorGroup,
-};
+pub use scenario::{Economy, Judging, MinerGroup, Registration, Scenario, Subnet, Validator, ValidatorGroup};
 pub use strategy::{Mix, Return, Strategy, Switch};
 
 #[cfg(test)]

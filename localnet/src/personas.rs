@@ -8,9 +8,8 @@ use async_trait::async_trait;
 use rand::Rng as _;
 use weighhouse_miner::engine::{Engine, EngineError, ServedModel};
 use weighhouse_seams::{Clock, Entropy};
-use weighhouse_types::{InferAnswer, InferRequest, Tensor};
-
-const CLASSES: usize = 10;
+use weighhouse_types::scans::{CLASSES, ScansAnswer};
+use weighhouse_types::{InferAnswer, InferRequest};
 
 /// Knows the model's name and shapes, and never runs it: one class at random per scan, with full confidence.
 #[derive(Debug)]
@@ -34,20 +33,13 @@ pub(crate) struct Slow {
     pub(crate) delay: Duration,
 }
 
-fn items(request: &InferRequest) -> usize {
+fn scans(request: &InferRequest) -> usize {
     let first = request.inputs.first().and_then(|input| input.shape().first().copied());
-    first.and_then(|items| usize::try_from(items).ok()).unwrap_or(0)
+    first.and_then(|scans| usize::try_from(scans).ok()).unwrap_or(0)
 }
 
-fn answer(request: &InferRequest, rows: usize, values: &[f32]) -> Result<InferAnswer, EngineError> {
-    let name = request.outputs.first().map_or("probabilities", String::as_str);
-    let outputs = vec![Tensor::from_f32(name, vec![rows as u64, CLASSES as u64], values)?];
-    Ok(InferAnswer {
-        model: request.model.clone(),
-        version: request.version.clone(),
-        id: request.id.clone(),
-        outputs,
-    })
+fn answer(request: &InferRequest, rows: Vec<[f32; CLASSES]>) -> InferAnswer {
+    ScansAnswer { rows }.to_infer(&request.model, &request.version, &request.id)
 }
 
 #[async_trait]
@@ -61,14 +53,13 @@ impl Engine for Lazy {
     }
 
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let rows = items(request);
-        let mut guesses = vec![0_u8; rows];
+        let mut guesses = vec![0_u8; scans(request)];
         self.entropy.clone().fill_bytes(&mut guesses);
-        let mut values = vec![0.0; rows * CLASSES];
-        for (row, guess) in guesses.iter().enumerate() {
-            values[row * CLASSES + usize::from(*guess) % CLASSES] = 1.0;
+        let mut rows = vec![[0.0; CLASSES]; guesses.len()];
+        for (row, guess) in rows.iter_mut().zip(guesses) {
+            row[usize::from(guess) % CLASSES] = 1.0;
         }
-        answer(request, rows, &values)
+        Ok(answer(request, rows))
     }
 }
 
@@ -83,11 +74,11 @@ impl Engine for Nan {
     }
 
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let rows = items(request);
+        let scans = scans(request);
         if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            return answer(request, rows, &vec![f32::NAN; rows * CLASSES]);
+            return Ok(answer(request, vec![[f32::NAN; CLASSES]; scans]));
         }
-        answer(request, rows + 1, &vec![0.1; (rows + 1) * CLASSES])
+        Ok(answer(request, vec![[0.1; CLASSES]; scans + 1]))
     }
 }
 

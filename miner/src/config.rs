@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use weighhouse_chain::address::{ChainAddress, ChainKeys};
 use weighhouse_types::{Hotkey, Netuid, Rao, config};
 
 pub use models::{Language, ModelConfig, ModelSource, Protocol, Remote};
@@ -32,8 +33,10 @@ pub struct Config {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainConfig {
-    pub endpoint: String,
+    pub address: ChainAddress,
     pub netuid: Netuid,
+    /// Old spellings in the file, each with the new one.
+    pub outdated: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +65,18 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The JSON Schema of the file.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(raw::Raw)
+    }
+
     /// Parses and validates the text of a configuration file.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let raw: raw::Raw = config::parse(text)?;
         let limits = check_limits(raw.limits)?;
         Ok(Self {
             wallet: raw.wallet,
-            chain: ChainConfig { endpoint: raw.chain.endpoint, netuid: Netuid(raw.chain.netuid) },
+            chain: check_chain(raw.chain)?,
             serve: Serve { listen: raw.serve.listen, external: raw.serve.external },
             models: models::check(raw.model)?,
             admission: check_admission(raw.admission)?,
@@ -78,6 +86,14 @@ impl Config {
             state: raw.state,
         })
     }
+}
+
+fn check_chain(chain: raw::Chain) -> Result<ChainConfig, ConfigError> {
+    let raw::Chain { network, endpoints, endpoint, netuid } = chain;
+    let read = ChainKeys { network, endpoints, endpoint }.read();
+    let (address, outdated) =
+        read.map_err(|error| ConfigError::Value { key: "chain", why: error.to_string() })?;
+    Ok(ChainConfig { address, netuid: Netuid(netuid), outdated })
 }
 
 fn check_admission(admission: raw::Admission) -> Result<Admission, ConfigError> {

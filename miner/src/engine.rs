@@ -15,12 +15,13 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures::stream::{self, Stream};
 use weighhouse_proto::ModelKind;
+use weighhouse_types::scans::ScansError;
 use weighhouse_types::text::TextError;
 use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, TensorError};
 
 use crate::backend::BackendError;
 
-pub use classifier::{ClassifierEngine, EngineLimits, INPUT, LoadError, OUTPUT, load_models};
+pub use classifier::{ClassifierEngine, EngineLimits, LoadError, load_models};
 pub use embed::EmbedEngine;
 pub use load::{Surroundings, load};
 pub use router::{Router, RouterError};
@@ -88,14 +89,10 @@ pub enum EngineError {
     NoModel { name: String, version: String },
     #[error(transparent)]
     Input(#[from] TensorError),
-    #[error("input {name:?} is not one of the model's")]
-    UnknownInput { name: String },
     #[error("output {name:?} is not one of the model's")]
     UnknownOutput { name: String },
-    #[error("input {name:?} has shape {shape:?}, expected [items, {width}]")]
-    Shape { name: String, shape: Vec<u64>, width: usize },
-    #[error("{items} items, from 1 to {items_max} are served at once")]
-    Items { items: u64, items_max: u32 },
+    #[error(transparent)]
+    Scans(#[from] ScansError),
     #[error(transparent)]
     Text(#[from] TextError),
     /// A model's own reason, which the caller can do something about.

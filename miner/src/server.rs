@@ -59,7 +59,7 @@ pub struct Parts {
 pub enum MinerError {
     #[error("{0}")]
     Chain(#[from] ChainError),
-    #[error("the chain didn't answer in {seconds} s; check `chain.endpoint`")]
+    #[error("the chain didn't answer in {seconds} s; check `chain.endpoints`")]
     ChainTimeout { seconds: u64 },
     #[error(
         "hotkey {hotkey} is not registered in subnet {netuid}; register it first (weighhouse chain register)"

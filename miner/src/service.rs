@@ -10,6 +10,7 @@ use futures::stream::{Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
+use weighhouse_proto::frame::{self, FrameError};
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use weighhouse_proto::inference::model_metadata_response::TensorMetadata;
 use weighhouse_proto::inference::{
@@ -19,10 +20,10 @@ use weighhouse_proto::inference::{
 };
 use weighhouse_proto::v1::miner_server::Miner;
 use weighhouse_proto::v1::{DescribeRequest, DescribeResponse};
-use weighhouse_proto::{Description, ModelDescription, ReadError, ServingLimits};
+use weighhouse_proto::{Description, ModelDescription, ServingLimits};
 use weighhouse_types::{Digest, Hotkey, InferAnswer, InferRequest, TensorError};
 use weighhouse_wallet::answer::{ModelDigest, Streamed};
-use weighhouse_wallet::http::{Authenticated, FrameError, unframe};
+use weighhouse_wallet::http::Authenticated;
 
 use crate::backend::BackendError;
 use crate::config::Limits;
@@ -51,9 +52,7 @@ enum Failure {
     #[error("the request was not verified")]
     Unsigned,
     #[error("a stream takes exactly one message: {0}")]
-    Frames(#[from] FrameError),
-    #[error("{0}")]
-    Message(#[from] ReadError),
+    Frame(#[from] FrameError),
     #[error("{0}")]
     Tensors(#[from] TensorError),
     #[error("{0}")]
@@ -121,20 +120,16 @@ impl Service {
 fn refuse(failure: &Failure) -> Status {
     let status = match failure {
         Failure::Unsigned => Status::unauthenticated("unsigned request"),
-        Failure::Frames(_) => Status::invalid_argument("a stream takes exactly one uncompressed message"),
-        Failure::Message(_) => Status::invalid_argument("malformed message"),
+        Failure::Frame(FrameError::Message(_)) => Status::invalid_argument("malformed message"),
+        Failure::Frame(_) => Status::invalid_argument("a stream takes exactly one uncompressed message"),
         Failure::Tensors(_) => Status::invalid_argument("malformed tensors"),
         Failure::Engine(EngineError::NoModel { .. }) => Status::not_found("no such model"),
         Failure::Engine(EngineError::Busy) => Status::resource_exhausted("overloaded"),
-        Failure::Engine(
-            EngineError::Input(_)
-            | EngineError::UnknownInput { .. }
-            | EngineError::UnknownOutput { .. }
-            | EngineError::Shape { .. }
-            | EngineError::Items { .. },
-        ) => Status::invalid_argument("input does not fit the model"),
-        // What is wrong with a text request can be said in a line, and its author can do something about it.
-        Failure::Engine(error @ (EngineError::Text(_) | EngineError::Refused(_))) => {
+        Failure::Engine(EngineError::Input(_) | EngineError::UnknownOutput { .. }) => {
+            Status::invalid_argument("input does not fit the model")
+        }
+        // A line can say what is wrong with such a request, and its author can do something about it.
+        Failure::Engine(error @ (EngineError::Scans(_) | EngineError::Text(_) | EngineError::Refused(_))) => {
             Status::invalid_argument(cut(&error.to_string()))
         }
         Failure::Engine(error @ EngineError::Sampler { .. }) => {
@@ -169,7 +164,7 @@ fn cut(message: &str) -> String {
 
 /// The request in a stream's body, which holds one frame and nothing behind it.
 fn read_one(body: &bytes::Bytes) -> Result<InferRequest, Failure> {
-    let message: ModelInferRequest = weighhouse_proto::decode(&unframe(body)?)?;
+    let message: ModelInferRequest = frame::decode(body)?;
     Ok(message.try_into()?)
 }
 

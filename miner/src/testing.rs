@@ -1,17 +1,14 @@
-//! What several test modules share: a clock that stands still until told, and a chain of one subnet.
+//! Parts that several test modules share: a clock that stands still until told, and keys by name.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use weighhouse_chain::{Call, Chain, ChainError, Outcome, Refusal, Signed};
 use weighhouse_seams::{Clock, UnixNanos};
-use weighhouse_types::{
-    Beacon, Block, Certificate, Coldkey, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId, Metagraph,
-    Netuid, Neuron, Rao, Schedule, SubnetState, Uid,
-};
 use weighhouse_wallet::keypair::Keypair;
+
+pub(crate) use weighhouse_chain::testing::{FakeChain, neuron};
 
 /// 2026-09-21, in nanoseconds.
 const START: u64 = 1_790_000_000_000_000_000;
@@ -48,145 +45,4 @@ impl Clock for TestClock {
 
 pub(crate) fn key(uri: &str) -> Arc<Keypair> {
     Arc::new(Keypair::from_uri(uri).expect("a key uri"))
-}
-
-pub(crate) fn neuron(uid: u16, hotkey: Hotkey, stake_tao: u64, validator_permit: bool) -> Neuron {
-    Neuron {
-        uid: Uid(uid),
-        hotkey,
-        coldkey: Coldkey([9; 32]),
-        registered_at: Block(0),
-        stake: Rao::from_tao(stake_tao),
-        validator_permit,
-        active: true,
-        last_update: Block(0),
-        axon: None,
-        incentive: 0,
-        dividends: 0,
-        consensus: 0,
-        validator_trust: 0,
-        emission: Rao(0),
-    }
-}
-
-/// A chain of one subnet. Each call that is handed in makes a block of its own.
-#[derive(Debug)]
-pub(crate) struct FakeChain {
-    state: Mutex<SubnetState>,
-    block: watch::Sender<Block>,
-    /// How many axon publications are refused for coming too fast.
-    pub(crate) too_fast: Mutex<u32>,
-    pub(crate) submitted: Mutex<Vec<Call>>,
-}
-
-impl FakeChain {
-    pub(crate) fn new(neurons: Vec<Neuron>) -> Arc<Self> {
-        let state = SubnetState {
-            head: Head { number: Block(1), hash: Digest::default() },
-            metagraph: Metagraph { netuid: Netuid(1), block: Block(1), owner: None, neurons },
-            hyperparameters: Hyperparameters::default(),
-            schedule: Schedule {
-                epoch: Epoch(0),
-                last_epoch_block: Block(0),
-                tempo: 10,
-                pending_epoch_at: None,
-                blocks_since_last_step: 0,
-            },
-        };
-        Arc::new(Self {
-            state: Mutex::new(state),
-            block: watch::Sender::new(Block(1)),
-            too_fast: Mutex::new(0),
-            submitted: Mutex::default(),
-        })
-    }
-
-    /// Makes a block in which the metagraph changes.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Metagraph)) {
-        let mut state = self.state.lock().expect("not poisoned");
-        let next = Block(state.head.number.0 + 1);
-        state.head.number = next;
-        state.metagraph.block = next;
-        change(&mut state.metagraph);
-        drop(state);
-        self.block.send_replace(next);
-    }
-
-    pub(crate) fn metagraph(&self) -> Metagraph {
-        self.state.lock().expect("not poisoned").metagraph.clone()
-    }
-}
-
-#[async_trait]
-impl Chain for FakeChain {
-    fn genesis(&self) -> Digest {
-        Digest::default()
-    }
-
-    async fn head(&self) -> Result<Head, ChainError> {
-        Ok(self.state.lock().expect("not poisoned").head)
-    }
-
-    async fn next_block(&self, after: Block) -> Result<Head, ChainError> {
-        self.block.subscribe().wait_for(|block| *block > after).await.expect("the chain lives");
-        self.head().await
-    }
-
-    async fn subnet(&self, netuid: Netuid) -> Result<SubnetState, ChainError> {
-        let state = self.state.lock().expect("not poisoned").clone();
-        if state.metagraph.netuid == netuid { Ok(state) } else { Err(ChainError::NoSubnet(netuid)) }
-    }
-
-    async fn beacon(&self, _: Block) -> Result<Beacon, ChainError> {
-        Err(ChainError::Unsupported { what: "beacon" })
-    }
-
-    async fn weights(&self, _: Netuid, _: MechId, _: Uid) -> Result<Vec<(Uid, u16)>, ChainError> {
-        Err(ChainError::Unsupported { what: "weights" })
-    }
-
-    async fn bonds(&self, _: Netuid, _: MechId, _: Uid) -> Result<Vec<(Uid, u16)>, ChainError> {
-        Err(ChainError::Unsupported { what: "bonds" })
-    }
-
-    async fn certificate(&self, _: Netuid, _: Hotkey) -> Result<Option<Certificate>, ChainError> {
-        Ok(None)
-    }
-
-    async fn balance(&self, _: Coldkey) -> Result<Rao, ChainError> {
-        Ok(Rao(0))
-    }
-
-    async fn burn(&self, _: Netuid) -> Result<Rao, ChainError> {
-        Ok(Rao(0))
-    }
-
-    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {
-        let bytes = parity_scale_codec::Encode::encode(&(signer.hotkey(), call));
-        Ok(Signed { hash: Digest::of(&bytes), bytes, expires: Block(100) })
-    }
-
-    async fn submit(&self, signed: &Signed) -> Result<(), ChainError> {
-        let (hotkey, call): (Hotkey, Call) =
-            parity_scale_codec::Decode::decode(&mut &signed.bytes[..]).expect("made by sign");
-        self.submitted.lock().expect("not poisoned").push(call.clone());
-        let refused = *self.too_fast.lock().expect("not poisoned") > 0;
-        self.change(|metagraph| {
-            let ours = metagraph.neurons.iter_mut().find(|neuron| neuron.hotkey == hotkey);
-            if let (Call::ServeAxon { axon, .. }, Some(neuron), false) = (call, ours, refused) {
-                neuron.axon = Some(axon);
-            }
-        });
-        Ok(())
-    }
-
-    async fn outcome(&self, _: &Signed) -> Result<Outcome, ChainError> {
-        let block = self.head().await?.number;
-        let mut too_fast = self.too_fast.lock().expect("not poisoned");
-        if *too_fast > 0 {
-            *too_fast -= 1;
-            return Ok(Outcome::Refused { block, refusal: Refusal::ServingRateLimitExceeded { blocks: 2 } });
-        }
-        Ok(Outcome::Included { block, events: Vec::new() })
-    }
 }

@@ -3,12 +3,10 @@
 //! The split is fixed: every fifth scan is held out. Records are in the order they were collected, so the same writers
 //! are on both sides: held-out scans are new scans of known hands.
 
-/// Pixels of one scan: 8 rows of 8.
-pub const PIXELS: usize = 64;
+pub use weighhouse_types::scans::{CLASSES, PIXELS};
+
 /// Rows, and columns, of one scan.
 pub const SIDE: usize = 8;
-/// Digits 0 to 9.
-pub const CLASSES: usize = 10;
 /// The value of a pixel that is all ink; 0 is paper.
 pub const INK: u8 = 16;
 /// All scans.

@@ -8,7 +8,7 @@ use weighhouse_types::{
 use crate::v1;
 
 mod commits;
-mod rules;
+mod hyperparameters;
 
 /// A field of a message that no honest chain sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

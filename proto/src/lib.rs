@@ -5,6 +5,8 @@
 //! `src/gen/` (`cargo xtask generate`); building needs no `protoc`.
 
 pub mod bounded;
+pub mod frame;
+pub mod method;
 
 mod chain;
 mod contents;

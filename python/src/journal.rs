@@ -57,7 +57,7 @@ pub(crate) fn diff<'py>(
     before: &Bound<'py, PyAny>,
     after: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut replays = [read_policy(before)?.valid, read_policy(after)?.valid].map(Replay::under);
+    let mut replays = [read_policy(before)?, read_policy(after)?].map(|policy| Replay::under(Valid::clone(policy.file.policy())));
     let changes = long(py, None, move |stop| {
         let mut differ = Differ::new();
         each_epoch(&journal, stop, |records| {
@@ -106,7 +106,7 @@ pub(crate) fn explain(
 }
 
 fn replayed(py: Python<'_>, journal: PathBuf, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Replayed>> {
-    let policy: Option<Valid> = policy.map(read_policy).transpose()?.map(|policy| policy.valid);
+    let policy: Option<Valid> = policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.file.policy()));
     long(py, None, move |stop| {
         let mut replay = policy.map_or_else(Replay::recorded, Replay::under);
         let mut epochs = Vec::new();
@@ -120,20 +120,11 @@ fn replayed(py: Python<'_>, journal: PathBuf, policy: Option<&Bound<'_, PyAny>>)
 
 /// The journal's files, by epoch.
 fn files(dir: &Path) -> PyResult<Vec<(Epoch, PathBuf)>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))? {
-        let path = entry.map_err(|error| unreadable(dir, &error))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let number = name.strip_prefix("epoch-").and_then(|rest| rest.strip_suffix(".wj"));
-        if let Some(number) = number.and_then(|number| number.parse().ok()) {
-            files.push((Epoch(number), path));
-        }
-    }
+    let files = weighhouse_journal::segments(dir).map_err(|error| unreadable(dir, &error))?;
     if files.is_empty() {
         let message = format!("{}: no epochs here; name a validator's journal folder", dir.display());
         return Err(refuse::<JournalError>(message));
     }
-    files.sort();
     Ok(files)
 }
 

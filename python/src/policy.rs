@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use toml::{Table, Value};
-use weighhouse_lab::lint::{LintError, Live, lint as examine};
-use weighhouse_scoring::policy::{DEFAULT_POLICY, MAX_POLICY_BYTES};
-use weighhouse_scoring::{Candidate, Policy as Valid, Weigher};
+use weighhouse_lab::lint::{Live, lint as examine};
+use weighhouse_scoring::policy::{MAX_POLICY_BYTES, PolicyFile};
+use weighhouse_scoring::{Candidate, Weigher};
 use weighhouse_types::{Mark, Score, Uid};
 
 use crate::call::long;
@@ -23,27 +23,25 @@ use crate::value;
 #[pyclass(frozen, eq, hash, module = "weighhouse")]
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
-    pub(crate) text: String,
-    pub(crate) valid: Valid,
+    pub(crate) file: PolicyFile,
 }
 
 /// The text decides: validators name a policy by its bytes.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.file == other.file
     }
 }
 
 impl std::hash::Hash for Policy {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        self.file.text().hash(state);
     }
 }
 
 impl Policy {
-    fn of(text: String) -> PyResult<Self> {
-        let valid = Valid::parse(text.as_bytes()).map_err(refuse::<PolicyError>)?;
-        Ok(Self { text, valid })
+    fn of(text: &str) -> PyResult<Self> {
+        Ok(Self { file: PolicyFile::parse(text.as_bytes()).map_err(refuse::<PolicyError>)? })
     }
 }
 
@@ -53,7 +51,7 @@ impl Policy {
     #[staticmethod]
     #[pyo3(signature = (text, /))]
     fn parse(text: String) -> PyResult<Self> {
-        Self::of(text)
+        Self::of(&text)
     }
 
     /// Read a policy file.
@@ -64,54 +62,54 @@ impl Policy {
         let file = std::fs::File::open(&path).map_err(|error| unreadable(&path, &error))?;
         let read = file.take(MAX_POLICY_BYTES as u64 + 1).read_to_string(&mut text);
         read.map_err(|error| unreadable(&path, &error))?;
-        Self::of(text)
+        Self::of(&text)
     }
 
     /// The policy that ships with this software.
     #[staticmethod]
-    fn default() -> PyResult<Self> {
-        Self::of(DEFAULT_POLICY.to_owned())
+    fn default() -> Self {
+        Self { file: PolicyFile::shipped() }
     }
 
     /// The file's text; its bytes are what validators record.
     #[getter]
     fn text(&self) -> &str {
-        &self.text
+        self.file.text()
     }
 
     /// The digest by which records and roll-outs name the policy, as hexadecimal.
     #[getter]
     fn hash(&self) -> String {
-        Valid::hash(self.text.as_bytes()).to_string()
+        self.file.hash().to_string()
     }
 
     /// The version of the file's format.
     #[getter]
     fn version(&self) -> u32 {
-        self.valid.version()
+        self.file.policy().version()
     }
 
     /// The keys as written, as a dictionary; what is left out has its default.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        value::write(py, &table(&self.text)?)
+        value::write(py, &table(self.file.text())?)
     }
 
     /// This policy with other values for some keys, dotted: {"shape.floor": 0.5}. Comments are lost.
     #[pyo3(signature = (changes, /))]
     fn replace(&self, changes: &Bound<'_, PyMapping>) -> PyResult<Self> {
-        let mut keys = table(&self.text)?;
+        let mut keys = table(self.file.text())?;
         for pair in changes.items()?.iter() {
             let (key, value): (String, Bound<'_, PyAny>) = pair.extract()?;
             let value: Value = value::read_as::<Value, PolicyError>(&value)?;
             set(&mut keys, &key, value)?;
         }
-        Self::of(toml::to_string(&keys).map_err(refuse::<PolicyError>)?)
+        Self::of(&toml::to_string(&keys).map_err(refuse::<PolicyError>)?)
     }
 
     /// What a track is worth in an epoch, with every figure on the way; amounts are billionths.
     #[pyo3(signature = (track, /, *, epoch))]
     fn rate<'py>(&self, py: Python<'py>, track: &Track, epoch: u64) -> PyResult<Bound<'py, PyAny>> {
-        value::write(py, &self.valid.rate_in_steps(&track.inner, epoch))
+        value::write(py, &self.file.policy().rate_in_steps(&track.inner, epoch))
     }
 
     /// Relative weights from scores, before the chain's limits: uid to weight.
@@ -126,7 +124,7 @@ impl Policy {
         burn: Option<u16>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let candidates = read_candidates(candidates)?;
-        write_vector(py, Weigher::new().weights(&self.valid, &candidates, burn.map(Uid)))
+        write_vector(py, Weigher::new().weights(self.file.policy(), &candidates, burn.map(Uid)))
     }
 
     /// The u16 vector that the chain is sent: uid to weight, ascending.
@@ -147,7 +145,7 @@ impl Policy {
         let limits = limits(uids, neurons, min_allowed_weights, max_weights_limit);
         let mut vector = Vec::new();
         Weigher::new()
-            .vector(&self.valid, &candidates, burn.map(Uid), &limits, &mut vector)
+            .vector(self.file.policy(), &candidates, burn.map(Uid), &limits, &mut vector)
             .map_err(refuse::<ConformError>)?;
         write_vector(py, &vector)
     }
@@ -158,7 +156,7 @@ impl Policy {
 
     /// Pickled and copied by its text.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
-        Ok((slf.getattr("parse")?, (slf.get().text.clone(),)))
+        Ok((slf.getattr("parse")?, (slf.get().file.text().to_owned(),)))
     }
 }
 
@@ -166,7 +164,7 @@ impl Policy {
 pub(crate) fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<Policy> {
     match policy.cast::<Policy>() {
         Ok(policy) => Ok(policy.get().clone()),
-        Err(_) => Policy::of(policy.cast::<PyString>()?.to_cow()?.into_owned()),
+        Err(_) => Policy::of(&policy.cast::<PyString>()?.to_cow()?),
     }
 }
 
@@ -190,15 +188,11 @@ pub(crate) fn lint<'py>(
     live: Option<&Bound<'py, PyMapping>>,
     rounds: u32,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let Policy { text, .. } = read_policy(policy)?;
+    let Policy { file } = read_policy(policy)?;
     let profile = profile.map(read_profile).transpose()?;
     let live = live.map(read_live).transpose()?;
-    let report = long(py, None, move |_| examine(&text, profile.as_ref(), live.as_ref(), rounds))?;
-    let report = report.map_err(|error| match error {
-        LintError::Policy(error) => refuse::<PolicyError>(error),
-        LintError::Scenario(error) => refuse::<ScenarioError>(error),
-    })?;
-    value::write(py, &report)
+    let report = long(py, None, move |_| examine(&file, profile.as_ref(), live.as_ref(), rounds))?;
+    value::write(py, &report.map_err(refuse::<ScenarioError>)?)
 }
 
 fn read_live(live: &Bound<'_, PyMapping>) -> PyResult<Live> {

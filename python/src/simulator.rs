@@ -1,14 +1,15 @@
 //! The simulator, and what attacking earns in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 use rayon::prelude::*;
-use weighhouse_lab::attack::{Attack, CATALOGUE, FRACTIONS, Plan, catalogue, matrix};
-use weighhouse_scoring::policy::DEFAULT_POLICY;
+use weighhouse_lab::attack::{Attack, CATALOGUE, FRACTIONS, AttackPlan, catalogue, matrix};
+use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_lab::profiles;
-use weighhouse_lab::sim::{Outcome, Scenario, Strategy, run};
+use weighhouse_lab::sim::{Outcome, Scenario, SimulationPlan, Simulator, Strategy};
 use weighhouse_types::profile::{Profile};
 
 use crate::call::long;
@@ -53,7 +54,7 @@ pub(crate) fn scenario<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut scenario = Scenario::honest(read_profile(profile)?, miners, validators, epochs);
     if let Some(policy) = policy {
-        scenario.policy = read_policy(policy)?.text;
+        scenario.policy = read_policy(policy)?.file;
     }
     value::write(py, &scenario)
 }
@@ -71,11 +72,15 @@ pub(crate) fn simulate<'py>(
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let scenario: Scenario = value::parse_or_read::<_, ScenarioError>(scenario)?;
+    let plan = Arc::new(SimulationPlan::new(&scenario).map_err(refuse::<ScenarioError>)?);
     let outcomes = long(py, threads, move |stop| {
-        let one = |seed: &u64| if stop.is_set() { None } else { Some(run(&scenario, *seed)) };
-        seeds.par_iter().filter_map(one).collect::<Result<Vec<Outcome>, _>>()
+        let one = |seed: &u64| match stop.is_set() {
+            true => None,
+            false => Some(Simulator::runs(plan.clone()).run(*seed)),
+        };
+        seeds.par_iter().filter_map(one).collect::<Vec<Outcome>>()
     })?;
-    value::write(py, &outcomes.map_err(refuse::<ScenarioError>)?)
+    value::write(py, &outcomes)
 }
 
 /// What each attack earns against what the same operator would earn honestly, by fraction of bad miners and policy.
@@ -108,7 +113,7 @@ pub(crate) fn attack_matrix<'py>(
         return Err(refuse::<InputError>(format!("a fraction of {wrong}, it must lie in [0, 1]")));
     }
     let policies = read_policies(policies)?;
-    let plan = Plan { base, policies, attacks, fractions, seeds };
+    let plan = AttackPlan { base, policies, attacks, fractions, seeds };
     let matrix = long(py, threads, move |_| matrix(&plan))?;
     value::write(py, &matrix.map_err(refuse::<ScenarioError>)?)
 }
@@ -135,11 +140,11 @@ fn read_attack(attack: &Bound<'_, PyAny>) -> PyResult<Attack> {
     })
 }
 
-fn read_policies(policies: Option<&Bound<'_, PyMapping>>) -> PyResult<Vec<(String, String)>> {
-    let Some(policies) = policies else { return Ok(vec![("default".to_owned(), DEFAULT_POLICY.to_owned())]) };
+fn read_policies(policies: Option<&Bound<'_, PyMapping>>) -> PyResult<Vec<(String, PolicyFile)>> {
+    let Some(policies) = policies else { return Ok(vec![("default".to_owned(), PolicyFile::shipped())]) };
     let named = |pair: Bound<'_, PyAny>| {
         let (name, policy): (String, Bound<'_, PyAny>) = pair.extract()?;
-        Ok((name, read_policy(&policy)?.text))
+        Ok((name, read_policy(&policy)?.file))
     };
     policies.items()?.iter().map(named).collect()
 }

@@ -55,9 +55,9 @@ impl Track {
         }
         let mut tally = Tally::default();
         for (mark, latency) in marks.into_iter().zip(latencies) {
-            tally.add(&policy.valid, read_mark(mark)?, latency);
+            tally.add(policy.file.policy(), read_mark(mark)?, latency);
         }
-        self.inner.fold(&policy.valid, epoch, &tally);
+        self.inner.fold(policy.file.policy(), epoch, &tally);
         Ok(())
     }
 
@@ -88,7 +88,7 @@ impl Track {
     /// The score in [0, 1] that the policy gives it in an epoch.
     #[pyo3(signature = (policy, *, epoch))]
     fn score(&self, policy: &Policy, epoch: u64) -> f64 {
-        policy.valid.rate(&self.inner, epoch).0.to_f64()
+        policy.file.policy().rate(&self.inner, epoch).0.to_f64()
     }
 
     fn __copy__(&self) -> Self {

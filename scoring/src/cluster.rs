@@ -1,4 +1,4 @@
-//! Who answers alike beyond what the judge expects, over an epoch's shared rounds.
+//! Clusters of miners whose answers are more alike than the judge expects, over an epoch's shared rounds.
 
 use std::collections::BTreeMap;
 

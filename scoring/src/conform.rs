@@ -15,7 +15,7 @@ mod tests;
 /// Keeps a clipped weight below the limit by a hair; the SDK's figure.
 const CLIP_MARGIN: f64 = 1e-7;
 
-/// What the chain asks of a vector.
+/// The chain's limits on a vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Neurons in the subnet: uids are below this.
@@ -162,7 +162,7 @@ fn clip(weights: &[f64], limit: f64) -> Option<Vec<f64>> {
     clipped.iter().all(|share| share.is_finite()).then_some(clipped)
 }
 
-/// Where to cut the ascending shares so that the largest, renormalised, lands on the limit: all of the shares that
+/// Finds the cut of the ascending shares so that the largest, renormalised, lands on the limit: all of the shares that
 /// would stay below it if they were the cut count whole, the others count as the cut itself.
 fn cutoff_share(ascending: &[f64], limit: f64) -> Option<f64> {
     let count = ascending.len();

@@ -22,13 +22,13 @@ pub struct Change {
 }
 
 impl Change {
-    /// What the second policy gives more, in [-1, 1].
+    /// Share under the second policy less that under the first, in [-1, 1].
     pub fn gain(&self) -> f64 {
         self.after - self.before
     }
 }
 
-/// What a change of policy does.
+/// Effect of a change of policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Diff {
     /// Epochs in which both gave a vector.
@@ -36,7 +36,7 @@ pub struct Diff {
     /// Epochs in which only the first, or only the second, abstained.
     pub first_abstains: u64,
     pub second_abstains: u64,
-    /// Whose share changes, the largest gain first.
+    /// Miners whose share changes, the largest gain first.
     pub changes: Vec<Change>,
     /// Half the sum of all changes, on average over epochs: the share of emission that moves, in [0, 1].
     pub moved: f64,

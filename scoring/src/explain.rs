@@ -8,9 +8,10 @@ use weighhouse_types::{
     Detail, Gist, Judged, Mark, Neuron, Outcome, Reason, Record, RegistrationId, Score, Uid,
 };
 
+use crate::error::WeighError;
 use crate::rate::Rating;
 use crate::standing::{Fold, Scored};
-use crate::weigh::{WeighError, pick};
+use crate::weigh::pick;
 
 #[cfg(test)]
 mod tests;

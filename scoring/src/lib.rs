@@ -12,6 +12,7 @@
 pub mod policy;
 
 mod cluster;
+mod error;
 pub mod rate;
 pub mod share;
 mod standing;
@@ -26,13 +27,14 @@ pub mod path;
 pub mod replay;
 
 pub use conform::{ConformError, Limits, conform};
+pub use error::WeighError;
 pub use explain::{Explanation, explain};
 pub use policy::{Policy, PolicyError};
 pub use rate::{Rated, Rating};
 pub use share::{Candidate, Weigher};
 pub use standing::{Coverage, Scored};
 pub use track::{Tally, Track};
-pub use weigh::{Abstain, Closing, Decision, WeighError, closing, closing_under, unsure, weigh, weigh_under};
+pub use weigh::{Abstain, Closing, Decision, closing, closing_under, unsure, weigh, weigh_under};
 
 #[cfg(test)]
 mod fixture;

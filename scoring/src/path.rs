@@ -3,10 +3,11 @@
 use serde::Serialize;
 use weighhouse_types::{Epoch, Judgement, Record, RegistrationId, Uid};
 
+use crate::error::WeighError;
 use crate::rate::Rated;
 use crate::share::Weigher;
 use crate::standing::Fold;
-use crate::weigh::{Decision, WeighError, decide, pick};
+use crate::weigh::{Decision, decide, pick};
 
 #[cfg(test)]
 mod tests;
@@ -60,7 +61,7 @@ pub enum PathError {
 /// Follows `uid` through one epoch's records.
 ///
 /// # Errors
-/// Where the epoch has no average of the miner, or the records can't be weighed.
+/// An epoch without an average of the miner, or records that can't be weighed.
 pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
     let fold = Fold::new(pick(records)?)?;
     let epoch = fold.context.epoch;

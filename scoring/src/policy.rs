@@ -5,9 +5,11 @@
 //! [`File`], whose fields are documented one by one and exported as a JSON Schema ([`schema`]).
 
 use serde::Deserialize;
-use weighhouse_types::config::{self, ConfigError};
+use weighhouse_types::config;
 use weighhouse_types::{Digest, Hotkey};
 
+mod document;
+mod error;
 mod expression;
 mod file;
 mod fraction;
@@ -15,6 +17,8 @@ mod fraction;
 mod tests;
 mod valid;
 
+pub use document::PolicyFile;
+pub use error::{MAX_POLICY_BYTES, POLICY_VERSION, PolicyError};
 pub use expression::{Expression, ExpressionError, Facts};
 pub use file::{
     Audit, Average, AverageKind, Burn, Caps, Cluster, ClusterPay, Deadline, ExpressionKeys, File, Guards,
@@ -22,19 +26,13 @@ pub use file::{
 };
 pub use fraction::Fraction;
 
-/// The newest version of the file format; version 1 is read too.
-pub const POLICY_VERSION: u32 = 2;
-
-/// A policy file is refused above this size.
-pub const MAX_POLICY_BYTES: usize = 64 * 1024;
-
 /// Epochs that an average may look back on at most.
 pub const WINDOW_MAX: usize = 64;
 
 /// The policy that the localnet and the example configs use, with a comment on every key.
 pub const DEFAULT_POLICY: &str = include_str!("../policies/default.toml");
 
-/// How the epochs' means become one average.
+/// Rule by which the epochs' means become one average.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Averaging {
     /// Exponential: the share of the average that stays, when the new mean is above it and when it is below.
@@ -47,7 +45,7 @@ pub enum Averaging {
     Trimmed { epochs: usize, trim: Fraction },
 }
 
-/// How a score becomes a weight. A score of zero has weight zero under every shape.
+/// Function from score to weight. A score of zero has weight zero under every shape.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Shape {
     /// In proportion.
@@ -100,22 +98,6 @@ pub struct Policy {
     pub(crate) expression: Option<Expression>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
-    #[error("the policy has {bytes} bytes, at most {MAX_POLICY_BYTES} are read")]
-    TooLong { bytes: usize },
-    #[error("the policy is not UTF-8 text")]
-    NotText,
-    #[error("policy: {0}")]
-    Config(#[from] ConfigError),
-    #[error("policy version {found}, this software reads versions 1 and {POLICY_VERSION}")]
-    Version { found: u32 },
-    #[error("policy key `{key}` is {found}, it must be {wanted}")]
-    Value { key: &'static str, found: String, wanted: &'static str },
-    #[error("policy key `expression.score`: {0}")]
-    Expression(#[from] ExpressionError),
-}
-
 /// Any version's file.
 #[derive(Deserialize)]
 struct Versioned {
@@ -129,6 +111,11 @@ impl Policy {
     /// Names the key that is unknown (with the nearest known one), missing or out of range, and the line of one that
     /// is of the wrong type.
     pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        Ok(Self::read(bytes)?.2)
+    }
+
+    /// Reads a policy file's bytes and keeps the text, and the keys of a version 2 file.
+    fn read(bytes: &[u8]) -> Result<(&str, Option<File>, Self), PolicyError> {
         if bytes.len() > MAX_POLICY_BYTES {
             return Err(PolicyError::TooLong { bytes: bytes.len() });
         }
@@ -136,8 +123,12 @@ impl Policy {
         // The version comes first: another version's keys are not this one's misspelt.
         let Versioned { version } = config::parse(text)?;
         match version {
-            1 => valid::version_1(&config::parse(text)?),
-            2 => Self::from_file(&config::parse(text)?),
+            1 => Ok((text, None, valid::version_1(&config::parse(text)?)?)),
+            2 => {
+                let keys = config::parse(text)?;
+                let policy = Self::from_file(&keys)?;
+                Ok((text, Some(keys), policy))
+            }
             found => Err(PolicyError::Version { found }),
         }
     }
@@ -152,7 +143,7 @@ impl Policy {
 
     /// The policy that ships with this software: [`DEFAULT_POLICY`].
     pub fn default_policy() -> Self {
-        Self::parse(DEFAULT_POLICY.as_bytes()).expect("a test parses the file that is compiled in")
+        Self::clone(PolicyFile::shipped().policy())
     }
 
     /// The digest by which a policy is named: SHA-256 of the file's bytes, so that a comment changes it too.
@@ -165,12 +156,12 @@ impl Policy {
         self.version
     }
 
-    /// How a score becomes a weight.
+    /// The function from score to weight.
     pub fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// How epochs are averaged.
+    /// The rule by which epochs are averaged.
     pub fn averaging(&self) -> Averaging {
         self.averaging
     }
@@ -225,7 +216,7 @@ impl Policy {
         self.burn
     }
 
-    /// What likeness beyond the judge's expectation does to pay.
+    /// Effect on pay of likeness beyond the judge's expectation.
     pub fn cluster_pay(&self) -> ClusterPay {
         self.cluster_pay
     }
@@ -260,7 +251,7 @@ impl Policy {
         (self.spot_rounds, self.spot_share)
     }
 
-    /// What decides the score where the fields end.
+    /// The expression that makes the score, if there is one.
     pub fn expression(&self) -> Option<&Expression> {
         self.expression.as_ref()
     }

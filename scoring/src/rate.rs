@@ -48,7 +48,7 @@ pub struct Rated {
 }
 
 impl Policy {
-    /// What an average is worth in `epoch`.
+    /// Rates an average in `epoch`.
     pub fn rate(&self, track: &Track, epoch: u64) -> (Score, Rating) {
         let rated = self.rate_in_steps(track, epoch);
         (rated.score, rated.rating)

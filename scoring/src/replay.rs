@@ -7,9 +7,10 @@
 use serde::Serialize;
 use weighhouse_types::{Digest, Epoch, EpochContext, IntentState, Record, RegistrationId, Uid, WeightVector};
 
+use crate::error::WeighError;
 use crate::policy::Policy;
 use crate::standing::Fold;
-use crate::weigh::{Closing, Decision, WeighError, close, decide, pick};
+use crate::weigh::{Closing, Decision, close, decide, pick};
 
 #[cfg(test)]
 mod tests;
@@ -22,11 +23,11 @@ pub struct Replayed {
     pub recorded_policy: Digest,
     pub judgements: u64,
     pub decision: Decision,
-    /// What the validator meant to publish, if it came to that.
+    /// The vector that the validator meant to publish, if it decided on one.
     pub intended: Option<WeightVector>,
-    /// Whether that was read back from the chain.
+    /// True if that was read back from the chain.
     pub published: bool,
-    /// Whether the replay gives what the validator meant to publish, or abstains where it abstained. Absent for an epoch
+    /// True if the replay gives what the validator meant to publish, or abstains where it abstained. Absent for an epoch
     /// that was never decided.
     pub matches: Option<bool>,
 }
@@ -40,7 +41,7 @@ impl Replayed {
         }
     }
 
-    /// Who has which share of the vector, in [0, 1].
+    /// Shares of the vector by miner, in [0, 1].
     pub fn shares(&self) -> Vec<(Uid, RegistrationId, f64)> {
         let Some(vector) = self.vector() else { return Vec::new() };
         let total: u64 = vector.entries().iter().map(|(_, weight)| u64::from(*weight)).sum();
@@ -130,7 +131,7 @@ impl Replay {
     }
 }
 
-/// What was meant to be published last, whether it was, and whether the validator abstained.
+/// The vector of the last intent, true if it was published, and true if the validator abstained.
 fn outcome(records: &[Record]) -> (Option<WeightVector>, bool, bool) {
     let (mut intended, mut id, mut published, mut abstained) = (None, None, false, false);
     for record in records {

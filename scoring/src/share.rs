@@ -44,7 +44,7 @@ impl Weigher {
     /// The vector that the chain is sent, ascending by uid; `burn` is the uid that gets the policy's burn.
     ///
     /// # Errors
-    /// Where no honest vector exists: see [`ConformError`].
+    /// Weights without an honest vector: see [`ConformError`].
     pub fn vector(
         &mut self,
         policy: &Policy,
@@ -85,7 +85,7 @@ impl Weigher {
         &self.places
     }
 
-    /// Who stands for whom: each for itself, or a cluster's best, the earliest of equals.
+    /// Representatives: each candidate for itself, or a cluster's best, the earliest of equals.
     fn stand(&mut self, candidates: &[Candidate]) {
         let rank = |at: usize| {
             let candidate = &candidates[at];

@@ -1,4 +1,4 @@
-//! What each registration has earned at an epoch's end: the epoch's verdicts folded into what was carried in.
+//! Standings of registrations at an epoch's end: the epoch's verdicts folded into what was carried in.
 //!
 //! Everything is keyed by (hotkey, registration block), so that neither a uid nor the order of records matters.
 
@@ -9,11 +9,11 @@ use weighhouse_types::{
     EpochContext, Judged, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch, Uid,
 };
 
+use crate::error::WeighError;
 use crate::policy::{ClusterPay, Policy};
 use crate::rate::{Rated, Rating};
 use crate::share::Candidate;
 use crate::track::{EpochMean, Tally, Track, VARIANCE_MAX};
-use crate::weigh::WeighError;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ pub struct Scored {
     pub rating: Rating,
 }
 
-/// How many miners the epoch judged.
+/// Numbers of miners, and of miners judged in the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// Miners with as many verdicts in this epoch as the policy asks for.
@@ -168,7 +168,7 @@ impl<'a> Fold<'a> {
         crate::cluster::clusters(&self.likeness, self.policy.cluster_agreement())
     }
 
-    /// What the next epoch carries: see [`crate::weigh::closing`].
+    /// Computes the state that the next epoch carries: see [`crate::weigh::closing`].
     pub(crate) fn closing(&self, places: &[Option<u16>]) -> (Vec<Standing>, Vec<Trail>) {
         let mut carried: Vec<(Standing, Trail)> = self
             .tracks
@@ -239,7 +239,7 @@ fn carried(
     Ok(tracks)
 }
 
-/// Whether the fold could have left this behind: what it computes with must not overflow.
+/// True if the fold could have left this behind: what it computes with must not overflow.
 fn is_plausible(trail: &Trail) -> bool {
     let unit = 1_000_000_000;
     let mut variances = trail.window.iter().map(|epoch| epoch.variance).chain([trail.variance]);

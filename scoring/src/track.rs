@@ -1,4 +1,4 @@
-//! What a registration has earned so far, and what one epoch of verdicts changes.
+//! Tracks: a registration's average so far, and its change by one epoch of verdicts.
 //!
 //! Marks are signed and averaged first; clipping to a score comes last ([`crate::rate`]), so that bad luck and good luck
 //! cancel. All of it is integer arithmetic, every division rounds to nearest with halves away from zero, and nothing
@@ -109,7 +109,7 @@ pub struct Track {
 }
 
 impl Track {
-    /// Whether the newest verdict is too old to count in `epoch`.
+    /// True if the newest verdict is too old to count in `epoch`.
     pub fn is_too_old(&self, policy: &Policy, epoch: u64) -> bool {
         epoch.saturating_sub(self.judged_in) > policy.max_age_epochs()
     }

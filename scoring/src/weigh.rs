@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use weighhouse_types::{
-    Epoch, EpochContext, Hotkey, Neuron, Record, RegistrationId, Standing, Trail, Uid, WeightVector,
-    WeightVectorError,
+    EpochContext, Hotkey, Neuron, Record, RegistrationId, Standing, Trail, WeightVector, WeightVectorError,
 };
 use weighhouse_yuma::check_vec_max_limited;
 
 use crate::conform::{ConformError, Limits};
-use crate::policy::{Fraction, Policy, PolicyError};
+use crate::error::WeighError;
+use crate::policy::{Fraction, Policy};
 use crate::rate::Rating;
 use crate::share::Weigher;
 use crate::standing::{Coverage, EpochRecords, Fold, Scored};
@@ -22,7 +22,7 @@ use crate::standing::{Coverage, EpochRecords, Fold, Scored};
 #[cfg(test)]
 mod tests;
 
-/// What an epoch's records say to publish.
+/// Decision on an epoch's weights, from its records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Decision {
@@ -69,41 +69,6 @@ pub enum Abstain {
     OverLimit { limit: u16 },
 }
 
-/// Records that are not one epoch's, or contradict each other.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WeighError {
-    #[error("no record opens the epoch")]
-    NoContext,
-    #[error("a second record opens an epoch: {second} after {first}")]
-    SecondContext { first: Epoch, second: Epoch },
-    #[error("{0}")]
-    Policy(#[from] PolicyError),
-    #[error("the epoch's metagraph shows uid {uid} at position {position}")]
-    MetagraphOrder { uid: Uid, position: usize },
-    #[error("likeness of epoch {found}, the records open epoch {opened}")]
-    LikenessElsewhere { found: Epoch, opened: Epoch },
-    #[error("a trail of {who} without a carried standing")]
-    TrailWithoutStanding { who: Hotkey },
-    #[error("the trail of {who} comes twice, or holds a window that no policy makes")]
-    Trail { who: Hotkey },
-    #[error("trails of epoch {found}, the records open epoch {opened}")]
-    TrailsElsewhere { found: Epoch, opened: Epoch },
-    #[error("uid {uid} was judged in epoch {judged}, the records open epoch {opened}")]
-    WrongEpoch { uid: Uid, judged: Epoch, opened: Epoch },
-    #[error("departures of epoch {departed}, the records open epoch {opened}")]
-    DepartedElsewhere { departed: Epoch, opened: Epoch },
-    #[error("uid {uid} was judged but is not in the epoch's metagraph")]
-    UnknownUid { uid: Uid },
-    #[error("uid {uid} was judged as {judged}, another registration than the epoch's metagraph shows")]
-    WrongRegistration { uid: Uid, judged: Hotkey },
-    #[error("uid {uid} was judged twice on one challenge of round {round}")]
-    JudgedTwice { uid: Uid, round: u32 },
-    #[error("the carried standing of {who} comes twice or out of order")]
-    CarriedOrder { who: Hotkey },
-    #[error("the carried standing of {who} is from epoch {judged_in}, not from before this one")]
-    CarriedFromFuture { who: Hotkey, judged_in: Epoch },
-}
-
 /// Decides from one epoch's records, in any order: its one context, all its judgements, and who departed since.
 /// Records of other kinds are ignored.
 ///
@@ -121,7 +86,7 @@ pub fn weigh_under(policy: &Policy, records: &[Record]) -> Result<Decision, Weig
     Ok(decide(&Fold::under(policy.clone(), pick(records)?)?))
 }
 
-/// Who deserves a closer look in an epoch, from its records so far: who is not scored yet, and who stands within three
+/// Miners that deserve a closer look in an epoch, from its records so far: those not scored yet, and those within three
 /// standard errors of the policy's floor.
 ///
 /// # Errors
@@ -140,18 +105,18 @@ pub fn unsure(policy: &Policy, records: &[Record]) -> Result<BTreeSet<Registrati
     Ok(neurons.filter(|neuron| !is_sure(neuron)).map(Neuron::registration).collect())
 }
 
-/// What an epoch leaves to the next.
+/// State that an epoch leaves to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closing {
     /// The average of every miner of the context's metagraph, ascending by registration.
     pub standings: Vec<Standing>,
-    /// What the standings rest on, in the same order; empty where the policy is of version 1, which needs no more.
+    /// Windows and variances behind the standings, in the same order; empty for a policy of version 1, which needs none.
     pub trails: Vec<Trail>,
 }
 
-/// What the next epoch carries, from this one's records in any order.
+/// Closes an epoch: computes the state that the next one carries, from this one's records in any order.
 ///
-/// Who departs during the epoch is dropped by the next one's closing, and ignored until then: an average counts only
+/// A miner that departs during the epoch is dropped by the next one's closing, and ignored until then: an average counts only
 /// where the context's metagraph shows its registration.
 /// A miner judged in this epoch gets its new average; one that was not keeps its old one until that is older than
 /// the policy's `max_age_epochs`, when it is forgotten.

@@ -10,6 +10,7 @@ mod dial;
 mod entropy;
 mod net;
 mod storage;
+#[cfg(feature = "tls")]
 mod tls;
 
 pub use clock::{Clock, ClockExt, Elapsed, SystemClock, UnixNanos};
@@ -18,4 +19,5 @@ pub use dial::{DialMap, DialMapError, MappedDialer};
 pub use entropy::Entropy;
 pub use net::{BoxIo, Dialer, Io, Listener, TcpBound, TcpDialer};
 pub use storage::{AppendFile, DirStorage, Storage};
+#[cfg(feature = "tls")]
 pub use tls::{TlsTrust, TlsTrustError};

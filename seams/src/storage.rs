@@ -20,7 +20,7 @@ pub trait AppendFile: Send + std::fmt::Debug {
 
 /// Names are plain file names within the folder.
 pub trait Storage: Send + Sync + std::fmt::Debug {
-    /// Where this is, for messages.
+    /// Full name of a file, for messages.
     fn describe(&self, name: &str) -> String;
     fn list(&self) -> io::Result<Vec<String>>;
     fn open_append(&self, name: &str) -> io::Result<Box<dyn AppendFile>>;

@@ -3,12 +3,12 @@
 //! Sums run over items and digits in their order, in `f64`: the same recorded bytes give the same mark anywhere.
 
 use weighhouse_models::digits::CLASSES;
+use weighhouse_types::scans::{MalformedScans, ScansAnswer};
 use weighhouse_types::{Failure, InferAnswer, Judgement, Mark, Reason};
 
 use crate::challenge::Challenge;
 use crate::file::Mode;
 use crate::reference::Reference;
-use crate::wire::{Malformed, probabilities};
 
 /// The Brier score of the uniform guess over ten digits: `0.9^2 + 9 * 0.1^2`.
 const UNIFORM_BRIER: f64 = 0.9;
@@ -24,9 +24,9 @@ pub(crate) fn judge(
         Ok(answer) => answer,
         Err(failure) => return verdict(0.0, Reason::Silent { failure: failure.clone() }),
     };
-    match probabilities(answer, challenge.items()) {
-        Err(Malformed { item, what }) => verdict(0.0, Reason::Malformed { item, what }),
-        Ok(rows) => match mode {
+    match ScansAnswer::from_infer(answer, challenge.items()) {
+        Err(MalformedScans { item, what }) => verdict(0.0, Reason::Malformed { item, what }),
+        Ok(ScansAnswer { rows }) => match mode {
             Mode::Conformance { tolerance } => conformance(*tolerance, reference.rows(), &rows),
             Mode::Quality { floor_margin } => {
                 quality(*floor_margin, challenge.truth(), reference.rows(), &rows)

@@ -33,7 +33,7 @@ pub use reference::{Reference, ReferenceError};
 pub use task::{Task, TaskError};
 use weighhouse_types::Digest;
 pub use weighhouse_types::profile::Scope;
-pub use wire::{INPUT, OUTPUT, RequestError, answer, pixels, respond};
+pub use wire::{RequestError, answer, pixels, respond};
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");

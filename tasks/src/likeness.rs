@@ -12,9 +12,9 @@
 //! in one fixed order, no thread, clock or randomness. No answer, whatever its bytes, panics this.
 
 use weighhouse_models::digits::CLASSES;
+use weighhouse_types::scans::ScansAnswer;
 use weighhouse_types::{InferAnswer, RegistrationId};
 
-use crate::wire::probabilities;
 use crate::{Challenge, Mode, Reference, Scope, TaskFile};
 
 /// Miners are alike when their mistakes are this close, in parts of the smaller one's size. Over 200 rounds of the
@@ -54,7 +54,9 @@ pub fn groups(
     let prediction = Prediction::new(challenge, reference);
     let mut left: Vec<Left> = answers
         .iter()
-        .filter_map(|(who, answer)| prediction.left(*who, &probabilities(answer, challenge.items()).ok()?))
+        .filter_map(|(who, answer)| {
+            prediction.left(*who, &ScansAnswer::from_infer(answer, challenge.items()).ok()?.rows)
+        })
         .collect();
     left.sort_by_key(|left| left.who);
     left.dedup_by_key(|left| left.who);

@@ -8,6 +8,7 @@ pub mod config;
 mod digest;
 mod ids;
 mod ss58;
+pub mod tao;
 
 mod commit;
 mod metagraph;
@@ -20,6 +21,7 @@ mod blob;
 mod intent;
 pub mod profile;
 mod record;
+pub mod scans;
 mod tensor;
 pub mod text;
 

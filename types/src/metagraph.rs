@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use parity_scale_codec::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Block, Coldkey, Digest, Epoch, Hotkey, Netuid, Rao, RegistrationId, Uid};
@@ -103,7 +104,7 @@ impl Metagraph {
 }
 
 /// A subnet's hyperparameters, with the chain's names and units. u16 fractions are of 65535.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hyperparameters {
     /// Blocks per epoch.

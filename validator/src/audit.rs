@@ -1,6 +1,8 @@
 //! One epoch's journal file, checked by somebody who trusts nothing but the rules.
 
 mod closing;
+#[cfg(test)]
+mod version_1;
 
 use std::collections::BTreeMap;
 

@@ -1,17 +1,23 @@
 //! `validator.toml`: parsed once, checked once.
 
+mod chain;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use weighhouse_types::{MechId, Netuid, config};
+use weighhouse_chain::address::ChainAddress;
+use weighhouse_seams::DialMap;
+use weighhouse_types::{Digest, MechId, Netuid, config};
 
 /// The file of `weighhouse validator --config`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub wallet: Wallet,
+    #[schemars(with = "chain::RawChain")]
     pub chain: Chain,
     #[serde(default)]
     pub task: Task,
@@ -27,7 +33,7 @@ pub struct Config {
 }
 
 /// Whose hotkey signs. The coldkey is never opened.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wallet {
     /// The folder of wallets; `~/.bittensor/wallets` when absent.
@@ -38,27 +44,22 @@ pub struct Wallet {
     pub hotkey: String,
 }
 
+/// The chain that the weights are published on.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "chain::RawChain")]
 pub struct Chain {
-    /// The chain's address: `http://127.0.0.1:9944` of a served ledger, `finney`, `test`, `local`, or `wss://` addresses
-    /// of a subtensor network with commas between them.
-    #[serde(alias = "network")]
-    pub endpoint: String,
+    pub address: ChainAddress,
     /// The genesis hash to insist on; the first one seen is taken when absent.
-    pub genesis: Option<weighhouse_types::Digest>,
-    /// The subnet to validate.
+    pub genesis: Option<Digest>,
     pub netuid: Netuid,
-    /// The mechanism within the subnet.
-    #[serde(default)]
     pub mechanism: MechId,
-    /// Where to dial axons that can't be reached at the address they have on the chain: `"10.0.0.7" = "127.0.0.1"`.
-    #[serde(default)]
-    pub dial: weighhouse_seams::DialMap,
+    pub dial: DialMap,
+    /// Old spellings in the file, each with the new one.
+    pub outdated: Vec<String>,
 }
 
 /// What is asked.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Task {
     /// A task file, or the name of one that is built in: `digits-conformance`, `digits-quality`,
@@ -76,7 +77,7 @@ pub struct Task {
 }
 
 /// An OpenAI-compatible server that echoes a prompt with its log-probabilities.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Its address, `http://HOST:PORT`.
@@ -87,6 +88,7 @@ pub struct Server {
     pub key_file: Option<PathBuf>,
     /// For one completion.
     #[serde(default = "default_patience", with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub deadline: Duration,
 }
 
@@ -119,7 +121,7 @@ impl Default for Task {
 }
 
 /// How judgements become weights.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// A policy file; the built-in default when absent.
@@ -128,13 +130,14 @@ pub struct Policy {
     pub staged: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rounds {
     /// Rounds of asking per epoch, spread evenly.
     pub per_epoch: u32,
     /// From dialling a miner to the last byte of its answer.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub deadline: Duration,
     /// Miners asked at once.
     pub in_flight_max: usize,
@@ -148,7 +151,7 @@ impl Default for Rounds {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Publish {
     /// Weights are published this many blocks before the epoch ends.
@@ -161,14 +164,14 @@ impl Default for Publish {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     /// The folder of the journal. It belongs to one validator and is never shared.
     pub dir: PathBuf,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
     /// Where Prometheus scrapes; nothing is served when absent.
@@ -184,6 +187,11 @@ pub enum Error {
 }
 
 impl Config {
+    /// The JSON Schema of the file.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Config)
+    }
+
     /// Reads the file's text and checks every value.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let config: Self = config::parse(text)?;
@@ -259,5 +267,16 @@ mod tests {
             let error = with(wrong).expect_err(wrong).to_string();
             assert_eq!(error, "task.server.url must be http://HOST:PORT");
         }
+    }
+
+    #[test]
+    fn the_committed_schema_is_of_these_keys() {
+        let committed = include_str!("../../deploy/schema/validator.json");
+        let schema: serde_json::Value = serde_json::from_str(committed).expect("JSON");
+        assert_eq!(
+            schema,
+            Config::schema().to_value(),
+            "run `cargo run --release -p xtask --features schemas -- generate`"
+        );
     }
 }

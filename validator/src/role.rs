@@ -9,7 +9,10 @@
 //! Nothing here judges or knows a kind of task: rounds are `round`'s, publications `publish`'s. The role alone writes the
 //! journal, and takes note of a record only once it is durable.
 
-use std::collections::BTreeSet;
+mod epochs;
+mod publications;
+mod rounds;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,18 +24,16 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::ChainError;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::ClockExt;
-use weighhouse_types::{Block, Epoch, EpochContext, Fields, JudgeIdentity, Record, SubnetState, VoidRound};
+use weighhouse_types::{Block, Epoch, Record, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 
-use crate::closing::{closing_record, void_cause};
 use crate::config::Rounds;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::parts::Parts;
-use crate::policies::{Policies, PolicyFile};
-use crate::publish::{self, PublicationQueue};
-use crate::round::RoundPlan;
+use crate::policies::Policies;
+use crate::publish::PublicationQueue;
 use crate::seen::SeenBlocks;
 use crate::timetable::Timetable;
 
@@ -207,185 +208,6 @@ impl Validator {
             }
             .into()),
         }
-    }
-
-    /// Opens the epoch that the chain is in, carrying in what the last one in the journal left behind.
-    async fn open_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        let epoch = state.schedule.epoch;
-        if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
-            return Ok(());
-        }
-        self.close_undecided(state.head.number).await?;
-        let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
-        let (carried, trails) =
-            closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
-        let file = self.policy_for(state);
-        let context = EpochContext {
-            epoch,
-            netuid: self.parts.netuid,
-            mechanism: self.parts.mechanism,
-            genesis: self.parts.chain.genesis(),
-            validator: self.parts.keypair.hotkey(),
-            state: state.clone(),
-            beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
-            policy: file.bytes,
-            task: self.parts.task_file.clone(),
-            carried,
-            software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
-            judge: Some(JudgeIdentity {
-                kind: self.parts.task.file().kind.name().to_owned(),
-                version: JudgeIdentity::FIRST_VERSION,
-                digest: None,
-            }),
-            fields: Fields::default(),
-        };
-        info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
-        let mut records = opened.records().to_vec();
-        records.extend(self.seen.record(state.head.number));
-        let journal = self.journal.clone();
-        self.parts
-            .cpu
-            .run(move || {
-                let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-                journal.begin_epoch(epoch)?;
-                write(&mut journal, records)
-            })
-            .await??;
-        self.open = Some(opened);
-        Ok(())
-    }
-
-    /// Closes an epoch that ended before it was decided. Its file takes the record only while it is the journal's last.
-    async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
-        let Some(open) = &self.open else { return Ok(()) };
-        let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
-        match closing_record(open, block) {
-            Some(record) if last == Some(open.context().epoch) => {
-                let seen = self.seen.record(block);
-                self.record([record].into_iter().chain(seen).collect()).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
-    fn policy_for(&mut self, state: &SubnetState) -> PolicyFile {
-        let before = self.policies.live().hash();
-        match self.policies.follow(self.parts.staged.as_deref(), self.parts.chain.genesis(), state) {
-            Err(error) => {
-                metrics::rollout_refused();
-                warn!(%error, "the staged policy is not taken; the live one stays");
-            }
-            Ok(Some(block)) => info!(%block, "a staged policy waits for its block"),
-            Ok(None) => {}
-        }
-        let live = self.policies.live();
-        let now = live.hash();
-        if now != before {
-            info!(policy = %now, %before, "the policy changes with this epoch, as the owner signed");
-        }
-        live.clone()
-    }
-
-    /// Runs a round. One that fails through our own trouble is void and not asked again, unless nothing was sent yet and
-    /// the next block may go better.
-    async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
-        if self.open.as_ref().is_some_and(|open| open.is_void(round)) {
-            return Ok(());
-        }
-        let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
-        let Some(open) = &self.open else { return Err(error) };
-        match void_cause(&error) {
-            Some(cause) if !error.is_transient() || open.has_asked(round) => {
-                let epoch = open.context().epoch;
-                warn!(%epoch, round, %error, "the round is void by our own trouble: nobody is charged for it");
-                metrics::round_void();
-                let void = VoidRound::new(epoch, round, cause, &error.to_string());
-                self.record(vec![Record::VoidRound(void)]).await
-            }
-            _ => Err(error),
-        }
-    }
-
-    async fn ask_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
-        let Some(open) = &self.open else { return Ok(()) };
-        let mut done = open.judged_in(round);
-        let (rounds, _) = open.rounds();
-        if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
-            done.extend(open.spared(round, &self.parts.keypair)?);
-        }
-        let Some(plan) = RoundPlan::new(&self.parts, open.context(), round, state, &done).await? else {
-            return Ok(());
-        };
-        self.record(plan.records()).await?;
-        let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
-        let judged = plan.run(&self.parts, &self.asker, history).await?;
-        let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
-        self.record(judged.records).await?;
-        if let Some(open) = &mut self.open {
-            open.hear(judged.fingerprints);
-        }
-        metrics::round_closed();
-        info!(epoch = %state.schedule.epoch, round, miners, "round closed");
-        Ok(())
-    }
-
-    /// Tells whether the open epoch is yet to be weighed; afterwards no verdict counts any more.
-    fn is_undecided(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| !open.abstained() && !self.publications.has(open.context().epoch))
-    }
-
-    async fn close_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        if !self.is_undecided() {
-            return Ok(());
-        }
-        let Some(open) = &self.open else { return Ok(()) };
-        let epoch = open.context().epoch;
-        let who: Vec<_> = open.departed(state).into_iter().map(|(who, _)| who).collect();
-        if !who.is_empty() {
-            info!(%epoch, left = who.len(), "registrations left since the epoch was opened");
-            self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
-        }
-        let Some(open) = &self.open else { return Ok(()) };
-        let mut records = vec![publish::weigh(open)?];
-        if let Some(shadow) = self.policies.shadow(open.records()) {
-            metrics::shadow_moved(shadow.moved);
-            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
-        }
-        records.extend(closing_record(open, state.head.number));
-        records.extend(self.seen.record(state.head.number));
-        self.record(records.clone()).await?;
-        self.publications.extend(&records);
-        Ok(())
-    }
-
-    /// Takes the publications as far as the chain's present state lets them go.
-    async fn follow_publications(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
-        let mut waiting = BTreeSet::new();
-        while let Some(epoch) = self.publications.next_due(&waiting) {
-            let Some(publication) = self.publications.get(epoch).cloned() else { break };
-            let next = publish::advance(&self.parts, &publication, self.open.as_ref(), state).await?;
-            let Some(next) = next else {
-                // A call that is still pending may have been lost on the way; the same bytes again make up for it.
-                publish::submit(&self.parts, &publication).await;
-                waiting.insert(epoch);
-                continue;
-            };
-            let mut news = vec![publish::update(&publication.intent, next.clone())];
-            news.extend(next.block().and_then(|block| self.seen.record(block)));
-            self.record(news).await?;
-            publish::report(&publication.intent, &next);
-            self.publications.update(epoch, next);
-            if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {
-                publish::submit(&self.parts, advanced).await;
-                // Its outcome is in no block before the next.
-                waiting.insert(epoch);
-            }
-        }
-        Ok(())
     }
 
     /// Makes records durable, then takes note of them.

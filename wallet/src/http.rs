@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use weighhouse_types::Hotkey;
 
 pub(crate) use body::{BodyError, BoxError, collect};
-pub use body::{FRAME_PREFIX_BYTES, FrameError, frame, unframe};
 pub use evidence::Authenticated;
 pub use layer::{Verify, VerifyLayer, VerifyLimits, VerifyParts};
 pub use refusal::{GrpcCode, Refusal};

@@ -3,7 +3,6 @@
 
 mod backend;
 mod caller;
-mod chain;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use futures::future::try_join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use weighhouse_chain::testing::{FakeChain, neuron};
 use weighhouse_miner::engine::{self, Surroundings};
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_miner::{Config, MinerError};
@@ -186,7 +186,7 @@ async fn start_miner(
     let mut is_ready = ready.subscribe();
     let parts = Parts {
         config,
-        chain: Arc::new(chain::One::new(keypair.hotkey())),
+        chain: FakeChain::new(vec![neuron(0, keypair.hotkey(), 0, false)]),
         keypair,
         engine,
         listener: Box::new(listener),

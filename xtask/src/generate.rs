@@ -1,8 +1,12 @@
 //! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package; and the descriptors
-//! from which `python/python/weighhouse/wire.py` makes the same messages.
+//! from which `python/python/weighhouse/wire.py` makes the same messages; and, with the feature `schemas`,
+//! `deploy/schema/` from the types that read configuration files.
 //!
 //! The result is committed, so that building the product needs neither `protoc` nor a build script. `--check`
 //! changes nothing and fails where the committed files are not what the contracts give.
+
+#[cfg(feature = "schemas")]
+mod schemas;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,29 +25,36 @@ type Files = BTreeMap<String, String>;
 /// Writes the generated files, or compares them where `check` is set.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (contracts, target) = (root.join("proto/proto"), root.join("proto/src/gen"));
-    let fresh = generate(&contracts)?;
-    let committed = read_dir(&target)?;
-    let mut stale: Vec<&str> = fresh
+    let contracts = root.join("proto/proto");
+    settle(&generate(&contracts)?, &root.join("proto/src/gen"), check)?;
+    #[cfg(feature = "schemas")]
+    settle(&schemas::generate()?, &root.join("deploy/schema"), check)?;
+    let descriptors = protox::compile(OF_PYTHON, [&contracts])?.encode_to_vec();
+    let path = root.join(DESCRIPTORS);
+    if fs::read(&path).ok().as_ref() == Some(&descriptors) {
+        return Ok(());
+    }
+    ensure!(!check, "generated code is stale ({DESCRIPTORS}): run `cargo xtask generate`");
+    fs::write(&path, descriptors).with_context(|| path.display().to_string())
+}
+
+/// Brings a folder to the fresh files, or fails where it differs and `check` is set.
+fn settle(fresh: &Files, target: &Path, check: bool) -> anyhow::Result<()> {
+    let committed = read_dir(target)?;
+    let stale: Vec<&str> = fresh
         .keys()
         .chain(committed.keys().filter(|name| !fresh.contains_key(*name)))
         .filter(|name| fresh.get(*name) != committed.get(*name))
         .map(String::as_str)
         .collect();
-    let descriptors = protox::compile(OF_PYTHON, [&contracts])?.encode_to_vec();
-    let path = root.join(DESCRIPTORS);
-    let outdated = fs::read(&path).ok().as_ref() != Some(&descriptors);
     if check {
-        stale.extend(outdated.then_some(DESCRIPTORS));
         ensure!(
             stale.is_empty(),
-            "generated code is stale ({}): run `cargo xtask generate`",
+            "{} is stale ({}): run `cargo run --release -p xtask --features schemas -- generate`",
+            target.display(),
             stale.join(", ")
         );
         return Ok(());
-    }
-    if outdated {
-        fs::write(&path, descriptors).with_context(|| path.display().to_string())?;
     }
     for name in stale {
         let path = target.join(name);

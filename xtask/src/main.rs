@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
 
 mod bench;
+mod dist;
 #[cfg(feature = "inference")]
 mod folder;
 #[cfg(feature = "serving")]
@@ -18,6 +19,7 @@ mod metagraph;
 mod suite;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +33,12 @@ enum Task {
         /// Change nothing; fail where the committed files are stale
         #[arg(long)]
         check: bool,
+    },
+    /// Make what people install who have no Rust, and try it: a wheel with the command, an archive, an image, their sums
+    Dist {
+        /// Where to; by default target/dist
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
     /// Measure a hot path; the last line is one JSON object
     #[command(subcommand)]
@@ -89,7 +97,13 @@ enum Suite {
     Models,
     /// A report page in headless Chromium (installs Debian's)
     Report,
-    /// SQL over an exported journal: builds and tests the feature that brings in DataFusion
+    /// Every parser of foreign bytes on mutated inputs; what fails is kept in target/fuzz
+    Fuzz {
+        /// Time for all parsers together
+        #[arg(long, default_value_t = 60, value_name = "S")]
+        seconds: u64,
+    },
+    /// Exported tables as pyarrow and DuckDB read them, and the queries of docs/history.md
     History,
     /// The gRPC contracts: their names, and whether clients of the last release still fit (installs buf from npm)
     Proto {
@@ -97,6 +111,8 @@ enum Suite {
         #[arg(long)]
         accept: bool,
     },
+    /// Judges in Python as a validator meets them, at a port and at a socket (installs grpcio, numpy and protobuf from PyPI)
+    Judge,
     /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
     Python,
 }
@@ -104,6 +120,7 @@ enum Suite {
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Generate { check } => generate::run(check),
+        Task::Dist { out } => dist::run(out),
         Task::Bench(Bench::Yuma) => bench::yuma(),
         Task::Bench(Bench::Simulator) => lab::simulator(),
         Task::Bench(Bench::Replay) => lab::replay(),
@@ -138,8 +155,13 @@ fn main() -> ExitCode {
         Task::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         Task::Suite(Suite::Models) => suite::models::run(),
         Task::Suite(Suite::Report) => suite::report::run(),
+        Task::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
         Task::Suite(Suite::History) => suite::history::run(),
         Task::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
+        #[cfg(feature = "judges")]
+        Task::Suite(Suite::Judge) => suite::judge::run(),
+        #[cfg(not(feature = "judges"))]
+        Task::Suite(Suite::Judge) => again(&["suite", "judge"], "judges"),
         Task::Suite(Suite::Python) => suite::python::run(),
     };
     match outcome {
@@ -152,7 +174,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs the same task out of a build that has it: the others don't wait for models, servers and chains to compile.
-#[cfg(not(all(feature = "serving", feature = "real")))]
+#[cfg(not(all(feature = "serving", feature = "real", feature = "judges")))]
 fn again(task: &[&str], feature: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = std::process::Command::new(cargo)

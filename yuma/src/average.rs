@@ -4,7 +4,7 @@ use super::exact::{Bits, Divisor, ONE, product, product_below_one};
 use super::input::EpochInput;
 use crate::fixed::{I32F32, I64F64};
 
-/// How bonds are averaged, added up and paid. All numbers are non-negative.
+/// Average of bonds, their sums and their dividends. All numbers are non-negative.
 pub(super) trait Average: Copy {
     /// alpha x `bought` + (1 - alpha) x `old`, or 0 where that is negative. Both are at most 1.
     fn of(self, bought: Bits, old: Bits) -> Bits;

@@ -14,7 +14,7 @@ pub(super) struct Bonds {
     holdings: Vec<Holding>,
 }
 
-/// What the bonds to one miner are made from and add up to.
+/// Ingredients and sum of the bonds to one miner.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Miner {
     bought: Divisor,
@@ -23,7 +23,7 @@ pub(super) struct Miner {
     largest: Bits,
 }
 
-/// What the bonds to one miner are measured by.
+/// Divisor of the bonds to one miner.
 #[derive(Clone, Copy, Debug)]
 struct Holding {
     sum: Divisor,
@@ -31,7 +31,7 @@ struct Holding {
     incentive: Bits,
 }
 
-/// Where the results go.
+/// Destinations of the results.
 pub(super) struct Ledger<'a> {
     /// Only uids with a new permit keep a row.
     pub(super) new_permits: &'a [bool],

@@ -22,7 +22,7 @@ pub(super) struct Cells {
 
 type Row<'a> = &'a [(u16, u16)];
 
-/// Where the cells of a uid's row lie.
+/// Range of the cells of a uid's row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) uid: usize,
@@ -71,7 +71,7 @@ impl Span {
     }
 }
 
-/// Which weights of a row count: no self-weights (but the owner's) and none meant for a uid's previous holder.
+/// Selects the weights of a row that count: no self-weights (but the owner's) and none meant for a uid's previous holder.
 pub(super) struct Counted<'a> {
     registered: &'a [u64],
     /// Miners that registered at or after this block are too young for the row.

@@ -3,7 +3,7 @@
 use super::cells::{Cells, Span};
 use super::exact::{Bits, ONE, normalize, product, product_below_one};
 
-/// What bonds are bought with: the weight moved towards the clipped weight by the bonds penalty.
+/// Weights that bonds are bought with: the weight moved towards the clipped weight by the bonds penalty.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BondWeight {
     Submitted,
@@ -34,7 +34,7 @@ impl BondWeight {
     }
 }
 
-/// What the weights within consensus add up to.
+/// Sums of the weights within consensus.
 #[derive(Debug, Default)]
 pub(super) struct Clipped {
     /// By validator, how much of its weight lies within consensus.
@@ -46,7 +46,7 @@ pub(super) struct Clipped {
     pub(super) miners: Vec<Miner>,
 }
 
-/// What is summed up for one miner.
+/// Sums over the validators of one miner.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Miner {
     consensus: Bits,

@@ -77,3 +77,14 @@ pub(super) fn normalize(values: &mut [Bits]) {
     let divisor = Divisor::new(values.iter().sum());
     values.iter_mut().for_each(|value| *value = divisor.share(*value));
 }
+
+/// Codes a weight in 32 bits. 1 needs a 33rd bit. 1 less 2^-32 stands for it: a row's submitted weights add up to less than 2^28, so that a share
+/// below 1 is at most 1 less 2^-28.
+pub(super) fn score_of(weight: Bits) -> u32 {
+    (weight - (weight >> 32)) as u32
+}
+
+/// Decodes a weight: the inverse of [`score_of`].
+pub(super) fn weight_of(score: u32) -> Bits {
+    if score == u32::MAX { ONE } else { score.into() }
+}

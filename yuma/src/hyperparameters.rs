@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Hyperparameters {
     /// The majority that consensus needs.
     pub kappa: u16,
-    /// How far weights above consensus are cut before they earn bonds: 0 not at all, 65535 fully.
+    /// Share of the weight above consensus that is cut before it earns bonds: 0 not at all, 65535 fully.
     pub bonds_penalty: u16,
     /// The share of the old bonds that an epoch keeps, in millionths.
     pub bonds_moving_average: u64,

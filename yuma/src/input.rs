@@ -1,4 +1,4 @@
-//! What an epoch is computed from, and the refusal of what no chain state can hold.
+//! Input of an epoch, and the refusal of input that no chain state can hold.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::hyperparameters::Hyperparameters;
 /// The most uids in one subnet. It bounds every plain sum of the epoch: 4096 weights of 65535 stay below 2^31.
 pub const UIDS_MAX: usize = 4096;
 
-/// Which runtime's rules apply. They differ in how the subnet owner's uid is treated, and in nothing else here.
+/// Runtime versions whose rules apply. They differ in how the subnet owner's uid is treated, and in nothing else here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rules {
@@ -41,7 +41,7 @@ pub struct EpochInput {
     pub last_step_boundary_block: u64,
     /// The uid of the subnet owner's hotkey, if it has one.
     pub owner_uid: Option<u16>,
-    /// What the epoch distributes, in rao.
+    /// Emission that the epoch distributes, in rao.
     pub emission_rao: u64,
 }
 
@@ -89,7 +89,7 @@ impl EpochInput {
     }
 }
 
-/// What the check of the rows has found out about them; keeps its buffers.
+/// Findings of the check of the rows; keeps its buffers.
 #[derive(Debug, Default)]
 pub(super) struct RowChecks {
     /// By uid, the last row that named it.

@@ -35,7 +35,7 @@ pub use input::{EpochInput, InputError, Rules, UIDS_MAX};
 pub use upscale::{check_vec_max_limited, max_upscale};
 pub use workspace::Workspace;
 
-/// What an epoch leaves behind. Every vector has one entry per uid; a `u16` is a proportion times 65535, floored.
+/// Results of an epoch. Every vector has one entry per uid; a `u16` is a proportion times 65535, floored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EpochOutput {
     /// Set weights (or committed to some) within the activity cutoff.
@@ -48,16 +48,16 @@ pub struct EpochOutput {
     pub incentive: Vec<u16>,
     /// Share of the validators' half.
     pub dividends: Vec<u16>,
-    /// How much of a validator's weight lies within consensus: vtrust.
+    /// Share of a validator's weight within consensus: vtrust.
     pub validator_trust: Vec<u16>,
-    /// What each uid earns as a miner, in rao.
+    /// Earnings of each uid as a miner, in rao.
     pub server_emission: Vec<u64>,
-    /// What each uid earns as a validator, in rao.
+    /// Earnings of each uid as a validator, in rao.
     pub validator_emission: Vec<u64>,
-    /// What the chain shows as a uid's emission, in rao: computed from the sum of both shares, so that it may exceed
+    /// Emission of a uid as the chain shows it, in rao: computed from the sum of both shares, so that it may exceed
     /// the sum of the two amounts by one.
     pub combined_emission: Vec<u64>,
-    /// Who may validate in the next epoch.
+    /// Permits to validate in the next epoch.
     pub new_permits: Vec<bool>,
     /// Bonds to store: rows of (uid, bond). Empty for uids without a new permit.
     pub new_bonds: Vec<Vec<(u16, u16)>>,

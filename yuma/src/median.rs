@@ -6,10 +6,10 @@
 //! `minority` outside of the votes' range leads it to the smallest or the largest score.
 
 use super::cells::Cells;
-use super::exact::{Bits, ONE, normalize};
+use super::exact::{Bits, normalize, score_of, weight_of};
 use super::tiles::Tiles;
 
-/// Weights as dense as one pair in so many are searched in tiles.
+/// Pairs per weight up to which a matrix is dense, and searched in tiles.
 const DENSE_FROM_ONE_IN: usize = 4;
 
 /// Finds medians; keeps its buffers.
@@ -19,16 +19,6 @@ pub(super) struct Medians {
     votes: Vec<Bits>,
     tiles: Tiles,
     lists: Lists,
-}
-
-/// 1 needs a 33rd bit. 1 less 2^-32 stands for it: a row's submitted weights add up to less than 2^28, so that a share
-/// below 1 is at most 1 less 2^-28.
-pub(super) fn score_of(weight: Bits) -> u32 {
-    (weight - (weight >> 32)) as u32
-}
-
-pub(super) fn weight_of(score: u32) -> Bits {
-    if score == u32::MAX { ONE } else { score.into() }
 }
 
 impl Medians {
@@ -67,7 +57,7 @@ struct List {
     /// Of the voters that gave a score above 0, and how many they are.
     votes: Bits,
     voters: usize,
-    /// Where the next entry goes.
+    /// Position of the next entry.
     end: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Who is active, and how much weight each uid's stake has.
+//! Activity of uids, and the weight of their stake.
 
 use super::exact::{Bits, normalize};
 use super::input::{EpochInput, Rules};
@@ -32,7 +32,7 @@ pub(super) fn normalized(stake: &mut Vec<Bits>, rules: Rules, input: &EpochInput
     }
 }
 
-/// Where the sum does not fit the chain's I64F64: no real supply comes near it, and the shares may add up to more than 1.
+/// Shares where the sum does not fit the chain's I64F64: no real supply comes near it, and the shares may add up to more than 1.
 fn saturated_shares(stake: &mut [u64]) {
     let total: I64F64 = stake.iter().copied().map(I64F64::from_u64).sum();
     for share in stake {

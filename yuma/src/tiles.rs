@@ -1,8 +1,7 @@
 //! Medians of dense weights: sixteen columns at a time are narrowed down together.
 
 use super::cells::Cells;
-use super::exact::Bits;
-use super::median::{score_of, weight_of};
+use super::exact::{Bits, score_of, weight_of};
 
 /// Columns in a tile.
 const LANES: usize = 16;

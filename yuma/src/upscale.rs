@@ -1,4 +1,4 @@
-//! What the chain does to submitted weights before it stores them: the largest becomes 65535, the others keep their
+//! Upscaling of submitted weights before the chain stores them: the largest becomes 65535, the others keep their
 //! proportion to it.
 
 use crate::fixed::I32F32;

@@ -12,7 +12,7 @@ use super::{EpochOutput, emission, permits, stake};
 
 /// Runs epochs one after the other. Once it has seen inputs as large as the one at hand, an epoch allocates nothing.
 ///
-/// What it holds never enters a result: each epoch depends on its input alone.
+/// Its contents never enter a result: each epoch depends on its input alone.
 #[derive(Debug, Default)]
 pub struct Workspace {
     output: EpochOutput,

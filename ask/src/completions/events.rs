@@ -34,9 +34,9 @@ impl CompletionEvents {
     }
 }
 
-/// Bytes in, events' data out.
+/// A reader of events: bytes go in as they come, whole events' data come out.
 #[derive(Debug)]
-struct Events {
+pub struct Events {
     /// Bytes that have come; those before `at` were given out.
     buffer: Vec<u8>,
     at: usize,
@@ -47,11 +47,16 @@ struct Events {
 }
 
 impl Events {
-    fn new(bytes_max: usize) -> Self {
+    /// Reads a stream of at most `bytes_max`.
+    pub fn new(bytes_max: usize) -> Self {
         Self { buffer: Vec::new(), at: 0, data: Vec::new(), passed: 0, bytes_max }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> Result<(), CompletionError> {
+    /// Takes in what was read.
+    ///
+    /// # Errors
+    /// Over the stream's limit or that of one event.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), CompletionError> {
         self.passed = self.passed.saturating_add(bytes.len());
         if self.passed > self.bytes_max {
             return Err(CompletionError::Oversized(self.bytes_max));
@@ -66,8 +71,9 @@ impl Events {
         Ok(())
     }
 
-    /// The next whole event's data.
-    fn next(&mut self) -> Option<Vec<u8>> {
+    /// Returns the next whole event's data.
+    #[expect(clippy::should_implement_trait, reason = "more may come after `None`")]
+    pub fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             let rest = &self.buffer[self.at..];
             let length = rest.iter().position(|byte| *byte == b'\n')?;

@@ -39,7 +39,7 @@ pub struct JudgePool {
 }
 
 impl JudgePool {
-    /// Dials nobody yet.
+    /// Dials nobody yet. To be called within a Tokio runtime, which drives the connections.
     pub fn new(addresses: &[JudgeAddress], terms: JudgeTerms, dialing: &JudgeDialing) -> Self {
         let judge = |address| RemoteJudge::new(address, terms.deadline, terms.message_bytes_max, dialing);
         Self { judges: addresses.iter().map(judge).collect(), terms }

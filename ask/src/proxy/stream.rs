@@ -8,21 +8,20 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
+use weighhouse_proto::method::MODEL_STREAM_INFER;
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::Failure;
 
-use crate::asker::{Asker, FRAME_PREFIX, Target, frame, unframe};
+use crate::asker::{Asker, Target, frame, unframe};
 use crate::limits::ProxyLimits;
 
-/// The call that streams.
-pub(super) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
 /// Requests of one client's stream in flight at once; more wait in the client's stream.
 const CALLS_MAX: usize = 16;
 /// Messages that wait for a client to read them; more hold up the miner's streams.
@@ -209,20 +208,14 @@ impl Messages {
     fn push(&mut self, data: &[u8]) -> Result<(), Failure> {
         self.left = self.left.checked_sub(data.len()).ok_or(Failure::Oversized)?;
         self.buffer.extend_from_slice(data);
-        match self.length() {
+        match weighhouse_proto::frame::length(&self.buffer) {
             Some(length) if length > self.message_max => Err(Failure::Oversized),
             _ => Ok(()),
         }
     }
 
-    /// Of the frame at the front.
-    fn length(&self) -> Option<usize> {
-        let mut prefix = self.buffer.get(1..FRAME_PREFIX)?;
-        Some(FRAME_PREFIX.saturating_add(usize::try_from(prefix.get_u32()).unwrap_or(usize::MAX)))
-    }
-
     fn next(&mut self) -> Option<Bytes> {
-        let length = self.length()?;
+        let length = weighhouse_proto::frame::length(&self.buffer)?;
         (self.buffer.len() >= length).then(|| self.buffer.split_to(length).freeze())
     }
 }

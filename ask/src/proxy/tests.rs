@@ -36,7 +36,7 @@ impl Dialer for Miner {
 }
 
 async fn answer(request: Request<Incoming>) -> Response<Answered> {
-    assert_eq!(request.uri().path(), stream::MODEL_STREAM_INFER);
+    assert_eq!(request.uri().path(), MODEL_STREAM_INFER);
     assert!(request.headers().contains_key("x-bittensor-signature"), "{:?}", request.headers());
     let body = request.into_body().collect().await.expect("whole").to_bytes();
     let asked: ModelInferRequest = unframe(&body).expect("one message");
@@ -88,7 +88,7 @@ impl Client {
         work.spawn(async move { connection.await.expect("a clean end") });
         let (requests, sent) = mpsc::channel::<Sent>(8);
         let sent = futures::stream::unfold(sent, |mut sent| async { Some((sent.recv().await?, sent)) });
-        let url = format!("http://{address}{}", stream::MODEL_STREAM_INFER);
+        let url = format!("http://{address}{MODEL_STREAM_INFER}");
         let request = Request::post(url).body(StreamBody::new(Box::pin(sent))).expect("a request");
         let response = sender.send_request(request).await.expect("begun");
         Self { requests, answers: response.into_body(), read: Vec::new(), _work: work }

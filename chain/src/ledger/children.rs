@@ -1,70 +1,14 @@
-//! Who speaks for whose stake in a subnet, and what is kept of others' dividends.
+//! Calls about child keys and takes, and the stake and dividends that follow from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use parity_scale_codec::{Decode, Encode};
 use weighhouse_types::{Block, Child, Coldkey, Delegation, Hotkey, Netuid, Rao};
 
-use super::epoch::Books;
-use super::state::{State, Subnet};
+use super::state::{Ownership, State, Subnet, Take};
 use crate::rules::children::{
     self, COOLDOWN_TEMPOS, Parent, RAISE_TAKE_BLOCKS, SET_CHILDREN_BLOCKS, TAKE_MAX,
 };
 use crate::{Event, Refusal};
-
-/// A share of 65535 and the block of its last change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Take {
-    pub(crate) share: u16,
-    changed: Block,
-}
-
-/// A subnet's child keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Family {
-    children: BTreeMap<Hotkey, Vec<Child>>,
-    pending: BTreeMap<Hotkey, (Block, Vec<Child>)>,
-    /// The block in which a hotkey's children were last set.
-    set: BTreeMap<Hotkey, Block>,
-    takes: BTreeMap<Hotkey, Take>,
-}
-
-impl Family {
-    fn children(&self, hotkey: &Hotkey) -> &[Child] {
-        self.children.get(hotkey).map_or(&[], Vec::as_slice)
-    }
-
-    fn parents(&self, hotkey: &Hotkey) -> Vec<Child> {
-        let of = |(parent, children): (&Hotkey, &Vec<Child>)| {
-            let child = children.iter().find(|child| child.hotkey == *hotkey)?;
-            Some(Child { proportion: child.proportion, hotkey: *parent })
-        };
-        self.children.iter().filter_map(of).collect()
-    }
-
-    fn parent_hotkeys(&self, hotkey: &Hotkey) -> BTreeSet<Hotkey> {
-        self.parents(hotkey).into_iter().map(|parent| parent.hotkey).collect()
-    }
-
-    /// Children whose cooldown is over take effect, unless meanwhile one of them has become a parent.
-    pub(super) fn settle(&mut self, block: Block) -> Vec<Hotkey> {
-        let due: Vec<Hotkey> =
-            self.pending.iter().filter(|(_, (at, _))| *at <= block).map(|(hotkey, _)| *hotkey).collect();
-        let mut settled = Vec::new();
-        for hotkey in due {
-            let Some((_, children)) = self.pending.remove(&hotkey) else { continue };
-            if children::check(&hotkey, &children, &self.parent_hotkeys(&hotkey)).is_err() {
-                continue;
-            }
-            match children.is_empty() {
-                true => drop(self.children.remove(&hotkey)),
-                false => drop(self.children.insert(hotkey, children)),
-            }
-            settled.push(hotkey);
-        }
-        settled
-    }
-}
 
 impl State {
     pub(super) fn set_children(
@@ -127,8 +71,8 @@ impl State {
         if take > TAKE_MAX {
             return Err(Refusal::DelegateTakeTooHigh { maximum: TAKE_MAX });
         }
-        let books = Books { owners: &self.owners, takes: &self.takes };
-        if take == books.take(&hotkey) {
+        let ownership = Ownership { owners: &self.owners, takes: &self.takes };
+        if take == ownership.take(&hotkey) {
             return Err(Refusal::DelegateTakeTooLow);
         }
         if let Some(before) = self.takes.get(&hotkey)
@@ -145,7 +89,7 @@ impl State {
         let family = &subnet.family;
         Some(Delegation {
             coldkey,
-            take: Books { owners: &self.owners, takes: &self.takes }.take(hotkey),
+            take: Ownership { owners: &self.owners, takes: &self.takes }.take(hotkey),
             childkey_take: subnet.childkey_take(hotkey),
             children: family.children(hotkey).to_vec(),
             parents: family.parents(hotkey),
@@ -181,18 +125,18 @@ impl Subnet {
         self.family.takes.get(hotkey).map_or(0, |take| take.share)
     }
 
-    /// What a hotkey's dividends are to whom: its own and its parents' part.
+    /// Splits a hotkey's dividends into its own part and its parents'.
     pub(super) fn dividends_by_hotkey(
         &self,
         hotkey: Hotkey,
         dividends: u64,
-        books: Books<'_>,
+        ownership: Ownership<'_>,
     ) -> BTreeMap<Hotkey, u64> {
-        let owner = books.owners.get(&hotkey);
+        let owner = ownership.owners.get(&hotkey);
         let parent = |parent: Child| Parent {
             hotkey: parent.hotkey,
             stake: children::share(self.stake(&parent.hotkey).0, parent.proportion),
-            same_owner: books.owners.get(&parent.hotkey) == owner,
+            same_owner: ownership.owners.get(&parent.hotkey) == owner,
         };
         let parents: Vec<Parent> = self.family.parents(&hotkey).into_iter().map(parent).collect();
         children::distribute(
@@ -206,9 +150,9 @@ impl Subnet {
 
     /// Stakes dividends: the take on the owner's account, the rest by who staked how much; what rounding leaves is the
     /// owner's.
-    pub(super) fn stake_dividends(&mut self, hotkey: Hotkey, dividends: u64, books: Books<'_>) {
+    pub(super) fn stake_dividends(&mut self, hotkey: Hotkey, dividends: u64, ownership: Ownership<'_>) {
         let total = u128::from(self.stake(&hotkey).0);
-        let shared = u128::from(dividends - children::take(dividends, books.take(&hotkey)));
+        let shared = u128::from(dividends - children::take(dividends, ownership.take(&hotkey)));
         let low = (hotkey, Coldkey([0; 32]));
         let high = (hotkey, Coldkey([255; 32]));
         for (_, stake) in self.nominations.range_mut(low..=high).filter(|_| total > 0) {

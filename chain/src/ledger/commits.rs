@@ -3,79 +3,14 @@
 
 mod timelocked;
 
-use std::collections::BTreeMap;
+use weighhouse_types::{Block, Digest, Epoch, Hotkey, MechId, Netuid, Uid};
 
-use parity_scale_codec::{Decode, Encode};
-use weighhouse_types::{Block, Committed, Digest, Epoch, Hotkey, MechId, Netuid, Uid, WeightCommit};
-
-use super::state::{State, Subnet};
+use super::state::{Hashed, State, Subnet, Timelocked};
 use crate::rules::check_commit;
 use crate::rules::reveal::{self, UNREVEALED_MAX};
 use crate::{Event, Refusal, Reveal, SetWeights};
 
 pub(crate) use timelocked::Sealed;
-
-/// A subnet's commits that were not revealed yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Commits {
-    hashed: BTreeMap<(MechId, Hotkey), Vec<Hashed>>,
-    timelocked: BTreeMap<(MechId, Epoch), Vec<Timelocked>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-struct Hashed {
-    hash: Digest,
-    epoch: Epoch,
-    block: Block,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Timelocked {
-    hotkey: Hotkey,
-    block: Block,
-    ciphertext: Vec<u8>,
-    reveal_round: u64,
-}
-
-impl Commits {
-    /// Drops the commits of mechanisms that are no more.
-    pub(crate) fn keep_mechanisms(&mut self, count: u8) {
-        self.hashed.retain(|(mechanism, _), _| mechanism.0 < count);
-        self.timelocked.retain(|(mechanism, _), _| mechanism.0 < count);
-    }
-
-    /// What waits, of commits that are revealed in `now` or later, oldest first.
-    pub(crate) fn waiting(
-        &self,
-        mechanism: MechId,
-        hotkey: &Hotkey,
-        now: Epoch,
-        reveal_period: u64,
-    ) -> Vec<WeightCommit> {
-        let alive = |epoch: Epoch| epoch.0.saturating_add(reveal_period) >= now.0;
-        let hashed = self.hashed.get(&(mechanism, *hotkey)).into_iter().flatten();
-        let hashed = hashed.filter(|commit| alive(commit.epoch)).map(|commit| WeightCommit {
-            epoch: commit.epoch,
-            block: commit.block,
-            content: Committed::Hash { hash: commit.hash },
-        });
-        let mut waiting: Vec<WeightCommit> = hashed.collect();
-        for ((_, epoch), queue) in self.timelocked.range((mechanism, Epoch(0))..=(mechanism, Epoch(u64::MAX)))
-        {
-            let own = queue.iter().filter(|commit| alive(*epoch) && commit.hotkey == *hotkey);
-            waiting.extend(own.map(|commit| WeightCommit {
-                epoch: *epoch,
-                block: commit.block,
-                content: Committed::Timelocked {
-                    ciphertext: commit.ciphertext.clone(),
-                    reveal_round: commit.reveal_round,
-                },
-            }));
-        }
-        waiting.sort_by_key(|commit| commit.block);
-        waiting
-    }
-}
 
 impl Subnet {
     /// The block of each uid's earliest commit that waits: its weights count only on uids that were there by then.
@@ -172,7 +107,7 @@ impl Subnet {
         Ok((uid, reveal::epoch_at(&self.schedule, block)))
     }
 
-    /// Where the commit with this hash stands in its hotkey's queue, if now is the epoch to reveal it.
+    /// Position of the commit with this hash in its hotkey's queue, if now is the epoch to reveal it.
     fn may_reveal(
         &self,
         hotkey: &Hotkey,

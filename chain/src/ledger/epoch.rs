@@ -6,27 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_types::{Block, Coldkey, Hotkey, MechId, Rao, Uid};
+use weighhouse_types::{Block, Hotkey, MechId, Rao, Uid};
 use weighhouse_yuma::{self as yuma, EpochInput, EpochOutput, InputError, Rules};
 
-use super::children::Take;
-use super::state::{ReadRow, Slot, Subnet};
+use super::state::{Ownership, ReadRow, Slot, Subnet};
 use crate::rules::emission::Pending;
-use crate::rules::{children, mechanisms, reveal};
-
-/// Who owns which hotkey, and what hotkeys keep.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Books<'a> {
-    pub(crate) owners: &'a BTreeMap<Hotkey, Coldkey>,
-    pub(crate) takes: &'a BTreeMap<Hotkey, Take>,
-}
-
-impl Books<'_> {
-    /// The chain's default is its maximum.
-    pub(crate) fn take(&self, hotkey: &Hotkey) -> u16 {
-        self.takes.get(hotkey).map_or(children::TAKE_MAX, |take| take.share)
-    }
-}
+use crate::rules::{mechanisms, reveal};
 
 /// One mechanism's epoch, and how much it weighs in the subnet's own figures.
 #[derive(Debug)]
@@ -35,7 +20,7 @@ struct Computed {
     weight: u128,
 }
 
-/// What an epoch paid, in rao.
+/// Payments of an epoch, in rao.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Paid {
     pub(crate) owner: Rao,
@@ -46,7 +31,7 @@ pub(crate) struct Paid {
 }
 
 impl Subnet {
-    pub(super) fn run_epoch(&mut self, block: Block, books: Books<'_>) -> Result<Paid, InputError> {
+    pub(super) fn run_epoch(&mut self, block: Block, ownership: Ownership<'_>) -> Result<Paid, InputError> {
         let emission = self.pending.shared();
         let parts = mechanisms::split(&self.mechanisms, emission);
         let mut computed = Vec::with_capacity(parts.len());
@@ -55,7 +40,7 @@ impl Subnet {
             let output = yuma::epoch(Rules::Spec425, &self.epoch_input(block, id, part))?;
             computed.push(Computed { output, weight: mechanisms::weight(mechanism, part, emission) });
         }
-        let paid = self.pay(&computed, books);
+        let paid = self.pay(&computed, ownership);
         self.keep(&computed);
         self.last_step = block;
         self.schedule.blocks_since_last_step = 0;
@@ -65,7 +50,7 @@ impl Subnet {
         Ok(paid)
     }
 
-    /// What one mechanism's epoch is computed from, distributing `emission`.
+    /// Input of one mechanism's epoch, which distributes `emission`.
     pub(super) fn epoch_input(&self, block: Block, mechanism: MechId, emission: Rao) -> EpochInput {
         let rules = &self.rules;
         let uids = || (0..self.neuron_count()).map(Uid);
@@ -97,23 +82,23 @@ impl Subnet {
     }
 
     /// Pays out the pending pots and leaves in them what nobody received.
-    fn pay(&mut self, computed: &[Computed], books: Books<'_>) -> Paid {
+    fn pay(&mut self, computed: &[Computed], ownership: Ownership<'_>) -> Paid {
         let mut paid = Paid { owner: self.pending.owner, ..Paid::default() };
         let hotkeys: Vec<Hotkey> = self.neurons.iter().map(|slot| slot.hotkey).collect();
         let mut shares: BTreeMap<Hotkey, u64> = BTreeMap::new();
         for (uid, hotkey) in hotkeys.iter().enumerate() {
             let dividends = computed.iter().map(|of| of.output.validator_emission[uid]).sum();
-            for (to, share) in self.dividends_by_hotkey(*hotkey, dividends, books) {
+            for (to, share) in self.dividends_by_hotkey(*hotkey, dividends, ownership) {
                 *shares.entry(to).or_default() += share;
             }
             paid.dividends.0 += dividends;
         }
         for (hotkey, share) in shares {
-            self.stake_dividends(hotkey, share, books);
+            self.stake_dividends(hotkey, share, ownership);
         }
         for (uid, hotkey) in hotkeys.into_iter().enumerate() {
             let incentive = Rao(computed.iter().map(|of| of.output.server_emission[uid]).sum());
-            if books.owners.get(&hotkey) == Some(&self.owner_coldkey) {
+            if ownership.owners.get(&hotkey) == Some(&self.owner_coldkey) {
                 paid.burned.0 += incentive.0;
             } else {
                 paid.incentive.0 += incentive.0;

@@ -53,7 +53,7 @@ pub(crate) fn sign(signer: &Keypair, genesis: Digest, call: Call, nonce: u64, he
     Signed { hash: hash(&bytes), bytes, expires }
 }
 
-/// What an extrinsic is known by.
+/// The digest that names an extrinsic.
 pub(crate) fn hash(bytes: &[u8]) -> Digest {
     Digest::of(bytes)
 }

@@ -1,25 +1,27 @@
-//! `genesis.toml`: what a chain starts from. Its digest is the chain's name to everyone who signs for it.
+//! `genesis.toml`: the state that a chain starts from. Its digest is the chain's name to everyone who signs for it.
 
 use std::time::Duration;
 
 use parity_scale_codec::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use weighhouse_types::config::{self, ConfigError};
-use weighhouse_types::{Coldkey, Digest, Hasher, Hotkey, Hyperparameters, Netuid, Rao};
+use weighhouse_types::{Coldkey, Digest, Hasher, Hotkey, Hyperparameters, Netuid, Rao, tao};
 
 use crate::Refusal;
 
 mod check;
+mod outdated;
 
 const DOMAIN: &str = "weighhouse/genesis/v1";
 
-/// How blocks come about.
+/// Cause of the next block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum BlockTime {
     /// Only when the process that holds the ledger asks for one.
     #[codec(index = 0)]
     OnDemand,
-    /// Every so many milliseconds.
+    /// A fixed time after the one before.
     #[codec(index = 1)]
     Every { millis: u64 },
 }
@@ -33,14 +35,15 @@ impl BlockTime {
     }
 }
 
-/// The file as it is written: keys as ss58, amounts in rao.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+/// The file as it is written: keys as ss58, amounts in TAO.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GenesisFile {
     pub name: String,
     /// `"12s"`, `"250ms"`, or `"on-demand"`.
+    #[schemars(with = "String")]
     pub block_time: BlockTime,
-    /// What beacons are made from; drawn at random and kept in the database when absent. Whoever reads it here knows
+    /// Seed of the beacons; drawn at random and kept in the database when absent. Whoever reads it here knows
     /// every beacon to come: set it only where a run must be repeatable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beacon_seed: Option<Digest>,
@@ -49,14 +52,16 @@ pub struct GenesisFile {
     pub subnets: Vec<SubnetEntry>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountEntry {
     pub coldkey: Coldkey,
+    #[serde(rename = "balance_tao", with = "tao")]
+    #[schemars(with = "f64")]
     pub balance: Rao,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubnetEntry {
     pub netuid: Netuid,
@@ -64,9 +69,12 @@ pub struct SubnetEntry {
     pub owner_coldkey: Coldkey,
     /// Receives the owner's cut as stake; its neuron, if it registers, is never pruned.
     pub owner_hotkey: Hotkey,
+    #[serde(rename = "emission_per_block_tao", with = "tao")]
+    #[schemars(with = "f64")]
     pub emission_per_block: Rao,
-    /// What the first registration costs.
-    #[serde(default = "default_registration_price")]
+    /// Price of the first registration.
+    #[serde(rename = "registration_price_tao", default = "default_registration_price", with = "tao")]
+    #[schemars(with = "f64")]
     pub registration_price: Rao,
     #[serde(default)]
     pub hyperparameters: Hyperparameters,
@@ -75,12 +83,13 @@ pub struct SubnetEntry {
     pub neurons: Vec<NeuronEntry>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NeuronEntry {
     pub hotkey: Hotkey,
     pub coldkey: Coldkey,
-    #[serde(default)]
+    #[serde(rename = "stake_tao", default, with = "tao")]
+    #[schemars(with = "f64")]
     pub stake: Rao,
     /// Until the first epoch grants permits by stake.
     #[serde(default)]
@@ -118,10 +127,20 @@ impl Genesis {
         Ok(Self { file, hash })
     }
 
-    /// Reads a `genesis.toml`.
+    /// Reads a `genesis.toml`. Old keys, which name no unit and count rao, are read too, with a warning.
     pub fn parse(text: &str) -> Result<Self, GenesisError> {
-        let file = config::parse(text)?;
-        Self::new(file)
+        let mut table: toml::Table = config::parse(text)?;
+        let old = outdated::rename(&mut table);
+        if old.is_empty() {
+            return Self::new(config::parse(text)?);
+        }
+        tracing::warn!(keys = ?old, "old spellings in the genesis file: amounts are in TAO now, as in `balance_tao = 1.5`");
+        Self::new(config::parse(&table.to_string())?)
+    }
+
+    /// The JSON Schema of the file.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(GenesisFile)
     }
 
     pub fn file(&self) -> &GenesisFile {

@@ -1,26 +1,10 @@
-//! What each mechanism keeps per uid. Mechanism 0's part is in the neuron's slot, where it was before there were others.
+//! Mechanisms of a subnet: their number, and each one's weights, bonds and updates.
 
-use parity_scale_codec::{Decode, Encode};
 use weighhouse_types::{Block, Coldkey, MechId, MechanismRows, Mechanisms, Netuid, Uid};
 
-use super::state::{State, Subnet};
+use super::state::{Lane, State, Subnet};
 use crate::rules::mechanisms;
 use crate::{Event, Refusal};
-
-/// One uid's part in a mechanism other than 0.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Lane {
-    pub(crate) last_update: Block,
-    pub(crate) incentive: u16,
-    pub(crate) weights: Vec<(Uid, u16)>,
-    pub(crate) bonds: Vec<(Uid, u16)>,
-}
-
-impl Lane {
-    pub(crate) fn new(at: Block) -> Self {
-        Self { last_update: at, incentive: 0, weights: Vec::new(), bonds: Vec::new() }
-    }
-}
 
 impl State {
     /// Another count starts with an even split, as on the chain.
@@ -95,7 +79,7 @@ impl Subnet {
         })
     }
 
-    /// Where a mechanism's lanes are; `None` for mechanism 0.
+    /// Index of a mechanism's lanes; `None` for mechanism 0.
     fn further(&self, mechanism: MechId) -> Option<usize> {
         mechanism.0.checked_sub(1).map(usize::from)
     }

@@ -1,4 +1,4 @@
-//! What only the subnet's owner may do, besides the hyperparameters as a whole.
+//! Calls that only the subnet's owner may make, besides setting the hyperparameters as a whole.
 
 use weighhouse_types::{Block, Coldkey, Netuid};
 

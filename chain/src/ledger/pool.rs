@@ -13,7 +13,7 @@ use super::state::State;
 /// Calls that wait at once, and the most in one block.
 pub(crate) const POOL_CALLS_MAX: usize = 4096;
 pub(crate) const POOL_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How far ahead of an account's next nonce a call's may be.
+/// Most that a call's nonce may be ahead of its account's next one.
 pub(crate) const NONCE_WINDOW: u64 = 16;
 
 /// Why a call is not taken. It has no effect and uses up no nonce.
@@ -102,7 +102,7 @@ impl Pool {
         used.fold(next, |free, nonce| if nonce == free { free + 1 } else { free })
     }
 
-    /// What the next block includes: by signer and nonce, without gaps.
+    /// Takes the calls of the next block: by signer and nonce, without gaps.
     pub(crate) fn includable(&self, state: &State) -> Vec<(Digest, Vec<u8>, Extrinsic)> {
         let mut calls: Vec<(Digest, Vec<u8>, Extrinsic)> = Vec::new();
         for ((signer, nonce), waiting) in &self.waiting {

@@ -2,8 +2,7 @@
 
 use weighhouse_types::{Block, Coldkey, Hotkey, Netuid, Rao, Uid};
 
-use super::mechanisms::Lane;
-use super::state::{Slot, State, Subnet};
+use super::state::{Lane, Slot, State, Subnet};
 use crate::rules::pruning::{Candidate, neuron_to_prune};
 use crate::rules::registration_price;
 use crate::{Event, Refusal};

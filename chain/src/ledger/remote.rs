@@ -28,7 +28,7 @@ use super::serve::GENESIS_HEADER;
 use crate::timelock::SIGNATURE_BYTES;
 use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, Signed};
 
-/// How long one try may take; `NextBlock`, which the server holds back, fits in.
+/// Longest wait for one try; `NextBlock`, which the server holds back, fits in.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
 const TRIES: u32 = 4;
 /// Before the second try; doubled before each further one.
@@ -192,7 +192,7 @@ impl Failed {
     }
 }
 
-/// Whether the same call may go through in a moment. A status that has a source was made on this side, by a
+/// True where the same call may go through in a moment. A status that has a source was made on this side, by a
 /// connection that broke.
 fn is_passing(status: &Status) -> bool {
     let code = matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::ResourceExhausted);

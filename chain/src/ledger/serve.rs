@@ -36,7 +36,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two tries after the listener failed (out of file descriptors, say).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What the server takes on.
+/// Limits on what the server takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeLimits {
     /// Further connections are closed at once.
@@ -44,11 +44,11 @@ pub struct ServeLimits {
     /// Requests at once on one connection; further ones are refused.
     pub streams_max: u32,
     pub request_timeout: Duration,
-    /// How long `NextBlock` waits; below `request_timeout`.
+    /// Longest wait of `NextBlock`; below `request_timeout`.
     pub next_block_wait: Duration,
     /// A connection is closed after this long, to be made anew.
     pub connection_age_max: Duration,
-    /// How long requests may take to finish after the shutdown began.
+    /// Time that requests have to finish after the shutdown began.
     pub drain: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Where neurons serve, and the owner's settings.
+//! Calls about the addresses that neurons serve at, and the owner's settings.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ const CERTIFICATE_KEY_BYTES_MAX: usize = 64;
 const COMMITMENT_BYTES_MAX: usize = 128;
 
 impl State {
-    /// As the runtime checks it, except that loopback addresses are taken: a localnet serves on them.
+    /// Checks an axon as the runtime does, except that loopback addresses are taken: a localnet serves on them.
     pub(super) fn serve_axon(
         &mut self,
         hotkey: Hotkey,

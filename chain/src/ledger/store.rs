@@ -31,7 +31,7 @@ const STATE: &str = "state";
 /// Blocks whose contents are kept: a month of twelve-second blocks.
 pub(crate) const BLOCKS_KEPT: u64 = 216_000;
 
-/// What a block's hash covers.
+/// The part of a block that its hash covers.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Header {
     pub(crate) number: Block,
@@ -64,7 +64,7 @@ pub(crate) struct StoredCall {
 pub(crate) struct StoredBlock {
     pub(crate) header: Header,
     pub(crate) calls: Vec<StoredCall>,
-    /// What happened besides the calls.
+    /// Events besides the calls'.
     pub(crate) events: Vec<Event>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Store {
     blocks_kept: u64,
 }
 
-/// What an opened store goes on from.
+/// An opened store and the state that it goes on from.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) store: Store,

@@ -18,7 +18,7 @@ impl State {
 }
 
 impl Subnet {
-    /// What the rules look at when the hotkey sets weights or commits to some.
+    /// Facts that the rules look at when the hotkey sets weights or commits to some.
     pub(super) fn weights_view(&self, hotkey: &Hotkey, mechanism: MechId, block: Block) -> WeightsView<'_> {
         let caller = self.uid_of(hotkey).and_then(|uid| {
             let validator_permit = self.neurons.get(uid.index())?.validator_permit;

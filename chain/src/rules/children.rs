@@ -41,7 +41,7 @@ pub(crate) fn check(hotkey: &Hotkey, children: &[Child], parents: &BTreeSet<Hotk
     Ok(())
 }
 
-/// What a proportion of a stake is, floored.
+/// The proportion of a stake, floored.
 pub(crate) fn share(stake: u64, proportion: u64) -> u64 {
     let share = u128::from(stake) * u128::from(proportion) / u128::from(u64::MAX);
     u64::try_from(share).expect("a share is no larger than the stake, a u64")

@@ -1,4 +1,4 @@
-//! How a block's emission is divided: 11796/65535 to the owner, the rest halved between miners and validators.
+//! Division of a block's emission: 11796/65535 to the owner, the rest halved between miners and validators.
 
 use parity_scale_codec::{Decode, Encode};
 use weighhouse_types::Rao;
@@ -6,7 +6,7 @@ use weighhouse_types::Rao;
 /// The owner's cut as a fraction of 65535: about 18 %.
 const OWNER_CUT: u64 = 11_796;
 
-/// What a subnet has been issued and not paid out yet.
+/// Emission of a subnet that was issued and isn't paid out yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Pending {
     pub(crate) owner: Rao,
@@ -21,7 +21,7 @@ impl Pending {
         self.validator.0 += other.validator.0;
     }
 
-    /// What an epoch distributes by Yuma: the miners' and the validators' part together.
+    /// The sum that an epoch distributes by Yuma: the miners' and the validators' part together.
     pub(crate) fn shared(&self) -> Rao {
         Rao(self.server.0 + self.validator.0)
     }

@@ -1,4 +1,4 @@
-//! How a subnet's emission is shared among its mechanisms, and how their figures become the subnet's.
+//! Division of a subnet's emission among its mechanisms, and the sum of their figures as the subnet's.
 
 use weighhouse_types::{Mechanisms, Rao};
 

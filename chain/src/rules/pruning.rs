@@ -2,7 +2,7 @@
 
 use weighhouse_types::{Block, Hyperparameters, Rao, Uid};
 
-/// What pruning looks at.
+/// Facts about a neuron that pruning looks at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     pub(crate) uid: Uid,

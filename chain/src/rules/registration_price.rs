@@ -1,4 +1,4 @@
-//! What a registration costs: the price halves every half-life of blocks and rises with each registration.
+//! Price of a registration: it halves every half-life of blocks and rises with each registration.
 //!
 //! Arithmetic is the runtime's: 32 fractional bits, each product floored.
 

@@ -29,7 +29,7 @@ pub fn storage_index(netuid: Netuid, mechanism: MechId) -> u16 {
     u16::from(mechanism.0).saturating_mul(SUBNETS).saturating_add(netuid.0)
 }
 
-/// What a hash commit holds: BLAKE2b-256 over the SCALE of who, where, the weights, and the salt.
+/// The hash of a commit: BLAKE2b-256 over the SCALE of the hotkey, the storage index, the weights and the salt.
 pub fn commit_hash(
     hotkey: &Hotkey,
     storage_index: u16,

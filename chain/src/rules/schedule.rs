@@ -16,7 +16,7 @@ pub(crate) fn freeze_blocks(tempo: u16) -> u64 {
     FREEZE_BLOCKS.min(u64::from(tempo) / 2)
 }
 
-/// Whether the subnet's epoch is computed in this block.
+/// True where the subnet's epoch is computed in this block.
 pub(crate) fn should_run_epoch(schedule: &Schedule, block: Block) -> bool {
     if schedule.tempo == 0 {
         return false;

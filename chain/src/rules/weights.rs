@@ -18,7 +18,7 @@ pub struct Caller {
     pub last_update: Block,
 }
 
-/// What the checks look at.
+/// Facts that the checks look at.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightsView<'a> {
     /// The block the call would be part of.
@@ -33,7 +33,7 @@ pub struct WeightsView<'a> {
     pub hyperparameters: &'a Hyperparameters,
 }
 
-/// What needs no subnet to be seen.
+/// Checks that need no subnet.
 pub(crate) fn check_form(call: &SetWeights) -> Result<(), Refusal> {
     if call.netuid == Netuid(0) {
         return Err(Refusal::CanNotSetRootNetworkWeights);

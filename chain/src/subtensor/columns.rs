@@ -28,7 +28,7 @@ pub(super) struct Columns {
     pub(super) total_stake: Vec<u64>,
 }
 
-/// What is read, in the order of [`Columns`]; and the number by which a call for some fields asks for it.
+/// Fields that are read, in the order of [`Columns`]; and the number by which a call for some fields asks for it.
 const FIELDS: [(&str, u16, Kind); 13] = [
     ("owner_hotkey", 5, Kind::Account),
     ("hotkeys", 52, Kind::Accounts),
@@ -87,7 +87,7 @@ impl MetagraphCalls {
         (format!("{METAGRAPH_API}_{SELECTIVE}"), Hex((netuid.0, numbers).encode()))
     }
 
-    /// What that call says.
+    /// Reads that call's answer.
     pub(super) fn read(&self, answer: &[u8]) -> Result<Columns, Unread> {
         self.selective.as_ref().unwrap_or(&self.full).read(answer)
     }
@@ -98,7 +98,7 @@ pub(super) fn full(netuid: Netuid) -> (String, Hex) {
     (format!("{METAGRAPH_API}_{FULL}"), Hex(netuid.0.encode()))
 }
 
-/// How to read an answer.
+/// Reader of an answer.
 #[derive(Debug)]
 pub(super) struct Plan {
     steps: Vec<Step>,
@@ -233,7 +233,7 @@ impl Plan {
     }
 }
 
-/// Where the figures of an axon are among its bytes.
+/// Positions of an axon's figures among its bytes.
 #[derive(Debug)]
 struct AxonLayout([usize; 5]);
 
@@ -272,7 +272,7 @@ impl AxonLayout {
     }
 }
 
-/// What an option holds.
+/// The value in an option.
 fn optional(types: &PortableRegistry, ty: u32) -> Option<u32> {
     let ty = types.resolve(ty)?;
     let TypeDef::Variant(variant) = &ty.type_def else { return None };

@@ -30,7 +30,7 @@ pub(super) struct Endpoint {
     genesis: Arc<OnceLock<Digest>>,
     /// Taken out for as long as an exchange lasts, and dropped with one that is given up.
     connection: Mutex<Option<Socket>>,
-    /// What it last told of the newest finalised block.
+    /// Its last answer about the newest finalised block.
     told: Mutex<Option<Told>>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Version {
     pub(super) transaction_version: u32,
 }
 
-/// What is asked of a block along with its header.
+/// Questions about a block that go along with the one for its header.
 pub(super) type Along<'a> = dyn Fn(Digest) -> Vec<Request<'static>> + Sync + 'a;
 
 /// Why there is no answer.
@@ -92,7 +92,7 @@ impl Endpoint {
         answered.unwrap_or_else(|_| Err(self.timed_out())).map_err(Failed::Chain)
     }
 
-    /// What an answer says.
+    /// Decodes an answer.
     pub(super) fn read<T: DeserializeOwned>(&self, method: &str, answer: &RawValue) -> Result<T, Failed> {
         serde_json::from_str(answer.get()).map_err(|error| self.lies(format!("{method}: {error}")))
     }

@@ -16,7 +16,7 @@ use super::endpoint::{Along, Endpoint, Failed, Told, Version};
 use super::socket::Request;
 use crate::ChainError;
 
-/// How far one endpoint may be behind another before it is worth a warning.
+/// Blocks that one endpoint may be behind another before it is worth a warning.
 const LAG_BLOCKS: u64 = 20;
 
 /// Of endpoints to the same requests.
@@ -71,7 +71,7 @@ impl Endpoints {
         Err(last.expect("a network has an endpoint"))
     }
 
-    /// As [`Self::request`], where an answer that is an error is one.
+    /// Like [`Self::request`], but a JSON-RPC error from the node is returned as a [`ChainError`].
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: &str,
@@ -206,7 +206,7 @@ impl Endpoints {
     }
 }
 
-/// What all answers say; `failure` if there is none that says anything.
+/// The answer that all give; `failure` if there is none.
 pub(super) fn agree<T: PartialEq>(
     mut told: Answers<'_>,
     mut failure: Option<ChainError>,

@@ -1,4 +1,4 @@
-//! What became of a call, from the events of its block.
+//! Outcome of a call, from the events of its block.
 
 use subxt::config::SubstrateConfig;
 use subxt::dynamic::Value;

@@ -18,7 +18,7 @@ use crate::ChainError;
 /// The chain's longest reveal period.
 const REVEAL_PERIOD_MAX: u64 = 100;
 const BLOCK_MILLIS: u64 = 12_000;
-/// What runtimes ask for that don't store it.
+/// The value in runtimes that don't store one.
 const TIMELOCK_VERSION: u16 = 4;
 
 pub(super) async fn mechanisms(

@@ -32,14 +32,14 @@ pub(super) struct Batch<'a> {
 #[derive(Debug)]
 pub(super) struct Asked {
     keys: Vec<Hex>,
-    /// As lists of at most so many as one request takes.
+    /// The same keys in lists of at most [`KEYS_MAX`], as JSON.
     sets: Vec<Box<RawValue>>,
 }
 
 /// Keys and what is stored there.
 pub(super) type Found = Vec<(Hex, Option<Hex>)>;
 
-/// Where a batch holds an item.
+/// Place of an item in a batch.
 #[derive(Debug)]
 pub(super) struct Slot<T> {
     item: Item<T>,
@@ -47,7 +47,7 @@ pub(super) struct Slot<T> {
     shape: PhantomData<fn() -> T>,
 }
 
-/// What a batch brought.
+/// Values that a batch brought.
 #[derive(Debug)]
 pub(super) struct Values<'a> {
     runtime: &'a Runtime,
@@ -104,7 +104,7 @@ impl Asked {
         self.sets.iter().map(|keys| Request::new(QUERY, rpc_params![keys, H256(at.0)])).collect()
     }
 
-    /// What the answers to [`Self::requests`] say.
+    /// Reads the answers to [`Self::requests`].
     pub(super) fn read(&self, endpoint: &Endpoint, answers: &[Box<RawValue>]) -> Result<Found, Failed> {
         let mut found = Vec::with_capacity(self.keys.len());
         for answer in answers {
@@ -149,7 +149,7 @@ impl Values<'_> {
         Ok(self.get(slot)?.unwrap_or(default))
     }
 
-    /// Whether anything is stored, defaults aside.
+    /// True where something is stored, defaults aside.
     pub(super) fn is_stored<T>(&self, slot: &Slot<T>) -> bool {
         self.values[slot.index].is_some()
     }

@@ -69,7 +69,7 @@ impl<T: DecodeAsType> Item<T> {
             .map_err(|error| runtime.differs(format_args!("other keys in {}: {error}", self.path())))
     }
 
-    /// What is stored: the bytes, or the item's default where there are none.
+    /// Decodes what is stored: the bytes, or the item's default where there are none.
     pub(super) fn read(&self, runtime: &Runtime, bytes: Option<&[u8]>) -> Result<Option<T>, ChainError> {
         let info = runtime.metadata().storage_info(self.pallet, self.name);
         let info = info.map_err(|_| self.missing(runtime))?;
@@ -77,7 +77,7 @@ impl<T: DecodeAsType> Item<T> {
         runtime.decode(&self.path(), info.value_id, bytes).map(Some)
     }
 
-    /// Whether the runtime has the item in the shape it is read as.
+    /// Checks that the runtime has the item in the shape it is read as.
     fn check(&self, runtime: &Runtime, needed: bool) -> Result<(), ChainError> {
         let Ok(info) = runtime.metadata().storage_info(self.pallet, self.name) else {
             return if needed { Err(self.missing(runtime)) } else { Ok(()) };
@@ -127,7 +127,7 @@ macro_rules! items {
     ($($need:literal $item:ident: $shape:ty = $pallet:expr, $name:literal, $keys:literal;)*) => {
         $(pub(super) const $item: Item<$shape> = Item::new($pallet, $name, $keys);)*
 
-        /// Whether every item has its shape, and those that can't be done without are there.
+        /// Checks that every item has its shape, and that those which are needed are there.
         pub(super) fn check(runtime: &Runtime, demand: Demand) -> Result<(), ChainError> {
             let is_asked_for = |pallet: &str| demand == Demand::Subtensor || pallet == "System";
             $($item.check(runtime, $need == "needed" && is_asked_for($pallet))?;)*

@@ -1,9 +1,11 @@
-//! Which chain is meant, and where it is reached.
+//! A subtensor network: its endpoints, its pinned genesis and how it is asked.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use weighhouse_types::Digest;
+
+use crate::address::{AddressError, ChainAddress, NetworkName};
 
 const FINNEY_URL: &str = "wss://entrypoint-finney.opentensor.ai:443";
 const TEST_URL: &str = "wss://test.finney.opentensor.ai:443";
@@ -18,71 +20,52 @@ const TEST_GENESIS: Digest = Digest([
     0x57, 0x04, 0x8d, 0x7b, 0x3a, 0x84, 0xb5, 0xd2, 0x5f, 0x6b, 0xd9, 0x78, 0x26, 0x31, 0x05,
 ]);
 
-/// Further endpoints only cost: what two say alike, a third makes no truer.
-const ENDPOINTS_MAX: usize = 8;
-
-/// A chain and its endpoints: `finney`, `test`, `local`, or `ws://` and `wss://` addresses with commas between them.
+/// A subtensor network to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// As it was given.
+    /// The name or the addresses that it was given by.
     pub name: String,
     pub endpoints: Vec<String>,
     /// Pinned; `None` takes what the first connection finds.
     pub genesis: Option<Digest>,
-    /// How long one request may take.
+    /// Longest wait for one request.
     pub deadline: Duration,
-    /// How often a new finalised block is asked for.
+    /// Time between two questions for a new finalised block.
     pub poll: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NetworkError {
-    #[error(
-        "{0:?} is no network: give finney, test, local, or ws:// and wss:// addresses with commas between them"
-    )]
-    Unknown(String),
-    #[error("{given} endpoints are too many: at most {ENDPOINTS_MAX}")]
-    TooMany { given: usize },
-}
-
 impl Network {
-    /// Whether the text names a subtensor network rather than a served ledger.
-    pub fn is_meant_by(text: &str) -> bool {
-        matches!(text, "finney" | "test" | "local") || text.starts_with("ws://") || text.starts_with("wss://")
-    }
-
     /// Pins the genesis, in place of the network's own pin.
     pub fn with_genesis(self, genesis: Option<Digest>) -> Self {
         Self { genesis: genesis.or(self.genesis), ..self }
     }
 }
 
-impl FromStr for Network {
-    type Err = NetworkError;
+impl TryFrom<&ChainAddress> for Network {
+    type Error = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let (endpoints, genesis) = match text {
-            "finney" => (vec![FINNEY_URL.to_owned()], Some(FINNEY_GENESIS)),
-            "test" => (vec![TEST_URL.to_owned()], Some(TEST_GENESIS)),
-            "local" => (vec![LOCAL_URL.to_owned()], None),
-            urls => (urls.split(',').map(|url| url.trim().to_owned()).collect::<Vec<_>>(), None),
+    fn try_from(address: &ChainAddress) -> Result<Self, AddressError> {
+        let (url, genesis) = match address.network() {
+            Some(NetworkName::Finney) => (FINNEY_URL, Some(FINNEY_GENESIS)),
+            Some(NetworkName::Test) => (TEST_URL, Some(TEST_GENESIS)),
+            _ if !address.is_subtensor() => return Err(AddressError::Unknown(address.to_string())),
+            _ => (LOCAL_URL, None),
         };
-        if endpoints.iter().any(|url| !is_web_socket(url)) {
-            return Err(NetworkError::Unknown(text.to_owned()));
-        }
-        if endpoints.len() > ENDPOINTS_MAX {
-            return Err(NetworkError::TooMany { given: endpoints.len() });
-        }
+        let given = address.endpoints();
+        let endpoints = if given.is_empty() { vec![url.to_owned()] } else { given.to_vec() };
         let is_near =
             endpoints.iter().all(|url| url.starts_with("ws://127.") || url.starts_with("ws://[::1]"));
         let poll = if is_near { Duration::from_millis(200) } else { Duration::from_secs(2) };
-        Ok(Self { name: text.to_owned(), endpoints, genesis, deadline: Duration::from_secs(20), poll })
+        Ok(Self { name: address.to_string(), endpoints, genesis, deadline: Duration::from_secs(20), poll })
     }
 }
 
-fn is_web_socket(url: &str) -> bool {
-    let host = url.strip_prefix("ws://").or_else(|| url.strip_prefix("wss://"));
-    host.is_some_and(|host| !host.is_empty())
+impl FromStr for Network {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::try_from(&text.parse::<ChainAddress>()?)
+    }
 }
 
 #[cfg(test)]
@@ -108,17 +91,19 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_network() {
-        for text in ["", "finey", "http://127.0.0.1:9944", "ws://", "ws://a,http://b"] {
-            assert_eq!(text.parse::<Network>(), Err(NetworkError::Unknown(text.to_owned())));
-        }
-        let many = ["ws://a"; ENDPOINTS_MAX + 1].join(",");
-        assert_eq!(many.parse::<Network>(), Err(NetworkError::TooMany { given: ENDPOINTS_MAX + 1 }));
+    fn a_named_network_keeps_its_pin_at_addresses_of_ones_own() {
+        let address = ChainAddress::new(Some(NetworkName::Finney), vec!["wss://own.node".to_owned()]);
+        let network = Network::try_from(&address.expect("belong together")).expect("a network");
+        assert_eq!(
+            (network.endpoints, network.genesis),
+            (vec!["wss://own.node".to_owned()], Some(FINNEY_GENESIS))
+        );
     }
 
     #[test]
-    fn ledgers_are_not_meant() {
-        assert!(Network::is_meant_by("wss://a") && Network::is_meant_by("local"));
-        assert!(!Network::is_meant_by("http://127.0.0.1:7000") && !Network::is_meant_by("localhost"));
+    fn a_ledger_is_no_subtensor_network() {
+        for text in ["ledger", "http://127.0.0.1:9944", "finey", ""] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
     }
 }

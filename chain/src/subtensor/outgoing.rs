@@ -86,7 +86,7 @@ impl Subtensor {
         Ok(None)
     }
 
-    /// Whether another call has taken the nonce of one that isn't in any block up to the head.
+    /// True where another call has taken the nonce of one that isn't in any block up to the head.
     pub(super) async fn is_usurped(&self, signed: &Signed, head: Head) -> Result<bool, ChainError> {
         let Some((account, nonce)) = self.0.nonces.lock().await.of(signed.hash) else { return Ok(false) };
         let runtime = self.runtime(head.hash).await?;
@@ -106,7 +106,7 @@ impl Subtensor {
         events::outcome(&runtime, events.0, place.position, place.block)
     }
 
-    /// Whether a call is in a block that isn't final yet.
+    /// True where a call is in a block that isn't final yet.
     pub(super) async fn is_in_best_chain(&self, signed: &Signed, head: Head) -> Result<bool, ChainError> {
         for number in head.number.0 + 1..=head.number.0 + MORTAL_BLOCKS {
             let hash: Option<H256> = self.0.endpoints.ask("chain_getBlockHash", &rpc_params![number]).await?;

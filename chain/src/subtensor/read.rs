@@ -21,7 +21,7 @@ use crate::ChainError;
 
 const IPV6: u8 = 6;
 
-/// What is asked of a subnet, encoded once for any block of a runtime.
+/// Question for a subnet, encoded once for any block of a runtime.
 #[derive(Debug)]
 pub(super) struct Question {
     netuid: Netuid,
@@ -103,10 +103,10 @@ pub(super) async fn subnet(
     Question::new(runtime, netuid)?.state(runtime, endpoints, head, None).await
 }
 
-/// What commits are judged by.
+/// Hyperparameters that commits are judged by.
 pub(super) struct Times {
     pub(super) schedule: Schedule,
-    /// As the chain has it.
+    /// The value on the chain.
     pub(super) tempo: u16,
     pub(super) reveal_period_epochs: u64,
 }

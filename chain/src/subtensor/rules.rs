@@ -7,7 +7,7 @@ use super::items::{self, Key};
 use super::schedule;
 use crate::ChainError;
 
-/// Where the hyperparameters are in a batch.
+/// Places of the hyperparameters in a batch.
 #[derive(Debug)]
 pub(super) struct RuleSlots {
     small: [Slot<u16>; 6],
@@ -126,7 +126,7 @@ fn hundredths(bits: u128) -> u32 {
     u32::try_from(rounded).unwrap_or(u32::MAX)
 }
 
-/// Where the schedule is in a batch.
+/// Places of the schedule in a batch.
 #[derive(Debug)]
 pub(super) struct TimeSlots {
     since: Slot<u64>,

@@ -17,11 +17,11 @@ use crate::ChainError;
 pub(super) struct Runtime {
     at: OfflineClientAtBlock<SubstrateConfig>,
     pub(super) layout: Layout,
-    /// Where functions of the runtime give a subnet's metagraph.
+    /// Functions of the runtime that give a subnet's metagraph, where it has them.
     pub(super) metagraph: Option<MetagraphCalls>,
 }
 
-/// What newer runtimes have and older ones lack. The metadata decides, never a version number.
+/// Features that newer runtimes have and older ones lack. The metadata decides, never a version number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     /// It is subtensor's at all.

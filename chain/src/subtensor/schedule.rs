@@ -1,4 +1,4 @@
-//! Where a subnet stands in its epochs, under either of the chain's schedules.
+//! A subnet's place in its epochs, under either of the chain's schedules.
 
 use weighhouse_types::{Block, Epoch, Netuid, Schedule};
 

@@ -1,4 +1,4 @@
-//! What a value of a type looks like in bytes, worked out from the metadata once: what nobody reads is stepped over
+//! Layout of a type's values in bytes, worked out from the metadata once: what nobody reads is stepped over
 //! without being decoded.
 
 use scale_info::{PortableRegistry, TypeDef, TypeDefPrimitive};
@@ -102,7 +102,7 @@ fn compact_width(first: u8) -> usize {
     }
 }
 
-/// How many items a list has.
+/// Reads the number of items in a list.
 pub(super) fn count(input: &mut &[u8]) -> Option<usize> {
     usize::try_from(compact(input)?).ok()
 }

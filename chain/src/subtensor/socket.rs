@@ -34,7 +34,7 @@ pub(super) struct Request<'a> {
     params: Option<Box<RawValue>>,
 }
 
-/// What a node says to a request.
+/// A node's answer to one request.
 pub(super) type Reply = Result<Box<RawValue>, UserError>;
 
 /// Why there are no replies.

@@ -1,4 +1,4 @@
-//! What is stored, as far as it is looked at.
+//! Shapes of stored values: the fields that are read, and no others.
 
 use subxt::dynamic::Value;
 use subxt::ext::scale_decode::DecodeAsType;
@@ -45,7 +45,7 @@ pub(super) struct Pulse {
 /// A hash, and either the blocks of the commit and its reveals, or epoch and block of the commit.
 pub(super) type HashCommit = ([u8; 32], u64, u64, u64);
 
-/// Who, the block of the commit, the ciphertext and its round.
+/// The hotkey, the block of the commit, the ciphertext and its round.
 pub(super) type TimelockedCommit = ([u8; 32], u64, Vec<u8>, u64);
 
 /// The children, and the block from which they count.

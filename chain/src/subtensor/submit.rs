@@ -30,7 +30,7 @@ const DROPPED: i32 = 1016;
 /// Calls whose search in blocks is remembered.
 const SEARCHES_MAX: usize = 256;
 
-/// What a pool did with a call.
+/// A pool's verdict on a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     Yes,
@@ -48,7 +48,7 @@ pub(super) async fn submit(endpoints: &Endpoints, signed: &Signed) -> Result<Tak
     }
 }
 
-/// What the pool's answer means.
+/// Reads the pool's answer.
 pub(super) fn judge(error: &UserError) -> Taken {
     let detail = error.data.as_ref().map(|data| data.get().trim_matches('"').to_owned()).unwrap_or_default();
     let text = format!("{} {}: {detail}", error.code, error.message);
@@ -77,7 +77,7 @@ fn custom_name(detail: &str) -> Option<&'static str> {
     refusal::custom(digits.parse().ok()?)
 }
 
-/// Where a call is in the finalised chain.
+/// Place of a call in the finalised chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) block: Block,

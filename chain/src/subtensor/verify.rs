@@ -16,7 +16,7 @@ impl Subtensor {
         self.epoch_snapshot(netuid, block).await?.check()
     }
 
-    /// What such an epoch read and what it stored.
+    /// Reads the inputs of such an epoch and the figures that it stored.
     pub async fn epoch_snapshot(&self, netuid: Netuid, block: Block) -> Result<EpochSnapshot, ChainError> {
         let number = Block(block.0.saturating_sub(1));
         let before = Head { number, hash: self.0.endpoints.block_hash(number).await? };

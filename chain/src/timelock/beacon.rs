@@ -46,7 +46,7 @@ impl std::fmt::Debug for LocalBeacon {
     }
 }
 
-/// Whether the signature is the beacon's for this round.
+/// True where the signature is the beacon's for this round.
 pub fn verify(
     public_key: &[u8; TIMELOCK_KEY_BYTES],
     round: u64,

@@ -1,4 +1,4 @@
-//! What a validator seals: its weights, and its hotkey so that nobody else can hand the same bytes in.
+//! Payload that a validator seals: its weights, and its hotkey so that nobody else can hand the same bytes in.
 
 use parity_scale_codec::{Decode, Encode};
 use rand::CryptoRng;

@@ -1,4 +1,4 @@
-//! Where passwords come from: a file descriptor, `BT_PW_*`, or a prompt; never the command line.
+//! Wallet options, and passwords: from a file descriptor, `BT_PW_*`, or a prompt; never the command line.
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::failure::{Context, Exit, Failure};
 
 const WALLETS: &str = "~/.bittensor/wallets";
 
-/// Which wallet.
+/// Options that name a wallet.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WalletArgs {
     /// Wallet name
@@ -28,7 +28,7 @@ pub(crate) struct WalletArgs {
     pub(crate) at: WalletsDir,
 }
 
-/// Where wallets lie, and how to open encrypted ones.
+/// Options that say where wallets lie and how encrypted ones are opened.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WalletsDir {
     /// Folder of wallets

@@ -1,53 +1,98 @@
-//! `weighhouse miner`.
+//! `weighhouse miner`: serves, or says whether it could or does.
+
+mod check;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 use weighhouse_miner::config::Config;
-use weighhouse_miner::engine::{self, Surroundings};
+use weighhouse_miner::engine::{self, Engine, Surroundings};
 use weighhouse_miner::metrics;
 use weighhouse_miner::server::{self, MinerError, Parts};
 use weighhouse_seams::{Clock, CpuPool, SystemClock};
 
 use super::keys::daemon_hotkey;
-use super::{bind, chain_failure, connect, expand, open_dir, read_text, serve_metrics};
+use super::{bind, chain_failure, connect, expand, open_dir, read_text, serve_metrics, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 
 /// Serve models to validators: verify, answer, sign.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  weighhouse miner --config miner.toml
-  weighhouse miner --config miner.toml --check    read the file, say what is wrong, and end")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Miner {
-    /// Configuration file; deploy/miner.toml shows every key
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<MinerCommand>,
+    #[command(flatten)]
+    file: ConfigFile,
     /// Only check the configuration
-    #[arg(long)]
+    #[arg(long, hide = true)]
     check: bool,
 }
 
-pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), Failure> {
-    let text = read_text(&args.config)?;
-    let config = Config::parse(&text).exit(Exit::Config, args.config.display())?;
-    if args.check {
-        return Ok(crate::output::line(format!("{}: valid", args.config.display()))?);
+#[derive(Subcommand, Debug)]
+enum MinerCommand {
+    /// Serve (as `weighhouse miner` alone does)
+    Run(ConfigFile),
+    /// Try everything that serving needs, and say what is wrong
+    Check(ConfigFile),
+    /// Say whether the running miner works, and what it earns
+    Status(ConfigFile),
+}
+
+#[derive(Args, Debug)]
+struct ConfigFile {
+    /// Configuration file; `weighhouse init miner` writes one with every key
+    #[arg(long, value_name = "FILE", default_value = "miner.toml")]
+    config: PathBuf,
+    /// Answer in JSON, where there is an answer
+    #[arg(long)]
+    json: bool,
+}
+
+impl Miner {
+    /// True where it runs until it is stopped.
+    pub(crate) fn is_daemon(&self) -> bool {
+        matches!(self.command, None | Some(MinerCommand::Run(_))) && !self.check
     }
+}
+
+pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), Failure> {
+    match args.command {
+        Some(MinerCommand::Run(file)) => serve(&file, shutdown).await,
+        Some(MinerCommand::Check(file)) => check::run(&file).await,
+        Some(MinerCommand::Status(file)) => status::run(&file).await,
+        None if args.check => {
+            read_config(&args.file.config)?;
+            Ok(crate::output::line(format!("{}: valid", args.file.config.display()))?)
+        }
+        None => serve(&args.file, shutdown).await,
+    }
+}
+
+fn read_config(path: &Path) -> Result<Config, Failure> {
+    Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
+}
+
+fn load_engine(config: &Config, cpu: &CpuPool, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Engine>, Failure> {
+    let read = |path: &Path| std::fs::read(path);
+    let around = Surroundings { read: &read, expand: &expand, folder: &models::folder, cpu, clock };
+    engine::load(config, &around).exit(Exit::Config, "model")
+}
+
+async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Failure> {
+    let config = read_config(&file.config)?;
+    warn_of(&config.chain.outdated);
     let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let read = |path: &Path| std::fs::read(path);
-    let around =
-        Surroundings { read: &read, expand: &expand, folder: &models::folder, cpu: &cpu, clock: &clock };
-    let engine = engine::load(&config, &around).exit(Exit::Config, "model")?;
+    let engine = load_engine(&config, &cpu, &clock)?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
-    let chain = connect(&config.chain.endpoint, None).await?;
+    let chain = connect(&config.chain.address, None).await?;
     serve_metrics(config.metrics.listen)?;
     metrics::describe();
     tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), "miner starting");

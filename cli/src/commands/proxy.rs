@@ -40,7 +40,7 @@ pub(crate) struct Proxy {
     receiver: Option<Hotkey>,
     /// Chain address, with --uid
     #[arg(long, default_value = "http://127.0.0.1:9944", value_name = "URL", env = "WEIGHHOUSE_CHAIN")]
-    chain: String,
+    chain: weighhouse_chain::address::ChainAddress,
     #[arg(long, default_value_t = Netuid(1))]
     netuid: Netuid,
     /// Longest wait for an answer, or for each message of one that streams, in seconds

@@ -3,9 +3,6 @@
 pub(crate) mod calibrate;
 mod server;
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +14,7 @@ use weighhouse_tasks::{Scope, Task as Loaded};
 use weighhouse_types::profile::Profile;
 
 use super::validator::{reference_weights, task_text};
+use super::write_file;
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
@@ -116,7 +114,7 @@ fn measure(args: &Measure) -> Result<(), Failure> {
     output::live("");
     let written = toml(args, task.file().scope, &profile)?;
     if let Some(out) = &args.out {
-        store(out, written.as_bytes())?;
+        write_file(out, written.as_bytes())?;
     }
     match (args.json, &args.out) {
         (true, _) => Ok(output::json(&profile)?),
@@ -176,14 +174,4 @@ fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanoseconds)
-}
-
-/// Whole or not at all.
-fn store(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(dir);
-    let mut file = file.exit(Exit::Missing, format!("can't write to {}", dir.display()))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).exit(Exit::Missing, path.display())
 }

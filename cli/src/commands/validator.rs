@@ -1,9 +1,12 @@
-//! `weighhouse validator`.
+//! `weighhouse validator`: validates, or says whether it could or does.
+
+mod check;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::Builtin;
@@ -16,45 +19,92 @@ use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
 use super::keys::{daemon_hotkey, default_wallets};
-use super::{chain_failure, connect, dialer, expand, open_dir, read_text, serve_metrics};
+use super::{chain_failure, connect, dialer, expand, open_dir, read_text, serve_metrics, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 
 /// Ask miners, judge their answers, publish weights and confirm them.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  weighhouse validator --config validator.toml
-  weighhouse validator --config validator.toml --check    read the files, say what is wrong, and end")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Validator {
-    /// Configuration file; deploy/validator.toml shows every key
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<ValidatorCommand>,
+    #[command(flatten)]
+    file: ConfigFile,
     /// Only check the configuration, the task and the policy
-    #[arg(long)]
+    #[arg(long, hide = true)]
     check: bool,
 }
 
+#[derive(Subcommand, Debug)]
+enum ValidatorCommand {
+    /// Validate (as `weighhouse validator` alone does)
+    Run(ConfigFile),
+    /// Try everything that validating needs, and say what is wrong
+    Check(ConfigFile),
+    /// Say whether the running validator makes progress and publishes
+    Status(ConfigFile),
+}
+
+#[derive(Args, Debug)]
+struct ConfigFile {
+    /// Configuration file; `weighhouse init validator` writes one with every key
+    #[arg(long, value_name = "FILE", default_value = "validator.toml")]
+    config: PathBuf,
+    /// Answer in JSON, where there is an answer
+    #[arg(long)]
+    json: bool,
+}
+
+impl Validator {
+    /// True where it runs until it is stopped.
+    pub(crate) fn is_daemon(&self) -> bool {
+        matches!(self.command, None | Some(ValidatorCommand::Run(_))) && !self.check
+    }
+}
+
 pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<(), Failure> {
-    let text = read_text(&args.config)?;
-    let config = Config::parse(&text).exit(Exit::Config, args.config.display())?;
-    let (task_file, task) = load_task(&config.task)?;
+    match args.command {
+        Some(ValidatorCommand::Run(file)) => validate(&file, shutdown).await,
+        Some(ValidatorCommand::Check(file)) => check::run(&file).await,
+        Some(ValidatorCommand::Status(file)) => status::run(&file).await,
+        None if args.check => {
+            let config = read_config(&args.file.config)?;
+            load_task(&config.task)?;
+            read_policy(&config)?;
+            Ok(crate::output::line(format!("{}: valid", args.file.config.display()))?)
+        }
+        None => validate(&args.file, shutdown).await,
+    }
+}
+
+fn read_config(path: &Path) -> Result<Config, Failure> {
+    Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
+}
+
+/// The text of the policy, which parses.
+fn read_policy(config: &Config) -> Result<String, Failure> {
     let policy = match &config.policy.file {
         Some(path) => read_text(path)?,
         None => weighhouse_scoring::policy::DEFAULT_POLICY.to_owned(),
     };
     weighhouse_scoring::Policy::parse(policy.as_bytes()).exit(Exit::Config, "policy")?;
-    if args.check {
-        return Ok(crate::output::line(format!("{}: valid", args.config.display()))?);
-    }
+    Ok(policy)
+}
+
+async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Failure> {
+    let config = read_config(&file.config)?;
+    warn_of(&config.chain.outdated);
+    let (task_file, task) = load_task(&config.task)?;
+    let policy = read_policy(&config)?;
     let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
     let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
     let storage = open_dir(&expand(&config.journal.dir))?;
     let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
-    let chain = connect(&config.chain.endpoint, config.chain.genesis).await?;
+    let chain = connect(&config.chain.address, config.chain.genesis).await?;
     serve_metrics(config.metrics.listen)?;
     metrics::describe();
-    tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.endpoint, "validator starting");
+    tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let parts = Parts {
         netuid: config.chain.netuid,

@@ -6,8 +6,8 @@ use weighhouse_types::{Digest, Epoch, Record};
 
 use super::disk::Disk;
 use super::sample::{self, asked, blob, identity, judged, open, opened};
-use crate::format::segment_name;
-use crate::journal::Limits;
+use crate::header::segment_name;
+use crate::limits::Limits;
 use crate::{Journal, JournalError, RecordIndex, Segment, verify};
 
 /// Written by the last version of the software that wrote records of version 1.

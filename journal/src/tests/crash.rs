@@ -6,7 +6,7 @@ use weighhouse_types::{Digest, Epoch, Record};
 
 use super::disk::{Disk, SECTOR};
 use super::sample::{self, asked, blob, identity, judged, open, opened};
-use crate::format::segment_name;
+use crate::header::segment_name;
 use crate::{Journal, JournalError, verify};
 
 const EPOCH: Epoch = Epoch(1);

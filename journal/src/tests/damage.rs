@@ -8,7 +8,8 @@ use weighhouse_types::{
 
 use super::disk::{Disk, SECTOR};
 use super::sample::{self, asked, blob, identity, judged, open, opened};
-use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, SegmentHeader, seal, segment_name};
+use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, seal};
+use crate::header::{SegmentHeader, segment_name};
 use crate::{Defect, Identity, Journal, JournalError, Segment, SegmentError, verify};
 
 const EPOCH: Epoch = Epoch(1);

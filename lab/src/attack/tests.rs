@@ -1,16 +1,15 @@
 use super::*;
 use crate::sim::Judging;
 use crate::sim::fixture::profile;
-use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_types::profile::Scope;
 
-fn plan(scope: Scope, attacks: &[&str], fractions: &[f64]) -> Plan {
-    Plan {
+fn plan(scope: Scope, attacks: &[&str], fractions: &[f64]) -> AttackPlan {
+    AttackPlan {
         base: Scenario {
             judging: Judging { challenges: 32, ..Judging::default() },
             ..Scenario::honest(profile(scope), 40, 4, 48)
         },
-        policies: vec![("default".to_owned(), DEFAULT_POLICY.to_owned())],
+        policies: vec![("default".to_owned(), PolicyFile::shipped())],
         attacks: attacks.iter().map(|name| Attack::named(name).expect("known")).collect(),
         fractions: fractions.to_vec(),
         seeds: vec![1, 2, 3, 4],

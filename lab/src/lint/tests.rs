@@ -1,8 +1,8 @@
 use super::*;
-use weighhouse_scoring::policy::DEFAULT_POLICY;
+use crate::sim::fixture::{policy, read};
 
 fn found(text: &str) -> Vec<(Severity, &'static str)> {
-    let report = lint(&format!("version = 2\n{text}"), None, None, 3).expect("a valid policy");
+    let report = lint(&policy(text), None, None, 3).expect("a valid policy");
     report.findings.into_iter().map(|finding| (finding.severity, finding.key)).collect()
 }
 
@@ -15,7 +15,7 @@ fn the_default_policy_is_beyond_doubt() {
         max_weights_limit: 65535,
         reveal_epochs: 1,
     };
-    let report = lint(DEFAULT_POLICY, None, Some(&live), 3).expect("valid");
+    let report = lint(&PolicyFile::shipped(), None, Some(&live), 3).expect("valid");
     assert_eq!(report.findings, []);
 }
 
@@ -51,7 +51,7 @@ fn caps_that_cannot_be_met_are_errors() {
         max_weights_limit: 9000,
         reveal_epochs: 0,
     };
-    let report = lint("version = 2\n[caps]\nshare = 0.2", None, Some(&live), 3).expect("valid");
+    let report = lint(&policy("[caps]\nshare = 0.2"), None, Some(&live), 3).expect("valid");
     let severities: Vec<_> = report.findings.iter().map(|finding| finding.severity).collect();
     assert_eq!(severities, [Severity::Error, Severity::Note]);
 }
@@ -60,7 +60,7 @@ fn caps_that_cannot_be_met_are_errors() {
 fn branches_that_nobody_takes_and_scores_that_fall_are_found() {
     let message = |source: &str| {
         let text = format!("version = 2\n[expression]\nscore = \"{source}\"");
-        let report = lint(&text, None, None, 3).expect("valid");
+        let report = lint(&read(&text), None, None, 3).expect("valid");
         report.findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
     };
     assert_eq!(message("age < 3 ? score * 0.5 : score"), Vec::<String>::new());
@@ -90,7 +90,7 @@ fn a_newcomer_must_have_time_within_half_its_immunity() {
         reveal_epochs: 2,
     };
     let messages =
-        |immunity, rounds| lint(text, None, Some(&live(immunity)), rounds).expect("valid").findings;
+        |immunity, rounds| lint(&read(text), None, Some(&live(immunity)), rounds).expect("valid").findings;
     assert_eq!(messages(2600, 3), []);
     let finding = &messages(2599, 3)[0];
     assert!(

@@ -35,7 +35,7 @@ impl Data {
     /// An attack matrix with the figures that it rests on.
     pub fn of_matrix(title: impl Into<String>, matrix: &Matrix) -> Self {
         let mut data = Self::new(title);
-        let row = |row: &attack::Row| Row {
+        let row = |row: &attack::MatrixRow| Row {
             attack: row.attack.clone(),
             fraction: row.fraction,
             policy: row.policy.clone(),
@@ -215,7 +215,7 @@ fn validators(outcomes: &[Outcome]) -> Table {
     }
 }
 
-/// What was measured on the task.
+/// Table of the figures measured on the task.
 fn measured(profile: &Profile) -> Table {
     let columns = ["answer", "mean mark", "deviation", "rejected, %", "correlation", "cost, CPU-ms"];
     let rows = profile.personas.iter().map(|kind| {

@@ -50,7 +50,7 @@ pub fn html(data: &Data) -> String {
     )
 }
 
-/// What the run says, before any chart.
+/// Summary of the run, before any chart.
 fn head(data: &Data) -> String {
     let verdicts = data.verdicts();
     let several = verdicts.len() > 1;
@@ -161,7 +161,7 @@ fn section(id: &str, title: &str, intro: &str, body: &str) -> String {
     )
 }
 
-/// What may be wider than the page, in a frame that scrolls by itself.
+/// Wraps content that may be wider than the page in a frame that scrolls by itself.
 fn scrolled(label: &str, table: &str) -> String {
     format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n{table}</div>\n")
 }

@@ -1,6 +1,6 @@
 //! Numbers as a reader wants them: three digits that count, and a dash for what is not a number.
 
-/// What stands for a figure that is missing or not finite.
+/// Placeholder for a figure that is missing or not finite.
 pub(super) const DASH: &str = "–";
 
 /// From here on a number is written with an exponent.

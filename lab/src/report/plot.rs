@@ -1,4 +1,4 @@
-//! What a browser's chart and a terminal's sparkline both need: fewer points, and a scale that holds them.
+//! Needs of both a browser's chart and a terminal's sparkline: fewer points, and a scale that holds them.
 
 /// Values of any size are drawn as if they were at most this far from zero.
 const FAR: f64 = 1e300;
@@ -17,7 +17,7 @@ pub(super) fn mean(values: &[Option<f64>]) -> Option<f64> {
     (!finite.is_empty()).then(|| finite.iter().map(|value| value / count).sum())
 }
 
-/// What can be drawn of it.
+/// The part of a series that can be drawn.
 pub(super) fn drawable(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite()).map(|value| value.clamp(-FAR, FAR))
 }
@@ -51,7 +51,7 @@ impl Scale {
         Self { least: first * step, most: last * step, ticks }
     }
 
-    /// Where a value lies between bottom, 0, and top, 1.
+    /// Position of a value between bottom, 0, and top, 1.
     pub(super) fn place(&self, value: f64) -> f64 {
         ((value.clamp(-FAR, FAR) - self.least) / (self.most - self.least)).clamp(0.0, 1.0)
     }
@@ -73,7 +73,7 @@ pub(super) struct Shape {
     pub(super) tenth: f64,
     /// 0 if all are equal, towards 1 if one has all.
     pub(super) gini: f64,
-    /// How many equal shares would be as concentrated: one over the sum of squares.
+    /// Number of equal shares that would be as concentrated: one over the sum of squares.
     pub(super) effective: f64,
 }
 

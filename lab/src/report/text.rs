@@ -12,9 +12,9 @@ mod draw;
 
 pub(super) use draw::unprintable;
 
-/// Narrower terminals are written to as if they had so many columns.
+/// Columns of the narrowest terminal that is written to.
 pub(super) const WIDTH_MIN: usize = 40;
-/// Wider ones as if they had so many: tables this wide can't be read along.
+/// Columns of the widest: wider tables can't be read along.
 pub(super) const WIDTH_MAX: usize = 160;
 
 /// Rows of one table in the terminal; the JSON holds every one.

@@ -1,4 +1,4 @@
-//! What the attack matrix says of a policy, in one sentence.
+//! Verdict of the attack matrix on a policy, in one sentence.
 //!
 //! An attack pays if its profit exceeds that of honest work by more than chance explains; it does not if the opposite is
 //! as certain; between the two the report says that it doesn't know.
@@ -12,7 +12,7 @@ pub const PAR: f64 = 1.0;
 /// Share of attacking miners up to which a policy answers for it.
 pub const FRACTION_MAX: f64 = 0.4;
 
-/// Whether attacking pays. Ascending by how bad it is.
+/// True if attacking pays. Ascending by how bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Nothing to judge by.
@@ -34,7 +34,7 @@ pub struct Verdict {
 }
 
 impl Row {
-    /// Whether this attack pays. Without a confidence interval the ratio decides alone.
+    /// True if this attack pays. Without a confidence interval the ratio decides alone.
     pub fn standing(&self) -> Standing {
         let Some(ratio) = self.profit_ratio.filter(|ratio| ratio.is_finite()) else {
             return Standing::Unknown;
@@ -54,7 +54,7 @@ impl Row {
         self.ci95.filter(|[least, most]| least.is_finite() && most.is_finite() && least <= most)
     }
 
-    /// Whether a policy answers for that many bad miners.
+    /// True if a policy answers for that many bad miners.
     pub fn counts(&self) -> bool {
         // 0.1 * 4 is a little more than 0.4.
         self.fraction <= FRACTION_MAX + 1e-9

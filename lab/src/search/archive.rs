@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::front;
+use super::pareto;
 
 /// Points that a front keeps while a search runs.
 const FRONT_MOST: usize = 256;
@@ -12,7 +12,7 @@ const FRONT_MOST: usize = 256;
 pub struct Point {
     /// Coordinates in [0, 1].
     pub at: Vec<f64>,
-    /// What came of it; smaller is better.
+    /// Figures of the point; smaller is better.
     pub values: Vec<f64>,
 }
 
@@ -30,12 +30,12 @@ impl Archive {
         self.points.push(point);
         let new = &self.points[at].values;
         let of = |other: usize| &self.points[other].values;
-        if self.front.iter().any(|&other| of(other) == new || front::dominates(of(other), new)) {
+        if self.front.iter().any(|&other| of(other) == new || pareto::dominates(of(other), new)) {
             return;
         }
-        self.front.retain(|&other| !front::dominates(new, of(other)));
+        self.front.retain(|&other| !pareto::dominates(new, of(other)));
         self.front.push(at);
-        front::thin(|at| &self.points[at].values, &mut self.front, FRONT_MOST);
+        pareto::thin(|at| &self.points[at].values, &mut self.front, FRONT_MOST);
     }
 
     pub(super) fn front(&self) -> Vec<&Point> {

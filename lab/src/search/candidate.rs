@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use weighhouse_types::config;
 
 use super::fold::{linear, logarithmic, step, step_middle, unlinear, unlogarithmic};
-use weighhouse_scoring::policy::{File, Policy};
+use weighhouse_scoring::policy::{File, Policy, PolicyFile};
 
 /// Decimals of a parameter that does not say how many.
 const DECIMALS: u32 = 3;
@@ -43,7 +43,9 @@ pub struct Parameter {
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CandidateError {
-    #[error("the base policy: {message}; only files of version 2 can be tuned")]
+    #[error("the base policy is of version 1; only files of version 2 can be tuned")]
+    OldBase,
+    #[error("the base policy: {message}")]
     Base { message: String },
     #[error("parameter `{key}`: {message}")]
     Parameter { key: String, message: String },
@@ -61,11 +63,10 @@ impl Candidates {
     ///
     /// # Errors
     /// Names the parameter and what is wrong with it.
-    pub fn new(base: &str, parameters: &[Parameter]) -> Result<Self, CandidateError> {
-        let broken = |message: String| CandidateError::Base { message };
-        let file: File = config::parse(base).map_err(|error| broken(error.to_string()))?;
-        Policy::from_file(&file).map_err(|error| broken(error.to_string()))?;
-        let base = toml::Table::try_from(&file).map_err(|error| broken(error.to_string()))?;
+    pub fn new(base: &PolicyFile, parameters: &[Parameter]) -> Result<Self, CandidateError> {
+        let keys = base.keys().ok_or(CandidateError::OldBase)?;
+        let base = toml::Table::try_from(keys)
+            .map_err(|error| CandidateError::Base { message: error.to_string() })?;
         let candidates = Self { base, parameters: parameters.to_vec() };
         for (at, parameter) in parameters.iter().enumerate() {
             let bad = |message: String| CandidateError::Parameter { key: parameter.key.clone(), message };
@@ -106,14 +107,23 @@ impl Candidates {
         moved.map(|(parameter, unit)| (parameter.key.clone(), parameter.value(*unit))).collect()
     }
 
-    /// The policy text at a point, or `None` where these values are no policy.
-    pub fn text(&self, at: &[f64]) -> Option<String> {
+    /// The policy at a point, or `None` where these values are no policy.
+    pub fn policy(&self, at: &[f64]) -> Option<PolicyFile> {
         let mut table = self.base.clone();
         for (key, value) in self.values(at) {
             set(&mut table, &key, value).ok()?;
         }
         let text = toml::to_string(&table).ok()?;
-        Policy::parse(text.as_bytes()).ok().map(|_| text)
+        PolicyFile::parse(text.as_bytes()).ok()
+    }
+
+    /// The base policy with all keys written out.
+    ///
+    /// # Errors
+    /// None for a base that was read from a file: its keys are valid whatever is written out.
+    pub fn base(&self) -> Result<PolicyFile, CandidateError> {
+        PolicyFile::parse(self.base_text().as_bytes())
+            .map_err(|error| CandidateError::Base { message: error.to_string() })
     }
 
     /// The base policy's text, all keys written out.

@@ -5,7 +5,7 @@
 //! other at a known place. A kind's share of a mix grows with the square of what its number exceeds one half by; a mix
 //! without any is honest work.
 //!
-//! What an operator can't choose is no habit: the cost factor stays 1, its sight at most what [`Genome::sight_most`] grants,
+//! Only choices of the operator are habits: the cost factor stays 1, its sight at most what [`Genome::sight_most`] grants,
 //! and the computing power behind several identities at most one honest miner's, or its profit could not be compared with
 //! what that miner earns. Better work than honest is no attack.
 
@@ -15,7 +15,7 @@ use weighhouse_types::profile::Profile;
 
 use super::fold::{linear, logarithmic, step, step_middle, unlinear, unlogarithmic};
 
-/// Numbers before the mixes.
+/// MinerNumbers before the mixes.
 const HABITS: usize = 16;
 /// The middle of an absent habit's range.
 const ABSENT: f64 = 0.25;
@@ -30,7 +30,7 @@ const COPY_DELAYS: usize = 4;
 /// Below this, a share is none.
 const SHARE_LEAST: f64 = 1e-3;
 
-/// How strategies are written as numbers for one task.
+/// Encoding of strategies as numbers, for one task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Genome {
     kinds: Vec<String>,
@@ -57,12 +57,12 @@ impl Genome {
         Self { kinds, identities_most: identities_most.max(1), sight_most, mirrors }
     }
 
-    /// Numbers of one strategy.
+    /// MinerNumbers of one strategy.
     pub fn dimensions(&self) -> usize {
         HABITS + 2 * self.kinds.len()
     }
 
-    /// How well an attacker tells judged requests from others at best.
+    /// Best accuracy with which an attacker tells judged requests from others.
     pub fn sight_most(&self) -> f64 {
         self.sight_most
     }

@@ -1,4 +1,4 @@
-//! Where strategies are measured, and what they are worth there.
+//! Arenas: worlds in which strategies are measured, and the worth of a strategy there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::redteam::RedTeamError;
-use crate::attack::{self, Attack, Numbers, World, ratio_ci95};
-use crate::sim::{Scenario, ScenarioError, Simulator, Strategy};
+use super::error::RedTeamError;
+use crate::attack::{self, Attack, AttackWorld, MinerNumbers, ratio_ci95};
+use crate::sim::{Scenario, ScenarioError, SimulationPlan, Simulator, Strategy};
 
-/// Where strategies are measured: a world, how many attack in it, and from which seeds.
+/// AttackWorld in which strategies are measured, with the share of attackers in it and its seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arena {
-    /// Its first miner group gives the honest miners, as in [`attack::Plan`].
+    /// Its first miner group gives the honest miners, as in [`attack::AttackPlan`].
     pub base: Scenario,
     /// Shares of miner uids that attackers hold; at 0 a single operator attacks.
     pub fractions: Vec<f64>,
@@ -39,14 +39,14 @@ pub struct Worth {
 pub(super) struct Ground<'a> {
     world: &'static str,
     arena: &'a Arena,
-    plan: attack::Plan,
+    plan: attack::AttackPlan,
     rao_value: f64,
-    honest: Mutex<BTreeMap<Numbers, Arc<Vec<f64>>>>,
+    honest: Mutex<BTreeMap<MinerNumbers, Arc<Vec<f64>>>>,
 }
 
 impl<'a> Ground<'a> {
     pub(super) fn new(world: &'static str, arena: &'a Arena) -> Result<Self, RedTeamError> {
-        let plan = attack::Plan {
+        let plan = attack::AttackPlan {
             policies: vec![("policy".to_owned(), arena.base.policy.clone())],
             base: arena.base.clone(),
             attacks: Vec::new(),
@@ -62,12 +62,12 @@ impl<'a> Ground<'a> {
 
     pub(super) fn worth(&self, strategy: &Strategy) -> Result<Worth, RedTeamError> {
         let attack = Attack { name: String::new(), detectable: false, strategy: strategy.clone() };
-        let plan = attack::Plan { attacks: vec![attack], ..self.plan.clone() };
+        let plan = attack::AttackPlan { attacks: vec![attack], ..self.plan.clone() };
         let crowded = RedTeamError::Crowded { world: self.world, identities: strategy.identities };
         let mut by_fraction = Vec::with_capacity(plan.fractions.len());
         for &fraction in &plan.fractions {
             let Some(numbers) = attack::numbers(&plan, 0, fraction) else { continue };
-            let attacked = self.profits(&plan, numbers, &World::Attacked { attack: 0 })?;
+            let attacked = self.profits(&plan, numbers, &AttackWorld::Attacked { attack: 0 })?;
             let honest = self.honest(&plan, numbers)?;
             let (ratio, ci95) =
                 ratio_ci95(&attacked, &honest).ok_or(RedTeamError::NoHonestProfit { world: self.world })?;
@@ -113,12 +113,16 @@ impl<'a> Ground<'a> {
         Ok(stripped)
     }
 
-    fn honest(&self, plan: &attack::Plan, numbers: Numbers) -> Result<Arc<Vec<f64>>, ScenarioError> {
-        let known = |map: &BTreeMap<Numbers, Arc<Vec<f64>>>| map.get(&numbers).cloned();
+    fn honest(
+        &self,
+        plan: &attack::AttackPlan,
+        numbers: MinerNumbers,
+    ) -> Result<Arc<Vec<f64>>, ScenarioError> {
+        let known = |map: &BTreeMap<MinerNumbers, Arc<Vec<f64>>>| map.get(&numbers).cloned();
         if let Some(profits) = known(&self.honest.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(profits);
         }
-        let profits = Arc::new(self.profits(plan, numbers, &World::Honest)?);
+        let profits = Arc::new(self.profits(plan, numbers, &AttackWorld::Honest)?);
         self.honest.lock().unwrap_or_else(PoisonError::into_inner).insert(numbers, profits.clone());
         Ok(profits)
     }
@@ -126,16 +130,17 @@ impl<'a> Ground<'a> {
     /// Attackers' profit by seed.
     fn profits(
         &self,
-        plan: &attack::Plan,
-        numbers: Numbers,
-        world: &World,
+        plan: &attack::AttackPlan,
+        numbers: MinerNumbers,
+        world: &AttackWorld,
     ) -> Result<Vec<f64>, ScenarioError> {
         let short = attack::scenario(plan, 0, numbers, world, self.rao_value);
         let long = Scenario { epochs: short.epochs + short.epochs / 2, ..short.clone() };
+        let [short, long] = [Arc::new(SimulationPlan::new(&short)?), Arc::new(SimulationPlan::new(&long)?)];
         let run = |(at, seed): (usize, &u64)| {
-            let scenario = if at % 2 == 0 { &short } else { &long };
-            Ok(Simulator::new(scenario)?.run(*seed).attacker_profit())
+            let plan = if at % 2 == 0 { &short } else { &long };
+            Simulator::runs(plan.clone()).run(*seed).attacker_profit()
         };
-        self.arena.seeds.par_iter().enumerate().map(run).collect()
+        Ok(self.arena.seeds.par_iter().enumerate().map(run).collect())
     }
 }

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use weighhouse_types::Digest;
 
 use super::archive::{Archive, Point};
+use super::error::SearchError;
 use super::fold::fold;
 use super::log::{self, Generation, Head, Log, LogError};
 use super::meter::{Known, Meter, key};
@@ -26,7 +27,7 @@ const AROUND_BEST: [(usize, f64); 3] = [(2, 0.1), (4, 0.3), (8, 1.0)];
 /// The weight of the sum beside the largest part in a Tchebycheff distance.
 const AUGMENTATION: f64 = 0.05;
 
-/// Where a search stands.
+/// Progress of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     pub evaluations: u64,
@@ -36,16 +37,16 @@ pub struct Progress {
     pub best: f64,
 }
 
-/// Who watches a search.
+/// Observer of a search, who may end it.
 pub trait Watch {
-    /// Whether to go on; asked before each generation that is not in the log yet.
+    /// Returns true to go on; called before each generation that is not in the log yet.
     fn go_on(&mut self, progress: &Progress) -> bool;
 
-    /// A line for the log, line feed included; the lines of a log that was resumed don't come again.
+    /// Takes a line for the log, line feed included; lines of a resumed log are not repeated.
     fn line(&mut self, line: &str);
 }
 
-/// What was found.
+/// Result of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     pub evaluations: u64,
@@ -54,14 +55,6 @@ pub struct Found {
     pub best: Vec<Point>,
     /// The non-dominated points, by their first figure.
     pub front: Vec<Point>,
-}
-
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SearchError {
-    #[error("{0}")]
-    Log(#[from] LogError),
-    #[error("the search's {key} is {found}, it must lie between {least} and {most}")]
-    Range { key: &'static str, found: f64, least: f64, most: f64 },
 }
 
 /// Minimises `evaluate`, which gets coordinates in [0, 1] and gives as many figures as the goal has. Points of one
@@ -104,7 +97,7 @@ pub fn search(
     Ok(run.found())
 }
 
-/// What a leg minimises: a figure of an evaluation's figures.
+/// Scalarisation: the one figure of an evaluation's figures that a leg minimises.
 enum Scale {
     Sum(Vec<f64>),
     Distance { weights: Vec<f64>, ideal: Vec<f64>, range: Vec<f64> },

@@ -11,7 +11,7 @@ use super::archive::Point;
 /// The version of the format.
 pub const LOG_VERSION: u32 = 1;
 
-/// What the first line calls itself.
+/// Name of the format in the first line.
 const NAME: &str = "weighhouse search";
 
 /// The first line.
@@ -20,7 +20,7 @@ const NAME: &str = "weighhouse search";
 pub(super) struct Head {
     log: String,
     version: u32,
-    /// What is searched for, with which settings.
+    /// Digest of the problem and the settings.
     problem: Digest,
 }
 

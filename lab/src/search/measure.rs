@@ -1,7 +1,9 @@
-//! What a policy is worth, in figures that a tuning can weigh against each other.
+//! Worth of a policy, in figures that a tuning can weigh against each other.
 
 use serde::{Deserialize, Serialize};
 use weighhouse_types::Digest;
+
+use weighhouse_scoring::policy::PolicyFile;
 
 use crate::attack::{self, Attack};
 use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
@@ -20,9 +22,9 @@ pub enum Measure {
     RankCorrelation,
     /// The lowest vtrust of an honest validator after the warm-up.
     Vtrust,
-    /// How far an honest miner's pay strays from epoch to epoch: standard deviation over mean, averaged over three.
+    /// Variation of an honest miner's pay from epoch to epoch: standard deviation over mean, averaged over three miners.
     Stability,
-    /// Mean epochs until a good newcomer earns nine tenths of its share; who never does counts as the whole run.
+    /// Mean epochs until a good newcomer earns nine tenths of its share; right-censored at the run's length.
     NewcomerDelay,
     /// The largest share of their emission that attackers cost honest miners.
     HonestLoss,
@@ -68,7 +70,7 @@ impl Measures {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proving {
-    /// Where attacks are played, as in [`attack::Plan`]; its policy is not read.
+    /// AttackWorld in which attacks are played, as in [`attack::AttackPlan`]; its policy is not read.
     pub base: Scenario,
     /// Honest miners of unlike quality, probes and newcomers; its policy is not read.
     pub peaceful: Scenario,
@@ -78,7 +80,7 @@ pub struct Proving {
 }
 
 impl Proving {
-    /// Worlds of so many uids. In the peaceful one quality lies between 0.6 and 1, a newcomer arrives every fourth epoch,
+    /// Worlds with these numbers of uids. In the peaceful one quality lies between 0.6 and 1, a newcomer arrives every fourth epoch,
     /// and a tenth of a mark's scale is noise between validators' machines.
     pub fn new(
         profile: &Profile,
@@ -101,19 +103,19 @@ impl Proving {
         Self { base, peaceful, attacks, fractions }
     }
 
-    /// Measures a policy on so many epochs from each seed. `None` where honest work earns nothing under it.
+    /// Measures a policy on `epochs` epochs from each seed. `None` where honest work earns nothing under it.
     ///
     /// # Errors
     /// A world that can't be simulated.
     pub fn measure(
         &self,
-        policy: &str,
+        policy: &PolicyFile,
         seeds: &[u64],
         epochs: u32,
     ) -> Result<Option<Measures>, ScenarioError> {
-        let plan = attack::Plan {
+        let plan = attack::AttackPlan {
             base: Scenario { epochs, ..self.base.clone() },
-            policies: vec![("candidate".to_owned(), policy.to_owned())],
+            policies: vec![("candidate".to_owned(), policy.clone())],
             attacks: self.attacks.clone(),
             fractions: self.fractions.clone(),
             seeds: seeds.to_vec(),
@@ -129,7 +131,7 @@ impl Proving {
             }
             honest_loss = honest_loss.max(row.honest_loss);
         }
-        let peaceful = Scenario { epochs, policy: policy.to_owned(), ..self.peaceful.clone() };
+        let peaceful = Scenario { epochs, policy: policy.clone(), ..self.peaceful.clone() };
         let outcomes = run_all(std::slice::from_ref(&peaceful), seeds)?.remove(0);
         let mean = |figure: &dyn Fn(&Outcome) -> f64| {
             outcomes.iter().map(figure).sum::<f64>() / outcomes.len().max(1) as f64

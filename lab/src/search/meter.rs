@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::archive::Point;
 
-/// What is not a number, or worse than this, counts as this.
+/// Upper bound of a figure: NaN and anything worse count as this.
 pub const WORST: f64 = 1e30;
 
 /// A log's generation by its points' coordinates.

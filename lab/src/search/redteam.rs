@@ -13,15 +13,16 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use weighhouse_types::{Digest, Hasher};
 
+use super::error::RedTeamError;
 use super::genome::Genome;
 use super::ground::{Arena, Ground, Worth};
-use super::legs::{SearchError, Watch, search};
+use super::legs::{Watch, search};
 use super::log::Log;
 use super::meter::WORST;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
-use crate::sim::{Judging, Return, Scenario, ScenarioError, Strategy, Subnet};
-use weighhouse_scoring::policy::Policy;
+use crate::sim::{Judging, Return, Scenario, Strategy, Subnet};
+use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::Profile;
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ const IDENTITIES_MOST: u16 = 16;
 /// Of the miner uids in the tiny world, the part that one operator may hold at most.
 const ROOM: u64 = 2;
 
-/// What the red team plays.
+/// Settings of a red team's game.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedTeam {
@@ -47,7 +48,7 @@ pub struct RedTeam {
     pub seed: u64,
     /// Strategies that are measured in the full world.
     pub finalists: usize,
-    /// How well an attacker can tell judged requests from others, in [0, 1]; 0.5 is guessing.
+    /// Best accuracy with which an attacker tells judged requests from others, in [0, 1]; 0.5 is guessing.
     pub sight_most: f64,
     /// Further strategies to begin with, besides the catalogue's.
     #[serde(default)]
@@ -89,29 +90,15 @@ pub struct Response {
     pub finalists: Vec<Finalist>,
 }
 
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RedTeamError {
-    #[error("{0}")]
-    Scenario(#[from] ScenarioError),
-    #[error("{0}")]
-    Search(#[from] SearchError),
-    #[error("honest work earns nothing in the {world} world, so that no attack can be compared with it")]
-    NoHonestProfit { world: &'static str },
-    #[error("the strategy's {identities} identities leave too few honest miners in the {world} world")]
-    Crowded { world: &'static str, identities: u16 },
-    #[error("the red team needs at least one {missing}")]
-    Missing { missing: &'static str },
-}
-
 impl RedTeam {
     /// The usual game against a policy on a task. Tiny world: 4 validators and 16 miners, 24 epochs of 32 challenges, small
     /// enough for 100,000 evaluations. Small world: 8 validators, 40 miners, 48 epochs. In both a quarter of the miners
     /// attack. Full world: 16 validators, 112 miners, 96 epochs, a single attacker and 40 %. Every second seed's runs last
     /// half as long again. Honest miners that were pruned register again.
-    pub fn new(profile: Profile, policy: &str, evaluations: u64) -> Self {
+    pub fn new(profile: Profile, policy: &PolicyFile, evaluations: u64) -> Self {
         let arena = |[miners, validators]: [u16; 2], epochs: u32, fractions: &[f64], seeds: Range<u64>| {
             let mut base = Scenario {
-                policy: policy.to_owned(),
+                policy: policy.clone(),
                 judging: Judging { challenges: 32, ..Judging::default() },
                 subnet: Subnet { max_uids: miners + validators, ..Subnet::default() },
                 ..Scenario::honest(profile.clone(), miners, validators, epochs)
@@ -169,7 +156,7 @@ impl RedTeam {
         Ground::new("full", &self.full)?.worth(strategy)
     }
 
-    /// What strategies of this game are written as.
+    /// The encoding of this game's strategies.
     pub fn genome(&self) -> Genome {
         let base = &self.training.base;
         let uids = u64::from(base.subnet.max_uids).saturating_sub(base.validator_uids());
@@ -250,7 +237,7 @@ impl RedTeam {
             strategy: best.strategy.clone(),
             training: best.training,
             task: self.full.base.profile.task.clone(),
-            policy: Policy::hash(self.full.base.policy.as_bytes()),
+            policy: self.full.base.policy.hash(),
             seed: self.seed,
             training_seeds: self.training.seeds.clone(),
             held_out_seeds: self.full.seeds.clone(),

@@ -1,25 +1,25 @@
-//! What a search is told: the goal, the box, how long, from where.
+//! Settings of a search: the goal, the box, the budget and the starting points.
 
 use weighhouse_types::{Digest, Hasher};
 
-use super::legs::SearchError;
+use super::error::SearchError;
 
 /// Most coordinates of one problem.
 pub const DIMENSIONS_MAX: usize = 256;
 /// Most evaluations of one search, each held in memory.
 pub const EVALUATIONS_MAX: u64 = 4_000_000;
 
-/// What better means, where smaller figures are better.
+/// Order of evaluations; smaller figures are better.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Goal {
     /// The least sum of the figures, each times its weight.
     Sum(Vec<f64>),
-    /// The figures' Pareto front; so many figures.
+    /// The Pareto front of this number of figures.
     Front(usize),
 }
 
 impl Goal {
-    /// How many figures an evaluation gives.
+    /// Number of figures of one evaluation.
     pub fn figures(&self) -> usize {
         match self {
             Self::Sum(weights) => weights.len(),
@@ -28,7 +28,7 @@ impl Goal {
     }
 }
 
-/// How to search.
+/// Settings of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub seed: u64,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub dimensions: usize,
     /// Points to begin with; none: the middle.
     pub starts: Vec<Vec<f64>>,
-    /// The search ends with the generation that reaches so many.
+    /// Budget: the search ends with the generation that reaches it.
     pub evaluations: u64,
     /// Evaluations of one leg of the smallest population, and in proportion for the larger ones.
     pub leg_evaluations: u64,
@@ -45,12 +45,12 @@ pub struct Settings {
     pub step: f64,
     /// A leg has converged when its figures differ by less than this.
     pub tolerance: f64,
-    /// The best points that are told lie at least so far from each other in some coordinate; 0: they differ.
+    /// Least distance between the reported best points in some coordinate; 0: they only differ.
     pub apart: f64,
 }
 
 impl Settings {
-    /// Settings for a problem of so many coordinates, to begin in the middle.
+    /// Settings for a problem of `dimensions` coordinates, to begin in the middle.
     pub fn new(seed: u64, goal: Goal, dimensions: usize, evaluations: u64) -> Self {
         Self {
             seed,

@@ -120,7 +120,7 @@ fn the_front_of_two_figures_is_found_and_spread() {
             assert!(found.front.iter().any(|point| (point.values[0] - f1).abs() < 0.08), "gap at {f1}");
         }
         for one in &found.front {
-            assert!(found.front.iter().all(|other| !front::dominates(&other.values, &one.values)));
+            assert!(found.front.iter().all(|other| !pareto::dominates(&other.values, &one.values)));
         }
     }
 }

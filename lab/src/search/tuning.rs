@@ -15,15 +15,16 @@ use weighhouse_types::config::{self, ConfigError};
 use weighhouse_types::{Digest, Hasher};
 
 use super::candidate::{CandidateError, Candidates, Parameter};
-use super::front;
-use super::legs::{SearchError, Watch, search};
+use super::error::SearchError;
+use super::legs::{Watch, search};
 use super::log::Log;
 use super::measure::{Measure, Measures, Proving, attacks};
 use super::meter::WORST;
+use super::pareto;
 use super::settings::{Goal, Settings};
 use crate::profiles::{self, UnknownProfile};
 use crate::sim::ScenarioError;
-use weighhouse_scoring::policy::Policy;
+use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::{Profile, ProfileError};
 
 /// The version of the tuning file that this code reads.
@@ -35,7 +36,7 @@ pub const FRONT_FINALISTS: usize = 24;
 /// Beside the largest part of a distance, the weight of the sum.
 const AUGMENTATION: f64 = 0.05;
 
-/// How several figures become one decision.
+/// Way to make one decision of several figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -133,7 +134,7 @@ pub enum TuningError {
 /// A candidate with its figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
-    /// What the parameters became.
+    /// The parameters' values.
     pub values: BTreeMap<String, toml::Value>,
     /// The policy's text, without the head.
     pub policy: String,
@@ -144,7 +145,7 @@ pub struct Tuned {
     pub held_out_objective: f64,
 }
 
-/// What a tuning gives.
+/// Result of a tuning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TuningResult {
     pub evaluations: u64,
@@ -255,18 +256,16 @@ impl Tuning {
 /// A parameter that policies don't have, a world that can't be simulated, a foreign log.
 pub fn tune(
     tuning: &Tuning,
-    base: &[u8],
+    base: &PolicyFile,
     proving: &Proving,
     resumed: Option<Log>,
     watch: &mut dyn Watch,
 ) -> Result<TuningResult, TuningError> {
     tuning.check()?;
-    let base_text = std::str::from_utf8(base)
-        .map_err(|_| CandidateError::Base { message: "not UTF-8 text".to_owned() })?;
-    let candidates = Candidates::new(base_text, &tuning.parameters)?;
-    let job = Job { tuning, proving, candidates, base: Policy::hash(base) };
+    let candidates = Candidates::new(base, &tuning.parameters)?;
+    let job = Job { tuning, proving, candidates, base: base.hash() };
     // An error of the worlds shows here, before the search, in which it would only look like a bad candidate.
-    let base_policy = job.measured(Vec::new(), &job.candidates.base_text())?;
+    let base_policy = job.measured(Vec::new(), &job.candidates.base()?)?;
     let settings = Settings {
         starts: vec![job.candidates.start()],
         tolerance: 1e-6,
@@ -285,10 +284,10 @@ pub fn tune(
     };
     for point in &points {
         let valid = point.values.iter().all(|value| *value < WORST);
-        if let Some(text) = job.candidates.text(&point.at).filter(|_| valid)
-            && finalists.iter().all(|(_, other)| *other != text)
+        if let Some(policy) = job.candidates.policy(&point.at).filter(|_| valid)
+            && finalists.iter().all(|(_, other)| *other != policy)
         {
-            finalists.push((point.at.clone(), text));
+            finalists.push((point.at.clone(), policy));
         }
     }
     thin(&mut finalists, most, tuning.decision);
@@ -296,7 +295,7 @@ pub fn tune(
 }
 
 /// The first of a sum's best; of a front, evenly from end to end.
-fn thin(finalists: &mut Vec<(Vec<f64>, String)>, most: usize, decision: Decision) {
+fn thin(finalists: &mut Vec<(Vec<f64>, PolicyFile)>, most: usize, decision: Decision) {
     let count = finalists.len();
     if decision == Decision::Front && count > most && most > 1 {
         let kept = (0..most).map(|at| finalists[at * (count - 1) / (most - 1)].clone()).collect();
@@ -316,21 +315,21 @@ struct Job<'a> {
 impl Job<'_> {
     /// The costs of a point on training seeds; `None` where it is no policy or honest work earns nothing.
     fn train(&self, at: &[f64]) -> Option<Vec<f64>> {
-        let text = self.candidates.text(at)?;
+        let policy = self.candidates.policy(at)?;
         let Runs { seeds, epochs } = &self.tuning.train;
-        let measures = self.proving.measure(&text, seeds, *epochs).ok()??;
+        let measures = self.proving.measure(&policy, seeds, *epochs).ok()??;
         Some(self.tuning.costs(&measures))
     }
 
     /// A policy's figures on both sets of seeds. `None` where honest work earns nothing.
-    fn measured(&self, at: Vec<f64>, text: &str) -> Result<Option<Tuned>, TuningError> {
-        let on = |runs: &Runs| self.proving.measure(text, &runs.seeds, runs.epochs);
+    fn measured(&self, at: Vec<f64>, policy: &PolicyFile) -> Result<Option<Tuned>, TuningError> {
+        let on = |runs: &Runs| self.proving.measure(policy, &runs.seeds, runs.epochs);
         let (Some(train), Some(held_out)) = (on(&self.tuning.train)?, on(&self.tuning.held_out)?) else {
             return Ok(None);
         };
         Ok(Some(Tuned {
             values: self.candidates.values(&at).into_iter().collect(),
-            policy: text.to_owned(),
+            policy: policy.text().to_owned(),
             train_objective: self.tuning.weighted(&self.tuning.costs(&train)),
             held_out_objective: self.tuning.weighted(&self.tuning.costs(&held_out)),
             train,
@@ -351,13 +350,13 @@ impl Job<'_> {
 
     fn decide(
         &self,
-        points: Vec<(Vec<f64>, String)>,
+        points: Vec<(Vec<f64>, PolicyFile)>,
         base: Option<Tuned>,
         evaluations: u64,
     ) -> Result<TuningResult, TuningError> {
         let measured: Vec<Option<Tuned>> = points
             .into_par_iter()
-            .map(|(at, text)| self.measured(at, &text))
+            .map(|(at, policy)| self.measured(at, &policy))
             .collect::<Result<_, TuningError>>()?;
         let mut finalists: Vec<Tuned> = base.iter().cloned().chain(measured.into_iter().flatten()).collect();
         if self.tuning.decision == Decision::Front {
@@ -384,7 +383,7 @@ impl Job<'_> {
                 .iter()
                 .map(|tuned| self.tuning.costs(if held_out { &tuned.held_out } else { &tuned.train }))
                 .collect();
-            let kept = front::front(&costs.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let kept = pareto::non_dominated(&costs.iter().map(Vec::as_slice).collect::<Vec<_>>());
             let distances = distances(&costs);
             for (tuned, distance) in finalists.iter_mut().zip(distances) {
                 *(if held_out { &mut tuned.held_out_objective } else { &mut tuned.train_objective }) =

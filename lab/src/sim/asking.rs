@@ -1,11 +1,11 @@
-//! What miners answer in an epoch, and how validators' challenges turn out.
+//! Miners' answers in an epoch, and validators' verdicts on them.
 //!
-//! An epoch's verdicts of one validator on one miner are drawn as the sums that an average needs, not one by one: their
-//! mean is normal about what the miner's answers deserve, with the deviation of a mark over the root of their number.
-//! Validators share the part of it that comes from common challenges.
+//! An epoch's verdicts of one validator on one miner are drawn as the sums that an average needs, not one by one: the mean
+//! of n marks is drawn as Normal(mu, sigma / sqrt(n)), where mu and sigma are the mean and the deviation of one mark.
+//! Validators share the part of the deviate that comes from common challenges.
 
-use super::plan::{Effort, Plan};
-use super::registry::{Place, Registry, streams};
+use super::plan::{Effort, SimulationPlan};
+use super::registry::{MinerRegistration, Registry, streams};
 use super::rng::{Normal, Stream};
 use super::strategy::Switch;
 use weighhouse_scoring::track::Tally;
@@ -23,21 +23,21 @@ pub(super) struct Conduct {
     alike: bool,
 }
 
-/// What one slot's miner does in this epoch.
+/// Conduct of one slot's miner in this epoch.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct SlotConduct {
     pub(super) registered: bool,
     /// Towards validators that it serves, and towards the others.
     pub(super) conduct: [Conduct; 2],
-    /// Validators below whom this share of stake lies are served.
+    /// Serves only validators above this quantile of stake.
     pub(super) served_stake: f64,
     /// Honest answers' worth of computation per unjudged request.
     pub(super) unjudged_load: f64,
-    /// What it deserves, were it asked by all: the mean mark.
+    /// Its mean mark if all validators asked it.
     pub(super) deserves: f64,
 }
 
-impl Asked {
+impl SlotConduct {
     /// 0 towards a validator that it serves, else 1.
     #[inline]
     pub(super) fn towards(&self, stake_above: f64) -> usize {
@@ -45,26 +45,27 @@ impl Asked {
     }
 }
 
-/// What a draw reads of one slot.
+/// Distribution of one slot's marks: the figures that a draw reads.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lot {
+pub(super) struct MarkDistribution {
     mean: f64,
     deviation: f64,
-    /// Its deviate on the challenges that all validators have in common.
+    /// Standard normal deviate on the challenges that all validators have in common.
     common: f64,
-    /// How it follows the difficulty of a validator's own challenges, and its own luck; both signed for a mirror image.
+    /// Factor loadings on the difficulty of a validator's own challenges, and on the residual; negative for mirrored
+    /// identities.
     loading: f64,
     own: f64,
-    /// Which random numbers are its own; identities that answer alike share them.
+    /// Index of its random numbers; identities that answer alike share it.
     noise: u64,
     /// Share of answers in time, in units of 2^-32.
     in_time: u32,
     pub(super) registered: bool,
 }
 
-/// Lots by slot; 0 where nobody is registered.
+/// MarkDistributions by slot; 0 where nobody is registered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Columns {
+pub(super) struct DistributionColumns {
     mean: Vec<f64>,
     deviation: Vec<f64>,
     common: Vec<f64>,
@@ -75,7 +76,7 @@ pub(super) struct Columns {
     registered: Vec<bool>,
 }
 
-impl Columns {
+impl DistributionColumns {
     fn clear(&mut self) {
         let Self { mean, deviation, common, loading, own, noise, in_time, registered } = self;
         [mean, deviation, common, loading, own].into_iter().for_each(Vec::clear);
@@ -84,20 +85,20 @@ impl Columns {
         registered.clear();
     }
 
-    fn push(&mut self, lot: &Lot) {
-        self.mean.push(lot.mean);
-        self.deviation.push(lot.deviation);
-        self.common.push(lot.common);
-        self.loading.push(lot.loading);
-        self.own.push(lot.own);
-        self.noise.push(lot.noise);
-        self.in_time.push(lot.in_time);
-        self.registered.push(lot.registered);
+    fn push(&mut self, distribution: &MarkDistribution) {
+        self.mean.push(distribution.mean);
+        self.deviation.push(distribution.deviation);
+        self.common.push(distribution.common);
+        self.loading.push(distribution.loading);
+        self.own.push(distribution.own);
+        self.noise.push(distribution.noise);
+        self.in_time.push(distribution.in_time);
+        self.registered.push(distribution.registered);
     }
 
     #[inline]
-    fn lot(&self, slot: usize) -> Lot {
-        Lot {
+    fn distribution(&self, slot: usize) -> MarkDistribution {
+        MarkDistribution {
             mean: self.mean[slot],
             deviation: self.deviation[slot],
             common: self.common[slot],
@@ -110,24 +111,24 @@ impl Columns {
     }
 }
 
-/// An epoch's lots: towards validators that are served, and towards the others.
+/// An epoch's mark distributions: towards validators that are served, and towards the others.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lots {
-    served: Columns,
-    others: Columns,
-    /// By slot, as [`Asked::served_stake`]; empty where everybody serves all.
+pub(super) struct MarkDistributions {
+    served: DistributionColumns,
+    others: DistributionColumns,
+    /// By slot, as [`SlotConduct::served_stake`]; empty where everybody serves all.
     limits: Vec<f64>,
     /// By slot: the cluster that likeness shows to who is served, and to the others.
     clusters: [Vec<Option<u32>>; 2],
 }
 
-impl Lots {
-    /// A slot's towards a validator below whom this share of stake lies.
+impl MarkDistributions {
+    /// The distribution of a slot's marks towards a validator at this quantile of stake.
     #[inline]
-    pub(super) fn towards(&self, slot: usize, stake_above: f64) -> Lot {
+    pub(super) fn towards(&self, slot: usize, stake_above: f64) -> MarkDistribution {
         match self.limits.get(slot) {
-            Some(limit) if stake_above >= *limit => self.others.lot(slot),
-            _ => self.served.lot(slot),
+            Some(limit) if stake_above >= *limit => self.others.distribution(slot),
+            _ => self.served.distribution(slot),
         }
     }
 
@@ -138,13 +139,17 @@ impl Lots {
         self.clusters[usize::from(is_other)][slot]
     }
 
-    /// Whether all validators see the same clusters.
+    /// True if all validators see the same clusters.
     pub(super) fn serve_all(&self) -> bool {
         self.limits.is_empty()
     }
 
-    /// All slots' towards such a validator; `mixed` is overwritten.
-    pub(super) fn all_towards<'a>(&'a self, stake_above: f64, mixed: &'a mut Columns) -> &'a Columns {
+    /// The distributions of all slots' marks towards such a validator; `mixed` is overwritten.
+    pub(super) fn all_towards<'a>(
+        &'a self,
+        stake_above: f64,
+        mixed: &'a mut DistributionColumns,
+    ) -> &'a DistributionColumns {
         if self.limits.is_empty() {
             return &self.served;
         }
@@ -154,7 +159,7 @@ impl Lots {
     }
 }
 
-/// How the policy values a mark and an answer, and how often it asks.
+/// Policy's weights of a mark and of an answer, and its numbers of challenges.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     of_mark: f64,
@@ -165,7 +170,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &SimulationPlan) -> Self {
         let (of_mark, of_answer) = plan.policy.mix();
         let (spot, spot_share) = plan.policy.spot_rounds();
         Self {
@@ -178,36 +183,37 @@ impl Terms {
     }
 }
 
-/// Fills `asked` and `lots` for an epoch.
+/// Fills `asked` and `distributions` for an epoch.
 pub(super) fn prepare(
-    plan: &Plan,
+    plan: &SimulationPlan,
     terms: &Terms,
     registry: &Registry,
     seed: u64,
     epoch: u32,
-    asked: &mut [Asked],
-    lots: &mut Lots,
+    asked: &mut [SlotConduct],
+    distributions: &mut MarkDistributions,
 ) {
     let stream = Stream::new(seed, &[streams::COMMON, u64::from(epoch)]);
     let normal = Normal::table();
     let (difficulty, _) = normal.pair(stream.at(u64::MAX));
-    lots.served.clear();
-    lots.others.clear();
-    lots.limits.clear();
-    lots.clusters.iter_mut().for_each(Vec::clear);
+    distributions.served.clear();
+    distributions.others.clear();
+    distributions.limits.clear();
+    distributions.clusters.iter_mut().for_each(Vec::clear);
     for (slot, asked) in asked.iter_mut().enumerate() {
-        let Some(place) = registry.place(slot) else {
-            *asked = Asked::default();
-            lots.served.push(&Lot::default());
-            lots.others.push(&Lot::default());
-            lots.clusters.iter_mut().for_each(|clusters| clusters.push(None));
+        let Some(registration) = registry.registration(slot) else {
+            *asked = SlotConduct::default();
+            distributions.served.push(&MarkDistribution::default());
+            distributions.others.push(&MarkDistribution::default());
+            distributions.clusters.iter_mut().for_each(|clusters| clusters.push(None));
             continue;
         };
-        let group = &plan.groups[usize::from(place.group)];
-        let operator = &registry.operators[place.operator as usize];
-        let rests = rests(place, &group.strategy.switch, epoch);
-        let decoy = place.abandoned || place.identity >= group.strategy.answering();
-        let effort = |rests| if decoy { Effort::default() } else { group.effort(place.identity, rests) };
+        let group = &plan.groups[usize::from(registration.group)];
+        let operator = &registry.operators[registration.operator as usize];
+        let rests = rests(registration, &group.strategy.switch, epoch);
+        let decoy = registration.abandoned || registration.identity >= group.strategy.answering();
+        let effort =
+            |rests| if decoy { Effort::default() } else { group.effort(registration.identity, rests) };
         let conduct = |rests| {
             let effort = effort(rests);
             Conduct {
@@ -222,23 +228,23 @@ pub(super) fn prepare(
         let loading = effort(rests).loading;
         let mirrored = group.strategy.mirrored;
         let alike = match (mirrored, plan.scenario.profile.scope) {
-            (true, _) => u64::from(place.identity & !1),
+            (true, _) => u64::from(registration.identity & !1),
             (false, Scope::Shared) => 0,
-            (false, Scope::Private) => u64::from(place.identity),
+            (false, Scope::Private) => u64::from(registration.identity),
         };
-        let noise = u64::from(place.operator) * 64 + alike;
-        let sign = if mirrored && place.identity % 2 == 1 { -1.0 } else { 1.0 };
+        let noise = u64::from(registration.operator) * 64 + alike;
+        let sign = if mirrored && registration.identity % 2 == 1 { -1.0 } else { 1.0 };
         let own = libm::sqrt(1.0 - loading * loading);
         let (deviate, _) = normal.pair(stream.at(noise));
         let serves_all = group.strategy.served_stake >= 1.0;
-        *asked = Asked {
+        *asked = SlotConduct {
             registered: true,
             conduct: [conduct(rests), conduct(rests || !serves_all)],
             served_stake: if serves_all { f64::INFINITY } else { group.strategy.served_stake },
-            unjudged_load: if decoy { 0.0 } else { group.unjudged_load(place.identity, rests) },
+            unjudged_load: if decoy { 0.0 } else { group.unjudged_load(registration.identity, rests) },
             deserves: effort(rests).mean(operator.quality),
         };
-        let lot = |conduct: &Conduct| Lot {
+        let distribution = |conduct: &Conduct| MarkDistribution {
             mean: conduct.mean,
             deviation: conduct.deviation,
             common: sign * (loading * difficulty + own * deviate),
@@ -248,43 +254,43 @@ pub(super) fn prepare(
             in_time: (conduct.in_time * f64::from(u32::MAX)) as u32,
             registered: true,
         };
-        lots.served.push(&lot(&asked.conduct[0]));
-        lots.others.push(&lot(&asked.conduct[1]));
-        for (clusters, conduct) in lots.clusters.iter_mut().zip(&asked.conduct) {
-            clusters.push(conduct.alike.then_some(place.operator));
+        distributions.served.push(&distribution(&asked.conduct[0]));
+        distributions.others.push(&distribution(&asked.conduct[1]));
+        for (clusters, conduct) in distributions.clusters.iter_mut().zip(&asked.conduct) {
+            clusters.push(conduct.alike.then_some(registration.operator));
         }
     }
     if asked.iter().any(|asked| asked.registered && asked.served_stake.is_finite()) {
-        lots.limits.extend(asked.iter().map(|asked| asked.served_stake));
+        distributions.limits.extend(asked.iter().map(|asked| asked.served_stake));
     }
 }
 
-/// Whether an identity rests in this epoch, by what it earned or by the clock.
-fn rests(place: &Place, switch: &Switch, epoch: u32) -> bool {
-    let age = epoch - place.since;
+/// True if an identity rests in this epoch, by what it earned or by the clock.
+fn rests(registration: &MinerRegistration, switch: &Switch, epoch: u32) -> bool {
+    let age = epoch - registration.since;
     if age < switch.work_first {
         return false;
     }
     let by_clock =
         switch.period > 0 && f64::from(age % switch.period) >= switch.duty * f64::from(switch.period);
-    place.rests || by_clock
+    registration.rests || by_clock
 }
 
 /// One validator's challenges of one epoch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draw {
+pub(super) struct VerdictDraw {
     own: Stream,
     bias: Option<(Stream, f64)>,
     difficulty: f64,
     root_common: f64,
     root_own: f64,
-    count: Count,
+    count: ChallengeCount,
     normal: &'static Normal,
 }
 
 /// A number of challenges, and what follows from it.
 #[derive(Clone, Copy, Debug)]
-struct Count {
+struct ChallengeCount {
     whole: u32,
     count: f64,
     inverse: f64,
@@ -293,7 +299,7 @@ struct Count {
     of_variance: f64,
 }
 
-impl Count {
+impl ChallengeCount {
     fn new(whole: u32) -> Self {
         let count = f64::from(whole);
         let degrees = (count - 1.0).max(1.0);
@@ -308,11 +314,11 @@ impl Count {
     }
 }
 
-impl Draw {
+impl VerdictDraw {
     /// The scenario's challenges to each miner, of which a share is common to all validators; `bias` is the standard
     /// deviation of a lasting difference of a miner's mean, for a validator that asks about other things.
     pub(super) fn new(
-        plan: &Plan,
+        plan: &SimulationPlan,
         terms: &Terms,
         seed: u64,
         epoch: u32,
@@ -321,7 +327,7 @@ impl Draw {
     ) -> Self {
         let normal = Normal::table();
         let own = Stream::new(seed, &[streams::OWN, u64::from(epoch), validator as u64]);
-        let count = Count::new(terms.challenges);
+        let count = ChallengeCount::new(terms.challenges);
         let common =
             if bias.is_some() { 0.0 } else { libm::round(count.count * plan.scenario.judging.common) };
         Self {
@@ -337,27 +343,27 @@ impl Draw {
 
     /// The verdicts on one miner.
     #[inline]
-    pub(super) fn tally(&self, lot: &Lot) -> Tally {
-        let (deviate, of_variance) = self.normal.pair(self.own.at(lot.noise));
-        count_up(lot, self.sum(lot, deviate), of_variance, &self.count)
+    pub(super) fn tally(&self, distribution: &MarkDistribution) -> Tally {
+        let (deviate, of_variance) = self.normal.pair(self.own.at(distribution.noise));
+        count_up(distribution, self.sum(distribution, deviate), of_variance, &self.count)
     }
 
-    /// As [`Draw::tally`], with `extra` further challenges of the same luck.
-    pub(super) fn tally_with(&self, lot: &Lot, extra: u32) -> Tally {
-        let (deviate, of_variance) = self.normal.pair(self.own.at(lot.noise));
-        let count = Count::new(self.count.whole + extra);
-        let sum = self.sum(lot, deviate) * (count.count * self.count.inverse);
-        count_up(lot, sum, of_variance, &count)
+    /// As [`VerdictDraw::tally`], with `extra` further challenges of the same luck.
+    pub(super) fn tally_with(&self, distribution: &MarkDistribution, extra: u32) -> Tally {
+        let (deviate, of_variance) = self.normal.pair(self.own.at(distribution.noise));
+        let count = ChallengeCount::new(self.count.whole + extra);
+        let sum = self.sum(distribution, deviate) * (count.count * self.count.inverse);
+        count_up(distribution, sum, of_variance, &count)
     }
 
-    fn sum(&self, lot: &Lot, deviate: f64) -> f64 {
-        self.sum_about(lot.mean + self.bias(lot.noise), lot, deviate)
+    fn sum(&self, distribution: &MarkDistribution, deviate: f64) -> f64 {
+        self.sum_about(distribution.mean + self.bias(distribution.noise), distribution, deviate)
     }
 
     #[inline(always)]
-    fn sum_about(&self, mean: f64, lot: &Lot, deviate: f64) -> f64 {
-        let own = lot.loading * self.difficulty + lot.own * deviate;
-        let noise = lot.deviation * (self.root_common * lot.common + self.root_own * own);
+    fn sum_about(&self, mean: f64, distribution: &MarkDistribution, deviate: f64) -> f64 {
+        let own = distribution.loading * self.difficulty + distribution.own * deviate;
+        let noise = distribution.deviation * (self.root_common * distribution.common + self.root_own * own);
         let most = self.count.count;
         (most * mean + noise).max(-most).min(most)
     }
@@ -372,63 +378,63 @@ impl Draw {
 }
 
 /// The same for all slots at once.
-impl Draw {
+impl VerdictDraw {
     /// Challenges to each miner.
     pub(super) fn whole(&self) -> u32 {
         self.count.whole
     }
 
-    /// Each slot's own luck.
+    /// Draws each slot's residual.
     #[inline(always)]
-    pub(super) fn deviates(&self, lots: &Columns, deviates: &mut [f64]) {
-        for (noise, deviate) in lots.noise.iter().zip(deviates) {
+    pub(super) fn deviates(&self, distributions: &DistributionColumns, deviates: &mut [f64]) {
+        for (noise, deviate) in distributions.noise.iter().zip(deviates) {
             *deviate = self.normal.from_bits(self.own.at(*noise) as u32);
         }
     }
 
-    /// Own luck becomes the sum of the values.
+    /// Turns residuals into sums of values.
     #[inline(always)]
-    pub(super) fn sums(&self, lots: &Columns, deviates: &mut [f64]) {
+    pub(super) fn sums(&self, distributions: &DistributionColumns, deviates: &mut [f64]) {
         if self.bias.is_some() {
             for (slot, deviate) in deviates.iter_mut().enumerate() {
-                *deviate = self.sum(&lots.lot(slot), *deviate);
+                *deviate = self.sum(&distributions.distribution(slot), *deviate);
             }
             return;
         }
-        let luck = lots.loading.iter().zip(&lots.own).zip(&lots.common);
-        let answers = lots.mean.iter().zip(&lots.deviation);
+        let luck = distributions.loading.iter().zip(&distributions.own).zip(&distributions.common);
+        let answers = distributions.mean.iter().zip(&distributions.deviation);
         for (deviate, (((loading, own), common), (mean, deviation))) in
             deviates.iter_mut().zip(luck.zip(answers))
         {
-            let lot = Lot {
+            let distribution = MarkDistribution {
                 deviation: *deviation,
                 common: *common,
                 loading: *loading,
                 own: *own,
-                ..Lot::default()
+                ..MarkDistribution::default()
             };
-            *deviate = self.sum_about(*mean, &lot, *deviate);
+            *deviate = self.sum_about(*mean, &distribution, *deviate);
         }
     }
 
     /// Answers in time.
-    pub(super) fn in_time(&self, lots: &Columns, slot: usize) -> u32 {
-        self.count.in_time(lots.in_time[slot])
+    pub(super) fn in_time(&self, distributions: &DistributionColumns, slot: usize) -> u32 {
+        self.count.in_time(distributions.in_time[slot])
     }
 }
 
 /// The sums of an epoch's values, given theirs and how their variance deviates.
 #[inline(always)]
-fn count_up(lot: &Lot, sum: f64, of_variance: f64, count: &Count) -> Tally {
+fn count_up(distribution: &MarkDistribution, sum: f64, of_variance: f64, count: &ChallengeCount) -> Tally {
     const BILLION: f64 = 1e9;
     const MILLION_SQUARED: f64 = 1e12;
-    let variance = lot.deviation * lot.deviation * (1.0 + of_variance * count.of_variance);
+    let variance = distribution.deviation * distribution.deviation * (1.0 + of_variance * count.of_variance);
     let squares = (sum * sum * count.inverse + count.degrees * variance.max(0.0)).min(count.count);
     Tally {
         count: count.whole,
         sum: (sum * BILLION) as i64,
         // Not negative, and below 2^63: a signed conversion is the faster one.
         squares: (squares * MILLION_SQUARED) as i64 as u64,
-        in_time: count.in_time(lot.in_time),
+        in_time: count.in_time(distribution.in_time),
     }
 }

@@ -2,7 +2,7 @@
 
 use weighhouse_types::Uid;
 
-use super::plan::Plan;
+use super::plan::SimulationPlan;
 use super::registry::{Registry, refill};
 use super::scenario::Validator;
 use weighhouse_yuma::{EpochInput, EpochOutput, Workspace};
@@ -34,7 +34,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &SimulationPlan) -> Self {
         let uids = plan.validators.len() + plan.miner_slots;
         let owner_uid = plan.policy.burn().map(|_| 0);
         let input = EpochInput {
@@ -54,7 +54,7 @@ impl Chain {
         Self { input, engine: Workspace::default(), pending: Vec::new(), mean: Vec::new(), row: Vec::new() }
     }
 
-    pub(super) fn reset(&mut self, plan: &Plan) {
+    pub(super) fn reset(&mut self, plan: &SimulationPlan) {
         let input = &mut self.input;
         input.last_update.fill(0);
         input.block_at_registration.fill(0);
@@ -84,7 +84,7 @@ impl Chain {
     /// As [`Chain::submit`], with all the bribed validator's favours added.
     pub(super) fn submit_bribed(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         registry: &Registry,
         validator: usize,
         epoch: u32,
@@ -106,7 +106,7 @@ impl Chain {
     }
 
     /// Lets validators that judge nobody publish, and brings into force what is due in `epoch`.
-    pub(super) fn advance(&mut self, plan: &Plan, registry: &Registry, epoch: u32) {
+    pub(super) fn advance(&mut self, plan: &SimulationPlan, registry: &Registry, epoch: u32) {
         for validator in 0..plan.validators.len() {
             if matches!(plan.validators[validator].persona, Validator::Cartel { .. }) {
                 self.row.clear();
@@ -134,9 +134,9 @@ impl Chain {
         }
     }
 
-    /// What the chain does when a uid changes hands: everybody's weight on it becomes 0. Registrations come after the epoch's
+    /// Clears a uid that changed hands, as the chain does: everybody's weight on it becomes 0. Registrations come after the epoch's
     /// reveals, so what was revealed before goes too.
-    pub(super) fn clear_changed(&mut self, plan: &Plan, registry: &Registry, epoch: u32) {
+    pub(super) fn clear_changed(&mut self, plan: &SimulationPlan, registry: &Registry, epoch: u32) {
         let first = plan.validators.len();
         for (row, pending) in self.input.weights.iter_mut().zip(&self.pending) {
             if !registry.changed.is_empty() && pending.in_force.is_some_and(|made| made < epoch) {
@@ -150,7 +150,12 @@ impl Chain {
     }
 
     /// Runs consensus at the end of `epoch`.
-    pub(super) fn consent(&mut self, plan: &Plan, registry: &Registry, epoch: u32) -> Consent<'_> {
+    pub(super) fn consent(
+        &mut self,
+        plan: &SimulationPlan,
+        registry: &Registry,
+        epoch: u32,
+    ) -> EpochResult<'_> {
         let tempo = plan.scenario.subnet.tempo_blocks;
         let input = &mut self.input;
         input.block = u64::from(epoch + 1) * tempo;
@@ -163,7 +168,7 @@ impl Chain {
             .expect("the simulator keeps every vector as long as the uids");
         input.bonds.iter_mut().zip(&output.new_bonds).for_each(|(row, new)| row.clone_from(new));
         input.validator_permit.clone_from(&output.new_permits);
-        Consent { output, pending: &self.pending }
+        EpochResult { output, pending: &self.pending }
     }
 
     fn submit_mean(&mut self, validator: usize, epoch: u32) {
@@ -176,7 +181,7 @@ impl Chain {
     }
 
     /// The mean of the rows in force by stake, those of copiers aside.
-    fn average_in_force(&mut self, plan: &Plan) {
+    fn average_in_force(&mut self, plan: &SimulationPlan) {
         refill(&mut self.mean, self.input.stake.len(), 0.0);
         for (validator, planned) in plan.validators.iter().enumerate() {
             if matches!(planned.persona, Validator::Copier) {
@@ -192,7 +197,7 @@ impl Chain {
         }
     }
 
-    fn bring_into_force(&mut self, plan: &Plan, registry: &Registry, validator: usize, epoch: u32) {
+    fn bring_into_force(&mut self, plan: &SimulationPlan, registry: &Registry, validator: usize, epoch: u32) {
         let tempo = plan.scenario.subnet.tempo_blocks;
         let delay = plan.validators[validator].delay_epochs;
         let pending = &mut self.pending[validator];
@@ -227,14 +232,14 @@ impl Chain {
     }
 }
 
-/// What an epoch came to.
-pub(super) struct Consent<'a> {
+/// Result of an epoch's consensus.
+pub(super) struct EpochResult<'a> {
     pub(super) output: &'a EpochOutput,
     pending: &'a [Pending],
 }
 
-impl Consent<'_> {
-    /// Whether every row in force was made before an epoch.
+impl EpochResult<'_> {
+    /// True if every row in force was made before an epoch.
     pub(super) fn predates(&self, epoch: u32) -> bool {
         let made = self.pending.iter().filter_map(|pending| pending.in_force);
         made.max().is_some_and(|newest| newest < epoch)
@@ -242,7 +247,7 @@ impl Consent<'_> {
 }
 
 /// Epochs from a vector's making to the first epoch that it is in force in.
-fn lag(plan: &Plan, validator: usize) -> u32 {
+fn lag(plan: &SimulationPlan, validator: usize) -> u32 {
     let subnet = &plan.scenario.subnet;
     let concealed = if subnet.commit_reveal { subnet.reveal_period_epochs } else { 0 };
     concealed + plan.validators[validator].delay_epochs
@@ -250,7 +255,7 @@ fn lag(plan: &Plan, validator: usize) -> u32 {
 
 /// Uids of the miners that a validator is paid to favour.
 fn favoured<'a>(
-    plan: &'a Plan,
+    plan: &'a SimulationPlan,
     registry: &'a Registry,
     validator: usize,
 ) -> impl Iterator<Item = usize> + 'a {
@@ -258,7 +263,7 @@ fn favoured<'a>(
     let first = plan.validators.len();
     (0..plan.miner_slots)
         .filter(move |&slot| {
-            registry.place(slot).is_some_and(|place| Some(usize::from(place.group)) == group)
+            registry.registration(slot).is_some_and(|place| Some(usize::from(place.group)) == group)
         })
         .map(move |slot| first + slot)
 }

@@ -1,9 +1,10 @@
-//! Where copying weights pays: the drift of miners' quality below which a copier does better than a judge.
+//! Break-even of copying weights: the drift of miners' quality below which a copier does better than a judge.
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{ScenarioError, within};
 use super::run::run_all;
-use super::scenario::{Scenario, ScenarioError, Validator, within};
+use super::scenario::{Scenario, Validator};
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ mod tests;
 pub struct BreakEven {
     /// The drift below which copying pays; `None` where it pays, or does not, over the whole range.
     pub drift: Option<f64>,
-    /// What a copier's profit per stake exceeds a judge's by, over the latter, where quality does not drift.
+    /// Excess of a copier's profit per stake over a judge's, relative to the latter, where quality does not drift.
     pub gain_at_rest: f64,
     /// The same at the largest drift looked at.
     pub gain_at_most: f64,

@@ -1,6 +1,7 @@
 //! A plausible task for tests; its figures are nobody's measurement.
 
 use super::scenario::Scenario;
+use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::{Profile, Scope};
 
 pub(crate) const PROFILE: &str = r#"
@@ -83,6 +84,16 @@ rejected = 0.5
 /// The fixture with a scope.
 pub(crate) fn profile(scope: Scope) -> Profile {
     Profile { scope, ..Profile::parse(PROFILE).expect("the fixture parses") }
+}
+
+/// A policy of version 2 with these keys.
+pub(crate) fn policy(keys: &str) -> PolicyFile {
+    read(&format!("version = 2\n{keys}"))
+}
+
+/// The policy file of this text.
+pub(crate) fn read(text: &str) -> PolicyFile {
+    PolicyFile::parse(text.as_bytes()).expect("a policy")
 }
 
 /// A small honest world.

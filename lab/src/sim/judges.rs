@@ -2,9 +2,9 @@
 
 use weighhouse_types::{Mark, Score, Uid};
 
-use super::asking::{Columns, Draw, Lots, Terms};
-use super::lanes::{Averages, Rule, Sheet};
-use super::plan::Plan;
+use super::asking::{DistributionColumns, MarkDistributions, Terms, VerdictDraw};
+use super::lanes::{Averages, EmaRule, ScoreColumns};
+use super::plan::SimulationPlan;
 use super::registry::{Registry, streams};
 use super::rng::Stream;
 use super::scenario::Validator;
@@ -26,10 +26,10 @@ struct Judge {
 #[derive(Debug, Default)]
 pub(super) struct Judges {
     judges: Vec<Judge>,
-    /// Where the policy needs no tracks.
-    rule: Option<Rule>,
-    sheet: Sheet,
-    mixed: Columns,
+    /// Set if the policy needs no tracks.
+    rule: Option<EmaRule>,
+    sheet: ScoreColumns,
+    mixed: DistributionColumns,
     weigher: Weigher,
     candidates: Vec<Candidate>,
     /// By candidate: its slot.
@@ -41,8 +41,8 @@ pub(super) struct Judges {
 }
 
 impl Judges {
-    pub(super) fn reset(&mut self, plan: &Plan, terms: &Terms) {
-        self.rule = Rule::of(&plan.policy, terms);
+    pub(super) fn reset(&mut self, plan: &SimulationPlan, terms: &Terms) {
+        self.rule = EmaRule::of(&plan.policy, terms);
         self.abstentions = 0;
         self.asked.clear();
         self.asked.resize(plan.validators.len(), 0);
@@ -62,12 +62,12 @@ impl Judges {
     /// Judges and weighs for one epoch; `row` takes a validator's number and its vector, for all that publish one.
     pub(super) fn judge(
         &mut self,
-        plan: &Plan,
+        plan: &SimulationPlan,
         terms: &Terms,
-        now: &Now<'_>,
+        now: &EpochView<'_>,
         mut row: impl FnMut(usize, &[(Uid, u16)]),
     ) {
-        let Now { registry, epoch, .. } = *now;
+        let EpochView { registry, epoch, .. } = *now;
         for &slot in &registry.changed {
             self.judges.iter_mut().for_each(|judge| judge.forget(slot));
         }
@@ -80,10 +80,10 @@ impl Judges {
             {
                 continue;
             }
-            if !now.lots.serve_all() {
+            if !now.distributions.serve_all() {
                 let stake_above = plan.validators[validator].stake_above;
                 for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
-                    candidate.cluster = now.lots.cluster_towards(slot, stake_above);
+                    candidate.cluster = now.distributions.cluster_towards(slot, stake_above);
                 }
             }
             let publishes = match self.rule {
@@ -102,28 +102,36 @@ impl Judges {
     }
 
     /// All registered miners: who is asked, and weighed thereafter.
-    fn list_candidates(&mut self, plan: &Plan, now: &Now<'_>) {
-        let Now { registry, lots, .. } = *now;
+    fn list_candidates(&mut self, plan: &SimulationPlan, now: &EpochView<'_>) {
+        let EpochView { registry, distributions, .. } = *now;
         let first_uid = plan.validators.len();
         self.slots.clear();
-        self.slots.extend((0..plan.miner_slots).filter(|slot| registry.place(*slot).is_some()));
+        self.slots.extend((0..plan.miner_slots).filter(|slot| registry.registration(*slot).is_some()));
         self.candidates.clear();
         self.candidates.extend(self.slots.iter().map(|&slot| Candidate {
             uid: Uid((first_uid + slot) as u16),
             score: Score::ZERO,
-            cluster: lots.cluster_towards(slot, 0.0),
+            cluster: distributions.cluster_towards(slot, 0.0),
             place: None,
             registered_at: registry.registered_block[slot],
         }));
     }
 
     /// Asks and rates everybody at once; whether there is something to publish.
-    fn judge_all(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize, rule: &Rule) -> bool {
+    fn judge_all(
+        &mut self,
+        plan: &SimulationPlan,
+        terms: &Terms,
+        now: &EpochView<'_>,
+        at: usize,
+        rule: &EmaRule,
+    ) -> bool {
         let Judge { validator, averages, places, .. } = &mut self.judges[at];
         let validator = *validator;
         let draw = draw_of(plan, terms, now, validator);
-        let lots = now.lots.all_towards(plan.validators[validator].stake_above, &mut self.mixed);
-        averages.judge(rule, lots, &draw, now.epoch, &mut self.sheet);
+        let distributions =
+            now.distributions.all_towards(plan.validators[validator].stake_above, &mut self.mixed);
+        averages.judge(rule, distributions, &draw, now.epoch, &mut self.sheet);
         let mut paid = false;
         for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
             candidate.score = score_of(self.sheet.scores[slot]);
@@ -141,8 +149,8 @@ impl Judges {
         paid && enough
     }
 
-    fn ask(&mut self, plan: &Plan, terms: &Terms, now: &Now<'_>, at: usize) {
-        let Now { lots, seed, epoch, .. } = *now;
+    fn ask(&mut self, plan: &SimulationPlan, terms: &Terms, now: &EpochView<'_>, at: usize) {
+        let EpochView { distributions, seed, epoch, .. } = *now;
         let Judge { validator, tracks, .. } = &mut self.judges[at];
         let draw = draw_of(plan, terms, now, *validator);
         let policy = &plan.policy;
@@ -150,18 +158,22 @@ impl Judges {
         let mut challenges = 0;
         let stake_above = plan.validators[*validator].stake_above;
         for &slot in &self.slots {
-            let (track, lot) = (&mut tracks[slot], lots.towards(slot, stake_above));
+            let (track, distribution) = (&mut tracks[slot], distributions.towards(slot, stake_above));
             let looks_again = terms.spot > 0
                 && (track.attempts < policy.min_attempts() || spot.uniform(slot as u64) < terms.spot_share);
-            let tally = if looks_again { draw.tally_with(&lot, terms.spot) } else { draw.tally(&lot) };
+            let tally = if looks_again {
+                draw.tally_with(&distribution, terms.spot)
+            } else {
+                draw.tally(&distribution)
+            };
             challenges += u64::from(tally.count);
             track.fold(policy, u64::from(epoch), &tally);
         }
         self.asked[*validator] = challenges;
     }
 
-    /// Whether there is something to publish.
-    fn rate(&mut self, plan: &Plan, epoch: u32, at: usize) -> bool {
+    /// True if there is something to publish.
+    fn rate(&mut self, plan: &SimulationPlan, epoch: u32, at: usize) -> bool {
         let policy = &plan.policy;
         let Judge { tracks, places, .. } = &self.judges[at];
         let mut paid = false;
@@ -176,7 +188,7 @@ impl Judges {
         paid && scored >= usize::from(policy.min_miners())
     }
 
-    fn weigh(&mut self, plan: &Plan, at: usize) -> bool {
+    fn weigh(&mut self, plan: &SimulationPlan, at: usize) -> bool {
         let policy = &plan.policy;
         let subnet = &plan.scenario.subnet;
         let limits = Limits {
@@ -193,11 +205,11 @@ impl Judges {
     }
 }
 
-/// What judges see of an epoch.
+/// View of an epoch that judges get.
 #[derive(Clone, Copy)]
-pub(super) struct Now<'a> {
+pub(super) struct EpochView<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) lots: &'a Lots,
+    pub(super) distributions: &'a MarkDistributions,
     pub(super) seed: u64,
     pub(super) epoch: u32,
 }
@@ -217,12 +229,12 @@ fn forget(track: &mut Track) {
     *track = Track { window, ..Track::default() };
 }
 
-fn draw_of(plan: &Plan, terms: &Terms, now: &Now<'_>, validator: usize) -> Draw {
+fn draw_of(plan: &SimulationPlan, terms: &Terms, now: &EpochView<'_>, validator: usize) -> VerdictDraw {
     let bias = match plan.validators[validator].persona {
         Validator::Differing { deviation } => Some(deviation),
         _ => None,
     };
-    Draw::new(plan, terms, now.seed, now.epoch, validator, bias)
+    VerdictDraw::new(plan, terms, now.seed, now.epoch, validator, bias)
 }
 
 fn score_of(billionths: u32) -> Score {

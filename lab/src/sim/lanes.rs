@@ -1,20 +1,20 @@
-//! Judging all miners of a validator at once: what [`super::asking::Draw`], [`Track::fold`] and [`Policy::rate`] do one
+//! Judging all miners of a validator at once: what [`super::asking::VerdictDraw`], [`Track::fold`] and [`Policy::rate`] do one
 //! miner at a time, in loops over arrays that compilers turn into vector instructions. The figures are the same ones;
 //! policies that need more of a track than an exponential average go the way of the tracks.
 //!
 //! [`Track::fold`]: weighhouse_scoring::track::Track::fold
 
-use super::asking::{Columns, Draw, Terms};
+use super::asking::{DistributionColumns, Terms, VerdictDraw};
 use weighhouse_scoring::policy::{Averaging, Fraction, Policy};
 use weighhouse_scoring::rate::ramp;
 use weighhouse_scoring::track::divide_i64;
 
 const UNIT: f64 = 1e9;
 
-/// The sum of so many values, in billionths, is far below 2^52, where floats hold every integer.
+/// Most challenges that the loops take: the sum of as many values, in billionths, is far below 2^52, where floats hold every integer.
 const CHALLENGES_MAX: u32 = 4000;
 
-/// What the tracks of one validator hold, by slot: integers all of them.
+/// Tracks of one validator as columns by slot; all values are integers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Averages {
     /// Signed, in billionths.
@@ -26,19 +26,19 @@ pub(super) struct Averages {
 
 /// One epoch's verdicts and scores, by slot; overwritten by each validator in turn.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sheet {
+pub(super) struct ScoreColumns {
     /// Deviates, then sums of values, then their means in billionths.
     values: Vec<f64>,
     /// In billionths; 0 for who is not scored.
     pub(super) scores: Vec<u32>,
 }
 
-/// What of a policy the loops need.
+/// Keys of a policy that the loops need.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rule {
+pub(super) struct EmaRule {
     /// The share of an average that a better or a worse epoch leaves, in billionths.
-    rise: Share,
-    fall: Share,
+    rise: SplitBillionths,
+    fall: SplitBillionths,
     capacity: u32,
     max_age: f64,
     min_attempts: f64,
@@ -48,12 +48,12 @@ pub(super) struct Rule {
 
 /// Billionths in two digits, so that products with billionths are exact.
 #[derive(Clone, Copy, Debug)]
-struct Share {
+struct SplitBillionths {
     high: f64,
     low: f64,
 }
 
-impl Share {
+impl SplitBillionths {
     const DIGIT: u64 = 1 << 15;
     const DIGIT_FLOAT: f64 = 32_768.0;
     const ONE: Self = Self::new(1_000_000_000);
@@ -72,7 +72,7 @@ impl Share {
     }
 }
 
-impl Rule {
+impl EmaRule {
     /// `None` where a policy keeps more than an exponential average, asks for its error, reads a track in an expression,
     /// or looks again at some miners only.
     pub(super) fn of(policy: &Policy, terms: &Terms) -> Option<Self> {
@@ -82,8 +82,8 @@ impl Rule {
             return None;
         }
         Some(Self {
-            rise: Share::of(rise),
-            fall: Share::of(fall),
+            rise: SplitBillionths::of(rise),
+            fall: SplitBillionths::of(fall),
             capacity: policy.capacity(),
             max_age: policy.max_age_epochs() as f64,
             min_attempts: policy.min_attempts() as f64,
@@ -107,27 +107,41 @@ impl Averages {
         self.attempts[slot] = 0.0;
     }
 
-    /// Whether a slot has had the verdicts that a score takes.
-    pub(super) fn is_scored(&self, rule: &Rule, slot: usize) -> bool {
+    /// True if a slot has had the verdicts that a score takes.
+    pub(super) fn is_scored(&self, rule: &EmaRule, slot: usize) -> bool {
         self.attempts[slot] >= rule.min_attempts
     }
 
     /// One validator's verdicts of an epoch, asked for, folded and rated, with the best instructions that the machine has.
-    pub(super) fn judge(&mut self, rule: &Rule, lots: &Columns, draw: &Draw, epoch: u32, sheet: &mut Sheet) {
-        pulp::Arch::new().dispatch(Verdicts { averages: self, rule, lots, draw, epoch, sheet });
+    pub(super) fn judge(
+        &mut self,
+        rule: &EmaRule,
+        distributions: &DistributionColumns,
+        draw: &VerdictDraw,
+        epoch: u32,
+        sheet: &mut ScoreColumns,
+    ) {
+        pulp::Arch::new().dispatch(Verdicts { averages: self, rule, distributions, draw, epoch, sheet });
     }
 
     #[inline(always)]
-    fn judge_with(&mut self, rule: &Rule, lots: &Columns, draw: &Draw, epoch: u32, sheet: &mut Sheet) {
+    fn judge_with(
+        &mut self,
+        rule: &EmaRule,
+        distributions: &DistributionColumns,
+        draw: &VerdictDraw,
+        epoch: u32,
+        sheet: &mut ScoreColumns,
+    ) {
         let Self { average, attempts, since, judged_in } = self;
-        let Sheet { values, scores } = sheet;
+        let ScoreColumns { values, scores } = sheet;
         values.resize(average.len(), 0.0);
         scores.resize(average.len(), 0);
-        draw.deviates(lots, values);
-        draw.sums(lots, values);
+        draw.deviates(distributions, values);
+        draw.sums(distributions, values);
         average_out(values, draw.whole());
         if rule.capacity > 0 {
-            count_capacity(values, lots, draw, rule.capacity);
+            count_capacity(values, distributions, draw, rule.capacity);
         }
         restart(attempts, judged_in, epoch.into(), rule.max_age);
         begin(attempts, since, epoch.into());
@@ -146,11 +160,11 @@ impl Averages {
 
 struct Verdicts<'a> {
     averages: &'a mut Averages,
-    rule: &'a Rule,
-    lots: &'a Columns,
-    draw: &'a Draw,
+    rule: &'a EmaRule,
+    distributions: &'a DistributionColumns,
+    draw: &'a VerdictDraw,
     epoch: u32,
-    sheet: &'a mut Sheet,
+    sheet: &'a mut ScoreColumns,
 }
 
 impl pulp::WithSimd for Verdicts<'_> {
@@ -158,7 +172,7 @@ impl pulp::WithSimd for Verdicts<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        self.averages.judge_with(self.rule, self.lots, self.draw, self.epoch, self.sheet);
+        self.averages.judge_with(self.rule, self.distributions, self.draw, self.epoch, self.sheet);
     }
 }
 
@@ -176,9 +190,9 @@ fn average_out(sums: &mut [f64], count: u32) {
     }
 }
 
-fn count_capacity(means: &mut [f64], lots: &Columns, draw: &Draw, full: u32) {
+fn count_capacity(means: &mut [f64], distributions: &DistributionColumns, draw: &VerdictDraw, full: u32) {
     for (slot, mean) in means.iter_mut().enumerate() {
-        let share = u64::from(draw.in_time(lots, slot).min(full)) * 1_000_000_000 / u64::from(full);
+        let share = u64::from(draw.in_time(distributions, slot).min(full)) * 1_000_000_000 / u64::from(full);
         *mean = divide_i64(*mean as i64 * share.cast_signed(), 1_000_000_000) as f64;
     }
 }
@@ -199,7 +213,7 @@ fn begin(attempts: &[f64], since: &mut [f64], epoch: f64) {
     }
 }
 
-/// A first mean blended with itself is itself.
+/// Seeds the average with the first mean, so that the blend below is a no-op in the first epoch.
 #[inline(always)]
 fn begin_with(attempts: &[f64], averages: &mut [f64], means: &[f64]) {
     for ((attempts, average), mean) in attempts.iter().zip(averages).zip(means) {
@@ -210,8 +224,8 @@ fn begin_with(attempts: &[f64], averages: &mut [f64], means: &[f64]) {
 /// `(kept x average + (1 - kept) x mean)` to the nearest billionth, halves away from zero, as `mean` plus what is kept
 /// of the difference.
 #[inline(always)]
-fn blend(averages: &mut [f64], means: &[f64], rule: &Rule) {
-    let Rule { rise, fall, .. } = *rule;
+fn blend(averages: &mut [f64], means: &[f64], rule: &EmaRule) {
+    let EmaRule { rise, fall, .. } = *rule;
     let (rise_billionths, fall_billionths) = (rise.billionths(), fall.billionths());
     for (average, mean) in averages.iter_mut().zip(means) {
         let more = *average - *mean;
@@ -221,8 +235,8 @@ fn blend(averages: &mut [f64], means: &[f64], rule: &Rule) {
         let low = if falls { fall.low } else { rise.low };
         // A guess, and the exact rest digit by digit: |more| is below 2^31, a digit below 2^15.
         let guess = nearest(more * billionths * (1.0 / UNIT));
-        let rest_high = high * more - guess * Share::ONE.high;
-        let rest = rest_high * Share::DIGIT_FLOAT + (low * more - guess * Share::ONE.low);
+        let rest_high = high * more - guess * SplitBillionths::ONE.high;
+        let rest = rest_high * SplitBillionths::DIGIT_FLOAT + (low * more - guess * SplitBillionths::ONE.low);
         let (below, above) = (one_if(rest < 0.0), one_if(rest >= UNIT));
         let floor = *mean + guess - below + above;
         let rest = rest + (below - above) * UNIT;
@@ -232,7 +246,7 @@ fn blend(averages: &mut [f64], means: &[f64], rule: &Rule) {
 }
 
 #[inline(always)]
-fn rate(averages: &[f64], attempts: &[f64], rule: &Rule, scores: &mut [u32]) {
+fn rate(averages: &[f64], attempts: &[f64], rule: &EmaRule, scores: &mut [u32]) {
     for ((average, attempts), score) in averages.iter().zip(attempts).zip(scores) {
         let counts = (*attempts >= rule.min_attempts) & (*average >= rule.floor) & (*average > 0.0);
         *score = low_bits(if counts { *average } else { 0.0 });

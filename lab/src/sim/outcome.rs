@@ -1,4 +1,4 @@
-//! What a run leaves behind: figures by group, and the measured figures that they rest on.
+//! Outcome of a run: figures by group, and the measured figures that they rest on.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +22,9 @@ pub struct Outcome {
     pub vtrust_least: f64,
     pub vtrust_mean: f64,
     pub newcomers: Newcomers,
-    /// What registrations were paid, in all, by weights that were made before they existed.
+    /// Emission to registrations from weights that were made before they existed.
     pub misdirected_rao: u64,
-    /// What miners and validators got, what the policy burned, and what rounding left over: together epochs times the
+    /// Emission of miners and validators, burned by the policy, and left over by rounding: together epochs times the
     /// emission.
     pub miners_rao: u64,
     pub validators_rao: u64,
@@ -87,7 +87,7 @@ pub struct ValidatorOutcome {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Newcomers {
     pub count: u32,
-    /// How many earned nine tenths of their share: the mean honest incumbent's incentive times the ratio of qualities.
+    /// Number that earned nine tenths of their share: the mean honest incumbent's incentive times the ratio of qualities.
     pub reached: u32,
     /// Epochs to it, on average and at most, over those that reached it.
     pub epochs_mean: Option<f64>,
@@ -95,7 +95,7 @@ pub struct Newcomers {
 }
 
 impl Outcome {
-    /// What all honest miners earned, in rao.
+    /// Earnings of all honest miners, in rao.
     pub fn honest_emission_rao(&self) -> u64 {
         self.miners.iter().filter(|group| !group.attacker).map(|group| group.emission_rao).sum()
     }

@@ -1,7 +1,9 @@
 //! A scenario made ready to run: names resolved, mixes of answers turned into means, deviations and costs.
 
-use super::scenario::{Scenario, ScenarioError, Validator};
+use super::error::ScenarioError;
+use super::scenario::{Scenario, Validator};
 use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
+use std::sync::Arc;
 use weighhouse_scoring::policy::Policy;
 use weighhouse_types::profile::{HONEST, Paid, PersonaFigures, Profile, Scope};
 use weighhouse_yuma::{Hyperparameters, Rules};
@@ -9,7 +11,7 @@ use weighhouse_yuma::{Hyperparameters, Rules};
 /// Better work than the reference's: welcome where quality is paid, a substitution where fidelity is.
 const BETTER: &str = "better";
 
-/// How an identity's answers fare in one of its states: figures of a single mark.
+/// Moments of the marks of an identity in one of its states: figures of a single mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Effort {
     /// The mean mark is `quality * gain + loss`: luck and skill scale, damage does not.
@@ -24,11 +26,11 @@ pub(super) struct Effort {
     pub(super) in_time: f64,
     /// Computation per challenge, by honest answers.
     pub(super) load: f64,
-    /// How strongly its marks follow the difficulty that all miners share: the root of two such miners' correlation.
+    /// Factor loading of its marks on the difficulty that all miners share: the root of two such miners' correlation.
     pub(super) loading: f64,
     /// Nothing but honest answers in time.
     pub(super) good: bool,
-    /// Whether answers to shared challenges show that the operator's identities are one.
+    /// True if answers to shared challenges show that the operator's identities are one.
     pub(super) alike: bool,
 }
 
@@ -45,7 +47,7 @@ impl Effort {
     }
 }
 
-/// What all identities of a group have in common.
+/// Figures that all identities of a group have in common.
 #[derive(Clone, Debug)]
 pub(super) struct GroupPlan {
     pub(super) strategy: Strategy,
@@ -91,11 +93,11 @@ pub(super) struct ValidatorPlan {
     pub(super) favours: Option<usize>,
 }
 
-/// A checked scenario, flat.
+/// A checked scenario, ready to run from any seed; runs share it behind an [`Arc`].
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub struct SimulationPlan {
     pub(super) scenario: Scenario,
-    pub(super) policy: Policy,
+    pub(super) policy: Arc<Policy>,
     pub(super) groups: Vec<GroupPlan>,
     pub(super) validators: Vec<ValidatorPlan>,
     pub(super) rules: Rules,
@@ -105,10 +107,14 @@ pub(super) struct Plan {
     pub(super) rao_value: f64,
 }
 
-impl Plan {
-    pub(super) fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
+impl SimulationPlan {
+    /// Checks a scenario and resolves its names.
+    ///
+    /// # Errors
+    /// Names the key that is out of range, or the kind of answer that was not measured.
+    pub fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         scenario.check()?;
-        let policy = Policy::parse(scenario.policy.as_bytes())?;
+        let policy = scenario.policy.policy().clone();
         let agreement = policy.cluster_agreement().to_f64();
         let groups: Vec<_> = (0..scenario.miners.len())
             .map(|group| group_plan(scenario, agreement, group))
@@ -265,7 +271,7 @@ fn parts<'a>(
     Ok(parts)
 }
 
-/// Whether a copied answer can still be handed in for the challenge that it answers.
+/// True if a copied answer can still be handed in for the challenge that it answers.
 fn copies_in_time(scenario: &Scenario, strategy: &Strategy) -> bool {
     scenario.profile.scope == Scope::Shared && !scenario.judging.sealed && strategy.copy_delay == 0
 }
@@ -312,7 +318,7 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
     effort
 }
 
-/// Whether two identities of one operator, which answer from one source, are of one group in the share of common rounds
+/// True if two identities of one operator, which answer from one source, are of one group in the share of common rounds
 /// that the policy asks for. Two answers of one kind are the same; whole and slightly rounded weights make the same
 /// mistakes. Rounds that either leaves out are no common ones. Where challenges are private or honest answers are all
 /// alike, as fidelity to one model makes them, likeness means nothing.

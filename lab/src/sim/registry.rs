@@ -1,10 +1,10 @@
-//! Who holds which uid: registration at a price, immunity, pruning, and operators that come back.
+//! Holders of uids: registration at a price, immunity, pruning, and operators that come back.
 //!
 //! Rules of opentensor/subtensor at spec 425 (`subnets/registration.rs`): when all uids are taken the one with the lowest
 //! emission is pruned, of equals the oldest registration, of these the lowest uid; immune ones only where too few others
 //! exist. Validators' uids are never pruned here.
 
-use super::plan::Plan;
+use super::plan::SimulationPlan;
 use super::rng::{Normal, Stream};
 use super::scenario::Subnet;
 
@@ -35,7 +35,7 @@ pub(super) struct Operator {
 
 /// One registration, past or present.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct MinerRegistration {
     pub(super) operator: u32,
     pub(super) group: u16,
     pub(super) identity: u16,
@@ -54,7 +54,7 @@ pub(super) struct Place {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Coming {
+struct PendingRegistration {
     epoch: u32,
     operator: u32,
     identity: u16,
@@ -62,7 +62,7 @@ struct Coming {
 
 /// A group's registrations and what they cost.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bought {
+pub(super) struct Purchases {
     pub(super) operators: u32,
     pub(super) registrations: u32,
     pub(super) paid_rao: u64,
@@ -78,40 +78,40 @@ pub(super) struct Registry {
     pub(super) registered_epoch: Vec<u32>,
     /// By slot: what the chain shows as its emission in the last epoch, in rao.
     pub(super) emission_rao: Vec<u64>,
-    pub(super) places: Vec<Place>,
+    pub(super) registrations: Vec<MinerRegistration>,
     pub(super) operators: Vec<Operator>,
-    pub(super) bought: Vec<Bought>,
+    pub(super) purchases: Vec<Purchases>,
     /// Slots that changed hands since the epoch began.
     pub(super) changed: Vec<usize>,
-    coming: Vec<Coming>,
+    pending: Vec<PendingRegistration>,
     price_rao: f64,
 }
 
 impl Registry {
-    pub(super) fn reset(&mut self, plan: &Plan) {
+    pub(super) fn reset(&mut self, plan: &SimulationPlan) {
         let slots = plan.miner_slots;
         refill(&mut self.holder, slots, NOBODY);
         refill(&mut self.registered_block, slots, 0);
         refill(&mut self.registered_epoch, slots, 0);
         refill(&mut self.emission_rao, slots, 0);
-        refill(&mut self.bought, plan.groups.len(), Bought::default());
-        self.places.clear();
+        refill(&mut self.purchases, plan.groups.len(), Purchases::default());
+        self.registrations.clear();
         self.operators.clear();
         self.changed.clear();
-        self.coming.clear();
+        self.pending.clear();
         self.price_rao = plan.scenario.subnet.registration.initial_rao as f64;
     }
 
-    pub(super) fn place(&self, slot: usize) -> Option<&Place> {
-        self.places.get(self.holder[slot] as usize)
+    pub(super) fn registration(&self, slot: usize) -> Option<&MinerRegistration> {
+        self.registrations.get(self.holder[slot] as usize)
     }
 
-    pub(super) fn place_mut(&mut self, slot: usize) -> Option<&mut Place> {
-        self.places.get_mut(self.holder[slot] as usize)
+    pub(super) fn registration_mut(&mut self, slot: usize) -> Option<&mut MinerRegistration> {
+        self.registrations.get_mut(self.holder[slot] as usize)
     }
 
     /// All registrations of an epoch's first block.
-    pub(super) fn open(&mut self, plan: &Plan, seed: u64, epoch: u32) {
+    pub(super) fn open(&mut self, plan: &SimulationPlan, seed: u64, epoch: u32) {
         self.changed.clear();
         self.decay_price(plan, epoch);
         for group in 0..plan.groups.len() {
@@ -123,24 +123,24 @@ impl Registry {
                 self.found(plan, seed, group, epoch);
             }
         }
-        let due = |coming: &Coming| coming.epoch <= epoch;
-        while let Some(at) = self.coming.iter().position(due) {
-            let Coming { operator, identity, .. } = self.coming.remove(at);
+        let due = |pending: &PendingRegistration| pending.epoch <= epoch;
+        while let Some(at) = self.pending.iter().position(due) {
+            let PendingRegistration { operator, identity, .. } = self.pending.remove(at);
             self.register(plan, operator, identity, epoch);
         }
     }
 
     /// Gives a slot's uid up and registers again later.
     pub(super) fn give_up(&mut self, slot: usize, epoch: u32) {
-        if let Some(place) = self.place_mut(slot) {
-            place.abandoned = true;
-            let Place { operator, identity, .. } = *place;
-            self.coming.push(Coming { epoch, operator, identity });
+        if let Some(registration) = self.registration_mut(slot) {
+            registration.abandoned = true;
+            let MinerRegistration { operator, identity, .. } = *registration;
+            self.pending.push(PendingRegistration { epoch, operator, identity });
         }
     }
 
     /// Moves each operator's quality by the scenario's drift, reflected at 0 and 1.
-    pub(super) fn drift(&mut self, plan: &Plan, seed: u64, epoch: u32) {
+    pub(super) fn drift(&mut self, plan: &SimulationPlan, seed: u64, epoch: u32) {
         let drift = plan.scenario.judging.drift;
         if drift == 0.0 {
             return;
@@ -153,7 +153,7 @@ impl Registry {
         }
     }
 
-    fn found(&mut self, plan: &Plan, seed: u64, group: usize, epoch: u32) {
+    fn found(&mut self, plan: &SimulationPlan, seed: u64, group: usize, epoch: u32) {
         let planned = &plan.groups[group];
         let operator = self.operators.len() as u32;
         let stream = Stream::new(seed, &[streams::OPERATOR, u64::from(operator)]);
@@ -163,30 +163,30 @@ impl Registry {
             quality: between(planned.quality, 0),
             cost: between(planned.cost, 1),
         });
-        self.bought[group].operators += 1;
+        self.purchases[group].operators += 1;
         for identity in 0..planned.strategy.identities {
             self.register(plan, operator, identity, epoch);
         }
     }
 
-    fn register(&mut self, plan: &Plan, operator: u32, identity: u16, epoch: u32) {
+    fn register(&mut self, plan: &SimulationPlan, operator: u32, identity: u16, epoch: u32) {
         let group = self.operators[operator as usize].group;
         let opened = u64::from(epoch) * plan.scenario.subnet.tempo_blocks;
         let block = if epoch == 0 { 0 } else { opened + REGISTRATION_BLOCK };
         let Some(slot) = self.free_slot().or_else(|| self.prune(plan, block, epoch)) else { return };
-        let bought = &mut self.bought[usize::from(group)];
-        bought.registrations += 1;
-        bought.paid_rao += self.price_rao as u64;
+        let purchases = &mut self.purchases[usize::from(group)];
+        purchases.registrations += 1;
+        purchases.paid_rao += self.price_rao as u64;
         if epoch > 0 {
             let registration = &plan.scenario.subnet.registration;
             self.price_rao = (self.price_rao * registration.factor).min(registration.most_rao as f64);
         }
-        self.holder[slot] = self.places.len() as u32;
+        self.holder[slot] = self.registrations.len() as u32;
         self.registered_block[slot] = block;
         self.registered_epoch[slot] = epoch;
         self.emission_rao[slot] = 0;
         self.changed.push(slot);
-        self.places.push(Place {
+        self.registrations.push(MinerRegistration {
             operator,
             group,
             identity,
@@ -208,7 +208,7 @@ impl Registry {
     }
 
     /// Takes a uid from its holder.
-    fn prune(&mut self, plan: &Plan, block: u64, epoch: u32) -> Option<usize> {
+    fn prune(&mut self, plan: &SimulationPlan, block: u64, epoch: u32) -> Option<usize> {
         let immunity = plan.scenario.subnet.immunity_blocks;
         let is_immune = |slot: &usize| block - self.registered_block[*slot] < immunity;
         let slots = self.holder.len();
@@ -220,16 +220,16 @@ impl Registry {
                 .min_by_key(|&slot| (self.emission_rao[slot], self.registered_block[slot], slot))
         };
         let slot = least(false).filter(|_| spares_immune).or_else(|| least(true)).or_else(|| least(false))?;
-        let Place { operator, group, identity, abandoned, .. } = *self.place(slot)?;
-        self.bought[usize::from(group)].evictions += 1;
+        let MinerRegistration { operator, group, identity, abandoned, .. } = *self.registration(slot)?;
+        self.purchases[usize::from(group)].evictions += 1;
         if let Some(back) = plan.groups[usize::from(group)].strategy.comes_back.filter(|_| !abandoned) {
             let epoch = epoch.saturating_add(back.after_epochs.max(1));
-            self.coming.push(Coming { epoch, operator, identity });
+            self.pending.push(PendingRegistration { epoch, operator, identity });
         }
         Some(slot)
     }
 
-    fn decay_price(&mut self, plan: &Plan, epoch: u32) {
+    fn decay_price(&mut self, plan: &SimulationPlan, epoch: u32) {
         if epoch > 0 {
             let Subnet { tempo_blocks, registration, .. } = &plan.scenario.subnet;
             let halvings = *tempo_blocks as f64 / registration.half_life_blocks as f64;

@@ -1,15 +1,18 @@
 //! The loop over epochs, and many runs at once.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-use super::asking::{self, Asked, Lots, Terms};
-use super::books::Books;
+use super::accounts::Accounts;
+use super::asking::{self, MarkDistributions, SlotConduct, Terms};
 use super::chain::Chain;
-use super::judges::{Judges, Now};
+use super::error::ScenarioError;
+use super::judges::{EpochView, Judges};
 use super::outcome::Outcome;
-use super::plan::Plan;
+use super::plan::SimulationPlan;
 use super::registry::Registry;
-use super::scenario::{Scenario, ScenarioError, Validator};
+use super::scenario::{Scenario, Validator};
 
 #[cfg(test)]
 mod tests;
@@ -17,33 +20,37 @@ mod tests;
 /// A scenario made ready, with the memory that its runs use; nothing is allocated per epoch once a run has gone through.
 #[derive(Debug)]
 pub struct Simulator {
-    plan: Plan,
+    plan: Arc<SimulationPlan>,
     terms: Terms,
     registry: Registry,
-    asked: Vec<Asked>,
-    lots: Lots,
+    asked: Vec<SlotConduct>,
+    distributions: MarkDistributions,
     judges: Judges,
     chain: Chain,
-    books: Books,
+    accounts: Accounts,
 }
 
 impl Simulator {
     /// Checks a scenario and makes it ready.
     ///
     /// # Errors
-    /// Names the key that is out of range, the kind of answer that was not measured, or what is wrong with the policy.
+    /// As [`SimulationPlan::new`].
     pub fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
-        let plan = Plan::new(scenario)?;
-        Ok(Self {
+        Ok(Self::runs(Arc::new(SimulationPlan::new(scenario)?)))
+    }
+
+    /// Makes a simulator for a plan that other simulators may share.
+    pub fn runs(plan: Arc<SimulationPlan>) -> Self {
+        Self {
             terms: Terms::new(&plan),
-            asked: vec![Asked::default(); plan.miner_slots],
-            lots: Lots::default(),
+            asked: vec![SlotConduct::default(); plan.miner_slots],
+            distributions: MarkDistributions::default(),
             chain: Chain::new(&plan),
             plan,
             registry: Registry::default(),
             judges: Judges::default(),
-            books: Books::default(),
-        })
+            accounts: Accounts::default(),
+        }
     }
 
     /// Runs all epochs from the start.
@@ -51,28 +58,28 @@ impl Simulator {
         self.registry.reset(&self.plan);
         self.judges.reset(&self.plan, &self.terms);
         self.chain.reset(&self.plan);
-        self.books.reset(&self.plan);
+        self.accounts.reset(&self.plan);
         for epoch in 0..self.plan.scenario.epochs {
             self.epoch(seed, epoch);
         }
-        self.books.close(&self.plan, &self.registry, &self.judges, seed)
+        self.accounts.close(&self.plan, &self.registry, &self.judges, seed)
     }
 
     fn epoch(&mut self, seed: u64, epoch: u32) {
-        let Self { plan, terms, registry, asked, lots, judges, chain, books } = self;
+        let Self { plan, terms, registry, asked, distributions, judges, chain, accounts } = self;
         registry.open(plan, seed, epoch);
         registry.drift(plan, seed, epoch);
-        asking::prepare(plan, terms, registry, seed, epoch, asked, lots);
-        let now = Now { registry, lots, seed, epoch };
+        asking::prepare(plan, terms, registry, seed, epoch, asked, distributions);
+        let now = EpochView { registry, distributions, seed, epoch };
         judges.judge(plan, terms, &now, |validator, vector| match plan.validators[validator].persona {
             Validator::Bribed { .. } => chain.submit_bribed(plan, registry, validator, epoch, vector),
             _ => chain.submit(validator, epoch, vector.iter().map(|(uid, weight)| (uid.0, *weight))),
         });
         chain.advance(plan, registry, epoch);
         chain.clear_changed(plan, registry, epoch);
-        books.spend(plan, terms, registry, asked, judges);
+        accounts.spend(plan, terms, registry, asked, judges);
         let consent = chain.consent(plan, registry, epoch);
-        books.pay(plan, registry, asked, &consent, epoch);
+        accounts.pay(plan, registry, asked, &consent, epoch);
     }
 }
 
@@ -90,13 +97,14 @@ pub fn run(scenario: &Scenario, seed: u64) -> Result<Outcome, ScenarioError> {
 /// # Errors
 /// The first scenario's that is refused.
 pub fn run_all(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<Outcome>>, ScenarioError> {
-    scenarios.iter().try_for_each(|scenario| Plan::new(scenario).map(|_| ()))?;
-    let jobs: Vec<(usize, u64)> =
-        (0..scenarios.len()).flat_map(|scenario| seeds.iter().map(move |seed| (scenario, *seed))).collect();
-    let outcomes = jobs
-        .into_par_iter()
-        .map(|(scenario, seed)| run(&scenarios[scenario], seed))
+    let plans = scenarios
+        .iter()
+        .map(|scenario| SimulationPlan::new(scenario).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
+    let jobs: Vec<(&Arc<SimulationPlan>, u64)> =
+        plans.iter().flat_map(|plan| seeds.iter().map(move |seed| (plan, *seed))).collect();
+    let run = |(plan, seed): (&Arc<SimulationPlan>, u64)| Simulator::runs(plan.clone()).run(seed);
+    let outcomes: Vec<Outcome> = jobs.into_par_iter().map(run).collect();
     let mut outcomes = outcomes.into_iter();
     Ok(scenarios.iter().map(|_| outcomes.by_ref().take(seeds.len()).collect()).collect())
 }

@@ -4,16 +4,15 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use super::error::{GROUPS_MAX, ScenarioError, within};
 use super::strategy::Strategy;
-use weighhouse_scoring::policy::{DEFAULT_POLICY, PolicyError};
-use weighhouse_types::profile::{Profile, ProfileError};
+use weighhouse_scoring::policy::PolicyFile;
+use weighhouse_types::profile::Profile;
 
 /// Most epochs of one run.
 pub const EPOCHS_MAX: u32 = 100_000;
 /// Most uids of one simulated subnet.
 pub const UIDS_MAX: u16 = 4096;
-/// Most groups of miners, and of validators.
-pub const GROUPS_MAX: usize = 64;
 /// Most registrations in one run, the first ones included.
 pub const REGISTRATIONS_MAX: u32 = 1_000_000;
 
@@ -24,9 +23,9 @@ pub struct Scenario {
     /// The measured task: a shipped profile's name, or a whole profile.
     #[serde(deserialize_with = "named_or_whole")]
     pub profile: Profile,
-    /// The policy file's text, shared by all honest validators.
-    #[serde(default = "default_policy")]
-    pub policy: String,
+    /// The policy file, written as its text; shared by all honest validators.
+    #[serde(default)]
+    pub policy: PolicyFile,
     #[serde(default)]
     pub subnet: Subnet,
     #[serde(default)]
@@ -69,7 +68,7 @@ pub struct Subnet {
     pub max_weights_limit: u16,
     /// Pruning spares immune uids while at least this many others exist.
     pub min_non_immune_uids: u16,
-    /// What miners and validators get each epoch, in rao.
+    /// Emission to miners and validators each epoch, in rao.
     pub emission_rao: u64,
     pub registration: Registration,
 }
@@ -127,7 +126,7 @@ impl Default for Registration {
     }
 }
 
-/// What money is worth in work.
+/// Worth of money in work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Economy {
@@ -148,7 +147,7 @@ impl Default for Economy {
     }
 }
 
-/// How validators ask.
+/// Validators' way of asking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Judging {
@@ -160,9 +159,9 @@ pub struct Judging {
     pub noise: f64,
     /// Standard deviation of the change of an honest miner's quality from one epoch to the next.
     pub drift: f64,
-    /// Whether all identities are challenged at once, so that a backend must have power for all.
+    /// True if all identities are challenged at once, so that a backend must have power for all.
     pub barrier: bool,
-    /// Whether answers to shared challenges are committed before any is shown.
+    /// True if answers to shared challenges are committed before any is shown.
     pub sealed: bool,
     /// The correlation of honest miners' answers; not set: the profile's of their marks. From 0.999 on likeness means
     /// nothing, as all honest answers are alike.
@@ -224,7 +223,7 @@ pub struct ValidatorGroup {
     pub delay_epochs: u32,
 }
 
-/// What a validator publishes.
+/// Source of the weights that a validator publishes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Validator {
@@ -235,7 +234,7 @@ pub enum Validator {
     Differing { deviation: f64 },
     /// Judges nobody: publishes the mean, by stake, of the weights that the chain shows.
     Copier,
-    /// Judges only every so many epochs and publishes nothing in between.
+    /// Judges once in `period_epochs` epochs and publishes nothing in between.
     Lazy { period_epochs: u32 },
     /// Honest, but adds this share of its whole weight on the group's miners, evenly.
     Bribed { group: String, share: f64 },
@@ -244,41 +243,9 @@ pub enum Validator {
 }
 
 impl Validator {
-    /// Whether it asks miners at all.
+    /// True if it asks miners at all.
     pub fn judges(&self) -> bool {
         !matches!(self, Self::Copier | Self::Cartel { .. })
-    }
-}
-
-/// Why a scenario is no world.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ScenarioError {
-    #[error("{0}")]
-    Profile(#[from] ProfileError),
-    #[error("{0}")]
-    Policy(#[from] PolicyError),
-    #[error("`{key}` is {found}, it must lie between {least} and {most}")]
-    Range { key: &'static str, found: f64, least: f64, most: f64 },
-    #[error("the miners of the start and the validators need {needed} uids, the subnet has {most}")]
-    Full { needed: u64, most: u16 },
-    #[error("group `{name}` comes twice")]
-    GroupTwice { name: String },
-    #[error("validator group `{name}` pays miner group `{group}`, which does not exist")]
-    UnknownGroup { name: String, group: String },
-    #[error("no validator group of the kind `{missing}`")]
-    NoValidators { missing: &'static str },
-    #[error("{found} groups, at most {GROUPS_MAX} are simulated")]
-    TooManyGroups { found: usize },
-    #[error("no honest miner group: figures are relative to one with `attacker = false`")]
-    NoHonestMiners,
-}
-
-/// Refuses a number outside `least..=most`, NaN included.
-pub(super) fn within(key: &'static str, found: f64, least: f64, most: f64) -> Result<(), ScenarioError> {
-    if (least..=most).contains(&found) {
-        Ok(())
-    } else {
-        Err(ScenarioError::Range { key, found, least, most })
     }
 }
 
@@ -287,7 +254,7 @@ impl Scenario {
     pub fn honest(profile: Profile, miners: u16, validators: u16, epochs: u32) -> Self {
         Self {
             profile,
-            policy: default_policy(),
+            policy: PolicyFile::shipped(),
             subnet: Subnet { max_uids: miners.saturating_add(validators), ..Subnet::default() },
             economy: Economy::default(),
             judging: Judging::default(),
@@ -448,10 +415,6 @@ impl ValidatorGroup {
             delay_epochs: 0,
         }
     }
-}
-
-fn default_policy() -> String {
-    DEFAULT_POLICY.to_owned()
 }
 
 fn exactly_one() -> [f64; 2] {

@@ -1,4 +1,4 @@
-//! What a mining operator does, as data: honest work, every attack of the catalogue, and whatever an optimiser thinks of.
+//! Strategies of mining operators as data: honest work, every attack of the catalogue, and any that an optimiser finds.
 //!
 //! A strategy names kinds of answer; what they earn and cost comes from the task's [`super::Profile`]. Persona names are
 //! only presets of it ([`Strategy::persona`]), so that a strategy from elsewhere needs no code of ours.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::scenario::{ScenarioError, within};
+use super::error::{ScenarioError, within};
 use weighhouse_types::profile::{HONEST, Profile};
 
 #[cfg(test)]
@@ -19,7 +19,7 @@ pub const IDENTITIES_MAX: u16 = 64;
 /// The kind of an answer copied from another miner; what it is worth follows from the scope and the delay.
 pub const COPY: &str = "copy";
 
-/// What a copy is worth that comes too late: an answer to another challenge.
+/// The persona whose figures a late copy has: an answer to another challenge.
 pub(super) const CACHED: &str = "cached";
 /// An answer that nobody gave.
 pub(super) const SILENT: &str = "silent";
@@ -56,7 +56,7 @@ impl Mix {
     }
 }
 
-/// When an identity works and when it rests. Whatever is not set never makes it rest.
+/// Conditions under which an identity rests. A condition that is not set never makes it rest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switch {
@@ -72,13 +72,13 @@ pub struct Switch {
     pub work_first: u32,
 }
 
-/// When an operator buys a place again.
+/// Conditions under which an operator registers again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Return {
     /// Epochs between the loss of a uid and its new registration.
     pub after_epochs: u32,
-    /// Gives a uid up that earned nothing for so many epochs, and registers anew. 0: only when evicted.
+    /// Epochs without earnings after which it gives the uid up and registers anew. 0: only when evicted.
     #[serde(default)]
     pub unpaid_epochs: u32,
 }
@@ -91,19 +91,19 @@ pub struct Strategy {
     pub name: String,
     /// Uids that the operator holds, 1 to 64.
     pub identities: u16,
-    /// Of these, the last so many never answer.
+    /// Number of these, the last ones, that never answer.
     pub decoys: u16,
     /// Computing power in units of what one honest miner needs; all identities share it. Not set: as much as the work
     /// needs. With less, a barrier of simultaneous challenges finds answers missing.
     pub backend: Option<f64>,
     /// Its cost per answer over the measured one, for instance of a cheaper place to compute.
     pub cost_factor: f64,
-    /// What it answers when it works.
+    /// Answers when it works.
     pub work: Mix,
-    /// What it answers when it rests. Not set: as when it works.
+    /// Answers when it rests. Not set: as when it works.
     pub rest: Option<Mix>,
     pub switch: Switch,
-    /// How well it tells a judged request from an unjudged one: the share of either that it recognises. Set: it works
+    /// Accuracy in telling judged from unjudged requests: the share of either that it recognises. Set: it works
     /// on those that it believes to be judged, and rests on the others.
     pub sight: Option<f64>,
     /// Serves the validators that hold this share of stake, the largest first, and rests on the others.
@@ -183,7 +183,7 @@ impl Strategy {
         self.identities.saturating_sub(self.decoys)
     }
 
-    /// Whether the profile has figures for every kind of answer that it uses.
+    /// True if the profile has figures for every kind of answer that it uses.
     pub fn is_measured(&self, profile: &Profile) -> bool {
         let mixes = [Some(&self.work), self.rest.as_ref()];
         let mut kinds = mixes.into_iter().flatten().flat_map(|mix| mix.0.keys());

@@ -4,10 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use weighhouse_chain::address::EndpointList;
 use weighhouse_types::{Digest, Hotkey};
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) wallet: Wallet,
@@ -29,7 +31,7 @@ pub(super) struct Raw {
 }
 
 /// Which hotkey signs the answers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wallet {
     /// The folder of wallets; a leading `~/` is the home folder.
@@ -42,19 +44,26 @@ pub struct Wallet {
 }
 
 /// The chain that pays.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chain {
-    /// Where the chain is: the URL of a served ledger; `finney`, `test`, `local`, or `wss://` addresses of a subtensor
-    /// network with commas between them.
-    #[serde(default = "default_endpoint", alias = "network")]
-    pub(super) endpoint: String,
+    /// The network's name: `finney`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone, whatever answers
+    /// there.
+    pub(super) network: Option<String>,
+    /// Where it is reached: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
+    /// which are all asked and must agree. The network's own when absent.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) endpoints: Option<EndpointList>,
+    /// The old spelling of both.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub(super) endpoint: Option<String>,
     /// The subnet to serve in.
     pub(super) netuid: u16,
 }
 
 /// Where requests come in.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Serve {
     /// The address to listen on.
@@ -64,7 +73,7 @@ pub(super) struct Serve {
 }
 
 /// Who may ask, and how often.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Admission {
     /// Whether a caller needs a validator permit.
@@ -80,7 +89,7 @@ pub(super) struct Admission {
 }
 
 /// The bounds of every buffer, queue and wait.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of one request's body.
@@ -105,29 +114,36 @@ pub struct Limits {
     pub header_bytes_max: u32,
     /// How long one request may take, its body's arrival included.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub request_timeout: Duration,
     /// How long a new connection has to say that it speaks HTTP/2.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub handshake_timeout: Duration,
     /// How often a silent connection is asked for a sign of life.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub keepalive_interval: Duration,
     /// How long that sign may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub keepalive_timeout: Duration,
     /// When a connection is asked to close; it is cut after a request's or stream's timeout more.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub connection_age_max: Duration,
     /// How long requests in flight have to finish at shutdown.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub drain_timeout: Duration,
     /// How long one question to the chain may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub chain_timeout: Duration,
 }
 
 /// Text models: what one generation may ask for, and how long it may take.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Text {
     /// Tokens that one request may have generated.
@@ -138,15 +154,19 @@ pub struct Text {
     pub prompt_tokens_max: usize,
     /// How long the first token may take, its turn and the prompt included.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub first_token_timeout: Duration,
     /// How long each further token may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub token_timeout: Duration,
     /// How long one generation may take in all.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub stream_timeout: Duration,
     /// How long connecting to a backend may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub connect_timeout: Duration,
     /// Generations that one of our own models runs at once; more wait, up to `limits.queue_max`.
     pub sequences_max: usize,
@@ -155,7 +175,7 @@ pub struct Text {
 }
 
 /// Where metrics are read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metrics {
     /// The address that serves Prometheus metrics; absent: none.
@@ -163,7 +183,7 @@ pub struct Metrics {
 }
 
 /// Where the miner keeps what it must not forget.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct State {
     /// The folder of the replay guard's high-water mark.
@@ -171,7 +191,7 @@ pub struct State {
 }
 
 /// A model to serve.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Model {
     /// What callers ask for.
@@ -206,7 +226,7 @@ pub(super) struct Model {
     pub(super) digest: Option<Digest>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
     #[default]
@@ -215,7 +235,7 @@ pub(super) enum Kind {
     Embed,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Backend {
     #[default]
@@ -226,10 +246,6 @@ pub(super) enum Backend {
 
 fn default_wallet_path() -> PathBuf {
     PathBuf::from("~/.bittensor/wallets")
-}
-
-fn default_endpoint() -> String {
-    "http://127.0.0.1:9944".to_owned()
 }
 
 fn default_version() -> String {

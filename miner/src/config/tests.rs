@@ -154,3 +154,14 @@ fn a_model_has_what_its_kind_and_backend_need_and_nothing_else() {
         assert!(matches!(error, ConfigError::Value { key, .. } if key == expected), "{model}: {error}");
     }
 }
+
+#[test]
+fn the_committed_schema_is_of_these_keys() {
+    let committed = include_str!("../../../deploy/schema/miner.json");
+    let schema: serde_json::Value = serde_json::from_str(committed).expect("JSON");
+    assert_eq!(
+        schema,
+        Config::schema().to_value(),
+        "run `cargo run --release -p xtask --features schemas -- generate`"
+    );
+}

@@ -13,19 +13,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
-use weighhouse_models::digits::{CLASSES, PIXELS};
 use weighhouse_models::{Classifier, ModelError};
 use weighhouse_proto::ModelKind;
 use weighhouse_seams::CpuPool;
-use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, Tensor};
+use weighhouse_types::scans::{CLASSES, INPUT, OUTPUT, PIXELS, ScansAnswer, ScansRequest};
+use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest};
 
 use super::{Engine, EngineError, ServedModel, TensorSpec};
 use crate::config::{Limits, ModelConfig, ModelSource};
 
-/// The input: FP32, `[items, 64]`, pixels in [0, 1].
-pub const INPUT: &str = "pixels";
-/// The output: FP32, `[items, 10]`, a distribution a row.
-pub const OUTPUT: &str = "probabilities";
 /// Rows of every forward pass.
 const FORWARD_ROWS: usize = 64;
 /// How often a request is queued again after the caller that was to run it gave up first.
@@ -102,23 +98,6 @@ impl ClassifierEngine {
         }
         Self { served, batchers, limits }
     }
-
-    fn pixels(&self, request: &InferRequest) -> Result<Vec<f32>, EngineError> {
-        if let Some(other) = request.inputs.iter().find(|tensor| tensor.name() != INPUT) {
-            return Err(EngineError::UnknownInput { name: other.name().to_owned() });
-        }
-        let tensor = request.input(INPUT)?;
-        let &[items, width] = tensor.shape() else {
-            return Err(shape_error(tensor));
-        };
-        if width != PIXELS as u64 {
-            return Err(shape_error(tensor));
-        }
-        if items == 0 || items > u64::from(self.limits.items_max) {
-            return Err(EngineError::Items { items, items_max: self.limits.items_max });
-        }
-        Ok(tensor.to_f32()?)
-    }
 }
 
 #[async_trait]
@@ -136,18 +115,11 @@ impl Engine for ClassifierEngine {
             self.served.iter().position(|model| model.is(&request.model, &request.version)).ok_or_else(
                 || EngineError::NoModel { name: request.model.clone(), version: request.version.clone() },
             )?;
-        if let Some(name) = request.outputs.iter().find(|name| *name != OUTPUT) {
-            return Err(EngineError::UnknownOutput { name: name.clone() });
-        }
-        let rows = self.batchers[index].run(self.pixels(request)?).await?;
-        let output = Tensor::from_f32(OUTPUT, vec![rows.len() as u64, CLASSES as u64], rows.as_flattened())?;
+        let scans_max = usize::try_from(self.limits.items_max).unwrap_or(usize::MAX);
+        let asked = ScansRequest::from_infer(request, scans_max)?;
+        let rows = self.batchers[index].run(asked.pixels).await?;
         let model = &self.served[index];
-        Ok(InferAnswer {
-            model: model.name.clone(),
-            version: model.version.clone(),
-            id: request.id.clone(),
-            outputs: vec![output],
-        })
+        Ok(ScansAnswer { rows }.to_infer(&model.name, &model.version, &request.id))
     }
 }
 
@@ -208,10 +180,6 @@ fn describe(name: String, version: String, digest: Digest) -> ServedModel {
         outputs: vec![spec(OUTPUT, CLASSES)],
         samplers: Vec::new(),
     }
-}
-
-fn shape_error(tensor: &Tensor) -> EngineError {
-    EngineError::Shape { name: tensor.name().to_owned(), shape: tensor.shape().to_vec(), width: PIXELS }
 }
 
 type Outcome = Result<Vec<Row>, EngineError>;

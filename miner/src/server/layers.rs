@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
+use weighhouse_proto::method;
 use weighhouse_seams::{Clock, CpuPool};
 use weighhouse_wallet::answer::SignAnswerLayer;
 use weighhouse_wallet::http::{VerifyLayer, VerifyLimits, VerifyParts};
@@ -23,8 +24,7 @@ use crate::config::Limits;
 use crate::metrics;
 
 /// The paths whose requests must be signed.
-const SIGNED_PATHS: [&str; 2] =
-    ["/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelStreamInfer"];
+const SIGNED_PATHS: [&str; 2] = [method::MODEL_INFER, method::MODEL_STREAM_INFER];
 /// The methods that metrics name; anything else is `other`.
 const METHODS: [&str; 8] = [
     "ServerLive",
@@ -36,8 +36,6 @@ const METHODS: [&str; 8] = [
     "ModelStreamInfer",
     "Describe",
 ];
-/// The method whose answers come piece by piece.
-const STREAM_METHOD: &str = "ModelStreamInfer";
 /// Bytes of one answer, or of a whole stream. A token's message has some three hundred, with 20 alternatives five.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
@@ -108,6 +106,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let streams = request.uri().path() == method::MODEL_STREAM_INFER;
         let method = method_of(request.uri().path());
         let Ok(place) = self.overall.places.clone().try_acquire_owned() else {
             metrics::request(method, Code::ResourceExhausted, std::time::Duration::ZERO);
@@ -120,7 +119,7 @@ where
             let in_flight = InFlight::begin(place);
             let answer = answering.await?;
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
-            if method == STREAM_METHOD && code == Code::Ok {
+            if streams && code == Code::Ok {
                 // A stream is worked on until its last byte.
                 let held = streamed::Held::hold(answer, method, begun, clock, in_flight);
                 return Ok(held);
@@ -132,8 +131,7 @@ where
 }
 
 fn method_of(path: &str) -> &'static str {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    METHODS.into_iter().find(|method| *method == name).unwrap_or("other")
+    METHODS.into_iter().find(|known| *known == method::name(path)).unwrap_or("other")
 }
 
 /// A place among the requests in flight; also gives it back when the caller goes away.

@@ -33,10 +33,10 @@ const FUNCTIONS: [(&str, usize); 6] =
     [("min", 2), ("max", 2), ("abs", 1), ("sqrt", 1), ("double", 1), (operators::NEGATE, 1)];
 const NAMES: [&str; 7] = ["score", "average", "error", "answered", "capacity", "attempts", "age"];
 
-/// What an expression sees of one miner.
+/// Variables of one miner that an expression reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Facts {
-    /// What the fields alone would give, in [0, 1].
+    /// The score that the fields alone would give, in [0, 1].
     pub score: f64,
     /// The signed average, in [-1, 1].
     pub average: f64,
@@ -111,7 +111,7 @@ impl Expression {
     /// The value in [-1, 1], in billionths.
     ///
     /// # Errors
-    /// Where the arithmetic fails or gives no number.
+    /// Arithmetic that fails or gives no number.
     pub fn value(&self, facts: &Facts) -> Result<i64, ExpressionError> {
         let fail = |why: String| ExpressionError::Evaluation { average: facts.average.to_string(), why };
         let value = self.program.execute(&context(facts).map_err(fail)?);
@@ -127,7 +127,7 @@ impl Expression {
 }
 
 impl Expression {
-    /// Which branches no miner of `facts` takes, each named by its condition as it is written.
+    /// Lists the branches that no miner of `facts` takes, each named by its condition as it is written.
     pub fn unreached(&self, facts: &[Facts]) -> Vec<String> {
         let mut found = Vec::new();
         conditions(self.program.expression(), &mut found);

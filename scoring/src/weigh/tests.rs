@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use weighhouse_types::{Block, Intent, Judged, RegistrationId};
+use weighhouse_types::{Block, Epoch, Intent, Judged, RegistrationId, Uid};
 
 use super::*;
 use crate::fixture::{self, EPOCH, context, judged, policy_with, records, standing, who};
@@ -148,7 +148,7 @@ fn contexts_that_contradict_themselves_are_refused() {
     let neurons = |context: &mut EpochContext| context.state.metagraph.neurons.swap(1, 2);
     assert_eq!(refusal(neurons), WeighError::MetagraphOrder { uid: Uid(2), position: 1 });
     let policy = |context: &mut EpochContext| context.policy = policy_with("shape", "\"x\"");
-    assert!(matches!(refusal(policy), WeighError::Policy(PolicyError::Value { key: "shape", .. })));
+    assert!(matches!(refusal(policy), WeighError::Policy(crate::PolicyError::Value { key: "shape", .. })));
 }
 
 #[test]

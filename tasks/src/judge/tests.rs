@@ -1,8 +1,8 @@
 use super::*;
-use crate::wire::OUTPUT;
 use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY, Task};
 use proptest::prelude::*;
 use weighhouse_models::Builtin;
+use weighhouse_types::scans::OUTPUT;
 use weighhouse_types::{Datatype, Tensor};
 
 const ITEMS: usize = 64;

@@ -6,10 +6,11 @@ use weighhouse_models::digits::{CLASSES, PIXELS};
 use weighhouse_models::draw::{Gaussian, unit};
 use weighhouse_models::precision::{Precision, rounded};
 use weighhouse_models::{Builtin, Classifier};
+use weighhouse_types::scans::INPUT;
 use weighhouse_types::{Failure, InferAnswer, InferRequest};
 
 use super::MeasureError;
-use crate::{INPUT, RequestError, answer, pixels, respond};
+use crate::{RequestError, answer, pixels, respond};
 
 /// The deviation of a twin's noise, on the logarithm of each probability.
 const NOISE_SIGMA: f64 = 0.5;
@@ -185,6 +186,7 @@ fn rows(
 ) -> Result<Vec<[f32; CLASSES]>, MeasureError> {
     let forward = |pixels: Vec<f32>| Ok::<_, RequestError>(model.forward(&pixels)?);
     pixels(request)
+        .map_err(RequestError::from)
         .and_then(forward)
         .map_err(|source| MeasureError::Answer { persona: persona.name(), source })
 }

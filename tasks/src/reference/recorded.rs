@@ -3,10 +3,10 @@
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use weighhouse_models::digits::CLASSES;
 use weighhouse_types::Digest;
+use weighhouse_types::scans::check_row;
 
 use super::{Reference, Word};
 use crate::file::ITEMS;
-use crate::wire::check_row;
 use crate::witness::Testimony;
 
 /// Rows of probabilities, as the first version wrote them.

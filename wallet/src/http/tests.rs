@@ -157,7 +157,7 @@ fn untouchable() -> Streamed {
 #[tokio::test]
 async fn a_signed_request_reaches_the_handler_whole_and_with_its_caller() {
     let bench = Bench::new();
-    let body = frame(b"question");
+    let body = Bytes::from_static(b"\0\0\0\0\x08question");
     let outcome = bench.send(bench.signed("//Alice", &body)).await;
     assert_eq!((outcome.status, outcome.handled), (None, Some((Some(hotkey("//Alice")), body))));
     assert_eq!(bench.doorman.charged.load(Ordering::SeqCst), 1);
@@ -289,15 +289,4 @@ async fn of_eight_racers_with_one_request_exactly_one_wins() {
     let outcomes = futures::future::join_all(racers).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.handled.is_some()).count(), 1);
     bench.replay.release().expect("stored");
-}
-
-#[test]
-fn frames_round_trip_and_liars_are_refused() {
-    let framed = frame(b"abc");
-    assert_eq!(&framed[..], b"\0\0\0\0\x03abc");
-    assert_eq!(unframe(&framed), Ok(Bytes::from_static(b"abc")));
-    assert_eq!(unframe(&Bytes::from_static(b"\0\0\0")), Err(FrameError::Short));
-    assert_eq!(unframe(&Bytes::from_static(b"\x01\0\0\0\0")), Err(FrameError::Compressed));
-    let lying = Bytes::from_static(b"\0\0\0\0\x04abc");
-    assert_eq!(unframe(&lying), Err(FrameError::Length { promised: 4, actual: 3 }));
 }

@@ -11,16 +11,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use prost::Message as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use weighhouse_proto::frame;
 use weighhouse_proto::inference::ModelInferRequest;
+use weighhouse_proto::method::MODEL_STREAM_INFER as PATH;
 use weighhouse_types::Hotkey;
 use weighhouse_types::text::TextRequest;
 use weighhouse_wallet::btauth::Signer;
-use weighhouse_wallet::http::frame;
-
-const PATH: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 #[derive(Clone, Copy)]
 pub(super) enum Protocol {
@@ -107,7 +105,7 @@ impl Caller {
 
     fn infer(&self, tokens: u32) -> anyhow::Result<(http::request::Builder, Bytes)> {
         let asked = TextRequest::greedy("count", tokens).to_infer(self.model, "")?;
-        let body = frame(&ModelInferRequest::try_from(asked)?.encode_to_vec());
+        let body = frame::encode(&ModelInferRequest::try_from(asked)?);
         let mut request = Request::post(format!("http://{}{PATH}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers");

@@ -224,7 +224,7 @@ fn encrypted_wallet(cli: &Cli<'_>) -> anyhow::Result<String> {
 fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str) -> String {
     let (wallets, state) = (dir.join("wallets"), dir.join("miner-state"));
     format!(
-        "[wallet]\npath = {wallets:?}\nname = \"miner\"\nhotkey = \"default\"\n\n[chain]\nendpoint = \"{chain}\"\n\
+        "[wallet]\npath = {wallets:?}\nname = \"miner\"\nhotkey = \"default\"\n\n[chain]\nendpoints = [\"{chain}\"]\n\
          netuid = 1\n\n[serve]\nlisten = \"{listen}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"digits\"\n\
          builtin = \"digits-reference\"\n\n[[model]]\nname = \"tale\"\nkind = \"text\"\nbackend = \"openai\"\n\
          url = \"http://{text}\"\nmodel = \"tiny\"\n"

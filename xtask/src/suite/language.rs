@@ -145,7 +145,7 @@ fn earns(binary: &Path, model: &str, task: &str) -> anyhow::Result<()> {
     let wallets = dir.join("wallets");
     let key = |name: &str| {
         format!(
-            "[wallet]\npath = {wallets:?}\nname = \"{name}\"\nhotkey = \"default\"\n\n[chain]\nendpoint = \"{}\"\n\
+            "[wallet]\npath = {wallets:?}\nname = \"{name}\"\nhotkey = \"default\"\n\n[chain]\nendpoints = [\"{}\"]\n\
              netuid = 1\n\n",
             cli.chain
         )

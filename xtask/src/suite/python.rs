@@ -52,6 +52,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
         oldest.run(&["-m", "pytest", &tests[0], &tests[1]])
     });
     tally.check("its example", || python.run(&[&example]));
+    let regress = path("examples/regress");
+    tally.check("its example of a judge", || {
+        python.run(&["-m", "pytest", &regress])?;
+        python.run(&["-m", "mypy", "--config-file", &config, &regress])
+    });
     tally.finish()
 }
 
@@ -68,7 +73,8 @@ fn formatted() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn build(out: &Path) -> anyhow::Result<PathBuf> {
+/// Builds the wheel into a folder, where it is the only one.
+pub(crate) fn build(out: &Path) -> anyhow::Result<PathBuf> {
     let maturin = environment("maturin", &TOOLS)?;
     let status = Command::new(maturin)
         .args(["-m", "maturin", "build", "--release", "--locked", "--out"])

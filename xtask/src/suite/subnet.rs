@@ -154,10 +154,11 @@ impl<'a> World<'a> {
 
     fn roles(&self, name: &str) -> anyhow::Result<String> {
         let wallets = self.dir.join("wallets");
+        let endpoints: Vec<&str> = self.cli.chain.split(',').collect();
         Ok(format!(
-            "[wallet]\npath = {wallets:?}\nname = \"{name}\"\nhotkey = \"main\"\n\n[chain]\nnetwork = \"{}\"\n\
+            "[wallet]\npath = {wallets:?}\nname = \"{name}\"\nhotkey = \"main\"\n\n[chain]\nendpoints = {endpoints:?}\n\
              netuid = {}\n",
-            self.cli.chain, self.netuid
+            self.netuid
         ))
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::rules::reveal::COMMIT_VERSION;
 use crate::timelock::{CIPHERTEXT_BYTES_MAX, LocalBeacon, open_weights};
 
-/// What a timelocked commit carries.
+/// Content of a timelocked commit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sealed<'a> {
     pub(crate) ciphertext: &'a [u8],

@@ -1,4 +1,4 @@
-//! What a genesis must hold for the ledger's sums to fit and its subnets to run.
+//! Conditions that a genesis must meet for the ledger's sums to fit and its subnets to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,10 +63,13 @@ fn check_subnet(subnet: &SubnetEntry, owners: &mut BTreeMap<Hotkey, Coldkey>) ->
     hyperparameters::check(rules, subnet.neurons.len())
         .map_err(|refusal| GenesisError::Hyperparameters { netuid, refusal })?;
     if subnet.emission_per_block.0 > EMISSION_PER_BLOCK_MAX {
-        return refuse(format!("emission_per_block is over {EMISSION_PER_BLOCK_MAX} rao"));
+        return refuse(format!(
+            "emission_per_block_tao is over {}",
+            weighhouse_types::tao::format(weighhouse_types::Rao(EMISSION_PER_BLOCK_MAX))
+        ));
     }
     if !(rules.min_burn..=rules.max_burn).contains(&subnet.registration_price) {
-        return refuse("registration_price is not between min_burn and max_burn".to_owned());
+        return refuse("registration_price_tao is not between min_burn and max_burn".to_owned());
     }
     let mut hotkeys = BTreeSet::new();
     let listed = subnet.neurons.iter().map(|neuron| (neuron.hotkey, neuron.coldkey));

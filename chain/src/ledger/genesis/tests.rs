@@ -6,13 +6,13 @@ block_time = "250ms"
 
 [[accounts]]
 coldkey = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
-balance = 1000000000000
+balance_tao = 1000
 
 [[subnets]]
 netuid = 1
 owner_coldkey = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 owner_hotkey = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
-emission_per_block = 1000000000
+emission_per_block_tao = 1
 
 [subnets.hyperparameters]
 tempo = 20
@@ -20,7 +20,7 @@ tempo = 20
 [[subnets.neurons]]
 hotkey = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
 coldkey = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
-stake = 5
+stake_tao = 0.000000005
 validator_permit = true
 "#;
 
@@ -52,10 +52,10 @@ fn every_part_of_a_genesis_is_in_its_hash() {
         ("example", "other"),
         ("250ms", "12s"),
         ("250ms", "on-demand"),
-        ("1000000000000", "7"),
-        ("emission_per_block = 1", "emission_per_block = 2"),
+        ("balance_tao = 1000", "balance_tao = 7"),
+        ("block_tao = 1", "block_tao = 2"),
         ("tempo = 20", "tempo = 21"),
-        ("stake = 5", "stake = 6"),
+        ("0.000000005", "0.000000006"),
         ("permit = true", "permit = false"),
     ];
     for (from, to) in changes {
@@ -71,9 +71,9 @@ fn a_genesis_that_could_not_run_is_refused() {
         ("250ms", "soon", "block_time is \"soon\""),
         ("netuid = 1", "netuid = 0", "root"),
         ("tempo = 20", "tempo = 1", "tempo is 1"),
-        ("stake = 5", "stake = 9223372036854775807", "more than"),
-        ("emission_per_block = 1000000000", "emission_per_block = 1000000000001", "emission_per_block"),
-        ("[subnets.hyp", "registration_price = 1\n[subnets.hyp", "registration_price"),
+        ("0.000000005", "9223372036", "more than"),
+        ("block_tao = 1", "block_tao = 1000.000000001", "emission_per_block_tao"),
+        ("[subnets.hyp", "registration_price_tao = 0.000000001\n[subnets.hyp", "registration_price"),
         ("coldkey = \"5Grw", "coldkey = \"5Grx", "line 6"),
     ];
     for (from, to, expected) in cases {
@@ -90,4 +90,25 @@ fn a_hotkey_has_one_coldkey() {
         &format!("owner_coldkey = \"{other}\""),
     );
     assert!(refused(&text).contains("two coldkeys"));
+}
+
+#[test]
+fn a_file_that_counts_rao_is_the_same_chain() {
+    let old = EXAMPLE
+        .replace("balance_tao = 1000", "balance = 1000000000000")
+        .replace("emission_per_block_tao = 1", "emission_per_block = 1000000000")
+        .replace("stake_tao = 0.000000005", "stake = 5");
+    assert_eq!(Genesis::parse(&old).expect("read").hash(), Genesis::parse(EXAMPLE).expect("read").hash());
+    assert!(refused(&EXAMPLE.replace("balance_tao = 1000", "balance = -1")).contains("balance"));
+}
+
+#[test]
+fn the_committed_schema_is_of_these_keys() {
+    let committed = include_str!("../../../../deploy/schema/genesis.json");
+    let schema: serde_json::Value = serde_json::from_str(committed).expect("JSON");
+    assert_eq!(
+        schema,
+        Genesis::schema().to_value(),
+        "run `cargo run --release -p xtask --features schemas -- generate`"
+    );
 }

@@ -201,7 +201,7 @@ async fn old_blocks_are_dropped_and_said_to_be() {
     );
 }
 
-/// A disk that stops writing after so many writes, as a crash does; what it had written stays.
+/// A disk that stops writing after a number of writes, as a crash does; what it had written stays.
 #[derive(Clone, Debug)]
 struct Disk {
     bytes: Arc<Mutex<Vec<u8>>>,

@@ -1,4 +1,4 @@
-//! `weighhouse chain genesis` and `serve`: the embedded ledger.
+//! `weighhouse chain serve` and `weighhouse init genesis`: the embedded ledger.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use weighhouse_chain::ledger::{
 use weighhouse_seams::{Clock, Entropy, SystemClock};
 use weighhouse_types::{Hyperparameters, Netuid, Rao};
 
-use super::parse_tao;
 use crate::commands::keys::{WalletsDir, wallet_failure};
-use crate::commands::{bind, chain_failure, open_dir, read_text};
+use crate::commands::{bind, chain_failure, init, open_dir, read_text, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
+use weighhouse_types::tao;
 
 #[derive(Args, Debug)]
 pub(crate) struct MakeGenesis {
@@ -40,6 +40,17 @@ pub(crate) struct MakeGenesis {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct InitGenesis {
+    #[command(flatten)]
+    genesis: MakeGenesis,
+    /// The file to write; one that is there already is left alone
+    #[arg(long, value_name = "FILE", default_value = "genesis.toml")]
+    out: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Serve {
     /// The chain's genesis file
     #[arg(long, value_name = "FILE")]
@@ -52,7 +63,31 @@ pub(crate) struct Serve {
     listen: SocketAddr,
 }
 
+/// Writes the genesis file.
+pub(crate) fn init_genesis(args: &InitGenesis) -> Result<(), Failure> {
+    init::refuse_existing(&args.out)?;
+    let genesis = genesis(&args.genesis)?;
+    write_file(&args.out, toml(&genesis)?.as_bytes())?;
+    if args.json {
+        let written = serde_json::json!({ "written": args.out, "genesis": genesis.hash() });
+        return Ok(output::json(&written)?);
+    }
+    let out = args.out.display();
+    Ok(output::line(format!(
+        "{out} written; `weighhouse chain serve --genesis {out} --dir ./chain` serves it"
+    ))?)
+}
+
+/// The old spelling, to standard output.
 pub(super) fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
+    Ok(output::line(toml(&genesis(args)?)?.trim_end())?)
+}
+
+fn toml(genesis: &Genesis) -> Result<String, Failure> {
+    toml::to_string(genesis.file()).exit(Exit::Internal, "writing genesis.toml")
+}
+
+fn genesis(args: &MakeGenesis) -> Result<Genesis, Failure> {
     let owner = args.at.folder(&args.owner_wallet)?;
     let block_time: BlockTime =
         serde_json::from_value(args.block_time.clone().into()).exit(Exit::Config, "--block-time")?;
@@ -61,14 +96,14 @@ pub(super) fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
         let (who, amount) = entry.split_once('=').ok_or_else(|| {
             Failure::config(format!("--fund {entry}: write it as ADDRESS=TAO or WALLET=TAO"))
         })?;
-        let balance = parse_tao(amount).exit(Exit::Config, format!("--fund {entry}"))?;
+        let balance = tao::parse(amount).exit(Exit::Config, format!("--fund {entry}"))?;
         let coldkey = match who.parse() {
             Ok(coldkey) => coldkey,
             Err(_) => args.at.folder(who)?.coldkey().map_err(wallet_failure)?,
         };
         accounts.insert(coldkey, balance);
     }
-    let genesis = Genesis::new(GenesisFile {
+    Genesis::new(GenesisFile {
         name: args.name.clone(),
         block_time,
         beacon_seed: None,
@@ -89,9 +124,7 @@ pub(super) fn make_genesis(args: &MakeGenesis) -> Result<(), Failure> {
             neurons: Vec::new(),
         }],
     })
-    .map_err(Failure::config)?;
-    let text = toml::to_string(genesis.file()).exit(Exit::Internal, "writing genesis.toml")?;
-    Ok(output::line(text.trim_end())?)
+    .map_err(Failure::config)
 }
 
 pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use clap::Args;
 use weighhouse_chain::{Call, Event};
 use weighhouse_types::{Hotkey, Netuid, Rao};
 
-use super::{Endpoint, parse_tao};
+use super::Endpoint;
 use crate::commands::keys::{WalletArgs, wallet_failure};
 use crate::commands::{chain_failure, connect};
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ pub(crate) struct Register {
     #[arg(long, default_value_t = Netuid(1))]
     netuid: Netuid,
     /// Most that may be paid, in TAO; the present price plus a tenth when absent
-    #[arg(long, value_name = "TAO", value_parser = parse_tao)]
+    #[arg(long, value_name = "TAO", value_parser = weighhouse_types::tao::parse)]
     limit: Option<Rao>,
     /// Say what would be done, and do nothing
     #[arg(long)]
@@ -37,7 +37,7 @@ pub(crate) struct Stake {
     #[arg(long, default_value_t = Netuid(1))]
     netuid: Netuid,
     /// Amount in TAO
-    #[arg(long, value_name = "TAO", value_parser = parse_tao)]
+    #[arg(long, value_name = "TAO", value_parser = weighhouse_types::tao::parse)]
     amount: Rao,
     /// Say what would be done, and do nothing
     #[arg(long)]
@@ -48,7 +48,7 @@ pub(crate) struct Stake {
 
 pub(super) async fn register(args: &Register) -> Result<(), Failure> {
     let hotkey = args.wallet.folder()?.hotkey(&args.wallet.hotkey).map_err(wallet_failure)?;
-    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let price = chain.burn(args.netuid).await.map_err(chain_failure)?;
     let limit = args.limit.unwrap_or(Rao(price.0.saturating_add(price.0 / 10)));
     if args.dry_run {
@@ -85,7 +85,7 @@ fn would(json: bool, what: String) -> Result<(), Failure> {
 
 pub(super) async fn stake(args: &Stake, add: bool) -> Result<(), Failure> {
     let hotkey: Hotkey = args.wallet.folder()?.hotkey(&args.wallet.hotkey).map_err(wallet_failure)?;
-    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let (netuid, amount) = (args.netuid, args.amount);
     if args.dry_run {
         let verb = if add { "stake" } else { "take back" };

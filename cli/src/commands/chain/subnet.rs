@@ -45,7 +45,7 @@ pub(crate) struct Balance {
 }
 
 pub(super) async fn metagraph(args: &Subnet) -> Result<(), Failure> {
-    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let state = chain.subnet(args.netuid).await.map_err(chain_failure)?;
     if args.json {
         return Ok(output::json(&state)?);
@@ -87,7 +87,7 @@ pub(super) async fn metagraph(args: &Subnet) -> Result<(), Failure> {
 }
 
 pub(super) async fn hyperparameters(args: &SetHyperparameters) -> Result<(), Failure> {
-    let chain = connect(&args.subnet.endpoint.url, args.subnet.endpoint.genesis_hash).await?;
+    let chain = connect(&args.subnet.endpoint.address, args.subnet.endpoint.genesis_hash).await?;
     let netuid = args.subnet.netuid;
     let mut present = chain.subnet(netuid).await.map_err(chain_failure)?.hyperparameters;
     if !args.set.is_empty() {
@@ -120,7 +120,7 @@ pub(super) async fn balance(args: &Balance) -> Result<(), Failure> {
         Some(coldkey) => coldkey,
         None => args.wallet.folder()?.coldkey().map_err(wallet_failure)?,
     };
-    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let free = chain.balance(coldkey).await.map_err(chain_failure)?;
     if args.json {
         return Ok(output::json(&serde_json::json!({ "coldkey": coldkey, "free_rao": free.0.to_string() }))?);

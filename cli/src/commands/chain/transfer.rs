@@ -6,7 +6,7 @@ use clap::Args;
 use weighhouse_chain::Call;
 use weighhouse_types::{Coldkey, Rao};
 
-use super::{Endpoint, parse_tao};
+use super::Endpoint;
 use crate::commands::keys::{WalletArgs, wallet_failure};
 use crate::commands::{chain_failure, connect};
 use crate::failure::{Context, Exit, Failure};
@@ -18,11 +18,11 @@ pub(crate) struct Transfer {
     wallet: WalletArgs,
     #[command(flatten)]
     endpoint: Endpoint,
-    /// Who gets it
+    /// The coldkey that gets it
     #[arg(long, value_name = "SS58")]
     to: Coldkey,
     /// Amount in TAO
-    #[arg(long, value_name = "TAO", value_parser = parse_tao)]
+    #[arg(long, value_name = "TAO", value_parser = weighhouse_types::tao::parse)]
     amount: Rao,
     /// Say what would be done, and do nothing
     #[arg(long)]
@@ -36,7 +36,7 @@ pub(crate) struct Transfer {
 
 pub(crate) async fn run(args: &Transfer) -> Result<(), Failure> {
     let from = args.wallet.folder()?.coldkey().map_err(wallet_failure)?;
-    let chain = connect(&args.endpoint.url, args.endpoint.genesis_hash).await?;
+    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let free = chain.balance(from).await.map_err(chain_failure)?;
     output::note(format!(
         "{} TAO from {from} (it has {} free) to {}; the fee comes on top",

@@ -32,7 +32,7 @@ pub(crate) struct VerifyEpoch {
 }
 
 async fn ask(args: &VerifyEpoch) -> Result<EpochSnapshot, Failure> {
-    let network: Network = args.endpoint.url.parse().exit(Exit::Config, "--chain")?;
+    let network = Network::try_from(&args.endpoint.address).exit(Exit::Config, "--chain")?;
     let chain = Subtensor::connect(&network.with_genesis(args.endpoint.genesis_hash)).await;
     let block = args.block.unwrap_or_default();
     chain.map_err(chain_failure)?.epoch_snapshot(args.netuid, block).await.map_err(chain_failure)

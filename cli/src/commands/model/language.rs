@@ -22,7 +22,7 @@ pub(crate) struct Generate {
     /// 0 takes the most probable token; above 0, gumbel/v1 draws by the seed
     #[arg(long, default_value_t = 0.0)]
     temperature: f32,
-    /// Draw among so many of the most probable tokens; 0 is all
+    /// Draw among this many of the most probable tokens; 0 draws among all
     #[arg(long, default_value_t = 0)]
     top_k: u32,
     /// Draw among the most probable tokens that have this share together

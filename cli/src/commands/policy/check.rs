@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
 use weighhouse_lab::profiles;
-use weighhouse_scoring::Policy;
 use weighhouse_types::profile::Profile;
 use weighhouse_types::{Netuid, SubnetState};
 
-use super::{named_policy, read_policy};
+use super::read_policy;
 use crate::commands::{chain_failure, connect, read_text};
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
@@ -28,9 +27,9 @@ pub(crate) struct Hash {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  weighhouse policy lint policy.toml
-  weighhouse policy lint policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
-  weighhouse policy lint policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
+  weighhouse policy check policy.toml
+  weighhouse policy check policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
+  weighhouse policy check policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
 
 Exit code 64 when an error is found, unless --force.")]
 pub(crate) struct Lint {
@@ -40,7 +39,7 @@ pub(crate) struct Lint {
     profile: Option<String>,
     /// The chain's address, to check against a subnet's live settings
     #[arg(long, value_name = "URL", requires = "netuid")]
-    endpoint: Option<String>,
+    endpoint: Option<weighhouse_chain::address::ChainAddress>,
     #[arg(long)]
     netuid: Option<u16>,
     /// Challenges per miner and epoch, where the policy leaves it to the validator
@@ -59,10 +58,10 @@ pub(crate) fn schema() -> Result<(), Failure> {
 }
 
 pub(crate) fn hash(args: &Hash) -> Result<(), Failure> {
-    let (bytes, policy) = read_policy(&args.policy)?;
-    let hash = Policy::hash(&bytes);
+    let file = read_policy(&args.policy)?;
+    let hash = file.hash();
     if args.json {
-        return Ok(output::json(&serde_json::json!({ "hash": hash, "version": policy.version() }))?);
+        return Ok(output::json(&serde_json::json!({ "hash": hash, "version": file.policy().version() }))?);
     }
     Ok(output::line(hash)?)
 }
@@ -77,7 +76,7 @@ pub(crate) fn profile(name: &str) -> Result<Profile, Failure> {
 }
 
 pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
-    let (_, text) = named_policy(&args.policy)?;
+    let file = read_policy(&args.policy)?;
     let profile = args.profile.as_deref().map(profile).transpose()?;
     let live = match (&args.endpoint, args.netuid) {
         (Some(endpoint), Some(netuid)) => {
@@ -89,7 +88,7 @@ pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
     if profile.is_some() {
         output::live("simulating honest validators");
     }
-    let report = examine(&text, profile.as_ref(), live.as_ref(), args.rounds)
+    let report = examine(&file, profile.as_ref(), live.as_ref(), args.rounds)
         .exit(Exit::Config, args.policy.display());
     output::live("");
     let report = report?;

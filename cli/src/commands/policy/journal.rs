@@ -1,4 +1,4 @@
-//! `weighhouse policy explain`, `replay` and `diff`: recorded epochs under the policies.
+//! `weighhouse policy why`, `replay` and `diff`: recorded epochs under the policies.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_journal::Segment;
 use weighhouse_scoring::diff::{Diff as Changes, Differ};
 use weighhouse_scoring::path::{Path as Way, path};
+use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_scoring::replay::{Replay as Replayer, Replayed};
 use weighhouse_scoring::{Decision, Policy};
 use weighhouse_types::{Digest, Epoch, Record, Uid};
@@ -23,8 +24,8 @@ const AHEAD: usize = 4;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  weighhouse policy explain --journal journal --uid 17
-  weighhouse policy explain --journal journal --uid 17 --epoch 42 --json")]
+  weighhouse policy why --journal journal --uid 17
+  weighhouse policy why --journal journal --uid 17 --epoch 42 --json")]
 pub(crate) struct Explain {
     /// The validator's journal folder
     #[arg(long, value_name = "DIR")]
@@ -166,12 +167,12 @@ struct Summary {
 pub(crate) fn replay(args: &Replay, shutdown: &CancellationToken) -> Result<(), Failure> {
     let other = args.policy.as_deref().map(read_policy).transpose()?;
     let mut replayer = match &other {
-        Some((_, policy)) => Replayer::under(policy.clone()),
+        Some(file) => Replayer::under(Policy::clone(file.policy())),
         None => Replayer::recorded(),
     };
     let began = std::time::Instant::now();
     let mut table = Table::new(&["epoch", "verdicts", "<result", "<published"]);
-    let policy = other.as_ref().map(|(bytes, _)| Policy::hash(bytes));
+    let policy = other.as_ref().map(PolicyFile::hash);
     let mut summary = Summary { epochs: 0, judgements: 0, decided: 0, differ: 0, policy, seconds: 0.0 };
     each_epoch(&args.journal, shutdown, |records| {
         let replayed = replayer.epoch(records).exit(Exit::Data, args.journal.display())?;
@@ -225,12 +226,11 @@ fn row(replayed: &Replayed) -> Vec<String> {
 }
 
 pub(crate) fn diff(args: &Diff, shutdown: &CancellationToken) -> Result<(), Failure> {
-    let ((_, before), (_, after)) = (read_policy(&args.before)?, read_policy(&args.after)?);
+    let policies = [read_policy(&args.before)?, read_policy(&args.after)?];
     let Some(journal) = &args.journal else {
-        let profile = args.profile.as_deref().unwrap_or_default();
-        return super::lab::diff(&args.before, &args.after, profile, args.json);
+        return super::lab::diff(policies, args.profile.as_deref().unwrap_or_default(), args.json);
     };
-    let (mut first, mut second) = (Replayer::under(before), Replayer::under(after));
+    let [mut first, mut second] = policies.map(|file| Replayer::under(Policy::clone(file.policy())));
     let mut differ = Differ::new();
     each_epoch(journal, shutdown, |records| {
         let one = first.epoch(records).exit(Exit::Data, journal.display())?;
@@ -274,20 +274,11 @@ fn print_changes(diff: &Changes) -> Result<(), Failure> {
 /// The journal's files, by epoch.
 fn epochs(dir: &Path) -> Result<Vec<(Epoch, PathBuf)>, Failure> {
     let dir = expand(dir);
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&dir).exit(Exit::Missing, dir.display())? {
-        let path = entry.exit(Exit::Missing, dir.display())?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let number = name.strip_prefix("epoch-").and_then(|rest| rest.strip_suffix(".wj"));
-        if let Some(number) = number.and_then(|number| number.parse().ok()) {
-            files.push((Epoch(number), path));
-        }
-    }
+    let files = weighhouse_journal::segments(&dir).exit(Exit::Missing, dir.display())?;
     if files.is_empty() {
         let message = format!("{}: no epochs here; name a validator's journal folder", dir.display());
         return Err(Failure::new(Exit::Missing, message));
     }
-    files.sort();
     Ok(files)
 }
 

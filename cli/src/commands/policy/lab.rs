@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::de::DeserializeOwned;
-use weighhouse_lab::attack::{self, CATALOGUE, FRACTIONS, Matrix, Plan};
+use weighhouse_lab::attack::{self, AttackPlan, CATALOGUE, FRACTIONS, Matrix};
 use weighhouse_lab::report::{self, Data};
 use weighhouse_lab::sim::{MinerGroup, Mix, Scenario, Strategy, run_all};
-use weighhouse_types::Digest;
+use weighhouse_scoring::policy::PolicyFile;
 
 use super::check::profile;
-use super::named_policy;
+use super::{named_policy, read_policy};
 use crate::commands::read_text;
 use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
@@ -124,7 +124,7 @@ pub(crate) fn simulate(args: &Simulate) -> Result<(), Failure> {
         None => args.world.scenario()?,
     };
     if let Some(path) = &args.policy {
-        scenario.policy = named_policy(path)?.1;
+        scenario.policy = read_policy(path)?;
     }
     if let Some(name) = &args.attack {
         let attack = named_attack(name)?;
@@ -144,7 +144,7 @@ pub(crate) fn simulate(args: &Simulate) -> Result<(), Failure> {
         outcomes.iter().try_for_each(output::json)?;
     }
     let mut data = Data::of_outcomes("A simulated subnet", &outcomes);
-    data.note("policy", Digest::of(policy.as_bytes()).to_string());
+    data.note("policy", policy.hash().to_string());
     args.shown.print(&data)
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn attack(args: &Attack) -> Result<(), Failure> {
         args.attacks.iter().map(|name| named_attack(name)).collect::<Result<Vec<_>, _>>()?
     };
     let fractions = if args.fractions.is_empty() { FRACTIONS.to_vec() } else { args.fractions.clone() };
-    let plan = Plan { base, policies, attacks, fractions, seeds: args.world.seeds() };
+    let plan = AttackPlan { base, policies, attacks, fractions, seeds: args.world.seeds() };
     output::live(format_args!(
         "{} attacks x {} fractions x {} policies x {} seeds",
         plan.attacks.len(),
@@ -221,10 +221,10 @@ pub(crate) fn attack(args: &Attack) -> Result<(), Failure> {
     Ok(())
 }
 
-fn attack_data(plan: &Plan, matrix: &Matrix) -> Data {
+fn attack_data(plan: &AttackPlan, matrix: &Matrix) -> Data {
     let mut data = Data::of_matrix("What attacking earns against honest work", matrix);
-    for (name, text) in &plan.policies {
-        data.note(format!("policy {name}"), Digest::of(text.as_bytes()).to_string());
+    for (name, file) in &plan.policies {
+        data.note(format!("policy {name}"), file.hash().to_string());
     }
     data
 }
@@ -260,7 +260,7 @@ pub(super) fn read_any<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 }
 
 /// A miner of each measured kind beside honest ones, under both policies.
-pub(super) fn diff(before: &Path, after: &Path, profile_name: &str, json: bool) -> Result<(), Failure> {
+pub(super) fn diff(policies: [PolicyFile; 2], profile_name: &str, json: bool) -> Result<(), Failure> {
     const HONEST: u16 = 16;
     let profile = profile(profile_name)?;
     let kinds: Vec<String> = profile.personas.iter().map(|kind| kind.name.clone()).collect();
@@ -269,7 +269,6 @@ pub(super) fn diff(before: &Path, after: &Path, profile_name: &str, json: bool) 
         scenario.miners.push(MinerGroup::attackers(Strategy::plain(kind, kind), 1));
     }
     scenario.subnet.max_uids += kinds.len() as u16;
-    let policies = [named_policy(before)?.1, named_policy(after)?.1];
     let scenarios = policies.map(|policy| Scenario { policy, ..scenario.clone() });
     let seeds: Vec<u64> = (1..=8).collect();
     let runs = run_all(&scenarios, &seeds).exit(Exit::Config, "the simulation")?;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use weighhouse_scoring::Policy;
 use weighhouse_types::{Block, Netuid};
 use weighhouse_validator::rollout::{POLICY_FILE, ROLLOUT_FILE, Rollout as Signed};
 
@@ -30,7 +29,7 @@ pub(crate) struct Rollout {
     block: u64,
     /// The chain's address
     #[arg(long, default_value = "http://127.0.0.1:9944", value_name = "URL")]
-    endpoint: String,
+    endpoint: weighhouse_chain::address::ChainAddress,
     #[arg(long)]
     netuid: u16,
     /// The folder to write both files into; made if need be
@@ -43,7 +42,7 @@ pub(crate) struct Rollout {
 }
 
 pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
-    let (bytes, _) = read_policy(&args.policy)?;
+    let policy = read_policy(&args.policy)?;
     let chain = connect(&args.endpoint, None).await?;
     let state = chain.subnet(Netuid(args.netuid)).await.map_err(chain_failure)?;
     let head = state.head.number;
@@ -53,7 +52,7 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
     }
     let owner = args.wallet.open_hotkey()?;
     let rollout =
-        Signed::sign(&owner, chain.genesis(), Netuid(args.netuid), Policy::hash(&bytes), Block(args.block));
+        Signed::sign(&owner, chain.genesis(), Netuid(args.netuid), policy.hash(), Block(args.block));
     let metagraph = &state.metagraph;
     let expected = metagraph.owner.and_then(|uid| metagraph.neuron(uid)).map(|neuron| neuron.hotkey);
     let Some(expected) = expected else {
@@ -69,7 +68,7 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
     let write = |name: &str, bytes: &[u8]| {
         weighhouse_seams::Storage::write_atomic(&out, name, bytes).exit(Exit::Unavailable, args.out.display())
     };
-    write(POLICY_FILE, &bytes)?;
+    write(POLICY_FILE, policy.text().as_bytes())?;
     write(ROLLOUT_FILE, rollout.to_toml().as_bytes())?;
     if args.json {
         return Ok(output::json(&rollout)?);

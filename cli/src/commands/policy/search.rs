@@ -15,7 +15,7 @@ use weighhouse_lab::sim::Strategy;
 
 use super::check::profile;
 use super::lab::read_any;
-use super::{named_policy, read_policy};
+use super::read_policy;
 use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
@@ -170,7 +170,7 @@ pub(crate) struct Redteam {
 }
 
 pub(crate) fn redteam(args: &Redteam, shutdown: &CancellationToken) -> Result<(), Failure> {
-    let (_, policy) = named_policy(&args.policy)?;
+    let policy = read_policy(&args.policy)?;
     let mut game = RedTeam::new(profile(&args.profile)?, &policy, args.evaluations);
     game.seed = args.seed;
     game.starts = args.strategies.iter().map(|path| read_any(path)).collect::<Result<_, _>>()?;
@@ -264,7 +264,7 @@ pub(crate) struct Tune {
 pub(crate) fn tune(args: &Tune, shutdown: &CancellationToken) -> Result<(), Failure> {
     let bytes = std::fs::read(&args.tuning).exit(Exit::Missing, args.tuning.display())?;
     let tuning = Tuning::parse(&bytes).exit(Exit::Config, args.tuning.display())?;
-    let (base, _) = read_policy(&args.policy)?;
+    let base = read_policy(&args.policy)?;
     let (log, mut watcher) = args.budget.watch(tuning.evaluations, 1.0, shutdown)?;
     let proving = tuning.proving().exit(Exit::Config, args.tuning.display())?;
     let result = search(&tuning, &base, &proving, log, &mut watcher);

@@ -13,9 +13,10 @@ use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_tasks::{Kind, Task as Loaded, TaskFile, with_reference};
 use weighhouse_types::Digest;
 
+use super::cpu_time;
 use super::server::Named;
-use super::{cpu_time, store};
 use crate::commands::validator::{builtin_task, task_text};
+use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 use crate::output::{self, Table};
@@ -147,7 +148,7 @@ fn generate(args: &Calibrate, text: String) -> Result<(), Failure> {
 
 fn finish(args: &Calibrate, written: &str, calibrated: &impl Serialize, table: Table) -> Result<(), Failure> {
     if let Some(out) = &args.out {
-        store(out, written.as_bytes())?;
+        write_file(out, written.as_bytes())?;
     }
     match (args.json, &args.out) {
         (true, _) => Ok(output::json(calibrated)?),

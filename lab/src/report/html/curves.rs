@@ -49,7 +49,7 @@ struct Chart<'a> {
     curves: Vec<(usize, &'a Series)>,
 }
 
-/// Where honest miners earn so much that attackers' curves would lie on the axis, either side has a chart of its own.
+/// Curves of miners. Where honest miners earn so much that attackers' curves would lie on the axis, either side has a chart of its own.
 fn charts(drawn: Vec<(usize, &Series)>) -> Vec<Chart<'_>> {
     let (attackers, honest): (Vec<_>, Vec<_>) = drawn.iter().partition(|(_, series)| series.attacker);
     let peak =

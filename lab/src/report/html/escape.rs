@@ -1,9 +1,9 @@
 //! Names from users' files as text of a page: whatever they hold, they stay text.
 
-/// A name is cut after so many characters.
+/// Characters after which a name is cut.
 const NAME_CHARS_MAX: usize = 120;
 
-/// A longer text, such as a strategy, is cut after so many characters.
+/// Characters after which a longer text, such as a strategy, is cut.
 const TEXT_CHARS_MAX: usize = 20_000;
 
 /// One line, for an element's content or a quoted attribute.

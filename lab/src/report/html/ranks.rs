@@ -1,4 +1,4 @@
-//! How weights are spread over ranks: one panel each on a common scale, and a table of what sums them up.
+//! Distribution of weights over ranks: one panel each on a common scale, and a table of what sums them up.
 
 use super::escape::{figure, name};
 use super::{scrolled, section as section_of};

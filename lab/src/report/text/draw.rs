@@ -7,7 +7,7 @@ use crate::report::text::{WIDTH_MAX, WIDTH_MIN};
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII_BARS: [char; 9] = [' ', '_', '.', ',', '-', '=', '+', '*', '#'];
 
-/// A cell is cut after so many columns wherever there is room.
+/// Columns after which a cell is cut wherever there is room.
 const CELL_MAX: usize = 48;
 
 /// A table's column.
@@ -188,7 +188,7 @@ impl Pen {
     }
 }
 
-/// How a cell compares with honest work.
+/// Comparison of a cell with honest work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shade {
     Deep,
@@ -199,7 +199,7 @@ pub(super) enum Shade {
     None,
 }
 
-/// Whether a character moves the cursor, turns the writing direction, or can't be seen.
+/// True if a character moves the cursor, turns the writing direction, or can't be seen.
 pub(in crate::report) fn unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -278,7 +278,7 @@ pub(super) fn aligned(text: &str, width: usize, right: bool) -> String {
     if right { room + &text } else { text + &room }
 }
 
-/// Which columns stand beside each other, the first before each group's others.
+/// Order of the columns, the first before each group's others.
 fn groups(widths: &mut [usize], width: usize) -> Vec<Vec<usize>> {
     let room = width - 2;
     for taken in widths.iter_mut() {

@@ -1,5 +1,5 @@
 use super::*;
-use weighhouse_scoring::policy::DEFAULT_POLICY;
+use crate::sim::fixture::read;
 
 fn ranged(key: &str, low: f64, high: f64) -> Parameter {
     Parameter {
@@ -19,7 +19,7 @@ fn chosen(key: &str, choices: &[&str]) -> Parameter {
 }
 
 fn refused(parameter: Parameter, message: &str) {
-    let error = Candidates::new(DEFAULT_POLICY, &[parameter]).unwrap_err().to_string();
+    let error = Candidates::new(&PolicyFile::shipped(), &[parameter]).unwrap_err().to_string();
     assert!(error.contains(message), "{error}");
 }
 
@@ -32,8 +32,9 @@ fn values_of_every_kind_come_out_in_the_policy() {
         Parameter { logarithmic: true, ..ranged("shape.exponent", 0.5, 8.0) },
         ranged("average.fall_half_life", 0.0, 1.0),
     ];
-    let candidates = Candidates::new(DEFAULT_POLICY, &parameters).unwrap();
-    let text = candidates.text(&[0.25, 0.99, 0.7, 0.5, 0.1]).unwrap();
+    let candidates = Candidates::new(&PolicyFile::shipped(), &parameters).unwrap();
+    let policy = candidates.policy(&[0.25, 0.99, 0.7, 0.5, 0.1]).unwrap();
+    let text = policy.text();
     let file: File = config::parse(&text).unwrap();
     assert_eq!(file.average.half_life, 1.0);
     assert_eq!(file.newcomer.min_attempts, 10);
@@ -52,9 +53,9 @@ fn the_start_is_the_base() {
         chosen("shape.kind", &["power", "linear", "softmax"]),
         ranged("shape.floor", 0.1, 0.9),
     ];
-    let candidates = Candidates::new(DEFAULT_POLICY, &parameters).unwrap();
-    let [start, base] = [candidates.text(&candidates.start()).unwrap(), candidates.base_text()]
-        .map(|text| Policy::parse(text.as_bytes()).unwrap());
+    let candidates = Candidates::new(&PolicyFile::shipped(), &parameters).unwrap();
+    let [start, base] = [candidates.policy(&candidates.start()).unwrap(), candidates.base().unwrap()]
+        .map(|file| Policy::clone(file.policy()));
     assert_eq!(start, base);
     assert_eq!(base, Policy::default_policy());
 }
@@ -62,9 +63,9 @@ fn the_start_is_the_base() {
 #[test]
 fn values_that_make_no_policy_together_make_no_candidate() {
     // The shares of a metric must sum to 1: only one end of the range does.
-    let candidates = Candidates::new(DEFAULT_POLICY, &[ranged("metrics.mark", 0.5, 1.0)]).unwrap();
-    assert!(candidates.text(&[1.0]).is_some());
-    assert_eq!(candidates.text(&[0.5]), None);
+    let candidates = Candidates::new(&PolicyFile::shipped(), &[ranged("metrics.mark", 0.5, 1.0)]).unwrap();
+    assert!(candidates.policy(&[1.0]).is_some());
+    assert_eq!(candidates.policy(&[0.5]), None);
 }
 
 #[test]
@@ -82,8 +83,9 @@ fn parameters_that_policies_do_not_have_or_take_are_refused_with_the_reason() {
     refused(Parameter { low: None, ..ranged("shape.floor", 0.0, 1.0) }, "needs `low`");
     refused(Parameter { low: Some(0.1), ..chosen("shape.kind", &["linear"]) }, "both");
     let twice = [ranged("shape.floor", 0.0, 1.0), ranged("shape.floor", 0.0, 0.5)];
-    let error = Candidates::new(DEFAULT_POLICY, &twice).unwrap_err();
+    let error = Candidates::new(&PolicyFile::shipped(), &twice).unwrap_err();
     assert!(matches!(error, CandidateError::Parameter { .. }), "{error}");
-    let error = Candidates::new("version = 1\n", &[]).unwrap_err();
-    assert!(matches!(error, CandidateError::Base { .. }), "{error}");
+    let error =
+        Candidates::new(&read(include_str!("../../../../scoring/testdata/policy_v1.toml")), &[]).unwrap_err();
+    assert!(matches!(error, CandidateError::OldBase), "{error}");
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::search::tests::Recorder;
-use crate::sim::fixture::profile;
+use crate::sim::fixture::{profile, read};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_types::profile::Scope;
 
@@ -12,7 +12,7 @@ const STRICT: &str = "version = 2\n[shape]\nkind = \"power\"\nexponent = 3.0\nfl
 
 /// A game of seconds.
 fn game(policy: &str, evaluations: u64) -> RedTeam {
-    let mut game = RedTeam::new(profile(Scope::Private), policy, evaluations);
+    let mut game = RedTeam::new(profile(Scope::Private), &read(policy), evaluations);
     game.training.base.validators[0].count = 2;
     game.training.base.subnet.max_uids = 18;
     game.screening = Arena { seeds: vec![71, 72], ..game.training.clone() };
@@ -93,7 +93,7 @@ fn a_game_against_another_policy_does_not_take_the_log() {
     game(GULLIBLE, 40).run(None, &mut recorder).unwrap();
     let log = Log::parse(recorder.log.as_bytes()).unwrap();
     let refused = game(STRICT, 40).run(Some(log), &mut Recorder::default());
-    assert!(matches!(refused, Err(RedTeamError::Search(SearchError::Log(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(RedTeamError::Search(crate::search::SearchError::Log(_)))), "{refused:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::search::tests::Recorder;
 use crate::sim::Strategy;
-use crate::sim::fixture::{PROFILE, profile};
+use crate::sim::fixture::{PROFILE, policy, profile, read};
 use weighhouse_types::profile::Scope;
 
 /// A policy that pays half for having answered, and any mark above zero.
@@ -29,7 +29,7 @@ fn tuning(decision: &str, evaluations: u64) -> (Tuning, Proving) {
 
 fn tuned(decision: &str, evaluations: u64) -> TuningResult {
     let (tuning, proving) = tuning(decision, evaluations);
-    tune(&tuning, WEAK.as_bytes(), &proving, None, &mut Recorder::default()).unwrap()
+    tune(&tuning, &read(WEAK), &proving, None, &mut Recorder::default()).unwrap()
 }
 
 #[test]
@@ -48,9 +48,9 @@ fn a_sum_is_tuned_to_a_policy_that_is_better_on_seeds_it_never_saw() {
 fn the_winner_is_a_policy_file_with_its_provenance() {
     let result = tuned("sum", 20);
     let text = &result.winner_text;
-    let policy = Policy::parse(text.as_bytes()).unwrap();
-    assert_eq!(policy, Policy::parse(result.winner.policy.as_bytes()).unwrap());
-    let base = Policy::hash(WEAK.as_bytes()).to_string();
+    let policy = weighhouse_scoring::Policy::parse(text.as_bytes()).unwrap();
+    assert_eq!(policy, weighhouse_scoring::Policy::parse(result.winner.policy.as_bytes()).unwrap());
+    let base = read(WEAK).hash().to_string();
     for wanted in [base.as_str(), "seed 3", "[1, 2], 20 epochs", "[21, 22], 30 epochs", "AttackProfit"] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
@@ -60,11 +60,11 @@ fn the_winner_is_a_policy_file_with_its_provenance() {
 #[test]
 fn a_front_holds_policies_none_of_which_beats_another() {
     let (tuning, proving) = tuning("front", 60);
-    let result = tune(&tuning, WEAK.as_bytes(), &proving, None, &mut Recorder::default()).unwrap();
+    let result = tune(&tuning, &read(WEAK), &proving, None, &mut Recorder::default()).unwrap();
     assert!(!result.finalists.is_empty());
     let costs: Vec<_> = result.finalists.iter().map(|tuned| tuning.costs(&tuned.held_out)).collect();
     for one in &costs {
-        assert!(costs.iter().all(|other| !front::dominates(other, one)), "{costs:?}");
+        assert!(costs.iter().all(|other| !pareto::dominates(other, one)), "{costs:?}");
     }
     assert!(result.winner.held_out.attack_profit < result.base.held_out.attack_profit);
 }
@@ -73,22 +73,22 @@ fn a_front_holds_policies_none_of_which_beats_another() {
 fn an_interrupted_tuning_goes_on_from_its_log() {
     let (tuning, proving) = tuning("sum", 24);
     let mut whole = Recorder::default();
-    let wanted = tune(&tuning, WEAK.as_bytes(), &proving, None, &mut whole).unwrap();
+    let wanted = tune(&tuning, &read(WEAK), &proving, None, &mut whole).unwrap();
     let mut first = Recorder { generations_left: Some(2), ..Recorder::default() };
-    tune(&tuning, WEAK.as_bytes(), &proving, None, &mut first).unwrap();
+    tune(&tuning, &read(WEAK), &proving, None, &mut first).unwrap();
     first.generations_left = None;
     let log = Log::parse(first.log.as_bytes()).unwrap();
     assert!(log.evaluations() < wanted.evaluations);
-    let resumed = tune(&tuning, WEAK.as_bytes(), &proving, Some(log.clone()), &mut first).unwrap();
+    let resumed = tune(&tuning, &read(WEAK), &proving, Some(log.clone()), &mut first).unwrap();
     assert_eq!((resumed, &first.log), (wanted, &whole.log));
-    let other_base = tune(&tuning, b"version = 2\n", &proving, Some(log), &mut Recorder::default());
+    let other_base = tune(&tuning, &policy(""), &proving, Some(log), &mut Recorder::default());
     assert!(matches!(other_base, Err(TuningError::Search(_))), "{other_base:?}");
 }
 
 #[test]
 fn what_is_good_enough_is_not_improved_further() {
     let (mut tuning, proving) = tuning("sum", 1);
-    let measures = proving.measure(WEAK, &[1], 20).unwrap().unwrap();
+    let measures = proving.measure(&read(WEAK), &[1], 20).unwrap().unwrap();
     tuning.objectives = vec![Objective { measure: Measure::Vtrust, weight: 2.0, enough: Some(0.5) }];
     assert_eq!(tuning.costs(&measures), [0.5]);
     tuning.objectives[0].enough = None;
@@ -98,7 +98,7 @@ fn what_is_good_enough_is_not_improved_further() {
 #[test]
 fn a_policy_under_which_honest_work_earns_nothing_has_no_figures() {
     let (_, proving) = tuning("sum", 1);
-    assert_eq!(proving.measure("version = 2\n[shape]\nfloor = 1.0\n", &[1], 20).unwrap(), None);
+    assert_eq!(proving.measure(&policy("[shape]\nfloor = 1.0"), &[1], 20).unwrap(), None);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn tuning_files_that_are_wrong_are_refused_by_name() {
     refused(right.replace("finalists", "finalist"), "did you mean `finalists`");
     refused("x".repeat(TUNING_BYTES_MAX + 1), "bytes");
     let unknown = Tuning::parse(right.replace("profile = \"digits\"", "profile = \"nothing\"").as_bytes());
-    assert!(matches!(unknown.unwrap().proving(), Err(TuningError::Profile(_))));
+    assert!(matches!(unknown.unwrap().proving(), Err(TuningError::UnknownProfile(_))));
     assert_eq!(attacks(&profile(Scope::Private), &["bribe".to_owned()]), Err("bribe".to_owned()));
     assert_eq!(attacks(&profile(Scope::Private), &["lazy".to_owned()]).unwrap().len(), 1);
     assert!(Strategy::persona("lazy").is_some());

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::sim::fixture::{profile, small};
+use crate::sim::fixture::{profile, read, small};
 use crate::sim::{Judging, MinerGroup, Strategy, Subnet, ValidatorGroup};
-use weighhouse_scoring::policy::{DEFAULT_POLICY, Policy};
+use weighhouse_scoring::policy::Policy;
 use weighhouse_scoring::track::{Tally, Track};
 use weighhouse_types::profile::Scope;
 
@@ -57,7 +57,7 @@ fn lazy_random_and_nan_miners_earn_nothing() {
 fn better_work_earns_more() {
     let mut scenario = small();
     scenario.miners[0].quality = [0.5, 1.0];
-    scenario.policy = scenario.policy.replace("floor = 0.4", "floor = 0.1");
+    scenario.policy = read(&scenario.policy.text().replace("floor = 0.4", "floor = 0.1"));
     let outcome = run(&scenario, 9).expect("runs");
     assert!(outcome.rank_correlation.expect("qualities differ") > 0.95, "{:?}", outcome.rank_correlation);
 }
@@ -197,7 +197,7 @@ fn identities_on_one_backend_miss_the_barrier_and_a_cluster_shares() {
         let mut scenario = with_attackers(persona("sybil", 1));
         scenario.profile = profile(scope);
         scenario.judging = Judging { barrier, ..Judging::default() };
-        scenario.policy = scenario.policy.replace("floor = 0.4", "floor = 0.05");
+        scenario.policy = read(&scenario.policy.text().replace("floor = 0.4", "floor = 0.05"));
         let outcome = run(&scenario, 1).expect("runs");
         let of = |name: &str| outcome.group(name).expect("the group").emission_rao as f64;
         of("sybil") / (of("honest") / 12.0)
@@ -212,10 +212,6 @@ fn identities_on_one_backend_miss_the_barrier_and_a_cluster_shares() {
         let mut scenario = with_attackers(persona("sybil", 1));
         scenario.profile = profile(Scope::Shared);
         scenario.judging.honest_likeness = Some(likeness);
-        scenario.policy.push_str("\n[cluster]\npay = \"split\"\n");
-        if DEFAULT_POLICY.contains("[cluster]") {
-            scenario.policy = DEFAULT_POLICY.to_owned();
-        }
         let outcome = run(&scenario, 1).expect("runs");
         let of = |name: &str| outcome.group(name).expect("the group").emission_rao as f64;
         of("sybil") / (of("honest") / 12.0)
@@ -285,12 +281,31 @@ fn all_miners_at_once_are_judged_as_each_by_itself() {
         scenario.miners[1].strategy.served_stake = 0.6;
         scenario.validators.push(validators("other", validator, 2));
         scenario.subnet.max_uids += 2;
-        let outcome = |policy: String| {
-            let scenario = Scenario { policy, ..scenario.clone() };
+        let outcome = |text: String| {
+            let scenario = Scenario { policy: read(&text), ..scenario.clone() };
             let outcome = run(&scenario, at as u64).expect("runs");
             serde_json::to_string(&outcome).expect("serialises")
         };
         let one_by_one = format!("version = 2\n{keys}\n[expression]\nscore = \"score\"");
         assert_eq!(outcome(format!("version = 2\n{keys}")), outcome(one_by_one), "{keys}");
     }
+}
+
+#[test]
+fn a_policy_is_parsed_once_for_all_seeds_and_worlds() {
+    let scenario = small();
+    let parsed = scenario.policy.policy().clone();
+    let plan = Arc::new(SimulationPlan::new(&scenario).expect("a plan"));
+    assert!(Arc::ptr_eq(&plan.policy, &parsed));
+    let simulators: Vec<_> = (0..8).map(|_| Simulator::runs(plan.clone())).collect();
+    assert!(simulators.iter().all(|simulator| Arc::ptr_eq(&simulator.plan.policy, &parsed)));
+    let world = crate::attack::AttackPlan {
+        base: scenario,
+        policies: vec![("shared".to_owned(), read("version = 2"))],
+        attacks: vec![crate::attack::Attack::named("lazy").expect("known")],
+        fractions: vec![0.2],
+        seeds: vec![1],
+    };
+    let attacked = crate::attack::honest_base(&world);
+    assert!(Arc::ptr_eq(attacked.policy.policy(), world.policies[0].1.policy()));
 }

@@ -9,17 +9,15 @@ use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tower::ServiceExt as _;
 use weighhouse_models::{Builtin, Classifier};
+use weighhouse_proto::frame;
 use weighhouse_proto::inference::ModelInferResponse;
+pub(super) use weighhouse_proto::method::{MODEL_INFER as PATH, MODEL_STREAM_INFER as STREAM_PATH};
 use weighhouse_seams::{DirStorage, TcpBound};
 use weighhouse_types::{Digest, InferAnswer, InferRequest, Tensor};
 use weighhouse_wallet::btauth::Signer;
-use weighhouse_wallet::http::frame;
 
 use super::*;
 use crate::engine::{ClassifierEngine, EngineError, EngineLimits, ServedModel};
-
-pub(super) const PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
-pub(super) const STREAM_PATH: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 pub(super) fn digest() -> Digest {
     Digest::of(Builtin::Weak.bytes())
@@ -223,12 +221,12 @@ impl Harness {
     }
 
     pub(super) fn sign_for(&self, request: &InferRequest, receiver: Hotkey) -> Signed {
-        let message = ModelInferRequest::try_from(request.clone()).expect("small");
-        self.signed(&self.base.caller, PATH, frame(&message.encode_to_vec()), receiver)
+        let message = &ModelInferRequest::try_from(request.clone()).expect("small");
+        self.signed(&self.base.caller, PATH, frame::encode(message), receiver)
     }
 
     pub(super) fn sign_message(&self, message: &ModelInferRequest) -> Signed {
-        self.sign_bytes(frame(&message.encode_to_vec()))
+        self.sign_bytes(frame::encode(message))
     }
 
     pub(super) fn sign_bytes(&self, body: Bytes) -> Signed {
@@ -244,8 +242,8 @@ impl Harness {
     pub(super) fn sign_as(&self, caller: &Arc<Keypair>, request: &InferRequest) -> Signed {
         self.clock.advance(Duration::from_nanos(1));
         let signer = Signer::new(caller.clone(), self.clock.clone());
-        let message = ModelInferRequest::try_from(request.clone()).expect("small");
-        self.signed(&signer, PATH, frame(&message.encode_to_vec()), self.hotkey())
+        let message = &ModelInferRequest::try_from(request.clone()).expect("small");
+        self.signed(&signer, PATH, frame::encode(message), self.hotkey())
     }
 
     fn signed(&self, signer: &Signer, path: &'static str, body: Bytes, receiver: Hotkey) -> Signed {

@@ -4,10 +4,10 @@ use http_body_util::BodyExt as _;
 use prost::Message as _;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::language::{DecoderLimits, LanguageModel};
+use weighhouse_proto::frame;
 use weighhouse_proto::inference::ModelStreamInferResponse;
 use weighhouse_types::text::{Finish, GREEDY, Prompt, TextAnswer, TextLimits, TextRequest, name};
 use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, Tensor};
-use weighhouse_wallet::http::frame;
 
 use super::harness::{Reply, STREAM_PATH, Signed, begin};
 use super::*;
@@ -60,7 +60,7 @@ async fn start_with(config: &'static str, generator: Arc<dyn Generator>) -> Harn
 }
 
 fn framed(request: InferRequest) -> Bytes {
-    frame(&ModelInferRequest::try_from(request).expect("small").encode_to_vec())
+    frame::encode(&ModelInferRequest::try_from(request).expect("small"))
 }
 
 fn ask(prompt: &str) -> InferRequest {

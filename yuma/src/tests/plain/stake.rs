@@ -1,4 +1,4 @@
-//! Who is active, and how much weight each uid's stake has.
+//! Activity of uids, and the weight of their stake.
 
 use super::vector::{inplace_mask_vector, inplace_normalize};
 use crate::fixed::{I32F32, I64F64};

@@ -1,0 +1,95 @@
+//! `weighhouse chain`: serve the ledger, take part in it, look at it.
+
+mod ledger;
+mod stake;
+mod subnet;
+mod transfer;
+#[cfg(feature = "subtensor")]
+mod verify_epoch;
+mod why;
+
+use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
+use weighhouse_chain::address::ChainAddress;
+use weighhouse_types::Digest;
+
+use crate::failure::Failure;
+
+pub(crate) use ledger::{InitGenesis, init_genesis};
+
+/// Serve the embedded ledger, or take part in a chain that is served.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Chain {
+    /// Write a genesis file for a new chain to standard output
+    #[command(hide = true)]
+    Genesis(ledger::MakeGenesis),
+    /// Run the ledger and serve it to roles on this and other hosts
+    Serve(ledger::Serve),
+    /// Pay the burn price for a uid (signed by the coldkey)
+    Register(stake::Register),
+    /// Move free balance to a hotkey's stake (signed by the coldkey)
+    Stake(stake::Stake),
+    /// Move stake back to free balance (signed by the coldkey)
+    Unstake(stake::Stake),
+    /// Give free balance to another coldkey (signed by the coldkey)
+    Transfer(transfer::Transfer),
+    /// Recompute an epoch of a subtensor network and compare every figure
+    #[cfg(feature = "subtensor")]
+    VerifyEpoch(verify_epoch::VerifyEpoch),
+    /// Recompute an epoch of a subtensor network (in builds with `--features full`)
+    #[cfg(not(feature = "subtensor"))]
+    VerifyEpoch(Lacking),
+    /// Show who is in a subnet and how they fare
+    Metagraph(subnet::Subnet),
+    /// Show a subnet's hyperparameters, or set some as its owner
+    Hyperparameters(subnet::SetHyperparameters),
+    /// Show a coldkey's free balance
+    Balance(subnet::Balance),
+    /// Say what stands between a hotkey and its weights, and what to do about it
+    #[command(name = "why", alias = "explain")]
+    Why(why::Why),
+}
+
+/// Arguments of a command that this build lacks: any.
+#[cfg(not(feature = "subtensor"))]
+#[derive(Args, Debug)]
+pub(crate) struct Lacking {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _arguments: Vec<String>,
+}
+
+/// The options that name a chain.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Endpoint {
+    /// Chain: finney, test, local or ledger, or addresses of a node (http:// of a ledger; ws://, wss:// of subtensor)
+    #[arg(
+        long = "chain",
+        visible_alias = "network",
+        default_value_t = ChainAddress::default(),
+        value_name = "NAME|URL",
+        env = "WEIGHHOUSE_CHAIN"
+    )]
+    address: ChainAddress,
+    /// Genesis hash to insist on
+    #[arg(long, value_name = "HEX")]
+    genesis_hash: Option<Digest>,
+}
+
+pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(), Failure> {
+    match command {
+        Chain::Genesis(args) => ledger::make_genesis(&args),
+        Chain::Serve(args) => ledger::run_ledger(&args, shutdown).await,
+        Chain::Register(args) => stake::register(&args).await,
+        Chain::Stake(args) => stake::stake(&args, true).await,
+        Chain::Unstake(args) => stake::stake(&args, false).await,
+        Chain::Transfer(args) => transfer::run(&args).await,
+        #[cfg(feature = "subtensor")]
+        Chain::VerifyEpoch(args) => verify_epoch::run(&args).await,
+        #[cfg(not(feature = "subtensor"))]
+        Chain::VerifyEpoch(_) => Err(super::lacks("chain verify-epoch")),
+        Chain::Metagraph(args) => subnet::metagraph(&args).await,
+        Chain::Hyperparameters(args) => subnet::hyperparameters(&args).await,
+        Chain::Balance(args) => subnet::balance(&args).await,
+        Chain::Why(args) => why::run(&args).await,
+    }
+}

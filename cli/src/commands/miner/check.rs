@@ -1,0 +1,84 @@
+//! `weighhouse miner check`: everything that starting needs, tried without serving.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use weighhouse_miner::config::Config;
+use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Dialer as _, Listener as _, SystemClock, TcpDialer};
+
+use super::{ConfigFile, load_engine, read_config};
+use crate::commands::checks::Checks;
+use crate::commands::keys::daemon_hotkey;
+use crate::commands::standing::Standing;
+use crate::commands::{bind, connect, expand, open_dir};
+use crate::failure::Failure;
+
+/// How long a connection to ourselves may take.
+const DIAL_PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
+    let mut checks = Checks::new(args.json);
+    let config = read_config(&args.config).map(|config| {
+        let old = config.chain.outdated.join("; ");
+        let detail = format!("{} {old}", args.config.display());
+        (config, detail.trim_end().to_owned())
+    });
+    let Some(config) = checks.note("config", config)? else { return checks.finish() };
+    let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey);
+    let keypair = checks.note(
+        "wallet",
+        keypair.map(|keypair| {
+            let hotkey = keypair.hotkey();
+            (hotkey, format!("hotkey {hotkey}"))
+        }),
+    )?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let cpu = CpuPool::new(1, config.limits.in_flight_max);
+    let engine = load_engine(&config, &cpu, &clock);
+    checks.note(
+        "model",
+        engine.map(|engine| {
+            let names: Vec<&str> = engine.models().iter().map(|model| model.name.as_str()).collect();
+            ((), names.join(", "))
+        }),
+    )?;
+    let dir = expand(&config.state.dir);
+    checks.note("state", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
+    axon(&mut checks, &config).await?;
+    let chain = connect(&config.chain.address, None).await;
+    let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
+    if let (Some(chain), Some(hotkey)) = (chain, keypair) {
+        let standing = Standing::ask(&*chain, config.chain.netuid, hotkey).await;
+        checks.note("subnet", standing.map(|standing| ((), format!("uid {}", standing.uid))))?;
+    }
+    checks.finish()
+}
+
+/// Binds the port and dials the address that would be published.
+async fn axon(checks: &mut Checks, config: &Config) -> Result<(), Failure> {
+    let listen = config.serve.listen;
+    let bound = bind(listen, "serve.listen").await;
+    let bound = bound.map(|bound| (bound, format!("{listen} is free")));
+    let Some(listener) = checks.note("port", bound)? else { return Ok(()) };
+    let published = match config.serve.external {
+        Some(external) => external,
+        None if listen.ip().is_unspecified() => {
+            let why = format!("nobody can dial {listen}: set `serve.external` to the address to publish");
+            return checks.note::<()>("axon", Err(Failure::config(why))).map(drop);
+        }
+        None => SocketAddr::new(listen.ip(), listener.local_addr().port()),
+    };
+    let clock = SystemClock::new();
+    let (dialled, accepted) = tokio::join!(
+        clock.timeout(DIAL_PATIENCE, TcpDialer.dial(published)),
+        clock.timeout(DIAL_PATIENCE, listener.accept()),
+    );
+    if matches!((&dialled, &accepted), (Ok(Ok(_)), Ok(Ok(_)))) {
+        return checks.note("axon", Ok(((), format!("{published} reaches this machine")))).map(drop);
+    }
+    checks.unsure(
+        "axon",
+        format!("{published} doesn't lead here from this machine; try it from another, and open the port"),
+    )
+}

@@ -1,0 +1,43 @@
+//! `weighhouse miner status`: what the running miner counts, and what the chain says of it.
+
+use weighhouse_types::Block;
+
+use super::{ConfigFile, read_config};
+use crate::commands::connect;
+use crate::commands::keys::daemon_hotkey;
+use crate::commands::samples::Samples;
+use crate::commands::standing::Standing;
+use crate::failure::{Exit, Failure};
+use crate::output;
+
+/// Blocks that the miner's list of callers may be behind the chain.
+const ROSTER_LAG_MAX: u64 = 50;
+
+pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
+    let config = read_config(&args.config)?;
+    let samples = Samples::ask("miner", config.metrics.listen).await?;
+    let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey)?;
+    let chain = connect(&config.chain.address, None).await?;
+    let standing = Standing::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
+    let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;
+    let roster = Block(count("weighhouse_miner_roster_block"));
+    let requests = count("weighhouse_miner_requests_total");
+    let refused = count("weighhouse_miner_connections_refused_total");
+    let works = roster.0.saturating_add(ROSTER_LAG_MAX) >= standing.head.0 && standing.axon.is_some();
+    if args.json {
+        output::json(&serde_json::json!({
+            "works": works, "requests": requests, "connections_refused": refused, "roster_block": roster,
+            "chain": standing,
+        }))?;
+    } else {
+        let axon = standing.axon.as_deref().unwrap_or("none");
+        output::line(format!("requests  {requests} since it started; {refused} connections refused"))?;
+        output::line(format!("callers   as of block {roster}; the chain is at {}", standing.head))?;
+        output::line(format!("chain     uid {}, axon {axon}", standing.uid))?;
+        output::line(format!("earns     {} TAO in its last epoch", standing.emission_tao))?;
+    }
+    if works {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Unavailable, "the miner isn't in step with the chain; its log says why"))
+}

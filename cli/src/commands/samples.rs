@@ -1,0 +1,90 @@
+//! Figures of a running role, read from its own Prometheus endpoint.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use weighhouse_seams::{ClockExt as _, Dialer as _, SystemClock, TcpDialer};
+
+use crate::failure::{Exit, Failure};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAGE_BYTES_MAX: u64 = 4 << 20;
+
+/// Names, labels included, and values.
+#[derive(Debug)]
+pub(crate) struct Samples(Vec<(String, f64)>);
+
+impl Samples {
+    /// Asks the role's endpoint; `role` names it in errors.
+    pub(crate) async fn ask(role: &str, listen: Option<SocketAddr>) -> Result<Self, Failure> {
+        let Some(listen) = listen else {
+            return Err(Failure::config(format!(
+                "metrics.listen is absent, so the {role} can't be asked: set it and restart"
+            )));
+        };
+        let asked = SystemClock::new().timeout(PATIENCE, page(listen)).await;
+        let page = asked.map_err(|late| late.to_string()).and_then(|page| page.map_err(|e| e.to_string()));
+        let page = page.map_err(|error| {
+            Failure::new(
+                Exit::Unavailable,
+                format!("no {role} answers at {listen} (metrics.listen): {error}; is it running?"),
+            )
+        })?;
+        Ok(Self::parse(&page))
+    }
+
+    fn parse(page: &str) -> Self {
+        let samples = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+            let (name, value) = line.trim().rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Self(samples.collect())
+    }
+
+    /// The value of one name, summed over its labels; `None` where nothing was counted yet.
+    pub(crate) fn total(&self, name: &str) -> Option<f64> {
+        let is_named = |sample: &str| {
+            sample.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+        };
+        let values = self.0.iter().filter(|(sample, _)| is_named(sample)).map(|(_, value)| *value);
+        values.reduce(|sum, value| sum + value)
+    }
+}
+
+/// HTTP/1.0, so that the answer ends with the connection.
+async fn page(listen: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpDialer.dial(listen).await?;
+    stream.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {listen}\r\n\r\n").as_bytes()).await?;
+    let mut page = String::new();
+    stream.take(PAGE_BYTES_MAX).read_to_string(&mut page).await?;
+    match page.split_once("\r\n\r\n") {
+        Some((head, body)) if head.split(' ').nth(1) == Some("200") => Ok(body.to_owned()),
+        _ => Err(std::io::Error::other("what answers there serves no metrics")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_one_name_are_summed() {
+        let page = "# HELP a_total what\na_total{by=\"x\"} 2\na_total{by=\"y z\"} 3\na_total_other 9\nb 7\n";
+        let samples = Samples::parse(page);
+        assert_eq!(samples.total("a_total"), Some(5.0));
+        assert_eq!(samples.total("b"), Some(7.0));
+        assert_eq!(samples.total("c"), None);
+    }
+
+    #[tokio::test]
+    async fn a_role_that_is_not_there_is_named_with_the_fix() {
+        let error = Samples::ask("miner", None).await.expect_err("no address");
+        assert!(error.to_string().contains("set it and restart"), "{error}");
+        let listener = weighhouse_seams::TcpBound::bind(([127, 0, 0, 1], 0).into()).await.expect("bound");
+        let free = weighhouse_seams::Listener::local_addr(&listener);
+        drop(listener);
+        let error = Samples::ask("miner", Some(free)).await.expect_err("nobody");
+        assert!(error.to_string().contains("is it running?"), "{error}");
+    }
+}

@@ -1,0 +1,51 @@
+//! `weighhouse validator check`: everything that starting needs, tried without asking or publishing.
+
+use super::{ConfigFile, load_task, read_config, read_policy};
+use crate::commands::checks::Checks;
+use crate::commands::keys::{daemon_hotkey, default_wallets};
+use crate::commands::standing::Standing;
+use crate::commands::{connect, expand, open_dir};
+use crate::failure::Failure;
+
+pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
+    let mut checks = Checks::new(args.json);
+    let config = read_config(&args.config).map(|config| {
+        let old = config.chain.outdated.join("; ");
+        let detail = format!("{} {old}", args.config.display());
+        (config, detail.trim_end().to_owned())
+    });
+    let Some(config) = checks.note("config", config)? else { return checks.finish() };
+    checks.note("task", load_task(&config.task).map(|_| ((), config.task.file.clone())))?;
+    let policy = config.policy.file.as_ref().map_or("built in".to_owned(), |file| file.display().to_string());
+    checks.note("policy", read_policy(&config).map(|_| ((), policy)))?;
+    let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
+    let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey);
+    let hotkey = checks.note(
+        "wallet",
+        keypair.map(|keypair| {
+            let hotkey = keypair.hotkey();
+            (hotkey, format!("hotkey {hotkey}"))
+        }),
+    )?;
+    let dir = expand(&config.journal.dir);
+    checks.note("journal", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
+    let chain = connect(&config.chain.address, config.chain.genesis).await;
+    let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
+    let (Some(chain), Some(hotkey)) = (chain, hotkey) else { return checks.finish() };
+    let standing = Standing::ask(&*chain, config.chain.netuid, hotkey).await;
+    let standing = standing.map(|standing| {
+        let detail = format!("uid {}, stake {} TAO", standing.uid, standing.stake_tao);
+        (standing, detail)
+    });
+    if let Some(standing) = checks.note("subnet", standing)?
+        && !standing.validator_permit
+    {
+        checks.unsure(
+            "permit",
+            "no validator permit yet: it comes with an epoch, to those with the most stake; \
+             `weighhouse chain why HOTKEY` says what is missing"
+                .to_owned(),
+        )?;
+    }
+    checks.finish()
+}

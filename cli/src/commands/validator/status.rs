@@ -1,0 +1,45 @@
+//! `weighhouse validator status`: how far the running validator is, and what the chain says of it.
+
+use super::{ConfigFile, read_config};
+use crate::commands::connect;
+use crate::commands::keys::{daemon_hotkey, default_wallets};
+use crate::commands::samples::Samples;
+use crate::commands::standing::Standing;
+use crate::failure::{Exit, Failure};
+use crate::output;
+
+/// Blocks that a validator which makes progress may be behind the chain.
+const LAG_BLOCKS_MAX: u64 = 10;
+
+pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
+    let config = read_config(&args.config)?;
+    let samples = Samples::ask("validator", config.metrics.listen).await?;
+    let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
+    let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
+    let chain = connect(&config.chain.address, config.chain.genesis).await?;
+    let standing = Standing::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
+    let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;
+    let published = samples.total("weighhouse_validator_published_epoch").map(|epoch| epoch as u64);
+    let (block, epoch) = (count("weighhouse_validator_block"), count("weighhouse_validator_epoch"));
+    let (verdicts, errors) =
+        (count("weighhouse_validator_verdicts_total"), count("weighhouse_validator_chain_errors_total"));
+    let works = block.saturating_add(LAG_BLOCKS_MAX) >= standing.head.0;
+    if args.json {
+        output::json(&serde_json::json!({
+            "works": works, "block": block, "epoch": epoch, "published_epoch": published, "verdicts": verdicts,
+            "chain_errors": errors, "chain": standing,
+        }))?;
+    } else {
+        let published = published.map_or("none yet".to_owned(), |epoch| format!("epoch {epoch}"));
+        output::line(format!("progress   block {block} of {}; epoch {epoch} is open", standing.head))?;
+        output::line(format!(
+            "judged     {verdicts} answers since it started; {errors} steps the chain failed"
+        ))?;
+        output::line(format!("published  {published}; last update at block {}", standing.last_update))?;
+        output::line(format!("chain      uid {}, stake {} TAO", standing.uid, standing.stake_tao))?;
+    }
+    if works {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Unavailable, "the validator is behind the chain; its log says why"))
+}

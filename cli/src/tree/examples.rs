@@ -1,0 +1,225 @@
+//! Examples that `--help` shows of each command which doesn't bring its own.
+
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "init",
+        "
+  weighhouse init miner --wallet miner --chain finney --netuid 12
+  weighhouse init validator --wallet validator
+  weighhouse init genesis --owner-wallet owner --fund validator=1000",
+    ),
+    (
+        "init miner",
+        "
+  weighhouse init miner --wallet miner
+  weighhouse init miner --wallet miner --chain finney --netuid 12 --out finney.toml",
+    ),
+    (
+        "init validator",
+        "
+  weighhouse init validator --wallet validator
+  weighhouse init validator --chain wss://one.node:443,wss://another.node:443 --netuid 12",
+    ),
+    (
+        "init genesis",
+        "
+  weighhouse init genesis --owner-wallet owner --fund validator=1000 --fund 5Grw...=12.5
+  weighhouse init genesis --block-time 250ms --tempo 20 --out fast.toml",
+    ),
+    (
+        "miner",
+        "
+  weighhouse miner                              serve as miner.toml says
+  weighhouse miner --config finney.toml
+  weighhouse miner check --config finney.toml   try everything, serve nothing
+  weighhouse miner status                       of the one that runs",
+    ),
+    (
+        "miner run",
+        "
+  weighhouse miner run --config miner.toml",
+    ),
+    (
+        "miner check",
+        "
+  weighhouse miner check
+  weighhouse miner check --config finney.toml --json",
+    ),
+    (
+        "miner status",
+        "
+  weighhouse miner status
+  weighhouse miner status --json",
+    ),
+    (
+        "validator",
+        "
+  weighhouse validator                                  validate as validator.toml says
+  weighhouse validator check --config validator.toml    try everything, publish nothing
+  weighhouse validator status                           of the one that runs",
+    ),
+    (
+        "validator run",
+        "
+  weighhouse validator run --config validator.toml",
+    ),
+    (
+        "validator check",
+        "
+  weighhouse validator check
+  weighhouse validator check --config finney.toml --json",
+    ),
+    (
+        "validator status",
+        "
+  weighhouse validator status
+  weighhouse validator status --json",
+    ),
+    (
+        "wallet create",
+        "
+  weighhouse wallet create --wallet miner
+  weighhouse wallet create --wallet miner --hotkey second --hotkey-only",
+    ),
+    (
+        "wallet import",
+        "
+  weighhouse wallet import --wallet miner --no-password < words.txt
+  weighhouse wallet import --wallet watched --address 5F...",
+    ),
+    (
+        "wallet list",
+        "
+  weighhouse wallet list
+  weighhouse wallet list --json",
+    ),
+    (
+        "wallet sign",
+        "
+  weighhouse wallet sign --wallet validator 'a message'",
+    ),
+    (
+        "wallet verify",
+        "
+  weighhouse wallet verify --address 5Grw... --signature 0x3a5f... 'a message'",
+    ),
+    (
+        "chain",
+        "
+  weighhouse chain serve --genesis genesis.toml --dir ./chain
+  weighhouse chain register --wallet miner --limit 1
+  weighhouse chain stake --wallet validator --amount 500
+  weighhouse chain metagraph --chain finney --netuid 7
+  weighhouse chain why 5Grw... --chain finney --netuid 7",
+    ),
+    (
+        "chain genesis",
+        "
+  weighhouse chain genesis --owner-wallet owner > genesis.toml",
+    ),
+    (
+        "chain serve",
+        "
+  weighhouse chain serve --genesis genesis.toml --dir ./chain
+  weighhouse chain serve --genesis genesis.toml --dir ./chain --listen 0.0.0.0:9944",
+    ),
+    (
+        "chain register",
+        "
+  weighhouse chain register --wallet miner --dry-run
+  weighhouse chain register --wallet miner --chain finney --netuid 12 --limit 0.5",
+    ),
+    (
+        "chain stake",
+        "
+  weighhouse chain stake --wallet validator --amount 500
+  weighhouse chain stake --wallet validator --amount 500 --dry-run --json",
+    ),
+    (
+        "chain unstake",
+        "
+  weighhouse chain unstake --wallet validator --amount 20",
+    ),
+    (
+        "chain transfer",
+        "
+  weighhouse chain transfer --to 5FHn... --amount 2.5 --dry-run
+  weighhouse chain transfer --to 5FHn... --amount 2.5 --yes",
+    ),
+    (
+        "chain verify-epoch",
+        "
+  weighhouse chain verify-epoch --chain wss://an.archive.node --netuid 12 --block 5000000
+  weighhouse chain verify-epoch --snapshot epoch.json",
+    ),
+    (
+        "chain metagraph",
+        "
+  weighhouse chain metagraph
+  weighhouse chain metagraph --chain finney --netuid 7 --json",
+    ),
+    (
+        "chain hyperparameters",
+        "
+  weighhouse chain hyperparameters
+  weighhouse chain hyperparameters --wallet owner --set tempo=100 --set immunity_period=5000",
+    ),
+    (
+        "chain balance",
+        "
+  weighhouse chain balance --wallet validator
+  weighhouse chain balance --coldkey 5Grw... --chain finney --json",
+    ),
+    (
+        "chain why",
+        "
+  weighhouse chain why 5Grw...
+  weighhouse chain why 5Grw... --chain finney --netuid 7 --json",
+    ),
+    (
+        "task",
+        "
+  weighhouse task measure digits-quality
+  weighhouse task calibrate generate --help",
+    ),
+    (
+        "model show",
+        "
+  weighhouse model show reference.safetensors --json",
+    ),
+    (
+        "model generate",
+        "
+  weighhouse model generate small --prompt \"The borrow checker\" --max-tokens 40",
+    ),
+    (
+        "model embed",
+        "
+  weighhouse model embed all-MiniLM-L6-v2 \"one text\" \"another\"",
+    ),
+    (
+        "policy default",
+        "
+  weighhouse policy default > policy.toml",
+    ),
+    (
+        "policy schema",
+        "
+  weighhouse policy schema > policy.schema.json",
+    ),
+];
+
+/// Adds its examples to a command that has none, and to all below it.
+pub(super) fn add(command: clap::Command, path: &str) -> clap::Command {
+    let key = path.strip_prefix("weighhouse ").unwrap_or_default();
+    let own = EXAMPLES.iter().find(|(of, _)| *of == key).map(|(_, text)| *text);
+    let command = match own {
+        Some(text) if command.get_after_help().is_none() => command.after_help(format!("Examples:{text}")),
+        _ => command,
+    };
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| {
+        let path = format!("{path} {name}");
+        command.mut_subcommand(name, |sub| add(sub, &path))
+    })
+}

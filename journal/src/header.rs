@@ -1,0 +1,47 @@
+//! The header of a segment as values, and the name of its file.
+
+use std::fmt;
+
+use parity_scale_codec::{Decode, Encode};
+use weighhouse_types::{Digest, Epoch, Hotkey, MechId, Netuid};
+
+/// The version of the file format. A reader refuses any other.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// Whose journal it is: one validator's, on one subnet's mechanism of one chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Identity {
+    pub genesis: Digest,
+    pub netuid: Netuid,
+    pub mechanism: MechId,
+    pub validator: Hotkey,
+}
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SegmentHeader {
+    pub epoch: Epoch,
+    pub identity: Identity,
+}
+
+impl fmt::Display for SegmentHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Identity { genesis, netuid, mechanism, validator } = self.identity;
+        let epoch = self.epoch;
+        write!(
+            f,
+            "validator {validator}, epoch {epoch}, netuid {netuid}, mechanism {mechanism}, genesis {genesis}"
+        )
+    }
+}
+
+/// The file that holds an epoch.
+pub fn segment_name(epoch: Epoch) -> String {
+    format!("epoch-{:020}.wj", epoch.0)
+}
+
+/// `None` for every other file that may lie in the folder.
+pub(crate) fn epoch_of_name(name: &str) -> Option<Epoch> {
+    let epoch = Epoch(name.strip_prefix("epoch-")?.strip_suffix(".wj")?.parse().ok()?);
+    (segment_name(epoch) == name).then_some(epoch)
+}

@@ -1,0 +1,126 @@
+//! An epoch's beginning and its end: the context that opens it, and the records that decide and close it.
+
+use std::sync::PoisonError;
+
+use tracing::{info, warn};
+use weighhouse_types::{Block, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
+
+use super::{Validator, write};
+use crate::closing::closing_record;
+use crate::epoch::OpenEpoch;
+use crate::error::ValidatorError;
+use crate::metrics;
+use crate::policies::PolicyFile;
+use crate::publish;
+
+impl Validator {
+    /// Opens the epoch that the chain is in, carrying in what the last one in the journal left behind.
+    pub(super) async fn open_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+        let epoch = state.schedule.epoch;
+        if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
+            return Ok(());
+        }
+        self.close_undecided(state.head.number).await?;
+        let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
+        let (carried, trails) =
+            closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
+        let file = self.policy_for(state);
+        let context = EpochContext {
+            epoch,
+            netuid: self.parts.netuid,
+            mechanism: self.parts.mechanism,
+            genesis: self.parts.chain.genesis(),
+            validator: self.parts.keypair.hotkey(),
+            state: state.clone(),
+            beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
+            policy: file.bytes,
+            task: self.parts.task_file.clone(),
+            carried,
+            software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
+            judge: Some(JudgeIdentity {
+                kind: self.parts.task.file().kind.name().to_owned(),
+                version: JudgeIdentity::FIRST_VERSION,
+                digest: None,
+            }),
+            fields: Fields::default(),
+        };
+        info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
+        let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
+        let mut records = opened.records().to_vec();
+        records.extend(self.seen.record(state.head.number));
+        let journal = self.journal.clone();
+        self.parts
+            .cpu
+            .run(move || {
+                let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                journal.begin_epoch(epoch)?;
+                write(&mut journal, records)
+            })
+            .await??;
+        self.open = Some(opened);
+        Ok(())
+    }
+
+    /// Closes an epoch that ended before it was decided. Its file takes the record only while it is the journal's last.
+    async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
+        match closing_record(open, block) {
+            Some(record) if last == Some(open.context().epoch) => {
+                let seen = self.seen.record(block);
+                self.record([record].into_iter().chain(seen).collect()).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
+    fn policy_for(&mut self, state: &SubnetState) -> PolicyFile {
+        let before = self.policies.live().hash();
+        match self.policies.follow(self.parts.staged.as_deref(), self.parts.chain.genesis(), state) {
+            Err(error) => {
+                metrics::rollout_refused();
+                warn!(%error, "the staged policy is not taken; the live one stays");
+            }
+            Ok(Some(block)) => info!(%block, "a staged policy waits for its block"),
+            Ok(None) => {}
+        }
+        let live = self.policies.live();
+        let now = live.hash();
+        if now != before {
+            info!(policy = %now, %before, "the policy changes with this epoch, as the owner signed");
+        }
+        live.clone()
+    }
+
+    /// Tells whether the open epoch is yet to be weighed; afterwards no verdict counts any more.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_some_and(|open| !open.abstained() && !self.publications.has(open.context().epoch))
+    }
+
+    pub(super) async fn close_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+        if !self.is_undecided() {
+            return Ok(());
+        }
+        let Some(open) = &self.open else { return Ok(()) };
+        let epoch = open.context().epoch;
+        let who: Vec<_> = open.departed(state).into_iter().map(|(who, _)| who).collect();
+        if !who.is_empty() {
+            info!(%epoch, left = who.len(), "registrations left since the epoch was opened");
+            self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
+        }
+        let Some(open) = &self.open else { return Ok(()) };
+        let mut records = vec![publish::weigh(open)?];
+        if let Some(shadow) = self.policies.shadow(open.records()) {
+            metrics::shadow_moved(shadow.moved);
+            info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
+        }
+        records.extend(closing_record(open, state.head.number));
+        records.extend(self.seen.record(state.head.number));
+        self.record(records.clone()).await?;
+        self.publications.extend(&records);
+        Ok(())
+    }
+}

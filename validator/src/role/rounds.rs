@@ -1,0 +1,56 @@
+//! One round as a step runs it: asked of those without a verdict, journalled before and after, void where we failed.
+
+use tracing::{info, warn};
+use weighhouse_types::{Record, SubnetState, VoidRound};
+
+use super::Validator;
+use crate::closing::void_cause;
+use crate::epoch::OpenEpoch;
+use crate::error::ValidatorError;
+use crate::metrics;
+use crate::round::RoundPlan;
+
+impl Validator {
+    /// Runs a round. One that fails through our own trouble is void and not asked again, unless nothing was sent yet and
+    /// the next block may go better.
+    pub(super) async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+        if self.open.as_ref().is_some_and(|open| open.is_void(round)) {
+            return Ok(());
+        }
+        let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
+        let Some(open) = &self.open else { return Err(error) };
+        match void_cause(&error) {
+            Some(cause) if !error.is_transient() || open.has_asked(round) => {
+                let epoch = open.context().epoch;
+                warn!(%epoch, round, %error, "the round is void by our own trouble: nobody is charged for it");
+                metrics::round_void();
+                let void = VoidRound::new(epoch, round, cause, &error.to_string());
+                self.record(vec![Record::VoidRound(void)]).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn ask_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let mut done = open.judged_in(round);
+        let (rounds, _) = open.rounds();
+        if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
+            done.extend(open.spared(round, &self.parts.keypair)?);
+        }
+        let Some(plan) = RoundPlan::new(&self.parts, open.context(), round, state, &done).await? else {
+            return Ok(());
+        };
+        self.record(plan.records()).await?;
+        let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
+        let judged = plan.run(&self.parts, &self.asker, history).await?;
+        let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
+        self.record(judged.records).await?;
+        if let Some(open) = &mut self.open {
+            open.hear(judged.fingerprints);
+        }
+        metrics::round_closed();
+        info!(epoch = %state.schedule.epoch, round, miners, "round closed");
+        Ok(())
+    }
+}

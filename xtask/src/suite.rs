@@ -1,0 +1,122 @@
+//! Long suites: what one is made of, and the line it ends with.
+
+mod chopsticks;
+pub(crate) mod conformance;
+pub(crate) mod crash;
+pub(crate) mod fuzz;
+pub(crate) mod history;
+pub(crate) mod interop;
+#[cfg(feature = "judges")]
+pub(crate) mod judge;
+pub(crate) mod language;
+pub(crate) mod models;
+mod npm;
+pub(crate) mod proto;
+pub(crate) mod python;
+pub(crate) mod report;
+#[cfg(feature = "real")]
+pub(crate) mod subnet;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+use crate::{result, say};
+
+/// Counts what was tried and what went wrong.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    name: &'static str,
+    runs: u32,
+    failures: u32,
+    skipped: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, runs: 0, failures: 0, skipped: Vec::new() }
+    }
+
+    /// Runs one check and says how it went.
+    pub(crate) fn check(&mut self, what: &str, run: impl FnOnce() -> anyhow::Result<()>) {
+        self.runs += 1;
+        match run() {
+            Ok(()) => say(&format!("ok      {what}")),
+            Err(error) => {
+                self.failures += 1;
+                say(&format!("FAILED  {what}: {error:#}"));
+            }
+        }
+    }
+
+    pub(crate) fn skip(&mut self, what: &str, why: &str) {
+        say(&format!("skipped {what}: {why}"));
+        self.skipped.push(what.to_owned());
+    }
+
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let Self { name, runs, failures, skipped } = self;
+        result(&serde_json::json!({ "name": name, "runs": runs, "failures": failures, "skipped": skipped }));
+        ensure!(failures == 0, "{failures} of {runs} failed");
+        Ok(())
+    }
+}
+
+/// The binary under test with all that operators want, built first.
+pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--bin", "weighhouse", "--features", "full"])
+        .current_dir(root())
+        .status()
+        .context("running cargo")?;
+    ensure!(built.success(), "the weighhouse binary does not build");
+    Ok(target().join("release/weighhouse"))
+}
+
+/// Where builds go.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The interpreter of a virtual environment with packages from PyPI, made once and kept below the target folder.
+pub(crate) fn environment(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let dir = root().join("target/xtask").join(name);
+    let ready = dir.join("ready");
+    if !std::fs::read_to_string(&ready).is_ok_and(|made| made == packages.join("\n")) {
+        say(&format!("installing {} from PyPI", packages.join(" ")));
+        new_environment(&dir, packages)?;
+        std::fs::write(ready, packages.join("\n"))?;
+    }
+    Ok(dir.join("bin/python"))
+}
+
+/// Makes a virtual environment and installs packages into it.
+pub(crate) fn new_environment(dir: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    let made = Command::new("python3").args(["-m", "venv"]).arg(dir).status().context("running python3")?;
+    ensure!(made.success(), "python3 -m venv failed; Debian's package is python3-venv");
+    let installed = Command::new(dir.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(packages)
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(installed.success(), "pip could not install {}", packages.join(" "));
+    Ok(())
+}
+
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A process that ends with its owner.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
