@@ -57,6 +57,14 @@ pub(crate) fn warn_of(outdated: &[String]) {
     }
 }
 
+/// Says what this build lacks, and how to get it.
+#[cfg(not(all(feature = "hub", feature = "subtensor")))]
+pub(crate) fn lacks(what: &str) -> Failure {
+    Failure::config(format!(
+        "{what} is not in this build: build it with `cargo build --release --features full`"
+    ))
+}
+
 #[cfg(feature = "subtensor")]
 async fn subtensor(address: &ChainAddress, genesis: Option<Digest>) -> Result<SharedChain, Failure> {
     use weighhouse_chain::subtensor::{Network, Subtensor};
@@ -67,7 +75,7 @@ async fn subtensor(address: &ChainAddress, genesis: Option<Digest>) -> Result<Sh
 
 #[cfg(not(feature = "subtensor"))]
 async fn subtensor(address: &ChainAddress, _: Option<Digest>) -> Result<SharedChain, Failure> {
-    Err(Failure::config(format!("{address}: this program was built without the feature `subtensor`")))
+    Err(lacks(&format!("{address}: a subtensor network")))
 }
 
 /// Dials axons where the map says.

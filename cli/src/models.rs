@@ -1,5 +1,6 @@
 //! Which model a name means: one that is built in, a folder, or a repository of the Hugging Face hub.
 
+#[cfg(feature = "hub")]
 mod hub;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use weighhouse_models::precision::Precision;
 
 use crate::commands::expand;
 use crate::failure::{Context, Exit, Failure};
+#[cfg(feature = "hub")]
 use hub::{HubName, fetch};
 
 /// A language model: `language-reference`, `language-weak`, a folder, or `OWNER/NAME[@REVISION]` of the hub.
@@ -65,6 +67,14 @@ fn named(name: &str) -> Result<PathBuf, Failure> {
 /// The folder of a model, fetched into the hub's cache where it is no folder here but could be one there.
 pub(crate) fn folder(path: &Path) -> Result<PathBuf, String> {
     let here = expand(path);
+    #[cfg(not(feature = "hub"))]
+    if !here.exists() && path.is_relative() && path.components().count() == 2 {
+        let lacks = crate::commands::lacks("a model of the Hugging Face hub");
+        return Err(format!("{}: there is no such folder here, and {lacks}", path.display()));
+    }
+    #[cfg(not(feature = "hub"))]
+    return Ok(here);
+    #[cfg(feature = "hub")]
     match path.to_str().and_then(HubName::parse) {
         Some(name) if !here.exists() => fetch(&name).map_err(|error| format!("{}: {error}", path.display())),
         _ => Ok(here),

@@ -63,11 +63,11 @@ impl Tally {
     }
 }
 
-/// The binary under test, built first with the profile that everything shares.
+/// The binary under test with all that operators want, built first.
 pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--bin", "weighhouse"])
+        .args(["build", "--release", "--bin", "weighhouse", "--features", "full"])
         .current_dir(root())
         .status()
         .context("running cargo")?;

@@ -36,6 +36,9 @@ pub(crate) enum Chain {
     /// Recompute an epoch of a subtensor network and compare every figure
     #[cfg(feature = "subtensor")]
     VerifyEpoch(verify_epoch::VerifyEpoch),
+    /// Recompute an epoch of a subtensor network (in builds with `--features full`)
+    #[cfg(not(feature = "subtensor"))]
+    VerifyEpoch(Lacking),
     /// Show who is in a subnet and how they fare
     Metagraph(subnet::Subnet),
     /// Show a subnet's hyperparameters, or set some as its owner
@@ -45,6 +48,14 @@ pub(crate) enum Chain {
     /// Say what stands between a hotkey and its weights, and what to do about it
     #[command(name = "why", alias = "explain")]
     Why(why::Why),
+}
+
+/// Arguments of a command that this build lacks: any.
+#[cfg(not(feature = "subtensor"))]
+#[derive(Args, Debug)]
+pub(crate) struct Lacking {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _arguments: Vec<String>,
 }
 
 /// The options that name a chain.
@@ -74,6 +85,8 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
         Chain::Transfer(args) => transfer::run(&args).await,
         #[cfg(feature = "subtensor")]
         Chain::VerifyEpoch(args) => verify_epoch::run(&args).await,
+        #[cfg(not(feature = "subtensor"))]
+        Chain::VerifyEpoch(_) => Err(super::lacks("chain verify-epoch")),
         Chain::Metagraph(args) => subnet::metagraph(&args).await,
         Chain::Hyperparameters(args) => subnet::hyperparameters(&args).await,
         Chain::Balance(args) => subnet::balance(&args).await,

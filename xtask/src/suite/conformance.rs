@@ -71,7 +71,18 @@ fn hold(tally: &mut Tally, (chain, test): (&str, &str), address: Option<(&str, &
 fn execute(test: &str, address: Option<(&str, &str)>) -> anyhow::Result<(bool, String)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["test", "--release", "--lib", "--bins", "--", "--exact", test, "--nocapture"])
+        .args([
+            "test",
+            "--release",
+            "--features",
+            "full",
+            "--lib",
+            "--bins",
+            "--",
+            "--exact",
+            test,
+            "--nocapture",
+        ])
         .envs(address)
         .current_dir(root())
         .stdin(Stdio::null())
