@@ -4,7 +4,6 @@ mod ledger;
 mod stake;
 mod subnet;
 mod transfer;
-#[cfg(feature = "subtensor")]
 mod verify_epoch;
 mod why;
 
@@ -34,11 +33,7 @@ pub(crate) enum Chain {
     /// Give free balance to another coldkey (signed by the coldkey)
     Transfer(transfer::Transfer),
     /// Recompute an epoch of a subtensor network and compare every figure
-    #[cfg(feature = "subtensor")]
     VerifyEpoch(verify_epoch::VerifyEpoch),
-    /// Recompute an epoch of a subtensor network (in builds with `--features full`)
-    #[cfg(not(feature = "subtensor"))]
-    VerifyEpoch(Lacking),
     /// Show who is in a subnet and how they fare
     Metagraph(subnet::Subnet),
     /// Show a subnet's hyperparameters, or set some as its owner
@@ -48,14 +43,6 @@ pub(crate) enum Chain {
     /// Say what stands between a hotkey and its weights, and what to do about it
     #[command(name = "why", alias = "explain")]
     Why(why::Why),
-}
-
-/// Arguments of a command that this build lacks: any.
-#[cfg(not(feature = "subtensor"))]
-#[derive(Args, Debug)]
-pub(crate) struct Lacking {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _arguments: Vec<String>,
 }
 
 /// The options that name a chain.
@@ -83,10 +70,7 @@ pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(
         Chain::Stake(args) => stake::stake(&args, true).await,
         Chain::Unstake(args) => stake::stake(&args, false).await,
         Chain::Transfer(args) => transfer::run(&args).await,
-        #[cfg(feature = "subtensor")]
         Chain::VerifyEpoch(args) => verify_epoch::run(&args).await,
-        #[cfg(not(feature = "subtensor"))]
-        Chain::VerifyEpoch(_) => Err(super::lacks("chain verify-epoch")),
         Chain::Metagraph(args) => subnet::metagraph(&args).await,
         Chain::Hyperparameters(args) => subnet::hyperparameters(&args).await,
         Chain::Balance(args) => subnet::balance(&args).await,

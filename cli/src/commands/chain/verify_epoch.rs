@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+#[cfg(feature = "subtensor")]
 use weighhouse_chain::subtensor::{Network, Subtensor};
 use weighhouse_chain::verify::EpochSnapshot;
 use weighhouse_types::{Block, Netuid};
@@ -31,11 +32,19 @@ pub(crate) struct VerifyEpoch {
     json: bool,
 }
 
+#[cfg(feature = "subtensor")]
 async fn ask(args: &VerifyEpoch) -> Result<EpochSnapshot, Failure> {
     let network = Network::try_from(&args.endpoint.address).exit(Exit::Config, "--chain")?;
     let chain = Subtensor::connect(&network.with_genesis(args.endpoint.genesis_hash)).await;
     let block = args.block.unwrap_or_default();
     chain.map_err(chain_failure)?.epoch_snapshot(args.netuid, block).await.map_err(chain_failure)
+}
+
+#[cfg(not(feature = "subtensor"))]
+async fn ask(args: &VerifyEpoch) -> Result<EpochSnapshot, Failure> {
+    let (netuid, block) = (args.netuid, args.block.unwrap_or_default());
+    let what = format!("{}: subnet {netuid} of a subtensor network at block {block}", args.endpoint.address);
+    Err(crate::commands::lacks(&what))
 }
 
 fn read(path: &Path) -> Result<EpochSnapshot, Failure> {
