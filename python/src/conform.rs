@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 use weighhouse_scoring::{Limits, conform as conform_weights};
-use weighhouse_yuma::max_upscale as upscale;
 use weighhouse_types::Uid;
+use weighhouse_yuma::max_upscale as upscale;
 
 use crate::error::{ConformError, InputError, refuse};
 

@@ -57,7 +57,8 @@ pub(crate) fn diff<'py>(
     before: &Bound<'py, PyAny>,
     after: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut replays = [read_policy(before)?, read_policy(after)?].map(|policy| Replay::under(Valid::clone(policy.file.policy())));
+    let mut replays = [read_policy(before)?, read_policy(after)?]
+        .map(|policy| Replay::under(Valid::clone(policy.file.policy())));
     let changes = long(py, None, move |stop| {
         let mut differ = Differ::new();
         each_epoch(&journal, stop, |records| {
@@ -106,7 +107,8 @@ pub(crate) fn explain(
 }
 
 fn replayed(py: Python<'_>, journal: PathBuf, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Replayed>> {
-    let policy: Option<Valid> = policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.file.policy()));
+    let policy: Option<Valid> =
+        policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.file.policy()));
     long(py, None, move |stop| {
         let mut replay = policy.map_or_else(Replay::recorded, Replay::under);
         let mut epochs = Vec::new();

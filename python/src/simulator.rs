@@ -6,11 +6,11 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 use rayon::prelude::*;
-use weighhouse_lab::attack::{Attack, CATALOGUE, FRACTIONS, AttackPlan, catalogue, matrix};
-use weighhouse_scoring::policy::PolicyFile;
+use weighhouse_lab::attack::{Attack, AttackPlan, CATALOGUE, FRACTIONS, catalogue, matrix};
 use weighhouse_lab::profiles;
 use weighhouse_lab::sim::{Outcome, Scenario, SimulationPlan, Simulator, Strategy};
-use weighhouse_types::profile::{Profile};
+use weighhouse_scoring::policy::PolicyFile;
+use weighhouse_types::profile::Profile;
 
 use crate::call::long;
 use crate::error::{InputError, ScenarioError, refuse};

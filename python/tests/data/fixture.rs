@@ -11,7 +11,7 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_scoring::{Closing, Decision, closing, weigh};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Fields, Failure, Hasher, Head, Hotkey,
+    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Failure, Fields, Hasher, Head, Hotkey,
     Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark, MechId, Metagraph, Netuid,
     Neuron, Rao, Reason, Record, RegistrationId, Schedule, SubnetState, Uid,
 };
