@@ -86,6 +86,9 @@ pub enum AddressError {
 impl ChainAddress {
     /// Checks that name and addresses belong together. With neither, the ledger on this machine is meant.
     pub fn new(network: Option<NetworkName>, endpoints: Vec<String>) -> Result<Self, AddressError> {
+        if network.is_none() && endpoints.is_empty() {
+            return Ok(Self::default());
+        }
         if endpoints.len() > ENDPOINTS_MAX {
             return Err(AddressError::TooMany { given: endpoints.len() });
         }
