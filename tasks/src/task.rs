@@ -138,13 +138,14 @@ impl Task {
     }
 
     /// Groups of miners who answered one shared challenge alike, beyond what the judge expects; `None` where that can't be
-    /// said of this task.
+    /// said of this task, or not by this reference.
     pub fn alike(
         &self,
         challenge: &Challenge,
         reference: &Reference,
         answers: &[(RegistrationId, &Read)],
     ) -> Option<Vec<Vec<RegistrationId>>> {
+        belongs(challenge, reference).ok()?;
         self.work.alike(challenge, reference, answers)
     }
 

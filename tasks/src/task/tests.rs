@@ -110,7 +110,7 @@ fn damaged_references_are_refused() {
         bytes[at..at + value.len()].copy_from_slice(value);
         Reference::from_bytes(&bytes).expect_err("refused")
     };
-    assert_eq!(with(0, &[3, 0]), ReferenceError::Version { version: 3 });
+    assert_eq!(with(0, &[4, 0]), ReferenceError::Version { version: 4 });
     let last = bytes.len() - 4;
     assert!(matches!(with(last, &f32::NAN.to_le_bytes()), ReferenceError::Row { row: 63, .. }));
     let longer = [&bytes[..], &[0]].concat();
