@@ -35,7 +35,7 @@ fn values_of_every_kind_come_out_in_the_policy() {
     let candidates = Candidates::new(&PolicyFile::shipped(), &parameters).unwrap();
     let policy = candidates.policy(&[0.25, 0.99, 0.7, 0.5, 0.1]).unwrap();
     let text = policy.text();
-    let file: File = config::parse(&text).unwrap();
+    let file: File = config::parse(text).unwrap();
     assert_eq!(file.average.half_life, 1.0);
     assert_eq!(file.newcomer.min_attempts, 10);
     assert_eq!(file.shape.kind, weighhouse_scoring::policy::ShapeKind::Power);
