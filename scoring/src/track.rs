@@ -288,7 +288,7 @@ pub(crate) fn divide(value: i128, by: i128) -> i64 {
     i64::try_from((value + half) / by).expect("an average of marks lies between them")
 }
 
-/// As [`divide`], where the value is far from the limits.
+/// As `divide`, where the value is far from the limits.
 #[inline]
 pub fn divide_i64(value: i64, by: i64) -> i64 {
     let half = if value < 0 { -(by / 2) } else { by / 2 };

@@ -1,6 +1,6 @@
 //! Strategies of mining operators as data: honest work, every attack of the catalogue, and any that an optimiser finds.
 //!
-//! A strategy names kinds of answer; what they earn and cost comes from the task's [`super::Profile`]. Persona names are
+//! A strategy names kinds of answer; what they earn and cost comes from the task's [`Profile`]. Persona names are
 //! only presets of it ([`Strategy::persona`]), so that a strategy from elsewhere needs no code of ours.
 
 use std::collections::BTreeMap;

@@ -144,7 +144,7 @@ impl LanguageModel {
     }
 
     /// # Errors
-    /// A text over [`TEXT_BYTES_MAX`], or one that the tokenizer refuses.
+    /// A text over `TEXT_BYTES_MAX`, or one that the tokenizer refuses.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         self.text.encode(text)
     }
