@@ -63,16 +63,26 @@ impl Tally {
     }
 }
 
+/// Packages and features of every build that suites need: with one set of them, dependencies are compiled once.
+pub(crate) const EVERYTHING: [&str; 4] = ["--release", "--workspace", "--features", "full"];
+
 /// The binary under test with all that operators want, built first.
 pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {
+    binary("weighhouse")
+}
+
+/// A binary of the workspace, built first.
+pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--bin", "weighhouse", "--features", "full"])
+        .arg("build")
+        .args(EVERYTHING)
+        .args(["--bin", name])
         .current_dir(root())
         .status()
         .context("running cargo")?;
-    ensure!(built.success(), "the weighhouse binary does not build");
-    Ok(target().join("release/weighhouse"))
+    ensure!(built.success(), "the binary {name} does not build");
+    Ok(target().join("release").join(name))
 }
 
 /// Where builds go.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Tally, chopsticks, root};
+use super::{EVERYTHING, Tally, chopsticks, root};
 use crate::say;
 
 const SUBSTRATE_URL: &str = "WEIGHHOUSE_SUBSTRATE_URL";
@@ -71,18 +71,9 @@ fn hold(tally: &mut Tally, (chain, test): (&str, &str), address: Option<(&str, &
 fn execute(test: &str, address: Option<(&str, &str)>) -> anyhow::Result<(bool, String)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "test",
-            "--release",
-            "--features",
-            "full",
-            "--lib",
-            "--bins",
-            "--",
-            "--exact",
-            test,
-            "--nocapture",
-        ])
+        .arg("test")
+        .args(EVERYTHING)
+        .args(["--lib", "--bins", "--", "--exact", test, "--nocapture"])
         .envs(address)
         .current_dir(root())
         .stdin(Stdio::null())

@@ -4,16 +4,14 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::root;
+use super::{binary, root};
 
 pub(crate) fn run(seconds: u64) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["run", "--release", "--quiet", "--package", "weighhouse-fuzz", "--", "--seconds"])
-        .arg(seconds.to_string())
+    let status = Command::new(binary("weighhouse-fuzz")?)
+        .args(["--seconds", &seconds.to_string()])
         .current_dir(root())
         .status()
-        .context("running cargo")?;
+        .context("running the fuzzer")?;
     ensure!(status.success(), "fuzzing ended with {status}");
     Ok(())
 }
