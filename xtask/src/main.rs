@@ -111,7 +111,8 @@ enum Suite {
         #[arg(long)]
         accept: bool,
     },
-    /// Judges in Python as a validator meets them, at a port and at a socket (installs grpcio, numpy and protobuf from PyPI)
+    /// Judges in Python as a validator meets them, at a port and at a socket, and miners in Python in a localnet (installs
+    /// grpcio, numpy and protobuf from PyPI)
     Judge,
     /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
     Python,

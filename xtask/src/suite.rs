@@ -4,6 +4,8 @@ mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
 pub(crate) mod fuzz;
+#[cfg(feature = "judges")]
+mod guests;
 pub(crate) mod history;
 pub(crate) mod interop;
 #[cfg(feature = "judges")]

@@ -57,6 +57,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
         python.run(&["-m", "pytest", &regress])?;
         python.run(&["-m", "mypy", "--config-file", &config, &regress])
     });
+    let cheats = root().join("examples/cheats").display().to_string();
+    tally.check("the types of the cheats for a localnet", || {
+        python.run(&["-m", "mypy", "--config-file", &config, &cheats])
+    });
     tally.finish()
 }
 
