@@ -1,5 +1,6 @@
 //! The list of kinds. A new kind is one line here.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use weighhouse_types::config;
@@ -21,12 +22,14 @@ pub static KINDS: &[Registered] =
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
 /// A kind by its name, with what can be said of it before it is opened.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Registered {
     pub name: &'static str,
     /// Built-in task files by name.
     pub files: &'static [(&'static str, &'static str)],
     pub pays: &'static [Paid],
+    /// Versions of its judge.
+    pub judges: RangeInclusive<u32>,
     pub(crate) open: Open,
 }
 
@@ -37,8 +40,8 @@ impl std::fmt::Debug for Registered {
 }
 
 impl Registered {
-    const fn of<K: Kind>() -> Self {
-        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, open: open::<K> }
+    pub const fn of<K: Kind>() -> Self {
+        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, judges: K::JUDGES, open: open::<K> }
     }
 }
 
