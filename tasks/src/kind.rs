@@ -29,6 +29,8 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const FILES: &'static [(&'static str, &'static str)];
     /// What may be paid.
     const PAYS: &'static [Paid];
+    /// The task file names a reference, and marks are relative to it. A kind without one pays quality.
+    const HAS_REFERENCE: bool = true;
 
     /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
     /// `[regress]` is a field `regress`.

@@ -10,13 +10,18 @@ use crate::embed::Embeddings;
 use crate::error::TaskError;
 use crate::file::{TaskFile, TaskFileError};
 use crate::generate::Completions;
+use crate::judge::Judged;
 use crate::kind::Kind;
 use crate::references::References;
 use crate::work::Work;
 
 /// Every kind of task that there is.
-pub static KINDS: &[Registered] =
-    &[Registered::of::<Classify>(), Registered::of::<Completions>(), Registered::of::<Embeddings>()];
+pub static KINDS: &[Registered] = &[
+    Registered::of::<Classify>(),
+    Registered::of::<Completions>(),
+    Registered::of::<Embeddings>(),
+    Registered::of::<Judged>(),
+];
 
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
@@ -27,6 +32,8 @@ pub struct Registered {
     /// Built-in task files by name.
     pub files: &'static [(&'static str, &'static str)],
     pub pays: &'static [Paid],
+    /// The task file names a reference, and marks are relative to it.
+    pub has_reference: bool,
     pub(crate) open: Open,
 }
 
@@ -38,7 +45,13 @@ impl std::fmt::Debug for Registered {
 
 impl Registered {
     const fn of<K: Kind>() -> Self {
-        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, open: open::<K> }
+        Self {
+            name: K::NAME,
+            files: K::FILES,
+            pays: K::PAYS,
+            has_reference: K::HAS_REFERENCE,
+            open: open::<K>,
+        }
     }
 }
 
