@@ -52,11 +52,13 @@ fn draw(judge: &impl Judge, items: u32, seed: v1::Seed) -> Result<v1::Challenge,
     if !seed.answers.is_empty() {
         return Err(Status::unimplemented("this judge asks one question a challenge"));
     }
-    let seed = seed.seed.try_into().map_err(|seed: Vec<u8>| refused(format!("a seed of {} bytes", seed.len())))?;
+    let seed =
+        seed.seed.try_into().map_err(|seed: Vec<u8>| refused(format!("a seed of {} bytes", seed.len())))?;
     let Challenge { inputs, outputs, secret } = judge.draw(&mut ChaCha20Rng::from_seed(seed), items);
     let (model, version, id) = (String::new(), String::new(), String::new());
     let question = InferRequest { model, version, id, inputs, outputs };
-    v1::Challenge::try_from(DrawnChallenge { question, secret, items }).map_err(|error| refused(error.to_string()))
+    v1::Challenge::try_from(DrawnChallenge { question, secret, items })
+        .map_err(|error| refused(error.to_string()))
 }
 
 fn verdict(judge: &impl Judge, attempt: v1::Attempt) -> Result<v1::Verdict, Status> {
@@ -120,7 +122,8 @@ impl<J: Judge> JudgeService for Service<J> {
         let attempts = request.into_inner().attempts;
         within("attempts", attempts.len(), ATTEMPTS_MAX)?;
         self.work(move |judge| {
-            let verdicts: Result<_, _> = attempts.into_iter().map(|attempt| verdict(judge, attempt)).collect();
+            let verdicts: Result<_, _> =
+                attempts.into_iter().map(|attempt| verdict(judge, attempt)).collect();
             Ok(v1::JudgeResponse { verdicts: verdicts? })
         })
         .await

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use weighhouse_types::profile::{Paid, Scope};
-use weighhouse_types::{Digest, config};
+use weighhouse_types::{Digest, JudgeIdentity, config};
 
 use crate::error::TaskError;
 use crate::generate::sequential::BudgetError;
@@ -48,8 +48,10 @@ impl Mode {
 pub struct TaskFile {
     /// SHA-256 of the file's bytes.
     pub digest: Digest,
-    /// The name of the kind, one of [`KINDS`].
+    /// The name of the kind, one of [`KINDS`] or a program's own.
     pub kind: &'static str,
+    /// The version of the judge.
+    pub judge: u32,
     pub mode: Mode,
     pub scope: Scope,
     /// The name under which miners serve the model.
@@ -106,6 +108,8 @@ struct Raw {
     #[serde(rename = "version")]
     _version: u32,
     kind: String,
+    #[serde(default = "first_judge")]
+    judge: u32,
     mode: RawMode,
     scope: Scope,
     model: String,
@@ -113,6 +117,10 @@ struct Raw {
     reference: Option<Digest>,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
+}
+
+fn first_judge() -> u32 {
+    JudgeIdentity::FIRST_VERSION
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -140,11 +148,14 @@ impl TaskFile {
     /// # Errors
     /// [`TaskFileError`], which names the key at fault; for an unknown key, the nearest known one as well.
     pub fn parse(file: &[u8]) -> Result<Self, TaskFileError> {
-        Self::split(file).map(|(header, ..)| header)
+        Self::split(file, &[]).map(|(header, ..)| header)
     }
 
     /// What every kind has in common, the text of the sections that only its kind reads, and the kind.
-    pub(crate) fn split(file: &[u8]) -> Result<(Self, String, &'static Registered), TaskFileError> {
+    pub(crate) fn split(
+        file: &[u8],
+        further: &'static [Registered],
+    ) -> Result<(Self, String, &'static Registered), TaskFileError> {
         if file.len() > FILE_BYTES_MAX {
             return Err(TaskFileError::TooLong { bytes: file.len() });
         }
@@ -156,9 +167,9 @@ impl TaskFile {
         }
         let (head, section) = divide(text);
         let raw: Raw = config::parse(&head)?;
-        let known = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
-        let kind =
-            kind(&raw.kind).ok_or_else(|| TaskFileError::Kind { name: raw.kind.clone(), known: known() })?;
+        let known = || KINDS.iter().chain(further).map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+        let kind = kind(&raw.kind).or_else(|| further.iter().find(|kind| kind.name == raw.kind));
+        let kind = kind.ok_or_else(|| TaskFileError::Kind { name: raw.kind.clone(), known: known() })?;
         Ok((raw.check(kind, Digest::of(file))?, section, kind))
     }
 
@@ -204,6 +215,7 @@ impl Raw {
         Ok(TaskFile {
             digest,
             kind: kind.name,
+            judge: self.judge,
             mode,
             scope: self.scope,
             model: self.model,

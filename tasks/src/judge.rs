@@ -15,8 +15,7 @@ use std::sync::Arc;
 use parity_scale_codec::{Decode, Encode};
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{
-    DrawSeed, DrawnChallenge, InferAnswer, InferRequest, JudgeAttempt, Judgement, Mark, Reason,
-    Tensor,
+    DrawSeed, DrawnChallenge, InferAnswer, InferRequest, JudgeAttempt, Judgement, Mark, Reason, Tensor,
 };
 
 pub use client::JudgeClient;
@@ -108,7 +107,12 @@ impl Kind for Judged {
             format!("{bytes} bytes, over the limit of {}", self.pinned.answer_bytes_max)
         } else {
             let outputs = answer.outputs.clone();
-            return Ok(InferAnswer { model: String::new(), version: String::new(), id: String::new(), outputs });
+            return Ok(InferAnswer {
+                model: String::new(),
+                version: String::new(),
+                id: String::new(),
+                outputs,
+            });
         };
         Err(Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item: 0, what }] })
     }
@@ -142,6 +146,3 @@ fn attempt(drawn: &Drawn, testimony: &[u8], answer: &InferAnswer) -> JudgeAttemp
     let (challenge, answers) = (drawn.0.clone(), vec![answer.clone()]);
     JudgeAttempt { challenge, answers, testimony: testimony.to_vec() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,6 @@
 //! The list of kinds. A new kind is one line here.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use weighhouse_types::config;
@@ -26,7 +27,7 @@ pub static KINDS: &[Registered] = &[
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
 /// A kind by its name, with what can be said of it before it is opened.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Registered {
     pub name: &'static str,
     /// Built-in task files by name.
@@ -34,6 +35,8 @@ pub struct Registered {
     pub pays: &'static [Paid],
     /// The task file names a reference, and marks are relative to it.
     pub has_reference: bool,
+    /// Versions of its judge.
+    pub judges: RangeInclusive<u32>,
     pub(crate) open: Open,
 }
 
@@ -44,12 +47,13 @@ impl std::fmt::Debug for Registered {
 }
 
 impl Registered {
-    const fn of<K: Kind>() -> Self {
+    pub const fn of<K: Kind>() -> Self {
         Self {
             name: K::NAME,
             files: K::FILES,
             pays: K::PAYS,
             has_reference: K::HAS_REFERENCE,
+            judges: K::JUDGES,
             open: open::<K>,
         }
     }

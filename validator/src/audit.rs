@@ -204,8 +204,8 @@ impl Evidence<'_> {
             reference.ok_or_else(|| format!("challenge {id}: the reference's output is not recorded"))?;
         let reference =
             Reference::from_bytes(reference).map_err(|error| format!("challenge {id}: {error}"))?;
-        self.challenges
-            .insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference, seed });
+        let challenge = self.task.challenge(&seed).map_err(|error| format!("challenge {id}: {error}"))?;
+        self.challenges.insert(id, Seen { scope: asked.scope, challenge, reference, seed });
         Ok(())
     }
 

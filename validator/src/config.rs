@@ -281,7 +281,8 @@ mod tests {
         let with = |judges: &str| {
             Config::parse(&EXAMPLE.replacen("[policy]", &format!("judges = [{judges}]\n\n[policy]"), 1))
         };
-        let judges = with("\"unix:/run/judge.sock\", \"https://judge.example:443\"").expect("valid").task.judges;
+        let judges =
+            with("\"unix:/run/judge.sock\", \"https://judge.example:443\"").expect("valid").task.judges;
         assert_eq!(judges.len(), 2);
         let error = with("\"10.0.0.7:7711\"").expect_err("in clear").to_string();
         assert!(error.contains("write https://10.0.0.7:7711"), "{error}");

@@ -7,8 +7,8 @@ use tonic::transport::Channel;
 use weighhouse_proto::v1;
 use weighhouse_proto::v1::judge_service_client::JudgeServiceClient;
 use weighhouse_types::{
-    Digest, DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeTerms,
-    Judgement, TensorError,
+    Digest, DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeTerms, Judgement,
+    TensorError,
 };
 
 use super::address::JudgeAddress;
@@ -45,11 +45,7 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn draw(
-        &self,
-        items: u32,
-        seeds: Vec<DrawSeed>,
-    ) -> Result<Vec<DrawnChallenge>, JudgeError> {
+    pub async fn draw(&self, items: u32, seeds: Vec<DrawSeed>) -> Result<Vec<DrawnChallenge>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.challenges_max;
         at_hand
@@ -70,10 +66,7 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn testify(
-        &self,
-        attempts: Vec<JudgeAttempt>,
-    ) -> Result<Vec<Vec<u8>>, JudgeError> {
+    pub async fn testify(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Vec<u8>>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.attempts_max;
         at_hand
@@ -123,10 +116,7 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn judge(
-        &self,
-        attempts: Vec<JudgeAttempt>,
-    ) -> Result<Vec<Judgement>, JudgeError> {
+    pub async fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.attempts_max;
         at_hand
@@ -147,10 +137,7 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn judge_together(
-        &self,
-        attempts: Vec<JudgeAttempt>,
-    ) -> Result<JointVerdicts, JudgeError> {
+    pub async fn judge_together(&self, attempts: Vec<JudgeAttempt>) -> Result<JointVerdicts, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let (attempts, limit) =
             (encode::<_, v1::Attempt>(attempts)?, at_hand.description.limits.together_max);

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use weighhouse_seams::{SystemClock, TcpDialer, TlsTrust};
-use weighhouse_types::{Datatype, Digest, DrawSeed, InferAnswer, JudgeAttempt, JudgeTerms, Mark, Outcome, Tensor};
+use weighhouse_types::{
+    Datatype, Digest, DrawSeed, InferAnswer, JudgeAttempt, JudgeTerms, Mark, Outcome, Tensor,
+};
 
 use self::served::{Mood, PINNED, Served};
 use super::*;

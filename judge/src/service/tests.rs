@@ -56,7 +56,8 @@ async fn answers_are_judged_in_order_and_marks_are_within_their_range() {
     let question = challenge.question.clone().expect("a question");
     let with = |outputs: Vec<Tensor>| {
         let (model, version, id) = (String::new(), String::new(), String::new());
-        let answer = ModelInferResponse::try_from(InferAnswer { model, version, id, outputs }).expect("a message");
+        let answer =
+            ModelInferResponse::try_from(InferAnswer { model, version, id, outputs }).expect("a message");
         v1::Attempt { challenge: Some(challenge.clone()), answers: vec![answer], testimony: vec![] }
     };
     let same = InferRequest::try_from(question).expect("a question").inputs;
@@ -73,7 +74,8 @@ async fn answers_are_judged_in_order_and_marks_are_within_their_range() {
 
 #[tokio::test]
 async fn requests_that_the_contract_does_not_allow_are_refused() {
-    let refused = |request| async { service().draw(Request::new(request)).await.expect_err("refused").code() };
+    let refused =
+        |request| async { service().draw(Request::new(request)).await.expect_err("refused").code() };
     let short = v1::Seed { seed: vec![0; 31], answers: vec![] };
     let request = |seeds| v1::DrawRequest { task: vec![0; 32], items: 2, seeds };
     assert_eq!(refused(request(vec![short.clone()])).await, tonic::Code::InvalidArgument);

@@ -86,7 +86,11 @@ impl Section {
         let answers = if raw.together { batch_max as usize } else { 1 };
         let room = raw.message_bytes_max / 2 / answers;
         if !(1..=room).contains(&raw.answer_bytes_max) {
-            let whose = if raw.together { "half of message_bytes_max over batch_max" } else { "half of message_bytes_max" };
+            let whose = if raw.together {
+                "half of message_bytes_max over batch_max"
+            } else {
+                "half of message_bytes_max"
+            };
             return refuse("judge.answer_bytes_max", format!("must be 1 to {room}, {whose}"));
         }
         let terms = JudgeTerms {

@@ -28,7 +28,12 @@ pub struct RemoteJudges {
 
 impl RemoteJudges {
     /// `runtime` drives the connections, while the threads that judge wait. To be called within it.
-    pub fn new(addresses: &[JudgeAddress], terms: JudgeTerms, dialing: &JudgeDialing, runtime: Handle) -> Self {
+    pub fn new(
+        addresses: &[JudgeAddress],
+        terms: JudgeTerms,
+        dialing: &JudgeDialing,
+        runtime: Handle,
+    ) -> Self {
         let pool = JudgePool::new(addresses, terms, dialing);
         Self { pool, operator: operator(addresses), clock: dialing.clock.clone(), runtime }
     }

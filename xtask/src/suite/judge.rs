@@ -128,10 +128,7 @@ fn attempt(challenge: DrawnChallenge, answers: Vec<InferAnswer>) -> JudgeAttempt
 async fn doubling(judges: &[Judge]) -> anyhow::Result<()> {
     let both = pool(judges)?;
     let drawn = both.draw(ITEMS, seeds(QUESTIONS)).await?;
-    ensure!(
-        drawn == pool(&judges[1..])?.draw(ITEMS, seeds(QUESTIONS)).await?,
-        "one judge draws otherwise"
-    );
+    ensure!(drawn == pool(&judges[1..])?.draw(ITEMS, seeds(QUESTIONS)).await?, "one judge draws otherwise");
     let mut attempts = Vec::new();
     for (at, challenge) in drawn.into_iter().enumerate() {
         // Every third answer is wrong, every third of another form.
