@@ -146,3 +146,6 @@ fn attempt(drawn: &Drawn, testimony: &[u8], answer: &InferAnswer) -> JudgeAttemp
     let (challenge, answers) = (drawn.0.clone(), vec![answer.clone()]);
     JudgeAttempt { challenge, answers, testimony: testimony.to_vec() }
 }
+
+#[cfg(test)]
+mod tests;

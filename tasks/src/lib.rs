@@ -65,3 +65,22 @@ pub fn with_reference(file: &str, reference: Digest) -> String {
     };
     file.lines().map(line).collect()
 }
+
+/// A task file that pins a judge of this digest instead of its own; `None` where it pins none.
+pub fn with_judge(file: &str, digest: Digest) -> Option<String> {
+    let (mut in_section, mut is_pinned) = (false, false);
+    let mut line = |line: &str| {
+        if line.starts_with('[') {
+            in_section = line.trim_end() == "[judge]";
+        }
+        match line.split_once('=') {
+            Some((key, _)) if in_section && key.trim() == "digest" => {
+                is_pinned = true;
+                format!("digest = \"sha256:{digest}\"\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    };
+    let written = file.lines().map(&mut line).collect();
+    is_pinned.then_some(written)
+}

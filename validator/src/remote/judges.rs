@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::warn;
 use weighhouse_ask::judges::{JudgeAddress, JudgeDialing, JudgeError, JudgePool};
-use weighhouse_seams::{Clock, ClockExt as _};
+use weighhouse_seams::Clock;
 use weighhouse_tasks::TaskError;
 use weighhouse_tasks::judge::JudgeClient;
 use weighhouse_types::{
