@@ -11,7 +11,7 @@ use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mar
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::{Mode, TaskFile, count};
-use crate::generate::witness::Encoder;
+use crate::generate::witness::{Encoder, WitnessError};
 use crate::kind::{Kind, per_seed};
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 use crate::reference::{Recorded, Reference};
@@ -97,7 +97,7 @@ impl Kind for Embeddings {
         let encoder = self.encoder.as_ref().ok_or(TaskError::NoReference)?;
         let embed = |texts: &&Texts| {
             let texts: Vec<&str> = texts.0.iter().map(String::as_str).collect();
-            Ok(Vectors(encoder.embed(&texts)?))
+            Ok(Vectors(encoder.embed(&texts).map_err(WitnessError::from)?))
         };
         asked.iter().map(embed).collect()
     }
