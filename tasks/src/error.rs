@@ -22,7 +22,7 @@ pub enum TaskError {
     #[error("a reference for challenge {reference} can't judge answers to challenge {challenge}")]
     Mismatch { challenge: Digest, reference: Digest },
     /// A judge out of process that is away, slow or wrong.
-    #[error("the judge: {0}")]
+    #[error("{0}")]
     Judge(String),
     #[error("the task asks for judge version {asked}, this program has {known}")]
     JudgeVersion { asked: u32, known: String },

@@ -46,6 +46,8 @@ impl Mode {
 /// A task file that has been read and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFile {
+    /// SHA-256 of the file's bytes.
+    pub digest: Digest,
     /// The name of the kind, one of [`KINDS`] or a program's own.
     pub kind: &'static str,
     /// The version of the judge.
@@ -56,8 +58,8 @@ pub struct TaskFile {
     pub model: String,
     /// Scans, completions or texts in one challenge.
     pub items: u32,
-    /// SHA-256 of the reference weights' file, or the digest of the reference model.
-    pub reference: Digest,
+    /// SHA-256 of the reference weights' file, or the digest of the reference model; `None` of kinds without one.
+    pub reference: Option<Digest>,
 }
 
 /// Why a task file is refused.
@@ -79,6 +81,10 @@ pub enum TaskFileError {
     SectionMissing { mode: &'static str },
     #[error("mode = \"{mode}\" does not read section [{section}]")]
     SectionUnread { mode: &'static str, section: &'static str },
+    #[error("kind = \"{kind}\" needs reference = \"DIGEST\"")]
+    ReferenceMissing { kind: &'static str },
+    #[error("kind = \"{kind}\" has no reference, so it does not read {key}")]
+    ReferenceUnread { kind: &'static str, key: &'static str },
     #[error("kind = {name:?} is none of {known}")]
     Kind { name: String, known: String },
     #[error("kind = \"{kind}\" pays conformance only: quality has no truth to be measured against")]
@@ -108,7 +114,7 @@ struct Raw {
     scope: Scope,
     model: String,
     items: u32,
-    reference: Digest,
+    reference: Option<Digest>,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
 }
@@ -164,7 +170,7 @@ impl TaskFile {
         let known = || KINDS.iter().chain(further).map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         let kind = kind(&raw.kind).or_else(|| further.iter().find(|kind| kind.name == raw.kind));
         let kind = kind.ok_or_else(|| TaskFileError::Kind { name: raw.kind.clone(), known: known() })?;
-        Ok((raw.check(kind)?, section, kind))
+        Ok((raw.check(kind, Digest::of(file))?, section, kind))
     }
 
     /// Refuses another reference than the file names.
@@ -172,7 +178,7 @@ impl TaskFile {
     /// # Errors
     /// [`TaskError::WrongReference`].
     pub fn names(&self, given: Digest) -> Result<(), TaskError> {
-        let named = self.reference;
+        let named = self.reference.ok_or(TaskFileError::ReferenceMissing { kind: self.kind })?;
         if given == named { Ok(()) } else { Err(TaskError::WrongReference { named, given }) }
     }
 
@@ -183,7 +189,7 @@ impl TaskFile {
 }
 
 impl Raw {
-    fn check(self, kind: &'static Registered) -> Result<TaskFile, TaskFileError> {
+    fn check(self, kind: &'static Registered, digest: Digest) -> Result<TaskFile, TaskFileError> {
         if !ITEMS.contains(&self.items) {
             let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());
             return Err(TaskFileError::Range { key: "items", value: f64::from(self.items), allowed });
@@ -192,7 +198,14 @@ impl Raw {
         if !(1..=MODEL_NAME_BYTES_MAX).contains(&self.model.len()) || !self.model.bytes().all(named) {
             return Err(TaskFileError::ModelName { name: self.model });
         }
-        let mode = mode(self.mode, self.conformance.as_ref(), self.quality.as_ref())?;
+        if kind.has_reference && self.reference.is_none() {
+            return Err(TaskFileError::ReferenceMissing { kind: kind.name });
+        }
+        let mode = if kind.has_reference {
+            mode(self.mode, self.conformance.as_ref(), self.quality.as_ref())?
+        } else {
+            self.without_reference(kind)?
+        };
         if !kind.pays.contains(&mode.paid()) {
             return Err(match mode {
                 Mode::Quality { .. } => TaskFileError::NoQuality { kind: kind.name },
@@ -200,6 +213,7 @@ impl Raw {
             });
         }
         Ok(TaskFile {
+            digest,
             kind: kind.name,
             judge: self.judge,
             mode,
@@ -208,6 +222,20 @@ impl Raw {
             items: self.items,
             reference: self.reference,
         })
+    }
+
+    /// The mode of a kind whose marks are relative to nothing.
+    fn without_reference(&self, kind: &'static Registered) -> Result<Mode, TaskFileError> {
+        let unread = [
+            ("reference", self.reference.is_some()),
+            ("[quality]", self.quality.is_some()),
+            ("[conformance]", self.conformance.is_some()),
+        ];
+        match (unread.into_iter().find(|(_, is_there)| *is_there), self.mode) {
+            (Some((key, _)), _) => Err(TaskFileError::ReferenceUnread { kind: kind.name, key }),
+            (None, RawMode::Quality) => Ok(Mode::Quality { floor_margin: 0.0 }),
+            (None, RawMode::Conformance) => Err(TaskFileError::NoConformance { kind: kind.name }),
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const FILES: &'static [(&'static str, &'static str)];
     /// What may be paid.
     const PAYS: &'static [Paid];
+    /// The task file names a reference, and marks are relative to it. A kind without one pays quality.
+    const HAS_REFERENCE: bool = true;
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
     /// for it with `judge = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;

@@ -11,13 +11,18 @@ use crate::embed::Embeddings;
 use crate::error::TaskError;
 use crate::file::{TaskFile, TaskFileError};
 use crate::generate::Completions;
+use crate::judge::Judged;
 use crate::kind::Kind;
 use crate::references::References;
 use crate::work::Work;
 
 /// Every kind of task that there is.
-pub static KINDS: &[Registered] =
-    &[Registered::of::<Classify>(), Registered::of::<Completions>(), Registered::of::<Embeddings>()];
+pub static KINDS: &[Registered] = &[
+    Registered::of::<Classify>(),
+    Registered::of::<Completions>(),
+    Registered::of::<Embeddings>(),
+    Registered::of::<Judged>(),
+];
 
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
@@ -28,6 +33,8 @@ pub struct Registered {
     /// Built-in task files by name.
     pub files: &'static [(&'static str, &'static str)],
     pub pays: &'static [Paid],
+    /// The task file names a reference, and marks are relative to it.
+    pub has_reference: bool,
     /// Versions of its judge.
     pub judges: RangeInclusive<u32>,
     pub(crate) open: Open,
@@ -41,7 +48,14 @@ impl std::fmt::Debug for Registered {
 
 impl Registered {
     pub const fn of<K: Kind>() -> Self {
-        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, judges: K::JUDGES, open: open::<K> }
+        Self {
+            name: K::NAME,
+            files: K::FILES,
+            pays: K::PAYS,
+            has_reference: K::HAS_REFERENCE,
+            judges: K::JUDGES,
+            open: open::<K>,
+        }
     }
 }
 
