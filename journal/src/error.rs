@@ -1,6 +1,7 @@
 //! What can be wrong with a journal, and what to do about it.
 
 use std::io;
+use std::path::PathBuf;
 
 use weighhouse_types::{Digest, Epoch};
 
@@ -94,4 +95,13 @@ impl JournalError {
             _ => Self::Damaged { file, source },
         }
     }
+}
+
+/// Refusal of one file of a journal.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{}: {source}", .file.display())]
+    Io { file: PathBuf, source: std::io::Error },
+    #[error("{}: {source}", .file.display())]
+    Damaged { file: PathBuf, source: SegmentError },
 }

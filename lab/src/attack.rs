@@ -20,8 +20,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use weighhouse_scoring::policy::PolicyFile;
 
-use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
-use weighhouse_types::profile::Profile;
+use crate::sim::{MinerGroup, Mix, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use weighhouse_types::profile::{HONEST, Profile};
 
 mod statistics;
 #[cfg(test)]
@@ -77,6 +77,16 @@ impl Attack {
             return None;
         }
         Some(Self { name: name.to_owned(), detectable: listed.is_some_and(|(_, flag)| *flag), strategy })
+    }
+
+    /// An attack by a strategy from elsewhere, under the strategy's own name where it has one. Judges can tell its answers
+    /// from honest ones unless all of them are honest.
+    pub fn by(strategy: Strategy, otherwise: &str) -> Self {
+        let is_honest = |mix: &Mix| mix.0.iter().all(|(kind, share)| kind == HONEST || *share == 0.0);
+        let detectable = !(is_honest(&strategy.work) && strategy.rest.as_ref().is_none_or(is_honest));
+        let unnamed = strategy.name.is_empty() || strategy.name == HONEST;
+        let name = if unnamed { otherwise.to_owned() } else { strategy.name.clone() };
+        Self { name: name.clone(), detectable, strategy: Strategy { name, ..strategy } }
     }
 }
 
