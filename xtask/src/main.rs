@@ -14,6 +14,7 @@ mod inference;
 #[cfg(feature = "serving")]
 mod judge;
 mod lab;
+mod median;
 #[cfg(feature = "real")]
 mod metagraph;
 mod suite;

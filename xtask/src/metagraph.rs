@@ -17,6 +17,7 @@ use weighhouse_types::{Digest, Hotkey, Netuid};
 use weighhouse_wallet::keypair::Keypair;
 
 use self::stretched::Stretched;
+use crate::median::median;
 use crate::suite::{Running, environment, root};
 use crate::{result, say};
 
@@ -99,12 +100,6 @@ async fn crowded(network: &Network) -> anyhow::Result<(Development, Netuid)> {
     node.crowd(&others).await?;
     ensure!(node.subnet().await?.metagraph.neurons.len() == NEURONS, "not all are registered");
     Ok((node, netuid))
-}
-
-/// The middle one.
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 /// Driven by the thread that reads, so that the thread's clock counts nothing but the client.
