@@ -139,7 +139,6 @@ fn testify(
     Ok(witness.testify(&claims)?.into_iter().map(|testimony| testimony.margins).collect())
 }
 
-
 /// CPU time of this thread.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);

@@ -5,7 +5,7 @@
 
 use self::escape::{figure, lines, name};
 use super::number::{among, precise};
-use super::{Data, Goal, Note, MatrixCell, Standing, Verdict};
+use super::{Data, Goal, MatrixCell, Note, Standing, Verdict};
 
 mod change;
 mod curves;

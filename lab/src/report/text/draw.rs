@@ -130,7 +130,11 @@ impl Pen {
             }
             for (column, at) in table.column_iter_mut().zip(&group) {
                 column.set_padding((2, 0));
-                column.set_cell_alignment(if heads[*at].right { CellAlignment::Right } else { CellAlignment::Left });
+                column.set_cell_alignment(if heads[*at].right {
+                    CellAlignment::Right
+                } else {
+                    CellAlignment::Left
+                });
             }
             for (at, line) in table.trim_fmt().lines().enumerate() {
                 let line = if at == 0 { self.painted(line, "2") } else { line.to_owned() };
