@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::schema::{FORMAT_VERSION, Table};
 use crate::source::{EpochFile, Source};
 
-/// What to export, and where to.
+/// An export's source, target and range of epochs.
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
     /// A validator's journal folder. It is only read, and may be in use.
@@ -29,7 +29,7 @@ pub struct ExportRequest {
     pub overwrite: bool,
 }
 
-/// How far an export is.
+/// Progress of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportProgress {
     /// The epoch just read.
@@ -40,7 +40,7 @@ pub struct ExportProgress {
     pub judgements: u64,
 }
 
-/// What was exported.
+/// Result of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exported {
     pub first: Epoch,

@@ -87,7 +87,7 @@ impl HeldEpoch {
         }
     }
 
-    /// Whether no news is to be expected: published, failed for good, or never intended.
+    /// True if no news is to be expected: published, failed for good, or never intended.
     fn is_settled(&self) -> bool {
         self.intents.last().is_none_or(|last| last.state.as_ref().is_some_and(IntentState::is_final))
     }

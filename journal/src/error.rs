@@ -1,4 +1,4 @@
-//! What can be wrong with a journal, and what to do about it.
+//! Defects of a journal, each with its remedy.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use weighhouse_types::{Digest, Epoch};
 use crate::header::{FORMAT_VERSION, SegmentHeader};
 use crate::limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX};
 
-/// What is wrong with a segment, and where.
+/// A defect of a segment, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause} at byte {offset}")]
 pub struct SegmentError {

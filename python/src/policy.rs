@@ -106,7 +106,7 @@ impl Policy {
         Self::of(&toml::to_string(&keys).map_err(refuse::<PolicyError>)?)
     }
 
-    /// What a track is worth in an epoch, with every figure on the way; amounts are billionths.
+    /// Rate a track in an epoch, with every figure on the way; amounts are billionths.
     #[pyo3(signature = (track, /, *, epoch))]
     fn rate<'py>(&self, py: Python<'py>, track: &Track, epoch: u64) -> PyResult<Bound<'py, PyAny>> {
         value::write(py, &self.file.policy().rate_in_steps(&track.inner, epoch))

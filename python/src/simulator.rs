@@ -83,7 +83,7 @@ pub(crate) fn simulate<'py>(
     value::write(py, &outcomes)
 }
 
-/// What each attack earns against what the same operator would earn honestly, by fraction of bad miners and policy.
+/// Compare each attack's profit with honest work by the same operator, by fraction of bad miners and policy.
 ///
 /// base: the world (see scenario); its first miner group gives the honest miners, its policy is not read.
 /// policies: name to Policy or text; {"default": the one that ships} if not given.

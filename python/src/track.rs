@@ -9,7 +9,7 @@ use crate::policy::Policy;
 
 const UNIT: f64 = 1e9;
 
-/// What a registration has earned so far. Starts empty; fold takes in one epoch after the other.
+/// A registration's record so far. Starts empty; fold takes in one epoch after the other.
 #[pyclass(module = "weighhouse")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Track {

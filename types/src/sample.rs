@@ -52,7 +52,7 @@ pub fn subnet(epoch: Epoch, block: Block, neurons: Vec<Neuron>) -> SubnetState {
     }
 }
 
-/// What uid 0 records when it opens the epoch that a subnet is in; policy and task are empty.
+/// The context that uid 0 records when it opens the epoch that a subnet is in; policy and task are empty.
 pub fn context(state: SubnetState) -> EpochContext {
     EpochContext {
         epoch: state.schedule.epoch,

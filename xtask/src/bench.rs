@@ -25,7 +25,7 @@ fn median_time(mut run: impl FnMut()) -> Duration {
     median((0..SAMPLES).map(timed).collect())
 }
 
-/// What an epoch of the goal's size may take.
+/// Seconds that an epoch of the goal's size may take.
 const YUMA_LIMIT_S: f64 = 300e-6;
 
 /// One line per case, and the goal's case last: both versions on 64 validators x 192 miners, the slower one counts.

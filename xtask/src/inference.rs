@@ -26,7 +26,7 @@ const BATCHES: [usize; 2] = [1, 16];
 /// At least candle's speed.
 const GOAL: f64 = 1.0;
 
-/// What is measured: seconds of one pass, or of one step.
+/// The measured work: seconds of one pass, or of one step.
 #[derive(Clone, Copy)]
 enum Work {
     Prefill,

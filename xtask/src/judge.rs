@@ -34,7 +34,7 @@ struct Completion {
     tokens: Vec<u32>,
 }
 
-/// What the two sides of one comparison take, in CPU-seconds a completion: medians, and the median of the ratios.
+/// Costs of the two sides of a comparison, in CPU-seconds a completion: medians, and the median of the ratios.
 struct Costs {
     generate: f64,
     judge: f64,

@@ -19,7 +19,7 @@ use super::remote::RemoteJudge;
 /// Calls under way to each judge. A second one waits there while the first is worked at.
 const CALLS_PER_JUDGE: usize = 2;
 
-/// What a task file pins of its judge.
+/// The properties of its judge that a task file pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JudgeTerms {
     pub digest: Digest,
@@ -79,7 +79,7 @@ impl JudgePool {
             .await
     }
 
-    /// What the judge has to say of each answer.
+    /// Asks the judge for its testimony on each answer.
     ///
     /// # Errors
     /// See [`JudgeError`].

@@ -15,7 +15,7 @@ use crate::output;
 /// A log above this size is no log of ours.
 const LOG_BYTES_MAX: u64 = 4 << 30;
 
-/// How long a search goes on, and where it is written down.
+/// Limits of a search, and the log that it can be taken up from.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Budget {
     /// End the search after this time, such as 90s or 2h, and report what was found

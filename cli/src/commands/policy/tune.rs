@@ -27,7 +27,7 @@ pub(crate) struct Tune {
     /// The policy to start from
     #[arg(long, value_name = "FILE", default_value = "default")]
     policy: PathBuf,
-    /// Where to write the winner; printed if not given
+    /// File to write the winner to; printed if not given
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]

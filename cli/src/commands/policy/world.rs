@@ -35,7 +35,7 @@ pub(crate) struct World {
     /// The cost of honest work over what it earns
     #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
     cost_share: f64,
-    /// How many random worlds
+    /// Number of random worlds
     #[arg(long, default_value_t = 8, value_name = "N")]
     seeds: u64,
     /// The first world's seed
@@ -57,7 +57,7 @@ impl World {
     }
 }
 
-/// Where results go.
+/// Forms in which results are shown.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Shown {
     /// Also write a page that a browser shows without a network
