@@ -1,4 +1,7 @@
 //! The folder of segments: opening and recovering it, appending to the last, reading all.
+//!
+//! Only the newest segment is ever written. Opening checks every file and keeps in memory where records and blobs are, not what
+//! they hold.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -21,8 +21,8 @@ impl Publication {
         Self { intent, state: None, seal: None, committed: None }
     }
 
-    /// Takes note of news of this intent.
-    pub fn hear(&mut self, state: IntentState) {
+    /// Advances to a later state of this intent.
+    pub fn advance(&mut self, state: IntentState) {
         match &state {
             IntentState::Sealed { seal } => self.seal = Some(seal.clone()),
             IntentState::Committed { block, epoch } => self.committed = Some((*block, *epoch)),
@@ -60,7 +60,7 @@ pub fn publications(records: &[Record]) -> BTreeMap<Epoch, Publication> {
                 if let Some(known) = publications.get_mut(&update.epoch)
                     && known.intent.id == update.intent
                 {
-                    known.hear(update.state.clone());
+                    known.advance(update.state.clone());
                 }
             }
             _ => {}

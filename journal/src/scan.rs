@@ -1,4 +1,7 @@
 //! Walking a segment's batches, from memory or from a file, up to the first thing that is wrong.
+//!
+//! A walk tells a torn last commit, which a crash explains, from damage, which nothing but a fault or a hand does: only the
+//! former may be cut off. A whole batch behind a broken one rules a crash out, so the rest of the file is searched for one.
 
 use std::convert::Infallible;
 use std::io;

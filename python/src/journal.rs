@@ -13,7 +13,7 @@ use weighhouse_types::{Epoch, Record, Uid};
 
 use crate::call::{Stop, long};
 use crate::error::{JournalError, refuse, unreadable};
-use crate::policy::read_policy;
+use crate::read::read_policy;
 use crate::value;
 
 /// Replay every epoch: one dictionary each, with the decision, what was intended, and whether they match.
@@ -54,7 +54,7 @@ pub(crate) fn diff<'py>(
     after: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut replays = [read_policy(before)?, read_policy(after)?]
-        .map(|policy| Replay::under(Valid::clone(policy.file.policy())));
+        .map(|policy| Replay::under(Valid::clone(policy.policy())));
     let changes = long(py, None, move |stop| {
         let mut differ = Differ::new();
         each_epoch(&journal, stop, |records| {
@@ -104,7 +104,7 @@ pub(crate) fn explain(
 
 fn replayed(py: Python<'_>, journal: PathBuf, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Replayed>> {
     let policy: Option<Valid> =
-        policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.file.policy()));
+        policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.policy()));
     long(py, None, move |stop| {
         let mut replay = policy.map_or_else(Replay::recorded, Replay::under);
         let mut epochs = Vec::new();

@@ -1,14 +1,11 @@
 //! Small epochs for the tests of this crate.
 
 use weighhouse_types::{
-    Block, ChallengeScope, Digest, Epoch, EpochContext, Fields, Hotkey, Hyperparameters, Judged, Mark,
-    Reason, Record, Standing, sample,
+    Block, ChallengeScope, Digest, Epoch, EpochContext, Fields, Hyperparameters, Judged, Mark, Reason,
+    Record, Standing, sample,
 };
 
 pub(crate) const EPOCH: Epoch = Epoch(7);
-
-/// The validator is uid 0; it has a permit and no axon.
-pub(crate) const VALIDATOR: Hotkey = Hotkey([0; 32]);
 
 pub(crate) const POLICY: &str = r#"
 version = 1
@@ -31,7 +28,7 @@ pub(crate) fn policy_with(key: &str, value: &str) -> Vec<u8> {
 
 pub(crate) use sample::registration as who;
 
-/// An epoch with the validator and `miners` miners, uids 1 and up, all with an axon.
+/// An epoch of the validator, uid 0, and `miners` miners, uids 1 and up, all with an axon.
 pub(crate) fn context(miners: u16) -> EpochContext {
     let mut state = sample::subnet(EPOCH, Block(100), (0..=miners).map(sample::neuron).collect());
     state.hyperparameters =

@@ -1,4 +1,7 @@
 //! Accounts of a run: earnings, costs and the other figures that become an [`Outcome`].
+//!
+//! Rao are counted as integers and conserved: what neither miners nor validators get is burned or dust. Computing is counted in
+//! CPU-seconds; the plan's `rao_value` brings both to one unit when the accounts are closed.
 
 use ndarray::Array2;
 

@@ -122,11 +122,11 @@ where
     }
 }
 
-/// Holds a body's share of the budget.
-type Held = Option<tokio::sync::OwnedSemaphorePermit>;
+/// A body's share of the memory budget, held while the request is served.
+type BodyPermit = Option<tokio::sync::OwnedSemaphorePermit>;
 
 impl Shared {
-    async fn verify<B>(&self, request: Request<B>) -> Result<(Request<Full<Bytes>>, Held), Refusal>
+    async fn verify<B>(&self, request: Request<B>) -> Result<(Request<Full<Bytes>>, BodyPermit), Refusal>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,

@@ -121,14 +121,3 @@ fn tuning_files_that_are_wrong_are_refused_by_name() {
     assert_eq!(attacks(&profile(Scope::Private), &["lazy".to_owned()]).unwrap().len(), 1);
     assert!(Strategy::persona("lazy").is_some());
 }
-
-#[test]
-fn the_committed_schema_and_the_example_are_of_these_keys() {
-    let committed = include_str!("../../../../deploy/schema/tuning.json");
-    let schema: serde_json::Value = serde_json::from_str(committed).expect("JSON");
-    let command = "run `cargo run --release -p xtask --features schemas -- generate`";
-    assert_eq!(schema, Tuning::schema().to_value(), "{command}");
-    let example = include_str!("../../../../deploy/tuning.toml");
-    assert!(example.starts_with("#:schema schema/tuning.json\n"));
-    Tuning::parse(example.as_bytes()).expect("the example is a tuning file");
-}
