@@ -15,6 +15,7 @@ mod report;
 mod state;
 
 mod copier;
+mod disguise;
 mod personas;
 mod served;
 mod text;

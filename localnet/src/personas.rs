@@ -1,4 +1,4 @@
-//! The dishonest and the unlucky: engines that wrap a real one and spoil it.
+//! The dishonest and the unlucky: disguises that spoil a real engine's answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,29 +6,28 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rand::Rng as _;
-use weighhouse_miner::engine::{Engine, EngineError, ServedModel};
+use weighhouse_miner::engine::{Engine, EngineError};
 use weighhouse_seams::{Clock, Entropy};
 use weighhouse_types::scans::{CLASSES, ScansAnswer};
 use weighhouse_types::{InferAnswer, InferRequest};
 
+use crate::disguise::Disguise;
+
 /// Knows the model's name and shapes, and never runs it: one class at random per scan, with full confidence.
 #[derive(Debug)]
 pub(crate) struct Lazy {
-    pub(crate) honest: Arc<dyn Engine>,
     pub(crate) entropy: Entropy,
 }
 
 /// Runs the model and returns NaN, or on every other request a shape that is not the one of the data asked for.
 #[derive(Debug)]
 pub(crate) struct Nan {
-    pub(crate) honest: Arc<dyn Engine>,
     pub(crate) asked: AtomicU64,
 }
 
 /// Runs the model, late.
 #[derive(Debug)]
 pub(crate) struct Slow {
-    pub(crate) honest: Arc<dyn Engine>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) delay: Duration,
 }
@@ -43,16 +42,8 @@ fn answer(request: &InferRequest, rows: Vec<[f32; CLASSES]>) -> InferAnswer {
 }
 
 #[async_trait]
-impl Engine for Lazy {
-    fn models(&self) -> &[ServedModel] {
-        self.honest.models()
-    }
-
-    fn items_max(&self) -> u32 {
-        self.honest.items_max()
-    }
-
-    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+impl Disguise for Lazy {
+    async fn infer(&self, _: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         let mut guesses = vec![0_u8; scans(request)];
         self.entropy.clone().fill_bytes(&mut guesses);
         let mut rows = vec![[0.0; CLASSES]; guesses.len()];
@@ -64,16 +55,8 @@ impl Engine for Lazy {
 }
 
 #[async_trait]
-impl Engine for Nan {
-    fn models(&self) -> &[ServedModel] {
-        self.honest.models()
-    }
-
-    fn items_max(&self) -> u32 {
-        self.honest.items_max()
-    }
-
-    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+impl Disguise for Nan {
+    async fn infer(&self, _: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         let scans = scans(request);
         if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             return Ok(answer(request, vec![[f32::NAN; CLASSES]; scans]));
@@ -83,17 +66,9 @@ impl Engine for Nan {
 }
 
 #[async_trait]
-impl Engine for Slow {
-    fn models(&self) -> &[ServedModel] {
-        self.honest.models()
-    }
-
-    fn items_max(&self) -> u32 {
-        self.honest.items_max()
-    }
-
-    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let answer = self.honest.infer(request).await;
+impl Disguise for Slow {
+    async fn infer(&self, honest: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+        let answer = honest.infer(request).await;
         self.clock.sleep(self.delay).await;
         answer
     }

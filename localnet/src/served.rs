@@ -6,17 +6,18 @@ use std::time::Duration;
 use weighhouse_miner::backend::Decoder;
 use weighhouse_miner::config::Config;
 use weighhouse_miner::engine::{
-    ClassifierEngine, EmbedEngine, Engine, EngineLimits, Paces, TextEngine, TextModel, load_models,
+    ClassifierEngine, EmbedEngine, Engine, EngineLimits, ModelName, Paces, TextEngine,
 };
-use weighhouse_models::Builtin;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{DecoderLimits, LanguageModel};
+use weighhouse_models::{Builtin, Classifier};
 use weighhouse_seams::{Clock, CpuPool, Entropy};
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
 use weighhouse_tasks::{DIGITS_CONFORMANCE, DIGITS_QUALITY, EMBED, GENERATE, Task, with_reference};
 use weighhouse_types::Digest;
 use weighhouse_types::text::TextLimits;
 
+use crate::disguise::Disguised;
 use crate::economy::Role;
 use crate::error::LocalnetError;
 use crate::models::LocalnetModels;
@@ -90,7 +91,10 @@ impl Served {
         let config = Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{weights}\"\n"))
             .map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
         let engine: Arc<dyn Engine> = match &self.models {
-            LocalnetModels::Digits => digits(&config, role, guesses, clock, cpu)?,
+            LocalnetModels::Digits => {
+                let honest = classifier(&config, weights, cpu)?;
+                disguised(honest, role, guesses, clock)
+            }
             LocalnetModels::Language { reference, weak, int4 } => {
                 let model = match role {
                     Role::Weak => weak,
@@ -100,10 +104,10 @@ impl Served {
                 completions(&config, &self.task, role, (reference, model), clock, cpu)?
             }
             LocalnetModels::Encoder(encoder) => {
-                let name = self.task.file().model.clone();
-                let (items_max, bytes_max) = (config.limits.items_max, config.text.prompt_bytes_max);
-                let models = vec![(name, "1".to_owned(), Embedder::clone(encoder))];
-                let honest = Arc::new(EmbedEngine::new(models, items_max, bytes_max, cpu));
+                let name = ModelName::new(&self.task.file().model, "1");
+                let bounds = (config.limits.items_max, config.text.prompt_bytes_max);
+                let model = Arc::new(Embedder::clone(encoder));
+                let honest = Arc::new(EmbedEngine::new(name, model, bounds, cpu));
                 let how = match role {
                     Role::Lazy => Some(Rows::Guessed),
                     Role::Cached => Some(Rows::Repeated),
@@ -111,7 +115,7 @@ impl Served {
                     _ => None,
                 };
                 match how {
-                    Some(how) => Arc::new(FakedRows::new(honest, how, guesses)),
+                    Some(how) => Disguised::engine(honest, FakedRows::new(how, guesses)),
                     None => honest,
                 }
             }
@@ -142,10 +146,10 @@ fn completions(
         cache_tokens_max: config.text.cache_tokens_max,
     };
     let decoder = Decoder::start(model.clone(), limits, config.limits.queue_max, cpu);
-    let generator = Arc::new(decoder?);
-    let models = vec![TextModel { name: task.file().model.clone(), version: "1".to_owned(), generator }];
+    let name = ModelName::new(&task.file().model, "1");
     let paces = Paces { first: TEXT_DEADLINE, next: TEXT_DEADLINE, whole: TEXT_DEADLINE };
-    let honest = Arc::new(TextEngine::new(models, TextLimits::from(&config.text), paces, clock.clone()));
+    let bounds = (TextLimits::from(&config.text), paces);
+    let honest = Arc::new(TextEngine::new(name, Arc::new(decoder?), bounds, clock.clone()));
     let fake = match role {
         Role::Cached => Fake::Repeats,
         Role::Truncating => Fake::Truncates,
@@ -155,23 +159,26 @@ fn completions(
         Role::Ignoring => Fake::Ignores,
         _ => return Ok(honest),
     };
-    Ok(Arc::new(Faked::new(honest, fake, reference.clone())))
+    Ok(Disguised::engine(honest, Faked::new(fake, reference.clone())))
 }
 
-fn digits(
-    config: &Config,
+fn classifier(config: &Config, weights: Builtin, cpu: &CpuPool) -> Result<Arc<dyn Engine>, LocalnetError> {
+    let loaded = Classifier::load(weights.bytes());
+    let model = loaded.map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
+    let (name, limits) = (ModelName::new("digits", "1"), EngineLimits::from(&config.limits));
+    Ok(Arc::new(ClassifierEngine::new(name, model, limits, cpu)))
+}
+
+fn disguised(
+    honest: Arc<dyn Engine>,
     role: Role,
     guesses: Digest,
     clock: &Arc<dyn Clock>,
-    cpu: &CpuPool,
-) -> Result<Arc<dyn Engine>, LocalnetError> {
-    let models = load_models(&config.models, |path| std::fs::read(path))
-        .map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
-    let honest = Arc::new(ClassifierEngine::new(models, EngineLimits::from(&config.limits), cpu));
-    Ok(match role {
-        Role::Lazy => Arc::new(Lazy { honest, entropy: Entropy::seeded(guesses.0) }),
-        Role::Nan => Arc::new(Nan { honest, asked: 0.into() }),
-        Role::Slow => Arc::new(Slow { honest, clock: clock.clone(), delay: DEADLINE * 2 }),
+) -> Arc<dyn Engine> {
+    match role {
+        Role::Lazy => Disguised::engine(honest, Lazy { entropy: Entropy::seeded(guesses.0) }),
+        Role::Nan => Disguised::engine(honest, Nan { asked: 0.into() }),
+        Role::Slow => Disguised::engine(honest, Slow { clock: clock.clone(), delay: DEADLINE * 2 }),
         _ => honest,
-    })
+    }
 }

@@ -1,14 +1,16 @@
-//! Engines that fake texts: each wraps a real one and changes the request or the answer.
+//! Disguises that fake texts: they change the request or the answer of a real engine.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rand::Rng as _;
-use weighhouse_miner::engine::{Engine, EngineError, ServedModel};
+use weighhouse_miner::engine::{Engine, EngineError};
 use weighhouse_models::language::LanguageModel;
 use weighhouse_seams::Entropy;
 use weighhouse_types::text::{Prompt, TextAnswer, TextLimits, TextRequest, TextsAnswer, TextsLimits};
 use weighhouse_types::{Digest, InferAnswer, InferRequest};
+
+use crate::disguise::Disguise;
 
 /// A challenge of a localnet is far below these.
 const LIMITS: TextLimits = TextLimits { prompt_bytes: 1 << 16, prompt_tokens: 1 << 12, max_tokens: 1 << 12 };
@@ -27,15 +29,14 @@ pub(crate) enum Fake {
 
 #[derive(Debug)]
 pub(crate) struct Faked {
-    honest: Arc<dyn Engine>,
     how: Fake,
     model: LanguageModel,
     first: Mutex<Option<TextAnswer>>,
 }
 
 impl Faked {
-    pub(crate) fn new(honest: Arc<dyn Engine>, how: Fake, model: LanguageModel) -> Self {
-        Self { honest, how, model, first: Mutex::new(None) }
+    pub(crate) fn new(how: Fake, model: LanguageModel) -> Self {
+        Self { how, model, first: Mutex::new(None) }
     }
 
     fn asked(&self, mut request: TextRequest) -> TextRequest {
@@ -74,20 +75,12 @@ impl Faked {
 }
 
 #[async_trait]
-impl Engine for Faked {
-    fn models(&self) -> &[ServedModel] {
-        self.honest.models()
-    }
-
-    fn items_max(&self) -> u32 {
-        self.honest.items_max()
-    }
-
-    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+impl Disguise for Faked {
+    async fn infer(&self, honest: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         let asked = self.asked(TextRequest::from_infer(request, &LIMITS)?);
         let changed =
             InferRequest { version: request.version.clone(), ..asked.to_infer(&request.model, &request.id)? };
-        let answer = self.honest.infer(&changed).await?;
+        let answer = honest.infer(&changed).await?;
         let said = self.said(TextAnswer::from_infer(&answer, &LIMITS)?);
         Ok(said.to_infer(&answer.model, &answer.version, &answer.id)?)
     }
@@ -103,30 +96,21 @@ pub(crate) enum Rows {
 
 #[derive(Debug)]
 pub(crate) struct FakedRows {
-    honest: Arc<dyn Engine>,
     how: Rows,
     entropy: Entropy,
     first: Mutex<Option<TextsAnswer>>,
 }
 
 impl FakedRows {
-    pub(crate) fn new(honest: Arc<dyn Engine>, how: Rows, guesses: Digest) -> Self {
-        Self { honest, how, entropy: Entropy::seeded(guesses.0), first: Mutex::new(None) }
+    pub(crate) fn new(how: Rows, guesses: Digest) -> Self {
+        Self { how, entropy: Entropy::seeded(guesses.0), first: Mutex::new(None) }
     }
 }
 
 #[async_trait]
-impl Engine for FakedRows {
-    fn models(&self) -> &[ServedModel] {
-        self.honest.models()
-    }
-
-    fn items_max(&self) -> u32 {
-        self.honest.items_max()
-    }
-
-    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let answer = self.honest.infer(request).await?;
+impl Disguise for FakedRows {
+    async fn infer(&self, honest: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+        let answer = honest.infer(request).await?;
         let mut rows = TextsAnswer::from_infer(&answer, &ROWS)?;
         match self.how {
             Rows::Guessed => {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use parity_scale_codec::{Decode, Encode};
-use rand_chacha::ChaCha20Rng;
 use serde::Deserialize;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
@@ -12,8 +11,8 @@ use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mar
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::{Mode, TaskFile, count};
-use crate::generate::witness::Encoder;
-use crate::kind::Kind;
+use crate::generate::witness::{Encoder, WitnessError};
+use crate::kind::{Kind, per_seed};
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
@@ -73,8 +72,10 @@ impl Kind for Embeddings {
         Ok(Self { tolerance, items: file.items, prompts, words, encoder })
     }
 
-    fn draw(&self, rng: &mut ChaCha20Rng) -> Texts {
-        Texts((0..self.items).map(|_| self.prompts.draw(self.words, rng)).collect())
+    fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Texts>, TaskError> {
+        Ok(per_seed(seeds, |rng| {
+            Texts((0..self.items).map(|_| self.prompts.draw(self.words, rng)).collect())
+        }))
     }
 
     fn digest(task: Digest, texts: &Texts) -> Digest {
@@ -96,7 +97,7 @@ impl Kind for Embeddings {
         let encoder = self.encoder.as_ref().ok_or(TaskError::NoReference)?;
         let embed = |texts: &&Texts| {
             let texts: Vec<&str> = texts.0.iter().map(String::as_str).collect();
-            Ok(Vectors(encoder.embed(&texts)?))
+            Ok(Vectors(encoder.embed(&texts).map_err(WitnessError::from)?))
         };
         asked.iter().map(embed).collect()
     }

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::Task;
-use crate::witness::{Encoder, WitnessError};
+use crate::witness::Encoder;
+use weighhouse_models::encoder::EmbedError;
 use weighhouse_types::{Digest, Failure};
 
 #[derive(Debug)]
@@ -13,8 +14,12 @@ impl Encoder for Letters {
         Digest::of(b"letters")
     }
 
-    /// How often each of 26 letters stands in a text.
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, WitnessError> {
+    fn dimensions(&self) -> usize {
+        26
+    }
+
+    /// Counts of each of 26 letters in a text.
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let count =
             |text: &str, letter: u8| text.bytes().filter(|byte| byte.to_ascii_lowercase() == letter).count();
         Ok(texts
@@ -36,7 +41,7 @@ fn task() -> Task {
 #[test]
 fn rows_that_point_where_the_references_do_pass_and_others_are_counted() {
     let task = task();
-    let challenge = task.challenge(&[1; 32]);
+    let challenge = task.challenge(&[1; 32]).expect("drawn");
     let reference = task.references(std::slice::from_ref(&challenge)).expect("reference").remove(0);
     let recorded = crate::Reference::from_bytes(&reference.to_bytes()).expect("recorded");
     assert_eq!(recorded, reference);
@@ -61,7 +66,7 @@ fn rows_that_point_where_the_references_do_pass_and_others_are_counted() {
 #[test]
 fn what_is_no_embedding_is_malformed_and_silence_is_silence() {
     let task = task();
-    let challenge = task.challenge(&[1; 32]);
+    let challenge = task.challenge(&[1; 32]).expect("drawn");
     let reference = task.references(std::slice::from_ref(&challenge)).expect("reference").remove(0);
     let judge = |rows: Vec<Vec<f32>>| {
         let answer = TextsAnswer { rows }.to_infer("letters", "1", "id").expect("an answer");
