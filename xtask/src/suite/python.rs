@@ -10,7 +10,7 @@ use super::{Tally, environment, new_environment, root, target};
 use crate::say;
 
 const TOOLS: [&str; 1] = ["maturin==1.16.0"];
-/// What the tests need besides the wheel.
+/// Packages that the tests need besides the wheel.
 const EXTRA: &str = "test";
 /// The oldest packages that `weighhouse[judge]` allows.
 const OLDEST: [&str; 4] = ["grpcio==1.60.0", "numpy==1.24.0", "protobuf==4.25.0", "pytest"];
