@@ -15,8 +15,8 @@ use weighhouse_types::scans::{MalformedScans, ScansAnswer};
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason, RegistrationId};
 
 use crate::challenge::Challenge;
-use crate::error::TaskError;
-use crate::file::{Mode, TaskFile, TaskFileError, within};
+use crate::error::{TaskError, TaskFileError};
+use crate::file::{Mode, TaskFile, within};
 use crate::kind::{Kind, per_seed};
 use crate::reference::{Recorded, Reference};
 use crate::references::References;

@@ -34,9 +34,9 @@ mod fake;
 
 pub use challenge::Challenge;
 pub use classify::wire::{RequestError, answer, pixels, respond};
-pub use error::TaskError;
-pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError};
-pub use generate::{sequential, witness};
+pub use error::{TaskError, TaskFileError};
+pub use file::{Mode, TaskFile};
+pub use generate::{Generate, Margins, sequential, witness};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
 pub use references::{OnRecord, References};

@@ -9,9 +9,9 @@ use weighhouse_types::{
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Generate, TaskFile};
-use crate::generate::Completions;
+use crate::file::TaskFile;
 use crate::generate::sequential::{Budget, Course};
+use crate::generate::{Completions, Generate};
 use crate::reference::Reference;
 use crate::references::References;
 use crate::work::{Read, Work};

@@ -10,7 +10,7 @@ use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 
 use super::{By, CalibrateError};
 use crate::Challenge;
-use crate::file::Generate;
+use crate::generate::Generate;
 
 /// What is continued by whoever doesn't look at the prompt.
 const OTHER_PROMPT: &str = "The";
