@@ -156,5 +156,6 @@ async fn an_auditor_without_the_kind_checks_signatures_and_says_what_it_takes_on
         }
     }
     let audited = check_records(&records, &weighhouse_tasks::OnRecord).expect("auditable");
-    assert_eq!(audited.problems.len(), 9, "{:?}", audited.problems);
+    // Four answers a round, and the receipts of all.
+    assert_eq!(audited.problems.len(), 13, "{:?}", audited.problems);
 }
