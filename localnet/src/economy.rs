@@ -7,6 +7,7 @@ use weighhouse_types::{Digest, Hasher, Hyperparameters, Netuid, Rao, Uid};
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::error::LocalnetError;
+use crate::guests::PERSONAS;
 use crate::options::Work;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
@@ -48,6 +49,8 @@ pub(crate) enum Role {
     Hot,
     /// Continues a prompt of its own.
     Ignoring,
+    /// Serves a file of the user's: the one of this place among them.
+    Guest(usize),
 }
 
 /// A neuron of the localnet, from genesis on.
@@ -61,6 +64,11 @@ pub struct Participant {
 }
 
 impl Participant {
+    /// Tells whether it serves a file of the user's.
+    pub fn is_guest(&self) -> bool {
+        matches!(self.role, Role::Guest(_))
+    }
+
     /// Tells whether it publishes weights; everybody else is a miner.
     pub fn validates(&self) -> bool {
         matches!(self.role, Role::Validator | Role::Copier)
@@ -127,21 +135,30 @@ const EMBED: [(&str, Role, u64); 11] = [
 ];
 
 impl Economy {
-    pub(crate) fn new(seed: u64, work: Work, commit_reveal: bool) -> Result<Self, LocalnetError> {
+    pub(crate) fn new(
+        seed: u64,
+        work: Work,
+        commit_reveal: bool,
+        guests: usize,
+    ) -> Result<Self, LocalnetError> {
         let cast: &[(&'static str, Role, u64)] = match work {
             Work::Digits => &CAST,
             Work::Generate => &GENERATE,
             Work::Embed => &EMBED,
         };
+        let guests = PERSONAS.iter().take(guests).enumerate();
+        let guests = guests.map(|(at, persona)| (*persona, Role::Guest(at), 0));
         let participants: Vec<_> = cast
             .iter()
+            .copied()
+            .chain(guests)
             .zip(0..)
             .map(|((persona, role, stake), uid)| Participant {
                 uid: Uid(uid),
                 persona,
-                role: *role,
+                role,
                 keypair: Arc::new(keypair(seed, persona, "hotkey")),
-                genesis_stake: Rao::from_tao(*stake),
+                genesis_stake: Rao::from_tao(stake),
             })
             .collect();
         let neurons = participants.iter().map(|participant| NeuronEntry {

@@ -6,11 +6,14 @@
 //! killed run goes on from there. Printing is the caller's: a run tells an [`Observer`] what happens and ends with an
 //! [`Account`].
 
+mod account;
 mod economy;
 mod error;
+mod guests;
 mod models;
 mod net;
 mod options;
+mod program;
 mod report;
 mod state;
 
@@ -20,12 +23,15 @@ mod personas;
 mod served;
 mod text;
 
+pub use account::{Account, MinerTotal, Totals, ValidatorTotal};
 pub use economy::Participant;
 pub use error::LocalnetError;
+pub use guests::{GuestError, Guests};
 pub use models::LocalnetModels;
 pub use net::{Localnet, Observer};
 pub use options::{Mode, Options, Work};
-pub use report::{Account, EpochReport, EpochRow, MinerTotal, Totals, ValidatorTotal};
+pub use program::ProgramError;
+pub use report::{EpochReport, EpochRow};
 
 #[cfg(test)]
 mod tests;

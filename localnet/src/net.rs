@@ -15,13 +15,15 @@ use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
-use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, WeightVector};
+use weighhouse_types::{Block, Epoch, Judged, MechId, Record, SubnetState, WeightVector};
 
+use crate::account::{Account, first_refused};
 use crate::economy::{Economy, NETUID, Participant, Role};
 use crate::error::LocalnetError;
+use crate::guests::Guests;
 use crate::models::LocalnetModels;
 use crate::options::{Mode, Options, Work};
-use crate::report::{Account, EpochReport};
+use crate::report::EpochReport;
 use crate::served::Served;
 use crate::state::KeptState;
 use roles::Roles;
@@ -53,6 +55,7 @@ pub struct Localnet {
     clock: Arc<dyn Clock>,
     cpu: CpuPool,
     served: Served,
+    guests: Guests,
 }
 
 impl Localnet {
@@ -61,12 +64,25 @@ impl Localnet {
     /// # Errors
     /// A state that was made with other choices or is damaged, and models that aren't those of the task.
     pub fn open(dir: &Path, options: &Options, models: LocalnetModels) -> Result<Self, LocalnetError> {
+        Self::open_with(dir, options, models, Guests::default())
+    }
+
+    /// Opens the state like [`Localnet::open`], with the user's own miners among the others.
+    ///
+    /// # Errors
+    /// As [`Localnet::open`].
+    pub fn open_with(
+        dir: &Path,
+        options: &Options,
+        models: LocalnetModels,
+        guests: Guests,
+    ) -> Result<Self, LocalnetError> {
         if models.work() != options.task {
             return Err(LocalnetError::OtherModels);
         }
         let root = folder(dir)?;
-        let kept = KeptState::settle(&root, options)?;
-        let economy = Economy::new(kept.seed, kept.task, kept.commit_reveal)?;
+        let kept = KeptState::settle(&root, options, guests.files())?;
+        let economy = Economy::new(kept.seed, kept.task, kept.commit_reveal, kept.with.len())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let path = dir.join("chain.redb");
@@ -74,7 +90,7 @@ impl Localnet {
             .map_err(LocalnetError::OpenLedger)?;
         let served = Served::load(kept.mode, models)?;
         let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
-        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served })
+        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests })
     }
 
     pub fn seed(&self) -> u64 {
@@ -83,6 +99,11 @@ impl Localnet {
 
     pub fn mode(&self) -> Mode {
         self.kept.mode
+    }
+
+    /// Tells whether weights are hidden until the epoch after.
+    pub fn commit_reveal(&self) -> bool {
+        self.kept.commit_reveal
     }
 
     pub fn task(&self) -> Work {
@@ -114,7 +135,10 @@ impl Localnet {
         ended?;
         let records = self.records(self.largest_validator(), last.epoch())?;
         let explanations = explain(&records)?;
-        Ok(Some(Account::new(last, self.kept.seed, &explanations)))
+        let participants = &self.economy.participants;
+        let refused = participants.iter().map(|participant| self.first_refused(participant, last.epoch()));
+        let refused = refused.collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(Account::new(last, &self.kept, participants, &explanations, &refused)))
     }
 
     /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.
@@ -185,6 +209,21 @@ impl Localnet {
         let segment =
             segment.map_err(|source| LocalnetError::Journal { path: path.display().to_string(), source })?;
         Ok(segment.into_records())
+    }
+
+    /// The first verdict that paid a guest nothing; of everybody else the last epoch says enough.
+    fn first_refused(&self, participant: &Participant, last: Epoch) -> Result<Option<Judged>, LocalnetError> {
+        if !participant.is_guest() {
+            return Ok(None);
+        }
+        for epoch in 0..=last.0 {
+            let records = self.records(self.largest_validator(), Epoch(epoch))?;
+            let refused = first_refused(&records, participant.uid);
+            if refused.is_some() {
+                return Ok(refused);
+            }
+        }
+        Ok(None)
     }
 
     async fn report(&self, epoch: Epoch, state: &SubnetState) -> Result<EpochReport, LocalnetError> {

@@ -75,6 +75,12 @@ impl Served {
         }
     }
 
+    /// The configuration of one miner.
+    pub(crate) fn config(&self, role: Role) -> Result<Config, LocalnetError> {
+        Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{}\"\n", weights(role)))
+            .map_err(|error| LocalnetError::BuiltIn(error.to_string()))
+    }
+
     /// The configuration and engine of one miner; `guesses` seeds those that guess.
     pub(crate) fn engine(
         &self,
@@ -83,13 +89,7 @@ impl Served {
         clock: &Arc<dyn Clock>,
         cpu: &CpuPool,
     ) -> Result<(Config, Arc<dyn Engine>), LocalnetError> {
-        let weights = match role {
-            Role::Better => Builtin::Better,
-            Role::Weak => Builtin::Weak,
-            _ => Builtin::Reference,
-        };
-        let config = Config::parse(&format!("{MINER_CONFIG}builtin = \"digits-{weights}\"\n"))
-            .map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
+        let (config, weights) = (self.config(role)?, weights(role));
         let engine: Arc<dyn Engine> = match &self.models {
             LocalnetModels::Digits => {
                 let honest = classifier(&config, weights, cpu)?;
@@ -121,6 +121,15 @@ impl Served {
             }
         };
         Ok((config, engine))
+    }
+}
+
+/// The classifier that a miner of digits serves.
+fn weights(role: Role) -> Builtin {
+    match role {
+        Role::Better => Builtin::Better,
+        Role::Weak => Builtin::Weak,
+        _ => Builtin::Reference,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The choices of a kept state, written once beside it.
 
+use std::path::PathBuf;
+
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use weighhouse_seams::{DirStorage, Entropy, Storage};
@@ -11,7 +13,7 @@ use crate::options::{Mode, Options, Work};
 const NAME: &str = "localnet.json";
 
 /// The choices that a state was made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptState {
     pub(crate) seed: u64,
     pub(crate) mode: Mode,
@@ -19,16 +21,23 @@ pub(crate) struct KeptState {
     pub(crate) task: Work,
     #[serde(default)]
     pub(crate) commit_reveal: bool,
+    /// Files of the user's own miners.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) with: Vec<PathBuf>,
 }
 
 impl KeptState {
     /// Reads the choices of a kept state, which must be those that are asked for; a new state keeps them.
-    pub(crate) fn settle(root: &DirStorage, options: &Options) -> Result<Self, LocalnetError> {
+    pub(crate) fn settle(
+        root: &DirStorage,
+        options: &Options,
+        with: Vec<PathBuf>,
+    ) -> Result<Self, LocalnetError> {
         let path = root.describe(NAME);
         if let Some(bytes) = root.read(NAME)? {
             let kept: Self = serde_json::from_slice(&bytes)
                 .map_err(|source| LocalnetError::DamagedState { path: path.clone(), source })?;
-            return if kept.is_for(options) {
+            return if kept.is_for(options) && kept.with == with {
                 Ok(kept)
             } else {
                 Err(LocalnetError::OtherState { path, made_with: kept.flags() })
@@ -36,7 +45,7 @@ impl KeptState {
         }
         let seed = options.seed.unwrap_or_else(|| Entropy::system().next_u32().into());
         let (mode, task, commit_reveal) = (options.mode, options.task, options.commit_reveal);
-        let kept = Self { seed, mode, task, commit_reveal };
+        let kept = Self { seed, mode, task, commit_reveal, with };
         let bytes = serde_json::to_vec(&kept).expect("numbers, names and a switch are JSON");
         root.write_atomic(NAME, &bytes)?;
         Ok(kept)
@@ -51,6 +60,7 @@ impl KeptState {
     /// The command line that makes such a state.
     fn flags(&self) -> String {
         let hidden = if self.commit_reveal { " --commit-reveal" } else { "" };
-        format!("--seed {} --mode {} --task {}{hidden}", self.seed, self.mode.name(), self.task.name())
+        let with: String = self.with.iter().map(|file| format!(" --with {}", file.display())).collect();
+        format!("--seed {} --mode {} --task {}{hidden}{with}", self.seed, self.mode.name(), self.task.name())
     }
 }

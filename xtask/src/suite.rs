@@ -4,6 +4,8 @@ mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
 pub(crate) mod fuzz;
+#[cfg(feature = "judges")]
+mod guests;
 pub(crate) mod history;
 pub(crate) mod interop;
 #[cfg(feature = "judges")]
@@ -73,11 +75,11 @@ pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {
 
 /// A binary of the workspace, built first.
 pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = cargo()
         .arg("build")
         .args(EVERYTHING)
-        .args(["--bin", name])
+        // Examples bring in the dependencies of tests; without them features differ, and half the workspace is compiled again.
+        .args(["--bin", name, "--examples"])
         .current_dir(root())
         .status()
         .context("running cargo")?;
@@ -85,7 +87,20 @@ pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(target().join("release").join(name))
 }
 
-/// Where builds go.
+/// Cargo, without the variables of the cargo that started this program: build scripts that look at them would run again, and
+/// what depends on them be compiled again.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The folder of builds.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use weighhouse_miner::engine::Catalogue;
+use weighhouse_miner::engine::{Catalogue, Engine};
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_seams::{ClockExt, TcpBound};
 
@@ -89,7 +89,10 @@ impl Localnet {
         };
         let (ready, is_ready) = watch::channel(false);
         let guesses = derive(self.kept.seed, participant.persona, "guesses");
-        let (config, engine) = self.served.engine(participant.role, guesses, &self.clock, &self.cpu)?;
+        let (config, engine) = match participant.role {
+            Role::Guest(guest) => (self.served.config(participant.role)?, self.guest(guest)?),
+            role => self.served.engine(role, guesses, &self.clock, &self.cpu)?,
+        };
         let state = self.dir.join("miners").join(participant.persona);
         let parts = Parts {
             config,
@@ -104,5 +107,11 @@ impl Localnet {
             shutdown,
         };
         Ok((parts, is_ready))
+    }
+
+    fn guest(&self, guest: usize) -> Result<Arc<dyn Engine>, LocalnetError> {
+        let (name, deadline) = (&self.served.task.file().model, self.served.deadline());
+        let engine = self.guests.engine(guest, name, deadline, &self.clock);
+        engine.ok_or_else(|| LocalnetError::BuiltIn(format!("no engine for guest {guest}")))
     }
 }

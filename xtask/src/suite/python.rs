@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use super::{Tally, environment, new_environment, root, target};
+use super::{Tally, cargo, environment, new_environment, root, target};
 use crate::say;
 
 const TOOLS: [&str; 1] = ["maturin==1.16.0"];
-/// What the tests need besides the wheel.
+/// Packages that the tests need besides the wheel.
 const EXTRA: &str = "test";
 /// The oldest packages that `weighhouse[judge]` allows.
 const OLDEST: [&str; 4] = ["grpcio==1.60.0", "numpy==1.24.0", "protobuf==4.25.0", "pytest"];
@@ -57,13 +57,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
         python.run(&["-m", "pytest", &regress])?;
         python.run(&["-m", "mypy", "--config-file", &config, &regress])
     });
+    let cheats = root().join("examples/cheats").display().to_string();
+    tally.check("the types of the cheats for a localnet", || {
+        python.run(&["-m", "mypy", "--config-file", &config, &cheats])
+    });
     tally.finish()
 }
 
 /// `cargo fmt --all` at the root leaves this workspace out.
 fn formatted() -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = cargo()
         .args(["fmt", "--check"])
         .current_dir(root().join("python"))
         // Standard output is for the one JSON line.
