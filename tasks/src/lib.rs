@@ -40,7 +40,7 @@ pub use generate::{Generate, Margins, sequential, witness};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
 pub use references::{OnRecord, References};
-pub use task::Task;
+pub use task::{Task, silent};
 use weighhouse_types::Digest;
 pub use weighhouse_types::profile::Scope;
 pub use work::Read;
