@@ -8,7 +8,6 @@
 
 mod economy;
 mod error;
-mod models;
 mod net;
 mod options;
 mod report;
@@ -17,13 +16,11 @@ mod state;
 mod copier;
 mod personas;
 mod served;
-mod text;
 
 pub use economy::Participant;
 pub use error::LocalnetError;
-pub use models::LocalnetModels;
 pub use net::{Localnet, Observer};
-pub use options::{Mode, Options, Work};
+pub use options::{DIGITS, Options, builtin_task};
 pub use report::{Account, EpochReport, EpochRow, MinerTotal, Totals, ValidatorTotal};
 
 #[cfg(test)]

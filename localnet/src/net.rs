@@ -15,12 +15,13 @@ use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
+use weighhouse_tasks::References;
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, WeightVector};
 
 use crate::economy::{Economy, NETUID, Participant, Role};
 use crate::error::LocalnetError;
-use crate::models::LocalnetModels;
-use crate::options::{Mode, Options, Work};
+use crate::options::Options;
 use crate::report::{Account, EpochReport};
 use crate::served::Served;
 use crate::state::KeptState;
@@ -59,20 +60,21 @@ impl Localnet {
     /// Opens the state in a folder, or makes a new one there.
     ///
     /// # Errors
-    /// A state that was made with other choices or is damaged, and models that aren't those of the task.
-    pub fn open(dir: &Path, options: &Options, models: LocalnetModels) -> Result<Self, LocalnetError> {
-        if models.work() != options.task {
-            return Err(LocalnetError::OtherModels);
-        }
+    /// A task that doesn't load, and a state that was made with other choices or is damaged.
+    pub fn open(
+        dir: &Path,
+        options: &Options,
+        references: Arc<dyn References>,
+    ) -> Result<Self, LocalnetError> {
+        let served = Served::load(options, references)?;
         let root = folder(dir)?;
-        let kept = KeptState::settle(&root, options)?;
-        let economy = Economy::new(kept.seed, kept.task, kept.commit_reveal)?;
+        let kept = KeptState::settle(&root, options, served.task.file().mode.paid())?;
+        let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let path = dir.join("chain.redb");
         let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
             .map_err(LocalnetError::OpenLedger)?;
-        let served = Served::load(kept.mode, models)?;
         let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
         Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served })
     }
@@ -81,12 +83,13 @@ impl Localnet {
         self.kept.seed
     }
 
-    pub fn mode(&self) -> Mode {
+    /// What the task pays for.
+    pub fn mode(&self) -> Paid {
         self.kept.mode
     }
 
-    pub fn task(&self) -> Work {
-        self.kept.task
+    pub fn task(&self) -> &str {
+        &self.kept.task
     }
 
     /// Everybody who takes part, by uid.
@@ -170,7 +173,7 @@ impl Localnet {
     }
 
     fn validators(&self) -> impl Iterator<Item = &Participant> {
-        self.economy.participants.iter().filter(|participant| participant.role == Role::Validator)
+        self.economy.participants.iter().filter(|participant| matches!(participant.role, Role::Validator))
     }
 
     fn largest_validator(&self) -> &Participant {

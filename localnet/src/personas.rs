@@ -1,100 +1,59 @@
-//! The dishonest and the unlucky: engines that wrap a real one and spoil it.
+//! The engine of a localnet's miner: whatever its persona answers, at once, late or never.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rand::Rng as _;
 use weighhouse_miner::engine::{Engine, EngineError, ServedModel};
-use weighhouse_seams::{Clock, Entropy};
-use weighhouse_types::scans::{CLASSES, ScansAnswer};
+use weighhouse_seams::{Clock, CpuPool, PoolError};
+use weighhouse_tasks::persona::Answerer;
 use weighhouse_types::{InferAnswer, InferRequest};
 
-/// Knows the model's name and shapes, and never runs it: one class at random per scan, with full confidence.
-#[derive(Debug)]
-pub(crate) struct Lazy {
-    pub(crate) honest: Arc<dyn Engine>,
-    pub(crate) entropy: Entropy,
-}
+/// A challenge's size is the task file's affair.
+const ITEMS_MAX: u32 = 1 << 20;
 
-/// Runs the model and returns NaN, or on every other request a shape that is not the one of the data asked for.
-#[derive(Debug)]
-pub(crate) struct Nan {
-    pub(crate) honest: Arc<dyn Engine>,
-    pub(crate) asked: AtomicU64,
-}
-
-/// Runs the model, late.
-#[derive(Debug)]
-pub(crate) struct Slow {
-    pub(crate) honest: Arc<dyn Engine>,
+/// Serves one miner of a persona.
+pub(crate) struct PersonaEngine {
+    pub(crate) served: ServedModel,
+    /// One question at a time: what a persona draws or repeats depends on the one before.
+    pub(crate) answerer: Arc<tokio::sync::Mutex<Answerer>>,
+    pub(crate) cpu: CpuPool,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) delay: Duration,
+    /// The pause before an answer leaves.
+    pub(crate) delay: Option<Duration>,
+    /// The pause that is silence to whoever asked.
+    pub(crate) silence: Duration,
 }
 
-fn scans(request: &InferRequest) -> usize {
-    let first = request.inputs.first().and_then(|input| input.shape().first().copied());
-    first.and_then(|scans| usize::try_from(scans).ok()).unwrap_or(0)
-}
-
-fn answer(request: &InferRequest, rows: Vec<[f32; CLASSES]>) -> InferAnswer {
-    ScansAnswer { rows }.to_infer(&request.model, &request.version, &request.id)
+impl fmt::Debug for PersonaEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersonaEngine").field("served", &self.served).finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
-impl Engine for Lazy {
+impl Engine for PersonaEngine {
     fn models(&self) -> &[ServedModel] {
-        self.honest.models()
+        std::slice::from_ref(&self.served)
     }
 
     fn items_max(&self) -> u32 {
-        self.honest.items_max()
+        ITEMS_MAX
     }
 
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let mut guesses = vec![0_u8; scans(request)];
-        self.entropy.clone().fill_bytes(&mut guesses);
-        let mut rows = vec![[0.0; CLASSES]; guesses.len()];
-        for (row, guess) in rows.iter_mut().zip(guesses) {
-            row[usize::from(guess) % CLASSES] = 1.0;
+        let mut answerer = self.answerer.clone().lock_owned().await;
+        let asked = request.clone();
+        let answer = match self.cpu.run(move || answerer(&asked)).await {
+            Ok(answer) => answer.map_err(|error| EngineError::Refused(error.to_string()))?,
+            Err(PoolError::Full) => return Err(EngineError::Busy),
+            Err(error @ PoolError::Panicked) => return Err(EngineError::Failed(error.to_string())),
+        };
+        let pause = if answer.is_none() { Some(self.silence) } else { self.delay };
+        if let Some(pause) = pause {
+            self.clock.sleep(pause).await;
         }
-        Ok(answer(request, rows))
-    }
-}
-
-#[async_trait]
-impl Engine for Nan {
-    fn models(&self) -> &[ServedModel] {
-        self.honest.models()
-    }
-
-    fn items_max(&self) -> u32 {
-        self.honest.items_max()
-    }
-
-    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let scans = scans(request);
-        if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            return Ok(answer(request, vec![[f32::NAN; CLASSES]; scans]));
-        }
-        Ok(answer(request, vec![[0.1; CLASSES]; scans + 1]))
-    }
-}
-
-#[async_trait]
-impl Engine for Slow {
-    fn models(&self) -> &[ServedModel] {
-        self.honest.models()
-    }
-
-    fn items_max(&self) -> u32 {
-        self.honest.items_max()
-    }
-
-    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let answer = self.honest.infer(request).await;
-        self.clock.sleep(self.delay).await;
-        answer
+        answer.ok_or_else(|| EngineError::Failed("no answer".to_owned()))
     }
 }

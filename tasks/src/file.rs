@@ -54,7 +54,7 @@ pub struct TaskFile {
     pub model: String,
     /// Scans, completions or texts in one challenge.
     pub items: u32,
-    /// SHA-256 of the reference weights' file, or the digest of the reference model.
+    /// SHA-256 of the reference weights' file, or the digest of the reference model; zeros where the kind needs none.
     pub reference: Digest,
 }
 
@@ -104,6 +104,7 @@ struct Raw {
     scope: Scope,
     model: String,
     items: u32,
+    #[serde(default)]
     reference: Digest,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
@@ -165,9 +166,26 @@ impl TaskFile {
         if given == named { Ok(()) } else { Err(TaskError::WrongReference { named, given }) }
     }
 
-    /// The complaint of a kind that pays conformance alone.
-    pub(crate) fn pays_nothing_else(&self) -> TaskFileError {
-        TaskFileError::NoQuality { kind: self.kind }
+    /// The tolerance of a kind that pays conformance alone.
+    ///
+    /// # Errors
+    /// [`TaskFileError::NoQuality`].
+    pub fn tolerance(&self) -> Result<f64, TaskFileError> {
+        match self.mode {
+            Mode::Conformance { tolerance } => Ok(tolerance),
+            Mode::Quality { .. } => Err(TaskFileError::NoQuality { kind: self.kind }),
+        }
+    }
+
+    /// The margin below the reference's skill, of a kind that pays quality alone.
+    ///
+    /// # Errors
+    /// [`TaskFileError::NoConformance`].
+    pub fn floor_margin(&self) -> Result<f64, TaskFileError> {
+        match self.mode {
+            Mode::Quality { floor_margin } => Ok(floor_margin),
+            Mode::Conformance { .. } => Err(TaskFileError::NoConformance { kind: self.kind }),
+        }
     }
 }
 
@@ -247,7 +265,7 @@ fn mode(
 }
 
 /// In `[0, max]`; NaN is not.
-pub(crate) fn within(key: &'static str, value: f64, max: f64) -> Result<f64, TaskFileError> {
+pub fn within(key: &'static str, value: f64, max: f64) -> Result<f64, TaskFileError> {
     if (0.0..=max).contains(&value) {
         return Ok(value);
     }
@@ -255,7 +273,7 @@ pub(crate) fn within(key: &'static str, value: f64, max: f64) -> Result<f64, Tas
 }
 
 /// In 1 to `max`.
-pub(crate) fn count(key: &'static str, value: u32, max: u32) -> Result<u32, TaskFileError> {
+pub fn count(key: &'static str, value: u32, max: u32) -> Result<u32, TaskFileError> {
     if (1..=max).contains(&value) {
         return Ok(value);
     }

@@ -7,6 +7,8 @@
 //! **Invariants.** [`Kind::draw`] gives the same bits on every machine. [`Kind::read`] and [`Kind::judge`] are functions of
 //! their arguments alone, since the audit calls them with recorded bytes; no answer panics them.
 
+use std::time::Duration;
+
 use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use serde::de::DeserializeOwned;
@@ -18,6 +20,7 @@ use weighhouse_types::{
 use crate::error::TaskError;
 use crate::file::TaskFile;
 use crate::generate::sequential::Budget;
+use crate::persona::Persona;
 use crate::reference::Recorded;
 use crate::references::References;
 
@@ -29,6 +32,8 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const FILES: &'static [(&'static str, &'static str)];
     /// What may be paid.
     const PAYS: &'static [Paid];
+    /// Time for an answer on a machine that runs a whole localnet: many times what an honest miner needs.
+    const DEADLINE: Duration = Duration::from_secs(2);
 
     /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
     /// `[regress]` is a field `regress`.
@@ -39,6 +44,14 @@ pub trait Kind: Send + Sync + Sized + 'static {
     type Answer: Send + Sync + 'static;
     /// The reference's word on a question, or on an answer where it is asked afterwards. Its SCALE form is journalled.
     type Word: Encode + Decode + Send + Sync + 'static;
+
+    /// The digest of the reference at hand, for a built-in task file that leaves it open; `None` where there is none.
+    ///
+    /// # Errors
+    /// A reference that doesn't load.
+    fn reference(_: &dyn References) -> Result<Option<Digest>, TaskError> {
+        Ok(None)
+    }
 
     /// Checks the section and takes up the reference, if there is one at hand.
     ///
@@ -102,6 +115,9 @@ pub trait Kind: Send + Sync + Sized + 'static {
     ) -> Option<Vec<Vec<RegistrationId>>> {
         None
     }
+
+    /// Every way of answering that is known, the honest one first: see [`Persona`].
+    fn personas(&self) -> Vec<Persona>;
 
     /// Whom to check, where not every answer is; the sequential test goes with it.
     fn budget(&self) -> Option<&Budget> {

@@ -10,8 +10,10 @@
 //! earns more than 0 outside the tolerance. Judgements are `f64` arithmetic in one fixed order over recorded bytes.
 
 pub mod kind;
+pub mod persona;
 pub mod references;
 pub mod registry;
+pub mod verdict;
 
 mod challenge;
 mod error;
@@ -34,11 +36,12 @@ mod fake;
 pub use challenge::Challenge;
 pub use classify::wire::{RequestError, answer, pixels, respond};
 pub use error::TaskError;
-pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError};
-pub use generate::{sequential, witness};
+pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError, count, within};
+pub use generate::{CompleteError, complete, sequential, witness};
+pub use persona::{Conduct, Persona, PersonaSetup};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
-pub use references::{OnRecord, References};
+pub use references::{Grade, OnRecord, References};
 pub use task::Task;
 use weighhouse_types::Digest;
 pub use weighhouse_types::profile::Scope;
@@ -63,4 +66,16 @@ pub fn with_reference(file: &str, reference: Digest) -> String {
         _ => format!("{line}\n"),
     };
     file.lines().map(line).collect()
+}
+
+/// A task file that names the reference at hand instead of its own, where its kind has one.
+///
+/// # Errors
+/// A file that is refused, or a reference that doesn't load.
+pub fn with_reference_at_hand(file: &str, references: &dyn References) -> Result<String, TaskError> {
+    let (header, _, kind) = TaskFile::split(file.as_bytes())?;
+    Ok(match (kind.reference)(references)? {
+        Some(digest) if digest != header.reference => with_reference(file, digest),
+        _ => file.to_owned(),
+    })
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use weighhouse_models::language::LanguageModel;
+use weighhouse_models::precision::Precision;
+
 use crate::error::TaskError;
 use crate::generate::witness::{Encoder, Witness};
 
 /// A source of references. Each method is asked by the kinds that need such a model; `None` says that none is at hand and
 /// that recorded words are all there will be, as in an audit.
-pub trait References {
+pub trait References: Send + Sync {
     /// The bytes of a file of weights.
     ///
     /// # Errors
@@ -31,6 +34,33 @@ pub trait References {
     fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
         Err(TaskError::Reference("there is no encoder".to_owned()))
     }
+
+    /// A language model for personas to serve.
+    ///
+    /// # Errors
+    /// As [`References::weights`].
+    fn served_language(&self, _: Grade) -> Result<LanguageModel, TaskError> {
+        Err(TaskError::Reference("there is no language model to serve".to_owned()))
+    }
+
+    /// An encoder for personas to serve.
+    ///
+    /// # Errors
+    /// As [`References::weights`].
+    fn served_encoder(&self, _: Grade) -> Result<Arc<dyn Encoder>, TaskError> {
+        Err(TaskError::Reference("there is no encoder to serve".to_owned()))
+    }
+}
+
+/// The weights that a miner serves under the agreed model's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grade {
+    /// Those of the agreed model.
+    Agreed,
+    /// The same, rounded.
+    Rounded(Precision),
+    /// A weaker model's.
+    Weak,
 }
 
 /// No reference at hand: what was said is on record.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use weighhouse_types::config;
 use weighhouse_types::profile::Paid;
+use weighhouse_types::{Digest, config};
 
 use crate::classify::Classify;
 use crate::embed::Embeddings;
@@ -18,6 +18,7 @@ use crate::work::Work;
 pub static KINDS: &[Registered] =
     &[Registered::of::<Classify>(), Registered::of::<Completions>(), Registered::of::<Embeddings>()];
 
+type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
 /// A kind by its name, with what can be said of it before it is opened.
@@ -27,6 +28,7 @@ pub struct Registered {
     /// Built-in task files by name.
     pub files: &'static [(&'static str, &'static str)],
     pub pays: &'static [Paid],
+    pub(crate) reference: ReferenceOf,
     pub(crate) open: Open,
 }
 
@@ -38,7 +40,7 @@ impl std::fmt::Debug for Registered {
 
 impl Registered {
     const fn of<K: Kind>() -> Self {
-        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, open: open::<K> }
+        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, reference: K::reference, open: open::<K> }
     }
 }
 
@@ -60,4 +62,9 @@ pub fn kind(name: &str) -> Option<&'static Registered> {
 pub fn builtin(name: &str) -> Option<&'static str> {
     let mut files = KINDS.iter().flat_map(|kind| kind.files);
     files.find(|(known, _)| *known == name).map(|(_, file)| *file)
+}
+
+/// The names of the built-in task files.
+pub fn builtin_names() -> Vec<&'static str> {
+    KINDS.iter().flat_map(|kind| kind.files).map(|(name, _)| *name).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -11,6 +12,7 @@ use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::generate::sequential::Budget;
 use crate::kind::Kind;
+use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 
 /// An answer that its kind has read.
@@ -41,6 +43,8 @@ pub(crate) trait Work: Send + Sync {
         reference: &Reference,
         answers: &[(RegistrationId, &Read)],
     ) -> Option<Vec<Vec<RegistrationId>>>;
+    fn personas(&self) -> Vec<Persona>;
+    fn deadline(&self) -> Duration;
     fn budget(&self) -> Option<&Budget>;
     fn bins(&self, reference: &Reference) -> Vec<u32>;
     fn fingerprint(&self, answer: &InferAnswer) -> Option<Digest>;
@@ -101,6 +105,14 @@ impl<K: Kind> Work for K {
         let word = K::recall(reference.recorded())?;
         let answers: Vec<_> = answers.iter().map(|(who, read)| (*who, answer::<K>(read))).collect();
         Kind::alike(self, question::<K>(challenge), &word, &answers)
+    }
+
+    fn personas(&self) -> Vec<Persona> {
+        Kind::personas(self)
+    }
+
+    fn deadline(&self) -> Duration {
+        K::DEADLINE
     }
 
     fn budget(&self) -> Option<&Budget> {

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_seams::{ClockExt, TcpBound};
+use weighhouse_tasks::Persona;
 
 use super::roles::Roles;
 use super::{BLOCK_DEADLINE, Localnet, OFFLINE_AFTER, folder};
-use crate::economy::{Participant, Role, derive};
+use crate::economy::{Participant, Role, Service, derive};
 use crate::error::LocalnetError;
 
 /// The pause between two looks at the calls that wait for a block.
@@ -22,16 +23,18 @@ impl Localnet {
     pub(super) async fn start_miners(&self, roles: &mut Roles) -> Result<CancellationToken, LocalnetError> {
         let offline = roles.stop.child_token();
         let state = self.subnet().await?;
-        let is_gone = |role: Role| role == Role::Offline && state.head.number >= OFFLINE_AFTER;
+        let is_late = state.head.number >= OFFLINE_AFTER;
         let (mut expected, mut ready) = (0, Vec::new());
         for participant in &self.economy.participants {
-            if participant.validates() || is_gone(participant.role) {
+            let Role::Miner { persona, service } = &participant.role else { continue };
+            let is_offline = *service == Service::Offline;
+            if is_offline && is_late {
                 continue;
             }
-            let stop = if participant.role == Role::Offline { offline.clone() } else { roles.stop.clone() };
+            let stop = if is_offline { offline.clone() } else { roles.stop.clone() };
             let axon = state.metagraph.neuron(participant.uid).and_then(|neuron| neuron.axon);
             let axon = axon.map(|axon| axon.address());
-            let (parts, is_ready) = self.miner(participant, axon, stop).await?;
+            let (parts, is_ready) = self.miner(participant, (persona, *service), axon, stop).await?;
             expected += usize::from(axon != Some(parts.listener.local_addr()));
             ready.push(is_ready);
             let persona = participant.persona;
@@ -75,6 +78,7 @@ impl Localnet {
     async fn miner(
         &self,
         participant: &Participant,
+        (persona, service): (&Persona, Service),
         axon: Option<SocketAddr>,
         shutdown: CancellationToken,
     ) -> Result<(Parts, watch::Receiver<bool>), LocalnetError> {
@@ -88,7 +92,7 @@ impl Localnet {
         };
         let (ready, is_ready) = watch::channel(false);
         let guesses = derive(self.kept.seed, participant.persona, "guesses");
-        let (config, engine) = self.served.engine(participant.role, guesses, &self.clock, &self.cpu)?;
+        let (config, engine) = self.served.engine(persona, service, guesses, &self.clock, &self.cpu)?;
         let state = self.dir.join("miners").join(participant.persona);
         let parts = Parts {
             config,
