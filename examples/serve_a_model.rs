@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_chain::ledger::{Genesis, Ledger};
-use weighhouse_miner::{ClassifierEngine, Config, Parts, run};
+use weighhouse_miner::{Catalogue, ClassifierEngine, Config, ModelName, Parts, run};
 use weighhouse_models::{Builtin, Classifier};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, Listener, SystemClock, TcpBound, TcpDialer};
@@ -25,8 +25,8 @@ async fn main() -> anyhow::Result<()> {
 
     let config = Config::parse(include_str!("miner.toml"))?;
     let (cpu, state) = (CpuPool::new(2, 64), tempfile::tempdir()?);
-    let model = ("digits".to_owned(), "1".to_owned(), Classifier::load(Builtin::Reference.bytes())?);
-    let engine = Arc::new(ClassifierEngine::new(vec![model], (&config.limits).into(), &cpu));
+    let (name, model) = (ModelName::new("digits", "1"), Classifier::load(Builtin::Reference.bytes())?);
+    let engine = Arc::new(ClassifierEngine::new(name, model, (&config.limits).into(), &cpu));
     let listener = TcpBound::bind(config.serve.listen).await?;
     let (address, hotkey) = (listener.local_addr(), miner.hotkey());
     let (ready, mut is_ready) = tokio::sync::watch::channel(false);
@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
         config,
         keypair: Arc::new(miner),
         chain: Arc::new(ledger),
-        engine,
+        models: Catalogue::of(engine),
         listener: Box::new(listener),
         clock: clock.clone(),
         storage: Arc::new(DirStorage::open(state.path())?),

@@ -34,8 +34,8 @@ impl fmt::Debug for PersonaEngine {
 
 #[async_trait]
 impl Engine for PersonaEngine {
-    fn models(&self) -> &[ServedModel] {
-        std::slice::from_ref(&self.served)
+    fn model(&self) -> &ServedModel {
+        &self.served
     }
 
     fn items_max(&self) -> u32 {

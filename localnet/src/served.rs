@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use weighhouse_miner::config::Config;
-use weighhouse_miner::engine::{Engine, ServedModel};
+use weighhouse_miner::engine::{Engine, ModelName, ServedModel};
 use weighhouse_seams::{Clock, CpuPool};
 use weighhouse_tasks::{Persona, PersonaSetup, References, Task, with_reference_at_hand};
 use weighhouse_types::Digest;
@@ -69,8 +69,7 @@ impl Served {
             own: None,
         };
         let served = ServedModel {
-            name: self.task.file().model.clone(),
-            version: "1".to_owned(),
+            name: ModelName::new(self.task.file().model.clone(), "1"),
             digest: self.task.file().reference,
             kind: None,
             inputs: Vec::new(),

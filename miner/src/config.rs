@@ -3,7 +3,9 @@
 //! An unknown key is refused with the nearest known one. Every key but the wallet's names, the subnet and the models
 //! has a default; `deploy/miner.toml` shows them all, and a test keeps it and this file in step.
 
-mod models;
+pub(crate) mod error;
+pub(crate) mod limits;
+pub(crate) mod model;
 mod raw;
 
 use std::collections::HashSet;
@@ -14,11 +16,14 @@ use std::time::Duration;
 use weighhouse_chain::address::{ChainAddress, ChainKeys};
 use weighhouse_types::{Hotkey, Netuid, Rao, config};
 
-pub use models::{Language, ModelConfig, ModelSource, Protocol, Remote};
-pub use raw::{Limits, Metrics, State, Text, Wallet};
+use crate::sources::{self, ModelConfig};
 
-/// What `weighhouse miner` runs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+pub use error::ConfigError;
+pub use limits::{Limits, Text};
+pub use raw::{Metrics, State, Wallet};
+
+/// The configuration of `weighhouse miner`.
+#[derive(Clone, Debug)]
 pub struct Config {
     pub wallet: Wallet,
     pub chain: ChainConfig,
@@ -56,18 +61,16 @@ pub struct Admission {
     pub allow: HashSet<Hotkey>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error(transparent)]
-    Text(#[from] config::ConfigError),
-    #[error("{key}: {why}")]
-    Value { key: &'static str, why: String },
-}
-
 impl Config {
     /// The JSON Schema of the file.
     pub fn schema() -> schemars::Schema {
-        schemars::schema_for!(raw::Raw)
+        let mut schema = schemars::schema_for!(raw::Raw);
+        for (key, names) in [("kind", sources::kinds()), ("backend", sources::backends())] {
+            if let Some(property) = schema.pointer_mut(&format!("/$defs/Model/properties/{key}")) {
+                property["enum"] = names.into();
+            }
+        }
+        schema
     }
 
     /// Parses and validates the text of a configuration file.
@@ -78,7 +81,7 @@ impl Config {
             wallet: raw.wallet,
             chain: check_chain(raw.chain)?,
             serve: Serve { listen: raw.serve.listen, external: raw.serve.external },
-            models: models::check(raw.model)?,
+            models: sources::read(raw.model)?,
             admission: check_admission(raw.admission)?,
             limits,
             text: check_text(raw.text)?,

@@ -2,8 +2,8 @@
 //!
 //! In the order in which a request meets them: `incoming` bounds connections, the layers of [`server`] bound what is
 //! in flight and have signed paths verified, `admission` knows who may ask, `service` turns messages into domain
-//! values and back, and an [`engine`] answers, by itself or with a [`backend`] that it fronts. Nothing here knows how
-//! answers are judged.
+//! values and back, and an [`engine`] answers, by itself or with a [`backend`] that it fronts. [`load`] makes the engines
+//! that a configuration describes, each from one of `sources`. Nothing here knows how answers are judged.
 
 pub mod config;
 pub mod server;
@@ -15,11 +15,14 @@ mod service;
 pub mod backend;
 pub mod engine;
 
+pub mod load;
+mod sources;
+
 pub mod metrics;
 
 #[cfg(test)]
 mod testing;
 
 pub use config::{Config, ConfigError};
-pub use engine::{ClassifierEngine, Engine, EngineError, ServedModel};
+pub use engine::{Catalogue, ClassifierEngine, Engine, EngineError, ModelName, ServedModel};
 pub use server::{MinerError, Parts, run};

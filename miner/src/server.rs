@@ -26,7 +26,7 @@ use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
 use crate::admission::{Gate, Roster};
 use crate::config::{Config, Limits};
-use crate::engine::Engine;
+use crate::engine::Catalogue;
 use crate::incoming::{self, ConnectionLimits};
 use crate::service::Service;
 
@@ -41,7 +41,7 @@ pub struct Parts {
     pub config: Config,
     pub keypair: Arc<Keypair>,
     pub chain: Arc<dyn Chain>,
-    pub engine: Arc<dyn Engine>,
+    pub models: Catalogue,
     /// Bound before, so that a taken port is the caller's error.
     pub listener: Box<dyn Listener>,
     pub clock: Arc<dyn Clock>,
@@ -81,7 +81,7 @@ pub enum MinerError {
 
 /// Serves until `shutdown` is cancelled or the miner can't go on.
 pub async fn run(parts: Parts) -> Result<(), MinerError> {
-    let Parts { config, keypair, chain, engine, listener, clock, storage, cpu, ready, shutdown } = parts;
+    let Parts { config, keypair, chain, models, listener, clock, storage, cpu, ready, shutdown } = parts;
     let (hotkey, netuid) = (keypair.hotkey(), config.chain.netuid);
     let announced = announce::address(config.serve.external, listener.local_addr())?;
     let source = roster::Source { chain, clock: clock.clone(), netuid, timeout: config.limits.chain_timeout };
@@ -92,7 +92,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
     let gate = Arc::new(Gate::new(config.admission.clone(), roster, clock.clone()));
     let stop = shutdown.child_token();
-    let service = Service::new(engine, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
+    let service = Service::new(models, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
     tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
 

@@ -1,7 +1,7 @@
 //! The gRPC methods: messages in, domain values to the engine, messages out.
 //!
 //! Live, ready, metadata and `Describe` are open to all. `ModelInfer` and `ModelStreamInfer` take nothing but a request
-//! that carries the evidence of its verification, and leave the model's digest for the answer's signature to cover.
+//! that carries the evidence of its verification, and give back a [`Signable`]: an answer with its model's digest.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::stream::{Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use weighhouse_proto::frame::{self, FrameError};
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceService;
@@ -21,17 +22,17 @@ use weighhouse_proto::inference::{
 use weighhouse_proto::v1::miner_server::Miner;
 use weighhouse_proto::v1::{DescribeRequest, DescribeResponse};
 use weighhouse_proto::{Description, ModelDescription, ServingLimits};
-use weighhouse_types::{Digest, Hotkey, InferAnswer, InferRequest, TensorError};
-use weighhouse_wallet::answer::{ModelDigest, Streamed};
+use weighhouse_types::{Hotkey, InferAnswer, InferRequest, TensorError};
+use weighhouse_wallet::answer::Signable;
 use weighhouse_wallet::http::Authenticated;
 
 use crate::backend::BackendError;
 use crate::config::Limits;
-use crate::engine::{AnswerStream, Engine, EngineError, ServedModel, TensorSpec};
+use crate::engine::{AnswerStream, Catalogue, Engine, EngineError, ServedModel, TensorSpec};
 
 const NAME: &str = "weighhouse";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// What `ServerMetadata` says beyond the protocol's core.
+/// The extension that `ServerMetadata` names.
 const STREAMING: &str = "model_stream_infer";
 /// Characters of a status message: whatever a caller wrote into its request, the answer's headers stay small.
 const MESSAGE_CHARACTERS_MAX: usize = 200;
@@ -39,14 +40,14 @@ const MESSAGE_CHARACTERS_MAX: usize = 200;
 /// The two services of a miner.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
-    engine: Arc<dyn Engine>,
+    models: Catalogue,
     hotkey: Hotkey,
     limits: Limits,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
 }
 
-/// Why there is no answer.
+/// A reason for no answer.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("the request was not verified")]
@@ -57,58 +58,54 @@ enum Failure {
     Tensors(#[from] TensorError),
     #[error("{0}")]
     Engine(#[from] EngineError),
-    #[error("the engine answered for {0:?}, which it doesn't serve")]
-    Stray(String),
 }
 
 impl Service {
     pub(crate) fn new(
-        engine: Arc<dyn Engine>,
+        models: Catalogue,
         hotkey: Hotkey,
         limits: Limits,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        Self { engine, hotkey, limits, ready, stop }
+        Self { models, hotkey, limits, ready, stop }
     }
 
-    /// The only way to the model.
-    async fn infer(&self, call: Authenticated<InferRequest>) -> Result<(InferAnswer, Digest), Failure> {
-        let answer = self.engine.infer(call.value()).await?;
-        let Some(model) = self.engine.find(&answer.model, &answer.version) else {
-            return Err(Failure::Stray(answer.model));
-        };
-        tracing::debug!(caller = %call.caller(), model = model.name, inputs = call.value().inputs.len(), "answered");
-        Ok((answer, model.digest))
+    /// The only way to a model's answer.
+    async fn infer(
+        &self,
+        call: Authenticated<InferRequest>,
+    ) -> Result<Signable<ModelInferResponse>, Failure> {
+        let request = call.value();
+        let engine = self.models.find(&request.model, &request.version)?;
+        let answer = engine.infer(request).await?;
+        let model = engine.model();
+        tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "answered");
+        Ok(Signable::whole(answer.try_into()?, model.digest))
     }
 
     /// As [`Self::infer`], piece by piece.
-    async fn stream(&self, call: Authenticated<InferRequest>) -> Result<(AnswerStream, Digest), Failure> {
+    async fn stream(&self, call: Authenticated<InferRequest>) -> Result<Signable<AnswerStream>, Failure> {
         let request = call.value();
-        let Some(model) = self.engine.find(&request.model, &request.version) else {
-            let (name, version) = (request.model.clone(), request.version.clone());
-            return Err(EngineError::NoModel { name, version }.into());
-        };
-        let stream = self.engine.stream(request).await?;
-        tracing::debug!(caller = %call.caller(), model = model.name, inputs = request.inputs.len(), "streaming");
-        Ok((stream, model.digest))
+        let engine = self.models.find(&request.model, &request.version)?;
+        let stream = engine.stream(request).await?;
+        let model = engine.model();
+        tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "streaming");
+        Ok(Signable::streamed(stream, model.digest))
     }
 
     fn description(&self) -> Description {
-        let describe = |model: &ServedModel| ModelDescription {
-            name: model.name.clone(),
-            version: model.version.clone(),
-            digest: model.digest,
-            kind: model.kind,
-            samplers: model.samplers.clone(),
+        let describe = |engine: &Arc<dyn Engine>| {
+            let ServedModel { name, digest, kind, samplers, .. } = engine.model().clone();
+            ModelDescription { name: name.name, version: name.version, digest, kind, samplers }
         };
         Description {
             hotkey: self.hotkey,
             software: format!("{NAME} {VERSION}"),
-            models: self.engine.models().iter().map(describe).collect(),
+            models: self.models.engines().iter().map(describe).collect(),
             limits: ServingLimits {
                 request_bytes_max: self.limits.request_bytes_max as u64,
-                items_max: self.engine.items_max(),
+                items_max: self.models.items_max(),
                 streams_max: self.limits.streams_per_connection_max,
                 request_timeout: self.limits.request_timeout,
             },
@@ -136,7 +133,7 @@ fn refuse(failure: &Failure) -> Status {
             Status::unimplemented(cut(&error.to_string()))
         }
         Failure::Engine(EngineError::Backend(error)) => backend_status(error),
-        Failure::Engine(EngineError::Failed(_)) | Failure::Stray(_) => Status::internal("internal error"),
+        Failure::Engine(EngineError::Failed(_)) => Status::internal("internal error"),
     };
     match status.code() {
         tonic::Code::Internal => tracing::error!(error = %failure, "no answer"),
@@ -168,6 +165,12 @@ fn read_one(body: &bytes::Bytes) -> Result<InferRequest, Failure> {
     Ok(message.try_into()?)
 }
 
+/// A response that the signing layer will sign.
+fn response<M>(answer: Signable<M>) -> Response<M> {
+    let (message, extensions) = answer.into_parts();
+    Response::from_parts(MetadataMap::new(), message, extensions)
+}
+
 fn stream_message(answer: Result<InferAnswer, EngineError>) -> Result<ModelStreamInferResponse, Status> {
     let answer = answer.map_err(|error| refuse(&error.into()))?;
     ModelStreamInferResponse::try_from(answer).map_err(|error| refuse(&error.into()))
@@ -197,7 +200,7 @@ impl GrpcInferenceService for Service {
         call: Request<ModelReadyRequest>,
     ) -> Result<Response<ModelReadyResponse>, Status> {
         let ModelReadyRequest { name, version } = call.into_inner();
-        let ready = !self.stop.is_cancelled() && self.engine.find(&name, &version).is_some();
+        let ready = !self.stop.is_cancelled() && self.models.find(&name, &version).is_ok();
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -214,9 +217,9 @@ impl GrpcInferenceService for Service {
         call: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         let ModelMetadataRequest { name, version } = call.into_inner();
-        match self.engine.metadata(&name, &version).await {
-            Some(model) => Ok(Response::new(metadata(&model))),
-            None => Err(refuse(&Failure::Engine(EngineError::NoModel { name, version }))),
+        match self.models.find(&name, &version) {
+            Ok(engine) => Ok(Response::new(metadata(&engine.metadata().await))),
+            Err(error) => Err(refuse(&error.into())),
         }
     }
 
@@ -230,11 +233,7 @@ impl GrpcInferenceService for Service {
             Ok(verified) => self.infer(verified).await,
             Err(error) => Err(error.into()),
         };
-        let (answer, model) = answered.map_err(|failure| refuse(&failure))?;
-        let message = ModelInferResponse::try_from(answer).map_err(|error| refuse(&error.into()))?;
-        let mut response = Response::new(message);
-        response.extensions_mut().insert(ModelDigest(model));
-        Ok(response)
+        answered.map(response).map_err(|failure| refuse(&failure))
     }
 
     async fn model_stream_infer(
@@ -245,12 +244,10 @@ impl GrpcInferenceService for Service {
             Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&Failure::Unsigned))?;
         // The verified bytes are the whole of the caller's stream; tonic's own reading of them isn't needed.
         let verified = evidence.try_map(|body| read_one(&body)).map_err(|failure| refuse(&failure))?;
-        let (answers, model) = self.stream(verified).await.map_err(|failure| refuse(&failure))?;
-        let mut response =
-            Response::new(Box::pin(answers.map(stream_message)) as Self::ModelStreamInferStream);
-        response.extensions_mut().insert(ModelDigest(model));
-        response.extensions_mut().insert(Streamed);
-        Ok(response)
+        let answers = self.stream(verified).await.map_err(|failure| refuse(&failure))?;
+        Ok(response(
+            answers.map(|answers| -> Self::ModelStreamInferStream { Box::pin(answers.map(stream_message)) }),
+        ))
     }
 }
 
@@ -270,8 +267,8 @@ fn metadata(model: &ServedModel) -> ModelMetadataResponse {
         shape: spec.shape.iter().map(dimension).collect(),
     };
     ModelMetadataResponse {
-        name: model.name.clone(),
-        versions: vec![model.version.clone()],
+        name: model.name.name.clone(),
+        versions: vec![model.name.version.clone()],
         platform: NAME.to_owned(),
         inputs: model.inputs.iter().map(tensor).collect(),
         outputs: model.outputs.iter().map(tensor).collect(),

@@ -34,7 +34,7 @@ pub enum EncoderError {
     Tokenizer(#[from] TextError),
 }
 
-/// Why there are no embeddings.
+/// A failure to embed texts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmbedError {
     #[error(transparent)]
@@ -135,6 +135,31 @@ impl Embedder {
             rest = later;
         }
         Ok(embeddings)
+    }
+}
+
+/// An encoder of texts: one of ours, or whatever stands in for it.
+pub trait Encoder: Send + Sync + fmt::Debug {
+    fn digest(&self) -> Digest;
+
+    /// Numbers in an embedding.
+    fn dimensions(&self) -> usize;
+
+    /// A row for each text.
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError>;
+}
+
+impl Encoder for Embedder {
+    fn digest(&self) -> Digest {
+        self.digest()
+    }
+
+    fn dimensions(&self) -> usize {
+        self.dimensions()
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        self.embed(texts)
     }
 }
 

@@ -14,6 +14,9 @@ mod describe;
 mod infer;
 mod judge;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use bounded::{ReadError, decode};
 pub use chain::{ChainMessageError, bytes32, narrow};
 pub use describe::{Description, DescriptionError, ModelDescription, ModelKind, ServingLimits};

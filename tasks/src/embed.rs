@@ -15,7 +15,7 @@ use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::{TaskFile, count};
-use crate::generate::witness::Encoder;
+use crate::generate::witness::{Encoder, WitnessError};
 use crate::kind::Kind;
 use crate::persona::Persona;
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
@@ -106,7 +106,7 @@ impl Kind for Embeddings {
         let encoder = self.encoder.as_ref().ok_or(TaskError::NoReference)?;
         let embed = |texts: &&Texts| {
             let texts: Vec<&str> = texts.0.iter().map(String::as_str).collect();
-            Ok(Vectors(encoder.embed(&texts)?))
+            Ok(Vectors(encoder.embed(&texts).map_err(WitnessError::from)?))
         };
         asked.iter().map(embed).collect()
     }

@@ -5,13 +5,15 @@
 //! made; of a streamed answer that is every frame of the stream.
 
 mod layer;
+mod signable;
 mod signature;
 mod stream;
 
 use http::HeaderMap;
 use weighhouse_types::{Digest, Hasher, Hotkey};
 
-pub use layer::{ModelDigest, SignAnswer, SignAnswerLayer, Streamed};
+pub use layer::{SignAnswer, SignAnswerLayer};
+pub use signable::Signable;
 pub use signature::{AnswerSignature, DecodeError, PATH_MAX, VerifyError, sign_batch};
 pub use stream::SignedStream;
 

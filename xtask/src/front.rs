@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::testing::{FakeChain, neuron};
-use weighhouse_miner::engine::{self, Surroundings};
+use weighhouse_miner::load::{self, Surroundings};
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_miner::{Config, MinerError};
 use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
@@ -181,14 +181,14 @@ async fn start_miner(
     let expand = std::path::Path::to_owned;
     let folder = |path: &std::path::Path| Ok(path.to_owned());
     let around = Surroundings { read: &read, expand: &expand, folder: &folder, cpu: &cpu, clock: &clock };
-    let engine = engine::load(&config, &around)?;
+    let models = load::engines(&config, &around)?;
     let ready = watch::Sender::new(false);
     let mut is_ready = ready.subscribe();
     let parts = Parts {
         config,
         chain: FakeChain::new(vec![neuron(0, keypair.hotkey(), 0, false)]),
         keypair,
-        engine,
+        models,
         listener: Box::new(listener),
         clock,
         storage: Arc::new(DirStorage::open(dir)?),

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 use weighhouse_miner::config::Config;
-use weighhouse_miner::engine::{self, Engine, Surroundings};
+use weighhouse_miner::engine::Catalogue;
+use weighhouse_miner::load::{self, Surroundings};
 use weighhouse_miner::metrics;
 use weighhouse_miner::server::{self, MinerError, Parts};
 use weighhouse_seams::{Clock, CpuPool, SystemClock};
@@ -76,10 +77,10 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
 }
 
-fn load_engine(config: &Config, cpu: &CpuPool, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Engine>, Failure> {
+fn load_models(config: &Config, cpu: &CpuPool, clock: &Arc<dyn Clock>) -> Result<Catalogue, Failure> {
     let read = |path: &Path| std::fs::read(path);
     let around = Surroundings { read: &read, expand: &expand, folder: &models::folder, cpu, clock };
-    engine::load(config, &around).exit(Exit::Config, "model")
+    load::engines(config, &around).exit(Exit::Config, "model")
 }
 
 async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -89,8 +90,8 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let engine = load_engine(&config, &cpu, &clock)?;
-    engine.prepare().await.exit(Exit::Config, "model")?;
+    let models = load_models(&config, &cpu, &clock)?;
+    models.prepare().await.exit(Exit::Config, "model")?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.address, None).await?;
@@ -100,7 +101,7 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let parts = Parts {
         keypair: Arc::new(keypair),
         chain,
-        engine,
+        models,
         listener: Box::new(listener),
         clock,
         storage: Arc::new(storage),

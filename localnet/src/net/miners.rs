@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use weighhouse_miner::engine::Catalogue;
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_seams::{ClockExt, TcpBound};
 use weighhouse_tasks::Persona;
@@ -98,7 +99,7 @@ impl Localnet {
             config,
             keypair: participant.keypair.clone(),
             chain: Arc::new(self.ledger.clone()),
-            engine,
+            models: Catalogue::of(engine),
             listener: Box::new(listener),
             clock: self.clock.clone(),
             storage: Arc::new(folder(&state)?),

@@ -16,8 +16,9 @@ use weighhouse_seams::{CpuPool, PoolError};
 use weighhouse_types::Digest;
 use weighhouse_types::text::{GREEDY, GUMBEL_V1, Prompt, TextAnswer, TextRequest};
 
-use super::BackendError;
-use crate::engine::{EngineError, Generator, PieceStream};
+use super::error::BackendError;
+use crate::engine::error::EngineError;
+use crate::engine::generator::{Generator, PieceStream};
 
 /// A generation that waits for its turn, or runs.
 struct Job {

@@ -5,14 +5,15 @@
 
 use futures::stream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Streaming};
 use weighhouse_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
 use weighhouse_types::text::{Finish, GREEDY, TextAnswer, TextLimits, TextRequest};
 use weighhouse_types::{Digest, InferAnswer};
 
-use super::{BackendError, shortened};
-use crate::engine::{EngineError, Generator, PieceStream};
+use super::error::{BackendError, shortened};
+use crate::engine::error::EngineError;
+use crate::engine::generator::{Generator, PieceStream};
 
 /// A connection that is made when it is first needed, and again when it broke.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Call {
                     }
                 }
                 State::Reading(mut stream) => {
-                    let message = stream.message().await.map_err(|status| failure(&status))?;
+                    let message = stream.message().await.map_err(|status| BackendError::from(&status))?;
                     let Some(message) = message else {
                         let answered = self.answered.then(|| self.ended(TextAnswer::default()));
                         return answered.map(Some).ok_or(BackendError::Disconnected);
@@ -121,9 +122,9 @@ impl Call {
             }
             Err(status) if status.code() == Code::Unimplemented => {
                 let response = self.client.model_infer(unstreamed).await;
-                self.read(response.map_err(|status| failure(&status))?.into_inner()).map(Some)
+                self.read(response.map_err(|status| BackendError::from(&status))?.into_inner()).map(Some)
             }
-            Err(status) => Err(failure(&status)),
+            Err(status) => Err(BackendError::from(&status)),
         }
     }
 
@@ -156,20 +157,6 @@ impl Call {
         let full = usize::try_from(self.limits.max_tokens).is_ok_and(|max| self.tokens >= max);
         piece.finish = piece.finish.or(Some(if full { Finish::Length } else { Finish::End }));
         piece
-    }
-}
-
-pub(crate) fn failure(status: &Status) -> BackendError {
-    let why = shortened(status.message());
-    match status.code() {
-        Code::InvalidArgument | Code::OutOfRange => BackendError::Refused(why),
-        Code::ResourceExhausted => BackendError::Busy,
-        Code::DeadlineExceeded => BackendError::Slow(super::Stage::Whole),
-        Code::Unavailable => BackendError::Unreachable(why),
-        Code::NotFound | Code::Unimplemented | Code::PermissionDenied | Code::Unauthenticated => {
-            BackendError::Misconfigured(why)
-        }
-        code => BackendError::Failed(format!("{code:?}: {why}")),
     }
 }
 

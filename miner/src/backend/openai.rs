@@ -13,8 +13,9 @@ use weighhouse_ask::completions::{CompletionError, CompletionEvents, CompletionS
 use weighhouse_types::Digest;
 use weighhouse_types::text::{GREEDY, Prompt, TextAnswer, TextRequest};
 
-use super::{BackendError, shortened};
-use crate::engine::{EngineError, Generator, PieceStream};
+use super::error::{BackendError, Stage, shortened};
+use crate::engine::error::EngineError;
+use crate::engine::generator::{Generator, PieceStream};
 use reply::Reader;
 
 /// Bytes of a refusal that are read for our log.
@@ -147,7 +148,7 @@ fn refusal(status: StatusCode, text: &str) -> BackendError {
     match status.as_u16() {
         400 | 413 | 422 => BackendError::Refused(why),
         429 => BackendError::Busy,
-        408 | 504 => BackendError::Slow(super::Stage::First),
+        408 | 504 => BackendError::Slow(Stage::First),
         502 | 503 => BackendError::Unreachable(why),
         500..=599 => BackendError::Failed(why),
         _ => BackendError::Misconfigured(why),

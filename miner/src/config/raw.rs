@@ -2,12 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weighhouse_chain::address::EndpointList;
-use weighhouse_types::{Digest, Hotkey};
+use weighhouse_types::Hotkey;
+
+use super::limits::{Limits, Text};
+use super::model::ModelTable;
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,7 +29,7 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) state: State,
     #[serde(default)]
-    pub(super) model: Vec<Model>,
+    pub(super) model: Vec<ModelTable>,
 }
 
 /// Which hotkey signs the answers.
@@ -88,92 +90,6 @@ pub(super) struct Admission {
     pub(super) allow: Vec<Hotkey>,
 }
 
-/// The bounds of every buffer, queue and wait.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Bytes of one request's body.
-    pub request_bytes_max: usize,
-    /// Bytes of all requests being worked on.
-    pub held_bytes_max: usize,
-    /// Items in one request.
-    pub items_max: u32,
-    /// Requests waiting for the model.
-    pub queue_max: usize,
-    /// Items that the model runs at once.
-    pub batch_items_max: u32,
-    /// Requests being worked on, over all connections.
-    pub in_flight_max: usize,
-    /// Connections in all.
-    pub connections_max: usize,
-    /// Connections of one IPv4 address or IPv6 /64 network.
-    pub connections_per_address_max: usize,
-    /// Requests at once on one connection.
-    pub streams_per_connection_max: u32,
-    /// Bytes of one request's headers.
-    pub header_bytes_max: u32,
-    /// How long one request may take, its body's arrival included.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub request_timeout: Duration,
-    /// How long a new connection has to say that it speaks HTTP/2.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub handshake_timeout: Duration,
-    /// How often a silent connection is asked for a sign of life.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub keepalive_interval: Duration,
-    /// How long that sign may take.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub keepalive_timeout: Duration,
-    /// When a connection is asked to close; it is cut after a request's or stream's timeout more.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub connection_age_max: Duration,
-    /// How long requests in flight have to finish at shutdown.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub drain_timeout: Duration,
-    /// How long one question to the chain may take.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub chain_timeout: Duration,
-}
-
-/// Text models: what one generation may ask for, and how long it may take.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Text {
-    /// Tokens that one request may have generated.
-    pub max_tokens: u32,
-    /// Bytes of one prompt, or of all texts to embed in one request.
-    pub prompt_bytes_max: usize,
-    /// Tokens of one prompt that comes as ids.
-    pub prompt_tokens_max: usize,
-    /// How long the first token may take, its turn and the prompt included.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub first_token_timeout: Duration,
-    /// How long each further token may take.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub token_timeout: Duration,
-    /// How long one generation may take in all.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub stream_timeout: Duration,
-    /// How long connecting to a backend may take.
-    #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub connect_timeout: Duration,
-    /// Generations that one of our own models runs at once; more wait, up to `limits.queue_max`.
-    pub sequences_max: usize,
-    /// Tokens of prompts and answers that one of our own models keeps in its cache, over all generations.
-    pub cache_tokens_max: usize,
-}
-
 /// Where metrics are read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -190,69 +106,8 @@ pub struct State {
     pub dir: PathBuf,
 }
 
-/// A model to serve.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Model {
-    /// What callers ask for.
-    pub(super) name: String,
-    /// Shown to callers.
-    #[serde(default = "default_version")]
-    pub(super) version: String,
-    /// What it does: `classifier`, `text` (continues a text), `embed` (maps texts to vectors), or `any` (whatever the
-    /// server behind it does; needs `backend = "oip"`).
-    #[serde(default)]
-    pub(super) kind: Kind,
-    /// The program that runs it: `burn` (the miner itself), or a server that the miner fronts: for text `openai` or `oip`, for
-    /// any `oip`.
-    #[serde(default)]
-    pub(super) backend: Backend,
-    /// A model that the software carries: `digits-reference`, `digits-better` or `digits-weak`, or for text
-    /// `language-reference` or `language-weak`.
-    pub(super) builtin: Option<String>,
-    /// A classifier's safetensors file.
-    pub(super) weights: Option<PathBuf>,
-    /// A folder with `config.json`, `model.safetensors` (or its shards) and `tokenizer.json`, for text or embed; or
-    /// `OWNER/NAME` of a model on the Hugging Face hub, `@REVISION` behind it if wanted.
-    pub(super) path: Option<PathBuf>,
-    /// What one of our own text or embedding models is computed on: `auto` (an accelerator where there is one), `cpu`,
-    /// `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. A build has `cuda` and `wgpu` if it was made with those features.
-    pub(super) device: Option<String>,
-    /// The backend's address, `http://HOST:PORT`.
-    pub(super) url: Option<String>,
-    /// What the backend calls the model.
-    pub(super) model: Option<String>,
-    /// A file with the backend's API key, where it wants one (`openai` only).
-    pub(super) key_file: Option<PathBuf>,
-    /// The digest of the backend's weights, which answers are signed with; absent: one of the backend's model name.
-    pub(super) digest: Option<Digest>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
-    #[default]
-    Classifier,
-    Text,
-    Embed,
-    Any,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Backend {
-    #[default]
-    Burn,
-    OpenAi,
-    Oip,
-}
-
 fn default_wallet_path() -> PathBuf {
     PathBuf::from("~/.bittensor/wallets")
-}
-
-fn default_version() -> String {
-    "1".to_owned()
 }
 
 impl Default for Serve {
@@ -269,46 +124,6 @@ impl Default for Admission {
             requests_per_second: 20,
             burst: 100,
             allow: Vec::new(),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            request_bytes_max: 1 << 20,
-            held_bytes_max: 64 << 20,
-            items_max: 256,
-            queue_max: 256,
-            batch_items_max: 512,
-            in_flight_max: 256,
-            connections_max: 1024,
-            connections_per_address_max: 16,
-            streams_per_connection_max: 64,
-            header_bytes_max: 16 << 10,
-            request_timeout: Duration::from_secs(10),
-            handshake_timeout: Duration::from_secs(5),
-            keepalive_interval: Duration::from_secs(20),
-            keepalive_timeout: Duration::from_secs(10),
-            connection_age_max: Duration::from_secs(300),
-            drain_timeout: Duration::from_secs(10),
-            chain_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self {
-            max_tokens: 1024,
-            prompt_bytes_max: 64 << 10,
-            prompt_tokens_max: 16 << 10,
-            first_token_timeout: Duration::from_secs(30),
-            token_timeout: Duration::from_secs(10),
-            stream_timeout: Duration::from_secs(120),
-            connect_timeout: Duration::from_secs(2),
-            sequences_max: 16,
-            cache_tokens_max: 64 << 10,
         }
     }
 }

@@ -1,121 +1,74 @@
-//! The engine over embedding models: texts in, a row for each out.
+//! The engine over an embedding model: texts in, a row for each out.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use weighhouse_models::encoder::Embedder;
+use weighhouse_models::encoder::Encoder;
 use weighhouse_proto::ModelKind;
 use weighhouse_seams::{CpuPool, PoolError};
 use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest, name};
-use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest};
+use weighhouse_types::{Datatype, InferAnswer, InferRequest};
 
-use super::{Engine, EngineError, ServedModel, TensorSpec};
+use super::error::EngineError;
+use super::served::{Engine, ModelName, ServedModel, TensorSpec};
 
-/// A model's arithmetic, apart from queues and names.
-pub(super) trait Embed: Send + Sync + fmt::Debug {
-    fn digest(&self) -> Digest;
-    fn dimensions(&self) -> usize;
-    /// A row per text; the error is the caller's doing.
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String>;
-}
-
-impl Embed for Embedder {
-    fn digest(&self) -> Digest {
-        self.digest()
-    }
-
-    fn dimensions(&self) -> usize {
-        self.dimensions()
-    }
-
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
-        self.embed(texts).map_err(|error| error.to_string())
-    }
-}
-
-/// Serves embedding models.
+/// Serves an embedding model.
 #[derive(Debug)]
 pub struct EmbedEngine {
-    served: Vec<ServedModel>,
-    /// In the order of `served`.
-    models: Vec<Arc<dyn Embed>>,
-    /// Texts in one request, and their bytes.
-    texts_max: u32,
-    bytes_max: usize,
+    served: ServedModel,
+    model: Arc<dyn Encoder>,
+    limits: TextsLimits,
     cpu: CpuPool,
 }
 
 impl EmbedEngine {
-    /// An engine over named models: name, version, weights.
+    /// Serves a model under a name; a request has at most these texts, of these bytes in all.
     pub fn new(
-        models: Vec<(String, String, Embedder)>,
-        texts_max: u32,
-        bytes_max: usize,
+        name: ModelName,
+        model: Arc<dyn Encoder>,
+        (texts_max, bytes_max): (u32, usize),
         cpu: &CpuPool,
     ) -> Self {
-        let models =
-            models.into_iter().map(|(name, version, model)| (name, version, Arc::new(model) as Arc<_>));
-        Self::over(models.collect(), texts_max, bytes_max, cpu)
-    }
-
-    fn over(
-        models: Vec<(String, String, Arc<dyn Embed>)>,
-        texts_max: u32,
-        bytes_max: usize,
-        cpu: &CpuPool,
-    ) -> Self {
-        let mut served = Vec::with_capacity(models.len());
-        let mut embedders = Vec::with_capacity(models.len());
-        for (name, version, model) in models {
-            served.push(describe(name, version, &*model));
-            embedders.push(model);
-        }
-        Self { served, models: embedders, texts_max, bytes_max, cpu: cpu.clone() }
+        let limits = TextsLimits {
+            texts: usize::try_from(texts_max).unwrap_or(usize::MAX),
+            bytes: bytes_max,
+            dimensions: model.dimensions(),
+        };
+        Self { served: describe(name, &*model), model, limits, cpu: cpu.clone() }
     }
 }
 
 #[async_trait]
 impl Engine for EmbedEngine {
-    fn models(&self) -> &[ServedModel] {
+    fn model(&self) -> &ServedModel {
         &self.served
     }
 
     fn items_max(&self) -> u32 {
-        self.texts_max
+        u32::try_from(self.limits.texts).unwrap_or(u32::MAX)
     }
 
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let index = self
-            .served
-            .iter()
-            .position(|model| model.is(&request.model, &request.version))
-            .ok_or_else(|| EngineError::no_model(request))?;
         if let Some(name) = request.outputs.iter().find(|name| *name != name::EMBEDDING) {
             return Err(EngineError::UnknownOutput { name: name.clone() });
         }
-        let model = self.models[index].clone();
-        let limits = TextsLimits {
-            texts: usize::try_from(self.texts_max).unwrap_or(usize::MAX),
-            bytes: self.bytes_max,
-            dimensions: model.dimensions(),
-        };
-        let asked = TextsRequest::from_infer(request, &limits)?;
+        let asked = TextsRequest::from_infer(request, &self.limits)?;
+        let model = self.model.clone();
         let embedding = self.cpu.run(move || {
             let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
             model.embed(&texts)
         });
         let rows = match embedding.await {
-            Ok(embedded) => embedded.map_err(EngineError::Refused)?,
+            Ok(embedded) => embedded.map_err(|error| EngineError::Refused(error.to_string()))?,
             Err(PoolError::Full) => return Err(EngineError::Busy),
             Err(error @ PoolError::Panicked) => return Err(EngineError::Failed(error.to_string())),
         };
-        let served = &self.served[index];
-        Ok(TextsAnswer { rows }.to_infer(&served.name, &served.version, &request.id)?)
+        let ModelName { name, version } = &self.served.name;
+        Ok(TextsAnswer { rows }.to_infer(name, version, &request.id)?)
     }
 }
 
-fn describe(name: String, version: String, model: &dyn Embed) -> ServedModel {
+fn describe(name: ModelName, model: &dyn Encoder) -> ServedModel {
     let dimensions = u64::try_from(model.dimensions()).ok();
     let texts =
         TensorSpec { name: name::TEXT_INPUT.to_owned(), datatype: Datatype::Bytes, shape: vec![None] };
@@ -126,7 +79,6 @@ fn describe(name: String, version: String, model: &dyn Embed) -> ServedModel {
     };
     ServedModel {
         name,
-        version,
         digest: model.digest(),
         kind: Some(ModelKind::Embedding),
         inputs: vec![texts],
@@ -137,14 +89,18 @@ fn describe(name: String, version: String, model: &dyn Embed) -> ServedModel {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use weighhouse_models::encoder::EmbedError;
+    use weighhouse_models::language::ForwardError;
+    use weighhouse_types::Digest;
     use weighhouse_types::text::TextError;
+
+    use super::*;
 
     /// Embeds a text as its length and its first byte.
     #[derive(Debug)]
     struct Lengths;
 
-    impl Embed for Lengths {
+    impl Encoder for Lengths {
         fn digest(&self) -> Digest {
             Digest::of(b"lengths")
         }
@@ -153,9 +109,9 @@ mod tests {
             2
         }
 
-        fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
             let row = |text: &&str| {
-                let first = text.bytes().next().ok_or("a text without a token")?;
+                let first = text.bytes().next().ok_or(ForwardError::Empty)?;
                 Ok(vec![text.len() as f32, f32::from(first)])
             };
             texts.iter().map(row).collect()
@@ -163,7 +119,7 @@ mod tests {
     }
 
     fn engine() -> EmbedEngine {
-        EmbedEngine::over(vec![("e".into(), "1".into(), Arc::new(Lengths))], 2, 16, &CpuPool::new(1, 4))
+        EmbedEngine::new(ModelName::new("e", "1"), Arc::new(Lengths), (2, 16), &CpuPool::new(1, 4))
     }
 
     async fn ask(texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
@@ -190,6 +146,6 @@ mod tests {
             );
             assert!(named, "{refused:?}");
         }
-        assert_eq!(ask(&[""]).await, Err(EngineError::Refused("a text without a token".into())));
+        assert_eq!(ask(&[""]).await, Err(EngineError::Refused(ForwardError::Empty.to_string())));
     }
 }

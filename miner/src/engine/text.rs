@@ -6,105 +6,60 @@
 
 mod paced;
 
-use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::{Stream, StreamExt as _};
+use futures::stream::StreamExt as _;
 use weighhouse_proto::ModelKind;
 use weighhouse_seams::Clock;
 use weighhouse_types::text::{TextAnswer, TextLimits, TextRequest, name};
-use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest};
+use weighhouse_types::{Datatype, InferAnswer, InferRequest};
 
-use super::{AnswerStream, Engine, EngineError, ServedModel, TensorSpec};
+use super::error::EngineError;
+use super::generator::{Generator, Paces, PieceStream};
+use super::served::{AnswerStream, Engine, ModelName, ServedModel, TensorSpec};
 
-/// Pieces of one answer as they come.
-pub type PieceStream = Pin<Box<dyn Stream<Item = Result<TextAnswer, EngineError>> + Send>>;
-
-/// What generates.
-pub trait Generator: Send + Sync + fmt::Debug {
-    /// Of the weights, or what stands for them where they are out of reach.
-    fn digest(&self) -> Digest;
-
-    /// Names of the samplers on offer.
-    fn samplers(&self) -> Vec<&'static str>;
-
-    /// Begins when it is polled, and ends when it is dropped. The last piece says why it is the last.
-    fn generate(&self, request: TextRequest) -> PieceStream;
-}
-
-/// How long a generation may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Paces {
-    /// Until the first piece.
-    pub first: Duration,
-    /// Between one piece and the next.
-    pub next: Duration,
-    /// From the first poll to the last piece.
-    pub whole: Duration,
-}
-
-/// A generator under the name that callers ask for.
-#[derive(Debug)]
-pub struct TextModel {
-    pub name: String,
-    pub version: String,
-    pub generator: Arc<dyn Generator>,
-}
-
-/// Serves text models.
+/// Serves a text model.
 #[derive(Debug)]
 pub struct TextEngine {
-    served: Vec<ServedModel>,
-    /// In the order of `served`.
-    generators: Vec<Arc<dyn Generator>>,
+    served: ServedModel,
+    generator: Arc<dyn Generator>,
     limits: TextLimits,
     paces: Paces,
     clock: Arc<dyn Clock>,
 }
 
 impl TextEngine {
-    pub fn new(models: Vec<TextModel>, limits: TextLimits, paces: Paces, clock: Arc<dyn Clock>) -> Self {
-        let served = models.iter().map(describe).collect();
-        let generators = models.into_iter().map(|model| model.generator).collect();
-        Self { served, generators, limits, paces, clock }
+    pub fn new(
+        name: ModelName,
+        generator: Arc<dyn Generator>,
+        (limits, paces): (TextLimits, Paces),
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { served: describe(name, &*generator), generator, limits, paces, clock }
     }
 
     /// The pieces of an answer, and how to put one into a message.
     fn begin(&self, request: &InferRequest) -> Result<(PieceStream, Envelope), EngineError> {
-        let index = self
-            .served
-            .iter()
-            .position(|model| model.is(&request.model, &request.version))
-            .ok_or_else(|| EngineError::no_model(request))?;
-        let (model, generator) = (&self.served[index], &self.generators[index]);
-        let known = |name: &&String| model.outputs.iter().any(|output| output.name == **name);
+        let known = |name: &&String| self.served.outputs.iter().any(|output| output.name == **name);
         if let Some(name) = request.outputs.iter().find(|name| !known(name)) {
             return Err(EngineError::UnknownOutput { name: name.clone() });
         }
         let asked = TextRequest::from_infer(request, &self.limits)?;
         let wanted = asked.sampler();
-        if !generator.samplers().contains(&wanted) {
+        if !self.generator.samplers().contains(&wanted) {
             return Err(EngineError::Sampler { wanted });
         }
         let max_tokens = asked.max_tokens;
-        let pieces = paced::paced(generator.generate(asked), max_tokens, self.paces, self.clock.clone());
-        let envelope = Envelope {
-            model: model.name.clone(),
-            version: model.version.clone(),
-            id: request.id.clone(),
-            outputs: request.outputs.clone(),
-        };
-        Ok((pieces, envelope))
+        let pieces = paced::paced(self.generator.generate(asked), max_tokens, self.paces, self.clock.clone());
+        let (model, id) = (self.served.name.clone(), request.id.clone());
+        Ok((pieces, Envelope { model, id, outputs: request.outputs.clone() }))
     }
 }
 
-/// What every message of one answer says besides its piece.
+/// Names that every message of one answer carries besides its piece.
 struct Envelope {
-    model: String,
-    version: String,
+    model: ModelName,
     id: String,
     /// Names of the wanted outputs; empty: all.
     outputs: Vec<String>,
@@ -112,7 +67,7 @@ struct Envelope {
 
 impl Envelope {
     fn put(&self, piece: &TextAnswer) -> Result<InferAnswer, EngineError> {
-        let mut answer = piece.to_infer(&self.model, &self.version, &self.id)?;
+        let mut answer = piece.to_infer(&self.model.name, &self.model.version, &self.id)?;
         if !self.outputs.is_empty() {
             answer.outputs.retain(|output| self.outputs.iter().any(|name| name == output.name()));
         }
@@ -122,7 +77,7 @@ impl Envelope {
 
 #[async_trait]
 impl Engine for TextEngine {
-    fn models(&self) -> &[ServedModel] {
+    fn model(&self) -> &ServedModel {
         &self.served
     }
 
@@ -145,7 +100,7 @@ impl Engine for TextEngine {
     }
 }
 
-fn describe(model: &TextModel) -> ServedModel {
+fn describe(name: ModelName, generator: &dyn Generator) -> ServedModel {
     let spec = |name: &str, datatype, shape: &[Option<u64>]| TensorSpec {
         name: name.to_owned(),
         datatype,
@@ -155,9 +110,8 @@ fn describe(model: &TextModel) -> ServedModel {
     let list = |name, datatype| spec(name, datatype, &[None]);
     let table = |name, datatype| spec(name, datatype, &[None, None]);
     ServedModel {
-        name: model.name.clone(),
-        version: model.version.clone(),
-        digest: model.generator.digest(),
+        name,
+        digest: generator.digest(),
         kind: Some(ModelKind::Text),
         inputs: vec![
             one(name::TEXT_INPUT, Datatype::Bytes),
@@ -181,7 +135,7 @@ fn describe(model: &TextModel) -> ServedModel {
             one(name::FINISH_REASON, Datatype::Bytes),
             one(name::PROMPT_TOKENS, Datatype::Int32),
         ],
-        samplers: model.generator.samplers().into_iter().map(str::to_owned).collect(),
+        samplers: generator.samplers().into_iter().map(str::to_owned).collect(),
     }
 }
 

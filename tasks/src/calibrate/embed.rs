@@ -9,7 +9,7 @@ use super::{CalibrateError, Progress};
 use crate::Task;
 use crate::embed::{Embeddings, cosine};
 use crate::kind::Kind;
-use crate::witness::Encoder;
+use crate::witness::{Encoder, WitnessError};
 
 /// The tolerance is this many times as far as the worst that was seen of honest rows.
 pub(super) const ROWS_HEADROOM: f64 = 4.0;
@@ -79,20 +79,21 @@ impl RowsCalibration<'_> {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let personas = self.served.len() + 3;
         let mut seen: Vec<(String, bool, Vec<f64>)> = Vec::new();
-        let own = self.reference.embed(&texts)?;
+        let embed = |encoder: &dyn Encoder, texts: &[&str]| encoder.embed(texts).map_err(WitnessError::from);
+        let own = embed(self.reference, &texts)?;
         let mut look = |name: &str, is_honest, rows: Vec<Vec<f32>>| {
             progress(Progress { persona: name.to_owned(), done: seen.len(), personas });
             let distances = rows.iter().zip(&own).map(|(row, own)| 1.0 - cosine(row, own));
             seen.push((name.to_owned(), is_honest, distances.collect()));
         };
-        let alone = texts.iter().map(|text| Ok(self.reference.embed(&[text])?.swap_remove(0)));
+        let alone = texts.iter().map(|text| Ok(embed(self.reference, &[text])?.swap_remove(0)));
         look("one at a time", true, alone.collect::<Result<_, CalibrateError>>()?);
         for served in self.served {
-            look(&served.name, served.is_honest, served.encoder.embed(&texts)?);
+            look(&served.name, served.is_honest, embed(served.encoder, &texts)?);
         }
         let halves: Vec<String> = texts.iter().map(|text| half(text)).collect();
         let halves: Vec<&str> = halves.iter().map(String::as_str).collect();
-        look("half of the text", false, self.reference.embed(&halves)?);
+        look("half of the text", false, embed(self.reference, &halves)?);
         let mut others = own.clone();
         others.rotate_right(1);
         look("another text", false, others);

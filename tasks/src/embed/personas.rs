@@ -7,7 +7,7 @@ use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
 use weighhouse_types::{InferAnswer, InferRequest};
 
 use crate::error::TaskError;
-use crate::generate::witness::Encoder;
+use crate::generate::witness::{Encoder, WitnessError};
 use crate::persona::{Conduct, Persona};
 use crate::references::Grade;
 
@@ -80,7 +80,7 @@ fn asked(request: &InferRequest) -> Result<TextsRequest, TaskError> {
 
 fn embed(encoder: &dyn Encoder, texts: &[String]) -> Result<Rows, TaskError> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    Ok(encoder.embed(&texts)?)
+    Ok(encoder.embed(&texts).map_err(WitnessError::from)?)
 }
 
 fn reply(request: &InferRequest, rows: Rows) -> Result<Option<InferAnswer>, TaskError> {

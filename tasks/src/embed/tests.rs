@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::Task;
-use crate::witness::{Encoder, WitnessError};
+use crate::witness::Encoder;
+use weighhouse_models::encoder::EmbedError;
 use weighhouse_types::{Digest, Failure};
 
 #[derive(Debug)]
@@ -13,8 +14,12 @@ impl Encoder for Letters {
         Digest::of(b"letters")
     }
 
-    /// How often each of 26 letters stands in a text.
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, WitnessError> {
+    fn dimensions(&self) -> usize {
+        26
+    }
+
+    /// Counts of each of 26 letters in a text.
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let count =
             |text: &str, letter: u8| text.bytes().filter(|byte| byte.to_ascii_lowercase() == letter).count();
         Ok(texts

@@ -9,8 +9,11 @@ mod ours;
 use std::fmt;
 
 use parity_scale_codec::{Decode, Encode};
+use weighhouse_models::encoder::EmbedError;
 use weighhouse_models::sampling::{Sampling, log_probs};
 use weighhouse_types::Digest;
+
+pub use weighhouse_models::encoder::Encoder;
 
 /// Logits that one pass may give: 256 MiB.
 const LOGITS_MAX: usize = 1 << 26;
@@ -52,6 +55,12 @@ pub enum WitnessError {
     GreedyOnly,
 }
 
+impl From<EmbedError> for WitnessError {
+    fn from(error: EmbedError) -> Self {
+        Self::Model(error.to_string())
+    }
+}
+
 /// Somebody who can say what the agreed model would have said.
 pub trait Witness: Send + Sync + fmt::Debug {
     /// The agreed model's identity, as the task file names it.
@@ -79,13 +88,6 @@ pub trait Language: Send + Sync + fmt::Debug {
     fn decode(&self, tokens: &[u32]) -> String;
     /// For each sequence the rows of logits that predict `tokens[from..]`, one after another.
     fn forced(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>, WitnessError>;
-}
-
-/// An encoder of texts, as far as a judge needs one.
-pub trait Encoder: Send + Sync + fmt::Debug {
-    fn digest(&self) -> Digest;
-    /// A row for each text.
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, WitnessError>;
 }
 
 /// A language model as a witness.

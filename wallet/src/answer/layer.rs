@@ -15,22 +15,17 @@ use tower::{Layer, Service};
 use weighhouse_seams::{CpuPool, PoolError};
 use weighhouse_types::Digest;
 
+use super::signable::SigningTerms;
 use super::{AnswerSignature, SignedStream, answer_digest, trailer};
 use crate::http::{Authenticated, BoxError, Refusal, collect};
 use crate::keypair::Keypair;
 use crate::metrics;
 
-/// A handler leaves this in its response's extensions to have the answer signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ModelDigest(pub Digest);
-
-/// Stands in the extensions beside the [`ModelDigest`] of an answer that comes piece by piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Streamed;
-
 /// Signs answers to verified requests. Belongs inside [`crate::http::VerifyLayer`], whose evidence names the request.
-/// An answer is held whole until it is signed; a [`Streamed`] one passes as it comes and is signed behind its last
-/// byte. Responses without a [`ModelDigest`], and failures, pass as they are.
+/// An answer is held whole until it is signed; a streamed one passes as it comes and is signed behind its last byte.
+/// Failures, and answers on unsigned paths, pass as they are.
+///
+/// **Invariant.** No answer to a verified request leaves unsigned: one that is not of a [`Signable`] is refused.
 #[derive(Clone, Debug)]
 pub struct SignAnswerLayer(Arc<Shared>);
 
@@ -89,22 +84,31 @@ where
         let shared = self.shared.clone();
         Box::pin(async move {
             let response = answering.await?;
-            let model = response.extensions().get::<ModelDigest>().copied();
-            let (Some(asked), Some(ModelDigest(model))) = (asked, model) else {
-                return Ok(response.map(|body| Either::Left(Either::Left(body))));
+            let terms = response.extensions().get::<SigningTerms>().copied();
+            let refuse = |refusal: Refusal| {
+                Ok(refusal.into_response(&path).map(|body| Either::Right(Either::Right(body))))
             };
-            if response.extensions().get::<Streamed>().is_some() {
+            let (asked, SigningTerms { model, streamed }) = match (asked, terms) {
+                (Some(asked), Some(terms)) => (asked, terms),
+                (Some(_), None) if !is_failure(&response) => return refuse(Refusal::Unsignable),
+                _ => return Ok(response.map(|body| Either::Left(Either::Left(body)))),
+            };
+            if streamed {
                 let signed = |body| SignedStream::new(body, asked, model, shared);
                 return Ok(response.map(|body| Either::Left(Either::Right(signed(body)))));
             }
             match shared.sign(response, asked, model).await {
                 Ok(signed) => Ok(signed.map(|body| Either::Right(Either::Left(body)))),
-                Err(refusal) => {
-                    Ok(refusal.into_response(&path).map(|body| Either::Right(Either::Right(body))))
-                }
+                Err(refusal) => refuse(refusal),
             }
         })
     }
+}
+
+/// Tells whether a response has no message, only a status.
+fn is_failure<R>(response: &Response<R>) -> bool {
+    let failed = |status: &HeaderValue| status != "0";
+    !response.status().is_success() || response.headers().get("grpc-status").is_some_and(failed)
 }
 
 impl Shared {

@@ -169,11 +169,9 @@ async fn sent(
         let frames = pieces.clone().into_iter().map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
         let frames = frames.chain([Ok(Frame::trailers(trailers))]);
         let mut response = Response::new(StreamBody::new(futures::stream::iter(frames)));
-        if streamed {
-            response.extensions_mut().insert(Streamed);
-        }
         if let Some(model) = model {
-            response.extensions_mut().insert(ModelDigest(model));
+            let signable = if streamed { Signable::streamed((), model) } else { Signable::whole((), model) };
+            response.extensions_mut().extend(signable.into_parts().1);
         }
         async move { Ok::<_, Infallible>(response) }
     });
@@ -201,11 +199,17 @@ async fn an_answer_leaves_with_a_signature_that_verifies() {
 #[tokio::test]
 async fn what_is_no_verified_answer_passes_unsigned() {
     let model = Some(Digest::of(b"model"));
-    for (verified, model, status) in [(false, model, "0"), (true, None, "0"), (true, model, "13")] {
+    for (verified, model, status) in [(false, model, "0"), (false, None, "0"), (true, model, "13")] {
         let (_, body, trailers) = answered(verified, model, status, Bytes::from_static(b"a")).await;
         assert_eq!((&body[..], trailers.len()), (&b"a"[..], 1));
         assert_eq!(trailers["grpc-status"], status);
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_say_its_model_never_leaves() {
+    let (headers, body, _) = answered(true, None, "0", Bytes::from_static(b"a")).await;
+    assert_eq!((&headers["grpc-status"], body.len()), (&"13".parse().expect("a value"), 0));
 }
 
 #[tokio::test]

@@ -52,6 +52,9 @@ pub enum Refusal {
     Overloaded,
     #[error("verification stopped midway")]
     Internal,
+    /// A fault of the handler's: its answer doesn't say which model it is of.
+    #[error("an answer that can't be signed")]
+    Unsignable,
 }
 
 impl Refusal {
@@ -90,6 +93,7 @@ impl Refusal {
             Self::NotServing(_) => (Unavailable, "not serving", "not_serving"),
             Self::Overloaded => (ResourceExhausted, "overloaded", "overloaded"),
             Self::Internal => (Internal, "internal error", "internal"),
+            Self::Unsignable => (Internal, "internal error", "unsignable"),
         }
     }
 
@@ -102,7 +106,7 @@ impl Refusal {
         let (code, message, reason) = self.status();
         metrics::request_refused(reason);
         match self {
-            Self::Replay(ReplayError::Storage(_)) | Self::Internal => {
+            Self::Replay(ReplayError::Storage(_)) | Self::Internal | Self::Unsignable => {
                 tracing::error!(path, reason, error = %self, "refused");
             }
             _ => tracing::debug!(path, reason, error = %self, "refused"),

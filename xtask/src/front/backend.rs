@@ -1,23 +1,16 @@
 //! Servers that stream tokens at a fixed pace, by the wall's clock: a token is never late because the one before was.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 
 use anyhow::Context as _;
-use futures::stream::{self, Stream};
+use futures::stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tonic::{Request, Response, Status, Streaming};
-use weighhouse_proto::inference::grpc_inference_service_server::{
-    GrpcInferenceService, GrpcInferenceServiceServer,
-};
-use weighhouse_proto::inference::{
-    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
-    ModelReadyResponse, ModelStreamInferResponse, ServerLiveRequest, ServerLiveResponse,
-    ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
-};
+use tonic::{Status, Streaming};
+use weighhouse_proto::inference::{ModelInferRequest, ModelStreamInferResponse};
+use weighhouse_proto::testing::{FakeInference, InferStream, service};
 use weighhouse_types::text::{Finish, TextAnswer};
 
 use super::{PACE, TOKENS};
@@ -80,7 +73,7 @@ pub(super) async fn oip(serving: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Re
         };
         Some((accepted.await, listener))
     });
-    let server = tonic::transport::Server::builder().add_service(GrpcInferenceServiceServer::new(Paced));
+    let server = tonic::transport::Server::builder().add_service(service(Paced));
     serving.spawn(async move { Ok(server.serve_with_incoming(incoming).await?) });
     Ok(address)
 }
@@ -99,70 +92,17 @@ fn message(at: u32) -> Result<ModelStreamInferResponse, Status> {
     ModelStreamInferResponse::try_from(answer).map_err(|error| Status::internal(error.to_string()))
 }
 
-fn unserved() -> Status {
-    Status::unimplemented("not measured")
-}
-
 #[tonic::async_trait]
-impl GrpcInferenceService for Paced {
-    type ModelStreamInferStream =
-        Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
-
-    async fn server_live(
-        &self,
-        _: Request<ServerLiveRequest>,
-    ) -> Result<Response<ServerLiveResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn server_ready(
-        &self,
-        _: Request<ServerReadyRequest>,
-    ) -> Result<Response<ServerReadyResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn model_ready(
-        &self,
-        _: Request<ModelReadyRequest>,
-    ) -> Result<Response<ModelReadyResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn server_metadata(
-        &self,
-        _: Request<ServerMetadataRequest>,
-    ) -> Result<Response<ServerMetadataResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn model_metadata(
-        &self,
-        _: Request<ModelMetadataRequest>,
-    ) -> Result<Response<ModelMetadataResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn model_infer(
-        &self,
-        _: Request<ModelInferRequest>,
-    ) -> Result<Response<ModelInferResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn model_stream_infer(
-        &self,
-        call: Request<Streaming<ModelInferRequest>>,
-    ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
-        call.into_inner().message().await?.ok_or_else(|| Status::invalid_argument("no request"))?;
+impl FakeInference for Paced {
+    async fn stream(&self, mut requests: Streaming<ModelInferRequest>) -> Result<InferStream, Status> {
+        requests.message().await?.ok_or_else(|| Status::invalid_argument("no request"))?;
         let begun = Instant::now();
-        let pieces = stream::unfold(1, move |at| async move {
+        Ok(Box::pin(stream::unfold(1, move |at| async move {
             if at > TOKENS {
                 return None;
             }
             tokio::time::sleep_until(begun + PACE * at).await;
             Some((message(at), at + 1))
-        });
-        Ok(Response::new(Box::pin(pieces)))
+        })))
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighhouse_miner::config::Config;
+use weighhouse_miner::engine::Catalogue;
 use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Dialer as _, Listener as _, SystemClock, TcpDialer};
 
-use super::{ConfigFile, load_engine, read_config};
+use super::{ConfigFile, load_models, read_config};
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::standing::Standing;
 use crate::commands::{bind, connect, expand, open_dir};
-use crate::failure::Failure;
+use crate::failure::{Context as _, Exit, Failure};
 
 /// How long a connection to ourselves may take.
 const DIAL_PATIENCE: Duration = Duration::from_secs(3);
@@ -35,14 +36,13 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     )?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cpu = CpuPool::new(1, config.limits.in_flight_max);
-    let engine = load_engine(&config, &cpu, &clock);
-    checks.note(
-        "model",
-        engine.map(|engine| {
-            let names: Vec<&str> = engine.models().iter().map(|model| model.name.as_str()).collect();
-            ((), names.join(", "))
-        }),
-    )?;
+    let loaded = load_models(&config, &cpu, &clock).map(|models| {
+        let names: Vec<_> = models.engines().iter().map(|engine| engine.model().name.name.clone()).collect();
+        (models, names.join(", "))
+    });
+    if let Some(models) = checks.note("model", loaded)? {
+        upstreams(&mut checks, &models).await?;
+    }
     let dir = expand(&config.state.dir);
     checks.note("state", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
     axon(&mut checks, &config).await?;
@@ -53,6 +53,17 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         checks.note("subnet", standing.map(|standing| ((), format!("uid {}", standing.uid))))?;
     }
     checks.finish()
+}
+
+/// Asks the servers behind models whether they serve them now.
+async fn upstreams(checks: &mut Checks, models: &Catalogue) -> Result<(), Failure> {
+    for engine in models.engines() {
+        if let Some(asked) = engine.upstream().await {
+            let doing = format!("model {:?}", engine.model().name.name);
+            checks.note("server", asked.map(|detail| ((), detail)).exit(Exit::Unavailable, doing))?;
+        }
+    }
+    Ok(())
 }
 
 /// Binds the port and dials the address that would be published.

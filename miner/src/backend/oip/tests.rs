@@ -1,23 +1,13 @@
-use std::pin::Pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::stream::Stream;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tonic::{Request, Response};
-use weighhouse_proto::inference::grpc_inference_service_server::{
-    GrpcInferenceService, GrpcInferenceServiceServer,
-};
-use weighhouse_proto::inference::{
-    ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, ServerLiveRequest,
-    ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
-    ServerReadyResponse,
-};
+use tonic::Status;
+use weighhouse_proto::testing::{FakeInference, InferStream};
 use weighhouse_types::InferRequest;
 use weighhouse_types::text::name;
 
 use super::*;
+use crate::testing::{nowhere, serve};
 
 const LIMITS: TextLimits = TextLimits { prompt_bytes: 64, prompt_tokens: 8, max_tokens: 64 };
 
@@ -30,10 +20,6 @@ struct Fake {
     whole: Result<ModelInferResponse, Status>,
 }
 
-fn unserved() -> Status {
-    Status::unimplemented("not in this test")
-}
-
 fn check_asked(message: ModelInferRequest) {
     assert_eq!(message.model_name, "tiny");
     let asked = InferRequest::try_from(message).expect("well-formed");
@@ -41,74 +27,22 @@ fn check_asked(message: ModelInferRequest) {
 }
 
 #[tonic::async_trait]
-impl GrpcInferenceService for Fake {
-    type ModelStreamInferStream = Pin<Box<dyn Stream<Item = Item> + Send>>;
-
-    async fn server_live(
-        &self,
-        _: Request<ServerLiveRequest>,
-    ) -> Result<Response<ServerLiveResponse>, Status> {
-        Err(unserved())
+impl FakeInference for Fake {
+    async fn infer(&self, request: ModelInferRequest) -> Result<ModelInferResponse, Status> {
+        check_asked(request);
+        self.whole.clone()
     }
 
-    async fn server_ready(
-        &self,
-        _: Request<ServerReadyRequest>,
-    ) -> Result<Response<ServerReadyResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn model_ready(
-        &self,
-        _: Request<ModelReadyRequest>,
-    ) -> Result<Response<ModelReadyResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn server_metadata(
-        &self,
-        _: Request<ServerMetadataRequest>,
-    ) -> Result<Response<ServerMetadataResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn model_metadata(
-        &self,
-        _: Request<ModelMetadataRequest>,
-    ) -> Result<Response<ModelMetadataResponse>, Status> {
-        Err(unserved())
-    }
-
-    async fn model_infer(
-        &self,
-        call: Request<ModelInferRequest>,
-    ) -> Result<Response<ModelInferResponse>, Status> {
-        check_asked(call.into_inner());
-        self.whole.clone().map(Response::new)
-    }
-
-    async fn model_stream_infer(
-        &self,
-        call: Request<Streaming<ModelInferRequest>>,
-    ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
+    async fn stream(&self, mut requests: Streaming<ModelInferRequest>) -> Result<InferStream, Status> {
         let Some(items) = self.stream.clone() else { return Err(Status::unimplemented("no streams")) };
-        let mut requests = call.into_inner();
         check_asked(requests.message().await?.expect("a request"));
         assert!(requests.message().await?.is_none(), "one request, then the end");
-        Ok(Response::new(Box::pin(stream::iter(items))))
+        Ok(Box::pin(stream::iter(items)))
     }
 }
 
 async fn pieces(fake: Fake) -> Vec<Result<TextAnswer, EngineError>> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url: http::Uri = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
-    let incoming = stream::unfold(listener, |listener| async {
-        let accepted = listener.accept().await.map(|(io, _)| io);
-        Some((accepted, listener))
-    });
-    let server = tonic::transport::Server::builder().add_service(GrpcInferenceServiceServer::new(fake));
-    let mut serving = JoinSet::new();
-    serving.spawn(async move { server.serve_with_incoming(incoming).await });
+    let (url, _serving) = serve(fake).await;
     let backend = Oip::new(&url, Duration::from_secs(5), "tiny".into(), Digest::of(b"tiny"), LIMITS);
     backend.generate(TextRequest::greedy("hi", 2)).collect().await
 }
@@ -193,9 +127,7 @@ async fn failures_of_a_stream_are_definite() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url: http::Uri = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
-    drop(listener);
+    let url = nowhere().await;
     let backend = Oip::new(&url, Duration::from_secs(5), "tiny".into(), Digest::of(b"tiny"), LIMITS);
     let found: Vec<_> = backend.generate(TextRequest::greedy("hi", 2)).collect().await;
     assert!(matches!(&found[..], [Err(EngineError::Backend(BackendError::Unreachable(_)))]), "{found:?}");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use weighhouse_ask::completions::token_id;
 use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 
-use super::super::{BackendError, shortened};
+use crate::backend::error::{BackendError, shortened};
 
 #[derive(Debug, Deserialize)]
 struct Chunk {

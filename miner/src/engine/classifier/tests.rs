@@ -1,9 +1,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
-use weighhouse_models::Builtin;
+use weighhouse_models::{Builtin, ModelError};
 use weighhouse_types::scans::ScansError;
 
+use super::batch::{FORWARD_ROWS, Row};
 use super::*;
 
 const LIMITS: EngineLimits = EngineLimits { items_max: 8, queue_max: 2, batch_items_max: 16 };
@@ -14,7 +15,7 @@ fn request(pixels: &[f32]) -> InferRequest {
 
 fn reference() -> ClassifierEngine {
     let model = Classifier::load(Builtin::Reference.bytes()).expect("built in");
-    ClassifierEngine::new(vec![("digits".into(), "1".into(), model)], LIMITS, &CpuPool::new(1, 8))
+    ClassifierEngine::new(ModelName::new("digits", "1"), model, LIMITS, &CpuPool::new(1, 8))
 }
 
 /// Gives the first pixel back as the first probability. Waits for a word before each pass, where asked to.
@@ -46,8 +47,9 @@ impl Forward for Echo {
 
 fn echo(gate: Option<mpsc::Receiver<()>>) -> (Arc<ClassifierEngine>, Arc<Echo>) {
     let echo = Arc::new(Echo { passes: AtomicUsize::new(0), gate: gate.map(Mutex::new) });
-    let models = vec![("digits".to_owned(), "1".to_owned(), echo.clone() as Arc<dyn Forward>)];
-    (Arc::new(ClassifierEngine::over(models, LIMITS, &CpuPool::new(1, 8))), echo)
+    let engine =
+        ClassifierEngine::over(ModelName::new("digits", "1"), echo.clone(), LIMITS, &CpuPool::new(1, 8));
+    (Arc::new(engine), echo)
 }
 
 fn filled(value: f32) -> Vec<f32> {
@@ -77,18 +79,8 @@ async fn a_row_that_overflows_harms_no_other_row() {
 #[tokio::test]
 async fn requests_the_model_can_not_take_are_typed_errors() {
     let engine = reference();
-    let one = || request(&filled(0.0));
-    let refused = |request: InferRequest| {
-        let engine = &engine;
-        async move { engine.infer(&request).await.expect_err("refused") }
-    };
-    for other in
-        [InferRequest { model: "cats".into(), ..one() }, InferRequest { version: "2".into(), ..one() }]
-    {
-        assert!(matches!(refused(other).await, EngineError::NoModel { .. }));
-    }
     let many = EngineError::Scans(ScansError::Count { scans: 9, scans_max: 8 });
-    assert_eq!(refused(request(&[0.0; 9 * PIXELS])).await, many);
+    assert_eq!(engine.infer(&request(&[0.0; 9 * PIXELS])).await, Err(many));
 }
 
 /// Lets spawned requests run until they wait.
@@ -112,7 +104,7 @@ async fn requests_that_wait_run_together_and_a_full_queue_refuses() {
     };
     let waiting = |count: usize| {
         let engine = engine.clone();
-        move || engine.batchers[0].queue.lock().expect("not poisoned").len() == count
+        move || engine.batcher.queue.lock().expect("not poisoned").len() == count
     };
     let running = ask(1.0);
     settle(|| echo.passes.load(Ordering::Relaxed) == 1).await;
@@ -138,7 +130,7 @@ async fn a_caller_that_gives_up_takes_nobody_down_with_it() {
     let leader = ask(1.0);
     settle(|| echo.passes.load(Ordering::Relaxed) == 1).await;
     let follower = ask(2.0);
-    settle(|| !engine.batchers[0].queue.lock().expect("not poisoned").is_empty()).await;
+    settle(|| !engine.batcher.queue.lock().expect("not poisoned").is_empty()).await;
     leader.abort();
     assert!(leader.await.expect_err("aborted").is_cancelled());
     word.send(()).expect("listening");

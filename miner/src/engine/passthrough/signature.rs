@@ -1,17 +1,19 @@
 //! The tensors that an upstream model takes and gives, and the check of requests and answers against them.
 
+use std::fmt;
+
 use weighhouse_proto::inference::ModelMetadataResponse;
 use weighhouse_proto::inference::model_metadata_response::TensorMetadata;
 use weighhouse_types::{Datatype, Tensor};
 
-use crate::engine::TensorSpec;
+use crate::engine::served::TensorSpec;
 
 /// Inputs or outputs of one model at most; more are no real model's.
 const TENSORS_MAX: usize = 256;
 /// Dimensions of one tensor at most.
 const DIMENSIONS_MAX: usize = 16;
 
-/// An upstream model's inputs and outputs.
+/// An upstream model's inputs and outputs; a list that is left empty says nothing, and nothing is held to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Signature {
     pub(super) inputs: Vec<TensorSpec>,
@@ -26,7 +28,7 @@ impl Signature {
 
     /// Says why an input doesn't fit. An input that is left out is the upstream's to judge: it may be optional.
     pub(super) fn check_inputs(&self, inputs: &[Tensor], items_max: u32) -> Result<(), String> {
-        for tensor in inputs {
+        for tensor in inputs.iter().filter(|_| !self.inputs.is_empty()) {
             let spec = check(&self.inputs, tensor, "input")?;
             let items = tensor.shape().first().copied().unwrap_or(0);
             if spec.shape.first() == Some(&None) && items > u64::from(items_max) {
@@ -41,17 +43,43 @@ impl Signature {
 
     /// Says which wanted output the model doesn't have.
     pub(super) fn unknown_output<'a>(&self, wanted: &'a [String]) -> Option<&'a String> {
-        wanted.iter().find(|name| !self.outputs.iter().any(|spec| spec.name == **name))
+        let told = !self.outputs.is_empty();
+        wanted.iter().find(|name| told && !self.outputs.iter().any(|spec| spec.name == **name))
     }
 
     pub(super) fn check_outputs(&self, outputs: &[Tensor]) -> Result<(), String> {
-        outputs.iter().try_for_each(|tensor| check(&self.outputs, tensor, "output").map(|_| ()))
+        let told = !self.outputs.is_empty();
+        outputs
+            .iter()
+            .filter(|_| told)
+            .try_for_each(|tensor| check(&self.outputs, tensor, "output").map(|_| ()))
     }
 }
 
+/// `x FP32 [any, 8] -> y FP32 [any]`, for people.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", listed(&self.inputs), listed(&self.outputs))
+    }
+}
+
+fn listed(specs: &[TensorSpec]) -> String {
+    let one = |spec: &TensorSpec| format!("{} {} [{}]", spec.name, spec.datatype.name(), expected(spec));
+    if specs.is_empty() {
+        "whatever comes".to_owned()
+    } else {
+        specs.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn expected(spec: &TensorSpec) -> String {
+    let size = |size: &Option<u64>| size.map_or("any".to_owned(), |size| size.to_string());
+    spec.shape.iter().map(size).collect::<Vec<_>>().join(", ")
+}
+
 fn specs(tensors: &[TensorMetadata]) -> Result<Vec<TensorSpec>, String> {
-    if tensors.is_empty() || tensors.len() > TENSORS_MAX {
-        return Err(format!("{} tensors, expected 1 to {TENSORS_MAX}", tensors.len()));
+    if tensors.len() > TENSORS_MAX {
+        return Err(format!("{} tensors, at most {TENSORS_MAX} are read", tensors.len()));
     }
     tensors.iter().map(spec).collect()
 }
@@ -79,14 +107,12 @@ fn check<'a>(specs: &'a [TensorSpec], tensor: &Tensor, what: &str) -> Result<&'a
     let fits = spec.shape.len() == tensor.shape().len()
         && spec.shape.iter().zip(tensor.shape()).all(|(spec, size)| spec.is_none_or(|spec| spec == *size));
     if !fits {
-        let expected: Vec<String> =
-            spec.shape.iter().map(|size| size.map_or("any".to_owned(), |size| size.to_string())).collect();
         let found: Vec<String> =
             tensor.shape().iter().take(DIMENSIONS_MAX).map(|size| size.to_string()).collect();
         return Err(format!(
             "{what} {name:?} has shape [{}], expected [{}]",
             found.join(", "),
-            expected.join(", ")
+            expected(spec)
         ));
     }
     Ok(spec)

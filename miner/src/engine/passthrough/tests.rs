@@ -1,28 +1,23 @@
-use std::pin::Pin;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::stream::Stream;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tonic::{Request, Response, Status};
-use weighhouse_proto::inference::grpc_inference_service_server::{
-    GrpcInferenceService, GrpcInferenceServiceServer,
-};
+use tonic::{Status, Streaming};
 use weighhouse_proto::inference::model_metadata_response::TensorMetadata;
 use weighhouse_proto::inference::{
-    ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, ServerLiveRequest, ServerLiveResponse,
-    ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse,
+    ModelStreamInferResponse,
 };
+use weighhouse_proto::testing::{FakeInference, InferStream};
 use weighhouse_types::Tensor;
 
+use super::signature::Signature;
 use super::*;
-use crate::testing::TestClock;
+use crate::testing::{TestClock, nowhere, serve};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PACES: Paces = Paces { first: MINUTE, next: MINUTE, whole: MINUTE };
-
-type Item = Result<ModelStreamInferResponse, Status>;
 
 /// A server whose model doubles `x` `[-1, width]` into `y`, as long as its metadata says so.
 #[derive(Clone, Default)]
@@ -77,75 +72,36 @@ impl Doubler {
 }
 
 #[tonic::async_trait]
-impl GrpcInferenceService for Doubler {
-    type ModelStreamInferStream = Pin<Box<dyn Stream<Item = Item> + Send>>;
-
-    async fn server_live(
-        &self,
-        _: Request<ServerLiveRequest>,
-    ) -> Result<Response<ServerLiveResponse>, Status> {
-        Err(Status::unimplemented("not in this test"))
-    }
-
-    async fn server_ready(
-        &self,
-        _: Request<ServerReadyRequest>,
-    ) -> Result<Response<ServerReadyResponse>, Status> {
-        Err(Status::unimplemented("not in this test"))
-    }
-
-    async fn model_ready(
-        &self,
-        _: Request<ModelReadyRequest>,
-    ) -> Result<Response<ModelReadyResponse>, Status> {
-        Err(Status::unimplemented("not in this test"))
-    }
-
-    async fn server_metadata(
-        &self,
-        _: Request<ServerMetadataRequest>,
-    ) -> Result<Response<ServerMetadataResponse>, Status> {
-        Err(Status::unimplemented("not in this test"))
-    }
-
-    async fn model_metadata(
-        &self,
-        call: Request<ModelMetadataRequest>,
-    ) -> Result<Response<ModelMetadataResponse>, Status> {
+impl FakeInference for Doubler {
+    async fn metadata(&self, request: ModelMetadataRequest) -> Result<ModelMetadataResponse, Status> {
         self.note("metadata");
-        if call.into_inner().name != "double" {
+        if request.name != "double" {
             return Err(Status::not_found("unknown model"));
         }
         let said = self.metadata.lock().expect("not poisoned").clone();
-        said.map(Response::new).ok_or_else(|| Status::unimplemented("no metadata"))
+        said.ok_or_else(|| Status::unimplemented("no metadata"))
     }
 
-    async fn model_infer(
-        &self,
-        call: Request<ModelInferRequest>,
-    ) -> Result<Response<ModelInferResponse>, Status> {
+    async fn infer(&self, request: ModelInferRequest) -> Result<ModelInferResponse, Status> {
         self.note("infer");
         if self.hangs {
             std::future::pending::<()>().await;
         }
         match &self.failure {
             Some(status) => Err(status.clone()),
-            None => Ok(Response::new(Self::answer(call.into_inner()))),
+            None => Ok(Self::answer(request)),
         }
     }
 
-    async fn model_stream_infer(
-        &self,
-        call: Request<Streaming<ModelInferRequest>>,
-    ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
+    async fn stream(&self, mut requests: Streaming<ModelInferRequest>) -> Result<InferStream, Status> {
         if !self.streams {
             return Err(Status::unimplemented("no streams"));
         }
-        let answer = Self::answer(call.into_inner().message().await?.expect("a request"));
+        let answer = Self::answer(requests.message().await?.expect("a request"));
         let message =
             |response| ModelStreamInferResponse { infer_response: Some(response), ..Default::default() };
         let last = Ok(message(ModelInferResponse::default()));
-        Ok(Response::new(Box::pin(stream::iter([Ok(message(answer.clone())), Ok(message(answer)), last]))))
+        Ok(Box::pin(stream::iter([Ok(message(answer.clone())), Ok(message(answer)), last])))
     }
 }
 
@@ -157,16 +113,7 @@ struct Fronted {
 }
 
 async fn front(server: &Doubler, model: &str) -> Fronted {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
-    let incoming = stream::unfold(listener, |listener| async {
-        let accepted = listener.accept().await.map(|(io, _)| io);
-        Some((accepted, listener))
-    });
-    let service = GrpcInferenceServiceServer::new(server.clone());
-    let serving = tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { serving.await.expect("serves") });
+    let (url, tasks) = serve(server.clone()).await;
     let clock = TestClock::new();
     Fronted { engine: engine(url, model, clock.clone()), clock, _serving: tasks }
 }
@@ -174,7 +121,7 @@ async fn front(server: &Doubler, model: &str) -> Fronted {
 fn engine(url: http::Uri, model: &str, clock: Arc<TestClock>) -> PassthroughEngine {
     let upstream =
         Upstream { url, model: model.into(), connect_timeout: MINUTE, answer_timeout: MINUTE, paces: PACES };
-    PassthroughEngine::new(("mine".into(), "1".into(), Digest::of(b"double")), upstream, 4, clock)
+    PassthroughEngine::new((ModelName::new("mine", "1"), Digest::of(b"double")), upstream, 4, clock)
 }
 
 fn ask(shape: [u64; 2]) -> InferRequest {
@@ -190,7 +137,7 @@ async fn a_request_is_forwarded_and_answered_under_our_names() {
     let answer = fronted.engine.infer(&ask([3, 2])).await.expect("answered");
     assert_eq!((answer.model.as_str(), answer.version.as_str(), answer.id.as_str()), ("mine", "1", "7"));
     assert_eq!(answer.output("y").expect("there").to_f32().expect("FP32"), [3.0; 6]);
-    let model = fronted.engine.metadata("mine", "").await.expect("served");
+    let model = fronted.engine.metadata().await;
     assert_eq!((model.inputs[0].name.as_str(), &model.inputs[0].shape[..]), ("x", &[None, Some(2)][..]));
 }
 
@@ -245,6 +192,24 @@ async fn a_server_without_metadata_is_forwarded_to_unchecked() {
 }
 
 #[tokio::test]
+async fn metadata_that_lists_no_tensors_holds_nothing_to_them() {
+    let server = Doubler::default();
+    server.say(Some(ModelMetadataResponse { name: "double".into(), ..Default::default() }));
+    let fronted = front(&server, "double").await;
+    fronted.engine.prepare().await.expect("good enough");
+    let wanted = InferRequest { outputs: vec!["y".into()], ..ask([9, 3]) };
+    assert!(fronted.engine.infer(&wanted).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_server_behind_is_asked_what_it_serves() {
+    let told = front(&Doubler::of(2), "double").await.engine.upstream().await.expect("a server");
+    assert!(told.expect("there").ends_with(" serves \"double\": x FP32 [any, 2] -> y FP32 [any, 2]"));
+    let away = engine(nowhere().await, "double", TestClock::new()).upstream().await.expect("a server");
+    assert!(matches!(away, Err(EngineError::Backend(BackendError::Unreachable(_)))), "{away:?}");
+}
+
+#[tokio::test]
 async fn a_model_that_the_server_does_not_have_stops_the_start_and_names_the_fix() {
     let fronted = front(&Doubler::of(2), "treble").await;
     let error = fronted.engine.prepare().await.expect_err("unknown").to_string();
@@ -253,9 +218,7 @@ async fn a_model_that_the_server_does_not_have_stops_the_start_and_names_the_fix
 
 #[tokio::test]
 async fn a_server_that_is_not_there_yet_does_not_stop_the_start() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
-    drop(listener);
+    let url = nowhere().await;
     let engine = engine(url, "double", TestClock::new());
     assert_eq!(engine.prepare().await, Ok(()));
     let found = engine.infer(&ask([1, 2])).await;

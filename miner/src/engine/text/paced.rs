@@ -7,9 +7,9 @@ use futures::stream::{self, StreamExt as _};
 use weighhouse_seams::{Clock, ClockExt as _};
 use weighhouse_types::text::TextAnswer;
 
-use super::{Paces, PieceStream};
-use crate::backend::{BackendError, Stage};
-use crate::engine::EngineError;
+use crate::backend::error::{BackendError, Stage};
+use crate::engine::error::EngineError;
+use crate::engine::generator::{Paces, PieceStream};
 
 /// Bytes of text for each token that was asked for, on average: no real tokenizer comes near.
 const BYTES_PER_TOKEN_MAX: usize = 256;

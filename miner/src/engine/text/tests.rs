@@ -1,9 +1,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::stream;
-use weighhouse_types::Tensor;
 use weighhouse_types::text::{Finish, GREEDY, TextError};
+use weighhouse_types::{Digest, Tensor};
 
 use super::*;
 use crate::backend::{BackendError, Stage};
@@ -74,8 +75,8 @@ struct Bench {
 fn bench(steps: Vec<Step>) -> Bench {
     let (clock, alive) = (TestClock::new(), Arc::new(AtomicUsize::new(0)));
     let generator = Arc::new(Scripted { steps: Mutex::new(steps), alive: alive.clone() });
-    let model = TextModel { name: "m".into(), version: "1".into(), generator };
-    Bench { engine: TextEngine::new(vec![model], LIMITS, PACES, clock.clone()), clock, alive }
+    let engine = TextEngine::new(ModelName::new("m", "1"), generator, (LIMITS, PACES), clock.clone());
+    Bench { engine, clock, alive }
 }
 
 fn piece(text: &str, finish: Option<Finish>) -> Step {

@@ -17,7 +17,7 @@ use weighhouse_types::{Digest, InferAnswer, InferRequest, Tensor};
 use weighhouse_wallet::btauth::Signer;
 
 use super::*;
-use crate::engine::{ClassifierEngine, EngineError, EngineLimits, ServedModel};
+use crate::engine::{ClassifierEngine, Engine, EngineError, EngineLimits, ModelName, ServedModel};
 
 pub(super) fn digest() -> Digest {
     Digest::of(Builtin::Weak.bytes())
@@ -84,7 +84,7 @@ impl Setup {
 
 fn classifier(limits: &Limits, cpu: &CpuPool) -> ClassifierEngine {
     let model = Classifier::load(Builtin::Weak.bytes()).expect("built in");
-    ClassifierEngine::new(vec![("digits".into(), "1".into(), model)], EngineLimits::from(limits), cpu)
+    ClassifierEngine::new(ModelName::new("digits", "1"), model, EngineLimits::from(limits), cpu)
 }
 
 /// What outlives a restart.
@@ -170,7 +170,7 @@ impl Harness {
             config: base.config.clone(),
             keypair: key("//Bob"),
             chain: base.chain.clone(),
-            engine: base.engine.clone(),
+            models: Catalogue::of(base.engine.clone()),
             listener: Box::new(listener),
             clock: base.clock.clone(),
             storage: Arc::new(DirStorage::open(base.dir.path()).expect("a folder")),
@@ -273,8 +273,7 @@ impl HeldEngine {
     pub(super) fn new() -> Arc<Self> {
         let limits = EngineLimits { items_max: 8, queue_max: 8, batch_items_max: 8 };
         let model = Classifier::load(Builtin::Weak.bytes()).expect("built in");
-        let inner =
-            ClassifierEngine::new(vec![("digits".into(), "1".into(), model)], limits, &CpuPool::new(1, 8));
+        let inner = ClassifierEngine::new(ModelName::new("digits", "1"), model, limits, &CpuPool::new(1, 8));
         Arc::new(Self { inner, entered: Notify::new(), released: Notify::new() })
     }
 
@@ -289,8 +288,8 @@ impl HeldEngine {
 
 #[tonic::async_trait]
 impl Engine for HeldEngine {
-    fn models(&self) -> &[ServedModel] {
-        self.inner.models()
+    fn model(&self) -> &ServedModel {
+        self.inner.model()
     }
 
     fn items_max(&self) -> u32 {

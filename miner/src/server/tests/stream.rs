@@ -12,7 +12,7 @@ use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, Tensor};
 use super::harness::{Reply, STREAM_PATH, Signed, begin};
 use super::*;
 use crate::backend::{BackendError, Decoder};
-use crate::engine::{Generator, Paces, PieceStream, TextEngine, TextModel};
+use crate::engine::{Generator, ModelName, Paces, PieceStream, TextEngine};
 
 const LIMITS: TextLimits = TextLimits { prompt_bytes: 64, prompt_tokens: 8, max_tokens: 8 };
 
@@ -52,10 +52,9 @@ async fn start(config: &'static str) -> Harness {
 }
 
 async fn start_with(config: &'static str, generator: Arc<dyn Generator>) -> Harness {
-    let model = TextModel { name: "words".into(), version: "1".into(), generator };
     let minute = Duration::from_secs(60);
     let paces = Paces { first: minute, next: minute, whole: minute };
-    let engine = TextEngine::new(vec![model], LIMITS, paces, TestClock::new());
+    let engine = TextEngine::new(ModelName::new("words", "1"), generator, (LIMITS, paces), TestClock::new());
     Setup { config, engine: Some(Arc::new(engine)), ..Setup::default() }.start().await
 }
 

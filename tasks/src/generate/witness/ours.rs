@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{Forced, LanguageModel};
 use weighhouse_types::Digest;
 
-use super::{Encoder, Language, Sequence, WitnessError};
+use super::{Language, Sequence, WitnessError};
 
 impl Language for LanguageModel {
     fn digest(&self) -> Digest {
@@ -39,16 +38,6 @@ impl Language for LanguageModel {
             .map(|sequence| Forced { tokens: sequence.tokens, from: sequence.from })
             .collect();
         self.forced(&sequences).map_err(failed)
-    }
-}
-
-impl Encoder for Embedder {
-    fn digest(&self) -> Digest {
-        self.digest()
-    }
-
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, WitnessError> {
-        self.embed(texts).map_err(failed)
     }
 }
 

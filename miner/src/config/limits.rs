@@ -1,0 +1,143 @@
+//! The tables `[limits]` and `[text]`: bounds of what is read, held and waited for.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use weighhouse_types::text::TextLimits;
+
+/// The bounds of every buffer, queue and wait.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of one request's body.
+    pub request_bytes_max: usize,
+    /// Bytes of all requests being worked on.
+    pub held_bytes_max: usize,
+    /// Items in one request.
+    pub items_max: u32,
+    /// Requests waiting for the model.
+    pub queue_max: usize,
+    /// Items that the model runs at once.
+    pub batch_items_max: u32,
+    /// Requests being worked on, over all connections.
+    pub in_flight_max: usize,
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Connections of one IPv4 address or IPv6 /64 network.
+    pub connections_per_address_max: usize,
+    /// Requests at once on one connection.
+    pub streams_per_connection_max: u32,
+    /// Bytes of one request's headers.
+    pub header_bytes_max: u32,
+    /// How long one request may take, its body's arrival included.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub request_timeout: Duration,
+    /// How long a new connection has to say that it speaks HTTP/2.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub handshake_timeout: Duration,
+    /// How often a silent connection is asked for a sign of life.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub keepalive_interval: Duration,
+    /// How long that sign may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub keepalive_timeout: Duration,
+    /// When a connection is asked to close; it is cut after a request's or stream's timeout more.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub connection_age_max: Duration,
+    /// How long requests in flight have to finish at shutdown.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub drain_timeout: Duration,
+    /// How long one question to the chain may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub chain_timeout: Duration,
+}
+
+/// Text models: what one generation may ask for, and how long it may take.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Text {
+    /// Tokens that one request may have generated.
+    pub max_tokens: u32,
+    /// Bytes of one prompt, or of all texts to embed in one request.
+    pub prompt_bytes_max: usize,
+    /// Tokens of one prompt that comes as ids.
+    pub prompt_tokens_max: usize,
+    /// How long the first token may take, its turn and the prompt included.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub first_token_timeout: Duration,
+    /// How long each further token may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub token_timeout: Duration,
+    /// How long one generation may take in all.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub stream_timeout: Duration,
+    /// How long connecting to a backend may take.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub connect_timeout: Duration,
+    /// Generations that one of our own models runs at once; more wait, up to `limits.queue_max`.
+    pub sequences_max: usize,
+    /// Tokens of prompts and answers that one of our own models keeps in its cache, over all generations.
+    pub cache_tokens_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes_max: 1 << 20,
+            held_bytes_max: 64 << 20,
+            items_max: 256,
+            queue_max: 256,
+            batch_items_max: 512,
+            in_flight_max: 256,
+            connections_max: 1024,
+            connections_per_address_max: 16,
+            streams_per_connection_max: 64,
+            header_bytes_max: 16 << 10,
+            request_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(5),
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(10),
+            connection_age_max: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(10),
+            chain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self {
+            max_tokens: 1024,
+            prompt_bytes_max: 64 << 10,
+            prompt_tokens_max: 16 << 10,
+            first_token_timeout: Duration::from_secs(30),
+            token_timeout: Duration::from_secs(10),
+            stream_timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(2),
+            sequences_max: 16,
+            cache_tokens_max: 64 << 10,
+        }
+    }
+}
+
+impl From<&Text> for TextLimits {
+    fn from(text: &Text) -> Self {
+        Self {
+            prompt_bytes: text.prompt_bytes_max,
+            prompt_tokens: text.prompt_tokens_max,
+            max_tokens: text.max_tokens,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Generation of text: the trait that backends implement, and the deadlines that the engine holds it to.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::stream::Stream;
+use weighhouse_types::Digest;
+use weighhouse_types::text::{TextAnswer, TextRequest};
+
+use super::error::EngineError;
+use crate::config::limits::Text;
+
+/// Pieces of one answer as they come.
+pub type PieceStream = Pin<Box<dyn Stream<Item = Result<TextAnswer, EngineError>> + Send>>;
+
+/// A model that continues texts.
+pub trait Generator: Send + Sync + fmt::Debug {
+    /// Digest of the weights, or of the model's name where they are out of reach.
+    fn digest(&self) -> Digest;
+
+    /// Names of the samplers that it offers.
+    fn samplers(&self) -> Vec<&'static str>;
+
+    /// Generates; begins when it is polled, and ends when it is dropped. The last piece says why it is the last.
+    fn generate(&self, request: TextRequest) -> PieceStream;
+}
+
+/// Deadlines of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paces {
+    /// Until the first piece.
+    pub first: Duration,
+    /// Between one piece and the next.
+    pub next: Duration,
+    /// From the first poll to the last piece.
+    pub whole: Duration,
+}
+
+impl From<&Text> for Paces {
+    fn from(text: &Text) -> Self {
+        Self { first: text.first_token_timeout, next: text.token_timeout, whole: text.stream_timeout }
+    }
+}

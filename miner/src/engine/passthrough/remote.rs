@@ -1,0 +1,89 @@
+//! The server behind a pass-through model, and the metadata that it last told.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+use weighhouse_proto::inference::ModelMetadataRequest;
+use weighhouse_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
+use weighhouse_seams::{Clock, ClockExt as _};
+
+use super::signature::Signature;
+use crate::backend::error::{BackendError, Stage, shortened};
+use crate::engine::generator::Paces;
+
+/// Bytes of one message from the server.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
+
+/// The server behind a pass-through model.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pub url: http::Uri,
+    /// The model's name at the server.
+    pub model: String,
+    pub connect_timeout: Duration,
+    /// The deadline of an unstreamed answer, and of the metadata.
+    pub answer_timeout: Duration,
+    pub paces: Paces,
+}
+
+/// A connection to the server, made when it is first needed, and again when it broke.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) upstream: Upstream,
+    channel: Channel,
+    pub(super) clock: Arc<dyn Clock>,
+    /// `None` until the server has told it.
+    pub(super) signature: RwLock<Option<Arc<Signature>>>,
+}
+
+impl Remote {
+    /// Must be called within a tokio runtime.
+    pub(super) fn new(upstream: Upstream, clock: Arc<dyn Clock>) -> Self {
+        let endpoint = Endpoint::from(upstream.url.clone());
+        let channel = endpoint.connect_timeout(upstream.connect_timeout).tcp_nodelay(true).connect_lazy();
+        Self { upstream, channel, clock, signature: RwLock::default() }
+    }
+
+    pub(super) fn client(&self) -> GrpcInferenceServiceClient<Channel> {
+        GrpcInferenceServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Gives the metadata that was told before.
+    pub(super) fn known(&self) -> Option<Arc<Signature>> {
+        self.signature.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for the model's metadata; `None` of a server that has no such call.
+    pub(super) async fn learn(&self) -> Result<Option<Arc<Signature>>, BackendError> {
+        let asked = ModelMetadataRequest { name: self.upstream.model.clone(), version: String::new() };
+        let mut client = self.client();
+        let asking = client.model_metadata(asked);
+        let answered = self.clock.timeout(self.upstream.answer_timeout, asking).await;
+        let metadata = match answered.map_err(|_| BackendError::Slow(Stage::Whole))? {
+            Ok(response) => response.into_inner(),
+            Err(status) if status.code() == Code::Unimplemented => return Ok(None),
+            Err(status) if status.code() == Code::NotFound => {
+                let Upstream { url, model, .. } = &self.upstream;
+                return Err(BackendError::Misconfigured(format!(
+                    "{url} has no model {model:?}; check `model` and `url` of this [[model]]"
+                )));
+            }
+            Err(status) => return Err(BackendError::from(&status)),
+        };
+        let signature = Signature::read(&metadata)
+            .map_err(|why| BackendError::Malformed(shortened(&format!("its metadata: {why}"))))?;
+        let signature = Arc::new(signature);
+        *self.signature.write().unwrap_or_else(PoisonError::into_inner) = Some(signature.clone());
+        Ok(Some(signature))
+    }
+
+    /// The metadata that is known, or else is asked for now.
+    pub(super) async fn signature(&self) -> Result<Option<Arc<Signature>>, BackendError> {
+        match self.known() {
+            Some(signature) => Ok(Some(signature)),
+            None => self.learn().await,
+        }
+    }
+}

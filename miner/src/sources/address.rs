@@ -1,0 +1,38 @@
+//! The keys of a model behind another server: `url`, `model` and `digest`.
+
+use weighhouse_types::Digest;
+
+use crate::backend::digest_of_name;
+use crate::config::error::ConfigError;
+use crate::config::model::ModelTable;
+
+/// A model at another server.
+#[derive(Debug)]
+pub(super) struct ModelAddress {
+    pub(super) url: http::Uri,
+    /// The model's name there.
+    pub(super) model: String,
+    pub(super) digest: Digest,
+}
+
+impl ModelAddress {
+    pub(super) fn read(table: &mut ModelTable) -> Result<Self, ConfigError> {
+        let (Some(url), Some(model)) = (table.url.take(), table.model.take()) else {
+            return Err(ConfigError::model(format!("{:?} needs a `url` and a `model`", table.name)));
+        };
+        let digest = table.digest.unwrap_or_else(|| digest_of_name(&model));
+        Ok(Self { url: parse_url(&url)?, model, digest })
+    }
+}
+
+fn parse_url(text: &str) -> Result<http::Uri, ConfigError> {
+    let wrong = |why: &str| ConfigError::Value { key: "model.url", why: format!("{text:?} {why}") };
+    let url: http::Uri = text.parse().map_err(|_| wrong("is no URL"))?;
+    if url.scheme_str() != Some("http") {
+        return Err(wrong("is not http://: a backend stands beside the miner, or behind a tunnel"));
+    }
+    if url.host().is_none_or(str::is_empty) || url.query().is_some() {
+        return Err(wrong("is not http://HOST:PORT"));
+    }
+    Ok(url)
+}

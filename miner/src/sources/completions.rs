@@ -1,0 +1,79 @@
+//! `kind = "text"` behind another server: one with OpenAI's completions, or one of the Open Inference Protocol.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use weighhouse_ask::completions::CompletionServer;
+use weighhouse_types::text::TextLimits;
+
+use super::address::ModelAddress;
+use super::error::LoadError;
+use super::source::{Site, Source};
+use crate::backend::{Oip, OpenAi};
+use crate::config::error::ConfigError;
+use crate::config::model::ModelTable;
+use crate::engine::{Engine, Generator, ModelName, Paces, TextEngine};
+
+/// A text model behind a server with OpenAI's completions.
+#[derive(Debug)]
+pub(super) struct OpenAiSource {
+    address: ModelAddress,
+    key_file: Option<PathBuf>,
+}
+
+/// A text model behind a server of the Open Inference Protocol.
+#[derive(Debug)]
+pub(super) struct OipSource(ModelAddress);
+
+impl Source for OpenAiSource {
+    const KIND: &'static str = "text";
+    const BACKEND: &'static str = "openai";
+    const KEYS: &'static [&'static str] = &["url", "model", "digest", "key_file"];
+
+    fn read(mut table: ModelTable) -> Result<Self, ConfigError> {
+        Ok(Self { address: ModelAddress::read(&mut table)?, key_file: table.key_file })
+    }
+
+    fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
+        let ModelAddress { url, model, digest } = &self.address;
+        let server = CompletionServer {
+            url: url.clone(),
+            model: model.clone(),
+            key: self.key_file.as_deref().map(|path| read_key(path, site)).transpose()?,
+            connect_timeout: site.text.connect_timeout,
+        };
+        Ok(engine(name, Arc::new(OpenAi::new(server, *digest)), site))
+    }
+}
+
+impl Source for OipSource {
+    const KIND: &'static str = "text";
+    const BACKEND: &'static str = "oip";
+    const KEYS: &'static [&'static str] = &["url", "model", "digest"];
+
+    fn read(mut table: ModelTable) -> Result<Self, ConfigError> {
+        ModelAddress::read(&mut table).map(Self)
+    }
+
+    fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
+        let ModelAddress { url, model, digest } = &self.0;
+        let limits = TextLimits::from(site.text);
+        let server = Oip::new(url, site.text.connect_timeout, model.clone(), *digest, limits);
+        Ok(engine(name, Arc::new(server), site))
+    }
+}
+
+fn engine(name: ModelName, generator: Arc<dyn Generator>, site: &Site<'_>) -> Arc<dyn Engine> {
+    let bounds = (TextLimits::from(site.text), Paces::from(site.text));
+    Arc::new(TextEngine::new(name, generator, bounds, site.around.clock.clone()))
+}
+
+fn read_key(path: &Path, site: &Site<'_>) -> Result<String, LoadError> {
+    let wrong = |error| LoadError::Key { path: path.display().to_string(), error };
+    let key = String::from_utf8(site.read(path).map_err(wrong)?).unwrap_or_default().trim().to_owned();
+    if key.is_empty() || key.contains(|c: char| c.is_control()) {
+        return Err(wrong(io::Error::new(io::ErrorKind::InvalidData, "not one line of text")));
+    }
+    Ok(key)
+}

@@ -1,0 +1,37 @@
+//! `kind = "any"`: whatever a server of the Open Inference Protocol serves, its tensors forwarded as they are.
+
+use std::sync::Arc;
+
+use super::address::ModelAddress;
+use super::error::LoadError;
+use super::source::{Site, Source};
+use crate::config::error::ConfigError;
+use crate::config::model::ModelTable;
+use crate::engine::{Engine, ModelName, Paces, PassthroughEngine, Upstream};
+
+/// A model of any kind behind another server.
+#[derive(Debug)]
+pub(super) struct PassthroughSource(ModelAddress);
+
+impl Source for PassthroughSource {
+    const KIND: &'static str = "any";
+    const BACKEND: &'static str = "oip";
+    const KEYS: &'static [&'static str] = &["url", "model", "digest"];
+
+    fn read(mut table: ModelTable) -> Result<Self, ConfigError> {
+        ModelAddress::read(&mut table).map(Self)
+    }
+
+    fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
+        let ModelAddress { url, model, digest } = &self.0;
+        let upstream = Upstream {
+            url: url.clone(),
+            model: model.clone(),
+            connect_timeout: site.text.connect_timeout,
+            answer_timeout: site.limits.request_timeout,
+            paces: Paces::from(site.text),
+        };
+        let (items_max, clock) = (site.limits.items_max, site.around.clock.clone());
+        Ok(Arc::new(PassthroughEngine::new((name, *digest), upstream, items_max, clock)))
+    }
+}
