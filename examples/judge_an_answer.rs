@@ -11,7 +11,7 @@ fn main() -> anyhow::Result<()> {
     let task = Task::load(DIGITS_CONFORMANCE.as_bytes(), &Builtin::Reference.bytes())?;
 
     // A validator takes the seed from its VRF, so that nobody knows the challenge before it is sent.
-    let challenge = task.challenge(&[7; 32]);
+    let challenge = task.challenge(&[7; 32])?;
     let request = task.request(&challenge, "example".to_owned());
     let references = task.references(std::slice::from_ref(&challenge))?;
     let reference = references.first().context("one reference for one challenge")?;

@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
     is_ready.wait_for(|ready| *ready).await?;
     let task = Task::load(DIGITS_CONFORMANCE.as_bytes(), &weighhouse_tasks::OnRecord)?;
     let question =
-        ModelInferRequest::try_from(task.request(&task.challenge(&[7; 32]), "example".to_owned()))?;
+        ModelInferRequest::try_from(task.request(&task.challenge(&[7; 32])?, "example".to_owned()))?;
     let signer = Arc::new(Signer::new(Arc::new(validator), clock.clone()));
     let (asker, framed) = (Asker { signer, dialer: Arc::new(TcpDialer), clock }, frame(&question));
     let limits = AskLimits { deadline: Duration::from_secs(10), answer_bytes_max: 1 << 20 };

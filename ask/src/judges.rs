@@ -13,7 +13,7 @@ mod remote;
 pub use address::JudgeAddress;
 pub use channel::JudgeDialing;
 pub use error::{JudgeAddressError, JudgeError};
-pub use pool::{JudgePool, JudgeTerms};
+pub use pool::JudgePool;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ pub(crate) mod validator;
 pub(crate) mod wallet;
 
 mod checks;
+mod judges;
 mod samples;
 mod standing;
 

@@ -70,7 +70,7 @@ impl Served {
         };
         let served = ServedModel {
             name: ModelName::new(self.task.file().model.clone(), "1"),
-            digest: self.task.file().reference,
+            digest: self.task.file().reference.unwrap_or_default(),
             kind: None,
             inputs: Vec::new(),
             outputs: Vec::new(),

@@ -220,10 +220,11 @@ impl Calibration<'_> {
         let mut draw = || {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
-            self.task.challenge(&seed)
+            seed
         };
         let count = if persona.is_honest { self.challenges } else { self.challenges.min(CHEAT_CHALLENGES) };
-        let challenges: Vec<Challenge> = (0..count).map(|_| draw()).collect();
+        let seeds: Vec<[u8; 32]> = (0..count).map(|_| draw()).collect();
+        let challenges = self.task.challenges(&seeds)?;
         let start = cpu();
         let answers = persona.answer(generate, &challenges, rng)?;
         let answering = cpu().saturating_sub(start).as_secs_f64();

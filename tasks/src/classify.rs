@@ -6,7 +6,6 @@ pub(crate) mod personas;
 pub(crate) mod wire;
 
 use parity_scale_codec::{Decode, Encode};
-use rand_chacha::ChaCha20Rng;
 use serde::Deserialize;
 use weighhouse_models::Classifier;
 use weighhouse_models::digits::{self, CLASSES, PIXELS};
@@ -19,7 +18,7 @@ use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Reg
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::{Mode, TaskFile, TaskFileError, within};
-use crate::kind::Kind;
+use crate::kind::{Kind, per_seed};
 use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
@@ -112,16 +111,19 @@ impl Kind for Classify {
     /// Draws held-out scans with replacement and perturbs each.
     ///
     /// Only held-out scans are drawn, so that nobody's skill comes from the training set that the reference saw.
-    fn draw(&self, rng: &mut ChaCha20Rng) -> Scans {
-        let mut pixels = Vec::with_capacity(self.items as usize * PIXELS);
-        let mut truth = Vec::with_capacity(self.items as usize);
-        for _ in 0..self.items {
-            let index = below(digits::HELD_OUT as u32, rng) as usize;
-            let scan = digits::held_out_scan(index).expect("the index is below the number of held-out scans");
-            pixels.extend(perturb(scan.pixels, &self.perturbation, rng));
-            truth.push(scan.digit);
-        }
-        Scans { pixels, truth }
+    fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Scans>, TaskError> {
+        Ok(per_seed(seeds, |rng| {
+            let mut pixels = Vec::with_capacity(self.items as usize * PIXELS);
+            let mut truth = Vec::with_capacity(self.items as usize);
+            for _ in 0..self.items {
+                let index = below(digits::HELD_OUT as u32, rng) as usize;
+                let scan =
+                    digits::held_out_scan(index).expect("the index is below the number of held-out scans");
+                pixels.extend(perturb(scan.pixels, &self.perturbation, rng));
+                truth.push(scan.digit);
+            }
+            Scans { pixels, truth }
+        }))
     }
 
     fn digest(task: Digest, scans: &Scans) -> Digest {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parity_scale_codec::{Decode, Encode};
-use rand_chacha::ChaCha20Rng;
 use serde::Deserialize;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
@@ -16,7 +15,7 @@ use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::{TaskFile, count};
 use crate::generate::witness::{Encoder, WitnessError};
-use crate::kind::Kind;
+use crate::kind::{Kind, per_seed};
 use crate::persona::Persona;
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 use crate::reference::{Recorded, Reference};
@@ -83,8 +82,10 @@ impl Kind for Embeddings {
         Ok(Self { tolerance, items: file.items, prompts, words, encoder })
     }
 
-    fn draw(&self, rng: &mut ChaCha20Rng) -> Texts {
-        Texts((0..self.items).map(|_| self.prompts.draw(self.words, rng)).collect())
+    fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Texts>, TaskError> {
+        Ok(per_seed(seeds, |rng| {
+            Texts((0..self.items).map(|_| self.prompts.draw(self.words, rng)).collect())
+        }))
     }
 
     fn digest(task: Digest, texts: &Texts) -> Digest {

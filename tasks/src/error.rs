@@ -24,6 +24,13 @@ pub enum TaskError {
     Request(String),
     #[error("a reference for challenge {reference} can't judge answers to challenge {challenge}")]
     Mismatch { challenge: Digest, reference: Digest },
+    /// A judge out of process that is away, slow or wrong.
+    #[error("{0}")]
+    Judge(String),
+    #[error("the task asks for judge version {asked}, this program has {known}")]
+    JudgeVersion { asked: u32, known: String },
+    #[error("{actual} results for {expected} questions")]
+    Count { expected: usize, actual: usize },
     #[error("a reference with {actual} rows can't judge a challenge of {expected} items")]
     Rows { expected: usize, actual: usize },
     #[error("a testimony on {actual} tokens can't judge a completion of {expected}")]
@@ -32,4 +39,6 @@ pub enum TaskError {
     NoTestimony,
     #[error("the reference is not at hand")]
     NoReference,
+    #[error("the judge is not at hand")]
+    NoJudge,
 }

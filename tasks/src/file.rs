@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use weighhouse_types::profile::{Paid, Scope};
-use weighhouse_types::{Digest, config};
+use weighhouse_types::{Digest, JudgeIdentity, config};
 
 use crate::error::TaskError;
 use crate::generate::sequential::BudgetError;
@@ -46,16 +46,20 @@ impl Mode {
 /// A task file that has been read and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFile {
-    /// The name of the kind, one of [`KINDS`].
+    /// SHA-256 of the file's bytes.
+    pub digest: Digest,
+    /// The name of the kind, one of [`KINDS`] or a program's own.
     pub kind: &'static str,
+    /// The version of the judge.
+    pub judge: u32,
     pub mode: Mode,
     pub scope: Scope,
     /// The name under which miners serve the model.
     pub model: String,
     /// Scans, completions or texts in one challenge.
     pub items: u32,
-    /// SHA-256 of the reference weights' file, or the digest of the reference model; zeros where the kind needs none.
-    pub reference: Digest,
+    /// SHA-256 of the reference weights' file, or the digest of the reference model; `None` of kinds without one.
+    pub reference: Option<Digest>,
 }
 
 /// Why a task file is refused.
@@ -77,6 +81,10 @@ pub enum TaskFileError {
     SectionMissing { mode: &'static str },
     #[error("mode = \"{mode}\" does not read section [{section}]")]
     SectionUnread { mode: &'static str, section: &'static str },
+    #[error("kind = \"{kind}\" needs reference = \"DIGEST\"")]
+    ReferenceMissing { kind: &'static str },
+    #[error("kind = \"{kind}\" has no reference, so it does not read {key}")]
+    ReferenceUnread { kind: &'static str, key: &'static str },
     #[error("kind = {name:?} is none of {known}")]
     Kind { name: String, known: String },
     #[error("kind = \"{kind}\" pays conformance only: quality has no truth to be measured against")]
@@ -100,14 +108,19 @@ struct Raw {
     #[serde(rename = "version")]
     _version: u32,
     kind: String,
+    #[serde(default = "first_judge")]
+    judge: u32,
     mode: RawMode,
     scope: Scope,
     model: String,
     items: u32,
-    #[serde(default)]
-    reference: Digest,
+    reference: Option<Digest>,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
+}
+
+fn first_judge() -> u32 {
+    JudgeIdentity::FIRST_VERSION
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -135,11 +148,14 @@ impl TaskFile {
     /// # Errors
     /// [`TaskFileError`], which names the key at fault; for an unknown key, the nearest known one as well.
     pub fn parse(file: &[u8]) -> Result<Self, TaskFileError> {
-        Self::split(file).map(|(header, ..)| header)
+        Self::split(file, &[]).map(|(header, ..)| header)
     }
 
     /// What every kind has in common, the text of the sections that only its kind reads, and the kind.
-    pub(crate) fn split(file: &[u8]) -> Result<(Self, String, &'static Registered), TaskFileError> {
+    pub(crate) fn split(
+        file: &[u8],
+        further: &'static [Registered],
+    ) -> Result<(Self, String, &'static Registered), TaskFileError> {
         if file.len() > FILE_BYTES_MAX {
             return Err(TaskFileError::TooLong { bytes: file.len() });
         }
@@ -151,10 +167,10 @@ impl TaskFile {
         }
         let (head, section) = divide(text);
         let raw: Raw = config::parse(&head)?;
-        let known = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
-        let kind =
-            kind(&raw.kind).ok_or_else(|| TaskFileError::Kind { name: raw.kind.clone(), known: known() })?;
-        Ok((raw.check(kind)?, section, kind))
+        let known = || KINDS.iter().chain(further).map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+        let kind = kind(&raw.kind).or_else(|| further.iter().find(|kind| kind.name == raw.kind));
+        let kind = kind.ok_or_else(|| TaskFileError::Kind { name: raw.kind.clone(), known: known() })?;
+        Ok((raw.check(kind, Digest::of(file))?, section, kind))
     }
 
     /// Refuses another reference than the file names.
@@ -162,7 +178,7 @@ impl TaskFile {
     /// # Errors
     /// [`TaskError::WrongReference`].
     pub fn names(&self, given: Digest) -> Result<(), TaskError> {
-        let named = self.reference;
+        let named = self.reference.ok_or(TaskFileError::ReferenceMissing { kind: self.kind })?;
         if given == named { Ok(()) } else { Err(TaskError::WrongReference { named, given }) }
     }
 
@@ -176,21 +192,10 @@ impl TaskFile {
             Mode::Quality { .. } => Err(TaskFileError::NoQuality { kind: self.kind }),
         }
     }
-
-    /// The margin below the reference's skill, of a kind that pays quality alone.
-    ///
-    /// # Errors
-    /// [`TaskFileError::NoConformance`].
-    pub fn floor_margin(&self) -> Result<f64, TaskFileError> {
-        match self.mode {
-            Mode::Quality { floor_margin } => Ok(floor_margin),
-            Mode::Conformance { .. } => Err(TaskFileError::NoConformance { kind: self.kind }),
-        }
-    }
 }
 
 impl Raw {
-    fn check(self, kind: &'static Registered) -> Result<TaskFile, TaskFileError> {
+    fn check(self, kind: &'static Registered, digest: Digest) -> Result<TaskFile, TaskFileError> {
         if !ITEMS.contains(&self.items) {
             let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());
             return Err(TaskFileError::Range { key: "items", value: f64::from(self.items), allowed });
@@ -199,7 +204,14 @@ impl Raw {
         if !(1..=MODEL_NAME_BYTES_MAX).contains(&self.model.len()) || !self.model.bytes().all(named) {
             return Err(TaskFileError::ModelName { name: self.model });
         }
-        let mode = mode(self.mode, self.conformance.as_ref(), self.quality.as_ref())?;
+        if kind.has_reference && self.reference.is_none() {
+            return Err(TaskFileError::ReferenceMissing { kind: kind.name });
+        }
+        let mode = if kind.has_reference {
+            mode(self.mode, self.conformance.as_ref(), self.quality.as_ref())?
+        } else {
+            self.without_reference(kind)?
+        };
         if !kind.pays.contains(&mode.paid()) {
             return Err(match mode {
                 Mode::Quality { .. } => TaskFileError::NoQuality { kind: kind.name },
@@ -207,13 +219,29 @@ impl Raw {
             });
         }
         Ok(TaskFile {
+            digest,
             kind: kind.name,
+            judge: self.judge,
             mode,
             scope: self.scope,
             model: self.model,
             items: self.items,
             reference: self.reference,
         })
+    }
+
+    /// The mode of a kind whose marks are relative to nothing.
+    fn without_reference(&self, kind: &'static Registered) -> Result<Mode, TaskFileError> {
+        let unread = [
+            ("reference", self.reference.is_some()),
+            ("[quality]", self.quality.is_some()),
+            ("[conformance]", self.conformance.is_some()),
+        ];
+        match (unread.into_iter().find(|(_, is_there)| *is_there), self.mode) {
+            (Some((key, _)), _) => Err(TaskFileError::ReferenceUnread { kind: kind.name, key }),
+            (None, RawMode::Quality) => Ok(Mode::Quality { floor_margin: 0.0 }),
+            (None, RawMode::Conformance) => Err(TaskFileError::NoConformance { kind: kind.name }),
+        }
     }
 }
 

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parity_scale_codec::{Encode, Output};
-use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 use weighhouse_models::sampling::Sampling;
 use weighhouse_types::profile::Paid;
@@ -23,7 +22,7 @@ use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::TaskFile;
-use crate::kind::Kind;
+use crate::kind::{Kind, per_seed};
 use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
@@ -89,9 +88,11 @@ impl Kind for Completions {
         Ok(Self { settings, tolerance, witness })
     }
 
-    fn draw(&self, rng: &mut ChaCha20Rng) -> Prompt {
-        let sampling = Sampling { seed: rng.next_u64(), ..self.settings.sampling };
-        Prompt { text: self.settings.prompts.draw(self.settings.prompt_words, rng), sampling }
+    fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Prompt>, TaskError> {
+        Ok(per_seed(seeds, |rng| {
+            let sampling = Sampling { seed: rng.next_u64(), ..self.settings.sampling };
+            Prompt { text: self.settings.prompts.draw(self.settings.prompt_words, rng), sampling }
+        }))
     }
 
     fn digest(task: Digest, prompt: &Prompt) -> Digest {

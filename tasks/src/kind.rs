@@ -7,14 +7,17 @@
 //! **Invariants.** [`Kind::draw`] gives the same bits on every machine. [`Kind::read`] and [`Kind::judge`] are functions of
 //! their arguments alone, since the audit calls them with recorded bytes; no answer panics them.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
 use serde::de::DeserializeOwned;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{
-    Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Outcome, Reason, RegistrationId,
+    Digest, Hasher, InferAnswer, InferRequest, JudgeIdentity, Judgement, Mark, Outcome, Reason,
+    RegistrationId,
 };
 
 use crate::error::TaskError;
@@ -32,6 +35,11 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const FILES: &'static [(&'static str, &'static str)];
     /// What may be paid.
     const PAYS: &'static [Paid];
+    /// The task file names a reference, and marks are relative to it. A kind without one pays quality.
+    const HAS_REFERENCE: bool = true;
+    /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
+    /// for it with `judge = 2`.
+    const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;
     /// Time for an answer on a machine that runs a whole localnet: many times what an honest miner needs.
     const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -59,8 +67,17 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// A value that can't be used, by its key; a reference other than the file names.
     fn new(file: &TaskFile, section: Self::Section, references: &dyn References) -> Result<Self, TaskError>;
 
-    /// Draws a question. Use [`weighhouse_models::draw`] for chance: its bits are pinned.
-    fn draw(&self, rng: &mut ChaCha20Rng) -> Self::Question;
+    /// The files of a judge that runs out of process; `None` for one that is part of this software.
+    fn judge_files(&self) -> Option<JudgeFiles> {
+        None
+    }
+
+    /// Draws a question for each seed, in order; a round in one call. [`per_seed`] makes a generator of each; use
+    /// [`weighhouse_models::draw`] for chance: its bits are pinned.
+    ///
+    /// # Errors
+    /// A judge out of process that draws nothing: our trouble, never the miner's.
+    fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Self::Question>, TaskError>;
 
     /// Covers the task file and all of the question.
     fn digest(task: Digest, question: &Self::Question) -> Digest {
@@ -116,8 +133,11 @@ pub trait Kind: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Every way of answering that is known, the honest one first: see [`Persona`].
-    fn personas(&self) -> Vec<Persona>;
+    /// Every way of answering that is known, the honest one first: see [`Persona`]. None of a kind whose miners are programs
+    /// that only the operator has.
+    fn personas(&self) -> Vec<Persona> {
+        Vec::new()
+    }
 
     /// Whom to check, where not every answer is; the sequential test goes with it.
     fn budget(&self) -> Option<&Budget> {
@@ -154,4 +174,17 @@ pub trait Kind: Send + Sync + Sized + 'static {
             _ => None,
         }
     }
+}
+
+/// The files of a judge that runs out of process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgeFiles {
+    pub digest: Digest,
+    /// The operator whose word the digest is, where somebody else started the judge.
+    pub operator: Option<String>,
+}
+
+/// Draws a question for each seed, each from a generator of its own.
+pub fn per_seed<Q>(seeds: &[[u8; 32]], mut draw: impl FnMut(&mut ChaCha20Rng) -> Q) -> Vec<Q> {
+    seeds.iter().map(|seed| draw(&mut ChaCha20Rng::from_seed(*seed))).collect()
 }

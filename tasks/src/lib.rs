@@ -2,13 +2,14 @@
 //!
 //! A task lies on two axes, both named in its file: what is paid ([`Mode`]) and who is asked what ([`Scope`]). The
 //! kinds are `classify` (seeded perturbations of held-out scans of handwritten digits), `generate` (completions by an
-//! agreed language model, checked token by token) and `embed` (texts placed by an agreed encoder). Nothing here knows
-//! of chains, sockets or clocks.
+//! agreed language model, checked token by token), `embed` (texts placed by an agreed encoder) and `judge` (whatever a
+//! program outside draws and judges). Nothing here knows of chains, sockets or clocks.
 //!
 //! **Invariants.** A challenge is bit-equal on every machine. A reference depends on its challenge and the reference
 //! weights alone, never on how many others were computed beside it. No answer, whatever its bytes, panics a judge or
 //! earns more than 0 outside the tolerance. Judgements are `f64` arithmetic in one fixed order over recorded bytes.
 
+pub mod judge;
 pub mod kind;
 pub mod persona;
 pub mod references;
@@ -73,9 +74,29 @@ pub fn with_reference(file: &str, reference: Digest) -> String {
 /// # Errors
 /// A file that is refused, or a reference that doesn't load.
 pub fn with_reference_at_hand(file: &str, references: &dyn References) -> Result<String, TaskError> {
-    let (header, _, kind) = TaskFile::split(file.as_bytes())?;
-    Ok(match (kind.reference)(references)? {
-        Some(digest) if digest != header.reference => with_reference(file, digest),
-        _ => file.to_owned(),
+    let (header, _, kind) = TaskFile::split(file.as_bytes(), references.further_kinds())?;
+    let at_hand = (kind.reference)(references)?;
+    Ok(match at_hand.filter(|_| at_hand != header.reference) {
+        Some(digest) => with_reference(file, digest),
+        None => file.to_owned(),
     })
+}
+
+/// A task file that pins a judge of this digest instead of its own; `None` where it pins none.
+pub fn with_judge(file: &str, digest: Digest) -> Option<String> {
+    let (mut in_section, mut is_pinned) = (false, false);
+    let mut line = |line: &str| {
+        if line.starts_with('[') {
+            in_section = line.trim_end() == "[judge]";
+        }
+        match line.split_once('=') {
+            Some((key, _)) if in_section && key.trim() == "digest" => {
+                is_pinned = true;
+                format!("digest = \"sha256:{digest}\"\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    };
+    let written = file.lines().map(&mut line).collect();
+    is_pinned.then_some(written)
 }

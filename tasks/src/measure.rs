@@ -169,9 +169,10 @@ impl Measurement<'_> {
         let draw = |_| {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
-            self.task.challenge(&seed)
+            seed
         };
-        let challenges: Vec<Challenge> = (0..count).map(draw).collect();
+        let seeds: Vec<[u8; 32]> = (0..count).map(draw).collect();
+        let challenges = self.task.challenges(&seeds)?;
         let request = |challenge| self.task.request(challenge, String::new());
         let requests = challenges.iter().map(request).collect();
         let rounds = match self.task.file().scope {

@@ -4,13 +4,21 @@ use std::sync::Arc;
 
 use weighhouse_models::language::LanguageModel;
 use weighhouse_models::precision::Precision;
+use weighhouse_types::JudgeTerms;
 
 use crate::error::TaskError;
 use crate::generate::witness::{Encoder, Witness};
+use crate::judge::JudgeClient;
+use crate::registry::Registered;
 
 /// A source of references. Each method is asked by the kinds that need such a model; `None` says that none is at hand and
 /// that recorded words are all there will be, as in an audit.
 pub trait References: Send + Sync {
+    /// Kinds of task beside [`KINDS`](crate::registry::KINDS): those of a program that brings its own.
+    fn further_kinds(&self) -> &'static [Registered] {
+        &[]
+    }
+
     /// The bytes of a file of weights.
     ///
     /// # Errors
@@ -33,6 +41,14 @@ pub trait References: Send + Sync {
     /// As [`References::weights`].
     fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
         Err(TaskError::Reference("there is no encoder".to_owned()))
+    }
+
+    /// A judge in a process of its own, on these terms.
+    ///
+    /// # Errors
+    /// As [`References::weights`].
+    fn judge(&self, _terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
+        Err(TaskError::Judge("there is no address of a judge".to_owned()))
     }
 
     /// A language model for personas to serve.
@@ -77,6 +93,10 @@ impl References for OnRecord {
     }
 
     fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
+        Ok(None)
+    }
+
+    fn judge(&self, _: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
         Ok(None)
     }
 }

@@ -1,5 +1,6 @@
 //! The list of kinds. A new kind is one line here.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use weighhouse_types::profile::Paid;
@@ -10,24 +11,33 @@ use crate::embed::Embeddings;
 use crate::error::TaskError;
 use crate::file::{TaskFile, TaskFileError};
 use crate::generate::Completions;
+use crate::judge::Judged;
 use crate::kind::Kind;
 use crate::references::References;
 use crate::work::Work;
 
 /// Every kind of task that there is.
-pub static KINDS: &[Registered] =
-    &[Registered::of::<Classify>(), Registered::of::<Completions>(), Registered::of::<Embeddings>()];
+pub static KINDS: &[Registered] = &[
+    Registered::of::<Classify>(),
+    Registered::of::<Completions>(),
+    Registered::of::<Embeddings>(),
+    Registered::of::<Judged>(),
+];
 
 type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
 /// A kind by its name, with what can be said of it before it is opened.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Registered {
     pub name: &'static str,
     /// Built-in task files by name.
     pub files: &'static [(&'static str, &'static str)],
     pub pays: &'static [Paid],
+    /// The task file names a reference, and marks are relative to it.
+    pub has_reference: bool,
+    /// Versions of its judge.
+    pub judges: RangeInclusive<u32>,
     pub(crate) reference: ReferenceOf,
     pub(crate) open: Open,
 }
@@ -39,8 +49,16 @@ impl std::fmt::Debug for Registered {
 }
 
 impl Registered {
-    const fn of<K: Kind>() -> Self {
-        Self { name: K::NAME, files: K::FILES, pays: K::PAYS, reference: K::reference, open: open::<K> }
+    pub const fn of<K: Kind>() -> Self {
+        Self {
+            name: K::NAME,
+            files: K::FILES,
+            pays: K::PAYS,
+            has_reference: K::HAS_REFERENCE,
+            judges: K::JUDGES,
+            reference: K::reference,
+            open: open::<K>,
+        }
     }
 }
 

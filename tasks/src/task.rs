@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighhouse_types::{Digest, Failure, InferAnswer, InferRequest, Judgement, Mark, Reason, RegistrationId};
+use weighhouse_types::{
+    Digest, Failure, InferAnswer, InferRequest, JudgeIdentity, Judgement, Mark, Reason, RegistrationId,
+};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
@@ -36,7 +38,11 @@ impl Task {
     /// # Errors
     /// A file that is refused, no such reference, or another one than the file names.
     pub fn load(file: &[u8], references: &dyn References) -> Result<Self, TaskError> {
-        let (header, section, kind) = TaskFile::split(file)?;
+        let (header, section, kind) = TaskFile::split(file, references.further_kinds())?;
+        if !kind.judges.contains(&header.judge) {
+            let known = format!("{} to {}", kind.judges.start(), kind.judges.end());
+            return Err(TaskError::JudgeVersion { asked: header.judge, known });
+        }
         let work = (kind.open)(&header, &section, references)?;
         Ok(Self { file: header, digest: Digest::of(file), work })
     }
@@ -60,10 +66,33 @@ impl Task {
         self.work.budget()
     }
 
-    /// The challenge of a seed: the same bits on every machine. Whose seed it is decides whether the challenge is
-    /// private or shared (see [`TaskFile::scope`]).
-    pub fn challenge(&self, seed: &[u8; 32]) -> Challenge {
-        self.work.draw(self.digest, self.file.items, seed)
+    /// The judge that reaches this task's verdicts.
+    pub fn judge_identity(&self) -> JudgeIdentity {
+        let digest = self.work.judge_files().map(|files| files.digest);
+        JudgeIdentity { kind: self.file.kind.to_owned(), version: self.file.judge, digest }
+    }
+
+    /// The operator whose word the digest of the judge's files is, where somebody else runs it.
+    pub fn judge_operator(&self) -> Option<String> {
+        self.work.judge_files()?.operator
+    }
+
+    /// The challenges of these seeds, in order: the same bits on every machine. Whose seed it is decides whether a
+    /// challenge is private or shared (see [`TaskFile::scope`]).
+    ///
+    /// # Errors
+    /// A judge out of process that draws nothing.
+    pub fn challenges(&self, seeds: &[[u8; 32]]) -> Result<Vec<Challenge>, TaskError> {
+        self.work.draw(self.digest, self.file.items, seeds)
+    }
+
+    /// The challenge of one seed.
+    ///
+    /// # Errors
+    /// As [`Task::challenges`].
+    pub fn challenge(&self, seed: &[u8; 32]) -> Result<Challenge, TaskError> {
+        let mut challenges = self.challenges(std::slice::from_ref(seed))?;
+        Ok(challenges.pop().expect("one challenge for one seed, or an error"))
     }
 
     /// The question as sent.

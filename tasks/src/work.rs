@@ -4,14 +4,12 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
 use weighhouse_types::{Digest, InferAnswer, InferRequest, Judgement, RegistrationId};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::generate::sequential::Budget;
-use crate::kind::Kind;
+use crate::kind::{JudgeFiles, Kind};
 use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 
@@ -26,7 +24,8 @@ impl std::fmt::Debug for Read {
 }
 
 pub(crate) trait Work: Send + Sync {
-    fn draw(&self, task: Digest, items: u32, seed: &[u8; 32]) -> Challenge;
+    fn judge_files(&self) -> Option<JudgeFiles>;
+    fn draw(&self, task: Digest, items: u32, seeds: &[[u8; 32]]) -> Result<Vec<Challenge>, TaskError>;
     fn request(&self, challenge: &Challenge) -> InferRequest;
     fn refer(&self, challenges: &[Challenge]) -> Result<Vec<Reference>, TaskError>;
     fn read(&self, challenge: &Challenge, answer: &InferAnswer) -> Result<Read, Judgement>;
@@ -53,9 +52,15 @@ pub(crate) trait Work: Send + Sync {
 }
 
 impl<K: Kind> Work for K {
-    fn draw(&self, task: Digest, items: u32, seed: &[u8; 32]) -> Challenge {
-        let question = Kind::draw(self, &mut ChaCha20Rng::from_seed(*seed));
-        Challenge::new(K::digest(task, &question), items, Arc::new(question))
+    fn judge_files(&self) -> Option<JudgeFiles> {
+        Kind::judge_files(self)
+    }
+
+    fn draw(&self, task: Digest, items: u32, seeds: &[[u8; 32]]) -> Result<Vec<Challenge>, TaskError> {
+        let questions = Kind::draw(self, seeds)?;
+        counted(seeds.len(), questions.len())?;
+        let challenge = |question| Challenge::new(K::digest(task, &question), items, Arc::new(question));
+        Ok(questions.into_iter().map(challenge).collect())
     }
 
     fn request(&self, challenge: &Challenge) -> InferRequest {
@@ -141,10 +146,12 @@ fn each<K: Kind>(
     challenges: impl ExactSizeIterator<Item = Digest>,
     words: &[K::Word],
 ) -> Result<Vec<Reference>, TaskError> {
-    if challenges.len() != words.len() {
-        return Err(TaskError::Rows { expected: challenges.len(), actual: words.len() });
-    }
+    counted(challenges.len(), words.len())?;
     Ok(challenges.zip(words).map(|(challenge, word)| Reference::new(challenge, K::record(word))).collect())
+}
+
+fn counted(expected: usize, actual: usize) -> Result<(), TaskError> {
+    if expected == actual { Ok(()) } else { Err(TaskError::Count { expected, actual }) }
 }
 
 fn question<K: Kind>(challenge: &Challenge) -> &K::Question {

@@ -1,6 +1,28 @@
 //! The values that pass between a validator and a judge in another process.
 
+use std::time::Duration;
+
 use crate::{Digest, InferAnswer, InferRequest, Judgement};
+
+/// What a task file pins of its judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JudgeTerms {
+    /// SHA-256 of the task file itself, which is told with every call.
+    pub task: Digest,
+    /// SHA-256 over the judge's files.
+    pub digest: Digest,
+    pub version: u32,
+    pub testifies: bool,
+    pub together: bool,
+    pub resolves: bool,
+    pub exchanges: u32,
+    /// For one call.
+    pub deadline: Duration,
+    /// Most challenges or attempts in one call, whatever the judge would take.
+    pub batch_max: u32,
+    /// Of one message, either way.
+    pub message_bytes_max: usize,
+}
 
 /// A judge's account of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,7 +33,9 @@ pub use commit::{
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};
 pub use intent::{Intent, IntentState, IntentUpdate, Seal};
-pub use judge::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeLimits};
+pub use judge::{
+    DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeLimits, JudgeTerms,
+};
 pub use judgement::{Detail, Gist, Judgement, Mark, Outcome, Reason, Remark, RemarkError, Score, Standing};
 pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,

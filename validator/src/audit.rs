@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use weighhouse_journal::{Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
-use weighhouse_tasks::{Challenge, OnRecord, Reference, Task, TaskError};
+use weighhouse_tasks::{Challenge, OnRecord, Reference, References, Task, TaskError};
 use weighhouse_types::{
     Asked, Block, ChallengeScope, Digest, Epoch, EpochContext, Evidence as Said, Hotkey, IntentState, Judged,
     Likeness, Record, RegistrationId, WeightVector,
@@ -34,6 +34,15 @@ pub struct Audited {
     pub answers: usize,
     /// Verdicts that were reached again from the recorded reference.
     pub verdicts: usize,
+    /// Verdicts on record that were not, for want of the judge.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_rederived: usize,
+    /// The judge's failure, or that there is none at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge_missing: Option<String>,
+    /// The operator on whose word alone it rests that the pinned judge's files were run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge_operator: Option<String>,
     /// The vector that the records give.
     pub vector: Option<WeightVector>,
     /// Why they give none.
@@ -60,8 +69,24 @@ pub enum AuditError {
     Weigh(#[from] weighhouse_scoring::WeighError),
 }
 
-/// Checks an epoch's file.
+/// Tells whether there is nothing to tell.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Checks an epoch's file, without a judge other than those that are part of the software.
+///
+/// # Errors
+/// A file that can't be read as an epoch of a task.
 pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
+    audit_with(file, &OnRecord)
+}
+
+/// Checks an epoch's file with the judges that `references` has. Blocks while these work.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_with(file: &[u8], references: &dyn References) -> Result<Audited, AuditError> {
     let segment = Segment::read(file)?;
     let context = segment.records().iter().find_map(|record| match record {
         Record::EpochOpened(context) => Some(context.as_ref()),
@@ -69,7 +94,7 @@ pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
     });
     let context = context.ok_or(AuditError::NoContext)?;
     let mut audited = Audited::new(context, segment.records().len(), segment.root());
-    check_each(segment.records(), context, load_task(context)?, &mut audited);
+    check_each(segment.records(), context, Task::load(&context.task, references)?, &mut audited);
     audited.not_shown = closing::not_shown(&segment);
     audited.problems.extend(closing::check(segment.records()));
     weigh_again(segment.records(), &mut audited)?;
@@ -86,6 +111,9 @@ impl Audited {
             challenges: 0,
             answers: 0,
             verdicts: 0,
+            not_rederived: 0,
+            judge_missing: None,
+            judge_operator: context.fields.operator().map(ToOwned::to_owned),
             vector: None,
             abstains: None,
             matches: None,
@@ -105,7 +133,7 @@ pub(crate) fn check_records(records: &[Record]) -> Vec<String> {
     });
     let context = context.expect("an opened epoch");
     let mut audited = Audited::new(context, records.len(), Digest::default());
-    check_each(records, context, load_task(context).expect("a task"), &mut audited);
+    check_each(records, context, Task::load(&context.task, &OnRecord).expect("a task"), &mut audited);
     audited.problems
 }
 
@@ -118,6 +146,7 @@ fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &
         blobs: BTreeMap::new(),
         challenges: BTreeMap::new(),
         testimonies: BTreeMap::new(),
+        judge_missing: None,
     };
     for record in records {
         let checked = match record {
@@ -126,9 +155,12 @@ fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &
                 Ok(())
             }
             Record::Asked(asked) => evidence.check_challenge(asked).map(|()| audited.challenges += 1),
-            Record::Judged(judged) => evidence.check_verdict(judged).map(|answered| {
-                audited.verdicts += 1;
-                audited.answers += usize::from(answered);
+            Record::Judged(judged) => evidence.check_verdict(judged).map(|checked| {
+                audited.answers += usize::from(checked != CheckedVerdict::NoAnswer);
+                match checked {
+                    CheckedVerdict::NotRederived => audited.not_rederived += 1,
+                    CheckedVerdict::NoAnswer | CheckedVerdict::Rederived => audited.verdicts += 1,
+                }
             }),
             Record::Evidence(said) => evidence.check_testimony(said),
             Record::Likeness(likeness) => evidence.check_likeness(likeness, records),
@@ -138,11 +170,7 @@ fn check_each(records: &[Record], context: &EpochContext, task: Task, audited: &
             audited.problems.push(problem);
         }
     }
-}
-
-/// What a reference said is on record: no model is needed to judge by it.
-fn load_task(context: &EpochContext) -> Result<Task, AuditError> {
-    Ok(Task::load(&context.task, &OnRecord)?)
+    audited.judge_missing = evidence.judge_missing;
 }
 
 fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditError> {
@@ -180,12 +208,26 @@ struct Evidence<'a> {
     /// What the reference said of an answer, by challenge and miner.
     testimonies: BTreeMap<(Digest, RegistrationId), Reference>,
     history: CheckHistory,
+    /// The first failure of the judge, which is none of the record's.
+    judge_missing: Option<String>,
+}
+
+/// A verdict on record that holds as far as it could be checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CheckedVerdict {
+    /// There was nothing to judge.
+    NoAnswer,
+    /// The judge says the same again.
+    Rederived,
+    /// The answer is the miner's; the judge was not at hand.
+    NotRederived,
 }
 
 /// A challenge whose proof holds.
 struct Seen {
     scope: ChallengeScope,
-    challenge: Challenge,
+    /// `None` where the judge that draws it is not at hand.
+    challenge: Option<Challenge>,
     reference: Reference,
     seed: [u8; 32],
 }
@@ -204,8 +246,19 @@ impl Evidence<'_> {
             reference.ok_or_else(|| format!("challenge {id}: the reference's output is not recorded"))?;
         let reference =
             Reference::from_bytes(reference).map_err(|error| format!("challenge {id}: {error}"))?;
-        self.challenges
-            .insert(id, Seen { scope: asked.scope, challenge: self.task.challenge(&seed), reference, seed });
+        let challenge = match self.task.challenge(&seed) {
+            Ok(challenge) if challenge.digest() != reference.challenge() => {
+                return Err(format!(
+                    "challenge {id}: its seed gives another question than the one on record"
+                ));
+            }
+            Ok(challenge) => Some(challenge),
+            Err(error) => self
+                .without_judge(error)
+                .map(|()| None)
+                .map_err(|error| format!("challenge {id}: {error}"))?,
+        };
+        self.challenges.insert(id, Seen { scope: asked.scope, challenge, reference, seed });
         Ok(())
     }
 
@@ -237,6 +290,7 @@ impl Evidence<'_> {
         let challenge = judged.first().and_then(|judged| self.challenges.get(&judged.challenge));
         let Seen { challenge, reference, .. } =
             challenge.ok_or_else(|| format!("{name}: its challenge is not recorded"))?;
+        let Some(challenge) = challenge else { return Ok(()) };
         let read = |judged: &Judged| {
             let framed = self.blobs.get(&judged.exchange.as_ref()?.answer)?;
             Some((judged.who, ReadAnswer::new(&self.task, challenge, framed)))
@@ -252,7 +306,7 @@ impl Evidence<'_> {
     }
 
     /// The answer is the miner's, and the judge says of it what is recorded.
-    fn check_verdict(&mut self, judged: &Judged) -> Result<bool, String> {
+    fn check_verdict(&mut self, judged: &Judged) -> Result<CheckedVerdict, String> {
         let name = format!("verdict on uid {} in round {}", judged.uid, judged.round);
         let challenge = self.challenges.get(&judged.challenge);
         let Seen { scope, challenge, reference, seed } =
@@ -262,7 +316,7 @@ impl Evidence<'_> {
         }
         let Some(exchange) = &judged.exchange else {
             return if judged.judgement.mark.billionths() == 0 {
-                Ok(false)
+                Ok(CheckedVerdict::NoAnswer)
             } else {
                 Err(format!("{name}: a mark without an answer"))
             };
@@ -275,6 +329,7 @@ impl Evidence<'_> {
             .map_err(|error| format!("{name}: {error}"))?;
         let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
         signature.verify(&judged.who.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
+        let Some(challenge) = challenge else { return Ok(CheckedVerdict::NotRederived) };
         let read = ReadAnswer::new(&self.task, challenge, framed);
         let Judged { who, round, challenge: id, .. } = *judged;
         let fingerprint = read.fingerprint;
@@ -284,10 +339,22 @@ impl Evidence<'_> {
         let again = check::verdict(&self.task, &mut self.history.watch, who, challenge, seen);
         let fingerprint = fingerprint.map(|said| Fingerprint { round, challenge: id, said });
         fingerprint.into_iter().for_each(|fingerprint| self.history.hear(fingerprint));
-        let again = again.map_err(|error| format!("{name}: {error}"))?;
-        if again != judged.judgement {
-            return Err(format!("{name}: the judge says something else"));
+        match again {
+            Ok(again) if again == judged.judgement => Ok(CheckedVerdict::Rederived),
+            Ok(_) => Err(format!("{name}: the judge says something else")),
+            Err(error) => match self.without_judge(error) {
+                Ok(()) => Ok(CheckedVerdict::NotRederived),
+                Err(error) => Err(format!("{name}: {error}")),
+            },
         }
-        Ok(true)
+    }
+
+    /// Notes that the judge is not at hand; any other error is the record's.
+    fn without_judge(&mut self, error: TaskError) -> Result<(), TaskError> {
+        if !matches!(error, TaskError::NoJudge | TaskError::Judge(_)) {
+            return Err(error);
+        }
+        self.judge_missing.get_or_insert_with(|| error.to_string());
+        Ok(())
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn closing_record(open: &OpenEpoch, block: Block) -> Option<Record> {
 pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
     match error {
         ValidatorError::Task(TaskError::Model(_) | TaskError::Witness(_)) => Some(VoidCause::Reference),
+        ValidatorError::Task(TaskError::Judge(_)) => Some(VoidCause::Judge),
         ValidatorError::Pool(PoolError::Full) => Some(VoidCause::Capacity),
         _ => None,
     }

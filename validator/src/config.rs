@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use weighhouse_ask::judges::JudgeAddress;
 use weighhouse_chain::address::ChainAddress;
 use weighhouse_seams::DialMap;
 use weighhouse_types::{Digest, MechId, Netuid, config};
@@ -72,6 +73,11 @@ pub struct Task {
     /// the processor: calibrate the task with honest miners on it first.
     #[serde(default = "default_device")]
     pub device: String,
+    /// Addresses of judges that run the files which a `judge` task pins: `127.0.0.1:PORT`, `unix:/PATH`, or
+    /// `https://HOST:PORT` of one that somebody else may run. They share a round's work.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub judges: Vec<JudgeAddress>,
     /// What runs the reference of a `generate` task that asks for greedy completions; the validator itself when absent.
     pub server: Option<Server>,
 }
@@ -115,6 +121,7 @@ impl Default for Task {
             file: "digits-conformance".into(),
             reference: "digits-reference".into(),
             device: default_device(),
+            judges: Vec::new(),
             server: None,
         }
     }
@@ -267,6 +274,18 @@ mod tests {
             let error = with(wrong).expect_err(wrong).to_string();
             assert_eq!(error, "task.server.url must be http://HOST:PORT");
         }
+    }
+
+    #[test]
+    fn judges_are_reached_on_this_machine_or_over_tls() {
+        let with = |judges: &str| {
+            Config::parse(&EXAMPLE.replacen("[policy]", &format!("judges = [{judges}]\n\n[policy]"), 1))
+        };
+        let judges =
+            with("\"unix:/run/judge.sock\", \"https://judge.example:443\"").expect("valid").task.judges;
+        assert_eq!(judges.len(), 2);
+        let error = with("\"10.0.0.7:7711\"").expect_err("in clear").to_string();
+        assert!(error.contains("write https://10.0.0.7:7711"), "{error}");
     }
 
     #[test]

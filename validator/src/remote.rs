@@ -1,8 +1,10 @@
-//! A reference model behind another server: any with OpenAI's completions that echoes a prompt with its
-//! log-probabilities (vLLM, SGLang). It judges greedy completions.
+//! Helpers of a validator in other processes: judges, and a reference model behind a completion server.
 //!
-//! The model's folder lies here too: its digest pins what the records say was compared with, and its tokenizer says what
-//! was asked.
+//! The reference may run behind any server with OpenAI's completions that echoes a prompt with its log-probabilities
+//! (vLLM, SGLang). It judges greedy completions. The model's folder lies here too: its digest pins what the records say
+//! was compared with, and its tokenizer says what was asked.
+
+mod judges;
 
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use weighhouse_ask::completions::{CompletionServer, TokenScore};
 use weighhouse_models::language::LanguageTokens;
 use weighhouse_tasks::witness::{Claim, Testimony, Witness, WitnessError};
 use weighhouse_types::Digest;
+
+pub use judges::RemoteJudges;
 
 /// Completions that the server looks at together.
 const IN_FLIGHT: usize = 16;

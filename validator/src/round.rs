@@ -178,7 +178,7 @@ fn prepare(
     scopes: &[ChallengeScope],
 ) -> Result<Vec<PreparedChallenge>, ValidatorError> {
     let seeds: Vec<_> = scopes.iter().map(|scope| keypair.vrf(&vrf_input(context, round, *scope))).collect();
-    let challenges: Vec<_> = seeds.iter().map(|seed| task.challenge(&seed.output)).collect();
+    let challenges = task.challenges(&seeds.iter().map(|seed| seed.output).collect::<Vec<_>>())?;
     let references = task.references(&challenges)?;
     let each = scopes.iter().zip(seeds).zip(challenges.into_iter().zip(references));
     Ok(each

@@ -25,6 +25,8 @@ pub enum JudgeError {
     Slow { address: String, deadline: Duration },
     #[error("the judge at {address} runs files of digest {actual}; the task file pins {pinned}")]
     OtherJudge { address: String, pinned: Digest, actual: Digest },
+    #[error("the judge at {address} says {key} = {actual}; the task file's [judge] says {expected}")]
+    OtherTerms { address: String, key: &'static str, expected: String, actual: String },
     #[error("the judge at {address} failed: {why}")]
     Failed { address: String, why: String },
     #[error("the judge at {address} is wrong: {source}")]

@@ -1,14 +1,14 @@
 //! A round's work, cut into calls that fit a judge and shared among those that are at hand.
 
 use std::future::Future;
-use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use tonic::transport::Channel;
 use weighhouse_proto::v1;
 use weighhouse_proto::v1::judge_service_client::JudgeServiceClient;
 use weighhouse_types::{
-    Digest, DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, Judgement, TensorError,
+    Digest, DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeTerms, Judgement,
+    TensorError,
 };
 
 use super::address::JudgeAddress;
@@ -18,18 +18,6 @@ use super::remote::RemoteJudge;
 
 /// Calls under way to each judge. A second one waits there while the first is worked at.
 const CALLS_PER_JUDGE: usize = 2;
-
-/// What a task file pins of its judge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JudgeTerms {
-    pub digest: Digest,
-    /// For one call.
-    pub deadline: Duration,
-    /// Most challenges or attempts in one call, whatever the judge would take.
-    pub batch_max: u32,
-    /// Of one message, either way.
-    pub message_bytes_max: usize,
-}
 
 /// Judges that run the same files.
 #[derive(Clone, Debug)]
@@ -57,21 +45,16 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn draw(
-        &self,
-        task: Digest,
-        items: u32,
-        seeds: Vec<DrawSeed>,
-    ) -> Result<Vec<DrawnChallenge>, JudgeError> {
-        let at_hand = self.at_hand().await?;
+    pub async fn draw(&self, items: u32, seeds: Vec<DrawSeed>) -> Result<Vec<DrawnChallenge>, JudgeError> {
+        let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.challenges_max;
         at_hand
             .share(
                 &encode::<_, v1::Seed>(seeds)?,
                 self.batch(limit),
                 |judge: RemoteJudge, seeds| async move {
-                    let (expected, task) = (seeds.len(), task.0.to_vec());
-                    let request = v1::DrawRequest { task, items, seeds };
+                    let expected = seeds.len();
+                    let request = v1::DrawRequest { task: task.to_vec(), items, seeds };
                     let asking = |mut client: Client| async move { client.draw(request).await };
                     judge.each(expected, judge.call(asking).await?.challenges)
                 },
@@ -83,20 +66,16 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn testify(
-        &self,
-        task: Digest,
-        attempts: Vec<JudgeAttempt>,
-    ) -> Result<Vec<Vec<u8>>, JudgeError> {
-        let at_hand = self.at_hand().await?;
+    pub async fn testify(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Vec<u8>>, JudgeError> {
+        let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.attempts_max;
         at_hand
             .share(
                 &encode::<_, v1::Attempt>(attempts)?,
                 self.batch(limit),
                 |judge: RemoteJudge, attempts| async move {
-                    let (expected, task) = (attempts.len(), task.0.to_vec());
-                    let request = v1::TestifyRequest { task, attempts };
+                    let expected = attempts.len();
+                    let request = v1::TestifyRequest { task: task.to_vec(), attempts };
                     let asking = |mut client: Client| async move { client.testify(request).await };
                     let testimonies = judge.call(asking).await?.testimonies;
                     judge.counted(expected, testimonies.len())?;
@@ -112,19 +91,18 @@ impl JudgePool {
     /// See [`JudgeError`].
     pub async fn resolve(
         &self,
-        task: Digest,
         challenges: Vec<DrawnChallenge>,
         epochs: u64,
     ) -> Result<Vec<Option<Vec<u8>>>, JudgeError> {
-        let at_hand = self.at_hand().await?;
+        let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.challenges_max;
         at_hand
             .share(
                 &encode::<_, v1::Challenge>(challenges)?,
                 self.batch(limit),
                 |judge: RemoteJudge, challenges| async move {
-                    let (expected, task) = (challenges.len(), task.0.to_vec());
-                    let request = v1::ResolveRequest { task, challenges, epochs };
+                    let expected = challenges.len();
+                    let request = v1::ResolveRequest { task: task.to_vec(), challenges, epochs };
                     let asking = |mut client: Client| async move { client.resolve(request).await };
                     let resolutions = judge.call(asking).await?.resolutions;
                     judge.counted(expected, resolutions.len())?;
@@ -138,20 +116,16 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn judge(
-        &self,
-        task: Digest,
-        attempts: Vec<JudgeAttempt>,
-    ) -> Result<Vec<Judgement>, JudgeError> {
-        let at_hand = self.at_hand().await?;
+    pub async fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, JudgeError> {
+        let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.attempts_max;
         at_hand
             .share(
                 &encode::<_, v1::Attempt>(attempts)?,
                 self.batch(limit),
                 |judge: RemoteJudge, attempts| async move {
-                    let (expected, task) = (attempts.len(), task.0.to_vec());
-                    let request = v1::JudgeRequest { task, attempts };
+                    let expected = attempts.len();
+                    let request = v1::JudgeRequest { task: task.to_vec(), attempts };
                     let asking = |mut client: Client| async move { client.judge(request).await };
                     judge.each(expected, judge.call(asking).await?.verdicts)
                 },
@@ -163,12 +137,8 @@ impl JudgePool {
     ///
     /// # Errors
     /// See [`JudgeError`].
-    pub async fn judge_together(
-        &self,
-        task: Digest,
-        attempts: Vec<JudgeAttempt>,
-    ) -> Result<JointVerdicts, JudgeError> {
-        let at_hand = self.at_hand().await?;
+    pub async fn judge_together(&self, attempts: Vec<JudgeAttempt>) -> Result<JointVerdicts, JudgeError> {
+        let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let (attempts, limit) =
             (encode::<_, v1::Attempt>(attempts)?, at_hand.description.limits.together_max);
         if attempts.len() > limit as usize {
@@ -177,8 +147,8 @@ impl JudgePool {
         let whole = attempts.len().max(1);
         let mut told = at_hand
             .share(&attempts, whole, |judge: RemoteJudge, attempts| async move {
-                let (expected, task) = (attempts.len(), task.0.to_vec());
-                let request = v1::JudgeTogetherRequest { task, attempts };
+                let expected = attempts.len();
+                let request = v1::JudgeTogetherRequest { task: task.to_vec(), attempts };
                 let asking = |mut client: Client| async move { client.judge_together(request).await };
                 let joint = JointVerdicts::try_from(judge.call(asking).await?)
                     .map_err(|source| judge.wrong(source))?;
@@ -195,7 +165,7 @@ impl JudgePool {
 
     /// The judges that answer and are the pinned one; the first failure where there is none.
     async fn at_hand(&self) -> Result<AtHand<'_>, JudgeError> {
-        let asking = self.judges.iter().map(|judge| judge.describe(self.terms.digest));
+        let asking = self.judges.iter().map(|judge| judge.describe(&self.terms));
         let mut found: Option<AtHand<'_>> = None;
         let mut first = None;
         for (judge, told) in self.judges.iter().zip(future::join_all(asking).await) {

@@ -10,7 +10,7 @@ use weighhouse_proto::JudgeMessageError;
 use weighhouse_proto::v1;
 use weighhouse_proto::v1::judge_service_client::JudgeServiceClient;
 use weighhouse_seams::{Clock, ClockExt as _};
-use weighhouse_types::{Digest, JudgeDescription};
+use weighhouse_types::{JudgeDescription, JudgeTerms};
 
 use super::address::JudgeAddress;
 use super::channel::{JudgeDialing, channel};
@@ -42,17 +42,29 @@ impl RemoteJudge {
     }
 
     /// Asks the judge who it is. Before every batch of work, since it may have been started anew with other files.
-    pub(super) async fn describe(&self, pinned: Digest) -> Result<JudgeDescription, JudgeError> {
+    pub(super) async fn describe(&self, terms: &JudgeTerms) -> Result<JudgeDescription, JudgeError> {
         let asking = |mut client: JudgeServiceClient<Channel>| async move {
             client.describe(v1::JudgeServiceDescribeRequest {}).await
         };
         let message = self.call(asking).await?;
         let description = JudgeDescription::try_from(message).map_err(|source| self.wrong(source))?;
-        if description.digest != pinned {
-            let (address, actual) = (self.address.clone(), description.digest);
-            return Err(JudgeError::OtherJudge { address, pinned, actual });
+        let (pinned, actual) = (terms.digest, description.digest);
+        if actual != pinned {
+            return Err(JudgeError::OtherJudge { address: self.address.clone(), pinned, actual });
         }
-        Ok(description)
+        let pairs = [
+            ("version", terms.version.to_string(), description.version.to_string()),
+            ("testifies", terms.testifies.to_string(), description.testifies.to_string()),
+            ("together", terms.together.to_string(), description.together.to_string()),
+            ("resolves", terms.resolves.to_string(), description.resolves.to_string()),
+            ("exchanges", terms.exchanges.to_string(), description.exchanges.to_string()),
+        ];
+        match pairs.into_iter().find(|(_, expected, actual)| expected != actual) {
+            Some((key, expected, actual)) => {
+                Err(JudgeError::OtherTerms { address: self.address.clone(), key, expected, actual })
+            }
+            None => Ok(description),
+        }
     }
 
     pub(super) async fn call<T, F>(

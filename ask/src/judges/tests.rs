@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use weighhouse_seams::{SystemClock, TcpDialer, TlsTrust};
-use weighhouse_types::{Datatype, Digest, DrawSeed, InferAnswer, JudgeAttempt, Mark, Outcome, Tensor};
+use weighhouse_types::{
+    Datatype, Digest, DrawSeed, InferAnswer, JudgeAttempt, JudgeTerms, Mark, Outcome, Tensor,
+};
 
 use self::served::{Mood, PINNED, Served};
 use super::*;
@@ -19,7 +21,18 @@ fn dialing() -> JudgeDialing {
 
 fn terms() -> JudgeTerms {
     let deadline = Duration::from_secs(20);
-    JudgeTerms { digest: PINNED, deadline, batch_max: 64, message_bytes_max: 1 << 20 }
+    JudgeTerms {
+        task: TASK,
+        digest: PINNED,
+        version: 2,
+        testifies: false,
+        together: false,
+        resolves: false,
+        exchanges: 1,
+        deadline,
+        batch_max: 64,
+        message_bytes_max: 1 << 20,
+    }
 }
 
 fn pool(judges: &[&Served], terms: JudgeTerms) -> JudgePool {
@@ -37,7 +50,7 @@ fn answer(value: u8) -> InferAnswer {
 }
 
 async fn attempts(pool: &JudgePool, count: u8) -> Vec<JudgeAttempt> {
-    let drawn = pool.draw(TASK, 1, seeds(count)).await.expect("drawn");
+    let drawn = pool.draw(1, seeds(count)).await.expect("drawn");
     let each = drawn.into_iter().enumerate();
     each.map(|(at, challenge)| JudgeAttempt {
         challenge,
@@ -58,14 +71,14 @@ async fn a_round_is_drawn_and_judged_in_order() {
         attempts.iter().map(|it| it.challenge.secret[0]).collect::<Vec<_>>(),
         [0, 1, 2, 3, 4, 5, 6, 7]
     );
-    let verdicts = pool.judge(TASK, attempts.clone()).await.expect("verdicts");
+    let verdicts = pool.judge(attempts.clone()).await.expect("verdicts");
     for (at, verdict) in verdicts.iter().enumerate() {
         assert_eq!(verdict.mark.billionths(), at as i64);
         assert_eq!(verdict.reasons[0].outcome(), Outcome::Accepted);
     }
-    let said = pool.testify(TASK, attempts.clone()).await.expect("testimonies");
+    let said = pool.testify(attempts.clone()).await.expect("testimonies");
     assert_eq!(said[5], [5]);
-    let truths = pool.resolve(TASK, attempts.into_iter().map(|it| it.challenge).collect(), 2).await;
+    let truths = pool.resolve(attempts.into_iter().map(|it| it.challenge).collect(), 2).await;
     assert_eq!(truths.expect("truths")[..2], [Some(vec![2]), None]);
     assert!(judge.largest.load(Ordering::Relaxed) <= 3, "no call is over the judge's limit");
 }
@@ -75,10 +88,10 @@ async fn answers_to_one_challenge_are_never_cut() {
     let judge = Served::tcp(Mood::Well).await;
     let pool = pool(&[&judge], JudgeTerms { batch_max: 1, ..terms() });
     let five = attempts(&pool, 5).await;
-    let joint = pool.judge_together(TASK, five).await.expect("verdicts");
+    let joint = pool.judge_together(five).await.expect("verdicts");
     assert_eq!((joint.verdicts.len(), joint.alike), (5, vec![vec![0, 4]]));
     let six = attempts(&pool, 6).await;
-    let refused = pool.judge_together(TASK, six).await;
+    let refused = pool.judge_together(six).await;
     assert_eq!(refused, Err(JudgeError::TooManyTogether { attempts: 6, limit: 5 }));
 }
 
@@ -96,7 +109,7 @@ async fn a_judge_that_fails_in_the_middle_leaves_its_work_to_the_others() {
     for mood in [Mood::Failing, Mood::Counting, Mood::Praising] {
         let (bad, good) = (Served::tcp(mood).await, Served::tcp(Mood::Well).await);
         let attempts = attempts(&pool(&[&good], terms()), 6).await;
-        let verdicts = pool(&[&bad, &good], terms()).judge(TASK, attempts).await.expect("the other judge's");
+        let verdicts = pool(&[&bad, &good], terms()).judge(attempts).await.expect("the other judge's");
         assert_eq!(verdicts[4].mark, Mark::from_billionths(4).expect("a mark"), "{mood:?}");
     }
 }
@@ -107,6 +120,9 @@ async fn a_judge_with_other_files_is_left_out() {
     let shared = pool(&[&other, &good], terms());
     assert_eq!(attempts(&shared, 4).await.len(), 4);
     assert_eq!(other.draws.load(Ordering::Relaxed), 0);
+    let joint = JudgeTerms { together: true, ..terms() };
+    let error = pool(&[&good], joint).describe().await.expect_err("other terms").to_string();
+    assert!(error.contains("says together = false; the task file's [judge] says true"), "{error}");
     let error = pool(&[&other], terms()).describe().await.expect_err("another judge");
     assert!(matches!(error, JudgeError::OtherJudge { pinned: PINNED, .. }), "{error}");
 }
@@ -123,7 +139,7 @@ async fn whatever_a_judge_does_wrong_is_an_error_that_names_it() {
         (Mood::Silent, "is no outcome"),
     ] {
         let judge = Served::tcp(mood).await;
-        let error = pool(&[&judge], terms()).judge(TASK, attempts.clone()).await.expect_err(word);
+        let error = pool(&[&judge], terms()).judge(attempts.clone()).await.expect_err(word);
         assert!(error.to_string().contains(word) && error.is_passing(), "{error}");
         assert!(error.to_string().contains(&judge.address.to_string()), "{error}");
     }
@@ -148,7 +164,7 @@ async fn a_judge_that_is_away_or_slow_is_given_up_in_time() {
 async fn an_answer_over_the_limit_is_refused() {
     let judge = Served::tcp(Mood::Well).await;
     let narrow = JudgeTerms { message_bytes_max: 100, ..terms() };
-    let error = pool(&[&judge], narrow).draw(TASK, 1, seeds(3)).await.expect_err("too long");
+    let error = pool(&[&judge], narrow).draw(1, seeds(3)).await.expect_err("too long");
     assert!(matches!(error, JudgeError::Failed { .. }), "{error}");
 }
 

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use weighhouse_validator::audit::{Audited, audit};
+use weighhouse_ask::judges::JudgeAddress;
+use weighhouse_validator::audit::{Audited, audit_with};
 
+use super::judges::AuditReferences;
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
@@ -14,23 +16,31 @@ use crate::output;
 Examples:
   weighhouse audit journal/epoch-00000000000000000007.wj
   weighhouse audit --json journal/*.wj    an object per file
+  weighhouse audit journal/epoch-00000000000000000007.wj --judge 127.0.0.1:7711
 
 Checks the file's chain of checksums, every challenge's VRF proof, every answer's signature and every verdict, and
-computes the weight vector from the records alone. Exit code 65 when anything differs.")]
+computes the weight vector from the records alone. A task of kind judge is judged again where --judge says who runs the
+files that the task pins. Exit code 65 when anything differs, 69 when nothing does but verdicts were not re-derived.")]
 pub(crate) struct Audit {
     /// Epochs' files from a validator's journal
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Where a judge of the pinned files listens: 127.0.0.1:PORT, unix:/PATH or https://HOST:PORT; repeat it for several
+    #[arg(long, value_name = "ADDRESS")]
+    judge: Vec<JudgeAddress>,
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
-    let mut first = None;
+    let (mut first, mut missing) = (None, None);
     for file in &args.files {
         let shown = file.display();
         let bytes = std::fs::read(file).exit(Exit::Missing, &shown)?;
-        let audited = audit(&bytes).exit(Exit::Data, &shown)?;
+        let references = AuditReferences(&args.judge);
+        // A judge is waited for on this thread.
+        let audited = tokio::task::block_in_place(|| audit_with(&bytes, &references));
+        let audited = audited.exit(Exit::Data, &shown)?;
         if args.json {
             output::json(&audited)?;
         } else {
@@ -39,8 +49,16 @@ pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
         if let (None, Some(problem)) = (&first, audited.problems.first()) {
             first = Some(format!("{shown}: {} problems, the first: {problem}", audited.problems.len()));
         }
+        if let (None, Some(why)) = (&missing, &audited.judge_missing) {
+            let verdicts = audited.not_rederived;
+            missing = Some(format!("{shown}: {verdicts} verdicts not re-derived: {why}; see --judge"));
+        }
     }
-    first.map_or(Ok(()), |problem| Err(Failure::new(Exit::Data, problem)))
+    match (first, missing) {
+        (Some(problem), _) => Err(Failure::new(Exit::Data, problem)),
+        (None, Some(missing)) => Err(Failure::new(Exit::Unavailable, missing)),
+        (None, None) => Ok(()),
+    }
 }
 
 fn print(audited: &Audited) -> Result<(), Failure> {
@@ -66,6 +84,12 @@ fn print(audited: &Audited) -> Result<(), Failure> {
         (None, _) => "no vector was intended yet".to_owned(),
     };
     output::line(published)?;
+    if let Some(why) = &audited.judge_missing {
+        output::line(format!("{} verdicts not re-derived: {why}", audited.not_rederived))?;
+    }
+    if let Some(operator) = &audited.judge_operator {
+        output::line(format!("that the pinned judge was run is the word of {operator}"))?;
+    }
     for fact in &audited.not_shown {
         output::line(format!("not shown by records of version 1: {fact}"))?;
     }

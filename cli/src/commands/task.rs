@@ -1,6 +1,7 @@
 //! `weighhouse task`.
 
 pub(crate) mod calibrate;
+mod digest;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ const QUIET: Duration = Duration::from_secs(2);
 pub(crate) enum Task {
     Measure(Measure),
     Calibrate(calibrate::Calibrate),
+    Digest(digest::DigestArgs),
 }
 
 /// Measure what honest, lazy and cheating miners earn on a task and what answering costs them.
@@ -84,6 +86,7 @@ pub(crate) fn run(command: Task) -> Result<(), Failure> {
     match command {
         Task::Measure(args) => measure(&args),
         Task::Calibrate(args) => calibrate::run(&args),
+        Task::Digest(args) => digest::run(&args),
     }
 }
 

@@ -12,15 +12,17 @@ use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::Builtin;
 use weighhouse_models::device::Place;
 use weighhouse_seams::{CpuPool, Entropy, SystemClock};
+use weighhouse_tasks::judge::JudgeClient;
 use weighhouse_tasks::registry::{builtin, builtin_names};
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
 use weighhouse_tasks::{References, Task, TaskError};
+use weighhouse_types::JudgeTerms;
 use weighhouse_validator::config::{self, Config};
 use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
 use super::keys::{daemon_hotkey, default_wallets};
-use super::{chain_failure, connect, dialer, expand, open_dir, read_text, serve_metrics, warn_of};
+use super::{chain_failure, connect, dialer, expand, judges, open_dir, read_text, serve_metrics, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 
@@ -192,6 +194,15 @@ impl References for Configured<'_> {
         self.not_elsewhere()?;
         let model = models::encoder_on(&self.place()?, &self.asked.reference).map_err(unavailable)?;
         Ok(Some(Arc::new(model)))
+    }
+
+    fn judge(&self, terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
+        self.not_elsewhere()?;
+        if self.asked.judges.is_empty() {
+            let what = "task.judges is empty: name where judges listen that run the pinned files";
+            return Err(TaskError::Judge(what.to_owned()));
+        }
+        Ok(Some(judges::client(&self.asked.judges, terms)?))
     }
 }
 

@@ -69,13 +69,14 @@ impl RowsCalibration<'_> {
             return Err(CalibrateError::NoChallenges);
         }
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
-        let texts: Vec<String> = (0..self.challenges)
-            .flat_map(|_| {
-                let mut seed = [0; 32];
-                rng.fill_bytes(&mut seed);
-                self.task.challenge(&seed).texts().to_vec()
-            })
-            .collect();
+        let seed = |_| {
+            let mut seed = [0; 32];
+            rng.fill_bytes(&mut seed);
+            seed
+        };
+        let seeds: Vec<[u8; 32]> = (0..self.challenges).map(seed).collect();
+        let challenges = self.task.challenges(&seeds)?;
+        let texts: Vec<String> = challenges.iter().flat_map(|challenge| challenge.texts().to_vec()).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let personas = self.served.len() + 3;
         let mut seen: Vec<(String, bool, Vec<f64>)> = Vec::new();

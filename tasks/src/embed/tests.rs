@@ -41,7 +41,7 @@ fn task() -> Task {
 #[test]
 fn rows_that_point_where_the_references_do_pass_and_others_are_counted() {
     let task = task();
-    let challenge = task.challenge(&[1; 32]);
+    let challenge = task.challenge(&[1; 32]).expect("drawn");
     let reference = task.references(std::slice::from_ref(&challenge)).expect("reference").remove(0);
     let recorded = crate::Reference::from_bytes(&reference.to_bytes()).expect("recorded");
     assert_eq!(recorded, reference);
@@ -66,7 +66,7 @@ fn rows_that_point_where_the_references_do_pass_and_others_are_counted() {
 #[test]
 fn what_is_no_embedding_is_malformed_and_silence_is_silence() {
     let task = task();
-    let challenge = task.challenge(&[1; 32]);
+    let challenge = task.challenge(&[1; 32]).expect("drawn");
     let reference = task.references(std::slice::from_ref(&challenge)).expect("reference").remove(0);
     let judge = |rows: Vec<Vec<f32>>| {
         let answer = TextsAnswer { rows }.to_infer("letters", "1", "id").expect("an answer");

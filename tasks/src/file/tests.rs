@@ -22,7 +22,7 @@ fn built_in_files_are_sound_and_cover_both_modes_and_scopes() {
     assert!(matches!(conformance.mode, Mode::Conformance { .. }) && conformance.scope == Scope::Private);
     assert!(matches!(quality.mode, Mode::Quality { .. }) && quality.scope == Scope::Shared);
     assert_eq!((conformance.mode.paid(), quality.mode.paid()), (Paid::Conformance, Paid::Quality));
-    assert_eq!(conformance.reference, weighhouse_models::Builtin::Reference.digest());
+    assert_eq!(conformance.reference, Some(weighhouse_models::Builtin::Reference.digest()));
     assert_eq!(quality.reference, conformance.reference);
 }
 

@@ -96,7 +96,7 @@ fn too_few_and_too_many_challenges_are_refused() {
 #[test]
 fn twins_mirror_each_other_about_the_reference() {
     let task = task(DIGITS_QUALITY, Scope::Shared);
-    let challenge = task.challenge(&[5; 32]);
+    let challenge = task.challenge(&[5; 32]).expect("drawn");
     let request = task.request(&challenge, String::new());
     let rows = |persona| {
         let setup = PersonaSetup {

@@ -52,7 +52,8 @@ fn elsewhere(pixels: &[f32], mantissa_bits: u32) -> Rows {
 /// The marks of a miner over many challenges.
 fn marks(file: &str, miner: Miner<'_>) -> Vec<Mark> {
     let task = load(file);
-    let challenges: Vec<Challenge> = (0..CHALLENGES).map(|seed| task.challenge(&[seed; 32])).collect();
+    let challenges: Vec<Challenge> =
+        (0..CHALLENGES).map(|seed| task.challenge(&[seed; 32]).expect("drawn")).collect();
     let references = task.references(&challenges).expect("references");
     let mark = |(challenge, reference): (&Challenge, &Reference)| {
         let request = task.request(challenge, "id".into());
@@ -64,7 +65,7 @@ fn marks(file: &str, miner: Miner<'_>) -> Vec<Mark> {
 
 #[test]
 fn a_challenge_has_the_same_bits_everywhere() {
-    let challenge = load(DIGITS_CONFORMANCE).challenge(&[7; 32]);
+    let challenge = load(DIGITS_CONFORMANCE).challenge(&[7; 32]).expect("drawn");
     let mut bytes: Vec<u8> = challenge.pixels().iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
     bytes.extend(challenge.truth());
     assert_eq!(
@@ -76,19 +77,23 @@ fn a_challenge_has_the_same_bits_everywhere() {
 #[test]
 fn challenges_never_repeat_and_belong_to_their_task() {
     let (conformance, quality) = (load(DIGITS_CONFORMANCE), load(DIGITS_QUALITY));
-    let mut digests: Vec<Digest> = (0..100).map(|seed| conformance.challenge(&[seed; 32]).digest()).collect();
-    digests.push(quality.challenge(&[0; 32]).digest());
+    let mut digests: Vec<Digest> =
+        (0..100).map(|seed| conformance.challenge(&[seed; 32]).expect("drawn").digest()).collect();
+    digests.push(quality.challenge(&[0; 32]).expect("drawn").digest());
     digests.sort_unstable();
     digests.dedup();
     assert_eq!(digests.len(), 101);
-    assert_eq!(conformance.challenge(&[1; 32]), conformance.challenge(&[1; 32]));
+    assert_eq!(
+        conformance.challenge(&[1; 32]).expect("drawn"),
+        conformance.challenge(&[1; 32]).expect("drawn")
+    );
     assert_eq!((conformance.file().scope, quality.file().scope), (Scope::Private, Scope::Shared));
 }
 
 #[test]
 fn a_reference_does_not_depend_on_the_round_it_is_in_and_survives_a_journal() {
     let task = load(DIGITS_CONFORMANCE);
-    let challenges: Vec<Challenge> = (0..9).map(|seed| task.challenge(&[seed; 32])).collect();
+    let challenges: Vec<Challenge> = (0..9).map(|seed| task.challenge(&[seed; 32]).expect("drawn")).collect();
     let together = task.references(&challenges).expect("references");
     for (challenge, reference) in challenges.iter().zip(&together) {
         let alone = task.references(std::slice::from_ref(challenge)).expect("reference");
@@ -101,7 +106,8 @@ fn a_reference_does_not_depend_on_the_round_it_is_in_and_survives_a_journal() {
 #[test]
 fn damaged_references_are_refused() {
     let task = load(DIGITS_CONFORMANCE);
-    let bytes = task.references(&[task.challenge(&[1; 32])]).expect("references")[0].to_bytes();
+    let bytes =
+        task.references(&[task.challenge(&[1; 32]).expect("drawn")]).expect("references")[0].to_bytes();
     for cut in 0..bytes.len() {
         assert!(Reference::from_bytes(&bytes[..cut]).is_err(), "cut at {cut}");
     }
@@ -121,7 +127,7 @@ fn damaged_references_are_refused() {
 #[test]
 fn a_reference_judges_its_own_challenge_only() {
     let task = load(DIGITS_CONFORMANCE);
-    let (one, other) = (task.challenge(&[1; 32]), task.challenge(&[2; 32]));
+    let (one, other) = (task.challenge(&[1; 32]).expect("drawn"), task.challenge(&[2; 32]).expect("drawn"));
     let reference = &task.references(std::slice::from_ref(&one)).expect("references")[0];
     let error = task.judge(&other, reference, &Err(Failure::NoAxon)).expect_err("refused");
     assert_eq!(error, TaskError::Mismatch { challenge: other.digest(), reference: one.digest() });
@@ -180,7 +186,7 @@ fn in_quality_the_better_model_ranks_first_and_the_weak_one_earns_nothing() {
 #[test]
 fn a_request_is_answered_and_the_answer_conforms() {
     let task = load(DIGITS_CONFORMANCE);
-    let challenge = task.challenge(&[5; 32]);
+    let challenge = task.challenge(&[5; 32]).expect("drawn");
     let reference = &task.references(std::slice::from_ref(&challenge)).expect("references")[0];
     let request = task.request(&challenge, "abc".into());
     let answered = answer(&model(Builtin::Reference), "1", &request).expect("answered");

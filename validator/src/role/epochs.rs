@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use tracing::{info, warn};
-use weighhouse_types::{Block, EpochContext, Fields, JudgeIdentity, Record, SubnetState};
+use weighhouse_types::{Block, EpochContext, Fields, Record, SubnetState};
 
 use super::{Validator, write};
 use crate::closing::closing_record;
@@ -37,12 +37,13 @@ impl Validator {
             task: self.parts.task_file.clone(),
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
-            judge: Some(JudgeIdentity {
-                kind: self.parts.task.file().kind.to_owned(),
-                version: JudgeIdentity::FIRST_VERSION,
-                digest: None,
-            }),
-            fields: Fields::default(),
+            judge: Some(self.parts.task.judge_identity()),
+            fields: self
+                .parts
+                .task
+                .judge_operator()
+                .as_deref()
+                .map_or_else(Fields::default, Fields::on_the_word_of),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);

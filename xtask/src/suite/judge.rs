@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use weighhouse_ask::judges::{JudgeDialing, JudgeError, JudgePool, JudgeTerms};
+use weighhouse_ask::judges::{JudgeDialing, JudgeError, JudgePool};
 use weighhouse_seams::{SystemClock, TcpDialer};
 use weighhouse_types::{
-    Datatype, Digest, DrawSeed, DrawnChallenge, InferAnswer, JudgeAttempt, Mark, Outcome, Tensor,
+    Datatype, Digest, DrawSeed, DrawnChallenge, InferAnswer, JudgeAttempt, JudgeTerms, Mark, Outcome, Tensor,
 };
 
 use super::{Running, Tally, environment, root};
@@ -57,6 +57,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 struct Judge {
     _process: Running,
     address: String,
+    class: String,
     digest: Digest,
 }
 
@@ -77,15 +78,26 @@ impl Judge {
         let told: serde_json::Value = serde_json::from_str(&line).context("the judge's first line")?;
         let text = |key: &str| told[key].as_str().map(ToOwned::to_owned).with_context(|| format!("no {key}"));
         let digest = text("digest")?.trim_start_matches("sha256:").parse()?;
-        Ok(Self { _process: process, address: text("address")?, digest })
+        let (address, class) = (text("address")?, class.to_owned());
+        Ok(Self { _process: process, address, class, digest })
     }
 }
 
 fn pool(judges: &[Judge]) -> anyhow::Result<JudgePool> {
     let addresses: Vec<_> = judges.iter().map(|judge| judge.address.parse()).collect::<Result<_, _>>()?;
-    let digest = judges.first().context("a judge")?.digest;
-    let deadline = Duration::from_secs(20);
-    let terms = JudgeTerms { digest, deadline, batch_max: 64, message_bytes_max: 16 << 20 };
+    let first = judges.first().context("a judge")?;
+    let terms = JudgeTerms {
+        task: TASK,
+        digest: first.digest,
+        version: 1,
+        testifies: first.class == "Measuring",
+        together: first.class == "Ranking",
+        resolves: first.class == "Sealed",
+        exchanges: if first.class == "Sealed" { 2 } else { 1 },
+        deadline: Duration::from_secs(20),
+        batch_max: 64,
+        message_bytes_max: 16 << 20,
+    };
     let clock = Arc::new(SystemClock::default());
     Ok(JudgePool::new(&addresses, terms, &JudgeDialing { dialer: Arc::new(TcpDialer), clock, trust: None }))
 }
@@ -115,11 +127,8 @@ fn attempt(challenge: DrawnChallenge, answers: Vec<InferAnswer>) -> JudgeAttempt
 
 async fn doubling(judges: &[Judge]) -> anyhow::Result<()> {
     let both = pool(judges)?;
-    let drawn = both.draw(TASK, ITEMS, seeds(QUESTIONS)).await?;
-    ensure!(
-        drawn == pool(&judges[1..])?.draw(TASK, ITEMS, seeds(QUESTIONS)).await?,
-        "one judge draws otherwise"
-    );
+    let drawn = both.draw(ITEMS, seeds(QUESTIONS)).await?;
+    ensure!(drawn == pool(&judges[1..])?.draw(ITEMS, seeds(QUESTIONS)).await?, "one judge draws otherwise");
     let mut attempts = Vec::new();
     for (at, challenge) in drawn.into_iter().enumerate() {
         // Every third answer is wrong, every third of another form.
@@ -130,7 +139,7 @@ async fn doubling(judges: &[Judge]) -> anyhow::Result<()> {
         };
         attempts.push(attempt(challenge, vec![outputs(vec![tensor])]));
     }
-    for (at, verdict) in both.judge(TASK, attempts).await?.iter().enumerate() {
+    for (at, verdict) in both.judge(attempts).await?.iter().enumerate() {
         let (mark, outcome) = match at % 3 {
             0 => (Mark::MAX, Outcome::Accepted),
             1 => (Mark::ZERO, Outcome::Wrong),
@@ -153,11 +162,11 @@ async fn killed(judge: Judge) -> anyhow::Result<()> {
 async fn ranking(judge: &Judge) -> anyhow::Result<()> {
     let pool = pool(std::slice::from_ref(judge))?;
     ensure!(pool.describe().await?.together, "the judge doesn't say that it judges together");
-    let challenge = pool.draw(TASK, ITEMS, seeds(1)).await?.pop().context("a challenge")?;
+    let challenge = pool.draw(ITEMS, seeds(1)).await?.pop().context("a challenge")?;
     let answer = |off: f32| anyhow::Ok(outputs(vec![floats(asked(&challenge).map(|x| 2.0 * x + off))?]));
     let answers = [answer(0.5)?, answer(0.0)?, answer(f32::NAN)?, answer(0.5)?];
     let attempts = answers.into_iter().map(|it| attempt(challenge.clone(), vec![it])).collect();
-    let joint = pool.judge_together(TASK, attempts).await?;
+    let joint = pool.judge_together(attempts).await?;
     let outcomes: Vec<_> = joint.verdicts.iter().map(|verdict| verdict.reasons[0].outcome()).collect();
     let expected = [Outcome::Wrong, Outcome::Accepted, Outcome::Malformed, Outcome::Wrong];
     ensure!(outcomes == expected && joint.alike == [[0, 3]], "{joint:?}");
@@ -166,12 +175,12 @@ async fn ranking(judge: &Judge) -> anyhow::Result<()> {
 
 async fn measuring(judge: &Judge) -> anyhow::Result<()> {
     let pool = pool(std::slice::from_ref(judge))?;
-    let challenge = pool.draw(TASK, ITEMS, seeds(1)).await?.pop().context("a challenge")?;
+    let challenge = pool.draw(ITEMS, seeds(1)).await?.pop().context("a challenge")?;
     let text = [&5_u32.to_le_bytes()[..], b"five!"].concat();
     let text = Tensor::new("text".into(), Datatype::Bytes, vec![1], text)?;
     let mut asked = attempt(challenge, vec![outputs(vec![text])]);
-    asked.testimony = pool.testify(TASK, vec![asked.clone()]).await?.pop().context("a testimony")?;
-    let verdict = pool.judge(TASK, vec![asked]).await?.pop().context("a verdict")?;
+    asked.testimony = pool.testify(vec![asked.clone()]).await?.pop().context("a testimony")?;
+    let verdict = pool.judge(vec![asked]).await?.pop().context("a verdict")?;
     ensure!(verdict.mark.billionths() == 500_000_000, "{verdict:?}");
     Ok(())
 }
@@ -179,17 +188,17 @@ async fn measuring(judge: &Judge) -> anyhow::Result<()> {
 async fn sealed(judge: &Judge) -> anyhow::Result<()> {
     let pool = pool(std::slice::from_ref(judge))?;
     ensure!(pool.describe().await?.exchanges == 2, "the judge doesn't say that it asks twice");
-    let first = pool.draw(TASK, ITEMS, seeds(1)).await?.pop().context("a challenge")?;
+    let first = pool.draw(ITEMS, seeds(1)).await?.pop().context("a challenge")?;
     let y = floats(asked(&first).map(|x| 2.0 * x))?;
     let seal = [&(y.data().len() as u32).to_le_bytes()[..], y.data()].concat();
     let seal = outputs(vec![Tensor::new("seal".into(), Datatype::Bytes, vec![1], seal)?]);
     let next = DrawSeed { seed: [0; 32], answers: vec![seal.clone()] };
-    let second = pool.draw(TASK, ITEMS, vec![next]).await?.pop().context("a second question")?;
+    let second = pool.draw(ITEMS, vec![next]).await?.pop().context("a second question")?;
     let mut attempt = attempt(second.clone(), vec![seal, outputs(vec![y])]);
-    ensure!(pool.resolve(TASK, vec![second.clone()], 1).await? == [None], "the truth is known too early");
-    let truth = pool.resolve(TASK, vec![second], 2).await?.pop().flatten();
+    ensure!(pool.resolve(vec![second.clone()], 1).await? == [None], "the truth is known too early");
+    let truth = pool.resolve(vec![second], 2).await?.pop().flatten();
     attempt.testimony = truth.context("no truth after two epochs")?;
-    let verdict = pool.judge(TASK, vec![attempt]).await?.pop().context("a verdict")?;
+    let verdict = pool.judge(vec![attempt]).await?.pop().context("a verdict")?;
     ensure!(verdict.mark == Mark::MAX, "{verdict:?}");
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::commands::checks::Checks;
 use crate::commands::keys::{daemon_hotkey, default_wallets};
 use crate::commands::standing::Standing;
 use crate::commands::{connect, expand, open_dir};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let mut checks = Checks::new(args.json);
@@ -15,7 +15,12 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         (config, detail.trim_end().to_owned())
     });
     let Some(config) = checks.note("config", config)? else { return checks.finish() };
-    checks.note("task", load_task(&config.task).map(|_| ((), config.task.file.clone())))?;
+    let task = load_task(&config.task).map(|(_, task)| (task, config.task.file.clone()));
+    if let Some(task) = checks.note("task", task)? {
+        let drawn = tokio::task::block_in_place(|| task.challenge(&[0; 32]));
+        let drawn = drawn.map(|challenge| ((), format!("a challenge of {} items", challenge.items())));
+        checks.note("draw", drawn.map_err(|error| Failure::new(Exit::Unavailable, error)))?;
+    }
     let policy = config.policy.file.as_ref().map_or("built in".to_owned(), |file| file.display().to_string());
     checks.note("policy", read_policy(&config).map(|_| ((), policy)))?;
     let base = config.wallet.path.clone().unwrap_or_else(default_wallets);

@@ -17,7 +17,7 @@ struct Posed {
 fn posed(file: &str) -> Posed {
     let file = file.replace("items = 128", "items = 64");
     let task = Task::load(file.as_bytes(), &Builtin::Reference.bytes()).expect("task");
-    let challenge = task.challenge(&[3; 32]);
+    let challenge = task.challenge(&[3; 32]).expect("drawn");
     let reference = task.references(std::slice::from_ref(&challenge)).expect("references").remove(0);
     Posed { task, challenge, reference }
 }

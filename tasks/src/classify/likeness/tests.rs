@@ -21,7 +21,7 @@ struct Round {
 impl Round {
     fn new(file: &str, seed: u8) -> Self {
         let task = Task::load(file.as_bytes(), &Builtin::Reference.bytes()).expect("task");
-        let challenge = task.challenge(&[seed; 32]);
+        let challenge = task.challenge(&[seed; 32]).expect("drawn");
         let reference = task.references(std::slice::from_ref(&challenge)).expect("references").remove(0);
         Self { task, challenge, reference }
     }

@@ -46,7 +46,7 @@ fn ignores_end(task: &Task) -> bool {
 fn honest_completions_pass_and_none_of_a_thousand_is_doubted() {
     for task in kinds() {
         for seed in 0..100_u8 {
-            let challenge = task.challenge(&[seed; 32]);
+            let challenge = task.challenge(&[seed; 32]).expect("drawn");
             let answer = Fake::REFERENCE.answer(&challenge, 32, ignores_end(&task));
             let judgement = verdict(&task, &challenge, &answer);
             assert_eq!(judgement.mark, Mark::MAX, "{judgement:?}");
@@ -59,7 +59,7 @@ fn honest_completions_pass_and_none_of_a_thousand_is_doubted() {
 fn another_model_temperature_or_seed_is_told_by_a_token() {
     let task = task("gumbel/v1", 0.8, true);
     for seed in 0..20_u8 {
-        let challenge = task.challenge(&[seed; 32]);
+        let challenge = task.challenge(&[seed; 32]).expect("drawn");
         let (prompt, sampling) = challenge.prompt().expect("a prompt");
         let blurred = Fake { blur: 0.5, salt: 3 }.answer(&challenge, 32, true);
         let complete = |sampling| Fake::REFERENCE.complete(prompt, &sampling, 32, true);
@@ -78,7 +78,7 @@ fn another_model_temperature_or_seed_is_told_by_a_token() {
 #[test]
 fn one_edited_token_is_named() {
     for task in kinds() {
-        let challenge = task.challenge(&[9; 32]);
+        let challenge = task.challenge(&[9; 32]).expect("drawn");
         let honest = Fake::REFERENCE.answer(&challenge, 32, ignores_end(&task));
         let at = honest.tokens.len() / 2;
         let mut edited = honest.clone();
@@ -94,7 +94,7 @@ fn one_edited_token_is_named() {
 #[test]
 fn what_contradicts_itself_is_worth_nothing_and_says_why() {
     let task = task("gumbel/v1", 0.8, true);
-    let challenge = task.challenge(&[4; 32]);
+    let challenge = task.challenge(&[4; 32]).expect("drawn");
     let honest = Fake::REFERENCE.answer(&challenge, 32, true);
     let check = |change: &dyn Fn(&mut TextAnswer), expected: &str| {
         let mut answer = honest.clone();
@@ -133,7 +133,7 @@ fn what_contradicts_itself_is_worth_nothing_and_says_why() {
 #[test]
 fn log_probabilities_are_a_second_witness() {
     let task = task("greedy", 0.0, true);
-    let challenge = task.challenge(&[4; 32]);
+    let challenge = task.challenge(&[4; 32]).expect("drawn");
     let mut answer = Fake::REFERENCE.answer(&challenge, 32, true);
     answer.log_probs[5] -= 0.02;
     let judgement = verdict(&task, &challenge, &answer);
@@ -147,10 +147,10 @@ fn log_probabilities_are_a_second_witness() {
 fn going_on_past_the_end_and_ending_without_one_are_seen() {
     let task = task("gumbel/v1", 1.0, false);
     let ended = |seed: &u8| {
-        let answer = Fake::REFERENCE.answer(&task.challenge(&[*seed; 32]), 32, false);
+        let answer = Fake::REFERENCE.answer(&task.challenge(&[*seed; 32]).expect("drawn"), 32, false);
         answer.finish == Some(Finish::End) && answer.tokens.len() > 3
     };
-    let challenge = task.challenge(&[(0..).find(ended).expect("some end"); 32]);
+    let challenge = task.challenge(&[(0..).find(ended).expect("some end"); 32]).expect("drawn");
     let past = Fake::REFERENCE.answer(&challenge, 32, true);
     let said = |answer: &TextAnswer| match &verdict(&task, &challenge, answer).reasons[..] {
         [Reason::Contradicts { what, .. }] => what.clone(),
@@ -168,7 +168,7 @@ fn going_on_past_the_end_and_ending_without_one_are_seen() {
 #[test]
 fn tokens_that_no_vocabulary_has_betray_and_never_panic() {
     let task = task("greedy", 0.0, true);
-    let challenge = task.challenge(&[4; 32]);
+    let challenge = task.challenge(&[4; 32]).expect("drawn");
     for id in [96, 1 << 30] {
         let mut answer = Fake::REFERENCE.answer(&challenge, 32, true);
         answer.tokens[6] = id;
@@ -181,7 +181,7 @@ fn tokens_that_no_vocabulary_has_betray_and_never_panic() {
 #[test]
 fn answers_of_a_round_are_looked_at_together_and_apart_alike() {
     let task = task("gumbel/v1", 0.8, true);
-    let challenges: Vec<_> = (0..40).map(|seed| task.challenge(&[seed; 32])).collect();
+    let challenges: Vec<_> = (0..40).map(|seed| task.challenge(&[seed; 32]).expect("drawn")).collect();
     let answer = |challenge| Ok(sent(&Fake::REFERENCE.answer(challenge, 32, true)));
     let read = |challenge| task.read(challenge, &answer(challenge)).expect("well-formed");
     let answers: Vec<_> = challenges.iter().map(read).collect();
@@ -195,7 +195,7 @@ fn answers_of_a_round_are_looked_at_together_and_apart_alike() {
 #[test]
 fn a_judge_without_testimony_or_with_another_answers_says_so() {
     let task = task("greedy", 0.0, true);
-    let challenge = task.challenge(&[4; 32]);
+    let challenge = task.challenge(&[4; 32]).expect("drawn");
     let answer = Ok(sent(&Fake::REFERENCE.answer(&challenge, 32, true)));
     let awaited = task.references(std::slice::from_ref(&challenge)).expect("awaited").remove(0);
     assert_eq!(task.judge(&challenge, &awaited, &answer), Err(TaskError::NoTestimony));
@@ -209,7 +209,7 @@ fn a_judge_without_testimony_or_with_another_answers_says_so() {
 #[test]
 fn challenges_differ_by_seed_and_are_asked_as_the_file_says() {
     let task = task("gumbel/v1", 0.8, true);
-    let (one, other) = (task.challenge(&[1; 32]), task.challenge(&[2; 32]));
+    let (one, other) = (task.challenge(&[1; 32]).expect("drawn"), task.challenge(&[2; 32]).expect("drawn"));
     assert_ne!(one.digest(), other.digest());
     assert_ne!(one.prompt().expect("a prompt").1.seed, other.prompt().expect("a prompt").1.seed);
     let limits = TextLimits { prompt_bytes: 4_096, prompt_tokens: 0, max_tokens: 64 };
