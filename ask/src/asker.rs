@@ -53,8 +53,8 @@ impl Asker {
     pub async fn ask(&self, to: Target, framed: Bytes, limits: AskLimits) -> Result<RawAnswer, Failure> {
         let started = self.clock.monotonic();
         let exchange = async {
-            let driven = self.send(to, MODEL_INFER, HeaderMap::new(), framed).await?;
-            read_answer(driven, limits.answer_bytes_max).await
+            let response = self.send(to, MODEL_INFER, HeaderMap::new(), framed).await?;
+            read_answer(response, limits.answer_bytes_max).await
         };
         let (framed, trailers) =
             self.clock.timeout(limits.deadline, exchange).await.map_err(|_| Failure::DeadlineExceeded)??;
@@ -68,7 +68,7 @@ impl Asker {
         path: &str,
         extra: HeaderMap,
         body: Bytes,
-    ) -> Result<Driven, Failure> {
+    ) -> Result<OpenResponse, Failure> {
         let io = self.dialer.dial(to.address).await.map_err(|_| Failure::Unreachable)?;
         let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -83,7 +83,7 @@ impl Asker {
             response = sender.send_request(request) => response.map_err(|_| Failure::Unreachable)?,
             _ = &mut connection => return Err(Failure::Unreachable),
         };
-        Ok(Driven { response, connection, closed: false, _sender: sender })
+        Ok(OpenResponse { response, connection, closed: false, _sender: sender })
     }
 
     fn signed(
@@ -111,7 +111,7 @@ impl Asker {
 type Connection = http2::Connection<TokioIo<weighhouse_seams::BoxIo>, Full<Bytes>, TokioExecutor>;
 
 /// A response and the connection that must be driven while its body is read.
-pub(crate) struct Driven {
+pub(crate) struct OpenResponse {
     pub(crate) response: Response<Incoming>,
     connection: std::pin::Pin<Box<Connection>>,
     closed: bool,
@@ -119,7 +119,7 @@ pub(crate) struct Driven {
     _sender: http2::SendRequest<Full<Bytes>>,
 }
 
-impl Driven {
+impl OpenResponse {
     /// The body's next frame; `None` at its end.
     pub(crate) async fn frame(&mut self) -> Option<Result<Frame<Bytes>, Failure>> {
         let Self { response, connection, closed, _sender } = self;
@@ -158,8 +158,8 @@ impl Driven {
     }
 }
 
-async fn read_answer(driven: Driven, cap: usize) -> Result<(Bytes, HeaderMap), Failure> {
-    let (parts, framed, mut trailers) = driven.collect(cap).await?;
+async fn read_answer(response: OpenResponse, cap: usize) -> Result<(Bytes, HeaderMap), Failure> {
+    let (parts, framed, mut trailers) = response.collect(cap).await?;
     if parts.status != http::StatusCode::OK {
         return Err(Failure::Undecodable);
     }

@@ -127,8 +127,8 @@ async fn relay(
             extra.insert(name, value.clone());
         }
     }
-    let driven = asker.send(to, &path, extra, body.to_bytes()).await?;
-    let (parts, framed, trailers) = driven.collect(cap).await?;
+    let response = asker.send(to, &path, extra, body.to_bytes()).await?;
+    let (parts, framed, trailers) = response.collect(cap).await?;
     let mut response = Response::new(Framed { data: Some(framed), trailers: Some(trailers) });
     *response.status_mut() = parts.status;
     for (name, value) in &parts.headers {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use weighhouse_types::{
-    Beacon, Block, Certificate, Coldkey, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId, Metagraph,
-    Netuid, Neuron, Rao, Schedule, SubnetState, Uid,
+    Beacon, Block, Certificate, Coldkey, Digest, Epoch, Head, Hotkey, MechId, Metagraph, Netuid, Neuron, Rao,
+    SubnetState, Uid, sample,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -15,20 +15,12 @@ use crate::{Call, Chain, ChainError, Outcome, Refusal, Signed};
 /// A neuron that has earned nothing yet.
 pub fn neuron(uid: u16, hotkey: Hotkey, stake_tao: u64, validator_permit: bool) -> Neuron {
     Neuron {
-        uid: Uid(uid),
         hotkey,
-        coldkey: Coldkey([9; 32]),
         registered_at: Block(0),
         stake: Rao::from_tao(stake_tao),
         validator_permit,
-        active: true,
-        last_update: Block(0),
         axon: None,
-        incentive: 0,
-        dividends: 0,
-        consensus: 0,
-        validator_trust: 0,
-        emission: Rao(0),
+        ..sample::neuron(uid)
     }
 }
 
@@ -44,18 +36,8 @@ pub struct FakeChain {
 
 impl FakeChain {
     pub fn new(neurons: Vec<Neuron>) -> Arc<Self> {
-        let state = SubnetState {
-            head: Head { number: Block(1), hash: Digest::default() },
-            metagraph: Metagraph { netuid: Netuid(1), block: Block(1), owner: None, neurons },
-            hyperparameters: Hyperparameters::default(),
-            schedule: Schedule {
-                epoch: Epoch(0),
-                last_epoch_block: Block(0),
-                tempo: 10,
-                pending_epoch_at: None,
-                blocks_since_last_step: 0,
-            },
-        };
+        let mut state = sample::subnet(Epoch(0), Block(1), neurons);
+        state.schedule.last_epoch_block = Block(0);
         Arc::new(Self {
             state: Mutex::new(state),
             block: watch::Sender::new(Block(1)),

@@ -1,5 +1,7 @@
 //! `weighhouse localnet`: the arguments, the models by their names, and what is printed. The economy is the library's.
 
+mod text;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +9,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use weighhouse_localnet::{
-    Account, DIGITS, EpochReport, Localnet as Economy, LocalnetError, Observer, Options, builtin_task,
+    DIGITS, EpochReport, GuestError, Guests, Localnet as Economy, LocalnetError, Observer, Options,
+    builtin_task,
 };
 use weighhouse_tasks::TaskFile;
 use weighhouse_types::profile::Paid;
@@ -17,7 +20,7 @@ use crate::commands::chain_failure;
 use crate::commands::validator::task_text;
 use crate::failure::{Context, Exit, Failure};
 use crate::models::NamedModels;
-use crate::output::{self, Table, tao};
+use crate::output;
 
 /// Run ledger, validators and miners in one process and print each epoch's outcome.
 #[derive(Args, Clone, Debug)]
@@ -31,6 +34,7 @@ Examples:
   weighhouse localnet --task generate --model ./model  by a model of yours
   weighhouse localnet --task embed --model ./encoder   embeddings
   weighhouse localnet --task my-task.toml              any task, by the personas of its kind
+  weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and what gives it away
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
     /// What miners do: digits, generate, embed or another built-in task, or a task file
@@ -59,6 +63,12 @@ pub(crate) struct Localnet {
     /// Keep the state here and resume from it; a temporary folder otherwise
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// A miner of yours, as persona `you`: a Python file with a weighhouse.serve.Model (may be repeated)
+    #[arg(long, value_name = "FILE.py")]
+    with: Vec<PathBuf>,
+    /// The Python that serves it, with the package weighhouse[judge]
+    #[arg(long, value_name = "PROGRAM", default_value = "python3", requires = "with")]
+    python: PathBuf,
     /// One JSON object per epoch, and a last one with everybody's earnings
     #[arg(long)]
     json: bool,
@@ -100,6 +110,16 @@ impl From<LocalnetError> for Failure {
     }
 }
 
+impl From<GuestError> for Failure {
+    fn from(error: GuestError) -> Self {
+        let exit = match &error {
+            GuestError::Program(_) => Exit::Unavailable,
+            GuestError::TooMany | GuestError::File { .. } | GuestError::Models { .. } => Exit::Config,
+        };
+        Self::new(exit, error)
+    }
+}
+
 pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(), Failure> {
     let temporary = match &args.dir {
         Some(_) => None,
@@ -115,14 +135,17 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
         epochs: args.epochs,
     };
     let models = NamedModels::new(args.model, args.weak);
-    let economy = Economy::open(&dir, &options, Arc::new(models))?;
-    let mut printer = Printer { json: args.json };
-    printer.greet(&economy).await?;
-    let mode = economy.mode();
-    let ended = economy.run(&mut printer, shutdown).await;
+    let guests = Guests::start(&args.python, &args.with)?;
+    let economy = Economy::open_with(&dir, &options, Arc::new(models), guests)?;
+    if !args.json {
+        output::line(text::greeting(&economy, economy.head().await?))?;
+    }
+    let closing = text::Closing::new(&economy, args.dir.as_deref());
+    let ended = economy.run(&mut Printer { json: args.json }, shutdown).await;
     output::live("");
     match ended? {
-        Some(account) => Ok(printer.account(&account, mode)?),
+        Some(account) if args.json => Ok(output::json(&account.totals())?),
+        Some(account) => Ok(output::line(text::account(&account, &closing))?),
         None => Ok(()),
     }
 }
@@ -156,69 +179,9 @@ impl Observer for Printer {
 
     fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()> {
         output::live("");
-        if self.json { output::json(report) } else { print_epoch(report) }
+        if self.json { output::json(report) } else { output::line(text::epoch(report)) }
     }
 }
 
-impl Printer {
-    async fn greet(&self, economy: &Economy) -> Result<(), Failure> {
-        if self.json {
-            return Ok(());
-        }
-        let block = economy.head().await?;
-        let validators = economy.participants().iter().filter(|participant| participant.validates()).count();
-        output::line(format!(
-            "localnet: {} miners and {validators} validators, task {}, mode {}, seed {}, {}",
-            economy.participants().len() - validators,
-            economy.task(),
-            economy.mode().name(),
-            economy.seed(),
-            if block.0 == 0 { "a new chain".to_owned() } else { format!("resumed at block {block}") },
-        ))?;
-        Ok(output::line("")?)
-    }
-
-    /// The closing account: all that was earned since genesis.
-    fn account(&self, account: &Account, mode: Paid) -> io::Result<()> {
-        if self.json {
-            return output::json(&account.totals());
-        }
-        output::line(format!("who earned what in {} epochs of {}, and why", account.epochs(), mode.name()))?;
-        let mut table = Table::new(&["uid", "<persona", "earned (TAO)", "<why"]);
-        for (row, reason) in account.last.neurons.iter().zip(&account.reasons) {
-            let uid = row.uid.to_string();
-            table.row(vec![uid, row.persona.to_owned(), tao(row.earned), reason.clone()]);
-        }
-        table.print()
-    }
-}
-
-fn print_epoch(report: &EpochReport) -> io::Result<()> {
-    output::line(format!("epoch {} closed at block {}", report.epoch, report.block))?;
-    let mut table = Table::new(&[
-        "uid",
-        "<persona",
-        "score",
-        "weight",
-        "incentive",
-        "dividends",
-        "vtrust",
-        "emission (TAO)",
-    ]);
-    for row in &report.neurons {
-        let of_miners = |text: String| if row.validates { String::new() } else { text };
-        let of_validators = |text: String| if row.validates { text } else { String::new() };
-        table.row(vec![
-            row.uid.to_string(),
-            row.persona.to_owned(),
-            row.score.map_or_else(String::new, |score| format!("{score:.4}")),
-            of_miners(row.weight.to_string()),
-            of_miners(format!("{:.4}", row.incentive)),
-            of_validators(format!("{:.4}", row.dividends)),
-            of_validators(format!("{:.4}", row.vtrust)),
-            tao(row.emission),
-        ]);
-    }
-    table.print()?;
-    output::line("")
-}
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Which model a name means: one that is built in, a folder, or a repository of the Hugging Face hub.
+//! Models by name: one that is built in, a folder, or a repository of the Hugging Face hub.
 
 #[cfg(feature = "hub")]
 mod hub;

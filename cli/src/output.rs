@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
 
 /// Writes a line of the result.
@@ -37,56 +38,35 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     line(serde_json::to_string(value).map_err(io::Error::other)?)
 }
 
-/// Rows under headings, columns padded to their widest cell; the first column of a row is left-aligned where `left`
-/// says so, numbers are right-aligned.
+/// Rows under headings in aligned columns, without lines between them.
 #[derive(Debug)]
-pub(crate) struct Table {
-    headings: Vec<&'static str>,
-    left: Vec<bool>,
-    rows: Vec<Vec<String>>,
-}
+pub(crate) struct Table(comfy_table::Table);
 
 impl Table {
-    /// A heading that starts with `<` is left-aligned.
-    pub(crate) fn new(headings: &[&'static str]) -> Self {
-        let left = headings.iter().map(|heading| heading.starts_with('<')).collect();
-        let headings = headings.iter().map(|heading| heading.trim_start_matches('<')).collect();
-        Self { headings, left, rows: Vec::new() }
+    /// A column is right-aligned, as numbers are, unless its heading starts with `<`.
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(presets::NOTHING);
+        table.set_header(headings.iter().map(|heading| heading.trim_start_matches('<')));
+        for (column, heading) in table.column_iter_mut().zip(headings) {
+            let left = heading.starts_with('<');
+            column.set_padding((2, 0));
+            column.set_cell_alignment(if left { CellAlignment::Left } else { CellAlignment::Right });
+        }
+        Self(table)
     }
 
     pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.0.add_row(cells);
     }
 
     pub(crate) fn print(&self) -> io::Result<()> {
-        self.lines().into_iter().try_for_each(line)
+        line(self.to_text())
     }
 
     /// As [`Table::print`] writes it, for talk.
     pub(crate) fn to_text(&self) -> String {
-        self.lines().join("\n")
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let widths: Vec<usize> = (0..self.headings.len())
-            .map(|column| {
-                let cells =
-                    self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-                cells.chain([self.headings[column].len()]).max().unwrap_or(0)
-            })
-            .collect();
-        let format = |cells: &mut dyn Iterator<Item = &str>| {
-            let mut text = String::new();
-            for ((cell, width), left) in cells.zip(&widths).zip(&self.left) {
-                let padded = if *left { format!("{cell:<width$}") } else { format!("{cell:>width$}") };
-                text.push_str("  ");
-                text.push_str(&padded);
-            }
-            text.trim_end().to_owned()
-        };
-        let headings = format(&mut self.headings.iter().copied());
-        let rows = self.rows.iter().map(|row| format(&mut row.iter().map(String::as_str)));
-        [headings].into_iter().chain(rows).collect()
+        self.0.trim_fmt()
     }
 }
 
@@ -98,6 +78,15 @@ pub(crate) fn tao(rao: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_where_their_text_does() {
+        let mut table = Table::new(&["uid", "<persona", "<why"]);
+        table.row(vec!["1".to_owned(), "honest".to_owned(), String::new()]);
+        table.row(vec!["1024".to_owned(), "写".to_owned(), "silent".to_owned()]);
+        let expected = "   uid  persona  why\n     1  honest\n  1024  写       silent";
+        assert_eq!(table.to_text(), expected);
+    }
 
     #[test]
     fn amounts_are_cut_not_rounded() {

@@ -18,7 +18,7 @@ use crate::localnet;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// How log lines are written to standard error; RUST_LOG chooses which
+    /// Form of the log lines on standard error; RUST_LOG chooses which
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 }

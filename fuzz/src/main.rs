@@ -27,10 +27,10 @@ struct Args {
     /// Only this target
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
-    /// Where the random draws begin
+    /// Seed of the random draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where inputs that fail are written
+    /// Folder for inputs that fail
     #[arg(long, default_value = "target/fuzz", value_name = "DIR")]
     failures: PathBuf,
 }

@@ -8,13 +8,13 @@ use serde::Serialize;
 use weighhouse_types::{Digest, Epoch, Hasher};
 
 use crate::error::ExportError;
-use crate::held::{Held, HeldEpoch};
+use crate::held::{HeldEpoch, WaitingEpochs};
 use crate::limits::HELD_EPOCHS_MAX;
 use crate::output::Output;
 use crate::schema::{FORMAT_VERSION, Table};
 use crate::source::{EpochFile, Source};
 
-/// What to export, and where to.
+/// An export's source, target and range of epochs.
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
     /// A validator's journal folder. It is only read, and may be in use.
@@ -29,7 +29,7 @@ pub struct ExportRequest {
     pub overwrite: bool,
 }
 
-/// How far an export is.
+/// Progress of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportProgress {
     /// The epoch just read.
@@ -40,7 +40,7 @@ pub struct ExportProgress {
     pub judgements: u64,
 }
 
-/// What was exported.
+/// Result of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exported {
     pub first: Epoch,
@@ -83,7 +83,7 @@ pub(crate) fn export_holding(
     let (first, last) = (range[0], range[range.len() - 1]);
     check_absent(request, &range)?;
     let mut output = Output::create(&request.out)?;
-    let mut held = Held::new(held_max);
+    let mut waiting = WaitingEpochs::new(held_max);
     let mut evidence = Hasher::new("weighhouse/history/export/v2")
         .part(FORMAT_VERSION.as_bytes())
         .part(&first.0.to_le_bytes())
@@ -93,10 +93,10 @@ pub(crate) fn export_holding(
         let read = source.read(*epoch)?;
         unfinished_bytes += read.unfinished_bytes;
         evidence = sealed(evidence, &read);
-        held.hear(&read.segment)?;
+        waiting.take_updates(&read.segment)?;
         output.add(&read.segment)?;
-        held.push(HeldEpoch::of(&read.segment));
-        while let Some(ready) = held.next_ready() {
+        waiting.push(HeldEpoch::of(&read.segment));
+        while let Some(ready) = waiting.next_ready() {
             output.add_settled(&ready)?;
         }
         let judgements = output.rows(Table::Judgements);
@@ -107,17 +107,17 @@ pub(crate) fn export_holding(
     }
     let later: Vec<Epoch> = source.epochs.iter().copied().filter(|epoch| *epoch > last).collect();
     for epoch in later {
-        if !held.is_waiting() {
+        if !waiting.is_waiting() {
             break;
         }
         let read = source.read(epoch)?;
         evidence = sealed(evidence, &read);
-        held.hear(&read.segment)?;
-        while let Some(ready) = held.next_ready() {
+        waiting.take_updates(&read.segment)?;
+        while let Some(ready) = waiting.next_ready() {
             output.add_settled(&ready)?;
         }
     }
-    for rest in held.into_rest() {
+    for rest in waiting.into_rest() {
         output.add_settled(&rest)?;
     }
     let [epochs, judgements, standings, weights] = Table::ALL.map(|table| output.rows(table));

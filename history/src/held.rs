@@ -1,4 +1,7 @@
 //! Epochs whose vector is not settled: news of it may stand in a later epoch's file, so their rows wait.
+//!
+//! Epochs leave in order, so that tables are sorted; one that stays open keeps those behind it waiting, up to a limit. Beyond it
+//! the oldest is written as it stands, and later news of it is an error rather than a table that contradicts itself.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -62,7 +65,7 @@ impl HeldEpoch {
                     held.intents.push(HeldIntent { intent: intent.clone(), state: None, time: None });
                 }
                 Record::IntentUpdate(update) if update.epoch == header.epoch => {
-                    held.hear(update, &times);
+                    held.advance(update, &times);
                 }
                 Record::VoidRound(_) => held.row.void_rounds += 1,
                 Record::EpochClosed(closed) => {
@@ -78,16 +81,16 @@ impl HeldEpoch {
         held
     }
 
-    fn hear(&mut self, update: &IntentUpdate, times: &BlockTimes) {
+    fn advance(&mut self, update: &IntentUpdate, times: &BlockTimes) {
         // The same payload intended twice is one intent to the chain; the last is the one in progress.
-        let told = self.intents.iter_mut().rev().find(|held| held.intent.id == update.intent);
-        if let Some(held) = told {
+        let updated = self.intents.iter_mut().rev().find(|held| held.intent.id == update.intent);
+        if let Some(held) = updated {
             held.state = Some(update.state.clone());
             held.time = update.state.block().and_then(|block| times.get(&block)).copied();
         }
     }
 
-    /// Whether no news is to be expected: published, failed for good, or never intended.
+    /// True if no news is to be expected: published, failed for good, or never intended.
     fn is_settled(&self) -> bool {
         self.intents.last().is_none_or(|last| last.state.as_ref().is_some_and(IntentState::is_final))
     }
@@ -162,7 +165,7 @@ fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> Ope
 
 /// Epochs in order; each leaves once it and all before it are settled.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct WaitingEpochs {
     queue: VecDeque<HeldEpoch>,
     /// The most that wait.
     limit: usize,
@@ -170,13 +173,13 @@ pub(crate) struct Held {
     given_up: BTreeSet<Epoch>,
 }
 
-impl Held {
+impl WaitingEpochs {
     pub(crate) fn new(limit: usize) -> Self {
         Self { queue: VecDeque::new(), limit, given_up: BTreeSet::new() }
     }
 
     /// Takes in what an epoch's file says of vectors of earlier epochs.
-    pub(crate) fn hear(&mut self, segment: &Segment) -> Result<(), ExportError> {
+    pub(crate) fn take_updates(&mut self, segment: &Segment) -> Result<(), ExportError> {
         let told_in = segment.header().epoch;
         let times = block_times(segment);
         for record in segment.records() {
@@ -188,7 +191,7 @@ impl Held {
                 return Err(ExportError::LateNews { of: update.epoch, told_in });
             }
             if let Ok(at) = self.queue.binary_search_by_key(&update.epoch, |held| held.subject.epoch) {
-                self.queue[at].hear(update, &times);
+                self.queue[at].advance(update, &times);
             }
         }
         Ok(())

@@ -16,7 +16,7 @@ pub(crate) struct Source {
     dir: PathBuf,
     /// Ascending.
     pub(crate) epochs: Vec<Epoch>,
-    /// What the first file that was read says of its owner.
+    /// The owner that the first file read names.
     first: Option<SegmentHeader>,
 }
 

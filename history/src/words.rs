@@ -12,7 +12,7 @@ pub(crate) fn first_failure(reasons: &[Reason]) -> Option<String> {
     reasons.iter().find_map(Reason::failure).map(Failure::code)
 }
 
-/// Where an intent stands; `None` for one that was written and never handed to the chain.
+/// State of an intent in a word; `None` for one that was written and never handed to the chain.
 pub(crate) fn state(state: Option<&IntentState>) -> &'static str {
     match state {
         None => "intended",

@@ -104,7 +104,7 @@ impl Current {
         }
     }
 
-    /// What stands behind the last whole batch.
+    /// Bytes behind the last whole batch.
     pub(crate) fn tail(&mut self) -> io::Result<Vec<u8>> {
         let length = self.file.len()?.saturating_sub(self.end);
         scan::read(&mut self.file, self.end, length)

@@ -1,13 +1,14 @@
-//! What can be wrong with a journal, and what to do about it.
+//! Defects of a journal, each with its remedy.
 
 use std::io;
+use std::path::PathBuf;
 
 use weighhouse_types::{Digest, Epoch};
 
 use crate::header::{FORMAT_VERSION, SegmentHeader};
 use crate::limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX};
 
-/// What is wrong with a segment, and where.
+/// A defect of a segment, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause} at byte {offset}")]
 pub struct SegmentError {
@@ -94,4 +95,13 @@ impl JournalError {
             _ => Self::Damaged { file, source },
         }
     }
+}
+
+/// Refusal of one file of a journal.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{}: {source}", .file.display())]
+    Io { file: PathBuf, source: std::io::Error },
+    #[error("{}: {source}", .file.display())]
+    Damaged { file: PathBuf, source: SegmentError },
 }

@@ -55,7 +55,7 @@ impl SegmentHeader {
         Ok((decoded.map_err(|_| Defect::HeaderChecksum)?, seal))
     }
 
-    /// Whether a record may stand in this segment. News of an intent may come after its epoch has ended.
+    /// True if a record may stand in this segment. News of an intent may come after its epoch has ended.
     pub(crate) fn owns(&self, record: &Record) -> bool {
         match record {
             Record::Blob(_) | Record::BlockSeen { .. } => true,
@@ -94,7 +94,7 @@ impl SegmentHeader {
 /// A batch's header: enough to skip it without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BatchHeader {
-    /// Where the batch starts in the file.
+    /// Offset of the batch in the file.
     pub(crate) offset: u64,
     /// Bytes of the body.
     pub(crate) length: u32,
@@ -129,7 +129,7 @@ impl BatchHeader {
             .then_some(header)
     }
 
-    /// Where the next batch starts.
+    /// Offset of the next batch.
     pub(crate) fn end(&self) -> u64 {
         self.offset + (BATCH_HEADER_BYTES + SEAL_BYTES) as u64 + u64::from(self.length)
     }
@@ -147,7 +147,7 @@ pub(crate) fn seal(before: &Digest, header: &[u8; BATCH_HEADER_BYTES], leaves: &
     Digest(hash.finalize().into())
 }
 
-/// What a record's leaf is made of.
+/// The bytes that a record's leaf is the hash of.
 pub(crate) fn payload(record: &Record) -> Vec<u8> {
     let mut bytes = RECORD_VERSION.to_le_bytes().to_vec();
     record.encode_to(&mut bytes);

@@ -8,7 +8,7 @@ use weighhouse_types::{Digest, Epoch, Hotkey, MechId, Netuid};
 /// The version of the file format. A reader refuses any other.
 pub const FORMAT_VERSION: u16 = 1;
 
-/// Whose journal it is: one validator's, on one subnet's mechanism of one chain.
+/// Owner of a journal: one validator, on one subnet's mechanism of one chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Identity {
     pub genesis: Digest,
@@ -17,7 +17,7 @@ pub struct Identity {
     pub validator: Hotkey,
 }
 
-/// What a segment says of itself.
+/// First bytes of a segment: its epoch and its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct SegmentHeader {
     pub epoch: Epoch,

@@ -1,4 +1,7 @@
 //! The folder of segments: opening and recovering it, appending to the last, reading all.
+//!
+//! Only the newest segment is ever written. Opening checks every file and keeps in memory where records and blobs are, not what
+//! they hold.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,7 +19,7 @@ use crate::limits::Limits;
 use crate::scan;
 use crate::segment::Segment;
 
-/// Which record: its epoch, and its position among the epoch's records, which is its leaf's index.
+/// Address of a record: its epoch, and its position among the epoch's records, which is its leaf's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordIndex {
     pub epoch: Epoch,
@@ -268,7 +271,7 @@ fn set_aside(storage: &dyn Storage, name: &str, tail: &[u8]) -> io::Result<Strin
     }
 }
 
-/// What can be read of one segment.
+/// The readable part of one segment.
 #[derive(Clone, Debug)]
 pub struct SegmentReport {
     /// As the file's name says.
@@ -281,7 +284,7 @@ pub struct SegmentReport {
     /// The Merkle root over them.
     pub root: Digest,
     pub defect: Option<SegmentError>,
-    /// Whether the defect is a torn last commit, which opening the journal cuts off, given that this is its last file.
+    /// True if the defect is a torn last commit, which opening the journal cuts off, given that this is its last file.
     pub torn: bool,
 }
 

@@ -52,6 +52,7 @@ mod format;
 mod scan;
 mod segment;
 
+mod ahead;
 mod current;
 mod folder;
 mod journal;
@@ -61,7 +62,8 @@ mod receipts;
 
 mod error;
 
-pub use error::{Defect, JournalError, SegmentError};
+pub use ahead::{read_in_order, read_segment};
+pub use error::{Defect, JournalError, ReadError, SegmentError};
 pub use folder::segments;
 pub use format::read_record;
 pub use header::{FORMAT_VERSION, Identity, SegmentHeader, segment_name};

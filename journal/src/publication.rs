@@ -1,4 +1,4 @@
-//! Where publications stand: a view of the records, nothing more.
+//! States of publications: a view of the records, nothing more.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub struct Publication {
     pub intent: Intent,
     /// `None`: written, and nothing handed to the chain yet.
     pub state: Option<IntentState>,
-    /// What its commit holds, where the chain asked for one.
+    /// Content of its commit, where the chain asked for one.
     pub seal: Option<Seal>,
     /// The block of its commit, and the epoch of the chain's that the commit belongs to.
     pub committed: Option<(Block, Epoch)>,
@@ -21,8 +21,8 @@ impl Publication {
         Self { intent, state: None, seal: None, committed: None }
     }
 
-    /// Takes note of news of this intent.
-    pub fn hear(&mut self, state: IntentState) {
+    /// Advances to a later state of this intent.
+    pub fn advance(&mut self, state: IntentState) {
         match &state {
             IntentState::Sealed { seal } => self.seal = Some(seal.clone()),
             IntentState::Committed { block, epoch } => self.committed = Some((*block, *epoch)),
@@ -31,7 +31,7 @@ impl Publication {
         self.state = Some(state);
     }
 
-    /// Whether nothing is left to do: published, failed for good, or never revealed.
+    /// True if nothing is left to do: published, failed for good, or never revealed.
     pub fn is_closed(&self) -> bool {
         self.state.as_ref().is_some_and(IntentState::is_final)
     }
@@ -40,7 +40,7 @@ impl Publication {
         matches!(self.state, Some(IntentState::Published { .. }))
     }
 
-    /// Whether signed bytes are with the chain, and what becomes of them isn't known yet.
+    /// True if signed bytes are with the chain and their fate isn't known yet.
     pub fn is_in_flight(&self) -> bool {
         self.state.as_ref().is_some_and(IntentState::is_in_flight)
     }
@@ -60,7 +60,7 @@ pub fn publications(records: &[Record]) -> BTreeMap<Epoch, Publication> {
                 if let Some(known) = publications.get_mut(&update.epoch)
                     && known.intent.id == update.intent
                 {
-                    known.hear(update.state.clone());
+                    known.advance(update.state.clone());
                 }
             }
             _ => {}
@@ -69,7 +69,7 @@ pub fn publications(records: &[Record]) -> BTreeMap<Epoch, Publication> {
     publications
 }
 
-/// What a restarted validator has to go on with, oldest epoch first.
+/// Publications that a restarted validator goes on with, oldest epoch first.
 pub fn open_intents(records: &[Record]) -> Vec<Publication> {
     publications(records).into_values().filter(|publication| !publication.is_closed()).collect()
 }

@@ -1,4 +1,7 @@
 //! Walking a segment's batches, from memory or from a file, up to the first thing that is wrong.
+//!
+//! A walk tells a torn last commit, which a crash explains, from damage, which nothing but a fault or a hand does: only the
+//! former may be cut off. A whole batch behind a broken one rules a crash out, so the rest of the file is searched for one.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,7 +17,7 @@ use crate::limits::BATCH_BYTES_MAX;
 
 /// The smallest unit that a disk writes whole.
 const SECTOR_BYTES: u64 = 512;
-/// How much of a file is searched at a time for a batch behind a damaged one.
+/// Bytes of a file that are searched at a time for a batch behind a damaged one.
 const WINDOW_BYTES: usize = 64 << 10;
 
 /// Bytes of a known length. Reads stay within it.
@@ -61,7 +64,7 @@ pub(crate) struct Entry {
     pub(crate) version: u16,
 }
 
-/// Where a record's payload is.
+/// Place of a record's payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     /// The position among the segment's records.
@@ -70,7 +73,7 @@ pub(crate) struct Place {
     pub(crate) length: usize,
 }
 
-/// How far a segment can be read.
+/// Extent to which a segment can be read.
 #[derive(Debug)]
 pub(crate) struct Scanned {
     /// The end of the last whole batch.
@@ -130,7 +133,7 @@ pub(crate) fn scan<S: Source>(
     Ok(scanned)
 }
 
-/// Where a walk stands, and what the next batch is checked against.
+/// Position of a walk over batches, and the seal that the next batch is checked against.
 struct Walk<'a> {
     at: u64,
     /// The file's.
@@ -228,7 +231,7 @@ pub(crate) fn read<S: Source>(source: &mut S, offset: u64, length: u64) -> Resul
     Ok(bytes)
 }
 
-/// Whether some sector's share of these bytes of a file is all zeros.
+/// True if some sector's share of these bytes of a file is all zeros.
 fn has_unwritten_sector(bytes: &[u8], offset: u64) -> bool {
     let to_boundary = (SECTOR_BYTES - offset % SECTOR_BYTES) as usize;
     let (first, rest) = bytes.split_at(to_boundary.min(bytes.len()));

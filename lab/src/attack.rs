@@ -15,13 +15,12 @@
 //! `cost_share` of what it earns.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 use weighhouse_scoring::policy::PolicyFile;
 
-use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
-use weighhouse_types::profile::Profile;
+use crate::sim::{MinerGroup, Mix, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use weighhouse_types::profile::{HONEST, Profile};
 
 mod statistics;
 #[cfg(test)]
@@ -78,6 +77,16 @@ impl Attack {
         }
         Some(Self { name: name.to_owned(), detectable: listed.is_some_and(|(_, flag)| *flag), strategy })
     }
+
+    /// An attack by a strategy from elsewhere, under the strategy's own name where it has one. Judges can tell its answers
+    /// from honest ones unless all of them are honest.
+    pub fn by(strategy: Strategy, otherwise: &str) -> Self {
+        let is_honest = |mix: &Mix| mix.0.iter().all(|(kind, share)| kind == HONEST || *share == 0.0);
+        let detectable = !(is_honest(&strategy.work) && strategy.rest.as_ref().is_none_or(is_honest));
+        let unnamed = strategy.name.is_empty() || strategy.name == HONEST;
+        let name = if unnamed { otherwise.to_owned() } else { strategy.name.clone() };
+        Self { name: name.clone(), detectable, strategy: Strategy { name, ..strategy } }
+    }
 }
 
 /// The whole catalogue, as far as the profile has figures for it, and the names that it has none for.
@@ -104,18 +113,28 @@ pub struct AttackPlan {
     pub seeds: Vec<u64>,
 }
 
-/// One cell of the matrix.
+/// Result of one attack at one share of attackers under one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MatrixRow {
+#[serde(deny_unknown_fields)]
+pub struct MatrixCell {
     pub attack: String,
-    /// Share of miner uids that attackers hold; at 0 a single operator attacks.
+    /// Share of miner uids that attackers hold, in [0, 1]; at 0 a single operator attacks.
     pub fraction: f64,
+    /// The policy's name.
     pub policy: String,
+    /// True if a judge could tell single answers from honest ones.
     pub detectable: bool,
-    /// `None` where honest work in the same place earns nothing.
+    /// Profit over that of honest work; `None` where honest work in the same place earns nothing.
     pub profit_ratio: Option<f64>,
     /// Lower and upper end of the ratio's 95 % confidence interval.
     pub ci95: Option<[f64; 2]>,
+}
+
+/// A cell of the matrix with the figures behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatrixRow {
+    #[serde(flatten)]
+    pub cell: MatrixCell,
     pub honest_loss: f64,
     pub displacement: f64,
     /// Profits per attacking operator in the attacked and in the honest world, in CPU-seconds.
@@ -138,7 +157,7 @@ pub struct Matrix {
     pub rao_value: f64,
 }
 
-/// MinerNumbers of honest miners and of attackers in one world.
+/// Numbers of honest miners and of attackers in one world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MinerNumbers {
     pub(crate) honest: u16,
@@ -263,12 +282,14 @@ fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> MatrixRow {
     let delay: f64 =
         attackers().map(|group| f64::from(group.detected) * group.epochs_to_detect.unwrap_or(0.0)).sum();
     MatrixRow {
-        attack: attack.name.clone(),
-        fraction: cell.fraction,
-        policy: plan.policies[cell.policy].0.clone(),
-        detectable: attack.detectable,
-        profit_ratio: ratio.map(|(ratio, _)| ratio),
-        ci95: ratio.map(|(_, interval)| interval),
+        cell: MatrixCell {
+            attack: attack.name.clone(),
+            fraction: cell.fraction,
+            policy: plan.policies[cell.policy].0.clone(),
+            detectable: attack.detectable,
+            profit_ratio: ratio.map(|(ratio, _)| ratio),
+            ci95: ratio.map(|(_, interval)| interval),
+        },
         honest_loss: worlds().zip(&outcomes[cell.honest]).map(loss).sum::<f64>() / seeds,
         displacement: worlds().zip(&outcomes[cell.absent]).map(loss).sum::<f64>() / seeds,
         profit: attacked.iter().sum::<f64>() / operators,
@@ -276,82 +297,5 @@ fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> MatrixRow {
         detected: f64::from(detected) / f64::from(dishonest.max(1)),
         epochs_to_detect: (detected > 0).then(|| delay / f64::from(detected)),
         vtrust_least: worlds().map(|outcome| outcome.vtrust_least).fold(1.0, f64::min),
-    }
-}
-
-impl Matrix {
-    /// The row with the largest ratio among those with this flag and at most this fraction of attackers.
-    pub fn worst(&self, detectable: bool, fraction_most: f64) -> Option<&MatrixRow> {
-        let within = |row: &&MatrixRow| row.detectable == detectable && row.fraction <= fraction_most + 1e-9;
-        self.matrix.iter().filter(within).max_by(|one, other| {
-            one.profit_ratio.unwrap_or(f64::MIN).total_cmp(&other.profit_ratio.unwrap_or(f64::MIN))
-        })
-    }
-
-    /// A table per policy: a line per attack, a column per fraction, each cell the ratio and half its interval.
-    pub fn text(&self) -> String {
-        let mut text = self.figures();
-        let mut policies: Vec<&str> = self.matrix.iter().map(|row| row.policy.as_str()).collect();
-        policies.dedup();
-        for policy in policies {
-            let rows: Vec<&MatrixRow> = self.matrix.iter().filter(|row| row.policy == policy).collect();
-            let mut fractions: Vec<f64> = rows.iter().map(|row| row.fraction).collect();
-            fractions.sort_by(f64::total_cmp);
-            fractions.dedup();
-            let _ =
-                write!(text, "\npolicy {policy}: profit of attacking over honest profit\n{:<14}", "attack");
-            for fraction in &fractions {
-                let _ = write!(text, "{:>15}", format!("{:.0} %", fraction * 100.0));
-            }
-            let mut attacks: Vec<&str> = rows.iter().map(|row| row.attack.as_str()).collect();
-            attacks.dedup();
-            for attack in attacks {
-                let _ = write!(text, "\n{attack:<14}");
-                for fraction in &fractions {
-                    let cell = rows.iter().find(|row| row.attack == attack && row.fraction == *fraction);
-                    let _ = write!(text, "{:>15}", cell.map_or_else(|| "-".to_owned(), |row| row.cell()));
-                }
-            }
-            text.push('\n');
-        }
-        text
-    }
-
-    /// The measured figures behind the matrix, as text.
-    pub fn figures(&self) -> String {
-        let Profile { task, paid, scope, challenges, cost, personas, .. } = &self.profile;
-        let mut text = format!(
-            "task {task} ({paid:?}, {scope:?}), figures measured on {challenges} challenges; {} epochs, {} seeds\n\
-             CPU-seconds: answer {}, reference {}, judging {}; a rao is worth {:.3e}\n",
-            self.epochs,
-            self.seeds.len(),
-            cost.answer,
-            cost.reference,
-            cost.judge,
-            self.rao_value
-        )
-        .to_lowercase();
-        for persona in personas {
-            let _ = writeln!(
-                text,
-                "  {:<10} mean mark {:>7.4}  deviation {:.4}  cost {:.3}  rejected {:.4}  correlation {:.3}",
-                persona.name,
-                persona.mean,
-                persona.deviation,
-                persona.cost,
-                persona.rejected,
-                persona.correlation
-            );
-        }
-        text
-    }
-}
-
-impl MatrixRow {
-    fn cell(&self) -> String {
-        match (self.profit_ratio, self.ci95) {
-            (Some(ratio), Some([low, high])) => format!("{ratio:.3} ±{:.3}", 0.5 * (high - low)),
-            _ => "-".to_owned(),
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! The policy lab: what a policy is worth before anybody is paid by it.
 //!
-//! [`profiles`] ship with it, [`sim`] simulates a subnet under a policy, with the validator's own scoring and the chain's own consensus; [`attack`]
-//! runs a catalogue of attacks through it, [`search`] looks for worse attacks and better policies, [`mod@lint`] checks a
-//! policy for what it invites, and [`report`] turns the figures into a text or a page.
+//! [`profiles`] ship with it, [`sim`] simulates a subnet under a policy, with the validator's own scoring and the chain's
+//! own consensus; [`attack`] runs a catalogue of attacks through it, [`compare`] sets two policies side by side, [`search`]
+//! looks for worse attacks and better policies, [`mod@lint`] checks a policy for what it invites, and [`report`] turns the
+//! figures into a text or a page.
 //!
 //! **Invariant.** Nothing here reads a clock, a file or a socket, and every random number is drawn from a seed that the
 //! caller names: an outcome is a function of scenario and seed, on every machine.
@@ -11,6 +12,7 @@ pub mod profiles;
 pub mod sim;
 
 pub mod attack;
+pub mod compare;
 pub mod lint;
 pub mod search;
 

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attack::MatrixCell;
+
 mod gather;
 pub mod verdict;
 
@@ -30,7 +32,7 @@ mod tests;
 pub struct Data {
     pub title: String,
     /// Earnings of attacks over those of honest work by the same operators.
-    pub matrix: Vec<Row>,
+    pub matrix: Vec<MatrixCell>,
     /// Best response that an optimiser in the attacker's place found.
     pub best_response: Option<BestResponse>,
     /// Each persona's share of what miners earn, epoch by epoch.
@@ -42,23 +44,6 @@ pub struct Data {
     pub tables: Vec<Table>,
     /// Seeds, policy hashes and whatever else it takes to run it again.
     pub notes: Vec<Note>,
-}
-
-/// One cell of the attack matrix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    pub attack: String,
-    /// Share of miners that attack, in [0, 1].
-    pub fraction: f64,
-    /// The policy's name.
-    pub policy: String,
-    /// True if single answers give the attack away.
-    pub detectable: bool,
-    /// Profit over that of honest work; `None` if honest work earns nothing.
-    pub profit_ratio: Option<f64>,
-    /// Least and most of it, with 95 % confidence.
-    pub ci95: Option<[f64; 2]>,
 }
 
 /// The best strategy that a search found against a policy.

@@ -9,6 +9,7 @@ use weighhouse_types::{Digest, Hasher, Hyperparameters, Netuid, Rao, Uid};
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::error::LocalnetError;
+use crate::guests::PERSONAS;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 /// Blocks per epoch.
@@ -27,6 +28,8 @@ pub(crate) enum Role {
         persona: Persona,
         service: Service,
     },
+    /// Serves a file of the user's: the one of this place among them.
+    Guest(usize),
 }
 
 /// How a miner serves what its persona answers.
@@ -50,9 +53,14 @@ pub struct Participant {
 }
 
 impl Participant {
+    /// Tells whether it serves a file of the user's.
+    pub fn is_guest(&self) -> bool {
+        matches!(self.role, Role::Guest(_))
+    }
+
     /// Tells whether it publishes weights; everybody else is a miner.
     pub fn validates(&self) -> bool {
-        !matches!(self.role, Role::Miner { .. })
+        matches!(self.role, Role::Validator | Role::Copier)
     }
 }
 
@@ -89,10 +97,17 @@ fn cast(task: &Task) -> Vec<(&'static str, Role, u64)> {
 }
 
 impl Economy {
-    pub(crate) fn new(seed: u64, task: &Task, commit_reveal: bool) -> Result<Self, LocalnetError> {
-        let cast = cast(task);
-        let participants: Vec<_> = cast
+    pub(crate) fn new(
+        seed: u64,
+        task: &Task,
+        commit_reveal: bool,
+        guests: usize,
+    ) -> Result<Self, LocalnetError> {
+        let guests = PERSONAS.iter().take(guests).enumerate();
+        let guests = guests.map(|(at, persona)| (*persona, Role::Guest(at), 0));
+        let participants: Vec<_> = cast(task)
             .into_iter()
+            .chain(guests)
             .zip(0..)
             .map(|((persona, role, stake), uid)| Participant {
                 uid: Uid(uid),

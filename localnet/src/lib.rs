@@ -6,10 +6,13 @@
 //! killed run goes on from there. Printing is the caller's: a run tells an [`Observer`] what happens and ends with an
 //! [`Account`].
 
+mod account;
 mod economy;
 mod error;
+mod guests;
 mod net;
 mod options;
+mod program;
 mod report;
 mod state;
 
@@ -17,11 +20,14 @@ mod copier;
 mod personas;
 mod served;
 
+pub use account::{Account, MinerTotal, Totals, ValidatorTotal};
 pub use economy::Participant;
 pub use error::LocalnetError;
+pub use guests::{GuestError, Guests};
 pub use net::{Localnet, Observer};
 pub use options::{DIGITS, Options, builtin_task};
-pub use report::{Account, EpochReport, EpochRow, MinerTotal, Totals, ValidatorTotal};
+pub use program::ProgramError;
+pub use report::{EpochReport, EpochRow};
 
 #[cfg(test)]
 mod tests;

@@ -17,12 +17,14 @@ use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::References;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, WeightVector};
+use weighhouse_types::{Block, Epoch, Judged, MechId, Record, SubnetState, WeightVector};
 
+use crate::account::{Account, first_refused};
 use crate::economy::{Economy, NETUID, Participant, Role};
 use crate::error::LocalnetError;
+use crate::guests::Guests;
 use crate::options::Options;
-use crate::report::{Account, EpochReport};
+use crate::report::EpochReport;
 use crate::served::Served;
 use crate::state::KeptState;
 use roles::Roles;
@@ -54,6 +56,7 @@ pub struct Localnet {
     clock: Arc<dyn Clock>,
     cpu: CpuPool,
     served: Served,
+    guests: Guests,
 }
 
 impl Localnet {
@@ -66,17 +69,30 @@ impl Localnet {
         options: &Options,
         references: Arc<dyn References>,
     ) -> Result<Self, LocalnetError> {
+        Self::open_with(dir, options, references, Guests::default())
+    }
+
+    /// Opens the state like [`Localnet::open`], with the user's own miners among the others.
+    ///
+    /// # Errors
+    /// As [`Localnet::open`].
+    pub fn open_with(
+        dir: &Path,
+        options: &Options,
+        references: Arc<dyn References>,
+        guests: Guests,
+    ) -> Result<Self, LocalnetError> {
         let served = Served::load(options, references)?;
         let root = folder(dir)?;
-        let kept = KeptState::settle(&root, options, served.task.file().mode.paid())?;
-        let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal)?;
+        let kept = KeptState::settle(&root, options, served.task.file().mode.paid(), guests.files())?;
+        let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal, kept.with.len())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let path = dir.join("chain.redb");
         let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
             .map_err(LocalnetError::OpenLedger)?;
         let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
-        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served })
+        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests })
     }
 
     pub fn seed(&self) -> u64 {
@@ -86,6 +102,11 @@ impl Localnet {
     /// What the task pays for.
     pub fn mode(&self) -> Paid {
         self.kept.mode
+    }
+
+    /// Tells whether weights are hidden until the epoch after.
+    pub fn commit_reveal(&self) -> bool {
+        self.kept.commit_reveal
     }
 
     pub fn task(&self) -> &str {
@@ -117,7 +138,10 @@ impl Localnet {
         ended?;
         let records = self.records(self.largest_validator(), last.epoch())?;
         let explanations = explain(&records)?;
-        Ok(Some(Account::new(last, self.kept.seed, &explanations)))
+        let participants = &self.economy.participants;
+        let refused = participants.iter().map(|participant| self.first_refused(participant, last.epoch()));
+        let refused = refused.collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(Account::new(last, &self.kept, participants, &explanations, &refused)))
     }
 
     /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.
@@ -188,6 +212,21 @@ impl Localnet {
         let segment =
             segment.map_err(|source| LocalnetError::Journal { path: path.display().to_string(), source })?;
         Ok(segment.into_records())
+    }
+
+    /// The first verdict that paid a guest nothing; of everybody else the last epoch says enough.
+    fn first_refused(&self, participant: &Participant, last: Epoch) -> Result<Option<Judged>, LocalnetError> {
+        if !participant.is_guest() {
+            return Ok(None);
+        }
+        for epoch in 0..=last.0 {
+            let records = self.records(self.largest_validator(), Epoch(epoch))?;
+            let refused = first_refused(&records, participant.uid);
+            if refused.is_some() {
+                return Ok(refused);
+            }
+        }
+        Ok(None)
     }
 
     async fn report(&self, epoch: Epoch, state: &SubnetState) -> Result<EpochReport, LocalnetError> {

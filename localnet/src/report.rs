@@ -1,7 +1,7 @@
-//! The figures of a run: one report for each closed epoch, and the account of all that was earned.
+//! The figures of a closed epoch.
 
 use serde::Serialize;
-use weighhouse_scoring::{Explanation, Scored};
+use weighhouse_scoring::Scored;
 use weighhouse_types::{Block, Epoch, SubnetState, Uid, WeightVector};
 
 use crate::economy::Participant;
@@ -69,90 +69,6 @@ impl EpochReport {
     pub(crate) fn epoch(&self) -> Epoch {
         Epoch(self.epoch)
     }
-}
-
-/// The closing account: what everybody earned since genesis, and why.
-#[derive(Clone, Debug)]
-pub struct Account {
-    pub seed: u64,
-    /// The last closed epoch.
-    pub last: EpochReport,
-    /// A sentence for each participant, in the same order.
-    pub reasons: Vec<String>,
-}
-
-impl Account {
-    pub(crate) fn new(last: EpochReport, seed: u64, explanations: &[Explanation]) -> Self {
-        let reason = |row: &EpochRow| {
-            if row.validates {
-                let (vtrust, dividends) = (row.vtrust, row.dividends);
-                return format!("published weights with vtrust {vtrust:.4}, dividends {dividends:.4}");
-            }
-            let explained = explanations.iter().find(|explanation| explanation.uid == row.uid);
-            explained.map_or_else(|| "never judged".to_owned(), |explained| explained.sentence.clone())
-        };
-        let reasons = last.neurons.iter().map(reason).collect();
-        Self { seed, last, reasons }
-    }
-
-    /// Epochs since genesis.
-    pub fn epochs(&self) -> u64 {
-        self.last.epoch + 1
-    }
-
-    /// The account for machines.
-    pub fn totals(&self) -> Totals {
-        let (validators, miners): (Vec<_>, Vec<_>) = self.last.neurons.iter().partition(|row| row.validates);
-        let miner = |row: &&EpochRow| MinerTotal {
-            uid: row.uid,
-            persona: row.persona,
-            score: row.score.unwrap_or(0.0),
-            weight: row.weight,
-            incentive: row.incentive,
-            emission_rao: row.earned.to_string(),
-        };
-        let validator = |row: &&EpochRow| ValidatorTotal {
-            uid: row.uid,
-            persona: row.persona,
-            vtrust: row.vtrust,
-            dividends: row.dividends,
-            emission_rao: row.earned.to_string(),
-        };
-        Totals {
-            seed: self.seed,
-            epochs: self.epochs(),
-            miners: miners.iter().map(miner).collect(),
-            validators: validators.iter().map(validator).collect(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct MinerTotal {
-    pub uid: Uid,
-    pub persona: &'static str,
-    pub score: f64,
-    pub weight: u16,
-    pub incentive: f64,
-    pub emission_rao: String,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct ValidatorTotal {
-    pub uid: Uid,
-    pub persona: &'static str,
-    pub vtrust: f64,
-    pub dividends: f64,
-    pub emission_rao: String,
-}
-
-/// Everybody's earnings, miners and validators apart.
-#[derive(Clone, Debug, Serialize)]
-pub struct Totals {
-    pub seed: u64,
-    pub epochs: u64,
-    pub miners: Vec<MinerTotal>,
-    pub validators: Vec<ValidatorTotal>,
 }
 
 fn digits<S: serde::Serializer>(rao: &u64, serializer: S) -> Result<S::Ok, S::Error> {

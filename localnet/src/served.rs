@@ -51,7 +51,12 @@ impl Served {
         self.task.deadline()
     }
 
-    /// The configuration and engine of one miner; `guesses` seeds what its persona draws.
+    /// The configuration of every miner.
+    pub(crate) fn config() -> Result<Config, LocalnetError> {
+        Config::parse(MINER_CONFIG).map_err(|error| LocalnetError::BuiltIn(error.to_string()))
+    }
+
+    /// The engine of one miner; `guesses` seeds what its persona draws.
     pub(crate) fn engine(
         &self,
         persona: &Persona,
@@ -59,9 +64,7 @@ impl Served {
         guesses: Digest,
         clock: &Arc<dyn Clock>,
         cpu: &CpuPool,
-    ) -> Result<(Config, Arc<dyn Engine>), LocalnetError> {
-        let config =
-            Config::parse(MINER_CONFIG).map_err(|error| LocalnetError::BuiltIn(error.to_string()))?;
+    ) -> Result<Arc<dyn Engine>, LocalnetError> {
         let setup = PersonaSetup {
             references: &*self.references,
             rng: ChaCha20Rng::from_seed(guesses.0),
@@ -85,7 +88,7 @@ impl Served {
             delay: (service == Service::Late).then_some(late),
             silence: late,
         };
-        Ok((config, Arc::new(engine)))
+        Ok(Arc::new(engine))
     }
 }
 

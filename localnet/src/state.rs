@@ -1,5 +1,7 @@
 //! The choices of a kept state, written once beside it.
 
+use std::path::PathBuf;
+
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use weighhouse_seams::{DirStorage, Entropy, Storage};
@@ -20,6 +22,9 @@ pub(crate) struct KeptState {
     pub(crate) task: String,
     #[serde(default)]
     pub(crate) commit_reveal: bool,
+    /// Files of the user's own miners.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) with: Vec<PathBuf>,
 }
 
 fn digits() -> String {
@@ -28,12 +33,17 @@ fn digits() -> String {
 
 impl KeptState {
     /// Reads the choices of a kept state, which must be those that are asked for; a new state keeps them.
-    pub(crate) fn settle(root: &DirStorage, options: &Options, mode: Paid) -> Result<Self, LocalnetError> {
+    pub(crate) fn settle(
+        root: &DirStorage,
+        options: &Options,
+        mode: Paid,
+        with: Vec<PathBuf>,
+    ) -> Result<Self, LocalnetError> {
         let path = root.describe(NAME);
         if let Some(bytes) = root.read(NAME)? {
             let kept: Self = serde_json::from_slice(&bytes)
                 .map_err(|source| LocalnetError::DamagedState { path: path.clone(), source })?;
-            return if kept.is_for(options, mode) {
+            return if kept.is_for(options, mode) && kept.with == with {
                 Ok(kept)
             } else {
                 Err(LocalnetError::OtherState { path, made_with: kept.flags() })
@@ -41,7 +51,7 @@ impl KeptState {
         }
         let seed = options.seed.unwrap_or_else(|| Entropy::system().next_u32().into());
         let (task, commit_reveal) = (options.task.clone(), options.commit_reveal);
-        let kept = Self { seed, mode, task, commit_reveal };
+        let kept = Self { seed, mode, task, commit_reveal, with };
         let bytes = serde_json::to_vec(&kept).expect("numbers, names and a switch are JSON");
         root.write_atomic(NAME, &bytes)?;
         Ok(kept)
@@ -55,6 +65,7 @@ impl KeptState {
     /// The command line that makes such a state.
     fn flags(&self) -> String {
         let hidden = if self.commit_reveal { " --commit-reveal" } else { "" };
-        format!("--seed {} --mode {} --task {}{hidden}", self.seed, self.mode.name(), self.task)
+        let with: String = self.with.iter().map(|file| format!(" --with {}", file.display())).collect();
+        format!("--seed {} --mode {} --task {}{hidden}{with}", self.seed, self.mode.name(), self.task)
     }
 }

@@ -57,7 +57,7 @@ pub fn verify_inclusion(
     expect_root(root, root_from_inclusion(leaf_hash, index, size, path)?)
 }
 
-/// Whether the tree of `size1` leaves with `root1` is a prefix of the one of `size2` leaves with `root2`.
+/// True if the tree of `size1` leaves with `root1` is a prefix of the one of `size2` leaves with `root2`.
 ///
 /// # Errors
 /// Where the sizes are out of order, the older tree is empty (its root says nothing about the newer), the proof has
@@ -108,7 +108,7 @@ fn expect_root(expected: &Digest, computed: Digest) -> Result<(), ProofError> {
     if *expected == computed { Ok(()) } else { Err(ProofError::Root { expected: *expected, computed }) }
 }
 
-/// Where the sibling stands.
+/// Side on which the sibling stands.
 enum Side {
     Left,
     Right,

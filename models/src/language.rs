@@ -18,7 +18,7 @@ pub(crate) use config::within;
 pub use config::{ConfigError, Shape};
 pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, Refused, SequenceId};
 pub use error::{ForwardError, LanguageError};
-pub use kernels::{Forced, Seen, TensorLayer, TensorNetwork, attend_each};
+pub use kernels::{AttentionMask, Forced, TensorLayer, TensorNetwork, attend_each};
 pub use model::LanguageModel;
 pub use rope::{Rope, RopeError};
 pub use tokens::LanguageTokens;

@@ -17,7 +17,7 @@ pub use gumbel::{gumbel, token_difr};
 pub(crate) use log_probs::power;
 pub use log_probs::{LogProbs, TOP_LOG_PROBS_MAX, log_probs};
 
-use filter::Kept;
+use filter::SamplingCandidates;
 use gumbel::Noise;
 
 /// Highest temperature that is taken.
@@ -88,7 +88,7 @@ impl Sampling {
             Sampler::Greedy => greedy(logits),
             Sampler::GumbelV1 => {
                 let (noise, temperature) = (Noise::new(self.seed, position), f64::from(self.temperature));
-                match Kept::new(self, logits) {
+                match SamplingCandidates::new(self, logits) {
                     None => noise.best(temperature, logits).0,
                     Some(kept) => noise.best_of(temperature, logits, kept.ids()).0,
                 }
@@ -111,7 +111,7 @@ impl Sampling {
         }
         let (noise, temperature) = (Noise::new(self.seed, position), f64::from(self.temperature));
         let score = noise.score(temperature, *logit, claimed);
-        match Kept::new(self, logits) {
+        match SamplingCandidates::new(self, logits) {
             None => distance(noise.best(temperature, logits).1, score),
             Some(kept) => {
                 let best = noise.best_of(temperature, logits, kept.ids()).1;

@@ -1,4 +1,4 @@
-//! What a model takes of memory, in a process of its own: Linux tells a process how much it had at most.
+//! Memory that a model takes, in a process of its own: Linux tells a process how much it had at most.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "a test's folder need not survive a crash")]
 

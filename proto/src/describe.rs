@@ -6,7 +6,7 @@ use weighhouse_types::{Digest, Hotkey};
 
 use crate::v1;
 
-/// What a miner says of itself. Nothing in it enters a score.
+/// A miner's description of itself. Nothing in it enters a score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     pub hotkey: Hotkey,
@@ -38,7 +38,7 @@ pub enum ModelKind {
     Embedding,
 }
 
-/// What a miner accepts of one caller.
+/// Limits that a miner sets one caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServingLimits {
     /// Bytes of one framed request.

@@ -1,6 +1,6 @@
 //! `JudgeService`'s messages to and from the values in [`weighhouse_types`].
 //!
-//! What a judge says is checked here on entry: marks within their range and no praise for a wrong answer, questions that
+//! A judge's words are checked here on entry: marks within their range and no praise for a wrong answer, questions that
 //! are well-formed, groups that name answers that there are.
 
 use weighhouse_types::{

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
-/// How often a long call looks for signals.
+/// Interval at which a long call looks for signals.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The most threads of one call.

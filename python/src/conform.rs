@@ -31,7 +31,7 @@ pub(crate) fn conform<'py>(
     write_vector(py, vector.entries())
 }
 
-/// What the chain makes of the u16 values it is sent: scaled so that the largest is 65535.
+/// Scale u16 values as the chain does those it is sent: scaled so that the largest is 65535.
 #[pyfunction]
 #[pyo3(signature = (values, /))]
 pub(crate) fn max_upscale(values: Vec<u16>) -> Vec<u16> {

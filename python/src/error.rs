@@ -1,4 +1,4 @@
-//! What Python sees of a refusal: a hierarchy below `WeighhouseError`, itself a `ValueError`.
+//! Exceptions for refusals: a hierarchy below `WeighhouseError`, itself a `ValueError`.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -9,7 +9,7 @@ use crate::error::{InputError, refuse};
 /// A mapping whose keys are taken one by one; what is left over in the end is refused.
 pub(crate) struct Fields<'a, 'py> {
     mapping: &'a Bound<'py, PyMapping>,
-    /// What the mapping is, for messages.
+    /// Name of the mapping, for messages.
     what: &'static str,
     taken: Vec<&'static str>,
 }

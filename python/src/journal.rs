@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rayon::prelude::*;
-use weighhouse_journal::Segment;
+use weighhouse_journal::{ReadError, read_in_order, read_segment};
 use weighhouse_scoring::diff::Differ;
 use weighhouse_scoring::path::path;
 use weighhouse_scoring::replay::{Replay, Replayed};
@@ -14,11 +13,8 @@ use weighhouse_types::{Epoch, Record, Uid};
 
 use crate::call::{Stop, long};
 use crate::error::{JournalError, refuse, unreadable};
-use crate::policy::read_policy;
+use crate::read::read_policy;
 use crate::value;
-
-/// Epochs read together while the ones before are replayed.
-const AHEAD: usize = 8;
 
 /// Replay every epoch: one dictionary each, with the decision, what was intended, and whether they match.
 ///
@@ -58,7 +54,7 @@ pub(crate) fn diff<'py>(
     after: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut replays = [read_policy(before)?, read_policy(after)?]
-        .map(|policy| Replay::under(Valid::clone(policy.file.policy())));
+        .map(|policy| Replay::under(Valid::clone(policy.policy())));
     let changes = long(py, None, move |stop| {
         let mut differ = Differ::new();
         each_epoch(&journal, stop, |records| {
@@ -96,7 +92,7 @@ pub(crate) fn explain(
             _ => none(),
         };
         for (_, file) in files.iter().rev().take_while(|_| !stop.is_set()) {
-            match path(&read(file)?, Uid(uid)) {
+            match path(&read_segment(file).map_err(refused)?, Uid(uid)) {
                 Ok(way) => return Ok(way),
                 Err(error) => last = error.to_string(),
             }
@@ -108,7 +104,7 @@ pub(crate) fn explain(
 
 fn replayed(py: Python<'_>, journal: PathBuf, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Replayed>> {
     let policy: Option<Valid> =
-        policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.file.policy()));
+        policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.policy()));
     long(py, None, move |stop| {
         let mut replay = policy.map_or_else(Replay::recorded, Replay::under);
         let mut epochs = Vec::new();
@@ -130,29 +126,35 @@ fn files(dir: &Path) -> PyResult<Vec<(Epoch, PathBuf)>> {
     Ok(files)
 }
 
-fn read(file: &Path) -> PyResult<Vec<Record>> {
-    let bytes = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
-    let segment = Segment::read(&bytes);
-    let segment = segment.map_err(|error| refuse::<JournalError>(format!("{}: {error}", file.display())))?;
-    Ok(segment.into_records())
+/// Hands every opened epoch over in order, until the caller has gone.
+fn each_epoch(dir: &Path, stop: &Stop, mut take: impl FnMut(&[Record]) -> PyResult<()>) -> PyResult<()> {
+    let read = read_in_order(&files(dir)?, |_, records| match stop.is_set() {
+        true => Err(ReadingEnd::Stopped),
+        false => take(records).map_err(ReadingEnd::Refused),
+    });
+    match read {
+        Ok(()) | Err(ReadingEnd::Stopped) => Ok(()),
+        Err(ReadingEnd::Refused(error)) => Err(error),
+    }
 }
 
-/// Hands every opened epoch over in order.
-fn each_epoch(dir: &Path, stop: &Stop, mut take: impl FnMut(&[Record]) -> PyResult<()>) -> PyResult<()> {
-    for group in files(dir)?.chunks(AHEAD) {
-        let epochs: Vec<PyResult<Vec<Record>>> = group.par_iter().map(|(_, file)| read(file)).collect();
-        for records in epochs {
-            let records = records?;
-            if stop.is_set() {
-                return Ok(());
-            }
-            // A crash may have left a file in which nothing was opened yet.
-            if records.iter().any(|record| matches!(record, Record::EpochOpened(_))) {
-                take(&records)?;
-            }
-        }
+/// Reasons for reading no further.
+enum ReadingEnd {
+    Stopped,
+    Refused(PyErr),
+}
+
+impl From<ReadError> for ReadingEnd {
+    fn from(error: ReadError) -> Self {
+        Self::Refused(refused(error))
     }
-    Ok(())
+}
+
+fn refused(error: ReadError) -> PyErr {
+    match error {
+        ReadError::Io { file, source } => unreadable(&file, &source),
+        error @ ReadError::Damaged { .. } => refuse::<JournalError>(error),
+    }
 }
 
 /// One row per epoch and scored miner.

@@ -9,7 +9,11 @@ mod error;
 mod field;
 mod value;
 
+mod class;
+mod read;
+
 mod conform;
+mod lint;
 mod policy;
 mod track;
 mod yuma;
@@ -25,17 +29,17 @@ mod _native {
     use super::*;
 
     #[pymodule_export]
+    use super::class::{Policy, Track};
+    #[pymodule_export]
     use super::conform::{conform, max_upscale};
     #[pymodule_export]
     use super::error::{ConformError, InputError, JournalError, PolicyError, ScenarioError, WeighhouseError};
     #[pymodule_export]
     use super::journal::{diff, explain, replay_columns, replay_epochs};
     #[pymodule_export]
-    use super::policy::{Policy, lint, schema};
+    use super::lint::{lint, schema};
     #[pymodule_export]
     use super::simulator::{attack_matrix, attacks, persona, profile, scenario, simulate};
-    #[pymodule_export]
-    use super::track::Track;
     #[pymodule_export]
     use super::yuma::yuma_epoch;
 

@@ -1,49 +1,20 @@
-//! Policies: parsing, changing, hashing, linting, and vectors from scores.
+//! Methods of [`Policy`]: parsing, changing, hashing, and vectors from scores.
 
 use std::io::Read;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString};
+use pyo3::types::{PyDict, PyMapping};
 use toml::{Table, Value};
-use weighhouse_lab::lint::{Live, lint as examine};
+use weighhouse_scoring::Weigher;
 use weighhouse_scoring::policy::{MAX_POLICY_BYTES, PolicyFile};
-use weighhouse_scoring::{Candidate, Weigher};
-use weighhouse_types::{Mark, Score, Uid};
+use weighhouse_types::Uid;
 
-use crate::call::long;
+use crate::class::{Policy, Track};
 use crate::conform::{limits, write_vector};
-use crate::error::{ConformError, InputError, PolicyError, ScenarioError, refuse, unreadable};
-use crate::field::Fields;
-use crate::simulator::read_profile;
-use crate::track::Track;
+use crate::error::{ConformError, PolicyError, refuse, unreadable};
+use crate::read::read_candidates;
 use crate::value;
-
-/// A valid policy and the text it came from. Build one with Policy.parse, Policy.load or Policy.default.
-#[pyclass(frozen, eq, hash, module = "weighhouse")]
-#[derive(Clone, Debug)]
-pub(crate) struct Policy {
-    pub(crate) file: PolicyFile,
-}
-
-/// The text decides: validators name a policy by its bytes.
-impl PartialEq for Policy {
-    fn eq(&self, other: &Self) -> bool {
-        self.file == other.file
-    }
-}
-
-impl std::hash::Hash for Policy {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.file.text().hash(state);
-    }
-}
-
-impl Policy {
-    fn of(text: &str) -> PyResult<Self> {
-        Ok(Self { file: PolicyFile::parse(text.as_bytes()).map_err(refuse::<PolicyError>)? })
-    }
-}
 
 #[pymethods]
 impl Policy {
@@ -106,7 +77,7 @@ impl Policy {
         Self::of(&toml::to_string(&keys).map_err(refuse::<PolicyError>)?)
     }
 
-    /// What a track is worth in an epoch, with every figure on the way; amounts are billionths.
+    /// Rate a track in an epoch, with every figure on the way; amounts are billionths.
     #[pyo3(signature = (track, /, *, epoch))]
     fn rate<'py>(&self, py: Python<'py>, track: &Track, epoch: u64) -> PyResult<Bound<'py, PyAny>> {
         value::write(py, &self.file.policy().rate_in_steps(&track.inner, epoch))
@@ -158,90 +129,6 @@ impl Policy {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
         Ok((slf.getattr("parse")?, (slf.get().file.text().to_owned(),)))
     }
-}
-
-/// A policy, or the text of one.
-pub(crate) fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<Policy> {
-    match policy.cast::<Policy>() {
-        Ok(policy) => Ok(policy.get().clone()),
-        Err(_) => Policy::of(&policy.cast::<PyString>()?.to_cow()?),
-    }
-}
-
-/// The JSON Schema of policy files.
-#[pyfunction]
-pub(crate) fn schema(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    value::write(py, &weighhouse_scoring::policy::schema())
-}
-
-/// Say what is wrong or doubtful with a valid policy.
-///
-/// profile: a task's measured figures (see profile); adds expected vtrust and detection.
-/// live: a subnet's settings (see Live); adds whether newcomers have time and caps can be met.
-/// rounds: challenges per miner and epoch, where the policy leaves them to the validator.
-#[pyfunction]
-#[pyo3(signature = (policy, *, profile=None, live=None, rounds=3))]
-pub(crate) fn lint<'py>(
-    py: Python<'py>,
-    policy: &Bound<'py, PyAny>,
-    profile: Option<&Bound<'py, PyAny>>,
-    live: Option<&Bound<'py, PyMapping>>,
-    rounds: u32,
-) -> PyResult<Bound<'py, PyAny>> {
-    let Policy { file } = read_policy(policy)?;
-    let profile = profile.map(read_profile).transpose()?;
-    let live = live.map(read_live).transpose()?;
-    let report = long(py, None, move |_| examine(&file, profile.as_ref(), live.as_ref(), rounds))?;
-    value::write(py, &report.map_err(refuse::<ScenarioError>)?)
-}
-
-fn read_live(live: &Bound<'_, PyMapping>) -> PyResult<Live> {
-    let mut fields = Fields::of(live, "live");
-    let live = Live {
-        tempo_blocks: fields.required("tempo_blocks")?,
-        immunity_blocks: fields.required("immunity_blocks")?,
-        miners: fields.required("miners")?,
-        max_weights_limit: fields.or("max_weights_limit", u16::MAX)?,
-        reveal_epochs: fields.or("reveal_epochs", 0)?,
-    };
-    fields.finish()?;
-    Ok(live)
-}
-
-fn read_candidates(candidates: &Bound<'_, PyAny>) -> PyResult<Vec<Candidate>> {
-    if let Ok(scores) = candidates.cast::<PyMapping>() {
-        let candidate = |pair: Bound<'_, PyAny>| {
-            let (uid, score): (u16, f64) = pair.extract()?;
-            Ok(Candidate {
-                uid: Uid(uid),
-                score: read_score(score)?,
-                cluster: None,
-                place: None,
-                registered_at: 0,
-            })
-        };
-        return scores.items()?.iter().map(candidate).collect();
-    }
-    let candidate = |item: PyResult<Bound<'_, PyAny>>| {
-        let item = item?;
-        let mut fields = Fields::of(item.cast::<PyMapping>()?, "candidate");
-        let candidate = Candidate {
-            uid: Uid(fields.required("uid")?),
-            score: read_score(fields.required("score")?)?,
-            cluster: fields.optional("cluster")?,
-            place: fields.optional("place")?,
-            registered_at: fields.or("registered_at", 0)?,
-        };
-        fields.finish()?;
-        Ok(candidate)
-    };
-    candidates.try_iter()?.map(candidate).collect()
-}
-
-fn read_score(score: f64) -> PyResult<Score> {
-    let mark = if (0.0..=1.0).contains(&score) { Mark::from_f64(score) } else { None };
-    mark.map(Score::clip)
-        .ok_or_else(|| refuse::<InputError>(format!("a score of {score}, it must lie in [0, 1]")))
 }
 
 fn table(text: &str) -> PyResult<Table> {

@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyString};
+use pyo3::types::PyMapping;
 use rayon::prelude::*;
-use weighhouse_lab::attack::{Attack, AttackPlan, CATALOGUE, FRACTIONS, catalogue, matrix};
-use weighhouse_lab::profiles;
+use weighhouse_lab::attack::{AttackPlan, CATALOGUE, FRACTIONS, catalogue, matrix};
 use weighhouse_lab::sim::{Outcome, Scenario, SimulationPlan, Simulator, Strategy};
-use weighhouse_scoring::policy::PolicyFile;
-use weighhouse_types::profile::Profile;
 
 use crate::call::long;
 use crate::error::{InputError, ScenarioError, refuse};
-use crate::policy::read_policy;
+use crate::read::{read_attack, read_policies, read_policy, read_profile};
 use crate::value;
 
 /// A task's measured figures as a dictionary: a shipped profile by its name, or one from TOML text.
@@ -54,7 +51,7 @@ pub(crate) fn scenario<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut scenario = Scenario::honest(read_profile(profile)?, miners, validators, epochs);
     if let Some(policy) = policy {
-        scenario.policy = read_policy(policy)?.file;
+        scenario.policy = read_policy(policy)?;
     }
     value::write(py, &scenario)
 }
@@ -83,7 +80,7 @@ pub(crate) fn simulate<'py>(
     value::write(py, &outcomes)
 }
 
-/// What each attack earns against what the same operator would earn honestly, by fraction of bad miners and policy.
+/// Compare each attack's profit with honest work by the same operator, by fraction of bad miners and policy.
 ///
 /// base: the world (see scenario); its first miner group gives the honest miners, its policy is not read.
 /// policies: name to Policy or text; {"default": the one that ships} if not given.
@@ -116,35 +113,4 @@ pub(crate) fn attack_matrix<'py>(
     let plan = AttackPlan { base, policies, attacks, fractions, seeds };
     let matrix = long(py, threads, move |_| matrix(&plan))?;
     value::write(py, &matrix.map_err(refuse::<ScenarioError>)?)
-}
-
-/// A shipped profile's name, the text of one (it has more than one line), or a dictionary.
-pub(crate) fn read_profile(source: &Bound<'_, PyAny>) -> PyResult<Profile> {
-    let Ok(text) = source.cast::<PyString>() else { return value::read_as::<_, ScenarioError>(source) };
-    let text = text.to_cow()?;
-    match text.contains('\n') {
-        true => Profile::parse(&text).map_err(refuse::<ScenarioError>),
-        false => profiles::shipped(&text).map_err(refuse::<ScenarioError>),
-    }
-}
-
-fn read_attack(attack: &Bound<'_, PyAny>) -> PyResult<Attack> {
-    let Ok(name) = attack.cast::<PyString>() else { return value::read_as::<_, InputError>(attack) };
-    let name = name.to_cow()?;
-    Attack::named(&name).ok_or_else(|| {
-        let known: Vec<&str> = CATALOGUE.iter().map(|(known, _)| *known).collect();
-        refuse::<InputError>(format!(
-            "no attack is called {name:?}; known are {}, and sybil-N",
-            known.join(", ")
-        ))
-    })
-}
-
-fn read_policies(policies: Option<&Bound<'_, PyMapping>>) -> PyResult<Vec<(String, PolicyFile)>> {
-    let Some(policies) = policies else { return Ok(vec![("default".to_owned(), PolicyFile::shipped())]) };
-    let named = |pair: Bound<'_, PyAny>| {
-        let (name, policy): (String, Bound<'_, PyAny>) = pair.extract()?;
-        Ok((name, read_policy(&policy)?.file))
-    };
-    policies.items()?.iter().map(named).collect()
 }

@@ -1,20 +1,13 @@
-//! One miner's running average, folded epoch by epoch as a validator folds it.
+//! Methods of [`Track`]: one miner's running average, folded epoch by epoch as a validator folds it.
 
 use pyo3::prelude::*;
-use weighhouse_scoring::{Tally, Track as Inner};
+use weighhouse_scoring::Tally;
 use weighhouse_types::Mark;
 
+use crate::class::{Policy, Track};
 use crate::error::{InputError, refuse};
-use crate::policy::Policy;
 
 const UNIT: f64 = 1e9;
-
-/// What a registration has earned so far. Starts empty; fold takes in one epoch after the other.
-#[pyclass(module = "weighhouse")]
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Track {
-    pub(crate) inner: Inner,
-}
 
 #[pymethods]
 impl Track {

@@ -87,7 +87,7 @@ fn read_input(mapping: &Bound<'_, PyMapping>) -> PyResult<EpochInput> {
     Ok(input)
 }
 
-/// What is not given is as the chain sets it for a new subnet.
+/// Keys that are left out are as the chain sets them for a new subnet.
 fn read_hyperparameters(fields: &mut Fields<'_, '_>) -> PyResult<Hyperparameters> {
     let usual = weighhouse_types::Hyperparameters::default();
     Ok(Hyperparameters {

@@ -56,6 +56,27 @@ impl Replayed {
     }
 }
 
+/// Counts over replayed epochs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReplayTotals {
+    pub epochs: u64,
+    pub judgements: u64,
+    /// Epochs in which the validator decided on a vector, or against one.
+    pub decided: u64,
+    /// Decided epochs for which the replay gives something else.
+    pub differ: u64,
+}
+
+impl ReplayTotals {
+    /// Takes in one more epoch.
+    pub fn add(&mut self, replayed: &Replayed) {
+        self.epochs += 1;
+        self.judgements += replayed.judgements;
+        self.decided += u64::from(replayed.matches.is_some());
+        self.differ += u64::from(replayed.matches == Some(false));
+    }
+}
+
 /// Why epochs can't be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {

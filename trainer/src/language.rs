@@ -14,7 +14,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use weighhouse_models::draw::below;
-use weighhouse_models::language::{Forced, ForwardError, LanguageModel, Seen, TensorNetwork, attend_each};
+use weighhouse_models::language::{
+    AttentionMask, Forced, ForwardError, LanguageModel, TensorNetwork, attend_each,
+};
 use weighhouse_models::sampling::log_probs;
 
 use crate::error::TrainError;
@@ -132,8 +134,8 @@ fn loss(network: &TensorNetwork, windows: &[&[u32]]) -> Tensor<1> {
         windows.iter().flat_map(|window| &window[1..]).map(|token| token.cast_signed()).collect();
     let (rows, lengths) = (tokens.len(), vec![WINDOW; windows.len()]);
     let positions = windows.iter().flat_map(|_| 0..WINDOW);
-    let hidden =
-        network.hidden(&tokens, positions, |_, projected| attend_each(&lengths, projected, Seen::Before));
+    let hidden = network
+        .hidden(&tokens, positions, |_, projected| attend_each(&lengths, projected, AttentionMask::Before));
     let next = Tensor::<2, Int>::from_data(TensorData::new(next, [rows, 1]), &network.device);
     -log_softmax(network.logits(hidden), 1).gather(1, next).mean()
 }

@@ -41,7 +41,7 @@ struct Digits {
     /// reference, better or weak
     #[arg(long)]
     recipe: Recipe,
-    /// Where to write the weights (safetensors)
+    /// The file to write the weights to (safetensors)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The shipped weights were trained with the default

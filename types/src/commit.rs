@@ -1,4 +1,4 @@
-//! What hotkeys have put on the chain besides weights, and how weights stay hidden until they are revealed.
+//! Commitments of hotkeys on the chain, and weights that stay hidden until they are revealed.
 
 use parity_scale_codec::{Decode, Encode};
 use serde::Serialize;
@@ -49,7 +49,7 @@ impl Default for Mechanisms {
     }
 }
 
-/// What a mechanism keeps per uid besides weights and bonds; position is the uid.
+/// A mechanism's figures per uid besides weights and bonds; position is the uid.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct MechanismRows {
     /// The block of the last weights, commit or registration.
@@ -64,7 +64,7 @@ pub struct Child {
     pub hotkey: Hotkey,
 }
 
-/// Whose stake a hotkey speaks for in a subnet, and what it keeps of others' dividends.
+/// Child keys and takes of a hotkey in a subnet: the stake it speaks for, and its part of others' dividends.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct Delegation {
     pub coldkey: Coldkey,
@@ -85,7 +85,7 @@ pub const TIMELOCK_KEY_BYTES: usize = 96;
 /// The beacon that a chain opens timelocked weights with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timelock {
-    /// What `commit_timelocked_weights` must name as its version.
+    /// The version that `commit_timelocked_weights` must name.
     pub version: u16,
     /// Compressed, in G2. Signatures are in G1.
     pub public_key: [u8; TIMELOCK_KEY_BYTES],

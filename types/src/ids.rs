@@ -1,4 +1,4 @@
-//! Who, where and how much: newtypes so that no bare integer crosses a module line.
+//! Newtypes for keys, places and amounts, so that no bare integer crosses a module line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -155,7 +155,7 @@ impl Rao {
     }
 }
 
-/// What a score belongs to: one hotkey's one registration. A hotkey that is pruned and registers again starts anew.
+/// Owner of a score: one hotkey's one registration. A hotkey that is pruned and registers again starts anew.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
 )]

@@ -34,7 +34,7 @@ impl Intent {
     }
 }
 
-/// What hides an intent's weights until they are revealed: durable before the commit is signed, and the same after a
+/// The secret that hides an intent's weights until they are revealed: durable before the commit is signed, and the same after a
 /// restart.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -54,7 +54,7 @@ pub enum Seal {
     },
 }
 
-/// Where an intent stands.
+/// State of an intent.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum IntentState {
@@ -122,12 +122,12 @@ impl IntentState {
         }
     }
 
-    /// Whether nothing is left to do.
+    /// True if nothing is left to do.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Published { .. } | Self::Failed { .. } | Self::Missed { .. })
     }
 
-    /// Whether signed bytes are with the chain, and what becomes of them isn't known yet.
+    /// True if signed bytes are with the chain and their fate isn't known yet.
     pub fn is_in_flight(&self) -> bool {
         matches!(self, Self::Signed { .. } | Self::Committing { .. } | Self::Revealing { .. })
     }

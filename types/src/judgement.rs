@@ -1,4 +1,4 @@
-//! What a judge says of an answer, in fixed point.
+//! Judgements of answers, in fixed point.
 
 mod reason;
 

@@ -21,6 +21,7 @@ mod blob;
 mod intent;
 pub mod profile;
 mod record;
+pub mod sample;
 pub mod scans;
 mod tensor;
 pub mod text;

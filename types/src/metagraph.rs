@@ -22,7 +22,7 @@ pub struct Beacon {
     pub value: Digest,
 }
 
-/// Where a neuron serves, as it published it.
+/// Address at which a neuron serves, as it published it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Axon {
     /// The address in its IPv6 form; IPv4 is mapped (`::ffff:a.b.c.d`).
@@ -73,7 +73,7 @@ pub struct Neuron {
     pub dividends: u16,
     pub consensus: u16,
     pub validator_trust: u16,
-    /// What the last epoch paid this neuron, incentive and dividends together.
+    /// Pay of the last epoch, incentive and dividends together.
     pub emission: Rao,
 }
 
@@ -188,7 +188,7 @@ impl Hyperparameters {
     }
 }
 
-/// Where a subnet stands in its epoch cycle (the chain's dynamic schedule).
+/// Position of a subnet in its epoch cycle (the chain's dynamic schedule).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Schedule {
     /// Epochs run so far; the running epoch has this number.

@@ -23,7 +23,7 @@ pub const PERSONAS_MAX: usize = 64;
 /// The persona that every profile has: costs are relative to it, and honest miners answer with it.
 pub const HONEST: &str = "honest";
 
-/// What a task pays for.
+/// The merit that a task pays for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Paid {

@@ -54,13 +54,13 @@ pub enum Record {
     /// Registrations that left their uid after the epoch was opened, found just before weighing: they get nothing.
     #[codec(index = 7)]
     Departed { epoch: Epoch, block: Block, who: Vec<RegistrationId> },
-    /// What carried standings rest on, where the policy's averages need more than the standing itself.
+    /// Trails behind the carried standings, where the policy's averages need more than the standing itself.
     #[codec(index = 8)]
     Trails { epoch: Epoch, trails: Vec<Trail> },
     /// Miners whose answers to a shared challenge were more alike than the judge expects.
     #[codec(index = 9)]
     Likeness(Likeness),
-    /// What the reference says of one answer, where it can only be asked once the answer is there.
+    /// The reference's word on one answer, where it can only be asked once the answer is there.
     #[codec(index = 10)]
     Evidence(Evidence),
     /// A later stage of a challenge is about to be asked.

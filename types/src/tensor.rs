@@ -191,7 +191,7 @@ fn check_bytes_elements(name: &str, data: &[u8], count: usize) -> Result<(), Ten
     Ok(())
 }
 
-/// What a model is asked.
+/// A request to a model: named tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InferRequest {
     pub model: String,
@@ -204,7 +204,7 @@ pub struct InferRequest {
     pub outputs: Vec<String>,
 }
 
-/// What a model answers.
+/// A model's answer: named tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InferAnswer {
     pub model: String,

@@ -67,7 +67,7 @@ pub const STOP_WORD_BYTES_MAX: usize = 64;
 pub const TOP_LOG_PROBS_MAX: u8 = 20;
 /// The highest temperature: at it, no logit of a real model decides anything any more.
 pub const TEMPERATURE_MAX: f32 = 100.0;
-/// What a request that names no `max_tokens` gets, or the server's limit where that is lower.
+/// Tokens for a request that names no `max_tokens`, or the server's limit where that is lower.
 pub const MAX_TOKENS_DEFAULT: u32 = 64;
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub mod trailer {
 
 const DOMAIN: &str = "weighhouse/answer/v1";
 
-/// What is signed for one answer. `request` and `answer` are the SHA-256 of the framed bytes as sent.
+/// The payload that is signed for one answer. `request` and `answer` are the SHA-256 of the framed bytes as sent.
 pub fn answer_digest(request: &Digest, answer: &Digest, model: &Digest) -> Digest {
     Hasher::new(DOMAIN).part(request.as_bytes()).part(answer.as_bytes()).part(model.as_bytes()).finish()
 }

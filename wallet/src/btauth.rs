@@ -24,9 +24,9 @@ pub mod header {
     pub const SIGNATURE: &str = "x-bittensor-signature";
 }
 
-/// How far a nonce may lie behind the receiver's clock.
+/// Time by which a nonce may lie behind the receiver's clock.
 pub const MAX_AGE: Duration = Duration::from_secs(10);
-/// How far a nonce may lie ahead of the receiver's clock.
+/// Time by which a nonce may lie ahead of the receiver's clock.
 pub const MAX_AHEAD: Duration = Duration::from_secs(2);
 
 const PROTOCOL: &str = "btauth/1";

@@ -13,7 +13,7 @@ pub(crate) const KEYFILE_BYTES_MAX: u64 = 64 * 1024;
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
-/// Whether a write may replace a file.
+/// Permission of a write to replace a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overwrite {
     Never,

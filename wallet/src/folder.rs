@@ -15,7 +15,7 @@ use crate::keypair::Keypair;
 use crate::nacl;
 use crate::password::{Password, PasswordError, Unlock, env_variable};
 
-/// What went wrong with a wallet, where, and what to do.
+/// Failure of a wallet: the file, the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum WalletError {
     #[error("{path}: there is no such wallet; check name and folder, or make one with `weighhouse wallet`")]
@@ -36,7 +36,7 @@ pub enum WalletError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// How a new key is kept.
+/// Protection of a new key's file.
 #[derive(Clone, Copy, Debug)]
 pub enum Protect<'a> {
     /// As it is: Bittensor's custom for hotkeys, which daemons open unattended.

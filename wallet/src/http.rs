@@ -19,7 +19,7 @@ pub use evidence::Authenticated;
 pub use layer::{Verify, VerifyLayer, VerifyLimits, VerifyParts};
 pub use refusal::{GrpcCode, Refusal};
 
-/// Who may ask, decided by the miner from its metagraph snapshot. Both are called for every signed request, so they
+/// Admission of callers, decided by the miner from its metagraph snapshot. Both are called for every signed request, so they
 /// must be quick and must not block.
 pub trait Admission: Send + Sync + std::fmt::Debug {
     /// Before the body is read: is the claimed hotkey known, has the peer's address room? Nothing is proven yet, so

@@ -1,6 +1,6 @@
 //! Bittensor's keyfile: one JSON object per key, plain or `$NACL`-encrypted.
 //!
-//! Whatever a file says about its key must agree with itself: a file whose address, public key and secret differ is
+//! A file's statements about its key must agree with each other: a file whose address, public key and secret differ is
 //! refused, so that nobody signs with a key other than the one shown. Messages never repeat a secret.
 
 use rand::CryptoRng;
@@ -18,7 +18,7 @@ const FERNET_PREFIX: &[u8] = b"gAAAAA";
 /// `cryptoType` of sr25519; a file without one is sr25519 as well.
 const SR25519: u8 = 1;
 
-/// What is wrong with a keyfile's contents.
+/// Defects of a keyfile's contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyfileError {
     #[error(
@@ -53,7 +53,7 @@ pub enum KeyfileError {
     Nacl(#[from] NaclError),
 }
 
-/// How a keyfile's bytes are protected.
+/// Protection of a keyfile's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encryption {
     Plain,

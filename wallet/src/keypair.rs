@@ -53,7 +53,7 @@ pub enum SignatureError {
     Wrong,
 }
 
-/// What a key was made from, kept only so that a keyfile can hold it.
+/// The source of a key, kept only so that a keyfile can hold it.
 pub(crate) struct Origin {
     pub(crate) phrase: Option<Zeroizing<String>>,
     pub(crate) seed: Option<Zeroizing<[u8; 32]>>,

@@ -20,7 +20,7 @@ pub enum PasswordError {
     NotBase64 { variable: String },
 }
 
-/// Where a password may come from: the one given, else the environment.
+/// Source of a password: the one given, else the environment.
 pub struct Unlock<'a> {
     pub given: Option<Password>,
     pub env: &'a dyn Fn(&str) -> Option<String>,

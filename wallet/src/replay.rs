@@ -19,9 +19,9 @@ use weighhouse_types::Hotkey;
 
 use crate::btauth::MAX_AHEAD;
 
-/// How far a durable high-water time reaches beyond the nonce that asked for it.
+/// Time by which a durable high-water mark reaches beyond the nonce that asked for it.
 pub const LEASE: Duration = Duration::from_secs(3);
-/// How long an accepted nonce is remembered: a whole freshness window, and time to read a slow body after it.
+/// Time for which an accepted nonce is remembered: a whole freshness window, and time to read a slow body after it.
 pub const RETENTION: Duration = Duration::from_secs(20);
 
 const FILE: &str = "replay-high-water";
@@ -147,7 +147,7 @@ impl ReplayGuard {
         Ok(())
     }
 
-    /// How long until a fresh nonce passes: zero, except after a run that did not [`release`](Self::release).
+    /// Time until a fresh nonce passes: zero, except after a run that did not [`release`](Self::release).
     pub fn ready_in(&self) -> Duration {
         Duration::from_nanos(self.lock().floor.saturating_sub(self.clock.now().0))
     }
@@ -179,7 +179,7 @@ impl State {
         self.highest = self.highest.max(nonce);
     }
 
-    /// What is forgotten raises the floor, so a clock that steps back does not bring it to life again.
+    /// Forgetting a nonce raises the floor, so a clock that steps back does not bring it to life again.
     fn forget_before(&mut self, oldest: u64) {
         while let Some((nonce, hotkey)) = self.seen.first().copied().filter(|(nonce, _)| *nonce < oldest) {
             self.seen.pop_first();

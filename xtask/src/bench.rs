@@ -9,25 +9,23 @@ use weighhouse_wallet::btauth::Payload;
 use weighhouse_wallet::keypair::{self, Keypair};
 use weighhouse_yuma::{self as yuma, EpochInput, Hyperparameters, Rules};
 
+use crate::median::median;
 use crate::result;
 
 const SAMPLES: usize = 301;
 
 /// The median time of a call.
-fn median(mut run: impl FnMut()) -> Duration {
+fn median_time(mut run: impl FnMut()) -> Duration {
     run();
-    let mut times: Vec<_> = (0..SAMPLES)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[SAMPLES / 2]
+    let timed = |_| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    median((0..SAMPLES).map(timed).collect())
 }
 
-/// What an epoch of the goal's size may take.
+/// Seconds that an epoch of the goal's size may take.
 const YUMA_LIMIT_S: f64 = 300e-6;
 
 /// One line per case, and the goal's case last: both versions on 64 validators x 192 miners, the slower one counts.
@@ -36,7 +34,7 @@ pub(crate) fn yuma() -> anyhow::Result<()> {
         let input = subnet.busy();
         let mut workspace = yuma::Workspace::default();
         workspace.epoch(Rules::Spec425, &input).context("the epoch runs")?;
-        let seconds = median(|| {
+        let seconds = median_time(|| {
             black_box(workspace.epoch(Rules::Spec425, black_box(&input))).ok();
         })
         .as_secs_f64();
@@ -130,10 +128,10 @@ pub(crate) fn btauth() -> anyhow::Result<()> {
     let signature = sender.sign(&payload(&body));
     keypair::verify(&sender.public(), &payload(&body), &signature).context("our own signature")?;
     let (public, bytes) = (sender.public(), payload(&body));
-    let bare = median(|| {
+    let bare = median_time(|| {
         black_box(keypair::verify(&public, black_box(&bytes), &signature)).ok();
     });
-    let ours = median(|| {
+    let ours = median_time(|| {
         black_box(keypair::verify(&public, &payload(black_box(&body)), &signature)).ok();
     });
     result(&serde_json::json!({

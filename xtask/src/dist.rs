@@ -1,4 +1,4 @@
-//! What people install who have no Rust: a wheel that brings the command, an archive, an image, and their sums.
+//! Packages for people without Rust: a wheel that brings the command, an archive, an image, and their sums.
 //!
 //! The command is linked with this machine's glibc, so the wheel's tag says the oldest one that it runs with. The wheel
 //! is then installed as a stranger would: into a bare environment, offline, where it has to show a localnet's account.
@@ -47,7 +47,7 @@ pub(crate) fn run(out: Option<PathBuf>) -> anyhow::Result<()> {
     tally.finish()
 }
 
-/// What is packed.
+/// The files that are packed.
 struct Release {
     binary: PathBuf,
     version: String,

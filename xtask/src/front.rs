@@ -1,4 +1,4 @@
-//! What a miner costs in front of a server that streams: throughput and the first token's wait, against the same
+//! Costs of a miner in front of a server that streams: throughput and the first token's wait, against the same
 //! server dialled directly, in one run and by turns.
 
 mod backend;
@@ -36,7 +36,7 @@ const ANSWERS: usize = 5;
 const TURNS: usize = 12;
 /// Share of throughput that may be lost.
 const LOSS_MAX: f64 = 0.01;
-/// What may be added to the first token's 99th percentile, in seconds.
+/// Seconds that may be added to the first token's 99th percentile.
 const ADDED_MAX: f64 = 1e-3;
 
 pub(crate) fn run() -> anyhow::Result<()> {

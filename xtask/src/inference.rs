@@ -13,6 +13,7 @@ use weighhouse_models::device::Place;
 use weighhouse_models::language::{Decoder, DecoderLimits, Generation, LanguageModel};
 use weighhouse_models::sampling::Sampling;
 
+use crate::median::median;
 use crate::{folder, result, say};
 use peer::{Peer, Took};
 
@@ -25,7 +26,7 @@ const BATCHES: [usize; 2] = [1, 16];
 /// At least candle's speed.
 const GOAL: f64 = 1.0;
 
-/// What is measured: seconds of one pass, or of one step.
+/// The measured work: seconds of one pass, or of one step.
 #[derive(Clone, Copy)]
 enum Work {
     Prefill,
@@ -112,10 +113,10 @@ fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Pee
     let cpu: fn(&Took) -> f64 = |took| took.cpu;
     for (name, theirs) in names.zip(&took) {
         let figures = |of: fn(&Took) -> f64| {
-            let mut own: Vec<f64> = theirs.iter().map(of).collect();
-            let mut ratios: Vec<f64> =
+            let own: Vec<f64> = theirs.iter().map(of).collect();
+            let ratios: Vec<f64> =
                 theirs.iter().zip(&took[0]).map(|(peer, ours)| of(peer) / of(ours)).collect();
-            (median(&mut own), median(&mut ratios))
+            (median(own), median(ratios))
         };
         let ((wall, ratio_wall), (cpu, ratio_cpu)) = (figures(wall), figures(cpu));
         say(&format!(
@@ -182,9 +183,4 @@ impl Start {
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

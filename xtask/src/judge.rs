@@ -19,6 +19,7 @@ use weighhouse_tasks::{GENERATE, OnRecord, Task, with_reference};
 use weighhouse_types::Digest;
 use weighhouse_types::text::TextAnswer;
 
+use crate::median::median;
 use crate::{folder, result, say};
 
 /// One check may cost this share of generating the completion.
@@ -33,7 +34,7 @@ struct Completion {
     tokens: Vec<u32>,
 }
 
-/// What the two sides of one comparison take, in CPU-seconds a completion: medians, and the median of the ratios.
+/// Costs of the two sides of a comparison, in CPU-seconds a completion: medians, and the median of the ratios.
 struct Costs {
     generate: f64,
     judge: f64,
@@ -91,7 +92,7 @@ fn costs(model: &LanguageModel, prompt: usize, tokens: u32, together: usize) -> 
             ratios.push(judged / generated);
         }
     }
-    Ok(Costs { generate: median(&mut generating), judge: median(&mut judging), ratio: median(&mut ratios) })
+    Ok(Costs { generate: median(generating), judge: median(judging), ratio: median(ratios) })
 }
 
 /// Random prompts, continued at temperature 1.
@@ -136,11 +137,6 @@ fn testify(
         .map(|(prompt, tokens, sampling)| Claim { prompt, tokens, sampling: *sampling })
         .collect();
     Ok(witness.testify(&claims)?.into_iter().map(|testimony| testimony.margins).collect())
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// CPU time of this thread.

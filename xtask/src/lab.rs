@@ -11,9 +11,8 @@ use weighhouse_lab::sim::{Scenario, Simulator};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Fields, Hasher, Head, Hotkey, Hyperparameters,
-    Judged, Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record, Schedule, SubnetState,
-    Uid,
+    Block, Digest, Epoch, EpochContext, Hasher, Hotkey, Judged, Mark, MechId, Netuid, Neuron, Reason, Record,
+    RegistrationId, sample,
 };
 
 use crate::{result, say, suite};
@@ -108,57 +107,15 @@ fn write_journal(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn neuron(uid: u16) -> Neuron {
-    Neuron {
-        uid: Uid(uid),
-        hotkey: hotkey(uid),
-        coldkey: Coldkey([9; 32]),
-        registered_at: Block(10),
-        stake: Rao(0),
-        validator_permit: uid == 0,
-        active: true,
-        last_update: Block(0),
-        axon: (uid != 0).then(|| Axon::new(([127, 0, 0, 1], 9000).into(), 1, Block(20))),
-        incentive: 0,
-        dividends: 0,
-        consensus: 0,
-        validator_trust: 0,
-        emission: Rao(0),
-    }
-}
-
 fn context(epoch: Epoch, carried: Vec<weighhouse_types::Standing>) -> EpochContext {
-    let head = Head { number: Block(100 + 10 * epoch.0), hash: Digest::of(b"head") };
+    let neuron = |uid| Neuron { hotkey: hotkey(uid), ..sample::neuron(uid) };
+    let state = sample::subnet(epoch, Block(100 + 10 * epoch.0), (0..=MINERS).map(neuron).collect());
     EpochContext {
-        epoch,
-        netuid: Netuid(1),
-        mechanism: MechId(0),
         genesis: Digest::of(b"bench"),
         validator: hotkey(0),
-        state: SubnetState {
-            head,
-            metagraph: Metagraph {
-                netuid: Netuid(1),
-                block: head.number,
-                owner: None,
-                neurons: (0..=MINERS).map(neuron).collect(),
-            },
-            hyperparameters: Hyperparameters::default(),
-            schedule: Schedule {
-                epoch,
-                last_epoch_block: head.number,
-                tempo: 10,
-                pending_epoch_at: None,
-                blocks_since_last_step: 0,
-            },
-        },
-        beacon: Beacon { block: head.number, value: Digest::of(b"beacon") },
         policy: DEFAULT_POLICY.as_bytes().to_vec(),
-        task: Vec::new(),
         carried,
-        software: "bench".to_owned(),
-        judge: None,
-        fields: Fields::default(),
+        ..sample::context(state)
     }
 }
 
@@ -177,16 +134,11 @@ fn judged(epoch: Epoch, round: u32, uid: u16) -> Judged {
         signature: vec![1; 65],
         latency_us: 1000,
     };
+    let skill = Reason::Skill { answer: mark, reference: mark };
     Judged {
         challenge,
-        epoch,
-        round,
-        uid: Uid(uid),
-        who: neuron(uid).registration(),
+        who: RegistrationId { hotkey: hotkey(uid), ..sample::registration(uid) },
         exchange: Some(exchange),
-        judgement: Judgement { mark, reasons: vec![Reason::Skill { answer: mark, reference: mark }] },
-        asked_in: epoch,
-        stage: 0,
-        fields: Fields::default(),
+        ..sample::judged(epoch, round, uid, mark, skill)
     }
 }

@@ -14,6 +14,7 @@ mod inference;
 #[cfg(feature = "serving")]
 mod judge;
 mod lab;
+mod median;
 #[cfg(feature = "real")]
 mod metagraph;
 mod suite;
@@ -36,7 +37,7 @@ enum Task {
     },
     /// Make what people install who have no Rust, and try it: a wheel with the command, an archive, an image, their sums
     Dist {
-        /// Where to; by default target/dist
+        /// Folder to write to; by default target/dist
         #[arg(long)]
         out: Option<PathBuf>,
     },
@@ -73,7 +74,7 @@ enum Bench {
 
 #[derive(Subcommand, Clone, Copy, Debug)]
 enum Suite {
-    /// What every chain is held to: the ledger in process and over gRPC, a Substrate runtime (installs chopsticks from npm), and
+    /// Conformance of every chain: the ledger in process and over gRPC, a Substrate runtime (installs chopsticks from npm), and
     /// the subtensor runtime whose address is in WEIGHHOUSE_SUBTENSOR_URL
     Conformance,
     /// A whole subnet of ours, validators and miners, on the subtensor runtime whose address is in WEIGHHOUSE_SUBTENSOR_URL
@@ -111,7 +112,8 @@ enum Suite {
         #[arg(long)]
         accept: bool,
     },
-    /// Judges in Python as a validator meets them, at a port and at a socket (installs grpcio, numpy and protobuf from PyPI)
+    /// Judges in Python as a validator meets them, at a port and at a socket, and miners in Python in a localnet (installs
+    /// grpcio, numpy and protobuf from PyPI)
     Judge,
     /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
     Python,

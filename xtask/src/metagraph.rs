@@ -17,6 +17,7 @@ use weighhouse_types::{Digest, Hotkey, Netuid};
 use weighhouse_wallet::keypair::Keypair;
 
 use self::stretched::Stretched;
+use crate::median::median;
 use crate::suite::{Running, environment, root};
 use crate::{result, say};
 
@@ -40,7 +41,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let network = Network { deadline: Duration::from_secs(120), ..url.parse()? };
     let (node, netuid) = runtime.block_on(crowded(&network))?;
     let stretched = runtime.block_on(Stretched::start(node, BLOCKS + 2 * TURNS * READS))?;
-    let mut ours = Ours::connect(&stretched, netuid)?;
+    let mut ours = OurClient::connect(&stretched, netuid)?;
     let mut peer = Peer::start(&python, &stretched, netuid)?;
     say("timing both by turns");
     let (mut our_times, mut peer_times, mut messages) = (Vec::new(), Vec::new(), 0);
@@ -101,20 +102,14 @@ async fn crowded(network: &Network) -> anyhow::Result<(Development, Netuid)> {
     Ok((node, netuid))
 }
 
-/// The middle one.
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
 /// Driven by the thread that reads, so that the thread's clock counts nothing but the client.
-struct Ours {
+struct OurClient {
     runtime: Runtime,
     chain: Subtensor,
     netuid: Netuid,
 }
 
-impl Ours {
+impl OurClient {
     fn connect(stretched: &Stretched, netuid: Netuid) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let network: Network = stretched.urls().join(",").parse()?;

@@ -4,6 +4,8 @@ mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
 pub(crate) mod fuzz;
+#[cfg(feature = "judges")]
+mod guests;
 pub(crate) mod history;
 pub(crate) mod interop;
 #[cfg(feature = "judges")]
@@ -85,7 +87,7 @@ pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
     Ok(target().join("release").join(name))
 }
 
-/// Where builds go.
+/// The folder of builds.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

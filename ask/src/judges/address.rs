@@ -1,4 +1,4 @@
-//! Where a judge listens: this machine's loopback, a Unix socket, or another host over TLS.
+//! Address of a judge: this machine's loopback, a Unix socket, or another host over TLS.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -15,7 +15,7 @@ const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What every judge is dialled with.
+/// Settings that every judge is dialled with.
 #[derive(Clone, Debug)]
 pub struct JudgeDialing {
     pub dialer: Arc<dyn Dialer>,

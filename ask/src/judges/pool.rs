@@ -1,4 +1,8 @@
 //! A round's work, cut into calls that fit a judge and shared among those that are at hand.
+//!
+//! Every judge of a pool runs the files whose digest the task pins, so any of them may do any part. Each is asked first who it
+//! is; one that is away, slow or another than the pinned one takes no part, and its calls go to the rest. An error means that
+//! all of them failed, and is never held against a miner.
 
 use std::future::Future;
 
@@ -62,7 +66,7 @@ impl JudgePool {
             .await
     }
 
-    /// What the judge has to say of each answer.
+    /// Asks the judge for its testimony on each answer.
     ///
     /// # Errors
     /// See [`JudgeError`].

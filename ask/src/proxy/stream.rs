@@ -110,7 +110,7 @@ impl Relay {
         let Self { asker, to, limits } = self;
         let late = |_| "the miner did not answer in time".to_owned();
         let opening = asker.send(*to, MODEL_STREAM_INFER, HeaderMap::new(), framed);
-        let mut driven = asker
+        let mut response = asker
             .clock
             .timeout(limits.deadline, opening)
             .await
@@ -118,11 +118,11 @@ impl Relay {
             .map_err(|_| "the miner can't be reached".to_owned())?;
         let mut messages = Messages::new(limits.body_bytes_max, limits.body_bytes_max);
         loop {
-            let frame = asker.clock.timeout(limits.deadline, driven.frame()).await.map_err(late)?;
+            let frame = asker.clock.timeout(limits.deadline, response.frame()).await.map_err(late)?;
             let broken = || "the miner's answer broke off".to_owned();
             let Some(frame) = frame.transpose().map_err(|_| broken())? else {
                 // A refusal may come with headers only, its status among them.
-                return status(driven.response.headers()).unwrap_or_else(|| Err(broken()));
+                return status(response.response.headers()).unwrap_or_else(|| Err(broken()));
             };
             if let Some(trailers) = frame.trailers_ref() {
                 let status = status(trailers).unwrap_or_else(|| Err(broken()));

@@ -28,7 +28,7 @@ pub(crate) struct State {
     /// The last block that was applied.
     pub(crate) block: Block,
     pub(crate) accounts: BTreeMap<Account, Purse>,
-    /// Which coldkey a hotkey belongs to, from its first registration on.
+    /// Coldkeys by hotkey, from a hotkey's first registration on.
     pub(crate) owners: BTreeMap<Hotkey, Coldkey>,
     pub(crate) subnets: BTreeMap<Netuid, Subnet>,
     /// Everything that ever came into being, in rao.

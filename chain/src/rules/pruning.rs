@@ -1,4 +1,4 @@
-//! Which neuron makes room for a new one when a subnet is full.
+//! Choice of the neuron that makes room for a new one when a subnet is full.
 
 use weighhouse_types::{Block, Hyperparameters, Rao, Uid};
 

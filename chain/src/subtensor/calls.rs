@@ -1,4 +1,7 @@
 //! Calls as the runtime takes them.
+//!
+//! Arguments are named, and encoded by the metadata of the runtime at hand. A sample of every call is encoded when a runtime is
+//! first met ([`check`]), so that a changed call is refused by name at the start and not when weights are due.
 
 use std::net::Ipv6Addr;
 

@@ -31,12 +31,12 @@ pub(super) struct Endpoint {
     /// Taken out for as long as an exchange lasts, and dropped with one that is given up.
     connection: Mutex<Option<Socket>>,
     /// Its last answer about the newest finalised block.
-    told: Mutex<Option<Told>>,
+    told: Mutex<Option<NewestBlock>>,
 }
 
 /// The newest finalised block, its number checked against its header; and what was asked along with it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
+pub(super) struct NewestBlock {
     pub(super) head: Head,
     /// Of the runtime after that block.
     pub(super) version: Option<Version>,
@@ -140,7 +140,7 @@ impl Endpoint {
         &self,
         before: Option<Block>,
         along: &Along<'_>,
-    ) -> Result<(Told, Option<Vec<Box<RawValue>>>), Failed> {
+    ) -> Result<(NewestBlock, Option<Vec<Box<RawValue>>>), Failed> {
         let hash: H256 = self.request("chain_getFinalizedHead", rpc_params![]).await?;
         let mut told = self.told.lock().await;
         if let Some(known) = told.filter(|known| known.head.hash.0 == hash.0) {
@@ -162,7 +162,7 @@ impl Endpoint {
         let earlier = earlier.ok().and_then(|hash| serde_json::from_str::<H256>(hash.get()).ok());
         let before = before.zip(earlier.map(|hash| Digest(hash.0)));
         let answers = replies.collect::<Result<Vec<_>, _>>().ok().filter(|answers| !answers.is_empty());
-        Ok((*told.insert(Told { head, version, before }), answers))
+        Ok((*told.insert(NewestBlock { head, version, before }), answers))
     }
 
     /// A block's number, from a header that has this hash.

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use weighhouse_types::{Block, Digest, Head};
 
 use super::Network;
-use super::endpoint::{Along, Endpoint, Failed, Told, Version};
+use super::endpoint::{Along, Endpoint, Failed, NewestBlock, Version};
 use super::socket::Request;
 use crate::ChainError;
 
@@ -28,7 +28,7 @@ pub(super) struct Endpoints {
     /// The one that answered last.
     preferred: AtomicUsize,
     genesis: Arc<OnceLock<Digest>>,
-    newest: Mutex<Option<Told>>,
+    newest: Mutex<Option<NewestBlock>>,
 }
 
 impl Endpoints {
@@ -141,7 +141,7 @@ impl Endpoints {
         if let Some(error) = failure.filter(|_| self.all.len() > 1) {
             tracing::warn!(%error, "an endpoint of the chain is left out");
         }
-        for (endpoint, Told { head, .. }) in &told {
+        for (endpoint, NewestBlock { head, .. }) in &told {
             if head.number.saturating_since(lowest.number) > LAG_BLOCKS {
                 let (behind, ahead) = (slowest.url(), endpoint.url());
                 tracing::warn!(behind, ahead, blocks = head.number.0 - lowest.number.0, "an endpoint lags");
@@ -165,7 +165,7 @@ impl Endpoints {
     }
 
     /// Takes the head as the newest unless it goes back; the one before must still be part of the chain.
-    async fn advance(&self, said: Told, endpoint: &Endpoint) -> Result<Head, ChainError> {
+    async fn advance(&self, said: NewestBlock, endpoint: &Endpoint) -> Result<Head, ChainError> {
         let head = said.head;
         let mut newest = self.newest.lock().await;
         let Some(before) = newest.map(|newest| newest.head) else {

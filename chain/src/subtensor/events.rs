@@ -76,14 +76,14 @@ fn known(
         return Ok(None);
     }
     match translate(pallet, name, &fields, *withdrawn) {
-        Translation::Told(event) => Ok(Some(event)),
+        Translation::NewestBlock(event) => Ok(Some(event)),
         Translation::Other => Ok(None),
         Translation::Unreadable => Err(runtime.differs(format_args!("another event {pallet}.{name}"))),
     }
 }
 
 enum Translation {
-    Told(Event),
+    NewestBlock(Event),
     /// Not an event that is told.
     Other,
     Unreadable,
@@ -123,7 +123,7 @@ fn translate(pallet: &str, name: &str, fields: &Fields, burned: Rao) -> Translat
         }
         _ => return Translation::Other,
     };
-    event.map_or(Translation::Unreadable, Translation::Told)
+    event.map_or(Translation::Unreadable, Translation::NewestBlock)
 }
 
 /// An event's fields in their order.

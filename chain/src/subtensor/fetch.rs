@@ -30,14 +30,14 @@ pub(super) struct Batch<'a> {
 
 /// Storage items whose keys are encoded.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct EncodedKeys {
     keys: Vec<Hex>,
     /// The same keys in lists of at most [`KEYS_MAX`], as JSON.
     sets: Vec<Box<RawValue>>,
 }
 
 /// Keys and what is stored there.
-pub(super) type Found = Vec<(Hex, Option<Hex>)>;
+pub(super) type StorageEntries = Vec<(Hex, Option<Hex>)>;
 
 /// Place of an item in a batch.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(super) struct Values<'a> {
 
 #[derive(Deserialize)]
 struct Changes {
-    changes: Found,
+    changes: StorageEntries,
 }
 
 impl<'a> Batch<'a> {
@@ -83,11 +83,11 @@ impl<'a> Batch<'a> {
     }
 
     /// The keys, ready to be asked for at any block.
-    pub(super) fn ready(self) -> Result<Asked, ChainError> {
+    pub(super) fn ready(self) -> Result<EncodedKeys, ChainError> {
         let json = |keys: &[Hex]| serde_json::value::to_raw_value(keys);
         let sets = self.keys.chunks(KEYS_MAX).map(json).collect::<Result<_, _>>();
         let sets = sets.map_err(|error| self.runtime.differs(format_args!("keys without JSON: {error}")))?;
-        Ok(Asked { keys: self.keys, sets })
+        Ok(EncodedKeys { keys: self.keys, sets })
     }
 
     pub(super) async fn fetch(self, endpoints: &Endpoints, at: Digest) -> Result<Values<'a>, ChainError> {
@@ -99,13 +99,17 @@ impl<'a> Batch<'a> {
     }
 }
 
-impl Asked {
+impl EncodedKeys {
     pub(super) fn requests(&self, at: Digest) -> Vec<Request<'static>> {
         self.sets.iter().map(|keys| Request::new(QUERY, rpc_params![keys, H256(at.0)])).collect()
     }
 
     /// Reads the answers to [`Self::requests`].
-    pub(super) fn read(&self, endpoint: &Endpoint, answers: &[Box<RawValue>]) -> Result<Found, Failed> {
+    pub(super) fn read(
+        &self,
+        endpoint: &Endpoint,
+        answers: &[Box<RawValue>],
+    ) -> Result<StorageEntries, Failed> {
         let mut found = Vec::with_capacity(self.keys.len());
         for answer in answers {
             let sets: Vec<Changes> = endpoint.read(QUERY, answer)?;
@@ -115,7 +119,11 @@ impl Asked {
     }
 
     /// Nodes keep the order, but needn't.
-    pub(super) fn values<'a>(&self, runtime: &'a Runtime, found: Found) -> Result<Values<'a>, ChainError> {
+    pub(super) fn values<'a>(
+        &self,
+        runtime: &'a Runtime,
+        found: StorageEntries,
+    ) -> Result<Values<'a>, ChainError> {
         let unanswered =
             || ChainError::Undecodable("a storage key was asked for but not answered".to_owned());
         if found.iter().map(|(key, _)| key).eq(&self.keys) {

@@ -9,7 +9,7 @@ use weighhouse_types::{
 use super::columns::{self, Columns, MetagraphCalls, Unread};
 use super::endpoint::{Endpoint, Failed};
 use super::endpoints::{Answers, Endpoints, agree};
-use super::fetch::{self, Asked, Batch, Found, Slot};
+use super::fetch::{self, Batch, EncodedKeys, Slot, StorageEntries};
 use super::items::{self, Key};
 use super::limits::NEURONS_MAX;
 use super::rows;
@@ -27,7 +27,7 @@ pub(super) struct Question {
     netuid: Netuid,
     /// The runtime's version.
     pub(super) spec: u32,
-    asked: Asked,
+    asked: EncodedKeys,
     added: Slot<bool>,
     trust: Slot<Vec<u16>>,
     rules: RuleSlots,
@@ -57,7 +57,11 @@ impl Question {
         requests
     }
 
-    fn read(&self, endpoint: &Endpoint, answers: &[Box<RawValue>]) -> Result<(Found, Option<Hex>), Failed> {
+    fn read(
+        &self,
+        endpoint: &Endpoint,
+        answers: &[Box<RawValue>],
+    ) -> Result<(StorageEntries, Option<Hex>), Failed> {
         let (found, called) = answers.split_at(answers.len() - usize::from(self.call.is_some()));
         let found = self.asked.read(endpoint, found)?;
         Ok((found, called.first().map(|answer| endpoint.read(fetch::CALL, answer)).transpose()?))

@@ -40,7 +40,7 @@ pub(crate) struct Export {
     /// The validator's journal folder
     #[arg(long, value_name = "DIR")]
     journal: PathBuf,
-    /// Where to write the tables; made if need be
+    /// Folder to write the tables to; made if need be
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The first epoch; the journal's if not given

@@ -1,18 +1,28 @@
 //! `weighhouse policy`: everything about how judgements become weights, without a chain or a model.
 
-mod check;
-mod journal;
-mod lab;
-mod rollout;
-mod search;
+mod files;
 
-use std::path::Path;
+mod check;
+mod rollout;
+
+mod diff;
+mod epochs;
+mod replay;
+mod why;
+
+mod attack;
+mod simulate;
+mod world;
+
+mod budget;
+mod redteam;
+mod tune;
 
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
-use weighhouse_scoring::policy::{DEFAULT_POLICY, MAX_POLICY_BYTES, PolicyFile};
+use weighhouse_scoring::policy::DEFAULT_POLICY;
 
-use crate::failure::{Context, Exit, Failure};
+use crate::failure::Failure;
 
 /// Write, check, compare, replay, attack and tune scoring policies.
 #[derive(Subcommand, Debug)]
@@ -36,21 +46,21 @@ pub(crate) enum Policy {
     Check(check::Lint),
     /// Show one miner's way from its answers to its weight, step by step
     #[command(alias = "explain")]
-    Why(journal::Explain),
+    Why(why::Why),
     /// Replay a journal's epochs, under their own policies or another
-    Replay(journal::Replay),
+    Replay(replay::Replay),
     /// Show who gains and who loses from a change of policy
-    Diff(journal::Diff),
+    Diff(diff::Diff),
     /// Sign a change of policy as the subnet's owner, for validators to stage
     Rollout(rollout::Rollout),
     /// Run a simulated subnet
-    Simulate(lab::Simulate),
+    Simulate(simulate::Simulate),
     /// Measure what each known attack earns against honest work
-    Attack(lab::Attack),
+    Attack(attack::Attack),
     /// Let an optimiser play the attacker and report the best response it finds
-    Redteam(search::Redteam),
+    Redteam(redteam::Redteam),
     /// Search for a better policy
-    Tune(search::Tune),
+    Tune(tune::Tune),
 }
 
 pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -59,31 +69,13 @@ pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<
         Policy::Schema => check::schema(),
         Policy::Hash(args) => check::hash(&args),
         Policy::Check(args) => check::lint(&args).await,
-        Policy::Why(args) => journal::explain(&args),
-        Policy::Replay(args) => journal::replay(&args, &shutdown),
-        Policy::Diff(args) => journal::diff(&args, &shutdown),
+        Policy::Why(args) => why::run(&args),
+        Policy::Replay(args) => replay::run(&args, &shutdown),
+        Policy::Diff(args) => diff::run(&args, &shutdown),
         Policy::Rollout(args) => rollout::run(&args).await,
-        Policy::Simulate(args) => lab::simulate(&args),
-        Policy::Attack(args) => lab::attack(&args),
-        Policy::Redteam(args) => search::redteam(&args, &shutdown),
-        Policy::Tune(args) => search::tune(&args, &shutdown),
+        Policy::Simulate(args) => simulate::run(&args),
+        Policy::Attack(args) => attack::run(&args),
+        Policy::Redteam(args) => redteam::run(&args, &shutdown),
+        Policy::Tune(args) => tune::run(&args, &shutdown),
     }
-}
-
-/// Reads a policy file; `default` is the one that ships.
-fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
-    if path.as_os_str() == "default" {
-        return Ok(PolicyFile::shipped());
-    }
-    let file = std::fs::File::open(path).exit(Exit::Missing, path.display())?;
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)?;
-    PolicyFile::parse(&bytes).exit(Exit::Config, path.display())
-}
-
-/// Reads a policy file and gives it the name that reports use.
-fn named_policy(path: &Path) -> Result<(String, PolicyFile), Failure> {
-    let name =
-        path.file_stem().map_or_else(|| "policy".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    Ok((name, read_policy(path)?))
 }

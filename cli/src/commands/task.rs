@@ -177,7 +177,7 @@ fn toml(args: &Measure, scope: Scope, profile: &Profile) -> Result<String, Failu
     ))
 }
 
-/// What the kernel calls the processor, where it says so.
+/// The kernel's name for the processor, where it has one.
 fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use weighhouse_journal::{Identity, Journal};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Exchange, Failure, Fields, Head, Hotkey,
-    Hyperparameters, Intent, IntentState, IntentUpdate, JudgeIdentity, Judged, Judgement, Mark, MechId,
-    Metagraph, Netuid, Neuron, Rao, Reason, Record, RegistrationId, Schedule, Standing, SubnetState, Uid,
-    WeightVector,
+    Axon, Beacon, Block, Digest, Epoch, EpochContext, Exchange, Failure, Hotkey, Intent, IntentState,
+    IntentUpdate, JudgeIdentity, Judged, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record,
+    RegistrationId, Schedule, Standing, Uid, WeightVector, sample,
 };
 
 use crate::ExportRequest;
@@ -32,44 +31,19 @@ pub(super) fn who(uid: u16) -> RegistrationId {
 }
 
 fn neuron(uid: u16) -> Neuron {
-    Neuron {
-        uid: Uid(uid),
-        hotkey: who(uid).hotkey,
-        coldkey: Coldkey([9; 32]),
-        registered_at: who(uid).registered_at,
-        stake: Rao(5),
-        validator_permit: uid == 0,
-        active: true,
-        last_update: Block(90),
-        axon: (uid == 1).then(|| Axon::new(([127, 0, 0, 1], 8091).into(), 1, Block(3))),
-        incentive: 0,
-        dividends: 0,
-        consensus: 0,
-        validator_trust: 0,
-        emission: Rao(0),
-    }
+    let RegistrationId { hotkey, registered_at } = who(uid);
+    let axon = (uid == 1).then(|| Axon::new(([127, 0, 0, 1], 8091).into(), 1, Block(3)));
+    Neuron { hotkey, registered_at, stake: Rao(5), last_update: Block(90), axon, ..sample::neuron(uid) }
 }
 
 /// Uid 0 is the validator, 1 published an axon, 2 and 3 did not.
 pub(super) fn opened(epoch: u64) -> Record {
     let Identity { genesis, netuid, mechanism, validator } = identity(b"validator");
-    let state = SubnetState {
-        head: Head { number: Block(100 + epoch), hash: Digest::of(b"head") },
-        metagraph: Metagraph {
-            netuid,
-            block: Block(100),
-            owner: Some(Uid(0)),
-            neurons: (0..4).map(neuron).collect(),
-        },
-        hyperparameters: Hyperparameters::default(),
-        schedule: Schedule {
-            epoch: Epoch(epoch),
-            last_epoch_block: Block(90),
-            tempo: 20,
-            pending_epoch_at: None,
-            blocks_since_last_step: 10,
-        },
-    };
+    let mut state = sample::subnet(Epoch(epoch), Block(100), (0..4).map(neuron).collect());
+    state.head.number = Block(100 + epoch);
+    state.metagraph = Metagraph { netuid, owner: Some(Uid(0)), ..state.metagraph };
+    state.schedule =
+        Schedule { last_epoch_block: Block(90), tempo: 20, blocks_since_last_step: 10, ..state.schedule };
     let gone = RegistrationId { registered_at: Block(1), ..who(2) };
     let standing = |who, billionths| Standing {
         who,
@@ -77,49 +51,36 @@ pub(super) fn opened(epoch: u64) -> Record {
         attempts: 12,
         judged_in: Epoch(1),
     };
+    let kind = "classify".to_owned();
     Record::EpochOpened(Box::new(EpochContext {
-        epoch: Epoch(epoch),
-        netuid,
         mechanism,
         genesis,
         validator,
-        state,
         beacon: Beacon { block: Block(100), value: Digest::of(b"beacon") },
         policy: b"version = 1\n".to_vec(),
         task: b"kind = \"classify\"\n".to_vec(),
         carried: vec![standing(who(1), 250_000_000), standing(gone, -1)],
         software: "weighhouse 0.1.0".to_owned(),
-        judge: Some(JudgeIdentity {
-            kind: "classify".to_owned(),
-            version: JudgeIdentity::FIRST_VERSION,
-            digest: None,
-        }),
-        fields: Fields::default(),
+        judge: Some(JudgeIdentity { kind, version: JudgeIdentity::FIRST_VERSION, digest: None }),
+        ..sample::context(state)
     }))
 }
 
 pub(super) fn judged(epoch: u64, round: u32, uid: u16, mark: i64, reason: Reason) -> Record {
     let answered = !matches!(reason, Reason::Silent { .. });
+    let mark = Mark::from_billionths(mark).expect("within the range");
+    let exchange = || Exchange {
+        request: Digest::of(b"request"),
+        answer: Digest::of(b"answer"),
+        model: Digest::of(b"model"),
+        signature: vec![0xCC; 65],
+        latency_us: 1000 + u64::from(uid),
+    };
     Record::Judged(Judged {
         challenge: Digest::of(&round.to_le_bytes()),
-        epoch: Epoch(epoch),
-        round,
-        uid: Uid(uid),
         who: who(uid),
-        exchange: answered.then(|| Exchange {
-            request: Digest::of(b"request"),
-            answer: Digest::of(b"answer"),
-            model: Digest::of(b"model"),
-            signature: vec![0xCC; 65],
-            latency_us: 1000 + u64::from(uid),
-        }),
-        judgement: Judgement {
-            mark: Mark::from_billionths(mark).expect("within the range"),
-            reasons: vec![reason],
-        },
-        asked_in: Epoch(epoch),
-        stage: 0,
-        fields: Fields::default(),
+        exchange: answered.then(exchange),
+        ..sample::judged(Epoch(epoch), round, uid, mark, reason)
     })
 }
 

@@ -124,12 +124,12 @@ fn after_a_failed_write_nothing_more_is_promised_and_the_reason_is_named() {
     assert_eq!(journal.records(), [opened(1)]);
 }
 
-/// What a run did before its first error.
+/// Progress of a run before its first error.
 #[derive(Default)]
 struct Run {
     /// Appended, whether committed or not.
     attempted: Vec<Record>,
-    /// How many of them were acknowledged.
+    /// Number of them that were acknowledged.
     acknowledged: usize,
 }
 

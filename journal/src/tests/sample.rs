@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use weighhouse_types::{
-    Answered, Asked, Axon, Beacon, Blob, Block, CarriedChallenge, ChallengePhase, ChallengeScope, Coldkey,
-    Digest, Epoch, EpochClosed, EpochContext, EpochCounts, Exchange, Failure, Fields, FollowUp, Head, Hotkey,
-    Hyperparameters, Intent, IntentState, IntentUpdate, JointJudgement, JointMember, JudgeIdentity, Judged,
-    Judgement, Mark, MechId, Metagraph, Netuid, Neuron, PhaseChange, Rao, Reason, Record, RegistrationId,
-    Schedule, Standing, SubnetState, Uid, VoidCause, VoidRound, WeightVector,
+    Answered, Asked, Axon, Beacon, Blob, Block, CarriedChallenge, ChallengePhase, ChallengeScope, Digest,
+    Epoch, EpochClosed, EpochContext, EpochCounts, Exchange, Failure, Fields, FollowUp, Hotkey, Intent,
+    IntentState, IntentUpdate, JointJudgement, JointMember, JudgeIdentity, Judged, Judgement, Mark, MechId,
+    Metagraph, Netuid, Neuron, PhaseChange, Rao, Reason, Record, RegistrationId, Schedule, Standing, Uid,
+    VoidCause, VoidRound, WeightVector, sample,
 };
 
 use super::disk::Disk;
@@ -34,14 +34,11 @@ fn who(uid: u16) -> RegistrationId {
 }
 
 fn neuron(uid: u16) -> Neuron {
+    let RegistrationId { hotkey, registered_at } = who(uid);
     Neuron {
-        uid: Uid(uid),
-        hotkey: who(uid).hotkey,
-        coldkey: Coldkey([9; 32]),
-        registered_at: who(uid).registered_at,
+        hotkey,
+        registered_at,
         stake: Rao(1_000_000_007),
-        validator_permit: uid == 0,
-        active: true,
         last_update: Block(90),
         axon: (uid > 0).then(|| Axon::new(([127, 0, 0, 1], 8091).into(), 1, Block(3))),
         incentive: 1,
@@ -49,46 +46,27 @@ fn neuron(uid: u16) -> Neuron {
         consensus: 3,
         validator_trust: 4,
         emission: Rao(5),
+        ..sample::neuron(uid)
     }
 }
 
 pub(super) fn opened(epoch: u64) -> Record {
     let Identity { genesis, netuid, mechanism, validator } = identity();
-    let state = SubnetState {
-        head: Head { number: Block(100), hash: Digest::of(b"head") },
-        metagraph: Metagraph {
-            netuid,
-            block: Block(100),
-            owner: Some(Uid(0)),
-            neurons: (0..3).map(neuron).collect(),
-        },
-        hyperparameters: Hyperparameters::default(),
-        schedule: Schedule {
-            epoch: Epoch(epoch),
-            last_epoch_block: Block(90),
-            tempo: 20,
-            pending_epoch_at: None,
-            blocks_since_last_step: 10,
-        },
-    };
+    let mut state = sample::subnet(Epoch(epoch), Block(100), (0..3).map(neuron).collect());
+    state.metagraph = Metagraph { netuid, owner: Some(Uid(0)), ..state.metagraph };
+    state.schedule =
+        Schedule { last_epoch_block: Block(90), tempo: 20, blocks_since_last_step: 10, ..state.schedule };
+    let kind = "classify".to_owned();
     Record::EpochOpened(Box::new(EpochContext {
-        epoch: Epoch(epoch),
-        netuid,
         mechanism,
         genesis,
         validator,
-        state,
-        beacon: Beacon { block: Block(100), value: Digest::of(b"beacon") },
         policy: b"version = 1\n".to_vec(),
         task: b"kind = \"classify\"\n".to_vec(),
         carried: vec![Standing { who: who(1), average: Mark::MAX, attempts: 12, judged_in: Epoch(1) }],
         software: "weighhouse 0.1.0".to_owned(),
-        judge: Some(JudgeIdentity {
-            kind: "classify".to_owned(),
-            version: JudgeIdentity::FIRST_VERSION,
-            digest: None,
-        }),
-        fields: Fields::default(),
+        judge: Some(JudgeIdentity { kind, version: JudgeIdentity::FIRST_VERSION, digest: None }),
+        ..sample::context(state)
     }))
 }
 
@@ -109,23 +87,18 @@ pub(super) fn asked(epoch: u64, round: u32) -> Record {
 }
 
 pub(super) fn judged(epoch: u64, round: u32) -> Record {
+    let exchange = Exchange {
+        request: Digest::of(b"request"),
+        answer: Digest::of(b"answer"),
+        model: Digest::of(b"model"),
+        signature: vec![0xCC; 65],
+        latency_us: 1234,
+    };
     Record::Judged(Judged {
         challenge: Digest::of(&round.to_le_bytes()),
-        epoch: Epoch(epoch),
-        round,
-        uid: Uid(1),
         who: who(1),
-        exchange: Some(Exchange {
-            request: Digest::of(b"request"),
-            answer: Digest::of(b"answer"),
-            model: Digest::of(b"model"),
-            signature: vec![0xCC; 65],
-            latency_us: 1234,
-        }),
-        judgement: Judgement { mark: Mark::MAX, reasons: vec![Reason::Conforms { items: 16 }] },
-        asked_in: Epoch(epoch),
-        stage: 0,
-        fields: Fields::default(),
+        exchange: Some(exchange),
+        ..sample::judged(Epoch(epoch), round, 1, Mark::MAX, Reason::Conforms { items: 16 })
     })
 }
 

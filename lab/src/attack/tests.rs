@@ -44,8 +44,8 @@ fn worthless_answers_earn_nothing_and_honest_work_in_disguise_earns_as_much() {
     });
     let matrix = matrix(&plan).expect("runs");
     for row in &matrix.matrix {
-        let ratio = row.profit_ratio.expect("honest work pays");
-        if row.attack == "disguise" {
+        let ratio = row.cell.profit_ratio.expect("honest work pays");
+        if row.cell.attack == "disguise" {
             assert_eq!(ratio, 1.0);
         } else {
             assert!(ratio <= 0.0, "{row:?}");
@@ -53,18 +53,18 @@ fn worthless_answers_earn_nothing_and_honest_work_in_disguise_earns_as_much() {
             assert!(row.displacement.abs() < 0.01 && row.honest_loss < 0.0, "{row:?}");
         }
     }
-    let text = matrix.text();
-    assert!(text.contains("random") && text.contains("40 %") && text.contains("mean mark"), "{text}");
+    let text = serde_json::to_string(&matrix).expect("serialises");
+    assert_eq!(serde_json::from_str::<Matrix>(&text).expect("reads back"), matrix);
 }
 
 #[test]
 fn a_split_backend_earns_no_more_where_the_barrier_asks_all_at_once() {
     let plan = plan(Scope::Private, &["sybil-4"], &[0.2]);
-    let ratio = matrix(&plan).expect("runs").matrix[0].profit_ratio.expect("honest work pays");
+    let ratio = matrix(&plan).expect("runs").matrix[0].cell.profit_ratio.expect("honest work pays");
     assert!(ratio < 1.05, "{ratio}");
     let mut open = plan;
     open.base.judging.barrier = false;
-    let ratio = matrix(&open).expect("runs").matrix[0].profit_ratio.expect("honest work pays");
+    let ratio = matrix(&open).expect("runs").matrix[0].cell.profit_ratio.expect("honest work pays");
     assert!(ratio > 2.0, "{ratio}");
 }
 

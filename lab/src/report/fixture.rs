@@ -1,11 +1,11 @@
 //! A report with every part, of made-up figures.
 
-use super::{BestResponse, Change, Comparison, Data, Entry, Figure, Goal, Row, Series, Table};
+use super::{BestResponse, Change, Comparison, Data, Entry, Figure, Goal, MatrixCell, Series, Table};
 
 pub(super) const FRACTIONS: [f64; 6] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 
-pub(super) fn row(attack: &str, fraction: f64, ratio: f64) -> Row {
-    Row {
+pub(super) fn row(attack: &str, fraction: f64, ratio: f64) -> MatrixCell {
+    MatrixCell {
         attack: attack.to_owned(),
         fraction,
         policy: "default".to_owned(),

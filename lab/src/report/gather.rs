@@ -1,7 +1,7 @@
 //! A report's data out of what the simulator leaves behind.
 
-use super::{Data, Distribution, Entry, Figure, Note, Row, Series, Table};
-use crate::attack::{self, Matrix};
+use super::{Data, Distribution, Entry, Figure, Note, Series, Table};
+use crate::attack::Matrix;
 use crate::sim::{MinerOutcome, Outcome, ValidatorOutcome};
 use weighhouse_types::profile::Profile;
 
@@ -35,15 +35,7 @@ impl Data {
     /// An attack matrix with the figures that it rests on.
     pub fn of_matrix(title: impl Into<String>, matrix: &Matrix) -> Self {
         let mut data = Self::new(title);
-        let row = |row: &attack::MatrixRow| Row {
-            attack: row.attack.clone(),
-            fraction: row.fraction,
-            policy: row.policy.clone(),
-            detectable: row.detectable,
-            profit_ratio: row.profit_ratio,
-            ci95: row.ci95,
-        };
-        data.matrix = matrix.matrix.iter().map(row).collect();
+        data.matrix = matrix.matrix.iter().map(|row| row.cell.clone()).collect();
         data.add_profile(&matrix.profile);
         let seeds: Vec<_> = matrix.seeds.iter().map(u64::to_string).collect();
         data.note("seeds", seeds.join(", "));

@@ -5,7 +5,7 @@
 
 use self::escape::{figure, lines, name};
 use super::number::{among, precise};
-use super::{Data, Goal, Note, Row, Standing, Verdict};
+use super::{Data, Goal, MatrixCell, Note, Standing, Verdict};
 
 mod change;
 mod curves;
@@ -104,7 +104,7 @@ fn judged(data: &Data, verdict: &Verdict, several: bool) -> String {
     )
 }
 
-fn attack(label: &str, row: &Row) -> String {
+fn attack(label: &str, row: &MatrixCell) -> String {
     let range = row
         .interval()
         .map(|[least, most]| format!(", 95 % interval {} to {}", precise(Some(least)), precise(Some(most))));

@@ -1,24 +1,24 @@
 //! The attack matrix as lines and columns.
 
-use super::Row;
+use super::MatrixCell;
 use super::verdict::worst;
 
 /// One attack under one policy.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) attack: &'a str,
-    rows: Vec<&'a Row>,
+    rows: Vec<&'a MatrixCell>,
 }
 
 impl<'a> Line<'a> {
     /// Its rows at this fraction; more than one if the matrix repeats itself.
-    pub(super) fn at(&self, fraction: f64) -> impl Iterator<Item = &'a Row> {
+    pub(super) fn at(&self, fraction: f64) -> impl Iterator<Item = &'a MatrixCell> {
         self.rows.iter().copied().filter(move |row| same(row.fraction, fraction))
     }
 }
 
 /// All fractions of a matrix, ascending.
-pub(super) fn fractions(matrix: &[Row]) -> Vec<f64> {
+pub(super) fn fractions(matrix: &[MatrixCell]) -> Vec<f64> {
     let mut all: Vec<f64> = matrix.iter().map(|row| row.fraction).collect();
     all.sort_by(f64::total_cmp);
     all.dedup_by(|one, other| same(*one, *other));
@@ -31,8 +31,8 @@ pub(super) fn same(one: f64, other: f64) -> bool {
 }
 
 /// One policy's attacks, those that pay most under any policy first, so that two policies' lines stand alike.
-pub(super) fn lines<'a>(matrix: &'a [Row], policy: &str, detectable: bool) -> Vec<Line<'a>> {
-    let of = |row: &&Row| row.detectable == detectable;
+pub(super) fn lines<'a>(matrix: &'a [MatrixCell], policy: &str, detectable: bool) -> Vec<Line<'a>> {
+    let of = |row: &&MatrixCell| row.detectable == detectable;
     let mut attacks: Vec<&str> = Vec::new();
     for row in matrix.iter().filter(of) {
         if !attacks.contains(&row.attack.as_str()) {
@@ -46,7 +46,7 @@ pub(super) fn lines<'a>(matrix: &'a [Row], policy: &str, detectable: bool) -> Ve
     let mut keyed: Vec<(f64, &str)> = attacks.into_iter().map(|attack| (key(attack), attack)).collect();
     keyed.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     let line = |attack: &'a str| {
-        let mine = |row: &&Row| row.policy == policy && row.attack == attack;
+        let mine = |row: &&MatrixCell| row.policy == policy && row.attack == attack;
         Line { attack, rows: matrix.iter().filter(of).filter(mine).collect() }
     };
     keyed.into_iter().map(|(_, attack)| line(attack)).filter(|line| !line.rows.is_empty()).collect()

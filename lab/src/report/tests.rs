@@ -32,7 +32,7 @@ fn names_from_strangers_stay_text() {
     let hostile = "</script><img src=x onerror=alert(1)>\"'&";
     let mut data = full();
     data.title = hostile.to_owned();
-    data.matrix.push(Row { policy: hostile.to_owned(), ..row(hostile, 0.1, 0.5) });
+    data.matrix.push(MatrixCell { policy: hostile.to_owned(), ..row(hostile, 0.1, 0.5) });
     data.curves.push(series(hostile, [0.1, 0.2]));
     data.note(hostile, hostile);
     let page = html(&data);
@@ -44,7 +44,7 @@ fn names_from_strangers_stay_text() {
 fn nothing_and_odd_figures_make_a_page_too() {
     assert!(html(&Data::default()).contains("</html>"));
     let mut odd = full();
-    odd.matrix.push(Row { profit_ratio: None, ci95: None, ..row("odd", 0.2, 0.0) });
+    odd.matrix.push(MatrixCell { profit_ratio: None, ci95: None, ..row("odd", 0.2, 0.0) });
     odd.matrix.push(row("odd", 0.4, f64::NAN));
     odd.matrix.push(row("odd", 0.5, f64::INFINITY));
     odd.curves.push(series("odd", [f64::NAN, 1e300]));

@@ -5,7 +5,7 @@
 
 use self::draw::{Column, Pen, fitted};
 use super::number::{among, number, percent, precise, with_unit};
-use super::{Data, Entry, Goal, Row, Standing, Table, Verdict};
+use super::{Data, Entry, Goal, MatrixCell, Standing, Table, Verdict};
 
 mod charts;
 mod draw;
@@ -63,7 +63,7 @@ fn write(data: &Data, mut pen: Pen) -> String {
 fn judged(pen: &mut Pen, data: &Data, verdict: &Verdict) {
     let sign = pen.standing(verdict.standing);
     pen.wrapped(&format!("{sign} {}: {}", verdict.policy, verdict.sentence()), 2);
-    let mut attack = |label: &str, row: &Row| {
+    let mut attack = |label: &str, row: &MatrixCell| {
         let interval = row
             .interval()
             .map(|[least, most]| format!(" ({} to {})", precise(Some(least)), precise(Some(most))));

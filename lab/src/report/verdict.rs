@@ -4,7 +4,7 @@
 //! as certain; between the two the report says that it doesn't know.
 
 use super::number::{among, percent, precise};
-use super::{Data, Row};
+use super::{Data, MatrixCell};
 
 /// Profit over that of honest work above which attacking pays.
 pub const PAR: f64 = 1.0;
@@ -29,11 +29,11 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub policy: String,
-    pub worst: Option<Row>,
+    pub worst: Option<MatrixCell>,
     pub standing: Standing,
 }
 
-impl Row {
+impl MatrixCell {
     /// True if this attack pays. Without a confidence interval the ratio decides alone.
     pub fn standing(&self) -> Standing {
         let Some(ratio) = self.profit_ratio.filter(|ratio| ratio.is_finite()) else {
@@ -67,7 +67,7 @@ impl Verdict {
         let Some(worst) = &self.worst else {
             return "No detectable attack was tried.".to_owned();
         };
-        let Row { attack, .. } = worst;
+        let MatrixCell { attack, .. } = worst;
         let (ratio, bad) = (precise(worst.profit_ratio), among(worst.fraction));
         match self.standing {
             Standing::Unknown => "No detectable attack has a profit to compare.".to_owned(),
@@ -101,15 +101,15 @@ impl Data {
     pub fn verdicts(&self) -> Vec<Verdict> {
         let judged = |policy: &str| {
             let worst = self.worst(policy, true).cloned();
-            let standing = worst.as_ref().map_or(Standing::Unknown, Row::standing);
+            let standing = worst.as_ref().map_or(Standing::Unknown, MatrixCell::standing);
             Verdict { policy: policy.to_owned(), worst, standing }
         };
         self.policies().into_iter().map(judged).collect()
     }
 
     /// The worst attack under a policy that is, or isn't, detectable, up to [`FRACTION_MAX`].
-    pub fn worst(&self, policy: &str, detectable: bool) -> Option<&Row> {
-        let of = |row: &&Row| row.policy == policy && row.detectable == detectable && row.counts();
+    pub fn worst(&self, policy: &str, detectable: bool) -> Option<&MatrixCell> {
+        let of = |row: &&MatrixCell| row.policy == policy && row.detectable == detectable && row.counts();
         worst(self.matrix.iter().filter(of))
     }
 
@@ -121,8 +121,8 @@ impl Data {
 }
 
 /// The row that pays most certainly, then the one that pays most; the first of equals.
-pub(super) fn worst<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
-    let key = |row: &Row| (row.standing(), row.profit_ratio.unwrap_or(f64::NEG_INFINITY));
+pub(super) fn worst<'a>(rows: impl Iterator<Item = &'a MatrixCell>) -> Option<&'a MatrixCell> {
+    let key = |row: &MatrixCell| (row.standing(), row.profit_ratio.unwrap_or(f64::NEG_INFINITY));
     rows.fold(None, |worst, row| match worst {
         Some(other) => {
             let ((standing, ratio), (most, largest)) = (key(row), key(other));

@@ -3,6 +3,7 @@
 //! A policy is edited as a document: the base's version 2 file with every default written out, keys by dotted path. What comes
 //! out is text, and only text that [`Policy::parse`] takes counts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weighhouse_types::config;
 
@@ -17,7 +18,7 @@ const DECIMALS_MOST: u32 = 9;
 const CHOICES_MOST: usize = 64;
 
 /// A key of the policy file that may move: within a range or among choices.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// Dotted path, such as `average.half_life`.
@@ -38,6 +39,7 @@ pub struct Parameter {
     pub decimals: Option<u32>,
     /// Instead of a range: the values, strings or numbers.
     #[serde(default)]
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub choices: Vec<toml::Value>,
 }
 

@@ -15,7 +15,7 @@ use weighhouse_types::profile::Profile;
 
 use super::fold::{linear, logarithmic, step, step_middle, unlinear, unlogarithmic};
 
-/// MinerNumbers before the mixes.
+/// Numbers before the mixes.
 const HABITS: usize = 16;
 /// The middle of an absent habit's range.
 const ABSENT: f64 = 0.25;
@@ -57,7 +57,7 @@ impl Genome {
         Self { kinds, identities_most: identities_most.max(1), sight_most, mirrors }
     }
 
-    /// MinerNumbers of one strategy.
+    /// Numbers of one strategy.
     pub fn dimensions(&self) -> usize {
         HABITS + 2 * self.kinds.len()
     }

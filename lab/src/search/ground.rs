@@ -10,7 +10,7 @@ use super::error::RedTeamError;
 use crate::attack::{self, Attack, AttackWorld, MinerNumbers, ratio_ci95};
 use crate::sim::{Scenario, ScenarioError, SimulationPlan, Simulator, Strategy};
 
-/// AttackWorld in which strategies are measured, with the share of attackers in it and its seeds.
+/// World in which strategies are measured, with the share of attackers in it and its seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arena {

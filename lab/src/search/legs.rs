@@ -16,11 +16,11 @@ use super::archive::{Archive, Point};
 use super::error::SearchError;
 use super::fold::fold;
 use super::log::{self, Generation, Head, Log, LogError};
-use super::meter::{Known, Meter, key};
+use super::meter::{KnownFigures, Meter, key};
 use super::settings::{Goal, Settings};
 use crate::sim::rng::Stream;
 
-/// Points in [`Found::best`].
+/// Points in [`SearchResult::best`].
 pub const BEST_MOST: usize = 64;
 /// Factors of population and step of the legs from the best point so far.
 const AROUND_BEST: [(usize, f64); 3] = [(2, 0.1), (4, 0.3), (8, 1.0)];
@@ -48,7 +48,7 @@ pub trait Watch {
 
 /// Result of a search.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct SearchResult {
     pub evaluations: u64,
     pub generations: u64,
     /// Points with the least weighted sums, best first, [`Settings::apart`] from each other; empty for a front.
@@ -71,7 +71,7 @@ pub fn search(
     resumed: Option<Log>,
     evaluate: &(dyn Fn(&[f64]) -> Vec<f64> + Sync),
     watch: &mut dyn Watch,
-) -> Result<Found, SearchError> {
+) -> Result<SearchResult, SearchError> {
     settings.check()?;
     let identity = settings.identity(problem);
     let mut replay = Vec::new();
@@ -201,7 +201,7 @@ impl Run<'_> {
         self.keep(points, known.is_some())
     }
 
-    fn replayed(&mut self) -> Option<Known> {
+    fn replayed(&mut self) -> Option<KnownFigures> {
         self.replay.pop().map(|generation| {
             generation.points.into_iter().map(|point| (key(&point.at), point.values)).collect()
         })
@@ -309,7 +309,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn found(self) -> Found {
+    fn found(self) -> SearchResult {
         let mut best = Vec::new();
         if let Goal::Sum(weights) = &self.settings.goal {
             let scale = Scale::Sum(weights.clone());
@@ -330,6 +330,11 @@ impl Run<'_> {
         }
         let mut front: Vec<Point> = self.archive.front().into_iter().cloned().collect();
         front.sort_by(|a, b| a.values[0].total_cmp(&b.values[0]));
-        Found { evaluations: self.archive.points.len() as u64, generations: self.generations, best, front }
+        SearchResult {
+            evaluations: self.archive.points.len() as u64,
+            generations: self.generations,
+            best,
+            front,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Worth of a policy, in figures that a tuning can weigh against each other.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weighhouse_types::Digest;
 
@@ -13,7 +14,7 @@ use weighhouse_types::profile::Profile;
 const PROBES: u16 = 3;
 
 /// A figure of a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// The largest profit ratio among the attacks and fractions; at 1 attacking pays as much as honest work.
@@ -70,7 +71,7 @@ impl Measures {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proving {
-    /// AttackWorld in which attacks are played, as in [`attack::AttackPlan`]; its policy is not read.
+    /// World in which attacks are played, as in [`attack::AttackPlan`]; its policy is not read.
     pub base: Scenario,
     /// Honest miners of unlike quality, probes and newcomers; its policy is not read.
     pub peaceful: Scenario,
@@ -124,10 +125,10 @@ impl Proving {
         let (mut attack_profit, mut worst_attack) = (0.0, "none".to_owned());
         let mut honest_loss: f64 = 0.0;
         for row in &matrix.matrix {
-            let Some(ratio) = row.profit_ratio else { return Ok(None) };
+            let Some(ratio) = row.cell.profit_ratio else { return Ok(None) };
             if ratio > attack_profit {
                 attack_profit = ratio;
-                worst_attack = format!("{} at {}", row.attack, row.fraction);
+                worst_attack = format!("{} at {}", row.cell.attack, row.cell.fraction);
             }
             honest_loss = honest_loss.max(row.honest_loss);
         }

@@ -9,7 +9,7 @@ use super::archive::Point;
 pub const WORST: f64 = 1e30;
 
 /// A log's generation by its points' coordinates.
-pub(super) type Known = BTreeMap<Vec<u64>, Vec<f64>>;
+pub(super) type KnownFigures = BTreeMap<Vec<u64>, Vec<f64>>;
 
 /// Bits of coordinates that are not negative sort as the coordinates do.
 pub(super) fn key(at: &[f64]) -> Vec<u64> {
@@ -25,8 +25,8 @@ pub(super) struct Meter<'a> {
 
 #[derive(Default)]
 struct Measured {
-    known: Option<Known>,
-    points: Known,
+    known: Option<KnownFigures>,
+    points: KnownFigures,
     /// Something was asked that the log lacks.
     diverged: bool,
 }
@@ -35,13 +35,13 @@ impl<'a> Meter<'a> {
     pub(super) fn new(
         evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
         figures: usize,
-        known: Option<&Known>,
+        known: Option<&KnownFigures>,
     ) -> Self {
         let generation = Mutex::new(Measured { known: known.cloned(), ..Measured::default() });
         Self { evaluate, figures, generation }
     }
 
-    pub(super) fn know(&self, known: Option<Known>) {
+    pub(super) fn know(&self, known: Option<KnownFigures>) {
         let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
         *generation = Measured { known, ..Measured::default() };
     }

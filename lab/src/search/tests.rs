@@ -55,7 +55,7 @@ fn one(dimensions: usize, evaluations: u64) -> Settings {
     Settings::new(11, Goal::Sum(vec![1.0]), dimensions, evaluations)
 }
 
-fn found(settings: &Settings, evaluate: &(dyn Fn(&[f64]) -> Vec<f64> + Sync)) -> (Found, String) {
+fn found(settings: &Settings, evaluate: &(dyn Fn(&[f64]) -> Vec<f64> + Sync)) -> (SearchResult, String) {
     let mut recorder = Recorder::default();
     let found = search(settings, Digest::of(b"test"), None, evaluate, &mut recorder).unwrap();
     (found, recorder.log)

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weighhouse_types::config::{self, ConfigError};
 use weighhouse_types::{Digest, Hasher};
@@ -37,15 +38,17 @@ pub const FRONT_FINALISTS: usize = 24;
 const AUGMENTATION: f64 = 0.05;
 
 /// Way to make one decision of several figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
+    /// One winner by the weighted sum of objectives.
     Sum,
+    /// All policies that no other beats in every objective.
     Front,
 }
 
 /// One figure that counts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     pub measure: Measure,
@@ -58,7 +61,7 @@ pub struct Objective {
 }
 
 /// Seeds and horizon of a set of runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Runs {
     pub seeds: Vec<u64>,
@@ -66,10 +69,11 @@ pub struct Runs {
 }
 
 /// The worlds, in short.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Worlds {
     /// A shipped profile's name, or a whole profile.
+    #[schemars(with = "serde_json::Value")]
     pub profile: toml::Value,
     pub miners: u16,
     pub validators: u16,
@@ -81,12 +85,14 @@ pub struct Worlds {
 }
 
 /// A tuning file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
+    /// Always 1.
     pub version: u32,
-    /// The optimiser's own.
+    /// The optimiser's own: the same files and seed give the same search.
     pub seed: u64,
+    /// Candidates that are tried.
     pub evaluations: u64,
     pub decision: Decision,
     /// Candidates that are measured on held-out seeds.
@@ -180,6 +186,11 @@ impl Tuning {
         let tuning: Self = config::parse(text)?;
         tuning.check()?;
         Ok(tuning)
+    }
+
+    /// The JSON Schema of tuning files.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
     }
 
     fn check(&self) -> Result<(), TuningError> {

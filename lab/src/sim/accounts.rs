@@ -1,4 +1,9 @@
 //! Accounts of a run: earnings, costs and the other figures that become an [`Outcome`].
+//!
+//! Rao are counted as integers and conserved: what neither miners nor validators get is burned or dust. Computing is counted in
+//! CPU-seconds; the plan's `rao_value` brings both to one unit when the accounts are closed.
+
+use ndarray::Array2;
 
 use super::asking::{SlotConduct, Terms};
 use super::chain::EpochResult;
@@ -18,8 +23,8 @@ const ARRIVED_AT: f64 = 0.9;
 
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    /// By group, then epoch.
-    by_epoch_rao: Vec<u64>,
+    /// Emission by group (row) and epoch (column).
+    by_epoch_rao: Array2<u64>,
     cost: Vec<f64>,
     deserved: Vec<(f64, u64)>,
     validators_rao: Vec<u64>,
@@ -38,7 +43,12 @@ pub(super) struct Accounts {
 impl Accounts {
     pub(super) fn reset(&mut self, plan: &SimulationPlan) {
         let groups = plan.groups.len();
-        refill(&mut self.by_epoch_rao, groups * plan.scenario.epochs as usize, 0);
+        let shape = (groups, plan.scenario.epochs as usize);
+        if self.by_epoch_rao.dim() == shape {
+            self.by_epoch_rao.fill(0);
+        } else {
+            self.by_epoch_rao = Array2::zeros(shape);
+        }
         refill(&mut self.cost, groups, 0.0);
         refill(&mut self.deserved, groups, (0.0, 0));
         refill(&mut self.validators_rao, plan.validators.len(), 0);
@@ -103,7 +113,6 @@ impl Accounts {
     ) {
         let output = consent.output;
         let first = plan.validators.len();
-        let epochs = plan.scenario.epochs as usize;
         let is_warm = epoch >= plan.scenario.warmup_epochs;
         let mut paid = 0;
         for (validator, emission) in output.validator_emission[..first].iter().enumerate() {
@@ -123,7 +132,7 @@ impl Accounts {
             let Some(registration) = registry.registration_mut(slot) else { continue };
             paid += emission;
             self.miners_rao += emission;
-            self.by_epoch_rao[usize::from(registration.group) * epochs + epoch as usize] += emission;
+            self.by_epoch_rao[[usize::from(registration.group), epoch as usize]] += emission;
             if emission > 0 && consent.predates(registered) {
                 self.misdirected_rao += emission;
             }
@@ -271,8 +280,7 @@ impl Accounts {
     fn miners(&self, plan: &SimulationPlan, registry: &Registry, group: usize) -> MinerOutcome {
         let planned = &plan.groups[group];
         let purchases = registry.purchases[group];
-        let epochs = plan.scenario.epochs as usize;
-        let by_epoch = &self.by_epoch_rao[group * epochs..(group + 1) * epochs];
+        let by_epoch = self.by_epoch_rao.row(group);
         let emission_rao: u64 = by_epoch.iter().sum();
         let cost = self.cost[group];
         let spent = cost + plan.rao_value * purchases.paid_rao as f64;

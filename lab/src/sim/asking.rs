@@ -63,7 +63,7 @@ pub(super) struct MarkDistribution {
     pub(super) registered: bool,
 }
 
-/// MarkDistributions by slot; 0 where nobody is registered.
+/// Distributions by slot; 0 where nobody is registered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DistributionColumns {
     mean: Vec<f64>,

@@ -1,4 +1,7 @@
-//! The chain's side of an epoch: vectors until they are in force, what copiers and cartels make of them, and consensus.
+//! The chain's side of an epoch: vectors until they are in force, the vectors of copiers and cartels, and consensus.
+//!
+//! In the order of an epoch: validators that judge submit; those that don't make theirs of what the chain shows; vectors whose
+//! delay is over come into force; uids that changed hands lose their weight; then the chain's own Yuma runs.
 
 use weighhouse_types::Uid;
 

@@ -1,4 +1,7 @@
 //! Validators that judge: one average per registration, folded, rated and weighed by the policy's own code.
+//!
+//! Most policies need an exponential average alone, which [`super::lanes`] computes for all miners of a validator at once; the
+//! others keep a [`Track`] for each miner. Both give the same scores, and a test holds them to it.
 
 use weighhouse_types::{Mark, Score, Uid};
 

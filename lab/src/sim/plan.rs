@@ -1,4 +1,6 @@
 //! A scenario made ready to run: names resolved, mixes of answers turned into means, deviations and costs.
+//!
+//! A plan is made once and shared by the runs from every seed. Nothing in it is random, and a run never changes it.
 
 use super::error::ScenarioError;
 use super::scenario::{Scenario, Validator};

@@ -4,6 +4,7 @@
 //! only presets of it ([`Strategy::persona`]), so that a strategy from elsewhere needs no code of ours.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +49,26 @@ impl Mix {
         self.0.get(kind).map_or(0.0, |share| share / sum)
     }
 
+    /// Parts of the whole below which a kind isn't worth a word.
+    const TRACE: f64 = 0.01;
+
     fn check(&self, key: &'static str) -> Result<(), ScenarioError> {
         for share in self.0.values() {
             within(key, *share, 0.0, 1e9)?;
         }
         within(key, self.0.values().sum(), 1e-9, 1e9)
+    }
+}
+
+impl fmt::Display for Mix {
+    /// Its three most frequent kinds of answer.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total: f64 = self.0.values().sum();
+        let mut kinds: Vec<_> = self.0.iter().filter(|(_, share)| **share > Self::TRACE * total).collect();
+        kinds.sort_by(|one, other| other.1.total_cmp(one.1));
+        let shown =
+            kinds.iter().take(3).map(|(kind, share)| format!("{kind} {:.0} %", *share / total * 100.0));
+        f.write_str(&shown.collect::<Vec<_>>().join(" + "))
     }
 }
 
@@ -176,6 +192,12 @@ impl Strategy {
             "silence" => Self { served_stake: 0.6, ..Self::resting(name, SILENT, Switch::default()) },
             _ => return None,
         })
+    }
+
+    /// Its identities and their answers, in a line.
+    pub fn summary(&self) -> String {
+        let rest = self.rest.as_ref().map_or(String::new(), |rest| format!(", resting: {rest}"));
+        format!("{} uids: {}{rest}", self.identities, self.work)
     }
 
     /// The operator's identities that answer.

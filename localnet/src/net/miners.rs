@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use weighhouse_miner::engine::Catalogue;
+use weighhouse_miner::engine::{Catalogue, Engine};
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_seams::{ClockExt, TcpBound};
-use weighhouse_tasks::Persona;
 
 use super::roles::Roles;
 use super::{BLOCK_DEADLINE, Localnet, OFFLINE_AFTER, folder};
 use crate::economy::{Participant, Role, Service, derive};
 use crate::error::LocalnetError;
+use crate::served::Served;
 
 /// The pause between two looks at the calls that wait for a block.
 const POOL_PAUSE: Duration = Duration::from_millis(10);
@@ -27,15 +27,17 @@ impl Localnet {
         let is_late = state.head.number >= OFFLINE_AFTER;
         let (mut expected, mut ready) = (0, Vec::new());
         for participant in &self.economy.participants {
-            let Role::Miner { persona, service } = &participant.role else { continue };
-            let is_offline = *service == Service::Offline;
+            if participant.validates() {
+                continue;
+            }
+            let is_offline = matches!(participant.role, Role::Miner { service: Service::Offline, .. });
             if is_offline && is_late {
                 continue;
             }
             let stop = if is_offline { offline.clone() } else { roles.stop.clone() };
             let axon = state.metagraph.neuron(participant.uid).and_then(|neuron| neuron.axon);
             let axon = axon.map(|axon| axon.address());
-            let (parts, is_ready) = self.miner(participant, (persona, *service), axon, stop).await?;
+            let (parts, is_ready) = self.miner(participant, axon, stop).await?;
             expected += usize::from(axon != Some(parts.listener.local_addr()));
             ready.push(is_ready);
             let persona = participant.persona;
@@ -79,7 +81,6 @@ impl Localnet {
     async fn miner(
         &self,
         participant: &Participant,
-        (persona, service): (&Persona, Service),
         axon: Option<SocketAddr>,
         shutdown: CancellationToken,
     ) -> Result<(Parts, watch::Receiver<bool>), LocalnetError> {
@@ -92,14 +93,12 @@ impl Localnet {
             None => TcpBound::bind(([127, 0, 0, 1], 0).into()).await.map_err(LocalnetError::Port)?,
         };
         let (ready, is_ready) = watch::channel(false);
-        let guesses = derive(self.kept.seed, participant.persona, "guesses");
-        let (config, engine) = self.served.engine(persona, service, guesses, &self.clock, &self.cpu)?;
         let state = self.dir.join("miners").join(participant.persona);
         let parts = Parts {
-            config,
+            config: Served::config()?,
             keypair: participant.keypair.clone(),
             chain: Arc::new(self.ledger.clone()),
-            models: Catalogue::of(engine),
+            models: Catalogue::of(self.engine(participant)?),
             listener: Box::new(listener),
             clock: self.clock.clone(),
             storage: Arc::new(folder(&state)?),
@@ -108,5 +107,25 @@ impl Localnet {
             shutdown,
         };
         Ok((parts, is_ready))
+    }
+
+    /// What a miner serves: its persona's answers, or a program of the user's.
+    fn engine(&self, participant: &Participant) -> Result<Arc<dyn Engine>, LocalnetError> {
+        match &participant.role {
+            Role::Guest(guest) => self.guest(*guest),
+            Role::Miner { persona, service } => {
+                let guesses = derive(self.kept.seed, participant.persona, "guesses");
+                self.served.engine(persona, *service, guesses, &self.clock, &self.cpu)
+            }
+            Role::Validator | Role::Copier => {
+                Err(LocalnetError::BuiltIn(format!("{} serves nothing", participant.persona)))
+            }
+        }
+    }
+
+    fn guest(&self, guest: usize) -> Result<Arc<dyn Engine>, LocalnetError> {
+        let (name, deadline) = (&self.served.task.file().model, self.served.deadline());
+        let engine = self.guests.engine(guest, name, deadline, &self.clock);
+        engine.ok_or_else(|| LocalnetError::BuiltIn(format!("no engine for guest {guest}")))
     }
 }

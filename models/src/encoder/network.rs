@@ -7,7 +7,7 @@ use burn_tensor::{Device, Int, Tensor, TensorData};
 use super::Pooling;
 use super::config::Shape;
 use crate::folder::{Folder, FolderError};
-use crate::language::{Seen, attend_each};
+use crate::language::{AttentionMask, attend_each};
 use crate::linear::Linear;
 use crate::loading::Loading;
 
@@ -112,7 +112,7 @@ impl Layer {
         let all = self.qkv.forward(hidden.clone());
         let all = all.reshape([rows, 3 * shape.heads, shape.width / shape.heads]);
         let projected = [0, 1, 2].map(|part| all.clone().narrow(1, part * shape.heads, shape.heads));
-        let attended = self.output.forward(attend_each(lengths, projected, Seen::All));
+        let attended = self.output.forward(attend_each(lengths, projected, AttentionMask::All));
         let hidden = self.after_attention.forward(hidden + attended);
         let inner = self.down.forward(gelu(self.inner.forward(hidden.clone())));
         self.after.forward(hidden + inner)

@@ -1,4 +1,7 @@
 //! Continuous batching: sequences join and leave a running batch, and each step gives every one of them a token.
+//!
+//! A sequence is admitted only if the cache has room for the longest that it may become, so none is ever put off or cut short
+//! for want of memory. Over slices its logits don't depend on which others share the batch.
 
 use std::fmt;
 

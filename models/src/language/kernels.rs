@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use passes::Forced;
 pub(crate) use passes::{Batch, Passes, cache_room};
 use slices::SliceNetwork;
-pub use tensors::{Seen, TensorLayer, TensorNetwork, attend_each};
+pub use tensors::{AttentionMask, TensorLayer, TensorNetwork, attend_each};
 
 use crate::device::{Computes, Place};
 

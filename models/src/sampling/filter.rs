@@ -8,7 +8,7 @@ use super::{Sampling, finite_order};
 const SORTED_FIRST: usize = 64;
 
 /// The tokens that pass, largest logit first, equal logits by ascending id.
-pub(super) struct Kept {
+pub(super) struct SamplingCandidates {
     temperature: f64,
     top_p: f64,
     ids: Vec<u32>,
@@ -26,7 +26,7 @@ struct Others {
     peak: f64,
 }
 
-impl Kept {
+impl SamplingCandidates {
     /// `None` when every token passes.
     pub(super) fn new(sampling: &Sampling, logits: &[f32]) -> Option<Self> {
         let count = logits.len();

@@ -11,9 +11,8 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_scoring::{Closing, Decision, closing, weigh};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Failure, Fields, Hasher, Head, Hotkey,
-    Hyperparameters, Intent, IntentState, IntentUpdate, Judged, Judgement, Mark, MechId, Metagraph, Netuid,
-    Neuron, Rao, Reason, Record, RegistrationId, Schedule, SubnetState, Uid,
+    Block, Digest, Epoch, EpochContext, Failure, Hasher, Hotkey, Intent, IntentState, IntentUpdate, Judged,
+    Mark, MechId, Netuid, Reason, Record, Schedule, sample,
 };
 
 const VALIDATOR: Hotkey = Hotkey([0; 32]);
@@ -73,10 +72,6 @@ fn published(epoch: Epoch, weights: weighhouse_types::WeightVector, version_key:
     [Record::Intent(intent), Record::IntentUpdate(IntentUpdate { intent: id, epoch, state })]
 }
 
-fn who(uid: u16) -> RegistrationId {
-    RegistrationId { hotkey: Hotkey([uid as u8; 32]), registered_at: Block(10) }
-}
-
 fn verdicts(epoch: Epoch, marks: &[i64; 3], is_short: bool) -> Vec<Judged> {
     let mut verdicts = Vec::new();
     for round in 0..ROUNDS {
@@ -89,82 +84,30 @@ fn verdicts(epoch: Epoch, marks: &[i64; 3], is_short: bool) -> Vec<Judged> {
                 None => (0, Reason::Silent { failure: Failure::DeadlineExceeded }),
             };
             let mark = Mark::from_billionths(mark).unwrap_or_default();
-            verdicts.push(Judged {
-                challenge: Hasher::new("fixture")
-                    .part(&epoch.0.to_le_bytes())
-                    .part(&[round as u8, uid as u8])
-                    .finish(),
-                epoch,
-                round,
-                uid: Uid(uid),
-                who: who(uid),
-                exchange: None,
-                judgement: Judgement { mark, reasons: vec![reason] },
-                asked_in: epoch,
-                stage: 0,
-                fields: Fields::default(),
-            });
+            let challenge =
+                Hasher::new("fixture").part(&epoch.0.to_le_bytes()).part(&[round as u8, uid as u8]).finish();
+            verdicts.push(Judged { challenge, ..sample::judged(epoch, round, uid, mark, reason) });
         }
     }
     verdicts
 }
 
 fn context(epoch: Epoch, carried: &Closing) -> EpochContext {
-    let head = Head { number: Block(100 * epoch.0), hash: Digest::of(&epoch.0.to_le_bytes()) };
-    let state = SubnetState {
-        head,
-        metagraph: Metagraph {
-            netuid: Netuid(1),
-            block: head.number,
-            owner: None,
-            neurons: (0..=MINERS).map(neuron).collect(),
-        },
-        hyperparameters: Hyperparameters {
-            min_allowed_weights: 0,
-            weights_version_key: 3,
-            ..Default::default()
-        },
-        schedule: Schedule {
-            epoch,
-            last_epoch_block: Block(head.number.0 - 5),
-            tempo: 100,
-            pending_epoch_at: None,
-            blocks_since_last_step: 5,
-        },
+    let block = Block(100 * epoch.0);
+    let mut state = sample::subnet(epoch, block, (0..=MINERS).map(sample::neuron).collect());
+    state.head.hash = Digest::of(&epoch.0.to_le_bytes());
+    state.hyperparameters.min_allowed_weights = 0;
+    state.hyperparameters.weights_version_key = 3;
+    state.schedule = Schedule {
+        last_epoch_block: Block(block.0 - 5),
+        tempo: 100,
+        blocks_since_last_step: 5,
+        ..state.schedule
     };
     EpochContext {
-        epoch,
-        netuid: Netuid(1),
-        mechanism: MechId(0),
-        genesis: Digest::of(b"genesis"),
-        validator: VALIDATOR,
-        state,
-        beacon: Beacon { block: head.number, value: Digest::of(b"beacon") },
         policy: DEFAULT_POLICY.into(),
-        task: Vec::new(),
         carried: carried.standings.clone(),
         software: "fixture".to_owned(),
-        judge: None,
-        fields: Fields::default(),
-    }
-}
-
-fn neuron(uid: u16) -> Neuron {
-    let axon = Axon::new(([127, 0, 0, 1], 9000 + uid).into(), 1, Block(20));
-    Neuron {
-        uid: Uid(uid),
-        hotkey: who(uid).hotkey,
-        coldkey: Coldkey([9; 32]),
-        registered_at: who(uid).registered_at,
-        stake: Rao(0),
-        validator_permit: uid == 0,
-        active: true,
-        last_update: Block(0),
-        axon: (uid != 0).then_some(axon),
-        incentive: 0,
-        dividends: 0,
-        consensus: 0,
-        validator_trust: 0,
-        emission: Rao(0),
+        ..sample::context(state)
     }
 }

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a validator turns judgements into weights.
+/// A validator's way from judgements to weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
@@ -36,7 +36,7 @@ pub struct File {
     pub expression: ExpressionKeys,
 }
 
-/// What one verdict is worth. The shares sum to 1.
+/// Worth of one verdict. The shares sum to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
@@ -58,7 +58,7 @@ pub struct Deadline {
     pub capacity: u32,
 }
 
-/// How the epochs' means become one average. Marks are signed and averaged first; clipping comes last.
+/// Averaging of the epochs' means. Marks are signed and averaged first; clipping comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Average {
@@ -91,7 +91,7 @@ pub enum AverageKind {
     Trimmed,
 }
 
-/// How sure an average must be.
+/// Certainty that an average must have.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Significance {
@@ -100,7 +100,7 @@ pub struct Significance {
     pub standard_errors: f64,
 }
 
-/// What a new registration must show.
+/// Conditions that a new registration must meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Newcomer {
@@ -110,7 +110,7 @@ pub struct Newcomer {
     pub ramp_epochs: u32,
 }
 
-/// How a score becomes a weight.
+/// Conversion of scores to weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShapeKeys {
@@ -161,7 +161,7 @@ pub struct Burn {
     pub hotkey: Option<String>,
 }
 
-/// What answers that are more alike than the judge expects do to pay.
+/// Effect on pay of answers that are more alike than the judge expects.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cluster {
@@ -199,7 +199,7 @@ pub struct Guards {
     pub max_age_epochs: u32,
 }
 
-/// How much is asked.
+/// Number of questions.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
@@ -213,7 +213,7 @@ pub struct Audit {
     pub spot_share: f64,
 }
 
-/// What no field can say, in CEL.
+/// An expression in CEL, for what no field can say.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpressionKeys {

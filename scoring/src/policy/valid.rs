@@ -1,4 +1,6 @@
 //! From a file as written to a policy that is valid.
+//!
+//! Both versions of the file end in one [`Policy`], whose fields later code trusts. Decimals become billionths here, exactly.
 
 use serde::Deserialize;
 use weighhouse_types::Hotkey;

@@ -1,6 +1,6 @@
 //! Why a mark is what it is, in words and figures that every reader shares.
 //!
-//! Whoever counts, explains or prints a reason asks it for its [`Outcome`], its [`Gist`] or its `Display` form, and
+//! Code that counts, explains or prints a reason asks it for its [`Outcome`], its [`Gist`] or its `Display` form, and
 //! doesn't match on its variants: a kind of task added later is then explained like the first ones.
 
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::Failure;
 /// Longest text of a [`Remark`] in bytes.
 const REMARK_BYTES_MAX: usize = 256;
 
-/// How an attempt came out, whatever was asked.
+/// Outcome of an attempt, for every kind of task.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
 )]
@@ -53,7 +53,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it speaks for the miner.
+    /// True if it speaks for the miner.
     pub fn is_praise(self) -> bool {
         matches!(self, Self::Accepted | Self::Unchecked)
     }
@@ -160,7 +160,7 @@ pub enum Reason {
     /// Taken as it came: well-formed, from a miner that the judge is sure of, and not drawn for a check.
     #[codec(index = 11)]
     Spared { tokens: u32 },
-    /// What a kind of task says that needs no variant of its own.
+    /// A finding of a kind of task that needs no variant of its own.
     #[codec(index = 12)]
     Told { outcome: Outcome, text: Remark },
 }
@@ -168,12 +168,12 @@ pub enum Reason {
 /// A reason as a sentence about several answers needs it: the phrase that they share, and what tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gist {
-    /// What follows "3 answers": "within tolerance", "malformed".
+    /// The words that follow "3 answers": "within tolerance", "malformed".
     pub phrase: String,
     pub detail: Detail,
 }
 
-/// How the reasons of several answers add up.
+/// The sum of the reasons of several answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Nothing to add.

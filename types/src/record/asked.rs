@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fields, hex_bytes};
 use crate::{Digest, Epoch, Hotkey, RegistrationId, Uid};
 
-/// Whom a challenge was made for.
+/// Miners that a challenge was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 #[serde(tag = "scope", rename_all = "snake_case")]
 pub enum ChallengeScope {
@@ -60,7 +60,7 @@ pub struct FollowUp {
     pub fields: Fields,
 }
 
-/// What went over the wire, by blob.
+/// Request and answer as they went over the wire, by blob.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Exchange {
     /// The framed request as sent.
@@ -131,7 +131,7 @@ impl Failure {
         }
     }
 
-    /// Whether something came back, though no answer.
+    /// True if something came back, though no answer.
     pub fn is_unusable(&self) -> bool {
         matches!(self, Self::Oversized | Self::Undecodable | Self::BadSignature)
     }

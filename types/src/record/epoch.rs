@@ -23,7 +23,7 @@ pub struct EpochContext {
     /// The task file, verbatim; it names the reference model by digest.
     #[serde(with = "hex_bytes")]
     pub task: Vec<u8>,
-    /// What the epoch before left behind, ascending by registration.
+    /// Standings that the epoch before left behind, ascending by registration.
     pub carried: Vec<Standing>,
     pub software: String,
     /// The judge that the task file asks for. Records of version 1 don't say: absent means version 1 of the task's kind.
@@ -69,7 +69,7 @@ impl JudgeIdentity {
     pub const FIRST_VERSION: u32 = 1;
 }
 
-/// What a [`Standing`] rests on: needed by windows, significance, ramps and places that have to be held.
+/// Figures that a [`Standing`] rests on: needed by windows, significance, ramps and places that have to be held.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Trail {
     pub who: RegistrationId,

@@ -35,7 +35,7 @@ pub struct Evidence {
     pub who: RegistrationId,
     /// The blob that holds it, as the kind writes it.
     pub blob: Digest,
-    /// How many of the answer's tokens fell into each bin of the sequential test; empty where the task has none.
+    /// Number of the answer's tokens in each bin of the sequential test; empty where the task has none.
     pub bins: Vec<u32>,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,

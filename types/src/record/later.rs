@@ -24,7 +24,7 @@ pub struct PhaseChange {
     pub fields: Fields,
 }
 
-/// How far a challenge has come.
+/// Phase of a challenge that lives longer than its epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum ChallengePhase {

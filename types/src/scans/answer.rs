@@ -4,7 +4,7 @@ use super::error::ShownShape;
 use super::{CLASSES, MalformedScans, OUTPUT};
 use crate::{Datatype, InferAnswer, Tensor};
 
-/// How far from 1 a row may sum; honest rounding is below 1e-6, half-precision arithmetic below this.
+/// Distance from 1 to which a row may sum; honest rounding is below 1e-6, half-precision arithmetic below this.
 const SUM_TOLERANCE: f64 = 1e-3;
 
 /// A row for each scan.

@@ -1,4 +1,4 @@
-//! What a language model answers: whole, or piece by piece.
+//! Answers of a language model: whole, or piece by piece.
 
 use std::fmt;
 use std::str::FromStr;

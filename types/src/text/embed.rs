@@ -10,7 +10,7 @@ pub struct TextsRequest {
     pub texts: Vec<String>,
 }
 
-/// What a server reads of one request, or a caller of one answer.
+/// Limits of what is read: a server's of one request, a caller's of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextsLimits {
     pub texts: usize,

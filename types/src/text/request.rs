@@ -1,4 +1,4 @@
-//! What a language model is asked.
+//! Requests to a language model.
 
 use super::scalar::{
     at_most, elements, ints, list, read_bool, read_f32, read_i32, read_text, read_u64, signed, text,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Datatype, InferRequest, Tensor};
 
-/// What a request continues.
+/// The text or dialogue that a request continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
     Text(String),
@@ -38,7 +38,7 @@ pub struct TextRequest {
     pub ignore_end: bool,
 }
 
-/// What a server reads of one request, or a caller of one answer.
+/// Limits of what is read: a server's of one request, a caller's of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextLimits {
     pub prompt_bytes: usize,
@@ -96,7 +96,7 @@ impl TextRequest {
         Ok(read)
     }
 
-    /// Whether every field is in its range.
+    /// Checks that every field is in its range.
     pub fn check(&self, limits: &TextLimits) -> Result<(), TextError> {
         match &self.prompt {
             Prompt::Text(text) => at_most(name::TEXT_INPUT, "bytes", text.len(), limits.prompt_bytes)?,
@@ -127,7 +127,7 @@ impl TextRequest {
         Ok(())
     }
 
-    /// What says something else than its default goes over the wire, and `max_tokens`.
+    /// Only fields that differ from their defaults go over the wire, and `max_tokens`.
     pub fn to_infer(&self, model: &str, id: &str) -> Result<InferRequest, TextError> {
         let mut inputs = vec![write_prompt(&self.prompt)?];
         inputs.push(write_i32(name::MAX_TOKENS, vec![1], [signed(name::MAX_TOKENS, self.max_tokens)?])?);

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use weighhouse_seams::DirStorage;
-use weighhouse_types::{Epoch, Head, Hyperparameters, Metagraph, Netuid, Neuron, Rao, Schedule, Uid};
+use weighhouse_types::{Epoch, Netuid, Neuron, Uid, sample};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::*;
@@ -19,39 +19,12 @@ fn genesis() -> Digest {
 
 /// The subnet at the first block of the epoch that begins at `block`; the owner has uid 0.
 fn subnet(block: u64) -> SubnetState {
-    let neuron = Neuron {
-        uid: Uid(0),
-        hotkey: owner().hotkey(),
-        coldkey: weighhouse_types::Coldkey([1; 32]),
-        registered_at: Block(1),
-        stake: Rao(0),
-        validator_permit: true,
-        active: true,
-        last_update: Block(0),
-        axon: None,
-        incentive: 0,
-        dividends: 0,
-        consensus: 0,
-        validator_trust: 0,
-        emission: Rao(0),
-    };
-    SubnetState {
-        head: Head { number: Block(block), hash: Digest::of(b"head") },
-        metagraph: Metagraph {
-            netuid: Netuid(3),
-            block: Block(block),
-            owner: Some(Uid(0)),
-            neurons: vec![neuron],
-        },
-        hyperparameters: Hyperparameters::default(),
-        schedule: Schedule {
-            epoch: Epoch(block / 100),
-            last_epoch_block: Block(block),
-            tempo: 99,
-            pending_epoch_at: None,
-            blocks_since_last_step: 0,
-        },
-    }
+    let neuron = Neuron { hotkey: owner().hotkey(), registered_at: Block(1), ..sample::neuron(0) };
+    let mut state = sample::subnet(Epoch(block / 100), Block(block), vec![neuron]);
+    state.metagraph.netuid = Netuid(3);
+    state.metagraph.owner = Some(Uid(0));
+    state.schedule.tempo = 99;
+    state
 }
 
 fn stage(dir: &Path, policy: &[u8], rollout: &Rollout) {

@@ -34,7 +34,7 @@ impl PublicationQueue {
     /// Takes note of an intent's new state.
     pub(crate) fn update(&mut self, epoch: Epoch, state: IntentState) {
         if let Some(publication) = self.0.get_mut(&epoch) {
-            publication.hear(state);
+            publication.advance(state);
         }
     }
 
@@ -87,7 +87,7 @@ mod tests {
             let id = Intent::digest(epoch, netuid, mechanism, &weights, 0);
             let intent = Intent { id, epoch, netuid, mechanism, weights, version_key: 0, supersedes: None };
             let mut publication = Publication::new(intent);
-            state.iter().for_each(|state| publication.hear(state.clone()));
+            state.iter().for_each(|state| publication.advance(state.clone()));
             (epoch, publication)
         };
         PublicationQueue(states.iter().map(publication).collect())

@@ -131,7 +131,7 @@ pub fn sign_batch(keypair: &Keypair, answers: &[Digest]) -> Vec<AnswerSignature>
         .collect()
 }
 
-/// What is signed for a batch. Its domain differs from a single answer's, so neither passes for the other.
+/// The payload that is signed for a batch. Its domain differs from a single answer's, so neither passes for the other.
 fn root_digest(root: &Digest, size: u64) -> Digest {
     Hasher::new(ROOT_DOMAIN).part(root.as_bytes()).part(&size.to_le_bytes()).finish()
 }

@@ -1,4 +1,4 @@
-//! What a request's headers claim, and the checks that make it believable.
+//! Claims of a request's headers, and the checks that make them believable.
 
 use std::time::Duration;
 

@@ -32,14 +32,14 @@ pub struct VerifyLimits {
     pub held_bytes: usize,
 }
 
-/// What the layer is made of.
+/// Parts of the layer.
 #[derive(Clone, Debug)]
 pub struct VerifyParts {
     /// Us: what requests must be bound to.
     pub hotkey: Hotkey,
-    /// Which paths (`/inference.GRPCInferenceService/ModelInfer`) must be signed.
+    /// Paths that must be signed, such as `/inference.GRPCInferenceService/ModelInfer`.
     pub is_signed: fn(&str) -> bool,
-    /// Where the server leaves the peer's address.
+    /// The request extension in which the server leaves the peer's address.
     pub peer: fn(&Extensions) -> Option<SocketAddr>,
     pub admission: Arc<dyn Admission>,
     pub replay: Arc<ReplayGuard>,
@@ -122,11 +122,11 @@ where
     }
 }
 
-/// Holds a body's share of the budget.
-type Held = Option<tokio::sync::OwnedSemaphorePermit>;
+/// A body's share of the memory budget, held while the request is served.
+type BodyPermit = Option<tokio::sync::OwnedSemaphorePermit>;
 
 impl Shared {
-    async fn verify<B>(&self, request: Request<B>) -> Result<(Request<Full<Bytes>>, Held), Refusal>
+    async fn verify<B>(&self, request: Request<B>) -> Result<(Request<Full<Bytes>>, BodyPermit), Refusal>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,

@@ -56,7 +56,7 @@ struct Bench {
 
 type Streamed = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 
-/// What the handler saw: its caller if there was one, and the body.
+/// The handler's view: its caller if there was one, and the body.
 struct Outcome {
     status: Option<String>,
     handled: Option<(Option<Hotkey>, Bytes)>,

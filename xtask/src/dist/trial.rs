@@ -1,4 +1,4 @@
-//! What was packed, tried as a stranger would.
+//! Trials of the packages, as a stranger would make them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

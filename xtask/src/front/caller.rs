@@ -30,7 +30,7 @@ pub(super) struct Caller {
     pub(super) address: SocketAddr,
     pub(super) protocol: Protocol,
     pub(super) model: &'static str,
-    /// Who signs, and for whom.
+    /// The signer, and the receiver that it signs for.
     pub(super) signer: Option<(Arc<Signer>, Hotkey)>,
 }
 

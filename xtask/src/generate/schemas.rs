@@ -10,6 +10,7 @@ pub(super) fn generate() -> anyhow::Result<Files> {
         ("genesis.json", weighhouse_chain::ledger::Genesis::schema().to_value()),
         ("miner.json", weighhouse_miner::config::Config::schema().to_value()),
         ("policy.json", weighhouse_scoring::policy::schema()),
+        ("tuning.json", weighhouse_lab::search::Tuning::schema().to_value()),
         ("validator.json", weighhouse_validator::config::Config::schema().to_value()),
     ];
     let mut files = Files::new();

@@ -28,7 +28,7 @@ const SETTLED_AFTER: u64 = 8;
 const POOL: usize = 64;
 const TEMPOS: u32 = 200;
 
-/// What came of many tempos.
+/// Totals over many tempos.
 #[derive(Default)]
 struct Outcome {
     checks: u64,

@@ -118,7 +118,7 @@ impl Stretched {
         })
     }
 
-    /// What the node says of its own newest block.
+    /// The node's word on its own newest block.
     async fn of_node(&self, method: &str, params: Vec<Value>) -> Result<Value, String> {
         let real = |param: Value| match param.as_str() {
             Some(text) if self.numbers.contains_key(text) => self.real.clone().into(),

@@ -11,7 +11,7 @@ use super::{Running, npm, root};
 use crate::say;
 
 const CHOPSTICKS: &str = "1.5.1";
-/// What chopsticks is to run with; by itself it takes newer ones, which don't fit together.
+/// Versions that chopsticks is to run with; by itself it takes newer ones, which don't fit together.
 const POLKADOT: &str = "16.5.6";
 const POLKADOT_PARTS: [&str; 13] = [
     "api",

@@ -67,7 +67,7 @@ fn hold(tally: &mut Tally, (chain, test): (&str, &str), address: Option<(&str, &
     });
 }
 
-/// Whether the test passed, and all it said. It is looked for in the workspace's own tests, which are built already.
+/// Runs a test: true if it passed, and all it said. It is looked for in the workspace's own tests, which are built already.
 fn execute(test: &str, address: Option<(&str, &str)>) -> anyhow::Result<(bool, String)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

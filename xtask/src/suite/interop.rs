@@ -68,7 +68,7 @@ struct Net {
     miner: String,
     miner_hotkey: String,
     proxy: String,
-    /// Where the Python side serves completions, which the miner fronts.
+    /// Address at which the Python side serves completions, which the miner fronts.
     text: String,
     echo: String,
     echo_proxy: String,

@@ -50,6 +50,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let judge = start("Doubling", "127.0.0.1:0")?;
         runtime.block_on(killed(judge))
     });
+    super::guests::check(&mut tally, &python)?;
     tally.finish()
 }
 

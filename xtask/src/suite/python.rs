@@ -10,7 +10,7 @@ use super::{Tally, environment, new_environment, root, target};
 use crate::say;
 
 const TOOLS: [&str; 1] = ["maturin==1.16.0"];
-/// What the tests need besides the wheel.
+/// Packages that the tests need besides the wheel.
 const EXTRA: &str = "test";
 /// The oldest packages that `weighhouse[judge]` allows.
 const OLDEST: [&str; 4] = ["grpcio==1.60.0", "numpy==1.24.0", "protobuf==4.25.0", "pytest"];
@@ -56,6 +56,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     tally.check("its example of a judge", || {
         python.run(&["-m", "pytest", &regress])?;
         python.run(&["-m", "mypy", "--config-file", &config, &regress])
+    });
+    let cheats = root().join("examples/cheats").display().to_string();
+    tally.check("the types of the cheats for a localnet", || {
+        python.run(&["-m", "mypy", "--config-file", &config, &cheats])
     });
     tally.finish()
 }

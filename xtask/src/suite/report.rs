@@ -103,7 +103,7 @@ fn simulate(binary: &Path, page: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a copy of the page with a probe says of itself.
+/// The findings of a probe within a copy of the page.
 fn measured(folder: &Path, text: &str, width: u32) -> anyhow::Result<Value> {
     let copy = folder.join("probe.html");
     let open = text.replacen("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'", 1);

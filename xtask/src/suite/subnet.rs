@@ -29,7 +29,7 @@ const MINERS: [(&str, &str); 4] = [
     ("miner2", "digits-reference"),
     ("miner3", "digits-weak"),
 ];
-/// Where miners say they are: the runtime takes no loopback address.
+/// Address that miners publish: the runtime takes no loopback address.
 const OUTER: &str = "10.0.0.7";
 const TEMPO: u16 = 20;
 /// Between two blocks while commands wait for theirs, and while miners are asked.

@@ -108,7 +108,7 @@ fn hyperparameters(random: &mut Random) -> Hyperparameters {
     }
 }
 
-/// What a subnet's rows have in common.
+/// Traits that a subnet's rows have in common.
 #[derive(Clone, Copy)]
 struct RowStyle {
     /// Out of 16.

@@ -1,4 +1,4 @@
-//! What no chain state can hold is refused by type, odd states are computed, and nothing panics.
+//! Input that no chain state can hold is refused by type, odd states are computed, and nothing panics.
 
 use proptest::prelude::*;
 

@@ -24,7 +24,7 @@ use super::super::JudgeAddress;
 
 pub(super) const PINNED: Digest = Digest([9; 32]);
 
-/// How a judge behaves.
+/// Behaviour of a judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Well,

@@ -1,4 +1,4 @@
-//! What each call does, and by what name it is refused.
+//! Effects of each call, and the names by which it is refused.
 
 use super::super::state::Slot;
 use super::super::*;

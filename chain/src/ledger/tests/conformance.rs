@@ -1,4 +1,4 @@
-//! What any implementation of [`Chain`] does, in process or across the network.
+//! Behaviour of any implementation of [`Chain`], in process or across the network.
 
 use super::super::extrinsic::LIFETIME_BLOCKS;
 use super::super::*;

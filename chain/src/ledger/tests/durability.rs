@@ -1,4 +1,4 @@
-//! What is on disk after a crash, and what is refused when it is not ours or not whole.
+//! State on disk after a crash, and refusals of a state that is not ours or not whole.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,4 +1,4 @@
-//! What the owner changes: the schedule, and the mechanisms.
+//! Changes by the owner: the schedule, and the mechanisms.
 
 use super::super::*;
 use super::world::*;

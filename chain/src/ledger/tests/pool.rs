@@ -1,4 +1,4 @@
-//! What the pool takes, and what a signed call stands for.
+//! Admission to the pool, and the meaning of a signed call.
 
 use super::super::extrinsic::{LIFETIME_BLOCKS, LIFETIME_BLOCKS_MAX};
 use super::super::pool::NONCE_WINDOW;

@@ -16,7 +16,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt as _;
 
 type Header = SubstrateHeader<H256>;
 
-/// How the node behaves.
+/// Behaviour of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
     Honest,
@@ -40,7 +40,7 @@ pub(super) struct Script {
     pub(super) finalized: u64,
     pub(super) spec: u32,
     pub(super) metadata: BTreeMap<u32, Vec<u8>>,
-    /// What it says to other methods.
+    /// Its answers to other methods.
     pub(super) answers: BTreeMap<&'static str, Value>,
     /// Values by their keys, as hexadecimal digits.
     pub(super) stored: BTreeMap<String, String>,

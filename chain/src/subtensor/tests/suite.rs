@@ -10,7 +10,7 @@ use crate::conformance::{Actors, Connect, subnet, transport};
 use crate::subtensor::{Network, Subtensor};
 use crate::{ChainError, SharedChain};
 
-/// What spec 293 has no call for.
+/// Steps that spec 293 has no call for.
 const UNEXECUTED: [&str; 2] =
     ["timelocked weights open by themselves", "an epoch is triggered ahead of time"];
 

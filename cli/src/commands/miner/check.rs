@@ -15,7 +15,7 @@ use crate::commands::standing::Standing;
 use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Context as _, Exit, Failure};
 
-/// How long a connection to ourselves may take.
+/// Time that a connection to ourselves may take.
 const DIAL_PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {

@@ -1,15 +1,13 @@
-//! `weighhouse policy schema`, `hash` and `lint`.
+//! `weighhouse policy schema`, `hash` and `check`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
-use weighhouse_lab::profiles;
-use weighhouse_types::profile::Profile;
 use weighhouse_types::{Netuid, SubnetState};
 
-use super::read_policy;
-use crate::commands::{chain_failure, connect, read_text};
+use super::files::{profile, read_policy};
+use crate::commands::{chain_failure, connect};
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
 
@@ -64,15 +62,6 @@ pub(crate) fn hash(args: &Hash) -> Result<(), Failure> {
         return Ok(output::json(&serde_json::json!({ "hash": hash, "version": file.policy().version() }))?);
     }
     Ok(output::line(hash)?)
-}
-
-/// A profile that ships, or a file.
-pub(crate) fn profile(name: &str) -> Result<Profile, Failure> {
-    match profiles::shipped(name) {
-        Ok(profile) => Ok(profile),
-        Err(error) if !std::path::Path::new(name).exists() => Err(Failure::new(Exit::Missing, error)),
-        Err(_) => Profile::parse(&read_text(std::path::Path::new(name))?).exit(Exit::Config, name),
-    }
 }
 
 pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {

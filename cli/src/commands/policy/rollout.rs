@@ -6,7 +6,7 @@ use clap::Args;
 use weighhouse_types::{Block, Netuid};
 use weighhouse_validator::rollout::{POLICY_FILE, ROLLOUT_FILE, Rollout as Signed};
 
-use super::read_policy;
+use super::files::read_policy;
 use crate::commands::keys::WalletArgs;
 use crate::commands::{chain_failure, connect};
 use crate::failure::{Context, Exit, Failure};

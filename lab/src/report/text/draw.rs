@@ -1,5 +1,8 @@
 //! Columns, widths and colours of a terminal.
 
+use comfy_table::{CellAlignment, presets};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::report::Standing;
 use crate::report::text::{WIDTH_MAX, WIDTH_MIN};
 
@@ -118,15 +121,24 @@ impl Pen {
         let heads: Vec<Column> =
             heads.iter().map(|column| Column { head: self.clean(&column.head), ..column.clone() }).collect();
         for group in groups(&mut widths, self.width) {
-            let line = |cells: &dyn Fn(usize) -> String| {
-                let cells: Vec<String> =
-                    group.iter().map(|at| aligned(&cells(*at), widths[*at], heads[*at].right)).collect();
-                format!("  {}", cells.join("  ")).trim_end().to_owned()
-            };
-            let head = line(&|at| heads[at].head.clone());
-            self.raw(&self.painted(&head, "2"));
+            let mut table = comfy_table::Table::new();
+            table.load_preset(presets::NOTHING);
+            table.set_header(group.iter().map(|at| fitted(&heads[*at].head, widths[*at])));
             for row in &rows {
-                self.raw(&line(&|at| row.get(at).cloned().unwrap_or_default()));
+                let cell = |at: &usize| row.get(*at).map_or(String::new(), |cell| fitted(cell, widths[*at]));
+                table.add_row(group.iter().map(cell));
+            }
+            for (column, at) in table.column_iter_mut().zip(&group) {
+                column.set_padding((2, 0));
+                column.set_cell_alignment(if heads[*at].right {
+                    CellAlignment::Right
+                } else {
+                    CellAlignment::Left
+                });
+            }
+            for (at, line) in table.trim_fmt().lines().enumerate() {
+                let line = if at == 0 { self.painted(line, "2") } else { line.to_owned() };
+                self.raw(&line);
             }
         }
     }
@@ -215,25 +227,9 @@ fn plain(character: char) -> char {
     }
 }
 
-/// Columns that a text takes. East Asian characters and pictures take two, combining marks none.
+/// Columns that a text takes: two for East Asian characters and pictures, none for combining marks.
 pub(super) fn columns(text: &str) -> usize {
-    text.chars().map(wide).sum()
-}
-
-fn wide(character: char) -> usize {
-    match u32::from(character) {
-        0x0300..=0x036f | 0x1ab0..=0x1aff | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfe20..=0xfe2f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
+    text.width()
 }
 
 /// At most `width` columns of it, with a mark where it is cut.
@@ -245,7 +241,7 @@ pub(super) fn fitted(text: &str, width: usize) -> String {
     let mut cut = String::new();
     let mut taken = 1;
     for character in text.chars() {
-        taken += wide(character);
+        taken += character.width().unwrap_or(0);
         if taken > width {
             break;
         }
@@ -260,11 +256,11 @@ fn pieces(word: &str, width: usize) -> Vec<String> {
     let mut all = vec![String::new()];
     let mut taken = 0;
     for character in word.chars() {
-        if taken + wide(character) > width {
+        if taken + character.width().unwrap_or(0) > width {
             all.push(String::new());
             taken = 0;
         }
-        taken += wide(character);
+        taken += character.width().unwrap_or(0);
         if let Some(last) = all.last_mut() {
             last.push(character);
         }

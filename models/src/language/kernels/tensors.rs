@@ -7,7 +7,7 @@ mod network;
 
 use std::sync::Arc;
 
-pub use attend::{Seen, attend_each};
+pub use attend::{AttentionMask, attend_each};
 pub use network::{TensorLayer, TensorNetwork};
 
 use super::passes::{Batch, Forced, Passes};

@@ -1,4 +1,4 @@
-//! Which of the stored weights count in this epoch.
+//! Selection of the stored weights that count in this epoch.
 
 use super::sparse::{
     Sparse, from_integers, inplace_row_normalize_sparse, mask_diag_sparse_except_index, mask_rows_sparse,

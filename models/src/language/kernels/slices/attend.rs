@@ -33,7 +33,7 @@ impl Heads {
 
 /// One layer's keys and values of a sequence.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(super) struct LayerCache {
     /// For each head panels of 32 tokens, number by number.
     keys: Vec<f32>,
     /// For each head its tokens' numbers, filled up to whole lanes.
@@ -41,7 +41,7 @@ pub(super) struct Kept {
     capacity: usize,
 }
 
-impl Kept {
+impl LayerCache {
     pub(super) fn new(heads: &Heads, tokens: usize) -> Self {
         let capacity = tokens.next_multiple_of(PANEL);
         let keys = vec![0.0; heads.kv_heads * capacity * heads.width];
@@ -79,7 +79,7 @@ impl Kept {
 
 /// Consecutive rows of one sequence, the first at position `first`, each of which sees itself and those before it.
 pub(super) struct Task<'a> {
-    pub(super) kept: &'a Kept,
+    pub(super) kept: &'a LayerCache,
     pub(super) first: usize,
     pub(super) rows: &'a [f32],
     pub(super) out: &'a mut [f32],

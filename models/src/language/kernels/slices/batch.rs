@@ -3,18 +3,18 @@
 use std::slice;
 
 use super::super::passes::Batch;
-use super::attend::{Kept, Task, each};
+use super::attend::{LayerCache, Task, each};
 use super::network::SliceNetwork;
 
 /// A sequence's keys and values, layer by layer.
-struct Held {
-    layers: Vec<Kept>,
+struct SequenceCache {
+    layers: Vec<LayerCache>,
     tokens: usize,
 }
 
 pub(super) struct SliceBatch {
     network: SliceNetwork,
-    sequences: Vec<Held>,
+    sequences: Vec<SequenceCache>,
 }
 
 impl SliceBatch {
@@ -26,15 +26,15 @@ impl SliceBatch {
 impl Batch for SliceBatch {
     fn join(&mut self, prompt: &[u32], longest: usize) -> Option<Vec<f32>> {
         let (heads, tokens) = (self.network.heads(), prompt.len());
-        let mut layers: Vec<Kept> =
-            (0..self.network.shape.layers).map(|_| Kept::new(&heads, longest.max(tokens))).collect();
+        let mut layers: Vec<LayerCache> =
+            (0..self.network.shape.layers).map(|_| LayerCache::new(&heads, longest.max(tokens))).collect();
         let last = tokens.checked_sub(1)?..tokens;
         let hidden = self.network.hidden(prompt, 0..tokens, slice::from_ref(&last), |layer, rows, out| {
             let kept = &mut layers[layer];
             kept.write(&heads, 0, rows);
             each(&heads, vec![Task { kept, first: 0, rows, out }]);
         });
-        self.sequences.push(Held { layers, tokens });
+        self.sequences.push(SequenceCache { layers, tokens });
         Some(self.network.logits(&hidden))
     }
 

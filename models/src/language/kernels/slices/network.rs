@@ -10,7 +10,7 @@ use burn_tensor::Tensor;
 
 use super::super::passes::Forced;
 use super::super::tensors::{TensorLayer, TensorNetwork};
-use super::attend::{self, Heads, Kept, Task};
+use super::attend::{self, Heads, LayerCache, Task};
 use super::rows;
 use crate::language::config::Shape;
 use crate::linear::Linear;
@@ -166,8 +166,8 @@ impl SliceNetwork {
         };
         let wanted: Vec<Range<usize>> = pack.iter().map(predicting).collect();
         let heads = self.heads();
-        let mut kept: Vec<Kept> =
-            pack.iter().map(|sequence| Kept::new(&heads, sequence.tokens.len())).collect();
+        let mut kept: Vec<LayerCache> =
+            pack.iter().map(|sequence| LayerCache::new(&heads, sequence.tokens.len())).collect();
         let hidden = self.hidden(&tokens, positions, &wanted, |_, mut all, mut out| {
             let mut tasks = Vec::with_capacity(pack.len());
             for (kept, sequence) in kept.iter_mut().zip(pack) {

@@ -10,7 +10,7 @@ pub(super) type Projected = [Tensor<3>; 3];
 /// The keys that a query sees.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one lives for one call")]
-pub enum Seen {
+pub enum AttentionMask {
     /// Its own and those before it.
     Before,
     All,
@@ -19,7 +19,7 @@ pub enum Seen {
 }
 
 /// Attention within each of consecutive sequences; runs of equal length go together.
-pub fn attend_each(lengths: &[usize], projected: Projected, seen: Seen) -> Tensor<2> {
+pub fn attend_each(lengths: &[usize], projected: Projected, seen: AttentionMask) -> Tensor<2> {
     let mut start = 0;
     let mut parts = Vec::new();
     for run in lengths.chunk_by(|a, b| a == b) {
@@ -38,9 +38,15 @@ pub fn attend_each(lengths: &[usize], projected: Projected, seen: Seen) -> Tenso
 
 /// `[sequences, heads, queries, head_width]` over `[sequences, kv_heads, keys, head_width]` to
 /// `[sequences * queries, heads * head_width]`.
-pub(super) fn attend(queries: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, seen: Seen) -> Tensor<2> {
+pub(super) fn attend(
+    queries: Tensor<4>,
+    keys: Tensor<4>,
+    values: Tensor<4>,
+    seen: AttentionMask,
+) -> Tensor<2> {
     let [sequences, heads, rows, width] = queries.dims();
-    let options = AttentionModuleOptions { is_causal: matches!(seen, Seen::Before), ..Default::default() };
+    let options =
+        AttentionModuleOptions { is_causal: matches!(seen, AttentionMask::Before), ..Default::default() };
     // The flex kernel shares heads of keys itself; those of other devices, and of autodiff, may not.
     let device = queries.device();
     let (keys, values) = match device == Device::flex() && !device.is_autodiff() {
@@ -48,8 +54,8 @@ pub(super) fn attend(queries: Tensor<4>, keys: Tensor<4>, values: Tensor<4>, see
         false => (spread(keys, heads), spread(values, heads)),
     };
     let unseen = match seen {
-        Seen::Except(unseen) => Some(unseen),
-        Seen::Before | Seen::All => None,
+        AttentionMask::Except(unseen) => Some(unseen),
+        AttentionMask::Before | AttentionMask::All => None,
     };
     let attended = attention(queries, keys, values, unseen, None, options);
     attended.swap_dims(1, 2).reshape([sequences * rows, heads * width])

@@ -1,7 +1,7 @@
 //! Decoding over burn's tensors.
 
 use super::super::passes::Batch;
-use super::attend::{Seen, attend_each};
+use super::attend::{AttentionMask, attend_each};
 use super::cache::Cache;
 use super::network::TensorNetwork;
 
@@ -26,7 +26,7 @@ impl Batch for TensorBatch {
         let hidden = network.hidden(prompt, 0..prompt.len(), |layer, projected| {
             let [_, keys, values] = projected.clone();
             cache.prefill(layer, keys, values);
-            attend_each(&lengths, projected, Seen::Before)
+            attend_each(&lengths, projected, AttentionMask::Before)
         });
         network.logits(hidden.narrow(0, prompt.len() - 1, 1)).try_into_data().ok()?.try_into_vec().ok()
     }

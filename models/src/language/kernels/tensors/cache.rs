@@ -6,7 +6,7 @@
 use burn_tensor::{Bool, Device, Tensor, TensorData};
 
 use super::super::passes::CACHE_BLOCK;
-use super::attend::{Projected, Seen, attend};
+use super::attend::{AttentionMask, Projected, attend};
 use crate::language::config::Shape;
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Cache {
             all_values = all_values.slice_assign(place, part(&values));
             start = end;
         }
-        let seen = Seen::Except(hidden.clone());
+        let seen = AttentionMask::Except(hidden.clone());
         let attended = attend(queries, all_keys.clone(), all_values.clone(), seen);
         self.layers[layer] = Some((all_keys, all_values));
         attended

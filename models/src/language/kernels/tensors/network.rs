@@ -5,7 +5,7 @@ use burn_tensor::activation::silu;
 use burn_tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 use super::super::passes::Forced;
-use super::attend::{Projected, Seen, attend_each};
+use super::attend::{AttentionMask, Projected, attend_each};
 use crate::folder::{Folder, FolderError};
 use crate::language::config::Shape;
 use crate::linear::Linear;
@@ -138,8 +138,9 @@ impl TensorNetwork {
         let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
         let lengths: Vec<usize> = pack.iter().map(|sequence| sequence.tokens.len()).collect();
         let positions = lengths.iter().flat_map(|length| 0..*length);
-        let hidden =
-            self.hidden(&tokens, positions, |_, projected| attend_each(&lengths, projected, Seen::Before));
+        let hidden = self.hidden(&tokens, positions, |_, projected| {
+            attend_each(&lengths, projected, AttentionMask::Before)
+        });
         let mut start = 0;
         let mut logits = Vec::with_capacity(pack.len());
         for sequence in pack {

@@ -1,0 +1,102 @@
+//! `weighhouse policy tune`: a search for a better policy.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use weighhouse_lab::search::tuning::Tuned;
+use weighhouse_lab::search::{SearchError, Tuning, TuningError, TuningResult, tune as search};
+
+use super::budget::Budget;
+use super::files::read_policy;
+use crate::commands::write_file;
+use crate::failure::{Context, Exit, Failure};
+use crate::output::{self, Table};
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  weighhouse policy tune tuning.toml --out better.toml
+  weighhouse policy tune tuning.toml --policy mine.toml --out better.toml --time 1h --log tuning.log --json
+
+deploy/tuning.toml shows every key of a tuning file: parameters with their ranges, objectives, worlds, training and
+held-out seeds. The winner is a policy file with its provenance at the head.")]
+pub(crate) struct Tune {
+    /// The tuning file
+    tuning: PathBuf,
+    /// The policy to start from
+    #[arg(long, value_name = "FILE", default_value = "default")]
+    policy: PathBuf,
+    /// File to write the winner to; printed if not given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    budget: Budget,
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Tune, shutdown: &CancellationToken) -> Result<(), Failure> {
+    let bytes = std::fs::read(&args.tuning).exit(Exit::Missing, args.tuning.display())?;
+    let tuning = Tuning::parse(&bytes).exit(Exit::Config, args.tuning.display())?;
+    let base = read_policy(&args.policy)?;
+    let (log, mut watcher) = args.budget.watch(tuning.evaluations, 1.0, shutdown)?;
+    let proving = tuning.proving().exit(Exit::Config, args.tuning.display())?;
+    let result = search(&tuning, &base, &proving, log, &mut watcher);
+    watcher.finish()?;
+    let result = result.map_err(|error| {
+        let exit =
+            if matches!(error, TuningError::Search(SearchError::Log(_))) { Exit::Data } else { Exit::Config };
+        Failure::new(exit, format!("{}: {error}", args.tuning.display()))
+    })?;
+    if let Some(out) = &args.out {
+        write_file(out, result.winner_text.as_bytes())?;
+    }
+    if args.json {
+        return Ok(output::json(&result)?);
+    }
+    print(&result)?;
+    match &args.out {
+        Some(out) => Ok(output::line(format!("the winner is in {}", out.display()))?),
+        None => Ok(output::line(result.winner_text.trim_end())?),
+    }
+}
+
+fn print(result: &TuningResult) -> Result<(), Failure> {
+    let mut table = Table::new(&[
+        "<policy",
+        "objective",
+        "held out",
+        "attack profit",
+        "rank corr.",
+        "vtrust",
+        "newcomer",
+        "honest loss",
+    ]);
+    let mut row = |name: String, tuned: &Tuned| {
+        let held = &tuned.held_out;
+        table.row(vec![
+            name,
+            format!("{:.4}", tuned.train_objective),
+            format!("{:.4}", tuned.held_out_objective),
+            format!("{:.4}", held.attack_profit),
+            format!("{:.4}", held.rank_correlation),
+            format!("{:.4}", held.vtrust),
+            format!("{:.2}", held.newcomer_delay),
+            format!("{:.4}", held.honest_loss),
+        ]);
+    };
+    row("base".to_owned(), &result.base);
+    row("winner".to_owned(), &result.winner);
+    for (at, finalist) in result.finalists.iter().enumerate() {
+        row(format!("finalist {}", at + 1), finalist);
+    }
+    table.print()?;
+    for (key, value) in &result.winner.values {
+        output::line(format!("{key} = {value}"))?;
+    }
+    Ok(output::line(format!(
+        "{} evaluations; the columns right of `held out` are measured on held-out seeds",
+        result.evaluations
+    ))?)
+}

@@ -1,0 +1,102 @@
+//! Options that the simulating commands share: the subnet, the attacks, and where results go.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use weighhouse_lab::attack::{Attack, CATALOGUE};
+use weighhouse_lab::report::{self, Data};
+use weighhouse_lab::sim::Scenario;
+
+use super::files::{profile, read_any};
+use crate::commands::write_file;
+use crate::failure::{Exit, Failure};
+use crate::output;
+
+/// The columns that a terminal gives a report; files and pipes get as many.
+const WIDTH: usize = 110;
+
+/// The subnet that attacks are tried in.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct World {
+    /// The task's measured figures: a profile that ships, or a file of `weighhouse task measure`
+    #[arg(long, default_value = "digits-conformance-private", value_name = "NAME|FILE")]
+    profile: String,
+    /// Miners' uids
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    miners: u16,
+    /// Honest validators with equal stake
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    validators: u16,
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    epochs: u32,
+    /// Challenges to each miner by each validator in an epoch
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    challenges: u32,
+    /// The cost of honest work over what it earns
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    cost_share: f64,
+    /// Number of random worlds
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    seeds: u64,
+    /// The first world's seed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+}
+
+impl World {
+    pub(super) fn scenario(&self) -> Result<Scenario, Failure> {
+        let mut scenario =
+            Scenario::honest(profile(&self.profile)?, self.miners, self.validators, self.epochs);
+        scenario.judging.challenges = self.challenges;
+        scenario.economy.cost_share = self.cost_share;
+        Ok(scenario)
+    }
+
+    pub(super) fn seeds(&self) -> Vec<u64> {
+        (self.seed..self.seed.saturating_add(self.seeds.max(1))).collect()
+    }
+}
+
+/// Forms in which results are shown.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Shown {
+    /// Also write a page that a browser shows without a network
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Draw with letters instead of blocks
+    #[arg(long)]
+    ascii: bool,
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Shown {
+    pub(super) fn print(&self, data: &Data) -> Result<(), Failure> {
+        if let Some(path) = &self.report {
+            write_file(path, report::html(data).as_bytes())?;
+            output::note(format!("report written to {}", path.display()));
+        }
+        if self.json {
+            return Ok(());
+        }
+        let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
+        let text = if self.ascii { report::ascii(data, WIDTH) } else { report::text(data, WIDTH, color) };
+        Ok(output::line(text.trim_end())?)
+    }
+}
+
+/// An attack of the catalogue, or a strategy of the user's own.
+pub(super) fn named_attack(name: &str) -> Result<Attack, Failure> {
+    if let Some(attack) = Attack::named(name) {
+        return Ok(attack);
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let known: Vec<_> = CATALOGUE.iter().map(|(known, _)| *known).collect();
+        let message =
+            format!("no attack and no file {name:?}; attacks are {}, and sybil-N", known.join(", "));
+        return Err(Failure::new(Exit::Missing, message));
+    }
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Attack::by(read_any(path)?, &stem))
+}

@@ -1,0 +1,120 @@
+//! A program of the Python package beside a localnet: started, asked where it listens, and ended with its owner.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The time that Python has to load its packages and the program's file.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Packages that the programs need besides the one they are in.
+const PACKAGES: &str = "import grpc, google.protobuf, numpy, weighhouse.serve, weighhouse.judge";
+
+/// A failure to start a program.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    #[error("{python} can't be run: {source}; name a Python 3.10 or newer with --python")]
+    Python { python: String, source: io::Error },
+    #[error(
+        "{python}: {why}; run `{python} -m pip install 'weighhouse[judge]'` (in a checkout: './python[judge]'), or name \
+         another interpreter with --python"
+    )]
+    Package { python: String, why: String },
+    #[error("{file}: {program} ended before it listened; its own words stand above")]
+    Ended { file: String, program: &'static str },
+    #[error("{file}: {program} was not listening after {} s", START_DEADLINE.as_secs())]
+    Slow { file: String, program: &'static str },
+    #[error("{file}: {program} said {said:?} where its address was expected")]
+    Said { file: String, program: &'static str, said: String },
+}
+
+/// A running program; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Program {
+    child: Child,
+    /// The program's first line.
+    pub(crate) told: Value,
+}
+
+/// A module of the package that serves a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Module {
+    pub(crate) name: &'static str,
+    pub(crate) args: &'static [&'static str],
+}
+
+impl Program {
+    /// Runs `python -m MODULE --json --listen 127.0.0.1:0 ARGS FILE` and waits until it listens. Blocks.
+    pub(crate) fn start(python: &Path, module: Module, file: &Path) -> Result<Self, ProgramError> {
+        check_packages(python)?;
+        let args: Vec<OsString> = ["-u", "-m", module.name, "--json", "--listen", "127.0.0.1:0"]
+            .iter()
+            .chain(module.args)
+            .map(OsString::from)
+            .collect();
+        let started =
+            Command::new(python).args(args).arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut child = started.map_err(|source| unusable(python, source))?;
+        let stdout = child.stdout.take();
+        let mut program = Self { child, told: Value::Null };
+        let (file, name) = (file.display().to_string(), module.name);
+        let (first, line) = sync_channel(1);
+        let Some(stdout) = stdout else { return Err(ProgramError::Ended { file, program: name }) };
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || pass_on(stdout, &first))
+            .map_err(|source| unusable(python, source))?;
+        let said = match line.recv_timeout(START_DEADLINE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => return Err(ProgramError::Ended { file, program: name }),
+            Err(RecvTimeoutError::Timeout) => return Err(ProgramError::Slow { file, program: name }),
+        };
+        match serde_json::from_str::<Value>(&said) {
+            Ok(told) if told["address"].is_string() => program.told = told,
+            _ => return Err(ProgramError::Said { file, program: name, said }),
+        }
+        Ok(program)
+    }
+
+    /// The address at which it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.told["address"].as_str().unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Hands on the first line; further ones are the file's own words, which belong into the log. Ends with the program.
+fn pass_on(stdout: ChildStdout, first: &SyncSender<String>) {
+    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    if let Some(line) = lines.next() {
+        let _ = first.send(line);
+    }
+    lines.for_each(|line| tracing::info!(line, "python"));
+}
+
+fn check_packages(python: &Path) -> Result<(), ProgramError> {
+    let mut command = Command::new(python);
+    let asked = command.args(["-c", PACKAGES].map(OsStr::new)).stdin(Stdio::null()).output();
+    let asked = asked.map_err(|source| unusable(python, source))?;
+    if asked.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&asked.stderr);
+    let why = words.lines().last().unwrap_or("a package is missing").trim().to_owned();
+    Err(ProgramError::Package { python: python.display().to_string(), why })
+}
+
+fn unusable(python: &Path, source: io::Error) -> ProgramError {
+    ProgramError::Python { python: python.display().to_string(), source }
+}
