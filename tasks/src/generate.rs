@@ -156,8 +156,11 @@ impl Kind for Completions {
         budget.map_or_else(Vec::new, |budget| budget.test.count(&testimony.margins))
     }
 
-    fn fingerprint(&self, answer: &InferAnswer) -> Option<Digest> {
-        Heard::said(answer)
+    fn fingerprint(&self, answer: Result<&Completion, &InferAnswer>) -> Option<Digest> {
+        match answer {
+            Ok(completion) => Heard::said_by(&completion.tokens),
+            Err(message) => Heard::said(message),
+        }
     }
 
     fn spare(&self, completion: &Completion) -> Judgement {

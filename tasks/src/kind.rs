@@ -1,11 +1,13 @@
 //! What one kind of task knows, as a trait: the only thing that a new kind has to write.
 //!
-//! A kind draws questions from a seed, says what is right of them (before or after the answers are in), reads answers and
-//! judges them. All else (whom to ask, signatures, the journal, the audit, weights) is the same for every kind and stands
+//! A kind draws questions from seeds, says what is right of them (before the answers are in, after them, or epochs later),
+//! reads answers and judges them, each alone or all to one question together. All else (whom to ask, signatures, the journal, the audit, weights) is the same for every kind and stands
 //! elsewhere. A kind is listed once, in [`KINDS`](crate::registry::KINDS).
 //!
 //! **Invariants.** [`Kind::draw`] gives the same bits on every machine. [`Kind::read`] and [`Kind::judge`] are functions of
 //! their arguments alone, since the audit calls them with recorded bytes; no answer panics them.
+
+mod terms;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,8 +18,8 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::de::DeserializeOwned;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{
-    Digest, Hasher, InferAnswer, InferRequest, JudgeIdentity, Judgement, Mark, Outcome, Reason,
-    RegistrationId,
+    Digest, Hasher, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark, Outcome,
+    Reason, RegistrationId,
 };
 
 use crate::error::TaskError;
@@ -26,6 +28,7 @@ use crate::generate::sequential::Budget;
 use crate::persona::Persona;
 use crate::reference::Recorded;
 use crate::references::References;
+pub use terms::{JudgeFiles, Timing, Truth};
 
 /// One kind of task.
 pub trait Kind: Send + Sync + Sized + 'static {
@@ -88,8 +91,35 @@ pub trait Kind: Send + Sync + Sized + 'static {
             .finish()
     }
 
+    /// What only the judge may know of a question, for the record; `None` where the seed gives it back.
+    fn secret(&self, _question: &Self::Question) -> Option<Vec<u8>> {
+        None
+    }
+
     /// What miners are sent: the inputs and the outputs that are wanted. Model and id are filled in.
     fn request(&self, question: &Self::Question) -> InferRequest;
+
+    /// Exchanges that one challenge takes with a miner: 2 for a commit and its reveal. At least 1.
+    fn stages(&self) -> u8 {
+        1
+    }
+
+    /// The next request to each of these miners, who gave these answers so far; or the verdict on answers after which
+    /// nothing more is asked. A round's miners in one call; only asked where there are several stages.
+    ///
+    /// # Errors
+    /// As [`Kind::draw`].
+    fn follow_up(
+        &self,
+        asked: &[(&Self::Question, &[InferAnswer])],
+    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+        Err(TaskError::Count { expected: asked.len(), actual: 0 })
+    }
+
+    /// The time at which the truth about a question is known.
+    fn timing(&self) -> Timing {
+        Timing::AtOnce
+    }
 
     /// What is right of each question, in order, worked out before anybody is asked; a round in one call. None at all
     /// where the reference is asked about answers: see [`Kind::testify`].
@@ -104,12 +134,39 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// The verdict on an answer that is none.
     fn read(&self, question: &Self::Question, answer: &InferAnswer) -> Result<Self::Answer, Judgement>;
 
+    /// Reads a miner's answers to all stages, the last of which is `answer`. Only kinds with several stages look at those before.
+    ///
+    /// # Errors
+    /// As [`Kind::read`].
+    fn read_stages(
+        &self,
+        question: &Self::Question,
+        _earlier: &[InferAnswer],
+        answer: &InferAnswer,
+    ) -> Result<Self::Answer, Judgement> {
+        self.read(question, answer)
+    }
+
     /// What the reference says of these answers, one word each, in packed passes; none at all where it was asked before.
     ///
     /// # Errors
     /// As [`Kind::refer`].
     fn testify(&self, _answers: &[(&Self::Question, &Self::Answer)]) -> Result<Vec<Self::Word>, TaskError> {
         Ok(Vec::new())
+    }
+
+    /// The truth about these questions, so many epochs after they were asked; `None` while nobody knows it. It is the word by
+    /// which the answers are judged. Only asked where [`Kind::timing`] says that truth comes later; an audit asks as well, and
+    /// holds what is recorded against it.
+    ///
+    /// # Errors
+    /// As [`Kind::refer`].
+    fn resolve(
+        &self,
+        questions: &[&Self::Question],
+        _epochs: u64,
+    ) -> Result<Vec<Option<Truth<Self::Word>>>, TaskError> {
+        Ok(questions.iter().map(|_| None).collect())
     }
 
     /// The verdict on an answer.
@@ -123,7 +180,32 @@ pub trait Kind: Send + Sync + Sized + 'static {
         answer: &Self::Answer,
     ) -> Result<Judgement, TaskError>;
 
-    /// Miners of a shared round who answered alike, beyond what the judge expects; `None` where that can't be said.
+    /// The verdicts on many answers, in order: a judge out of process takes them in one call.
+    ///
+    /// # Errors
+    /// As [`Kind::judge`].
+    fn judge_each(
+        &self,
+        answers: &[(&Self::Question, &Self::Word, &Self::Answer)],
+    ) -> Result<Vec<Judgement>, TaskError> {
+        answers.iter().map(|(question, word, answer)| self.judge(question, word, answer)).collect()
+    }
+
+    /// The verdicts on all answers to one question, where they depend on one another, in order; `None` where each is judged
+    /// alone. Answers come with the word on each, ascending by miner. Not for kinds with a [`Kind::budget`].
+    ///
+    /// # Errors
+    /// As [`Kind::judge`].
+    fn judge_together(
+        &self,
+        _question: &Self::Question,
+        _answers: &[(RegistrationId, &Self::Word, &Self::Answer)],
+    ) -> Result<Option<JointVerdicts>, TaskError> {
+        Ok(None)
+    }
+
+    /// Miners of a shared round who answered alike, beyond what the judge expects; `None` where that can't be said. Answers
+    /// that are judged together or whose truth comes later are not asked about.
     fn alike(
         &self,
         _question: &Self::Question,
@@ -149,8 +231,9 @@ pub trait Kind: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// A digest of what an answer says, so that repeating one is noticed where not every answer is checked.
-    fn fingerprint(&self, _answer: &InferAnswer) -> Option<Digest> {
+    /// A digest of what an answer says, so that repeating one is noticed where not every answer is checked: from the answer as
+    /// it was read, or from the message that could not be.
+    fn fingerprint(&self, _answer: Result<&Self::Answer, &InferAnswer>) -> Option<Digest> {
         None
     }
 
@@ -174,14 +257,6 @@ pub trait Kind: Send + Sync + Sized + 'static {
             _ => None,
         }
     }
-}
-
-/// The files of a judge that runs out of process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JudgeFiles {
-    pub digest: Digest,
-    /// The operator whose word the digest is, where somebody else started the judge.
-    pub operator: Option<String>,
 }
 
 /// Draws a question for each seed, each from a generator of its own.

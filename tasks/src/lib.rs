@@ -43,7 +43,7 @@ pub use persona::{Conduct, Persona, PersonaSetup};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
 pub use references::{Grade, OnRecord, References};
-pub use task::Task;
+pub use task::{Task, silent};
 use weighhouse_types::Digest;
 pub use weighhouse_types::profile::Scope;
 pub use work::Read;

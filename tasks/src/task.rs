@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighhouse_types::{
-    Digest, Failure, InferAnswer, InferRequest, JudgeIdentity, Judgement, Mark, Reason, RegistrationId,
+    Digest, Failure, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark, Reason,
+    RegistrationId,
 };
 
 use crate::challenge::Challenge;
@@ -13,6 +14,7 @@ use crate::error::TaskError;
 use crate::file::{Generate, TaskFile};
 use crate::generate::Completions;
 use crate::generate::sequential::{Budget, Course};
+use crate::kind::{Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::Reference;
 use crate::references::References;
@@ -100,6 +102,46 @@ impl Task {
         InferRequest { model: self.file.model.clone(), id, ..self.work.request(challenge) }
     }
 
+    /// What only the judge may know of a challenge, for the record; `None` where the seed gives it back.
+    pub fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>> {
+        self.work.secret(challenge)
+    }
+
+    /// Exchanges that one challenge takes with a miner; at least 1.
+    pub fn stages(&self) -> u8 {
+        self.work.stages().max(1)
+    }
+
+    /// The next request to each of these miners, who gave these answers so far, without an id; or the verdict on answers after
+    /// which nothing more is asked.
+    ///
+    /// # Errors
+    /// A judge that gives no requests.
+    pub fn follow_up(
+        &self,
+        asked: &[(&Challenge, &[InferAnswer])],
+    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+        let named = |request| InferRequest { model: self.file.model.clone(), ..request };
+        Ok(self.work.follow_up(asked)?.into_iter().map(|request| request.map(named)).collect())
+    }
+
+    /// The time at which the truth about this task's challenges is known.
+    pub fn timing(&self) -> Timing {
+        self.work.timing()
+    }
+
+    /// The truth about challenges that were asked so many epochs ago; `None` while nobody knows it.
+    ///
+    /// # Errors
+    /// A reference or a judge that gives no result.
+    pub fn resolve(
+        &self,
+        challenges: &[&Challenge],
+        epochs: u64,
+    ) -> Result<Vec<Option<Truth<Reference>>>, TaskError> {
+        self.work.resolve(challenges, epochs)
+    }
+
     /// The reference's answers, in the order of the challenges: one call a round, in passes of a fixed shape. Belongs
     /// on a thread for CPU work. Where the reference is asked about answers there is none yet: see [`Task::testify`].
     ///
@@ -119,12 +161,22 @@ impl Task {
         answer: &Result<InferAnswer, Failure>,
     ) -> Result<Read, Judgement> {
         match answer {
-            Ok(answer) => self.work.read(challenge, answer),
-            Err(failure) => Err(Judgement {
-                mark: Mark::ZERO,
-                reasons: vec![Reason::Silent { failure: failure.clone() }],
-            }),
+            Ok(answer) => self.read_stages(challenge, &[], answer),
+            Err(failure) => Err(silent(failure.clone())),
         }
+    }
+
+    /// Reads a miner's answers to all stages, the last of which is `answer`.
+    ///
+    /// # Errors
+    /// As [`Task::read`].
+    pub fn read_stages(
+        &self,
+        challenge: &Challenge,
+        earlier: &[InferAnswer],
+        answer: &InferAnswer,
+    ) -> Result<Read, Judgement> {
+        self.work.read(challenge, earlier, answer)
     }
 
     /// What the reference says of these answers, in packed passes: one for each; `None` where it was asked before them.
@@ -147,8 +199,37 @@ impl Task {
         reference: &Reference,
         read: &Read,
     ) -> Result<Judgement, TaskError> {
-        belongs(challenge, reference)?;
-        self.work.judge(challenge, reference, read)
+        let mut judgements = self.judge_each(&[(challenge, reference, read)])?;
+        Ok(judgements.pop().expect("one verdict for one answer, or an error"))
+    }
+
+    /// Judges many answers, each alone, in one call. Belongs on a thread for CPU work.
+    ///
+    /// # Errors
+    /// As [`Task::judge_read`]; a judge out of process that gives no verdicts.
+    pub fn judge_each(
+        &self,
+        answers: &[(&Challenge, &Reference, &Read)],
+    ) -> Result<Vec<Judgement>, TaskError> {
+        answers.iter().try_for_each(|(challenge, reference, _)| belongs(challenge, reference))?;
+        self.work.judge(answers)
+    }
+
+    /// Judges all answers to one challenge, ascending by miner, where they depend on one another; `None` where each is judged
+    /// alone, as every answer is of which a budget decides whether it is checked.
+    ///
+    /// # Errors
+    /// As [`Task::judge_each`].
+    pub fn judge_together(
+        &self,
+        challenge: &Challenge,
+        answers: &[(RegistrationId, &Reference, &Read)],
+    ) -> Result<Option<JointVerdicts>, TaskError> {
+        if self.budget().is_some() {
+            return Ok(None);
+        }
+        answers.iter().try_for_each(|(_, reference, _)| belongs(challenge, reference))?;
+        self.work.judge_together(challenge, answers)
     }
 
     /// Reads and judges what came back, or that nothing did.
@@ -196,7 +277,7 @@ impl Task {
     }
 
     /// A digest of what an answer says; `None` where the task checks every answer, so that repeating one gains nothing.
-    pub fn fingerprint(&self, answer: &InferAnswer) -> Option<Digest> {
+    pub fn fingerprint(&self, answer: Result<&Read, &InferAnswer>) -> Option<Digest> {
         self.budget()?;
         self.work.fingerprint(answer)
     }
@@ -214,6 +295,11 @@ impl Task {
         reasons.insert(0, reason);
         Judgement { mark: Mark::MIN, reasons }
     }
+}
+
+/// The verdict on a miner that gave no answer.
+pub fn silent(failure: Failure) -> Judgement {
+    Judgement { mark: Mark::ZERO, reasons: vec![Reason::Silent { failure }] }
 }
 
 fn belongs(challenge: &Challenge, reference: &Reference) -> Result<(), TaskError> {

@@ -4,12 +4,12 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighhouse_types::{Digest, InferAnswer, InferRequest, Judgement, RegistrationId};
+use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgement, RegistrationId};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::generate::sequential::Budget;
-use crate::kind::{JudgeFiles, Kind};
+use crate::kind::{JudgeFiles, Kind, Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 
@@ -26,16 +26,33 @@ impl std::fmt::Debug for Read {
 pub(crate) trait Work: Send + Sync {
     fn judge_files(&self) -> Option<JudgeFiles>;
     fn draw(&self, task: Digest, items: u32, seeds: &[[u8; 32]]) -> Result<Vec<Challenge>, TaskError>;
+    fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>>;
     fn request(&self, challenge: &Challenge) -> InferRequest;
+    fn stages(&self) -> u8;
+    fn follow_up(
+        &self,
+        asked: &[(&Challenge, &[InferAnswer])],
+    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError>;
+    fn timing(&self) -> Timing;
     fn refer(&self, challenges: &[Challenge]) -> Result<Vec<Reference>, TaskError>;
-    fn read(&self, challenge: &Challenge, answer: &InferAnswer) -> Result<Read, Judgement>;
-    fn testify(&self, answers: &[(&Challenge, &Read)]) -> Result<Option<Vec<Reference>>, TaskError>;
-    fn judge(
+    fn read(
         &self,
         challenge: &Challenge,
-        reference: &Reference,
-        read: &Read,
-    ) -> Result<Judgement, TaskError>;
+        earlier: &[InferAnswer],
+        answer: &InferAnswer,
+    ) -> Result<Read, Judgement>;
+    fn testify(&self, answers: &[(&Challenge, &Read)]) -> Result<Option<Vec<Reference>>, TaskError>;
+    fn resolve(
+        &self,
+        challenges: &[&Challenge],
+        epochs: u64,
+    ) -> Result<Vec<Option<Truth<Reference>>>, TaskError>;
+    fn judge(&self, answers: &[(&Challenge, &Reference, &Read)]) -> Result<Vec<Judgement>, TaskError>;
+    fn judge_together(
+        &self,
+        challenge: &Challenge,
+        answers: &[(RegistrationId, &Reference, &Read)],
+    ) -> Result<Option<JointVerdicts>, TaskError>;
     fn alike(
         &self,
         challenge: &Challenge,
@@ -46,7 +63,7 @@ pub(crate) trait Work: Send + Sync {
     fn deadline(&self) -> Duration;
     fn budget(&self) -> Option<&Budget>;
     fn bins(&self, reference: &Reference) -> Vec<u32>;
-    fn fingerprint(&self, answer: &InferAnswer) -> Option<Digest>;
+    fn fingerprint(&self, answer: Result<&Read, &InferAnswer>) -> Option<Digest>;
     fn spare(&self, read: &Read) -> Judgement;
     fn as_any(&self) -> &dyn Any;
 }
@@ -63,8 +80,31 @@ impl<K: Kind> Work for K {
         Ok(questions.into_iter().map(challenge).collect())
     }
 
+    fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>> {
+        Kind::secret(self, question::<K>(challenge))
+    }
+
     fn request(&self, challenge: &Challenge) -> InferRequest {
         Kind::request(self, question::<K>(challenge))
+    }
+
+    fn stages(&self) -> u8 {
+        Kind::stages(self)
+    }
+
+    fn follow_up(
+        &self,
+        asked: &[(&Challenge, &[InferAnswer])],
+    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+        let typed: Vec<_> =
+            asked.iter().map(|(challenge, answers)| (question::<K>(challenge), *answers)).collect();
+        let requests = Kind::follow_up(self, &typed)?;
+        counted(asked.len(), requests.len())?;
+        Ok(requests)
+    }
+
+    fn timing(&self) -> Timing {
+        Kind::timing(self)
     }
 
     fn refer(&self, challenges: &[Challenge]) -> Result<Vec<Reference>, TaskError> {
@@ -77,8 +117,13 @@ impl<K: Kind> Work for K {
         each::<K>(challenges.iter().map(Challenge::digest), &words)
     }
 
-    fn read(&self, challenge: &Challenge, answer: &InferAnswer) -> Result<Read, Judgement> {
-        Ok(Read(Arc::new(Kind::read(self, question::<K>(challenge), answer)?)))
+    fn read(
+        &self,
+        challenge: &Challenge,
+        earlier: &[InferAnswer],
+        answer: &InferAnswer,
+    ) -> Result<Read, Judgement> {
+        Ok(Read(Arc::new(self.read_stages(question::<K>(challenge), earlier, answer)?)))
     }
 
     fn testify(&self, answers: &[(&Challenge, &Read)]) -> Result<Option<Vec<Reference>>, TaskError> {
@@ -91,14 +136,49 @@ impl<K: Kind> Work for K {
         each::<K>(answers.iter().map(|(challenge, _)| challenge.digest()), &words).map(Some)
     }
 
-    fn judge(
+    fn resolve(
+        &self,
+        challenges: &[&Challenge],
+        epochs: u64,
+    ) -> Result<Vec<Option<Truth<Reference>>>, TaskError> {
+        let questions: Vec<_> = challenges.iter().map(|challenge| question::<K>(challenge)).collect();
+        let truths = Kind::resolve(self, &questions, epochs)?;
+        counted(challenges.len(), truths.len())?;
+        let reference = |(challenge, truth): (&&Challenge, Option<Truth<K::Word>>)| {
+            let Truth { word, operator } = truth?;
+            Some(Truth { word: Reference::new(challenge.digest(), K::record(&word)), operator })
+        };
+        Ok(challenges.iter().zip(truths).map(reference).collect())
+    }
+
+    fn judge(&self, answers: &[(&Challenge, &Reference, &Read)]) -> Result<Vec<Judgement>, TaskError> {
+        let words = recalled::<K>(answers.iter().map(|(_, reference, _)| *reference))?;
+        let each = answers.iter().zip(&words);
+        let typed: Vec<_> = each
+            .map(|((challenge, _, read), word)| (question::<K>(challenge), word, answer::<K>(read)))
+            .collect();
+        let judgements = self.judge_each(&typed)?;
+        counted(answers.len(), judgements.len())?;
+        Ok(judgements)
+    }
+
+    fn judge_together(
         &self,
         challenge: &Challenge,
-        reference: &Reference,
-        read: &Read,
-    ) -> Result<Judgement, TaskError> {
-        let word = K::recall(reference.recorded()).ok_or(TaskError::NoTestimony)?;
-        Kind::judge(self, question::<K>(challenge), &word, answer::<K>(read))
+        answers: &[(RegistrationId, &Reference, &Read)],
+    ) -> Result<Option<JointVerdicts>, TaskError> {
+        let words = recalled::<K>(answers.iter().map(|(_, reference, _)| *reference))?;
+        let each = answers.iter().zip(&words);
+        let typed: Vec<_> = each.map(|((who, _, read), word)| (*who, word, answer::<K>(read))).collect();
+        let Some(joint) = Kind::judge_together(self, question::<K>(challenge), &typed)? else {
+            return Ok(None);
+        };
+        counted(answers.len(), joint.verdicts.len())?;
+        let positions = joint.alike.iter().flatten();
+        match positions.into_iter().find(|position| **position as usize >= answers.len()) {
+            Some(position) => Err(TaskError::Count { expected: answers.len(), actual: *position as usize }),
+            None => Ok(Some(joint)),
+        }
     }
 
     fn alike(
@@ -128,8 +208,8 @@ impl<K: Kind> Work for K {
         K::recall(reference.recorded()).map_or_else(Vec::new, |word| Kind::bins(self, &word))
     }
 
-    fn fingerprint(&self, answer: &InferAnswer) -> Option<Digest> {
-        Kind::fingerprint(self, answer)
+    fn fingerprint(&self, message: Result<&Read, &InferAnswer>) -> Option<Digest> {
+        Kind::fingerprint(self, message.map(answer::<K>))
     }
 
     fn spare(&self, read: &Read) -> Judgement {
@@ -148,6 +228,11 @@ fn each<K: Kind>(
 ) -> Result<Vec<Reference>, TaskError> {
     counted(challenges.len(), words.len())?;
     Ok(challenges.zip(words).map(|(challenge, word)| Reference::new(challenge, K::record(word))).collect())
+}
+
+/// The words as they are on record.
+fn recalled<'a, K: Kind>(references: impl Iterator<Item = &'a Reference>) -> Result<Vec<K::Word>, TaskError> {
+    references.map(|reference| K::recall(reference.recorded()).ok_or(TaskError::NoTestimony)).collect()
 }
 
 fn counted(expected: usize, actual: usize) -> Result<(), TaskError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use weighhouse_ask::{RawAnswer, unframe};
 use weighhouse_proto::inference::ModelInferResponse;
-use weighhouse_tasks::{Challenge, Read, Reference, Task};
+use weighhouse_tasks::{Challenge, Read, Reference, Task, silent};
 use weighhouse_types::{
     Asked, Blob, Digest, Exchange, Failure, Fields, InferAnswer, Judged, Judgement, Mark, Neuron, Reason,
     Record,
@@ -25,8 +25,10 @@ pub(crate) struct PreparedChallenge {
     pub(crate) reference_blob: Blob,
     /// The randomness that the challenge was drawn from; nobody else knows it yet.
     pub(crate) seed: [u8; 32],
-    /// The framed request, as every miner with this challenge gets it.
+    /// The framed request, as every miner with this challenge gets it first.
     pub(crate) request: Blob,
+    /// What only the judge may know, as it is journalled.
+    pub(crate) secret: Option<Blob>,
 }
 
 /// An answer's bytes, read once by the task's kind.
@@ -44,102 +46,96 @@ pub(crate) struct Attempt {
     pub(crate) neuron: Neuron,
     /// The position of its challenge among the round's.
     pub(crate) at: usize,
+    /// The stage at which it ended: the last, unless the miner failed at an earlier one.
+    pub(crate) stage: u8,
     /// The signed answer and its bytes; `None` where the miner gave no answer under its own signature.
     pub(crate) signed: Option<(Exchange, Blob)>,
     pub(crate) answer: ReadAnswer,
 }
 
+/// Checks that an answer is this miner's, to this request.
+pub(crate) fn check_signature(
+    neuron: &Neuron,
+    request: Digest,
+    raw: RawAnswer,
+) -> Result<(Exchange, Blob), Failure> {
+    let blob = Blob::new(raw.framed);
+    let verified = verify_hashed(&neuron.hotkey, &request, &blob.digest(), &raw.trailers);
+    let verified = verified.map_err(|_| Failure::BadSignature)?;
+    let exchange = Exchange {
+        request,
+        answer: blob.digest(),
+        model: verified.model,
+        signature: verified.signature.encode(),
+        latency_us: u64::try_from(raw.latency.as_micros()).unwrap_or(u64::MAX),
+    };
+    Ok((exchange, blob))
+}
+
 impl Attempt {
-    /// Checks who signed an answer, and reads it.
-    pub(crate) fn new(
-        task: &Task,
-        challenges: &[PreparedChallenge],
-        at: usize,
-        neuron: Neuron,
-        raw: Result<RawAnswer, Failure>,
-    ) -> Self {
-        let request = challenges[at].request.digest();
-        let signed = raw.and_then(|raw| {
-            let blob = Blob::new(raw.framed);
-            let verified = verify_hashed(&neuron.hotkey, &request, &blob.digest(), &raw.trailers);
-            let verified = verified.map_err(|_| Failure::BadSignature)?;
-            let exchange = Exchange {
-                request,
-                answer: blob.digest(),
-                model: verified.model,
-                signature: verified.signature.encode(),
-                latency_us: u64::try_from(raw.latency.as_micros()).unwrap_or(u64::MAX),
-            };
-            Ok((exchange, blob))
-        });
-        match signed {
-            Err(failure) => {
-                let answer = ReadAnswer::failed(task, &challenges[at].challenge, failure);
-                Self { neuron, at, signed: None, answer }
-            }
-            Ok((exchange, blob)) => {
-                let answer = ReadAnswer::new(task, &challenges[at].challenge, blob.bytes());
-                Self { neuron, at, signed: Some((exchange, blob)), answer }
-            }
-        }
+    /// The answer's blob, where there is an answer.
+    pub(crate) fn blob(&self) -> Option<Record> {
+        self.signed.as_ref().map(|(_, blob)| Record::Blob(blob.clone()))
     }
 
-    /// The answer's blob, the evidence that the verdict rests on, and the verdict.
-    pub(crate) fn records(
-        &self,
-        prepared: &PreparedChallenge,
-        evidence: Vec<Record>,
-        judgement: Judgement,
-    ) -> Vec<Record> {
+    /// The record of its verdict.
+    pub(crate) fn judged(&self, asked: &Asked, judgement: Judgement) -> Record {
         let exchange = self.signed.as_ref().map(|(exchange, _)| exchange.clone());
         let latency = exchange.as_ref().map(|exchange| Duration::from_micros(exchange.latency_us));
         metrics::judged(&judgement, latency);
-        let mut records = evidence;
-        records.extend(self.signed.iter().map(|(_, blob)| Record::Blob(blob.clone())));
-        records.push(Record::Judged(Judged {
-            challenge: prepared.asked.challenge,
-            epoch: prepared.asked.epoch,
-            round: prepared.asked.round,
+        Record::Judged(Judged {
+            challenge: asked.challenge,
+            epoch: asked.epoch,
+            round: asked.round,
             uid: self.neuron.uid,
             who: self.neuron.registration(),
             exchange,
             judgement,
-            asked_in: prepared.asked.epoch,
-            stage: 0,
+            asked_in: asked.epoch,
+            stage: self.stage,
             fields: Fields::default(),
-        }));
-        records
+        })
     }
 }
 
 impl ReadAnswer {
-    /// Reads an answer's bytes; bytes that are no answer have their verdict already.
-    pub(crate) fn new(task: &Task, challenge: &Challenge, framed: &[u8]) -> Self {
-        let message = match unframe::<ModelInferResponse>(framed) {
-            Ok(message) => message,
-            Err(failure) => return Self::failed(task, challenge, failure),
-        };
-        match InferAnswer::try_from(message) {
-            Ok(answer) => {
-                let fingerprint = task.fingerprint(&answer);
-                Self { read: task.read(challenge, &Ok(answer)), is_message: true, fingerprint }
-            }
-            Err(error) => {
-                let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
-                let read = Err(Judgement { mark: Mark::ZERO, reasons });
-                Self { read, is_message: false, fingerprint: None }
-            }
+    /// Reads the answer to a challenge's last stage; bytes that are no answer have their verdict already.
+    pub(crate) fn new(task: &Task, challenge: &Challenge, earlier: &[InferAnswer], framed: &[u8]) -> Self {
+        match decode(framed) {
+            Ok(message) => Self::of(task, challenge, earlier, &message),
+            Err(judgement) => Self::decided(judgement),
         }
     }
 
-    fn failed(task: &Task, challenge: &Challenge, failure: Failure) -> Self {
-        Self { read: task.read(challenge, &Err(failure)), is_message: false, fingerprint: None }
+    /// As [`ReadAnswer::new`], of bytes that have been decoded.
+    pub(crate) fn of(
+        task: &Task,
+        challenge: &Challenge,
+        earlier: &[InferAnswer],
+        message: &InferAnswer,
+    ) -> Self {
+        let read = task.read_stages(challenge, earlier, message);
+        let fingerprint = task.fingerprint(read.as_ref().map_err(|_| message));
+        Self { read, is_message: true, fingerprint }
     }
+
+    /// An answer that is none, whatever its kind makes of it.
+    pub(crate) fn decided(judgement: Judgement) -> Self {
+        Self { read: Err(judgement), is_message: false, fingerprint: None }
+    }
+}
+
+/// The message in an answer's bytes, or the verdict on bytes that are none.
+pub(crate) fn decode(framed: &[u8]) -> Result<InferAnswer, Judgement> {
+    let message = unframe::<ModelInferResponse>(framed).map_err(silent)?;
+    InferAnswer::try_from(message).map_err(|error| {
+        let reasons = vec![Reason::Malformed { item: 0, what: error.to_string() }];
+        Judgement { mark: Mark::ZERO, reasons }
+    })
 }
 
 /// A digest of what an answer's bytes say; `None` where they are no answer, or the task doesn't look for repetitions.
 pub(crate) fn fingerprint(task: &Task, framed: &[u8]) -> Option<Digest> {
     task.budget()?;
-    let message = unframe::<ModelInferResponse>(framed).ok()?;
-    task.fingerprint(&InferAnswer::try_from(message).ok()?)
+    task.fingerprint(Err(&decode(framed).ok()?))
 }

@@ -4,18 +4,20 @@
 //! it is asked about, and whether a miner is convicted by what all checks of the epoch say together, follows from the
 //! epoch's records: an auditor goes the same way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weighhouse_tasks::sequential::{Attention, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
 use weighhouse_types::{
-    Blob, ChallengeScope, Digest, Epoch, Evidence, Fields, Judgement, Likeness, Record, RegistrationId,
+    Asked, Blob, ChallengeScope, Digest, Epoch, Evidence, Fields, Judgement, Likeness, Record, RegistrationId,
 };
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer};
 use crate::checks::CheckHistory;
 use crate::error::ValidatorError;
 use crate::parts::Parts;
+use crate::together::{self, Joint};
 
 /// Answers that one call of the reference takes.
 const TOGETHER: usize = 8;
@@ -40,14 +42,14 @@ pub(crate) fn attention(task: &Task, history: &CheckHistory, answer: &UncheckedA
     }
 }
 
-/// Judges one answer, and takes a check's outcome into the miner's sequential test. `reference` is what the reference said of the answer
-/// where it was asked about it, and of the question where not.
+/// The verdict on one answer; takes a check's outcome into the miner's sequential test. `checked` is the reference's word on
+/// the answer, or on the question, and the judge's verdict by it, where the answer was checked.
 pub(crate) fn verdict(
     task: &Task,
     watch: &mut Watch,
     who: RegistrationId,
-    challenge: &Challenge,
-    (answer, attention, reference): (&ReadAnswer, Attention, &Reference),
+    (answer, attention): (&ReadAnswer, Attention),
+    checked: Option<(&Reference, Judgement)>,
 ) -> Result<Judgement, TaskError> {
     let read = match &answer.read {
         Err(judgement) => return Ok(judgement.clone()),
@@ -59,13 +61,13 @@ pub(crate) fn verdict(
     if !attention.is_checked() {
         return Ok(task.spare(read));
     }
-    let judgement = task.judge_read(challenge, reference, read)?;
+    let (reference, judgement) = checked.ok_or(TaskError::NoTestimony)?;
     let Some(budget) = task.budget() else { return Ok(judgement) };
     let course = watch.take(budget, who, &task.bins(reference));
     Ok(if course.is_convicted() { task.convict(Some(judgement), &course) } else { judgement })
 }
 
-/// Judges a round's answers; the records are in the attempts' order.
+/// Judges a round's answers; the verdicts are in the attempts' order.
 pub(crate) async fn judge_attempts(
     parts: &Parts,
     challenges: Arc<Vec<PreparedChallenge>>,
@@ -82,40 +84,107 @@ pub(crate) async fn judge_attempts(
     };
     let attentions: Vec<Attention> = attempts.iter().map(attention).collect();
     let checked: Vec<usize> = (0..attempts.len()).filter(|index| attentions[*index].is_checked()).collect();
-    let testimonies = testify(parts, &challenges, &attempts, &checked).await?;
-    let mut records = Vec::with_capacity(attempts.len() * 3);
+    let testimonies = Arc::new(testify(parts, &challenges, &attempts, &checked).await?);
+    let judging = parts.cpu.run({
+        let (task, challenges) = (task.clone(), challenges.clone());
+        let (attempts, testimonies) = (attempts.clone(), testimonies.clone());
+        move || judge_checked(&task, &challenges, &attempts, &testimonies, &checked)
+    });
+    let (mut judgements, joint) = judging.await??;
+    let (mut evidence, mut verdicts) = (Vec::new(), Vec::new());
     for (index, attempt) in attempts.iter().enumerate() {
         let prepared = &challenges[attempt.at];
         let who = attempt.neuron.registration();
         let testimony = testimonies[index].as_ref();
-        let seen = (&attempt.answer, attentions[index], testimony.unwrap_or(&prepared.reference));
-        let judgement = verdict(task, &mut history.watch, who, &prepared.challenge, seen)?;
-        let evidence = testimony.map_or_else(Vec::new, |testimony| {
-            let blob = Blob::new(testimony.to_bytes());
-            let evidence = Evidence {
-                epoch: prepared.asked.epoch,
-                round: prepared.asked.round,
-                challenge: prepared.asked.challenge,
-                who,
-                blob: blob.digest(),
-                bins: task.bins(testimony),
-                fields: Fields::default(),
-            };
-            vec![Record::Blob(blob), Record::Evidence(evidence)]
-        });
-        records.extend(attempt.records(prepared, evidence, judgement));
+        let checked = judgements[index].take();
+        let checked = checked.map(|judgement| (testimony.unwrap_or(&prepared.reference), judgement));
+        let seen = (&attempt.answer, attentions[index]);
+        let judgement = verdict(task, &mut history.watch, who, seen, checked)?;
+        let mut records = Vec::with_capacity(4);
+        records.extend(testimony.into_iter().flat_map(|word| said(task, &prepared.asked, who, word)));
+        records.extend(attempt.blob());
+        verdicts.push(attempt.judged(&prepared.asked, judgement));
+        evidence.push(records);
     }
+    let mut records = if joint.is_empty() {
+        // Each verdict right after what it rests on.
+        let each = evidence.into_iter().zip(verdicts);
+        each.flat_map(|(evidence, verdict)| evidence.into_iter().chain([verdict])).collect()
+    } else {
+        let joint_records = joint.values().map(|joint| joint.record.clone()).map(Record::JudgedTogether);
+        evidence.into_iter().flatten().chain(joint_records).chain(verdicts).collect::<Vec<_>>()
+    };
     for (at, prepared) in challenges.iter().enumerate() {
         if prepared.asked.scope == ChallengeScope::Shared {
             let given = attempts.iter().filter(|attempt| attempt.at == at);
             let answers: Vec<_> =
                 given.map(|attempt| (attempt.neuron.registration(), &attempt.answer)).collect();
             let of = (prepared.asked.epoch, prepared.asked.round);
-            let likeness = alike(task, &prepared.challenge, &prepared.reference, of, &answers);
+            let likeness = match joint.get(&at) {
+                Some(joint) => Some(joint.likeness(of, &answers)),
+                None => alike(task, &prepared.challenge, &prepared.reference, of, &answers),
+            };
             records.extend(likeness.map(Record::Likeness));
         }
     }
     Ok(records)
+}
+
+/// The judge's verdicts on the checked answers, by their places, and what of them was judged together, by challenge.
+type CheckedVerdicts = (Vec<Option<Judgement>>, BTreeMap<usize, Joint>);
+
+fn judge_checked(
+    task: &Task,
+    challenges: &[PreparedChallenge],
+    attempts: &[Attempt],
+    testimonies: &[Option<Reference>],
+    checked: &[usize],
+) -> Result<CheckedVerdicts, TaskError> {
+    let mut judgements = vec![None; attempts.len()];
+    let word =
+        |index: usize| testimonies[index].as_ref().unwrap_or(&challenges[attempts[index].at].reference);
+    let read = |index: &usize| Some((*index, attempts[*index].answer.read.as_ref().ok()?));
+    let readable: Vec<_> = checked.iter().filter_map(read).collect();
+    let mut joint = BTreeMap::new();
+    for (at, prepared) in challenges.iter().enumerate() {
+        let of = readable.iter().filter(|(index, _)| attempts[*index].at == at);
+        let members: Vec<_> =
+            of.map(|(index, read)| (attempts[*index].neuron.registration(), word(*index), *read)).collect();
+        let asked = &prepared.asked;
+        let Some((found, verdicts)) =
+            together::judge(task, asked, asked.epoch, &prepared.challenge, members)?
+        else {
+            break;
+        };
+        for (index, _) in readable.iter().filter(|(index, _)| attempts[*index].at == at) {
+            judgements[*index] = verdicts.get(&attempts[*index].neuron.registration()).cloned();
+        }
+        joint.extend(found.map(|found| (at, found)));
+    }
+    let alone: Vec<_> = readable.into_iter().filter(|(index, _)| judgements[*index].is_none()).collect();
+    let answers: Vec<_> = alone
+        .iter()
+        .map(|(index, read)| (&challenges[attempts[*index].at].challenge, word(*index), *read))
+        .collect();
+    for ((index, _), judgement) in alone.iter().zip(task.judge_each(&answers)?) {
+        judgements[*index] = Some(judgement);
+    }
+    Ok((judgements, joint))
+}
+
+/// The records of the reference's word on one answer.
+fn said(task: &Task, asked: &Asked, who: RegistrationId, word: &Reference) -> [Record; 2] {
+    let blob = Blob::new(word.to_bytes());
+    let evidence = Evidence {
+        epoch: asked.epoch,
+        round: asked.round,
+        challenge: asked.challenge,
+        who,
+        blob: blob.digest(),
+        bins: task.bins(word),
+        fields: Fields::default(),
+    };
+    [Record::Blob(blob), Record::Evidence(evidence)]
 }
 
 /// Finds who answered one shared challenge alike, beyond what the judge expects, as an auditor finds it too; `None` where

@@ -1,33 +1,67 @@
 //! Records that bring an epoch's evidence to its end: rounds that failed for our own sake, and the closing record.
 
+use std::collections::BTreeSet;
+
 use weighhouse_journal::receipts_root;
 use weighhouse_seams::PoolError;
 use weighhouse_tasks::TaskError;
-use weighhouse_types::{Block, EpochClosed, EpochCounts, Fields, Receipt, Record, VoidCause};
+use weighhouse_types::{Block, EpochClosed, EpochCounts, Fields, Receipt, Record, VoidCause, VoidRound};
 
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 
-/// The closing record of an epoch; `None` where it is closed already.
-pub(crate) fn closing_record(open: &OpenEpoch, block: Block) -> Option<Record> {
-    let records = open.records();
-    if records.iter().any(|record| matches!(record, Record::EpochClosed(_))) {
-        return None;
+/// The records that close an epoch: rounds that were cut off between two stages are void, and the closing record. None where
+/// the epoch is closed already.
+pub(crate) fn closing_records(open: &OpenEpoch, block: Block) -> Vec<Record> {
+    if open.records().iter().any(|record| matches!(record, Record::EpochClosed(_))) {
+        return Vec::new();
     }
-    Some(Record::EpochClosed(EpochClosed {
-        epoch: open.context().epoch,
+    let epoch = open.context().epoch;
+    let why = "the epoch ended before every stage was asked";
+    let void = |round| Record::VoidRound(VoidRound::new(epoch, round, VoidCause::Capacity, why));
+    let mut closing: Vec<Record> = cut_off(open).into_iter().map(void).collect();
+    let records = || open.records().iter().chain(&closing);
+    let closed = EpochClosed {
+        epoch,
         block,
-        counts: EpochCounts::of(records),
-        receipts: receipts_root(&Receipt::all(records)),
+        counts: EpochCounts::of(records()),
+        receipts: receipts_root(&Receipt::all(records())),
         fields: Fields::default(),
-    }))
+    };
+    closing.push(Record::EpochClosed(closed));
+    closing
+}
+
+/// Rounds in which somebody answered an earlier stage, and then nothing more was heard or judged.
+fn cut_off(open: &OpenEpoch) -> BTreeSet<u32> {
+    let stages = open.records().iter().filter_map(|record| match record {
+        Record::FollowUp(follow_up) => Some(follow_up.round),
+        _ => None,
+    });
+    let is_cut_off = |round: &u32| open.done_in(*round).is_empty() && !open.is_void(*round);
+    stages.collect::<BTreeSet<u32>>().into_iter().filter(is_cut_off).collect()
 }
 
 /// The trouble of our own that makes a round void; `None` for errors of another sort, which end the step.
 pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
     match error {
-        ValidatorError::Task(TaskError::Model(_) | TaskError::Witness(_)) => Some(VoidCause::Reference),
-        ValidatorError::Task(TaskError::Judge(_)) => Some(VoidCause::Judge),
+        ValidatorError::Task(error) => match error {
+            TaskError::File(_)
+            | TaskError::WrongReference { .. }
+            | TaskError::JudgeVersion { .. }
+            | TaskError::Request(_) => None,
+            TaskError::Model(_)
+            | TaskError::Witness(_)
+            | TaskError::Reference(_)
+            | TaskError::NoReference => Some(VoidCause::Reference),
+            TaskError::Judge(_)
+            | TaskError::NoJudge
+            | TaskError::Count { .. }
+            | TaskError::Mismatch { .. }
+            | TaskError::Rows { .. }
+            | TaskError::Tokens { .. }
+            | TaskError::NoTestimony => Some(VoidCause::Judge),
+        },
         ValidatorError::Pool(PoolError::Full) => Some(VoidCause::Capacity),
         _ => None,
     }

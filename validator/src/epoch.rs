@@ -9,7 +9,8 @@ use weighhouse_journal::Journal;
 use weighhouse_scoring::{Closing, Decision, Policy, WeighError};
 use weighhouse_tasks::Task;
 use weighhouse_types::{
-    Digest, Epoch, EpochContext, Judged, Neuron, Record, RegistrationId, SubnetState, Trail, Uid,
+    Answered, Digest, Epoch, EpochContext, FollowUp, Judged, Neuron, Record, RegistrationId, SubnetState,
+    Trail, Uid,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -73,6 +74,22 @@ impl OpenEpoch {
         open
     }
 
+    /// The later stages of a round's challenges that were about to be asked.
+    pub(crate) fn follow_ups(&self, round: u32) -> impl Iterator<Item = &FollowUp> {
+        self.records.iter().filter_map(move |record| match record {
+            Record::FollowUp(follow_up) if follow_up.round == round => Some(follow_up),
+            _ => None,
+        })
+    }
+
+    /// The answers of a round that have no verdict of their own.
+    pub(crate) fn answered(&self, round: u32) -> impl Iterator<Item = &Answered> {
+        self.records.iter().filter_map(move |record| match record {
+            Record::Answered(answered) if answered.round == round => Some(answered),
+            _ => None,
+        })
+    }
+
     fn empty(context: EpochContext, policy: Policy, task: &Task) -> Self {
         let asks = Digest::of(&context.task) == task.digest();
         let history = if asks { CheckHistory::new(task, &context.carried) } else { None };
@@ -120,9 +137,18 @@ impl OpenEpoch {
         })
     }
 
-    /// The miners that have a verdict in a round already: after a crash within a round only the others are asked again.
-    pub(crate) fn judged_in(&self, round: u32) -> BTreeSet<Uid> {
-        self.judged().filter(|judged| judged.round == round).map(|judged| judged.uid).collect()
+    /// The miners that are done with a round, for they have a verdict or await its truth: after a crash within a round only the
+    /// others are asked again.
+    pub(crate) fn done_in(&self, round: u32) -> BTreeSet<Uid> {
+        let epoch = self.context.epoch;
+        let own = self.judged().filter(|judged| judged.round == round && judged.asked_in == epoch);
+        let closed = |answered: &&Answered| {
+            self.records.iter().any(|record| {
+                matches!(record, Record::PhaseChange(change) if change.challenge == answered.challenge)
+            })
+        };
+        let kept = self.answered(round).filter(closed).map(|answered| answered.uid);
+        own.map(|judged| judged.uid).chain(kept).collect()
     }
 
     /// Tells whether a round is on record as void.

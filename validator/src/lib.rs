@@ -18,14 +18,18 @@ mod answers;
 mod check;
 mod checks;
 mod closing;
+mod dialogue;
 mod epoch;
 mod error;
+mod later;
 mod parts;
 mod policies;
 mod publish;
+mod resolve;
 mod round;
 mod seen;
 mod timetable;
+mod together;
 
 #[cfg(test)]
 mod testing;

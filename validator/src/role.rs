@@ -1,7 +1,7 @@
 //! The validator as a process: one step per finalised block, everything durable in between.
 //!
 //! A step reads the subnet at the newest block and does what is due there, in this order: it follows the publications
-//! under way, opens the chain's epoch, runs the rounds that are due, and near the epoch's end weighs the records and
+//! under way, opens the chain's epoch, asks for the truth about earlier epochs' challenges, runs the rounds that are due, and near the epoch's end weighs the records and
 //! publishes. What is due follows from the chain's schedule and the journal alone (`timetable`, `epoch`), so a process
 //! that was killed anywhere opens its journal and takes the same step. A trouble of the chain is waited out with a
 //! growing, jittered pause; an error of our own state ends the process.
@@ -10,6 +10,7 @@
 //! journal, and takes note of a record only once it is durable.
 
 mod epochs;
+mod later;
 mod publications;
 mod rounds;
 
@@ -63,6 +64,8 @@ pub struct Validator {
     policies: Policies,
     progress: watch::Sender<Progress>,
     seen: SeenBlocks,
+    /// The epoch in which the truth about earlier challenges was last asked for.
+    truth_asked_in: Option<Epoch>,
 }
 
 impl Validator {
@@ -118,6 +121,7 @@ impl Validator {
             policies,
             progress,
             seen: SeenBlocks::default(),
+            truth_asked_in: None,
         })
     }
 
@@ -169,12 +173,14 @@ impl Validator {
         let rounds = self.rounds();
         let table = permitted.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
         if let Some(table) = table.flatten() {
+            let is_last_chance = table.publication_due(block.0);
             if self.is_undecided() && self.open.as_ref().is_some_and(OpenEpoch::asks) {
+                self.resolve_carried().await?;
                 for round in table.rounds_due(block.0) {
-                    self.run_round(round, &state).await?;
+                    self.run_round(round, &state, is_last_chance).await?;
                 }
             }
-            if table.publication_due(block.0) {
+            if is_last_chance {
                 self.close_epoch(&state).await?;
                 self.follow_publications(&state).await?;
             }

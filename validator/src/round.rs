@@ -1,71 +1,70 @@
 //! One round: challenges from the validator's VRF, references in one batch, all miners at once, verdicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
 use parity_scale_codec::Encode;
-use weighhouse_ask::{AskLimits, Asker, Target, frame};
-use weighhouse_proto::inference::ModelInferRequest;
+use weighhouse_ask::{AskLimits, Asker, Target};
+use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::{Scope, Task};
 use weighhouse_types::{
-    Asked, Blob, ChallengeScope, Digest, EpochContext, Failure, Fields, Hasher, Hotkey, Neuron, Record,
-    SubnetState,
+    Asked, Beacon, Blob, ChallengeScope, Digest, EpochContext, Fields, Hasher, Hotkey, Neuron, Record,
+    RegistrationId, SubnetState, Uid,
 };
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::answers::{Attempt, PreparedChallenge};
 use crate::check;
 use crate::checks::{CheckHistory, Fingerprint};
+use crate::dialogue::{self, CutOff, Dialogue};
 use crate::error::ValidatorError;
+use crate::later;
 use crate::parts::Parts;
 
 /// The bytes under the VRF whose output seeds a challenge. An auditor derives the same.
 pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScope) -> Vec<u8> {
-    let task = Digest::of(&context.task);
-    (
-        "weighhouse/challenge/v1",
-        context.genesis,
-        context.netuid,
-        context.mechanism,
-        context.beacon,
-        task,
-        round,
-        scope,
-    )
-        .encode()
+    vrf_input_of(context, context.beacon, Digest::of(&context.task), round, scope)
 }
 
-/// A miner to ask, by its present axon.
-struct Miner {
-    neuron: Neuron,
-    target: Option<Target>,
+/// As [`vrf_input`], of an epoch with this beacon and task on the same subnet.
+pub(crate) fn vrf_input_of(
+    context: &EpochContext,
+    beacon: Beacon,
+    task: Digest,
+    round: u32,
+    scope: ChallengeScope,
+) -> Vec<u8> {
+    let EpochContext { genesis, netuid, mechanism, .. } = context;
+    ("weighhouse/challenge/v1", genesis, netuid, mechanism, beacon, task, round, scope).encode()
 }
 
-/// Which challenges there are, and which of them each miner gets.
-pub(crate) struct RoundPlan {
+/// A round under way: its challenges, the miners that are still to be asked, and the attempts that are over.
+pub(crate) struct Round {
     challenges: Arc<Vec<PreparedChallenge>>,
-    miners: Vec<(Miner, usize)>,
+    dialogues: Vec<Dialogue>,
+    attempts: Vec<Attempt>,
 }
 
-impl RoundPlan {
-    /// Derives the round's challenges and computes their references. `None` when there is nobody left to ask.
+impl Round {
+    /// Derives the round's challenges and computes their references; goes on with dialogues that were cut off. `None` when
+    /// there is nobody left to ask.
     pub(crate) async fn new(
         parts: &Parts,
         context: &EpochContext,
         round: u32,
         current: &SubnetState,
-        done: &std::collections::BTreeSet<weighhouse_types::Uid>,
+        (done, mut cut_off): (&BTreeSet<Uid>, BTreeMap<RegistrationId, CutOff>),
     ) -> Result<Option<Self>, ValidatorError> {
         let mut miners = miners(context, current);
-        miners.retain(|miner| !done.contains(&miner.neuron.uid));
+        miners.retain(|(neuron, _)| !done.contains(&neuron.uid));
         if miners.is_empty() {
             return Ok(None);
         }
         let mut scopes = BTreeMap::new();
         let mut assigned = Vec::with_capacity(miners.len());
         for miner in miners {
-            let scope = scope(&parts.task, miner.neuron.hotkey);
+            let scope = scope(&parts.task, miner.0.hotkey);
             let next = scopes.len();
             assigned.push((miner, *scopes.entry(scope).or_insert(next)));
         }
@@ -76,7 +75,17 @@ impl RoundPlan {
         let (task, keypair, context) = (parts.task.clone(), parts.keypair.clone(), context.clone());
         let prepare = move || prepare(&task, &keypair, &context, round, &scopes);
         let challenges = parts.cpu.run(prepare).await??;
-        Ok(Some(Self { challenges: Arc::new(challenges), miners: assigned }))
+        let dialogue = |((neuron, target), at): ((Neuron, _), usize)| {
+            let request = challenges[at].request.clone();
+            let cut_off = cut_off.remove(&neuron.registration());
+            let mut dialogue = Dialogue { neuron, target, at, stage: 0, earlier: Vec::new(), request };
+            if let Some(cut_off) = cut_off {
+                cut_off.resume(&mut dialogue);
+            }
+            dialogue
+        };
+        let dialogues = assigned.into_iter().map(dialogue).collect();
+        Ok(Some(Self { challenges: Arc::new(challenges), dialogues, attempts: Vec::new() }))
     }
 
     /// The records that must be durable before anything is sent.
@@ -85,47 +94,52 @@ impl RoundPlan {
         for prepared in self.challenges.iter() {
             records.push(Record::Blob(prepared.reference_blob.clone()));
             records.push(Record::Blob(prepared.request.clone()));
+            records.extend(prepared.secret.iter().cloned().map(Record::Blob));
             records.push(Record::Asked(prepared.asked.clone()));
         }
         records
     }
 
-    /// Asks everybody at once and judges what comes back; the records are in uid order. `history` is what the epoch's
-    /// checks have shown so far, where the task leaves the judge a choice of whom to check.
-    pub(crate) async fn run(
-        self,
+    /// Tells whether everybody has been asked all there is to ask.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.dialogues.is_empty()
+    }
+
+    /// Asks everybody the stage that is due, all at once. The records must be durable before the next one.
+    pub(crate) async fn ask_stage(
+        &mut self,
         parts: &Parts,
         asker: &Asker,
-        history: Option<CheckHistory>,
-    ) -> Result<JudgedRound, ValidatorError> {
+    ) -> Result<Vec<Record>, ValidatorError> {
         let limits =
             AskLimits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
-        let challenges = self.challenges;
-        let attempts = self.miners.into_iter().map(|(miner, at)| {
-            let framed = challenges[at].request.bytes().clone();
-            async move {
-                let answer = match miner.target {
-                    Some(target) => asker.ask(target, framed, limits).await,
-                    None => Err(Failure::NoAxon),
-                };
-                (miner.neuron, at, answer)
-            }
-        });
+        let asking =
+            std::mem::take(&mut self.dialogues).into_iter().map(|dialogue| dialogue.ask(asker, limits));
         let mut answers: Vec<_> =
-            futures::stream::iter(attempts).buffer_unordered(parts.rounds.in_flight_max).collect().await;
-        answers.sort_by_key(|(neuron, ..)| neuron.uid);
+            futures::stream::iter(asking).buffer_unordered(parts.rounds.in_flight_max).collect().await;
+        answers.sort_by_key(|(dialogue, _)| dialogue.neuron.uid);
+        let (task, challenges) = (parts.task.clone(), self.challenges.clone());
+        let end = parts.cpu.run(move || dialogue::end_stage(&task, &challenges, answers)).await??;
+        self.dialogues = end.dialogues;
+        self.attempts.extend(end.attempts);
+        Ok(end.records)
+    }
 
-        let attempts = parts.cpu.run({
-            let (task, challenges) = (parts.task.clone(), challenges.clone());
-            move || {
-                let read = |(neuron, at, answer)| Attempt::new(&task, &challenges, at, neuron, answer);
-                answers.into_iter().map(read).collect::<Vec<_>>()
-            }
-        });
-        let attempts = Arc::new(attempts.await?);
-        let fingerprints = fingerprints(&challenges, &attempts);
-        let history = history.unwrap_or_default();
-        let records = check::judge_attempts(parts, challenges, attempts, history).await?;
+    /// Judges what came back, or keeps it until the truth is known; the records are in uid order. `history` is what the
+    /// epoch's checks have shown so far, where the task leaves the judge a choice of whom to check.
+    pub(crate) async fn judge(
+        mut self,
+        parts: &Parts,
+        history: Option<CheckHistory>,
+    ) -> Result<JudgedRound, ValidatorError> {
+        self.attempts.sort_by_key(|attempt| attempt.neuron.uid);
+        if let Timing::Later { .. } = parts.task.timing() {
+            let records = later::keep(&self.challenges, &self.attempts);
+            return Ok(JudgedRound { records, fingerprints: Vec::new() });
+        }
+        let fingerprints = fingerprints(&self.challenges, &self.attempts);
+        let (attempts, history) = (Arc::new(self.attempts), history.unwrap_or_default());
+        let records = check::judge_attempts(parts, self.challenges, attempts, history).await?;
         Ok(JudgedRound { records, fingerprints })
     }
 }
@@ -152,8 +166,8 @@ fn scope(task: &Task, miner: Hotkey) -> ChallengeScope {
     }
 }
 
-/// Everyone but ourselves who serves: the registrations are the context's, the addresses today's.
-fn miners(context: &EpochContext, current: &SubnetState) -> Vec<Miner> {
+/// Everyone but ourselves who serves, with the address to dial: the registrations are the context's, the addresses today's.
+fn miners(context: &EpochContext, current: &SubnetState) -> Vec<(Neuron, Option<Target>)> {
     let others = context.state.metagraph.neurons.iter().filter(|neuron| neuron.hotkey != context.validator);
     let present = |neuron: &Neuron| {
         let now = current.metagraph.neuron(neuron.uid)?;
@@ -165,7 +179,7 @@ fn miners(context: &EpochContext, current: &SubnetState) -> Vec<Miner> {
             let address = axon.address();
             let dialable = address.port() != 0 && !address.ip().is_unspecified();
             let target = dialable.then_some(Target { address, hotkey: neuron.hotkey });
-            Some(Miner { neuron: neuron.clone(), target })
+            Some((neuron.clone(), target))
         })
         .collect()
 }
@@ -187,11 +201,9 @@ fn prepare(
                 .part(&vrf_input(context, round, *scope))
                 .part(&seed.preout)
                 .finish();
-            let request = ModelInferRequest::try_from(task.request(&challenge, id.to_string()))
-                .expect("a challenge's dimensions are far below 2^63");
-            let request = Blob::new(frame(&request));
             let reference_blob = Blob::new(reference.to_bytes());
-            let asked = Asked {
+            let secret = task.secret(&challenge).map(Blob::new);
+            let mut asked = Asked {
                 challenge: id,
                 epoch: context.epoch,
                 round,
@@ -199,12 +211,22 @@ fn prepare(
                 vrf_output: seed.preout.to_vec(),
                 vrf_proof: seed.proof,
                 kind: task.file().kind.to_owned(),
-                request: Some(request.digest()),
-                secret: None,
+                request: None,
+                secret: secret.as_ref().map(Blob::digest),
                 reference: Some(reference_blob.digest()),
                 fields: Fields::default(),
             };
-            PreparedChallenge { asked, challenge, reference, reference_blob, seed: seed.output, request }
+            let request = dialogue::framed(&asked, task.request(&challenge, String::new()));
+            asked.request = Some(request.digest());
+            PreparedChallenge {
+                asked,
+                challenge,
+                reference,
+                reference_blob,
+                seed: seed.output,
+                request,
+                secret,
+            }
         })
         .collect())
 }

@@ -1,5 +1,9 @@
 //! A subnet for tests: the ledger in memory, and miners behind pipes that behave as they are told.
 
+mod forecast;
+mod own;
+mod sealed;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
@@ -15,6 +19,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::sync::Notify;
 use weighhouse_ask::{frame, unframe};
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
 use weighhouse_chain::{Call, Chain};
@@ -35,6 +40,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::config::{Publish, Rounds};
 use crate::parts::Parts;
+pub(crate) use own::OwnKinds;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 
@@ -64,6 +70,8 @@ pub(crate) enum Behaviour {
     Reseeds,
     /// Completes this number of prompts, and then gives its last answer again.
     Repeats(usize),
+    /// Commits, and keeps silent when it is to reveal.
+    Withholds,
 }
 
 /// The model that a miner serves.
@@ -71,6 +79,8 @@ pub(crate) enum Behaviour {
 pub(crate) enum Served {
     Digits(Classifier),
     Text(Box<LanguageModel>),
+    /// The answers of a test-only kind of this name.
+    Own(&'static str),
 }
 
 impl Served {
@@ -78,16 +88,20 @@ impl Served {
         match self {
             Self::Digits(model) => model.digest(),
             Self::Text(model) => model.digest(),
+            Self::Own(_) => Digest::default(),
         }
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Miner {
+    place: u32,
     keypair: Keypair,
     behaviour: Behaviour,
     model: Served,
     said: Mutex<Vec<InferAnswer>>,
+    /// Told when it withholds an answer.
+    withheld: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -126,7 +140,13 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
         }
         Behaviour::Garbage => Bytes::from_static(&[0, 0, 0, 0, 3, 0xff, 0xff, 0xff]),
         Behaviour::Oversized => Bytes::from(vec![0; 1 << 20]),
-        _ => answer_by(&miner, &request),
+        _ => match answer_by(&miner, &request) {
+            Some(framed) => framed,
+            None => {
+                miner.withheld.notify_one();
+                std::future::pending().await
+            }
+        },
     };
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
@@ -144,7 +164,7 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
     Ok(Response::builder().header("content-type", "application/grpc").body(body).expect("valid headers"))
 }
 
-fn answer_by(miner: &Miner, framed: &[u8]) -> Bytes {
+fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
     let message: ModelInferRequest = unframe(framed).expect("the validator's own request");
     let request = InferRequest::try_from(message).expect("the validator's own request");
     let mut said = miner.said.lock().expect("no test panics with it");
@@ -158,11 +178,12 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Bytes {
             weighhouse_tasks::respond(&request, "1", &rows)
         }
         Served::Text(model) => completion(model, miner.behaviour, &request),
+        Served::Own(_) => own::answer(miner.behaviour, miner.place, &request)?,
     };
     if matches!(miner.behaviour, Behaviour::Repeats(after) if said.len() < after) {
         said.push(answer.clone());
     }
-    frame(&ModelInferResponse::try_from(answer).expect("few dimensions"))
+    Some(frame(&ModelInferResponse::try_from(answer).expect("few dimensions")))
 }
 
 fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferRequest) -> InferAnswer {
@@ -213,6 +234,7 @@ pub(crate) struct World {
     dialer: Arc<Pipes>,
     clock: Arc<dyn Clock>,
     served: Served,
+    withheld: Arc<Notify>,
 }
 
 impl World {
@@ -225,6 +247,16 @@ impl World {
     /// As [`World::new`], of a language model.
     pub(crate) async fn of_text(behaviours: &[Behaviour]) -> Self {
         Self::serving(Served::Text(Box::new(language_model())), behaviours).await
+    }
+
+    /// As [`World::new`], of a test-only kind.
+    pub(crate) async fn of_own(kind: &'static str, behaviours: &[Behaviour]) -> Self {
+        Self::serving(Served::Own(kind), behaviours).await
+    }
+
+    /// Waits until a miner withholds what it was to reveal.
+    pub(crate) async fn asked_to_reveal(&self) {
+        self.withheld.notified().await;
     }
 
     async fn serving(served: Served, behaviours: &[Behaviour]) -> Self {
@@ -264,19 +296,24 @@ impl World {
         let mut entropy = Entropy::seeded([7; 32]);
         let ledger = Ledger::in_memory(&genesis, clock.clone(), &mut entropy).expect("a ledger");
         let mut pipes = BTreeMap::new();
+        let told = Arc::new(Notify::new());
         for (index, (keypair, behaviour)) in miners.into_iter().zip(behaviours).enumerate() {
             let axon = Axon::new(address(index), 1, Block(0));
             let signed =
                 ledger.sign(&keypair, Call::ServeAxon { netuid: NETUID, axon }).await.expect("signed");
             ledger.submit(&signed).await.expect("taken");
-            let model = served.clone();
-            pipes.insert(
-                address(index),
-                Arc::new(Miner { keypair, behaviour: *behaviour, model, said: Mutex::default() }),
-            );
+            let miner = Miner {
+                place: u32::try_from(index).expect("few miners") + 1,
+                keypair,
+                behaviour: *behaviour,
+                model: served.clone(),
+                said: Mutex::default(),
+                withheld: told.clone(),
+            };
+            pipes.insert(address(index), Arc::new(miner));
         }
         ledger.produce_block().await.expect("a block");
-        Self { ledger, dialer: Arc::new(Pipes(pipes)), clock, served }
+        Self { ledger, dialer: Arc::new(Pipes(pipes)), clock, served, withheld: told }
     }
 
     /// A validator's parts, its journal in `dir`.
@@ -290,6 +327,11 @@ impl World {
                 let file = text_task(model.digest());
                 let witness: Arc<dyn Witness> = Arc::new(TeacherForced(LanguageModel::clone(model)));
                 let task = Task::load(file.as_bytes(), &witness);
+                (file, task)
+            }
+            Served::Own(kind) => {
+                let file = own::task_file(kind);
+                let task = Task::load(file.as_bytes(), &OwnKinds);
                 (file, task)
             }
         };

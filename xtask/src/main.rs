@@ -178,8 +178,7 @@ fn main() -> ExitCode {
 /// Runs the same task out of a build that has it: the others don't wait for models, servers and chains to compile.
 #[cfg(not(all(feature = "serving", feature = "real", feature = "judges")))]
 fn again(task: &[&str], feature: &str) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = std::process::Command::new(cargo)
+    let status = suite::cargo()
         .args(["run", "--release", "--package", "xtask", "--features", feature, "--"])
         .args(task)
         .current_dir(suite::root())

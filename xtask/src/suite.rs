@@ -75,16 +75,29 @@ pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {
 
 /// A binary of the workspace, built first.
 pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = cargo()
         .arg("build")
         .args(EVERYTHING)
-        .args(["--bin", name])
+        // Examples bring in the dependencies of tests; without them features differ, and half the workspace is compiled again.
+        .args(["--bin", name, "--examples"])
         .current_dir(root())
         .status()
         .context("running cargo")?;
     ensure!(built.success(), "the binary {name} does not build");
     Ok(target().join("release").join(name))
+}
+
+/// Cargo, without the variables of the cargo that started this program: build scripts that look at them would run again, and
+/// what depends on them be compiled again.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_package) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The folder of builds.

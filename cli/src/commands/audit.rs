@@ -49,9 +49,8 @@ pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
         if let (None, Some(problem)) = (&first, audited.problems.first()) {
             first = Some(format!("{shown}: {} problems, the first: {problem}", audited.problems.len()));
         }
-        if let (None, Some(why)) = (&missing, &audited.judge_missing) {
-            let verdicts = audited.not_rederived;
-            missing = Some(format!("{shown}: {verdicts} verdicts not re-derived: {why}; see --judge"));
+        if let (None, Some(what)) = (&missing, audited.not_rederived.first()) {
+            missing = Some(format!("{shown}: not re-derived: {what}; see --judge"));
         }
     }
     match (first, missing) {
@@ -84,11 +83,11 @@ fn print(audited: &Audited) -> Result<(), Failure> {
         (None, _) => "no vector was intended yet".to_owned(),
     };
     output::line(published)?;
-    if let Some(why) = &audited.judge_missing {
-        output::line(format!("{} verdicts not re-derived: {why}", audited.not_rederived))?;
+    for what in &audited.not_rederived {
+        output::line(format!("not re-derived: {what}"))?;
     }
-    if let Some(operator) = &audited.judge_operator {
-        output::line(format!("that the pinned judge was run is the word of {operator}"))?;
+    for what in &audited.on_trust {
+        output::line(format!("on trust: {what}"))?;
     }
     for fact in &audited.not_shown {
         output::line(format!("not shown by records of version 1: {fact}"))?;

@@ -57,9 +57,9 @@ pub struct Receipt {
 impl Receipt {
     /// Every answer that was received in the epoch of these records, once, in the order of the records. Answers that the epoch
     /// took over from an earlier one are that epoch's.
-    pub fn all(records: &[Record]) -> Vec<Self> {
+    pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut known = BTreeSet::new();
-        let received = records.iter().filter_map(|record| match record {
+        let received = records.into_iter().filter_map(|record| match record {
             Record::Judged(judged) if judged.asked_in == judged.epoch => {
                 Some((judged.challenge, judged.exchange.as_ref()?))
             }
@@ -99,13 +99,13 @@ pub struct EpochCounts {
 }
 
 impl EpochCounts {
-    pub fn of(records: &[Record]) -> Self {
+    pub fn of<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> Self {
         let count = |is: fn(&Record) -> bool| {
-            u32::try_from(records.iter().filter(|record| is(record)).count()).unwrap_or(u32::MAX)
+            u32::try_from(records.clone().filter(|record| is(record)).count()).unwrap_or(u32::MAX)
         };
         Self {
             challenges: count(|record| matches!(record, Record::Asked(_))),
-            receipts: u32::try_from(Receipt::all(records).len()).unwrap_or(u32::MAX),
+            receipts: u32::try_from(Receipt::all(records.clone()).len()).unwrap_or(u32::MAX),
             verdicts: count(|record| matches!(record, Record::Judged(_))),
             void_rounds: count(|record| matches!(record, Record::VoidRound(_))),
         }

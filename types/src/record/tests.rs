@@ -96,5 +96,5 @@ fn an_answer_has_one_receipt_in_the_epoch_that_received_it() {
     let answers: Vec<_> = receipts.iter().map(|receipt| receipt.answer).collect();
     assert_eq!(answers, [Digest::of(b"answer"), Digest::of(b"reveal")]);
     let counts = EpochCounts { challenges: 0, receipts: 2, verdicts: 3, void_rounds: 1 };
-    assert_eq!(EpochCounts::of(&records), counts);
+    assert_eq!(EpochCounts::of(records.iter()), counts);
 }

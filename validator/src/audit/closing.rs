@@ -9,7 +9,7 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
     let (before, after) = records.split_at(closed.unwrap_or(records.len()));
     let mut problems = Vec::new();
     if let Some(Record::EpochClosed(closed)) = after.first() {
-        if closed.counts != EpochCounts::of(before) {
+        if closed.counts != EpochCounts::of(before.iter()) {
             problems.push("the closing record counts other records than there are".to_owned());
         }
         if closed.receipts != receipts_root(&Receipt::all(before)) {

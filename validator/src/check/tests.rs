@@ -1,10 +1,11 @@
 use std::path::Path;
 
 use weighhouse_journal::Segment;
+use weighhouse_tasks::OnRecord;
 use weighhouse_types::{Epoch, Failure, Mark, Reason, Record, Uid};
 
 use crate::Validator;
-use crate::audit::audit;
+use crate::audit::{audit, check_records};
 use crate::testing::{Behaviour, World};
 
 /// Runs an epoch of a world of completions, half-way from the journal again; its journal file.
@@ -103,7 +104,7 @@ async fn an_auditor_sees_a_verdict_that_the_evidence_does_not_give() {
     let tampered = |change: &dyn Fn(&mut Record)| {
         let mut records = records.clone();
         records.iter_mut().for_each(change);
-        crate::audit::check_records(&records)
+        check_records(&records, &OnRecord).expect("auditable").problems
     };
     assert_eq!(tampered(&|_| {}), Vec::<String>::new());
     let praised = tampered(&|record| {

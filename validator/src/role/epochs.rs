@@ -3,12 +3,15 @@
 use std::sync::PoisonError;
 
 use tracing::{info, warn};
-use weighhouse_types::{Block, EpochContext, Fields, Record, SubnetState};
+use weighhouse_types::{
+    Block, CarriedChallenge, ChallengePhase, Epoch, EpochContext, Fields, Record, SubnetState,
+};
 
 use super::{Validator, write};
-use crate::closing::closing_record;
+use crate::closing::closing_records;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
+use crate::later;
 use crate::metrics;
 use crate::policies::PolicyFile;
 use crate::publish;
@@ -46,10 +49,16 @@ impl Validator {
                 .map_or_else(Fields::default, Fields::on_the_word_of),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
+        let mut opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
         let mut records = opened.records().to_vec();
+        let carried = self.carried(epoch)?;
+        records.extend(carried.iter().cloned());
         records.extend(self.seen.record(state.head.number));
         let journal = self.journal.clone();
+        carried
+            .iter()
+            .filter(|record| !matches!(record, Record::Blob(_)))
+            .for_each(|record| opened.take(record.clone(), &self.parts.task));
         self.parts
             .cpu
             .run(move || {
@@ -62,17 +71,31 @@ impl Validator {
         Ok(())
     }
 
+    /// The records that take over what earlier epochs asked and nobody knows the truth about yet.
+    fn carried(&self, epoch: Epoch) -> Result<Vec<Record>, ValidatorError> {
+        let Some(before) = &self.open else { return Ok(Vec::new()) };
+        let mut carried = later::pending(before.records(), epoch);
+        let too_many = carried.len().saturating_sub(later::CARRIED_MAX);
+        let lapse = |carried: CarriedChallenge| {
+            let why = "more challenges await their truth than an epoch takes over".to_owned();
+            later::phase(&carried.asked, epoch, ChallengePhase::Lapsed { why }, Fields::default())
+        };
+        let mut records: Vec<Record> = carried.drain(..too_many).map(lapse).collect();
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        records.extend(later::carry(&journal, before.context(), carried)?);
+        Ok(records)
+    }
+
     /// Closes an epoch that ended before it was decided. Its file takes the record only while it is the journal's last.
     async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
         let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
-        match closing_record(open, block) {
-            Some(record) if last == Some(open.context().epoch) => {
-                let seen = self.seen.record(block);
-                self.record([record].into_iter().chain(seen).collect()).await
-            }
-            _ => Ok(()),
+        let mut records = closing_records(open, block);
+        if records.is_empty() || last != Some(open.context().epoch) {
+            return Ok(());
         }
+        records.extend(self.seen.record(block));
+        self.record(records).await
     }
 
     /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
@@ -118,7 +141,7 @@ impl Validator {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
         }
-        records.extend(closing_record(open, state.head.number));
+        records.extend(closing_records(open, state.head.number));
         records.extend(self.seen.record(state.head.number));
         self.record(records.clone()).await?;
         self.publications.extend(&records);

@@ -1,25 +1,38 @@
 //! One round as a step runs it: asked of those without a verdict, journalled before and after, void where we failed.
 
+use std::sync::PoisonError;
+
 use tracing::{info, warn};
-use weighhouse_types::{Record, SubnetState, VoidRound};
+use weighhouse_types::{Record, SubnetState, VoidCause, VoidRound};
 
 use super::Validator;
 use crate::closing::void_cause;
+use crate::dialogue;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
-use crate::round::RoundPlan;
+use crate::round::Round;
 
 impl Validator {
     /// Runs a round. One that fails through our own trouble is void and not asked again, unless nothing was sent yet and
-    /// the next block may go better.
-    pub(super) async fn run_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+    /// the next block may go better. A judge that is away before anything was sent is asked again at each block until the
+    /// epoch's last chance.
+    pub(super) async fn run_round(
+        &mut self,
+        round: u32,
+        state: &SubnetState,
+        is_last_chance: bool,
+    ) -> Result<(), ValidatorError> {
         if self.open.as_ref().is_some_and(|open| open.is_void(round)) {
             return Ok(());
         }
         let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
         let Some(open) = &self.open else { return Err(error) };
         match void_cause(&error) {
+            Some(VoidCause::Judge) if !open.has_asked(round) && !is_last_chance => {
+                warn!(round, %error, "the judge is not at hand: the round waits for the next block");
+                Ok(())
+            }
             Some(cause) if !error.is_transient() || open.has_asked(round) => {
                 let epoch = open.context().epoch;
                 warn!(%epoch, round, %error, "the round is void by our own trouble: nobody is charged for it");
@@ -33,17 +46,28 @@ impl Validator {
 
     async fn ask_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
-        let mut done = open.judged_in(round);
+        let mut done = open.done_in(round);
         let (rounds, _) = open.rounds();
         if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
             done.extend(open.spared(round, &self.parts.keypair)?);
         }
-        let Some(plan) = RoundPlan::new(&self.parts, open.context(), round, state, &done).await? else {
+        let cut_off = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            dialogue::cut_off(open, round, &mut journal)?
+        };
+        let resumed = (&done, cut_off);
+        let Some(mut asking) = Round::new(&self.parts, open.context(), round, state, resumed).await? else {
             return Ok(());
         };
-        self.record(plan.records()).await?;
+        self.record(asking.records()).await?;
+        while !asking.is_asked() {
+            let records = asking.ask_stage(&self.parts, &self.asker).await?;
+            if !records.is_empty() {
+                self.record(records).await?;
+            }
+        }
         let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
-        let judged = plan.run(&self.parts, &self.asker, history).await?;
+        let judged = asking.judge(&self.parts, history).await?;
         let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
         self.record(judged.records).await?;
         if let Some(open) = &mut self.open {

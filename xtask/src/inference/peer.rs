@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::suite::{environment, root, target};
+use crate::suite::{cargo, environment, root, target};
 
 const ONNX: [&str; 3] = ["onnxruntime==1.32.0", "onnx==1.23.2", "numpy"];
 
@@ -29,9 +29,8 @@ pub(super) struct Peer {
 impl Peer {
     /// Built first, for exactly this processor.
     pub(super) fn candle(folder: &Path, threads: usize) -> anyhow::Result<Self> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let to = target().join("peers");
-        let built = Command::new(cargo)
+        let built = cargo()
             .args(["build", "--release", "--locked", "--manifest-path"])
             .arg(root().join("xtask/peers/Cargo.toml"))
             .env("CARGO_TARGET_DIR", &to)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Running, npm, root};
+use super::{Running, cargo, npm, root};
 use crate::say;
 
 const CHOPSTICKS: &str = "1.5.1";
@@ -84,9 +84,8 @@ fn install() -> anyhow::Result<PathBuf> {
 
 /// Cargo unpacks a crate that it is asked about.
 fn specification() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let (name, version) = SPECS;
-    let told = Command::new(cargo)
+    let told = cargo()
         .args(["info", "--quiet", &format!("{name}@{version}")])
         .current_dir(std::env::temp_dir())
         .output()

@@ -1,11 +1,11 @@
 //! One suite for every chain: the ledger in process and over gRPC, the client of subtensor on a generic Substrate runtime
 //! (what every node has), and on subtensor's own where its address is given.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, bail, ensure};
 
-use super::{EVERYTHING, Tally, chopsticks, root};
+use super::{EVERYTHING, Tally, cargo, chopsticks, root};
 use crate::say;
 
 const SUBSTRATE_URL: &str = "WEIGHHOUSE_SUBSTRATE_URL";
@@ -69,8 +69,7 @@ fn hold(tally: &mut Tally, (chain, test): (&str, &str), address: Option<(&str, &
 
 /// Runs a test: true if it passed, and all it said. It is looked for in the workspace's own tests, which are built already.
 fn execute(test: &str, address: Option<(&str, &str)>) -> anyhow::Result<(bool, String)> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = cargo()
         .arg("test")
         .args(EVERYTHING)
         .args(["--lib", "--bins", "--", "--exact", test, "--nocapture"])

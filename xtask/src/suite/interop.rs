@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::{Running, Tally, environment, root, target, weighhouse};
+use super::{EVERYTHING, Running, Tally, cargo, environment, root, target, weighhouse};
 
 const PEERS: [&str; 3] = ["bittensor==11.3.0", "tritonclient[grpc]==2.73.0", "numpy"];
 const PASSWORD: &str = "interop password";
@@ -48,9 +48,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// Weights sealed by Bittensor's library and opened by ours, and the other way round.
 fn timelocks(python: &Path) -> anyhow::Result<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--release", "--example", "timelock"])
+    let built = cargo()
+        .arg("build")
+        .args(EVERYTHING)
+        .args(["--example", "timelock"])
         .current_dir(root())
         .status()
         .context("running cargo")?;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use super::{Tally, environment, new_environment, root, target};
+use super::{Tally, cargo, environment, new_environment, root, target};
 use crate::say;
 
 const TOOLS: [&str; 1] = ["maturin==1.16.0"];
@@ -66,8 +66,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// `cargo fmt --all` at the root leaves this workspace out.
 fn formatted() -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = cargo()
         .args(["fmt", "--check"])
         .current_dir(root().join("python"))
         // Standard output is for the one JSON line.

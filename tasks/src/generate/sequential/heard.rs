@@ -27,11 +27,15 @@ struct First {
 impl Heard {
     /// What an answer says; `None` for what is no completion, or too short a one.
     pub fn said(answer: &InferAnswer) -> Option<Digest> {
-        let answer = TextAnswer::from_infer(answer, &LIMITS).ok()?;
-        if answer.tokens.len() < TOKENS_MIN {
+        Self::said_by(&TextAnswer::from_infer(answer, &LIMITS).ok()?.tokens)
+    }
+
+    /// As [`Heard::said`], of a completion that has been read.
+    pub fn said_by(tokens: &[u32]) -> Option<Digest> {
+        if tokens.len() < TOKENS_MIN {
             return None;
         }
-        let tokens: Vec<u8> = answer.tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+        let tokens: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
         Some(Hasher::new("weighhouse/said/v1").part(&tokens).finish())
     }
 

@@ -1,0 +1,85 @@
+//! Stages of a challenge as an auditor checks them: what was asked next follows from what was answered.
+
+use weighhouse_types::{Answered, ChallengePhase, FollowUp, PhaseChange, Record};
+
+use super::walk::{Finding, Walk};
+use crate::dialogue::framed;
+
+impl<'a> Walk<'a> {
+    /// The request of a later stage is the one that the answers so far give.
+    pub(super) fn check_follow_up(&mut self, follow_up: &'a FollowUp) -> Result<(), Finding> {
+        let FollowUp { challenge, stage, .. } = *follow_up;
+        let name = format!("stage {stage} of challenge {challenge}");
+        self.blob(&name, &follow_up.request)?;
+        let seen = self.seen(&name, &challenge)?;
+        let who = follow_up.who.ok_or_else(|| format!("{name}: it says nobody whom it was asked of"))?;
+        let part = (challenge, who);
+        let earlier = self.earlier(&part, stage);
+        if stage == 0 || earlier.len() != usize::from(stage) {
+            return Err(format!("{name}: asked before the stages ahead of it were answered").into());
+        }
+        let mut again = None;
+        if let (Some(task), Some(drawn)) = (&self.task, &seen.challenge) {
+            let requests = task.follow_up(&[(drawn, &earlier)]);
+            again = requests.map_err(|error| Finding::of(&name, error))?.pop();
+        }
+        let asked = seen.asked;
+        self.follow_ups.insert((part, stage), follow_up);
+        let is_same = |request| framed(asked, request).digest() == follow_up.request;
+        if again.is_none_or(|request| request.is_ok_and(is_same)) {
+            return Ok(());
+        }
+        Err(format!("{name}: the answers so far give another request").into())
+    }
+
+    /// An answer without a verdict yet is the miner's, to what it was asked.
+    pub(super) fn check_answered(&mut self, answered: &'a Answered) -> Result<(), Finding> {
+        let Answered { challenge, who, stage, .. } = *answered;
+        let name = format!("answer of uid {} in round {}, stage {stage}", answered.uid, answered.round);
+        let part = (challenge, who);
+        let asked = self.seen(&name, &challenge)?.asked;
+        if !self.is_of(asked.scope, &who) {
+            return Err(format!("{name}: the challenge was another miner's").into());
+        }
+        let is_closed = self.records_before(answered).any(|record| {
+            let Record::PhaseChange(PhaseChange { challenge: closed, phase, .. }) = record else {
+                return false;
+            };
+            *closed == challenge && *phase == ChallengePhase::Closed
+        });
+        if is_closed {
+            return Err(format!("{name}: taken after its challenge was closed").into());
+        }
+        if let Ok(exchange) = &answered.outcome {
+            self.check_exchange(&name, part, stage, exchange)?;
+        }
+        self.answered.entry(part).or_default().push(answered);
+        Ok(())
+    }
+
+    fn records_before(&self, answered: &Answered) -> impl Iterator<Item = &'a Record> {
+        let is_it = |record: &Record| matches!(record, Record::Answered(other) if other == answered);
+        let end = self.records.iter().position(is_it).unwrap_or_default();
+        self.records[..end].iter()
+    }
+
+    /// Answers on record that never got a verdict, though neither their round was void nor their truth is awaited.
+    pub(super) fn unjudged(&self) -> Vec<String> {
+        let is_void = |round: u32| {
+            self.records.iter().any(|record| matches!(record, Record::VoidRound(void) if void.round == round))
+        };
+        let mut problems = Vec::new();
+        for ((challenge, who), answered) in &self.answered {
+            let Some(last) = answered.last() else { continue };
+            let is_judged = self.judged.contains(&(*challenge, *who));
+            let is_own = last.epoch == self.epoch();
+            if !is_judged && self.is_owed(*challenge, last) && !(is_own && is_void(last.round)) {
+                problems.push(format!(
+                    "answer of uid {} in round {} of epoch {}: it never got a verdict",
+                    last.uid, last.round, last.epoch
+                ));
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,152 @@
+//! Verdicts as an auditor reaches them again: each from the miner's answers and from the word that they were judged by.
+
+use weighhouse_tasks::kind::Timing;
+use weighhouse_tasks::{Challenge, Reference, Task};
+use weighhouse_types::{Evidence, Exchange, Judged, Judgement};
+
+use super::walk::{Finding, Part, Walk};
+use crate::answers::{ReadAnswer, decode};
+use crate::check::{self, UncheckedAnswer};
+use crate::checks::Fingerprint;
+
+impl<'a> Walk<'a> {
+    /// What the reference is on record with is of this challenge, and counts for what is recorded.
+    pub(super) fn check_testimony(&mut self, said: &Evidence) -> Result<(), Finding> {
+        let name = format!("evidence in round {} of challenge {}", said.round, said.challenge);
+        let reference = Reference::from_bytes(self.blob(&name, &said.blob)?);
+        let reference = reference.map_err(|error| format!("{name}: {error}"))?;
+        if self.task.as_ref().is_some_and(|task| task.bins(&reference) != said.bins) {
+            return Err(format!("{name}: its margins fall into other bins").into());
+        }
+        self.testimonies.insert((said.challenge, said.who), reference);
+        Ok(())
+    }
+
+    /// The answer, where there is one, is the miner's and to its own challenge.
+    pub(super) fn check_part(&mut self, judged: &Judged) -> Result<bool, Finding> {
+        let name = name(judged);
+        let part = (judged.challenge, judged.who);
+        let asked = self.seen(&name, &judged.challenge)?.asked;
+        if !self.is_of(asked.scope, &judged.who) {
+            return Err(format!("{name}: the challenge was another miner's").into());
+        }
+        if (judged.asked_in, judged.round) != (asked.epoch, asked.round) {
+            return Err(format!("{name}: its challenge was asked in another round").into());
+        }
+        if !self.judged.insert(part) {
+            return Err(format!("{name}: it has a verdict already").into());
+        }
+        match &judged.exchange {
+            Some(exchange) => {
+                self.check_exchange(&name, part, judged.stage, exchange)?;
+                Ok(true)
+            }
+            None if judged.judgement.mark.billionths() != 0 => {
+                Err(format!("{name}: a mark without an answer").into())
+            }
+            None if judged.stage > 0 && !self.follow_ups.contains_key(&(part, judged.stage)) => {
+                Err(format!("{name}: stage {} was never asked", judged.stage).into())
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Tells whether an answer is on record without a verdict.
+    pub(super) fn holds(&self, part: &Part, exchange: Option<&Exchange>) -> bool {
+        let mut answered = self.answered.get(part).into_iter().flatten();
+        answered.any(|answered| answered.outcome.as_ref().ok() == exchange)
+    }
+
+    /// The judge says of the answer what is recorded.
+    pub(super) fn check_verdict(&mut self, judged: &Judged) -> Result<(), Finding> {
+        let Some(exchange) = &judged.exchange else { return Ok(()) };
+        let name = name(judged);
+        let Some(task) = self.task.clone() else {
+            return Err(Finding::NotAtHand("verdicts".to_owned()));
+        };
+        let seen = self.seen(&name, &judged.challenge)?;
+        let Some(challenge) = seen.challenge.clone() else {
+            return Err(Finding::NotAtHand("verdicts on challenges that can't be drawn here".to_owned()));
+        };
+        let again = self.judge_again(&task, &challenge, judged, exchange)?;
+        if again != judged.judgement {
+            return Err(format!("{name}: the judge says something else").into());
+        }
+        Ok(())
+    }
+
+    fn judge_again(
+        &mut self,
+        task: &Task,
+        challenge: &Challenge,
+        judged: &Judged,
+        exchange: &Exchange,
+    ) -> Result<Judgement, Finding> {
+        let name = name(judged);
+        let Judged { who, round, challenge: id, stage, .. } = *judged;
+        let framed = self.blob(&name, &exchange.answer)?;
+        let earlier = self.earlier(&(id, who), stage);
+        if earlier.len() != usize::from(stage) {
+            return Err(format!("{name}: its answers to earlier stages are not recorded").into());
+        }
+        if stage + 1 < task.stages() {
+            return self.refused(task, challenge, earlier, framed, &name);
+        }
+        let read = ReadAnswer::new(task, challenge, &earlier, framed);
+        let is_later = matches!(task.timing(), Timing::Later { .. });
+        let seen = self.seen(&name, &id)?;
+        let word = match self.truths.get(&id) {
+            Some(truth) => truth.clone(),
+            None if is_later && read.read.is_ok() => {
+                return Err(format!("{name}: its truth is not recorded").into());
+            }
+            None => self.testimonies.get(&(id, who)).unwrap_or(&seen.reference).clone(),
+        };
+        let answer =
+            UncheckedAnswer { who, round, challenge: id, seed: &seen.seed, fingerprint: read.fingerprint };
+        let attention = check::attention(task, &self.history, &answer);
+        let alone = match (self.joint_verdicts.get(&(id, who)), &read.read) {
+            (Some(judgement), Ok(_)) => Some(judgement.clone()),
+            (None, Ok(answer)) if attention.is_checked() => {
+                let is_joint = task.judge_together(challenge, &[(who, &word, answer)]);
+                if is_joint.map_err(|error| Finding::of(&name, error))?.is_some() {
+                    return Err(format!("{name}: judged alone, where answers are judged together").into());
+                }
+                let judgement = task.judge_read(challenge, &word, answer);
+                Some(judgement.map_err(|error| Finding::of(&name, error))?)
+            }
+            _ => None,
+        };
+        let checked = alone.map(|judgement| (&word, judgement));
+        let again = check::verdict(task, &mut self.history.watch, who, (&read, attention), checked);
+        if let Some(said) = read.fingerprint {
+            self.history.hear(Fingerprint { round, challenge: id, said });
+        }
+        again.map_err(|error| Finding::of(&name, error))
+    }
+
+    /// The verdict on an answer to an earlier stage, after which nothing more was asked.
+    fn refused(
+        &self,
+        task: &Task,
+        challenge: &Challenge,
+        mut earlier: Vec<weighhouse_types::InferAnswer>,
+        framed: &[u8],
+        name: &str,
+    ) -> Result<Judgement, Finding> {
+        match decode(framed) {
+            Err(judgement) => return Ok(judgement),
+            Ok(message) => earlier.push(message),
+        }
+        let mut requests =
+            task.follow_up(&[(challenge, &earlier)]).map_err(|error| Finding::of(name, error))?;
+        match requests.pop() {
+            Some(Err(judgement)) => Ok(judgement),
+            _ => Err(format!("{name}: the next stage was not asked").into()),
+        }
+    }
+}
+
+fn name(judged: &Judged) -> String {
+    format!("verdict on uid {} in round {}", judged.uid, judged.round)
+}

@@ -1,0 +1,260 @@
+//! The walk through an epoch's records: each is checked by what the records before it say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
+use weighhouse_types::{
+    Answered, Asked, CarriedChallenge, ChallengeScope, Digest, Epoch, EpochContext, Exchange, FollowUp,
+    InferAnswer, Judgement, Record, RegistrationId,
+};
+use weighhouse_wallet::{answer, vrf};
+
+use super::Audited;
+use crate::answers::decode;
+use crate::checks::CheckHistory;
+use crate::dialogue::framed;
+use crate::resolve;
+use crate::round::vrf_input;
+use crate::together::Joint;
+
+/// One miner's part in one challenge.
+pub(super) type Part = (Digest, RegistrationId);
+
+/// An epoch's records under the eyes of an auditor, and what is known after those that were walked.
+pub(super) struct Walk<'a> {
+    pub(super) records: &'a [Record],
+    pub(super) context: &'a EpochContext,
+    /// `None` where its judge isn't at hand.
+    pub(super) task: Option<Task>,
+    pub(super) blobs: BTreeMap<Digest, &'a [u8]>,
+    pub(super) challenges: BTreeMap<Digest, Seen<'a>>,
+    pub(super) follow_ups: BTreeMap<(Part, u8), &'a FollowUp>,
+    pub(super) answered: BTreeMap<Part, Vec<&'a Answered>>,
+    /// The reference's word on an answer.
+    pub(super) testimonies: BTreeMap<Part, Reference>,
+    /// The truth about a challenge, where it came later.
+    pub(super) truths: BTreeMap<Digest, Reference>,
+    /// Answers that were judged together, by challenge, and the verdicts that follow.
+    pub(super) joint: BTreeMap<Digest, Joint>,
+    pub(super) joint_verdicts: BTreeMap<Part, Judgement>,
+    pub(super) judged: BTreeSet<Part>,
+    pub(super) history: CheckHistory,
+}
+
+/// A challenge whose proof holds.
+pub(super) struct Seen<'a> {
+    pub(super) asked: &'a Asked,
+    /// What it was taken over with, where an earlier epoch asked it.
+    pub(super) carried: Option<&'a CarriedChallenge>,
+    /// `None` where it can't be drawn here.
+    pub(super) challenge: Option<Challenge>,
+    pub(super) reference: Reference,
+    pub(super) seed: [u8; 32],
+}
+
+/// A complaint, or the reason for which a record can't be checked here.
+pub(super) enum Finding {
+    Problem(String),
+    /// The judge that would reach it again is not at hand.
+    NotAtHand(String),
+    /// It rests on an operator's word, as it says itself.
+    OnTrust(String),
+}
+
+impl Finding {
+    /// An error of the task's: either nobody is at hand to ask, or the record contradicts itself.
+    pub(super) fn of(name: &str, error: TaskError) -> Self {
+        match error {
+            TaskError::NoJudge | TaskError::NoReference | TaskError::Judge(_) => {
+                Self::NotAtHand(format!("records: {error}"))
+            }
+            _ => Self::Problem(format!("{name}: {error}")),
+        }
+    }
+}
+
+impl From<String> for Finding {
+    fn from(problem: String) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(records: &'a [Record], context: &'a EpochContext, task: Option<Task>) -> Self {
+        let history = task.as_ref().and_then(|task| CheckHistory::new(task, &context.carried));
+        Self {
+            records,
+            context,
+            task,
+            blobs: BTreeMap::new(),
+            challenges: BTreeMap::new(),
+            follow_ups: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            testimonies: BTreeMap::new(),
+            truths: BTreeMap::new(),
+            joint: BTreeMap::new(),
+            joint_verdicts: BTreeMap::new(),
+            judged: BTreeSet::new(),
+            history: history.unwrap_or_default(),
+        }
+    }
+
+    /// Checks the records one by one, in their order, and then what is missing.
+    pub(super) fn check(mut self, audited: &mut Audited) {
+        let (mut not_at_hand, mut on_trust) = (BTreeMap::new(), BTreeMap::new());
+        for (at, record) in self.records.iter().enumerate() {
+            match self.check_record(at, record, audited) {
+                Ok(()) => {}
+                Err(Finding::Problem(problem)) => audited.problems.push(problem),
+                Err(Finding::NotAtHand(why)) => *not_at_hand.entry(why).or_insert(0) += 1,
+                Err(Finding::OnTrust(what)) => *on_trust.entry(what).or_insert(0) += 1,
+            }
+        }
+        audited.problems.extend(self.unjudged());
+        let counted = |(what, count): (String, u32)| format!("{count} {what}");
+        audited.not_rederived.extend(not_at_hand.into_iter().map(counted));
+        audited.on_trust.extend(on_trust.into_iter().map(counted));
+    }
+
+    fn check_record(&mut self, at: usize, record: &'a Record, audited: &mut Audited) -> Result<(), Finding> {
+        match record {
+            Record::Blob(blob) => {
+                self.blobs.insert(blob.digest(), blob.bytes());
+                Ok(())
+            }
+            Record::Asked(asked) => {
+                self.check_challenge(asked, None)?;
+                audited.challenges += 1;
+                Ok(())
+            }
+            Record::CarriedChallenge(carried) => {
+                self.check_carried(carried)?;
+                audited.challenges += 1;
+                Ok(())
+            }
+            Record::FollowUp(follow_up) => self.check_follow_up(follow_up),
+            Record::Answered(answered) => {
+                self.check_answered(answered)?;
+                audited.answers += usize::from(answered.outcome.is_ok());
+                Ok(())
+            }
+            Record::Judged(judged) => {
+                let is_answer = self.check_part(judged)?;
+                let is_new = !self.holds(&(judged.challenge, judged.who), judged.exchange.as_ref());
+                audited.answers += usize::from(is_answer && is_new);
+                self.check_verdict(judged)?;
+                audited.verdicts += 1;
+                Ok(())
+            }
+            Record::Evidence(said) => self.check_testimony(said),
+            Record::Likeness(likeness) => self.check_likeness(likeness),
+            Record::JudgedTogether(joint) => self.check_joint(at, joint),
+            Record::PhaseChange(change) => self.check_phase(change),
+            _ => Ok(()),
+        }
+    }
+
+    /// The seed could not be chosen: its VRF proof holds for exactly this epoch, round and miner. The request is the one that
+    /// the seed gives.
+    pub(super) fn check_challenge(
+        &mut self,
+        asked: &'a Asked,
+        carried: Option<&'a CarriedChallenge>,
+    ) -> Result<(), Finding> {
+        let name = format!("challenge {}", asked.challenge);
+        let input = match carried {
+            Some(carried) => resolve::vrf_input(self.context, carried),
+            None => vrf_input(self.context, asked.round, asked.scope),
+        };
+        let preout = asked.vrf_output.as_slice().try_into();
+        let preout = preout.map_err(|_| format!("{name}: the VRF output is not 32 bytes"))?;
+        let seed = vrf::vrf_verify(&self.context.validator, &input, preout, &asked.vrf_proof)
+            .map_err(|error| format!("{name}: {error}"))?;
+        let reference = asked.reference.and_then(|digest| self.blobs.get(&digest));
+        let reference = reference.ok_or_else(|| format!("{name}: the reference's output is not recorded"))?;
+        let reference = Reference::from_bytes(reference).map_err(|error| format!("{name}: {error}"))?;
+        let drawn = match (&self.task, carried) {
+            (Some(task), Some(carried)) if carried.task != task.digest() => None,
+            (Some(task), _) => Some(task.challenge(&seed)),
+            (None, _) => None,
+        };
+        let (challenge, trouble) = match drawn.transpose() {
+            Ok(challenge) => (challenge, None),
+            Err(error) => (None, Some(Finding::of(&name, error))),
+        };
+        if let (Some(task), Some(challenge)) = (&self.task, &challenge) {
+            let secret = task.secret(challenge).map(|secret| Digest::of(&secret));
+            if challenge.digest() != reference.challenge() || secret != asked.secret {
+                return Err(format!("{name}: its seed gives another question than the one on record").into());
+            }
+            let request = framed(asked, task.request(challenge, String::new()));
+            if asked.request.is_some_and(|recorded| recorded != request.digest()) {
+                return Err(format!("{name}: the request is not the one that its seed gives").into());
+            }
+        }
+        self.challenges.insert(asked.challenge, Seen { asked, carried, challenge, reference, seed });
+        trouble.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn seen(&self, name: &str, challenge: &Digest) -> Result<&Seen<'a>, String> {
+        self.challenges.get(challenge).ok_or_else(|| format!("{name}: its challenge is not recorded"))
+    }
+
+    pub(super) fn blob(&self, name: &str, digest: &Digest) -> Result<&'a [u8], String> {
+        let blob = self.blobs.get(digest).copied();
+        blob.ok_or_else(|| format!("{name}: bytes {digest} are not recorded"))
+    }
+
+    /// The answer is signed by the miner, and it is one to what the miner was asked at this stage.
+    pub(super) fn check_exchange(
+        &self,
+        name: &str,
+        part: Part,
+        stage: u8,
+        exchange: &Exchange,
+    ) -> Result<&'a [u8], String> {
+        let (request, framed) = (self.blob(name, &exchange.request)?, self.blob(name, &exchange.answer)?);
+        let asked = match stage {
+            0 => self.seen(name, &part.0)?.asked.request,
+            _ => self
+                .stage_request(part, stage)
+                .map(Some)
+                .ok_or_else(|| format!("{name}: stage {stage} was never asked"))?,
+        };
+        if asked.is_some_and(|asked| asked != exchange.request) {
+            return Err(format!("{name}: the answer is to another request"));
+        }
+        let signature = answer::AnswerSignature::decode(&exchange.signature)
+            .map_err(|error| format!("{name}: {error}"))?;
+        let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
+        signature.verify(&part.1.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
+        Ok(framed)
+    }
+
+    /// The request of a later stage: as it was asked in this epoch, or as it was taken over.
+    fn stage_request(&self, part: Part, stage: u8) -> Option<Digest> {
+        if let Some(follow_up) = self.follow_ups.get(&(part, stage)) {
+            return Some(follow_up.request);
+        }
+        let carried = self.challenges.get(&part.0)?.carried?;
+        let answered =
+            carried.answers.iter().find(|answered| answered.who == part.1 && answered.stage == stage)?;
+        answered.outcome.as_ref().ok().map(|exchange| exchange.request)
+    }
+
+    /// The messages of a miner's answers to the stages before this one.
+    pub(super) fn earlier(&self, part: &Part, stage: u8) -> Vec<InferAnswer> {
+        let answered =
+            self.answered.get(part).into_iter().flatten().filter(|answered| answered.stage < stage);
+        let exchanges = answered.filter_map(|answered| answered.outcome.as_ref().ok());
+        exchanges.filter_map(|exchange| decode(self.blobs.get(&exchange.answer)?).ok()).collect()
+    }
+
+    pub(super) fn is_of(&self, scope: ChallengeScope, who: &RegistrationId) -> bool {
+        !matches!(scope, ChallengeScope::Private { miner } if miner != who.hotkey)
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.context.epoch
+    }
+}

@@ -1,0 +1,122 @@
+//! Challenges whose truth comes in a later epoch than the one that asks.
+//!
+//! A round keeps the answers that can be read and closes its challenges: no more answers are taken. Each epoch that begins
+//! while the truth is unknown takes them over whole, blobs included, so that the file of the epoch that resolves them is
+//! enough to reach its verdicts again. Verdicts count in the epoch in which they are made.
+
+use std::collections::BTreeMap;
+
+use weighhouse_journal::{Journal, JournalError};
+use weighhouse_types::{
+    Answered, Asked, Blob, CarriedChallenge, ChallengePhase, Digest, Epoch, EpochContext, Fields,
+    PhaseChange, Record,
+};
+
+use crate::answers::{Attempt, PreparedChallenge};
+use crate::dialogue::answered;
+
+/// Challenges that one epoch takes over from the one before. The oldest beyond that lapse.
+pub(crate) const CARRIED_MAX: usize = 1_024;
+
+/// The records of a round whose truth comes later: answers that can be read are kept, everything else has its verdict.
+pub(crate) fn keep(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Vec<Record> {
+    let mut records = Vec::new();
+    for attempt in attempts {
+        let asked = &challenges[attempt.at].asked;
+        records.extend(attempt.blob());
+        records.push(match (&attempt.answer.read, &attempt.signed) {
+            (Ok(_), Some((exchange, _))) => {
+                Record::Answered(answered(asked, &attempt.neuron, attempt.stage, exchange.clone()))
+            }
+            (Ok(_), None) => continue,
+            (Err(judgement), _) => attempt.judged(asked, judgement.clone()),
+        });
+    }
+    for (at, prepared) in challenges.iter().enumerate() {
+        if attempts.iter().any(|attempt| attempt.at == at && attempt.answer.read.is_ok()) {
+            let asked = &prepared.asked;
+            records.push(phase(asked, asked.epoch, ChallengePhase::Closed, Fields::default()));
+        }
+    }
+    records
+}
+
+/// The record of a challenge's step.
+pub(crate) fn phase(asked: &Asked, epoch: Epoch, phase: ChallengePhase, fields: Fields) -> Record {
+    let (challenge, asked_in) = (asked.challenge, asked.epoch);
+    Record::PhaseChange(PhaseChange { epoch, challenge, asked_in, phase, fields })
+}
+
+/// The challenges of an epoch's records that are closed and have neither a truth nor lapsed, as `epoch` takes them over.
+pub(crate) fn pending(records: &[Record], epoch: Epoch) -> Vec<CarriedChallenge> {
+    let mut context: Option<&EpochContext> = None;
+    let mut asked: BTreeMap<Digest, &Asked> = BTreeMap::new();
+    let mut answers: BTreeMap<Digest, Vec<&Answered>> = BTreeMap::new();
+    let mut pending: Vec<CarriedChallenge> = Vec::new();
+    for record in records {
+        match record {
+            Record::EpochOpened(opened) => context = Some(opened),
+            Record::Asked(record) => {
+                asked.insert(record.challenge, record);
+            }
+            Record::Answered(record) => answers.entry(record.challenge).or_default().push(record),
+            Record::CarriedChallenge(carried) => {
+                pending.push(CarriedChallenge { epoch, ..carried.as_ref().clone() });
+            }
+            Record::PhaseChange(change) if change.phase == ChallengePhase::Closed => {
+                let (Some(context), Some(asked)) = (context, asked.get(&change.challenge)) else { continue };
+                let answers = answers.remove(&change.challenge).unwrap_or_default();
+                pending.push(CarriedChallenge {
+                    epoch,
+                    asked: Asked::clone(asked),
+                    beacon: context.beacon,
+                    task: Digest::of(&context.task),
+                    closed_in: Some(change.epoch),
+                    answers: answers.into_iter().cloned().collect(),
+                    fields: Fields::default(),
+                });
+            }
+            Record::PhaseChange(change) => {
+                pending.retain(|carried| carried.asked.challenge != change.challenge);
+            }
+            _ => {}
+        }
+    }
+    pending
+}
+
+/// The records that take challenges over from the epoch before: every blob that they name, and the challenges.
+pub(crate) fn carry(
+    journal: &Journal,
+    before: &EpochContext,
+    pending: Vec<CarriedChallenge>,
+) -> Result<Vec<Record>, JournalError> {
+    if pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    let segment = journal.segment(before.epoch)?;
+    let own = Digest::of(&before.task);
+    let mut records = Vec::new();
+    for carried in pending {
+        for digest in blobs(&carried) {
+            let bytes = match segment.blob(&digest) {
+                None if digest == own => before.task.clone(),
+                None => return Err(JournalError::UnknownBlob { epoch: before.epoch, digest }),
+                Some(bytes) => bytes.to_vec(),
+            };
+            records.push(Record::Blob(Blob::new(bytes)));
+        }
+        records.push(Record::CarriedChallenge(Box::new(carried)));
+    }
+    Ok(records)
+}
+
+/// Everything that a carried challenge's records name by digest.
+pub(crate) fn blobs(carried: &CarriedChallenge) -> Vec<Digest> {
+    let Asked { request, secret, reference, .. } = &carried.asked;
+    let exchanges = carried.answers.iter().filter_map(|answered| answered.outcome.as_ref().ok());
+    let mut blobs: Vec<_> = [*request, *secret, *reference].into_iter().flatten().collect();
+    blobs.push(carried.task);
+    blobs.extend(exchanges.flat_map(|exchange| [exchange.request, exchange.answer]));
+    blobs
+}
