@@ -1,4 +1,6 @@
-//! `weighhouse init`: writes the files that a role or a chain starts from.
+//! `weighhouse init`: writes the files that a role, a chain or a subnet starts from.
+
+mod subnet;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ use crate::output;
 const MINER: &str = include_str!("../../../deploy/miner.toml");
 const VALIDATOR: &str = include_str!("../../../deploy/validator.toml");
 
-/// Write the files that a miner, a validator or a chain starts from.
+/// Write the files that a miner, a validator, a chain or a subnet starts from.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Init {
     /// Write a miner's configuration, with every key and what it means
@@ -22,6 +24,7 @@ pub(crate) enum Init {
     Validator(RoleFile),
     /// Write the genesis file of a new chain
     Genesis(chain::InitGenesis),
+    Subnet(subnet::InitSubnet),
 }
 
 #[derive(Args, Debug)]
@@ -59,6 +62,7 @@ pub(crate) fn run(command: Init) -> Result<(), Failure> {
             write_new(&args, "validator", &text)
         }
         Init::Genesis(args) => chain::init_genesis(&args),
+        Init::Subnet(args) => subnet::run(&args),
     }
 }
 

@@ -6,7 +6,8 @@ const EXAMPLES: &[(&str, &str)] = &[
         "
   weighhouse init miner --wallet miner --chain finney --netuid 12
   weighhouse init validator --wallet validator
-  weighhouse init genesis --owner-wallet owner --fund validator=1000",
+  weighhouse init genesis --owner-wallet owner --fund validator=1000
+  weighhouse init subnet weather",
     ),
     (
         "init miner",
@@ -180,7 +181,8 @@ const EXAMPLES: &[(&str, &str)] = &[
         "task",
         "
   weighhouse task measure digits-quality
-  weighhouse task calibrate generate --help",
+  weighhouse task calibrate generate --help
+  weighhouse task digest judge.py --pin task.toml",
     ),
     (
         "model show",
