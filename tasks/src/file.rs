@@ -49,7 +49,7 @@ pub struct TaskFile {
     pub digest: Digest,
     /// The name of the kind, one of [`KINDS`](crate::registry::KINDS) or a program's own.
     pub kind: &'static str,
-    /// The version of the judge.
+    /// The version of the judge: `judge_version` in the file, apart from the section `[judge]` of a judge out of process.
     pub judge: u32,
     pub mode: Mode,
     pub scope: Scope,
@@ -73,7 +73,7 @@ struct Raw {
     _version: u32,
     kind: String,
     #[serde(default = "first_judge")]
-    judge: u32,
+    judge_version: u32,
     mode: RawMode,
     scope: Scope,
     model: String,
@@ -175,7 +175,7 @@ impl Raw {
         Ok(TaskFile {
             digest,
             kind: kind.name,
-            judge: self.judge,
+            judge: self.judge_version,
             mode,
             scope: self.scope,
             model: self.model,
