@@ -105,7 +105,7 @@ pub enum Call {
 
 /// A signed call, as it is handed in.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Signed {
+pub struct SignedCall {
     pub bytes: Vec<u8>,
     pub hash: Digest,
     /// The last block that may include it.

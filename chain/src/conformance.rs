@@ -120,13 +120,13 @@ impl From<ChainError> for Stop {
     }
 }
 
-type Checked = Result<(), Stop>;
+type CheckResult = Result<(), Stop>;
 
-fn ensure(holds: bool, what: impl FnOnce() -> String) -> Checked {
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> CheckResult {
     if holds { Ok(()) } else { Err(Stop::Failed(what())) }
 }
 
-fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Checked {
+fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> CheckResult {
     ensure(found == expected, || format!("{what} is {found:?}, expected {expected:?}"))
 }
 

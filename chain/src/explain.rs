@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 use weighhouse_types::{
-    Block, Committed, Hotkey, Hyperparameters, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState,
+    Block, CommitContent, Hotkey, Hyperparameters, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState,
     Uid, WeightCommit,
 };
 
@@ -154,13 +154,13 @@ impl fmt::Display for Standing {
         }
         for WeightCommit { epoch, block, content } in &self.waiting {
             match content {
-                Committed::Hash { hash } => {
+                CommitContent::Hash { hash } => {
                     writeln!(
                         f,
                         "mechanism {mechanism}: {hash} of block {block}, epoch {epoch}, waits for its reveal"
                     )?;
                 }
-                Committed::Timelocked { reveal_round, .. } => writeln!(
+                CommitContent::Timelocked { reveal_round, .. } => writeln!(
                     f,
                     "mechanism {mechanism}: weights of block {block}, epoch {epoch}, open at round {reveal_round}"
                 )?,

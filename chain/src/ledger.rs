@@ -48,11 +48,11 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::rules::reveal::COMMIT_VERSION;
 use crate::timelock::SIGNATURE_BYTES;
-use crate::{Call, Chain, ChainError, Event, Outcome, Signed};
+use crate::{Call, Chain, ChainError, Event, Outcome, SignedCall};
 use extrinsic::{Account, EXTRINSIC_BYTES_MAX, Extrinsic};
 use pool::{NotTaken, Pool, Waiting};
 use state::State;
-use store::{BLOCKS_KEPT, Header, Opened, Store, StoredBlock, StoredCall};
+use store::{BLOCKS_KEPT, Header, OpenedStore, Store, StoredBlock, StoredCall};
 
 pub use genesis::{AccountEntry, BlockTime, Genesis, GenesisError, GenesisFile, NeuronEntry, SubnetEntry};
 pub use remote::Remote;
@@ -114,8 +114,8 @@ impl Ledger {
         Ok(Self::new(Store::open_backend(backend, genesis, rng, BLOCKS_KEPT)?, genesis, clock))
     }
 
-    fn new(opened: Opened, genesis: &Genesis, clock: Arc<dyn Clock>) -> Self {
-        let Opened { store, header, state } = opened;
+    fn new(opened: OpenedStore, genesis: &Genesis, clock: Arc<dyn Clock>) -> Self {
+        let OpenedStore { store, header, state } = opened;
         Self(Arc::new(Inner {
             genesis: genesis.clone(),
             store,
@@ -423,16 +423,16 @@ impl Chain for Ledger {
         self.newest().state.delegation_of(netuid, &hotkey)
     }
 
-    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {
+    async fn sign(&self, signer: &Keypair, call: Call) -> Result<SignedCall, ChainError> {
         let (nonce, head) = self.0.next_nonce(&signer.public());
         Ok(extrinsic::sign(signer, self.genesis(), call, nonce, head))
     }
 
-    async fn submit(&self, signed: &Signed) -> Result<(), ChainError> {
+    async fn submit(&self, signed: &SignedCall) -> Result<(), ChainError> {
         self.submit_bytes(signed.bytes.clone()).await
     }
 
-    async fn outcome(&self, signed: &Signed) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, signed: &SignedCall) -> Result<Outcome, ChainError> {
         self.outcome_of(signed.bytes.clone()).await
     }
 }

@@ -88,20 +88,20 @@ fn next<'a>(group: &'a mut RowGroup<'_>) -> Result<SerializedColumnWriter<'a>> {
     Ok(group.next_column()?.expect("the row group has the table's columns"))
 }
 
-struct Gathered {
+struct GatheredColumns {
     values: Values,
     /// 1 where a row has a value, 0 where it has none; `None` for a column without nulls.
     defined: Option<Vec<i16>>,
 }
 
 pub(crate) struct Columns {
-    columns: Vec<Gathered>,
+    columns: Vec<GatheredColumns>,
     rows: usize,
 }
 
 impl Columns {
     pub(crate) fn new(table: Table) -> Self {
-        let columns = table.columns().iter().map(|column| Gathered {
+        let columns = table.columns().iter().map(|column| GatheredColumns {
             values: match column.kind {
                 Kind::Boolean => Values::Boolean(Vec::new()),
                 Kind::Int32 => Values::Int32(Vec::new()),
@@ -143,7 +143,7 @@ impl Columns {
     }
 }
 
-impl Gathered {
+impl GatheredColumns {
     fn push(&mut self, cell: Cell) {
         if let Some(defined) = &mut self.defined {
             let null = matches!(cell, Cell::Null);

@@ -42,7 +42,7 @@ pub struct ExportProgress {
 
 /// Result of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Exported {
+pub struct ExportReport {
     pub first: Epoch,
     pub last: Epoch,
     /// Rows by table.
@@ -69,7 +69,7 @@ pub struct Exported {
 pub fn export(
     request: &ExportRequest,
     progress: &mut dyn FnMut(ExportProgress) -> ControlFlow<()>,
-) -> Result<Exported, ExportError> {
+) -> Result<ExportReport, ExportError> {
     export_holding(request, HELD_EPOCHS_MAX, progress)
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn export_holding(
     request: &ExportRequest,
     held_max: usize,
     progress: &mut dyn FnMut(ExportProgress) -> ControlFlow<()>,
-) -> Result<Exported, ExportError> {
+) -> Result<ExportReport, ExportError> {
     let mut source = Source::open(&request.journal)?;
     let range = range(&source, request)?;
     let (first, last) = (range[0], range[range.len() - 1]);
@@ -121,7 +121,7 @@ pub(crate) fn export_holding(
         output.add_settled(&rest)?;
     }
     let [epochs, judgements, standings, weights] = Table::ALL.map(|table| output.rows(table));
-    let exported = Exported {
+    let exported = ExportReport {
         first,
         last,
         epochs,

@@ -11,7 +11,7 @@ use weighhouse_types::{
 };
 
 use crate::error::ExportError;
-use crate::rows::{Closed, EpochRow, Opened, Outcome, Subject};
+use crate::rows::{EpochClosing, EpochOpening, EpochRow, Outcome, Subject};
 
 /// One epoch's rows but for judgements and standings.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl HeldEpoch {
                 }
                 Record::VoidRound(_) => held.row.void_rounds += 1,
                 Record::EpochClosed(closed) => {
-                    held.row.closed = Some(Closed {
+                    held.row.closed = Some(EpochClosing {
                         block: closed.block.0,
                         time: times.get(&closed.block).copied(),
                         receipts_root: closed.receipts.to_string(),
@@ -139,7 +139,7 @@ fn block_times(segment: &Segment) -> BlockTimes {
     times
 }
 
-fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> Opened {
+fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> EpochOpening {
     let judged: BTreeSet<_> = records
         .iter()
         .filter_map(|record| match record {
@@ -151,7 +151,7 @@ fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> Ope
         neuron.hotkey != context.validator
             && (neuron.axon.is_some() || judged.contains(&neuron.registration()))
     });
-    Opened {
+    EpochOpening {
         block: context.state.head.number.0,
         time: times.get(&context.state.head.number).copied(),
         tempo: context.state.schedule.tempo,

@@ -99,7 +99,7 @@ mod output;
 mod error;
 
 pub use error::ExportError;
-pub use export::{ExportProgress, ExportRequest, Exported, export};
+pub use export::{ExportProgress, ExportReport, ExportRequest, export};
 pub use limits::{HELD_EPOCHS_MAX, SEGMENT_BYTES_MAX};
 pub use schema::{Column, FORMAT_VERSION, Kind, Table};
 

@@ -75,7 +75,7 @@ pub(crate) struct Place {
 
 /// Extent to which a segment can be read.
 #[derive(Debug)]
-pub(crate) struct Scanned {
+pub(crate) struct ScannedSegment {
     /// The end of the last whole batch.
     pub(crate) end: u64,
     /// That batch's seal.
@@ -107,10 +107,10 @@ pub(crate) fn scan<S: Source>(
     header: &SegmentHeader,
     first_seal: &Digest,
     mut keep: impl FnMut(Entry),
-) -> Result<Scanned, S::Error> {
+) -> Result<ScannedSegment, S::Error> {
     let length = source.length()?;
     let mut scanned =
-        Scanned { end: HEADER_BYTES as u64, seal: *first_seal, log: Frontier::new(), stop: None };
+        ScannedSegment { end: HEADER_BYTES as u64, seal: *first_seal, log: Frontier::new(), stop: None };
     while scanned.end < length {
         let walk = Walk { at: scanned.end, length, first_seal, before: &scanned.seal };
         let read = match read_batch(source, &walk)? {

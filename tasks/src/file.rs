@@ -62,7 +62,7 @@ pub struct TaskFile {
 }
 
 #[derive(Debug, Deserialize)]
-struct Versioned {
+struct FileVersion {
     version: u32,
 }
 
@@ -117,7 +117,7 @@ impl TaskFile {
         }
         let text = std::str::from_utf8(file).map_err(|_| TaskFileError::NotText)?;
         // A file of another version may have keys that this one does not know: its version is the better answer.
-        let Versioned { version } = config::parse(text)?;
+        let FileVersion { version } = config::parse(text)?;
         if version != FILE_VERSION {
             return Err(TaskFileError::Version { version });
         }

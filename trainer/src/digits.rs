@@ -41,7 +41,7 @@ pub(crate) struct Progress {
 
 /// A trained classifier.
 #[derive(Clone, Debug)]
-pub(crate) struct Trained {
+pub(crate) struct TrainedClassifier {
     /// A safetensors file that [`Classifier::load`] reads.
     pub(crate) file: Vec<u8>,
     /// The share of unperturbed held-out scans that it names rightly.
@@ -56,7 +56,7 @@ pub(crate) fn train(
     recipe: Recipe,
     seed: u64,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Trained, TrainError> {
+) -> Result<TrainedClassifier, TrainError> {
     let plan = recipe.plan();
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut trainer = Trainer::new(&plan, &mut rng);
@@ -84,7 +84,7 @@ pub(crate) fn train(
     ]);
     let file = trainer.file(&metadata)?;
     let held_out_accuracy = held_out_accuracy(&Classifier::load(&file)?)?;
-    Ok(Trained { file, held_out_accuracy })
+    Ok(TrainedClassifier { file, held_out_accuracy })
 }
 
 /// A network's layers by turns: weights `[inputs, outputs]`, biases `[1, outputs]`.

@@ -2,7 +2,7 @@
 
 use super::average::Average;
 use super::cells::{Cells, Span};
-use super::consensus::Clipped;
+use super::consensus::ClippedSums;
 use super::exact::{Bits, Divisor, ONE, share_to_u16, u16_ratio};
 
 /// The new bonds of an epoch.
@@ -52,7 +52,7 @@ impl Bonds {
         &mut self,
         average: impl Average,
         cells: &Cells,
-        clipped: &Clipped,
+        clipped: &ClippedSums,
         ledger: Ledger<'_>,
     ) {
         for (miner, sums) in self.miners.iter_mut().zip(&clipped.miners) {
@@ -75,7 +75,7 @@ impl Bonds {
         &mut self,
         average: impl Average,
         cells: &Cells,
-        clipped: &Clipped,
+        clipped: &ClippedSums,
         ledger: Ledger<'_>,
     ) {
         self.average(cells, clipped, |miner, old, bought| {
@@ -100,7 +100,7 @@ impl Bonds {
     }
 
     /// `mix` takes the old bond and what is bought.
-    fn average(&mut self, cells: &Cells, clipped: &Clipped, mix: impl Fn(&mut Miner, u16, Bits) -> Bits) {
+    fn average(&mut self, cells: &Cells, clipped: &ClippedSums, mix: impl Fn(&mut Miner, u16, Bits) -> Bits) {
         self.bonds.resize(cells.columns.len(), 0);
         for &span in &cells.spans {
             let made = &mut self.bonds[span.start..span.end];

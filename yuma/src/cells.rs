@@ -72,14 +72,14 @@ impl Span {
 }
 
 /// Selects the weights of a row that count: no self-weights (but the owner's) and none meant for a uid's previous holder.
-pub(super) struct Counted<'a> {
+pub(super) struct CountedWeights<'a> {
     registered: &'a [u64],
     /// Miners that registered at or after this block are too young for the row.
     before: u64,
     forbidden: Option<u16>,
 }
 
-impl<'a> Counted<'a> {
+impl<'a> CountedWeights<'a> {
     pub(super) fn of_row(input: &'a EpochInput, uid: usize) -> Self {
         let updated = input.last_update[uid];
         let before = match input.earliest_commit_block[uid] {
@@ -116,7 +116,7 @@ impl Cells {
             let start = self.columns.len();
             self.join((weights, checks.weights_ascend[uid]), (bonds, checks.bonds_ascend[uid]));
             self.spans.push(Span::new(uid, start, &self.columns));
-            self.drop_uncounted(&Counted::of_row(input, uid), youngest, start);
+            self.drop_uncounted(&CountedWeights::of_row(input, uid), youngest, start);
             if youngest >= input.last_step_boundary_block {
                 self.drop_bonds(input, start);
             }
@@ -156,7 +156,7 @@ impl Cells {
         }
     }
 
-    fn drop_uncounted(&mut self, counted: &Counted<'_>, youngest: u64, start: usize) {
+    fn drop_uncounted(&mut self, counted: &CountedWeights<'_>, youngest: u64, start: usize) {
         let columns = &self.columns[start..];
         if youngest >= counted.before {
             let cells = columns.iter().zip(&mut self.submitted);

@@ -36,7 +36,7 @@ impl BondWeight {
 
 /// Sums of the weights within consensus.
 #[derive(Debug, Default)]
-pub(super) struct Clipped {
+pub(super) struct ClippedSums {
     /// By validator, how much of its weight lies within consensus.
     pub(super) trust: Vec<Bits>,
     /// Each miner's share of the clipped weights, weighted by stake.
@@ -57,7 +57,7 @@ pub(super) struct Miner {
     pub(super) old: u64,
 }
 
-impl Clipped {
+impl ClippedSums {
     /// `by_stake` says that bonds cost stake.
     pub(super) fn fill(
         &mut self,

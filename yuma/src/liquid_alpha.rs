@@ -1,7 +1,7 @@
 //! Liquid alpha: how fast a bond moves depends on how far its weight lies from consensus.
 
 use super::bonds::Bonds;
-use super::cells::{Cells, Counted, Span};
+use super::cells::{Cells, CountedWeights, Span};
 use super::consensus::BondWeight;
 use super::exact::{Bits, ONE, inverse, product, u16_ratio};
 use super::hyperparameters::Hyperparameters;
@@ -145,7 +145,7 @@ impl LiquidBonds {
             self.bought.extend(mixed.filter(|&(_, weight)| weight != 0));
             return;
         }
-        let counted = Counted::of_row(input, span.uid);
+        let counted = CountedWeights::of_row(input, span.uid);
         for &(column, _) in input.weights[span.uid].iter().filter(|&&(column, _)| counted.holds(column)) {
             let weight = self.pairs[usize::from(column)].weight;
             let clipped = weight.min(consensus[usize::from(column)]);

@@ -4,13 +4,13 @@ use weighhouse_seams::{Clock as _, Entropy, SystemClock};
 use weighhouse_types::{Block, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, stored, uid_of, wait_for_rate};
-use super::{Actor, Actors, Checked, Stop, ensure, included, need, refused, same};
+use super::{Actor, Actors, CheckResult, Stop, ensure, included, need, refused, same};
 use crate::rules::reveal;
 use crate::timelock::{WeightsPayload, seal_weights};
 use crate::{Call, Chain, Refusal, SetWeights};
 
 /// Turns commit-reveal on or off; the owner's to do.
-async fn switch(chain: &dyn Chain, actors: &Actors, on: bool) -> Checked {
+async fn switch(chain: &dyn Chain, actors: &Actors, on: bool) -> CheckResult {
     let state = chain.subnet(actors.netuid).await?;
     if state.hyperparameters.commit_reveal_weights_enabled == on {
         return Ok(());
@@ -39,7 +39,7 @@ async fn prepared<'a>(
     Ok((validator, uid_of(&state, validator)?, call))
 }
 
-pub(super) async fn hashed(chain: &dyn Chain, actors: &Actors) -> Checked {
+pub(super) async fn hashed(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (validator, uid, weights) = prepared(chain, actors, 3).await?;
     let plain = refused(chain, &validator.hotkey, Call::SetWeights(weights.clone())).await?;
     same("plain weights", plain, Refusal::CommitRevealEnabled)?;
@@ -63,7 +63,7 @@ pub(super) async fn hashed(chain: &dyn Chain, actors: &Actors) -> Checked {
     switch(chain, actors, false).await
 }
 
-pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> Checked {
+pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let timelock = chain.timelock().await?;
     let (validator, uid, weights) = prepared(chain, actors, 5).await?;
     let state = chain.subnet(actors.netuid).await?;

@@ -3,7 +3,7 @@
 use weighhouse_types::{Block, MechId, SubnetState, Uid};
 use weighhouse_yuma::max_upscale;
 
-use super::{Actor, Actors, Checked, Stop, same};
+use super::{Actor, Actors, CheckResult, Stop, same};
 use crate::{Chain, SetWeights};
 
 pub(super) const MAIN: MechId = MechId(0);
@@ -34,13 +34,13 @@ pub(super) fn uid_of(state: &SubnetState, actor: &Actor) -> Result<Uid, Stop> {
     Ok(neuron.ok_or_else(|| Stop::Failed("the validator has no uid".to_owned()))?.uid)
 }
 
-pub(super) async fn stored(chain: &dyn Chain, actors: &Actors, uid: Uid, call: &SetWeights) -> Checked {
+pub(super) async fn stored(chain: &dyn Chain, actors: &Actors, uid: Uid, call: &SetWeights) -> CheckResult {
     let expected: Vec<(Uid, u16)> = call.uids.iter().copied().zip(max_upscale(&call.values)).collect();
     same("the stored weights", chain.weights(actors.netuid, MAIN, uid).await?, expected)
 }
 
 /// Waits until the validator may publish again.
-pub(super) async fn wait_for_rate(chain: &dyn Chain, actors: &Actors, validator: &Actor) -> Checked {
+pub(super) async fn wait_for_rate(chain: &dyn Chain, actors: &Actors, validator: &Actor) -> CheckResult {
     let state = chain.subnet(actors.netuid).await?;
     let updated = state.metagraph.by_hotkey(&validator.hotkey.hotkey()).map(|neuron| neuron.last_update);
     let free = updated.unwrap_or_default().0.saturating_add(state.hyperparameters.weights_set_rate_limit);

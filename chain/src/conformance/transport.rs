@@ -2,7 +2,7 @@
 
 use weighhouse_types::{Block, Netuid, Rao};
 
-use super::{Actors, Checked, Connect, Report, Stop, ensure, need, refused, same};
+use super::{Actors, CheckResult, Connect, Report, Stop, ensure, need, refused, same};
 use crate::{Call, Chain, ChainError, Outcome};
 
 /// Ahead of any chain's head.
@@ -32,7 +32,7 @@ pub async fn transport(connect: &dyn Connect, actors: &Actors) -> Report {
     report
 }
 
-async fn follows(chain: &dyn Chain) -> Checked {
+async fn follows(chain: &dyn Chain) -> CheckResult {
     let head = chain.head().await?;
     let next = chain.next_block(head.number).await?;
     ensure(next.number > head.number, || format!("{next:?} after {head:?}"))?;
@@ -44,7 +44,7 @@ fn transfer(actors: &Actors) -> Result<(&super::Actor, &super::Actor), Stop> {
     Ok((need("validator", actors.validators.first())?, need("miner", actors.miners.first())?))
 }
 
-async fn transfers(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn transfers(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let to = to.coldkey.coldkey();
     let amount = Rao(1_000_000);
@@ -62,7 +62,7 @@ async fn transfers(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("the receiver's balance", chain.balance(to).await?, Rao(before.0 + amount.0))
 }
 
-async fn watch(chain: &dyn Chain, signed: &crate::Signed) -> Result<Block, Stop> {
+async fn watch(chain: &dyn Chain, signed: &crate::SignedCall) -> Result<Block, Stop> {
     let mut head = chain.head().await?.number;
     let last = Block(head.0 + BLOCKS_MAX);
     loop {
@@ -74,7 +74,7 @@ async fn watch(chain: &dyn Chain, signed: &crate::Signed) -> Result<Block, Stop>
     }
 }
 
-async fn is_refused(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn is_refused(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let call = Call::Transfer { to: to.coldkey.coldkey(), amount: Rao(u64::MAX / 4) };
     let refusal = match refused(chain, &from.coldkey, call).await {
@@ -87,7 +87,7 @@ async fn is_refused(chain: &dyn Chain, actors: &Actors) -> Checked {
     ensure(!refusal.is_empty(), || "the refusal says nothing".to_owned())
 }
 
-async fn forged(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn forged(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let call = Call::Transfer { to: to.coldkey.coldkey(), amount: Rao(1_000_000) };
     let mut signed = chain.sign(&from.coldkey, call).await?;
@@ -100,7 +100,7 @@ async fn forged(chain: &dyn Chain, actors: &Actors) -> Checked {
     }
 }
 
-async fn missing(chain: &dyn Chain) -> Checked {
+async fn missing(chain: &dyn Chain) -> CheckResult {
     match chain.subnet(MISSING).await {
         Err(ChainError::NoSubnet(MISSING)) => {}
         Err(error @ ChainError::Unsupported { .. }) => return Err(error.into()),
@@ -113,7 +113,7 @@ async fn missing(chain: &dyn Chain) -> Checked {
     }
 }
 
-async fn reconnects(connect: &dyn Connect, first: &dyn Chain, actors: &Actors) -> Checked {
+async fn reconnects(connect: &dyn Connect, first: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let call = Call::Transfer { to: to.coldkey.coldkey(), amount: Rao(1_000_000) };
     let signed = first.sign(&from.coldkey, call).await?;

@@ -9,7 +9,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 use super::calls::{self, Payload, number};
 use super::{Network, Subtensor, sign};
-use crate::{Call, Chain as _, ChainError, Outcome, Signed};
+use crate::{Call, Chain as _, ChainError, Outcome, SignedCall};
 
 /// Free balance of an endowed account, in rao: a million TAO.
 const ENDOWMENT: &str = "1000000000000000";
@@ -66,7 +66,7 @@ impl Development {
         let (head, runtime) = self.chain.now().await?;
         let first = self.chain.next_nonce(&self.root.public()).await?;
         let sign = |(nonce, payload)| sign::sign(&runtime, &self.root, payload, nonce, head);
-        let signed: Result<Vec<Signed>, _> = (first..).zip(payloads).map(sign).collect();
+        let signed: Result<Vec<SignedCall>, _> = (first..).zip(payloads).map(sign).collect();
         for outcome in self.include(&signed?).await? {
             match outcome {
                 Outcome::Included { .. } => {}
@@ -78,7 +78,7 @@ impl Development {
     }
 
     /// Hands all in for one block, and says what became of each.
-    pub async fn include(&self, signed: &[Signed]) -> Result<Vec<Outcome>, ChainError> {
+    pub async fn include(&self, signed: &[SignedCall]) -> Result<Vec<Outcome>, ChainError> {
         for signed in signed {
             self.chain.submit(signed).await?;
         }

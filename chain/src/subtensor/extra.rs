@@ -2,7 +2,7 @@
 
 use subxt::dynamic::Value;
 use weighhouse_types::{
-    Block, Child, Coldkey, Committed, Delegation, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId,
+    Block, Child, Coldkey, CommitContent, Delegation, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId,
     Mechanisms, Netuid, Rounds, TIMELOCK_KEY_BYTES, Timelock, WeightCommit,
 };
 
@@ -73,14 +73,14 @@ pub(super) async fn commits(
             }
         };
         if epoch.0 >= first {
-            commits.push(WeightCommit { epoch, block, content: Committed::Hash { hash: Digest(hash) } });
+            commits.push(WeightCommit { epoch, block, content: CommitContent::Hash { hash: Digest(hash) } });
         }
     }
     for (epoch, slot) in &sealed {
         let of_epoch = values.get(slot)?.unwrap_or_default();
         for (_, block, ciphertext, reveal_round) in of_epoch.into_iter().filter(|commit| commit.0 == hotkey.0)
         {
-            let content = Committed::Timelocked { ciphertext, reveal_round };
+            let content = CommitContent::Timelocked { ciphertext, reveal_round };
             commits.push(WeightCommit { epoch: *epoch, block: Block(block), content });
         }
     }

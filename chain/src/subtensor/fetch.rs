@@ -9,7 +9,7 @@ use subxt::ext::scale_decode::DecodeAsType;
 use subxt::rpcs::client::{RawValue, rpc_params};
 use weighhouse_types::Digest;
 
-use super::endpoint::{Endpoint, Failed};
+use super::endpoint::{Endpoint, EndpointFailure};
 use super::endpoints::Endpoints;
 use super::items::{Item, Key};
 use super::runtime::Runtime;
@@ -109,7 +109,7 @@ impl EncodedKeys {
         &self,
         endpoint: &Endpoint,
         answers: &[Box<RawValue>],
-    ) -> Result<StorageEntries, Failed> {
+    ) -> Result<StorageEntries, EndpointFailure> {
         let mut found = Vec::with_capacity(self.keys.len());
         for answer in answers {
             let sets: Vec<Changes> = endpoint.read(QUERY, answer)?;

@@ -7,7 +7,7 @@ use weighhouse_types::{
 };
 
 use super::columns::{self, Columns, MetagraphCalls, Unread};
-use super::endpoint::{Endpoint, Failed};
+use super::endpoint::{Endpoint, EndpointFailure};
 use super::endpoints::{Answers, Endpoints, agree};
 use super::fetch::{self, Batch, EncodedKeys, Slot, StorageEntries};
 use super::items::{self, Key};
@@ -61,7 +61,7 @@ impl Question {
         &self,
         endpoint: &Endpoint,
         answers: &[Box<RawValue>],
-    ) -> Result<(StorageEntries, Option<Hex>), Failed> {
+    ) -> Result<(StorageEntries, Option<Hex>), EndpointFailure> {
         let (found, called) = answers.split_at(answers.len() - usize::from(self.call.is_some()));
         let found = self.asked.read(endpoint, found)?;
         Ok((found, called.first().map(|answer| endpoint.read(fetch::CALL, answer)).transpose()?))

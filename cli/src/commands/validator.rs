@@ -134,16 +134,16 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
 fn load_task(asked: &config::Task) -> Result<(String, Task), Failure> {
     let file = asked.file.as_str();
     let text = task_text(file)?;
-    let task = Task::load(text.as_bytes(), &Configured { asked }).exit(Exit::Config, file)?;
+    let task = Task::load(text.as_bytes(), &ConfiguredReferences { asked }).exit(Exit::Config, file)?;
     Ok((text, task))
 }
 
 /// The reference that a validator's file names.
-struct Configured<'a> {
+struct ConfiguredReferences<'a> {
     asked: &'a config::Task,
 }
 
-impl Configured<'_> {
+impl ConfiguredReferences<'_> {
     fn place(&self) -> Result<Place, TaskError> {
         let place = self.asked.device.parse().map_err(|error| format!("task.device: {error}"));
         let place =
@@ -168,7 +168,7 @@ impl Configured<'_> {
     }
 }
 
-impl References for Configured<'_> {
+impl References for ConfiguredReferences<'_> {
     fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
         self.not_elsewhere()?;
         if self.asked.device != "cpu" {

@@ -14,9 +14,9 @@ use weighhouse_types::{
 
 use super::sample::{identity, intent, news, opened, plain, published, request, verdicts, who, write};
 use crate::export::export_holding;
-use crate::{ExportError, ExportRequest, Exported, Table, export};
+use crate::{ExportError, ExportReport, ExportRequest, Table, export};
 
-pub(super) fn run(request: &ExportRequest) -> Result<Exported, ExportError> {
+pub(super) fn run(request: &ExportRequest) -> Result<ExportReport, ExportError> {
     export(request, &mut |_| ControlFlow::Continue(()))
 }
 

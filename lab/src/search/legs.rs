@@ -83,7 +83,7 @@ pub fn search(
         }
         None => watch.line(&log::line(&Head::new(identity))),
     }
-    let mut run = Run {
+    let mut run = LegRun {
         settings,
         evaluate,
         watch,
@@ -133,7 +133,7 @@ struct Leg {
     scale: Scale,
 }
 
-struct Run<'a> {
+struct LegRun<'a> {
     settings: &'a Settings,
     evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
     watch: &'a mut dyn Watch,
@@ -146,7 +146,7 @@ struct Run<'a> {
     legs: u64,
 }
 
-impl Run<'_> {
+impl LegRun<'_> {
     fn all(&mut self) -> Result<(), SearchError> {
         let mut starts = self.settings.starts.clone();
         if starts.is_empty() {

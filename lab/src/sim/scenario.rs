@@ -353,22 +353,22 @@ fn exactly_one() -> [f64; 2] {
 /// A name, or the thing itself.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Named<T> {
+enum NameOr<T> {
     Name(String),
     Whole(T),
 }
 
 fn named_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Profile, D::Error> {
-    match Named::<Profile>::deserialize(deserializer)? {
-        Named::Whole(profile) => Ok(profile),
-        Named::Name(name) => crate::profiles::shipped(&name).map_err(Error::custom),
+    match NameOr::<Profile>::deserialize(deserializer)? {
+        NameOr::Whole(profile) => Ok(profile),
+        NameOr::Name(name) => crate::profiles::shipped(&name).map_err(Error::custom),
     }
 }
 
 fn preset_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strategy, D::Error> {
-    match Named::<Strategy>::deserialize(deserializer)? {
-        Named::Whole(strategy) => Ok(strategy),
-        Named::Name(name) => {
+    match NameOr::<Strategy>::deserialize(deserializer)? {
+        NameOr::Whole(strategy) => Ok(strategy),
+        NameOr::Name(name) => {
             Strategy::persona(&name).ok_or_else(|| Error::custom(format!("no strategy is called {name:?}")))
         }
     }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use futures::stream;
 use tokio::sync::mpsc;
 use weighhouse_models::language::{
-    Decoder as Batch, DecoderLimits, Event, Generation, LanguageModel, Refused, SequenceId,
+    Decoder as Batch, DecoderLimits, Event, Generation, LanguageModel, SequenceId, SubmitRefusal,
 };
 use weighhouse_models::sampling::Sampling;
 use weighhouse_seams::{CpuPool, PoolError};
@@ -189,7 +189,7 @@ impl Worker {
                 self.running.insert(id, Reader { log_probs, pieces });
             }
             // Whoever runs now leaves sooner or later; an idle batch has room for all that fits at all.
-            Err(Refused::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
+            Err(SubmitRefusal::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
             Err(refused) => {
                 let _ = job.pieces.try_send(Err(EngineError::Refused(refused.to_string())));
             }

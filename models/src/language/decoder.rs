@@ -71,7 +71,7 @@ pub struct Event {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SubmitRefusal {
     #[error(transparent)]
     Prompt(#[from] ForwardError),
     #[error("no token is wanted")]
@@ -132,8 +132,8 @@ impl Decoder {
     /// Computes a prompt and its first token, which the next [`Decoder::step`] tells.
     ///
     /// # Errors
-    /// [`Refused::Busy`] while there is no room; all others for good.
-    pub fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, Refused> {
+    /// [`SubmitRefusal::Busy`] while there is no room; all others for good.
+    pub fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, SubmitRefusal> {
         let longest = self.admit(prompt, &what)?;
         let id = SequenceId(self.next);
         self.next += 1;
@@ -193,25 +193,25 @@ impl Decoder {
         });
     }
 
-    fn admit(&self, prompt: &[u32], what: &Generation) -> Result<usize, Refused> {
+    fn admit(&self, prompt: &[u32], what: &Generation) -> Result<usize, SubmitRefusal> {
         self.model.check(prompt)?;
         let (context, max_tokens) = (self.model.context(), what.max_tokens);
         if max_tokens == 0 {
-            return Err(Refused::NoTokens);
+            return Err(SubmitRefusal::NoTokens);
         }
         let longest = prompt.len().saturating_add(max_tokens as usize);
         if longest > context {
-            return Err(Refused::Context { prompt: prompt.len(), max_tokens, context });
+            return Err(SubmitRefusal::Context { prompt: prompt.len(), max_tokens, context });
         }
         let cache_tokens_max = self.limits.cache_tokens_max;
         if cache_room(1, longest) > cache_tokens_max {
-            return Err(Refused::Cache { tokens: longest, cache_tokens_max });
+            return Err(SubmitRefusal::Cache { tokens: longest, cache_tokens_max });
         }
         let sequences = self.running.len();
         let others = self.running.iter().map(|running| running.longest).max().unwrap_or(0);
         let room = cache_room(sequences + 1, longest.max(others));
         if sequences >= self.limits.sequences_max || room > cache_tokens_max {
-            return Err(Refused::Busy { sequences });
+            return Err(SubmitRefusal::Busy { sequences });
         }
         Ok(longest)
     }

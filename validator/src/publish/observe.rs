@@ -4,7 +4,7 @@
 //! journalled may act.
 
 use weighhouse_chain::explain::{Regime, regime};
-use weighhouse_chain::{Call, ChainError, Outcome, Preflight, Refusal, Signed};
+use weighhouse_chain::{Call, ChainError, Outcome, Preflight, Refusal, SignedCall};
 use weighhouse_journal::Publication;
 use weighhouse_types::{Block, Intent, IntentState, SubnetState, Uid};
 
@@ -75,7 +75,7 @@ async fn begin(parts: &Parts, publication: &Publication, state: &SubnetState) ->
 async fn outcome(
     parts: &Parts,
     publication: &Publication,
-    call: &Signed,
+    call: &SignedCall,
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     Ok(match parts.chain.outcome(call).await? {

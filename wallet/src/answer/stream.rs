@@ -10,7 +10,7 @@ use http_body::{Body, Frame};
 use sha2::Digest as _;
 use weighhouse_types::Digest;
 
-use super::layer::Shared;
+use super::layer::SigningState;
 use crate::http::{BodyError, Refusal};
 use crate::metrics;
 
@@ -24,7 +24,7 @@ pub struct SignedStream<B> {
     passed: usize,
     asked: Digest,
     model: Digest,
-    shared: Arc<Shared>,
+    shared: Arc<SigningState>,
 }
 
 enum State<B> {
@@ -40,7 +40,7 @@ impl<B> std::fmt::Debug for SignedStream<B> {
 }
 
 impl<B> SignedStream<B> {
-    pub(super) fn new(body: B, asked: Digest, model: Digest, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(body: B, asked: Digest, model: Digest, shared: Arc<SigningState>) -> Self {
         let state = State::Passing(Box::pin(body));
         Self { state, hasher: sha2::Sha256::new(), passed: 0, asked, model, shared }
     }

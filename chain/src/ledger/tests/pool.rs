@@ -10,7 +10,7 @@ fn transfer(amount: u64) -> Call {
 }
 
 async fn not_taken(ledger: &Ledger, bytes: Vec<u8>) -> String {
-    let signed = Signed { hash: extrinsic::hash(&bytes), bytes, expires: Block(0) };
+    let signed = SignedCall { hash: extrinsic::hash(&bytes), bytes, expires: Block(0) };
     match ledger.submit(&signed).await {
         Err(ChainError::NotAccepted(why)) => why,
         other => panic!("{other:?}"),

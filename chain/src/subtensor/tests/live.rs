@@ -10,7 +10,7 @@ use super::metadata::skipped;
 use super::suite;
 use crate::conformance::{Actor, Actors};
 use crate::subtensor::{Development, Network, Subtensor};
-use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, SetWeights, Signed, preflight};
+use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, SetWeights, SignedCall, preflight};
 
 const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
 const NEWCOMER: &str = "New";
@@ -44,7 +44,7 @@ impl Bench {
         self.development.blocks(count).await.expect("blocks");
     }
 
-    async fn include(&self, signed: &[Signed]) -> Vec<Outcome> {
+    async fn include(&self, signed: &[SignedCall]) -> Vec<Outcome> {
         self.development.include(signed).await.expect("outcomes")
     }
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::rows::powers;
-use crate::panels::{Blocked, HEIGHT_MAX, Lane, PANEL, SHARED_FROM, Tile, Tiles, dispatch};
+use crate::panels::{HEIGHT_MAX, Lane, PANEL, SHARED_FROM, Tile, TiledPass, Tiles, dispatch};
 
 /// Rows that one thread takes at a time.
 const SHARE: usize = 24;
@@ -104,7 +104,7 @@ struct Attention<'a> {
     task: Task<'a>,
 }
 
-impl Blocked for Attention<'_> {
+impl TiledPass for Attention<'_> {
     #[inline(always)]
     fn run<T: Tile>(self, tile: T) {
         let Self { heads, task } = self;
