@@ -19,6 +19,9 @@ pub enum TaskError {
     Model(#[from] ModelError),
     #[error(transparent)]
     Witness(#[from] WitnessError),
+    /// A persona can't read what it is asked.
+    #[error("the request: {0}")]
+    Request(String),
     #[error("a reference for challenge {reference} can't judge answers to challenge {challenge}")]
     Mismatch { challenge: Digest, reference: Digest },
     /// A judge out of process that is away, slow or wrong.

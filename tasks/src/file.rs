@@ -182,9 +182,15 @@ impl TaskFile {
         if given == named { Ok(()) } else { Err(TaskError::WrongReference { named, given }) }
     }
 
-    /// The complaint of a kind that pays conformance alone.
-    pub(crate) fn pays_nothing_else(&self) -> TaskFileError {
-        TaskFileError::NoQuality { kind: self.kind }
+    /// The tolerance of a kind that pays conformance alone.
+    ///
+    /// # Errors
+    /// [`TaskFileError::NoQuality`].
+    pub fn tolerance(&self) -> Result<f64, TaskFileError> {
+        match self.mode {
+            Mode::Conformance { tolerance } => Ok(tolerance),
+            Mode::Quality { .. } => Err(TaskFileError::NoQuality { kind: self.kind }),
+        }
     }
 }
 
@@ -287,7 +293,7 @@ fn mode(
 }
 
 /// In `[0, max]`; NaN is not.
-pub(crate) fn within(key: &'static str, value: f64, max: f64) -> Result<f64, TaskFileError> {
+pub fn within(key: &'static str, value: f64, max: f64) -> Result<f64, TaskFileError> {
     if (0.0..=max).contains(&value) {
         return Ok(value);
     }
@@ -295,7 +301,7 @@ pub(crate) fn within(key: &'static str, value: f64, max: f64) -> Result<f64, Tas
 }
 
 /// In 1 to `max`.
-pub(crate) fn count(key: &'static str, value: u32, max: u32) -> Result<u32, TaskFileError> {
+pub fn count(key: &'static str, value: u32, max: u32) -> Result<u32, TaskFileError> {
     if (1..=max).contains(&value) {
         return Ok(value);
     }

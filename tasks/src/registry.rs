@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use weighhouse_types::config;
 use weighhouse_types::profile::Paid;
+use weighhouse_types::{Digest, config};
 
 use crate::classify::Classify;
 use crate::embed::Embeddings;
@@ -24,6 +24,7 @@ pub static KINDS: &[Registered] = &[
     Registered::of::<Judged>(),
 ];
 
+type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
 /// A kind by its name, with what can be said of it before it is opened.
@@ -37,6 +38,7 @@ pub struct Registered {
     pub has_reference: bool,
     /// Versions of its judge.
     pub judges: RangeInclusive<u32>,
+    pub(crate) reference: ReferenceOf,
     pub(crate) open: Open,
 }
 
@@ -54,6 +56,7 @@ impl Registered {
             pays: K::PAYS,
             has_reference: K::HAS_REFERENCE,
             judges: K::JUDGES,
+            reference: K::reference,
             open: open::<K>,
         }
     }
@@ -77,4 +80,9 @@ pub fn kind(name: &str) -> Option<&'static Registered> {
 pub fn builtin(name: &str) -> Option<&'static str> {
     let mut files = KINDS.iter().flat_map(|kind| kind.files);
     files.find(|(known, _)| *known == name).map(|(_, file)| *file)
+}
+
+/// The names of the built-in task files.
+pub fn builtin_names() -> Vec<&'static str> {
+    KINDS.iter().flat_map(|kind| kind.files).map(|(name, _)| *name).collect()
 }

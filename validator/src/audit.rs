@@ -3,57 +3,25 @@
 //! The records are walked in their order (`walk`): proofs and requests, signatures, and verdicts where the judge is at hand.
 //! Where it isn't, everything else is checked all the same, and the audit says whose word the verdicts are.
 
+mod audited;
 mod closing;
 mod joint;
 mod later;
+mod records;
 mod stages;
 mod verdicts;
 #[cfg(test)]
 mod version_1;
 mod walk;
 
-use serde::Serialize;
 use weighhouse_journal::{Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{OnRecord, References, Task, TaskError, TaskFileError};
-use weighhouse_types::{
-    Block, Digest, Epoch, EpochContext, Hotkey, IntentState, JudgeIdentity, Record, WeightVector,
-};
+use weighhouse_types::{EpochContext, IntentState, JudgeIdentity, Record};
 
 use walk::Walk;
 
-/// What an audit found.
-#[derive(Debug, Serialize)]
-pub struct Audited {
-    pub epoch: Epoch,
-    pub validator: Hotkey,
-    pub records: usize,
-    /// The RFC 6962 root over the records.
-    pub root: Digest,
-    pub challenges: usize,
-    /// Answers whose signature was checked.
-    pub answers: usize,
-    /// Verdicts that were reached again from the recorded reference.
-    pub verdicts: usize,
-    /// The vector that the records give.
-    pub vector: Option<WeightVector>,
-    /// Why they give none.
-    pub abstains: Option<String>,
-    /// Whether it is the vector that the validator meant to publish; absent where it meant none yet.
-    pub matches: Option<bool>,
-    pub published_at: Option<Block>,
-    /// Everything that the version of the records has no place for, so that no audit can show it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub not_shown: Vec<String>,
-    /// Everything that was not reached again, since the judge is not at hand here.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub not_rederived: Vec<String>,
-    /// Everything that rests on an operator's word, as the records say themselves.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub on_trust: Vec<String>,
-    /// Everything that is not as it should be.
-    pub problems: Vec<String>,
-}
+pub use audited::Audited;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -100,28 +68,6 @@ pub(crate) fn check_records(records: &[Record], references: &dyn References) -> 
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records));
     Ok(audited)
-}
-
-impl Audited {
-    fn new(context: &EpochContext, records: usize) -> Self {
-        Self {
-            epoch: context.epoch,
-            validator: context.validator,
-            records,
-            root: Digest::default(),
-            challenges: 0,
-            answers: 0,
-            verdicts: 0,
-            vector: None,
-            abstains: None,
-            matches: None,
-            published_at: None,
-            not_shown: Vec::new(),
-            not_rederived: Vec::new(),
-            on_trust: Vec::new(),
-            problems: Vec::new(),
-        }
-    }
 }
 
 /// The task with its judge; `None` where this program doesn't have them, which the audit then says.

@@ -2,24 +2,28 @@
 
 use std::collections::BTreeSet;
 
+use tracing::warn;
 use weighhouse_journal::receipts_root;
 use weighhouse_seams::PoolError;
 use weighhouse_tasks::TaskError;
-use weighhouse_types::{Block, EpochClosed, EpochCounts, Fields, Receipt, Record, VoidCause, VoidRound};
+use weighhouse_types::{
+    Block, Epoch, EpochClosed, EpochCounts, Fields, Receipt, Record, VoidCause, VoidRound,
+};
 
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
+use crate::metrics;
 
 /// The records that close an epoch: rounds that were cut off between two stages are void, and the closing record. None where
 /// the epoch is closed already.
 pub(crate) fn closing_records(open: &OpenEpoch, block: Block) -> Vec<Record> {
-    if open.records().iter().any(|record| matches!(record, Record::EpochClosed(_))) {
+    if open.is_closed() {
         return Vec::new();
     }
     let epoch = open.context().epoch;
     let why = "the epoch ended before every stage was asked";
-    let void = |round| Record::VoidRound(VoidRound::new(epoch, round, VoidCause::Capacity, why));
-    let mut closing: Vec<Record> = cut_off(open).into_iter().map(void).collect();
+    let void = |round| void_round(epoch, round, VoidCause::Capacity, why);
+    let mut closing: Vec<Record> = unfinished(open).into_iter().map(void).collect();
     let records = || open.records().iter().chain(&closing);
     let closed = EpochClosed {
         epoch,
@@ -33,20 +37,30 @@ pub(crate) fn closing_records(open: &OpenEpoch, block: Block) -> Vec<Record> {
 }
 
 /// Rounds in which somebody answered an earlier stage, and then nothing more was heard or judged.
-fn cut_off(open: &OpenEpoch) -> BTreeSet<u32> {
+fn unfinished(open: &OpenEpoch) -> BTreeSet<u32> {
     let stages = open.records().iter().filter_map(|record| match record {
         Record::FollowUp(follow_up) => Some(follow_up.round),
         _ => None,
     });
-    let is_cut_off = |round: &u32| open.done_in(*round).is_empty() && !open.is_void(*round);
-    stages.collect::<BTreeSet<u32>>().into_iter().filter(is_cut_off).collect()
+    let is_unfinished = |round: &u32| open.done_in(*round).is_empty() && !open.is_void(*round);
+    stages.collect::<BTreeSet<u32>>().into_iter().filter(is_unfinished).collect()
+}
+
+/// The record of a round that failed through our own trouble, which is told and counted as well.
+pub(crate) fn void_round(epoch: Epoch, round: u32, cause: VoidCause, why: &str) -> Record {
+    warn!(%epoch, round, why, "the round is void by our own trouble: nobody is charged for it");
+    metrics::round_void(cause);
+    Record::VoidRound(VoidRound::new(epoch, round, cause, why))
 }
 
 /// The trouble of our own that makes a round void; `None` for errors of another sort, which end the step.
 pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
     match error {
         ValidatorError::Task(error) => match error {
-            TaskError::File(_) | TaskError::WrongReference { .. } | TaskError::JudgeVersion { .. } => None,
+            TaskError::File(_)
+            | TaskError::WrongReference { .. }
+            | TaskError::JudgeVersion { .. }
+            | TaskError::Request(_) => None,
             TaskError::Model(_)
             | TaskError::Witness(_)
             | TaskError::Reference(_)

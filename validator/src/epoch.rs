@@ -161,6 +161,11 @@ impl OpenEpoch {
         self.records.iter().any(|record| matches!(record, Record::Asked(asked) if asked.round == round))
     }
 
+    /// Tells whether the closing record is there.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::EpochClosed(_)))
+    }
+
     pub(crate) fn abstained(&self) -> bool {
         self.records.iter().any(|record| matches!(record, Record::Abstained { .. }))
     }

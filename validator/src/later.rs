@@ -16,7 +16,9 @@ use crate::answers::{Attempt, PreparedChallenge};
 use crate::dialogue::answered;
 
 /// Challenges that one epoch takes over from the one before. The oldest beyond that lapse.
-pub(crate) const CARRIED_MAX: usize = 1_024;
+const CARRIED_MAX: usize = 1_024;
+/// Bytes of the blobs that come with them: half of what one commit of the journal holds.
+const CARRIED_BYTES_MAX: usize = 128 << 20;
 
 /// The records of a round whose truth comes later: answers that can be read are kept, everything else has its verdict.
 pub(crate) fn keep(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Vec<Record> {
@@ -85,34 +87,51 @@ pub(crate) fn pending(records: &[Record], epoch: Epoch) -> Vec<CarriedChallenge>
     pending
 }
 
-/// The records that take challenges over from the epoch before: every blob that they name, and the challenges.
-pub(crate) fn carry(
+/// The records with which an epoch takes challenges over from the one before: every blob that they name, and the challenges.
+/// What is beyond the limits lapses, the oldest first.
+pub(crate) fn take_over(
     journal: &Journal,
     before: &EpochContext,
-    pending: Vec<CarriedChallenge>,
+    epoch: Epoch,
 ) -> Result<Vec<Record>, JournalError> {
-    if pending.is_empty() {
-        return Ok(Vec::new());
-    }
     let segment = journal.segment(before.epoch)?;
+    let pending = pending(segment.records(), epoch);
     let own = Digest::of(&before.task);
-    let mut records = Vec::new();
-    for carried in pending {
-        for digest in blobs(&carried) {
-            let bytes = match segment.blob(&digest) {
-                None if digest == own => before.task.clone(),
+    let (mut blobs, mut bytes, mut kept) = (BTreeMap::new(), 0, 0);
+    for carried in pending.iter().rev().take(CARRIED_MAX) {
+        for digest in named_blobs(carried) {
+            if blobs.contains_key(&digest) {
+                continue;
+            }
+            let blob = match segment.blob(&digest) {
+                Some(blob) => blob,
+                None if digest == own => &before.task,
                 None => return Err(JournalError::UnknownBlob { epoch: before.epoch, digest }),
-                Some(bytes) => bytes.to_vec(),
             };
-            records.push(Record::Blob(Blob::new(bytes)));
+            bytes += blob.len();
+            blobs.insert(digest, blob);
         }
-        records.push(Record::CarriedChallenge(Box::new(carried)));
+        if bytes > CARRIED_BYTES_MAX {
+            break;
+        }
+        kept += 1;
+    }
+    let (beyond, within) = pending.split_at(pending.len() - kept);
+    let lapse = |carried: &CarriedChallenge| {
+        let why = "more challenges await their truth than an epoch takes over".to_owned();
+        phase(&carried.asked, epoch, ChallengePhase::Lapsed { why }, Fields::default())
+    };
+    let mut records: Vec<Record> = beyond.iter().map(lapse).collect();
+    for carried in within {
+        let blob = |digest| Record::Blob(Blob::new(blobs[digest].to_vec()));
+        records.extend(named_blobs(carried).iter().map(blob));
+        records.push(Record::CarriedChallenge(Box::new(carried.clone())));
     }
     Ok(records)
 }
 
 /// Everything that a carried challenge's records name by digest.
-pub(crate) fn blobs(carried: &CarriedChallenge) -> Vec<Digest> {
+fn named_blobs(carried: &CarriedChallenge) -> Vec<Digest> {
     let Asked { request, secret, reference, .. } = &carried.asked;
     let exchanges = carried.answers.iter().filter_map(|answered| answered.outcome.as_ref().ok());
     let mut blobs: Vec<_> = [*request, *secret, *reference].into_iter().flatten().collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use weighhouse_types::{Epoch, Judgement, Outcome, Reason};
+use weighhouse_types::{Epoch, Judgement, Outcome, Reason, VoidCause};
 
 /// Names the metrics to whatever recorder is installed.
 pub fn describe() {
@@ -18,7 +18,11 @@ pub fn describe() {
     );
     describe_counter!(
         "weighhouse_validator_rounds_void_total",
-        "Rounds that failed through the validator's own trouble: nobody was judged"
+        "Rounds that failed through the validator's own trouble, by its cause: nobody was judged"
+    );
+    describe_counter!(
+        "weighhouse_validator_rounds_postponed_total",
+        "Attempts at a round, or at the truth about earlier ones, that wait for the validator's own trouble to pass, by its cause"
     );
     describe_counter!("weighhouse_validator_publications_total", "Publications, by their outcome");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
@@ -47,8 +51,12 @@ pub(crate) fn round_closed() {
     counter!("weighhouse_validator_rounds_total").increment(1);
 }
 
-pub(crate) fn round_void() {
-    counter!("weighhouse_validator_rounds_void_total").increment(1);
+pub(crate) fn round_void(cause: VoidCause) {
+    counter!("weighhouse_validator_rounds_void_total", "cause" => cause.name()).increment(1);
+}
+
+pub(crate) fn postponed(cause: VoidCause) {
+    counter!("weighhouse_validator_rounds_postponed_total", "cause" => cause.name()).increment(1);
 }
 
 pub(crate) fn publication(outcome: &'static str) {

@@ -43,6 +43,17 @@ pub enum VoidCause {
     Capacity,
 }
 
+impl VoidCause {
+    /// As in JSON, tables and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Judge => "judge",
+            Self::Capacity => "capacity",
+        }
+    }
+}
+
 /// An answer that the validator acknowledges to have received: a leaf of the tree whose root closes the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 pub struct Receipt {

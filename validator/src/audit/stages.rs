@@ -62,24 +62,4 @@ impl<'a> Walk<'a> {
         let end = self.records.iter().position(is_it).unwrap_or_default();
         self.records[..end].iter()
     }
-
-    /// Answers on record that never got a verdict, though neither their round was void nor their truth is awaited.
-    pub(super) fn unjudged(&self) -> Vec<String> {
-        let is_void = |round: u32| {
-            self.records.iter().any(|record| matches!(record, Record::VoidRound(void) if void.round == round))
-        };
-        let mut problems = Vec::new();
-        for ((challenge, who), answered) in &self.answered {
-            let Some(last) = answered.last() else { continue };
-            let is_judged = self.judged.contains(&(*challenge, *who));
-            let is_own = last.epoch == self.epoch();
-            if !is_judged && self.is_owed(*challenge, last) && !(is_own && is_void(last.round)) {
-                problems.push(format!(
-                    "answer of uid {} in round {} of epoch {}: it never got a verdict",
-                    last.uid, last.round, last.epoch
-                ));
-            }
-        }
-        problems
-    }
 }

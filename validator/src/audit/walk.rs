@@ -1,4 +1,4 @@
-//! The walk through an epoch's records: each is checked by what the records before it say.
+//! The walk through an epoch's records: what is known after those that were walked, and the proofs of challenges and answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,6 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::{answer, vrf};
 
-use super::Audited;
 use crate::answers::decode;
 use crate::checks::CheckHistory;
 use crate::dialogue::framed;
@@ -96,61 +95,6 @@ impl<'a> Walk<'a> {
             joint_verdicts: BTreeMap::new(),
             judged: BTreeSet::new(),
             history: history.unwrap_or_default(),
-        }
-    }
-
-    /// Checks the records one by one, in their order, and then what is missing.
-    pub(super) fn check(mut self, audited: &mut Audited) {
-        let (mut not_at_hand, mut on_trust) = (BTreeMap::new(), BTreeMap::new());
-        for (at, record) in self.records.iter().enumerate() {
-            match self.check_record(at, record, audited) {
-                Ok(()) => {}
-                Err(Finding::Problem(problem)) => audited.problems.push(problem),
-                Err(Finding::NotAtHand(why)) => *not_at_hand.entry(why).or_insert(0) += 1,
-                Err(Finding::OnTrust(what)) => *on_trust.entry(what).or_insert(0) += 1,
-            }
-        }
-        audited.problems.extend(self.unjudged());
-        let counted = |(what, count): (String, u32)| format!("{count} {what}");
-        audited.not_rederived.extend(not_at_hand.into_iter().map(counted));
-        audited.on_trust.extend(on_trust.into_iter().map(counted));
-    }
-
-    fn check_record(&mut self, at: usize, record: &'a Record, audited: &mut Audited) -> Result<(), Finding> {
-        match record {
-            Record::Blob(blob) => {
-                self.blobs.insert(blob.digest(), blob.bytes());
-                Ok(())
-            }
-            Record::Asked(asked) => {
-                self.check_challenge(asked, None)?;
-                audited.challenges += 1;
-                Ok(())
-            }
-            Record::CarriedChallenge(carried) => {
-                self.check_carried(carried)?;
-                audited.challenges += 1;
-                Ok(())
-            }
-            Record::FollowUp(follow_up) => self.check_follow_up(follow_up),
-            Record::Answered(answered) => {
-                self.check_answered(answered)?;
-                audited.answers += usize::from(answered.outcome.is_ok());
-                Ok(())
-            }
-            Record::Judged(judged) => {
-                let is_answer = self.check_part(judged)?;
-                let is_new = !self.holds(&(judged.challenge, judged.who), judged.exchange.as_ref());
-                audited.answers += usize::from(is_answer && is_new);
-                self.check_verdict(judged)?;
-                audited.verdicts += 1;
-                Ok(())
-            }
-            Record::Evidence(said) => self.check_testimony(said),
-            Record::Likeness(likeness) => self.check_likeness(likeness),
-            Record::JudgedTogether(joint) => self.check_joint(at, joint),
-            Record::PhaseChange(change) => self.check_phase(change),
-            _ => Ok(()),
         }
     }
 

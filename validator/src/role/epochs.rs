@@ -3,11 +3,9 @@
 use std::sync::PoisonError;
 
 use tracing::{info, warn};
-use weighhouse_types::{
-    Block, CarriedChallenge, ChallengePhase, Epoch, EpochContext, Fields, Record, SubnetState,
-};
+use weighhouse_types::{Block, Epoch, EpochContext, Fields, Record, SubnetState};
 
-use super::{Validator, write};
+use super::validator::{Validator, write};
 use crate::closing::closing_records;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
@@ -51,14 +49,14 @@ impl Validator {
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let mut opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
         let mut records = opened.records().to_vec();
-        let carried = self.carried(epoch)?;
-        records.extend(carried.iter().cloned());
+        for record in self.taken_over(epoch).await? {
+            if !matches!(record, Record::Blob(_)) {
+                opened.take(record.clone(), &self.parts.task);
+            }
+            records.push(record);
+        }
         records.extend(self.seen.record(state.head.number));
         let journal = self.journal.clone();
-        carried
-            .iter()
-            .filter(|record| !matches!(record, Record::Blob(_)))
-            .for_each(|record| opened.take(record.clone(), &self.parts.task));
         self.parts
             .cpu
             .run(move || {
@@ -72,17 +70,21 @@ impl Validator {
     }
 
     /// The records that take over what earlier epochs asked and nobody knows the truth about yet.
-    fn carried(&self, epoch: Epoch) -> Result<Vec<Record>, ValidatorError> {
+    async fn taken_over(&self, epoch: Epoch) -> Result<Vec<Record>, ValidatorError> {
         let Some(before) = &self.open else { return Ok(Vec::new()) };
-        let mut carried = later::pending(before.records(), epoch);
-        let too_many = carried.len().saturating_sub(later::CARRIED_MAX);
-        let lapse = |carried: CarriedChallenge| {
-            let why = "more challenges await their truth than an epoch takes over".to_owned();
-            later::phase(&carried.asked, epoch, ChallengePhase::Lapsed { why }, Fields::default())
+        if later::pending(before.records(), epoch).is_empty() {
+            return Ok(Vec::new());
+        }
+        let (journal, context) = (self.journal.clone(), before.context().clone());
+        let read = move || {
+            let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+            later::take_over(&journal, &context, epoch)
         };
-        let mut records: Vec<Record> = carried.drain(..too_many).map(lapse).collect();
-        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        records.extend(later::carry(&journal, before.context(), carried)?);
+        let records = self.parts.cpu.run(read).await??;
+        let lapsed = records.iter().filter(|record| matches!(record, Record::PhaseChange(_))).count();
+        if lapsed > 0 {
+            warn!(%epoch, lapsed, "more challenges await their truth than an epoch takes over: the oldest lapse");
+        }
         Ok(records)
     }
 
@@ -90,10 +92,10 @@ impl Validator {
     async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
         let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
-        let mut records = closing_records(open, block);
-        if records.is_empty() || last != Some(open.context().epoch) {
+        if last != Some(open.context().epoch) || open.is_closed() {
             return Ok(());
         }
+        let mut records = closing_records(open, block);
         records.extend(self.seen.record(block));
         self.record(records).await
     }

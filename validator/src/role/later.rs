@@ -2,10 +2,10 @@
 
 use std::sync::PoisonError;
 
-use tracing::{info, warn};
+use tracing::info;
 use weighhouse_types::{CarriedChallenge, ChallengePhase, Fields, Record};
 
-use super::Validator;
+use super::validator::Validator;
 use crate::closing::void_cause;
 use crate::error::ValidatorError;
 use crate::later::{pending, phase};
@@ -27,11 +27,11 @@ impl Validator {
         let mut records: Vec<Record> = lapsed.into_iter().map(lapse).collect();
         match self.resolve(awaiting).await {
             Ok(resolved) => records.extend(resolved),
-            Err(error) if void_cause(&error).is_some() => {
-                warn!(%epoch, %error, "no truth about earlier challenges by our own trouble; the next block asks again");
+            Err(error) => {
+                let Some(cause) = void_cause(&error) else { return Err(error) };
+                self.postpone(cause, &error);
                 return Ok(());
             }
-            Err(error) => return Err(error),
         }
         if !records.is_empty() {
             let verdicts = records.iter().filter(|record| matches!(record, Record::Judged(_))).count();

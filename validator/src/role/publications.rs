@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weighhouse_types::SubnetState;
 
-use super::Validator;
+use super::validator::Validator;
 use crate::error::ValidatorError;
 use crate::publish;
 

@@ -2,11 +2,11 @@
 
 use std::sync::PoisonError;
 
-use tracing::{info, warn};
-use weighhouse_types::{Record, SubnetState, VoidCause, VoidRound};
+use tracing::info;
+use weighhouse_types::{Record, SubnetState};
 
-use super::Validator;
-use crate::closing::void_cause;
+use super::validator::Validator;
+use crate::closing::{void_cause, void_round};
 use crate::dialogue;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
@@ -14,9 +14,8 @@ use crate::metrics;
 use crate::round::Round;
 
 impl Validator {
-    /// Runs a round. One that fails through our own trouble is void and not asked again, unless nothing was sent yet and
-    /// the next block may go better. A judge that is away before anything was sent is asked again at each block until the
-    /// epoch's last chance.
+    /// Runs a round. Trouble of our own before anything was sent postpones it to the next block, until the epoch's last
+    /// chance; from then on, and once something was sent, it makes the round void, which is not asked again.
     pub(super) async fn run_round(
         &mut self,
         round: u32,
@@ -29,16 +28,13 @@ impl Validator {
         let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
         let Some(open) = &self.open else { return Err(error) };
         match void_cause(&error) {
-            Some(VoidCause::Judge) if !open.has_asked(round) && !is_last_chance => {
-                warn!(round, %error, "the judge is not at hand: the round waits for the next block");
+            Some(cause) if !open.has_asked(round) && !is_last_chance => {
+                self.postpone(cause, &error);
                 Ok(())
             }
-            Some(cause) if !error.is_transient() || open.has_asked(round) => {
-                let epoch = open.context().epoch;
-                warn!(%epoch, round, %error, "the round is void by our own trouble: nobody is charged for it");
-                metrics::round_void();
-                let void = VoidRound::new(epoch, round, cause, &error.to_string());
-                self.record(vec![Record::VoidRound(void)]).await
+            Some(cause) if open.has_asked(round) || !error.is_transient() => {
+                let void = void_round(open.context().epoch, round, cause, &error.to_string());
+                self.record(vec![void]).await
             }
             _ => Err(error),
         }

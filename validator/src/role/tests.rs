@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use weighhouse_chain::{Chain, Event};
-use weighhouse_journal::Segment;
+use weighhouse_journal::{Journal, Segment};
 use weighhouse_models::Builtin;
 use weighhouse_types::{Block, Epoch, Failure, MechId, Reason, Record, Uid};
 use weighhouse_wallet::keypair::Keypair;

@@ -1,0 +1,59 @@
+//! The findings of an audit.
+
+use serde::Serialize;
+use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, WeightVector};
+
+/// The findings of one epoch's audit.
+#[derive(Debug, Serialize)]
+pub struct Audited {
+    pub epoch: Epoch,
+    pub validator: Hotkey,
+    pub records: usize,
+    /// The RFC 6962 root over the records.
+    pub root: Digest,
+    pub challenges: usize,
+    /// Answers whose signature was checked.
+    pub answers: usize,
+    /// Verdicts that were reached again from the recorded reference.
+    pub verdicts: usize,
+    /// The vector that the records give.
+    pub vector: Option<WeightVector>,
+    /// Why they give none.
+    pub abstains: Option<String>,
+    /// Whether it is the vector that the validator meant to publish; absent where it meant none yet.
+    pub matches: Option<bool>,
+    pub published_at: Option<Block>,
+    /// Everything that the version of the records has no place for, so that no audit can show it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_shown: Vec<String>,
+    /// Everything that was not reached again, since the judge is not at hand here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_rederived: Vec<String>,
+    /// Everything that rests on an operator's word, as the records say themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_trust: Vec<String>,
+    /// Everything that is not as it should be.
+    pub problems: Vec<String>,
+}
+
+impl Audited {
+    pub(super) fn new(context: &EpochContext, records: usize) -> Self {
+        Self {
+            epoch: context.epoch,
+            validator: context.validator,
+            records,
+            root: Digest::default(),
+            challenges: 0,
+            answers: 0,
+            verdicts: 0,
+            vector: None,
+            abstains: None,
+            matches: None,
+            published_at: None,
+            not_shown: Vec::new(),
+            not_rederived: Vec::new(),
+            on_trust: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+}

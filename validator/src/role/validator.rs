@@ -1,0 +1,144 @@
+//! The validator's state: its journal, the epoch that is open, and what is under way.
+//!
+//! **Invariant:** what is in memory follows from what is durable: a record is written first, and taken note of then.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+use weighhouse_ask::Asker;
+use weighhouse_journal::{Identity, Journal, JournalError};
+use weighhouse_types::{Block, Epoch, Record, VoidCause};
+use weighhouse_wallet::btauth::Signer;
+
+use crate::epoch::OpenEpoch;
+use crate::error::ValidatorError;
+use crate::metrics;
+use crate::parts::Parts;
+use crate::policies::Policies;
+use crate::publish::PublicationQueue;
+use crate::seen::SeenBlocks;
+
+/// The progress of a validator: liveness is a block worked through, not a loop that turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The newest block that was worked through.
+    pub block: Block,
+    /// The newest epoch whose weights the chain shows.
+    pub published: Option<Epoch>,
+}
+
+/// A validator with its journal open.
+#[derive(Debug)]
+pub struct Validator {
+    pub(super) parts: Parts,
+    pub(super) asker: Asker,
+    pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) open: Option<OpenEpoch>,
+    pub(super) publications: PublicationQueue,
+    pub(super) policies: Policies,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) seen: SeenBlocks,
+    /// The epoch in which the truth about earlier challenges was last asked for.
+    pub(super) truth_asked_in: Option<Epoch>,
+    /// The trouble of our own that was told last, and the epoch in which it was: a trouble that lasts is told once.
+    trouble_told: Option<(Epoch, VoidCause)>,
+}
+
+impl Validator {
+    /// Opens the journal and takes up what it holds. Writes nothing before it has read all.
+    pub async fn open(parts: Parts) -> Result<Self, ValidatorError> {
+        let policies = Policies::new(parts.policy.clone())?;
+        let state = parts.chain.subnet(parts.netuid).await?;
+        let hotkey = parts.keypair.hotkey();
+        let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
+            return Err(ValidatorError::NotRegistered { hotkey, netuid: parts.netuid });
+        };
+        if !own.validator_permit {
+            warn!(uid = %own.uid, "no validator permit yet: nothing is asked until an epoch grants one");
+        }
+        let identity = Identity {
+            genesis: parts.chain.genesis(),
+            netuid: parts.netuid,
+            mechanism: parts.mechanism,
+            validator: hotkey,
+        };
+        let storage = parts.storage.clone();
+        let mut journal = parts.cpu.run(move || Journal::open(storage, identity)).await??;
+        let epochs = journal.epochs();
+        // A crash may have left the newest segment without its context; then the one before holds the standings.
+        let mut open = None;
+        for epoch in epochs.iter().rev() {
+            open = OpenEpoch::resume(&mut journal, *epoch, &parts.task)?;
+            if open.is_some() {
+                break;
+            }
+        }
+        let publications = PublicationQueue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
+        if let Some(open) = &open {
+            let epoch = open.context().epoch;
+            info!(%epoch, judged = open.judged().count(), "journal resumed");
+            if !open.asks() {
+                warn!(%epoch, "the task changed while its epoch was open: nothing more is asked before the next epoch");
+            }
+        }
+        let asker = Asker {
+            signer: Arc::new(Signer::new(parts.keypair.clone(), parts.clock.clone())),
+            dialer: parts.dialer.clone(),
+            clock: parts.clock.clone(),
+        };
+        let progress = watch::Sender::new(Progress { block: Block(0), published: publications.published() });
+        let journal = Arc::new(Mutex::new(journal));
+        Ok(Self {
+            parts,
+            asker,
+            journal,
+            open,
+            publications,
+            policies,
+            progress,
+            seen: SeenBlocks::default(),
+            truth_asked_in: None,
+            trouble_told: None,
+        })
+    }
+
+    /// Progress after each block, for supervisors.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Counts a trouble of our own that the next block may mend, and tells the operator of it once an epoch.
+    pub(super) fn postpone(&mut self, cause: VoidCause, error: &ValidatorError) {
+        metrics::postponed(cause);
+        let Some(open) = &self.open else { return };
+        let epoch = open.context().epoch;
+        if self.trouble_told.replace((epoch, cause)) != Some((epoch, cause)) {
+            let cause = cause.name();
+            warn!(%epoch, cause, %error, "what is due waits for our own trouble to pass; each block tries again");
+        }
+    }
+
+    /// Makes records durable, then takes note of them.
+    pub(super) async fn record(&mut self, records: Vec<Record>) -> Result<(), ValidatorError> {
+        let noted: Vec<Record> =
+            records.iter().filter(|record| !matches!(record, Record::Blob(_))).cloned().collect();
+        let journal = self.journal.clone();
+        self.parts
+            .cpu
+            .run(move || write(&mut journal.lock().unwrap_or_else(PoisonError::into_inner), records))
+            .await??;
+        if let Some(open) = &mut self.open {
+            noted.into_iter().for_each(|record| open.take(record, &self.parts.task));
+        }
+        Ok(())
+    }
+}
+
+/// One write and one sync for all of the records.
+pub(super) fn write(journal: &mut Journal, records: Vec<Record>) -> Result<(), JournalError> {
+    for record in records {
+        journal.append(record)?;
+    }
+    journal.commit()
+}
