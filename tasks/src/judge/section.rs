@@ -6,7 +6,8 @@ use serde::Deserialize;
 use weighhouse_types::profile::Scope;
 use weighhouse_types::{Digest, JudgeTerms};
 
-use crate::file::{TaskFile, TaskFileError, count};
+use crate::error::TaskFileError;
+use crate::file::{TaskFile, count};
 
 /// Bytes that one answer may have, of all its tensors together.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
