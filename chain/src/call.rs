@@ -177,7 +177,7 @@ pub enum Event {
 
 /// Outcome of a signed call.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// Not in a finalised block yet, and still includable.
     #[codec(index = 0)]
     Pending,

@@ -57,7 +57,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::{Call, Chain, ChainError, Outcome, SignedCall};
+use crate::{Call, CallOutcome, Chain, ChainError, SignedCall};
 use client::storage_index;
 use endpoint::Version;
 use endpoints::Endpoints;
@@ -268,13 +268,13 @@ impl Chain for Subtensor {
         Err(ChainError::NotAccepted(why))
     }
 
-    async fn outcome(&self, signed: &SignedCall) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, signed: &SignedCall) -> Result<CallOutcome, ChainError> {
         let head = self.0.endpoints.head().await?;
         let outcome = match self.place(signed, head).await? {
             Some(place) => self.outcome_at(place).await?,
-            None if head.number >= signed.expires => Outcome::Expired,
-            None if self.is_usurped(signed, head).await? => Outcome::Expired,
-            None => return Ok(Outcome::Pending),
+            None if head.number >= signed.expires => CallOutcome::Expired,
+            None if self.is_usurped(signed, head).await? => CallOutcome::Expired,
+            None => return Ok(CallOutcome::Pending),
         };
         self.0.nonces.lock().await.settled(signed.hash);
         Ok(outcome)

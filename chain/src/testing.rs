@@ -10,7 +10,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::{Call, Chain, ChainError, Outcome, Refusal, SignedCall};
+use crate::{Call, CallOutcome, Chain, ChainError, Refusal, SignedCall};
 
 /// A neuron that has earned nothing yet.
 pub fn neuron(uid: u16, hotkey: Hotkey, stake_tao: u64, validator_permit: bool) -> Neuron {
@@ -125,13 +125,16 @@ impl Chain for FakeChain {
         Ok(())
     }
 
-    async fn outcome(&self, _: &SignedCall) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, _: &SignedCall) -> Result<CallOutcome, ChainError> {
         let block = self.head().await?.number;
         let mut too_fast = self.too_fast.lock().expect("not poisoned");
         if *too_fast > 0 {
             *too_fast -= 1;
-            return Ok(Outcome::Refused { block, refusal: Refusal::ServingRateLimitExceeded { blocks: 2 } });
+            return Ok(CallOutcome::Refused {
+                block,
+                refusal: Refusal::ServingRateLimitExceeded { blocks: 2 },
+            });
         }
-        Ok(Outcome::Included { block, events: Vec::new() })
+        Ok(CallOutcome::Included { block, events: Vec::new() })
     }
 }

@@ -7,7 +7,7 @@ use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleTyp
 use parquet::errors::Result;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
 
-use crate::schema::{Kind, Table};
+use crate::schema::{CellType, TableSchema};
 
 /// One value of a row.
 #[derive(Clone, Debug)]
@@ -94,21 +94,21 @@ struct GatheredColumns {
     defined: Option<Vec<i16>>,
 }
 
-pub(crate) struct Columns {
+pub(crate) struct TableColumns {
     columns: Vec<GatheredColumns>,
     rows: usize,
 }
 
-impl Columns {
-    pub(crate) fn new(table: Table) -> Self {
+impl TableColumns {
+    pub(crate) fn new(table: TableSchema) -> Self {
         let columns = table.columns().iter().map(|column| GatheredColumns {
             values: match column.kind {
-                Kind::Boolean => Values::Boolean(Vec::new()),
-                Kind::Int32 => Values::Int32(Vec::new()),
-                Kind::Int64 | Kind::Timestamp => Values::Int64(Vec::new()),
-                Kind::Float64 => Values::Float64(Vec::new()),
-                Kind::Utf8 => Values::Utf8(Vec::new()),
-                Kind::Reasons => Values::Reasons(Reasons::default()),
+                CellType::Boolean => Values::Boolean(Vec::new()),
+                CellType::Int32 => Values::Int32(Vec::new()),
+                CellType::Int64 | CellType::Timestamp => Values::Int64(Vec::new()),
+                CellType::Float64 => Values::Float64(Vec::new()),
+                CellType::Utf8 => Values::Utf8(Vec::new()),
+                CellType::Reasons => Values::Reasons(Reasons::default()),
             },
             defined: column.nullable.then(Vec::new),
         });

@@ -164,7 +164,7 @@ pub(crate) struct EpochClosing {
 
 /// The end of an epoch's publication, as far as the journal knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub(crate) struct EpochOutcome {
     pub(crate) decision: &'static str,
     pub(crate) decided_at: Option<u64>,
     pub(crate) decided_time: Option<u64>,
@@ -175,7 +175,7 @@ pub(crate) struct Outcome {
 pub(crate) fn epoch(
     subject: &Subject,
     row: &EpochRow,
-    outcome: &Outcome,
+    outcome: &EpochOutcome,
     addresses: &mut Addresses,
 ) -> Result<[Cell; 24], ExportError> {
     let epoch = subject.epoch;

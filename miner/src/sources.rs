@@ -20,7 +20,7 @@ use self::completions::{OipSource, OpenAiSource};
 use self::embedder::EmbedderSource;
 use self::language::LanguageSource;
 use self::passthrough::PassthroughSource;
-use self::source::{Loadable, Source};
+use self::source::{Loadable, ModelSource};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
 use crate::engine::ModelName;
@@ -44,7 +44,7 @@ struct RegisteredSource {
 }
 
 impl RegisteredSource {
-    const fn of<S: Source>() -> Self {
+    const fn of<S: ModelSource>() -> Self {
         let read = |table| Ok(Arc::new(S::read(table)?) as Arc<dyn Loadable>);
         Self { kind: S::KIND, backend: S::BACKEND, keys: S::KEYS, read }
     }

@@ -15,8 +15,8 @@ mod tokens;
 
 pub use builtin::{BuiltinLanguage, UnknownLanguage};
 pub(crate) use config::within;
-pub use config::{ConfigError, Shape};
-pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, SequenceId, SubmitRefusal};
+pub use config::{ModelConfigError, Shape};
+pub use decoder::{Decoder, DecoderEvent, DecoderLimits, Finish, Generation, SequenceId, SubmitRefusal};
 pub use error::{ForwardError, LanguageError};
 pub use kernels::{AttentionMask, ForcedSequence, TensorLayer, TensorNetwork, attend_each};
 pub use model::LanguageModel;

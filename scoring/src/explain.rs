@@ -48,7 +48,7 @@ fn one(fold: &Fold<'_>, neuron: &Neuron, scored: Option<ScoredMiner>) -> Explana
     let who = neuron.registration();
     let verdicts = fold.verdicts(neuron.uid);
     let mut sentence =
-        if verdicts.is_empty() { not_asked(fold, neuron.uid) } else { Tally::of(verdicts).sentence() };
+        if verdicts.is_empty() { not_asked(fold, neuron.uid) } else { ReasonTally::of(verdicts).sentence() };
     if let Some(scored) = scored {
         sentence.push_str(&rating_clause(fold, &scored));
     }
@@ -101,7 +101,7 @@ fn accepted(verdicts: &[&Judged]) -> usize {
 
 /// One epoch's verdicts on one miner, by what is said of them.
 #[derive(Default)]
-struct Tally {
+struct ReasonTally {
     attempts: usize,
     accepted: usize,
     /// Verdicts that say the same, by outcome and phrase.
@@ -149,7 +149,7 @@ impl Group {
     }
 }
 
-impl Tally {
+impl ReasonTally {
     fn of(verdicts: &[&Judged]) -> Self {
         let mut tally = Self { attempts: verdicts.len(), accepted: accepted(verdicts), ..Self::default() };
         for verdict in verdicts {

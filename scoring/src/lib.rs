@@ -30,7 +30,7 @@ pub use conform::{ConformError, Limits, conform};
 pub use error::WeighError;
 pub use explain::{Explanation, explain};
 pub use policy::{Policy, PolicyError};
-pub use rate::{Rating};
+pub use rate::{Rating, RatingFigures};
 pub use share::{Candidate, Weigher};
 pub use standing::{Coverage, ScoredMiner};
 pub use track::{Tally, Track};

@@ -11,7 +11,7 @@ use weighhouse_types::{
 
 use crate::error::WeighError;
 use crate::policy::{ClusterPay, Policy};
-use crate::rate::{Rating};
+use crate::rate::{Rating, RatingFigures};
 use crate::share::Candidate;
 use crate::track::{EpochMean, Tally, Track, VARIANCE_MAX};
 
@@ -188,7 +188,7 @@ impl<'a> Fold<'a> {
         Some(&self.tracks[at].2)
     }
 
-    pub(crate) fn rated(&self, uid: Uid) -> Option<Rating> {
+    pub(crate) fn rated(&self, uid: Uid) -> Option<RatingFigures> {
         Some(self.policy.rate_in_steps(self.track(uid)?, self.context.epoch.0))
     }
 }

@@ -68,7 +68,7 @@ struct FileVersion {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+struct RawTask {
     #[serde(rename = "version")]
     _version: u32,
     kind: String,
@@ -122,7 +122,7 @@ impl TaskFile {
             return Err(TaskFileError::Version { version });
         }
         let (head, section) = divide(text);
-        let raw: Raw = config::parse(&head)?;
+        let raw: RawTask = config::parse(&head)?;
         let kind = find(&raw.kind)?;
         Ok((raw.check(&kind, Digest::of(file))?, section))
     }
@@ -148,7 +148,7 @@ impl TaskFile {
     }
 }
 
-impl Raw {
+impl RawTask {
     fn check(self, kind: &KindRules, digest: Digest) -> Result<TaskFile, TaskFileError> {
         if !ITEMS.contains(&self.items) {
             let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());

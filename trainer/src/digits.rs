@@ -31,7 +31,7 @@ const BATCH: usize = 48;
 
 /// Progress after each pass over the scans.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Progress {
+pub(crate) struct TrainingProgress {
     /// Passes done, from 1.
     pub(crate) pass: u32,
     pub(crate) passes: u32,
@@ -55,7 +55,7 @@ pub(crate) struct TrainedClassifier {
 pub(crate) fn train(
     recipe: Recipe,
     seed: u64,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(TrainingProgress),
 ) -> Result<TrainedClassifier, TrainError> {
     let plan = recipe.plan();
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -74,7 +74,7 @@ pub(crate) fn train(
         if !loss.is_finite() {
             return Err(TrainError::Diverged { step: pass + 1 });
         }
-        progress(Progress { pass: pass + 1, passes: plan.passes, loss });
+        progress(TrainingProgress { pass: pass + 1, passes: plan.passes, loss });
     }
     let metadata = BTreeMap::from([
         ("data".to_owned(), "UCI optical digits, E. Alpaydin and C. Kaynak, CC BY 4.0".to_owned()),

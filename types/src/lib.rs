@@ -28,8 +28,8 @@ pub mod text;
 
 pub use blob::Blob;
 pub use commit::{
-    Child, Commitment, CommitContent, Delegation, MechanismRows, Mechanisms, Rounds, TIMELOCK_KEY_BYTES, Timelock,
-    WeightCommit,
+    Child, CommitContent, Commitment, Delegation, MechanismRows, Mechanisms, Rounds, TIMELOCK_KEY_BYTES,
+    Timelock, WeightCommit,
 };
 pub use digest::{Digest, Hasher};
 pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId, Uid};

@@ -42,7 +42,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let (node, netuid) = runtime.block_on(crowded(&network))?;
     let stretched = runtime.block_on(StretchedMetagraph::start(node, BLOCKS + 2 * TURNS * READS))?;
     let mut ours = OurClient::connect(&stretched, netuid)?;
-    let mut peer = Peer::start(&python, &stretched, netuid)?;
+    let mut peer = MetagraphPeer::start(&python, &stretched, netuid)?;
     say("timing both by turns");
     let (mut our_times, mut peer_times, mut messages) = (Vec::new(), Vec::new(), 0);
     for _ in 0..TURNS {
@@ -153,13 +153,13 @@ fn resident() -> anyhow::Result<i64> {
 }
 
 /// Reads when told that there is a new block, and says what CPU time its process took.
-struct Peer {
+struct MetagraphPeer {
     _process: Running,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-impl Peer {
+impl MetagraphPeer {
     fn start(python: &Path, stretched: &StretchedMetagraph, netuid: Netuid) -> anyhow::Result<Self> {
         let script = root().join("xtask/python/metagraph.py");
         let mut command = Command::new(python);

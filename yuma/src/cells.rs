@@ -20,7 +20,7 @@ pub(super) struct Cells {
     sorted: [Vec<(u16, u16)>; 2],
 }
 
-type Row<'a> = &'a [(u16, u16)];
+type CellRow<'a> = &'a [(u16, u16)];
 
 /// Range of the cells of a uid's row.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +127,11 @@ impl Cells {
     }
 
     /// The union of both rows' columns. Each row comes with whether its columns ascend.
-    fn join(&mut self, (weights, weights_ascend): (Row<'_>, bool), (bonds, bonds_ascend): (Row<'_>, bool)) {
+    fn join(
+        &mut self,
+        (weights, weights_ascend): (CellRow<'_>, bool),
+        (bonds, bonds_ascend): (CellRow<'_>, bool),
+    ) {
         self.submitted.clear();
         if weights_ascend && same_columns(weights, bonds) {
             self.columns.extend(weights.iter().map(|&(column, _)| column));
@@ -139,7 +143,7 @@ impl Cells {
         let weights = if weights_ascend { weights } else { sort(weights, sorted_weights) };
         let bonds = if bonds_ascend { bonds } else { sort(bonds, sorted_bonds) };
         // Beyond the end of a row lies a column that no row has.
-        let at = |row: Row<'_>, next: usize| {
+        let at = |row: CellRow<'_>, next: usize| {
             row.get(next).map_or((u32::MAX, 0), |&(column, value)| (column.into(), value))
         };
         let (mut next_weight, mut next_bond) = (0, 0);
@@ -177,13 +181,13 @@ impl Cells {
     }
 }
 
-fn same_columns(one: Row<'_>, other: Row<'_>) -> bool {
+fn same_columns(one: CellRow<'_>, other: CellRow<'_>) -> bool {
     // All pairs, without a way out, so that it goes several at a time.
     one.len() == other.len()
         && one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one.0 ^ other.0)) == 0
 }
 
-fn sort<'a>(row: Row<'_>, sorted: &'a mut Vec<(u16, u16)>) -> Row<'a> {
+fn sort<'a>(row: CellRow<'_>, sorted: &'a mut Vec<(u16, u16)>) -> CellRow<'a> {
     sorted.clear();
     sorted.extend_from_slice(row);
     sorted.sort_unstable();

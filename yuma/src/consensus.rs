@@ -43,12 +43,12 @@ pub(super) struct ClippedSums {
     pub(super) incentive: Vec<Bits>,
     /// By cell, what the bond is bought with: its bond weight, or that times the validator's stake.
     pub(super) bought: Vec<Bits>,
-    pub(super) miners: Vec<Miner>,
+    pub(super) miners: Vec<MinerWeights>,
 }
 
 /// Sums over the validators of one miner.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Miner {
+pub(super) struct MinerWeights {
     consensus: Bits,
     rank: Bits,
     /// The sum of `Clipped::bought`.
@@ -68,7 +68,8 @@ impl ClippedSums {
         by_stake: bool,
     ) {
         self.miners.clear();
-        self.miners.extend(consensus.iter().map(|&consensus| Miner { consensus, ..Miner::default() }));
+        self.miners
+            .extend(consensus.iter().map(|&consensus| MinerWeights { consensus, ..MinerWeights::default() }));
         self.trust.clear();
         self.trust.resize(consensus.len(), 0);
         self.bought.resize(cells.columns.len(), 0);

@@ -4,7 +4,7 @@ use weighhouse_seams::{Clock as _, Entropy, SystemClock};
 use weighhouse_types::{Block, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, stored, uid_of, wait_for_rate};
-use super::{Actor, Actors, CheckResult, Stop, ensure, included, need, refused, same};
+use super::{Actor, Actors, CaseStop, CheckResult, ensure, included, need, refused, same};
 use crate::rules::reveal;
 use crate::timelock::{WeightsPayload, seal_weights};
 use crate::{Call, Chain, Refusal, SetWeights};
@@ -27,7 +27,7 @@ async fn prepared<'a>(
     chain: &dyn Chain,
     actors: &'a Actors,
     value: u16,
-) -> Result<(&'a Actor, Uid, SetWeights), Stop> {
+) -> Result<(&'a Actor, Uid, SetWeights), CaseStop> {
     let validator = need("validator", actors.validators.first())?;
     switch(chain, actors, true).await?;
     wait_for_rate(chain, actors, validator).await?;
@@ -69,7 +69,7 @@ pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> CheckResul
     let state = chain.subnet(actors.netuid).await?;
     let (head, period) = (state.head.number, state.hyperparameters.reveal_period_epochs);
     let first = reveal::first_reveal_block(&state.schedule, head, period)
-        .ok_or_else(|| Stop::Unexecuted("the subnet doesn't run".to_owned()))?;
+        .ok_or_else(|| CaseStop::Unexecuted("the subnet doesn't run".to_owned()))?;
     let round = reveal::reveal_round(&timelock.rounds, SystemClock::new().now(), head, first);
     let payload = WeightsPayload {
         hotkey: validator.hotkey.public().to_vec(),
@@ -78,7 +78,7 @@ pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> CheckResul
         version_key: weights.version_key,
     };
     let sealed = seal_weights(&timelock.public_key, round, &payload, &mut Entropy::system());
-    let ciphertext = sealed.map_err(|error| Stop::Failed(error.to_string()))?;
+    let ciphertext = sealed.map_err(|error| CaseStop::Failed(error.to_string()))?;
     let (netuid, mechanism, version) = (actors.netuid, MAIN, timelock.version);
     let call = Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round: round, version };
     included(chain, &validator.hotkey, call).await?;

@@ -3,7 +3,7 @@
 use weighhouse_types::{Axon, Block, Certificate, Rao, SubnetState, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, row, stored, uid_of, wait_for_rate};
-use super::{Actors, CheckResult, Report, Stop, ensure, hidden, included, need, refused, same};
+use super::{Actors, CaseStop, CheckResult, Report, ensure, hidden, included, need, refused, same};
 use crate::preflight;
 use crate::{Call, Chain, Event, Refusal};
 
@@ -51,7 +51,7 @@ async fn registers(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (block, _) = included(chain, &newcomer.coldkey, register(Rao(price.0.saturating_mul(2)))).await?;
     let state = chain.subnet(netuid).await?;
     let neuron =
-        state.metagraph.by_hotkey(&hotkey).ok_or_else(|| Stop::Failed("it has no uid".to_owned()))?;
+        state.metagraph.by_hotkey(&hotkey).ok_or_else(|| CaseStop::Failed("it has no uid".to_owned()))?;
     same("the coldkey", neuron.coldkey, newcomer.coldkey.coldkey())?;
     same("the block of registration", neuron.registered_at, block)?;
     let again = refused(chain, &newcomer.coldkey, register(Rao(u64::MAX / 2))).await?;
@@ -109,7 +109,7 @@ async fn refuses(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let miner = need("miner", actors.miners.first())?;
     let state = chain.subnet(actors.netuid).await?;
     let other = state.metagraph.neurons.iter().find(|neuron| neuron.hotkey != miner.hotkey.hotkey());
-    let other = other.ok_or_else(|| Stop::Unexecuted("there is one neuron only".to_owned()))?.uid;
+    let other = other.ok_or_else(|| CaseStop::Unexecuted("there is one neuron only".to_owned()))?.uid;
     // Without a permit that is what is said; a miner whose earnings gave it one named the same uid twice.
     let call = row(actors, &[(other, 1), (other, 1)], &state);
     let said = preflight(&state, &miner.hotkey.hotkey(), &call).map_err(|refusal| refusal.name());
@@ -123,7 +123,7 @@ async fn pays(chain: &dyn Chain, actors: &Actors) -> CheckResult {
         wait_for_rate(chain, actors, validator).await?;
         let state = chain.subnet(actors.netuid).await?;
         if state.hyperparameters.commit_reveal_weights_enabled {
-            return Err(Stop::Unexecuted("commit-reveal is on".to_owned()));
+            return Err(CaseStop::Unexecuted("commit-reveal is on".to_owned()));
         }
         let call = on_miners(actors, &state)?;
         included(chain, &validator.hotkey, Call::SetWeights(call.clone())).await?;
@@ -151,7 +151,7 @@ async fn children(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     same("one's own child", own, Refusal::InvalidChild)?;
     included(chain, &parent.coldkey, set(vec![child])).await?;
     let delegation = chain.delegation(netuid, hotkey).await?;
-    let delegation = delegation.ok_or_else(|| Stop::Failed("the hotkey is unknown".to_owned()))?;
+    let delegation = delegation.ok_or_else(|| CaseStop::Failed("the hotkey is unknown".to_owned()))?;
     let scheduled = delegation.pending.map(|(_, children)| children).unwrap_or(delegation.children);
     same("the children", scheduled, vec![child])
 }
@@ -182,7 +182,7 @@ async fn triggers(chain: &dyn Chain, actors: &Actors) -> CheckResult {
         Event::EpochTriggered { fires_at, .. } => Some(*fires_at),
         _ => None,
     });
-    let fires_at = fires_at.ok_or_else(|| Stop::Failed(format!("{events:?} name no block")))?;
+    let fires_at = fires_at.ok_or_else(|| CaseStop::Failed(format!("{events:?} name no block")))?;
     let mut head = chain.head().await?.number;
     while head < fires_at {
         head = chain.next_block(head).await?.number;

@@ -26,7 +26,7 @@ use weighhouse_wallet::keypair::Keypair;
 use super::extrinsic;
 use super::serve::GENESIS_HEADER;
 use crate::timelock::SIGNATURE_BYTES;
-use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, SignedCall};
+use crate::{Call, CallOutcome, Chain, ChainError, Event, Refusal, SignedCall};
 
 /// Longest wait for one try; `NextBlock`, which the server holds back, fits in.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -390,7 +390,7 @@ impl Chain for Remote {
         self.ask(ask).await.map(|_| ()).map_err(|failed| self.failed(failed))
     }
 
-    async fn outcome(&self, signed: &SignedCall) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, signed: &SignedCall) -> Result<CallOutcome, ChainError> {
         let ask = |mut client: ChainClient<Channel>| {
             let request = v1::OutcomeRequest { extrinsic: signed.bytes.clone() };
             async move { client.outcome(request).await }
@@ -410,22 +410,22 @@ fn row_request(netuid: Netuid, mechanism: MechId, uid: Uid) -> v1::RowRequest {
     v1::RowRequest { netuid: netuid.0.into(), mechanism: mechanism.0.into(), uid: uid.0.into() }
 }
 
-fn outcome(message: v1::OutcomeResponse) -> Result<Outcome, ChainError> {
+fn outcome(message: v1::OutcomeResponse) -> Result<CallOutcome, ChainError> {
     let unreadable = |what: &str| ChainError::Undecodable(format!("an outcome's {what}"));
     match message.outcome.ok_or_else(|| unreadable("kind"))? {
-        outcome_response::Outcome::Pending(_) => Ok(Outcome::Pending),
-        outcome_response::Outcome::Expired(_) => Ok(Outcome::Expired),
+        outcome_response::Outcome::Pending(_) => Ok(CallOutcome::Pending),
+        outcome_response::Outcome::Expired(_) => Ok(CallOutcome::Expired),
         outcome_response::Outcome::Included(included) => {
             let event = |bytes: &Vec<u8>| Event::decode_all(&mut bytes.as_slice());
             let events = included.events.iter().map(event).collect::<Result<_, _>>();
-            Ok(Outcome::Included {
+            Ok(CallOutcome::Included {
                 block: Block(included.block),
                 events: events.map_err(|_| unreadable("event"))?,
             })
         }
         outcome_response::Outcome::Refused(refused) => {
             let refusal = Refusal::decode_all(&mut refused.refusal.as_slice());
-            Ok(Outcome::Refused {
+            Ok(CallOutcome::Refused {
                 block: Block(refused.block),
                 refusal: refusal.map_err(|_| unreadable("refusal"))?,
             })

@@ -20,7 +20,7 @@ use crate::ChainError;
 const LAG_BLOCKS: u64 = 20;
 
 /// Of endpoints to the same requests.
-pub(super) type Answers<'a> = Vec<(&'a Endpoint, Vec<Box<RawValue>>)>;
+pub(super) type EndpointAnswers<'a> = Vec<(&'a Endpoint, Vec<Box<RawValue>>)>;
 
 #[derive(Debug)]
 pub(super) struct Endpoints {
@@ -118,7 +118,7 @@ impl Endpoints {
     pub(super) async fn head_along(
         &self,
         along: &Along<'_>,
-    ) -> Result<(Head, Option<Answers<'_>>), ChainError> {
+    ) -> Result<(Head, Option<EndpointAnswers<'_>>), ChainError> {
         let before = self.newest.lock().await.map(|newest| newest.head.number);
         let mut told = Vec::with_capacity(self.all.len());
         let mut failure = None;
@@ -208,7 +208,7 @@ impl Endpoints {
 
 /// The answer that all give; `failure` if there is none.
 pub(super) fn agree<T: PartialEq>(
-    mut told: Answers<'_>,
+    mut told: EndpointAnswers<'_>,
     mut failure: Option<ChainError>,
     what: &str,
     read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, EndpointFailure>,

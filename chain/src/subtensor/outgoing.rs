@@ -11,9 +11,9 @@ use super::items::{self, Key};
 use super::runtime::Runtime;
 use super::sign::{self, MORTAL_BLOCKS, OnItsWay};
 use super::socket::Hex;
-use super::submit::{self, Place};
+use super::submit::{self, CallPlace};
 use super::{Subtensor, events, extra, fetch, read, undecodable};
-use crate::{Call, ChainError, Outcome, Refusal, SignedCall};
+use crate::{Call, CallOutcome, ChainError, Refusal, SignedCall};
 
 impl Subtensor {
     pub(super) async fn payload(
@@ -73,12 +73,16 @@ impl Subtensor {
     }
 
     /// Looks for a call in the finalised blocks that may hold it and weren't searched yet.
-    pub(super) async fn place(&self, signed: &SignedCall, head: Head) -> Result<Option<Place>, ChainError> {
+    pub(super) async fn place(
+        &self,
+        signed: &SignedCall,
+        head: Head,
+    ) -> Result<Option<CallPlace>, ChainError> {
         let mut block = self.0.searches.lock().await.next(signed, MORTAL_BLOCKS);
         while block <= head.number && block <= signed.expires {
             let hash = self.0.endpoints.block_hash(block).await?;
             if let Some(position) = submit::find(&self.0.endpoints, hash, signed.hash).await? {
-                return Ok(Some(Place { block, hash, position }));
+                return Ok(Some(CallPlace { block, hash, position }));
             }
             self.0.searches.lock().await.searched(signed.hash, block);
             block = Block(block.0 + 1);
@@ -95,7 +99,7 @@ impl Subtensor {
         Ok(info.is_some_and(|info| info.nonce > nonce))
     }
 
-    pub(super) async fn outcome_at(&self, place: Place) -> Result<Outcome, ChainError> {
+    pub(super) async fn outcome_at(&self, place: CallPlace) -> Result<CallOutcome, ChainError> {
         // The block was made, and its events written, by the runtime of its parent's state.
         let parent = self.0.endpoints.block_hash(Block(place.block.0.saturating_sub(1))).await?;
         let runtime = self.runtime(parent).await?;

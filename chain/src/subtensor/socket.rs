@@ -50,7 +50,7 @@ pub(super) enum SocketError {
 }
 
 #[derive(Serialize)]
-struct Call<'a> {
+struct RpcCall<'a> {
     jsonrpc: &'static str,
     id: u64,
     method: &'a str,
@@ -97,7 +97,7 @@ impl Socket {
         let first = self.id;
         let call = |(request, id): (&Request<'_>, u64)| -> serde_json::Result<String> {
             let params = request.params.as_deref();
-            serde_json::to_string(&Call { jsonrpc: "2.0", id, method: request.method, params })
+            serde_json::to_string(&RpcCall { jsonrpc: "2.0", id, method: request.method, params })
         };
         let calls = requests.iter().zip(first..).map(call).collect::<Result<Vec<_>, _>>()?;
         self.id += requests.len() as u64;

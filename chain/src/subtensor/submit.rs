@@ -79,7 +79,7 @@ fn custom_name(detail: &str) -> Option<&'static str> {
 
 /// Place of a call in the finalised chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct CallPlace {
     pub(super) block: Block,
     pub(super) hash: Digest,
     pub(super) position: u32,

@@ -24,7 +24,7 @@ Examples:
   weighhouse wallet import --wallet watched --address 5F...
   weighhouse wallet list --json
   weighhouse wallet sign --wallet validator 'a message'")]
-pub(crate) enum Wallet {
+pub(crate) enum WalletCommand {
     /// Make a wallet: a coldkey under a password, and a hotkey in the clear
     Create(Create),
     /// Bring in or regenerate keys: words, a seed (0x...) or a key URI (such as //Alice) from standard input
@@ -119,13 +119,13 @@ struct CreatedKey {
     hotkey_words: Option<String>,
 }
 
-pub(crate) fn run(command: Wallet) -> Result<(), Failure> {
+pub(crate) fn run(command: WalletCommand) -> Result<(), Failure> {
     match command {
-        Wallet::Create(args) => create(&args),
-        Wallet::Import(args) => import(&args),
-        Wallet::List(args) => list(&args),
-        Wallet::Sign(args) => sign(&args),
-        Wallet::Verify(args) => verify(&args),
+        WalletCommand::Create(args) => create(&args),
+        WalletCommand::Import(args) => import(&args),
+        WalletCommand::List(args) => list(&args),
+        WalletCommand::Sign(args) => sign(&args),
+        WalletCommand::Verify(args) => verify(&args),
     }
 }
 

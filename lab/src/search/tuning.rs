@@ -274,7 +274,7 @@ pub fn tune(
 ) -> Result<TuningResult, TuningError> {
     tuning.check()?;
     let candidates = Candidates::new(base, &tuning.parameters)?;
-    let job = Job { tuning, proving, candidates, base: base.hash() };
+    let job = TuningJob { tuning, proving, candidates, base: base.hash() };
     // An error of the worlds shows here, before the search, in which it would only look like a bad candidate.
     let base_policy = job.measured(Vec::new(), &job.candidates.base()?)?;
     let settings = Settings {
@@ -316,14 +316,14 @@ fn thin(finalists: &mut Vec<(Vec<f64>, PolicyFile)>, most: usize, decision: Deci
 }
 
 #[derive(Debug)]
-struct Job<'a> {
+struct TuningJob<'a> {
     tuning: &'a Tuning,
     proving: &'a Proving,
     candidates: Candidates,
     base: Digest,
 }
 
-impl Job<'_> {
+impl TuningJob<'_> {
     /// The costs of a point on training seeds; `None` where it is no policy or honest work earns nothing.
     fn train(&self, at: &[f64]) -> Option<Vec<f64>> {
         let policy = self.candidates.policy(at)?;

@@ -20,7 +20,7 @@ use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::ReplayGuard;
 
 use crate::admission::Gate;
-use crate::config::Limits;
+use crate::config::MinerLimits;
 use crate::metrics;
 
 /// The paths whose requests must be signed.
@@ -46,7 +46,7 @@ pub(super) fn auth(
     keypair: &Arc<Keypair>,
     clock: &Arc<dyn Clock>,
     pool: CpuPool,
-    limits: &Limits,
+    limits: &MinerLimits,
 ) -> (VerifyLayer, SignAnswerLayer) {
     let verify = VerifyLayer::new(VerifyParts {
         hotkey: keypair.hotkey(),

@@ -59,7 +59,7 @@ impl Finish {
 
 /// A sequence's next token.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct DecoderEvent {
     pub sequence: SequenceId,
     pub token: u32,
     /// Text that is certain by now; empty within a character, or where a stop string may have begun.
@@ -104,7 +104,7 @@ pub struct Decoder {
     batch: Box<dyn Batch>,
     running: Vec<Running>,
     /// The first token of sequences that joined since the last step.
-    joined: Vec<Event>,
+    joined: Vec<DecoderEvent>,
     next: u64,
 }
 
@@ -153,7 +153,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The backend failed: the decoder is of no more use.
-    pub fn step(&mut self) -> Result<Vec<Event>, ForwardError> {
+    pub fn step(&mut self) -> Result<Vec<DecoderEvent>, ForwardError> {
         if !self.joined.is_empty() {
             return Ok(std::mem::take(&mut self.joined));
         }
@@ -166,7 +166,7 @@ impl Decoder {
         let rows = logits.chunks_exact(vocabulary);
         let end = self.model.end_tokens();
         let choose = |(sequence, row): (&mut Running, &[f32])| sequence.choose(row, end);
-        let events: Vec<Event> = self.running.iter_mut().zip(rows).map(choose).collect();
+        let events: Vec<DecoderEvent> = self.running.iter_mut().zip(rows).map(choose).collect();
         self.retain(|index| events[index].finish.is_none());
         Ok(events)
     }
@@ -218,7 +218,7 @@ impl Decoder {
 }
 
 impl Running {
-    fn choose(&mut self, logits: &[f32], end: &[u32]) -> Event {
+    fn choose(&mut self, logits: &[f32], end: &[u32]) -> DecoderEvent {
         let token = self.what.sampling.choose(self.generated, logits);
         let probable = log_probs(logits, token, self.what.top_log_probs);
         self.generated += 1;
@@ -236,6 +236,6 @@ impl Running {
         if matches!(finish, Some(Finish::End | Finish::Length)) {
             text.push_str(&self.pieces.finish());
         }
-        Event { sequence: self.id, token, text, log_prob: probable.chosen, top: probable.top, finish }
+        DecoderEvent { sequence: self.id, token, text, log_prob: probable.chosen, top: probable.top, finish }
     }
 }

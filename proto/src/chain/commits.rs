@@ -1,8 +1,8 @@
 //! Commits, mechanisms, the timelock, and who speaks for whose stake.
 
 use weighhouse_types::{
-    Block, Child, Coldkey, Commitment, CommitContent, Delegation, Digest, Epoch, Hotkey, MechanismRows, Mechanisms, Rounds,
-    Timelock, WeightCommit,
+    Block, Child, Coldkey, CommitContent, Commitment, Delegation, Digest, Epoch, Hotkey, MechanismRows,
+    Mechanisms, Rounds, Timelock, WeightCommit,
 };
 
 use super::{ChainMessageError, bytes32, narrow, wrong};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use weighhouse_chain::ledger::Ledger;
-use weighhouse_chain::{Call, Chain, ChainError, Outcome, SignedCall};
+use weighhouse_chain::{Call, CallOutcome, Chain, ChainError, SignedCall};
 use weighhouse_types::{
     Beacon, Block, Certificate, Coldkey, Digest, Head, Hotkey, Hyperparameters, MechId, MechanismRows,
     Mechanisms, Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
@@ -129,9 +129,9 @@ impl Chain for Gate {
         }
         self.ledger.submit(signed).await
     }
-    async fn outcome(&self, signed: &SignedCall) -> Read<Outcome> {
+    async fn outcome(&self, signed: &SignedCall) -> Read<CallOutcome> {
         if self.lost.lock().expect("no test panics with it").contains(&signed.hash) {
-            return Ok(Outcome::Expired);
+            return Ok(CallOutcome::Expired);
         }
         self.ledger.outcome(signed).await
     }

@@ -10,7 +10,7 @@ use burn_tensor::Tensor;
 
 use super::super::passes::ForcedSequence;
 use super::super::tensors::{TensorLayer, TensorNetwork};
-use super::attend::{self, Heads, LayerCache, Task};
+use super::attend::{self, AttendTask, Heads, LayerCache};
 use super::rows;
 use crate::language::config::Shape;
 use crate::linear::Linear;
@@ -176,7 +176,7 @@ impl SliceNetwork {
                 let (to, later_to) = out.split_at_mut(count * heads.queries());
                 (all, out) = (later, later_to);
                 kept.write(&heads, 0, rows);
-                tasks.push(Task { kept, first: 0, rows, out: to });
+                tasks.push(AttendTask { kept, first: 0, rows, out: to });
             }
             attend::each(&heads, tasks);
         });
