@@ -102,7 +102,11 @@ pub(crate) fn explain(
     value::write(py, &way)
 }
 
-fn replayed(py: Python<'_>, journal: PathBuf, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<ReplayedEpoch>> {
+fn replayed(
+    py: Python<'_>,
+    journal: PathBuf,
+    policy: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Vec<ReplayedEpoch>> {
     let policy: Option<Valid> =
         policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.policy()));
     long(py, None, move |stop| {

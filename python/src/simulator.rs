@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 use rayon::prelude::*;
 use weighhouse_lab::attack::{AttackPlan, CATALOGUE, FRACTIONS, catalogue, matrix};
-use weighhouse_lab::sim::{SimulationOutcome, Scenario, SimulationPlan, Simulator, Strategy};
+use weighhouse_lab::sim::{Scenario, SimulationOutcome, SimulationPlan, Simulator, Strategy};
 
 use crate::call::long;
 use crate::error::{InputError, ScenarioError, refuse};
