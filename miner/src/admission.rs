@@ -1,4 +1,4 @@
-//! Who may ask: the metagraph as last read, the standing it gives a hotkey, and how often each may ask.
+//! Admission of callers: the metagraph as last read, the standing it gives a hotkey, and how often each may ask.
 //!
 //! Standing is a look-up, so it comes before a body is read; it is looked up again once the caller is proven, and only
 //! then the hotkey's quota is charged, so that nobody can use up another's. Quotas are kept for hotkeys of standing

@@ -23,10 +23,10 @@ use crate::metrics;
 
 /// The client's preface and the header of its first frame: whoever sent them speaks HTTP/2.
 const HANDSHAKE_BYTES: u64 = 24 + 9;
-/// How long to rest after a failed accept (mostly: out of file descriptors).
+/// Rest after a failed accept (mostly: out of file descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What connections are held to.
+/// Limits that connections are held to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
     pub(crate) total: usize,
@@ -96,7 +96,7 @@ impl Slots {
     }
 }
 
-/// Whoever holds a /64 can use every address in it.
+/// The network that an address counts for: the holder of an IPv6 /64 can use every address in it.
 fn network_of(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),

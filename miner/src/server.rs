@@ -35,7 +35,7 @@ const PENDING_RESETS_MAX: usize = 20;
 /// Streams that were reset for a peer's errors: more close the connection.
 const ERROR_RESETS_MAX: usize = 64;
 
-/// What a miner is made of.
+/// Parts that a miner is made of.
 #[derive(Debug)]
 pub struct Parts {
     pub config: Config,
@@ -147,7 +147,7 @@ async fn until(
     }
 }
 
-/// What the server is assembled from.
+/// Services and limits that the server is assembled from.
 struct Serving {
     service: Service,
     gate: Arc<Gate>,

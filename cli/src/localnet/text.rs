@@ -72,7 +72,7 @@ impl Closing {
         }
     }
 
-    /// What happened, where to look, what to type next.
+    /// Three lines: the event, the place to look at, the command to type next.
     fn lines(&self, account: &Account) -> String {
         let miners = || account.last.neurons.iter().filter(|row| !row.validates);
         let (paid, all) = (miners().filter(|row| row.earned > 0).count(), miners().count());

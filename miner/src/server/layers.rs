@@ -1,4 +1,4 @@
-//! What every request passes before a handler: a place among those in flight, and on signed paths verification.
+//! Layers that every request passes before a handler: a place among those in flight, and on signed paths verification.
 
 mod streamed;
 

@@ -12,7 +12,7 @@ use super::MinerError;
 use crate::admission::{Gate, Roster};
 use crate::metrics;
 
-/// How long to wait after the chain failed.
+/// Wait after the chain failed.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// The chain, with a deadline on every question.
