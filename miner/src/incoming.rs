@@ -60,6 +60,8 @@ pub(crate) fn accept(
                 },
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection failed");
+                    // Out of file descriptors, accept fails at once and again: without a rest this loop would burn a
+                    // core.
                     clock.sleep(ACCEPT_RETRY).await;
                 }
             }
@@ -81,6 +83,7 @@ struct Slots {
 
 impl Slots {
     fn take(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionSlot, &'static str> {
+        // The count and the check are under one lock, or two connections could take the last place.
         let network = network_of(ip);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.total >= self.limits.total {

@@ -37,6 +37,7 @@ pub(crate) fn attention(task: &Task, history: &CheckHistory, answer: &UncheckedA
     let CheckHistory { watch, heard } = history;
     let repeats = |said: &Digest| heard.is_repeated(answer.round, answer.challenge, said);
     match watch.attention(budget, &answer.who, answer.seed) {
+        // A miner that was never drawn would otherwise earn by sending one answer to every question.
         Attention::Settled if answer.fingerprint.as_ref().is_some_and(repeats) => Attention::Repeats,
         attention => attention,
     }
@@ -55,6 +56,7 @@ pub(crate) fn verdict(
         Err(judgement) => return Ok(judgement.clone()),
         Ok(read) => read,
     };
+    // Nothing more is spent on a miner that the test has convicted in this epoch.
     if attention == Attention::Convicted {
         return Ok(task.convict(None, &watch.course(&who)));
     }
@@ -82,6 +84,7 @@ pub(crate) async fn judge_attempts(
             UncheckedAnswer { who, round: asked.round, challenge: asked.challenge, seed, fingerprint };
         attention(task, &history, &answer)
     };
+    // Decided for all before any is judged, so that the order of the answers changes nobody's chance.
     let attentions: Vec<Attention> = attempts.iter().map(attention).collect();
     let checked: Vec<usize> = (0..attempts.len()).filter(|index| attentions[*index].is_checked()).collect();
     let testimonies = Arc::new(testify(parts, &challenges, &attempts, &checked).await?);
@@ -213,6 +216,7 @@ async fn testify(
     attempts: &Arc<Vec<Attempt>>,
     checked: &[usize],
 ) -> Result<Vec<Option<Reference>>, ValidatorError> {
+    // Packs of this size keep all cores busy; larger ones would leave some without work at the end.
     let jobs = checked.chunks(TOGETHER).map(|pack| {
         let (task, challenges, attempts, pack) =
             (parts.task.clone(), challenges.clone(), attempts.clone(), pack.to_vec());

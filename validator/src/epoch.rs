@@ -91,6 +91,7 @@ impl OpenEpoch {
     }
 
     fn empty(context: EpochContext, policy: Policy, task: &Task) -> Self {
+        // The task file may have changed while the epoch ran; what it was opened with stays its task.
         let asks = Digest::of(&context.task) == task.digest();
         let history = if asks { CheckHistory::new(task, &context.carried) } else { None };
         Self { context, policy, asks, history, records: Vec::new() }
@@ -202,6 +203,7 @@ impl OpenEpoch {
                 neuron.hotkey,
             );
             let output = keypair.vrf(&draw.encode()).output;
+            // Eight bytes are enough: the bias of the remainder is below one in ten billion.
             let draw = output.iter().take(8).fold(0_u64, |draw, byte| draw << 8 | u64::from(*byte));
             draw % 1_000_000_000 < share.billionths()
         };

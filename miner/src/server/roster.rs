@@ -61,6 +61,7 @@ pub(super) async fn refresh(
         }
         match source.read().await {
             Ok(state) => {
+                // A miner that was pruned stops: it earns nothing, and its operator should notice.
                 super::check_registered(&state, hotkey)?;
                 metrics::roster_block(state.metagraph.block.0);
                 sender.send_replace(Arc::new(Roster::from(&state.metagraph)));
