@@ -4,20 +4,22 @@ mod text;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use weighhouse_localnet::{
-    EpochReport, GuestError, Guests, Localnet as Economy, LocalnetError, LocalnetModels, Mode, Observer,
-    Options, Work,
+    DIGITS, EpochReport, GuestError, Guests, Localnet as Economy, LocalnetError, Observer, Options,
+    builtin_task,
 };
-use weighhouse_models::language::BuiltinLanguage;
-use weighhouse_models::precision::Precision;
+use weighhouse_tasks::TaskFile;
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{Block, Epoch};
 
 use crate::commands::chain_failure;
-use crate::failure::{Exit, Failure};
-use crate::models;
+use crate::commands::validator::task_text;
+use crate::failure::{Context, Exit, Failure};
+use crate::models::NamedModels;
 use crate::output;
 
 /// Run ledger, validators and miners in one process and print each epoch's outcome.
@@ -31,22 +33,24 @@ Examples:
   weighhouse localnet --task generate                  completions by a language model, honest and faked
   weighhouse localnet --task generate --model ./model  by a model of yours
   weighhouse localnet --task embed --model ./encoder   embeddings
+  weighhouse localnet --task my-task.toml              any task, by the personas of its kind
   weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and what gives it away
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
-    /// What miners do: read digits, complete texts, or embed them
-    #[arg(long, value_enum, default_value_t = WorkArg::Digits)]
-    task: WorkArg,
-    /// The agreed model: a folder or OWNER/NAME of the Hugging Face hub. --task generate has one built in, --task embed
-    /// needs one
-    #[arg(long, value_name = "MODEL", required_if_eq("task", "embed"))]
+    /// What miners do: digits, generate, embed or another built-in task, or a task file
+    #[arg(long, value_name = "TASK", default_value = DIGITS)]
+    task: String,
+    /// The task's model where it isn't the built-in one: a file of weights, a folder, or OWNER/NAME of the Hugging Face hub.
+    /// --task embed needs one
+    #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// A weaker model for the weak miner of --task generate; else it serves the --model rounded to 8 bits
+    /// A weaker model for the weak miner of completions; else it serves the --model rounded to 8 bits
     #[arg(long, value_name = "MODEL", requires = "model")]
     weak: Option<String>,
-    /// What is paid: fidelity to the reference model, or, of digits, quality against the truth
-    #[arg(long, value_enum, default_value_t = ModeArg::Conformance)]
-    mode: ModeArg,
+    /// What is paid: fidelity to the reference model, or quality against the truth. --task digits knows both, the first if
+    /// nothing is said; a task file says it itself
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
     /// Weights are committed under a timelock, and the chain opens them in the epoch after: nobody copies them in time
     #[arg(long)]
     commit_reveal: bool,
@@ -70,14 +74,6 @@ pub(crate) struct Localnet {
     json: bool,
 }
 
-/// The values of --task.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum WorkArg {
-    Digits,
-    Generate,
-    Embed,
-}
-
 /// The values of --mode.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ModeArg {
@@ -85,17 +81,7 @@ enum ModeArg {
     Quality,
 }
 
-impl From<WorkArg> for Work {
-    fn from(work: WorkArg) -> Self {
-        match work {
-            WorkArg::Digits => Self::Digits,
-            WorkArg::Generate => Self::Generate,
-            WorkArg::Embed => Self::Embed,
-        }
-    }
-}
-
-impl From<ModeArg> for Mode {
+impl From<ModeArg> for Paid {
     fn from(mode: ModeArg) -> Self {
         match mode {
             ModeArg::Conformance => Self::Conformance,
@@ -111,7 +97,7 @@ impl From<LocalnetError> for Failure {
             error => error,
         };
         let exit = match &error {
-            LocalnetError::OtherState { .. } | LocalnetError::NoQuality => Exit::Config,
+            LocalnetError::OtherState { .. } | LocalnetError::Task(_) => Exit::Config,
             LocalnetError::DamagedState { .. }
             | LocalnetError::OpenValidator { .. }
             | LocalnetError::Journal { .. } => Exit::Data,
@@ -142,15 +128,15 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
     let dir =
         args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).unwrap_or_default();
     let options = Options {
-        task: args.task.into(),
-        mode: args.mode.into(),
+        task_file: task_file(&args.task, args.mode.map(Paid::from))?,
+        task: args.task,
         commit_reveal: args.commit_reveal,
         seed: args.seed,
         epochs: args.epochs,
     };
-    let models = load_models(&args)?;
+    let models = NamedModels::new(args.model, args.weak);
     let guests = Guests::start(&args.python, &args.with)?;
-    let economy = Economy::open_with(&dir, &options, models, guests)?;
+    let economy = Economy::open_with(&dir, &options, Arc::new(models), guests)?;
     if !args.json {
         output::line(text::greeting(&economy, economy.head().await?))?;
     }
@@ -164,30 +150,20 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
     }
 }
 
-/// The models of the task: built in, or by the names of the arguments.
-fn load_models(args: &Localnet) -> Result<LocalnetModels, Failure> {
-    match args.task {
-        WorkArg::Digits => Ok(LocalnetModels::Digits),
-        WorkArg::Generate => {
-            let name = args.model.as_deref().unwrap_or(BuiltinLanguage::Reference.name());
-            let weak = match (&args.model, &args.weak) {
-                (_, Some(weak)) => models::language(weak)?,
-                (Some(model), None) => models::language_rounded(model, Precision::Int8)?,
-                (None, None) => models::language(BuiltinLanguage::Weak.name())?,
-            };
-            let int4 = models::language_rounded(name, Precision::Int4)?;
-            let reference = models::language(name)?;
-            Ok(LocalnetModels::Language {
-                reference: Box::new(reference),
-                weak: Box::new(weak),
-                int4: Box::new(int4),
-            })
-        }
-        WorkArg::Embed => {
-            let missing = || Failure::config("--task embed needs --model MODEL");
-            let encoder = models::encoder(args.model.as_deref().ok_or_else(missing)?)?;
-            Ok(LocalnetModels::Encoder(Box::new(encoder)))
-        }
+/// The task's file, which has to pay for what is asked.
+fn task_file(task: &str, mode: Option<Paid>) -> Result<String, Failure> {
+    let text = match builtin_task(task, mode) {
+        Some(text) => text.to_owned(),
+        None => task_text(task)?,
+    };
+    let paid = TaskFile::parse(text.as_bytes()).exit(Exit::Config, task)?.mode.paid();
+    match mode.filter(|mode| *mode != paid) {
+        None => Ok(text),
+        Some(mode) => Err(Failure::config(format!(
+            "task {task} pays {}: leave out --mode {}, or name a task that pays it",
+            paid.name(),
+            mode.name()
+        ))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "hub")]
 mod hub;
+mod named;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use weighhouse_models::precision::Precision;
 
 use crate::commands::expand;
 use crate::failure::{Context, Exit, Failure};
+pub(crate) use named::NamedModels;
+
 #[cfg(feature = "hub")]
 use hub::{HubName, fetch};
 

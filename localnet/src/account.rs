@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 use weighhouse_scoring::Explanation;
+use weighhouse_tasks::Conduct;
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{Judged, Mark, Record, Uid};
 
 use crate::economy::{Participant, Role};
-use crate::options::Mode;
+use crate::options::builtin_task;
 use crate::report::{EpochReport, EpochRow};
 use crate::state::KeptState;
 
@@ -30,18 +32,23 @@ impl Account {
         explanations: &[Explanation],
         refused: &[Option<Judged>],
     ) -> Self {
+        let paying = |paid| builtin_task(&kept.task, Some(paid));
+        let pays =
+            if paying(Paid::Quality) != paying(Paid::Conformance) { ": --mode quality pays it" } else { "" };
         let given_away: Vec<_> = refused.iter().map(|judged| judged.as_ref().map(given_away)).collect();
         let reasons = last.neurons.iter().zip(participants).zip(&given_away);
         let reasons = reasons.map(|((row, participant), given_away)| {
             let explained = explanations.iter().find(|explanation| explanation.uid == row.uid);
             let explained = explained.map_or("never judged", |explained| explained.sentence.as_str());
-            match (participant.role, given_away) {
+            match (&participant.role, given_away) {
                 (Role::Validator, _) => {
                     format!("published weights with vtrust {:.4}, dividends {:.4}", row.vtrust, row.dividends)
                 }
                 (Role::Copier, _) => copier(row, participants[0].persona, kept.commit_reveal),
-                (Role::Better, _) if kept.mode == Mode::Conformance => {
-                    format!("{explained}; better than the agreed model is not the agreed model: --mode quality pays it")
+                (Role::Miner { persona, .. }, _)
+                    if persona.conduct == Conduct::Better && kept.mode == Paid::Conformance =>
+                {
+                    format!("{explained}; better than the agreed model is not the agreed model{pays}")
                 }
                 (_, Some(given_away)) => format!("{explained}; {given_away}"),
                 (_, None) => explained.to_owned(),

@@ -1,56 +1,45 @@
 //! The participants, their keys and stakes, and the chain's genesis.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, NeuronEntry, SubnetEntry};
+use weighhouse_tasks::{Conduct, Persona, Task};
 use weighhouse_types::{Digest, Hasher, Hyperparameters, Netuid, Rao, Uid};
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::error::LocalnetError;
 use crate::guests::PERSONAS;
-use crate::options::Work;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 /// Blocks per epoch.
 const TEMPO: u16 = 12;
+/// A miner that waits out a longer deadline would hold up every round.
+const LATE_DEADLINE_MAX: Duration = Duration::from_secs(5);
 const EMISSION_PER_BLOCK: Rao = Rao(1_000_000_000);
 
 /// A participant's behaviour. Only the localnet knows it; no judge does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Role {
     Validator,
     /// Publishes what other validators published.
     Copier,
-    /// Serves the reference model.
-    Honest,
-    /// Serves a model that is better than the reference.
-    Better,
-    /// Serves a model that is worse.
-    Weak,
-    /// Answers at random without running a model.
-    Lazy,
-    /// Returns NaN, or another shape than was asked for.
-    Nan,
-    /// Answers long after the deadline.
-    Slow,
-    /// Answers one round and is gone.
-    Offline,
-    /// Serves the model with its weights rounded to four bits.
-    Int4,
-    /// Repeats its first answer.
-    Cached,
-    /// Completes half of what was asked.
-    Truncating,
-    /// Exchanges one token for another.
-    Editing,
-    /// Draws under a seed of its own.
-    Reseeding,
-    /// Draws at another temperature.
-    Hot,
-    /// Continues a prompt of its own.
-    Ignoring,
+    Miner {
+        persona: Persona,
+        service: Service,
+    },
     /// Serves a file of the user's: the one of this place among them.
     Guest(usize),
+}
+
+/// How a miner serves what its persona answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Prompt,
+    /// Answers long after the deadline.
+    Late,
+    /// Answers one round and is gone.
+    Offline,
 }
 
 /// A neuron of the localnet, from genesis on.
@@ -81,76 +70,43 @@ pub(crate) struct Economy {
     pub(crate) genesis: Genesis,
 }
 
-/// Position is the uid; stakes in TAO.
-const CAST: [(&str, Role, u64); 14] = [
+/// The first uids; stakes in TAO.
+const VALIDATORS: [(&str, Role, u64); 4] = [
     ("honest-a", Role::Validator, 40_000),
     ("honest-b", Role::Validator, 30_000),
     ("honest-c", Role::Validator, 20_000),
     ("copier", Role::Copier, 10_000),
-    ("honest-1", Role::Honest, 0),
-    ("honest-2", Role::Honest, 0),
-    ("honest-3", Role::Honest, 0),
-    ("honest-4", Role::Honest, 0),
-    ("better", Role::Better, 0),
-    ("weak", Role::Weak, 0),
-    ("lazy", Role::Lazy, 0),
-    ("nan", Role::Nan, 0),
-    ("slow", Role::Slow, 0),
-    ("offline", Role::Offline, 0),
 ];
 
-/// Completions and how they are faked.
-const GENERATE: [(&str, Role, u64); 16] = [
-    ("honest-a", Role::Validator, 40_000),
-    ("honest-b", Role::Validator, 30_000),
-    ("honest-c", Role::Validator, 20_000),
-    ("copier", Role::Copier, 10_000),
-    ("honest-1", Role::Honest, 0),
-    ("honest-2", Role::Honest, 0),
-    ("honest-3", Role::Honest, 0),
-    ("weak", Role::Weak, 0),
-    ("int4", Role::Int4, 0),
-    ("cached", Role::Cached, 0),
-    ("truncating", Role::Truncating, 0),
-    ("editing", Role::Editing, 0),
-    ("reseeding", Role::Reseeding, 0),
-    ("hot", Role::Hot, 0),
-    ("ignoring", Role::Ignoring, 0),
-    ("offline", Role::Offline, 0),
-];
-
-/// Embeddings and how they are faked.
-const EMBED: [(&str, Role, u64); 11] = [
-    ("honest-a", Role::Validator, 40_000),
-    ("honest-b", Role::Validator, 30_000),
-    ("honest-c", Role::Validator, 20_000),
-    ("copier", Role::Copier, 10_000),
-    ("honest-1", Role::Honest, 0),
-    ("honest-2", Role::Honest, 0),
-    ("honest-3", Role::Honest, 0),
-    ("lazy", Role::Lazy, 0),
-    ("cached", Role::Cached, 0),
-    ("nan", Role::Nan, 0),
-    ("offline", Role::Offline, 0),
-];
+/// Everybody, by uid: the validators, the miners of each persona, and honest ones who are late or gone.
+fn cast(task: &Task) -> Vec<(&'static str, Role, u64)> {
+    let personas = task.personas();
+    let miner =
+        |name, persona: &Persona, service| (name, Role::Miner { persona: persona.clone(), service }, 0);
+    let mut cast = VALIDATORS.to_vec();
+    for persona in &personas {
+        cast.extend(persona.cast.iter().map(|name| miner(*name, persona, Service::Prompt)));
+    }
+    if let Some(honest) = personas.iter().find(|persona| persona.conduct == Conduct::Honest) {
+        if task.deadline() <= LATE_DEADLINE_MAX {
+            cast.push(miner("slow", honest, Service::Late));
+        }
+        cast.push(miner("offline", honest, Service::Offline));
+    }
+    cast
+}
 
 impl Economy {
     pub(crate) fn new(
         seed: u64,
-        work: Work,
+        task: &Task,
         commit_reveal: bool,
         guests: usize,
     ) -> Result<Self, LocalnetError> {
-        let cast: &[(&'static str, Role, u64)] = match work {
-            Work::Digits => &CAST,
-            Work::Generate => &GENERATE,
-            Work::Embed => &EMBED,
-        };
         let guests = PERSONAS.iter().take(guests).enumerate();
         let guests = guests.map(|(at, persona)| (*persona, Role::Guest(at), 0));
-        let participants: Vec<_> = cast
-            .iter()
-            .copied()
+        let participants: Vec<_> = cast(task)
+            .into_iter()
             .chain(guests)
             .zip(0..)
             .map(|((persona, role, stake), uid)| Participant {

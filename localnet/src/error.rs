@@ -20,10 +20,6 @@ pub enum LocalnetError {
     OtherState { path: String, made_with: String },
     #[error("{path} is damaged; restore it or use another folder: {source}")]
     DamagedState { path: String, source: serde_json::Error },
-    #[error("only the digits can be paid for quality")]
-    NoQuality,
-    #[error("the models at hand are not those of the task")]
-    OtherModels,
     #[error("the ledger can't be opened: {0}")]
     OpenLedger(#[source] ChainError),
     #[error("the ledger: {0}")]

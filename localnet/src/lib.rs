@@ -10,7 +10,6 @@ mod account;
 mod economy;
 mod error;
 mod guests;
-mod models;
 mod net;
 mod options;
 mod program;
@@ -18,18 +17,15 @@ mod report;
 mod state;
 
 mod copier;
-mod disguise;
 mod personas;
 mod served;
-mod text;
 
 pub use account::{Account, MinerTotal, Totals, ValidatorTotal};
 pub use economy::Participant;
 pub use error::LocalnetError;
 pub use guests::{GuestError, Guests};
-pub use models::LocalnetModels;
 pub use net::{Localnet, Observer};
-pub use options::{Mode, Options, Work};
+pub use options::{DIGITS, Options, builtin_task};
 pub use program::ProgramError;
 pub use report::{EpochReport, EpochRow};
 

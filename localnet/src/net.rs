@@ -15,14 +15,15 @@ use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
+use weighhouse_tasks::References;
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{Block, Epoch, Judged, MechId, Record, SubnetState, WeightVector};
 
 use crate::account::{Account, first_refused};
 use crate::economy::{Economy, NETUID, Participant, Role};
 use crate::error::LocalnetError;
 use crate::guests::Guests;
-use crate::models::LocalnetModels;
-use crate::options::{Mode, Options, Work};
+use crate::options::Options;
 use crate::report::EpochReport;
 use crate::served::Served;
 use crate::state::KeptState;
@@ -62,9 +63,13 @@ impl Localnet {
     /// Opens the state in a folder, or makes a new one there.
     ///
     /// # Errors
-    /// A state that was made with other choices or is damaged, and models that aren't those of the task.
-    pub fn open(dir: &Path, options: &Options, models: LocalnetModels) -> Result<Self, LocalnetError> {
-        Self::open_with(dir, options, models, Guests::default())
+    /// A task that doesn't load, and a state that was made with other choices or is damaged.
+    pub fn open(
+        dir: &Path,
+        options: &Options,
+        references: Arc<dyn References>,
+    ) -> Result<Self, LocalnetError> {
+        Self::open_with(dir, options, references, Guests::default())
     }
 
     /// Opens the state like [`Localnet::open`], with the user's own miners among the others.
@@ -74,21 +79,18 @@ impl Localnet {
     pub fn open_with(
         dir: &Path,
         options: &Options,
-        models: LocalnetModels,
+        references: Arc<dyn References>,
         guests: Guests,
     ) -> Result<Self, LocalnetError> {
-        if models.work() != options.task {
-            return Err(LocalnetError::OtherModels);
-        }
+        let served = Served::load(options, references)?;
         let root = folder(dir)?;
-        let kept = KeptState::settle(&root, options, guests.files())?;
-        let economy = Economy::new(kept.seed, kept.task, kept.commit_reveal, kept.with.len())?;
+        let kept = KeptState::settle(&root, options, served.task.file().mode.paid(), guests.files())?;
+        let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal, kept.with.len())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let path = dir.join("chain.redb");
         let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
             .map_err(LocalnetError::OpenLedger)?;
-        let served = Served::load(kept.mode, models)?;
         let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
         Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests })
     }
@@ -97,7 +99,8 @@ impl Localnet {
         self.kept.seed
     }
 
-    pub fn mode(&self) -> Mode {
+    /// What the task pays for.
+    pub fn mode(&self) -> Paid {
         self.kept.mode
     }
 
@@ -106,8 +109,8 @@ impl Localnet {
         self.kept.commit_reveal
     }
 
-    pub fn task(&self) -> Work {
-        self.kept.task
+    pub fn task(&self) -> &str {
+        &self.kept.task
     }
 
     /// Everybody who takes part, by uid.
@@ -194,7 +197,7 @@ impl Localnet {
     }
 
     fn validators(&self) -> impl Iterator<Item = &Participant> {
-        self.economy.participants.iter().filter(|participant| participant.role == Role::Validator)
+        self.economy.participants.iter().filter(|participant| matches!(participant.role, Role::Validator))
     }
 
     fn largest_validator(&self) -> &Participant {

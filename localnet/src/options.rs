@@ -1,12 +1,18 @@
 //! Choices that make a localnet.
 
-use serde::{Deserialize, Serialize};
+use weighhouse_tasks::registry::builtin;
+use weighhouse_types::profile::Paid;
+
+/// The task of a localnet that names none.
+pub const DIGITS: &str = "digits";
 
 /// A localnet as it is asked for. A kept state has its own seed, and goes on only with the same choices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    pub task: Work,
-    pub mode: Mode,
+    /// The task's name, or the path of its file: what a kept state remembers it by.
+    pub task: String,
+    /// The task's file. One that is built in names the reference at hand.
+    pub task_file: String,
     /// Weights are committed under a timelock, and the chain opens them in the epoch after.
     pub commit_reveal: bool,
     /// The state's, or a random one, when absent.
@@ -15,39 +21,9 @@ pub struct Options {
     pub epochs: Option<u64>,
 }
 
-/// The work of a localnet's miners.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Work {
-    #[default]
-    Digits,
-    Generate,
-    Embed,
-}
-
-impl Work {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Digits => "digits",
-            Self::Generate => "generate",
-            Self::Embed => "embed",
-        }
-    }
-}
-
-/// The quality that is paid: fidelity to the reference model, or closeness to the truth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    Conformance,
-    Quality,
-}
-
-impl Mode {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Conformance => "conformance",
-            Self::Quality => "quality",
-        }
-    }
+/// A built-in task file by its name, or by the name that it shares with one that pays for something else: `digits` is
+/// `digits-conformance` or `digits-quality`.
+pub fn builtin_task(name: &str, paid: Option<Paid>) -> Option<&'static str> {
+    let paying = |paid: Paid| builtin(&format!("{name}-{}", paid.name()));
+    builtin(name).or_else(|| paying(paid.unwrap_or(Paid::Conformance)))
 }

@@ -1,75 +1,59 @@
-//! The dishonest and the unlucky: disguises that spoil a real engine's answers.
+//! The engine of a localnet's miner: whatever its persona answers, at once, late or never.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rand::Rng as _;
-use weighhouse_miner::engine::{Engine, EngineError};
-use weighhouse_seams::{Clock, Entropy};
-use weighhouse_types::scans::{CLASSES, ScansAnswer};
+use weighhouse_miner::engine::{Engine, EngineError, ServedModel};
+use weighhouse_seams::{Clock, CpuPool, PoolError};
+use weighhouse_tasks::persona::Answerer;
 use weighhouse_types::{InferAnswer, InferRequest};
 
-use crate::disguise::Disguise;
+/// A challenge's size is the task file's affair.
+const ITEMS_MAX: u32 = 1 << 20;
 
-/// Knows the model's name and shapes, and never runs it: one class at random per scan, with full confidence.
-#[derive(Debug)]
-pub(crate) struct Lazy {
-    pub(crate) entropy: Entropy,
-}
-
-/// Runs the model and returns NaN, or on every other request a shape that is not the one of the data asked for.
-#[derive(Debug)]
-pub(crate) struct Nan {
-    pub(crate) asked: AtomicU64,
-}
-
-/// Runs the model, late.
-#[derive(Debug)]
-pub(crate) struct Slow {
+/// Serves one miner of a persona.
+pub(crate) struct PersonaEngine {
+    pub(crate) served: ServedModel,
+    /// One question at a time: what a persona draws or repeats depends on the one before.
+    pub(crate) answerer: Arc<tokio::sync::Mutex<Answerer>>,
+    pub(crate) cpu: CpuPool,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) delay: Duration,
+    /// The pause before an answer leaves.
+    pub(crate) delay: Option<Duration>,
+    /// The pause that is silence to whoever asked.
+    pub(crate) silence: Duration,
 }
 
-fn scans(request: &InferRequest) -> usize {
-    let first = request.inputs.first().and_then(|input| input.shape().first().copied());
-    first.and_then(|scans| usize::try_from(scans).ok()).unwrap_or(0)
-}
-
-fn answer(request: &InferRequest, rows: Vec<[f32; CLASSES]>) -> InferAnswer {
-    ScansAnswer { rows }.to_infer(&request.model, &request.version, &request.id)
-}
-
-#[async_trait]
-impl Disguise for Lazy {
-    async fn infer(&self, _: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let mut guesses = vec![0_u8; scans(request)];
-        self.entropy.clone().fill_bytes(&mut guesses);
-        let mut rows = vec![[0.0; CLASSES]; guesses.len()];
-        for (row, guess) in rows.iter_mut().zip(guesses) {
-            row[usize::from(guess) % CLASSES] = 1.0;
-        }
-        Ok(answer(request, rows))
+impl fmt::Debug for PersonaEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersonaEngine").field("served", &self.served).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl Disguise for Nan {
-    async fn infer(&self, _: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let scans = scans(request);
-        if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            return Ok(answer(request, vec![[f32::NAN; CLASSES]; scans]));
-        }
-        Ok(answer(request, vec![[0.1; CLASSES]; scans + 1]))
+impl Engine for PersonaEngine {
+    fn model(&self) -> &ServedModel {
+        &self.served
     }
-}
 
-#[async_trait]
-impl Disguise for Slow {
-    async fn infer(&self, honest: &dyn Engine, request: &InferRequest) -> Result<InferAnswer, EngineError> {
-        let answer = honest.infer(request).await;
-        self.clock.sleep(self.delay).await;
-        answer
+    fn items_max(&self) -> u32 {
+        ITEMS_MAX
+    }
+
+    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+        let mut answerer = self.answerer.clone().lock_owned().await;
+        let asked = request.clone();
+        let answer = match self.cpu.run(move || answerer(&asked)).await {
+            Ok(answer) => answer.map_err(|error| EngineError::Refused(error.to_string()))?,
+            Err(PoolError::Full) => return Err(EngineError::Busy),
+            Err(error @ PoolError::Panicked) => return Err(EngineError::Failed(error.to_string())),
+        };
+        let pause = if answer.is_none() { Some(self.silence) } else { self.delay };
+        if let Some(pause) = pause {
+            self.clock.sleep(pause).await;
+        }
+        answer.ok_or_else(|| EngineError::Failed("no answer".to_owned()))
     }
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use weighhouse_seams::{DirStorage, Entropy, Storage};
+use weighhouse_types::profile::Paid;
 
 use crate::error::LocalnetError;
-use crate::options::{Mode, Options, Work};
+use crate::options::{DIGITS, Options};
 
 /// The file's name in the state's folder.
 const NAME: &str = "localnet.json";
@@ -16,9 +17,9 @@ const NAME: &str = "localnet.json";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptState {
     pub(crate) seed: u64,
-    pub(crate) mode: Mode,
-    #[serde(default)]
-    pub(crate) task: Work,
+    pub(crate) mode: Paid,
+    #[serde(default = "digits")]
+    pub(crate) task: String,
     #[serde(default)]
     pub(crate) commit_reveal: bool,
     /// Files of the user's own miners.
@@ -26,41 +27,45 @@ pub(crate) struct KeptState {
     pub(crate) with: Vec<PathBuf>,
 }
 
+fn digits() -> String {
+    DIGITS.to_owned()
+}
+
 impl KeptState {
     /// Reads the choices of a kept state, which must be those that are asked for; a new state keeps them.
     pub(crate) fn settle(
         root: &DirStorage,
         options: &Options,
+        mode: Paid,
         with: Vec<PathBuf>,
     ) -> Result<Self, LocalnetError> {
         let path = root.describe(NAME);
         if let Some(bytes) = root.read(NAME)? {
             let kept: Self = serde_json::from_slice(&bytes)
                 .map_err(|source| LocalnetError::DamagedState { path: path.clone(), source })?;
-            return if kept.is_for(options) && kept.with == with {
+            return if kept.is_for(options, mode) && kept.with == with {
                 Ok(kept)
             } else {
                 Err(LocalnetError::OtherState { path, made_with: kept.flags() })
             };
         }
         let seed = options.seed.unwrap_or_else(|| Entropy::system().next_u32().into());
-        let (mode, task, commit_reveal) = (options.mode, options.task, options.commit_reveal);
+        let (task, commit_reveal) = (options.task.clone(), options.commit_reveal);
         let kept = Self { seed, mode, task, commit_reveal, with };
         let bytes = serde_json::to_vec(&kept).expect("numbers, names and a switch are JSON");
         root.write_atomic(NAME, &bytes)?;
         Ok(kept)
     }
 
-    fn is_for(&self, options: &Options) -> bool {
-        let same = (self.mode, self.task, self.commit_reveal);
+    fn is_for(&self, options: &Options, mode: Paid) -> bool {
         options.seed.is_none_or(|seed| seed == self.seed)
-            && same == (options.mode, options.task, options.commit_reveal)
+            && (self.mode, &self.task, self.commit_reveal) == (mode, &options.task, options.commit_reveal)
     }
 
     /// The command line that makes such a state.
     fn flags(&self) -> String {
         let hidden = if self.commit_reveal { " --commit-reveal" } else { "" };
         let with: String = self.with.iter().map(|file| format!(" --with {}", file.display())).collect();
-        format!("--seed {} --mode {} --task {}{hidden}{with}", self.seed, self.mode.name(), self.task.name())
+        format!("--seed {} --mode {} --task {}{hidden}{with}", self.seed, self.mode.name(), self.task)
     }
 }

@@ -1,7 +1,10 @@
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use weighhouse_models::Builtin;
+use weighhouse_tasks::{DIGITS_CONFORMANCE, References};
 use weighhouse_types::{Block, Epoch};
 
 use super::*;
@@ -20,12 +23,17 @@ impl Observer for Reports {
 }
 
 fn options(seed: u64, epochs: u64) -> Options {
-    let (task, mode) = (Work::Digits, Mode::Conformance);
-    Options { task, mode, commit_reveal: false, seed: Some(seed), epochs: Some(epochs) }
+    let (task, task_file) = (DIGITS.to_owned(), DIGITS_CONFORMANCE.to_owned());
+    Options { task, task_file, commit_reveal: false, seed: Some(seed), epochs: Some(epochs) }
+}
+
+/// The built-in weights.
+fn references() -> Arc<dyn References> {
+    Arc::new(Builtin::Reference.bytes())
 }
 
 async fn run(dir: &Path, options: &Options) -> (Vec<EpochReport>, Account) {
-    let localnet = Localnet::open(dir, options, LocalnetModels::Digits).expect("opened");
+    let localnet = Localnet::open(dir, options, references()).expect("opened");
     let mut reports = Reports::default();
     let account = localnet.run(&mut reports, CancellationToken::new()).await.expect("it runs");
     (reports.0, account.expect("an epoch was closed"))
@@ -64,7 +72,7 @@ async fn a_kept_state_goes_on_where_it_was_and_gives_what_one_run_gives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_that_was_made_otherwise_is_refused_with_how_it_was_made() {
     let dir = tempfile::tempdir().expect("a folder");
-    let open = |options: &Options| Localnet::open(dir.path(), options, LocalnetModels::Digits).map(drop);
+    let open = |options: &Options| Localnet::open(dir.path(), options, references()).map(drop);
     open(&options(7, 1)).expect("a new state");
     let error = open(&options(8, 1)).expect_err("another seed").to_string();
     assert!(error.contains("made with --seed 7 --mode conformance --task digits;"), "{error}");
@@ -73,12 +81,4 @@ async fn a_state_that_was_made_otherwise_is_refused_with_how_it_was_made() {
     let state = std::fs::OpenOptions::new().write(true).open(dir.path().join("localnet.json"));
     state.and_then(|file| file.set_len(1)).expect("cut short");
     assert!(matches!(open(&options(7, 1)), Err(LocalnetError::DamagedState { .. })));
-}
-
-#[test]
-fn models_of_another_task_are_refused() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let options = Options { task: Work::Generate, ..options(7, 1) };
-    let opened = Localnet::open(dir.path(), &options, LocalnetModels::Digits);
-    assert!(matches!(opened, Err(LocalnetError::OtherModels)));
 }

@@ -17,19 +17,19 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
-use weighhouse_models::language::{ForwardError, LanguageModel, Refused};
+use weighhouse_models::language::LanguageModel;
 use weighhouse_types::Reason;
 use weighhouse_types::text::{TextAnswer, TextError, TextRequest};
 
-pub use answers::{Persona, complete};
+pub use answers::Persona;
 pub use embed::{CalibratedRows, RowsCalibration, RowsOf, RowsSeen};
 pub use figures::{Bound, EDGES, Row, Table};
 pub use written::{WriteError, rewrite, rewrite_embed};
 
-use crate::file::{Generate, Mode};
-use crate::generate;
+use crate::file::Mode;
+use crate::generate::{self, Generate};
 use crate::witness::{TeacherForced, Witness};
-use crate::{Challenge, Task, TaskError};
+use crate::{Challenge, CompleteError, Task, TaskError};
 use answers::Answers;
 use figures::Seen;
 
@@ -95,9 +95,7 @@ pub enum CalibrateError {
     #[error(transparent)]
     Task(#[from] TaskError),
     #[error(transparent)]
-    Refused(#[from] Refused),
-    #[error(transparent)]
-    Forward(#[from] ForwardError),
+    Complete(#[from] CompleteError),
     #[error(transparent)]
     Text(#[from] TextError),
     #[error("the reference: {0}")]

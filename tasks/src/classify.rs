@@ -2,6 +2,7 @@
 
 pub(crate) mod judge;
 pub(crate) mod likeness;
+pub(crate) mod personas;
 pub(crate) mod wire;
 
 use parity_scale_codec::{Decode, Encode};
@@ -12,14 +13,16 @@ use weighhouse_models::draw::below;
 use weighhouse_models::perturb::{Perturbation, perturb};
 use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::scans::{MalformedScans, ScansAnswer};
-use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason, RegistrationId};
+use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, RegistrationId};
 
 use crate::challenge::Challenge;
-use crate::error::TaskError;
-use crate::file::{Mode, TaskFile, TaskFileError, within};
+use crate::error::{TaskError, TaskFileError};
+use crate::file::{Mode, TaskFile, within};
 use crate::kind::{Kind, per_seed};
+use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
+use crate::verdict::malformed;
 
 /// Rows of every forward pass over references. Shorter batches are filled up with blank scans, so that a reference's
 /// bits don't depend on how many challenges a round had.
@@ -89,6 +92,10 @@ impl Kind for Classify {
     type Answer = Vec<[f32; CLASSES]>;
     type Word = Rows;
 
+    fn reference(references: &dyn References) -> Result<Option<Digest>, TaskError> {
+        Ok(references.weights()?.map(|weights| Digest::of(&weights)))
+    }
+
     fn new(file: &TaskFile, section: Section, references: &dyn References) -> Result<Self, TaskError> {
         let perturbation = section.perturbation.check()?;
         let model = match references.weights()? {
@@ -143,9 +150,7 @@ impl Kind for Classify {
     fn read(&self, scans: &Scans, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
         match ScansAnswer::from_infer(answer, scans.truth.len()) {
             Ok(answer) => Ok(answer.rows),
-            Err(MalformedScans { item, what }) => {
-                Err(Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what }] })
-            }
+            Err(MalformedScans { item, what }) => Err(malformed(item, what)),
         }
     }
 
@@ -167,6 +172,10 @@ impl Kind for Classify {
             return None;
         }
         Some(likeness::groups(&scans.truth, &word.0, answers))
+    }
+
+    fn personas(&self) -> Vec<Persona> {
+        personas::catalogue()
     }
 
     fn record(word: &Rows) -> Recorded {

@@ -1,21 +1,26 @@
 //! Kind `embed`: texts, and where an agreed encoder places them.
 
+pub(crate) mod personas;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use parity_scale_codec::{Decode, Encode};
 use serde::Deserialize;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
-use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, Mark, Reason};
+use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Mode, TaskFile, count};
+use crate::file::{TaskFile, count};
 use crate::generate::witness::{Encoder, WitnessError};
 use crate::kind::{Kind, per_seed};
+use crate::persona::Persona;
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
+use crate::verdict::{fidelity, malformed};
 
 /// Numbers in a row at most.
 const DIMENSIONS_MAX: usize = 1 << 14;
@@ -55,11 +60,16 @@ impl Kind for Embeddings {
     const NAME: &'static str = "embed";
     const FILES: &'static [(&'static str, &'static str)] = &[("embed", crate::EMBED)];
     const PAYS: &'static [Paid] = &[Paid::Conformance];
+    const DEADLINE: Duration = Duration::from_secs(60);
 
     type Section = Section;
     type Question = Texts;
     type Answer = Vec<Vec<f32>>;
     type Word = Vectors;
+
+    fn reference(references: &dyn References) -> Result<Option<Digest>, TaskError> {
+        Ok(references.encoder()?.map(|encoder| encoder.digest()))
+    }
 
     fn new(file: &TaskFile, section: Section, references: &dyn References) -> Result<Self, TaskError> {
         let prompts = section.embed.texts.check("embed.texts")?;
@@ -68,7 +78,7 @@ impl Kind for Embeddings {
         if let Some(encoder) = &encoder {
             file.names(encoder.digest())?;
         }
-        let Mode::Conformance { tolerance } = file.mode else { return Err(file.pays_nothing_else().into()) };
+        let tolerance = file.tolerance()?;
         Ok(Self { tolerance, items: file.items, prompts, words, encoder })
     }
 
@@ -121,6 +131,10 @@ impl Kind for Embeddings {
         Ok(judge(self.tolerance, &word.0, rows))
     }
 
+    fn personas(&self) -> Vec<Persona> {
+        personas::catalogue()
+    }
+
     fn record(word: &Vectors) -> Recorded {
         Recorded::Vectors(word.0.clone())
     }
@@ -131,10 +145,6 @@ impl Kind for Embeddings {
             _ => None,
         }
     }
-}
-
-fn malformed(item: u32, what: String) -> Judgement {
-    Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what }] }
 }
 
 /// 1 if every row points where the reference's does, within the tolerance; else minus the share of those that don't.
@@ -154,12 +164,7 @@ fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &[Vec<f32>]) -> Judgement
             worst = (item, distance);
         }
     }
-    if outside == 0 {
-        return Judgement { mark: Mark::MAX, reasons: vec![Reason::Conforms { items }] };
-    }
-    let mark =
-        Mark::from_f64(-f64::from(outside) / f64::from(items)).expect("a quotient of counts is a number");
-    Judgement { mark, reasons: vec![Reason::Deviates { items, outside, worst: worst.0 }] }
+    fidelity(items, outside, worst.0)
 }
 
 /// The cosine of the angle between two rows; 0 if either has no length. Sums run in order, in `f64`.

@@ -3,12 +3,15 @@
 //! What is right depends on what was answered, so the reference is asked after the answers: in packed passes, and only
 //! about those that a budget spends its checks on.
 
+mod complete;
+pub(crate) mod personas;
 mod section;
 pub mod sequential;
 mod verdict;
 pub mod witness;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parity_scale_codec::{Encode, Output};
 use rand_chacha::rand_core::Rng;
@@ -18,10 +21,12 @@ use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Mode, TaskFile};
+use crate::file::TaskFile;
 use crate::kind::{Kind, per_seed};
+use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 use crate::references::References;
+pub use complete::{CompleteError, complete};
 pub use section::{Generate, Margins};
 use sequential::{Budget, Heard};
 pub(crate) use verdict::{Completion, contradicts, mean, read};
@@ -58,11 +63,16 @@ impl Kind for Completions {
     const FILES: &'static [(&'static str, &'static str)] =
         &[("generate", crate::GENERATE), ("generate-greedy", crate::GENERATE_GREEDY)];
     const PAYS: &'static [Paid] = &[Paid::Conformance];
+    const DEADLINE: Duration = Duration::from_secs(60);
 
     type Section = section::Section;
     type Question = Prompt;
     type Answer = Completion;
     type Word = Testimony;
+
+    fn reference(references: &dyn References) -> Result<Option<Digest>, TaskError> {
+        Ok(references.language()?.map(|witness| witness.digest()))
+    }
 
     fn new(
         file: &TaskFile,
@@ -74,7 +84,7 @@ impl Kind for Completions {
         if let Some(witness) = &witness {
             file.names(witness.digest())?;
         }
-        let Mode::Conformance { tolerance } = file.mode else { return Err(file.pays_nothing_else().into()) };
+        let tolerance = file.tolerance()?;
         Ok(Self { settings, tolerance, witness })
     }
 
@@ -131,6 +141,10 @@ impl Kind for Completions {
             return Err(TaskError::Tokens { expected, actual });
         }
         Ok(verdict::judge(&self.settings, self.tolerance, completion, testimony))
+    }
+
+    fn personas(&self) -> Vec<Persona> {
+        personas::catalogue(&self.settings.sampling)
     }
 
     fn budget(&self) -> Option<&Budget> {

@@ -6,7 +6,7 @@
 //! **Invariants.** An answer is weighed before it is handed on, so that none makes a call too long for a message. A judge
 //! never learns who answered. What a judge fails at is an error, and no verdict.
 
-mod client;
+pub(crate) mod client;
 mod section;
 
 use std::ops::RangeInclusive;

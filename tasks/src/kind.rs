@@ -10,6 +10,7 @@
 mod terms;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
@@ -24,6 +25,7 @@ use weighhouse_types::{
 use crate::error::TaskError;
 use crate::file::TaskFile;
 use crate::generate::sequential::Budget;
+use crate::persona::Persona;
 use crate::reference::Recorded;
 use crate::references::References;
 pub use terms::{JudgeFiles, Timing, Truth};
@@ -41,6 +43,8 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
     /// for it with `judge = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;
+    /// Time for an answer on a machine that runs a whole localnet: many times what an honest miner needs.
+    const DEADLINE: Duration = Duration::from_secs(2);
 
     /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
     /// `[regress]` is a field `regress`.
@@ -51,6 +55,14 @@ pub trait Kind: Send + Sync + Sized + 'static {
     type Answer: Send + Sync + 'static;
     /// The reference's word on a question, or on an answer where it is asked afterwards. Its SCALE form is journalled.
     type Word: Encode + Decode + Send + Sync + 'static;
+
+    /// The digest of the reference at hand, for a built-in task file that leaves it open; `None` where there is none.
+    ///
+    /// # Errors
+    /// A reference that doesn't load.
+    fn reference(_: &dyn References) -> Result<Option<Digest>, TaskError> {
+        Ok(None)
+    }
 
     /// Checks the section and takes up the reference, if there is one at hand.
     ///
@@ -201,6 +213,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
         _answers: &[(RegistrationId, &Self::Answer)],
     ) -> Option<Vec<Vec<RegistrationId>>> {
         None
+    }
+
+    /// Every way of answering that is known, the honest one first: see [`Persona`]. None of a kind whose miners are programs
+    /// that only the operator has.
+    fn personas(&self) -> Vec<Persona> {
+        Vec::new()
     }
 
     /// Whom to check, where not every answer is; the sequential test goes with it.

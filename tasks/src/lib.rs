@@ -11,8 +11,10 @@
 
 pub mod judge;
 pub mod kind;
+pub mod persona;
 pub mod references;
 pub mod registry;
+pub mod verdict;
 
 mod challenge;
 mod error;
@@ -34,16 +36,18 @@ mod fake;
 
 pub use challenge::Challenge;
 pub use classify::wire::{RequestError, answer, pixels, respond};
-pub use error::TaskError;
-pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError};
-pub use generate::{sequential, witness};
+pub use error::{TaskError, TaskFileError};
+pub use file::{Mode, TaskFile, count, within};
+pub use generate::{CompleteError, Generate, Margins, complete, sequential, witness};
+pub use persona::{Conduct, Persona, PersonaSetup};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
-pub use references::{OnRecord, References};
+pub use references::{Grade, OnRecord, References};
 pub use task::{Task, silent};
-use weighhouse_types::Digest;
 pub use weighhouse_types::profile::Scope;
 pub use work::Read;
+
+use weighhouse_types::Digest;
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");
@@ -64,6 +68,19 @@ pub fn with_reference(file: &str, reference: Digest) -> String {
         _ => format!("{line}\n"),
     };
     file.lines().map(line).collect()
+}
+
+/// A task file that names the reference at hand instead of its own, where its kind has one.
+///
+/// # Errors
+/// A file that is refused, or a reference that doesn't load.
+pub fn with_reference_at_hand(file: &str, references: &dyn References) -> Result<String, TaskError> {
+    let (header, _, kind) = TaskFile::split(file.as_bytes(), references.further_kinds())?;
+    let at_hand = (kind.reference)(references)?;
+    Ok(match at_hand.filter(|_| at_hand != header.reference) {
+        Some(digest) => with_reference(file, digest),
+        None => file.to_owned(),
+    })
 }
 
 /// A task file that pins a judge of this digest instead of its own; `None` where it pins none.

@@ -1,11 +1,10 @@
 //! What kinds of answerers earn on a task and what answering costs them, measured on the task itself.
 //!
-//! Seeded challenges are answered by every [`Persona`] and judged by the judge that a validator uses, so that whoever
-//! simulates a subnet needs no guessed number. CPU time comes from the caller: nothing here reads a clock. Marks, and
+//! Seeded challenges are answered by every [`Persona`] of the task's kind and judged by the judge that a validator uses, each
+//! answer checked, so that whoever simulates a subnet needs no guessed number. CPU time comes from the caller: nothing here reads a clock. Marks, and
 //! what is worked out from them, depend on the task, the number of challenges and the seed alone; the last bits of a
 //! model's output may differ between processors. Signatures and transport are no part of the costs.
 
-mod personas;
 mod statistics;
 
 use std::ops::RangeInclusive;
@@ -13,16 +12,11 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use weighhouse_models::ModelError;
-use weighhouse_models::safetensors::FormatError;
 use weighhouse_types::profile::{ChallengeCost, PROFILE_VERSION, PersonaFigures, Profile};
 use weighhouse_types::{Failure, InferAnswer, InferRequest, Mark};
 
-use crate::classify::Classify;
-use crate::kind::Kind;
-use crate::{Challenge, Reference, RequestError, Scope, Task, TaskError};
-use personas::Answerer;
-pub use personas::Persona;
+use crate::persona::{Answerer, Conduct, Persona, PersonaSetup};
+use crate::{Challenge, Read, Reference, References, Scope, Task, TaskError};
 
 /// How many challenges a measurement may have.
 pub const CHALLENGES: RangeInclusive<u32> = 20..=100_000;
@@ -35,19 +29,25 @@ const MARK_DIGITS: usize = 6;
 const TIME_DIGITS: usize = 3;
 
 /// What to measure.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Measurement<'a> {
     /// The name under which the profile is known.
     pub name: &'a str,
     pub task: &'a Task,
-    /// The file of the task's reference weights, for the personas that round them.
-    pub reference: &'a [u8],
+    /// The models that personas serve.
+    pub references: &'a dyn References,
     /// What two honest miners serve, each its own model, where a task pays for more than the reference; both the reference
     /// if there are none.
     pub own: Option<[&'a [u8]; 2]>,
     /// Within [`CHALLENGES`].
     pub challenges: u32,
     pub seed: u64,
+}
+
+impl std::fmt::Debug for Measurement<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Measurement").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// How far a measurement is.
@@ -62,18 +62,12 @@ pub struct Progress {
 pub enum MeasureError {
     #[error("{challenges} challenges are outside {} to {}", CHALLENGES.start(), CHALLENGES.end())]
     Challenges { challenges: u32 },
-    #[error("the reference weights: {0}")]
-    Weights(#[from] FormatError),
-    #[error("the weights of persona {persona}: {source}")]
-    Model { persona: &'static str, source: ModelError },
-    #[error("persona {persona} can't answer: {source}")]
-    Answer { persona: &'static str, source: RequestError },
+    #[error("persona {persona}: {source}")]
+    Persona { persona: &'static str, source: TaskError },
+    #[error("the kind has no honest persona to compare with")]
+    NoHonest,
     #[error(transparent)]
     Task(#[from] TaskError),
-    #[error(
-        "the task is of kind \"{kind}\", and only \"classify\" is measured; see `weighhouse task calibrate`"
-    )]
-    Kind { kind: &'static str },
 }
 
 /// The challenges of one block, as one miner gets them.
@@ -91,6 +85,9 @@ struct Pair {
     marks: [Vec<f64>; 2],
     /// CPU-seconds per answer of the first, a block each.
     seconds: Vec<f64>,
+    /// The same, of the reference where it is asked about answers, and of the judge.
+    testifying: Vec<f64>,
+    judging: Vec<f64>,
 }
 
 type CpuTime<'a> = &'a dyn Fn() -> Duration;
@@ -109,13 +106,10 @@ impl Measurement<'_> {
         if !CHALLENGES.contains(&self.challenges) {
             return Err(MeasureError::Challenges { challenges: self.challenges });
         }
-        if self.task.file().kind != Classify::NAME {
-            return Err(MeasureError::Kind { kind: self.task.file().kind });
-        }
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
         let earlier = self.pose(BLOCK, &mut rng, cpu)?.0;
         let mut pairs = self.pairs(&earlier.requests, &mut rng)?;
-        let (mut references, mut judging) = (Vec::new(), Vec::new());
+        let mut references = Vec::new();
         let mut done = 0;
         while done < self.challenges {
             let block = BLOCK.min(self.challenges - done);
@@ -126,36 +120,48 @@ impl Measurement<'_> {
                 Scope::Shared => None,
             };
             for pair in &mut pairs {
-                let judged = self.face(pair, &posed, others.as_ref().unwrap_or(&posed), cpu)?;
-                if pair.persona == Persona::Honest {
-                    judging.push(judged / f64::from(block));
-                }
+                self.face(pair, &posed, others.as_ref().unwrap_or(&posed), cpu)?;
             }
             done += block;
             progress(Progress { done, challenges: self.challenges });
         }
-        Ok(self.profile(&pairs, &mut references, &mut judging))
+        let honest = pairs.iter().find(|pair| pair.persona.conduct == Conduct::Honest);
+        let honest = honest.ok_or(MeasureError::NoHonest)?;
+        Ok(self.profile(&pairs, honest, &references))
     }
 
     fn pairs(&self, earlier: &[InferRequest], rng: &mut ChaCha20Rng) -> Result<Vec<Pair>, MeasureError> {
         // Both twins know the seed of their noise; other pairs have nothing in common but the persona.
         let noise = rng.next_u64();
-        let pair = |persona: Persona| {
-            let seeds = if persona.is_twin() { [noise; 2] } else { [rng.next_u64(), rng.next_u64()] };
-            let answerer = |persona, which: usize| {
-                let honest = self.own.map_or(self.reference, |own| own[which]);
-                let served = if persona == Persona::Honest { honest } else { self.reference };
-                Answerer::new(persona, served, &earlier[which], seeds[which])
+        let personas: Vec<Persona> =
+            self.task.personas().into_iter().filter(|persona| persona.is_measured).collect();
+        let mut pairs = Vec::with_capacity(personas.len());
+        for persona in &personas {
+            let other = personas.iter().find(|other| Some(other.name) == persona.twin).unwrap_or(persona);
+            let seeds = match persona.twin {
+                Some(_) => [noise; 2],
+                None => [rng.next_u64(), rng.next_u64()],
             };
-            Ok(Pair {
-                persona,
-                first: answerer(persona, 0)?,
-                second: answerer(persona.other(), 1)?,
+            let open = |persona: &Persona, which: usize| {
+                let setup = PersonaSetup {
+                    references: self.references,
+                    rng: ChaCha20Rng::seed_from_u64(seeds[which]),
+                    earlier: earlier.get(which),
+                    own: self.own.map(|own| own[which]),
+                };
+                persona.open(setup).map_err(|source| MeasureError::Persona { persona: persona.name, source })
+            };
+            pairs.push(Pair {
+                persona: persona.clone(),
+                first: open(persona, 0)?,
+                second: open(other, 1)?,
                 marks: [Vec::new(), Vec::new()],
                 seconds: Vec::new(),
-            })
-        };
-        Persona::ALL.into_iter().map(pair).collect()
+                testifying: Vec::new(),
+                judging: Vec::new(),
+            });
+        }
+        Ok(pairs)
     }
 
     /// Draws challenges and computes their references as a validator would, with the CPU-seconds of the latter.
@@ -182,38 +188,63 @@ impl Measurement<'_> {
         Ok((Posed { challenges, requests, references }, seconds))
     }
 
-    /// Has a pair answer a block each; gives the CPU-seconds it took to judge the first.
+    /// Has a pair answer a block each.
     fn face(
         &self,
         pair: &mut Pair,
         posed: &Posed,
         others: &Posed,
         cpu: CpuTime<'_>,
-    ) -> Result<f64, MeasureError> {
+    ) -> Result<(), MeasureError> {
+        let count = posed.requests.len() as f64;
         let start = cpu();
-        let answers = pair.first.answers(&posed.requests)?;
-        pair.seconds.push(since(start, cpu) / answers.len() as f64);
+        let first = answers(&pair.persona, &mut pair.first, &posed.requests)?;
+        pair.seconds.push(since(start, cpu) / count);
         let start = cpu();
-        pair.marks[0].extend(self.marks(posed, &answers)?);
-        let judging = since(start, cpu);
-        let answers = pair.second.answers(&others.requests)?;
-        pair.marks[1].extend(self.marks(others, &answers)?);
-        Ok(judging)
+        let (marks, testifying) = self.marks(posed, &first, cpu)?;
+        pair.judging.push((since(start, cpu) - testifying) / count);
+        pair.testifying.push(testifying / count);
+        pair.marks[0].extend(marks);
+        let second = answers(&pair.persona, &mut pair.second, &others.requests)?;
+        pair.marks[1].extend(self.marks(others, &second, cpu)?.0);
+        Ok(())
     }
 
-    fn marks(&self, posed: &Posed, answers: &[Result<InferAnswer, Failure>]) -> Result<Vec<f64>, TaskError> {
-        let each = posed.challenges.iter().zip(&posed.references).zip(answers);
-        each.map(|((challenge, reference), answer)| {
-            Ok(self.task.judge(challenge, reference, answer)?.mark.to_f64())
-        })
-        .collect()
+    /// The marks of a block's answers, with the CPU-seconds of a reference that is asked about them.
+    fn marks(
+        &self,
+        posed: &Posed,
+        answers: &[Result<InferAnswer, Failure>],
+        cpu: CpuTime<'_>,
+    ) -> Result<(Vec<f64>, f64), TaskError> {
+        let each = posed.challenges.iter().zip(answers);
+        let read: Vec<_> = each.map(|(challenge, answer)| self.task.read(challenge, answer)).collect();
+        let both = posed.challenges.iter().zip(&read);
+        let asked: Vec<(&Challenge, &Read)> =
+            both.filter_map(|(challenge, read)| Some((challenge, read.as_ref().ok()?))).collect();
+        let is_asked_after = posed.references.iter().any(Reference::is_awaited);
+        let start = is_asked_after.then(cpu);
+        let mut said = self.task.testify(&asked)?.map(Vec::into_iter);
+        let testifying = start.map_or(0.0, |start| since(start, cpu));
+        let mut marks = Vec::with_capacity(answers.len());
+        for ((challenge, reference), read) in posed.challenges.iter().zip(&posed.references).zip(read) {
+            let judgement = match read {
+                Err(judgement) => judgement,
+                Ok(read) => {
+                    let own = said.as_mut().and_then(Iterator::next);
+                    self.task.judge_read(challenge, own.as_ref().unwrap_or(reference), &read)?
+                }
+            };
+            marks.push(judgement.mark.to_f64());
+        }
+        Ok((marks, testifying))
     }
 
-    fn profile(&self, pairs: &[Pair], references: &mut [f64], judging: &mut [f64]) -> Profile {
-        let honest = pairs.iter().find(|pair| pair.persona == Persona::Honest);
-        let honest = honest.expect("honest is one of all personas");
+    fn profile(&self, pairs: &[Pair], honest: &Pair, references: &[f64]) -> Profile {
         let scope = self.task.file().scope;
-        let time = |seconds: &mut [f64]| statistics::rounded(statistics::median(seconds), TIME_DIGITS);
+        let time =
+            |seconds: &[f64]| statistics::rounded(statistics::median(&mut seconds.to_vec()), TIME_DIGITS);
+        let said: Vec<f64> = references.iter().zip(&honest.testifying).map(|(a, b)| a + b).collect();
         Profile {
             version: PROFILE_VERSION,
             task: self.name.to_owned(),
@@ -221,9 +252,9 @@ impl Measurement<'_> {
             scope,
             challenges: self.challenges,
             cost: ChallengeCost {
-                answer: time(&mut honest.seconds.clone()),
-                reference: time(references),
-                judge: time(judging),
+                answer: time(&honest.seconds),
+                reference: time(&said),
+                judge: time(&honest.judging),
             },
             personas: pairs.iter().map(|pair| pair.measured(honest, scope)).collect(),
         }
@@ -238,7 +269,7 @@ impl Pair {
         let rejected = marks.iter().filter(|mark| **mark <= Mark::ZERO.to_f64()).count();
         let figure = |value: f64| statistics::rounded(value, MARK_DIGITS);
         PersonaFigures {
-            name: self.persona.name().to_owned(),
+            name: self.persona.name.to_owned(),
             mean: figure(statistics::mean(marks)),
             deviation: figure(statistics::deviation(marks)),
             cost: statistics::rounded(statistics::median(&mut ratios), TIME_DIGITS),
@@ -262,6 +293,19 @@ impl Pair {
             }
         }
     }
+}
+
+/// A persona's answers; no answer at all is a deadline that passed.
+fn answers(
+    persona: &Persona,
+    answerer: &mut Answerer,
+    requests: &[InferRequest],
+) -> Result<Vec<Result<InferAnswer, Failure>>, MeasureError> {
+    let answer = |request| match answerer(request) {
+        Ok(answer) => Ok(answer.ok_or(Failure::DeadlineExceeded)),
+        Err(source) => Err(MeasureError::Persona { persona: persona.name, source }),
+    };
+    requests.iter().map(answer).collect()
 }
 
 fn since(start: Duration, cpu: CpuTime<'_>) -> f64 {

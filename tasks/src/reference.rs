@@ -23,6 +23,11 @@ impl Reference {
         self.challenge
     }
 
+    /// Tells whether the reference is asked about answers, and hasn't been.
+    pub fn is_awaited(&self) -> bool {
+        matches!(self.recorded, Recorded::Awaited)
+    }
+
     pub(crate) fn recorded(&self) -> &Recorded {
         &self.recorded
     }

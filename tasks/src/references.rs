@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use weighhouse_models::language::LanguageModel;
+use weighhouse_models::precision::Precision;
 use weighhouse_types::JudgeTerms;
 
 use crate::error::TaskError;
 use crate::generate::witness::{Encoder, Witness};
-use crate::judge::JudgeClient;
+use crate::judge::client::JudgeClient;
 use crate::registry::Registered;
 
 /// A source of references. Each method is asked by the kinds that need such a model; `None` says that none is at hand and
 /// that recorded words are all there will be, as in an audit.
-pub trait References {
+pub trait References: Send + Sync {
     /// Kinds of task beside [`KINDS`](crate::registry::KINDS): those of a program that brings its own.
     fn further_kinds(&self) -> &'static [Registered] {
         &[]
@@ -48,6 +50,33 @@ pub trait References {
     fn judge(&self, _terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
         Err(TaskError::Judge("there is no address of a judge".to_owned()))
     }
+
+    /// A language model for personas to serve.
+    ///
+    /// # Errors
+    /// As [`References::weights`].
+    fn served_language(&self, _: Grade) -> Result<LanguageModel, TaskError> {
+        Err(TaskError::Reference("there is no language model to serve".to_owned()))
+    }
+
+    /// An encoder for personas to serve.
+    ///
+    /// # Errors
+    /// As [`References::weights`].
+    fn served_encoder(&self, _: Grade) -> Result<Arc<dyn Encoder>, TaskError> {
+        Err(TaskError::Reference("there is no encoder to serve".to_owned()))
+    }
+}
+
+/// The weights that a miner serves under the agreed model's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grade {
+    /// Those of the agreed model.
+    Agreed,
+    /// The same, rounded.
+    Rounded(Precision),
+    /// A weaker model's.
+    Weak,
 }
 
 /// No reference at hand: what was said is on record.

@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use weighhouse_types::config;
 use weighhouse_types::profile::Paid;
+use weighhouse_types::{Digest, config};
 
 use crate::classify::Classify;
 use crate::embed::Embeddings;
-use crate::error::TaskError;
-use crate::file::{TaskFile, TaskFileError};
+use crate::error::{TaskError, TaskFileError};
+use crate::file::{KindRules, TaskFile};
 use crate::generate::Completions;
 use crate::judge::Judged;
 use crate::kind::Kind;
@@ -24,6 +24,7 @@ pub static KINDS: &[Registered] = &[
     Registered::of::<Judged>(),
 ];
 
+type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
 /// A kind by its name, with what can be said of it before it is opened.
@@ -37,6 +38,7 @@ pub struct Registered {
     pub has_reference: bool,
     /// Versions of its judge.
     pub judges: RangeInclusive<u32>,
+    pub(crate) reference: ReferenceOf,
     pub(crate) open: Open,
 }
 
@@ -54,8 +56,38 @@ impl Registered {
             pays: K::PAYS,
             has_reference: K::HAS_REFERENCE,
             judges: K::JUDGES,
+            reference: K::reference,
             open: open::<K>,
         }
+    }
+}
+
+impl TaskFile {
+    /// Reads what every kind has in common from a TOML file.
+    ///
+    /// # Errors
+    /// [`TaskFileError`], which names the key at fault; for an unknown key, the nearest known one as well.
+    pub fn parse(file: &[u8]) -> Result<Self, TaskFileError> {
+        Self::split(file, &[]).map(|(header, ..)| header)
+    }
+
+    /// Splits a file into what every kind has in common and the text of the sections that only its kind reads, and finds
+    /// the kind.
+    pub(crate) fn split(
+        file: &[u8],
+        further: &'static [Registered],
+    ) -> Result<(Self, String, &'static Registered), TaskFileError> {
+        let mut found = None;
+        let (header, section) = Self::read(file, |name| {
+            let kinds = || KINDS.iter().chain(further);
+            let Some(kind) = kinds().find(|kind| kind.name == name) else {
+                let known = kinds().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+                return Err(TaskFileError::Kind { name: name.to_owned(), known });
+            };
+            found = Some(kind);
+            Ok(KindRules { name: kind.name, pays: kind.pays, has_reference: kind.has_reference })
+        })?;
+        Ok((header, section, found.expect("a header is read only once its kind is found")))
     }
 }
 
@@ -77,4 +109,9 @@ pub fn kind(name: &str) -> Option<&'static Registered> {
 pub fn builtin(name: &str) -> Option<&'static str> {
     let mut files = KINDS.iter().flat_map(|kind| kind.files);
     files.find(|(known, _)| *known == name).map(|(_, file)| *file)
+}
+
+/// The names of the built-in task files.
+pub fn builtin_names() -> Vec<&'static str> {
+    KINDS.iter().flat_map(|kind| kind.files).map(|(name, _)| *name).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use weighhouse_types::{
     Digest, Failure, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark, Reason,
@@ -10,10 +11,11 @@ use weighhouse_types::{
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Generate, TaskFile};
-use crate::generate::Completions;
+use crate::file::TaskFile;
 use crate::generate::sequential::{Budget, Course};
+use crate::generate::{Completions, Generate};
 use crate::kind::{Timing, Truth};
+use crate::persona::Persona;
 use crate::reference::Reference;
 use crate::references::References;
 use crate::work::{Read, Work};
@@ -257,6 +259,16 @@ impl Task {
     ) -> Option<Vec<Vec<RegistrationId>>> {
         belongs(challenge, reference).ok()?;
         self.work.alike(challenge, reference, answers)
+    }
+
+    /// Every way of answering that the kind knows, the honest one first.
+    pub fn personas(&self) -> Vec<Persona> {
+        self.work.personas()
+    }
+
+    /// Time for an answer on a machine that runs a whole localnet.
+    pub fn deadline(&self) -> Duration {
+        self.work.deadline()
     }
 
     /// What a reference's word counts for in the sequential test.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgement, RegistrationId};
 
@@ -9,6 +10,7 @@ use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::generate::sequential::Budget;
 use crate::kind::{JudgeFiles, Kind, Timing, Truth};
+use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 
 /// An answer that its kind has read.
@@ -57,6 +59,8 @@ pub(crate) trait Work: Send + Sync {
         reference: &Reference,
         answers: &[(RegistrationId, &Read)],
     ) -> Option<Vec<Vec<RegistrationId>>>;
+    fn personas(&self) -> Vec<Persona>;
+    fn deadline(&self) -> Duration;
     fn budget(&self) -> Option<&Budget>;
     fn bins(&self, reference: &Reference) -> Vec<u32>;
     fn fingerprint(&self, answer: Result<&Read, &InferAnswer>) -> Option<Digest>;
@@ -186,6 +190,14 @@ impl<K: Kind> Work for K {
         let word = K::recall(reference.recorded())?;
         let answers: Vec<_> = answers.iter().map(|(who, read)| (*who, answer::<K>(read))).collect();
         Kind::alike(self, question::<K>(challenge), &word, &answers)
+    }
+
+    fn personas(&self) -> Vec<Persona> {
+        Kind::personas(self)
+    }
+
+    fn deadline(&self) -> Duration {
+        K::DEADLINE
     }
 
     fn budget(&self) -> Option<&Budget> {

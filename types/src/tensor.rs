@@ -214,6 +214,18 @@ pub struct InferAnswer {
 }
 
 impl InferRequest {
+    /// A question that names no model yet.
+    pub fn asking(inputs: Vec<Tensor>, outputs: &[&str]) -> Self {
+        let outputs = outputs.iter().map(|name| (*name).to_owned()).collect();
+        Self { model: String::new(), version: String::new(), id: String::new(), inputs, outputs }
+    }
+
+    /// The answer to it that carries these outputs.
+    pub fn answered(&self, outputs: Vec<Tensor>) -> InferAnswer {
+        let Self { model, version, id, .. } = self.clone();
+        InferAnswer { model, version, id, outputs }
+    }
+
     pub fn input(&self, name: &str) -> Result<&Tensor, TensorError> {
         find(&self.inputs, name)
     }

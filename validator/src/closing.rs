@@ -57,7 +57,10 @@ pub(crate) fn void_round(epoch: Epoch, round: u32, cause: VoidCause, why: &str) 
 pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
     match error {
         ValidatorError::Task(error) => match error {
-            TaskError::File(_) | TaskError::WrongReference { .. } | TaskError::JudgeVersion { .. } => None,
+            TaskError::File(_)
+            | TaskError::WrongReference { .. }
+            | TaskError::JudgeVersion { .. }
+            | TaskError::Request(_) => None,
             TaskError::Model(_)
             | TaskError::Witness(_)
             | TaskError::Reference(_)

@@ -28,7 +28,7 @@ use weighhouse_models::sampling::Sampling;
 use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock};
-use weighhouse_tasks::calibrate::complete;
+use weighhouse_tasks::complete;
 use weighhouse_tasks::witness::{TeacherForced, Witness};
 use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, OnRecord, Task, with_reference};
 use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
@@ -195,7 +195,8 @@ fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferReques
     let prompt = model.encode(prompt).expect("a text");
     let task = Task::load(text_task(model.digest()).as_bytes(), &OnRecord).expect("a task");
     let generate = task.generate().expect("of completions");
-    let mut answer = complete(model, generate, &[(prompt, sampling)], 1).expect("completed").remove(0);
+    let mut answer =
+        complete(model, &[(prompt, generate.generation(sampling))], 1).expect("completed").remove(0);
     if behaviour == Behaviour::Cuts {
         answer.tokens.truncate(5);
         answer.log_probs.truncate(5);

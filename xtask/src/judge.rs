@@ -13,7 +13,7 @@ use weighhouse_models::LoadLimits;
 use weighhouse_models::language::LanguageModel;
 use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
-use weighhouse_tasks::calibrate::complete;
+use weighhouse_tasks::complete;
 use weighhouse_tasks::witness::{Claim, TeacherForced, Witness};
 use weighhouse_tasks::{GENERATE, OnRecord, Task, with_reference};
 use weighhouse_types::Digest;
@@ -114,10 +114,10 @@ fn completions(
     for _ in 0..count {
         let text = folder::text(prompt, &mut rng);
         let sampling = Sampling::new(1.0, 0, 1.0, rng.next_u64())?;
-        wanted.push((model.encode(&text)?, sampling));
+        wanted.push((model.encode(&text)?, generate.generation(sampling)));
         texts.push((text, sampling));
     }
-    let answers: Vec<TextAnswer> = complete(model, &generate, &wanted, batch)?;
+    let answers: Vec<TextAnswer> = complete(model, &wanted, batch)?;
     let each = texts.into_iter().zip(answers);
     Ok(each
         .map(|((prompt, sampling), answer)| Completion { prompt, sampling, tokens: answer.tokens })

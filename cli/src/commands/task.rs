@@ -11,12 +11,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use rustix::time::{ClockId, clock_gettime};
 use weighhouse_seams::{Clock, SystemClock};
 use weighhouse_tasks::measure::{CHALLENGES, Measurement, Progress};
-use weighhouse_tasks::{Scope, Task as Loaded};
+use weighhouse_tasks::registry::builtin;
+use weighhouse_tasks::{Scope, Task as Loaded, with_reference_at_hand};
 use weighhouse_types::profile::Profile;
 
-use super::validator::{reference_weights, task_text};
+use super::validator::task_text;
 use super::write_file;
 use crate::failure::{Context, Exit, Failure};
+use crate::models::NamedModels;
 use crate::output;
 
 /// A measurement that takes longer says how far it is.
@@ -35,18 +37,24 @@ pub(crate) enum Task {
 #[command(after_help = "\
 Examples:
   weighhouse task measure digits-quality
+  weighhouse task measure generate --challenges 40
+  weighhouse task measure embed --reference ./encoder --challenges 100
   weighhouse task measure digits-quality --scope private --challenges 200 --json
   weighhouse task measure my-task.toml --reference my.safetensors --out my-profile.toml
 
-Every kind of miner answers the same seeded challenges and is judged as a validator judges. The result is a profile
+Every persona of the task's kind answers the same seeded challenges and is judged as a validator judges. The result is a profile
 (TOML) that the simulator of policies reads. Marks depend on the task, --challenges and --seed alone; costs are
 CPU-seconds of one core of this machine, the median over blocks of challenges.")]
 pub(crate) struct Measure {
-    /// A task file, or digits-conformance or digits-quality
+    /// A task file, or the name of a built-in one: digits-conformance, digits-quality, generate, generate-greedy, embed, ..
     task: String,
-    /// The reference's weights (safetensors), or a built-in name
-    #[arg(long, value_name = "FILE", default_value = "digits-reference")]
-    reference: String,
+    /// The reference, where it isn't the built-in one: a file of weights (safetensors), a folder, or OWNER/NAME of the
+    /// Hugging Face hub
+    #[arg(long, value_name = "MODEL")]
+    reference: Option<String>,
+    /// A weaker model for the persona that serves one; else it serves the --reference rounded
+    #[arg(long, value_name = "MODEL", requires = "reference")]
+    weak: Option<String>,
     /// Two weight files that two honest miners serve instead of the reference: models of their own, such as
     /// `weighhouse-trainer` makes; where a task pays for more than the reference
     #[arg(long, value_name = "FILE", num_args = 2)]
@@ -88,8 +96,12 @@ fn measure(args: &Measure) -> Result<(), Failure> {
         Some(scope) => scoped(&text, scope).exit(Exit::Config, &args.task)?,
         None => text,
     };
-    let reference = reference_weights(&args.reference)?;
-    let task = Loaded::load(text.as_bytes(), &reference.as_slice()).exit(Exit::Config, &args.task)?;
+    let models = NamedModels::new(args.reference.clone(), args.weak.clone());
+    let text = match builtin(&args.task) {
+        Some(_) => with_reference_at_hand(&text, &models).exit(Exit::Config, &args.task)?,
+        None => text,
+    };
+    let task = Loaded::load(text.as_bytes(), &models).exit(Exit::Config, &args.task)?;
     let name =
         Path::new(&args.task).file_stem().map_or(args.task.clone().into(), |stem| stem.to_string_lossy());
     let own = args
@@ -100,7 +112,7 @@ fn measure(args: &Measure) -> Result<(), Failure> {
     let measurement = Measurement {
         name: &name,
         task: &task,
-        reference: &reference,
+        references: &models,
         own: own.first().zip(own.get(1)).map(|(one, other)| [one.as_slice(), other.as_slice()]),
         challenges: args.challenges,
         seed: args.seed,

@@ -13,7 +13,7 @@ use weighhouse_models::Builtin;
 use weighhouse_models::device::Place;
 use weighhouse_seams::{CpuPool, Entropy, SystemClock};
 use weighhouse_tasks::judge::JudgeClient;
-use weighhouse_tasks::registry::builtin;
+use weighhouse_tasks::registry::{builtin, builtin_names};
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
 use weighhouse_tasks::{References, Task, TaskError};
 use weighhouse_types::JudgeTerms;
@@ -214,6 +214,10 @@ fn unavailable(failure: Failure) -> TaskError {
 pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
     match builtin(file) {
         Some(text) => Ok(text.to_owned()),
+        None if !Path::new(file).exists() => {
+            let known = builtin_names().join(", ");
+            Err(Failure::new(Exit::Missing, format!("{file}: no such task file, and none of {known}")))
+        }
         None => read_text(Path::new(file)),
     }
 }

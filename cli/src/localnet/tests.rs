@@ -29,9 +29,10 @@ fn settled(text: &str) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_shows_what_the_first_run_prints() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (task, mode) = (Work::Digits, Mode::Conformance);
-    let options = Options { task, mode, commit_reveal: false, seed: Some(1), epochs: Some(1) };
-    let economy = Economy::open(dir.path(), &options, LocalnetModels::Digits).expect("opened");
+    let (task, task_file) = (DIGITS.to_owned(), task_file(DIGITS, None).expect("a built-in task"));
+    let options = Options { task, task_file, commit_reveal: false, seed: Some(1), epochs: Some(1) };
+    let models = NamedModels::new(None, None);
+    let economy = Economy::open(dir.path(), &options, Arc::new(models)).expect("opened");
     let mut pages = Pages(text::greeting(&economy, Block(0)) + "\n");
     let closing = text::Closing::new(&economy, None);
     let account = economy.run(&mut pages, CancellationToken::new()).await.expect("it runs");

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use weighhouse_localnet::{Account, EpochReport, Localnet as Economy, Mode, Work};
+use weighhouse_localnet::{Account, DIGITS, EpochReport, Localnet as Economy};
 use weighhouse_types::Block;
+use weighhouse_types::profile::Paid;
 
 use crate::output::{Table, tao};
 
@@ -13,7 +14,7 @@ pub(super) fn greeting(economy: &Economy, head: Block) -> String {
     format!(
         "localnet: {} miners and {validators} validators, task {}, mode {}, seed {}, {}\n",
         economy.participants().len() - validators,
-        economy.task().name(),
+        economy.task(),
         economy.mode().name(),
         economy.seed(),
         if head.0 == 0 { "a new chain".to_owned() } else { format!("resumed at block {head}") },
@@ -52,8 +53,8 @@ pub(super) fn epoch(report: &EpochReport) -> String {
 /// The choices of a run that its closing lines speak of.
 #[derive(Debug)]
 pub(super) struct Closing {
-    task: Work,
-    mode: Mode,
+    task: String,
+    mode: Paid,
     commit_reveal: bool,
     guests: bool,
     /// The folder of a state that is kept.
@@ -63,7 +64,7 @@ pub(super) struct Closing {
 impl Closing {
     pub(super) fn new(economy: &Economy, dir: Option<&Path>) -> Self {
         Self {
-            task: economy.task(),
+            task: economy.task().to_owned(),
             mode: economy.mode(),
             commit_reveal: economy.commit_reveal(),
             guests: economy.participants().iter().any(|participant| participant.is_guest()),
@@ -97,11 +98,11 @@ impl Closing {
 
     /// Something that this run didn't show.
     fn next(&self) -> &'static str {
-        match (self.task, self.mode, self.commit_reveal, self.guests) {
+        match (self.task.as_str(), self.mode, self.commit_reveal, self.guests) {
             (_, _, _, true) => {
                 "edit your file and run this again; examples/cheats/README.md invites a fourth cheat"
             }
-            (Work::Digits, Mode::Conformance, false, _) => {
+            (DIGITS, Paid::Conformance, false, _) => {
                 "weighhouse localnet --mode quality --epochs 3    a better model earns most"
             }
             (_, _, false, _) => {

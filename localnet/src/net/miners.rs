@@ -12,8 +12,9 @@ use weighhouse_seams::{ClockExt, TcpBound};
 
 use super::roles::Roles;
 use super::{BLOCK_DEADLINE, Localnet, OFFLINE_AFTER, folder};
-use crate::economy::{Participant, Role, derive};
+use crate::economy::{Participant, Role, Service, derive};
 use crate::error::LocalnetError;
+use crate::served::Served;
 
 /// The pause between two looks at the calls that wait for a block.
 const POOL_PAUSE: Duration = Duration::from_millis(10);
@@ -23,13 +24,17 @@ impl Localnet {
     pub(super) async fn start_miners(&self, roles: &mut Roles) -> Result<CancellationToken, LocalnetError> {
         let offline = roles.stop.child_token();
         let state = self.subnet().await?;
-        let is_gone = |role: Role| role == Role::Offline && state.head.number >= OFFLINE_AFTER;
+        let is_late = state.head.number >= OFFLINE_AFTER;
         let (mut expected, mut ready) = (0, Vec::new());
         for participant in &self.economy.participants {
-            if participant.validates() || is_gone(participant.role) {
+            if participant.validates() {
                 continue;
             }
-            let stop = if participant.role == Role::Offline { offline.clone() } else { roles.stop.clone() };
+            let is_offline = matches!(participant.role, Role::Miner { service: Service::Offline, .. });
+            if is_offline && is_late {
+                continue;
+            }
+            let stop = if is_offline { offline.clone() } else { roles.stop.clone() };
             let axon = state.metagraph.neuron(participant.uid).and_then(|neuron| neuron.axon);
             let axon = axon.map(|axon| axon.address());
             let (parts, is_ready) = self.miner(participant, axon, stop).await?;
@@ -88,17 +93,12 @@ impl Localnet {
             None => TcpBound::bind(([127, 0, 0, 1], 0).into()).await.map_err(LocalnetError::Port)?,
         };
         let (ready, is_ready) = watch::channel(false);
-        let guesses = derive(self.kept.seed, participant.persona, "guesses");
-        let (config, engine) = match participant.role {
-            Role::Guest(guest) => (self.served.config(participant.role)?, self.guest(guest)?),
-            role => self.served.engine(role, guesses, &self.clock, &self.cpu)?,
-        };
         let state = self.dir.join("miners").join(participant.persona);
         let parts = Parts {
-            config,
+            config: Served::config()?,
             keypair: participant.keypair.clone(),
             chain: Arc::new(self.ledger.clone()),
-            models: Catalogue::of(engine),
+            models: Catalogue::of(self.engine(participant)?),
             listener: Box::new(listener),
             clock: self.clock.clone(),
             storage: Arc::new(folder(&state)?),
@@ -107,6 +107,20 @@ impl Localnet {
             shutdown,
         };
         Ok((parts, is_ready))
+    }
+
+    /// What a miner serves: its persona's answers, or a program of the user's.
+    fn engine(&self, participant: &Participant) -> Result<Arc<dyn Engine>, LocalnetError> {
+        match &participant.role {
+            Role::Guest(guest) => self.guest(*guest),
+            Role::Miner { persona, service } => {
+                let guesses = derive(self.kept.seed, participant.persona, "guesses");
+                self.served.engine(persona, *service, guesses, &self.clock, &self.cpu)
+            }
+            Role::Validator | Role::Copier => {
+                Err(LocalnetError::BuiltIn(format!("{} serves nothing", participant.persona)))
+            }
+        }
     }
 
     fn guest(&self, guest: usize) -> Result<Arc<dyn Engine>, LocalnetError> {

@@ -30,7 +30,8 @@ impl Localnet {
                 validator.run(stop).await.map_err(|source| LocalnetError::Validator { persona, source })
             });
         }
-        let copier = self.economy.participants.iter().find(|participant| participant.role == Role::Copier);
+        let copier =
+            self.economy.participants.iter().find(|participant| matches!(participant.role, Role::Copier));
         if let Some(participant) = copier {
             let (sender, receiver) = watch::channel(Block(0));
             roles.copier = Some(receiver);

@@ -1,16 +1,14 @@
 //! Who answers a calibration's challenges, and how.
 
-use std::collections::BTreeMap;
-
 use rand_chacha::ChaCha20Rng;
 use weighhouse_models::draw::below;
-use weighhouse_models::language::{Decoder, DecoderLimits, Finish as Ended, Generation, LanguageModel};
+use weighhouse_models::language::LanguageModel;
 use weighhouse_models::sampling::Sampling;
-use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
+use weighhouse_types::text::{TextAnswer, TextRequest};
 
 use super::{By, CalibrateError};
 use crate::Challenge;
-use crate::file::Generate;
+use crate::generate::{Generate, complete};
 
 /// What is continued by whoever doesn't look at the prompt.
 const OTHER_PROMPT: &str = "The";
@@ -61,10 +59,10 @@ impl Answers<'_> {
             By::Model(model) => {
                 let encode = |(prompt, sampling)| {
                     let tokens = model.encode(prompt).map_err(|error| self.failed(error.to_string()))?;
-                    Ok((tokens, sampling))
+                    Ok((tokens, generate.generation(sampling)))
                 };
                 let wanted = prompts.map(encode).collect::<Result<Vec<_>, CalibrateError>>()?;
-                complete(model, generate, &wanted, batch)?
+                complete(model, &wanted, batch)?
             }
             By::Server(server) if generate.sampling.temperature == 0.0 => {
                 let request = |(prompt, _): (&str, _)| TextRequest {
@@ -116,55 +114,5 @@ impl Answers<'_> {
         let other = 1 + below(self.reference.vocabulary() as u32 - 1, rng);
         answer.tokens[at] = (answer.tokens[at] + other) % self.reference.vocabulary() as u32;
         answer.text = self.reference.decode(&answer.tokens);
-    }
-}
-
-/// Honest completions, `batch` sequences at a time, by the decoder that miners serve from.
-pub fn complete(
-    model: &LanguageModel,
-    generate: &Generate,
-    wanted: &[(Vec<u32>, Sampling)],
-    batch: usize,
-) -> Result<Vec<TextAnswer>, CalibrateError> {
-    let limits = DecoderLimits {
-        sequences_max: batch,
-        cache_tokens_max: batch.saturating_mul(model.context().next_multiple_of(64)),
-    };
-    let mut decoder = Decoder::new(model.clone(), limits);
-    let mut answers: Vec<TextAnswer> = Vec::with_capacity(wanted.len());
-    let mut running = BTreeMap::new();
-    let mut waiting = wanted.iter();
-    loop {
-        while running.len() < batch {
-            let Some((prompt, sampling)) = waiting.next() else { break };
-            let generation = Generation {
-                max_tokens: generate.max_tokens,
-                sampling: *sampling,
-                stop: Vec::new(),
-                top_log_probs: 0,
-                ignore_end: generate.ignore_end,
-            };
-            let id = decoder.join(prompt, generation)?;
-            running.insert(id, answers.len());
-            answers.push(TextAnswer { prompt_tokens: prompt.len() as u32, ..TextAnswer::default() });
-        }
-        if running.is_empty() {
-            return Ok(answers);
-        }
-        for event in decoder.step()? {
-            let Some(&at) = running.get(&event.sequence) else { continue };
-            let answer = &mut answers[at];
-            answer.tokens.push(event.token);
-            answer.log_probs.push(event.log_prob);
-            answer.text.push_str(&event.text);
-            if let Some(finish) = event.finish {
-                answer.finish = Some(match finish {
-                    Ended::Stop => Finish::Stop,
-                    Ended::Length => Finish::Length,
-                    Ended::End => Finish::End,
-                });
-                running.remove(&event.sequence);
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
+use crate::complete;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
@@ -59,15 +60,17 @@ impl Server for Elsewhere {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String> {
         let task = Task::load(file(&self.0, "greedy", 0.0).as_bytes(), &crate::OnRecord)
             .map_err(|error| error.to_string())?;
+        let generate = task.generate().expect("of this kind");
         let encode = |request: &TextRequest| match &request.prompt {
-            Prompt::Text(text) => Ok((self.0.encode(text)?, Sampling::new(0.0, 0, 1.0, 0).expect("greedy"))),
+            Prompt::Text(text) => {
+                let sampling = Sampling::new(0.0, 0, 1.0, 0).expect("greedy");
+                Ok((self.0.encode(text)?, generate.generation(sampling)))
+            }
             Prompt::Ids(_) => unreachable!("a challenge's prompt is text"),
         };
         let wanted: Result<Vec<_>, weighhouse_models::language::TextError> =
             requests.iter().map(encode).collect();
-        let generate = task.generate().expect("of this kind");
-        complete(&self.0, generate, &wanted.map_err(|error| error.to_string())?, 4)
-            .map_err(|error| error.to_string())
+        complete(&self.0, &wanted.map_err(|error| error.to_string())?, 4).map_err(|error| error.to_string())
     }
 }
 

@@ -3,9 +3,10 @@
 //! Sums run over items and digits in their order, in `f64`: the same recorded bytes give the same mark anywhere.
 
 use weighhouse_models::digits::CLASSES;
-use weighhouse_types::{Judgement, Mark, Reason};
+use weighhouse_types::Judgement;
 
 use crate::file::Mode;
+use crate::verdict;
 
 /// The Brier score of the uniform guess over ten digits: `0.9^2 + 9 * 0.1^2`.
 const UNIFORM_BRIER: f64 = 0.9;
@@ -19,7 +20,9 @@ pub(crate) fn judge(
 ) -> Judgement {
     match mode {
         Mode::Conformance { tolerance } => conformance(*tolerance, reference, rows),
-        Mode::Quality { floor_margin } => quality(*floor_margin, truth, reference, rows),
+        Mode::Quality { floor_margin } => {
+            verdict::skill(skill(truth, rows), skill(truth, reference), *floor_margin)
+        }
     }
 }
 
@@ -35,21 +38,7 @@ fn conformance(tolerance: f64, reference: &[[f32; CLASSES]], rows: &[[f32; CLASS
             worst = (item, distance);
         }
     }
-    if outside == 0 {
-        return verdict(1.0, Reason::Conforms { items });
-    }
-    verdict(-f64::from(outside) / f64::from(items), Reason::Deviates { items, outside, worst: worst.0 })
-}
-
-/// The skill, if it is not below the reference's less the margin; else what it lacks, never above 0.
-fn quality(margin: f64, truth: &[u8], reference: &[[f32; CLASSES]], rows: &[[f32; CLASSES]]) -> Judgement {
-    let (own, floor) = (skill(truth, rows), skill(truth, reference));
-    let (answer, reference) = (mark(own), mark(floor));
-    if own >= floor - margin {
-        verdict(own, Reason::Skill { answer, reference })
-    } else {
-        verdict((own - floor).min(0.0), Reason::BelowReference { answer, reference })
-    }
+    verdict::fidelity(items, outside, worst.0)
 }
 
 /// Half the sum of absolute differences: the largest difference in the probability of any event. In [0, 1].
@@ -70,15 +59,6 @@ pub(crate) fn skill(truth: &[u8], rows: &[[f32; CLASSES]]) -> f64 {
     };
     let total: f64 = truth.iter().zip(rows).map(brier).sum();
     1.0 - total / truth.len() as f64 / UNIFORM_BRIER
-}
-
-fn verdict(value: f64, reason: Reason) -> Judgement {
-    Judgement { mark: mark(value), reasons: vec![reason] }
-}
-
-fn mark(value: f64) -> Mark {
-    Mark::from_f64(value)
-        .expect("rows are checked distributions and challenges have items, so no skill is NaN")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::*;
 use crate::Task;
 use crate::witness::Encoder;
 use weighhouse_models::encoder::EmbedError;
-use weighhouse_types::{Digest, Failure};
+use weighhouse_types::{Digest, Failure, Mark, Reason};
 
 #[derive(Debug)]
 struct Letters;

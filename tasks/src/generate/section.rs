@@ -1,10 +1,12 @@
 //! The sections of tasks about text.
 
 use serde::Deserialize;
+use weighhouse_models::language::Generation;
 use weighhouse_models::sampling::{Sampler, Sampling, SamplingError};
 
 use super::sequential::{Budget, RawBudget};
-use crate::file::{TaskFileError, count, within};
+use crate::error::TaskFileError;
+use crate::file::{count, within};
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 
 /// Generated tokens of a challenge at most.
@@ -28,6 +30,19 @@ pub struct Generate {
     pub margins: Margins,
     /// `None`: every answer is checked, and each check stands alone.
     pub budget: Option<Budget>,
+}
+
+impl Generate {
+    /// A completion as miners make it.
+    pub fn generation(&self, sampling: Sampling) -> Generation {
+        Generation {
+            max_tokens: self.max_tokens,
+            sampling,
+            stop: Vec::new(),
+            top_log_probs: 0,
+            ignore_end: self.ignore_end,
+        }
+    }
 }
 
 /// When a completion is not the agreed model's. Margins are in units of the logits.

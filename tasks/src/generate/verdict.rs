@@ -11,6 +11,7 @@ use weighhouse_types::{InferAnswer, InferRequest, Judgement, Mark, Reason};
 
 use super::section::{Generate, Margins};
 use super::witness::Testimony;
+use crate::verdict::malformed;
 use weighhouse_models::sampling::Sampling;
 
 /// Rounding may bring a log-probability above 0 by less than this.
@@ -186,10 +187,6 @@ pub(crate) fn mean(clip: f64, margins: &[f32]) -> f64 {
 /// Rounded, and as large as a `u32` can be where it is larger or infinite.
 fn millionths(value: f64) -> u32 {
     (value * 1e6).round() as u32
-}
-
-fn malformed(item: u32, what: String) -> Judgement {
-    Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what }] }
 }
 
 #[cfg(test)]

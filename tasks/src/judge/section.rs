@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use weighhouse_types::{Digest, JudgeTerms};
 
-use crate::file::{TaskFile, TaskFileError, count};
+use crate::error::TaskFileError;
+use crate::file::{TaskFile, count};
 
 /// Bytes that one answer may have, of all its tensors together.
 const ANSWER_BYTES_MAX: usize = 64 << 10;

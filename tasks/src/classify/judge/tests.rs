@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use weighhouse_models::Builtin;
 use weighhouse_types::scans::OUTPUT;
 use weighhouse_types::{Datatype, Failure, InferAnswer, Tensor};
+use weighhouse_types::{Mark, Reason};
 
 const ITEMS: usize = 64;
 
@@ -62,7 +63,8 @@ fn the_reference_itself_conforms_and_earns_its_skill() {
     assert_eq!(judgement, Judgement { mark: Mark::MAX, reasons: vec![Reason::Conforms { items: 64 }] });
     let quality = posed(DIGITS_QUALITY);
     let judgement = quality.judge_rows(quality.reference.rows());
-    let expected = mark(skill(quality.challenge.truth(), quality.reference.rows()));
+    let expected =
+        Mark::from_f64(skill(quality.challenge.truth(), quality.reference.rows())).expect("a number");
     assert_eq!(judgement.mark, expected);
     assert_eq!(judgement.reasons, [Reason::Skill { answer: expected, reference: expected }]);
 }
@@ -82,7 +84,7 @@ fn one_item_outside_the_tolerance_is_at_most_zero_and_the_worst_is_named() {
         rows[item][to] += moved;
     }
     let judgement = posed.judge_rows(&rows);
-    assert_eq!(judgement.mark, mark(-2.0 / 64.0));
+    assert_eq!(Some(judgement.mark), Mark::from_f64(-2.0 / 64.0));
     assert_eq!(judgement.reasons, [Reason::Deviates { items: 64, outside: 2, worst: 40 }]);
 }
 

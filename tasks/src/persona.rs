@@ -1,0 +1,150 @@
+//! Personas: the ways of answering a task that its kind knows, honest, better and cheating.
+//!
+//! There is one catalogue for each kind, [`Kind::personas`](crate::kind::Kind::personas). A measurement puts every one of
+//! it before the judge, a calibration sets limits by it, a localnet's miners play it, and the policy lab names attacks by it.
+//!
+//! **Invariant.** What a persona draws comes from its [`PersonaSetup::rng`] alone, by pinned draws, so that a seed gives the
+//! same answers in every version.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha20Rng;
+use weighhouse_types::profile::HONEST;
+use weighhouse_types::{InferAnswer, InferRequest};
+
+use crate::error::TaskError;
+use crate::references::References;
+
+/// What a persona stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduct {
+    /// Does what the task asks for: has to be paid.
+    Honest,
+    /// Does it better than the reference: paid more where quality is paid, a substitution where conformance is.
+    Better,
+    /// Pretends: must not be paid.
+    Cheat,
+}
+
+/// The answer to one request; `None` is silence.
+pub type Answerer = Box<dyn FnMut(&InferRequest) -> Result<Option<InferAnswer>, TaskError> + Send>;
+
+type Open = dyn Fn(PersonaSetup<'_>) -> Result<Answerer, TaskError> + Send + Sync;
+
+/// What one miner of a persona knows before it is asked.
+pub struct PersonaSetup<'a> {
+    /// Models to serve.
+    pub references: &'a dyn References,
+    /// A generator of its own.
+    pub rng: ChaCha20Rng,
+    /// A challenge from before, for whoever repeats answers; without one the first answer is repeated.
+    pub earlier: Option<&'a InferRequest>,
+    /// A file of weights that this miner serves where it is honest and the task pays for a model of one's own.
+    pub own: Option<&'a [u8]>,
+}
+
+impl fmt::Debug for PersonaSetup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersonaSetup").field("earlier", &self.earlier).finish_non_exhaustive()
+    }
+}
+
+/// One way of answering.
+#[derive(Clone)]
+pub struct Persona {
+    /// As in a profile: lower case.
+    pub name: &'static str,
+    pub conduct: Conduct,
+    /// Names of a localnet's miners that play it.
+    pub cast: &'static [&'static str],
+    /// Whether `task measure` has a row for it; where another row says the same, it hasn't.
+    pub is_measured: bool,
+    /// The persona of the second of two miners that know the seed of each other's noise.
+    pub twin: Option<&'static str>,
+    open: Arc<Open>,
+}
+
+impl fmt::Debug for Persona {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, conduct, .. } = self;
+        f.debug_struct("Persona").field("name", name).field("conduct", conduct).finish_non_exhaustive()
+    }
+}
+
+impl Persona {
+    pub fn new<O>(name: &'static str, conduct: Conduct, open: O) -> Self
+    where
+        O: Fn(PersonaSetup<'_>) -> Result<Answerer, TaskError> + Send + Sync + 'static,
+    {
+        Self { name, conduct, cast: &[], is_measured: true, twin: None, open: Arc::new(open) }
+    }
+
+    /// The persona that every kind has; three miners of a localnet play it.
+    pub fn honest<O>(open: O) -> Self
+    where
+        O: Fn(PersonaSetup<'_>) -> Result<Answerer, TaskError> + Send + Sync + 'static,
+    {
+        Self::new(HONEST, Conduct::Honest, open).cast(&["honest-1", "honest-2", "honest-3"])
+    }
+
+    /// A persona that needs no model: a function of the request and its own chance.
+    pub fn simple(
+        name: &'static str,
+        conduct: Conduct,
+        answer: fn(&InferRequest, &mut ChaCha20Rng) -> Option<InferAnswer>,
+    ) -> Self {
+        Self::new(name, conduct, move |setup| {
+            let mut rng = setup.rng;
+            Ok(Box::new(move |request| Ok(answer(request, &mut rng))))
+        })
+    }
+
+    /// Answers as another does, once, and repeats that.
+    pub fn cached(other: &Self) -> Self {
+        let other = other.clone();
+        Self::new("cached", Conduct::Cheat, move |setup| {
+            let earlier = setup.earlier;
+            let mut answerer = other.open(setup)?;
+            let mut kept = match earlier {
+                Some(request) => answerer(request)?,
+                None => None,
+            };
+            Ok(Box::new(move |request| {
+                if kept.is_none() {
+                    kept = answerer(request)?;
+                }
+                Ok(kept.clone().map(|answer| InferAnswer { id: request.id.clone(), ..answer }))
+            }))
+        })
+    }
+
+    /// Never answers.
+    pub fn silent() -> Self {
+        Self::simple("silent", Conduct::Cheat, |_, _| None)
+    }
+
+    /// Has these miners of a localnet play it.
+    #[must_use]
+    pub fn cast(self, cast: &'static [&'static str]) -> Self {
+        Self { cast, ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn twin(self, name: &'static str) -> Self {
+        Self { twin: Some(name), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn unmeasured(self) -> Self {
+        Self { is_measured: false, ..self }
+    }
+
+    /// One miner of this persona.
+    ///
+    /// # Errors
+    /// A model that isn't at hand or doesn't load.
+    pub fn open(&self, setup: PersonaSetup<'_>) -> Result<Answerer, TaskError> {
+        (self.open)(setup)
+    }
+}

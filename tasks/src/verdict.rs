@@ -1,0 +1,34 @@
+//! Verdicts that several kinds give.
+
+use weighhouse_types::{Judgement, Mark, Reason};
+
+/// What is no answer earns nothing. `item` is where, from 0.
+pub fn malformed(item: u32, what: impl Into<String>) -> Judgement {
+    Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what: what.into() }] }
+}
+
+/// Pays fidelity: 1 if every item is within the tolerance, else minus the share of those outside. `worst` is the item that is
+/// furthest off.
+pub fn fidelity(items: u32, outside: u32, worst: u32) -> Judgement {
+    if outside == 0 {
+        return Judgement { mark: Mark::MAX, reasons: vec![Reason::Conforms { items }] };
+    }
+    let reasons = vec![Reason::Deviates { items, outside, worst }];
+    Judgement { mark: mark(-f64::from(outside) / f64::from(items)), reasons }
+}
+
+/// Pays skill, in units where guessing is worth 0 and the truth 1: an answer's own, if it is not below the reference's less
+/// the margin; else what it lacks, never above 0. A skill that is no number is the worst.
+pub fn skill(own: f64, reference: f64, margin: f64) -> Judgement {
+    let (answer, floor) = (mark(own), mark(reference));
+    if own >= reference - margin {
+        Judgement { mark: answer, reasons: vec![Reason::Skill { answer, reference: floor }] }
+    } else {
+        let reasons = vec![Reason::BelowReference { answer, reference: floor }];
+        Judgement { mark: mark((own - reference).min(0.0)), reasons }
+    }
+}
+
+fn mark(value: f64) -> Mark {
+    Mark::from_f64(value).unwrap_or(Mark::MIN)
+}
