@@ -50,7 +50,7 @@ pub struct TaskFile {
     /// The name of the kind, one of [`KINDS`](crate::registry::KINDS) or a program's own.
     pub kind: &'static str,
     /// The version of the judge.
-    pub judge: u32,
+    pub judge_version: u32,
     pub mode: Mode,
     pub scope: Scope,
     /// The name under which miners serve the model.
@@ -73,7 +73,7 @@ struct Raw {
     _version: u32,
     kind: String,
     #[serde(default = "first_judge")]
-    judge: u32,
+    judge_version: u32,
     mode: RawMode,
     scope: Scope,
     model: String,
@@ -175,7 +175,7 @@ impl Raw {
         Ok(TaskFile {
             digest,
             kind: kind.name,
-            judge: self.judge,
+            judge_version: self.judge_version,
             mode,
             scope: self.scope,
             model: self.model,

@@ -97,7 +97,7 @@ impl Section {
         let terms = JudgeTerms {
             task: file.digest,
             digest,
-            version: file.judge,
+            version: file.judge_version,
             testifies: raw.testifies,
             together: raw.together,
             resolves: false,

@@ -8,7 +8,7 @@ use weighhouse_types::{
 use super::*;
 use crate::{OnRecord, Task, with_judge};
 
-const FILE: &str = "version = 1\nkind = \"judge\"\njudge = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"doubling\"\n\
+const FILE: &str = "version = 1\nkind = \"judge\"\njudge_version = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"doubling\"\n\
     items = 2\n[judge]\ndigest = \"sha256:0909090909090909090909090909090909090909090909090909090909090909\"\n";
 
 /// A judge in this process: twice the first byte of the seed is right, and a seed of zeros breaks it.
@@ -145,7 +145,7 @@ fn values_that_cannot_work_are_refused_by_their_key() {
     let together = refused("[judge]", "[judge]\ntogether = true\nmessage_bytes_max = 33554430");
     assert!(together.contains("judge.answer_bytes_max must be 1 to 65535"), "{together}");
     assert!(refused("[judge]", "[judge]\nfiles = 3").contains("files"));
-    assert!(refused("items = 2", "items = 2\nreference = \"00\"").contains("reference"));
+    assert!(refused("items = 2", &format!("items = 2\nreference = \"{}\"", Digest::default())).contains("reference"));
     assert!(refused("[judge]", "[quality]\nfloor_margin = 0.1\n[judge]").contains("does not read [quality]"));
     assert!(refused("\"quality\"", "\"conformance\"").contains("pays quality only"));
 }
