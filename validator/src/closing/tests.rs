@@ -148,7 +148,7 @@ async fn a_judge_that_is_away_slow_or_wrong_costs_rounds_and_no_miner() {
     let dir = tempfile::tempdir().expect("a folder");
     let judge = AtHand(Arc::default());
     let mut parts = world.parts(dir.path());
-    parts.rounds.per_epoch = 4;
+    parts.rounds.per_epoch = 8;
     parts.task_file = JUDGED.as_bytes().to_vec();
     parts.task = Arc::new(Task::load(JUDGED.as_bytes(), &judge).expect("a task"));
     let mut validator = Validator::open(parts).await.expect("opened");
@@ -166,7 +166,7 @@ async fn a_judge_that_is_away_slow_or_wrong_costs_rounds_and_no_miner() {
             _ => None,
         })
         .collect();
-    let rounds = [2, 3].map(|round| [(round, 1, Mark::MAX), (round, 2, Mark::ZERO)]);
+    let rounds = [2, 3, 4, 5, 6, 7].map(|round| [(round, 1, Mark::MAX), (round, 2, Mark::ZERO)]);
     assert_eq!(verdicts, rounds.concat());
     let judge_on_record = records.iter().find_map(|record| match record {
         Record::EpochOpened(context) => context.judge.clone(),
@@ -176,7 +176,7 @@ async fn a_judge_that_is_away_slow_or_wrong_costs_rounds_and_no_miner() {
     assert_eq!((identity.version, identity.digest), (3, Some(Digest([9; 32]))));
 
     let audited = audit_with(&bytes, &judge).expect("auditable");
-    assert_eq!((audited.problems, audited.not_rederived, audited.verdicts), (vec![], vec![], 4));
+    assert_eq!((audited.problems, audited.not_rederived, audited.verdicts), (vec![], vec![], 12));
     let without = audit(&bytes).expect("auditable");
     assert_eq!((without.problems, without.verdicts, without.matches), (vec![], 0, Some(true)));
     assert!(without.not_rederived.iter().any(|said| said.contains("the judge is not at hand")));
