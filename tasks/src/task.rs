@@ -41,9 +41,9 @@ impl Task {
     /// A file that is refused, no such reference, or another one than the file names.
     pub fn load(file: &[u8], references: &dyn References) -> Result<Self, TaskError> {
         let (header, section, kind) = TaskFile::split(file, references.further_kinds())?;
-        if !kind.judges.contains(&header.judge_version) {
+        if !kind.judges.contains(&header.judge) {
             let known = format!("{} to {}", kind.judges.start(), kind.judges.end());
-            return Err(TaskError::JudgeVersion { asked: header.judge_version, known });
+            return Err(TaskError::JudgeVersion { asked: header.judge, known });
         }
         let work = (kind.open)(&header, &section, references)?;
         Ok(Self { file: header, digest: Digest::of(file), work })
@@ -71,7 +71,7 @@ impl Task {
     /// The judge that reaches this task's verdicts.
     pub fn judge_identity(&self) -> JudgeIdentity {
         let digest = self.work.judge_files().map(|files| files.digest);
-        JudgeIdentity { kind: self.file.kind.to_owned(), version: self.file.judge_version, digest }
+        JudgeIdentity { kind: self.file.kind.to_owned(), version: self.file.judge, digest }
     }
 
     /// The operator whose word the digest of the judge's files is, where somebody else runs it.

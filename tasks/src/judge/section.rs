@@ -93,7 +93,7 @@ impl Section {
         let terms = JudgeTerms {
             task: file.digest,
             digest,
-            version: file.judge_version,
+            version: file.judge,
             testifies: raw.testifies,
             together: raw.together,
             resolves: raw.resolves_within.is_some(),

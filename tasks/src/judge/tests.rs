@@ -208,7 +208,7 @@ fn values_that_cannot_work_are_refused_by_their_key() {
     assert!(both.contains("judge.testifies"), "{both}");
     assert!(refused("[judge]", "[judge]\nfiles = 3").contains("files"));
     assert!(
-        refused("items = 2", &format!("items = 2\nreference = \"{}\"", Digest::default()))
+        refused("items = 2", &format!("items = 2\nreference = \"{}\"", "00".repeat(32)))
             .contains("reference")
     );
     assert!(refused("[judge]", "[quality]\nfloor_margin = 0.1\n[judge]").contains("does not read [quality]"));
