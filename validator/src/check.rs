@@ -34,8 +34,8 @@ pub(crate) struct UncheckedAnswer<'a> {
 /// Decides how closely a miner's answer is looked at.
 pub(crate) fn attention(task: &Task, history: &CheckHistory, answer: &UncheckedAnswer<'_>) -> Attention {
     let Some(budget) = task.budget() else { return Attention::Newcomer };
-    let CheckHistory { watch, heard } = history;
-    let repeats = |said: &Digest| heard.is_repeated(answer.round, answer.challenge, said);
+    let CheckHistory { watch, repetitions } = history;
+    let repeats = |said: &Digest| repetitions.is_repeated(answer.round, answer.challenge, said);
     match watch.attention(budget, &answer.who, answer.seed) {
         // A miner that was never drawn would otherwise earn by sending one answer to every question.
         Attention::Settled if answer.fingerprint.as_ref().is_some_and(repeats) => Attention::Repeats,
@@ -58,15 +58,15 @@ pub(crate) fn verdict(
     };
     // Nothing more is spent on a miner that the test has convicted in this epoch.
     if attention == Attention::Convicted {
-        return Ok(task.convict(None, &watch.course(&who)));
+        return Ok(task.convict(None, &watch.walk(&who)));
     }
     if !attention.is_checked() {
         return Ok(task.spare(read));
     }
     let (reference, judgement) = checked.ok_or(TaskError::NoTestimony)?;
     let Some(budget) = task.budget() else { return Ok(judgement) };
-    let course = watch.take(budget, who, &task.bins(reference));
-    Ok(if course.is_convicted() { task.convict(Some(judgement), &course) } else { judgement })
+    let walk = watch.take(budget, who, &task.bins(reference));
+    Ok(if walk.is_convicted() { task.convict(Some(judgement), &walk) } else { judgement })
 }
 
 /// Judges a round's answers; the verdicts are in the attempts' order.

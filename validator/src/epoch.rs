@@ -56,7 +56,7 @@ impl OpenEpoch {
                 let framed = journal.blob(epoch, &exchange.answer)?;
                 let Judged { round, challenge, .. } = *judged;
                 let said = answers::fingerprint(task, &framed);
-                said.into_iter().for_each(|said| history.hear(Fingerprint { round, challenge, said }));
+                said.into_iter().for_each(|said| history.note(Fingerprint { round, challenge, said }));
             }
             open.take(record, task);
         }
@@ -106,9 +106,9 @@ impl OpenEpoch {
     }
 
     /// Takes note of what a round's answers said.
-    pub(crate) fn hear(&mut self, fingerprints: Vec<Fingerprint>) {
+    pub(crate) fn note(&mut self, fingerprints: Vec<Fingerprint>) {
         if let Some(history) = &mut self.history {
-            fingerprints.into_iter().for_each(|fingerprint| history.hear(fingerprint));
+            fingerprints.into_iter().for_each(|fingerprint| history.note(fingerprint));
         }
     }
 
