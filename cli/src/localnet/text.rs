@@ -122,8 +122,9 @@ pub(super) fn account(account: &Account, closing: &Closing) -> String {
         table.row(vec![row.uid.to_string(), row.persona.to_owned(), tao(row.earned), reason.clone()]);
     }
     let (epochs, mode) = (account.epochs(), closing.mode.name());
+    let plural = if epochs == 1 { "" } else { "s" };
     format!(
-        "who earned what in {epochs} epochs of {mode}, and why\n{}\n\n{}",
+        "who earned what in {epochs} epoch{plural} of {mode}, and why\n{}\n\n{}",
         table.to_text(),
         closing.lines(account)
     )
