@@ -160,6 +160,7 @@ impl ReasonTally {
 
     /// Counts a verdict under its first complaint, or under its first reason when there is none.
     fn count(&mut self, reasons: &[Reason]) {
+        // A verdict may praise one thing and fault another; the fault is what its miner can mend.
         let complaint = reasons.iter().find(|reason| !reason.outcome().is_praise());
         let Some(reason) = complaint.or(reasons.first()) else {
             self.unexplained += 1;
