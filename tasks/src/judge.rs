@@ -13,7 +13,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use parity_scale_codec::{Decode, Encode};
-use weighhouse_types::profile::Paid;
 use weighhouse_types::{
     DrawSeed, DrawnChallenge, InferAnswer, InferRequest, JudgeAttempt, Judgement, Mark, Reason, Tensor,
 };
@@ -61,10 +60,7 @@ impl Encode for Drawn {
 
 impl Kind for Judged {
     const NAME: &'static str = "judge";
-    const FILES: &'static [(&'static str, &'static str)] = &[];
-    const PAYS: &'static [Paid] = &[Paid::Quality];
     const JUDGES: RangeInclusive<u32> = 1..=u32::MAX;
-    const HAS_REFERENCE: bool = false;
 
     type Section = Section;
     type Question = Drawn;

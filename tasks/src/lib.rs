@@ -12,6 +12,7 @@
 pub mod judge;
 pub mod kind;
 pub mod persona;
+pub mod reading;
 pub mod references;
 pub mod registry;
 pub mod verdict;

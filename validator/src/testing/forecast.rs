@@ -1,12 +1,11 @@
 //! A test-only kind whose truth comes two epochs after the question: the number asked about, doubled.
 
 use weighhouse_models::draw::below;
-use weighhouse_tasks::kind::{Kind, Timing, Truth, per_seed};
+use weighhouse_tasks::kind::{Kind, NoSection, Timing, Truth, per_seed};
 use weighhouse_tasks::{References, TaskError, TaskFile};
-use weighhouse_types::profile::Paid;
 use weighhouse_types::{InferAnswer, InferRequest, Judgement, Mark, Outcome, Reason};
 
-use super::own::{self, NoSection};
+use super::own;
 
 /// Epochs from the question to its truth.
 const EPOCHS: u64 = 2;
@@ -15,8 +14,6 @@ pub(crate) struct Forecast;
 
 impl Kind for Forecast {
     const NAME: &'static str = "forecast";
-    const FILES: &'static [(&'static str, &'static str)] = &[];
-    const PAYS: &'static [Paid] = &[Paid::Quality];
     type Section = NoSection;
     type Question = u32;
     type Answer = u32;

@@ -1,6 +1,5 @@
 //! What the test-only kinds have in common: their messages, their task files, and miners that answer them.
 
-use serde::Deserialize;
 use weighhouse_tasks::References;
 use weighhouse_tasks::registry::Registered;
 use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, Tensor};
@@ -21,16 +20,10 @@ impl References for OwnKinds {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoSection {}
-
 /// A task of a test-only kind.
 pub(crate) fn task_file(kind: &str) -> String {
     format!(
-        "version = 1\nkind = \"{kind}\"\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"own\"\nitems = 1\n\
-         reference = \"{}\"\n[quality]\nfloor_margin = 0.0\n",
-        Digest::default()
+        "version = 1\nkind = \"{kind}\"\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"own\"\nitems = 1\n"
     )
 }
 

@@ -1,14 +1,13 @@
 //! A test-only kind of two exchanges: miners commit to a guess, reveal it, and are judged against one another.
 
 use weighhouse_models::draw::below;
-use weighhouse_tasks::kind::{Kind, per_seed};
+use weighhouse_tasks::kind::{Kind, NoSection, per_seed};
 use weighhouse_tasks::{References, TaskError, TaskFile};
-use weighhouse_types::profile::Paid;
 use weighhouse_types::{
     Digest, InferAnswer, InferRequest, JointVerdicts, Judgement, Mark, Outcome, Reason, RegistrationId,
 };
 
-use super::own::{self, NoSection};
+use super::own;
 
 /// Nobody knows what is to be guessed: the guess nearest to all guesses' mean earns most.
 pub(crate) struct Sealed;
@@ -19,8 +18,6 @@ fn malformed(why: &str) -> Judgement {
 
 impl Kind for Sealed {
     const NAME: &'static str = "sealed";
-    const FILES: &'static [(&'static str, &'static str)] = &[];
-    const PAYS: &'static [Paid] = &[Paid::Quality];
     type Section = NoSection;
     type Question = u32;
     type Answer = u32;
@@ -51,10 +48,6 @@ impl Kind for Sealed {
             _ => Err(malformed("no commitment of 32 bytes")),
         };
         Ok(asked.iter().map(reveal).collect())
-    }
-
-    fn refer(&self, questions: &[&u32]) -> Result<Vec<()>, TaskError> {
-        Ok(vec![(); questions.len()])
     }
 
     fn read(&self, _: &u32, _: &InferAnswer) -> Result<u32, Judgement> {
