@@ -143,6 +143,17 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write().exit(Exit::Unavailable, format!("can't write {}", path.display()))
 }
 
+/// Refuses to write over a file.
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Err(Failure::config(format!(
+            "{} exists already and was left as it is; name another with --out",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// `~/` at the start of a path is the home folder.
 pub(crate) fn expand(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::var_os("HOME")) {

@@ -26,8 +26,8 @@ pub use embed::{CalibratedRows, RowsCalibration, RowsOf, RowsSeen};
 pub use figures::{Bound, EDGES, Row, Table};
 pub use written::{WriteError, rewrite, rewrite_embed};
 
-use crate::file::{Generate, Mode};
-use crate::generate;
+use crate::file::Mode;
+use crate::generate::{self, Generate};
 use crate::witness::{TeacherForced, Witness};
 use crate::{Challenge, CompleteError, Task, TaskError};
 use answers::Answers;

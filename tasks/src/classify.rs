@@ -16,8 +16,8 @@ use weighhouse_types::scans::{MalformedScans, ScansAnswer};
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement, RegistrationId};
 
 use crate::challenge::Challenge;
-use crate::error::TaskError;
-use crate::file::{Mode, TaskFile, TaskFileError, within};
+use crate::error::{TaskError, TaskFileError};
+use crate::file::{Mode, TaskFile, within};
 use crate::kind::{Kind, per_seed};
 use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};

@@ -1,10 +1,17 @@
 //! What can go wrong with a task: its file, its reference, or a journal that contradicts itself. Never a miner's fault.
 
 use weighhouse_models::ModelError;
-use weighhouse_types::Digest;
+use weighhouse_types::{Digest, config};
 
-use crate::file::TaskFileError;
+use crate::generate::sequential::BudgetError;
 use crate::generate::witness::WitnessError;
+
+/// The version of the file that is read.
+pub(crate) const FILE_VERSION: u32 = 1;
+/// Longest file that is looked at.
+pub(crate) const FILE_BYTES_MAX: usize = 64 << 10;
+/// Longest name of a served model.
+pub(crate) const MODEL_NAME_BYTES_MAX: usize = 64;
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TaskError {
@@ -41,4 +48,39 @@ pub enum TaskError {
     NoReference,
     #[error("the judge is not at hand")]
     NoJudge,
+}
+
+/// Why a task file is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TaskFileError {
+    #[error("the task file has {bytes} bytes, over the limit of {FILE_BYTES_MAX}")]
+    TooLong { bytes: usize },
+    #[error("the task file is not UTF-8")]
+    NotText,
+    #[error("the task file: {0}")]
+    Toml(#[from] config::ConfigError),
+    #[error("the task file has version {version}, this program reads {FILE_VERSION}")]
+    Version { version: u32 },
+    #[error("{key} = {value} is outside {allowed}")]
+    Range { key: &'static str, value: f64, allowed: String },
+    #[error("model = {name:?} is no model name: 1 to {MODEL_NAME_BYTES_MAX} of a-z, 0-9, '.', '_' and '-'")]
+    ModelName { name: String },
+    #[error("mode = \"{mode}\" needs a section [{mode}]")]
+    SectionMissing { mode: &'static str },
+    #[error("mode = \"{mode}\" does not read section [{section}]")]
+    SectionUnread { mode: &'static str, section: &'static str },
+    #[error("kind = \"{kind}\" needs reference = \"DIGEST\"")]
+    ReferenceMissing { kind: &'static str },
+    #[error("kind = \"{kind}\" has no reference, so it does not read {key}")]
+    ReferenceUnread { kind: &'static str, key: &'static str },
+    #[error("kind = {name:?} is none of {known}")]
+    Kind { name: String, known: String },
+    #[error("kind = \"{kind}\" pays conformance only: quality has no truth to be measured against")]
+    NoQuality { kind: &'static str },
+    #[error("kind = \"{kind}\" pays quality only: it has a truth, and no agreed model")]
+    NoConformance { kind: &'static str },
+    #[error("{key} {what}")]
+    Value { key: &'static str, what: String },
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
 }

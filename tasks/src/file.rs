@@ -6,21 +6,12 @@ use serde::Deserialize;
 use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::{Digest, JudgeIdentity, config};
 
-use crate::error::TaskError;
-use crate::generate::sequential::BudgetError;
-pub use crate::generate::{Generate, Margins};
-use crate::registry::{KINDS, Registered, kind};
+use crate::error::{FILE_BYTES_MAX, FILE_VERSION, MODEL_NAME_BYTES_MAX, TaskError, TaskFileError};
 
-/// The version of the file that is read.
-const FILE_VERSION: u32 = 1;
-/// Longest file that is looked at.
-const FILE_BYTES_MAX: usize = 64 << 10;
 /// Scans in one challenge.
 pub(crate) const ITEMS: RangeInclusive<u32> = 1..=1_024;
 /// Sections that every kind may have.
 const COMMON: [&str; 2] = ["conformance", "quality"];
-/// Longest name of a served model.
-const MODEL_NAME_BYTES_MAX: usize = 64;
 
 /// What is paid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,12 +34,20 @@ impl Mode {
     }
 }
 
+/// The rules of a kind that the common part of its files is held to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KindRules {
+    pub(crate) name: &'static str,
+    pub(crate) pays: &'static [Paid],
+    pub(crate) has_reference: bool,
+}
+
 /// A task file that has been read and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFile {
     /// SHA-256 of the file's bytes.
     pub digest: Digest,
-    /// The name of the kind, one of [`KINDS`] or a program's own.
+    /// The name of the kind, one of [`KINDS`](crate::registry::KINDS) or a program's own.
     pub kind: &'static str,
     /// The version of the judge.
     pub judge: u32,
@@ -60,41 +59,6 @@ pub struct TaskFile {
     pub items: u32,
     /// SHA-256 of the reference weights' file, or the digest of the reference model; `None` of kinds without one.
     pub reference: Option<Digest>,
-}
-
-/// Why a task file is refused.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum TaskFileError {
-    #[error("the task file has {bytes} bytes, over the limit of {FILE_BYTES_MAX}")]
-    TooLong { bytes: usize },
-    #[error("the task file is not UTF-8")]
-    NotText,
-    #[error("the task file: {0}")]
-    Toml(#[from] config::ConfigError),
-    #[error("the task file has version {version}, this program reads {FILE_VERSION}")]
-    Version { version: u32 },
-    #[error("{key} = {value} is outside {allowed}")]
-    Range { key: &'static str, value: f64, allowed: String },
-    #[error("model = {name:?} is no model name: 1 to {MODEL_NAME_BYTES_MAX} of a-z, 0-9, '.', '_' and '-'")]
-    ModelName { name: String },
-    #[error("mode = \"{mode}\" needs a section [{mode}]")]
-    SectionMissing { mode: &'static str },
-    #[error("mode = \"{mode}\" does not read section [{section}]")]
-    SectionUnread { mode: &'static str, section: &'static str },
-    #[error("kind = \"{kind}\" needs reference = \"DIGEST\"")]
-    ReferenceMissing { kind: &'static str },
-    #[error("kind = \"{kind}\" has no reference, so it does not read {key}")]
-    ReferenceUnread { kind: &'static str, key: &'static str },
-    #[error("kind = {name:?} is none of {known}")]
-    Kind { name: String, known: String },
-    #[error("kind = \"{kind}\" pays conformance only: quality has no truth to be measured against")]
-    NoQuality { kind: &'static str },
-    #[error("kind = \"{kind}\" pays quality only: it has a truth, and no agreed model")]
-    NoConformance { kind: &'static str },
-    #[error("{key} {what}")]
-    Value { key: &'static str, what: String },
-    #[error(transparent)]
-    Budget(#[from] BudgetError),
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,34 +107,24 @@ struct RawQuality {
 }
 
 impl TaskFile {
-    /// Reads what every kind has in common from a TOML file.
-    ///
-    /// # Errors
-    /// [`TaskFileError`], which names the key at fault; for an unknown key, the nearest known one as well.
-    pub fn parse(file: &[u8]) -> Result<Self, TaskFileError> {
-        Self::split(file, &[]).map(|(header, ..)| header)
-    }
-
-    /// What every kind has in common, the text of the sections that only its kind reads, and the kind.
-    pub(crate) fn split(
+    /// Reads what every kind has in common, and the text of the sections that only its kind reads.
+    pub(crate) fn read(
         file: &[u8],
-        further: &'static [Registered],
-    ) -> Result<(Self, String, &'static Registered), TaskFileError> {
+        find: impl FnOnce(&str) -> Result<KindRules, TaskFileError>,
+    ) -> Result<(Self, String), TaskFileError> {
         if file.len() > FILE_BYTES_MAX {
             return Err(TaskFileError::TooLong { bytes: file.len() });
         }
         let text = std::str::from_utf8(file).map_err(|_| TaskFileError::NotText)?;
         // A file of another version may have keys that this one does not know: its version is the better answer.
-        let Versioned { version } = config::parse(text)?;
+        let (head, section) = divide(text);
+        let Versioned { version } = config::parse(&head)?;
         if version != FILE_VERSION {
             return Err(TaskFileError::Version { version });
         }
-        let (head, section) = divide(text);
         let raw: Raw = config::parse(&head)?;
-        let known = || KINDS.iter().chain(further).map(|kind| kind.name).collect::<Vec<_>>().join(", ");
-        let kind = kind(&raw.kind).or_else(|| further.iter().find(|kind| kind.name == raw.kind));
-        let kind = kind.ok_or_else(|| TaskFileError::Kind { name: raw.kind.clone(), known: known() })?;
-        Ok((raw.check(kind, Digest::of(file))?, section, kind))
+        let kind = find(&raw.kind)?;
+        Ok((raw.check(&kind, Digest::of(file))?, section))
     }
 
     /// Refuses another reference than the file names.
@@ -195,7 +149,7 @@ impl TaskFile {
 }
 
 impl Raw {
-    fn check(self, kind: &'static Registered, digest: Digest) -> Result<TaskFile, TaskFileError> {
+    fn check(self, kind: &KindRules, digest: Digest) -> Result<TaskFile, TaskFileError> {
         if !ITEMS.contains(&self.items) {
             let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());
             return Err(TaskFileError::Range { key: "items", value: f64::from(self.items), allowed });
@@ -231,7 +185,7 @@ impl Raw {
     }
 
     /// The mode of a kind whose marks are relative to nothing.
-    fn without_reference(&self, kind: &'static Registered) -> Result<Mode, TaskFileError> {
+    fn without_reference(&self, kind: &KindRules) -> Result<Mode, TaskFileError> {
         let unread = [
             ("reference", self.reference.is_some()),
             ("[quality]", self.quality.is_some()),

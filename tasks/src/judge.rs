@@ -1,34 +1,32 @@
 //! Kind `judge`: whatever a program in a process of its own draws and judges, in any language.
 //!
 //! The task file pins the program by the digest of its files, and says what it does and what one call may hold. The
-//! program is asked over [`JudgeClient`]; its questions, secrets, testimonies and verdicts are recorded like any kind's.
+//! program is asked over [`JudgeClient`], a round's questions or answers in one call; its questions, secrets, testimonies,
+//! truths and verdicts are recorded like any kind's.
 //!
 //! **Invariants.** An answer is weighed before it is handed on, so that none makes a call too long for a message. A judge
 //! never learns who answered. What a judge fails at is an error, and no verdict.
 
-mod client;
+pub(crate) mod client;
+mod question;
 mod section;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use parity_scale_codec::{Decode, Encode};
+use weighhouse_types::profile::Paid;
 use weighhouse_types::{
-    DrawSeed, DrawnChallenge, InferAnswer, InferRequest, JudgeAttempt, Judgement, Mark, Reason, Tensor,
+    DrawSeed, InferAnswer, InferRequest, JointVerdicts, JudgeAttempt, Judgement, RegistrationId,
 };
 
 pub use client::JudgeClient;
+use question::{Drawn, Testimony, nameless, weigh};
 use section::{PinnedJudge, Section};
 
 use crate::error::TaskError;
 use crate::file::TaskFile;
-use crate::kind::{JudgeFiles, Kind};
+use crate::kind::{JudgeFiles, Kind, Timing, Truth};
 use crate::references::References;
-
-/// Tensors of one answer at most.
-const TENSORS_MAX: usize = 64;
-/// Bytes that an answer's tensor has in a message besides its name and data, at most: its shape and its type.
-const TENSOR_OVERHEAD: usize = 256;
 
 /// A task that is judged outside.
 pub(crate) struct Judged {
@@ -38,33 +36,17 @@ pub(crate) struct Judged {
     client: Option<Arc<dyn JudgeClient>>,
 }
 
-/// A question as the judge drew it, with its secret.
-#[derive(Debug)]
-pub(crate) struct Drawn(DrawnChallenge);
-
-/// What the judge said of an answer before it judged; empty where it had nothing to say.
-#[derive(Debug, Encode, Decode)]
-pub(crate) struct Testimony(Vec<u8>);
-
-impl Encode for Drawn {
-    fn encode_to<T: parity_scale_codec::Output + ?Sized>(&self, dest: &mut T) {
-        let DrawnChallenge { question, secret, items } = &self.0;
-        let tensor = |tensor: &Tensor| {
-            let shape = tensor.shape().to_vec();
-            (tensor.name().to_owned(), tensor.datatype(), shape, tensor.data().to_vec())
-        };
-        let inputs: Vec<_> = question.inputs.iter().map(tensor).collect();
-        (inputs, &question.outputs, secret, items).encode_to(dest);
-    }
-}
-
 impl Kind for Judged {
     const NAME: &'static str = "judge";
+    const FILES: &'static [(&'static str, &'static str)] = &[];
+    const PAYS: &'static [Paid] = &[Paid::Quality];
     const JUDGES: RangeInclusive<u32> = 1..=u32::MAX;
+    const HAS_REFERENCE: bool = false;
 
     type Section = Section;
     type Question = Drawn;
-    type Answer = InferAnswer;
+    /// A miner's answers to all exchanges, in order.
+    type Answer = Vec<InferAnswer>;
     type Word = Testimony;
 
     fn new(file: &TaskFile, section: Section, references: &dyn References) -> Result<Self, TaskError> {
@@ -74,61 +56,108 @@ impl Kind for Judged {
     }
 
     fn judge_files(&self) -> Option<JudgeFiles> {
-        let operator = self.client.as_ref().and_then(|client| client.operator());
-        Some(JudgeFiles { digest: self.pinned.terms.digest, operator })
+        Some(JudgeFiles { digest: self.pinned.terms.digest, operator: self.operator() })
     }
 
     fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Drawn>, TaskError> {
-        let seeds = seeds.iter().map(|seed| DrawSeed { seed: *seed, answers: Vec::new() }).collect();
-        Ok(self.client()?.draw(self.items, seeds)?.into_iter().map(Drawn).collect())
+        let asked = seeds.iter().map(|seed| DrawSeed { seed: *seed, answers: Vec::new() }).collect();
+        let drawn = self.client()?.draw(self.items, asked)?.into_iter().zip(seeds);
+        Ok(drawn.map(|(challenge, seed)| Drawn { challenge, seed: *seed }).collect())
     }
 
     fn request(&self, drawn: &Drawn) -> InferRequest {
-        drawn.0.question.clone()
+        drawn.challenge.question.clone()
+    }
+
+    fn stages(&self) -> u8 {
+        self.pinned.exchanges
+    }
+
+    fn follow_up(
+        &self,
+        asked: &[(&Drawn, &[InferAnswer])],
+    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+        let newest = |answers: &[InferAnswer]| answers.last().map_or(Ok(()), |answer| self.weigh(answer));
+        let weighed: Vec<_> = asked.iter().map(|(_, answers)| newest(answers)).collect();
+        let light = asked.iter().zip(&weighed).filter(|(_, weighed)| weighed.is_ok());
+        let seeds: Vec<_> = light.map(|((drawn, answers), _)| drawn.next(answers)).collect();
+        let expected = seeds.len();
+        let mut next = match expected {
+            0 => Vec::new(),
+            _ => self.client()?.draw(self.items, seeds)?,
+        }
+        .into_iter();
+        let missing = TaskError::Count { expected, actual: next.len() };
+        let request = |weighed: Result<(), Judgement>| match weighed {
+            Err(judgement) => Ok(Err(judgement)),
+            Ok(()) => next.next().map(|drawn| Ok(drawn.question)).ok_or_else(|| missing.clone()),
+        };
+        weighed.into_iter().map(request).collect()
+    }
+
+    fn timing(&self) -> Timing {
+        self.pinned.resolves_within.map_or(Timing::AtOnce, |epochs_max| Timing::Later { epochs_max })
     }
 
     fn refer(&self, asked: &[&Drawn]) -> Result<Vec<Testimony>, TaskError> {
-        if self.pinned.terms.testifies {
+        if self.pinned.terms.testifies || self.pinned.terms.resolves {
             return Ok(Vec::new());
         }
-        Ok(asked.iter().map(|_| Testimony(Vec::new())).collect())
+        Ok(asked.iter().map(|_| Testimony::none()).collect())
     }
 
-    fn read(&self, _: &Drawn, answer: &InferAnswer) -> Result<InferAnswer, Judgement> {
-        let weight = |tensor: &Tensor| tensor.name().len() + tensor.data().len() + TENSOR_OVERHEAD;
-        let (tensors, bytes) = (answer.outputs.len(), answer.outputs.iter().map(weight).sum::<usize>());
-        let what = if tensors > TENSORS_MAX {
-            format!("{tensors} tensors, over the limit of {TENSORS_MAX}")
-        } else if bytes > self.pinned.answer_bytes_max {
-            format!("{bytes} bytes, over the limit of {}", self.pinned.answer_bytes_max)
-        } else {
-            let outputs = answer.outputs.clone();
-            return Ok(InferAnswer {
-                model: String::new(),
-                version: String::new(),
-                id: String::new(),
-                outputs,
-            });
-        };
-        Err(Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item: 0, what }] })
+    fn read(&self, drawn: &Drawn, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
+        self.read_stages(drawn, &[], answer)
     }
 
-    fn testify(&self, answers: &[(&Drawn, &InferAnswer)]) -> Result<Vec<Testimony>, TaskError> {
+    fn read_stages(
+        &self,
+        _: &Drawn,
+        earlier: &[InferAnswer],
+        answer: &InferAnswer,
+    ) -> Result<Self::Answer, Judgement> {
+        self.weigh(answer)?;
+        Ok(earlier.iter().chain([answer]).map(nameless).collect())
+    }
+
+    fn testify(&self, answers: &[(&Drawn, &Self::Answer)]) -> Result<Vec<Testimony>, TaskError> {
         if !self.pinned.terms.testifies {
             return Ok(Vec::new());
         }
-        let attempts = answers.iter().map(|(drawn, answer)| attempt(drawn, &[], answer)).collect();
-        Ok(self.client()?.testify(attempts)?.into_iter().map(Testimony).collect())
+        let attempt = |(drawn, answers): &(&Drawn, &Self::Answer)| drawn.attempt(&Testimony::none(), answers);
+        let said = self.client()?.testify(answers.iter().map(attempt).collect())?;
+        Ok(said.into_iter().map(Testimony).collect())
     }
 
-    fn judge(&self, drawn: &Drawn, word: &Testimony, answer: &InferAnswer) -> Result<Judgement, TaskError> {
-        let attempts = vec![attempt(drawn, &word.0, answer)];
-        let verdict = if self.pinned.terms.together {
-            self.client()?.judge_together(attempts)?.verdicts.pop()
-        } else {
-            self.client()?.judge(attempts)?.pop()
-        };
-        verdict.ok_or(TaskError::NoTestimony)
+    fn resolve(&self, asked: &[&Drawn], epochs: u64) -> Result<Vec<Option<Truth<Testimony>>>, TaskError> {
+        let challenges = asked.iter().map(|drawn| drawn.challenge.clone()).collect();
+        let truths = self.client()?.resolve(challenges, epochs)?.into_iter();
+        let truth = |truth: Vec<u8>| Truth { word: Testimony(truth), operator: self.operator() };
+        Ok(truths.map(|told| told.map(truth)).collect())
+    }
+
+    fn judge(&self, drawn: &Drawn, word: &Testimony, answers: &Self::Answer) -> Result<Judgement, TaskError> {
+        let verdict = self.judge_each(&[(drawn, word, answers)])?.pop();
+        verdict.ok_or(TaskError::Count { expected: 1, actual: 0 })
+    }
+
+    fn judge_each(
+        &self,
+        answers: &[(&Drawn, &Testimony, &Self::Answer)],
+    ) -> Result<Vec<Judgement>, TaskError> {
+        self.client()?.judge(answers.iter().map(attempt).collect())
+    }
+
+    fn judge_together(
+        &self,
+        drawn: &Drawn,
+        answers: &[(RegistrationId, &Testimony, &Self::Answer)],
+    ) -> Result<Option<JointVerdicts>, TaskError> {
+        if !self.pinned.terms.together {
+            return Ok(None);
+        }
+        let attempts = answers.iter().map(|(_, word, answers)| drawn.attempt(word, answers));
+        self.client()?.judge_together(attempts.collect()).map(Some)
     }
 }
 
@@ -136,11 +165,18 @@ impl Judged {
     fn client(&self) -> Result<&dyn JudgeClient, TaskError> {
         self.client.as_deref().ok_or(TaskError::NoJudge)
     }
+
+    fn operator(&self) -> Option<String> {
+        self.client.as_ref()?.operator()
+    }
+
+    fn weigh(&self, answer: &InferAnswer) -> Result<(), Judgement> {
+        weigh(answer, self.pinned.answer_bytes_max)
+    }
 }
 
-fn attempt(drawn: &Drawn, testimony: &[u8], answer: &InferAnswer) -> JudgeAttempt {
-    let (challenge, answers) = (drawn.0.clone(), vec![answer.clone()]);
-    JudgeAttempt { challenge, answers, testimony: testimony.to_vec() }
+fn attempt((drawn, word, answers): &(&Drawn, &Testimony, &Vec<InferAnswer>)) -> JudgeAttempt {
+    drawn.attempt(word, answers)
 }
 
 #[cfg(test)]

@@ -37,17 +37,18 @@ mod fake;
 
 pub use challenge::Challenge;
 pub use classify::wire::{RequestError, answer, pixels, respond};
-pub use error::TaskError;
-pub use file::{Generate, Margins, Mode, TaskFile, TaskFileError, count, within};
-pub use generate::{CompleteError, complete, sequential, witness};
+pub use error::{TaskError, TaskFileError};
+pub use file::{Mode, TaskFile, count, within};
+pub use generate::{CompleteError, Generate, Margins, complete, sequential, witness};
 pub use persona::{Conduct, Persona, PersonaSetup};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
 pub use references::{Grade, OnRecord, References};
 pub use task::{Task, silent};
-use weighhouse_types::Digest;
 pub use weighhouse_types::profile::Scope;
 pub use work::Read;
+
+use weighhouse_types::Digest;
 
 /// The task file for an agreed model, built in.
 pub const DIGITS_CONFORMANCE: &str = include_str!("../files/digits-conformance.toml");

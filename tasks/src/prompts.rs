@@ -8,7 +8,7 @@ use serde::Deserialize;
 use weighhouse_models::draw::below;
 use weighhouse_types::config;
 
-use crate::file::TaskFileError;
+use crate::error::TaskFileError;
 
 /// The lists behind `prompts = "rust/v1"`.
 const RUST_V1: &str = include_str!("../files/prompts-rust-v1.toml");

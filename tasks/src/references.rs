@@ -8,7 +8,7 @@ use weighhouse_types::JudgeTerms;
 
 use crate::error::TaskError;
 use crate::generate::witness::{Encoder, Witness};
-use crate::judge::JudgeClient;
+use crate::judge::client::JudgeClient;
 use crate::registry::Registered;
 
 /// A source of references. Each method is asked by the kinds that need such a model; `None` says that none is at hand and

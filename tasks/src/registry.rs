@@ -8,8 +8,8 @@ use weighhouse_types::{Digest, config};
 
 use crate::classify::Classify;
 use crate::embed::Embeddings;
-use crate::error::TaskError;
-use crate::file::{TaskFile, TaskFileError};
+use crate::error::{TaskError, TaskFileError};
+use crate::file::{KindRules, TaskFile};
 use crate::generate::Completions;
 use crate::judge::Judged;
 use crate::kind::Kind;
@@ -59,6 +59,35 @@ impl Registered {
             reference: K::reference,
             open: open::<K>,
         }
+    }
+}
+
+impl TaskFile {
+    /// Reads what every kind has in common from a TOML file.
+    ///
+    /// # Errors
+    /// [`TaskFileError`], which names the key at fault; for an unknown key, the nearest known one as well.
+    pub fn parse(file: &[u8]) -> Result<Self, TaskFileError> {
+        Self::split(file, &[]).map(|(header, ..)| header)
+    }
+
+    /// Splits a file into what every kind has in common and the text of the sections that only its kind reads, and finds
+    /// the kind.
+    pub(crate) fn split(
+        file: &[u8],
+        further: &'static [Registered],
+    ) -> Result<(Self, String, &'static Registered), TaskFileError> {
+        let mut found = None;
+        let (header, section) = Self::read(file, |name| {
+            let kinds = || KINDS.iter().chain(further);
+            let Some(kind) = kinds().find(|kind| kind.name == name) else {
+                let known = kinds().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+                return Err(TaskFileError::Kind { name: name.to_owned(), known });
+            };
+            found = Some(kind);
+            Ok(KindRules { name: kind.name, pays: kind.pays, has_reference: kind.has_reference })
+        })?;
+        Ok((header, section, found.expect("a header is read only once its kind is found")))
     }
 }
 

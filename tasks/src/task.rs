@@ -11,9 +11,9 @@ use weighhouse_types::{
 
 use crate::challenge::Challenge;
 use crate::error::TaskError;
-use crate::file::{Generate, TaskFile};
-use crate::generate::Completions;
+use crate::file::TaskFile;
 use crate::generate::sequential::{Budget, Course};
+use crate::generate::{Completions, Generate};
 use crate::kind::{Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::Reference;

@@ -7,6 +7,7 @@
 use std::future::Future;
 
 use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use prost::Message;
 use tonic::transport::Channel;
 use weighhouse_proto::v1;
 use weighhouse_proto::v1::judge_service_client::JudgeServiceClient;
@@ -52,17 +53,14 @@ impl JudgePool {
     pub async fn draw(&self, items: u32, seeds: Vec<DrawSeed>) -> Result<Vec<DrawnChallenge>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.challenges_max;
+        let calls = self.cut(encode::<_, v1::Seed>(seeds)?, limit, &at_hand);
         at_hand
-            .share(
-                &encode::<_, v1::Seed>(seeds)?,
-                self.batch(limit),
-                |judge: RemoteJudge, seeds| async move {
-                    let expected = seeds.len();
-                    let request = v1::DrawRequest { task: task.to_vec(), items, seeds };
-                    let asking = |mut client: Client| async move { client.draw(request).await };
-                    judge.each(expected, judge.call(asking).await?.challenges)
-                },
-            )
+            .share(calls, |judge: RemoteJudge, seeds| async move {
+                let expected = seeds.len();
+                let request = v1::DrawRequest { task: task.to_vec(), items, seeds };
+                let asking = |mut client: Client| async move { client.draw(request).await };
+                judge.each(expected, judge.call(asking).await?.challenges)
+            })
             .await
     }
 
@@ -73,19 +71,16 @@ impl JudgePool {
     pub async fn testify(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Vec<u8>>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.attempts_max;
+        let calls = self.cut(encode::<_, v1::Attempt>(attempts)?, limit, &at_hand);
         at_hand
-            .share(
-                &encode::<_, v1::Attempt>(attempts)?,
-                self.batch(limit),
-                |judge: RemoteJudge, attempts| async move {
-                    let expected = attempts.len();
-                    let request = v1::TestifyRequest { task: task.to_vec(), attempts };
-                    let asking = |mut client: Client| async move { client.testify(request).await };
-                    let testimonies = judge.call(asking).await?.testimonies;
-                    judge.counted(expected, testimonies.len())?;
-                    Ok(testimonies)
-                },
-            )
+            .share(calls, |judge: RemoteJudge, attempts| async move {
+                let expected = attempts.len();
+                let request = v1::TestifyRequest { task: task.to_vec(), attempts };
+                let asking = |mut client: Client| async move { client.testify(request).await };
+                let testimonies = judge.call(asking).await?.testimonies;
+                judge.counted(expected, testimonies.len())?;
+                Ok(testimonies)
+            })
             .await
     }
 
@@ -100,19 +95,16 @@ impl JudgePool {
     ) -> Result<Vec<Option<Vec<u8>>>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.challenges_max;
+        let calls = self.cut(encode::<_, v1::Challenge>(challenges)?, limit, &at_hand);
         at_hand
-            .share(
-                &encode::<_, v1::Challenge>(challenges)?,
-                self.batch(limit),
-                |judge: RemoteJudge, challenges| async move {
-                    let expected = challenges.len();
-                    let request = v1::ResolveRequest { task: task.to_vec(), challenges, epochs };
-                    let asking = |mut client: Client| async move { client.resolve(request).await };
-                    let resolutions = judge.call(asking).await?.resolutions;
-                    judge.counted(expected, resolutions.len())?;
-                    Ok(resolutions.into_iter().map(|resolution| resolution.truth).collect())
-                },
-            )
+            .share(calls, |judge: RemoteJudge, challenges| async move {
+                let expected = challenges.len();
+                let request = v1::ResolveRequest { task: task.to_vec(), challenges, epochs };
+                let asking = |mut client: Client| async move { client.resolve(request).await };
+                let resolutions = judge.call(asking).await?.resolutions;
+                judge.counted(expected, resolutions.len())?;
+                Ok(resolutions.into_iter().map(|resolution| resolution.truth).collect())
+            })
             .await
     }
 
@@ -123,17 +115,14 @@ impl JudgePool {
     pub async fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.attempts_max;
+        let calls = self.cut(encode::<_, v1::Attempt>(attempts)?, limit, &at_hand);
         at_hand
-            .share(
-                &encode::<_, v1::Attempt>(attempts)?,
-                self.batch(limit),
-                |judge: RemoteJudge, attempts| async move {
-                    let expected = attempts.len();
-                    let request = v1::JudgeRequest { task: task.to_vec(), attempts };
-                    let asking = |mut client: Client| async move { client.judge(request).await };
-                    judge.each(expected, judge.call(asking).await?.verdicts)
-                },
-            )
+            .share(calls, |judge: RemoteJudge, attempts| async move {
+                let expected = attempts.len();
+                let request = v1::JudgeRequest { task: task.to_vec(), attempts };
+                let asking = |mut client: Client| async move { client.judge(request).await };
+                judge.each(expected, judge.call(asking).await?.verdicts)
+            })
             .await
     }
 
@@ -145,12 +134,13 @@ impl JudgePool {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let (attempts, limit) =
             (encode::<_, v1::Attempt>(attempts)?, at_hand.description.limits.together_max);
+        let limit = limit.min(self.terms.batch_max);
         if attempts.len() > limit as usize {
             return Err(JudgeError::TooManyTogether { attempts: attempts.len(), limit });
         }
-        let whole = attempts.len().max(1);
+        // One call, as long as it may be.
         let mut told = at_hand
-            .share(&attempts, whole, |judge: RemoteJudge, attempts| async move {
+            .share(vec![attempts], |judge: RemoteJudge, attempts| async move {
                 let expected = attempts.len();
                 let request = v1::JudgeTogetherRequest { task: task.to_vec(), attempts };
                 let asking = |mut client: Client| async move { client.judge_together(request).await };
@@ -163,8 +153,29 @@ impl JudgePool {
         Ok(told.pop().unwrap_or(JointVerdicts { verdicts: vec![], alike: vec![] }))
     }
 
-    fn batch(&self, limit: u32) -> usize {
-        limit.min(self.terms.batch_max).max(1) as usize
+    /// Cuts work into calls that the judge takes, in number and in bytes, and so that every judge has some.
+    fn cut<M: Message>(&self, work: Vec<M>, limit: u32, at_hand: &AtHand<'_>) -> Vec<Vec<M>> {
+        let even = work.len().div_ceil(at_hand.judges.len());
+        let count_max = even.min(limit.min(self.terms.batch_max) as usize);
+        let limits = &at_hand.description.limits;
+        // The other half is for what stands around the parts.
+        let bytes_max = limits.message_bytes_max.min(self.terms.message_bytes_max as u64) / 2;
+        let mut calls: Vec<Vec<M>> = Vec::new();
+        let mut bytes = 0;
+        for part in work {
+            let weight = part.encoded_len() as u64;
+            match calls.last_mut() {
+                Some(call) if call.len() < count_max && bytes + weight <= bytes_max => {
+                    bytes += weight;
+                    call.push(part);
+                }
+                _ => {
+                    bytes = weight;
+                    calls.push(vec![part]);
+                }
+            }
+        }
+        calls
     }
 
     /// The judges that answer and are the pinned one; the first failure where there is none.
@@ -199,19 +210,17 @@ struct AtHand<'a> {
 }
 
 impl AtHand<'_> {
-    /// Cuts the work into calls of at most `batch`, so that every judge has some; the results in the order of the work.
+    /// Makes the calls, the judges in turn; the results in the order of the work.
     async fn share<M, T, F>(
         &self,
-        work: &[M],
-        batch: usize,
+        calls: Vec<Vec<M>>,
         call: impl Fn(RemoteJudge, Vec<M>) -> F,
     ) -> Result<Vec<T>, JudgeError>
     where
         M: Clone,
         F: Future<Output = Result<Vec<T>, JudgeError>>,
     {
-        let even = work.len().div_ceil(self.judges.len()).max(1);
-        let calls = work.chunks(batch.min(even)).enumerate();
+        let calls = calls.iter().enumerate();
         let calls = calls.map(|(turn, part)| self.try_each(turn, part, &call));
         let told: Vec<Vec<T>> =
             stream::iter(calls).buffered(self.judges.len() * CALLS_PER_JUDGE).try_collect().await?;

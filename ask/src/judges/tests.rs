@@ -86,7 +86,7 @@ async fn a_round_is_drawn_and_judged_in_order() {
 #[tokio::test]
 async fn answers_to_one_challenge_are_never_cut() {
     let judge = Served::tcp(Mood::Well).await;
-    let pool = pool(&[&judge], JudgeTerms { batch_max: 1, ..terms() });
+    let pool = pool(&[&judge], JudgeTerms { batch_max: 5, ..terms() });
     let five = attempts(&pool, 5).await;
     let joint = pool.judge_together(five).await.expect("verdicts");
     assert_eq!((joint.verdicts.len(), joint.alike), (5, vec![vec![0, 4]]));
@@ -163,9 +163,20 @@ async fn a_judge_that_is_away_or_slow_is_given_up_in_time() {
 #[tokio::test]
 async fn an_answer_over_the_limit_is_refused() {
     let judge = Served::tcp(Mood::Well).await;
-    let narrow = JudgeTerms { message_bytes_max: 100, ..terms() };
+    let narrow = JudgeTerms { message_bytes_max: 60, ..terms() };
     let error = pool(&[&judge], narrow).draw(1, seeds(3)).await.expect_err("too long");
     assert!(matches!(error, JudgeError::Failed { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn heavy_answers_are_cut_into_messages_that_may_be_sent() {
+    let judge = Served::tcp(Mood::Well).await;
+    let narrow = pool(&[&judge], JudgeTerms { message_bytes_max: 1_000, ..terms() });
+    let mut attempts = attempts(&narrow, 3).await;
+    for attempt in &mut attempts {
+        attempt.testimony = vec![0; 400];
+    }
+    assert_eq!(narrow.judge(attempts).await.expect("verdicts").len(), 3);
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 mod subnet;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use weighhouse_chain::address::ChainAddress;
 use weighhouse_types::Netuid;
 
-use super::{chain, write_file};
+use super::{chain, refuse_existing, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
@@ -101,16 +101,6 @@ fn write_new(args: &RoleFile, role: &str, text: &str) -> Result<(), Failure> {
     }
     let path = path.display();
     Ok(output::line(format!("{path} written; try `weighhouse {role} check --config {path}` next"))?)
-}
-
-pub(super) fn refuse_existing(path: &Path) -> Result<(), Failure> {
-    if path.exists() {
-        return Err(Failure::config(format!(
-            "{} exists already and was left as it is; name another with --out",
-            path.display()
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2334,6 +2334,7 @@ pub struct Challenge {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Attempt {
+    /// As it was drawn first, whatever was asked after it.
     #[prost(message, optional, tag = "1")]
     pub challenge: ::core::option::Option<Challenge>,
     /// One for each exchange, in order. Their form is unproven: what can't be read is judged as malformed.

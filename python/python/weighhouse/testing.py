@@ -96,7 +96,7 @@ class JudgeHarness:
             question.model_name = name_of(model)
             answers.append(service.model_infer(question))
             if len(answers) == self._described.exchanges:
-                return self._attempt(challenge, answers)
+                return self._attempt(self._draw(seed), answers)
 
     def _attempt(self, challenge: Any, answers: Sequence[Any]) -> Any:
         return wire.message("weighhouse.v1.Attempt")(challenge=challenge, answers=answers)

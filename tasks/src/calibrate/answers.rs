@@ -8,8 +8,7 @@ use weighhouse_types::text::{TextAnswer, TextRequest};
 
 use super::{By, CalibrateError};
 use crate::Challenge;
-use crate::file::Generate;
-use crate::generate::complete;
+use crate::generate::{Generate, complete};
 
 /// What is continued by whoever doesn't look at the prompt.
 const OTHER_PROMPT: &str = "The";

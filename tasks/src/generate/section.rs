@@ -5,7 +5,8 @@ use weighhouse_models::language::Generation;
 use weighhouse_models::sampling::{Sampler, Sampling, SamplingError};
 
 use super::sequential::{Budget, RawBudget};
-use crate::file::{TaskFileError, count, within};
+use crate::error::TaskFileError;
+use crate::file::{count, within};
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 
 /// Generated tokens of a challenge at most.

@@ -11,7 +11,7 @@ pub trait JudgeClient: Send + Sync {
     /// The operator on whose word it rests that another machine runs the pinned files; `None` where all judges run here.
     fn operator(&self) -> Option<String>;
 
-    /// Draws a challenge for each seed, in order.
+    /// Draws a challenge for each seed, in order: the first, or the next where a seed comes with answers.
     ///
     /// # Errors
     /// See the trait.
@@ -22,6 +22,16 @@ pub trait JudgeClient: Send + Sync {
     /// # Errors
     /// See the trait.
     fn testify(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Vec<u8>>, TaskError>;
+
+    /// Tells the truth about each challenge, so many epochs after it was drawn; `None` while nobody knows it.
+    ///
+    /// # Errors
+    /// See the trait.
+    fn resolve(
+        &self,
+        challenges: Vec<DrawnChallenge>,
+        epochs: u64,
+    ) -> Result<Vec<Option<Vec<u8>>>, TaskError>;
 
     /// Gives a verdict on each attempt, in order.
     ///

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use weighhouse_types::{
-    Digest, DrawSeed, DrawnChallenge, InferAnswer, InferRequest, JointVerdicts, JudgeAttempt, JudgeTerms,
-    Judgement, Mark, Outcome, Reason, Tensor,
+    Block, Digest, DrawSeed, DrawnChallenge, Hotkey, InferAnswer, InferRequest, JointVerdicts, JudgeAttempt,
+    JudgeTerms, Judgement, Mark, Outcome, Reason, Tensor,
 };
 
+use super::question::TENSORS_MAX;
 use super::*;
 use crate::{OnRecord, Task, with_judge};
 
@@ -25,10 +26,12 @@ impl JudgeClient for Doubling {
 
     fn draw(&self, items: u32, seeds: Vec<DrawSeed>) -> Result<Vec<DrawnChallenge>, TaskError> {
         let draw = |seed: DrawSeed| {
-            let DrawSeed { seed: [first, ..], .. } = seed;
+            let [first, ..] = seed.seed;
             if first == 0 {
                 return Err(TaskError::Judge("the judge is away".to_owned()));
             }
+            assert!(seed.answers.iter().all(|answer| answer.model.is_empty()), "nor while it asks");
+            let first = first + seed.answers.len() as u8;
             let (model, version, id) = (String::new(), String::new(), String::new());
             let inputs = vec![tensor(f32::from(first))];
             let question = InferRequest { model, version, id, inputs, outputs: vec!["y".to_owned()] };
@@ -41,11 +44,19 @@ impl JudgeClient for Doubling {
         Ok(attempts.iter().map(|attempt| attempt.challenge.secret.clone()).collect())
     }
 
+    fn resolve(
+        &self,
+        challenges: Vec<DrawnChallenge>,
+        epochs: u64,
+    ) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
+        Ok(challenges.iter().map(|challenge| (epochs > 1).then(|| challenge.secret.clone())).collect())
+    }
+
     fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, TaskError> {
         let verdict = |attempt: JudgeAttempt| {
             assert!(attempt.answers[0].model.is_empty(), "a judge never learns who answered");
             let right = tensor(f32::from(attempt.challenge.secret[0]));
-            let is_right = attempt.answers[0].outputs.first() == Some(&right);
+            let is_right = attempt.answers.iter().all(|answer| answer.outputs.first() == Some(&right));
             let (mark, outcome) =
                 if is_right { (Mark::MAX, Outcome::Accepted) } else { (Mark::ZERO, Outcome::Wrong) };
             let text = format!("testimony {:?}", attempt.testimony);
@@ -55,7 +66,7 @@ impl JudgeClient for Doubling {
     }
 
     fn judge_together(&self, attempts: Vec<JudgeAttempt>) -> Result<JointVerdicts, TaskError> {
-        Ok(JointVerdicts { verdicts: self.judge(attempts)?, alike: vec![] })
+        Ok(JointVerdicts { verdicts: self.judge(attempts)?, alike: vec![vec![0, 1]] })
     }
 }
 
@@ -63,7 +74,7 @@ struct AtHand;
 
 impl References for AtHand {
     fn judge(&self, terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
-        assert_eq!((terms.digest, terms.version, terms.exchanges), (Digest([9; 32]), 3, 1));
+        assert_eq!((terms.digest, terms.version), (Digest([9; 32]), 3));
         Ok(Some(Arc::new(Doubling)))
     }
 }
@@ -100,6 +111,50 @@ fn a_testimony_is_recorded_and_comes_back_with_the_answer() {
     let said = task.testify(&[(&challenge, &read)]).expect("said").expect("asked about answers");
     let recorded = crate::Reference::from_bytes(&said[0].to_bytes()).expect("as journalled");
     let told = task.judge_read(&challenge, &recorded, &read).expect("judged");
+    assert_eq!(told.reasons[0].to_string(), Reason::told(Outcome::Accepted, "testimony [6]").to_string());
+}
+
+#[test]
+fn answers_to_one_question_are_judged_together() {
+    let task = Task::load(format!("{FILE}together = true\n").as_bytes(), &AtHand).expect("a task");
+    let challenge = task.challenge(&[3; 32]).expect("drawn");
+    let word = task.references(std::slice::from_ref(&challenge)).expect("words").remove(0);
+    let read = |value| task.read(&challenge, &Ok(answer(vec![tensor(value)]))).expect("read");
+    let (right, wrong) = (read(6.0), read(5.0));
+    let who = |first| RegistrationId { hotkey: Hotkey([first; 32]), registered_at: Block(1) };
+    let joint = task.judge_together(&challenge, &[(who(1), &word, &right), (who(2), &word, &wrong)]);
+    let joint = joint.expect("judged").expect("together");
+    let marks: Vec<_> = joint.verdicts.iter().map(|verdict| verdict.mark).collect();
+    assert_eq!((marks, joint.alike), (vec![Mark::MAX, Mark::ZERO], vec![vec![0, 1]]));
+}
+
+#[test]
+fn the_next_question_follows_from_the_answers_and_all_of_them_are_judged() {
+    let file = format!("{FILE}exchanges = 2\nanswer_bytes_max = 1000\n");
+    let task = Task::load(file.as_bytes(), &AtHand).expect("a task");
+    let challenge = task.challenge(&[3; 32]).expect("drawn");
+    let heavy = Tensor::from_f32("y", vec![250], &[0.0; 250]).expect("a tensor");
+    let (said, too_much) = ([answer(vec![tensor(6.0)])], [answer(vec![heavy])]);
+    let next = task.follow_up(&[(&challenge, &said), (&challenge, &too_much)]).expect("asked on");
+    assert_eq!(next[0].as_ref().expect("a question").inputs[0], tensor(4.0));
+    assert_eq!(next[1].as_ref().expect_err("too heavy").reasons[0].outcome(), Outcome::Malformed);
+    let word = task.references(std::slice::from_ref(&challenge)).expect("words").remove(0);
+    for (last, mark) in [(6.0, Mark::MAX), (5.0, Mark::ZERO)] {
+        let read = task.read_stages(&challenge, &said, &answer(vec![tensor(last)])).expect("read");
+        assert_eq!(task.judge_read(&challenge, &word, &read).expect("judged").mark, mark);
+    }
+}
+
+#[test]
+fn a_truth_that_comes_later_is_the_word_by_which_answers_are_judged() {
+    let task = Task::load(format!("{FILE}resolves_within = 3\n").as_bytes(), &AtHand).expect("a task");
+    assert_eq!(task.timing(), Timing::Later { epochs_max: 3 });
+    let challenge = task.challenge(&[3; 32]).expect("drawn");
+    assert!(task.resolve(&[&challenge], 1).expect("asked")[0].is_none(), "nobody knows yet");
+    let truth = task.resolve(&[&challenge], 2).expect("asked").remove(0).expect("known");
+    assert_eq!(truth.operator.as_deref(), Some("https://judge.example:443"));
+    let read = task.read(&challenge, &Ok(answer(vec![tensor(6.0)]))).expect("read");
+    let told = task.judge_read(&challenge, &truth.word, &read).expect("judged");
     assert_eq!(told.reasons[0].to_string(), Reason::told(Outcome::Accepted, "testimony [6]").to_string());
 }
 
@@ -144,6 +199,13 @@ fn values_that_cannot_work_are_refused_by_their_key() {
     // Together, as many answers as there may be in one call have to fit.
     let together = refused("[judge]", "[judge]\ntogether = true\nmessage_bytes_max = 33554430");
     assert!(together.contains("judge.answer_bytes_max must be 1 to 65535"), "{together}");
+    let file = FILE.replace("shared", "private") + "together = true\n";
+    let private = Task::load(file.as_bytes(), &OnRecord).expect_err("refused").to_string();
+    assert!(private.contains("judge.together needs scope"), "{private}");
+    assert!(refused("[judge]", "[judge]\nexchanges = 9").contains("judge.exchanges"));
+    assert!(refused("[judge]", "[judge]\nresolves_within = 0").contains("judge.resolves_within"));
+    let both = refused("[judge]", "[judge]\nresolves_within = 3\ntestifies = true");
+    assert!(both.contains("judge.testifies"), "{both}");
     assert!(refused("[judge]", "[judge]\nfiles = 3").contains("files"));
     assert!(refused("items = 2", "items = 2\nreference = \"00\"").contains("reference"));
     assert!(refused("[judge]", "[quality]\nfloor_margin = 0.1\n[judge]").contains("does not read [quality]"));

@@ -84,6 +84,14 @@ impl JudgeClient for RemoteJudges {
         self.wait(async |pool| pool.testify(attempts.clone()).await)
     }
 
+    fn resolve(
+        &self,
+        challenges: Vec<DrawnChallenge>,
+        epochs: u64,
+    ) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
+        self.wait(async |pool| pool.resolve(challenges.clone(), epochs).await)
+    }
+
     fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, TaskError> {
         self.wait(async |pool| pool.judge(attempts.clone()).await)
     }

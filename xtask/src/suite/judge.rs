@@ -195,9 +195,10 @@ async fn sealed(judge: &Judge) -> anyhow::Result<()> {
     let seal = outputs(vec![Tensor::new("seal".into(), Datatype::Bytes, vec![1], seal)?]);
     let next = DrawSeed { seed: [0; 32], answers: vec![seal.clone()] };
     let second = pool.draw(ITEMS, vec![next]).await?.pop().context("a second question")?;
-    let mut attempt = attempt(second.clone(), vec![seal, outputs(vec![y])]);
-    ensure!(pool.resolve(vec![second.clone()], 1).await? == [None], "the truth is known too early");
-    let truth = pool.resolve(vec![second], 2).await?.pop().flatten();
+    ensure!(second.question.inputs.len() == 2, "the second question doesn't name the seal");
+    let mut attempt = attempt(first.clone(), vec![seal, outputs(vec![y])]);
+    ensure!(pool.resolve(vec![first.clone()], 1).await? == [None], "the truth is known too early");
+    let truth = pool.resolve(vec![first], 2).await?.pop().flatten();
     attempt.testimony = truth.context("no truth after two epochs")?;
     let verdict = pool.judge(vec![attempt]).await?.pop().context("a verdict")?;
     ensure!(verdict.mark == Mark::MAX, "{verdict:?}");

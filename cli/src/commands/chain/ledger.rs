@@ -14,7 +14,7 @@ use weighhouse_seams::{Clock, Entropy, SystemClock};
 use weighhouse_types::{Hyperparameters, Netuid, Rao};
 
 use crate::commands::keys::{WalletsDir, wallet_failure};
-use crate::commands::{bind, chain_failure, init, open_dir, read_text, write_file};
+use crate::commands::{bind, chain_failure, open_dir, read_text, refuse_existing, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 use weighhouse_types::tao;
@@ -65,7 +65,7 @@ pub(crate) struct Serve {
 
 /// Writes the genesis file.
 pub(crate) fn init_genesis(args: &InitGenesis) -> Result<(), Failure> {
-    init::refuse_existing(&args.out)?;
+    refuse_existing(&args.out)?;
     let genesis = genesis(&args.genesis)?;
     write_file(&args.out, toml(&genesis)?.as_bytes())?;
     if args.json {

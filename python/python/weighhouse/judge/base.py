@@ -16,8 +16,8 @@ class Judge:
 
     One call is under way at a time. Nothing may depend on earlier calls: they are repeated after a fault and shared
     with other processes that run the same files. `draw`, `follow_up`, `judge`, `judge_together` and `alike` must give
-    the same result for the same arguments on every machine, for an auditor runs them again; `testify` and `resolve` need
-    not, since what they return is recorded.
+    the same result for the same arguments on every machine, for an auditor runs them again; `testify` need not, since
+    what it returns is recorded. A truth that `resolve` told once it has to tell again, or return None when asked later.
     """
 
     name: ClassVar[str] = ""
@@ -54,7 +54,10 @@ class Judge:
         return []
 
     def follow_up(self, rng: np.random.Generator, items: int, answers: Sequence[Answer]) -> Challenge:
-        """Draws the next question, with `rng` as `draw` was given it and the answers so far. For `exchanges` above 1."""
+        """Draws the next question, with `rng` as `draw` was given it and the answers so far. For `exchanges` above 1.
+
+        All answers are judged by the challenge that `draw` gave: what later questions ask for stands in its secret.
+        """
         raise NotImplementedError("a judge of several exchanges needs a method follow_up(self, rng, items, answers)")
 
     def resolve(self, challenge: Challenge, epochs: int) -> Tensors | None:
