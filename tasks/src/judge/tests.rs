@@ -207,7 +207,8 @@ fn values_that_cannot_work_are_refused_by_their_key() {
     let both = refused("[judge]", "[judge]\nresolves_within = 3\ntestifies = true");
     assert!(both.contains("judge.testifies"), "{both}");
     assert!(refused("[judge]", "[judge]\nfiles = 3").contains("files"));
-    assert!(refused("items = 2", "items = 2\nreference = \"00\"").contains("reference"));
+    let named = format!("items = 2\nreference = \"{}\"", Digest([0; 32]));
+    assert!(refused("items = 2", &named).contains("does not read reference"));
     assert!(refused("[judge]", "[quality]\nfloor_margin = 0.1\n[judge]").contains("does not read [quality]"));
     assert!(refused("\"quality\"", "\"conformance\"").contains("pays quality only"));
 }
