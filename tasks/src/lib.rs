@@ -28,6 +28,7 @@ mod classify;
 mod embed;
 mod generate;
 mod prompts;
+mod regress;
 
 pub mod calibrate;
 pub mod measure;
