@@ -15,7 +15,7 @@ use weighhouse_types::{Digest, Epoch, Record};
 use crate::current::{Current, LoadError};
 use crate::error::{JournalError, SegmentError};
 use crate::header::{Identity, SegmentHeader, epoch_of_name, segment_name};
-use crate::limits::Limits;
+use crate::limits::JournalLimits;
 use crate::scan;
 use crate::segment::Segment;
 
@@ -31,7 +31,7 @@ pub struct RecordIndex {
 pub struct Journal {
     storage: Arc<dyn Storage>,
     identity: Identity,
-    limits: Limits,
+    limits: JournalLimits,
     epochs: BTreeSet<Epoch>,
     /// The last epoch's segment; `None` in an empty folder.
     current: Option<Current>,
@@ -45,13 +45,13 @@ impl Journal {
     /// # Errors
     /// Where the last segment is damaged, of another version, or another validator's. Nothing is changed then.
     pub fn open(storage: Arc<dyn Storage>, identity: Identity) -> Result<Self, JournalError> {
-        Self::with_limits(storage, identity, Limits::STANDARD)
+        Self::with_limits(storage, identity, JournalLimits::STANDARD)
     }
 
     pub(crate) fn with_limits(
         storage: Arc<dyn Storage>,
         identity: Identity,
-        limits: Limits,
+        limits: JournalLimits,
     ) -> Result<Self, JournalError> {
         let epochs = list(&*storage)?;
         let current = match epochs.last() {
@@ -92,6 +92,7 @@ impl Journal {
             if epoch < running {
                 return Err(JournalError::EpochOrder { current: running, asked: epoch });
             }
+            // The records belong to the epoch that is about to end; in the next file they would be misplaced.
             if current.uncommitted() > 0 {
                 return Err(JournalError::Uncommitted { records: current.uncommitted() });
             }
@@ -202,6 +203,7 @@ impl Journal {
 
     fn poison(&mut self, epoch: Epoch, doing: &'static str, source: io::Error) -> JournalError {
         let file = self.storage.describe(&segment_name(epoch));
+        // A failed sync says nothing about which bytes are on the disk, so no later write may build on them.
         self.poisoned = Some((file.clone(), source.to_string()));
         JournalError::Io { file, doing, source }
     }
@@ -250,6 +252,7 @@ fn recover(storage: &dyn Storage, expected: SegmentHeader) -> Result<Current, Jo
             "the last commit was torn by a crash and never acknowledged; it was cut off"
         );
     }
+    // A process that was killed may leave whole batches that never reached the disk.
     current.sync().map_err(io_error("sync the journal"))?;
     Ok(current)
 }

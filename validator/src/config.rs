@@ -17,26 +17,27 @@ use weighhouse_types::{Digest, MechId, Netuid, config};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    pub wallet: Wallet,
+    pub wallet: WalletSection,
     #[schemars(with = "chain::RawChain")]
-    pub chain: Chain,
+    pub chain: ChainSection,
     #[serde(default)]
-    pub task: Task,
+    pub task: TaskSection,
     #[serde(default)]
-    pub policy: Policy,
+    pub policy: PolicySection,
     #[serde(default)]
     pub rounds: Rounds,
     #[serde(default)]
     pub publish: Publish,
     pub journal: Journal,
     #[serde(default)]
-    pub metrics: Metrics,
+    pub metrics: MetricsSection,
 }
 
-/// Whose hotkey signs. The coldkey is never opened.
+/// The wallet whose hotkey signs. The coldkey is never opened.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wallet {
+#[schemars(rename = "Wallet")]
+pub struct WalletSection {
     /// The folder of wallets; `~/.bittensor/wallets` when absent.
     pub path: Option<PathBuf>,
     /// The wallet's name.
@@ -48,7 +49,7 @@ pub struct Wallet {
 /// The chain that the weights are published on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "chain::RawChain")]
-pub struct Chain {
+pub struct ChainSection {
     pub address: ChainAddress,
     /// The genesis hash to insist on; the first one seen is taken when absent.
     pub genesis: Option<Digest>,
@@ -59,17 +60,18 @@ pub struct Chain {
     pub outdated: Vec<String>,
 }
 
-/// What is asked.
+/// The task that miners are asked to do.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Task {
+#[schemars(rename = "Task")]
+pub struct TaskSection {
     /// A task file, or the name of one that is built in: `digits-conformance`, `digits-quality`,
     /// `generate`, `generate-greedy`, `embed`.
     pub file: String,
     /// The reference: a classifier's weights (safetensors), or for texts a model's folder or its `OWNER/NAME` on the
     /// Hugging Face hub; or the name of a built-in model: `digits-reference`, `language-reference`.
     pub reference: String,
-    /// What a text reference is computed on: `cpu`, `auto`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. Accelerators are less exact than
+    /// Device that computes a text reference: `cpu`, `auto`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. Accelerators are less exact than
     /// the processor: calibrate the task with honest miners on it first.
     #[serde(default = "default_device")]
     pub device: String,
@@ -78,7 +80,7 @@ pub struct Task {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub judges: Vec<JudgeAddress>,
-    /// What runs the reference of a `generate` task that asks for greedy completions; the validator itself when absent.
+    /// Server that runs the reference of a `generate` task of greedy completions; the validator itself when absent.
     pub server: Option<Server>,
 }
 
@@ -88,7 +90,7 @@ pub struct Task {
 pub struct Server {
     /// Its address, `http://HOST:PORT`.
     pub url: String,
-    /// What it calls the model.
+    /// The name under which it has the model.
     pub model: String,
     /// A file with the server's API key, where it wants one.
     pub key_file: Option<PathBuf>,
@@ -115,7 +117,7 @@ impl Server {
     }
 }
 
-impl Default for Task {
+impl Default for TaskSection {
     fn default() -> Self {
         Self {
             file: "digits-conformance".into(),
@@ -127,10 +129,11 @@ impl Default for Task {
     }
 }
 
-/// How judgements become weights.
+/// The policy by which judgements become weights.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Policy {
+#[schemars(rename = "Policy")]
+pub struct PolicySection {
     /// A policy file; the built-in default when absent.
     pub file: Option<PathBuf>,
     /// A folder watched for a new policy (`policy.toml`) and its owner-signed roll-out (`rollout.toml`).
@@ -180,8 +183,9 @@ pub struct Journal {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Metrics {
-    /// Where Prometheus scrapes; nothing is served when absent.
+#[schemars(rename = "Metrics")]
+pub struct MetricsSection {
+    /// Address that Prometheus scrapes; nothing is served when absent.
     pub listen: Option<SocketAddr>,
 }
 

@@ -76,11 +76,11 @@ pub struct ReplayGuard {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     limits: ReplayLimits,
-    state: Mutex<State>,
+    state: Mutex<ReplayState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ReplayState {
     /// At or below this nothing is accepted: an earlier run's lease, then the newest nonce forgotten.
     floor: u64,
     /// On disk: at or below this nonces may be accepted.
@@ -104,14 +104,20 @@ impl ReplayGuard {
             Err(source) => return Err(ReplayOpenError::Io { path, source }),
         };
         let wait = Duration::from_nanos(floor.saturating_sub(clock.now().0));
+        // Up to this much is the lease of a run that ended without a clean stop.
         if wait > LEASE + MAX_AHEAD {
             tracing::warn!(
                 ?wait,
                 "the clock is behind an earlier run's; requests are refused until it catches up"
             );
         }
-        let state =
-            State { floor, lease: floor, highest: floor, seen: BTreeSet::new(), per_hotkey: HashMap::new() };
+        let state = ReplayState {
+            floor,
+            lease: floor,
+            highest: floor,
+            seen: BTreeSet::new(),
+            per_hotkey: HashMap::new(),
+        };
         Ok(Self { storage, clock, limits, state: Mutex::new(state) })
     }
 
@@ -120,6 +126,7 @@ impl ReplayGuard {
     pub fn accept(&self, hotkey: &Hotkey, nonce: u64) -> Result<(), ReplayError> {
         let now = self.clock.now();
         let mut state = self.lock();
+        // First, so that a caller's old nonces don't count against its limit.
         state.forget_before(now.saturating_sub(RETENTION).0);
         if nonce <= state.floor {
             return Err(ReplayError::BelowMark {
@@ -138,6 +145,8 @@ impl ReplayGuard {
         if state.seen.len() >= self.limits.total {
             return Err(ReplayError::Full);
         }
+        // The mark is durable before the nonce is accepted: a crash right after may forget it, but refuses all it
+        // covers.
         if nonce > state.lease {
             let lease = UnixNanos(nonce).saturating_add(LEASE).0;
             self.store(lease).map_err(ReplayError::Storage)?;
@@ -166,13 +175,13 @@ impl ReplayGuard {
         self.storage.write_atomic(FILE, format!("{FILE_HEAD}{mark}\n").as_bytes())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReplayState> {
         // Nothing panics between two changes of the state, so a poisoned one is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ReplayState {
     fn remember(&mut self, nonce: u64, hotkey: Hotkey) {
         self.seen.insert((nonce, hotkey));
         *self.per_hotkey.entry(hotkey).or_default() += 1;

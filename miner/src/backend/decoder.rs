@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use futures::stream;
 use tokio::sync::mpsc;
 use weighhouse_models::language::{
-    Decoder as Batch, DecoderLimits, Event, Generation, LanguageModel, Refused, SequenceId,
+    Decoder as Batch, DecoderEvent, DecoderLimits, Generation, LanguageModel, SequenceId, SubmitRefusal,
 };
 use weighhouse_models::sampling::Sampling;
 use weighhouse_seams::{CpuPool, PoolError};
@@ -21,7 +21,7 @@ use crate::engine::error::EngineError;
 use crate::engine::generator::{Generator, PieceStream};
 
 /// A generation that waits for its turn, or runs.
-struct Job {
+struct DecoderJob {
     prompt: Vec<u32>,
     what: Generation,
     log_probs: bool,
@@ -33,7 +33,7 @@ struct Job {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     model: LanguageModel,
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<DecoderJob>,
     cpu: CpuPool,
 }
 
@@ -48,6 +48,7 @@ impl Decoder {
         let (jobs, queue) = sync_channel(queue_max);
         let batch = Batch::new(model.clone(), limits);
         let worker = Worker { batch, queue, waiting: VecDeque::new(), running: HashMap::new() };
+        // A thread of its own: a decoder is busy for minutes on end, which no shared pool should be.
         std::thread::Builder::new().name("decoder".into()).spawn(|| worker.run())?;
         Ok(Self { model, jobs, cpu: cpu.clone() })
     }
@@ -63,16 +64,16 @@ impl Generator for Decoder {
     }
 
     fn generate(&self, request: TextRequest) -> PieceStream {
-        let begin = Call::Begin(Box::new((self.clone(), request)));
+        let begin = DecoderCall::Begin(Box::new((self.clone(), request)));
         Box::pin(stream::try_unfold(begin, |call| async {
             let mut call = match call {
-                Call::Begin(begin) => {
+                DecoderCall::Begin(begin) => {
                     let (decoder, request) = *begin;
                     decoder.submit(request).await?
                 }
-                reading @ Call::Reading { .. } => reading,
+                reading @ DecoderCall::Reading { .. } => reading,
             };
-            let Call::Reading { pieces, prompt_tokens } = &mut call else { return Ok(None) };
+            let DecoderCall::Reading { pieces, prompt_tokens } = &mut call else { return Ok(None) };
             match pieces.recv().await {
                 Some(piece) => {
                     let piece = TextAnswer { prompt_tokens: *prompt_tokens, ..piece? };
@@ -84,13 +85,13 @@ impl Generator for Decoder {
     }
 }
 
-enum Call {
+enum DecoderCall {
     Begin(Box<(Decoder, TextRequest)>),
     Reading { pieces: mpsc::Receiver<Result<TextAnswer, EngineError>>, prompt_tokens: u32 },
 }
 
 impl Decoder {
-    async fn submit(self, request: TextRequest) -> Result<Call, EngineError> {
+    async fn submit(self, request: TextRequest) -> Result<DecoderCall, EngineError> {
         let TextRequest { max_tokens, temperature, top_k, top_p, seed, .. } = request;
         let sampling = Sampling::new(temperature, top_k, top_p, seed)
             .map_err(|error| EngineError::Refused(error.to_string()))?;
@@ -98,6 +99,7 @@ impl Decoder {
             Prompt::Ids(ids) => ids,
             Prompt::Text(text) => {
                 let model = self.model.clone();
+                // Tokenising a long prompt takes milliseconds, too long for the reactor.
                 let encoded = self.cpu.run(move || model.encode(&text)).await.map_err(pool_failure)?;
                 encoded.map_err(|error| EngineError::Refused(error.to_string()))?
             }
@@ -110,11 +112,12 @@ impl Decoder {
             top_log_probs: request.top_log_probs,
             ignore_end: request.ignore_end,
         };
+        // One more for the error that may end the generation.
         let room = usize::try_from(max_tokens).unwrap_or(usize::MAX).saturating_add(1);
         let (sender, pieces) = mpsc::channel(room.min(tokio::sync::Semaphore::MAX_PERMITS));
-        let job = Job { prompt, what, log_probs: request.log_probs, pieces: sender };
+        let job = DecoderJob { prompt, what, log_probs: request.log_probs, pieces: sender };
         match self.jobs.try_send(job) {
-            Ok(()) => Ok(Call::Reading { pieces, prompt_tokens }),
+            Ok(()) => Ok(DecoderCall::Reading { pieces, prompt_tokens }),
             Err(TrySendError::Full(_)) => Err(EngineError::Busy),
             Err(TrySendError::Disconnected(_)) => Err(ended()),
         }
@@ -135,9 +138,9 @@ fn pool_failure(error: PoolError) -> EngineError {
 /// The thread's side.
 struct Worker {
     batch: Batch,
-    queue: Receiver<Job>,
+    queue: Receiver<DecoderJob>,
     /// At most the one that found no room in the batch.
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<DecoderJob>,
     running: HashMap<SequenceId, Reader>,
 }
 
@@ -152,6 +155,8 @@ impl Worker {
             match self.batch.step() {
                 Ok(events) => events.into_iter().for_each(|event| self.tell(event)),
                 Err(error) => {
+                    // A pass that failed leaves the cache in an unknown state: no sequence in it can be trusted to go
+                    // on.
                     tracing::error!(%error, "the decoder ends");
                     let failed = || EngineError::from(BackendError::Failed(error.to_string()));
                     for reader in self.running.into_values() {
@@ -168,6 +173,7 @@ impl Worker {
         let idle = self.batch.is_idle();
         let job = match self.waiting.pop_front() {
             Some(job) => Ok(job),
+            // Blocks only when nothing runs; otherwise those that run would wait for a newcomer.
             None if idle => self.queue.recv().map_err(|_| TryRecvError::Disconnected),
             None => self.queue.try_recv(),
         };
@@ -179,25 +185,26 @@ impl Worker {
         true
     }
 
-    fn join(&mut self, job: Job) {
+    fn join(&mut self, job: DecoderJob) {
+        // Its caller gave up while it waited; a prompt pass for nobody would hold up all others.
         if job.pieces.is_closed() {
             return;
         }
         match self.batch.join(&job.prompt, job.what.clone()) {
             Ok(id) => {
-                let Job { log_probs, pieces, .. } = job;
+                let DecoderJob { log_probs, pieces, .. } = job;
                 self.running.insert(id, Reader { log_probs, pieces });
             }
             // Whoever runs now leaves sooner or later; an idle batch has room for all that fits at all.
-            Err(Refused::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
+            Err(SubmitRefusal::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
             Err(refused) => {
                 let _ = job.pieces.try_send(Err(EngineError::Refused(refused.to_string())));
             }
         }
     }
 
-    fn tell(&mut self, event: Event) {
-        let Event { sequence, token, text, log_prob, top, finish } = event;
+    fn tell(&mut self, event: DecoderEvent) {
+        let DecoderEvent { sequence, token, text, log_prob, top, finish } = event;
         let Some(reader) = self.running.get(&sequence) else { return };
         let piece = TextAnswer {
             text,
@@ -208,6 +215,7 @@ impl Worker {
             prompt_tokens: 0,
         };
         let gone = reader.pieces.try_send(Ok(piece)).is_err();
+        // The reader went away midway: its place in the batch is free at once.
         if gone && finish.is_none() {
             self.batch.leave(sequence);
         }

@@ -8,26 +8,27 @@ use serde::{Deserialize, Serialize};
 use weighhouse_chain::address::EndpointList;
 use weighhouse_types::Hotkey;
 
-use super::limits::{Limits, Text};
+use super::limits::{MinerLimits, Text};
 use super::model::ModelTable;
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
-    pub(super) wallet: Wallet,
-    pub(super) chain: Chain,
+#[schemars(rename = "Raw")]
+pub(super) struct RawMiner {
+    pub(super) wallet: WalletSection,
+    pub(super) chain: ChainSection,
     #[serde(default)]
-    pub(super) serve: Serve,
+    pub(super) serve: ServeSection,
     #[serde(default)]
-    pub(super) admission: Admission,
+    pub(super) admission: AdmissionSection,
     #[serde(default)]
-    pub(super) limits: Limits,
+    pub(super) limits: MinerLimits,
     #[serde(default)]
     pub(super) text: Text,
     #[serde(default)]
-    pub(super) metrics: Metrics,
+    pub(super) metrics: MetricsSection,
     #[serde(default)]
-    pub(super) state: State,
+    pub(super) state: StateSection,
     #[serde(default)]
     pub(super) model: Vec<ModelTable>,
 }
@@ -35,7 +36,8 @@ pub(super) struct Raw {
 /// Which hotkey signs the answers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wallet {
+#[schemars(rename = "Wallet")]
+pub struct WalletSection {
     /// The folder of wallets; a leading `~/` is the home folder.
     #[serde(default = "default_wallet_path")]
     pub path: PathBuf,
@@ -48,11 +50,12 @@ pub struct Wallet {
 /// The chain that pays.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Chain {
+#[schemars(rename = "Chain")]
+pub(super) struct ChainSection {
     /// The network's name: `finney`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone, whatever answers
     /// there.
     pub(super) network: Option<String>,
-    /// Where it is reached: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
+    /// Its addresses: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
     /// which are all asked and must agree. The network's own when absent.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) endpoints: Option<EndpointList>,
@@ -64,21 +67,23 @@ pub(super) struct Chain {
     pub(super) netuid: u16,
 }
 
-/// Where requests come in.
+/// The address at which requests come in.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Serve {
+#[schemars(rename = "Serve")]
+pub(super) struct ServeSection {
     /// The address to listen on.
     pub(super) listen: SocketAddr,
     /// The address to publish as the axon, where it differs from the one listened on.
     pub(super) external: Option<SocketAddr>,
 }
 
-/// Who may ask, and how often.
+/// The callers that may ask, and how often.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Admission {
-    /// Whether a caller needs a validator permit.
+#[schemars(rename = "Admission")]
+pub(super) struct AdmissionSection {
+    /// Refuses callers without a validator permit.
     pub(super) permit_required: bool,
     /// The least stake of a caller, in TAO.
     pub(super) stake_min_tao: u64,
@@ -90,18 +95,20 @@ pub(super) struct Admission {
     pub(super) allow: Vec<Hotkey>,
 }
 
-/// Where metrics are read.
+/// The address at which metrics are read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Metrics {
+#[schemars(rename = "Metrics")]
+pub struct MetricsSection {
     /// The address that serves Prometheus metrics; absent: none.
     pub listen: Option<SocketAddr>,
 }
 
-/// Where the miner keeps what it must not forget.
+/// The folder of state that outlives a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct State {
+#[schemars(rename = "State")]
+pub struct StateSection {
     /// The folder of the replay guard's high-water mark.
     pub dir: PathBuf,
 }
@@ -110,13 +117,13 @@ fn default_wallet_path() -> PathBuf {
     PathBuf::from("~/.bittensor/wallets")
 }
 
-impl Default for Serve {
+impl Default for ServeSection {
     fn default() -> Self {
         Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8091)), external: None }
     }
 }
 
-impl Default for Admission {
+impl Default for AdmissionSection {
     fn default() -> Self {
         Self {
             permit_required: true,
@@ -128,13 +135,13 @@ impl Default for Admission {
     }
 }
 
-impl Default for Metrics {
+impl Default for MetricsSection {
     fn default() -> Self {
         Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9191))) }
     }
 }
 
-impl Default for State {
+impl Default for StateSection {
     fn default() -> Self {
         Self { dir: PathBuf::from("miner-state") }
     }

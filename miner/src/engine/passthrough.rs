@@ -20,7 +20,7 @@ use tonic::Code;
 use weighhouse_seams::{Clock, ClockExt as _};
 use weighhouse_types::{Digest, InferAnswer, InferRequest};
 
-use self::call::Call;
+use self::call::UpstreamCall;
 use self::pieces::Pieces;
 use self::remote::Remote;
 use super::error::EngineError;
@@ -52,16 +52,17 @@ impl PassthroughEngine {
     }
 
     /// The request as the server gets it, once it fits the metadata.
-    async fn checked(&self, request: &InferRequest) -> Result<Call, EngineError> {
+    async fn checked(&self, request: &InferRequest) -> Result<UpstreamCall, EngineError> {
         if let Some(signature) = self.remote.signature().await? {
             if let Some(name) = signature.unknown_output(&request.outputs) {
                 return Err(EngineError::UnknownOutput { name: name.clone() });
             }
             signature.check_inputs(&request.inputs, self.items_max).map_err(EngineError::Refused)?;
         }
+        // The version is ours to callers; the server's versions are its own business.
         let (model, version) = (self.remote.upstream.model.clone(), String::new());
         let asked = InferRequest { model, version, ..request.clone() };
-        Ok(Call {
+        Ok(UpstreamCall {
             remote: self.remote.clone(),
             message: asked.try_into()?,
             model: self.served.name.clone(),
@@ -89,6 +90,7 @@ impl Engine for PassthroughEngine {
                 tracing::warn!(%url, model, "the backend has no ModelMetadata: requests go to it unchecked");
                 Ok(())
             }
+            // Backends start slower than miners: only what waiting can't mend stops the start.
             Err(error @ (BackendError::Unreachable(_) | BackendError::Slow(_) | BackendError::Busy)) => {
                 tracing::warn!(%url, model, %error, "the backend isn't there yet; it is asked again with the first request");
                 Ok(())

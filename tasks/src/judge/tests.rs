@@ -9,7 +9,7 @@ use super::question::TENSORS_MAX;
 use super::*;
 use crate::{OnRecord, Task, with_judge};
 
-const FILE: &str = "version = 1\nkind = \"judge\"\njudge = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"doubling\"\n\
+const FILE: &str = "version = 1\nkind = \"judge\"\njudge_version = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"doubling\"\n\
     items = 2\n[judge]\ndigest = \"sha256:0909090909090909090909090909090909090909090909090909090909090909\"\n";
 
 /// A judge in this process: twice the first byte of the seed is right, and a seed of zeros breaks it.
@@ -207,8 +207,10 @@ fn values_that_cannot_work_are_refused_by_their_key() {
     let both = refused("[judge]", "[judge]\nresolves_within = 3\ntestifies = true");
     assert!(both.contains("judge.testifies"), "{both}");
     assert!(refused("[judge]", "[judge]\nfiles = 3").contains("files"));
-    let named = format!("items = 2\nreference = \"{}\"", Digest([0; 32]));
-    assert!(refused("items = 2", &named).contains("does not read reference"));
+    assert!(
+        refused("items = 2", &format!("items = 2\nreference = \"{}\"", "00".repeat(32)))
+            .contains("reference")
+    );
     assert!(refused("[judge]", "[quality]\nfloor_margin = 0.1\n[judge]").contains("does not read [quality]"));
     assert!(refused("\"quality\"", "\"conformance\"").contains("pays quality only"));
 }

@@ -4,7 +4,7 @@
 //! journalled may act.
 
 use weighhouse_chain::explain::{Regime, regime};
-use weighhouse_chain::{Call, ChainError, Outcome, Preflight, Refusal, Signed};
+use weighhouse_chain::{Call, CallOutcome, ChainError, Preflight, Refusal, SignedCall};
 use weighhouse_journal::Publication;
 use weighhouse_types::{Block, Intent, IntentState, SubnetState, Uid};
 
@@ -21,6 +21,7 @@ pub(super) async fn observe(
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     let intent = &publication.intent;
+    // First of all: while a signed call may still be included, nothing else may be decided.
     if let Some(call) = call_in_flight(publication.state.as_ref()) {
         return outcome(parts, publication, &call, state).await;
     }
@@ -50,6 +51,7 @@ fn obstacle(intent: &Intent, open: Option<&OpenEpoch>, state: &SubnetState) -> O
     let Some(open) = open.filter(is_current) else {
         return Some("the epoch ended before the weights could be published".to_owned());
     };
+    // A uid that gets nothing may change hands freely: no weight would reach the wrong holder.
     let pays = |uid: Uid| intent.weights.get(uid) > 0;
     let (_, uid) = open.departed(state).into_iter().find(|(_, uid)| pays(*uid))?;
     Some(format!("uid {uid} changed hands after it was weighed"))
@@ -65,6 +67,7 @@ async fn begin(parts: &Parts, publication: &Publication, state: &SubnetState) ->
     let weights = payload::set_weights(intent);
     let hotkey = parts.keypair.hotkey();
     let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
+    // A call that the chain refuses still costs a fee, so its rules are asked before signing.
     if let Err(refusal) = preflight.set(&weights) {
         return Ok(Event::Postponed(refusal));
     }
@@ -75,15 +78,15 @@ async fn begin(parts: &Parts, publication: &Publication, state: &SubnetState) ->
 async fn outcome(
     parts: &Parts,
     publication: &Publication,
-    call: &Signed,
+    call: &SignedCall,
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     Ok(match parts.chain.outcome(call).await? {
-        Outcome::Pending => Event::Nothing,
-        Outcome::Expired => Event::NotTaken(None),
-        Outcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
-        Outcome::Refused { refusal, .. } => Event::Refused(refusal),
-        Outcome::Included { block, .. } => match &publication.state {
+        CallOutcome::Pending => Event::Nothing,
+        CallOutcome::Expired => Event::NotTaken(None),
+        CallOutcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
+        CallOutcome::Refused { refusal, .. } => Event::Refused(refusal),
+        CallOutcome::Included { block, .. } => match &publication.state {
             Some(IntentState::Committing { .. }) => {
                 Event::CommitIncluded(block, hidden::commit_epoch(parts, publication, block, state).await?)
             }
@@ -116,6 +119,7 @@ async fn read_back(parts: &Parts, intent: &Intent, block: Block) -> Result<Event
         return Ok(Event::NotShown(why.to_owned()));
     };
     let stored = parts.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
+    // Equal after the chain's own upscaling, which is what it stores.
     if stored == payload::stored(intent) {
         return Ok(Event::ReadBack(block));
     }

@@ -26,7 +26,7 @@ pub enum BodyError {
 
 /// A body's bytes, and the share of the budget that they hold while this lives.
 #[derive(Debug)]
-pub(crate) struct Collected {
+pub(crate) struct CollectedBody {
     pub(crate) bytes: Bytes,
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) held: Option<OwnedSemaphorePermit>,
@@ -37,11 +37,12 @@ pub(crate) async fn collect<B>(
     body: B,
     max: usize,
     budget: Option<Arc<Semaphore>>,
-) -> Result<Collected, BodyError>
+) -> Result<CollectedBody, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    // A length that is announced is refused before the first byte is read.
     if body.size_hint().lower() > max as u64 {
         return Err(BodyError::TooLarge { max });
     }
@@ -58,6 +59,7 @@ where
                 if let Some(budget) = &budget {
                     let count = u32::try_from(data.len()).map_err(|_| BodyError::TooLarge { max })?;
                     let permit =
+                        // Refused and not awaited: many bodies half read would otherwise wait for one another.
                         budget.clone().try_acquire_many_owned(count).map_err(|_| BodyError::Budget)?;
                     match &mut held {
                         Some(held) => held.merge(permit),
@@ -69,5 +71,5 @@ where
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
-    Ok(Collected { bytes: gathered.freeze(), trailers, held })
+    Ok(CollectedBody { bytes: gathered.freeze(), trailers, held })
 }

@@ -15,7 +15,7 @@ use tower::{Layer, Service};
 use weighhouse_seams::{Clock, ClockExt, CpuPool, PoolError};
 use weighhouse_types::{Digest, Hotkey};
 
-use super::body::Collected;
+use super::body::CollectedBody;
 use super::{Admission, Authenticated, BodyError, BoxError, Refusal, collect};
 use crate::btauth::Claims;
 use crate::metrics;
@@ -51,10 +51,10 @@ pub struct VerifyParts {
 
 /// Verifies requests on signed paths. Clone it as often as the server wants; all clones share one budget.
 #[derive(Clone, Debug)]
-pub struct VerifyLayer(Arc<Shared>);
+pub struct VerifyLayer(Arc<VerifyState>);
 
 #[derive(Debug)]
-struct Shared {
+struct VerifyState {
     parts: VerifyParts,
     /// A permit per byte of `held_bytes`.
     budget: Arc<Semaphore>,
@@ -63,7 +63,7 @@ struct Shared {
 impl VerifyLayer {
     pub fn new(parts: VerifyParts) -> Self {
         let budget = Arc::new(Semaphore::new(parts.limits.held_bytes.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Shared { parts, budget }))
+        Self(Arc::new(VerifyState { parts, budget }))
     }
 }
 
@@ -79,7 +79,7 @@ impl<S> Layer<S> for VerifyLayer {
 #[derive(Clone, Debug)]
 pub struct Verify<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<VerifyState>,
 }
 
 /// A verified body, restored, or one that was not looked at.
@@ -106,6 +106,7 @@ where
         // The instance that was polled ready must be the one that is called.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
+        // Only this layer may say that a request is verified, whatever a layer before it left in the extensions.
         request.extensions_mut().remove::<Authenticated<Bytes>>();
         if !(self.shared.parts.is_signed)(request.uri().path()) {
             let answer = inner.call(request.map(Either::Right));
@@ -115,6 +116,7 @@ where
         Box::pin(async move {
             let path = request.uri().path().to_owned();
             match shared.verify(request).await {
+                // The permit lives until the answer is ready, as the body does in whatever the inner service holds.
                 Ok((verified, _held)) => Ok(inner.call(verified.map(Either::Left)).await?.map(Either::Left)),
                 Err(refusal) => Ok(refusal.into_response(&path).map(Either::Right)),
             }
@@ -125,7 +127,7 @@ where
 /// A body's share of the memory budget, held while the request is served.
 type BodyPermit = Option<tokio::sync::OwnedSemaphorePermit>;
 
-impl Shared {
+impl VerifyState {
     async fn verify<B>(&self, request: Request<B>) -> Result<(Request<Full<Bytes>>, BodyPermit), Refusal>
     where
         B: Body<Data = Bytes> + Send,
@@ -133,9 +135,10 @@ impl Shared {
     {
         let (mut head, body) = request.into_parts();
         let claims = self.check_head(&head)?;
-        let Collected { bytes, held, .. } = self.read(body).await?;
+        let CollectedBody { bytes, held, .. } = self.read(body).await?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
+        // Only now: before the signature was checked, anybody could use up another's quota.
         self.parts.admission.charge(&evidence.caller())?;
         metrics::request_verified();
         head.extensions.insert(evidence);
@@ -146,12 +149,13 @@ impl Shared {
     fn check_head(&self, head: &http::request::Parts) -> Result<Claims, Refusal> {
         let claims = Claims::parse(&head.headers)?;
         claims.check_receiver(&self.parts.hotkey)?;
+        // From here on the order is by cost: a comparison, a look-up, and only then bytes from the network.
         claims.check_fresh(self.parts.clock.now())?;
         self.parts.admission.admit(&claims.hotkey, (self.parts.peer)(&head.extensions))?;
         Ok(claims)
     }
 
-    async fn read<B>(&self, body: B) -> Result<Collected, Refusal>
+    async fn read<B>(&self, body: B) -> Result<CollectedBody, Refusal>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
@@ -176,6 +180,7 @@ impl Shared {
         let checked = self.parts.pool.run(move || {
             let digest = Digest::of(&body);
             claims.check_signature(method.as_str(), &target, digest)?;
+            // After the signature: an unsigned request must not burn the nonce of the hotkey it names.
             replay.accept(&claims.hotkey, claims.nonce)?;
             Ok(Authenticated::new(claims.hotkey, claims.nonce, digest, body))
         });

@@ -12,7 +12,7 @@ use crate::backend::error::{BackendError, Stage, shortened};
 use crate::engine::served::ModelName;
 
 /// One request on its way, and the names that its answer carries besides the tensors.
-pub(super) struct Call {
+pub(super) struct UpstreamCall {
     pub(super) remote: Arc<Remote>,
     pub(super) message: ModelInferRequest,
     pub(super) model: ModelName,
@@ -20,7 +20,7 @@ pub(super) struct Call {
     pub(super) outputs: Vec<String>,
 }
 
-impl Call {
+impl UpstreamCall {
     /// Asks for the whole answer.
     pub(super) async fn whole(&self) -> Result<InferAnswer, BackendError> {
         let mut client = self.remote.client();
@@ -40,6 +40,7 @@ impl Call {
         let malformed = |why: String| BackendError::Malformed(shortened(&why));
         let answer = InferAnswer::try_from(response).map_err(|error| malformed(error.to_string()))?;
         let unfit = |signature: Arc<Signature>| signature.check_outputs(&answer.outputs).is_err();
+        // A server that was redeployed may have changed its model's outputs; one more question tells.
         if self.remote.known().is_some_and(unfit) {
             tracing::info!(
                 model = self.model.name,
@@ -49,6 +50,7 @@ impl Call {
                 signature.check_outputs(&answer.outputs).map_err(malformed)?;
             }
         }
+        // Our name and id, not the server's: the caller asked for a model of ours.
         let ModelName { name: model, version } = self.model.clone();
         Ok(InferAnswer { model, version, id: self.id.clone(), outputs: answer.outputs })
     }

@@ -16,7 +16,7 @@ const BYTES_PER_TOKEN_MAX: usize = 256;
 /// Pieces for each token that was asked for: some servers send a piece of text in more than one.
 const PIECES_PER_TOKEN_MAX: usize = 4;
 
-struct Held {
+struct PieceBuffer {
     pieces: PieceStream,
     paces: Paces,
     clock: Arc<dyn Clock>,
@@ -36,7 +36,7 @@ pub(super) fn paced(
     clock: Arc<dyn Clock>,
 ) -> PieceStream {
     let max_tokens = usize::try_from(max_tokens).unwrap_or(usize::MAX);
-    let held = Held { pieces, paces, clock, begun: None, seen: 0, tokens: 0, bytes: 0, max_tokens };
+    let held = PieceBuffer { pieces, paces, clock, begun: None, seen: 0, tokens: 0, bytes: 0, max_tokens };
     Box::pin(stream::unfold(Some(held), |held| async {
         let mut held = held?;
         let piece = held.next().await;
@@ -46,9 +46,10 @@ pub(super) fn paced(
     }))
 }
 
-impl Held {
+impl PieceBuffer {
     async fn next(&mut self) -> Result<TextAnswer, EngineError> {
         let now = self.clock.monotonic();
+        // From the first poll, not from the request: waiting for a permit isn't the backend's time.
         let spent = now.saturating_sub(*self.begun.get_or_insert(now));
         let left = self.paces.whole.saturating_sub(spent);
         let (pace, stage) = match self.seen {
@@ -70,6 +71,7 @@ impl Held {
         self.tokens += piece.tokens.len().max(piece.log_probs.len());
         self.bytes += piece.text.len();
         let over = |what: &str| Err(BackendError::Malformed(format!("more {what} than were asked for")));
+        // More than was asked for is a broken backend; passed on, it would be judged as our answer.
         if self.tokens > self.max_tokens {
             return over("tokens");
         }
