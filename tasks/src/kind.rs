@@ -28,14 +28,14 @@ use crate::generate::sequential::Budget;
 use crate::persona::Persona;
 use crate::reference::Recorded;
 use crate::references::References;
-pub use terms::{JudgeFiles, Timing, Truth};
+pub use terms::{JudgeFiles, NextRequest, Timing, Truth};
 
 /// One kind of task.
 pub trait Kind: Send + Sync + Sized + 'static {
     /// As in a task file: `kind = "regress"`.
     const NAME: &'static str;
     /// Built-in task files by name.
-    const FILES: &'static [(&'static str, &'static str)];
+    const FILES: &'static [(&'static str, &'static str)] = &[];
     /// What may be paid.
     const PAYS: &'static [Paid];
     /// The task file names a reference, and marks are relative to it. A kind without one pays quality.
@@ -109,10 +109,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// As [`Kind::draw`].
-    fn follow_up(
-        &self,
-        asked: &[(&Self::Question, &[InferAnswer])],
-    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+    fn follow_up(&self, asked: &[(&Self::Question, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         Err(TaskError::Count { expected: asked.len(), actual: 0 })
     }
 
