@@ -7,8 +7,7 @@ use weighhouse_types::{InferAnswer, InferRequest, Judgement};
 
 use super::{NoSection, accepted, bytes, malformed, number, numbers, request, wrong};
 use crate::kind::{Kind, Timing, Truth};
-use crate::persona::Persona;
-use crate::{References, TaskError, TaskFile};
+use crate::{Persona, References, TaskError, TaskFile};
 
 /// Epochs from the question to its truth.
 const EPOCHS: u64 = 2;

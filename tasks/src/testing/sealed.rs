@@ -7,8 +7,7 @@ use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgeme
 
 use super::{NoSection, accepted, bytes, malformed, number, numbers, request};
 use crate::kind::{Kind, NextRequest};
-use crate::persona::Persona;
-use crate::{References, TaskError, TaskFile};
+use crate::{Persona, References, TaskError, TaskFile};
 
 /// Nobody knows what is to be guessed: the nearer a guess is to the mean of all, the more it is worth.
 pub(super) struct Sealed;
