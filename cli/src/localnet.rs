@@ -37,7 +37,7 @@ Examples:
   weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and what gives it away
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
-    /// What miners do: digits, generate, embed or another built-in task, or a task file
+    /// Task of the miners: digits, generate, embed or another built-in task, or a task file
     #[arg(long, value_name = "TASK", default_value = DIGITS)]
     task: String,
     /// The task's model where it isn't the built-in one: a file of weights, a folder, or OWNER/NAME of the Hugging Face hub.
@@ -47,7 +47,7 @@ pub(crate) struct Localnet {
     /// A weaker model for the weak miner of completions; else it serves the --model rounded to 8 bits
     #[arg(long, value_name = "MODEL", requires = "model")]
     weak: Option<String>,
-    /// What is paid: fidelity to the reference model, or quality against the truth. --task digits knows both, the first if
+    /// Merit that is paid: fidelity to the reference model, or quality against the truth. --task digits knows both, the first if
     /// nothing is said; a task file says it itself
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,

@@ -99,7 +99,7 @@ impl Localnet {
         self.kept.seed
     }
 
-    /// What the task pays for.
+    /// Merit that the task pays for.
     pub fn mode(&self) -> Paid {
         self.kept.mode
     }

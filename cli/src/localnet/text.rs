@@ -72,7 +72,7 @@ impl Closing {
         }
     }
 
-    /// What happened, where to look, what to type next.
+    /// Three lines: the event, the place to look at, the command to type next.
     fn lines(&self, account: &Account) -> String {
         let miners = || account.last.neurons.iter().filter(|row| !row.validates);
         let (paid, all) = (miners().filter(|row| row.earned > 0).count(), miners().count());
@@ -122,8 +122,9 @@ pub(super) fn account(account: &Account, closing: &Closing) -> String {
         table.row(vec![row.uid.to_string(), row.persona.to_owned(), tao(row.earned), reason.clone()]);
     }
     let (epochs, mode) = (account.epochs(), closing.mode.name());
+    let plural = if epochs == 1 { "" } else { "s" };
     format!(
-        "who earned what in {epochs} epochs of {mode}, and why\n{}\n\n{}",
+        "who earned what in {epochs} epoch{plural} of {mode}, and why\n{}\n\n{}",
         table.to_text(),
         closing.lines(account)
     )

@@ -12,7 +12,7 @@ use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
 const NAME_BYTES_MAX: usize = 48;
-/// Where this program was built: a Rust judge depends on its crates.
+/// Checkout that this program was built in: a Rust judge depends on its crates.
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// A file of the folder, and its text with `{{name}}`, `{{judge}}` and `{{checkout}}` still to be filled in.
