@@ -29,7 +29,7 @@ use crate::generate::sequential::Budget;
 use crate::persona::Persona;
 use crate::reference::Recorded;
 use crate::references::References;
-pub use terms::{JudgeFiles, Timing, Truth};
+pub use terms::{JudgeFiles, NextRequest, Timing, Truth};
 
 /// One kind of task.
 pub trait Kind: Send + Sync + Sized + 'static {
@@ -111,10 +111,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// As [`Kind::draw`].
-    fn follow_up(
-        &self,
-        asked: &[(&Self::Question, &[InferAnswer])],
-    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+    fn follow_up(&self, asked: &[(&Self::Question, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         Err(TaskError::Count { expected: asked.len(), actual: 0 })
     }
 

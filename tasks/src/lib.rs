@@ -36,6 +36,9 @@ pub mod measure;
 #[cfg(test)]
 mod fake;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use challenge::Challenge;
 pub use classify::wire::{RequestError, answer, pixels, respond};
 pub use error::{TaskError, TaskFileError};
