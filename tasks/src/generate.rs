@@ -63,6 +63,7 @@ impl Kind for Completions {
     const FILES: &'static [(&'static str, &'static str)] =
         &[("generate", crate::GENERATE), ("generate-greedy", crate::GENERATE_GREEDY)];
     const PAYS: &'static [Paid] = &[Paid::Conformance];
+    const HAS_REFERENCE: bool = true;
     const DEADLINE: Duration = Duration::from_secs(60);
 
     type Section = section::Section;

@@ -25,7 +25,7 @@ use section::{PinnedJudge, Section};
 
 use crate::error::TaskError;
 use crate::file::TaskFile;
-use crate::kind::{JudgeFiles, Kind, Timing, Truth};
+use crate::kind::{JudgeFiles, Kind, NextRequest, Timing, Truth};
 use crate::references::References;
 
 /// A task that is judged outside.
@@ -73,10 +73,7 @@ impl Kind for Judged {
         self.pinned.exchanges
     }
 
-    fn follow_up(
-        &self,
-        asked: &[(&Drawn, &[InferAnswer])],
-    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+    fn follow_up(&self, asked: &[(&Drawn, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         let newest = |answers: &[InferAnswer]| answers.last().map_or(Ok(()), |answer| self.weigh(answer));
         let weighed: Vec<_> = asked.iter().map(|(_, answers)| newest(answers)).collect();
         let light = asked.iter().zip(&weighed).filter(|(_, weighed)| weighed.is_ok());

@@ -15,6 +15,7 @@ use std::time::Duration;
 use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{
@@ -28,18 +29,18 @@ use crate::generate::sequential::Budget;
 use crate::persona::Persona;
 use crate::reference::Recorded;
 use crate::references::References;
-pub use terms::{JudgeFiles, Timing, Truth};
+pub use terms::{JudgeFiles, NextRequest, Timing, Truth};
 
 /// One kind of task.
 pub trait Kind: Send + Sync + Sized + 'static {
     /// As in a task file: `kind = "regress"`.
     const NAME: &'static str;
     /// Built-in task files by name.
-    const FILES: &'static [(&'static str, &'static str)];
+    const FILES: &'static [(&'static str, &'static str)] = &[];
     /// What may be paid.
-    const PAYS: &'static [Paid];
-    /// The task file names a reference, and marks are relative to it. A kind without one pays quality.
-    const HAS_REFERENCE: bool = true;
+    const PAYS: &'static [Paid] = &[Paid::Quality];
+    /// The task file names a reference, a model that marks are relative to. A kind without one pays quality.
+    const HAS_REFERENCE: bool = false;
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
     /// for it with `judge_version = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;
@@ -47,13 +48,14 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const DEADLINE: Duration = Duration::from_secs(2);
 
     /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
-    /// `[regress]` is a field `regress`.
+    /// `[regress]` is a field `regress`. [`NoSection`] of a kind without any.
     type Section: DeserializeOwned;
     /// A question with all that the judge alone knows of it, such as the truth.
     type Question: Encode + Send + Sync + 'static;
     /// An answer that has been read: well-formed by its type.
     type Answer: Send + Sync + 'static;
-    /// The reference's word on a question, or on an answer where it is asked afterwards. Its SCALE form is journalled.
+    /// The reference's word on a question, or on an answer where it is asked afterwards. Its SCALE form is journalled. `()`
+    /// where all that is right follows from the seed, and so is part of the question.
     type Word: Encode + Decode + Send + Sync + 'static;
 
     /// The digest of the reference at hand, for a built-in task file that leaves it open; `None` where there is none.
@@ -109,10 +111,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// As [`Kind::draw`].
-    fn follow_up(
-        &self,
-        asked: &[(&Self::Question, &[InferAnswer])],
-    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+    fn follow_up(&self, asked: &[(&Self::Question, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         Err(TaskError::Count { expected: asked.len(), actual: 0 })
     }
 
@@ -122,11 +121,15 @@ pub trait Kind: Send + Sync + Sized + 'static {
     }
 
     /// What is right of each question, in order, worked out before anybody is asked; a round in one call. None at all
-    /// where the reference is asked about answers: see [`Kind::testify`].
+    /// where the reference is asked about answers: see [`Kind::testify`]. A kind whose [`Kind::Word`] is `()` leaves it out.
     ///
     /// # Errors
     /// A reference that gives no word: our trouble, never the miner's.
-    fn refer(&self, questions: &[&Self::Question]) -> Result<Vec<Self::Word>, TaskError>;
+    fn refer(&self, questions: &[&Self::Question]) -> Result<Vec<Self::Word>, TaskError> {
+        // Only a word that takes no bytes can be had of nothing.
+        let word = |_| Self::Word::decode(&mut &[][..]).map_err(|_| TaskError::NoReference);
+        questions.iter().map(word).collect()
+    }
 
     /// Reads an answer, or says what is wrong with its form: the one place where foreign tensors are read.
     ///
@@ -258,6 +261,11 @@ pub trait Kind: Send + Sync + Sized + 'static {
         }
     }
 }
+
+/// The section of a kind whose task files have nothing that only it reads.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoSection {}
 
 /// Draws a question for each seed, each from a generator of its own.
 pub fn per_seed<Q>(seeds: &[[u8; 32]], mut draw: impl FnMut(&mut ChaCha20Rng) -> Q) -> Vec<Q> {

@@ -22,6 +22,7 @@ pub static KINDS: &[Registered] = &[
     Registered::of::<Completions>(),
     Registered::of::<Embeddings>(),
     Registered::of::<Judged>(),
+    Registered::of::<crate::regress::Regress>(),
 ];
 
 type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;

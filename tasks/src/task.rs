@@ -14,7 +14,7 @@ use crate::error::TaskError;
 use crate::file::TaskFile;
 use crate::generate::sequential::{Budget, LogOddsWalk};
 use crate::generate::{Completions, Generate};
-use crate::kind::{Timing, Truth};
+use crate::kind::{NextRequest, Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::Reference;
 use crate::references::References;
@@ -117,10 +117,7 @@ impl Task {
     ///
     /// # Errors
     /// A judge that gives no requests.
-    pub fn follow_up(
-        &self,
-        asked: &[(&Challenge, &[InferAnswer])],
-    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+    pub fn follow_up(&self, asked: &[(&Challenge, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         let named = |request| InferRequest { model: self.file.model.clone(), ..request };
         Ok(self.work.follow_up(asked)?.into_iter().map(|request| request.map(named)).collect())
     }
