@@ -10,8 +10,8 @@ use half::{bf16, f16};
 
 use crate::safetensors::{self, FormatError, NewTensor};
 
-/// A number format that weights are rounded to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A number format that weights are rounded to, from fine to coarse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Precision {
     /// IEEE 754 binary16, ties to even; every tensor.
     Half,

@@ -1,6 +1,7 @@
 //! Kind `embed`: texts, and where an agreed encoder places them.
 
-pub(crate) mod personas;
+mod calibrate;
+mod personas;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use weighhouse_types::profile::Paid;
 use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest};
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 
+use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::{TaskFile, count};
@@ -136,6 +138,14 @@ impl Kind for Embeddings {
         personas::catalogue()
     }
 
+    fn calibrate(
+        &self,
+        plan: &CalibrationPlan<'_>,
+        progress: &mut dyn FnMut(CalibrationProgress),
+    ) -> Result<CalibrationReport, CalibrateError> {
+        calibrate::run(self, plan, progress)?.report(plan)
+    }
+
     fn record(word: &Vectors) -> Recorded {
         Recorded::Vectors(word.0.clone())
     }
@@ -169,7 +179,7 @@ fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &[Vec<f32>]) -> Judgement
 }
 
 /// The cosine of the angle between two rows; 0 if either has no length. Sums run in order, in `f64`.
-pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let length = (dot(a, a) * dot(b, b)).sqrt();
     if length > 0.0 { dot(a, b) / length } else { 0.0 }

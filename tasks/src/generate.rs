@@ -3,8 +3,9 @@
 //! What is right depends on what was answered, so the reference is asked after the answers: in packed passes, and only
 //! about those that a budget spends its checks on.
 
+mod calibrate;
 mod complete;
-pub(crate) mod personas;
+mod personas;
 mod section;
 pub mod sequential;
 mod verdict;
@@ -19,6 +20,7 @@ use weighhouse_models::sampling::Sampling;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 
+use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::TaskFile;
@@ -29,7 +31,7 @@ use crate::references::References;
 pub use complete::{CompleteError, complete};
 pub use section::{Generate, Margins};
 use sequential::{Budget, Repetitions};
-pub(crate) use verdict::{Completion, contradicts, mean, read};
+pub(crate) use verdict::{Completion, read};
 use witness::{Claim, Testimony, Witness};
 
 /// A task of completions.
@@ -105,7 +107,7 @@ impl Kind for Completions {
     }
 
     fn request(&self, prompt: &Prompt) -> InferRequest {
-        let request = verdict::request(&self.settings, &prompt.text, &prompt.sampling);
+        let request = verdict::asked(&self.settings, &prompt.text, &prompt.sampling).to_infer("", "");
         request.expect("the task file's numbers and lengths fit a request")
     }
 
@@ -146,6 +148,14 @@ impl Kind for Completions {
 
     fn personas(&self) -> Vec<Persona> {
         personas::catalogue(&self.settings.sampling)
+    }
+
+    fn calibrate(
+        &self,
+        plan: &CalibrationPlan<'_>,
+        progress: &mut dyn FnMut(CalibrationProgress),
+    ) -> Result<CalibrationReport, CalibrateError> {
+        calibrate::run(self, plan, progress)?.report(plan)
     }
 
     fn budget(&self) -> Option<&Budget> {

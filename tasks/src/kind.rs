@@ -23,6 +23,7 @@ use weighhouse_types::{
     Reason, RegistrationId,
 };
 
+use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
 use crate::error::TaskError;
 use crate::file::TaskFile;
 use crate::generate::sequential::Budget;
@@ -222,6 +223,19 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// that only the operator has.
     fn personas(&self) -> Vec<Persona> {
         Vec::new()
+    }
+
+    /// Measures how far honest answers are from the reference, and gives the task's file with limits beyond them. A kind without
+    /// limits leaves it out.
+    ///
+    /// # Errors
+    /// A persona that can't answer, or an honest answer that no limit lets pass.
+    fn calibrate(
+        &self,
+        _plan: &CalibrationPlan<'_>,
+        _progress: &mut dyn FnMut(CalibrationProgress),
+    ) -> Result<CalibrationReport, CalibrateError> {
+        Err(CalibrateError::Nothing { kind: Self::NAME })
     }
 
     /// Whom to check, where not every answer is; the sequential test goes with it.

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
+use weighhouse_models::precision::Precision;
 use weighhouse_types::profile::HONEST;
 use weighhouse_types::{InferAnswer, InferRequest};
 
@@ -60,6 +61,8 @@ pub struct Persona {
     pub cast: Vec<&'static str>,
     /// Whether `task measure` has a row for it; where another row says the same, it hasn't.
     pub is_measured: bool,
+    /// The format that it rounds the agreed model's weights to, where that is all that it does: a calibration may call it honest.
+    pub precision: Option<Precision>,
     /// The persona of the second of two miners that know the seed of each other's noise.
     pub twin: Option<&'static str>,
     open: Arc<Open>,
@@ -81,7 +84,7 @@ impl Persona {
             HONEST => vec!["honest-1", "honest-2", "honest-3"],
             _ => vec![name],
         };
-        Self { name, conduct, cast, is_measured: true, twin: None, open: Arc::new(open) }
+        Self { name, conduct, cast, is_measured: true, precision: None, twin: None, open: Arc::new(open) }
     }
 
     /// The persona that every kind has.
@@ -145,6 +148,12 @@ impl Persona {
     #[must_use]
     pub fn unmeasured(self) -> Self {
         Self { is_measured: false, ..self }
+    }
+
+    /// Serves the agreed model with its weights rounded, and does nothing else.
+    #[must_use]
+    pub(crate) fn rounds_to(self, precision: Precision) -> Self {
+        Self { precision: Some(precision), ..self }
     }
 
     #[must_use]

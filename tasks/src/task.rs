@@ -9,11 +9,11 @@ use weighhouse_types::{
     RegistrationId,
 };
 
+use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::TaskFile;
 use crate::generate::sequential::{Budget, LogOddsWalk};
-use crate::generate::{Completions, Generate};
 use crate::kind::{NextRequest, Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::Reference;
@@ -58,9 +58,10 @@ impl Task {
         self.digest
     }
 
-    /// The settings of a task of completions.
-    pub fn generate(&self) -> Option<&Generate> {
-        self.work.as_any().downcast_ref::<Completions>().map(Completions::settings)
+    /// The kind behind the task.
+    #[cfg(test)]
+    pub(crate) fn kind<K: crate::kind::Kind>(&self) -> Option<&K> {
+        self.work.as_any().downcast_ref()
     }
 
     /// Whom the judge checks, where the task leaves it that choice.
@@ -261,6 +262,18 @@ impl Task {
     /// Every way of answering that the kind knows, the honest one first.
     pub fn personas(&self) -> Vec<Persona> {
         self.work.personas()
+    }
+
+    /// Measures how far honest answers are from the reference, and gives the task's file with limits beyond them.
+    ///
+    /// # Errors
+    /// A kind without limits, a persona that can't answer, or an honest answer that no limit lets pass.
+    pub fn calibrate(
+        &self,
+        plan: &CalibrationPlan<'_>,
+        progress: &mut dyn FnMut(CalibrationProgress),
+    ) -> Result<CalibrationReport, CalibrateError> {
+        self.work.calibrate(plan, progress)
     }
 
     /// Time for an answer on a machine that runs a whole localnet.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgement, RegistrationId};
 
+use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::generate::sequential::Budget;
@@ -57,11 +58,17 @@ pub(crate) trait Work: Send + Sync {
         answers: &[(RegistrationId, &Read)],
     ) -> Option<Vec<Vec<RegistrationId>>>;
     fn personas(&self) -> Vec<Persona>;
+    fn calibrate(
+        &self,
+        plan: &CalibrationPlan<'_>,
+        progress: &mut dyn FnMut(CalibrationProgress),
+    ) -> Result<CalibrationReport, CalibrateError>;
     fn deadline(&self) -> Duration;
     fn budget(&self) -> Option<&Budget>;
     fn bins(&self, reference: &Reference) -> Vec<u32>;
     fn fingerprint(&self, answer: Result<&Read, &InferAnswer>) -> Option<Digest>;
     fn spare(&self, read: &Read) -> Judgement;
+    #[cfg(test)]
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -190,6 +197,14 @@ impl<K: Kind> Work for K {
         Kind::personas(self)
     }
 
+    fn calibrate(
+        &self,
+        plan: &CalibrationPlan<'_>,
+        progress: &mut dyn FnMut(CalibrationProgress),
+    ) -> Result<CalibrationReport, CalibrateError> {
+        Kind::calibrate(self, plan, progress)
+    }
+
     fn deadline(&self) -> Duration {
         K::DEADLINE
     }
@@ -210,6 +225,7 @@ impl<K: Kind> Work for K {
         Kind::spare(self, answer::<K>(read))
     }
 
+    #[cfg(test)]
     fn as_any(&self) -> &dyn Any {
         self
     }

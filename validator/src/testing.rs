@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use weighhouse_ask::{frame, unframe};
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
 use weighhouse_chain::{Call, Chain};
-use weighhouse_models::language::LanguageModel;
+use weighhouse_models::language::{Generation, LanguageModel};
 use weighhouse_models::sampling::Sampling;
 use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
@@ -29,7 +29,7 @@ use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, Syste
 use weighhouse_tasks::complete;
 use weighhouse_tasks::testing::{TestKinds, task_file};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
-use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, OnRecord, PersonaSetup, Task, with_reference};
+use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, PersonaSetup, Task, with_reference};
 use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
 use weighhouse_types::{
     Axon, Block, Digest, Hyperparameters, InferAnswer, InferRequest, MechId, Netuid, Rao,
@@ -200,10 +200,9 @@ fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferReques
     let seed = if behaviour == Behaviour::Reseeds { asked.seed + 1 } else { asked.seed };
     let sampling = Sampling::new(asked.temperature, asked.top_k, asked.top_p, seed).expect("in range");
     let prompt = model.encode(prompt).expect("a text");
-    let task = Task::load(text_task(model.digest()).as_bytes(), &OnRecord).expect("a task");
-    let generate = task.generate().expect("of completions");
-    let mut answer =
-        complete(model, &[(prompt, generate.generation(sampling))], 1).expect("completed").remove(0);
+    let (max_tokens, ignore_end) = (asked.max_tokens, asked.ignore_end);
+    let generation = Generation { max_tokens, sampling, stop: Vec::new(), top_log_probs: 0, ignore_end };
+    let mut answer = complete(model, &[(prompt, generation)], 1).expect("completed").remove(0);
     if behaviour == Behaviour::Cuts {
         answer.tokens.truncate(5);
         answer.log_probs.truncate(5);

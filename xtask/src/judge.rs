@@ -10,13 +10,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::time::{ClockId, clock_gettime};
 use weighhouse_models::LoadLimits;
-use weighhouse_models::language::LanguageModel;
+use weighhouse_models::language::{Generation, LanguageModel};
 use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
 use weighhouse_tasks::complete;
 use weighhouse_tasks::witness::{Claim, TeacherForced, Witness};
-use weighhouse_tasks::{GENERATE, OnRecord, Task, with_reference};
-use weighhouse_types::Digest;
 use weighhouse_types::text::TextAnswer;
 
 use crate::median::median;
@@ -104,17 +102,15 @@ fn completions(
     batch: usize,
     seed: u64,
 ) -> anyhow::Result<Vec<Completion>> {
-    let file = with_reference(GENERATE, Digest::default());
-    let task = Task::load(file.as_bytes(), &OnRecord)?;
-    let mut generate = task.generate().context("a task of completions")?.clone();
-    generate.max_tokens = tokens;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut texts = Vec::with_capacity(count);
     let mut wanted = Vec::with_capacity(count);
     for _ in 0..count {
         let text = folder::text(prompt, &mut rng);
         let sampling = Sampling::new(1.0, 0, 1.0, rng.next_u64())?;
-        wanted.push((model.encode(&text)?, generate.generation(sampling)));
+        let (stop, top_log_probs) = (Vec::new(), 0);
+        let generation = Generation { max_tokens: tokens, sampling, stop, top_log_probs, ignore_end: true };
+        wanted.push((model.encode(&text)?, generation));
         texts.push((text, sampling));
     }
     let answers: Vec<TextAnswer> = complete(model, &wanted, batch)?;

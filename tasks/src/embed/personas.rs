@@ -30,9 +30,10 @@ pub(super) fn catalogue() -> Vec<Persona> {
     let nan = spoiling("nan", |_| f32::NAN);
     vec![
         honest,
-        serving("half", Conduct::Honest, Grade::Rounded(Precision::Half)).measured_only(),
-        serving("int8", Conduct::Cheat, Grade::Rounded(Precision::Int8)).measured_only(),
-        serving("int4", Conduct::Cheat, Grade::Rounded(Precision::Int4)).measured_only(),
+        rounding("half", Conduct::Honest, Precision::Half),
+        rounding("bf16", Conduct::Honest, Precision::Bfloat16),
+        rounding("int8", Conduct::Cheat, Precision::Int8),
+        rounding("int4", Conduct::Cheat, Precision::Int4),
         lazy,
         cached,
         nan,
@@ -55,6 +56,10 @@ fn serving(name: &'static str, conduct: Conduct, grade: Grade) -> Persona {
     })
 }
 
+fn rounding(name: &'static str, conduct: Conduct, precision: Precision) -> Persona {
+    serving(name, conduct, Grade::Rounded(precision)).rounds_to(precision).measured_only()
+}
+
 /// Runs the model, and says other numbers.
 fn spoiling(name: &'static str, value: fn(&mut ChaCha20Rng) -> f32) -> Persona {
     Persona::new(name, Conduct::Cheat, move |setup| {
@@ -69,7 +74,7 @@ fn spoiling(name: &'static str, value: fn(&mut ChaCha20Rng) -> f32) -> Persona {
 }
 
 /// The first half of a text's words.
-pub(crate) fn half(text: &str) -> String {
+fn half(text: &str) -> String {
     let words: Vec<&str> = text.split(' ').collect();
     words[..words.len().div_ceil(2)].join(" ")
 }

@@ -21,15 +21,18 @@ const VERSION: &str = "1";
 
 /// One way of completing.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    pub(crate) name: &'static str,
-    pub(crate) serves: Grade,
-    pub(crate) fake: Option<Fake>,
+pub(super) struct Way {
+    pub(super) name: &'static str,
+    pub(super) conduct: Conduct,
+    pub(super) serves: Grade,
+    pub(super) fake: Option<Fake>,
 }
 
 /// A change of the question or of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fake {
+pub(super) enum Fake {
+    /// Repeats an answer from before.
+    Repeats,
     /// Completes half of what was asked.
     Truncates,
     /// Exchanges one token for another.
@@ -43,16 +46,16 @@ pub(crate) enum Fake {
 }
 
 impl Fake {
-    pub(crate) fn ask(self, request: &mut TextRequest) {
+    pub(super) fn ask(self, request: &mut TextRequest) {
         match self {
             Self::Reseeds => request.seed = request.seed.wrapping_add(1),
             Self::Heats => request.temperature += HOTTER,
             Self::Ignores => request.prompt = Prompt::Text(OTHER_PROMPT.to_owned()),
-            Self::Truncates | Self::Edits => {}
+            Self::Repeats | Self::Truncates | Self::Edits => {}
         }
     }
 
-    pub(crate) fn say(self, model: &LanguageModel, answer: &mut TextAnswer) {
+    pub(super) fn say(self, model: &LanguageModel, answer: &mut TextAnswer) {
         match self {
             Self::Truncates => {
                 let half = answer.tokens.len().div_ceil(2);
@@ -65,53 +68,53 @@ impl Fake {
                     *token = (*token + 7) % model.vocabulary() as u32;
                 }
             }
-            Self::Reseeds | Self::Heats | Self::Ignores => return,
+            Self::Repeats | Self::Reseeds | Self::Heats | Self::Ignores => return,
         }
         answer.text = model.decode(&answer.tokens);
     }
 }
 
-/// Other weights under the agreed model's name.
-pub(crate) const SUBSTITUTES: [Way; 3] = [
-    Way { name: "weak", serves: Grade::Weak, fake: None },
-    Way { name: "int8", serves: Grade::Rounded(Precision::Int8), fake: None },
-    Way { name: "int4", serves: Grade::Rounded(Precision::Int4), fake: None },
-];
-
-/// The agreed weights, but another question or answer than was asked. Without chance a seed changes nothing.
-pub(crate) fn fakes(sampling: &Sampling) -> impl Iterator<Item = Way> + use<> {
-    let has_chance = sampling.temperature > 0.0;
-    let fakes = [
-        ("truncating", Fake::Truncates),
-        ("editing", Fake::Edits),
-        ("reseeding", Fake::Reseeds),
-        ("hot", Fake::Heats),
-        ("ignoring", Fake::Ignores),
+/// Every way of completing, the honest one first. Without chance a seed changes nothing.
+pub(super) fn ways(sampling: &Sampling) -> Vec<Way> {
+    let serving = |name, conduct, serves| Way { name, conduct, serves, fake: None };
+    let faking = |name, fake| Way { name, conduct: Conduct::Cheat, serves: Grade::Agreed, fake: Some(fake) };
+    let rounding = |name, conduct, precision| serving(name, conduct, Grade::Rounded(precision));
+    let mut ways = vec![
+        serving("honest", Conduct::Honest, Grade::Agreed),
+        rounding("half", Conduct::Honest, Precision::Half),
+        rounding("bf16", Conduct::Honest, Precision::Bfloat16),
+        serving("weak", Conduct::Cheat, Grade::Weak),
+        rounding("int8", Conduct::Cheat, Precision::Int8),
+        rounding("int4", Conduct::Cheat, Precision::Int4),
+        faking("cached", Fake::Repeats),
+        faking("truncating", Fake::Truncates),
+        faking("editing", Fake::Edits),
+        faking("reseeding", Fake::Reseeds),
+        faking("hot", Fake::Heats),
+        faking("ignoring", Fake::Ignores),
     ];
-    let fakes = fakes.into_iter().filter(move |(_, fake)| has_chance || *fake != Fake::Reseeds);
-    fakes.map(|(name, fake)| Way { name, serves: Grade::Agreed, fake: Some(fake) })
+    ways.retain(|way| sampling.temperature > 0.0 || way.fake != Some(Fake::Reseeds));
+    ways
 }
 
 /// The catalogue.
 pub(super) fn catalogue(sampling: &Sampling) -> Vec<Persona> {
-    let way = |name, serves| Way { name, serves, fake: None };
-    let honest = persona(way("honest", Grade::Agreed), Conduct::Honest);
-    let half = persona(way("half", Grade::Rounded(Precision::Half)), Conduct::Honest).measured_only();
-    let cached = Persona::cached(&honest);
-    let cheat = |way: Way| match way.serves {
-        Grade::Rounded(Precision::Int8) => persona(way, Conduct::Cheat).measured_only(),
-        _ => persona(way, Conduct::Cheat),
-    };
-    let mut personas = vec![honest, half];
-    personas.extend(SUBSTITUTES.map(cheat));
-    personas.push(cached);
-    personas.extend(fakes(sampling).map(cheat));
+    let mut personas: Vec<Persona> = Vec::new();
+    for way in ways(sampling) {
+        let persona = match (way.fake, personas.first()) {
+            (Some(Fake::Repeats), Some(honest)) => Persona::cached(honest),
+            _ => persona(way),
+        };
+        // On a localnet the coarsest rounding stands for all of them.
+        let is_played = !matches!(way.serves, Grade::Rounded(precision) if precision != Precision::Int4);
+        personas.push(if is_played { persona } else { persona.measured_only() });
+    }
     personas.push(Persona::silent());
     personas
 }
 
-fn persona(way: Way, conduct: Conduct) -> Persona {
-    Persona::new(way.name, conduct, move |setup| {
+fn persona(way: Way) -> Persona {
+    Persona::new(way.name, way.conduct, move |setup| {
         let model = setup.references.served_language(way.serves)?;
         Ok(Box::new(move |request| {
             let mut asked = TextRequest::from_infer(request, &LIMITS).map_err(refused)?;
@@ -125,7 +128,7 @@ fn persona(way: Way, conduct: Conduct) -> Persona {
 }
 
 /// The prompt's tokens, and how they are to be continued.
-pub(crate) fn wanted(
+pub(super) fn wanted(
     model: &LanguageModel,
     request: &TextRequest,
 ) -> Result<(Vec<u32>, Generation), TaskError> {

@@ -20,6 +20,9 @@ pub use file::Budget;
 pub(crate) use file::{BudgetError, RawBudget};
 pub use repetitions::Repetitions;
 
+/// Upper ends of the bins that a calibration counts margins in, in units of the logits.
+pub const EDGES: [f64; 8] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
+
 /// Log-odds by which a single check can move a miner at most: one completion with one wrong prompt decides nothing alone
 /// that its own verdict doesn't say anyway.
 const STEP_MAX: f64 = 30.0;

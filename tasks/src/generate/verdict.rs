@@ -6,8 +6,8 @@
 //!
 //! **Invariant.** A verdict follows from the task file, the answer and the recorded testimony alone.
 
-use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextError, TextLimits, TextRequest};
-use weighhouse_types::{InferAnswer, InferRequest, Judgement, Mark, Reason};
+use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextLimits, TextRequest};
+use weighhouse_types::{InferAnswer, Judgement, Mark, Reason};
 
 use super::section::{Generate, Margins};
 use super::witness::Testimony;
@@ -34,13 +34,9 @@ impl Completion {
     }
 }
 
-/// The question as sent.
-pub(super) fn request(
-    generate: &Generate,
-    prompt: &str,
-    sampling: &Sampling,
-) -> Result<InferRequest, TextError> {
-    let request = TextRequest {
+/// The question.
+pub(super) fn asked(generate: &Generate, prompt: &str, sampling: &Sampling) -> TextRequest {
+    TextRequest {
         prompt: Prompt::Text(prompt.to_owned()),
         max_tokens: generate.max_tokens,
         temperature: sampling.temperature,
@@ -51,8 +47,7 @@ pub(super) fn request(
         log_probs: true,
         top_log_probs: 0,
         ignore_end: generate.ignore_end,
-    };
-    request.to_infer("", "")
+    }
 }
 
 /// Reads a completion, or says what is wrong with it whatever the reference may say.

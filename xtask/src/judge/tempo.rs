@@ -8,8 +8,7 @@ use anyhow::Context;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use weighhouse_models::language::LanguageModel;
-use weighhouse_tasks::calibrate::EDGES;
-use weighhouse_tasks::sequential::{Attention, Budget, SequentialTest, Watch};
+use weighhouse_tasks::sequential::{Attention, Budget, EDGES, SequentialTest, Watch};
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_types::{Block, Epoch, Hotkey, Mark, RegistrationId, Standing};
 

@@ -1,25 +1,21 @@
 //! `weighhouse task calibrate`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 use weighhouse_models::precision::Precision;
 use weighhouse_tasks::calibrate::{
-    By, Calibrated, Calibration, Progress, RowsCalibration, RowsOf, Served, rewrite, rewrite_embed,
+    CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport, CompletionSource,
 };
 use weighhouse_tasks::registry::builtin;
-use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
-use weighhouse_tasks::{Task as Loaded, TaskFile, with_reference};
-use weighhouse_types::Digest;
+use weighhouse_tasks::{Task as Loaded, with_reference_at_hand};
 
 use super::cpu_time;
 use super::server::NamedServer;
 use crate::commands::validator::task_text;
 use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
-use crate::models;
+use crate::models::NamedModels;
 use crate::output::{self, Table};
 
 /// Measure how far honest completions or embeddings are from the reference, set a task's limits beyond them, and tell
@@ -37,13 +33,13 @@ cheats serve weaker weights, other settings or other answers. Every answer goes 
 Without --out, the task file with its limits goes to standard output and the table to standard error. Figures depend on
 the task, the models, --challenges and --seed, and in their last digits on the processor.")]
 pub(crate) struct Calibrate {
-    /// A task file of kind generate or embed, or one of these names for the built-in ones
+    /// A task file with limits to calibrate, or the name of a built-in one: generate, generate-greedy, embed
     task: String,
-    /// The agreed model: language-reference, a folder, or OWNER/NAME of the Hugging Face hub
+    /// The agreed model, where it isn't the built-in one: a folder, or OWNER/NAME of the Hugging Face hub
     #[arg(long, value_name = "MODEL")]
-    reference: String,
+    reference: Option<String>,
     /// A weaker model, as a cheat to be told
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", requires = "reference")]
     weak: Option<String>,
     /// An honest server of the agreed model that is not ours, openai:http://HOST:PORT#MODEL or oip:http://HOST:PORT#MODEL;
     /// for tasks with sampler = "greedy"
@@ -75,89 +71,66 @@ enum Honest {
     Bf16,
 }
 
+impl Honest {
+    fn coarsest(self) -> Option<Precision> {
+        match self {
+            Self::F32 => None,
+            Self::F16 => Some(Precision::Half),
+            Self::Bf16 => Some(Precision::Bfloat16),
+        }
+    }
+}
+
 pub(super) fn run(args: &Calibrate) -> Result<(), Failure> {
+    let models = NamedModels::new(args.reference.clone(), args.weak.clone());
     let text = task_text(&args.task)?;
-    match TaskFile::parse(text.as_bytes()).exit(Exit::Config, &args.task)?.kind {
-        "embed" => embed(args, text),
-        _ => generate(args, text),
-    }
-}
-
-/// A built-in task is for any reference; a file of the operator's names its own.
-fn agreed(args: &Calibrate, text: String, digest: Digest) -> String {
-    if builtin(&args.task).is_some() { with_reference(&text, digest) } else { text }
-}
-
-fn embed(args: &Calibrate, text: String) -> Result<(), Failure> {
-    let reference = models::encoder(&args.reference)?;
-    let text = agreed(args, text, reference.digest());
-    let encoder: Arc<dyn Encoder> = Arc::new(reference.clone());
-    let task = Loaded::load(text.as_bytes(), &encoder);
-    let task = task.exit(Exit::Config, &args.task)?;
-    let precisions = precisions(args);
-    let encoders =
-        precisions.iter().map(|(_, precision, _)| models::encoder_rounded(&args.reference, *precision));
-    let encoders = encoders.collect::<Result<Vec<_>, _>>()?;
-    let served: Vec<RowsOf<'_>> = precisions
-        .iter()
-        .zip(&encoders)
-        .map(|((name, _, is_honest), encoder)| RowsOf {
-            name: (*name).to_owned(),
-            encoder,
-            is_honest: *is_honest,
-        })
-        .collect();
-    let (challenges, seed) = (args.challenges, args.seed);
-    let calibration =
-        RowsCalibration { task: &task, reference: &reference, served: &served, challenges, seed };
-    let calibrated = calibration.run(&mut live).exit(Exit::Config, "calibrating")?;
-    output::live("");
-    let written = rewrite_embed(&text, &calibrated, &command(args)).exit(Exit::Config, &args.task)?;
-    let mut table = Table::new(&["<rows", "mean", "largest", "rejected"]);
-    for row in &calibrated.rows {
-        let name = format!("{}{}", row.persona, if row.honest { " (honest)" } else { "" });
-        table.row(vec![name, row.mean.to_string(), row.largest.to_string(), row.rejected.to_string()]);
-    }
-    finish(args, &written, &calibrated, table)
-}
-
-fn live(progress: Progress) {
-    output::live(format!("{} of {}: {}", progress.done + 1, progress.personas, progress.persona));
-}
-
-fn generate(args: &Calibrate, text: String) -> Result<(), Failure> {
-    let reference = models::language(&args.reference)?;
-    let text = agreed(args, text, reference.digest());
-    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(reference.clone()));
-    let task = Loaded::load(text.as_bytes(), &witness).exit(Exit::Config, &args.task)?;
-    let served = served(args)?;
-    let calibration = Calibration {
-        task: &task,
-        reference: &reference,
-        served: &served,
+    // A built-in task is for any reference; a file of the operator's names its own.
+    let text = match builtin(&args.task) {
+        Some(_) => with_reference_at_hand(&text, &models).exit(Exit::Config, &args.task)?,
+        None => text,
+    };
+    let task = Loaded::load(text.as_bytes(), &models).exit(Exit::Config, &args.task)?;
+    let servers: Vec<&dyn CompletionSource> =
+        args.server.iter().map(|server| server as &dyn CompletionSource).collect();
+    let plan = CalibrationPlan {
+        file: &text,
+        how: &command(args),
+        references: &models,
+        coarsest: args.honest.coarsest(),
+        has_weak: args.weak.is_some(),
+        servers: &servers,
         challenges: args.challenges,
         seed: args.seed,
         against: &args.against,
+        cpu: &cpu_time,
     };
     // One thread, so that its clock sees all of the work.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().exit(Exit::Internal, "a thread")?;
-    let calibrated =
-        pool.install(|| calibration.run(&cpu_time, &mut live)).exit(Exit::Config, "calibrating")?;
+    let report = pool.install(|| task.calibrate(&plan, &mut live));
     output::live("");
-    let written = rewrite(&text, &calibrated, &command(args)).exit(Exit::Config, &args.task)?;
-    finish(args, &written, &calibrated, table(&calibrated))
+    finish(args, &report.map_err(|error| failure(args, &error))?)
 }
 
-fn finish(args: &Calibrate, written: &str, calibrated: &impl Serialize, table: Table) -> Result<(), Failure> {
+fn failure(args: &Calibrate, error: &CalibrateError) -> Failure {
+    Failure::config(format!("{}: {error}", args.task))
+}
+
+fn live(progress: CalibrationProgress) {
+    output::live(format!("{} of {}: {}", progress.done + 1, progress.personas, progress.persona));
+}
+
+fn finish(args: &Calibrate, report: &CalibrationReport) -> Result<(), Failure> {
     if let Some(out) = &args.out {
-        write_file(out, written.as_bytes())?;
+        write_file(out, report.file.as_bytes())?;
     }
+    let mut table = Table::new(report.columns);
+    report.rows.iter().for_each(|row| table.row(row.clone()));
     match (args.json, &args.out) {
-        (true, _) => Ok(output::json(calibrated)?),
+        (true, _) => Ok(output::line(&report.json)?),
         (false, Some(_)) => Ok(table.print()?),
         (false, None) => {
             output::note(table.to_text());
-            Ok(output::line(written.trim_end())?)
+            Ok(output::line(report.file.trim_end())?)
         }
     }
 }
@@ -173,62 +146,4 @@ fn command(args: &Calibrate) -> String {
         args.seed,
         " --server ..".repeat(args.server.len())
     )
-}
-
-/// Under their names, and whether an honest miner may serve in them.
-fn precisions(args: &Calibrate) -> [(&'static str, Precision, bool); 4] {
-    [
-        ("f16", Precision::Half, args.honest >= Honest::F16),
-        ("bf16", Precision::Bfloat16, args.honest >= Honest::Bf16),
-        ("int8", Precision::Int8, false),
-        ("int4", Precision::Int4, false),
-    ]
-}
-
-fn served(args: &Calibrate) -> Result<Vec<Served>, Failure> {
-    let mut served = Vec::new();
-    for (name, precision, is_honest) in precisions(args) {
-        let model = models::language_rounded(&args.reference, precision)?;
-        served.push(Served { name: name.to_owned(), by: By::Model(Box::new(model)), is_honest });
-    }
-    if let Some(weak) = &args.weak {
-        let by = By::Model(Box::new(models::language(weak)?));
-        served.push(Served { name: "weak".to_owned(), by, is_honest: false });
-    }
-    for (server, at) in args.server.iter().zip(1..) {
-        let name = if args.server.len() == 1 { "server".to_owned() } else { format!("server {at}") };
-        served.push(Served { name, by: By::Server(Arc::new(server.clone())), is_honest: true });
-    }
-    Ok(served)
-}
-
-fn table(calibrated: &Calibrated) -> Table {
-    let mut table = Table::new(&[
-        "<answers",
-        "exact",
-        "mean",
-        "rejected",
-        "AUC",
-        "at 1 %",
-        "at 0.1 %",
-        "checks",
-        "convicted",
-        "per CPU-s",
-    ]);
-    for row in &calibrated.table.rows {
-        let figures = [
-            row.exact,
-            row.mean,
-            row.rejected,
-            row.auc,
-            row.detected[0],
-            row.detected[1],
-            row.checks,
-            row.convicted,
-            row.power,
-        ];
-        let name = format!("{}{}", row.persona, if row.honest { " (honest)" } else { "" });
-        table.row([name].into_iter().chain(figures.map(|figure| figure.to_string())).collect());
-    }
-    table
 }

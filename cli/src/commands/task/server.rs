@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use weighhouse_ask::completions::CompletionServer;
 use weighhouse_miner::backend::{Oip, OpenAi, digest_of_name};
 use weighhouse_miner::engine::Generator;
-use weighhouse_tasks::calibrate::Server;
+use weighhouse_tasks::calibrate::CompletionSource;
 use weighhouse_types::text::{TextAnswer, TextLimits, TextRequest};
 
 /// Requests that are under way at once, for the server to batch.
@@ -68,7 +68,7 @@ impl NamedServer {
     }
 }
 
-impl Server for NamedServer {
+impl CompletionSource for NamedServer {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(async {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fake::{BUDGET, Fake, file, sent};
+use crate::generate::Completions;
 use crate::witness::{TeacherForced, Witness};
 use crate::{Challenge, OnRecord, Recorded, Reference, Task, TaskError, TaskFileError};
 use weighhouse_models::sampling::Sampling;
@@ -23,12 +24,9 @@ fn verdict(task: &Task, challenge: &Challenge, answer: &TextAnswer) -> Judgement
     let judgement = task.judge(challenge, &reference, &Ok(answer.clone())).expect("judged");
     let read = Reference::from_bytes(&reference.to_bytes()).expect("recorded");
     assert_eq!(read, reference);
-    let file = file(
-        task.generate().expect("of this kind").sampling.sampler().name(),
-        task.generate().expect("of this kind").sampling.temperature,
-        task.generate().expect("of this kind").ignore_end,
-        "",
-    );
+    let settings = settings(task);
+    let (sampler, temperature) = (settings.sampling.sampler().name(), settings.sampling.temperature);
+    let file = file(sampler, temperature, settings.ignore_end, "");
     let auditor = Task::load(file.as_bytes(), &crate::OnRecord).expect("the same file");
     assert_eq!(auditor.judge(challenge, &read, &Ok(answer)), Ok(judgement.clone()));
     judgement
@@ -38,8 +36,12 @@ fn kinds() -> [Task; 3] {
     [task("greedy", 0.0, true), task("gumbel/v1", 0.8, true), task("gumbel/v1", 1.0, false)]
 }
 
+fn settings(task: &Task) -> &Generate {
+    task.kind::<Completions>().expect("of this kind").settings()
+}
+
 fn ignores_end(task: &Task) -> bool {
-    task.generate().expect("of this kind").ignore_end
+    settings(task).ignore_end
 }
 
 #[test]

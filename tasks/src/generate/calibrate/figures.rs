@@ -5,12 +5,11 @@ use weighhouse_types::Reason;
 
 use super::Limits;
 use super::answers::Answers;
-use crate::generate::mean;
-use crate::sequential::{LogOddsWalk, SequentialTest, Verdict};
+use crate::calibrate::{Bound, bounded, significant};
+use crate::generate::verdict::mean;
+use crate::sequential::{EDGES, LogOddsWalk, SequentialTest, Verdict};
 use crate::witness::Testimony;
 
-/// Upper ends of the bins that margins are counted in.
-pub const EDGES: [f64; 8] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
 /// Error rates of the sequential test in the table.
 pub(super) const FALSE_ALARM: f64 = 1e-4;
 pub(super) const MISS: f64 = 0.01;
@@ -32,44 +31,35 @@ pub(super) struct Seen {
     pub(super) judging: f64,
 }
 
-/// How often honest answers were beyond the limits that other honest answers set.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bound {
-    pub checks: u32,
-    pub beyond: u32,
-    /// With 95 % confidence the rate of false alarms is below this.
-    pub rate_max: f64,
-}
-
 /// One row per persona.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Table {
-    pub rows: Vec<Row>,
+pub(super) struct Table {
+    pub(super) rows: Vec<Row>,
     /// Of the sequential test.
-    pub false_alarm: f64,
-    pub miss: f64,
+    pub(super) false_alarm: f64,
+    pub(super) miss: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    pub persona: String,
-    pub honest: bool,
+pub(super) struct Row {
+    pub(super) persona: String,
+    pub(super) honest: bool,
     /// Share of tokens that are exactly the reference's choice.
-    pub exact: f64,
+    pub(super) exact: f64,
     /// Mean and largest over answers of the mean clipped margin.
-    pub mean: f64,
-    pub largest: f64,
+    pub(super) mean: f64,
+    pub(super) largest: f64,
     /// Share of answers that one check rejects under the limits.
-    pub rejected: f64,
+    pub(super) rejected: f64,
     /// The area under the ROC curve of one check's mean margin against the honest; 0.5 is chance.
-    pub auc: f64,
+    pub(super) auc: f64,
     /// Share of answers rejected where 1 in 100, and 1 in 1,000, of honest answers would be.
-    pub detected: [f64; 2],
+    pub(super) detected: [f64; 2],
     /// Checks until the sequential test is sure, on average, and the share that it convicts.
-    pub checks: f64,
-    pub convicted: f64,
+    pub(super) checks: f64,
+    pub(super) convicted: f64,
     /// Convictions for a CPU-second of the judge; of honest ones, false ones.
-    pub power: f64,
+    pub(super) power: f64,
 }
 
 impl Seen {
@@ -162,13 +152,6 @@ pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
     bounded(checks, beyond)
 }
 
-pub(super) fn bounded(checks: u32, beyond: u32) -> Bound {
-    // None in n: the rule of three (J. Hanley and A. Lippman-Hand, 1983); else the normal approximation.
-    let count = f64::from(beyond);
-    let most = if beyond == 0 { 3.0 } else { count + 1.645 * count.sqrt() + 1.35 };
-    Bound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
-}
-
 pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
     let test = SequentialTest::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
     let mut honest: Vec<f64> =
@@ -238,15 +221,4 @@ fn area(honest: &[f64], others: &[f64]) -> f64 {
         (less + upto) as f64 / 2.0
     };
     others.iter().map(|other| below(*other)).sum::<f64>() / (honest.len() * others.len()).max(1) as f64
-}
-
-/// To four digits: more would be noise.
-pub(super) fn significant(value: f64) -> f64 {
-    format!("{value:.3e}").parse::<f64>().map_or(value, |value| value + 0.0)
-}
-
-/// Up to two digits.
-pub(super) fn rounded_up(value: f64) -> f64 {
-    let near = format!("{value:.1e}").parse::<f64>().unwrap_or(value);
-    if near >= value { near } else { format!("{:.1e}", value * 1.05).parse::<f64>().unwrap_or(value) }
 }

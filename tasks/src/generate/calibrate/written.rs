@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::Calibrated;
-use super::embed::{CalibratedRows, ROWS_HEADROOM};
 use super::figures::{FALSE_ALARM, MISS};
+use crate::calibrate::{WriteError, without};
 
 /// The sections that a calibration writes.
 const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
@@ -12,67 +12,13 @@ const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
 const DRAWN: f64 = 0.06;
 const SETTLED_AFTER: u64 = 8;
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
-    #[error("the task file has no line {0:?} to write limits below")]
-    NoSection(&'static str),
-}
-
 /// The file with its limits replaced; all else, comments included, stays as it is. `how` is the command that measured.
 ///
 /// # Errors
 /// A file without the sections that a calibration fills.
-pub fn rewrite(file: &str, calibrated: &Calibrated, how: &str) -> Result<String, WriteError> {
+pub(super) fn rewrite(file: &str, calibrated: &Calibrated, how: &str) -> Result<String, WriteError> {
     let head = without(file, &SECTIONS, &SECTIONS[..2])?;
     Ok(format!("{head}\n\n{}", sections(calibrated, how)))
-}
-
-/// As [`rewrite`], of a task that embeds.
-///
-/// # Errors
-/// A file without the section that a calibration fills.
-pub fn rewrite_embed(file: &str, calibrated: &CalibratedRows, how: &str) -> Result<String, WriteError> {
-    let section = [SECTIONS[1]];
-    let head = without(file, &section, &section)?;
-    let mut text = format!("{head}\n\n# Measured by `{how}`, as one minus the cosine:\n");
-    for row in &calibrated.rows {
-        let (name, mean, largest, rejected) = (&row.persona, row.mean, row.largest, row.rejected);
-        text += &format!("#   {name:<20} mean {mean:<13} largest {largest:<13} rejected {rejected}\n");
-    }
-    let (times, honest) = (ROWS_HEADROOM, &calibrated.honest);
-    text += &format!(
-        "# The tolerance is {times} times the largest of half of the honest texts; of the other half {} of {} are beyond.\n\
-         [conformance]\ntolerance = {:?}\n",
-        honest.beyond, honest.checks, calibrated.tolerance
-    );
-    Ok(text)
-}
-
-/// The file without the sections `of` and the comments above them; those `needed` must be there.
-fn without(file: &str, of: &[&'static str], needed: &[&'static str]) -> Result<String, WriteError> {
-    for section in needed {
-        if !file.lines().any(|line| line.trim() == *section) {
-            return Err(WriteError::NoSection(section));
-        }
-    }
-    let mut kept: Vec<&str> = Vec::new();
-    let mut skipping = false;
-    for line in file.lines() {
-        if line.trim_start().starts_with('[') && line.trim_end().ends_with(']') {
-            skipping = of.contains(&line.trim());
-            if skipping {
-                // A section's comments stand above it.
-                while kept.last().is_some_and(|above| above.trim_start().starts_with('#')) {
-                    kept.pop();
-                }
-            }
-        }
-        // Comments within a section that goes belong to the section that follows it.
-        if !skipping {
-            kept.push(line);
-        }
-    }
-    Ok(kept.join("\n").trim_end().to_owned())
 }
 
 fn sections(calibrated: &Calibrated, how: &str) -> String {

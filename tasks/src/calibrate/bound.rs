@@ -1,0 +1,30 @@
+//! Bounds on rates, and figures with as many digits as they are worth.
+
+use serde::Serialize;
+
+/// How often honest answers were beyond the limits that other honest answers set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bound {
+    pub checks: u32,
+    pub beyond: u32,
+    /// With 95 % confidence the rate of false alarms is below this.
+    pub rate_max: f64,
+}
+
+pub(crate) fn bounded(checks: u32, beyond: u32) -> Bound {
+    // None in n: the rule of three (J. Hanley and A. Lippman-Hand, 1983); else the normal approximation.
+    let count = f64::from(beyond);
+    let most = if beyond == 0 { 3.0 } else { count + 1.645 * count.sqrt() + 1.35 };
+    Bound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
+}
+
+/// To four digits: more would be noise.
+pub(crate) fn significant(value: f64) -> f64 {
+    format!("{value:.3e}").parse::<f64>().map_or(value, |value| value + 0.0)
+}
+
+/// Up to two digits.
+pub(crate) fn rounded_up(value: f64) -> f64 {
+    let near = format!("{value:.1e}").parse::<f64>().unwrap_or(value);
+    if near >= value { near } else { format!("{:.1e}", value * 1.05).parse::<f64>().unwrap_or(value) }
+}
