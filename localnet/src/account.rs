@@ -44,7 +44,7 @@ impl Account {
                 (Role::Validator, _) => {
                     format!("published weights with vtrust {:.4}, dividends {:.4}", row.vtrust, row.dividends)
                 }
-                (Role::Copier, _) => copier(row, participants[0].persona, kept.commit_reveal),
+                (Role::Copier, _) => copier(row, &participants[0].persona, kept.commit_reveal),
                 (Role::Miner { persona, .. }, _)
                     if persona.conduct == Conduct::Better && kept.mode == Paid::Conformance =>
                 {
@@ -69,7 +69,7 @@ impl Account {
         let (validators, miners): (Vec<_>, Vec<_>) = rows.partition(|(row, _)| row.validates);
         let miner = |(row, given_away): &(&EpochRow, &Option<String>)| MinerTotal {
             uid: row.uid,
-            persona: row.persona,
+            persona: row.persona.clone(),
             score: row.score.unwrap_or(0.0),
             weight: row.weight,
             incentive: row.incentive,
@@ -78,7 +78,7 @@ impl Account {
         };
         let validator = |(row, _): &(&EpochRow, &Option<String>)| ValidatorTotal {
             uid: row.uid,
-            persona: row.persona,
+            persona: row.persona.clone(),
             vtrust: row.vtrust,
             dividends: row.dividends,
             emission_rao: row.earned.to_string(),
@@ -122,7 +122,7 @@ fn copier(row: &EpochRow, copied: &str, commit_reveal: bool) -> String {
 #[derive(Clone, Debug, Serialize)]
 pub struct MinerTotal {
     pub uid: Uid,
-    pub persona: &'static str,
+    pub persona: String,
     pub score: f64,
     pub weight: u16,
     pub incentive: f64,
@@ -135,7 +135,7 @@ pub struct MinerTotal {
 #[derive(Clone, Debug, Serialize)]
 pub struct ValidatorTotal {
     pub uid: Uid,
-    pub persona: &'static str,
+    pub persona: String,
     pub vtrust: f64,
     pub dividends: f64,
     pub emission_rao: String,

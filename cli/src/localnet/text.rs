@@ -38,7 +38,7 @@ pub(super) fn epoch(report: &EpochReport) -> String {
         let of_validators = |text: String| if row.validates { text } else { String::new() };
         table.row(vec![
             row.uid.to_string(),
-            row.persona.to_owned(),
+            row.persona.clone(),
             row.score.map_or_else(String::new, |score| format!("{score:.4}")),
             of_miners(row.weight.to_string()),
             of_miners(format!("{:.4}", row.incentive)),
@@ -119,7 +119,7 @@ impl Closing {
 pub(super) fn account(account: &Account, closing: &Closing) -> String {
     let mut table = Table::new(&["uid", "<persona", "earned (TAO)", "<why"]);
     for (row, reason) in account.last.neurons.iter().zip(&account.reasons) {
-        table.row(vec![row.uid.to_string(), row.persona.to_owned(), tao(row.earned), reason.clone()]);
+        table.row(vec![row.uid.to_string(), row.persona.clone(), tao(row.earned), reason.clone()]);
     }
     let (epochs, mode) = (account.epochs(), closing.mode.name());
     format!(
