@@ -9,7 +9,7 @@ use weighhouse_types::{InferAnswer, Mark, Tensor};
 pub trait Judge: Send + Sync + 'static {
     /// For people.
     const NAME: &'static str;
-    /// Raised when the same answer may get another mark; a task file then says `judge = 2`.
+    /// Raised when the same answer may get another mark; a task file then says `judge_version = 2`.
     const VERSION: u32 = 1;
 
     /// Draws a challenge of `items` questions. All chance comes from `rng`.

@@ -73,7 +73,7 @@ struct Raw {
     _version: u32,
     kind: String,
     #[serde(default = "first_judge")]
-    judge: u32,
+    judge_version: u32,
     mode: RawMode,
     scope: Scope,
     model: String,
@@ -175,7 +175,7 @@ impl Raw {
         Ok(TaskFile {
             digest,
             kind: kind.name,
-            judge: self.judge,
+            judge: self.judge_version,
             mode,
             scope: self.scope,
             model: self.model,

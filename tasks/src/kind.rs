@@ -41,7 +41,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// The task file names a reference, and marks are relative to it. A kind without one pays quality.
     const HAS_REFERENCE: bool = true;
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
-    /// for it with `judge = 2`.
+    /// for it with `judge_version = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;
     /// Time for an answer on a machine that runs a whole localnet: many times what an honest miner needs.
     const DEADLINE: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use super::question::TENSORS_MAX;
 use super::*;
 use crate::{OnRecord, Task, with_judge};
 
-const FILE: &str = "version = 1\nkind = \"judge\"\njudge = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"doubling\"\n\
+const FILE: &str = "version = 1\nkind = \"judge\"\njudge_version = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"doubling\"\n\
     items = 2\n[judge]\ndigest = \"sha256:0909090909090909090909090909090909090909090909090909090909090909\"\n";
 
 /// A judge in this process: twice the first byte of the seed is right, and a seed of zeros breaks it.
