@@ -89,14 +89,14 @@ pub async fn run(
 }
 
 /// A whole answer, or one that streams.
-type Answered = Either<Framed, stream::Answers>;
+type AnswerBody = Either<UnaryBody, stream::StreamedBody>;
 
 async fn forward(
     asker: &Asker,
     to: Target,
     limits: ProxyLimits,
     request: Request<Incoming>,
-) -> Response<Answered> {
+) -> Response<AnswerBody> {
     if request.uri().path() == MODEL_STREAM_INFER {
         let relay = stream::Relay { asker: asker.clone(), to, limits };
         return relay.answer(request.into_body()).map(Either::Right);
@@ -115,7 +115,7 @@ async fn relay(
     to: Target,
     cap: usize,
     request: Request<Incoming>,
-) -> Result<Response<Framed>, Failure> {
+) -> Result<Response<UnaryBody>, Failure> {
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let body = Limited::new(body, cap).collect().await.map_err(|error| {
@@ -129,7 +129,7 @@ async fn relay(
     }
     let response = asker.send(to, &path, extra, body.to_bytes()).await?;
     let (parts, framed, trailers) = response.collect(cap).await?;
-    let mut response = Response::new(Framed { data: Some(framed), trailers: Some(trailers) });
+    let mut response = Response::new(UnaryBody { data: Some(framed), trailers: Some(trailers) });
     *response.status_mut() = parts.status;
     for (name, value) in &parts.headers {
         // Hop-by-hop fields don't exist in HTTP/2; the length is the body's own.
@@ -141,13 +141,13 @@ async fn relay(
 }
 
 /// A gRPC status without a message.
-fn refusal(failure: &Failure) -> Response<Framed> {
+fn refusal(failure: &Failure) -> Response<UnaryBody> {
     let (code, message) = match failure {
         Failure::DeadlineExceeded => (4, "the miner did not answer in time"),
         Failure::Oversized => (8, "the message is over the proxy's cap"),
         _ => (14, "the miner can't be reached"),
     };
-    let mut response = Response::new(Framed { data: None, trailers: None });
+    let mut response = Response::new(UnaryBody { data: None, trailers: None });
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from(code));
@@ -156,12 +156,12 @@ fn refusal(failure: &Failure) -> Response<Framed> {
 }
 
 /// One data frame and the trailers after it.
-struct Framed {
+struct UnaryBody {
     data: Option<Bytes>,
     trailers: Option<HeaderMap>,
 }
 
-impl Body for Framed {
+impl Body for UnaryBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -105,7 +105,7 @@ pub enum Call {
 
 /// A signed call, as it is handed in.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Signed {
+pub struct SignedCall {
     pub bytes: Vec<u8>,
     pub hash: Digest,
     /// The last block that may include it.
@@ -177,7 +177,7 @@ pub enum Event {
 
 /// Outcome of a signed call.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// Not in a finalised block yet, and still includable.
     #[codec(index = 0)]
     Pending,

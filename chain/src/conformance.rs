@@ -48,7 +48,7 @@ pub struct Actors {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CaseVerdict {
     Passed,
     Failed(String),
     /// Neither passed nor failed: why it could not be tried.
@@ -57,30 +57,30 @@ pub enum Verdict {
 
 /// Verdicts of the checks, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Report(pub Vec<(&'static str, Verdict)>);
+pub struct Report(pub Vec<(&'static str, CaseVerdict)>);
 
 impl Report {
     /// The checks that failed, and why.
     pub fn failed(&self) -> Vec<(&'static str, String)> {
-        let failed = |(name, verdict): &(&'static str, Verdict)| match verdict {
-            Verdict::Failed(why) => Some((*name, why.clone())),
-            Verdict::Passed | Verdict::Unexecuted(_) => None,
+        let failed = |(name, verdict): &(&'static str, CaseVerdict)| match verdict {
+            CaseVerdict::Failed(why) => Some((*name, why.clone())),
+            CaseVerdict::Passed | CaseVerdict::Unexecuted(_) => None,
         };
         self.0.iter().filter_map(failed).collect()
     }
 
     /// The checks that could not be tried.
     pub fn unexecuted(&self) -> Vec<&'static str> {
-        let names = self.0.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Unexecuted(_)));
+        let names = self.0.iter().filter(|(_, verdict)| matches!(verdict, CaseVerdict::Unexecuted(_)));
         names.map(|(name, _)| *name).collect()
     }
 
-    fn note(&mut self, name: &'static str, outcome: Result<(), Stop>) {
+    fn note(&mut self, name: &'static str, outcome: Result<(), CaseStop>) {
         let verdict = match outcome {
-            Ok(()) => Verdict::Passed,
-            Err(Stop::Failed(why)) => Verdict::Failed(why),
-            Err(Stop::Unexecuted(why)) => Verdict::Unexecuted(why),
-            Err(Stop::Expired) => Verdict::Failed("the call was in no block".to_owned()),
+            Ok(()) => CaseVerdict::Passed,
+            Err(CaseStop::Failed(why)) => CaseVerdict::Failed(why),
+            Err(CaseStop::Unexecuted(why)) => CaseVerdict::Unexecuted(why),
+            Err(CaseStop::Expired) => CaseVerdict::Failed("the call was in no block".to_owned()),
         };
         self.0.push((name, verdict));
     }
@@ -90,9 +90,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, verdict) in &self.0 {
             match verdict {
-                Verdict::Passed => writeln!(f, "passed      {name}")?,
-                Verdict::Failed(why) => writeln!(f, "FAILED      {name}: {why}")?,
-                Verdict::Unexecuted(why) => writeln!(f, "unexecuted  {name}: {why}")?,
+                CaseVerdict::Passed => writeln!(f, "passed      {name}")?,
+                CaseVerdict::Failed(why) => writeln!(f, "FAILED      {name}: {why}")?,
+                CaseVerdict::Unexecuted(why) => writeln!(f, "unexecuted  {name}: {why}")?,
             }
         }
         Ok(())
@@ -101,14 +101,14 @@ impl fmt::Display for Report {
 
 /// Why a check ended early.
 #[derive(Clone, Debug)]
-enum Stop {
+enum CaseStop {
     Failed(String),
     Unexecuted(String),
     /// The call was in no block.
     Expired,
 }
 
-impl From<ChainError> for Stop {
+impl From<ChainError> for CaseStop {
     fn from(error: ChainError) -> Self {
         match error {
             ChainError::Unsupported { .. } | ChainError::Refused(Refusal::Unsupported { .. }) => {
@@ -120,33 +120,33 @@ impl From<ChainError> for Stop {
     }
 }
 
-type Checked = Result<(), Stop>;
+type CheckResult = Result<(), CaseStop>;
 
-fn ensure(holds: bool, what: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(Stop::Failed(what())) }
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> CheckResult {
+    if holds { Ok(()) } else { Err(CaseStop::Failed(what())) }
 }
 
-fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Checked {
+fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> CheckResult {
     ensure(found == expected, || format!("{what} is {found:?}, expected {expected:?}"))
 }
 
 /// Someone of the actors, or a check that can't be tried.
-fn need<'a, T>(who: &str, actor: Option<&'a T>) -> Result<&'a T, Stop> {
-    actor.ok_or_else(|| Stop::Unexecuted(format!("no {who} is at hand")))
+fn need<'a, T>(who: &str, actor: Option<&'a T>) -> Result<&'a T, CaseStop> {
+    actor.ok_or_else(|| CaseStop::Unexecuted(format!("no {who} is at hand")))
 }
 
 /// The refusal that a call must meet.
-async fn refused(chain: &dyn Chain, signer: &Keypair, call: Call) -> Result<Refusal, Stop> {
+async fn refused(chain: &dyn Chain, signer: &Keypair, call: Call) -> Result<Refusal, CaseStop> {
     match chain.execute(signer, call).await {
         Err(ChainError::Refused(refusal @ Refusal::Unsupported { .. })) => {
             Err(ChainError::Refused(refusal).into())
         }
         Err(ChainError::Refused(refusal)) => Ok(refusal),
         Err(error) => Err(error.into()),
-        Ok((block, events)) => Err(Stop::Failed(format!("taken in block {block}: {events:?}"))),
+        Ok((block, events)) => Err(CaseStop::Failed(format!("taken in block {block}: {events:?}"))),
     }
 }
 
-async fn included(chain: &dyn Chain, signer: &Keypair, call: Call) -> Result<(Block, Vec<Event>), Stop> {
+async fn included(chain: &dyn Chain, signer: &Keypair, call: Call) -> Result<(Block, Vec<Event>), CaseStop> {
     Ok(chain.execute(signer, call).await?)
 }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 use weighhouse_types::{
-    Block, Committed, Hotkey, Hyperparameters, MechId, MechanismRows, Mechanisms, Netuid, Rao, SubnetState,
-    Uid, WeightCommit,
+    Block, CommitContent, Hotkey, Hyperparameters, MechId, MechanismRows, Mechanisms, Netuid, Rao,
+    SubnetState, Uid, WeightCommit,
 };
 
 use crate::{Chain, ChainError, Preflight, Refusal};
@@ -25,7 +25,7 @@ pub enum Regime {
 
 /// One mechanism's weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Standing {
+pub struct HotkeyStanding {
     pub mechanism: MechId,
     /// Empty where weights would be taken, if they are well-formed.
     pub obstacles: Vec<Refusal>,
@@ -45,7 +45,7 @@ pub struct Explanation {
     pub stake: Rao,
     /// Stake that the hotkey lacks to be among the stakes that the next epoch gives permits to.
     pub short_of_permit: Option<Rao>,
-    pub standings: Vec<Standing>,
+    pub standings: Vec<HotkeyStanding>,
 }
 
 /// Asks the chain for everything that decides.
@@ -60,7 +60,7 @@ pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Resul
         };
         let waiting = lenient(chain.commits(netuid, mechanism, hotkey).await, Vec::new())?;
         let obstacles = Preflight::new(&state, &mechanisms, &rows, &hotkey).obstacles();
-        standings.push(Standing { mechanism, obstacles, waiting });
+        standings.push(HotkeyStanding { mechanism, obstacles, waiting });
     }
     let regime = regime(chain, &state.hyperparameters).await?;
     let neuron = state.metagraph.by_hotkey(&hotkey);
@@ -143,7 +143,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for HotkeyStanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mechanism = self.mechanism;
         if self.obstacles.is_empty() {
@@ -154,13 +154,13 @@ impl fmt::Display for Standing {
         }
         for WeightCommit { epoch, block, content } in &self.waiting {
             match content {
-                Committed::Hash { hash } => {
+                CommitContent::Hash { hash } => {
                     writeln!(
                         f,
                         "mechanism {mechanism}: {hash} of block {block}, epoch {epoch}, waits for its reveal"
                     )?;
                 }
-                Committed::Timelocked { reveal_round, .. } => writeln!(
+                CommitContent::Timelocked { reveal_round, .. } => writeln!(
                     f,
                     "mechanism {mechanism}: weights of block {block}, epoch {epoch}, open at round {reveal_round}"
                 )?,

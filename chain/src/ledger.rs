@@ -48,11 +48,11 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::rules::reveal::COMMIT_VERSION;
 use crate::timelock::SIGNATURE_BYTES;
-use crate::{Call, Chain, ChainError, Event, Outcome, Signed};
+use crate::{Call, CallOutcome, Chain, ChainError, Event, SignedCall};
 use extrinsic::{Account, EXTRINSIC_BYTES_MAX, Extrinsic};
 use pool::{NotTaken, Pool, Waiting};
 use state::State;
-use store::{BLOCKS_KEPT, Header, Opened, Store, StoredBlock, StoredCall};
+use store::{BLOCKS_KEPT, Header, OpenedStore, Store, StoredBlock, StoredCall};
 
 pub use genesis::{AccountEntry, BlockTime, Genesis, GenesisError, GenesisFile, NeuronEntry, SubnetEntry};
 pub use remote::Remote;
@@ -114,8 +114,8 @@ impl Ledger {
         Ok(Self::new(Store::open_backend(backend, genesis, rng, BLOCKS_KEPT)?, genesis, clock))
     }
 
-    fn new(opened: Opened, genesis: &Genesis, clock: Arc<dyn Clock>) -> Self {
-        let Opened { store, header, state } = opened;
+    fn new(opened: OpenedStore, genesis: &Genesis, clock: Arc<dyn Clock>) -> Self {
+        let OpenedStore { store, header, state } = opened;
         Self(Arc::new(Inner {
             genesis: genesis.clone(),
             store,
@@ -187,7 +187,7 @@ impl Ledger {
         self.blocking(move |inner| inner.submit(&bytes)).await
     }
 
-    async fn outcome_of(&self, bytes: Vec<u8>) -> Result<Outcome, ChainError> {
+    async fn outcome_of(&self, bytes: Vec<u8>) -> Result<CallOutcome, ChainError> {
         self.blocking(move |inner| inner.outcome(&bytes)).await
     }
 
@@ -278,7 +278,7 @@ impl Inner {
         pool.insert(Waiting { hash, bytes: bytes.to_vec(), extrinsic }, state).map_err(not_taken)
     }
 
-    fn outcome(&self, bytes: &[u8]) -> Result<Outcome, ChainError> {
+    fn outcome(&self, bytes: &[u8]) -> Result<CallOutcome, ChainError> {
         let extrinsic = Extrinsic::read(bytes).ok_or_else(|| not_taken(NotTaken::Undecodable))?;
         // Read before the index: a call that is not in the index now is in no block up to this one.
         let newest = self.newest();
@@ -288,8 +288,8 @@ impl Inner {
             let stored = self.store.block(block)?.ok_or_else(|| self.no_block(block))?;
             let call = stored.calls.into_iter().find(|call| call.extrinsic == bytes);
             return match call.ok_or_else(|| self.no_block(block))?.result {
-                Ok(events) => Ok(Outcome::Included { block, events }),
-                Err(refusal) => Ok(Outcome::Refused { block, refusal }),
+                Ok(events) => Ok(CallOutcome::Included { block, events }),
+                Err(refusal) => Ok(CallOutcome::Refused { block, refusal }),
             };
         }
         if extrinsic.expires.0.saturating_add(self.store.blocks_kept()) <= head.0 {
@@ -297,9 +297,9 @@ impl Inner {
         }
         let used = extrinsic.nonce < newest.state.nonce(&extrinsic.signer);
         if used || extrinsic.expires <= head {
-            return Ok(Outcome::Expired);
+            return Ok(CallOutcome::Expired);
         }
-        Ok(Outcome::Pending)
+        Ok(CallOutcome::Pending)
     }
 
     fn next_nonce(&self, account: &Account) -> (u64, Block) {
@@ -423,16 +423,16 @@ impl Chain for Ledger {
         self.newest().state.delegation_of(netuid, &hotkey)
     }
 
-    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {
+    async fn sign(&self, signer: &Keypair, call: Call) -> Result<SignedCall, ChainError> {
         let (nonce, head) = self.0.next_nonce(&signer.public());
         Ok(extrinsic::sign(signer, self.genesis(), call, nonce, head))
     }
 
-    async fn submit(&self, signed: &Signed) -> Result<(), ChainError> {
+    async fn submit(&self, signed: &SignedCall) -> Result<(), ChainError> {
         self.submit_bytes(signed.bytes.clone()).await
     }
 
-    async fn outcome(&self, signed: &Signed) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, signed: &SignedCall) -> Result<CallOutcome, ChainError> {
         self.outcome_of(signed.bytes.clone()).await
     }
 }

@@ -38,7 +38,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::keypair::Keypair;
 
-pub use call::{Call, Event, Outcome, Reveal, SetWeights, Signed};
+pub use call::{Call, CallOutcome, Event, Reveal, SetWeights, SignedCall};
 pub use error::ChainError;
 pub use preflight::{Preflight, preflight};
 pub use refusal::Refusal;
@@ -128,13 +128,13 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     }
 
     /// Signs a call with the account's next nonce, to be includable for a bounded number of blocks.
-    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError>;
+    async fn sign(&self, signer: &Keypair, call: Call) -> Result<SignedCall, ChainError>;
 
     /// Hands a signed call in. Handing the same bytes in twice has one effect.
-    async fn submit(&self, signed: &Signed) -> Result<(), ChainError>;
+    async fn submit(&self, signed: &SignedCall) -> Result<(), ChainError>;
 
     /// Outcome of a signed call, as far as finalised blocks say.
-    async fn outcome(&self, signed: &Signed) -> Result<Outcome, ChainError>;
+    async fn outcome(&self, signed: &SignedCall) -> Result<CallOutcome, ChainError>;
 
     /// Signs, submits and waits for the outcome in finalised blocks. For commands; a validator's publication keeps
     /// the steps apart and journals between them.
@@ -144,10 +144,10 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
         let mut seen = self.head().await?.number;
         loop {
             match self.outcome(&signed).await? {
-                Outcome::Included { block, events } => return Ok((block, events)),
-                Outcome::Refused { refusal, .. } => return Err(ChainError::Refused(refusal)),
-                Outcome::Expired => return Err(ChainError::Expired { last: signed.expires }),
-                Outcome::Pending => seen = self.next_block(seen).await?.number,
+                CallOutcome::Included { block, events } => return Ok((block, events)),
+                CallOutcome::Refused { refusal, .. } => return Err(ChainError::Refused(refusal)),
+                CallOutcome::Expired => return Err(ChainError::Expired { last: signed.expires }),
+                CallOutcome::Pending => seen = self.next_block(seen).await?.number,
             }
         }
     }

@@ -57,7 +57,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::{Call, Chain, ChainError, Outcome, Signed};
+use crate::{Call, CallOutcome, Chain, ChainError, SignedCall};
 use client::storage_index;
 use endpoint::Version;
 use endpoints::Endpoints;
@@ -66,7 +66,7 @@ use metadata::Demand;
 use read::Question;
 use runtime::Runtime;
 use sign::Nonces;
-use submit::{Searches, Taken};
+use submit::{PoolVerdict, Searches};
 
 #[cfg(any(test, feature = "conformance"))]
 pub use development::Development;
@@ -246,20 +246,20 @@ impl Chain for Subtensor {
         Ok(Rao(burn.unwrap_or(0)))
     }
 
-    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {
+    async fn sign(&self, signer: &Keypair, call: Call) -> Result<SignedCall, ChainError> {
         let (head, runtime) = self.now().await?;
         let payload = self.payload(&runtime, head, &call).await?;
         self.sign_payload(&runtime, head, signer, &payload).await
     }
 
-    async fn submit(&self, signed: &Signed) -> Result<(), ChainError> {
+    async fn submit(&self, signed: &SignedCall) -> Result<(), ChainError> {
         let why = match submit::submit(&self.0.endpoints, signed).await? {
-            Taken::Yes => {
+            PoolVerdict::Yes => {
                 self.0.nonces.lock().await.handed_in(signed.hash);
                 return Ok(());
             }
-            Taken::No(why) => return Err(ChainError::NotAccepted(why)),
-            Taken::Perhaps(why) => why,
+            PoolVerdict::No(why) => return Err(ChainError::NotAccepted(why)),
+            PoolVerdict::Perhaps(why) => why,
         };
         let head = self.0.endpoints.head().await?;
         if self.place(signed, head).await?.is_some() || self.is_in_best_chain(signed, head).await? {
@@ -268,13 +268,13 @@ impl Chain for Subtensor {
         Err(ChainError::NotAccepted(why))
     }
 
-    async fn outcome(&self, signed: &Signed) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, signed: &SignedCall) -> Result<CallOutcome, ChainError> {
         let head = self.0.endpoints.head().await?;
         let outcome = match self.place(signed, head).await? {
             Some(place) => self.outcome_at(place).await?,
-            None if head.number >= signed.expires => Outcome::Expired,
-            None if self.is_usurped(signed, head).await? => Outcome::Expired,
-            None => return Ok(Outcome::Pending),
+            None if head.number >= signed.expires => CallOutcome::Expired,
+            None if self.is_usurped(signed, head).await? => CallOutcome::Expired,
+            None => return Ok(CallOutcome::Pending),
         };
         self.0.nonces.lock().await.settled(signed.hash);
         Ok(outcome)

@@ -10,7 +10,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::{Call, Chain, ChainError, Outcome, Refusal, Signed};
+use crate::{Call, CallOutcome, Chain, ChainError, Refusal, SignedCall};
 
 /// A neuron that has earned nothing yet.
 pub fn neuron(uid: u16, hotkey: Hotkey, stake_tao: u64, validator_permit: bool) -> Neuron {
@@ -106,12 +106,12 @@ impl Chain for FakeChain {
         Ok(Rao(0))
     }
 
-    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {
+    async fn sign(&self, signer: &Keypair, call: Call) -> Result<SignedCall, ChainError> {
         let bytes = parity_scale_codec::Encode::encode(&(signer.hotkey(), call));
-        Ok(Signed { hash: Digest::of(&bytes), bytes, expires: Block(100) })
+        Ok(SignedCall { hash: Digest::of(&bytes), bytes, expires: Block(100) })
     }
 
-    async fn submit(&self, signed: &Signed) -> Result<(), ChainError> {
+    async fn submit(&self, signed: &SignedCall) -> Result<(), ChainError> {
         let (hotkey, call): (Hotkey, Call) =
             parity_scale_codec::Decode::decode(&mut &signed.bytes[..]).expect("made by sign");
         self.submitted.lock().expect("not poisoned").push(call.clone());
@@ -125,13 +125,16 @@ impl Chain for FakeChain {
         Ok(())
     }
 
-    async fn outcome(&self, _: &Signed) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, _: &SignedCall) -> Result<CallOutcome, ChainError> {
         let block = self.head().await?.number;
         let mut too_fast = self.too_fast.lock().expect("not poisoned");
         if *too_fast > 0 {
             *too_fast -= 1;
-            return Ok(Outcome::Refused { block, refusal: Refusal::ServingRateLimitExceeded { blocks: 2 } });
+            return Ok(CallOutcome::Refused {
+                block,
+                refusal: Refusal::ServingRateLimitExceeded { blocks: 2 },
+            });
         }
-        Ok(Outcome::Included { block, events: Vec::new() })
+        Ok(CallOutcome::Included { block, events: Vec::new() })
     }
 }

@@ -84,7 +84,7 @@ pub fn encrypt(
 
 /// Opens a ciphertext with the signature of the round that it was encrypted to.
 pub fn decrypt(ciphertext: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> Result<Vec<u8>, TimelockError> {
-    let sealed = envelope::Sealed::read(ciphertext)?;
+    let sealed = envelope::Envelope::read(ciphertext)?;
     let secret = ibe::decrypt(&sealed.header, ibe::signature(signature)?)?;
     sealed.open(&secret)
 }

@@ -8,7 +8,7 @@ use weighhouse_yuma::{self as yuma, EpochInput, EpochOutput, Rules};
 use crate::ChainError;
 
 /// Rows of (uid, figure), one per uid.
-pub type Rows = Vec<Vec<(u16, u16)>>;
+pub type EpochRows = Vec<Vec<(u16, u16)>>;
 
 /// All that is needed to recompute one epoch of a subnet's first mechanism, and what the chain made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct EpochSnapshot {
     pub input: EpochInput,
     /// From the epoch's own block; position = uid.
     pub neurons: Vec<Neuron>,
-    pub bonds: Rows,
+    pub bonds: EpochRows,
 }
 
 /// One figure that came out otherwise.
@@ -61,7 +61,7 @@ impl EpochSnapshot {
 }
 
 impl EpochCheck {
-    fn compare(&mut self, stored: &[Neuron], bonds: &Rows, output: &EpochOutput) {
+    fn compare(&mut self, stored: &[Neuron], bonds: &EpochRows, output: &EpochOutput) {
         for (index, neuron) in stored.iter().enumerate().take(self.neurons) {
             let figures = [
                 ("consensus", u64::from(neuron.consensus), u64::from(output.consensus[index])),

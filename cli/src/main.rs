@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let daemon = match &cli.command {
         Command::Miner(args) => args.is_daemon(),
         Command::Validator(args) => args.is_daemon(),
-        Command::Chain(command) => matches!(command, chain::Chain::Serve(_)),
+        Command::Chain(command) => matches!(command, chain::ChainCommand::Serve(_)),
         command => matches!(command, Command::Proxy(_)),
     };
     init_logging(cli.log_format, if daemon { "info" } else { "error" });

@@ -34,17 +34,17 @@ pub(crate) enum Command {
     Localnet(localnet::Localnet),
     #[command(subcommand)]
     Init(init::Init),
-    Miner(miner::Miner),
-    Validator(validator::Validator),
+    Miner(miner::MinerArgs),
+    Validator(validator::ValidatorArgs),
     Proxy(proxy::Proxy),
     #[command(subcommand)]
-    Wallet(wallet::Wallet),
+    Wallet(wallet::WalletCommand),
     #[command(subcommand)]
-    Chain(chain::Chain),
+    Chain(chain::ChainCommand),
     #[command(subcommand)]
-    Policy(policy::Policy),
+    Policy(policy::PolicyCommand),
     #[command(subcommand)]
-    Task(task::Task),
+    Task(task::TaskCommand),
     #[command(subcommand)]
     Model(model::Model),
     Audit(audit::Audit),

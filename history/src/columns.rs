@@ -7,7 +7,7 @@ use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleTyp
 use parquet::errors::Result;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
 
-use crate::schema::{Kind, Table};
+use crate::schema::{CellType, TableSchema};
 
 /// One value of a row.
 #[derive(Clone, Debug)]
@@ -88,27 +88,27 @@ fn next<'a>(group: &'a mut RowGroup<'_>) -> Result<SerializedColumnWriter<'a>> {
     Ok(group.next_column()?.expect("the row group has the table's columns"))
 }
 
-struct Gathered {
+struct GatheredColumns {
     values: Values,
     /// 1 where a row has a value, 0 where it has none; `None` for a column without nulls.
     defined: Option<Vec<i16>>,
 }
 
-pub(crate) struct Columns {
-    columns: Vec<Gathered>,
+pub(crate) struct TableColumns {
+    columns: Vec<GatheredColumns>,
     rows: usize,
 }
 
-impl Columns {
-    pub(crate) fn new(table: Table) -> Self {
-        let columns = table.columns().iter().map(|column| Gathered {
+impl TableColumns {
+    pub(crate) fn new(table: TableSchema) -> Self {
+        let columns = table.columns().iter().map(|column| GatheredColumns {
             values: match column.kind {
-                Kind::Boolean => Values::Boolean(Vec::new()),
-                Kind::Int32 => Values::Int32(Vec::new()),
-                Kind::Int64 | Kind::Timestamp => Values::Int64(Vec::new()),
-                Kind::Float64 => Values::Float64(Vec::new()),
-                Kind::Utf8 => Values::Utf8(Vec::new()),
-                Kind::Reasons => Values::Reasons(Reasons::default()),
+                CellType::Boolean => Values::Boolean(Vec::new()),
+                CellType::Int32 => Values::Int32(Vec::new()),
+                CellType::Int64 | CellType::Timestamp => Values::Int64(Vec::new()),
+                CellType::Float64 => Values::Float64(Vec::new()),
+                CellType::Utf8 => Values::Utf8(Vec::new()),
+                CellType::Reasons => Values::Reasons(Reasons::default()),
             },
             defined: column.nullable.then(Vec::new),
         });
@@ -143,7 +143,7 @@ impl Columns {
     }
 }
 
-impl Gathered {
+impl GatheredColumns {
     fn push(&mut self, cell: Cell) {
         if let Some(defined) = &mut self.defined {
             let null = matches!(cell, Cell::Null);

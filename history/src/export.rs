@@ -11,8 +11,8 @@ use crate::error::ExportError;
 use crate::held::{HeldEpoch, WaitingEpochs};
 use crate::limits::HELD_EPOCHS_MAX;
 use crate::output::Output;
-use crate::schema::{FORMAT_VERSION, Table};
-use crate::source::{EpochFile, Source};
+use crate::schema::{FORMAT_VERSION, TableSchema};
+use crate::source::{EpochFile, JournalSource};
 
 /// An export's source, target and range of epochs.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct ExportProgress {
 
 /// Result of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Exported {
+pub struct ExportReport {
     pub first: Epoch,
     pub last: Epoch,
     /// Rows by table.
@@ -69,7 +69,7 @@ pub struct Exported {
 pub fn export(
     request: &ExportRequest,
     progress: &mut dyn FnMut(ExportProgress) -> ControlFlow<()>,
-) -> Result<Exported, ExportError> {
+) -> Result<ExportReport, ExportError> {
     export_holding(request, HELD_EPOCHS_MAX, progress)
 }
 
@@ -77,8 +77,8 @@ pub(crate) fn export_holding(
     request: &ExportRequest,
     held_max: usize,
     progress: &mut dyn FnMut(ExportProgress) -> ControlFlow<()>,
-) -> Result<Exported, ExportError> {
-    let mut source = Source::open(&request.journal)?;
+) -> Result<ExportReport, ExportError> {
+    let mut source = JournalSource::open(&request.journal)?;
     let range = range(&source, request)?;
     let (first, last) = (range[0], range[range.len() - 1]);
     check_absent(request, &range)?;
@@ -99,7 +99,7 @@ pub(crate) fn export_holding(
         while let Some(ready) = waiting.next_ready() {
             output.add_settled(&ready)?;
         }
-        let judgements = output.rows(Table::Judgements);
+        let judgements = output.rows(TableSchema::Judgements);
         let reached = ExportProgress { epoch: *epoch, done: at + 1, epochs: range.len(), judgements };
         if progress(reached).is_break() {
             return Err(ExportError::Stopped { after: *epoch });
@@ -120,8 +120,8 @@ pub(crate) fn export_holding(
     for rest in waiting.into_rest() {
         output.add_settled(&rest)?;
     }
-    let [epochs, judgements, standings, weights] = Table::ALL.map(|table| output.rows(table));
-    let exported = Exported {
+    let [epochs, judgements, standings, weights] = TableSchema::ALL.map(|table| output.rows(table));
+    let exported = ExportReport {
         first,
         last,
         epochs,
@@ -142,7 +142,7 @@ fn sealed(evidence: Hasher, read: &EpochFile) -> Hasher {
 }
 
 /// The journal's epochs within the range asked for; at least one.
-fn range(source: &Source, request: &ExportRequest) -> Result<Vec<Epoch>, ExportError> {
+fn range(source: &JournalSource, request: &ExportRequest) -> Result<Vec<Epoch>, ExportError> {
     let (first, last) = (source.epochs[0], source.epochs[source.epochs.len() - 1]);
     let (from, to) = (request.from.unwrap_or(first), request.to.unwrap_or(last));
     let epochs: Vec<Epoch> =
@@ -158,7 +158,7 @@ fn check_absent(request: &ExportRequest, range: &[Epoch]) -> Result<(), ExportEr
         return Ok(());
     }
     let mut files =
-        range.iter().flat_map(|epoch| Table::ALL.map(|table| table.partition(&request.out, *epoch)));
+        range.iter().flat_map(|epoch| TableSchema::ALL.map(|table| table.partition(&request.out, *epoch)));
     match files.find(|file| file.exists()) {
         Some(file) => Err(ExportError::Exists { file }),
         None => Ok(()),

@@ -11,7 +11,7 @@ use weighhouse_types::{
 };
 
 use crate::error::ExportError;
-use crate::rows::{Closed, EpochRow, Opened, Outcome, Subject};
+use crate::rows::{EpochClosing, EpochOpening, EpochOutcome, EpochRow, Subject};
 
 /// One epoch's rows but for judgements and standings.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl HeldEpoch {
                 }
                 Record::VoidRound(_) => held.row.void_rounds += 1,
                 Record::EpochClosed(closed) => {
-                    held.row.closed = Some(Closed {
+                    held.row.closed = Some(EpochClosing {
                         block: closed.block.0,
                         time: times.get(&closed.block).copied(),
                         receipts_root: closed.receipts.to_string(),
@@ -95,10 +95,15 @@ impl HeldEpoch {
         self.intents.last().is_none_or(|last| last.state.as_ref().is_some_and(IntentState::is_final))
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> EpochOutcome {
         let Some(last) = self.intents.last() else {
             let decision = if self.abstained.is_some() { "abstained" } else { "open" };
-            return Outcome { decision, decided_at: None, decided_time: None, why: self.abstained.clone() };
+            return EpochOutcome {
+                decision,
+                decided_at: None,
+                decided_time: None,
+                why: self.abstained.clone(),
+            };
         };
         let decided_at = match &last.state {
             Some(
@@ -114,7 +119,7 @@ impl HeldEpoch {
             _ => None,
         };
         let decided_time = decided_at.and(last.time);
-        Outcome { decision: crate::words::state(last.state.as_ref()), decided_at, decided_time, why }
+        EpochOutcome { decision: crate::words::state(last.state.as_ref()), decided_at, decided_time, why }
     }
 }
 
@@ -139,7 +144,7 @@ fn block_times(segment: &Segment) -> BlockTimes {
     times
 }
 
-fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> Opened {
+fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> EpochOpening {
     let judged: BTreeSet<_> = records
         .iter()
         .filter_map(|record| match record {
@@ -151,7 +156,7 @@ fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> Ope
         neuron.hotkey != context.validator
             && (neuron.axon.is_some() || judged.contains(&neuron.registration()))
     });
-    Opened {
+    EpochOpening {
         block: context.state.head.number.0,
         time: times.get(&context.state.head.number).copied(),
         tempo: context.state.schedule.tempo,

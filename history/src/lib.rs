@@ -15,7 +15,7 @@
 //!
 //! # The tables, format version 2
 //! `TABLE/epoch=N/part.parquet`: an engine that knows this layout (Hive's) adds the column `epoch` by itself.
-//! Types go by their names in Arrow; [`Table::columns`] lists the same. Hotkeys are SS58 addresses, digests 64 hexadecimal digits.
+//! Types go by their names in Arrow; [`TableSchema::columns`] lists the same. Hotkeys are SS58 addresses, digests 64 hexadecimal digits.
 //! A `?` marks a column that can be null. Rows are in the journal's order. A time is `Timestamp(us, UTC)`: when the validator first
 //! saw the block beside it, by its own clock; null where the journal doesn't say, as before records of version 2. Every
 //! table begins with `netuid` (`Int32`) and `validator` (`Utf8`), whose journal it is.
@@ -99,9 +99,9 @@ mod output;
 mod error;
 
 pub use error::ExportError;
-pub use export::{ExportProgress, ExportRequest, Exported, export};
+pub use export::{ExportProgress, ExportReport, ExportRequest, export};
 pub use limits::{HELD_EPOCHS_MAX, SEGMENT_BYTES_MAX};
-pub use schema::{Column, FORMAT_VERSION, Kind, Table};
+pub use schema::{CellType, Column, FORMAT_VERSION, TableSchema};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::error::ExportError;
 use crate::held::{self, HeldEpoch};
 use crate::partition::{PartitionSize, PartitionWriter, Staging};
 use crate::rows::{self, Addresses, Subject, WeightRow};
-use crate::schema::Table;
+use crate::schema::TableSchema;
 use crate::words;
 
 /// The tables being written.
@@ -29,7 +29,7 @@ impl Output {
         Ok(Self { staging, sizes: Default::default(), unsettled: 0, addresses: Addresses::default() })
     }
 
-    pub(crate) fn rows(&self, table: Table) -> u64 {
+    pub(crate) fn rows(&self, table: TableSchema) -> u64 {
         self.sizes[table as usize].rows
     }
 
@@ -37,7 +37,7 @@ impl Output {
         self.sizes.iter().map(|size| size.bytes).sum()
     }
 
-    fn begin(&self, table: Table, epoch: Epoch) -> Result<PartitionWriter, ExportError> {
+    fn begin(&self, table: TableSchema, epoch: Epoch) -> Result<PartitionWriter, ExportError> {
         self.staging.begin(table, epoch)
     }
 
@@ -46,12 +46,12 @@ impl Output {
         let epoch = segment.header().epoch;
         let context = held::context(segment);
         let subject = Subject::of(segment, context);
-        let mut judgements = self.begin(Table::Judgements, epoch)?;
+        let mut judgements = self.begin(TableSchema::Judgements, epoch)?;
         for record in segment.records() {
             let Record::Judged(judged) = record else { continue };
             judgements.push(rows::judgement(&subject, judged, &mut self.addresses)?)?;
         }
-        let mut standings = self.begin(Table::Standings, epoch)?;
+        let mut standings = self.begin(TableSchema::Standings, epoch)?;
         if let Some(context) = context {
             let neurons = &context.state.metagraph.neurons;
             let uids: HashMap<RegistrationId, Uid> =
@@ -61,17 +61,17 @@ impl Output {
                 standings.push(rows::standing(&subject, uid, standing, &mut self.addresses)?)?;
             }
         }
-        self.finish(Table::Judgements, judgements, &segment.root())?;
-        self.finish(Table::Standings, standings, &segment.root())
+        self.finish(TableSchema::Judgements, judgements, &segment.root())?;
+        self.finish(TableSchema::Standings, standings, &segment.root())
     }
 
     /// Adds what became of an epoch, and its vectors.
     pub(crate) fn add_settled(&mut self, held: &HeldEpoch) -> Result<(), ExportError> {
         self.unsettled += u64::from(held.is_unsettled());
         let epoch = held.subject.epoch;
-        let mut epochs = self.begin(Table::Epochs, epoch)?;
+        let mut epochs = self.begin(TableSchema::Epochs, epoch)?;
         epochs.push(rows::epoch(&held.subject, &held.row, &held.outcome(), &mut self.addresses)?)?;
-        let mut weights = self.begin(Table::Weights, epoch)?;
+        let mut weights = self.begin(TableSchema::Weights, epoch)?;
         for (at, of) in held.intents.iter().enumerate() {
             let entries = of.intent.weights.entries();
             let intent = of.intent.id.to_string().into_bytes().into();
@@ -89,13 +89,13 @@ impl Output {
                 weights.push(rows::weight(&held.subject, &row, &mut self.addresses))?;
             }
         }
-        self.finish(Table::Epochs, epochs, &held.root)?;
-        self.finish(Table::Weights, weights, &held.root)
+        self.finish(TableSchema::Epochs, epochs, &held.root)?;
+        self.finish(TableSchema::Weights, weights, &held.root)
     }
 
     fn finish(
         &mut self,
-        table: Table,
+        table: TableSchema,
         writer: PartitionWriter,
         evidence: &weighhouse_types::Digest,
     ) -> Result<(), ExportError> {

@@ -12,10 +12,10 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use weighhouse_types::{Digest, Epoch};
 
-use crate::columns::{Cell, Columns};
+use crate::columns::{Cell, TableColumns};
 use crate::error::ExportError;
 use crate::limits::ROW_GROUP_ROWS;
-use crate::schema::{EVIDENCE_KEY, FORMAT_KEY, FORMAT_VERSION, TABLE_KEY, Table};
+use crate::schema::{EVIDENCE_KEY, FORMAT_KEY, FORMAT_VERSION, TABLE_KEY, TableSchema};
 
 /// The folder that an export writes into, held by it alone, and what it has finished so far. Dropping it removes what
 /// has no name of a table yet.
@@ -23,7 +23,7 @@ use crate::schema::{EVIDENCE_KEY, FORMAT_KEY, FORMAT_VERSION, TABLE_KEY, Table};
 pub(crate) struct Staging {
     out: PathBuf,
     aside: PathBuf,
-    finished: Vec<(Table, Epoch)>,
+    finished: Vec<(TableSchema, Epoch)>,
     /// Holds the lock.
     _folder: File,
 }
@@ -48,7 +48,7 @@ impl Staging {
     }
 
     /// Begins the file of one table and epoch.
-    pub(crate) fn begin(&self, table: Table, epoch: Epoch) -> Result<PartitionWriter, ExportError> {
+    pub(crate) fn begin(&self, table: TableSchema, epoch: Epoch) -> Result<PartitionWriter, ExportError> {
         let path = table.partition(&self.aside, epoch);
         let fail = |source| ExportError::Io { file: path.clone(), doing: "create a temporary file", source };
         let folder = path.parent().expect("a partition has its folder");
@@ -57,7 +57,7 @@ impl Staging {
         let writer =
             SerializedFileWriter::new(BufWriter::new(file), table.message_type(), Arc::new(properties()))
                 .map_err(|source| ExportError::Parquet { file: path.clone(), source })?;
-        Ok(PartitionWriter { table, epoch, path, writer, columns: Columns::new(table), rows: 0 })
+        Ok(PartitionWriter { table, epoch, path, writer, columns: TableColumns::new(table), rows: 0 })
     }
 
     /// Gives everything that is finished its name.
@@ -75,7 +75,7 @@ impl Staging {
             std::fs::rename(table.partition(&self.aside, epoch), &target).map_err(fail)?;
             folders.push(folder);
         }
-        folders.extend(Table::ALL.map(|table| self.out.join(table.name())));
+        folders.extend(TableSchema::ALL.map(|table| self.out.join(table.name())));
         for folder in folders {
             File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|source| ExportError::Io {
                 file: folder.clone(),
@@ -96,12 +96,12 @@ impl Drop for Staging {
 
 /// A file that is being written.
 pub(crate) struct PartitionWriter {
-    table: Table,
+    table: TableSchema,
     epoch: Epoch,
     path: PathBuf,
     writer: SerializedFileWriter<BufWriter<File>>,
     /// Of the next row group.
-    columns: Columns,
+    columns: TableColumns,
     rows: u64,
 }
 

@@ -133,16 +133,16 @@ pub(crate) struct EpochRow {
     pub(crate) mechanism: u8,
     pub(crate) genesis: String,
     /// `None` for an epoch that was begun and never opened.
-    pub(crate) opened: Option<Opened>,
+    pub(crate) opened: Option<EpochOpening>,
     pub(crate) judgements: u64,
     pub(crate) void_rounds: u64,
     pub(crate) record_version: u16,
-    pub(crate) closed: Option<Closed>,
+    pub(crate) closed: Option<EpochClosing>,
 }
 
 /// An epoch's opening record.
 #[derive(Clone, Debug)]
-pub(crate) struct Opened {
+pub(crate) struct EpochOpening {
     pub(crate) block: u64,
     /// Microseconds since the Unix epoch.
     pub(crate) time: Option<u64>,
@@ -156,7 +156,7 @@ pub(crate) struct Opened {
 
 /// An epoch's closing record.
 #[derive(Clone, Debug)]
-pub(crate) struct Closed {
+pub(crate) struct EpochClosing {
     pub(crate) block: u64,
     pub(crate) time: Option<u64>,
     pub(crate) receipts_root: String,
@@ -164,7 +164,7 @@ pub(crate) struct Closed {
 
 /// The end of an epoch's publication, as far as the journal knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub(crate) struct EpochOutcome {
     pub(crate) decision: &'static str,
     pub(crate) decided_at: Option<u64>,
     pub(crate) decided_time: Option<u64>,
@@ -175,13 +175,14 @@ pub(crate) struct Outcome {
 pub(crate) fn epoch(
     subject: &Subject,
     row: &EpochRow,
-    outcome: &Outcome,
+    outcome: &EpochOutcome,
     addresses: &mut Addresses,
 ) -> Result<[Cell; 24], ExportError> {
     let epoch = subject.epoch;
     let (opened, closed) = (row.opened.as_ref(), row.closed.as_ref());
-    let text =
-        |of: fn(&Opened) -> &String| Cell::or_null(opened.map(|opened| Cell::text(of(opened).as_str())));
+    let text = |of: fn(&EpochOpening) -> &String| {
+        Cell::or_null(opened.map(|opened| Cell::text(of(opened).as_str())))
+    };
     Ok([
         subject.netuid(),
         subject.validator(addresses),

@@ -18,7 +18,7 @@ pub(crate) const EVIDENCE_KEY: &str = "weighhouse.evidence";
 
 /// One of the exported tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
+pub enum TableSchema {
     /// One row an epoch.
     Epochs,
     /// One row a verdict.
@@ -31,7 +31,7 @@ pub enum Table {
 
 /// A column's type, by its name in Arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum CellType {
     Boolean,
     Int32,
     Int64,
@@ -47,90 +47,90 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: CellType,
     pub nullable: bool,
 }
 
-const fn always(name: &'static str, kind: Kind) -> Column {
+const fn always(name: &'static str, kind: CellType) -> Column {
     Column { name, kind, nullable: false }
 }
 
-const fn maybe(name: &'static str, kind: Kind) -> Column {
+const fn maybe(name: &'static str, kind: CellType) -> Column {
     Column { name, kind, nullable: true }
 }
 
 const EPOCHS: [Column; 24] = [
-    always("netuid", Kind::Int32),
-    always("validator", Kind::Utf8),
-    always("mechanism", Kind::Int32),
-    always("genesis", Kind::Utf8),
-    maybe("block", Kind::Int64),
-    maybe("block_time", Kind::Timestamp),
-    maybe("tempo", Kind::Int32),
-    maybe("policy_sha256", Kind::Utf8),
-    maybe("task_sha256", Kind::Utf8),
-    maybe("kind", Kind::Utf8),
-    maybe("judge_version", Kind::Int64),
-    maybe("judge_sha256", Kind::Utf8),
-    maybe("miners", Kind::Int64),
-    always("judgements", Kind::Int64),
-    always("void_rounds", Kind::Int64),
-    maybe("software", Kind::Utf8),
-    always("record_version", Kind::Int32),
-    maybe("closed_at", Kind::Int64),
-    maybe("closed_time", Kind::Timestamp),
-    maybe("receipts_root", Kind::Utf8),
-    always("decision", Kind::Utf8),
-    maybe("decided_at", Kind::Int64),
-    maybe("decided_time", Kind::Timestamp),
-    maybe("why", Kind::Utf8),
+    always("netuid", CellType::Int32),
+    always("validator", CellType::Utf8),
+    always("mechanism", CellType::Int32),
+    always("genesis", CellType::Utf8),
+    maybe("block", CellType::Int64),
+    maybe("block_time", CellType::Timestamp),
+    maybe("tempo", CellType::Int32),
+    maybe("policy_sha256", CellType::Utf8),
+    maybe("task_sha256", CellType::Utf8),
+    maybe("kind", CellType::Utf8),
+    maybe("judge_version", CellType::Int64),
+    maybe("judge_sha256", CellType::Utf8),
+    maybe("miners", CellType::Int64),
+    always("judgements", CellType::Int64),
+    always("void_rounds", CellType::Int64),
+    maybe("software", CellType::Utf8),
+    always("record_version", CellType::Int32),
+    maybe("closed_at", CellType::Int64),
+    maybe("closed_time", CellType::Timestamp),
+    maybe("receipts_root", CellType::Utf8),
+    always("decision", CellType::Utf8),
+    maybe("decided_at", CellType::Int64),
+    maybe("decided_time", CellType::Timestamp),
+    maybe("why", CellType::Utf8),
 ];
 
 const JUDGEMENTS: [Column; 17] = [
-    always("netuid", Kind::Int32),
-    always("validator", Kind::Utf8),
-    maybe("kind", Kind::Utf8),
-    always("judge_version", Kind::Int64),
-    always("round", Kind::Int64),
-    always("uid", Kind::Int32),
-    always("hotkey", Kind::Utf8),
-    always("registered_at", Kind::Int64),
-    always("challenge", Kind::Utf8),
-    always("asked_in", Kind::Int64),
-    always("mark_billionths", Kind::Int64),
-    always("mark", Kind::Float64),
-    always("accepted", Kind::Boolean),
-    always("answered", Kind::Boolean),
-    maybe("latency_us", Kind::Int64),
-    maybe("failure", Kind::Utf8),
-    always("reasons", Kind::Reasons),
+    always("netuid", CellType::Int32),
+    always("validator", CellType::Utf8),
+    maybe("kind", CellType::Utf8),
+    always("judge_version", CellType::Int64),
+    always("round", CellType::Int64),
+    always("uid", CellType::Int32),
+    always("hotkey", CellType::Utf8),
+    always("registered_at", CellType::Int64),
+    always("challenge", CellType::Utf8),
+    always("asked_in", CellType::Int64),
+    always("mark_billionths", CellType::Int64),
+    always("mark", CellType::Float64),
+    always("accepted", CellType::Boolean),
+    always("answered", CellType::Boolean),
+    maybe("latency_us", CellType::Int64),
+    maybe("failure", CellType::Utf8),
+    always("reasons", CellType::Reasons),
 ];
 
 const STANDINGS: [Column; 9] = [
-    always("netuid", Kind::Int32),
-    always("validator", Kind::Utf8),
-    maybe("uid", Kind::Int32),
-    always("hotkey", Kind::Utf8),
-    always("registered_at", Kind::Int64),
-    always("average_billionths", Kind::Int64),
-    always("average", Kind::Float64),
-    always("attempts", Kind::Int64),
-    always("judged_in", Kind::Int64),
+    always("netuid", CellType::Int32),
+    always("validator", CellType::Utf8),
+    maybe("uid", CellType::Int32),
+    always("hotkey", CellType::Utf8),
+    always("registered_at", CellType::Int64),
+    always("average_billionths", CellType::Int64),
+    always("average", CellType::Float64),
+    always("attempts", CellType::Int64),
+    always("judged_in", CellType::Int64),
 ];
 
 const WEIGHTS: [Column; 9] = [
-    always("netuid", Kind::Int32),
-    always("validator", Kind::Utf8),
-    always("intent", Kind::Utf8),
-    always("uid", Kind::Int32),
-    maybe("hotkey", Kind::Utf8),
-    always("weight", Kind::Int32),
-    always("share", Kind::Float64),
-    always("state", Kind::Utf8),
-    always("superseded", Kind::Boolean),
+    always("netuid", CellType::Int32),
+    always("validator", CellType::Utf8),
+    always("intent", CellType::Utf8),
+    always("uid", CellType::Int32),
+    maybe("hotkey", CellType::Utf8),
+    always("weight", CellType::Int32),
+    always("share", CellType::Float64),
+    always("state", CellType::Utf8),
+    always("superseded", CellType::Boolean),
 ];
 
-impl Table {
+impl TableSchema {
     pub const ALL: [Self; 4] = [Self::Epochs, Self::Judgements, Self::Standings, Self::Weights];
 
     /// The table's name, and its folder's.
@@ -168,13 +168,13 @@ impl Table {
 impl Column {
     fn parquet(&self) -> Type {
         let (physical, logical) = match self.kind {
-            Kind::Boolean => (Physical::BOOLEAN, None),
-            Kind::Int32 => (Physical::INT32, None),
-            Kind::Int64 => (Physical::INT64, None),
-            Kind::Float64 => (Physical::DOUBLE, None),
-            Kind::Utf8 => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
-            Kind::Timestamp => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
-            Kind::Reasons => return reasons(self.name),
+            CellType::Boolean => (Physical::BOOLEAN, None),
+            CellType::Int32 => (Physical::INT32, None),
+            CellType::Int64 => (Physical::INT64, None),
+            CellType::Float64 => (Physical::DOUBLE, None),
+            CellType::Utf8 => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+            CellType::Timestamp => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
+            CellType::Reasons => return reasons(self.name),
         };
         let repetition = if self.nullable { Repetition::OPTIONAL } else { Repetition::REQUIRED };
         Type::primitive_type_builder(self.name, physical)

@@ -12,7 +12,7 @@ use crate::limits::SEGMENT_BYTES_MAX;
 
 /// The files of one validator's journal.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct JournalSource {
     dir: PathBuf,
     /// Ascending.
     pub(crate) epochs: Vec<Epoch>,
@@ -28,7 +28,7 @@ pub(crate) struct EpochFile {
     pub(crate) unfinished_bytes: u64,
 }
 
-impl Source {
+impl JournalSource {
     pub(crate) fn open(dir: &Path) -> Result<Self, ExportError> {
         let segments = segments(dir).map_err(|source| ExportError::Io {
             file: dir.to_owned(),

@@ -10,8 +10,8 @@ use weighhouse_types::{Digest, Record};
 use crate::error::{Defect, JournalError, SegmentError};
 use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, seal};
 use crate::header::SegmentHeader;
-use crate::limits::Limits;
-use crate::scan::{self, Entry, Place, Stop};
+use crate::limits::JournalLimits;
+use crate::scan::{self, Entry, Place, ScanStop};
 
 #[derive(Debug)]
 pub(crate) struct Current {
@@ -25,12 +25,12 @@ pub(crate) struct Current {
     /// Without the blobs, whose bytes stay in the file.
     pub(crate) records: Vec<Record>,
     blobs: HashMap<Digest, Place>,
-    pending: Pending,
+    pending: PendingBatch,
 }
 
 /// Records of the next batch, encoded as they will stand in the file. Dropped if never committed.
 #[derive(Debug)]
-struct Pending {
+struct PendingBatch {
     /// The batch from its header on; the header is filled in by the commit.
     bytes: Vec<u8>,
     leaves: Vec<Digest>,
@@ -38,7 +38,7 @@ struct Pending {
     blobs: HashMap<Digest, Place>,
 }
 
-impl Pending {
+impl PendingBatch {
     fn new() -> Self {
         Self {
             bytes: vec![0; BATCH_HEADER_BYTES],
@@ -70,7 +70,7 @@ impl Current {
             log: Frontier::new(),
             records: Vec::new(),
             blobs: HashMap::new(),
-            pending: Pending::new(),
+            pending: PendingBatch::new(),
         }
     }
 
@@ -78,7 +78,7 @@ impl Current {
     pub(crate) fn load(
         mut file: Box<dyn AppendFile>,
         expected: SegmentHeader,
-    ) -> Result<(Self, Option<Stop>), LoadError> {
+    ) -> Result<(Self, Option<ScanStop>), LoadError> {
         let header = scan::read_header(&mut file).map_err(LoadError::Io)?;
         let (header, first_seal) = header.map_err(LoadError::Segment)?;
         if header != expected {
@@ -94,7 +94,7 @@ impl Current {
             });
         let scanned = scanned.map_err(LoadError::Io)?;
         match scanned.stop {
-            Some(Stop { error, torn: false }) => Err(LoadError::Segment(error)),
+            Some(ScanStop { error, torn: false }) => Err(LoadError::Segment(error)),
             torn => {
                 let fresh = Self::fresh(file, header);
                 let loaded =
@@ -124,7 +124,7 @@ impl Current {
     }
 
     /// The record's index; a blob that the segment has keeps the index it has.
-    pub(crate) fn append(&mut self, record: Record, limits: &Limits) -> Result<u64, JournalError> {
+    pub(crate) fn append(&mut self, record: Record, limits: &JournalLimits) -> Result<u64, JournalError> {
         if !self.header.owns(&record) {
             return Err(JournalError::Misplaced { epoch: self.header.epoch });
         }
@@ -172,8 +172,8 @@ impl Current {
         if self.pending.leaves.is_empty() {
             return Ok(());
         }
-        let Pending { mut bytes, leaves, records, blobs } =
-            std::mem::replace(&mut self.pending, Pending::new());
+        let PendingBatch { mut bytes, leaves, records, blobs } =
+            std::mem::replace(&mut self.pending, PendingBatch::new());
         let header = BatchHeader {
             offset: self.end,
             length: u32::try_from(bytes.len() - BATCH_HEADER_BYTES).expect("the batch limit is below 4 GiB"),

@@ -15,7 +15,7 @@ use weighhouse_types::{Digest, Epoch, Record};
 use crate::current::{Current, LoadError};
 use crate::error::{JournalError, SegmentError};
 use crate::header::{Identity, SegmentHeader, epoch_of_name, segment_name};
-use crate::limits::Limits;
+use crate::limits::JournalLimits;
 use crate::scan;
 use crate::segment::Segment;
 
@@ -31,7 +31,7 @@ pub struct RecordIndex {
 pub struct Journal {
     storage: Arc<dyn Storage>,
     identity: Identity,
-    limits: Limits,
+    limits: JournalLimits,
     epochs: BTreeSet<Epoch>,
     /// The last epoch's segment; `None` in an empty folder.
     current: Option<Current>,
@@ -45,13 +45,13 @@ impl Journal {
     /// # Errors
     /// Where the last segment is damaged, of another version, or another validator's. Nothing is changed then.
     pub fn open(storage: Arc<dyn Storage>, identity: Identity) -> Result<Self, JournalError> {
-        Self::with_limits(storage, identity, Limits::STANDARD)
+        Self::with_limits(storage, identity, JournalLimits::STANDARD)
     }
 
     pub(crate) fn with_limits(
         storage: Arc<dyn Storage>,
         identity: Identity,
-        limits: Limits,
+        limits: JournalLimits,
     ) -> Result<Self, JournalError> {
         let epochs = list(&*storage)?;
         let current = match epochs.last() {

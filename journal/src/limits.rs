@@ -9,13 +9,13 @@ pub const SEGMENT_RECORDS_MAX: u64 = 1 << 22;
 
 /// The limits that a journal appends within; tests take smaller ones.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct JournalLimits {
     pub(crate) record_bytes: usize,
     pub(crate) batch_bytes: usize,
     pub(crate) segment_records: u64,
 }
 
-impl Limits {
+impl JournalLimits {
     pub(crate) const STANDARD: Self = Self {
         record_bytes: RECORD_BYTES_MAX,
         batch_bytes: BATCH_BYTES_MAX,

@@ -21,14 +21,14 @@ const SECTOR_BYTES: u64 = 512;
 const WINDOW_BYTES: usize = 64 << 10;
 
 /// Bytes of a known length. Reads stay within it.
-pub(crate) trait Source {
+pub(crate) trait SegmentSource {
     type Error;
 
     fn length(&self) -> Result<u64, Self::Error>;
     fn fill(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), Self::Error>;
 }
 
-impl Source for &[u8] {
+impl SegmentSource for &[u8] {
     type Error = Infallible;
 
     fn length(&self) -> Result<u64, Infallible> {
@@ -42,7 +42,7 @@ impl Source for &[u8] {
     }
 }
 
-impl Source for Box<dyn AppendFile> {
+impl SegmentSource for Box<dyn AppendFile> {
     type Error = io::Error;
 
     fn length(&self) -> io::Result<u64> {
@@ -75,25 +75,25 @@ pub(crate) struct Place {
 
 /// Extent to which a segment can be read.
 #[derive(Debug)]
-pub(crate) struct Scanned {
+pub(crate) struct ScannedSegment {
     /// The end of the last whole batch.
     pub(crate) end: u64,
     /// That batch's seal.
     pub(crate) seal: Digest,
     pub(crate) log: Frontier,
     /// Why the rest can't be read, if there is a rest.
-    pub(crate) stop: Option<Stop>,
+    pub(crate) stop: Option<ScanStop>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stop {
+pub(crate) struct ScanStop {
     pub(crate) error: SegmentError,
     /// A crash explains it: this is the last batch and its commit never returned.
     pub(crate) torn: bool,
 }
 
 /// The header and the first seal.
-pub(crate) fn read_header<S: Source>(
+pub(crate) fn read_header<S: SegmentSource>(
     source: &mut S,
 ) -> Result<Result<(SegmentHeader, Digest), SegmentError>, S::Error> {
     let present = source.length()?.min(HEADER_BYTES as u64);
@@ -102,15 +102,15 @@ pub(crate) fn read_header<S: Source>(
 }
 
 /// Hands over the records of every whole batch behind the header.
-pub(crate) fn scan<S: Source>(
+pub(crate) fn scan<S: SegmentSource>(
     source: &mut S,
     header: &SegmentHeader,
     first_seal: &Digest,
     mut keep: impl FnMut(Entry),
-) -> Result<Scanned, S::Error> {
+) -> Result<ScannedSegment, S::Error> {
     let length = source.length()?;
     let mut scanned =
-        Scanned { end: HEADER_BYTES as u64, seal: *first_seal, log: Frontier::new(), stop: None };
+        ScannedSegment { end: HEADER_BYTES as u64, seal: *first_seal, log: Frontier::new(), stop: None };
     while scanned.end < length {
         let walk = Walk { at: scanned.end, length, first_seal, before: &scanned.seal };
         let read = match read_batch(source, &walk)? {
@@ -144,13 +144,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn stop(&self, cause: Defect, torn: bool) -> Stop {
-        Stop { error: SegmentError { offset: self.at, cause }, torn }
+    fn stop(&self, cause: Defect, torn: bool) -> ScanStop {
+        ScanStop { error: SegmentError { offset: self.at, cause }, torn }
     }
 }
 
 /// A batch whose seal is right.
-struct Batch {
+struct RecordBatch {
     header: BatchHeader,
     body: Vec<u8>,
     /// Of the payloads, within the body, with their leaf hashes.
@@ -158,7 +158,10 @@ struct Batch {
     seal: Digest,
 }
 
-fn read_batch<S: Source>(source: &mut S, walk: &Walk<'_>) -> Result<Result<Batch, Stop>, S::Error> {
+fn read_batch<S: SegmentSource>(
+    source: &mut S,
+    walk: &Walk<'_>,
+) -> Result<Result<RecordBatch, ScanStop>, S::Error> {
     let remaining = walk.length - walk.at;
     if remaining < BATCH_HEADER_BYTES as u64 {
         return Ok(Err(walk.stop(Defect::BatchCutShort, true)));
@@ -182,7 +185,7 @@ fn read_batch<S: Source>(source: &mut S, walk: &Walk<'_>) -> Result<Result<Batch
         let leaves: Vec<Digest> = payloads.iter().map(|(_, leaf)| *leaf).collect();
         let computed = seal(walk.before, &header.to_bytes(walk.first_seal), &leaves);
         if written == computed.as_bytes() {
-            return Ok(Ok(Batch { header, body, payloads, seal: computed }));
+            return Ok(Ok(RecordBatch { header, body, payloads, seal: computed }));
         }
     }
     body.extend(written);
@@ -206,11 +209,11 @@ fn split(body: &[u8], records: u32) -> Option<Vec<(std::ops::Range<usize>, Diges
     (payloads.len() as u64 == u64::from(records)).then_some(payloads)
 }
 
-fn decode(batch: &Batch, header: &SegmentHeader, first_index: u64) -> Result<Vec<Entry>, Stop> {
+fn decode(batch: &RecordBatch, header: &SegmentHeader, first_index: u64) -> Result<Vec<Entry>, ScanStop> {
     let mut entries = Vec::with_capacity(batch.payloads.len());
     for (index, (range, leaf)) in (first_index..).zip(&batch.payloads) {
         let offset = batch.header.offset + (BATCH_HEADER_BYTES + range.start) as u64;
-        let stop = |cause| Stop { error: SegmentError { offset, cause }, torn: false };
+        let stop = |cause| ScanStop { error: SegmentError { offset, cause }, torn: false };
         let (version, record) = format::record(&batch.body[range.clone()], index).map_err(stop)?;
         if !header.owns(&record) {
             return Err(stop(Defect::Misplaced { index }));
@@ -225,7 +228,7 @@ fn decode(batch: &Batch, header: &SegmentHeader, first_index: u64) -> Result<Vec
     Ok(entries)
 }
 
-pub(crate) fn read<S: Source>(source: &mut S, offset: u64, length: u64) -> Result<Vec<u8>, S::Error> {
+pub(crate) fn read<S: SegmentSource>(source: &mut S, offset: u64, length: u64) -> Result<Vec<u8>, S::Error> {
     let mut bytes = vec![0; usize::try_from(length).expect("files fit the address space")];
     source.fill(offset, &mut bytes)?;
     Ok(bytes)
@@ -239,7 +242,7 @@ fn has_unwritten_sector(bytes: &[u8], offset: u64) -> bool {
     sectors.any(|sector| !sector.is_empty() && sector.iter().all(|byte| *byte == 0))
 }
 
-fn has_batch_behind<S: Source>(source: &mut S, walk: &Walk<'_>) -> Result<bool, S::Error> {
+fn has_batch_behind<S: SegmentSource>(source: &mut S, walk: &Walk<'_>) -> Result<bool, S::Error> {
     let mut at = walk.at + 1;
     while at < walk.length {
         let window = read(source, at, (walk.length - at).min((WINDOW_BYTES + BATCH_HEADER_BYTES) as u64))?;

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use weighhouse_scoring::policy::PolicyFile;
 
-use crate::sim::{MinerGroup, Mix, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use crate::sim::{MinerGroup, Mix, Scenario, ScenarioError, SimulationOutcome, Strategy, run_all};
 use weighhouse_types::profile::{HONEST, Profile};
 
 mod statistics;
@@ -267,14 +267,15 @@ pub(crate) fn scenario(
     scenario
 }
 
-fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<Outcome>]) -> MatrixRow {
+fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<SimulationOutcome>]) -> MatrixRow {
     let attack = &plan.attacks[cell.attack];
-    let profits = |world: usize| outcomes[world].iter().map(Outcome::attacker_profit).collect::<Vec<f64>>();
+    let profits =
+        |world: usize| outcomes[world].iter().map(SimulationOutcome::attacker_profit).collect::<Vec<f64>>();
     let (attacked, honest) = (profits(cell.attacked), profits(cell.honest));
     let ratio = ratio_ci95(&attacked, &honest);
     let worlds = || outcomes[cell.attacked].iter();
     let seeds = plan.seeds.len().max(1) as f64;
-    let loss = |(with, without): (&Outcome, &Outcome)| with.honest_loss(without);
+    let loss = |(with, without): (&SimulationOutcome, &SimulationOutcome)| with.honest_loss(without);
     let operators = seeds * f64::from(cell.numbers.attackers);
     let attackers = || worlds().flat_map(|outcome| outcome.miners.iter().filter(|group| group.attacker));
     let dishonest: u32 = attackers().map(|group| group.dishonest).sum();

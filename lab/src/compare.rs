@@ -6,7 +6,7 @@ use serde::Serialize;
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::{HONEST, Profile};
 
-use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use crate::sim::{MinerGroup, Scenario, ScenarioError, SimulationOutcome, Strategy, run_all};
 
 #[cfg(test)]
 mod tests;
@@ -66,8 +66,8 @@ pub fn compare(
 }
 
 /// A group's share of the miners' emission, on average over runs.
-fn mean_share(runs: &[Outcome], group: &str) -> f64 {
-    let share = |run: &Outcome| {
+fn mean_share(runs: &[SimulationOutcome], group: &str) -> f64 {
+    let share = |run: &SimulationOutcome| {
         let earned = run.group(group).map_or(0, |group| group.emission_rao);
         earned as f64 / (run.miners_rao as f64).max(1.0)
     };

@@ -19,7 +19,7 @@ mod text;
 
 pub use html::html;
 pub use text::{ascii, text};
-pub use verdict::{Standing, Verdict};
+pub use verdict::{RunStanding, RunVerdict};
 
 #[cfg(test)]
 mod fixture;
@@ -41,7 +41,7 @@ pub struct Data {
     pub comparison: Option<Comparison>,
     pub figures: Vec<Figure>,
     /// Results by group and the measured figures that the run used.
-    pub tables: Vec<Table>,
+    pub tables: Vec<ReportTable>,
     /// Seeds, policy hashes and whatever else it takes to run it again.
     pub notes: Vec<Note>,
 }
@@ -126,17 +126,17 @@ pub struct Figure {
 /// A table of anything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Table {
+pub struct ReportTable {
     pub title: String,
     pub columns: Vec<String>,
     /// As many entries each as there are columns; what is missing is a dash, what is more is left out.
-    pub rows: Vec<Vec<Entry>>,
+    pub rows: Vec<Vec<ReportEntry>>,
 }
 
 /// One entry of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Entry {
+pub enum ReportEntry {
     Number(Option<f64>),
     Text(String),
 }
@@ -236,25 +236,25 @@ impl Comparison {
     }
 }
 
-impl From<&str> for Entry {
+impl From<&str> for ReportEntry {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<String> for Entry {
+impl From<String> for ReportEntry {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<f64> for Entry {
+impl From<f64> for ReportEntry {
     fn from(value: f64) -> Self {
         Self::Number(Some(value))
     }
 }
 
-impl From<Option<f64>> for Entry {
+impl From<Option<f64>> for ReportEntry {
     fn from(value: Option<f64>) -> Self {
         Self::Number(value)
     }

@@ -31,7 +31,7 @@ pub use candidate::{CandidateError, Candidates, Parameter};
 pub use error::{RedTeamError, SearchError};
 pub use genome::Genome;
 pub use ground::{Arena, Worth};
-pub use legs::{BEST_MOST, Progress, SearchResult, Watch, search};
+pub use legs::{BEST_MOST, LegProgress, SearchResult, Watch, search};
 pub use log::{Log, LogError};
 pub use measure::{Measure, Measures, Proving};
 pub use meter::WORST;

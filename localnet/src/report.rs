@@ -1,7 +1,7 @@
 //! The figures of a closed epoch.
 
 use serde::Serialize;
-use weighhouse_scoring::Scored;
+use weighhouse_scoring::ScoredMiner;
 use weighhouse_types::{Block, Epoch, SubnetState, Uid, WeightVector};
 
 use crate::economy::Participant;
@@ -40,7 +40,7 @@ impl EpochReport {
         epoch: Epoch,
         state: &SubnetState,
         participants: &[Participant],
-        scores: &[Scored],
+        scores: &[ScoredMiner],
         weights: Option<&WeightVector>,
     ) -> Self {
         let fraction = |value: Option<u16>| f64::from(value.unwrap_or(0)) / f64::from(u16::MAX);

@@ -19,21 +19,21 @@ use weighhouse_types::{Hotkey, Netuid, Rao, config};
 use crate::sources::{self, ModelConfig};
 
 pub use error::ConfigError;
-pub use limits::{Limits, Text};
-pub use raw::{Metrics, State, Wallet};
+pub use limits::{MinerLimits, Text};
+pub use raw::{MetricsSection, StateSection, WalletSection};
 
 /// The configuration of `weighhouse miner`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub wallet: Wallet,
+    pub wallet: WalletSection,
     pub chain: ChainConfig,
     pub serve: Serve,
     pub models: Vec<ModelConfig>,
     pub admission: Admission,
-    pub limits: Limits,
+    pub limits: MinerLimits,
     pub text: Text,
-    pub metrics: Metrics,
-    pub state: State,
+    pub metrics: MetricsSection,
+    pub state: StateSection,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Admission {
 impl Config {
     /// The JSON Schema of the file.
     pub fn schema() -> schemars::Schema {
-        let mut schema = schemars::schema_for!(raw::Raw);
+        let mut schema = schemars::schema_for!(raw::RawMiner);
         for (key, names) in [("kind", sources::kinds()), ("backend", sources::backends())] {
             if let Some(property) = schema.pointer_mut(&format!("/$defs/Model/properties/{key}")) {
                 property["enum"] = names.into();
@@ -75,7 +75,7 @@ impl Config {
 
     /// Parses and validates the text of a configuration file.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let raw: raw::Raw = config::parse(text)?;
+        let raw: raw::RawMiner = config::parse(text)?;
         let limits = check_limits(raw.limits)?;
         Ok(Self {
             wallet: raw.wallet,
@@ -91,15 +91,15 @@ impl Config {
     }
 }
 
-fn check_chain(chain: raw::Chain) -> Result<ChainConfig, ConfigError> {
-    let raw::Chain { network, endpoints, endpoint, netuid } = chain;
+fn check_chain(chain: raw::ChainSection) -> Result<ChainConfig, ConfigError> {
+    let raw::ChainSection { network, endpoints, endpoint, netuid } = chain;
     let read = ChainKeys { network, endpoints, endpoint }.read();
     let (address, outdated) =
         read.map_err(|error| ConfigError::Value { key: "chain", why: error.to_string() })?;
     Ok(ChainConfig { address, netuid: Netuid(netuid), outdated })
 }
 
-fn check_admission(admission: raw::Admission) -> Result<Admission, ConfigError> {
+fn check_admission(admission: raw::AdmissionSection) -> Result<Admission, ConfigError> {
     let positive = |key, value| {
         NonZeroU32::new(value)
             .ok_or_else(|| ConfigError::Value { key, why: "0 would refuse everybody".into() })
@@ -113,7 +113,7 @@ fn check_admission(admission: raw::Admission) -> Result<Admission, ConfigError> 
     })
 }
 
-fn check_limits(limits: Limits) -> Result<Limits, ConfigError> {
+fn check_limits(limits: MinerLimits) -> Result<MinerLimits, ConfigError> {
     let counts = [
         ("limits.request_bytes_max", limits.request_bytes_max),
         ("limits.held_bytes_max", limits.held_bytes_max),

@@ -43,14 +43,14 @@ pub(crate) fn accept(
     limits: ConnectionLimits,
     clock: Arc<dyn Clock>,
     kill: CancellationToken,
-) -> impl Stream<Item = io::Result<Connection>> + Send {
+) -> impl Stream<Item = io::Result<HeldConnection>> + Send {
     let slots = Arc::new(Slots { limits, open: Mutex::default() });
     stream::unfold((listener, slots, clock, kill), |(listener, slots, clock, kill)| async move {
         loop {
             match listener.accept().await {
                 Ok((io, peer)) => match slots.take(peer.ip()) {
                     Ok(slot) => {
-                        let connection = Connection::new(io, peer, slot, &clock, &kill);
+                        let connection = HeldConnection::new(io, peer, slot, &clock, &kill);
                         return Some((Ok(connection), (listener, slots, clock, kill)));
                     }
                     Err(limit) => {
@@ -80,7 +80,7 @@ struct Slots {
 }
 
 impl Slots {
-    fn take(self: &Arc<Self>, ip: IpAddr) -> Result<Slot, &'static str> {
+    fn take(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionSlot, &'static str> {
         let network = network_of(ip);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.total >= self.limits.total {
@@ -92,7 +92,7 @@ impl Slots {
         open.total += 1;
         *open.by_network.entry(network).or_default() += 1;
         metrics::connections(1.0);
-        Ok(Slot { slots: self.clone(), network })
+        Ok(ConnectionSlot { slots: self.clone(), network })
     }
 }
 
@@ -106,12 +106,12 @@ fn network_of(ip: IpAddr) -> IpAddr {
 
 /// A connection's place; gives it back when dropped.
 #[derive(Debug)]
-struct Slot {
+struct ConnectionSlot {
     slots: Arc<Slots>,
     network: IpAddr,
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total -= 1;
@@ -128,7 +128,7 @@ impl Drop for Slot {
 type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An accepted connection within its limits.
-pub(crate) struct Connection {
+pub(crate) struct HeldConnection {
     io: BoxIo,
     peer: SocketAddr,
     read: u64,
@@ -136,14 +136,14 @@ pub(crate) struct Connection {
     handshake: Option<Timer>,
     end: Timer,
     cut: bool,
-    _slot: Slot,
+    _slot: ConnectionSlot,
 }
 
-impl Connection {
+impl HeldConnection {
     fn new(
         io: BoxIo,
         peer: SocketAddr,
-        slot: Slot,
+        slot: ConnectionSlot,
         clock: &Arc<dyn Clock>,
         kill: &CancellationToken,
     ) -> Self {
@@ -177,7 +177,7 @@ impl Connection {
     }
 }
 
-impl Connected for Connection {
+impl Connected for HeldConnection {
     type ConnectInfo = SocketAddr;
 
     fn connect_info(&self) -> SocketAddr {
@@ -185,7 +185,7 @@ impl Connected for Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for HeldConnection {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -203,7 +203,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for HeldConnection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check_cut()?;
@@ -290,7 +290,7 @@ mod tests {
             let (near, far) = tokio::io::duplex(1024);
             let slot = slots.take(ip("10.0.0.1")).expect("free");
             let peer = SocketAddr::from(([10, 0, 0, 1], 1));
-            (Connection::new(Box::new(near), peer, slot, &clock, kill), far)
+            (HeldConnection::new(Box::new(near), peer, slot, &clock, kill), far)
         };
         let kill = CancellationToken::new();
         let (mut silent, mut far) = open(&kill);

@@ -25,7 +25,7 @@ use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
 use crate::admission::{Gate, Roster};
-use crate::config::{Config, Limits};
+use crate::config::{Config, MinerLimits};
 use crate::engine::Catalogue;
 use crate::incoming::{self, ConnectionLimits};
 use crate::service::Service;
@@ -84,7 +84,8 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let Parts { config, keypair, chain, models, listener, clock, storage, cpu, ready, shutdown } = parts;
     let (hotkey, netuid) = (keypair.hotkey(), config.chain.netuid);
     let announced = announce::address(config.serve.external, listener.local_addr())?;
-    let source = roster::Source { chain, clock: clock.clone(), netuid, timeout: config.limits.chain_timeout };
+    let source =
+        roster::RosterSource { chain, clock: clock.clone(), netuid, timeout: config.limits.chain_timeout };
     let state = source.read().await?;
     check_registered(&state, hotkey)?;
     let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), ReplayLimits::STANDARD)?);
@@ -158,7 +159,7 @@ struct Serving {
 async fn serve(
     serving: Serving,
     listener: Box<dyn Listener>,
-    limits: Limits,
+    limits: MinerLimits,
     stream_timeout: Duration,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
@@ -193,7 +194,7 @@ async fn serve(
 }
 
 /// Every limit that tonic and h2 know of, set by name.
-fn builder(limits: &Limits) -> Server {
+fn builder(limits: &MinerLimits) -> Server {
     Server::builder()
         .concurrency_limit_per_connection(limits.streams_per_connection_max as usize)
         .load_shed(true)

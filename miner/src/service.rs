@@ -27,7 +27,7 @@ use weighhouse_wallet::answer::Signable;
 use weighhouse_wallet::http::Authenticated;
 
 use crate::backend::BackendError;
-use crate::config::Limits;
+use crate::config::MinerLimits;
 use crate::engine::{AnswerStream, Catalogue, Engine, EngineError, ServedModel, TensorSpec};
 
 const NAME: &str = "weighhouse";
@@ -42,14 +42,14 @@ const MESSAGE_CHARACTERS_MAX: usize = 200;
 pub(crate) struct Service {
     models: Catalogue,
     hotkey: Hotkey,
-    limits: Limits,
+    limits: MinerLimits,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
 }
 
 /// A reason for no answer.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum ServiceFailure {
     #[error("the request was not verified")]
     Unsigned,
     #[error("a stream takes exactly one message: {0}")]
@@ -64,7 +64,7 @@ impl Service {
     pub(crate) fn new(
         models: Catalogue,
         hotkey: Hotkey,
-        limits: Limits,
+        limits: MinerLimits,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
@@ -75,7 +75,7 @@ impl Service {
     async fn infer(
         &self,
         call: Authenticated<InferRequest>,
-    ) -> Result<Signable<ModelInferResponse>, Failure> {
+    ) -> Result<Signable<ModelInferResponse>, ServiceFailure> {
         let request = call.value();
         let engine = self.models.find(&request.model, &request.version)?;
         let answer = engine.infer(request).await?;
@@ -85,7 +85,10 @@ impl Service {
     }
 
     /// As [`Self::infer`], piece by piece.
-    async fn stream(&self, call: Authenticated<InferRequest>) -> Result<Signable<AnswerStream>, Failure> {
+    async fn stream(
+        &self,
+        call: Authenticated<InferRequest>,
+    ) -> Result<Signable<AnswerStream>, ServiceFailure> {
         let request = call.value();
         let engine = self.models.find(&request.model, &request.version)?;
         let stream = engine.stream(request).await?;
@@ -114,26 +117,28 @@ impl Service {
 }
 
 /// The one place where failures become statuses: a code and a short constant for the stranger, the rest for our log.
-fn refuse(failure: &Failure) -> Status {
+fn refuse(failure: &ServiceFailure) -> Status {
     let status = match failure {
-        Failure::Unsigned => Status::unauthenticated("unsigned request"),
-        Failure::Frame(FrameError::Message(_)) => Status::invalid_argument("malformed message"),
-        Failure::Frame(_) => Status::invalid_argument("a stream takes exactly one uncompressed message"),
-        Failure::Tensors(_) => Status::invalid_argument("malformed tensors"),
-        Failure::Engine(EngineError::NoModel { .. }) => Status::not_found("no such model"),
-        Failure::Engine(EngineError::Busy) => Status::resource_exhausted("overloaded"),
-        Failure::Engine(EngineError::Input(_) | EngineError::UnknownOutput { .. }) => {
+        ServiceFailure::Unsigned => Status::unauthenticated("unsigned request"),
+        ServiceFailure::Frame(FrameError::Message(_)) => Status::invalid_argument("malformed message"),
+        ServiceFailure::Frame(_) => {
+            Status::invalid_argument("a stream takes exactly one uncompressed message")
+        }
+        ServiceFailure::Tensors(_) => Status::invalid_argument("malformed tensors"),
+        ServiceFailure::Engine(EngineError::NoModel { .. }) => Status::not_found("no such model"),
+        ServiceFailure::Engine(EngineError::Busy) => Status::resource_exhausted("overloaded"),
+        ServiceFailure::Engine(EngineError::Input(_) | EngineError::UnknownOutput { .. }) => {
             Status::invalid_argument("input does not fit the model")
         }
         // A line can say what is wrong with such a request, and its author can do something about it.
-        Failure::Engine(error @ (EngineError::Scans(_) | EngineError::Text(_) | EngineError::Refused(_))) => {
-            Status::invalid_argument(cut(&error.to_string()))
-        }
-        Failure::Engine(error @ EngineError::Sampler { .. }) => {
+        ServiceFailure::Engine(
+            error @ (EngineError::Scans(_) | EngineError::Text(_) | EngineError::Refused(_)),
+        ) => Status::invalid_argument(cut(&error.to_string())),
+        ServiceFailure::Engine(error @ EngineError::Sampler { .. }) => {
             Status::unimplemented(cut(&error.to_string()))
         }
-        Failure::Engine(EngineError::Backend(error)) => backend_status(error),
-        Failure::Engine(EngineError::Failed(_)) => Status::internal("internal error"),
+        ServiceFailure::Engine(EngineError::Backend(error)) => backend_status(error),
+        ServiceFailure::Engine(EngineError::Failed(_)) => Status::internal("internal error"),
     };
     match status.code() {
         tonic::Code::Internal => tracing::error!(error = %failure, "no answer"),
@@ -160,7 +165,7 @@ fn cut(message: &str) -> String {
 }
 
 /// The request in a stream's body, which holds one frame and nothing behind it.
-fn read_one(body: &bytes::Bytes) -> Result<InferRequest, Failure> {
+fn read_one(body: &bytes::Bytes) -> Result<InferRequest, ServiceFailure> {
     let message: ModelInferRequest = frame::decode(body)?;
     Ok(message.try_into()?)
 }
@@ -228,7 +233,7 @@ impl GrpcInferenceService for Service {
         mut call: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         let evidence =
-            Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&Failure::Unsigned))?;
+            Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&ServiceFailure::Unsigned))?;
         let answered = match evidence.try_map(|_| InferRequest::try_from(call.into_inner())) {
             Ok(verified) => self.infer(verified).await,
             Err(error) => Err(error.into()),
@@ -241,7 +246,7 @@ impl GrpcInferenceService for Service {
         mut call: Request<Streaming<ModelInferRequest>>,
     ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
         let evidence =
-            Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&Failure::Unsigned))?;
+            Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&ServiceFailure::Unsigned))?;
         // The verified bytes are the whole of the caller's stream; tonic's own reading of them isn't needed.
         let verified = evidence.try_map(|body| read_one(&body)).map_err(|failure| refuse(&failure))?;
         let answers = self.stream(verified).await.map_err(|failure| refuse(&failure))?;

@@ -20,31 +20,31 @@ use self::completions::{OipSource, OpenAiSource};
 use self::embedder::EmbedderSource;
 use self::language::LanguageSource;
 use self::passthrough::PassthroughSource;
-use self::source::{Loadable, Source};
+use self::source::{Loadable, ModelSource};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
 use crate::engine::ModelName;
 
 /// Every kind of model behind every backend that serves it.
-const SOURCES: &[Registered] = &[
-    Registered::of::<ClassifierSource>(),
-    Registered::of::<LanguageSource>(),
-    Registered::of::<OpenAiSource>(),
-    Registered::of::<OipSource>(),
-    Registered::of::<EmbedderSource>(),
-    Registered::of::<PassthroughSource>(),
+const SOURCES: &[RegisteredSource] = &[
+    RegisteredSource::of::<ClassifierSource>(),
+    RegisteredSource::of::<LanguageSource>(),
+    RegisteredSource::of::<OpenAiSource>(),
+    RegisteredSource::of::<OipSource>(),
+    RegisteredSource::of::<EmbedderSource>(),
+    RegisteredSource::of::<PassthroughSource>(),
 ];
 
 /// A source as the list has it.
-struct Registered {
+struct RegisteredSource {
     kind: &'static str,
     backend: &'static str,
     keys: &'static [&'static str],
     read: fn(ModelTable) -> Result<Arc<dyn Loadable>, ConfigError>,
 }
 
-impl Registered {
-    const fn of<S: Source>() -> Self {
+impl RegisteredSource {
+    const fn of<S: ModelSource>() -> Self {
         let read = |table| Ok(Arc::new(S::read(table)?) as Arc<dyn Loadable>);
         Self { kind: S::KIND, backend: S::BACKEND, keys: S::KEYS, read }
     }
@@ -82,9 +82,9 @@ fn read_one(table: ModelTable) -> Result<ModelConfig, ConfigError> {
     Ok(ModelConfig { name, source: (source.read)(table)? })
 }
 
-fn find(table: &ModelTable) -> Result<&'static Registered, ConfigError> {
+fn find(table: &ModelTable) -> Result<&'static RegisteredSource, ConfigError> {
     let ModelTable { name, kind, backend, .. } = table;
-    let of_kind: Vec<&Registered> = SOURCES.iter().filter(|source| source.kind == kind).collect();
+    let of_kind: Vec<&RegisteredSource> = SOURCES.iter().filter(|source| source.kind == kind).collect();
     if of_kind.is_empty() {
         let why = format!("{name:?}: no kind {kind:?}: there are {}", kinds().join(", "));
         return Err(ConfigError::Value { key: "model.kind", why });

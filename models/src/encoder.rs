@@ -17,7 +17,7 @@ use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::language::{ForwardError, TextError};
 use crate::precision::Precision;
 use crate::text::Text;
-use config::Shape;
+use config::EncoderShape;
 use network::Network;
 
 /// Tokens of one packed forward pass.
@@ -47,7 +47,7 @@ pub enum EmbedError {
 #[derive(Clone)]
 pub struct Embedder {
     digest: Digest,
-    shape: Arc<Shape>,
+    shape: Arc<EncoderShape>,
     text: Text,
     network: Network,
 }
@@ -89,7 +89,7 @@ impl Embedder {
     }
 
     fn build(place: &Place, mut files: Folder, folder: &Path) -> Result<Self, EncoderError> {
-        let shape = Shape::read(&files.config, folder)?;
+        let shape = EncoderShape::read(&files.config, folder)?;
         let text = Text::read(&files.tokenizer, shape.vocabulary)?.cut(shape.tokens_max)?;
         let digest = files.digest;
         let network = Network::load(&mut files, &shape, &place.burn())?;

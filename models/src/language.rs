@@ -15,10 +15,10 @@ mod tokens;
 
 pub use builtin::{BuiltinLanguage, UnknownLanguage};
 pub(crate) use config::within;
-pub use config::{ConfigError, Shape};
-pub use decoder::{Decoder, DecoderLimits, Event, Finish, Generation, Refused, SequenceId};
+pub use config::{ModelConfigError, Shape};
+pub use decoder::{Decoder, DecoderEvent, DecoderLimits, Finish, Generation, SequenceId, SubmitRefusal};
 pub use error::{ForwardError, LanguageError};
-pub use kernels::{AttentionMask, Forced, TensorLayer, TensorNetwork, attend_each};
+pub use kernels::{AttentionMask, ForcedSequence, TensorLayer, TensorNetwork, attend_each};
 pub use model::LanguageModel;
 pub use rope::{Rope, RopeError};
 pub use tokens::LanguageTokens;

@@ -10,7 +10,7 @@ mod tile;
 
 use rayon::prelude::*;
 
-pub(crate) use tile::{Blocked, HEIGHT_MAX, Tile, Tiles, dispatch};
+pub(crate) use tile::{HEIGHT_MAX, Tile, TiledPass, Tiles, dispatch};
 
 /// Outputs of one panel.
 pub(crate) const PANEL: usize = 32;
@@ -125,7 +125,7 @@ struct Product<'a> {
     out: &'a mut [f32],
 }
 
-impl Blocked for Product<'_> {
+impl TiledPass for Product<'_> {
     #[inline(always)]
     fn run<T: Tile>(self, tile: T) {
         let mut sums = [[0.0; PANEL]; HEIGHT_MAX];

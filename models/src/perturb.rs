@@ -25,7 +25,7 @@ pub struct Perturbation {
 pub fn perturb(pixels: &[u8; PIXELS], by: &Perturbation, rng: &mut ChaCha20Rng) -> [f32; PIXELS] {
     let angle = between(by.max_rotation_degrees, rng) * PI / 180.0;
     let (shift_x, shift_y) = (between(by.max_shift_px, rng), between(by.max_shift_px, rng));
-    let placed = Placed { pixels, sin: libm::sin(angle), cos: libm::cos(angle), shift_x, shift_y };
+    let placed = PlacedScan { pixels, sin: libm::sin(angle), cos: libm::cos(angle), shift_x, shift_y };
     let mut noise = Gaussian::default();
     std::array::from_fn(|index| {
         let ink = placed.ink_at(index % SIDE, index / SIDE) + by.noise_sigma * noise.next(rng);
@@ -34,7 +34,7 @@ pub fn perturb(pixels: &[u8; PIXELS], by: &Perturbation, rng: &mut ChaCha20Rng) 
 }
 
 /// A scan turned about its centre and then shifted, both in pixels of the result.
-struct Placed<'a> {
+struct PlacedScan<'a> {
     pixels: &'a [u8; PIXELS],
     sin: f64,
     cos: f64,
@@ -42,7 +42,7 @@ struct Placed<'a> {
     shift_y: f64,
 }
 
-impl Placed<'_> {
+impl PlacedScan<'_> {
     fn ink_at(&self, column: usize, row: usize) -> f64 {
         let centre = (SIDE as f64 - 1.0) / 2.0;
         let x = column as f64 - centre - self.shift_x;
@@ -98,7 +98,7 @@ mod tests {
     fn shifts_and_turns_go_where_they_should() {
         let mut pixels = [0; PIXELS];
         pixels[2 * SIDE + 5] = INK;
-        let placed = |sin, cos, shift_x, shift_y| Placed { pixels: &pixels, sin, cos, shift_x, shift_y };
+        let placed = |sin, cos, shift_x, shift_y| PlacedScan { pixels: &pixels, sin, cos, shift_x, shift_y };
         let right = placed(0.0, 1.0, 1.0, 0.0);
         assert_eq!((right.ink_at(6, 2), right.ink_at(5, 2)), (1.0, 0.0));
         let half_down = placed(0.0, 1.0, 0.0, 0.5);

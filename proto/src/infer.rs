@@ -15,21 +15,21 @@ use crate::inference::{
 };
 
 /// A tensor as a message describes it, before its bytes are known to agree.
-struct Claimed {
+struct DeclaredTensor {
     name: String,
     datatype: String,
     shape: Vec<i64>,
     contents: Option<InferTensorContents>,
 }
 
-impl From<InferInputTensor> for Claimed {
+impl From<InferInputTensor> for DeclaredTensor {
     fn from(tensor: InferInputTensor) -> Self {
         let InferInputTensor { name, datatype, shape, parameters: _, contents } = tensor;
         Self { name, datatype, shape, contents }
     }
 }
 
-impl From<InferOutputTensor> for Claimed {
+impl From<InferOutputTensor> for DeclaredTensor {
     fn from(tensor: InferOutputTensor) -> Self {
         let InferOutputTensor { name, datatype, shape, parameters: _, contents } = tensor;
         Self { name, datatype, shape, contents }
@@ -122,7 +122,10 @@ fn wire_shape(tensor: &Tensor) -> Result<Vec<i64>, TensorError> {
     dimensions.map_err(|_| TensorError::TooManyElements { name: tensor.name().to_owned() })
 }
 
-fn read_tensors<T: Into<Claimed>>(claims: Vec<T>, raw: Vec<Vec<u8>>) -> Result<Vec<Tensor>, TensorError> {
+fn read_tensors<T: Into<DeclaredTensor>>(
+    claims: Vec<T>,
+    raw: Vec<Vec<u8>>,
+) -> Result<Vec<Tensor>, TensorError> {
     if !raw.is_empty() && raw.len() != claims.len() {
         let (tensors, entries) = (claims.len(), raw.len());
         return Err(TensorError::Contents(format!(
@@ -142,8 +145,8 @@ fn read_tensors<T: Into<Claimed>>(claims: Vec<T>, raw: Vec<Vec<u8>>) -> Result<V
     Ok(tensors)
 }
 
-fn read_tensor(claim: Claimed, raw: Option<Vec<u8>>) -> Result<Tensor, TensorError> {
-    let Claimed { name, datatype, shape, contents } = claim;
+fn read_tensor(claim: DeclaredTensor, raw: Option<Vec<u8>>) -> Result<Tensor, TensorError> {
+    let DeclaredTensor { name, datatype, shape, contents } = claim;
     let Some(known) = Datatype::from_name(&datatype) else {
         return Err(TensorError::Datatype { name, datatype });
     };

@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 use weighhouse_journal::{ReadError, read_in_order, read_segment};
 use weighhouse_scoring::diff::Differ;
 use weighhouse_scoring::path::path;
-use weighhouse_scoring::replay::{Replay, Replayed};
+use weighhouse_scoring::replay::{Replay, ReplayedEpoch};
 use weighhouse_scoring::{Decision, Policy as Valid};
 use weighhouse_types::{Epoch, Record, Uid};
 
@@ -102,7 +102,11 @@ pub(crate) fn explain(
     value::write(py, &way)
 }
 
-fn replayed(py: Python<'_>, journal: PathBuf, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Replayed>> {
+fn replayed(
+    py: Python<'_>,
+    journal: PathBuf,
+    policy: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Vec<ReplayedEpoch>> {
     let policy: Option<Valid> =
         policy.map(read_policy).transpose()?.map(|policy| Valid::clone(policy.policy()));
     long(py, None, move |stop| {
@@ -176,7 +180,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn add(&mut self, epoch: &Replayed) {
+    fn add(&mut self, epoch: &ReplayedEpoch) {
         let vector = epoch.vector();
         let total: u64 =
             vector.map_or(0, |vector| vector.values().iter().map(|weight| u64::from(*weight)).sum());

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 use rayon::prelude::*;
 use weighhouse_lab::attack::{AttackPlan, CATALOGUE, FRACTIONS, catalogue, matrix};
-use weighhouse_lab::sim::{Outcome, Scenario, SimulationPlan, Simulator, Strategy};
+use weighhouse_lab::sim::{Scenario, SimulationOutcome, SimulationPlan, Simulator, Strategy};
 
 use crate::call::long;
 use crate::error::{InputError, ScenarioError, refuse};
@@ -75,7 +75,7 @@ pub(crate) fn simulate<'py>(
             true => None,
             false => Some(Simulator::runs(plan.clone()).run(*seed)),
         };
-        seeds.par_iter().filter_map(one).collect::<Vec<Outcome>>()
+        seeds.par_iter().filter_map(one).collect::<Vec<SimulationOutcome>>()
     })?;
     value::write(py, &outcomes)
 }

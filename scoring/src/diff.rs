@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use weighhouse_types::{RegistrationId, Uid};
 
-use crate::replay::Replayed;
+use crate::replay::ReplayedEpoch;
 
 #[cfg(test)]
 mod tests;
@@ -58,7 +58,7 @@ impl Differ {
     }
 
     /// Takes in one epoch under both policies.
-    pub fn epoch(&mut self, first: &Replayed, second: &Replayed) {
+    pub fn epoch(&mut self, first: &ReplayedEpoch, second: &ReplayedEpoch) {
         match (first.vector(), second.vector()) {
             (None, None) => {}
             (None, Some(_)) => self.diff.first_abstains += 1,
@@ -71,7 +71,7 @@ impl Differ {
         }
     }
 
-    fn compare(&mut self, first: &Replayed, second: &Replayed) {
+    fn compare(&mut self, first: &ReplayedEpoch, second: &ReplayedEpoch) {
         let mut epoch: BTreeMap<RegistrationId, (f64, f64)> = BTreeMap::new();
         for (uid, who, share) in first.shares() {
             self.sums.entry(who).or_insert((uid, 0.0, 0.0));

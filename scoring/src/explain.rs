@@ -10,7 +10,7 @@ use weighhouse_types::{
 
 use crate::error::WeighError;
 use crate::rate::Rating;
-use crate::standing::{Fold, Scored};
+use crate::standing::{Fold, ScoredMiner};
 use crate::weigh::pick;
 
 #[cfg(test)]
@@ -36,18 +36,19 @@ pub struct Explanation {
 /// As [`crate::weigh::weigh`].
 pub fn explain(records: &[Record]) -> Result<Vec<Explanation>, WeighError> {
     let fold = Fold::new(pick(records)?)?;
-    let mut scores: BTreeMap<Uid, Option<Scored>> = fold.offered().map(|neuron| (neuron.uid, None)).collect();
+    let mut scores: BTreeMap<Uid, Option<ScoredMiner>> =
+        fold.offered().map(|neuron| (neuron.uid, None)).collect();
     scores.extend(fold.scores().into_iter().map(|scored| (scored.uid, Some(scored))));
     let neurons = &fold.context.state.metagraph.neurons;
     let explained = |neuron: &Neuron| scores.get(&neuron.uid).map(|scored| one(&fold, neuron, *scored));
     Ok(neurons.iter().filter_map(explained).collect())
 }
 
-fn one(fold: &Fold<'_>, neuron: &Neuron, scored: Option<Scored>) -> Explanation {
+fn one(fold: &Fold<'_>, neuron: &Neuron, scored: Option<ScoredMiner>) -> Explanation {
     let who = neuron.registration();
     let verdicts = fold.verdicts(neuron.uid);
     let mut sentence =
-        if verdicts.is_empty() { not_asked(fold, neuron.uid) } else { Tally::of(verdicts).sentence() };
+        if verdicts.is_empty() { not_asked(fold, neuron.uid) } else { ReasonTally::of(verdicts).sentence() };
     if let Some(scored) = scored {
         sentence.push_str(&rating_clause(fold, &scored));
     }
@@ -71,7 +72,7 @@ fn not_asked(fold: &Fold<'_>, uid: Uid) -> String {
     }
 }
 
-fn rating_clause(fold: &Fold<'_>, scored: &Scored) -> String {
+fn rating_clause(fold: &Fold<'_>, scored: &ScoredMiner) -> String {
     let policy = &fold.policy;
     match scored.rating {
         Rating::Scored => String::new(),
@@ -100,7 +101,7 @@ fn accepted(verdicts: &[&Judged]) -> usize {
 
 /// One epoch's verdicts on one miner, by what is said of them.
 #[derive(Default)]
-struct Tally {
+struct ReasonTally {
     attempts: usize,
     accepted: usize,
     /// Verdicts that say the same, by outcome and phrase.
@@ -148,7 +149,7 @@ impl Group {
     }
 }
 
-impl Tally {
+impl ReasonTally {
     fn of(verdicts: &[&Judged]) -> Self {
         let mut tally = Self { attempts: verdicts.len(), accepted: accepted(verdicts), ..Self::default() };
         for verdict in verdicts {

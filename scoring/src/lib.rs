@@ -30,9 +30,9 @@ pub use conform::{ConformError, Limits, conform};
 pub use error::WeighError;
 pub use explain::{Explanation, explain};
 pub use policy::{Policy, PolicyError};
-pub use rate::{Rated, Rating};
+pub use rate::{Rating, RatingFigures};
 pub use share::{Candidate, Weigher};
-pub use standing::{Coverage, Scored};
+pub use standing::{Coverage, ScoredMiner};
 pub use track::{Tally, Track};
 pub use weigh::{Abstain, Closing, Decision, closing, closing_under, unsure, weigh, weigh_under};
 

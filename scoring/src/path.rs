@@ -4,7 +4,7 @@ use serde::Serialize;
 use weighhouse_types::{Epoch, Judgement, Record, RegistrationId, Uid};
 
 use crate::error::WeighError;
-use crate::rate::Rated;
+use crate::rate::RatingFigures;
 use crate::share::Weigher;
 use crate::standing::Fold;
 use crate::weigh::{Decision, decide, pick};
@@ -37,7 +37,7 @@ pub struct Path {
     /// Verdicts over all epochs.
     pub attempts: u64,
     /// From the average to the score.
-    pub rated: Rated,
+    pub rated: RatingFigures,
     pub cluster: Option<u32>,
     /// Its place among the ranked, where the shape ranks; the best is 0.
     pub place: Option<u16>,

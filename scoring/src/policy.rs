@@ -100,7 +100,7 @@ pub struct Policy {
 
 /// Any version's file.
 #[derive(Deserialize)]
-struct Versioned {
+struct FileVersion {
     version: u32,
 }
 
@@ -121,7 +121,7 @@ impl Policy {
         }
         let text = std::str::from_utf8(bytes).map_err(|_| PolicyError::NotText)?;
         // The version comes first: another version's keys are not this one's misspelt.
-        let Versioned { version } = config::parse(text)?;
+        let FileVersion { version } = config::parse(text)?;
         match version {
             1 => Ok((text, None, valid::version_1(&config::parse(text)?)?)),
             2 => {

@@ -33,7 +33,7 @@ impl Rating {
 
 /// A rating with the figures on the way to it, in billionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Rated {
+pub struct RatingFigures {
     /// The signed average.
     pub average: i64,
     /// Its standard error.
@@ -55,12 +55,12 @@ impl Policy {
     }
 
     /// As [`Policy::rate`], with every figure on the way.
-    pub fn rate_in_steps(&self, track: &Track, epoch: u64) -> Rated {
+    pub fn rate_in_steps(&self, track: &Track, epoch: u64) -> RatingFigures {
         let error =
             if self.standard_errors_milli == 0 && self.expression.is_none() { 0 } else { track.error() };
         let margin = self.standard_errors_milli.saturating_mul(error) / 1000;
         let significant = track.average - i64::try_from(margin).unwrap_or(UNIT * 2).min(UNIT * 2);
-        let mut rated = Rated {
+        let mut rated = RatingFigures {
             average: track.average,
             error,
             significant,
@@ -105,7 +105,7 @@ pub fn ramp(score: i64, epochs: u64, age: u64) -> i64 {
     divide(i128::from(score) * i128::from(age), i128::from(epochs))
 }
 
-fn facts(track: &Track, epoch: u64, rated: &Rated) -> Facts {
+fn facts(track: &Track, epoch: u64, rated: &RatingFigures) -> Facts {
     let unit = |value: i64| value as f64 / UNIT as f64;
     Facts {
         score: unit(rated.expressed),

@@ -17,7 +17,7 @@ mod tests;
 
 /// One epoch replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Replayed {
+pub struct ReplayedEpoch {
     pub epoch: Epoch,
     /// The digest of the policy that was live when the epoch was recorded.
     pub recorded_policy: Digest,
@@ -32,7 +32,7 @@ pub struct Replayed {
     pub matches: Option<bool>,
 }
 
-impl Replayed {
+impl ReplayedEpoch {
     /// The vector, where there is one.
     pub fn vector(&self) -> Option<&WeightVector> {
         match &self.decision {
@@ -49,7 +49,7 @@ impl Replayed {
             let at = vector.entries().binary_search_by_key(&uid, |(other, _)| *other).ok();
             at.map_or(0, |at| vector.entries()[at].1)
         };
-        let share = |scored: &crate::standing::Scored| {
+        let share = |scored: &crate::standing::ScoredMiner| {
             (scored.uid, scored.who, f64::from(weight(scored.uid)) / total as f64)
         };
         self.decision.scores().iter().map(share).collect()
@@ -69,7 +69,7 @@ pub struct ReplayTotals {
 
 impl ReplayTotals {
     /// Takes in one more epoch.
-    pub fn add(&mut self, replayed: &Replayed) {
+    pub fn add(&mut self, replayed: &ReplayedEpoch) {
         self.epochs += 1;
         self.judgements += replayed.judgements;
         self.decided += u64::from(replayed.matches.is_some());
@@ -109,7 +109,7 @@ impl Replay {
     ///
     /// # Errors
     /// Refuses epochs out of order, and records that are not one epoch's; see [`WeighError`].
-    pub fn epoch(&mut self, records: &[Record]) -> Result<Replayed, ReplayError> {
+    pub fn epoch(&mut self, records: &[Record]) -> Result<ReplayedEpoch, ReplayError> {
         let carried = self.carried.take();
         let substitute: EpochContext;
         let mut picked = pick(records)?;
@@ -140,7 +140,7 @@ impl Replay {
             Decision::Abstain { .. } => None,
         };
         let matches = (intended.is_some() || abstained).then(|| intended.as_ref() == vector);
-        Ok(Replayed {
+        Ok(ReplayedEpoch {
             epoch: recorded.epoch,
             recorded_policy: Policy::hash(&recorded.policy),
             judgements,

@@ -11,7 +11,7 @@ use weighhouse_types::{
 
 use crate::error::WeighError;
 use crate::policy::{ClusterPay, Policy};
-use crate::rate::{Rated, Rating};
+use crate::rate::{Rating, RatingFigures};
 use crate::share::Candidate;
 use crate::track::{EpochMean, Tally, Track, VARIANCE_MAX};
 
@@ -20,7 +20,7 @@ mod tests;
 
 /// A registered miner's score at the end of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Scored {
+pub struct ScoredMiner {
     pub uid: Uid,
     pub who: RegistrationId,
     pub score: Score,
@@ -138,18 +138,18 @@ impl<'a> Fold<'a> {
     }
 
     /// Every registered miner with an average, ascending by uid.
-    pub(crate) fn scores(&self) -> Vec<Scored> {
+    pub(crate) fn scores(&self) -> Vec<ScoredMiner> {
         let scored = |(uid, who, track): &(Uid, RegistrationId, Track)| {
             let (score, rating) = self.policy.rate(track, self.context.epoch.0);
-            Scored { uid: *uid, who: *who, score, attempts: self.verdicts(*uid).len() as u64, rating }
+            ScoredMiner { uid: *uid, who: *who, score, attempts: self.verdicts(*uid).len() as u64, rating }
         };
         self.tracks.iter().map(scored).collect()
     }
 
     /// The scored, ready to be weighed.
-    pub(crate) fn candidates(&self, scores: &[Scored]) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, scores: &[ScoredMiner]) -> Vec<Candidate> {
         let clusters = self.clusters();
-        let candidate = |(scored, (_, _, track)): (&Scored, &(Uid, RegistrationId, Track))| Candidate {
+        let candidate = |(scored, (_, _, track)): (&ScoredMiner, &(Uid, RegistrationId, Track))| Candidate {
             uid: scored.uid,
             score: scored.score,
             cluster: clusters.get(&scored.who).copied(),
@@ -188,7 +188,7 @@ impl<'a> Fold<'a> {
         Some(&self.tracks[at].2)
     }
 
-    pub(crate) fn rated(&self, uid: Uid) -> Option<Rated> {
+    pub(crate) fn rated(&self, uid: Uid) -> Option<RatingFigures> {
         Some(self.policy.rate_in_steps(self.track(uid)?, self.context.epoch.0))
     }
 }

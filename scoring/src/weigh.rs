@@ -17,7 +17,7 @@ use crate::error::WeighError;
 use crate::policy::{Fraction, Policy};
 use crate::rate::Rating;
 use crate::share::Weigher;
-use crate::standing::{Coverage, EpochRecords, Fold, Scored};
+use crate::standing::{Coverage, EpochRecords, Fold, ScoredMiner};
 
 #[cfg(test)]
 mod tests;
@@ -31,17 +31,17 @@ pub enum Decision {
         /// The version key that the chain asked for when the epoch opened.
         version_key: u64,
         /// Every registered miner with an average, ascending by uid.
-        scores: Vec<Scored>,
+        scores: Vec<ScoredMiner>,
     },
     Abstain {
         why: Abstain,
         /// As above: the scores are worth showing even where they are not published.
-        scores: Vec<Scored>,
+        scores: Vec<ScoredMiner>,
     },
 }
 
 impl Decision {
-    pub fn scores(&self) -> &[Scored] {
+    pub fn scores(&self) -> &[ScoredMiner] {
         match self {
             Self::Weights { scores, .. } | Self::Abstain { scores, .. } => scores,
         }
@@ -214,7 +214,7 @@ pub(crate) fn decide(fold: &Fold<'_>) -> Decision {
     }
 }
 
-fn vector(fold: &Fold<'_>, scores: &[Scored]) -> Result<WeightVector, Abstain> {
+fn vector(fold: &Fold<'_>, scores: &[ScoredMiner]) -> Result<WeightVector, Abstain> {
     if let Some(why) = reason_to_abstain(fold, scores) {
         return Err(why);
     }
@@ -243,7 +243,7 @@ fn vector(fold: &Fold<'_>, scores: &[Scored]) -> Result<WeightVector, Abstain> {
     }
 }
 
-fn reason_to_abstain(fold: &Fold<'_>, scores: &[Scored]) -> Option<Abstain> {
+fn reason_to_abstain(fold: &Fold<'_>, scores: &[ScoredMiner]) -> Option<Abstain> {
     let policy = &fold.policy;
     let coverage = fold.coverage();
     let least = policy.min_coverage();

@@ -49,7 +49,7 @@ pub struct TaskFile {
     pub digest: Digest,
     /// The name of the kind, one of [`KINDS`](crate::registry::KINDS) or a program's own.
     pub kind: &'static str,
-    /// The version of the judge.
+    /// The version of the judge: `judge_version` in the file, apart from the section `[judge]` of a judge out of process.
     pub judge: u32,
     pub mode: Mode,
     pub scope: Scope,
@@ -62,13 +62,13 @@ pub struct TaskFile {
 }
 
 #[derive(Debug, Deserialize)]
-struct Versioned {
+struct FileVersion {
     version: u32,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+struct RawTask {
     #[serde(rename = "version")]
     _version: u32,
     kind: String,
@@ -117,12 +117,12 @@ impl TaskFile {
         }
         let text = std::str::from_utf8(file).map_err(|_| TaskFileError::NotText)?;
         // A file of another version may have keys that this one does not know: its version is the better answer.
-        let Versioned { version } = config::parse(text)?;
+        let FileVersion { version } = config::parse(text)?;
         if version != FILE_VERSION {
             return Err(TaskFileError::Version { version });
         }
         let (head, section) = divide(text);
-        let raw: Raw = config::parse(&head)?;
+        let raw: RawTask = config::parse(&head)?;
         let kind = find(&raw.kind)?;
         Ok((raw.check(&kind, Digest::of(file))?, section))
     }
@@ -148,7 +148,7 @@ impl TaskFile {
     }
 }
 
-impl Raw {
+impl RawTask {
     fn check(self, kind: &KindRules, digest: Digest) -> Result<TaskFile, TaskFileError> {
         if !ITEMS.contains(&self.items) {
             let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());

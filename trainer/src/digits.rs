@@ -31,7 +31,7 @@ const BATCH: usize = 48;
 
 /// Progress after each pass over the scans.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Progress {
+pub(crate) struct TrainingProgress {
     /// Passes done, from 1.
     pub(crate) pass: u32,
     pub(crate) passes: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Progress {
 
 /// A trained classifier.
 #[derive(Clone, Debug)]
-pub(crate) struct Trained {
+pub(crate) struct TrainedClassifier {
     /// A safetensors file that [`Classifier::load`] reads.
     pub(crate) file: Vec<u8>,
     /// The share of unperturbed held-out scans that it names rightly.
@@ -55,8 +55,8 @@ pub(crate) struct Trained {
 pub(crate) fn train(
     recipe: Recipe,
     seed: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Trained, TrainError> {
+    progress: &mut dyn FnMut(TrainingProgress),
+) -> Result<TrainedClassifier, TrainError> {
     let plan = recipe.plan();
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut trainer = Trainer::new(&plan, &mut rng);
@@ -74,7 +74,7 @@ pub(crate) fn train(
         if !loss.is_finite() {
             return Err(TrainError::Diverged { step: pass + 1 });
         }
-        progress(Progress { pass: pass + 1, passes: plan.passes, loss });
+        progress(TrainingProgress { pass: pass + 1, passes: plan.passes, loss });
     }
     let metadata = BTreeMap::from([
         ("data".to_owned(), "UCI optical digits, E. Alpaydin and C. Kaynak, CC BY 4.0".to_owned()),
@@ -84,7 +84,7 @@ pub(crate) fn train(
     ]);
     let file = trainer.file(&metadata)?;
     let held_out_accuracy = held_out_accuracy(&Classifier::load(&file)?)?;
-    Ok(Trained { file, held_out_accuracy })
+    Ok(TrainedClassifier { file, held_out_accuracy })
 }
 
 /// A network's layers by turns: weights `[inputs, outputs]`, biases `[1, outputs]`.

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use weighhouse_models::draw::below;
 use weighhouse_models::language::{
-    AttentionMask, Forced, ForwardError, LanguageModel, TensorNetwork, attend_each,
+    AttentionMask, ForcedSequence, ForwardError, LanguageModel, TensorNetwork, attend_each,
 };
 use weighhouse_models::sampling::log_probs;
 
@@ -146,8 +146,8 @@ fn loss(network: &TensorNetwork, windows: &[&[u32]]) -> Tensor<1> {
 /// As [`LanguageModel::forced`].
 pub(crate) fn perplexity(model: &LanguageModel, tokens: &[u32]) -> Result<f64, ForwardError> {
     let (mut total, mut count) = (0.0, 0);
-    let windows: Vec<Forced<'_>> =
-        tokens.chunks_exact(WINDOW).map(|tokens| Forced { tokens, from: 1 }).collect();
+    let windows: Vec<ForcedSequence<'_>> =
+        tokens.chunks_exact(WINDOW).map(|tokens| ForcedSequence { tokens, from: 1 }).collect();
     for pack in windows.chunks(8) {
         for (logits, window) in model.forced(pack)?.iter().zip(pack) {
             for (row, token) in logits.chunks_exact(model.vocabulary()).zip(&window.tokens[1..]) {

@@ -95,9 +95,9 @@ fn digits(args: &Digits) -> anyhow::Result<()> {
     let name = args.out.file_name().and_then(|name| name.to_str());
     let name = name.with_context(|| format!("--out {}: give the name of a file", args.out.display()))?;
     let live = std::io::stderr().is_terminal();
-    let mut report = |progress: digits::Progress| {
+    let mut report = |progress: digits::TrainingProgress| {
         if live || progress.pass.is_multiple_of(10) {
-            let digits::Progress { pass, passes, loss } = progress;
+            let digits::TrainingProgress { pass, passes, loss } = progress;
             let _ = note(format_args!("pass {pass}/{passes}: loss {loss:.4}"));
         }
     };

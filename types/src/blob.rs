@@ -11,7 +11,7 @@ use crate::record::hex_bytes;
 
 /// Bytes with their SHA-256. Hashing happens where a blob is made, once; a clone shares the bytes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[serde(from = "BlobForm", into = "BlobForm")]
 pub struct Blob {
     digest: Digest,
     bytes: Bytes,
@@ -56,18 +56,18 @@ impl Decode for Blob {
 
 /// The JSON form: the digest follows from the bytes.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct BlobForm {
     #[serde(with = "hex_bytes")]
     bytes: Vec<u8>,
 }
 
-impl From<Written> for Blob {
-    fn from(Written { bytes }: Written) -> Self {
+impl From<BlobForm> for Blob {
+    fn from(BlobForm { bytes }: BlobForm) -> Self {
         Self::new(bytes)
     }
 }
 
-impl From<Blob> for Written {
+impl From<Blob> for BlobForm {
     fn from(blob: Blob) -> Self {
         Self { bytes: blob.bytes.into() }
     }

@@ -11,12 +11,12 @@ pub struct WeightCommit {
     /// They are to be revealed in the epoch that is the subnet's reveal period after this one.
     pub epoch: Epoch,
     pub block: Block,
-    pub content: Committed,
+    pub content: CommitContent,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
 #[serde(tag = "committed", rename_all = "snake_case")]
-pub enum Committed {
+pub enum CommitContent {
     /// The BLAKE2b-256 hash of the weights and a salt; the validator reveals them.
     #[codec(index = 0)]
     Hash { hash: Digest },

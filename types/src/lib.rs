@@ -28,7 +28,7 @@ pub mod text;
 
 pub use blob::Blob;
 pub use commit::{
-    Child, Commitment, Committed, Delegation, MechanismRows, Mechanisms, Rounds, TIMELOCK_KEY_BYTES,
+    Child, CommitContent, Commitment, Delegation, MechanismRows, Mechanisms, Rounds, TIMELOCK_KEY_BYTES,
     Timelock, WeightCommit,
 };
 pub use digest::{Digest, Hasher};

@@ -17,26 +17,27 @@ use weighhouse_types::{Digest, MechId, Netuid, config};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    pub wallet: Wallet,
+    pub wallet: WalletSection,
     #[schemars(with = "chain::RawChain")]
-    pub chain: Chain,
+    pub chain: ChainSection,
     #[serde(default)]
-    pub task: Task,
+    pub task: TaskSection,
     #[serde(default)]
-    pub policy: Policy,
+    pub policy: PolicySection,
     #[serde(default)]
     pub rounds: Rounds,
     #[serde(default)]
     pub publish: Publish,
     pub journal: Journal,
     #[serde(default)]
-    pub metrics: Metrics,
+    pub metrics: MetricsSection,
 }
 
 /// Whose hotkey signs. The coldkey is never opened.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wallet {
+#[schemars(rename = "Wallet")]
+pub struct WalletSection {
     /// The folder of wallets; `~/.bittensor/wallets` when absent.
     pub path: Option<PathBuf>,
     /// The wallet's name.
@@ -48,7 +49,7 @@ pub struct Wallet {
 /// The chain that the weights are published on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "chain::RawChain")]
-pub struct Chain {
+pub struct ChainSection {
     pub address: ChainAddress,
     /// The genesis hash to insist on; the first one seen is taken when absent.
     pub genesis: Option<Digest>,
@@ -62,7 +63,8 @@ pub struct Chain {
 /// What is asked.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Task {
+#[schemars(rename = "Task")]
+pub struct TaskSection {
     /// A task file, or the name of one that is built in: `digits-conformance`, `digits-quality`,
     /// `generate`, `generate-greedy`, `embed`.
     pub file: String,
@@ -115,7 +117,7 @@ impl Server {
     }
 }
 
-impl Default for Task {
+impl Default for TaskSection {
     fn default() -> Self {
         Self {
             file: "digits-conformance".into(),
@@ -130,7 +132,8 @@ impl Default for Task {
 /// How judgements become weights.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Policy {
+#[schemars(rename = "Policy")]
+pub struct PolicySection {
     /// A policy file; the built-in default when absent.
     pub file: Option<PathBuf>,
     /// A folder watched for a new policy (`policy.toml`) and its owner-signed roll-out (`rollout.toml`).
@@ -180,7 +183,8 @@ pub struct Journal {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Metrics {
+#[schemars(rename = "Metrics")]
+pub struct MetricsSection {
     /// Where Prometheus scrapes; nothing is served when absent.
     pub listen: Option<SocketAddr>,
 }

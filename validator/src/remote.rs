@@ -41,7 +41,7 @@ impl RemoteReference {
         Self { tokens, server, deadline, runtime }
     }
 
-    fn prepare(&self, claim: &Claim<'_>) -> Result<Prepared, WitnessError> {
+    fn prepare(&self, claim: &Claim<'_>) -> Result<TokenizedClaim, WitnessError> {
         if claim.sampling.temperature != 0.0 {
             return Err(WitnessError::GreedyOnly);
         }
@@ -57,10 +57,10 @@ impl RemoteReference {
         }
         let known = claim.tokens.iter().take_while(|id| (**id as usize) < shape.vocabulary).count();
         tokens.extend(&claim.tokens[..known]);
-        Ok(Prepared { tokens, prompt, known })
+        Ok(TokenizedClaim { tokens, prompt, known })
     }
 
-    fn look(&self, claim: &Claim<'_>, prepared: &Prepared, scored: &[TokenScore]) -> Testimony {
+    fn look(&self, claim: &Claim<'_>, prepared: &TokenizedClaim, scored: &[TokenScore]) -> Testimony {
         // The first token of all is predicted by nothing.
         let own = &scored[prepared.prompt - 1..];
         let mut margins: Vec<f32> = own.iter().map(|scored| (scored.best - scored.chosen).max(0.0)).collect();
@@ -82,7 +82,7 @@ impl RemoteReference {
 }
 
 /// A claim as tokens.
-struct Prepared {
+struct TokenizedClaim {
     tokens: Vec<u32>,
     prompt: usize,
     /// Tokens before the first that the vocabulary doesn't have.

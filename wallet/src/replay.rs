@@ -76,11 +76,11 @@ pub struct ReplayGuard {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     limits: ReplayLimits,
-    state: Mutex<State>,
+    state: Mutex<ReplayState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ReplayState {
     /// At or below this nothing is accepted: an earlier run's lease, then the newest nonce forgotten.
     floor: u64,
     /// On disk: at or below this nonces may be accepted.
@@ -110,8 +110,13 @@ impl ReplayGuard {
                 "the clock is behind an earlier run's; requests are refused until it catches up"
             );
         }
-        let state =
-            State { floor, lease: floor, highest: floor, seen: BTreeSet::new(), per_hotkey: HashMap::new() };
+        let state = ReplayState {
+            floor,
+            lease: floor,
+            highest: floor,
+            seen: BTreeSet::new(),
+            per_hotkey: HashMap::new(),
+        };
         Ok(Self { storage, clock, limits, state: Mutex::new(state) })
     }
 
@@ -166,13 +171,13 @@ impl ReplayGuard {
         self.storage.write_atomic(FILE, format!("{FILE_HEAD}{mark}\n").as_bytes())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReplayState> {
         // Nothing panics between two changes of the state, so a poisoned one is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ReplayState {
     fn remember(&mut self, nonce: u64, hotkey: Hotkey) {
         self.seen.insert((nonce, hotkey));
         *self.per_hotkey.entry(hotkey).or_default() += 1;

@@ -30,7 +30,7 @@ const YUMA_LIMIT_S: f64 = 300e-6;
 
 /// One line per case, and the goal's case last: both versions on 64 validators x 192 miners, the slower one counts.
 pub(crate) fn yuma() -> anyhow::Result<()> {
-    let seconds = |name: &str, subnet: Subnet| -> anyhow::Result<f64> {
+    let seconds = |name: &str, subnet: BenchSubnet| -> anyhow::Result<f64> {
         let input = subnet.busy();
         let mut workspace = yuma::Workspace::default();
         workspace.epoch(Rules::Spec425, &input).context("the epoch runs")?;
@@ -45,16 +45,17 @@ pub(crate) fn yuma() -> anyhow::Result<()> {
         }));
         Ok(seconds)
     };
-    let goal = Subnet { uids: 256, one_in: 1, yuma3: false, liquid_alpha: false };
+    let goal = BenchSubnet { uids: 256, one_in: 1, yuma3: false, liquid_alpha: false };
     let yuma2 = seconds("2", goal)?;
-    let yuma3 = seconds("3", Subnet { yuma3: true, ..goal })?;
-    let liquid_alpha = seconds("3 with liquid alpha", Subnet { yuma3: true, liquid_alpha: true, ..goal })?;
+    let yuma3 = seconds("3", BenchSubnet { yuma3: true, ..goal })?;
+    let liquid_alpha =
+        seconds("3 with liquid alpha", BenchSubnet { yuma3: true, liquid_alpha: true, ..goal })?;
     let mut sparse = Vec::new();
     for one_in in [4, 8, 16, 32, 64] {
-        let subnet = Subnet { uids: 2048, one_in, ..goal };
+        let subnet = BenchSubnet { uids: 2048, one_in, ..goal };
         sparse.push(serde_json::json!({ "one_in": one_in, "ours": seconds("2 sparse", subnet)? }));
     }
-    let uids_4096 = seconds("2 of 4096 uids", Subnet { uids: 4096, ..goal })?;
+    let uids_4096 = seconds("2 of 4096 uids", BenchSubnet { uids: 4096, ..goal })?;
     let ours = yuma2.max(yuma3);
     result(&serde_json::json!({
         "name": "yuma", "ours": ours, "limit": YUMA_LIMIT_S, "ratio": ours / YUMA_LIMIT_S, "goal": "at most 1",
@@ -67,7 +68,7 @@ pub(crate) fn yuma() -> anyhow::Result<()> {
 const VALIDATORS: u16 = 64;
 
 #[derive(Clone, Copy)]
-struct Subnet {
+struct BenchSubnet {
     uids: u16,
     /// Each validator weighs one miner in so many.
     one_in: u16,
@@ -75,7 +76,7 @@ struct Subnet {
     liquid_alpha: bool,
 }
 
-impl Subnet {
+impl BenchSubnet {
     /// Every validator weighs its miners, each a little differently, on top of bonds from an epoch before.
     fn busy(self) -> EpochInput {
         let uids = self.uids;

@@ -15,7 +15,7 @@ use weighhouse_models::sampling::Sampling;
 
 use crate::median::median;
 use crate::{folder, result, say};
-use peer::{Peer, Took};
+use peer::{OipPeer, Took};
 
 const SAMPLES: usize = 9;
 const THREADS: [usize; 2] = [1, 2];
@@ -28,12 +28,12 @@ const GOAL: f64 = 1.0;
 
 /// The measured work: seconds of one pass, or of one step.
 #[derive(Clone, Copy)]
-enum Work {
+enum BenchWork {
     Prefill,
     Decode { batch: usize },
 }
 
-impl Work {
+impl BenchWork {
     fn order(self) -> String {
         match self {
             Self::Prefill => format!("prefill {PREFILL_TOKENS}"),
@@ -47,12 +47,12 @@ pub(crate) fn prefill() -> anyhow::Result<()> {
     folder::write(dir.path())?;
     let mut cases = Vec::new();
     for threads in THREADS {
-        let mut peers = vec![Peer::candle(dir.path(), threads)?];
-        match Peer::onnxruntime(dir.path(), threads) {
+        let mut peers = vec![OipPeer::candle(dir.path(), threads)?];
+        match OipPeer::onnxruntime(dir.path(), threads) {
             Ok(peer) => peers.push(peer),
             Err(error) => say(&format!("skipped onnxruntime: {error:#}")),
         }
-        cases.push(compare(Work::Prefill, dir.path(), threads, peers)?);
+        cases.push(compare(BenchWork::Prefill, dir.path(), threads, peers)?);
     }
     finish("prefill", "CPU-seconds of a prompt of 128 tokens, one thread", &cases);
     Ok(())
@@ -64,8 +64,8 @@ pub(crate) fn decode() -> anyhow::Result<()> {
     let mut cases = Vec::new();
     for threads in THREADS {
         for batch in BATCHES {
-            let peers = vec![Peer::candle(dir.path(), threads)?];
-            cases.push(compare(Work::Decode { batch }, dir.path(), threads, peers)?);
+            let peers = vec![OipPeer::candle(dir.path(), threads)?];
+            cases.push(compare(BenchWork::Decode { batch }, dir.path(), threads, peers)?);
         }
     }
     finish(
@@ -88,7 +88,12 @@ fn finish(name: &str, unit: &str, cases: &[Value]) {
 }
 
 /// Everybody in turn, so that all see the same machine: medians, and the median of each round's ratio.
-fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Peer>) -> anyhow::Result<Value> {
+fn compare(
+    work: BenchWork,
+    dir: &std::path::Path,
+    threads: usize,
+    mut peers: Vec<OipPeer>,
+) -> anyhow::Result<Value> {
     let load = |place: Place| LanguageModel::load_on(&place, dir, &LoadLimits::STANDARD);
     let models = [load(Place::cpu())?, load(Place::burn_cpu())?];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
@@ -105,7 +110,7 @@ fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Pee
         }
     }
     let mut case = json!({ "threads": threads });
-    if let Work::Decode { batch } = work {
+    if let BenchWork::Decode { batch } = work {
         case["batch"] = batch.into();
     }
     let names = ["ours", "burn"].into_iter().chain(peers.iter().map(|peer| peer.name));
@@ -130,10 +135,10 @@ fn compare(work: Work, dir: &std::path::Path, threads: usize, mut peers: Vec<Pee
     Ok(case)
 }
 
-fn measure(work: Work, model: &LanguageModel) -> anyhow::Result<Took> {
+fn measure(work: BenchWork, model: &LanguageModel) -> anyhow::Result<Took> {
     let batch = match work {
-        Work::Prefill => 1,
-        Work::Decode { batch } => batch,
+        BenchWork::Prefill => 1,
+        BenchWork::Decode { batch } => batch,
     };
     let limits = DecoderLimits { sequences_max: batch, cache_tokens_max: batch * model.context() };
     let mut decoder = Decoder::new(model.clone(), limits);
@@ -147,7 +152,7 @@ fn measure(work: Work, model: &LanguageModel) -> anyhow::Result<Took> {
         ignore_end: true,
     };
     let start = Start::now();
-    if matches!(work, Work::Prefill) {
+    if matches!(work, BenchWork::Prefill) {
         decoder.join(&ids, greedy(1))?;
         return Ok(start.took(1));
     }

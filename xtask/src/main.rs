@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 /// Development tasks; run as `cargo xtask`.
 #[derive(Parser, Debug)]
 #[command(arg_required_else_help = true)]
-enum Task {
+enum XtaskCommand {
     /// Write the code generated from the .proto files
     Generate {
         /// Change nothing; fail where the committed files are stale
@@ -120,51 +120,51 @@ enum Suite {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Task::parse() {
-        Task::Generate { check } => generate::run(check),
-        Task::Dist { out } => dist::run(out),
-        Task::Bench(Bench::Yuma) => bench::yuma(),
-        Task::Bench(Bench::Simulator) => lab::simulator(),
-        Task::Bench(Bench::Replay) => lab::replay(),
+    let outcome = match XtaskCommand::parse() {
+        XtaskCommand::Generate { check } => generate::run(check),
+        XtaskCommand::Dist { out } => dist::run(out),
+        XtaskCommand::Bench(Bench::Yuma) => bench::yuma(),
+        XtaskCommand::Bench(Bench::Simulator) => lab::simulator(),
+        XtaskCommand::Bench(Bench::Replay) => lab::replay(),
         #[cfg(feature = "serving")]
-        Task::Bench(Bench::Judge) => judge::run(),
-        Task::Bench(Bench::Btauth) => bench::btauth(),
+        XtaskCommand::Bench(Bench::Judge) => judge::run(),
+        XtaskCommand::Bench(Bench::Btauth) => bench::btauth(),
         #[cfg(feature = "serving")]
-        Task::Bench(Bench::Front) => front::run(),
+        XtaskCommand::Bench(Bench::Front) => front::run(),
         #[cfg(not(feature = "serving"))]
-        Task::Bench(Bench::Judge) => again(&["bench", "judge"], "serving"),
+        XtaskCommand::Bench(Bench::Judge) => again(&["bench", "judge"], "serving"),
         #[cfg(not(feature = "serving"))]
-        Task::Bench(Bench::Front) => again(&["bench", "front"], "serving"),
+        XtaskCommand::Bench(Bench::Front) => again(&["bench", "front"], "serving"),
         #[cfg(feature = "inference")]
-        Task::Bench(Bench::Decode) => inference::decode(),
+        XtaskCommand::Bench(Bench::Decode) => inference::decode(),
         #[cfg(feature = "inference")]
-        Task::Bench(Bench::Prefill) => inference::prefill(),
+        XtaskCommand::Bench(Bench::Prefill) => inference::prefill(),
         #[cfg(not(feature = "inference"))]
-        Task::Bench(Bench::Decode) => again(&["bench", "decode"], "inference"),
+        XtaskCommand::Bench(Bench::Decode) => again(&["bench", "decode"], "inference"),
         #[cfg(not(feature = "inference"))]
-        Task::Bench(Bench::Prefill) => again(&["bench", "prefill"], "inference"),
-        Task::Suite(Suite::Interop) => suite::interop::run(),
-        Task::Suite(Suite::Conformance) => suite::conformance::run(),
+        XtaskCommand::Bench(Bench::Prefill) => again(&["bench", "prefill"], "inference"),
+        XtaskCommand::Suite(Suite::Interop) => suite::interop::run(),
+        XtaskCommand::Suite(Suite::Conformance) => suite::conformance::run(),
         #[cfg(feature = "real")]
-        Task::Bench(Bench::Metagraph) => metagraph::run(),
+        XtaskCommand::Bench(Bench::Metagraph) => metagraph::run(),
         #[cfg(not(feature = "real"))]
-        Task::Bench(Bench::Metagraph) => again(&["bench", "metagraph"], "real"),
+        XtaskCommand::Bench(Bench::Metagraph) => again(&["bench", "metagraph"], "real"),
         #[cfg(feature = "real")]
-        Task::Suite(Suite::Subnet) => suite::subnet::run(),
+        XtaskCommand::Suite(Suite::Subnet) => suite::subnet::run(),
         #[cfg(not(feature = "real"))]
-        Task::Suite(Suite::Subnet) => again(&["suite", "subnet"], "real"),
-        Task::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
-        Task::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
-        Task::Suite(Suite::Models) => suite::models::run(),
-        Task::Suite(Suite::Report) => suite::report::run(),
-        Task::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
-        Task::Suite(Suite::History) => suite::history::run(),
-        Task::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
+        XtaskCommand::Suite(Suite::Subnet) => again(&["suite", "subnet"], "real"),
+        XtaskCommand::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        XtaskCommand::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
+        XtaskCommand::Suite(Suite::Models) => suite::models::run(),
+        XtaskCommand::Suite(Suite::Report) => suite::report::run(),
+        XtaskCommand::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
+        XtaskCommand::Suite(Suite::History) => suite::history::run(),
+        XtaskCommand::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
         #[cfg(feature = "judges")]
-        Task::Suite(Suite::Judge) => suite::judge::run(),
+        XtaskCommand::Suite(Suite::Judge) => suite::judge::run(),
         #[cfg(not(feature = "judges"))]
-        Task::Suite(Suite::Judge) => again(&["suite", "judge"], "judges"),
-        Task::Suite(Suite::Python) => suite::python::run(),
+        XtaskCommand::Suite(Suite::Judge) => again(&["suite", "judge"], "judges"),
+        XtaskCommand::Suite(Suite::Python) => suite::python::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,7 +16,7 @@ use weighhouse_chain::subtensor::{Development, Network, Subtensor};
 use weighhouse_types::{Digest, Hotkey, Netuid};
 use weighhouse_wallet::keypair::Keypair;
 
-use self::stretched::Stretched;
+use self::stretched::StretchedMetagraph;
 use crate::median::median;
 use crate::suite::{Running, environment, root};
 use crate::{result, say};
@@ -40,9 +40,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // A block of registrations takes a while.
     let network = Network { deadline: Duration::from_secs(120), ..url.parse()? };
     let (node, netuid) = runtime.block_on(crowded(&network))?;
-    let stretched = runtime.block_on(Stretched::start(node, BLOCKS + 2 * TURNS * READS))?;
+    let stretched = runtime.block_on(StretchedMetagraph::start(node, BLOCKS + 2 * TURNS * READS))?;
     let mut ours = OurClient::connect(&stretched, netuid)?;
-    let mut peer = Peer::start(&python, &stretched, netuid)?;
+    let mut peer = MetagraphPeer::start(&python, &stretched, netuid)?;
     say("timing both by turns");
     let (mut our_times, mut peer_times, mut messages) = (Vec::new(), Vec::new(), 0);
     for _ in 0..TURNS {
@@ -73,7 +73,7 @@ fn report(ours: Duration, peer: Duration, round_trips: f64, growth: i64) {
 
 /// Reads at as many new blocks, and the time that each took.
 fn turn(
-    stretched: &Stretched,
+    stretched: &StretchedMetagraph,
     mut read: impl FnMut() -> anyhow::Result<Duration>,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut times = Vec::with_capacity(READS);
@@ -110,7 +110,7 @@ struct OurClient {
 }
 
 impl OurClient {
-    fn connect(stretched: &Stretched, netuid: Netuid) -> anyhow::Result<Self> {
+    fn connect(stretched: &StretchedMetagraph, netuid: Netuid) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let network: Network = stretched.urls().join(",").parse()?;
         let chain = runtime.block_on(Subtensor::connect(&network))?;
@@ -126,7 +126,7 @@ impl OurClient {
     }
 
     /// Resident memory after all blocks beyond that after a tenth of them.
-    fn growth(&mut self, stretched: &Stretched) -> anyhow::Result<i64> {
+    fn growth(&mut self, stretched: &StretchedMetagraph) -> anyhow::Result<i64> {
         let mut early = 0;
         for block in 0..BLOCKS {
             stretched.next_block();
@@ -153,14 +153,14 @@ fn resident() -> anyhow::Result<i64> {
 }
 
 /// Reads when told that there is a new block, and says what CPU time its process took.
-struct Peer {
+struct MetagraphPeer {
     _process: Running,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-impl Peer {
-    fn start(python: &Path, stretched: &Stretched, netuid: Netuid) -> anyhow::Result<Self> {
+impl MetagraphPeer {
+    fn start(python: &Path, stretched: &StretchedMetagraph, netuid: Netuid) -> anyhow::Result<Self> {
         let script = root().join("xtask/python/metagraph.py");
         let mut command = Command::new(python);
         command.arg(script).arg(&stretched.urls()[0]).arg(netuid.to_string());

@@ -17,7 +17,7 @@ pub(super) trait Average: Copy {
 
 /// For an alpha and incentives between 0 and 1 and below it. Averages are at most 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounded {
+pub(super) struct BoundedAverage {
     alpha: Bits,
     kept: Bits,
 }
@@ -37,7 +37,7 @@ pub(super) fn fixed_alpha(input: &EpochInput) -> I32F32 {
     I32F32::ONE.saturating_sub(kept.to_i32f32())
 }
 
-impl Bounded {
+impl BoundedAverage {
     pub(super) fn new(alpha: I32F32, incentives: &[Bits]) -> Option<Self> {
         let alpha = Bits::try_from(alpha.to_bits()).ok()?;
         let kept = ONE.checked_sub(alpha)?;
@@ -53,7 +53,7 @@ impl Saturating {
     }
 }
 
-impl Average for Bounded {
+impl Average for BoundedAverage {
     fn of(self, bought: Bits, old: Bits) -> Bits {
         product_below_one(bought, self.alpha).wrapping_add(product_below_one(old, self.kept))
     }

@@ -2,7 +2,7 @@
 
 use super::average::Average;
 use super::cells::{Cells, Span};
-use super::consensus::Clipped;
+use super::consensus::ClippedSums;
 use super::exact::{Bits, Divisor, ONE, share_to_u16, u16_ratio};
 
 /// The new bonds of an epoch.
@@ -10,13 +10,13 @@ use super::exact::{Bits, Divisor, ONE, share_to_u16, u16_ratio};
 pub(super) struct Bonds {
     /// By cell; 0 is no bond.
     pub(super) bonds: Vec<Bits>,
-    pub(super) miners: Vec<Miner>,
+    pub(super) miners: Vec<MinerBonds>,
     holdings: Vec<Holding>,
 }
 
 /// Ingredients and sum of the bonds to one miner.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Miner {
+pub(super) struct MinerBonds {
     bought: Divisor,
     old: Divisor,
     pub(super) sum: Bits,
@@ -44,7 +44,7 @@ impl Bonds {
     pub(super) fn clear(&mut self, uids: usize) {
         self.miners.clear();
         let nothing = Divisor::new(0);
-        self.miners.resize(uids, Miner { bought: nothing, old: nothing, sum: 0, largest: 0 });
+        self.miners.resize(uids, MinerBonds { bought: nothing, old: nothing, sum: 0, largest: 0 });
     }
 
     /// Yuma 2: bonds are shares of each miner, bought with stake; they are stored scaled up to each miner's largest.
@@ -52,7 +52,7 @@ impl Bonds {
         &mut self,
         average: impl Average,
         cells: &Cells,
-        clipped: &Clipped,
+        clipped: &ClippedSums,
         ledger: Ledger<'_>,
     ) {
         for (miner, sums) in self.miners.iter_mut().zip(&clipped.miners) {
@@ -75,7 +75,7 @@ impl Bonds {
         &mut self,
         average: impl Average,
         cells: &Cells,
-        clipped: &Clipped,
+        clipped: &ClippedSums,
         ledger: Ledger<'_>,
     ) {
         self.average(cells, clipped, |miner, old, bought| {
@@ -100,7 +100,12 @@ impl Bonds {
     }
 
     /// `mix` takes the old bond and what is bought.
-    fn average(&mut self, cells: &Cells, clipped: &Clipped, mix: impl Fn(&mut Miner, u16, Bits) -> Bits) {
+    fn average(
+        &mut self,
+        cells: &Cells,
+        clipped: &ClippedSums,
+        mix: impl Fn(&mut MinerBonds, u16, Bits) -> Bits,
+    ) {
         self.bonds.resize(cells.columns.len(), 0);
         for &span in &cells.spans {
             let made = &mut self.bonds[span.start..span.end];

@@ -20,7 +20,7 @@ pub(super) struct Cells {
     sorted: [Vec<(u16, u16)>; 2],
 }
 
-type Row<'a> = &'a [(u16, u16)];
+type CellRow<'a> = &'a [(u16, u16)];
 
 /// Range of the cells of a uid's row.
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +72,14 @@ impl Span {
 }
 
 /// Selects the weights of a row that count: no self-weights (but the owner's) and none meant for a uid's previous holder.
-pub(super) struct Counted<'a> {
+pub(super) struct CountedWeights<'a> {
     registered: &'a [u64],
     /// Miners that registered at or after this block are too young for the row.
     before: u64,
     forbidden: Option<u16>,
 }
 
-impl<'a> Counted<'a> {
+impl<'a> CountedWeights<'a> {
     pub(super) fn of_row(input: &'a EpochInput, uid: usize) -> Self {
         let updated = input.last_update[uid];
         let before = match input.earliest_commit_block[uid] {
@@ -116,7 +116,7 @@ impl Cells {
             let start = self.columns.len();
             self.join((weights, checks.weights_ascend[uid]), (bonds, checks.bonds_ascend[uid]));
             self.spans.push(Span::new(uid, start, &self.columns));
-            self.drop_uncounted(&Counted::of_row(input, uid), youngest, start);
+            self.drop_uncounted(&CountedWeights::of_row(input, uid), youngest, start);
             if youngest >= input.last_step_boundary_block {
                 self.drop_bonds(input, start);
             }
@@ -127,7 +127,11 @@ impl Cells {
     }
 
     /// The union of both rows' columns. Each row comes with whether its columns ascend.
-    fn join(&mut self, (weights, weights_ascend): (Row<'_>, bool), (bonds, bonds_ascend): (Row<'_>, bool)) {
+    fn join(
+        &mut self,
+        (weights, weights_ascend): (CellRow<'_>, bool),
+        (bonds, bonds_ascend): (CellRow<'_>, bool),
+    ) {
         self.submitted.clear();
         if weights_ascend && same_columns(weights, bonds) {
             self.columns.extend(weights.iter().map(|&(column, _)| column));
@@ -139,7 +143,7 @@ impl Cells {
         let weights = if weights_ascend { weights } else { sort(weights, sorted_weights) };
         let bonds = if bonds_ascend { bonds } else { sort(bonds, sorted_bonds) };
         // Beyond the end of a row lies a column that no row has.
-        let at = |row: Row<'_>, next: usize| {
+        let at = |row: CellRow<'_>, next: usize| {
             row.get(next).map_or((u32::MAX, 0), |&(column, value)| (column.into(), value))
         };
         let (mut next_weight, mut next_bond) = (0, 0);
@@ -156,7 +160,7 @@ impl Cells {
         }
     }
 
-    fn drop_uncounted(&mut self, counted: &Counted<'_>, youngest: u64, start: usize) {
+    fn drop_uncounted(&mut self, counted: &CountedWeights<'_>, youngest: u64, start: usize) {
         let columns = &self.columns[start..];
         if youngest >= counted.before {
             let cells = columns.iter().zip(&mut self.submitted);
@@ -177,13 +181,13 @@ impl Cells {
     }
 }
 
-fn same_columns(one: Row<'_>, other: Row<'_>) -> bool {
+fn same_columns(one: CellRow<'_>, other: CellRow<'_>) -> bool {
     // All pairs, without a way out, so that it goes several at a time.
     one.len() == other.len()
         && one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one.0 ^ other.0)) == 0
 }
 
-fn sort<'a>(row: Row<'_>, sorted: &'a mut Vec<(u16, u16)>) -> Row<'a> {
+fn sort<'a>(row: CellRow<'_>, sorted: &'a mut Vec<(u16, u16)>) -> CellRow<'a> {
     sorted.clear();
     sorted.extend_from_slice(row);
     sorted.sort_unstable();

@@ -36,19 +36,19 @@ impl BondWeight {
 
 /// Sums of the weights within consensus.
 #[derive(Debug, Default)]
-pub(super) struct Clipped {
+pub(super) struct ClippedSums {
     /// By validator, how much of its weight lies within consensus.
     pub(super) trust: Vec<Bits>,
     /// Each miner's share of the clipped weights, weighted by stake.
     pub(super) incentive: Vec<Bits>,
     /// By cell, what the bond is bought with: its bond weight, or that times the validator's stake.
     pub(super) bought: Vec<Bits>,
-    pub(super) miners: Vec<Miner>,
+    pub(super) miners: Vec<MinerWeights>,
 }
 
 /// Sums over the validators of one miner.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Miner {
+pub(super) struct MinerWeights {
     consensus: Bits,
     rank: Bits,
     /// The sum of `Clipped::bought`.
@@ -57,7 +57,7 @@ pub(super) struct Miner {
     pub(super) old: u64,
 }
 
-impl Clipped {
+impl ClippedSums {
     /// `by_stake` says that bonds cost stake.
     pub(super) fn fill(
         &mut self,
@@ -68,7 +68,8 @@ impl Clipped {
         by_stake: bool,
     ) {
         self.miners.clear();
-        self.miners.extend(consensus.iter().map(|&consensus| Miner { consensus, ..Miner::default() }));
+        self.miners
+            .extend(consensus.iter().map(|&consensus| MinerWeights { consensus, ..MinerWeights::default() }));
         self.trust.clear();
         self.trust.resize(consensus.len(), 0);
         self.bought.resize(cells.columns.len(), 0);

@@ -1,7 +1,7 @@
 //! Liquid alpha: how fast a bond moves depends on how far its weight lies from consensus.
 
 use super::bonds::Bonds;
-use super::cells::{Cells, Counted, Span};
+use super::cells::{Cells, CountedWeights, Span};
 use super::consensus::BondWeight;
 use super::exact::{Bits, ONE, inverse, product, u16_ratio};
 use super::hyperparameters::Hyperparameters;
@@ -55,13 +55,13 @@ pub(super) struct LiquidBonds {
     pub(super) spans: Vec<Span>,
     pub(super) columns: Vec<u16>,
     /// The row's cells by column, and 0 elsewhere.
-    pairs: Vec<Pair>,
+    pairs: Vec<AlphaPair>,
     /// The row's bond weights, as the chain holds them.
     bought: Vec<(u16, Bits)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Pair {
+struct AlphaPair {
     weight: Bits,
     /// The old bond, and what alpha takes it for.
     old: Bits,
@@ -85,7 +85,7 @@ impl LiquidBonds {
         self.spans.clear();
         self.columns.clear();
         self.pairs.clear();
-        self.pairs.resize(consensus.len(), Pair::default());
+        self.pairs.resize(consensus.len(), AlphaPair::default());
         for &span in cells.spans.iter().filter(|span| permits[span.uid]) {
             self.pair(input, cells, span);
             self.buy(input, cells, span, consensus, bond_weight);
@@ -93,7 +93,7 @@ impl LiquidBonds {
             let mut furthest = None;
             for &(column, bought) in &self.bought {
                 let miner = usize::from(column);
-                let Pair { old, old_found, .. } = self.pairs[miner];
+                let AlphaPair { old, old_found, .. } = self.pairs[miner];
                 let weight = if furthest < Some(column) { bought } else { 0 };
                 furthest = furthest.max(Some(column));
                 let alpha = alpha.of(consensus[miner], weight, old_found);
@@ -105,7 +105,7 @@ impl LiquidBonds {
             self.spans.push(Span { uid: span.uid, start, end: self.columns.len(), run: None });
             span.of(&cells.columns)
                 .iter()
-                .for_each(|&column| self.pairs[usize::from(column)] = Pair::default());
+                .for_each(|&column| self.pairs[usize::from(column)] = AlphaPair::default());
         }
     }
 
@@ -114,7 +114,7 @@ impl LiquidBonds {
     fn pair(&mut self, input: &EpochInput, cells: &Cells, span: Span) {
         let row = span.of(&cells.columns).iter().zip(span.of(&cells.weights)).zip(span.of(&cells.old));
         for ((&column, &weight), &old) in row {
-            self.pairs[usize::from(column)] = Pair { weight, old: u16_ratio(old), old_found: 0 };
+            self.pairs[usize::from(column)] = AlphaPair { weight, old: u16_ratio(old), old_found: 0 };
         }
         let mut furthest = None;
         for &(column, _) in &input.bonds[span.uid] {
@@ -145,7 +145,7 @@ impl LiquidBonds {
             self.bought.extend(mixed.filter(|&(_, weight)| weight != 0));
             return;
         }
-        let counted = Counted::of_row(input, span.uid);
+        let counted = CountedWeights::of_row(input, span.uid);
         for &(column, _) in input.weights[span.uid].iter().filter(|&&(column, _)| counted.holds(column)) {
             let weight = self.pairs[usize::from(column)].weight;
             let clipped = weight.min(consensus[usize::from(column)]);

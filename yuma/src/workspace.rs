@@ -1,9 +1,9 @@
 //! The epoch's list of steps, over buffers that the next epoch reuses.
 
-use super::average::{Bounded, Saturating, fixed_alpha};
+use super::average::{BoundedAverage, Saturating, fixed_alpha};
 use super::bonds::{Bonds, Ledger};
 use super::cells::Cells;
-use super::consensus::{BondWeight, Clipped};
+use super::consensus::{BondWeight, ClippedSums};
 use super::exact::{Bits, normalize, product, share_to_u16, u16_ratio};
 use super::input::{EpochInput, InputError, RowChecks, Rules};
 use super::liquid_alpha::LiquidBonds;
@@ -24,7 +24,7 @@ pub struct Workspace {
     cells: Cells,
     medians: Medians,
     consensus: Vec<Bits>,
-    clipped: Clipped,
+    clipped: ClippedSums,
     bonds: Bonds,
     liquid_bonds: LiquidBonds,
     dividends: Vec<Bits>,
@@ -80,7 +80,7 @@ impl Workspace {
         };
         bonds.clear(input.stake.len());
         let alpha = fixed_alpha(input);
-        let bounded = Bounded::new(alpha, &clipped.incentive);
+        let bounded = BoundedAverage::new(alpha, &clipped.incentive);
         let hyper = &input.hyperparameters;
         if hyper.yuma3 && hyper.liquid_alpha && self.consensus.iter().any(|&median| median != 0) {
             liquid_bonds.fill(bonds, input, cells, &self.permits, &self.consensus, bond_weight);

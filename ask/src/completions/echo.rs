@@ -77,11 +77,11 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Choice {
-    logprobs: Option<LogProbs>,
+    logprobs: Option<EchoedLogProbs>,
 }
 
 #[derive(Deserialize)]
-struct LogProbs {
+struct EchoedLogProbs {
     tokens: Vec<String>,
     token_logprobs: Vec<Option<f32>>,
     top_logprobs: Vec<Option<BTreeMap<String, f32>>>,

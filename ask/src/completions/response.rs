@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::error::CompletionError;
 
-pub(super) type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+pub(super) type HttpConnection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// A response that is being read; dropping it hangs up.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct CompletionResponse {
     status: StatusCode,
     body: Incoming,
     /// Driven while the body is read: a task of its own would be one more wake-up between a token and its caller.
-    connection: Pin<Box<Connection>>,
+    connection: Pin<Box<HttpConnection>>,
     closed: bool,
 }
 
@@ -29,7 +29,7 @@ impl CompletionResponse {
     pub(super) fn new(
         status: StatusCode,
         body: Incoming,
-        connection: Pin<Box<Connection>>,
+        connection: Pin<Box<HttpConnection>>,
         closed: bool,
     ) -> Self {
         Self { status, body, connection, closed }

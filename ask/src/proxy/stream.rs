@@ -30,12 +30,12 @@ const WAITING_MAX: usize = 64;
 const MESSAGE_CHARACTERS_MAX: usize = 200;
 
 /// The body that a client reads; dropping it ends the calls behind it.
-pub(super) struct Answers {
+pub(super) struct StreamedBody {
     frames: mpsc::Receiver<Frame<Bytes>>,
     _work: JoinSet<()>,
 }
 
-impl Body for Answers {
+impl Body for StreamedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -57,11 +57,11 @@ pub(super) struct Relay {
 
 impl Relay {
     /// The response to a stream that was just opened.
-    pub(super) fn answer(self, requests: Incoming) -> Response<Answers> {
+    pub(super) fn answer(self, requests: Incoming) -> Response<StreamedBody> {
         let (sender, frames) = mpsc::channel(WAITING_MAX);
         let mut work = JoinSet::new();
         work.spawn(self.work(requests, sender));
-        let mut response = Response::new(Answers { frames, _work: work });
+        let mut response = Response::new(StreamedBody { frames, _work: work });
         let kind = HeaderValue::from_static("application/grpc");
         response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
         response

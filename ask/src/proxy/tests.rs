@@ -35,7 +35,7 @@ impl Dialer for Miner {
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Response<Answered> {
+async fn answer(request: Request<Incoming>) -> Response<AnswerBody> {
     assert_eq!(request.uri().path(), MODEL_STREAM_INFER);
     assert!(request.headers().contains_key("x-bittensor-signature"), "{:?}", request.headers());
     let body = request.into_body().collect().await.expect("whole").to_bytes();
@@ -57,7 +57,7 @@ async fn answer(request: Request<Incoming>) -> Response<Answered> {
         "large" => (Some(Bytes::from(vec![0xff; 8 << 10])), status("0")),
         other => panic!("{other}"),
     };
-    Response::new(Either::Left(Framed { data, trailers: Some(trailers) }))
+    Response::new(Either::Left(UnaryBody { data, trailers: Some(trailers) }))
 }
 
 struct Client {

@@ -4,13 +4,13 @@ use weighhouse_seams::{Clock as _, Entropy, SystemClock};
 use weighhouse_types::{Block, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, stored, uid_of, wait_for_rate};
-use super::{Actor, Actors, Checked, Stop, ensure, included, need, refused, same};
+use super::{Actor, Actors, CaseStop, CheckResult, ensure, included, need, refused, same};
 use crate::rules::reveal;
 use crate::timelock::{WeightsPayload, seal_weights};
 use crate::{Call, Chain, Refusal, SetWeights};
 
 /// Turns commit-reveal on or off; the owner's to do.
-async fn switch(chain: &dyn Chain, actors: &Actors, on: bool) -> Checked {
+async fn switch(chain: &dyn Chain, actors: &Actors, on: bool) -> CheckResult {
     let state = chain.subnet(actors.netuid).await?;
     if state.hyperparameters.commit_reveal_weights_enabled == on {
         return Ok(());
@@ -27,7 +27,7 @@ async fn prepared<'a>(
     chain: &dyn Chain,
     actors: &'a Actors,
     value: u16,
-) -> Result<(&'a Actor, Uid, SetWeights), Stop> {
+) -> Result<(&'a Actor, Uid, SetWeights), CaseStop> {
     let validator = need("validator", actors.validators.first())?;
     switch(chain, actors, true).await?;
     wait_for_rate(chain, actors, validator).await?;
@@ -39,7 +39,7 @@ async fn prepared<'a>(
     Ok((validator, uid_of(&state, validator)?, call))
 }
 
-pub(super) async fn hashed(chain: &dyn Chain, actors: &Actors) -> Checked {
+pub(super) async fn hashed(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (validator, uid, weights) = prepared(chain, actors, 3).await?;
     let plain = refused(chain, &validator.hotkey, Call::SetWeights(weights.clone())).await?;
     same("plain weights", plain, Refusal::CommitRevealEnabled)?;
@@ -63,13 +63,13 @@ pub(super) async fn hashed(chain: &dyn Chain, actors: &Actors) -> Checked {
     switch(chain, actors, false).await
 }
 
-pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> Checked {
+pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let timelock = chain.timelock().await?;
     let (validator, uid, weights) = prepared(chain, actors, 5).await?;
     let state = chain.subnet(actors.netuid).await?;
     let (head, period) = (state.head.number, state.hyperparameters.reveal_period_epochs);
     let first = reveal::first_reveal_block(&state.schedule, head, period)
-        .ok_or_else(|| Stop::Unexecuted("the subnet doesn't run".to_owned()))?;
+        .ok_or_else(|| CaseStop::Unexecuted("the subnet doesn't run".to_owned()))?;
     let round = reveal::reveal_round(&timelock.rounds, SystemClock::new().now(), head, first);
     let payload = WeightsPayload {
         hotkey: validator.hotkey.public().to_vec(),
@@ -78,7 +78,7 @@ pub(super) async fn timelocked(chain: &dyn Chain, actors: &Actors) -> Checked {
         version_key: weights.version_key,
     };
     let sealed = seal_weights(&timelock.public_key, round, &payload, &mut Entropy::system());
-    let ciphertext = sealed.map_err(|error| Stop::Failed(error.to_string()))?;
+    let ciphertext = sealed.map_err(|error| CaseStop::Failed(error.to_string()))?;
     let (netuid, mechanism, version) = (actors.netuid, MAIN, timelock.version);
     let call = Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round: round, version };
     included(chain, &validator.hotkey, call).await?;

@@ -3,7 +3,7 @@
 use weighhouse_types::{Axon, Block, Certificate, Rao, SubnetState, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, row, stored, uid_of, wait_for_rate};
-use super::{Actors, Checked, Report, Stop, ensure, hidden, included, need, refused, same};
+use super::{Actors, CaseStop, CheckResult, Report, ensure, hidden, included, need, refused, same};
 use crate::preflight;
 use crate::{Call, Chain, Event, Refusal};
 
@@ -29,7 +29,7 @@ pub async fn subnet(chain: &dyn Chain, actors: &Actors) -> Report {
     report
 }
 
-async fn metagraph(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn metagraph(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let state = chain.subnet(actors.netuid).await?;
     same("the metagraph's block", state.metagraph.block, state.head.number)?;
     for (position, neuron) in (0..).zip(&state.metagraph.neurons) {
@@ -42,7 +42,7 @@ async fn metagraph(chain: &dyn Chain, actors: &Actors) -> Checked {
     ensure(rows.last_update.len() >= shown.len(), || "last updates are missing".to_owned())
 }
 
-async fn registers(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn registers(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let newcomer = need("newcomer", actors.newcomer.as_ref())?;
     let (netuid, hotkey) = (actors.netuid, newcomer.hotkey.hotkey());
     let price = chain.burn(netuid).await?;
@@ -51,7 +51,7 @@ async fn registers(chain: &dyn Chain, actors: &Actors) -> Checked {
     let (block, _) = included(chain, &newcomer.coldkey, register(Rao(price.0.saturating_mul(2)))).await?;
     let state = chain.subnet(netuid).await?;
     let neuron =
-        state.metagraph.by_hotkey(&hotkey).ok_or_else(|| Stop::Failed("it has no uid".to_owned()))?;
+        state.metagraph.by_hotkey(&hotkey).ok_or_else(|| CaseStop::Failed("it has no uid".to_owned()))?;
     same("the coldkey", neuron.coldkey, newcomer.coldkey.coldkey())?;
     same("the block of registration", neuron.registered_at, block)?;
     let again = refused(chain, &newcomer.coldkey, register(Rao(u64::MAX / 2))).await?;
@@ -59,7 +59,7 @@ async fn registers(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("a second registration", again.name(), expected.name())
 }
 
-async fn stakes(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn stakes(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let miner = need("miner", actors.miners.first())?;
     let (netuid, hotkey, amount) = (actors.netuid, miner.hotkey.hotkey(), Rao(100_000_000));
     let stake =
@@ -74,7 +74,7 @@ async fn stakes(chain: &dyn Chain, actors: &Actors) -> Checked {
     ensure(left < staked, || format!("{staked} rao before, {left} after"))
 }
 
-async fn serves(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn serves(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let miner = need("miner", actors.miners.first())?;
     let (netuid, hotkey) = (actors.netuid, miner.hotkey.hotkey());
     // A public address: a real chain refuses loopback.
@@ -88,7 +88,7 @@ async fn serves(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("the certificate", chain.certificate(netuid, hotkey).await?, Some(certificate))
 }
 
-async fn serves_prometheus(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn serves_prometheus(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let miner = need("miner", actors.miners.first())?;
     let netuid = actors.netuid;
     let endpoint = Axon::new(([8, 8, 4, 4], 9100).into(), 1, Block(0));
@@ -97,7 +97,7 @@ async fn serves_prometheus(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("the endpoint", served, Some(Axon { block, ..endpoint }))
 }
 
-async fn commitment(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn commitment(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let miner = need("miner", actors.miners.first())?;
     let (netuid, data) = (actors.netuid, b"weighhouse".to_vec());
     included(chain, &miner.hotkey, Call::SetCommitment { netuid, data: data.clone() }).await?;
@@ -105,11 +105,11 @@ async fn commitment(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("the commitment", found.map(|commitment| commitment.data), Some(data))
 }
 
-async fn refuses(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn refuses(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let miner = need("miner", actors.miners.first())?;
     let state = chain.subnet(actors.netuid).await?;
     let other = state.metagraph.neurons.iter().find(|neuron| neuron.hotkey != miner.hotkey.hotkey());
-    let other = other.ok_or_else(|| Stop::Unexecuted("there is one neuron only".to_owned()))?.uid;
+    let other = other.ok_or_else(|| CaseStop::Unexecuted("there is one neuron only".to_owned()))?.uid;
     // Without a permit that is what is said; a miner whose earnings gave it one named the same uid twice.
     let call = row(actors, &[(other, 1), (other, 1)], &state);
     let said = preflight(&state, &miner.hotkey.hotkey(), &call).map_err(|refusal| refusal.name());
@@ -117,13 +117,13 @@ async fn refuses(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("what was said before and what the chain said", said, Err(refusal.name()))
 }
 
-async fn pays(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn pays(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     need("validator", actors.validators.first())?;
     for validator in &actors.validators {
         wait_for_rate(chain, actors, validator).await?;
         let state = chain.subnet(actors.netuid).await?;
         if state.hyperparameters.commit_reveal_weights_enabled {
-            return Err(Stop::Unexecuted("commit-reveal is on".to_owned()));
+            return Err(CaseStop::Unexecuted("commit-reveal is on".to_owned()));
         }
         let call = on_miners(actors, &state)?;
         included(chain, &validator.hotkey, Call::SetWeights(call.clone())).await?;
@@ -141,7 +141,7 @@ async fn pays(chain: &dyn Chain, actors: &Actors) -> Checked {
     ensure(!bonds.is_empty(), || "the first validator has no bonds".to_owned())
 }
 
-async fn children(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn children(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (parent, child) =
         (need("validator", actors.validators.first())?, need("miner", actors.miners.first())?);
     let (netuid, hotkey) = (actors.netuid, parent.hotkey.hotkey());
@@ -151,12 +151,12 @@ async fn children(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("one's own child", own, Refusal::InvalidChild)?;
     included(chain, &parent.coldkey, set(vec![child])).await?;
     let delegation = chain.delegation(netuid, hotkey).await?;
-    let delegation = delegation.ok_or_else(|| Stop::Failed("the hotkey is unknown".to_owned()))?;
+    let delegation = delegation.ok_or_else(|| CaseStop::Failed("the hotkey is unknown".to_owned()))?;
     let scheduled = delegation.pending.map(|(_, children)| children).unwrap_or(delegation.children);
     same("the children", scheduled, vec![child])
 }
 
-async fn takes(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn takes(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let validator = need("validator", actors.validators.first())?;
     let (netuid, hotkey) = (actors.netuid, validator.hotkey.hotkey());
     refused(chain, &validator.coldkey, Call::SetTake { hotkey, take: u16::MAX }).await?;
@@ -167,7 +167,7 @@ async fn takes(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("the takes", takes, Some((6_553, 655)))
 }
 
-async fn triggers(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn triggers(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let owner = need("owner", actors.owner.as_ref())?;
     let netuid = actors.netuid;
     let before = chain.subnet(netuid).await?;
@@ -182,7 +182,7 @@ async fn triggers(chain: &dyn Chain, actors: &Actors) -> Checked {
         Event::EpochTriggered { fires_at, .. } => Some(*fires_at),
         _ => None,
     });
-    let fires_at = fires_at.ok_or_else(|| Stop::Failed(format!("{events:?} name no block")))?;
+    let fires_at = fires_at.ok_or_else(|| CaseStop::Failed(format!("{events:?} name no block")))?;
     let mut head = chain.head().await?.number;
     while head < fires_at {
         head = chain.next_block(head).await?.number;

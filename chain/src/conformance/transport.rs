@@ -2,8 +2,8 @@
 
 use weighhouse_types::{Block, Netuid, Rao};
 
-use super::{Actors, Checked, Connect, Report, Stop, ensure, need, refused, same};
-use crate::{Call, Chain, ChainError, Outcome};
+use super::{Actors, CaseStop, CheckResult, Connect, Report, ensure, need, refused, same};
+use crate::{Call, CallOutcome, Chain, ChainError};
 
 /// Ahead of any chain's head.
 const NEVER: Block = Block(u64::MAX / 2);
@@ -17,7 +17,7 @@ pub async fn transport(connect: &dyn Connect, actors: &Actors) -> Report {
     let chain = match connect.connect().await {
         Ok(chain) => chain,
         Err(error) => {
-            report.note("a connection is made", Err(Stop::Failed(error.to_string())));
+            report.note("a connection is made", Err(CaseStop::Failed(error.to_string())));
             return report;
         }
     };
@@ -32,7 +32,7 @@ pub async fn transport(connect: &dyn Connect, actors: &Actors) -> Report {
     report
 }
 
-async fn follows(chain: &dyn Chain) -> Checked {
+async fn follows(chain: &dyn Chain) -> CheckResult {
     let head = chain.head().await?;
     let next = chain.next_block(head.number).await?;
     ensure(next.number > head.number, || format!("{next:?} after {head:?}"))?;
@@ -40,17 +40,17 @@ async fn follows(chain: &dyn Chain) -> Checked {
     ensure(chain.head().await?.number >= next.number, || "the head went back".to_owned())
 }
 
-fn transfer(actors: &Actors) -> Result<(&super::Actor, &super::Actor), Stop> {
+fn transfer(actors: &Actors) -> Result<(&super::Actor, &super::Actor), CaseStop> {
     Ok((need("validator", actors.validators.first())?, need("miner", actors.miners.first())?))
 }
 
-async fn transfers(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn transfers(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let to = to.coldkey.coldkey();
     let amount = Rao(1_000_000);
     let before = chain.balance(to).await?;
     let signed = chain.sign(&from.coldkey, Call::Transfer { to, amount }).await?;
-    same("the outcome before submission", chain.outcome(&signed).await?, Outcome::Pending)?;
+    same("the outcome before submission", chain.outcome(&signed).await?, CallOutcome::Pending)?;
     chain.submit(&signed).await?;
     chain.submit(&signed).await?;
     let block = watch(chain, &signed).await?;
@@ -62,32 +62,32 @@ async fn transfers(chain: &dyn Chain, actors: &Actors) -> Checked {
     same("the receiver's balance", chain.balance(to).await?, Rao(before.0 + amount.0))
 }
 
-async fn watch(chain: &dyn Chain, signed: &crate::Signed) -> Result<Block, Stop> {
+async fn watch(chain: &dyn Chain, signed: &crate::SignedCall) -> Result<Block, CaseStop> {
     let mut head = chain.head().await?.number;
     let last = Block(head.0 + BLOCKS_MAX);
     loop {
         match chain.outcome(signed).await? {
-            Outcome::Included { block, .. } => return Ok(block),
-            Outcome::Pending if head < last => head = chain.next_block(head).await?.number,
-            other => return Err(Stop::Failed(format!("{other:?} at block {head}"))),
+            CallOutcome::Included { block, .. } => return Ok(block),
+            CallOutcome::Pending if head < last => head = chain.next_block(head).await?.number,
+            other => return Err(CaseStop::Failed(format!("{other:?} at block {head}"))),
         }
     }
 }
 
-async fn is_refused(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn is_refused(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let call = Call::Transfer { to: to.coldkey.coldkey(), amount: Rao(u64::MAX / 4) };
     let refusal = match refused(chain, &from.coldkey, call).await {
         // Some development nodes leave out what they can't read the error of.
-        Err(Stop::Expired) => {
-            return Err(Stop::Unexecuted("the node left the call out of its blocks".to_owned()));
+        Err(CaseStop::Expired) => {
+            return Err(CaseStop::Unexecuted("the node left the call out of its blocks".to_owned()));
         }
         other => other?.to_string(),
     };
     ensure(!refusal.is_empty(), || "the refusal says nothing".to_owned())
 }
 
-async fn forged(chain: &dyn Chain, actors: &Actors) -> Checked {
+async fn forged(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let call = Call::Transfer { to: to.coldkey.coldkey(), amount: Rao(1_000_000) };
     let mut signed = chain.sign(&from.coldkey, call).await?;
@@ -96,24 +96,24 @@ async fn forged(chain: &dyn Chain, actors: &Actors) -> Checked {
     signed.bytes[middle] ^= 1;
     match chain.submit(&signed).await {
         Err(ChainError::NotAccepted(_)) => Ok(()),
-        other => Err(Stop::Failed(format!("{other:?}"))),
+        other => Err(CaseStop::Failed(format!("{other:?}"))),
     }
 }
 
-async fn missing(chain: &dyn Chain) -> Checked {
+async fn missing(chain: &dyn Chain) -> CheckResult {
     match chain.subnet(MISSING).await {
         Err(ChainError::NoSubnet(MISSING)) => {}
         Err(error @ ChainError::Unsupported { .. }) => return Err(error.into()),
-        other => return Err(Stop::Failed(format!("{:?}", other.map(|state| state.head)))),
+        other => return Err(CaseStop::Failed(format!("{:?}", other.map(|state| state.head)))),
     }
     match chain.beacon(NEVER).await {
         Err(ChainError::NoBlock { block: NEVER, .. }) => Ok(()),
         Err(error) => Err(error.into()),
-        Ok(beacon) => Err(Stop::Failed(format!("{beacon:?} is known before its block"))),
+        Ok(beacon) => Err(CaseStop::Failed(format!("{beacon:?} is known before its block"))),
     }
 }
 
-async fn reconnects(connect: &dyn Connect, first: &dyn Chain, actors: &Actors) -> Checked {
+async fn reconnects(connect: &dyn Connect, first: &dyn Chain, actors: &Actors) -> CheckResult {
     let (from, to) = transfer(actors)?;
     let call = Call::Transfer { to: to.coldkey.coldkey(), amount: Rao(1_000_000) };
     let signed = first.sign(&from.coldkey, call).await?;
@@ -122,7 +122,7 @@ async fn reconnects(connect: &dyn Connect, first: &dyn Chain, actors: &Actors) -
     same("the genesis", second.genesis(), first.genesis())?;
     let block = watch(&*second, &signed).await?;
     match first.outcome(&signed).await? {
-        Outcome::Included { block: other, .. } => same("the block of the call", block, other),
-        other => Err(Stop::Failed(format!("{other:?} on the first connection, included on the second"))),
+        CallOutcome::Included { block: other, .. } => same("the block of the call", block, other),
+        other => Err(CaseStop::Failed(format!("{other:?} on the first connection, included on the second"))),
     }
 }

@@ -6,7 +6,7 @@
 
 use weighhouse_types::{Block, Coldkey, Hotkey, Rao};
 
-use super::commits::Sealed;
+use super::commits::SealedWeights;
 use super::extrinsic::Extrinsic;
 use super::state::{Ownership, State};
 use crate::rules::emission;
@@ -23,7 +23,7 @@ pub(crate) struct BlockOutcome {
 
 /// The books don't add up: a defect, never a caller's doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Broken {
+pub(crate) enum LedgerDefect {
     #[error("block {block}: {issued} rao were issued but {held} are held")]
     Conservation { block: Block, issued: Rao, held: u128 },
     #[error("block {block}: the epoch can't be computed: {why}")]
@@ -37,7 +37,7 @@ impl State {
         &mut self,
         extrinsics: &[Extrinsic],
         beacon: &LocalBeacon,
-    ) -> Result<BlockOutcome, Broken> {
+    ) -> Result<BlockOutcome, LedgerDefect> {
         self.block.0 += 1;
         self.accrue();
         let mut events = self.reveal_timelocked(beacon);
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    fn run_epochs(&mut self, events: &mut Vec<Event>) -> Result<(), Broken> {
+    fn run_epochs(&mut self, events: &mut Vec<Event>) -> Result<(), LedgerDefect> {
         let block = self.block;
         let mut epochs = 0;
         for (netuid, subnet) in &mut self.subnets {
@@ -74,7 +74,8 @@ impl State {
                 continue;
             }
             let ownership = Ownership { owners: &self.owners, takes: &self.takes };
-            let paid = subnet.run_epoch(block, ownership).map_err(|why| Broken::Epoch { block, why })?;
+            let paid =
+                subnet.run_epoch(block, ownership).map_err(|why| LedgerDefect::Epoch { block, why })?;
             epochs += 1;
             self.burned.0 += paid.burned.0;
             let (owner, incentive, dividends) = (paid.owner, paid.incentive, paid.dividends);
@@ -106,7 +107,7 @@ impl State {
                 self.batch_reveal_weights(hotkey, *netuid, reveals)
             }
             Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round, version } => {
-                let sealed = Sealed { ciphertext, reveal_round: *reveal_round, version: *version };
+                let sealed = SealedWeights { ciphertext, reveal_round: *reveal_round, version: *version };
                 self.commit_timelocked(hotkey, *netuid, *mechanism, sealed)
             }
             Call::ServeAxon { netuid, axon } => self.serve_axon(hotkey, *netuid, *axon, None),
@@ -147,11 +148,11 @@ impl State {
         }
     }
 
-    pub(crate) fn check_conservation(&self) -> Result<(), Broken> {
+    pub(crate) fn check_conservation(&self) -> Result<(), LedgerDefect> {
         let held = self.held();
         if held == u128::from(self.issued.0) {
             return Ok(());
         }
-        Err(Broken::Conservation { block: self.block, issued: self.issued, held })
+        Err(LedgerDefect::Conservation { block: self.block, issued: self.issued, held })
     }
 }

@@ -5,12 +5,12 @@ mod timelocked;
 
 use weighhouse_types::{Block, Digest, Epoch, Hotkey, MechId, Netuid, Uid};
 
-use super::state::{Hashed, State, Subnet, Timelocked};
+use super::state::{HashCommit, State, Subnet, TimelockCommit};
 use crate::rules::check_commit;
 use crate::rules::reveal::{self, UNREVEALED_MAX};
 use crate::{Event, Refusal, Reveal, SetWeights};
 
-pub(crate) use timelocked::Sealed;
+pub(crate) use timelocked::SealedWeights;
 
 impl Subnet {
     /// The block of each uid's earliest commit that waits: its weights count only on uids that were there by then.
@@ -42,7 +42,7 @@ impl State {
             return Err(Refusal::TooManyUnrevealedCommits { maximum: 10 });
         }
         hashed.retain(|commit| !is_expired(commit, epoch, period));
-        hashed.push(Hashed { hash, epoch, block });
+        hashed.push(HashCommit { hash, epoch, block });
         subnet.store_last_update(mechanism, uid, block);
         Ok(vec![Event::WeightsCommitted { netuid, mechanism, hotkey, hash }])
     }
@@ -123,7 +123,7 @@ impl Subnet {
         }
         let queue = self.commits.hashed.get(&(mechanism, *hotkey)).ok_or(Refusal::NoWeightsCommitFound)?;
         let (now, period) = (reveal::epoch_at(&self.schedule, block), self.rules.reveal_period_epochs);
-        let alive = |commit: &Hashed| !is_expired(commit, now, period);
+        let alive = |commit: &HashCommit| !is_expired(commit, now, period);
         let Some(at) = queue.iter().position(|commit| commit.hash == *hash && alive(commit)) else {
             return Err(match queue.iter().any(|commit| commit.hash == *hash) {
                 true => Refusal::ExpiredWeightCommit,
@@ -146,6 +146,6 @@ impl Subnet {
     }
 }
 
-fn is_expired(commit: &Hashed, now: Epoch, reveal_period: u64) -> bool {
+fn is_expired(commit: &HashCommit, now: Epoch, reveal_period: u64) -> bool {
     now.0 > commit.epoch.0.saturating_add(reveal_period)
 }

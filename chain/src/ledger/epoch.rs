@@ -15,14 +15,14 @@ use crate::rules::{mechanisms, reveal};
 
 /// One mechanism's epoch, and how much it weighs in the subnet's own figures.
 #[derive(Debug)]
-struct Computed {
+struct MechanismEpoch {
     output: EpochOutput,
     weight: u128,
 }
 
 /// Payments of an epoch, in rao.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Paid {
+pub(crate) struct EpochPayments {
     pub(crate) owner: Rao,
     pub(crate) incentive: Rao,
     pub(crate) dividends: Rao,
@@ -31,14 +31,18 @@ pub(crate) struct Paid {
 }
 
 impl Subnet {
-    pub(super) fn run_epoch(&mut self, block: Block, ownership: Ownership<'_>) -> Result<Paid, InputError> {
+    pub(super) fn run_epoch(
+        &mut self,
+        block: Block,
+        ownership: Ownership<'_>,
+    ) -> Result<EpochPayments, InputError> {
         let emission = self.pending.shared();
         let parts = mechanisms::split(&self.mechanisms, emission);
         let mut computed = Vec::with_capacity(parts.len());
         for (mechanism, part) in parts.into_iter().enumerate() {
             let id = MechId(u8::try_from(mechanism).expect("there are at most two"));
             let output = yuma::epoch(Rules::Spec425, &self.epoch_input(block, id, part))?;
-            computed.push(Computed { output, weight: mechanisms::weight(mechanism, part, emission) });
+            computed.push(MechanismEpoch { output, weight: mechanisms::weight(mechanism, part, emission) });
         }
         let paid = self.pay(&computed, ownership);
         self.keep(&computed);
@@ -82,8 +86,8 @@ impl Subnet {
     }
 
     /// Pays out the pending pots and leaves in them what nobody received.
-    fn pay(&mut self, computed: &[Computed], ownership: Ownership<'_>) -> Paid {
-        let mut paid = Paid { owner: self.pending.owner, ..Paid::default() };
+    fn pay(&mut self, computed: &[MechanismEpoch], ownership: Ownership<'_>) -> EpochPayments {
+        let mut paid = EpochPayments { owner: self.pending.owner, ..EpochPayments::default() };
         let hotkeys: Vec<Hotkey> = self.neurons.iter().map(|slot| slot.hotkey).collect();
         let mut shares: BTreeMap<Hotkey, u64> = BTreeMap::new();
         for (uid, hotkey) in hotkeys.iter().enumerate() {
@@ -114,13 +118,14 @@ impl Subnet {
     }
 
     /// Bonds and incentive are each mechanism's own; the rest is the subnet's, by the mechanisms' weights.
-    fn keep(&mut self, computed: &[Computed]) {
+    fn keep(&mut self, computed: &[MechanismEpoch]) {
         for uid in 0..self.neurons.len() {
             let sum = |read: fn(&EpochOutput) -> &Vec<u16>| {
                 let figures = computed.iter().map(|of| (read(&of.output)[uid], of.weight));
                 figures.fold(0, |sum, (figure, weight)| mechanisms::accumulate(sum, figure, weight))
             };
-            let emission = |of: &Computed| of.output.server_emission[uid] + of.output.validator_emission[uid];
+            let emission =
+                |of: &MechanismEpoch| of.output.server_emission[uid] + of.output.validator_emission[uid];
             let slot = &mut self.neurons[uid];
             slot.active = computed.iter().any(|of| of.output.active[uid]);
             slot.validator_permit = computed.iter().any(|of| of.output.new_permits[uid]);
@@ -128,7 +133,7 @@ impl Subnet {
             slot.consensus = sum(|output| &output.consensus);
             slot.validator_trust = sum(|output| &output.validator_trust);
             slot.emission = Rao(computed.iter().map(emission).sum());
-            for (mechanism, Computed { output, .. }) in computed.iter().enumerate() {
+            for (mechanism, MechanismEpoch { output, .. }) in computed.iter().enumerate() {
                 let bonds = output.new_bonds[uid].iter().map(|(uid, bond)| (Uid(*uid), *bond)).collect();
                 match mechanism.checked_sub(1) {
                     None => (slot.bonds, slot.incentive) = (bonds, output.incentive[uid]),

@@ -4,7 +4,7 @@ use parity_scale_codec::{Decode, DecodeAll, Encode};
 use weighhouse_types::{Block, Digest, Hasher};
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::{Call, Signed};
+use crate::{Call, SignedCall};
 
 const DOMAIN: &str = "weighhouse/extrinsic/v1";
 
@@ -46,11 +46,11 @@ impl Extrinsic {
 }
 
 /// Signs a call for inclusion within [`LIFETIME_BLOCKS`] after `head`.
-pub(crate) fn sign(signer: &Keypair, genesis: Digest, call: Call, nonce: u64, head: Block) -> Signed {
+pub(crate) fn sign(signer: &Keypair, genesis: Digest, call: Call, nonce: u64, head: Block) -> SignedCall {
     let expires = Block(head.0.saturating_add(LIFETIME_BLOCKS));
     let signature = signer.sign(message(genesis, &call, nonce, expires).as_bytes());
     let bytes = Extrinsic { call, signer: signer.public(), nonce, expires, signature }.encode();
-    Signed { hash: hash(&bytes), bytes, expires }
+    SignedCall { hash: hash(&bytes), bytes, expires }
 }
 
 /// The digest that names an extrinsic.

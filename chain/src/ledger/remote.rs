@@ -26,7 +26,7 @@ use weighhouse_wallet::keypair::Keypair;
 use super::extrinsic;
 use super::serve::GENESIS_HEADER;
 use crate::timelock::SIGNATURE_BYTES;
-use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, Signed};
+use crate::{Call, CallOutcome, Chain, ChainError, Event, Refusal, SignedCall};
 
 /// Longest wait for one try; `NextBlock`, which the server holds back, fits in.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -95,7 +95,7 @@ impl Remote {
     async fn attempt<T: Send, F>(
         &self,
         call: impl Fn(ChainClient<Channel>) -> F + Send + Sync,
-    ) -> Result<Response<T>, Failed>
+    ) -> Result<Response<T>, CallFailure>
     where
         F: Future<Output = Result<Response<T>, Status>> + Send,
     {
@@ -105,10 +105,10 @@ impl Remote {
             match self.clock.timeout(CALL_DEADLINE, call(self.client.clone())).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(status)) if !is_passing(&status) || tried == TRIES => {
-                    return Err(Failed::Status(Box::new(status)));
+                    return Err(CallFailure::Status(Box::new(status)));
                 }
                 Ok(Err(_)) => {}
-                Err(_) => return Err(Failed::TimedOut),
+                Err(_) => return Err(CallFailure::TimedOut),
             }
             self.clock.sleep(backoff).await;
             backoff *= 2;
@@ -120,7 +120,7 @@ impl Remote {
     async fn ask<T: Send, F>(
         &self,
         call: impl Fn(ChainClient<Channel>) -> F + Send + Sync,
-    ) -> Result<T, Failed>
+    ) -> Result<T, CallFailure>
     where
         F: Future<Output = Result<Response<T>, Status>> + Send,
     {
@@ -128,21 +128,21 @@ impl Remote {
         let header = response.metadata().get(GENESIS_HEADER).and_then(|value| value.to_str().ok());
         match header.and_then(|text| text.parse::<Digest>().ok()) {
             Some(genesis) if genesis == self.genesis => Ok(response.into_inner()),
-            other => Err(Failed::OtherChain(other.unwrap_or_default())),
+            other => Err(CallFailure::OtherChain(other.unwrap_or_default())),
         }
     }
 
-    fn failed(&self, failed: Failed) -> ChainError {
+    fn failed(&self, failed: CallFailure) -> ChainError {
         let endpoint = self.endpoint.clone();
         match failed {
-            Failed::TimedOut => ChainError::TimedOut { endpoint, seconds: CALL_DEADLINE.as_secs() },
-            Failed::OtherChain(actual) => {
+            CallFailure::TimedOut => ChainError::TimedOut { endpoint, seconds: CALL_DEADLINE.as_secs() },
+            CallFailure::OtherChain(actual) => {
                 ChainError::WrongGenesis { endpoint, expected: self.genesis, actual }
             }
-            Failed::Status(status) if is_passing(&status) => {
+            CallFailure::Status(status) if is_passing(&status) => {
                 ChainError::Unreachable { endpoint, why: reason(&status) }
             }
-            Failed::Status(status) => match status.code() {
+            CallFailure::Status(status) => match status.code() {
                 Code::FailedPrecondition => ChainError::NotAccepted(status.message().to_owned()),
                 Code::DeadlineExceeded => ChainError::TimedOut { endpoint, seconds: CALL_DEADLINE.as_secs() },
                 Code::Unimplemented => ChainError::Unsupported { what: "such call" },
@@ -156,7 +156,7 @@ impl Remote {
         }
     }
 
-    fn failed_on(&self, netuid: Netuid) -> impl Fn(Failed) -> ChainError {
+    fn failed_on(&self, netuid: Netuid) -> impl Fn(CallFailure) -> ChainError {
         move |failed| match failed.code() {
             Some(Code::NotFound) => ChainError::NoSubnet(netuid),
             _ => self.failed(failed),
@@ -164,7 +164,7 @@ impl Remote {
     }
 
     /// Names the newest block as well, which the status doesn't.
-    async fn failed_at(&self, block: Block, failed: Failed) -> ChainError {
+    async fn failed_at(&self, block: Block, failed: CallFailure) -> ChainError {
         if failed.code() != Some(Code::OutOfRange) {
             return self.failed(failed);
         }
@@ -177,13 +177,13 @@ impl Remote {
 
 /// Why a call brought no answer.
 #[derive(Debug)]
-enum Failed {
+enum CallFailure {
     TimedOut,
     OtherChain(Digest),
     Status(Box<Status>),
 }
 
-impl Failed {
+impl CallFailure {
     fn code(&self) -> Option<Code> {
         match self {
             Self::Status(status) => Some(status.code()),
@@ -372,7 +372,7 @@ impl Chain for Remote {
         answer.delegation.map(Delegation::try_from).transpose().map_err(undecodable)
     }
 
-    async fn sign(&self, signer: &Keypair, call: Call) -> Result<Signed, ChainError> {
+    async fn sign(&self, signer: &Keypair, call: Call) -> Result<SignedCall, ChainError> {
         let account = signer.public();
         let ask = |mut client: ChainClient<Channel>| {
             let request = v1::NextNonceRequest { account: account.to_vec() };
@@ -382,7 +382,7 @@ impl Chain for Remote {
         Ok(extrinsic::sign(signer, self.genesis, call, next.nonce, Block(next.head)))
     }
 
-    async fn submit(&self, signed: &Signed) -> Result<(), ChainError> {
+    async fn submit(&self, signed: &SignedCall) -> Result<(), ChainError> {
         let ask = |mut client: ChainClient<Channel>| {
             let request = v1::SubmitRequest { extrinsic: signed.bytes.clone() };
             async move { client.submit(request).await }
@@ -390,7 +390,7 @@ impl Chain for Remote {
         self.ask(ask).await.map(|_| ()).map_err(|failed| self.failed(failed))
     }
 
-    async fn outcome(&self, signed: &Signed) -> Result<Outcome, ChainError> {
+    async fn outcome(&self, signed: &SignedCall) -> Result<CallOutcome, ChainError> {
         let ask = |mut client: ChainClient<Channel>| {
             let request = v1::OutcomeRequest { extrinsic: signed.bytes.clone() };
             async move { client.outcome(request).await }
@@ -410,22 +410,22 @@ fn row_request(netuid: Netuid, mechanism: MechId, uid: Uid) -> v1::RowRequest {
     v1::RowRequest { netuid: netuid.0.into(), mechanism: mechanism.0.into(), uid: uid.0.into() }
 }
 
-fn outcome(message: v1::OutcomeResponse) -> Result<Outcome, ChainError> {
+fn outcome(message: v1::OutcomeResponse) -> Result<CallOutcome, ChainError> {
     let unreadable = |what: &str| ChainError::Undecodable(format!("an outcome's {what}"));
     match message.outcome.ok_or_else(|| unreadable("kind"))? {
-        outcome_response::Outcome::Pending(_) => Ok(Outcome::Pending),
-        outcome_response::Outcome::Expired(_) => Ok(Outcome::Expired),
+        outcome_response::Outcome::Pending(_) => Ok(CallOutcome::Pending),
+        outcome_response::Outcome::Expired(_) => Ok(CallOutcome::Expired),
         outcome_response::Outcome::Included(included) => {
             let event = |bytes: &Vec<u8>| Event::decode_all(&mut bytes.as_slice());
             let events = included.events.iter().map(event).collect::<Result<_, _>>();
-            Ok(Outcome::Included {
+            Ok(CallOutcome::Included {
                 block: Block(included.block),
                 events: events.map_err(|_| unreadable("event"))?,
             })
         }
         outcome_response::Outcome::Refused(refused) => {
             let refusal = Refusal::decode_all(&mut refused.refusal.as_slice());
-            Ok(Outcome::Refused {
+            Ok(CallOutcome::Refused {
                 block: Block(refused.block),
                 refusal: refusal.map_err(|_| unreadable("refusal"))?,
             })

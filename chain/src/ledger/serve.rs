@@ -18,8 +18,8 @@ use weighhouse_seams::{Clock, Listener};
 
 use super::Ledger;
 use super::extrinsic::EXTRINSIC_BYTES_MAX;
-use connection::Connection;
-use service::Service;
+use connection::LedgerConnection;
+use service::LedgerService;
 
 /// The genesis hash in every answer's metadata, as hexadecimal digits.
 pub(super) const GENESIS_HEADER: &str = "x-weighhouse-genesis";
@@ -75,8 +75,8 @@ pub async fn serve(
     let clock = Arc::clone(&ledger.0.clock);
     let (stop, stopping) = watch::channel(false);
     let (cut, cutting) = watch::channel(false);
-    let (accepted, incoming) = mpsc::channel::<std::io::Result<Connection>>(1);
-    let service = ChainServer::new(Service::new(ledger, limits.next_block_wait, stopping.clone()))
+    let (accepted, incoming) = mpsc::channel::<std::io::Result<LedgerConnection>>(1);
+    let service = ChainServer::new(LedgerService::new(ledger, limits.next_block_wait, stopping.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let mut stopped = stopping.clone();
     let server = server(&limits).add_service(service).serve_with_incoming_shutdown(
@@ -123,7 +123,7 @@ fn server(limits: &ServeLimits) -> Server {
 /// Takes connections until the server stops reading them; then the port is free.
 async fn accept(
     listener: Box<dyn Listener>,
-    accepted: mpsc::Sender<std::io::Result<Connection>>,
+    accepted: mpsc::Sender<std::io::Result<LedgerConnection>>,
     connections_max: usize,
     cutting: watch::Receiver<bool>,
     clock: Arc<dyn Clock>,
@@ -138,7 +138,7 @@ async fn accept(
         match next {
             Ok((io, peer)) => match Arc::clone(&slots).try_acquire_owned() {
                 Ok(slot) => {
-                    if accepted.send(Ok(Connection::new(io, slot, cutting.clone()))).await.is_err() {
+                    if accepted.send(Ok(LedgerConnection::new(io, slot, cutting.clone()))).await.is_err() {
                         return;
                     }
                 }

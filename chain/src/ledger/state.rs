@@ -19,7 +19,7 @@ use super::genesis::{GenesisFile, NeuronEntry, SubnetEntry};
 use crate::Refusal;
 use crate::rules::emission::Pending;
 
-pub(crate) use commits::{Commits, Hashed, Timelocked};
+pub(crate) use commits::{Commits, HashCommit, TimelockCommit};
 pub(crate) use family::{Family, Ownership, Take};
 pub(crate) use lane::Lane;
 

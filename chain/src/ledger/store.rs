@@ -82,7 +82,7 @@ pub(crate) struct Store {
 
 /// An opened store and the state that it goes on from.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenedStore {
     pub(crate) store: Store,
     pub(crate) header: Header,
     pub(crate) state: State,

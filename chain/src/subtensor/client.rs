@@ -138,7 +138,7 @@ impl Subtensor {
         keys: &[Key],
     ) -> Result<Option<T>, ChainError> {
         let (head, runtime) = self.now().await?;
-        let mut batch = fetch::Batch::new(&runtime);
+        let mut batch = fetch::StorageBatch::new(&runtime);
         let added = batch.add(items::NETWORKS_ADDED, &[Key::Small(netuid.0)])?;
         let item = batch.add_optional(item, keys)?;
         let values = batch.fetch(&self.0.endpoints, head.hash).await?;

@@ -5,14 +5,14 @@ use subxt::ext::codec::Encode as _;
 use subxt::metadata::Metadata;
 use weighhouse_types::Netuid;
 
-use super::shape::{Shape, compact, count};
+use super::shape::{TypeShape, compact, count};
 use super::socket::Hex;
 use super::stored::AxonInfo;
 use crate::ChainError;
 
 /// Position = uid; named as the runtime's function names them.
 #[derive(Debug)]
-pub(super) struct Columns {
+pub(super) struct NeuronColumns {
     pub(super) owner_hotkey: [u8; 32],
     pub(super) hotkeys: Vec<[u8; 32]>,
     pub(super) coldkeys: Vec<[u8; 32]>,
@@ -28,25 +28,25 @@ pub(super) struct Columns {
     pub(super) total_stake: Vec<u64>,
 }
 
-/// Fields that are read, in the order of [`Columns`]; and the number by which a call for some fields asks for it.
-const FIELDS: [(&str, u16, Kind); 13] = [
-    ("owner_hotkey", 5, Kind::Account),
-    ("hotkeys", 52, Kind::Accounts),
-    ("coldkeys", 53, Kind::Accounts),
-    ("axons", 55, Kind::Axons),
-    ("active", 56, Kind::Flags),
-    ("validator_permit", 57, Kind::Flags),
-    ("last_update", 59, Kind::Numbers),
-    ("emission", 60, Kind::Numbers),
-    ("dividends", 61, Kind::Numbers),
-    ("incentives", 62, Kind::Numbers),
-    ("consensus", 63, Kind::Numbers),
-    ("block_at_registration", 66, Kind::Numbers),
-    ("total_stake", 69, Kind::Numbers),
+/// Fields that are read, in the order of [`NeuronColumns`]; and the number by which a call for some fields asks for it.
+const FIELDS: [(&str, u16, ColumnKind); 13] = [
+    ("owner_hotkey", 5, ColumnKind::Account),
+    ("hotkeys", 52, ColumnKind::Accounts),
+    ("coldkeys", 53, ColumnKind::Accounts),
+    ("axons", 55, ColumnKind::Axons),
+    ("active", 56, ColumnKind::Flags),
+    ("validator_permit", 57, ColumnKind::Flags),
+    ("last_update", 59, ColumnKind::Numbers),
+    ("emission", 60, ColumnKind::Numbers),
+    ("dividends", 61, ColumnKind::Numbers),
+    ("incentives", 62, ColumnKind::Numbers),
+    ("consensus", 63, ColumnKind::Numbers),
+    ("block_at_registration", 66, ColumnKind::Numbers),
+    ("total_stake", 69, ColumnKind::Numbers),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ColumnKind {
     Account,
     Accounts,
     Axons,
@@ -88,7 +88,7 @@ impl MetagraphCalls {
     }
 
     /// Reads that call's answer.
-    pub(super) fn read(&self, answer: &[u8]) -> Result<Columns, Unread> {
+    pub(super) fn read(&self, answer: &[u8]) -> Result<NeuronColumns, Unread> {
         self.selective.as_ref().unwrap_or(&self.full).read(answer)
     }
 }
@@ -109,7 +109,7 @@ pub(super) struct Plan {
 struct Step {
     /// Of [`FIELDS`]; `None` for what is passed over.
     field: Option<usize>,
-    shape: Shape,
+    shape: TypeShape,
     /// A field that may be left out.
     is_optional: bool,
 }
@@ -136,16 +136,16 @@ impl Unread {
     }
 }
 
-impl Kind {
-    fn has(self, shape: &Shape) -> bool {
+impl ColumnKind {
+    fn has(self, shape: &TypeShape) -> bool {
         let item = match shape {
-            Shape::List(item) => &**item,
-            shape => return self == Self::Account && matches!(shape, Shape::Fixed(32)),
+            TypeShape::List(item) => &**item,
+            shape => return self == Self::Account && matches!(shape, TypeShape::Fixed(32)),
         };
         match (self, item) {
-            (Self::Accounts, Shape::Fixed(32)) | (Self::Flags, Shape::Fixed(1)) => true,
-            (Self::Axons, Shape::Fixed(bytes)) => *bytes > 0,
-            (Self::Numbers, Shape::Compact) => true,
+            (Self::Accounts, TypeShape::Fixed(32)) | (Self::Flags, TypeShape::Fixed(1)) => true,
+            (Self::Axons, TypeShape::Fixed(bytes)) => *bytes > 0,
+            (Self::Numbers, TypeShape::Compact) => true,
             _ => false,
         }
     }
@@ -165,12 +165,12 @@ impl Plan {
             let field = FIELDS.iter().position(|(known, ..)| *known == name);
             let inner = field.and_then(|_| optional(types, given.ty.id));
             let ty = inner.unwrap_or(given.ty.id);
-            let shape = Shape::of(types, ty).ok_or_else(|| format!("{name} is of an unusual type"))?;
+            let shape = TypeShape::of(types, ty).ok_or_else(|| format!("{name} is of an unusual type"))?;
             let kind = field.map(|field| FIELDS[field].2);
             if kind.is_some_and(|kind| !kind.has(&shape)) {
                 return Err(format!("another {name}"));
             }
-            if kind == Some(Kind::Axons) {
+            if kind == Some(ColumnKind::Axons) {
                 axon = AxonLayout::of(types, ty);
             }
             steps.push(Step { field, shape, is_optional: inner.is_some() });
@@ -183,7 +183,7 @@ impl Plan {
         Ok(Self { steps, axon: axon.ok_or("other axons")? })
     }
 
-    pub(super) fn read(&self, answer: &[u8]) -> Result<Columns, Unread> {
+    pub(super) fn read(&self, answer: &[u8]) -> Result<NeuronColumns, Unread> {
         let mut rest = match answer.split_first() {
             Some((0, [])) => return Err(Unread::NoSubnet),
             Some((1, rest)) => rest,
@@ -212,10 +212,10 @@ impl Plan {
         self.columns(found).ok_or(Unread::Garbled)
     }
 
-    fn columns(&self, found: [&[u8]; FIELDS.len()]) -> Option<Columns> {
+    fn columns(&self, found: [&[u8]; FIELDS.len()]) -> Option<NeuronColumns> {
         let [owner, hotkeys, coldkeys, axons, active, permits, updates, figures @ ..] = found;
         let [emission, dividends, incentives, consensus, registered, stake] = figures;
-        Some(Columns {
+        Some(NeuronColumns {
             owner_hotkey: owner.try_into().ok()?,
             hotkeys: each(hotkeys, |item| item.try_into().ok())?,
             coldkeys: each(coldkeys, |item| item.try_into().ok())?,
@@ -247,7 +247,7 @@ impl AxonLayout {
         let TypeDef::Composite(axon) = &item.type_def else { return None };
         let (mut offsets, mut offset) = ([None; AXON.len()], 0);
         for field in &axon.fields {
-            let Shape::Fixed(width) = Shape::of(types, field.ty.id)? else { return None };
+            let TypeShape::Fixed(width) = TypeShape::of(types, field.ty.id)? else { return None };
             let known =
                 AXON.iter().position(|known| Some(known.0) == field.name.as_deref() && known.1 == width);
             if let Some(known) = known {

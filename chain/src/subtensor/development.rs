@@ -9,7 +9,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 use super::calls::{self, Payload, number};
 use super::{Network, Subtensor, sign};
-use crate::{Call, Chain as _, ChainError, Outcome, Signed};
+use crate::{Call, CallOutcome, Chain as _, ChainError, SignedCall};
 
 /// Free balance of an endowed account, in rao: a million TAO.
 const ENDOWMENT: &str = "1000000000000000";
@@ -66,19 +66,21 @@ impl Development {
         let (head, runtime) = self.chain.now().await?;
         let first = self.chain.next_nonce(&self.root.public()).await?;
         let sign = |(nonce, payload)| sign::sign(&runtime, &self.root, payload, nonce, head);
-        let signed: Result<Vec<Signed>, _> = (first..).zip(payloads).map(sign).collect();
+        let signed: Result<Vec<SignedCall>, _> = (first..).zip(payloads).map(sign).collect();
         for outcome in self.include(&signed?).await? {
             match outcome {
-                Outcome::Included { .. } => {}
-                Outcome::Refused { refusal, .. } => return Err(ChainError::Refused(refusal)),
-                Outcome::Pending | Outcome::Expired => return Err(ChainError::Expired { last: head.number }),
+                CallOutcome::Included { .. } => {}
+                CallOutcome::Refused { refusal, .. } => return Err(ChainError::Refused(refusal)),
+                CallOutcome::Pending | CallOutcome::Expired => {
+                    return Err(ChainError::Expired { last: head.number });
+                }
             }
         }
         Ok(())
     }
 
     /// Hands all in for one block, and says what became of each.
-    pub async fn include(&self, signed: &[Signed]) -> Result<Vec<Outcome>, ChainError> {
+    pub async fn include(&self, signed: &[SignedCall]) -> Result<Vec<CallOutcome>, ChainError> {
         for signed in signed {
             self.chain.submit(signed).await?;
         }
@@ -91,7 +93,7 @@ impl Development {
     }
 
     /// Signs one call for each account and puts all into one block.
-    pub async fn all(&self, calls: Vec<(&Keypair, Call)>) -> Result<Vec<Outcome>, ChainError> {
+    pub async fn all(&self, calls: Vec<(&Keypair, Call)>) -> Result<Vec<CallOutcome>, ChainError> {
         let mut signed = Vec::new();
         for (signer, call) in calls {
             signed.push(self.chain.sign(signer, call).await?);

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use weighhouse_types::{Block, Digest, Head};
 
-use super::socket::{Broken, Reply, Request, Socket};
+use super::socket::{Reply, Request, Socket, SocketError};
 use crate::ChainError;
 
 /// Tries of one exchange, each on a connection of its own: a node that restarts closes the first.
@@ -57,7 +57,7 @@ pub(super) type Along<'a> = dyn Fn(Digest) -> Vec<Request<'static>> + Sync + 'a;
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum EndpointFailure {
     /// The node answered with an error.
     Answer(UserError),
     Chain(ChainError),
@@ -77,23 +77,27 @@ impl Endpoint {
         &self,
         method: &str,
         params: RpcParams,
-    ) -> Result<T, Failed> {
+    ) -> Result<T, EndpointFailure> {
         let request = Request::new(method, params);
         self.read(method, &self.all(&[request]).await?[0])
     }
 
     /// Some requests at once; an error in answer to one is one of all.
-    pub(super) async fn all(&self, requests: &[Request<'_>]) -> Result<Vec<Box<RawValue>>, Failed> {
-        self.each(requests).await?.into_iter().map(|reply| reply.map_err(Failed::Answer)).collect()
+    pub(super) async fn all(&self, requests: &[Request<'_>]) -> Result<Vec<Box<RawValue>>, EndpointFailure> {
+        self.each(requests).await?.into_iter().map(|reply| reply.map_err(EndpointFailure::Answer)).collect()
     }
 
-    async fn each(&self, requests: &[Request<'_>]) -> Result<Vec<Reply>, Failed> {
+    async fn each(&self, requests: &[Request<'_>]) -> Result<Vec<Reply>, EndpointFailure> {
         let answered = timeout(self.deadline, self.attempts(requests)).await;
-        answered.unwrap_or_else(|_| Err(self.timed_out())).map_err(Failed::Chain)
+        answered.unwrap_or_else(|_| Err(self.timed_out())).map_err(EndpointFailure::Chain)
     }
 
     /// Decodes an answer.
-    pub(super) fn read<T: DeserializeOwned>(&self, method: &str, answer: &RawValue) -> Result<T, Failed> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        answer: &RawValue,
+    ) -> Result<T, EndpointFailure> {
         serde_json::from_str(answer.get()).map_err(|error| self.lies(format!("{method}: {error}")))
     }
 
@@ -123,7 +127,7 @@ impl Endpoint {
         let replies = socket.exchange(&[request]).await.map_err(|broken| self.unreachable(&broken))?;
         let actual = match replies.into_iter().next() {
             Some(Ok(hash)) => self.read::<H256>("chain_getBlockHash", &hash),
-            Some(Err(error)) => Err(Failed::Answer(error)),
+            Some(Err(error)) => Err(EndpointFailure::Answer(error)),
             None => Err(self.lies("no answer".to_owned())),
         };
         let actual = Digest(actual.map_err(|failed| self.failed(failed))?.0);
@@ -140,7 +144,7 @@ impl Endpoint {
         &self,
         before: Option<Block>,
         along: &Along<'_>,
-    ) -> Result<(NewestBlock, Option<Vec<Box<RawValue>>>), Failed> {
+    ) -> Result<(NewestBlock, Option<Vec<Box<RawValue>>>), EndpointFailure> {
         let hash: H256 = self.request("chain_getFinalizedHead", rpc_params![]).await?;
         let mut told = self.told.lock().await;
         if let Some(known) = told.filter(|known| known.head.hash.0 == hash.0) {
@@ -157,7 +161,7 @@ impl Endpoint {
         else {
             return Err(self.lies("no answer".to_owned()));
         };
-        let head = self.header(hash, &header.map_err(Failed::Answer)?)?;
+        let head = self.header(hash, &header.map_err(EndpointFailure::Answer)?)?;
         let version = version.ok().and_then(|version| serde_json::from_str(version.get()).ok());
         let earlier = earlier.ok().and_then(|hash| serde_json::from_str::<H256>(hash.get()).ok());
         let before = before.zip(earlier.map(|hash| Digest(hash.0)));
@@ -166,7 +170,7 @@ impl Endpoint {
     }
 
     /// A block's number, from a header that has this hash.
-    fn header(&self, hash: H256, answer: &RawValue) -> Result<Head, Failed> {
+    fn header(&self, hash: H256, answer: &RawValue) -> Result<Head, EndpointFailure> {
         let header: Option<SubstrateHeader<H256>> = self.read("chain_getHeader", answer)?;
         let Some(header) = header else {
             return Err(self.lies(format!("no header for block {hash:?}")));
@@ -178,28 +182,28 @@ impl Endpoint {
     }
 
     /// The hash of a block by its number; `None` where the node doesn't have it.
-    pub(super) async fn block_hash(&self, block: Block) -> Result<Option<Digest>, Failed> {
+    pub(super) async fn block_hash(&self, block: Block) -> Result<Option<Digest>, EndpointFailure> {
         let hash: Option<H256> = self.request("chain_getBlockHash", rpc_params![block.0]).await?;
         Ok(hash.map(|hash| Digest(hash.0)))
     }
 
-    fn lies(&self, what: String) -> Failed {
-        Failed::Chain(ChainError::Undecodable(format!("{}: {what}", self.url)))
+    fn lies(&self, what: String) -> EndpointFailure {
+        EndpointFailure::Chain(ChainError::Undecodable(format!("{}: {what}", self.url)))
     }
 
     fn timed_out(&self) -> ChainError {
         ChainError::TimedOut { endpoint: self.url.clone(), seconds: self.deadline.as_secs() }
     }
 
-    fn unreachable(&self, error: &Broken) -> ChainError {
+    fn unreachable(&self, error: &SocketError) -> ChainError {
         ChainError::Unreachable { endpoint: self.url.clone(), why: error.to_string() }
     }
 
     /// An answer that is an error where none was expected.
-    pub(super) fn failed(&self, failed: Failed) -> ChainError {
+    pub(super) fn failed(&self, failed: EndpointFailure) -> ChainError {
         match failed {
-            Failed::Chain(error) => error,
-            Failed::Answer(error) => {
+            EndpointFailure::Chain(error) => error,
+            EndpointFailure::Answer(error) => {
                 ChainError::Unreachable { endpoint: self.url.clone(), why: error.to_string() }
             }
         }

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use weighhouse_types::{Block, Digest, Head};
 
 use super::Network;
-use super::endpoint::{Along, Endpoint, Failed, NewestBlock, Version};
+use super::endpoint::{Along, Endpoint, EndpointFailure, NewestBlock, Version};
 use super::socket::Request;
 use crate::ChainError;
 
@@ -20,7 +20,7 @@ use crate::ChainError;
 const LAG_BLOCKS: u64 = 20;
 
 /// Of endpoints to the same requests.
-pub(super) type Answers<'a> = Vec<(&'a Endpoint, Vec<Box<RawValue>>)>;
+pub(super) type EndpointAnswers<'a> = Vec<(&'a Endpoint, Vec<Box<RawValue>>)>;
 
 #[derive(Debug)]
 pub(super) struct Endpoints {
@@ -53,7 +53,7 @@ impl Endpoints {
         &self,
         method: &str,
         params: &RpcParams,
-    ) -> Result<T, (&Endpoint, Failed)> {
+    ) -> Result<T, (&Endpoint, EndpointFailure)> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut last = None;
         for turn in 0..self.all.len() {
@@ -64,7 +64,7 @@ impl Endpoints {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(failed @ Failed::Answer(_)) => return Err((endpoint, failed)),
+                Err(failed @ EndpointFailure::Answer(_)) => return Err((endpoint, failed)),
                 Err(failed) => last = Some((endpoint, failed)),
             }
         }
@@ -94,7 +94,7 @@ impl Endpoints {
     pub(super) async fn all_agreed<T: PartialEq>(
         &self,
         requests: &[Request<'_>],
-        read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, Failed>,
+        read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, EndpointFailure>,
     ) -> Result<T, ChainError> {
         let answers = join_all(self.all.iter().map(|endpoint| endpoint.all(requests))).await;
         let mut told = Vec::with_capacity(self.all.len());
@@ -118,7 +118,7 @@ impl Endpoints {
     pub(super) async fn head_along(
         &self,
         along: &Along<'_>,
-    ) -> Result<(Head, Option<Answers<'_>>), ChainError> {
+    ) -> Result<(Head, Option<EndpointAnswers<'_>>), ChainError> {
         let before = self.newest.lock().await.map(|newest| newest.head.number);
         let mut told = Vec::with_capacity(self.all.len());
         let mut failure = None;
@@ -208,10 +208,10 @@ impl Endpoints {
 
 /// The answer that all give; `failure` if there is none.
 pub(super) fn agree<T: PartialEq>(
-    mut told: Answers<'_>,
+    mut told: EndpointAnswers<'_>,
     mut failure: Option<ChainError>,
     what: &str,
-    read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, Failed>,
+    read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, EndpointFailure>,
 ) -> Result<T, ChainError> {
     // Mostly they agree to the letter.
     if told.windows(2).all(|pair| is_same(&pair[0].1, &pair[1].1)) {

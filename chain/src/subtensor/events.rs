@@ -10,7 +10,7 @@ use weighhouse_types::{Block, Coldkey, Digest, Hotkey, MechId, Netuid, Rao, Uid}
 use super::metadata::PALLET;
 use super::refusal;
 use super::runtime::Runtime;
-use crate::{ChainError, Event, Outcome, Refusal};
+use crate::{CallOutcome, ChainError, Event, Refusal};
 
 /// Subnets that a storage index leaves room for; above them it counts mechanisms.
 pub(super) const SUBNETS_PER_MECHANISM: u16 = 4096;
@@ -21,7 +21,7 @@ pub(super) fn outcome(
     events: Vec<u8>,
     position: u32,
     block: Block,
-) -> Result<Outcome, ChainError> {
+) -> Result<CallOutcome, ChainError> {
     let events = runtime.client().events().from_bytes(events);
     let mut ours = Vec::new();
     let mut withdrawn = Rao(0);
@@ -33,14 +33,14 @@ pub(super) fn outcome(
         }
         match (event.pallet_name(), event.event_name()) {
             ("System", "ExtrinsicFailed") => {
-                return Ok(Outcome::Refused { block, refusal: failure(runtime, &event)? });
+                return Ok(CallOutcome::Refused { block, refusal: failure(runtime, &event)? });
             }
             ("System", "ExtrinsicSuccess") => is_applied = true,
             _ => ours.extend(known(runtime, &event, &mut withdrawn)?),
         }
     }
     if is_applied {
-        return Ok(Outcome::Included { block, events: ours });
+        return Ok(CallOutcome::Included { block, events: ours });
     }
     Err(ChainError::Undecodable(format!("block {} has no outcome for its call {position}", block.0)))
 }
@@ -70,7 +70,7 @@ fn known(
     let fields = event.decode_fields_unchecked_as::<Composite<()>>();
     let fields =
         fields.map_err(|error| ChainError::Undecodable(format!("event {pallet}.{name}: {error}")))?;
-    let fields = Fields { values: fields.into_values().collect() };
+    let fields = EventFields { values: fields.into_values().collect() };
     if pallet == "Balances" && matches!(name, "Withdraw" | "Burned") {
         *withdrawn = fields.rao(1).unwrap_or_default();
         return Ok(None);
@@ -89,7 +89,7 @@ enum Translation {
     Unreadable,
 }
 
-fn translate(pallet: &str, name: &str, fields: &Fields, burned: Rao) -> Translation {
+fn translate(pallet: &str, name: &str, fields: &EventFields, burned: Rao) -> Translation {
     let event = match (pallet, name) {
         ("Balances", "Transfer") => fields.transfer(),
         ("Commitments", "Commitment") => {
@@ -127,11 +127,11 @@ fn translate(pallet: &str, name: &str, fields: &Fields, burned: Rao) -> Translat
 }
 
 /// An event's fields in their order.
-struct Fields {
+struct EventFields {
     values: Vec<Value>,
 }
 
-impl Fields {
+impl EventFields {
     fn number(&self, at: usize) -> Option<u128> {
         number(self.values.get(at)?)
     }

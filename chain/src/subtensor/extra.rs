@@ -2,13 +2,13 @@
 
 use subxt::dynamic::Value;
 use weighhouse_types::{
-    Block, Child, Coldkey, Committed, Delegation, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId,
+    Block, Child, Coldkey, CommitContent, Delegation, Digest, Epoch, Head, Hotkey, Hyperparameters, MechId,
     Mechanisms, Netuid, Rounds, TIMELOCK_KEY_BYTES, Timelock, WeightCommit,
 };
 
 use super::calls::{self, Payload, number};
 use super::endpoints::Endpoints;
-use super::fetch::{self, Batch};
+use super::fetch::{self, StorageBatch};
 use super::items::{self, Key};
 use super::read;
 use super::runtime::Runtime;
@@ -28,7 +28,7 @@ pub(super) async fn mechanisms(
     netuid: Netuid,
 ) -> Result<Mechanisms, ChainError> {
     let own = &[Key::Small(netuid.0)];
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let added = batch.add(items::NETWORKS_ADDED, own)?;
     let count = batch.add_optional(items::MECHANISM_COUNT, own)?;
     let split = batch.add_optional(items::MECHANISM_SPLIT, own)?;
@@ -54,7 +54,7 @@ pub(super) async fn commits(
     let index = storage_index(runtime, netuid, mechanism)?;
     let period = state.reveal_period_epochs.min(REVEAL_PERIOD_MAX);
     let first = state.schedule.epoch.0.saturating_sub(period);
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let hashed = batch.add(items::WEIGHT_COMMITS, &[index, Key::Account(hotkey.0)])?;
     let mut sealed = Vec::new();
     for epoch in first..=state.schedule.epoch.0 {
@@ -73,14 +73,14 @@ pub(super) async fn commits(
             }
         };
         if epoch.0 >= first {
-            commits.push(WeightCommit { epoch, block, content: Committed::Hash { hash: Digest(hash) } });
+            commits.push(WeightCommit { epoch, block, content: CommitContent::Hash { hash: Digest(hash) } });
         }
     }
     for (epoch, slot) in &sealed {
         let of_epoch = values.get(slot)?.unwrap_or_default();
         for (_, block, ciphertext, reveal_round) in of_epoch.into_iter().filter(|commit| commit.0 == hotkey.0)
         {
-            let content = Committed::Timelocked { ciphertext, reveal_round };
+            let content = CommitContent::Timelocked { ciphertext, reveal_round };
             commits.push(WeightCommit { epoch: *epoch, block: Block(block), content });
         }
     }
@@ -96,7 +96,7 @@ pub(super) async fn timelock(
     if !runtime.layout.timelocked {
         return Err(ChainError::Unsupported { what: "timelocked weight commits" });
     }
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let beacon = batch.add(items::BEACON_CONFIG, &[])?;
     let last = batch.add(items::LAST_STORED_ROUND, &[])?;
     let version = batch.add_optional(items::COMMIT_REVEAL_VERSION, &[])?;
@@ -143,7 +143,7 @@ pub(super) async fn delegation(
     hotkey: Hotkey,
 ) -> Result<Option<Delegation>, ChainError> {
     let (hotkey, netuid) = (Key::Account(hotkey.0), Key::Small(netuid.0));
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let owner = batch.add(items::OWNER, &[hotkey])?;
     let take = batch.add(items::DELEGATES, &[hotkey])?;
     let childkey_take = batch.add(items::CHILDKEY_TAKE, &[hotkey, netuid])?;

@@ -9,7 +9,7 @@ use subxt::ext::scale_decode::DecodeAsType;
 use subxt::rpcs::client::{RawValue, rpc_params};
 use weighhouse_types::Digest;
 
-use super::endpoint::{Endpoint, Failed};
+use super::endpoint::{Endpoint, EndpointFailure};
 use super::endpoints::Endpoints;
 use super::items::{Item, Key};
 use super::runtime::Runtime;
@@ -23,7 +23,7 @@ pub(super) const CALL: &str = "state_call";
 
 /// Storage items to be read together.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
+pub(super) struct StorageBatch<'a> {
     runtime: &'a Runtime,
     keys: Vec<Hex>,
 }
@@ -41,7 +41,7 @@ pub(super) type StorageEntries = Vec<(Hex, Option<Hex>)>;
 
 /// Place of an item in a batch.
 #[derive(Debug)]
-pub(super) struct Slot<T> {
+pub(super) struct StorageSlot<T> {
     item: Item<T>,
     index: usize,
     shape: PhantomData<fn() -> T>,
@@ -59,7 +59,7 @@ struct Changes {
     changes: StorageEntries,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> StorageBatch<'a> {
     pub(super) fn new(runtime: &'a Runtime) -> Self {
         Self { runtime, keys: Vec::new() }
     }
@@ -68,9 +68,9 @@ impl<'a> Batch<'a> {
         &mut self,
         item: Item<T>,
         keys: &[Key],
-    ) -> Result<Slot<T>, ChainError> {
+    ) -> Result<StorageSlot<T>, ChainError> {
         self.keys.push(Hex(item.key(self.runtime, keys)?));
-        Ok(Slot { item, index: self.keys.len() - 1, shape: PhantomData })
+        Ok(StorageSlot { item, index: self.keys.len() - 1, shape: PhantomData })
     }
 
     /// As [`Self::add`]; `None` where this runtime has no such item.
@@ -78,7 +78,7 @@ impl<'a> Batch<'a> {
         &mut self,
         item: Item<T>,
         keys: &[Key],
-    ) -> Result<Option<Slot<T>>, ChainError> {
+    ) -> Result<Option<StorageSlot<T>>, ChainError> {
         item.exists(self.runtime).then(|| self.add(item, keys)).transpose()
     }
 
@@ -109,7 +109,7 @@ impl EncodedKeys {
         &self,
         endpoint: &Endpoint,
         answers: &[Box<RawValue>],
-    ) -> Result<StorageEntries, Failed> {
+    ) -> Result<StorageEntries, EndpointFailure> {
         let mut found = Vec::with_capacity(self.keys.len());
         for answer in answers {
             let sets: Vec<Changes> = endpoint.read(QUERY, answer)?;
@@ -139,18 +139,18 @@ impl EncodedKeys {
 
 impl Values<'_> {
     /// `None` where nothing is stored and the runtime has no default.
-    pub(super) fn get<T: DecodeAsType>(&self, slot: &Slot<T>) -> Result<Option<T>, ChainError> {
+    pub(super) fn get<T: DecodeAsType>(&self, slot: &StorageSlot<T>) -> Result<Option<T>, ChainError> {
         slot.item.read(self.runtime, self.values[slot.index].as_deref())
     }
 
-    pub(super) fn need<T: DecodeAsType>(&self, slot: &Slot<T>) -> Result<T, ChainError> {
+    pub(super) fn need<T: DecodeAsType>(&self, slot: &StorageSlot<T>) -> Result<T, ChainError> {
         let Item { pallet, name, .. } = slot.item;
         self.get(slot)?.ok_or_else(|| ChainError::Undecodable(format!("{pallet}.{name} is empty")))
     }
 
     pub(super) fn get_or<T: DecodeAsType>(
         &self,
-        slot: &Option<Slot<T>>,
+        slot: &Option<StorageSlot<T>>,
         default: T,
     ) -> Result<T, ChainError> {
         let Some(slot) = slot else { return Ok(default) };
@@ -158,7 +158,7 @@ impl Values<'_> {
     }
 
     /// True where something is stored, defaults aside.
-    pub(super) fn is_stored<T>(&self, slot: &Slot<T>) -> bool {
+    pub(super) fn is_stored<T>(&self, slot: &StorageSlot<T>) -> bool {
         self.values[slot.index].is_some()
     }
 }

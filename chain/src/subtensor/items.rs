@@ -113,13 +113,13 @@ const PROBE_BYTES: usize = 512;
 const ONE_ELEMENT: u8 = 4;
 
 #[cfg(test)]
-pub(super) type Encoded = Result<Vec<u8>, ChainError>;
+pub(super) type EncodedKey = Result<Vec<u8>, ChainError>;
 
 #[cfg(test)]
 pub(super) struct Probe<'a> {
     pub(super) value: u32,
     pub(super) keys: usize,
-    pub(super) key: &'a dyn Fn(&[Key]) -> Encoded,
+    pub(super) key: &'a dyn Fn(&[Key]) -> EncodedKey,
     pub(super) read: &'a dyn Fn(&[u8]) -> Result<String, ChainError>,
 }
 

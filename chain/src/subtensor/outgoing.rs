@@ -11,9 +11,9 @@ use super::items::{self, Key};
 use super::runtime::Runtime;
 use super::sign::{self, MORTAL_BLOCKS, OnItsWay};
 use super::socket::Hex;
-use super::submit::{self, Place};
+use super::submit::{self, CallPlace};
 use super::{Subtensor, events, extra, fetch, read, undecodable};
-use crate::{Call, ChainError, Outcome, Refusal, Signed};
+use crate::{Call, CallOutcome, ChainError, Refusal, SignedCall};
 
 impl Subtensor {
     pub(super) async fn payload(
@@ -53,7 +53,7 @@ impl Subtensor {
         head: Head,
         signer: &Keypair,
         payload: &Payload,
-    ) -> Result<Signed, ChainError> {
+    ) -> Result<SignedCall, ChainError> {
         let account = signer.public();
         let nonce = self.next_nonce(&account).await?;
         let mut nonces = self.0.nonces.lock().await;
@@ -73,12 +73,16 @@ impl Subtensor {
     }
 
     /// Looks for a call in the finalised blocks that may hold it and weren't searched yet.
-    pub(super) async fn place(&self, signed: &Signed, head: Head) -> Result<Option<Place>, ChainError> {
+    pub(super) async fn place(
+        &self,
+        signed: &SignedCall,
+        head: Head,
+    ) -> Result<Option<CallPlace>, ChainError> {
         let mut block = self.0.searches.lock().await.next(signed, MORTAL_BLOCKS);
         while block <= head.number && block <= signed.expires {
             let hash = self.0.endpoints.block_hash(block).await?;
             if let Some(position) = submit::find(&self.0.endpoints, hash, signed.hash).await? {
-                return Ok(Some(Place { block, hash, position }));
+                return Ok(Some(CallPlace { block, hash, position }));
             }
             self.0.searches.lock().await.searched(signed.hash, block);
             block = Block(block.0 + 1);
@@ -87,7 +91,7 @@ impl Subtensor {
     }
 
     /// True where another call has taken the nonce of one that isn't in any block up to the head.
-    pub(super) async fn is_usurped(&self, signed: &Signed, head: Head) -> Result<bool, ChainError> {
+    pub(super) async fn is_usurped(&self, signed: &SignedCall, head: Head) -> Result<bool, ChainError> {
         let Some((account, nonce)) = self.0.nonces.lock().await.of(signed.hash) else { return Ok(false) };
         let runtime = self.runtime(head.hash).await?;
         let key = [Key::Account(account)];
@@ -95,7 +99,7 @@ impl Subtensor {
         Ok(info.is_some_and(|info| info.nonce > nonce))
     }
 
-    pub(super) async fn outcome_at(&self, place: Place) -> Result<Outcome, ChainError> {
+    pub(super) async fn outcome_at(&self, place: CallPlace) -> Result<CallOutcome, ChainError> {
         // The block was made, and its events written, by the runtime of its parent's state.
         let parent = self.0.endpoints.block_hash(Block(place.block.0.saturating_sub(1))).await?;
         let runtime = self.runtime(parent).await?;
@@ -107,7 +111,7 @@ impl Subtensor {
     }
 
     /// True where a call is in a block that isn't final yet.
-    pub(super) async fn is_in_best_chain(&self, signed: &Signed, head: Head) -> Result<bool, ChainError> {
+    pub(super) async fn is_in_best_chain(&self, signed: &SignedCall, head: Head) -> Result<bool, ChainError> {
         for number in head.number.0 + 1..=head.number.0 + MORTAL_BLOCKS {
             let hash: Option<H256> = self.0.endpoints.ask("chain_getBlockHash", &rpc_params![number]).await?;
             let Some(hash) = hash else { return Ok(false) };

@@ -6,10 +6,10 @@ use weighhouse_types::{
     Axon, Block, Coldkey, Digest, Head, Hotkey, Metagraph, Netuid, Neuron, Rao, Schedule, SubnetState, Uid,
 };
 
-use super::columns::{self, Columns, MetagraphCalls, Unread};
-use super::endpoint::{Endpoint, Failed};
-use super::endpoints::{Answers, Endpoints, agree};
-use super::fetch::{self, Batch, EncodedKeys, Slot, StorageEntries};
+use super::columns::{self, MetagraphCalls, NeuronColumns, Unread};
+use super::endpoint::{Endpoint, EndpointFailure};
+use super::endpoints::{EndpointAnswers, Endpoints, agree};
+use super::fetch::{self, EncodedKeys, StorageBatch, StorageEntries, StorageSlot};
 use super::items::{self, Key};
 use super::limits::NEURONS_MAX;
 use super::rows;
@@ -28,8 +28,8 @@ pub(super) struct Question {
     /// The runtime's version.
     pub(super) spec: u32,
     asked: EncodedKeys,
-    added: Slot<bool>,
-    trust: Slot<Vec<u16>>,
+    added: StorageSlot<bool>,
+    trust: StorageSlot<Vec<u16>>,
     rules: RuleSlots,
     times: TimeSlots,
     /// A function of the runtime and its arguments.
@@ -38,7 +38,7 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(runtime: &Runtime, netuid: Netuid) -> Result<Self, ChainError> {
-        let mut batch = Batch::new(runtime);
+        let mut batch = StorageBatch::new(runtime);
         let own = [Key::Small(netuid.0)];
         let added = batch.add(items::NETWORKS_ADDED, &own)?;
         let trust = batch.add(items::VALIDATOR_TRUST, &own)?;
@@ -61,7 +61,7 @@ impl Question {
         &self,
         endpoint: &Endpoint,
         answers: &[Box<RawValue>],
-    ) -> Result<(StorageEntries, Option<Hex>), Failed> {
+    ) -> Result<(StorageEntries, Option<Hex>), EndpointFailure> {
         let (found, called) = answers.split_at(answers.len() - usize::from(self.call.is_some()));
         let found = self.asked.read(endpoint, found)?;
         Ok((found, called.first().map(|answer| endpoint.read(fetch::CALL, answer)).transpose()?))
@@ -73,7 +73,7 @@ impl Question {
         runtime: &Runtime,
         endpoints: &Endpoints,
         head: Head,
-        answers: Option<Answers<'_>>,
+        answers: Option<EndpointAnswers<'_>>,
     ) -> Result<SubnetState, ChainError> {
         let read = |endpoint: &Endpoint, answers: &[Box<RawValue>]| self.read(endpoint, answers);
         let (found, answer) = match answers {
@@ -122,7 +122,7 @@ pub(super) async fn subnet_times(
     netuid: Netuid,
 ) -> Result<Times, ChainError> {
     let own = &[Key::Small(netuid.0)];
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let added = batch.add(items::NETWORKS_ADDED, own)?;
     let tempo = batch.add(items::TEMPO, own)?;
     let period = batch.add(items::REVEAL_PERIOD_EPOCHS, own)?;
@@ -143,7 +143,7 @@ async fn by_call(
     endpoints: &Endpoints,
     at: Digest,
     netuid: Netuid,
-) -> Result<Columns, ChainError> {
+) -> Result<NeuronColumns, ChainError> {
     match calls.read(answer) {
         Err(Unread::LeftOut(_)) if calls.selective.is_some() => {}
         read => return read.map_err(|unread| unread.error(netuid)),
@@ -156,7 +156,7 @@ async fn by_call(
 pub(super) fn metagraph(
     netuid: Netuid,
     block: Block,
-    columns: &Columns,
+    columns: &NeuronColumns,
     trust: &[u16],
 ) -> Result<Metagraph, ChainError> {
     let count = columns.hotkeys.len();
@@ -173,7 +173,7 @@ pub(super) fn metagraph(
 }
 
 /// Figures of the last epoch are missing for neurons that registered since: those are zero.
-fn neuron(columns: &Columns, trust: &[u16], index: usize) -> Option<Neuron> {
+fn neuron(columns: &NeuronColumns, trust: &[u16], index: usize) -> Option<Neuron> {
     let share = |column: &[u16]| column.get(index).copied().unwrap_or(0);
     Some(Neuron {
         uid: Uid(u16::try_from(index).ok()?),

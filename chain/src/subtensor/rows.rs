@@ -2,9 +2,9 @@
 
 use weighhouse_types::{Digest, Netuid};
 
-use super::columns::Columns;
+use super::columns::NeuronColumns;
 use super::endpoints::Endpoints;
-use super::fetch::Batch;
+use super::fetch::StorageBatch;
 use super::items::{self, Key};
 use super::limits::NEURONS_MAX;
 use super::runtime::Runtime;
@@ -20,9 +20,9 @@ pub(super) async fn columns(
     endpoints: &Endpoints,
     at: Digest,
     netuid: Netuid,
-) -> Result<Columns, ChainError> {
+) -> Result<NeuronColumns, ChainError> {
     let own = &[Key::Small(netuid.0)];
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let count = batch.add(items::SUBNETWORK_N, own)?;
     let owner = batch.add(items::SUBNET_OWNER_HOTKEY, own)?;
     let active = batch.add(items::ACTIVE, own)?;
@@ -42,7 +42,7 @@ pub(super) async fn columns(
     let tao_weight = values.need(&tao_weight)?;
     let (coldkeys, axons, total_stake) =
         by_hotkey(runtime, endpoints, at, netuid, &hotkeys, tao_weight).await?;
-    Ok(Columns {
+    Ok(NeuronColumns {
         owner_hotkey: values.get(&owner)?.unwrap_or_default(),
         hotkeys,
         coldkeys,
@@ -66,7 +66,7 @@ async fn keys(
     netuid: Netuid,
     count: u16,
 ) -> Result<(Vec<[u8; 32]>, Vec<u64>), ChainError> {
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let mut slots = Vec::with_capacity(usize::from(count));
     for uid in 0..count {
         let own = &[Key::Small(netuid.0), Key::Small(uid)];
@@ -92,7 +92,7 @@ async fn by_hotkey(
     hotkeys: &[[u8; 32]],
     tao_weight: u64,
 ) -> Result<ByHotkey, ChainError> {
-    let mut batch = Batch::new(runtime);
+    let mut batch = StorageBatch::new(runtime);
     let mut slots = Vec::with_capacity(hotkeys.len());
     for hotkey in hotkeys {
         let hotkey = Key::Account(*hotkey);

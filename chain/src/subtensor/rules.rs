@@ -2,7 +2,7 @@
 
 use weighhouse_types::{Block, Epoch, Hyperparameters, Netuid, Rao, Schedule};
 
-use super::fetch::{Batch, Slot, Values};
+use super::fetch::{StorageBatch, StorageSlot, Values};
 use super::items::{self, Key};
 use super::schedule;
 use crate::ChainError;
@@ -10,24 +10,24 @@ use crate::ChainError;
 /// Places of the hyperparameters in a batch.
 #[derive(Debug)]
 pub(super) struct RuleSlots {
-    small: [Slot<u16>; 6],
-    large: [Slot<u64>; 8],
-    flags: [Slot<bool>; 3],
-    alpha: Slot<(u16, u16)>,
-    max_weights_limit: Option<Slot<u16>>,
-    min_non_immune_uids: Option<Slot<u16>>,
-    activity_cutoff: Option<Slot<u16>>,
-    activity_cutoff_factor: Option<Slot<u32>>,
-    bonds_penalty: Option<Slot<u16>>,
-    steepness: Option<Slot<i16>>,
-    yuma3: Option<Slot<bool>>,
-    burn_half_life: Option<Slot<u16>>,
-    burn_increase: Option<Slot<u128>>,
-    max_registrations_per_block: Slot<u16>,
+    small: [StorageSlot<u16>; 6],
+    large: [StorageSlot<u64>; 8],
+    flags: [StorageSlot<bool>; 3],
+    alpha: StorageSlot<(u16, u16)>,
+    max_weights_limit: Option<StorageSlot<u16>>,
+    min_non_immune_uids: Option<StorageSlot<u16>>,
+    activity_cutoff: Option<StorageSlot<u16>>,
+    activity_cutoff_factor: Option<StorageSlot<u32>>,
+    bonds_penalty: Option<StorageSlot<u16>>,
+    steepness: Option<StorageSlot<i16>>,
+    yuma3: Option<StorageSlot<bool>>,
+    burn_half_life: Option<StorageSlot<u16>>,
+    burn_increase: Option<StorageSlot<u128>>,
+    max_registrations_per_block: StorageSlot<u16>,
 }
 
 impl RuleSlots {
-    pub(super) fn add(batch: &mut Batch<'_>, netuid: Netuid) -> Result<Self, ChainError> {
+    pub(super) fn add(batch: &mut StorageBatch<'_>, netuid: Netuid) -> Result<Self, ChainError> {
         let own = &[Key::Small(netuid.0)];
         Ok(Self {
             small: [
@@ -129,12 +129,12 @@ fn hundredths(bits: u128) -> u32 {
 /// Places of the schedule in a batch.
 #[derive(Debug)]
 pub(super) struct TimeSlots {
-    since: Slot<u64>,
-    stateful: Option<[Slot<u64>; 3]>,
+    since: StorageSlot<u64>,
+    stateful: Option<[StorageSlot<u64>; 3]>,
 }
 
 impl TimeSlots {
-    pub(super) fn add(batch: &mut Batch<'_>, netuid: Netuid) -> Result<Self, ChainError> {
+    pub(super) fn add(batch: &mut StorageBatch<'_>, netuid: Netuid) -> Result<Self, ChainError> {
         let own = &[Key::Small(netuid.0)];
         let stateful = [
             batch.add_optional(items::LAST_EPOCH_BLOCK, own)?,

@@ -8,7 +8,7 @@ const TYPES_MAX: usize = 4096;
 const DEPTH_MAX: usize = 32;
 
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum TypeShape {
     /// So many bytes, whatever they say.
     Fixed(usize),
     Compact,
@@ -20,7 +20,7 @@ pub(super) enum Shape {
     Variants(Vec<(u8, Self)>),
 }
 
-impl Shape {
+impl TypeShape {
     /// `None` for a type that is missing, unusual or too deep.
     pub(super) fn of(types: &PortableRegistry, ty: u32) -> Option<Self> {
         Self::within(types, ty, DEPTH_MAX, &mut 0)
@@ -107,15 +107,15 @@ pub(super) fn count(input: &mut &[u8]) -> Option<usize> {
     usize::try_from(compact(input)?).ok()
 }
 
-fn parts(parts: Vec<Shape>) -> Shape {
+fn parts(parts: Vec<TypeShape>) -> TypeShape {
     let fixed = parts.iter().try_fold(0_usize, |sum, part| match part {
-        Shape::Fixed(bytes) => sum.checked_add(*bytes),
+        TypeShape::Fixed(bytes) => sum.checked_add(*bytes),
         _ => None,
     });
-    match (fixed, <[Shape; 1]>::try_from(parts)) {
-        (Some(bytes), _) => Shape::Fixed(bytes),
+    match (fixed, <[TypeShape; 1]>::try_from(parts)) {
+        (Some(bytes), _) => TypeShape::Fixed(bytes),
         (None, Ok([only])) => only,
-        (None, Err(parts)) => Shape::Parts(parts),
+        (None, Err(parts)) => TypeShape::Parts(parts),
     }
 }
 
@@ -147,20 +147,24 @@ mod tests {
             assert_eq!(compact(&mut rest), Some(number));
             assert_eq!(rest, [7]);
             let mut rest = &bytes[..];
-            Shape::Compact.skip(&mut rest).expect("a number");
+            TypeShape::Compact.skip(&mut rest).expect("a number");
             assert_eq!(rest, [7]);
             bytes.truncate(bytes.len() - 2);
             assert_eq!(compact(&mut &bytes[..]), None);
         }
         assert_eq!(compact(&mut &Compact(u128::MAX).encode()[..]), None, "too large");
-        assert_eq!(Shape::Compact.skip(&mut &Compact(u128::MAX).encode()[..]), Some(()));
+        assert_eq!(TypeShape::Compact.skip(&mut &Compact(u128::MAX).encode()[..]), Some(()));
     }
 
     #[test]
     fn a_count_that_is_a_lie_ends_with_the_bytes() {
         let many = Compact(u32::MAX).encode();
-        for item in [Shape::Fixed(8), Shape::Compact, Shape::Parts(vec![Shape::Compact, Shape::Fixed(1)])] {
-            assert_eq!(Shape::List(Box::new(item)).skip(&mut &many[..]), None);
+        for item in [
+            TypeShape::Fixed(8),
+            TypeShape::Compact,
+            TypeShape::Parts(vec![TypeShape::Compact, TypeShape::Fixed(1)]),
+        ] {
+            assert_eq!(TypeShape::List(Box::new(item)).skip(&mut &many[..]), None);
         }
     }
 }

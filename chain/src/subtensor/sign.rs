@@ -11,7 +11,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 use super::calls::Payload;
 use super::runtime::Runtime;
-use crate::{ChainError, Signed};
+use crate::{ChainError, SignedCall};
 
 /// For how many blocks a signed call can be included; a power of two.
 pub(super) const MORTAL_BLOCKS: u64 = 64;
@@ -37,7 +37,7 @@ pub(super) fn sign(
     payload: &Payload,
     nonce: u64,
     birth: Head,
-) -> Result<Signed, ChainError> {
+) -> Result<SignedCall, ChainError> {
     let params = SubstrateExtrinsicParamsBuilder::<SubstrateConfig>::new()
         .nonce(nonce)
         .mortal_from_unchecked(MORTAL_BLOCKS, birth.number.0, H256(birth.hash.0))
@@ -49,7 +49,7 @@ pub(super) fn sign(
     let signed = signable.sign(&Pair(signer)).map_err(refused)?;
     let hash = Digest(signed.hash().0);
     let expires = Block(birth.number.0 + MORTAL_BLOCKS - 1);
-    Ok(Signed { bytes: signed.into_encoded(), hash, expires })
+    Ok(SignedCall { bytes: signed.into_encoded(), hash, expires })
 }
 
 /// A call that was handed in and whose outcome isn't known.

@@ -39,7 +39,7 @@ pub(super) type Reply = Result<Box<RawValue>, UserError>;
 
 /// Why there are no replies.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
+pub(super) enum SocketError {
     #[error("{0}")]
     Transport(String),
     /// An answer to the message as a whole.
@@ -50,7 +50,7 @@ pub(super) enum Broken {
 }
 
 #[derive(Serialize)]
-struct Call<'a> {
+struct RpcCall<'a> {
     jsonrpc: &'static str,
     id: u64,
     method: &'a str,
@@ -72,17 +72,17 @@ impl<'a> Request<'a> {
 }
 
 impl Socket {
-    pub(super) async fn open(url: &str) -> Result<Self, Broken> {
+    pub(super) async fn open(url: &str) -> Result<Self, SocketError> {
         let url = Url::parse(url).map_err(transport)?;
         let (sender, receiver) = WsTransportClientBuilder::default().build(url).await.map_err(transport)?;
         Ok(Self { sender, receiver, id: 0, takes_batches: true })
     }
 
     /// Asks in one message; one by one where the node takes no batches. Each request has its reply, in their order.
-    pub(super) async fn exchange(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, Broken> {
+    pub(super) async fn exchange(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, SocketError> {
         if self.takes_batches || requests.len() == 1 {
             match self.message(requests).await {
-                Err(Broken::Refused(_)) if requests.len() > 1 => self.takes_batches = false,
+                Err(SocketError::Refused(_)) if requests.len() > 1 => self.takes_batches = false,
                 replies => return replies,
             }
         }
@@ -93,11 +93,11 @@ impl Socket {
         Ok(replies)
     }
 
-    async fn message(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, Broken> {
+    async fn message(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, SocketError> {
         let first = self.id;
         let call = |(request, id): (&Request<'_>, u64)| -> serde_json::Result<String> {
             let params = request.params.as_deref();
-            serde_json::to_string(&Call { jsonrpc: "2.0", id, method: request.method, params })
+            serde_json::to_string(&RpcCall { jsonrpc: "2.0", id, method: request.method, params })
         };
         let calls = requests.iter().zip(first..).map(call).collect::<Result<Vec<_>, _>>()?;
         self.id += requests.len() as u64;
@@ -114,7 +114,7 @@ impl Socket {
                 match (place.and_then(|place| replies.get_mut(place)), error) {
                     (Some(reply), Some(error)) => *reply = Some(Err(error)),
                     (Some(reply), None) => *reply = Some(Ok(result.unwrap_or_else(null))),
-                    (None, Some(error)) if answer.id.is_none() => return Err(Broken::Refused(error)),
+                    (None, Some(error)) if answer.id.is_none() => return Err(SocketError::Refused(error)),
                     // Of an exchange that is over.
                     (None, _) => {}
                 }
@@ -123,7 +123,7 @@ impl Socket {
         Ok(replies.into_iter().flatten().collect())
     }
 
-    async fn answers(&mut self) -> Result<Vec<Answer>, Broken> {
+    async fn answers(&mut self) -> Result<Vec<Answer>, SocketError> {
         let text = match self.receiver.receive().await.map_err(transport)? {
             ReceivedMessage::Text(text) => text,
             ReceivedMessage::Bytes(bytes) => String::from_utf8(bytes).map_err(transport)?,
@@ -140,6 +140,6 @@ fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
 }
 
-fn transport(error: impl std::fmt::Display) -> Broken {
-    Broken::Transport(error.to_string())
+fn transport(error: impl std::fmt::Display) -> SocketError {
+    SocketError::Transport(error.to_string())
 }

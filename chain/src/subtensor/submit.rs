@@ -14,11 +14,11 @@ use subxt::rpcs::UserError;
 use subxt::rpcs::client::rpc_params;
 use weighhouse_types::{Block, Digest};
 
-use super::endpoint::Failed;
+use super::endpoint::EndpointFailure;
 use super::endpoints::Endpoints;
 use super::refusal;
 use super::socket::Hex;
-use crate::{ChainError, Signed};
+use crate::{ChainError, SignedCall};
 
 /// The transaction pool's error codes, as JSON-RPC has them.
 const INVALID: i32 = 1010;
@@ -32,36 +32,36 @@ const SEARCHES_MAX: usize = 256;
 
 /// A pool's verdict on a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum PoolVerdict {
     Yes,
     /// Refused in a way that a call which is in a block already would be, too.
     Perhaps(String),
     No(String),
 }
 
-pub(super) async fn submit(endpoints: &Endpoints, signed: &Signed) -> Result<Taken, ChainError> {
+pub(super) async fn submit(endpoints: &Endpoints, signed: &SignedCall) -> Result<PoolVerdict, ChainError> {
     let params = rpc_params![Hex(signed.bytes.clone())];
     match endpoints.request::<H256>("author_submitExtrinsic", &params).await {
-        Ok(_) => Ok(Taken::Yes),
-        Err((_, Failed::Answer(error))) => Ok(judge(&error)),
+        Ok(_) => Ok(PoolVerdict::Yes),
+        Err((_, EndpointFailure::Answer(error))) => Ok(judge(&error)),
         Err((endpoint, failed)) => Err(endpoint.failed(failed)),
     }
 }
 
 /// Reads the pool's answer.
-pub(super) fn judge(error: &UserError) -> Taken {
+pub(super) fn judge(error: &UserError) -> PoolVerdict {
     let detail = error.data.as_ref().map(|data| data.get().trim_matches('"').to_owned()).unwrap_or_default();
     let text = format!("{} {}: {detail}", error.code, error.message);
     match error.code {
-        ALREADY_IMPORTED => Taken::Yes,
-        BANNED => Taken::Perhaps(text),
-        INVALID if is_stale(&text) => Taken::Perhaps(text),
-        INVALID => Taken::No(custom_name(&detail).map_or(text, |name| format!("{name} ({detail})"))),
-        PRIORITY_TOO_LOW => Taken::No(format!(
+        ALREADY_IMPORTED => PoolVerdict::Yes,
+        BANNED => PoolVerdict::Perhaps(text),
+        INVALID if is_stale(&text) => PoolVerdict::Perhaps(text),
+        INVALID => PoolVerdict::No(custom_name(&detail).map_or(text, |name| format!("{name} ({detail})"))),
+        PRIORITY_TOO_LOW => PoolVerdict::No(format!(
             "another call of the account waits with the same nonce ({text}): wait until it is in a block or expired"
         )),
-        DROPPED => Taken::No(format!("the node's pool is full ({text}): hand it in again later")),
-        _ => Taken::No(text),
+        DROPPED => PoolVerdict::No(format!("the node's pool is full ({text}): hand it in again later")),
+        _ => PoolVerdict::No(text),
     }
 }
 
@@ -79,7 +79,7 @@ fn custom_name(detail: &str) -> Option<&'static str> {
 
 /// Place of a call in the finalised chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct CallPlace {
     pub(super) block: Block,
     pub(super) hash: Digest,
     pub(super) position: u32,
@@ -91,7 +91,7 @@ pub(super) struct Searches(HashMap<Digest, Block>);
 
 impl Searches {
     /// The first block to look in.
-    pub(super) fn next(&self, signed: &Signed, blocks: u64) -> Block {
+    pub(super) fn next(&self, signed: &SignedCall, blocks: u64) -> Block {
         let first = Block(signed.expires.0.saturating_sub(blocks - 2));
         self.0.get(&signed.hash).map_or(first, |searched| Block(searched.0 + 1))
     }
@@ -139,24 +139,26 @@ mod tests {
 
     #[test]
     fn each_answer_of_the_pool_has_its_rule() {
-        assert_eq!(judge(&error(1013, "")), Taken::Yes);
-        assert!(matches!(judge(&error(1012, "")), Taken::Perhaps(_)));
-        assert!(matches!(judge(&error(1010, "Transaction is outdated")), Taken::Perhaps(_)));
+        assert_eq!(judge(&error(1013, "")), PoolVerdict::Yes);
+        assert!(matches!(judge(&error(1012, "")), PoolVerdict::Perhaps(_)));
+        assert!(matches!(judge(&error(1010, "Transaction is outdated")), PoolVerdict::Perhaps(_)));
         let named = UserError { message: r#"{"invalid":{"stale":null}}"#.to_owned(), ..error(1010, "") };
-        assert!(matches!(judge(&named), Taken::Perhaps(_)));
-        let Taken::No(bad) = judge(&error(1010, "Transaction has a bad signature")) else { panic!("taken") };
+        assert!(matches!(judge(&named), PoolVerdict::Perhaps(_)));
+        let PoolVerdict::No(bad) = judge(&error(1010, "Transaction has a bad signature")) else {
+            panic!("taken")
+        };
         assert!(bad.contains("bad signature"));
-        let Taken::No(custom) = judge(&error(1010, "Custom error: 12")) else { panic!("taken") };
+        let PoolVerdict::No(custom) = judge(&error(1010, "Custom error: 12")) else { panic!("taken") };
         assert_eq!(custom, "ServingRateLimitExceeded (Custom error: 12)");
-        let Taken::No(priority) = judge(&error(1014, "too low")) else { panic!("taken") };
+        let PoolVerdict::No(priority) = judge(&error(1014, "too low")) else { panic!("taken") };
         assert!(priority.contains("same nonce"));
-        assert!(matches!(judge(&error(1016, "")), Taken::No(_)));
-        assert!(matches!(judge(&error(-32000, "")), Taken::No(_)));
+        assert!(matches!(judge(&error(1016, "")), PoolVerdict::No(_)));
+        assert!(matches!(judge(&error(-32000, "")), PoolVerdict::No(_)));
     }
 
     #[test]
     fn a_search_goes_on_where_it_stopped_and_few_are_kept() {
-        let signed = Signed { bytes: Vec::new(), hash: Digest([1; 32]), expires: Block(163) };
+        let signed = SignedCall { bytes: Vec::new(), hash: Digest([1; 32]), expires: Block(163) };
         let mut searches = Searches::default();
         assert_eq!(searches.next(&signed, 64), Block(101));
         searches.searched(signed.hash, Block(120));

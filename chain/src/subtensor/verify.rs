@@ -3,12 +3,12 @@
 use weighhouse_types::{Block, Digest, Head, MechId, Netuid};
 use weighhouse_yuma::{EpochInput, Rules};
 
-use super::fetch::{self, Batch};
+use super::fetch::{self, StorageBatch};
 use super::items::{self, Key};
 use super::runtime::Runtime;
 use super::{Subtensor, extra, read};
 use crate::ChainError;
-use crate::verify::{EpochCheck, EpochSnapshot, Rows};
+use crate::verify::{EpochCheck, EpochRows, EpochSnapshot};
 
 impl Subtensor {
     /// Recomputes the epoch of a subnet's first mechanism that ran in a block.
@@ -85,8 +85,8 @@ impl Subtensor {
         at: Digest,
         netuid: Netuid,
         neurons: usize,
-    ) -> Result<(Rows, Rows), ChainError> {
-        let mut batch = Batch::new(runtime);
+    ) -> Result<(EpochRows, EpochRows), ChainError> {
+        let mut batch = StorageBatch::new(runtime);
         let mut slots = Vec::with_capacity(neurons);
         for uid in (0..=u16::MAX).take(neurons) {
             let keys = &[Key::Small(netuid.0), Key::Small(uid)];

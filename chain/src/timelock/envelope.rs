@@ -16,7 +16,7 @@ const NONCE_BYTES: usize = 12;
 
 /// A ciphertext taken apart.
 #[derive(Debug)]
-pub(super) struct Sealed<'a> {
+pub(super) struct Envelope<'a> {
     pub(super) header: Header,
     message: &'a [u8],
     nonce: [u8; NONCE_BYTES],
@@ -46,7 +46,7 @@ fn list(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-impl<'a> Sealed<'a> {
+impl<'a> Envelope<'a> {
     /// Reads exactly these bytes. As the chain, it does not look at what follows the cipher's name.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, TimelockError> {
         let (u, mut rest) = bytes.split_at_checked(TIMELOCK_KEY_BYTES).ok_or(TimelockError::Malformed)?;

@@ -18,7 +18,7 @@ pub(crate) use ledger::{InitGenesis, init_genesis};
 
 /// Serve the embedded ledger, or take part in a chain that is served.
 #[derive(Subcommand, Debug)]
-pub(crate) enum Chain {
+pub(crate) enum ChainCommand {
     /// Write a genesis file for a new chain to standard output
     #[command(hide = true)]
     Genesis(ledger::MakeGenesis),
@@ -35,7 +35,7 @@ pub(crate) enum Chain {
     /// Recompute an epoch of a subtensor network and compare every figure
     VerifyEpoch(verify_epoch::VerifyEpoch),
     /// Show who is in a subnet and how they fare
-    Metagraph(subnet::Subnet),
+    Metagraph(subnet::SubnetArgs),
     /// Show a subnet's hyperparameters, or set some as its owner
     Hyperparameters(subnet::SetHyperparameters),
     /// Show a coldkey's free balance
@@ -62,18 +62,18 @@ pub(crate) struct Endpoint {
     genesis_hash: Option<Digest>,
 }
 
-pub(crate) async fn run(command: Chain, shutdown: CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn run(command: ChainCommand, shutdown: CancellationToken) -> Result<(), Failure> {
     match command {
-        Chain::Genesis(args) => ledger::make_genesis(&args),
-        Chain::Serve(args) => ledger::run_ledger(&args, shutdown).await,
-        Chain::Register(args) => stake::register(&args).await,
-        Chain::Stake(args) => stake::stake(&args, true).await,
-        Chain::Unstake(args) => stake::stake(&args, false).await,
-        Chain::Transfer(args) => transfer::run(&args).await,
-        Chain::VerifyEpoch(args) => verify_epoch::run(&args).await,
-        Chain::Metagraph(args) => subnet::metagraph(&args).await,
-        Chain::Hyperparameters(args) => subnet::hyperparameters(&args).await,
-        Chain::Balance(args) => subnet::balance(&args).await,
-        Chain::Why(args) => why::run(&args).await,
+        ChainCommand::Genesis(args) => ledger::make_genesis(&args),
+        ChainCommand::Serve(args) => ledger::run_ledger(&args, shutdown).await,
+        ChainCommand::Register(args) => stake::register(&args).await,
+        ChainCommand::Stake(args) => stake::stake(&args, true).await,
+        ChainCommand::Unstake(args) => stake::stake(&args, false).await,
+        ChainCommand::Transfer(args) => transfer::run(&args).await,
+        ChainCommand::VerifyEpoch(args) => verify_epoch::run(&args).await,
+        ChainCommand::Metagraph(args) => subnet::metagraph(&args).await,
+        ChainCommand::Hyperparameters(args) => subnet::hyperparameters(&args).await,
+        ChainCommand::Balance(args) => subnet::balance(&args).await,
+        ChainCommand::Why(args) => why::run(&args).await,
     }
 }

@@ -6,7 +6,7 @@ use super::super::output;
 use crate::failure::{Exit, Failure};
 
 #[derive(Serialize)]
-struct Checked {
+struct CheckReport {
     check: &'static str,
     verdict: &'static str,
     detail: String,
@@ -15,7 +15,7 @@ struct Checked {
 /// Checks done so far. Each is printed when it is done, or all at the end as JSON.
 pub(crate) struct Checks {
     json: bool,
-    done: Vec<Checked>,
+    done: Vec<CheckReport>,
     /// The exit code of the first that failed.
     failed: Option<Exit>,
 }
@@ -38,16 +38,16 @@ impl Checks {
                 (None, "failed", failure.to_string())
             }
         };
-        self.push(Checked { check, verdict, detail })?;
+        self.push(CheckReport { check, verdict, detail })?;
         Ok(value)
     }
 
     /// Notes what can't be told from this machine, which fails nothing.
     pub(crate) fn unsure(&mut self, check: &'static str, detail: String) -> Result<(), Failure> {
-        self.push(Checked { check, verdict: "unsure", detail })
+        self.push(CheckReport { check, verdict: "unsure", detail })
     }
 
-    fn push(&mut self, checked: Checked) -> Result<(), Failure> {
+    fn push(&mut self, checked: CheckReport) -> Result<(), Failure> {
         if !self.json {
             output::line(format!("{:<7} {:<8} {}", checked.verdict, checked.check, checked.detail))?;
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
-use weighhouse_history::{ExportError, ExportRequest, Exported, export};
+use weighhouse_history::{ExportError, ExportReport, ExportRequest, export};
 use weighhouse_types::Epoch;
 
 use crate::failure::{Exit, Failure};
@@ -86,7 +86,7 @@ fn write_tables(args: Export, shutdown: &CancellationToken) -> Result<(), Failur
     describe(&request, &exported)
 }
 
-fn describe(request: &ExportRequest, exported: &Exported) -> Result<(), Failure> {
+fn describe(request: &ExportRequest, exported: &ExportReport) -> Result<(), Failure> {
     output::line(format!(
         "epochs {} to {}: {} epochs, {} judgements, {} standings and {} weights in {} ({} bytes)",
         exported.first,

@@ -23,7 +23,7 @@ use crate::models;
 /// Serve models to validators: verify, answer, sign.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Miner {
+pub(crate) struct MinerArgs {
     #[command(subcommand)]
     command: Option<MinerCommand>,
     #[command(flatten)]
@@ -53,14 +53,14 @@ struct ConfigFile {
     json: bool,
 }
 
-impl Miner {
+impl MinerArgs {
     /// True where it runs until it is stopped.
     pub(crate) fn is_daemon(&self) -> bool {
         matches!(self.command, None | Some(MinerCommand::Run(_))) && !self.check
     }
 }
 
-pub(crate) async fn run(args: Miner, shutdown: CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<(), Failure> {
     match args.command {
         Some(MinerCommand::Run(file)) => serve(&file, shutdown).await,
         Some(MinerCommand::Check(file)) => check::run(&file).await,

@@ -34,7 +34,7 @@ Examples:
   weighhouse policy attack --policy policy.toml --report attacks.html
 
 Where a policy file is asked for, `default` means the one that ships.")]
-pub(crate) enum Policy {
+pub(crate) enum PolicyCommand {
     /// Print the policy that ships, with a comment on every key
     Default,
     /// Print the JSON Schema of policy files
@@ -63,19 +63,19 @@ pub(crate) enum Policy {
     Tune(tune::Tune),
 }
 
-pub(crate) async fn run(command: Policy, shutdown: CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn run(command: PolicyCommand, shutdown: CancellationToken) -> Result<(), Failure> {
     match command {
-        Policy::Default => Ok(crate::output::line(DEFAULT_POLICY.trim_end())?),
-        Policy::Schema => check::schema(),
-        Policy::Hash(args) => check::hash(&args),
-        Policy::Check(args) => check::lint(&args).await,
-        Policy::Why(args) => why::run(&args),
-        Policy::Replay(args) => replay::run(&args, &shutdown),
-        Policy::Diff(args) => diff::run(&args, &shutdown),
-        Policy::Rollout(args) => rollout::run(&args).await,
-        Policy::Simulate(args) => simulate::run(&args),
-        Policy::Attack(args) => attack::run(&args),
-        Policy::Redteam(args) => redteam::run(&args, &shutdown),
-        Policy::Tune(args) => tune::run(&args, &shutdown),
+        PolicyCommand::Default => Ok(crate::output::line(DEFAULT_POLICY.trim_end())?),
+        PolicyCommand::Schema => check::schema(),
+        PolicyCommand::Hash(args) => check::hash(&args),
+        PolicyCommand::Check(args) => check::lint(&args).await,
+        PolicyCommand::Why(args) => why::run(&args),
+        PolicyCommand::Replay(args) => replay::run(&args, &shutdown),
+        PolicyCommand::Diff(args) => diff::run(&args, &shutdown),
+        PolicyCommand::Rollout(args) => rollout::run(&args).await,
+        PolicyCommand::Simulate(args) => simulate::run(&args),
+        PolicyCommand::Attack(args) => attack::run(&args),
+        PolicyCommand::Redteam(args) => redteam::run(&args, &shutdown),
+        PolicyCommand::Tune(args) => tune::run(&args, &shutdown),
     }
 }

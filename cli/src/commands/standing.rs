@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::tao;
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct HotkeyStatus {
     pub(crate) head: Block,
     pub(crate) uid: Uid,
     pub(crate) validator_permit: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Standing {
     pub(crate) last_update: Block,
 }
 
-impl Standing {
+impl HotkeyStatus {
     pub(crate) async fn ask(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Result<Self, Failure> {
         let state = chain.subnet(netuid).await.map_err(chain_failure)?;
         let neuron = state.metagraph.by_hotkey(&hotkey).ok_or_else(|| {

@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use weighhouse_seams::{Clock, SystemClock};
 use weighhouse_tasks::measure::{CHALLENGES, Measurement, Progress};
 use weighhouse_tasks::registry::builtin;
-use weighhouse_tasks::{Scope, Task as Loaded, with_reference_at_hand};
+use weighhouse_tasks::{Scope, Task, with_reference_at_hand};
 use weighhouse_types::profile::Profile;
 
 use super::validator::task_text;
@@ -26,7 +26,7 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// Look at what a task pays, and to whom.
 #[derive(Subcommand, Debug)]
-pub(crate) enum Task {
+pub(crate) enum TaskCommand {
     Measure(Measure),
     Calibrate(calibrate::Calibrate),
     Digest(digest::DigestArgs),
@@ -82,11 +82,11 @@ enum AsScope {
     Shared,
 }
 
-pub(crate) fn run(command: Task) -> Result<(), Failure> {
+pub(crate) fn run(command: TaskCommand) -> Result<(), Failure> {
     match command {
-        Task::Measure(args) => measure(&args),
-        Task::Calibrate(args) => calibrate::run(&args),
-        Task::Digest(args) => digest::run(&args),
+        TaskCommand::Measure(args) => measure(&args),
+        TaskCommand::Calibrate(args) => calibrate::run(&args),
+        TaskCommand::Digest(args) => digest::run(&args),
     }
 }
 
@@ -101,7 +101,7 @@ fn measure(args: &Measure) -> Result<(), Failure> {
         Some(_) => with_reference_at_hand(&text, &models).exit(Exit::Config, &args.task)?,
         None => text,
     };
-    let task = Loaded::load(text.as_bytes(), &models).exit(Exit::Config, &args.task)?;
+    let task = Task::load(text.as_bytes(), &models).exit(Exit::Config, &args.task)?;
     let name =
         Path::new(&args.task).file_stem().map_or(args.task.clone().into(), |stem| stem.to_string_lossy());
     let own = args

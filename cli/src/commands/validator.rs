@@ -29,7 +29,7 @@ use crate::models;
 /// Ask miners, judge their answers, publish weights and confirm them.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Validator {
+pub(crate) struct ValidatorArgs {
     #[command(subcommand)]
     command: Option<ValidatorCommand>,
     #[command(flatten)]
@@ -59,14 +59,14 @@ struct ConfigFile {
     json: bool,
 }
 
-impl Validator {
+impl ValidatorArgs {
     /// True where it runs until it is stopped.
     pub(crate) fn is_daemon(&self) -> bool {
         matches!(self.command, None | Some(ValidatorCommand::Run(_))) && !self.check
     }
 }
 
-pub(crate) async fn run(args: Validator, shutdown: CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn run(args: ValidatorArgs, shutdown: CancellationToken) -> Result<(), Failure> {
     match args.command {
         Some(ValidatorCommand::Run(file)) => validate(&file, shutdown).await,
         Some(ValidatorCommand::Check(file)) => check::run(&file).await,
@@ -131,19 +131,19 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
 }
 
 /// A task file by path or built-in name, with the reference it names. Must be called within a runtime.
-fn load_task(asked: &config::Task) -> Result<(String, Task), Failure> {
+fn load_task(asked: &config::TaskSection) -> Result<(String, Task), Failure> {
     let file = asked.file.as_str();
     let text = task_text(file)?;
-    let task = Task::load(text.as_bytes(), &Configured { asked }).exit(Exit::Config, file)?;
+    let task = Task::load(text.as_bytes(), &ConfiguredReferences { asked }).exit(Exit::Config, file)?;
     Ok((text, task))
 }
 
 /// The reference that a validator's file names.
-struct Configured<'a> {
-    asked: &'a config::Task,
+struct ConfiguredReferences<'a> {
+    asked: &'a config::TaskSection,
 }
 
-impl Configured<'_> {
+impl ConfiguredReferences<'_> {
     fn place(&self) -> Result<Place, TaskError> {
         let place = self.asked.device.parse().map_err(|error| format!("task.device: {error}"));
         let place =
@@ -168,7 +168,7 @@ impl Configured<'_> {
     }
 }
 
-impl References for Configured<'_> {
+impl References for ConfiguredReferences<'_> {
     fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
         self.not_elsewhere()?;
         if self.asked.device != "cpu" {

@@ -24,7 +24,7 @@ Examples:
   weighhouse wallet import --wallet watched --address 5F...
   weighhouse wallet list --json
   weighhouse wallet sign --wallet validator 'a message'")]
-pub(crate) enum Wallet {
+pub(crate) enum WalletCommand {
     /// Make a wallet: a coldkey under a password, and a hotkey in the clear
     Create(Create),
     /// Bring in or regenerate keys: words, a seed (0x...) or a key URI (such as //Alice) from standard input
@@ -106,7 +106,7 @@ pub(crate) struct Verify {
 }
 
 #[derive(Serialize)]
-struct Made {
+struct CreatedKey {
     wallet: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     coldkey: Option<Coldkey>,
@@ -119,13 +119,13 @@ struct Made {
     hotkey_words: Option<String>,
 }
 
-pub(crate) fn run(command: Wallet) -> Result<(), Failure> {
+pub(crate) fn run(command: WalletCommand) -> Result<(), Failure> {
     match command {
-        Wallet::Create(args) => create(&args),
-        Wallet::Import(args) => import(&args),
-        Wallet::List(args) => list(&args),
-        Wallet::Sign(args) => sign(&args),
-        Wallet::Verify(args) => verify(&args),
+        WalletCommand::Create(args) => create(&args),
+        WalletCommand::Import(args) => import(&args),
+        WalletCommand::List(args) => list(&args),
+        WalletCommand::Sign(args) => sign(&args),
+        WalletCommand::Verify(args) => verify(&args),
     }
 }
 
@@ -133,7 +133,7 @@ fn create(args: &Create) -> Result<(), Failure> {
     let folder = args.wallet.folder()?;
     let hotkey_name = &args.wallet.hotkey;
     refuse_existing(&folder, Some(hotkey_name), !args.hotkey_only)?;
-    let mut made = Made {
+    let mut made = CreatedKey {
         wallet: args.wallet.wallet.clone(),
         coldkey: None,
         hotkey: None,
@@ -158,7 +158,7 @@ fn import(args: &Import) -> Result<(), Failure> {
     let brings_hotkey = !args.coldkey_only && args.address.is_none();
     let hotkey_name = brings_hotkey.then_some(&args.wallet.hotkey);
     refuse_existing(&folder, hotkey_name, !args.hotkey_only)?;
-    let mut made = Made {
+    let mut made = CreatedKey {
         wallet: args.wallet.wallet.clone(),
         coldkey: args.address,
         hotkey: None,
@@ -216,7 +216,7 @@ fn save_hotkey(folder: &Folder, name: &str, keypair: &Keypair) -> Result<(), Fai
     folder.save_hotkey(name, keypair, Protect::Plain, Overwrite::Never).map_err(wallet_failure)
 }
 
-fn show(made: &Made, hotkey_name: &str, json: bool) -> Result<(), Failure> {
+fn show(made: &CreatedKey, hotkey_name: &str, json: bool) -> Result<(), Failure> {
     if json {
         return Ok(output::json(made)?);
     }
@@ -235,7 +235,7 @@ fn show(made: &Made, hotkey_name: &str, json: bool) -> Result<(), Failure> {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct WalletEntry {
     wallet: String,
     coldkey: Option<Coldkey>,
     hotkeys: Vec<ListedHotkey>,
@@ -256,7 +256,7 @@ fn list(args: &List) -> Result<(), Failure> {
         let names = folder.hotkeys().map_err(wallet_failure)?;
         let hotkeys =
             names.into_iter().map(|name| ListedHotkey { hotkey: folder.hotkey(&name).ok(), name }).collect();
-        all.push(Listed { wallet, coldkey: folder.coldkey().ok(), hotkeys });
+        all.push(WalletEntry { wallet, coldkey: folder.coldkey().ok(), hotkeys });
     }
     if args.json {
         return Ok(output::json(&all)?);

@@ -14,9 +14,9 @@ use weighhouse_types::{
 
 use super::sample::{identity, intent, news, opened, plain, published, request, verdicts, who, write};
 use crate::export::export_holding;
-use crate::{ExportError, ExportRequest, Exported, Table, export};
+use crate::{ExportError, ExportReport, ExportRequest, TableSchema, export};
 
-pub(super) fn run(request: &ExportRequest) -> Result<Exported, ExportError> {
+pub(super) fn run(request: &ExportRequest) -> Result<ExportReport, ExportError> {
     export(request, &mut |_| ControlFlow::Continue(()))
 }
 
@@ -43,7 +43,7 @@ fn cell(field: &Field) -> String {
 }
 
 /// The named columns of all epochs, a line per row; `epoch` is the folder's.
-fn rows(dir: &Path, table: Table, columns: &[&str]) -> Vec<String> {
+fn rows(dir: &Path, table: TableSchema, columns: &[&str]) -> Vec<String> {
     let epochs = names(&dir.join(table.name()));
     let rows = epochs.iter().flat_map(|folder| {
         let epoch: u64 = folder.strip_prefix("epoch=").unwrap().parse().unwrap();
@@ -59,7 +59,7 @@ fn rows(dir: &Path, table: Table, columns: &[&str]) -> Vec<String> {
     rows.collect()
 }
 
-fn part(table: Table, dir: &Path, epoch: u64) -> std::path::PathBuf {
+fn part(table: TableSchema, dir: &Path, epoch: u64) -> std::path::PathBuf {
     table.partition(dir, Epoch(epoch))
 }
 
@@ -98,10 +98,11 @@ fn every_verdict_becomes_a_row_with_its_figures() {
          wrong: deviates: 2 of 64 items outside, item 9 most",
         "4 | 1 | 2 | 3 | -1000000000 | -1 | false | true | 1002 | - | malformed: malformed: item 3: row \u{1b}[31m0",
     ];
-    assert_eq!(rows(&request.out, Table::Judgements, &columns), expected);
-    let judges = rows(&request.out, Table::Judgements, &["netuid", "kind", "judge_version", "asked_in"]);
+    assert_eq!(rows(&request.out, TableSchema::Judgements, &columns), expected);
+    let judges =
+        rows(&request.out, TableSchema::Judgements, &["netuid", "kind", "judge_version", "asked_in"]);
     assert_eq!(judges[0], "7 | classify | 1 | 4");
-    let identities = rows(&request.out, Table::Judgements, &["hotkey", "challenge"]);
+    let identities = rows(&request.out, TableSchema::Judgements, &["hotkey", "challenge"]);
     assert_eq!(identities[3], format!("{} | {}", who(2).hotkey, Digest::of(&1_u32.to_le_bytes())));
 }
 
@@ -115,7 +116,7 @@ fn an_epoch_tells_what_it_was_opened_with_and_what_became_of_it() {
         ["epoch", "netuid", "block", "tempo", "miners", "judgements", "decision", "decided_at", "why"];
     // Uid 1 has an axon, uid 2 was judged, uid 3 neither, uid 0 is the validator.
     assert_eq!(
-        rows(&request.out, Table::Epochs, &columns),
+        rows(&request.out, TableSchema::Epochs, &columns),
         ["4 | 7 | 104 | 20 | 2 | 4 | published | 114 | -"]
     );
     let columns = ["validator", "policy_sha256", "task_sha256", "software"];
@@ -125,19 +126,19 @@ fn an_epoch_tells_what_it_was_opened_with_and_what_became_of_it() {
         Digest::of(b"version = 1\n"),
         Digest::of(b"kind = \"classify\"\n")
     );
-    assert_eq!(rows(&request.out, Table::Epochs, &columns), [expected]);
+    assert_eq!(rows(&request.out, TableSchema::Epochs, &columns), [expected]);
     let columns = ["epoch", "uid", "registered_at", "average_billionths", "average", "attempts", "judged_in"];
     // The second hotkey has registered anew since, so its old standing has no uid.
     let expected = ["4 | 1 | 2 | 250000000 | 0.25 | 12 | 1", "4 | - | 1 | -1 | -0.000000001 | 12 | 1"];
-    assert_eq!(rows(&request.out, Table::Standings, &columns), expected);
+    assert_eq!(rows(&request.out, TableSchema::Standings, &columns), expected);
     let columns = ["epoch", "uid", "weight", "share", "state", "superseded"];
     let expected = [
         "4 | 1 | 3 | 0.75 | published | false",
         "4 | 2 | 0 | 0 | published | false",
         "4 | 9 | 1 | 0.25 | published | false",
     ];
-    assert_eq!(rows(&request.out, Table::Weights, &columns), expected);
-    let hotkeys = rows(&request.out, Table::Weights, &["hotkey", "intent"]);
+    assert_eq!(rows(&request.out, TableSchema::Weights, &columns), expected);
+    let hotkeys = rows(&request.out, TableSchema::Weights, &["hotkey", "intent"]);
     assert_eq!(hotkeys[0], format!("{} | {}", who(1).hotkey, intent(4, 3).id));
     assert_eq!(hotkeys[2], format!("- | {}", intent(4, 3).id));
 }
@@ -165,12 +166,12 @@ fn news_in_a_later_epochs_file_settles_an_earlier_vector() {
         "7 | - | open | - | -",
     ];
     let exported = run(&request).unwrap();
-    assert_eq!(rows(&request.out, Table::Epochs, &columns), expected);
+    assert_eq!(rows(&request.out, TableSchema::Epochs, &columns), expected);
     assert_eq!(exported.unsettled, 1);
     // The range ends before the news, and still knows it.
     let only = ExportRequest { to: Some(Epoch(4)), out: dir.path().join("only"), ..request };
     assert_eq!(run(&only).unwrap().judgements, 0);
-    assert_eq!(rows(&only.out, Table::Epochs, &columns), expected[..1]);
+    assert_eq!(rows(&only.out, TableSchema::Epochs, &columns), expected[..1]);
 }
 
 #[test]
@@ -191,8 +192,8 @@ fn a_replaced_vector_is_marked_and_the_last_decides() {
     write(&request.journal, &[(4, records)]);
     run(&request).unwrap();
     let columns = ["decision", "decided_at", "why"];
-    assert_eq!(rows(&request.out, Table::Epochs, &columns), ["failed | - | the epoch ended first"]);
-    let states = rows(&request.out, Table::Weights, &["weight", "state", "superseded"]);
+    assert_eq!(rows(&request.out, TableSchema::Epochs, &columns), ["failed | - | the epoch ended first"]);
+    let states = rows(&request.out, TableSchema::Weights, &["weight", "state", "superseded"]);
     assert_eq!((states[0].as_str(), states[3].as_str()), ("3 | published | true", "7 | failed | false"));
 }
 
@@ -221,7 +222,7 @@ fn the_same_journal_gives_the_same_bytes() {
     write(&request.journal, &[(4, plain(4)), (5, plain(5))]);
     let again = ExportRequest { out: dir.path().join("again"), ..request.clone() };
     assert_eq!(run(&request).unwrap(), run(&again).unwrap());
-    for table in Table::ALL {
+    for table in TableSchema::ALL {
         let (one, other) = (fs::read(part(table, &request.out, 4)), fs::read(part(table, &again.out, 4)));
         assert_eq!(one.unwrap(), other.unwrap());
     }
@@ -236,12 +237,12 @@ fn a_table_that_exists_is_replaced_only_when_told() {
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4))]);
     run(&request).unwrap();
-    let before = fs::read(part(Table::Weights, &request.out, 4)).unwrap();
-    fs::remove_file(part(Table::Epochs, &request.out, 4)).unwrap();
+    let before = fs::read(part(TableSchema::Weights, &request.out, 4)).unwrap();
+    fs::remove_file(part(TableSchema::Epochs, &request.out, 4)).unwrap();
     let refused = run(&request).unwrap_err();
-    let there = part(Table::Judgements, &request.out, 4);
+    let there = part(TableSchema::Judgements, &request.out, 4);
     assert!(matches!(&refused, ExportError::Exists { file } if *file == there), "{refused}");
-    assert_eq!(fs::read(part(Table::Weights, &request.out, 4)).unwrap(), before);
+    assert_eq!(fs::read(part(TableSchema::Weights, &request.out, 4)).unwrap(), before);
     write(&request.journal, &[(5, plain(5))]);
     let told = ExportRequest { overwrite: true, ..request };
     assert_eq!(run(&told).unwrap().epochs, 2);
@@ -257,7 +258,7 @@ fn an_export_of_further_epochs_adds_to_the_folder() {
     write(&request.journal, &[(5, plain(5))]);
     let added = run(&ExportRequest { from: Some(Epoch(5)), ..request.clone() }).unwrap();
     assert_eq!(added.epochs, 1);
-    assert_eq!(rows(&request.out, Table::Epochs, &["epoch", "block"]), ["4 | 104", "5 | 105"]);
+    assert_eq!(rows(&request.out, TableSchema::Epochs, &["epoch", "block"]), ["4 | 104", "5 | 105"]);
 }
 
 #[test]
@@ -288,7 +289,7 @@ fn blocks_that_were_seen_have_their_time_beside_them() {
         "record_version",
     ];
     let expected = ["7 | 110 | 8 | 1 | 131 | 9 | 2", "- | - | - | 0 | - | - | 2"];
-    assert_eq!(rows(&request.out, Table::Epochs, &columns), expected);
+    assert_eq!(rows(&request.out, TableSchema::Epochs, &columns), expected);
 }
 
 #[test]
@@ -297,7 +298,7 @@ fn a_failed_export_leaves_the_folder_as_it_was() {
     let request = request(dir.path());
     write(&request.journal, &[(4, plain(4)), (5, plain(5)), (6, plain(6))]);
     run(&request).unwrap();
-    let before = fs::read(part(Table::Epochs, &request.out, 4)).unwrap();
+    let before = fs::read(part(TableSchema::Epochs, &request.out, 4)).unwrap();
     let damaged = request.journal.join(segment_name(Epoch(5)));
     let mut bytes = fs::read(&damaged).unwrap();
     let middle = bytes.len() / 2;
@@ -307,7 +308,7 @@ fn a_failed_export_leaves_the_folder_as_it_was() {
     let request = ExportRequest { overwrite: true, ..request };
     let refused = run(&request).unwrap_err();
     assert!(matches!(&refused, ExportError::Damaged { file, .. } if *file == damaged), "{refused}");
-    assert_eq!(fs::read(part(Table::Epochs, &request.out, 4)).unwrap(), before);
+    assert_eq!(fs::read(part(TableSchema::Epochs, &request.out, 4)).unwrap(), before);
     assert_eq!(names(&request.out).len(), 4);
     // What is not asked for is not read.
     let rest = ExportRequest { from: Some(Epoch(6)), ..request };

@@ -7,12 +7,12 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use weighhouse_types::Epoch;
 
 use super::sample::{plain, request, write};
-use crate::{FORMAT_VERSION, Table, export};
+use crate::{FORMAT_VERSION, TableSchema, export};
 
 /// Columns as the crate's documentation lists them. A change here is a new format version.
-const COLUMNS: [(Table, &str); 4] = [
+const COLUMNS: [(TableSchema, &str); 4] = [
     (
-        Table::Epochs,
+        TableSchema::Epochs,
         "netuid Int32, validator Utf8, mechanism Int32, genesis Utf8, block Int64?, block_time \
          Timestamp?, tempo Int32?, policy_sha256 Utf8?, task_sha256 Utf8?, kind Utf8?, judge_version \
          Int64?, judge_sha256 Utf8?, miners Int64?, judgements Int64, void_rounds Int64, software Utf8?, \
@@ -20,18 +20,18 @@ const COLUMNS: [(Table, &str); 4] = [
          Utf8, decided_at Int64?, decided_time Timestamp?, why Utf8?",
     ),
     (
-        Table::Judgements,
+        TableSchema::Judgements,
         "netuid Int32, validator Utf8, kind Utf8?, judge_version Int64, round Int64, uid Int32, hotkey \
          Utf8, registered_at Int64, challenge Utf8, asked_in Int64, mark_billionths Int64, mark Float64, \
          accepted Boolean, answered Boolean, latency_us Int64?, failure Utf8?, code Utf8, words Utf8",
     ),
     (
-        Table::Standings,
+        TableSchema::Standings,
         "netuid Int32, validator Utf8, uid Int32?, hotkey Utf8, registered_at Int64, average_billionths \
          Int64, average Float64, attempts Int64, judged_in Int64",
     ),
     (
-        Table::Weights,
+        TableSchema::Weights,
         "netuid Int32, validator Utf8, intent Utf8, uid Int32, hotkey Utf8?, weight Int32, share \
          Float64, state Utf8, superseded Boolean",
     ),

@@ -7,7 +7,7 @@ use weighhouse_types::{Digest, Epoch, Record};
 use super::disk::Disk;
 use super::sample::{self, asked, blob, identity, judged, open, opened};
 use crate::header::segment_name;
-use crate::limits::Limits;
+use crate::limits::JournalLimits;
 use crate::{Journal, JournalError, RecordIndex, Segment, verify};
 
 /// Written by the last version of the software that wrote records of version 1.
@@ -206,7 +206,7 @@ fn records_of_another_epoch_or_validator_are_refused() {
 
 #[test]
 fn every_limit_refuses_and_leaves_the_journal_usable() {
-    let limits = Limits { record_bytes: 100, batch_bytes: 200, segment_records: 3 };
+    let limits = JournalLimits { record_bytes: 100, batch_bytes: 200, segment_records: 3 };
     let disk = Disk::default();
     let mut journal = Journal::with_limits(Arc::new(disk.clone()), identity(), limits).expect("opens");
     journal.begin_epoch(Epoch(1)).expect("begun");

@@ -1,6 +1,8 @@
 //! A report with every part, of made-up figures.
 
-use super::{BestResponse, Change, Comparison, Data, Entry, Figure, Goal, MatrixCell, Series, Table};
+use super::{
+    BestResponse, Change, Comparison, Data, Figure, Goal, MatrixCell, ReportEntry, ReportTable, Series,
+};
 
 pub(super) const FRACTIONS: [f64; 6] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 
@@ -54,12 +56,12 @@ pub(super) fn full() -> Data {
     });
     data.figures.push(Figure::new("vtrust, lowest", 0.981, "").at_least(0.97));
     data.figures.push(Figure::new("honest loss", 0.031, "%").at_most(0.02));
-    data.tables.push(Table {
+    data.tables.push(ReportTable {
         title: "Measured".to_owned(),
         columns: vec!["answer".to_owned(), "cost".to_owned()],
         rows: vec![
-            vec![Entry::from("lazy"), Entry::from(0.0)],
-            vec![Entry::from("honest"), Entry::from(1.0)],
+            vec![ReportEntry::from("lazy"), ReportEntry::from(0.0)],
+            vec![ReportEntry::from("honest"), ReportEntry::from(1.0)],
         ],
     });
     data.note("seeds", "1, 2, 3");

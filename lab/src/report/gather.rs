@@ -1,8 +1,8 @@
 //! A report's data out of what the simulator leaves behind.
 
-use super::{Data, Distribution, Entry, Figure, Note, Series, Table};
+use super::{Data, Distribution, Figure, Note, ReportEntry, ReportTable, Series};
 use crate::attack::Matrix;
-use crate::sim::{MinerOutcome, Outcome, ValidatorOutcome};
+use crate::sim::{MinerOutcome, SimulationOutcome, ValidatorOutcome};
 use weighhouse_types::profile::Profile;
 
 impl Data {
@@ -11,14 +11,14 @@ impl Data {
     }
 
     /// Runs of one scenario with different seeds: curves, figures, results by group, and what the runs rest on.
-    pub fn of_outcomes(title: impl Into<String>, outcomes: &[Outcome]) -> Self {
+    pub fn of_outcomes(title: impl Into<String>, outcomes: &[SimulationOutcome]) -> Self {
         let mut data = Self::new(title);
         data.add_outcomes(outcomes);
         data
     }
 
     /// Adds what runs of one scenario with different seeds have to show.
-    pub fn add_outcomes(&mut self, outcomes: &[Outcome]) {
+    pub fn add_outcomes(&mut self, outcomes: &[SimulationOutcome]) {
         let Some(first) = outcomes.first() else { return };
         self.curves.extend(curves(outcomes));
         self.figures.extend(figures(outcomes));
@@ -63,12 +63,12 @@ impl Data {
 }
 
 /// Each group's share of what miners got in each epoch: mean, least and most over the runs.
-fn curves(outcomes: &[Outcome]) -> Vec<Series> {
+fn curves(outcomes: &[SimulationOutcome]) -> Vec<Series> {
     let names = outcomes[0].miners.iter();
     names.map(|group| curve(outcomes, &group.name, group.attacker)).collect()
 }
 
-fn curve(outcomes: &[Outcome], name: &str, attacker: bool) -> Series {
+fn curve(outcomes: &[SimulationOutcome], name: &str, attacker: bool) -> Series {
     let runs: Vec<Vec<Option<f64>>> = outcomes.iter().map(|outcome| shares(outcome, name)).collect();
     let epochs = runs.iter().map(Vec::len).max().unwrap_or(0);
     let at = |epoch: usize| runs.iter().filter_map(move |run| run.get(epoch).copied().flatten());
@@ -89,7 +89,7 @@ fn curve(outcomes: &[Outcome], name: &str, attacker: bool) -> Series {
     }
 }
 
-fn shares(outcome: &Outcome, name: &str) -> Vec<Option<f64>> {
+fn shares(outcome: &SimulationOutcome, name: &str) -> Vec<Option<f64>> {
     let Some(group) = outcome.group(name) else { return Vec::new() };
     let earned = |group: &MinerOutcome, epoch: usize| {
         group.emission_by_epoch_rao.get(epoch).copied().unwrap_or(0) as f64
@@ -110,8 +110,8 @@ fn mean<'a, T: 'a>(all: impl Iterator<Item = &'a T>, of: impl Fn(&T) -> Option<f
     (count > 0).then(|| sum / f64::from(count))
 }
 
-fn figures(outcomes: &[Outcome]) -> Vec<Figure> {
-    let over = |of: fn(&Outcome) -> Option<f64>| mean(outcomes.iter(), of);
+fn figures(outcomes: &[SimulationOutcome]) -> Vec<Figure> {
+    let over = |of: fn(&SimulationOutcome) -> Option<f64>| mean(outcomes.iter(), of);
     let least = outcomes.iter().map(|outcome| outcome.vtrust_least).reduce(f64::min);
     let slowest = outcomes.iter().filter_map(|outcome| outcome.newcomers.epochs_most).max();
     vec![
@@ -130,16 +130,16 @@ fn figures(outcomes: &[Outcome]) -> Vec<Figure> {
     ]
 }
 
-fn reached(run: &Outcome) -> Option<f64> {
+fn reached(run: &SimulationOutcome) -> Option<f64> {
     (run.newcomers.count > 0).then(|| f64::from(run.newcomers.reached) / f64::from(run.newcomers.count))
 }
 
-fn misdirected(run: &Outcome) -> Option<f64> {
+fn misdirected(run: &SimulationOutcome) -> Option<f64> {
     (run.miners_rao > 0).then(|| run.misdirected_rao as f64 / run.miners_rao as f64)
 }
 
 /// Means over the runs, by group of miners.
-fn miners(outcomes: &[Outcome]) -> Table {
+fn miners(outcomes: &[SimulationOutcome]) -> ReportTable {
     let columns = [
         "persona",
         "conduct",
@@ -156,7 +156,7 @@ fn miners(outcomes: &[Outcome]) -> Table {
         let over = |of: &dyn Fn(&MinerOutcome) -> Option<f64>| {
             mean(outcomes.iter(), |run| run.group(&group.name).and_then(of))
         };
-        let share = mean(outcomes.iter(), |run: &Outcome| {
+        let share = mean(outcomes.iter(), |run: &SimulationOutcome| {
             let earned = run.group(&group.name)?.emission_rao as f64;
             (run.miners_rao > 0).then(|| 100.0 * earned / run.miners_rao as f64)
         });
@@ -164,9 +164,9 @@ fn miners(outcomes: &[Outcome]) -> Table {
             (group.dishonest > 0).then(|| 100.0 * f64::from(group.detected) / f64::from(group.dishonest))
         };
         vec![
-            Entry::from(group.name.as_str()),
-            Entry::from(if group.attacker { "attacks" } else { "honest" }),
-            Entry::from(f64::from(group.operators)),
+            ReportEntry::from(group.name.as_str()),
+            ReportEntry::from(if group.attacker { "attacks" } else { "honest" }),
+            ReportEntry::from(f64::from(group.operators)),
             share.into(),
             over(&|group| group.return_per_cost).into(),
             over(&|group| Some(group.profit)).into(),
@@ -176,7 +176,7 @@ fn miners(outcomes: &[Outcome]) -> Table {
             over(&|group| Some(f64::from(group.registrations))).into(),
         ]
     };
-    Table {
+    ReportTable {
         title: "Miners".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),
         rows: outcomes[0].miners.iter().map(row).collect(),
@@ -184,23 +184,23 @@ fn miners(outcomes: &[Outcome]) -> Table {
 }
 
 /// Means over the runs, by group of validators.
-fn validators(outcomes: &[Outcome]) -> Table {
+fn validators(outcomes: &[SimulationOutcome]) -> ReportTable {
     let columns =
         ["validators", "count", "dividend per stake", "mean vtrust", "cost, CPU-s", "settled profit"];
     let row = |group: &ValidatorOutcome| {
         let over = |of: fn(&ValidatorOutcome) -> f64| {
-            Entry::from(mean(outcomes.iter(), |run| run.validator_group(&group.name).map(of)))
+            ReportEntry::from(mean(outcomes.iter(), |run| run.validator_group(&group.name).map(of)))
         };
         vec![
-            Entry::from(group.name.as_str()),
-            Entry::from(f64::from(group.count)),
+            ReportEntry::from(group.name.as_str()),
+            ReportEntry::from(f64::from(group.count)),
             over(|group| group.dividend_per_stake),
             over(|group| group.vtrust_mean),
             over(|group| group.cost),
             over(|group| group.settled_profit),
         ]
     };
-    Table {
+    ReportTable {
         title: "Validators".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),
         rows: outcomes[0].validators.iter().map(row).collect(),
@@ -208,11 +208,11 @@ fn validators(outcomes: &[Outcome]) -> Table {
 }
 
 /// Table of the figures measured on the task.
-fn measured(profile: &Profile) -> Table {
+fn measured(profile: &Profile) -> ReportTable {
     let columns = ["answer", "mean mark", "deviation", "rejected, %", "correlation", "cost, CPU-ms"];
     let rows = profile.personas.iter().map(|kind| {
         vec![
-            Entry::from(kind.name.as_str()),
+            ReportEntry::from(kind.name.as_str()),
             kind.mean.into(),
             kind.deviation.into(),
             (100.0 * kind.rejected).into(),
@@ -221,12 +221,12 @@ fn measured(profile: &Profile) -> Table {
         ]
     });
     let cost = |name: &str, seconds: f64| {
-        let none = Entry::Number(None);
-        vec![Entry::from(name), none.clone(), none.clone(), none.clone(), none, (1e3 * seconds).into()]
+        let none = ReportEntry::Number(None);
+        vec![ReportEntry::from(name), none.clone(), none.clone(), none.clone(), none, (1e3 * seconds).into()]
     };
     let judging =
         [cost("(reference)", profile.cost.reference), cost("(judging one answer)", profile.cost.judge)];
-    Table {
+    ReportTable {
         title: format!("Measured on task {}, {} challenges", profile.task, profile.challenges),
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.chain(judging).collect(),

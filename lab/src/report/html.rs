@@ -5,7 +5,7 @@
 
 use self::escape::{figure, lines, name};
 use super::number::{among, precise};
-use super::{Data, Goal, MatrixCell, Note, Standing, Verdict};
+use super::{Data, Goal, MatrixCell, Note, RunStanding, RunVerdict};
 
 mod change;
 mod curves;
@@ -78,12 +78,12 @@ fn head(data: &Data) -> String {
     html
 }
 
-fn judged(data: &Data, verdict: &Verdict, several: bool) -> String {
+fn judged(data: &Data, verdict: &RunVerdict, several: bool) -> String {
     let (class, sign) = match verdict.standing {
-        Standing::Loses => ("good", "✓"),
-        Standing::Unclear => ("unclear", "?"),
-        Standing::Pays => ("bad", "✗"),
-        Standing::Unknown => ("none", "–"),
+        RunStanding::Loses => ("good", "✓"),
+        RunStanding::Unclear => ("unclear", "?"),
+        RunStanding::Pays => ("bad", "✗"),
+        RunStanding::Unknown => ("none", "–"),
     };
     let mut tiles = String::new();
     if let Some(worst) = &verdict.worst {
@@ -115,9 +115,9 @@ fn attack(label: &str, row: &MatrixCell) -> String {
         figure(&range.unwrap_or_default())
     );
     let met = match row.standing() {
-        Standing::Loses => Some(true),
-        Standing::Pays => Some(false),
-        Standing::Unclear | Standing::Unknown => None,
+        RunStanding::Loses => Some(true),
+        RunStanding::Pays => Some(false),
+        RunStanding::Unclear | RunStanding::Unknown => None,
     };
     tile(label, &precise(row.profit_ratio), &below, met)
 }

@@ -65,7 +65,7 @@ fn step(raw: f64) -> f64 {
 
 /// Figures that sum a distribution up.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shape {
+pub(super) struct PlotShape {
     /// Entries above zero.
     pub(super) paid: usize,
     pub(super) largest: f64,
@@ -77,7 +77,7 @@ pub(super) struct Shape {
     pub(super) effective: f64,
 }
 
-impl Shape {
+impl PlotShape {
     /// Of shares that sum to 1, the largest first.
     pub(super) fn of(shares: &[f64]) -> Option<Self> {
         let largest = *shares.first()?;

@@ -5,7 +5,7 @@
 
 use self::draw::{Column, Pen, fitted};
 use super::number::{among, number, percent, precise, with_unit};
-use super::{Data, Entry, Goal, MatrixCell, Standing, Table, Verdict};
+use super::{Data, Goal, MatrixCell, ReportEntry, ReportTable, RunStanding, RunVerdict};
 
 mod charts;
 mod draw;
@@ -60,7 +60,7 @@ fn write(data: &Data, mut pen: Pen) -> String {
     pen.finish()
 }
 
-fn judged(pen: &mut Pen, data: &Data, verdict: &Verdict) {
+fn judged(pen: &mut Pen, data: &Data, verdict: &RunVerdict) {
     let sign = pen.standing(verdict.standing);
     pen.wrapped(&format!("{sign} {}: {}", verdict.policy, verdict.sentence()), 2);
     let mut attack = |label: &str, row: &MatrixCell| {
@@ -96,8 +96,8 @@ fn figures(pen: &mut Pen, data: &Data) {
         let write = if figure.unit == "%" { percent } else { number };
         let goal = figure.goal.map(|goal| goal_text(goal, write)).unwrap_or_default();
         let met = match figure.met() {
-            Some(true) => pen.standing(Standing::Loses).to_owned() + " met",
-            Some(false) => pen.standing(Standing::Pays).to_owned() + " missed",
+            Some(true) => pen.standing(RunStanding::Loses).to_owned() + " met",
+            Some(false) => pen.standing(RunStanding::Pays).to_owned() + " missed",
             None => String::new(),
         };
         vec![figure.name.clone(), with_unit(figure.value, &figure.unit), goal, met]
@@ -107,19 +107,19 @@ fn figures(pen: &mut Pen, data: &Data) {
     pen.table(&columns, &rows);
 }
 
-fn table(pen: &mut Pen, of: &Table) {
+fn table(pen: &mut Pen, of: &ReportTable) {
     pen.section(&of.title);
     let column = |(at, head): (usize, &String)| {
-        let numeric = of.rows.iter().any(|row| matches!(row.get(at), Some(Entry::Number(_))));
+        let numeric = of.rows.iter().any(|row| matches!(row.get(at), Some(ReportEntry::Number(_))));
         if numeric { Column::right(head) } else { Column::left(head) }
     };
     let columns: Vec<_> = of.columns.iter().enumerate().map(column).collect();
-    let entry = |entry: Option<&Entry>| match entry {
-        Some(Entry::Text(text)) => text.clone(),
-        Some(Entry::Number(value)) => number(*value),
+    let entry = |entry: Option<&ReportEntry>| match entry {
+        Some(ReportEntry::Text(text)) => text.clone(),
+        Some(ReportEntry::Number(value)) => number(*value),
         None => number(None),
     };
-    let row = |row: &Vec<Entry>| (0..columns.len()).map(|at| entry(row.get(at))).collect();
+    let row = |row: &Vec<ReportEntry>| (0..columns.len()).map(|at| entry(row.get(at))).collect();
     let rows: Vec<Vec<String>> = of.rows.iter().take(ROWS_MAX).map(row).collect();
     pen.table(&columns, &rows);
     pen.left_out(of.rows.len().saturating_sub(ROWS_MAX));

@@ -14,7 +14,7 @@ pub const FRACTION_MAX: f64 = 0.4;
 
 /// True if attacking pays. Ascending by how bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum RunStanding {
     /// Nothing to judge by.
     Unknown,
     /// The whole confidence interval is at most par.
@@ -27,25 +27,25 @@ pub enum Standing {
 
 /// One policy's worst detectable attack, up to [`FRACTION_MAX`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct RunVerdict {
     pub policy: String,
     pub worst: Option<MatrixCell>,
-    pub standing: Standing,
+    pub standing: RunStanding,
 }
 
 impl MatrixCell {
     /// True if this attack pays. Without a confidence interval the ratio decides alone.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> RunStanding {
         let Some(ratio) = self.profit_ratio.filter(|ratio| ratio.is_finite()) else {
-            return Standing::Unknown;
+            return RunStanding::Unknown;
         };
         let [least, most] = self.interval().unwrap_or([ratio, ratio]);
         if least > PAR {
-            Standing::Pays
+            RunStanding::Pays
         } else if most > PAR {
-            Standing::Unclear
+            RunStanding::Unclear
         } else {
-            Standing::Loses
+            RunStanding::Loses
         }
     }
 
@@ -61,7 +61,7 @@ impl MatrixCell {
     }
 }
 
-impl Verdict {
+impl RunVerdict {
     /// In words.
     pub fn sentence(&self) -> String {
         let Some(worst) = &self.worst else {
@@ -70,15 +70,15 @@ impl Verdict {
         let MatrixCell { attack, .. } = worst;
         let (ratio, bad) = (precise(worst.profit_ratio), among(worst.fraction));
         match self.standing {
-            Standing::Unknown => "No detectable attack has a profit to compare.".to_owned(),
-            Standing::Loses => {
+            RunStanding::Unknown => "No detectable attack has a profit to compare.".to_owned(),
+            RunStanding::Loses => {
                 let limit = percent(Some(FRACTION_MAX));
                 format!("No detectable attack pays, up to {limit} bad miners.")
             }
-            Standing::Unclear => {
+            RunStanding::Unclear => {
                 format!("Too close to call: {attack} earns {ratio} × honest work {bad}.")
             }
-            Standing::Pays => {
+            RunStanding::Pays => {
                 format!("Attacking pays: {attack} earns {ratio} × honest work {bad}.")
             }
         }
@@ -98,11 +98,11 @@ impl Data {
     }
 
     /// One verdict per policy of the matrix.
-    pub fn verdicts(&self) -> Vec<Verdict> {
+    pub fn verdicts(&self) -> Vec<RunVerdict> {
         let judged = |policy: &str| {
             let worst = self.worst(policy, true).cloned();
-            let standing = worst.as_ref().map_or(Standing::Unknown, MatrixCell::standing);
-            Verdict { policy: policy.to_owned(), worst, standing }
+            let standing = worst.as_ref().map_or(RunStanding::Unknown, MatrixCell::standing);
+            RunVerdict { policy: policy.to_owned(), worst, standing }
         };
         self.policies().into_iter().map(judged).collect()
     }

@@ -29,7 +29,7 @@ const AUGMENTATION: f64 = 0.05;
 
 /// Progress of a search.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
+pub struct LegProgress {
     pub evaluations: u64,
     pub generations: u64,
     pub legs: u64,
@@ -40,7 +40,7 @@ pub struct Progress {
 /// Observer of a search, who may end it.
 pub trait Watch {
     /// Returns true to go on; called before each generation that is not in the log yet.
-    fn go_on(&mut self, progress: &Progress) -> bool;
+    fn go_on(&mut self, progress: &LegProgress) -> bool;
 
     /// Takes a line for the log, line feed included; lines of a resumed log are not repeated.
     fn line(&mut self, line: &str);
@@ -83,7 +83,7 @@ pub fn search(
         }
         None => watch.line(&log::line(&Head::new(identity))),
     }
-    let mut run = Run {
+    let mut run = LegRun {
         settings,
         evaluate,
         watch,
@@ -133,7 +133,7 @@ struct Leg {
     scale: Scale,
 }
 
-struct Run<'a> {
+struct LegRun<'a> {
     settings: &'a Settings,
     evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
     watch: &'a mut dyn Watch,
@@ -146,7 +146,7 @@ struct Run<'a> {
     legs: u64,
 }
 
-impl Run<'_> {
+impl LegRun<'_> {
     fn all(&mut self) -> Result<(), SearchError> {
         let mut starts = self.settings.starts.clone();
         if starts.is_empty() {
@@ -181,13 +181,13 @@ impl Run<'_> {
             && (!self.replay.is_empty() || self.watch.go_on(&self.progress()))
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> LegProgress {
         let best = match &self.settings.goal {
             Goal::Sum(_) => self.best,
             Goal::Front(_) => self.archive.front().len() as f64,
         };
         let evaluations = self.archive.points.len() as u64;
-        Progress { evaluations, generations: self.generations, legs: self.legs, best }
+        LegProgress { evaluations, generations: self.generations, legs: self.legs, best }
     }
 
     /// Starts are evaluated without an optimiser.

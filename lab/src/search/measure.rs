@@ -7,7 +7,7 @@ use weighhouse_types::Digest;
 use weighhouse_scoring::policy::PolicyFile;
 
 use crate::attack::{self, Attack};
-use crate::sim::{MinerGroup, Outcome, Scenario, ScenarioError, Strategy, run_all};
+use crate::sim::{MinerGroup, Scenario, ScenarioError, SimulationOutcome, Strategy, run_all};
 use weighhouse_types::profile::Profile;
 
 /// Single miners whose pay is watched from epoch to epoch.
@@ -134,7 +134,7 @@ impl Proving {
         }
         let peaceful = Scenario { epochs, policy: policy.clone(), ..self.peaceful.clone() };
         let outcomes = run_all(std::slice::from_ref(&peaceful), seeds)?.remove(0);
-        let mean = |figure: &dyn Fn(&Outcome) -> f64| {
+        let mean = |figure: &dyn Fn(&SimulationOutcome) -> f64| {
             outcomes.iter().map(figure).sum::<f64>() / outcomes.len().max(1) as f64
         };
         if outcomes.iter().any(|outcome| outcome.miners_rao == 0) {
@@ -174,7 +174,7 @@ pub(super) fn attacks(profile: &Profile, names: &[String]) -> Result<Vec<Attack>
 }
 
 /// Standard deviation over mean of the probes' emission, epoch by epoch after the warm-up.
-fn straying(outcome: &Outcome, warmup: u32) -> f64 {
+fn straying(outcome: &SimulationOutcome, warmup: u32) -> f64 {
     let mut sum = 0.0;
     let mut probes = 0_u32;
     for group in outcome.miners.iter().filter(|group| group.name.starts_with("probe ")) {
@@ -189,7 +189,7 @@ fn straying(outcome: &Outcome, warmup: u32) -> f64 {
     sum / f64::from(probes.max(1))
 }
 
-fn newcomer_delay(outcome: &Outcome) -> f64 {
+fn newcomer_delay(outcome: &SimulationOutcome) -> f64 {
     let newcomers = &outcome.newcomers;
     if newcomers.count == 0 {
         return 0.0;

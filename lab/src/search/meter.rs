@@ -20,11 +20,11 @@ pub(super) fn key(at: &[f64]) -> Vec<u64> {
 pub(super) struct Meter<'a> {
     evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
     figures: usize,
-    generation: Mutex<Measured>,
+    generation: Mutex<Measurement>,
 }
 
 #[derive(Default)]
-struct Measured {
+struct Measurement {
     known: Option<KnownFigures>,
     points: KnownFigures,
     /// Something was asked that the log lacks.
@@ -37,13 +37,13 @@ impl<'a> Meter<'a> {
         figures: usize,
         known: Option<&KnownFigures>,
     ) -> Self {
-        let generation = Mutex::new(Measured { known: known.cloned(), ..Measured::default() });
+        let generation = Mutex::new(Measurement { known: known.cloned(), ..Measurement::default() });
         Self { evaluate, figures, generation }
     }
 
     pub(super) fn know(&self, known: Option<KnownFigures>) {
         let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        *generation = Measured { known, ..Measured::default() };
+        *generation = Measurement { known, ..Measurement::default() };
     }
 
     pub(super) fn measure(&self, at: &[f64]) -> Vec<f64> {
@@ -71,7 +71,7 @@ impl<'a> Meter<'a> {
     /// The generation's points by their coordinates; none if a log said otherwise.
     pub(super) fn points(&self) -> Option<Vec<Point>> {
         let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        let Measured { known, points, diverged } = std::mem::take(&mut *generation);
+        let Measurement { known, points, diverged } = std::mem::take(&mut *generation);
         if diverged || known.is_some_and(|known| known.len() != points.len()) {
             return None;
         }

@@ -21,7 +21,7 @@ use super::log::Log;
 use super::meter::WORST;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
-use crate::sim::{Judging, Return, Scenario, Strategy, Subnet};
+use crate::sim::{Judging, Return, Scenario, ScenarioSubnet, Strategy};
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::Profile;
 
@@ -100,7 +100,7 @@ impl RedTeam {
             let mut base = Scenario {
                 policy: policy.clone(),
                 judging: Judging { challenges: 32, ..Judging::default() },
-                subnet: Subnet { max_uids: miners + validators, ..Subnet::default() },
+                subnet: ScenarioSubnet { max_uids: miners + validators, ..ScenarioSubnet::default() },
                 ..Scenario::honest(profile.clone(), miners, validators, epochs)
             };
             base.miners[0].strategy.comes_back = Some(Return { after_epochs: 1, unpaid_epochs: 0 });

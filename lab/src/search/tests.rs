@@ -11,7 +11,7 @@ pub(super) struct Recorder {
 }
 
 impl Watch for Recorder {
-    fn go_on(&mut self, _: &Progress) -> bool {
+    fn go_on(&mut self, _: &LegProgress) -> bool {
         match &mut self.generations_left {
             None => true,
             Some(0) => false,

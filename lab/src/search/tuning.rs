@@ -139,7 +139,7 @@ pub enum TuningError {
 
 /// A candidate with its figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tuned {
+pub struct TunedCandidate {
     /// The parameters' values.
     pub values: BTreeMap<String, toml::Value>,
     /// The policy's text, without the head.
@@ -157,11 +157,11 @@ pub struct TuningResult {
     pub evaluations: u64,
     /// The winner's file: its provenance in comments, then the policy.
     pub winner_text: String,
-    pub winner: Tuned,
+    pub winner: TunedCandidate,
     /// The base policy's figures.
-    pub base: Tuned,
+    pub base: TunedCandidate,
     /// By their held-out objective, the base among them; for a front, those that no other beats on held-out seeds.
-    pub finalists: Vec<Tuned>,
+    pub finalists: Vec<TunedCandidate>,
 }
 
 fn one() -> f64 {
@@ -274,7 +274,7 @@ pub fn tune(
 ) -> Result<TuningResult, TuningError> {
     tuning.check()?;
     let candidates = Candidates::new(base, &tuning.parameters)?;
-    let job = Job { tuning, proving, candidates, base: base.hash() };
+    let job = TuningJob { tuning, proving, candidates, base: base.hash() };
     // An error of the worlds shows here, before the search, in which it would only look like a bad candidate.
     let base_policy = job.measured(Vec::new(), &job.candidates.base()?)?;
     let settings = Settings {
@@ -316,14 +316,14 @@ fn thin(finalists: &mut Vec<(Vec<f64>, PolicyFile)>, most: usize, decision: Deci
 }
 
 #[derive(Debug)]
-struct Job<'a> {
+struct TuningJob<'a> {
     tuning: &'a Tuning,
     proving: &'a Proving,
     candidates: Candidates,
     base: Digest,
 }
 
-impl Job<'_> {
+impl TuningJob<'_> {
     /// The costs of a point on training seeds; `None` where it is no policy or honest work earns nothing.
     fn train(&self, at: &[f64]) -> Option<Vec<f64>> {
         let policy = self.candidates.policy(at)?;
@@ -333,12 +333,12 @@ impl Job<'_> {
     }
 
     /// A policy's figures on both sets of seeds. `None` where honest work earns nothing.
-    fn measured(&self, at: Vec<f64>, policy: &PolicyFile) -> Result<Option<Tuned>, TuningError> {
+    fn measured(&self, at: Vec<f64>, policy: &PolicyFile) -> Result<Option<TunedCandidate>, TuningError> {
         let on = |runs: &Runs| self.proving.measure(policy, &runs.seeds, runs.epochs);
         let (Some(train), Some(held_out)) = (on(&self.tuning.train)?, on(&self.tuning.held_out)?) else {
             return Ok(None);
         };
-        Ok(Some(Tuned {
+        Ok(Some(TunedCandidate {
             values: self.candidates.values(&at).into_iter().collect(),
             policy: policy.text().to_owned(),
             train_objective: self.tuning.weighted(&self.tuning.costs(&train)),
@@ -362,14 +362,15 @@ impl Job<'_> {
     fn decide(
         &self,
         points: Vec<(Vec<f64>, PolicyFile)>,
-        base: Option<Tuned>,
+        base: Option<TunedCandidate>,
         evaluations: u64,
     ) -> Result<TuningResult, TuningError> {
-        let measured: Vec<Option<Tuned>> = points
+        let measured: Vec<Option<TunedCandidate>> = points
             .into_par_iter()
             .map(|(at, policy)| self.measured(at, &policy))
             .collect::<Result<_, TuningError>>()?;
-        let mut finalists: Vec<Tuned> = base.iter().cloned().chain(measured.into_iter().flatten()).collect();
+        let mut finalists: Vec<TunedCandidate> =
+            base.iter().cloned().chain(measured.into_iter().flatten()).collect();
         if self.tuning.decision == Decision::Front {
             self.front(&mut finalists);
         }
@@ -388,7 +389,7 @@ impl Job<'_> {
     }
 
     /// Keeps those that no other beats on held-out seeds, and gives each its distance from the best of each cost.
-    fn front(&self, finalists: &mut Vec<Tuned>) {
+    fn front(&self, finalists: &mut Vec<TunedCandidate>) {
         for held_out in [false, true] {
             let costs: Vec<Vec<f64>> = finalists
                 .iter()
@@ -407,7 +408,7 @@ impl Job<'_> {
     }
 
     /// The winner's provenance, as comments.
-    fn head(&self, winner: &Tuned, base: &Tuned, evaluations: u64) -> String {
+    fn head(&self, winner: &TunedCandidate, base: &TunedCandidate, evaluations: u64) -> String {
         let Tuning { seed, train, held_out, objectives, decision, .. } = self.tuning;
         let mut head = format!(
             "# Tuned by weighhouse {} from the policy {}\n# by the tuning {}: {evaluations} evaluations, seed {seed}.\n",

@@ -1,4 +1,4 @@
-//! Accounts of a run: earnings, costs and the other figures that become an [`Outcome`].
+//! Accounts of a run: earnings, costs and the other figures that become an [`SimulationOutcome`].
 //!
 //! Rao are counted as integers and conserved: what neither miners nor validators get is burned or dust. Computing is counted in
 //! CPU-seconds; the plan's `rao_value` brings both to one unit when the accounts are closed.
@@ -8,11 +8,11 @@ use ndarray::Array2;
 use super::asking::{SlotConduct, Terms};
 use super::chain::EpochResult;
 use super::judges::Judges;
-use super::outcome::{MinerOutcome, Newcomers, Outcome, ValidatorOutcome};
+use super::outcome::{MinerOutcome, Newcomers, SimulationOutcome, ValidatorOutcome};
 use super::plan::{GroupPlan, SimulationPlan};
 use super::rank::spearman;
 use super::registry::{MinerRegistration, Registry, refill};
-use super::scenario::Validator;
+use super::scenario::ScenarioValidator;
 use weighhouse_types::profile::Scope;
 use weighhouse_yuma::EpochOutput;
 
@@ -236,7 +236,7 @@ impl Accounts {
         for (validator, planned) in plan.validators.iter().enumerate() {
             let vtrust = f64::from(output.validator_trust[validator]) / f64::from(u16::MAX);
             self.vtrust[validator] += vtrust;
-            if planned.persona == Validator::Honest {
+            if planned.persona == ScenarioValidator::Honest {
                 self.vtrust_least = self.vtrust_least.min(vtrust);
             }
         }
@@ -248,16 +248,16 @@ impl Accounts {
         registry: &Registry,
         judges: &Judges,
         seed: u64,
-    ) -> Outcome {
+    ) -> SimulationOutcome {
         let scenario = &plan.scenario;
         let warm = f64::from((scenario.epochs - scenario.warmup_epochs.min(scenario.epochs)).max(1));
-        let honest = |validator: &usize| plan.validators[*validator].persona == Validator::Honest;
+        let honest = |validator: &usize| plan.validators[*validator].persona == ScenarioValidator::Honest;
         let trusted: Vec<f64> = (0..plan.validators.len())
             .filter(honest)
             .map(|validator| self.vtrust[validator] / warm)
             .collect();
         let validators_rao = self.validators_rao.iter().sum();
-        Outcome {
+        SimulationOutcome {
             seed,
             epochs: scenario.epochs,
             profile: scenario.profile.clone(),
@@ -348,7 +348,7 @@ impl Accounts {
             }
         };
         let mut outcomes: Vec<_> = (0..plan.scenario.validators.len()).map(figures).collect();
-        let is_honest = |group: &usize| plan.scenario.validators[*group].persona == Validator::Honest;
+        let is_honest = |group: &usize| plan.scenario.validators[*group].persona == ScenarioValidator::Honest;
         let honest =
             (0..outcomes.len()).find(is_honest).map_or(0.0, |group| outcomes[group].dividend_per_stake);
         for outcome in &mut outcomes {

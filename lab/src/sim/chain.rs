@@ -7,19 +7,19 @@ use weighhouse_types::Uid;
 
 use super::plan::SimulationPlan;
 use super::registry::{Registry, refill};
-use super::scenario::Validator;
+use super::scenario::ScenarioValidator;
 use weighhouse_yuma::{EpochInput, EpochOutput, Workspace};
 
 /// A row of (uid, weight).
-type Row = Vec<(u16, u16)>;
+type BondsRow = Vec<(u16, u16)>;
 
 /// Blocks before the end of an epoch at which validators publish.
 const WINDOW_BLOCKS: u64 = 10;
 
 /// One validator's vectors between their making and the epoch that they are in force in: a ring over epochs.
 #[derive(Debug, Default)]
-struct Pending {
-    rows: Vec<Row>,
+struct PendingWeights {
+    rows: Vec<BondsRow>,
     /// The epoch that each was made in.
     made: Vec<Option<u32>>,
     /// The epoch that the row in force was made in.
@@ -27,16 +27,16 @@ struct Pending {
 }
 
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct SimulatedChain {
     input: EpochInput,
     engine: Workspace,
-    pending: Vec<Pending>,
+    pending: Vec<PendingWeights>,
     /// By uid, the mean weight on the chain: what a copier publishes.
     mean: Vec<f64>,
-    row: Row,
+    row: BondsRow,
 }
 
-impl Chain {
+impl SimulatedChain {
     pub(super) fn new(plan: &SimulationPlan) -> Self {
         let uids = plan.validators.len() + plan.miner_slots;
         let owner_uid = plan.policy.burn().map(|_| 0);
@@ -63,12 +63,12 @@ impl Chain {
         input.block_at_registration.fill(0);
         input.earliest_commit_block.fill(None);
         input.weights.iter_mut().chain(&mut input.bonds).for_each(Vec::clear);
-        self.pending.resize_with(plan.validators.len(), Pending::default);
+        self.pending.resize_with(plan.validators.len(), PendingWeights::default);
         for (uid, (validator, pending)) in plan.validators.iter().zip(&mut self.pending).enumerate() {
             input.stake[uid] = validator.stake_rao;
             input.validator_permit[uid] = validator.stake_rao > 0;
             let epochs = lag(plan, uid) as usize + 1;
-            pending.rows.resize_with(epochs, Row::default);
+            pending.rows.resize_with(epochs, BondsRow::default);
             pending.rows.iter_mut().for_each(Vec::clear);
             refill(&mut pending.made, epochs, None);
             pending.in_force = None;
@@ -84,7 +84,7 @@ impl Chain {
         pending.rows[at].extend(row);
     }
 
-    /// As [`Chain::submit`], with all the bribed validator's favours added.
+    /// As [`SimulatedChain::submit`], with all the bribed validator's favours added.
     pub(super) fn submit_bribed(
         &mut self,
         plan: &SimulationPlan,
@@ -93,7 +93,7 @@ impl Chain {
         epoch: u32,
         vector: &[(Uid, u16)],
     ) {
-        let Validator::Bribed { share, .. } = plan.validators[validator].persona else { return };
+        let ScenarioValidator::Bribed { share, .. } = plan.validators[validator].persona else { return };
         let uids = self.input.stake.len();
         refill(&mut self.mean, uids, 0.0);
         let mut total = 0.0;
@@ -111,7 +111,7 @@ impl Chain {
     /// Lets validators that judge nobody publish, and brings into force what is due in `epoch`.
     pub(super) fn advance(&mut self, plan: &SimulationPlan, registry: &Registry, epoch: u32) {
         for validator in 0..plan.validators.len() {
-            if matches!(plan.validators[validator].persona, Validator::Cartel { .. }) {
+            if matches!(plan.validators[validator].persona, ScenarioValidator::Cartel { .. }) {
                 self.row.clear();
                 self.row.extend(favoured(plan, registry, validator).map(|uid| (uid as u16, u16::MAX)));
                 let row = std::mem::take(&mut self.row);
@@ -120,11 +120,12 @@ impl Chain {
                 }
                 self.row = row;
             }
-            if !matches!(plan.validators[validator].persona, Validator::Copier) {
+            if !matches!(plan.validators[validator].persona, ScenarioValidator::Copier) {
                 self.bring_into_force(plan, registry, validator, epoch);
             }
         }
-        let copies = |validator: &usize| matches!(plan.validators[*validator].persona, Validator::Copier);
+        let copies =
+            |validator: &usize| matches!(plan.validators[*validator].persona, ScenarioValidator::Copier);
         if (0..plan.validators.len()).any(|validator| copies(&validator)) {
             self.average_in_force(plan);
             let seen = self.mean.iter().any(|weight| *weight > 0.0);
@@ -187,7 +188,7 @@ impl Chain {
     fn average_in_force(&mut self, plan: &SimulationPlan) {
         refill(&mut self.mean, self.input.stake.len(), 0.0);
         for (validator, planned) in plan.validators.iter().enumerate() {
-            if matches!(planned.persona, Validator::Copier) {
+            if matches!(planned.persona, ScenarioValidator::Copier) {
                 continue;
             }
             let row = &self.input.weights[validator];
@@ -238,7 +239,7 @@ impl Chain {
 /// Result of an epoch's consensus.
 pub(super) struct EpochResult<'a> {
     pub(super) output: &'a EpochOutput,
-    pending: &'a [Pending],
+    pending: &'a [PendingWeights],
 }
 
 impl EpochResult<'_> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ScenarioError, within};
 use super::run::run_all;
-use super::scenario::{Scenario, Validator};
+use super::scenario::{Scenario, ScenarioValidator};
 
 #[cfg(test)]
 mod tests;
@@ -36,12 +36,12 @@ pub fn copy_break_even(
     steps: u32,
 ) -> Result<BreakEven, ScenarioError> {
     within("drift_most", drift_most, 0.0, 1.0)?;
-    let group = |persona: &Validator, missing| {
+    let group = |persona: &ScenarioValidator, missing| {
         let at = scenario.validators.iter().position(|group| group.persona == *persona);
         at.ok_or(ScenarioError::NoValidators { missing })
     };
-    let honest = group(&Validator::Honest, "honest")?;
-    let copier = group(&Validator::Copier, "copier")?;
+    let honest = group(&ScenarioValidator::Honest, "honest")?;
+    let copier = group(&ScenarioValidator::Copier, "copier")?;
     let mut evaluations = 0;
     let mut gain = |drift: f64| -> Result<f64, ScenarioError> {
         evaluations += 1;

@@ -10,14 +10,14 @@ use super::lanes::{Averages, EmaRule, ScoreColumns};
 use super::plan::SimulationPlan;
 use super::registry::{Registry, streams};
 use super::rng::Stream;
-use super::scenario::Validator;
+use super::scenario::ScenarioValidator;
 use weighhouse_scoring::conform::Limits;
 use weighhouse_scoring::share::{Candidate, Weigher};
 use weighhouse_scoring::track::Track;
 
 /// One validator's memory.
 #[derive(Clone, Debug, Default)]
-struct Judge {
+struct SimulatedJudge {
     validator: usize,
     /// By slot, where the policy takes more than averages.
     tracks: Vec<Track>,
@@ -28,7 +28,7 @@ struct Judge {
 
 #[derive(Debug, Default)]
 pub(super) struct Judges {
-    judges: Vec<Judge>,
+    judges: Vec<SimulatedJudge>,
     /// Set if the policy needs no tracks.
     rule: Option<EmaRule>,
     sheet: ScoreColumns,
@@ -50,7 +50,7 @@ impl Judges {
         self.asked.clear();
         self.asked.resize(plan.validators.len(), 0);
         let judging = plan.validators.iter().enumerate().filter(|(_, validator)| validator.persona.judges());
-        self.judges.resize_with(judging.clone().count(), Judge::default);
+        self.judges.resize_with(judging.clone().count(), SimulatedJudge::default);
         for (judge, (validator, _)) in self.judges.iter_mut().zip(judging) {
             judge.validator = validator;
             let tracks = if self.rule.is_some() { 0 } else { plan.miner_slots };
@@ -78,7 +78,7 @@ impl Judges {
         self.asked.fill(0);
         for at in 0..self.judges.len() {
             let validator = self.judges[at].validator;
-            if let Validator::Lazy { period_epochs } = plan.validators[validator].persona
+            if let ScenarioValidator::Lazy { period_epochs } = plan.validators[validator].persona
                 && !epoch.is_multiple_of(period_epochs)
             {
                 continue;
@@ -129,7 +129,7 @@ impl Judges {
         at: usize,
         rule: &EmaRule,
     ) -> bool {
-        let Judge { validator, averages, places, .. } = &mut self.judges[at];
+        let SimulatedJudge { validator, averages, places, .. } = &mut self.judges[at];
         let validator = *validator;
         let draw = draw_of(plan, terms, now, validator);
         let distributions =
@@ -154,7 +154,7 @@ impl Judges {
 
     fn ask(&mut self, plan: &SimulationPlan, terms: &Terms, now: &EpochView<'_>, at: usize) {
         let EpochView { distributions, seed, epoch, .. } = *now;
-        let Judge { validator, tracks, .. } = &mut self.judges[at];
+        let SimulatedJudge { validator, tracks, .. } = &mut self.judges[at];
         let draw = draw_of(plan, terms, now, *validator);
         let policy = &plan.policy;
         let spot = Stream::new(seed, &[streams::SPOT, u64::from(epoch), *validator as u64]);
@@ -178,7 +178,7 @@ impl Judges {
     /// True if there is something to publish.
     fn rate(&mut self, plan: &SimulationPlan, epoch: u32, at: usize) -> bool {
         let policy = &plan.policy;
-        let Judge { tracks, places, .. } = &self.judges[at];
+        let SimulatedJudge { tracks, places, .. } = &self.judges[at];
         let mut paid = false;
         let mut scored = 0_usize;
         for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
@@ -217,7 +217,7 @@ pub(super) struct EpochView<'a> {
     pub(super) epoch: u32,
 }
 
-impl Judge {
+impl SimulatedJudge {
     /// A new registration starts from nothing.
     fn forget(&mut self, slot: usize) {
         self.tracks.get_mut(slot).into_iter().for_each(forget);
@@ -234,7 +234,7 @@ fn forget(track: &mut Track) {
 
 fn draw_of(plan: &SimulationPlan, terms: &Terms, now: &EpochView<'_>, validator: usize) -> VerdictDraw {
     let bias = match plan.validators[validator].persona {
-        Validator::Differing { deviation } => Some(deviation),
+        ScenarioValidator::Differing { deviation } => Some(deviation),
         _ => None,
     };
     VerdictDraw::new(plan, terms, now.seed, now.epoch, validator, bias)

@@ -6,7 +6,7 @@ use weighhouse_types::profile::Profile;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct SimulationOutcome {
     pub seed: u64,
     pub epochs: u32,
     /// The costs and detection rates that the run used, as measured.
@@ -94,7 +94,7 @@ pub struct Newcomers {
     pub epochs_most: Option<u32>,
 }
 
-impl Outcome {
+impl SimulationOutcome {
     /// Earnings of all honest miners, in rao.
     pub fn honest_emission_rao(&self) -> u64 {
         self.miners.iter().filter(|group| !group.attacker).map(|group| group.emission_rao).sum()

@@ -3,7 +3,7 @@
 //! A plan is made once and shared by the runs from every seed. Nothing in it is random, and a run never changes it.
 
 use super::error::ScenarioError;
-use super::scenario::{Scenario, Validator};
+use super::scenario::{Scenario, ScenarioValidator};
 use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
 use std::sync::Arc;
 use weighhouse_scoring::policy::Policy;
@@ -86,7 +86,7 @@ impl GroupPlan {
 #[derive(Clone, Debug)]
 pub(super) struct ValidatorPlan {
     pub(super) group: usize,
-    pub(super) persona: Validator,
+    pub(super) persona: ScenarioValidator,
     pub(super) stake_rao: u64,
     pub(super) delay_epochs: u32,
     /// The share of stake that validators of more stake hold.
@@ -158,7 +158,7 @@ fn validator_plans(scenario: &Scenario) -> Vec<ValidatorPlan> {
     let mut plans = Vec::new();
     for (group, validators) in scenario.validators.iter().enumerate() {
         let favours = match &validators.persona {
-            Validator::Bribed { group, .. } | Validator::Cartel { group } => {
+            ScenarioValidator::Bribed { group, .. } | ScenarioValidator::Cartel { group } => {
                 scenario.miners.iter().position(|miners| miners.name == *group)
             }
             _ => None,

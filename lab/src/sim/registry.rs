@@ -6,7 +6,7 @@
 
 use super::plan::SimulationPlan;
 use super::rng::{Normal, Stream};
-use super::scenario::Subnet;
+use super::scenario::ScenarioSubnet;
 
 /// Streams of random numbers, by what they are for.
 pub(super) mod streams {
@@ -231,7 +231,7 @@ impl Registry {
 
     fn decay_price(&mut self, plan: &SimulationPlan, epoch: u32) {
         if epoch > 0 {
-            let Subnet { tempo_blocks, registration, .. } = &plan.scenario.subnet;
+            let ScenarioSubnet { tempo_blocks, registration, .. } = &plan.scenario.subnet;
             let halvings = *tempo_blocks as f64 / registration.half_life_blocks as f64;
             self.price_rao = (self.price_rao * libm::exp2(-halvings)).max(registration.least_rao as f64);
         }

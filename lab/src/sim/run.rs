@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use super::accounts::Accounts;
 use super::asking::{self, MarkDistributions, SlotConduct, Terms};
-use super::chain::Chain;
+use super::chain::SimulatedChain;
 use super::error::ScenarioError;
 use super::judges::{EpochView, Judges};
-use super::outcome::Outcome;
+use super::outcome::SimulationOutcome;
 use super::plan::SimulationPlan;
 use super::registry::Registry;
-use super::scenario::{Scenario, Validator};
+use super::scenario::{Scenario, ScenarioValidator};
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +26,7 @@ pub struct Simulator {
     asked: Vec<SlotConduct>,
     distributions: MarkDistributions,
     judges: Judges,
-    chain: Chain,
+    chain: SimulatedChain,
     accounts: Accounts,
 }
 
@@ -45,7 +45,7 @@ impl Simulator {
             terms: Terms::new(&plan),
             asked: vec![SlotConduct::default(); plan.miner_slots],
             distributions: MarkDistributions::default(),
-            chain: Chain::new(&plan),
+            chain: SimulatedChain::new(&plan),
             plan,
             registry: Registry::default(),
             judges: Judges::default(),
@@ -54,7 +54,7 @@ impl Simulator {
     }
 
     /// Runs all epochs from the start.
-    pub fn run(&mut self, seed: u64) -> Outcome {
+    pub fn run(&mut self, seed: u64) -> SimulationOutcome {
         self.registry.reset(&self.plan);
         self.judges.reset(&self.plan, &self.terms);
         self.chain.reset(&self.plan);
@@ -72,7 +72,7 @@ impl Simulator {
         asking::prepare(plan, terms, registry, seed, epoch, asked, distributions);
         let now = EpochView { registry, distributions, seed, epoch };
         judges.judge(plan, terms, &now, |validator, vector| match plan.validators[validator].persona {
-            Validator::Bribed { .. } => chain.submit_bribed(plan, registry, validator, epoch, vector),
+            ScenarioValidator::Bribed { .. } => chain.submit_bribed(plan, registry, validator, epoch, vector),
             _ => chain.submit(validator, epoch, vector.iter().map(|(uid, weight)| (uid.0, *weight))),
         });
         chain.advance(plan, registry, epoch);
@@ -87,7 +87,7 @@ impl Simulator {
 ///
 /// # Errors
 /// As [`Simulator::new`].
-pub fn run(scenario: &Scenario, seed: u64) -> Result<Outcome, ScenarioError> {
+pub fn run(scenario: &Scenario, seed: u64) -> Result<SimulationOutcome, ScenarioError> {
     Ok(Simulator::new(scenario)?.run(seed))
 }
 
@@ -96,7 +96,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Result<Outcome, ScenarioError> {
 ///
 /// # Errors
 /// The first scenario's that is refused.
-pub fn run_all(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<Outcome>>, ScenarioError> {
+pub fn run_all(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<SimulationOutcome>>, ScenarioError> {
     let plans = scenarios
         .iter()
         .map(|scenario| SimulationPlan::new(scenario).map(Arc::new))
@@ -104,7 +104,7 @@ pub fn run_all(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<Outcome>
     let jobs: Vec<(&Arc<SimulationPlan>, u64)> =
         plans.iter().flat_map(|plan| seeds.iter().map(move |seed| (plan, *seed))).collect();
     let run = |(plan, seed): (&Arc<SimulationPlan>, u64)| Simulator::runs(plan.clone()).run(seed);
-    let outcomes: Vec<Outcome> = jobs.into_par_iter().map(run).collect();
+    let outcomes: Vec<SimulationOutcome> = jobs.into_par_iter().map(run).collect();
     let mut outcomes = outcomes.into_iter();
     Ok(scenarios.iter().map(|_| outcomes.by_ref().take(seeds.len()).collect()).collect())
 }

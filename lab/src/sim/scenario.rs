@@ -29,7 +29,7 @@ pub struct Scenario {
     #[serde(default)]
     pub policy: PolicyFile,
     #[serde(default)]
-    pub subnet: Subnet,
+    pub subnet: ScenarioSubnet,
     #[serde(default)]
     pub economy: Economy,
     #[serde(default)]
@@ -45,7 +45,7 @@ pub struct Scenario {
 /// The chain's settings; defaults are the chain's own, and the rules are those of [`weighhouse_yuma`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Subnet {
+pub struct ScenarioSubnet {
     pub tempo_blocks: u64,
     /// Uids, validators included.
     pub max_uids: u16,
@@ -75,7 +75,7 @@ pub struct Subnet {
     pub registration: Registration,
 }
 
-impl Default for Subnet {
+impl Default for ScenarioSubnet {
     fn default() -> Self {
         Self {
             tempo_blocks: 360,
@@ -216,7 +216,7 @@ pub struct MinerGroup {
 #[serde(deny_unknown_fields)]
 pub struct ValidatorGroup {
     pub name: String,
-    pub persona: Validator,
+    pub persona: ScenarioValidator,
     pub count: u16,
     /// Each one's stake.
     pub stake_rao: u64,
@@ -228,7 +228,7 @@ pub struct ValidatorGroup {
 /// Source of the weights that a validator publishes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Validator {
+pub enum ScenarioValidator {
     /// Its own challenges, judged, folded and weighed by the policy.
     Honest,
     /// The same, but asks about other things than the rest: each miner's mean mark differs by a lasting deviation, and
@@ -244,7 +244,7 @@ pub enum Validator {
     Cartel { group: String },
 }
 
-impl Validator {
+impl ScenarioValidator {
     /// True if it asks miners at all.
     pub fn judges(&self) -> bool {
         !matches!(self, Self::Copier | Self::Cartel { .. })
@@ -257,7 +257,10 @@ impl Scenario {
         Self {
             profile,
             policy: PolicyFile::shipped(),
-            subnet: Subnet { max_uids: miners.saturating_add(validators), ..Subnet::default() },
+            subnet: ScenarioSubnet {
+                max_uids: miners.saturating_add(validators),
+                ..ScenarioSubnet::default()
+            },
             economy: Economy::default(),
             judging: Judging::default(),
             epochs,
@@ -338,7 +341,7 @@ impl ValidatorGroup {
     pub fn honest(count: u16) -> Self {
         Self {
             name: weighhouse_types::profile::HONEST.to_owned(),
-            persona: Validator::Honest,
+            persona: ScenarioValidator::Honest,
             count,
             stake_rao: 100_000_000_000_000,
             delay_epochs: 0,
@@ -353,22 +356,22 @@ fn exactly_one() -> [f64; 2] {
 /// A name, or the thing itself.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Named<T> {
+enum NameOr<T> {
     Name(String),
     Whole(T),
 }
 
 fn named_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Profile, D::Error> {
-    match Named::<Profile>::deserialize(deserializer)? {
-        Named::Whole(profile) => Ok(profile),
-        Named::Name(name) => crate::profiles::shipped(&name).map_err(Error::custom),
+    match NameOr::<Profile>::deserialize(deserializer)? {
+        NameOr::Whole(profile) => Ok(profile),
+        NameOr::Name(name) => crate::profiles::shipped(&name).map_err(Error::custom),
     }
 }
 
 fn preset_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strategy, D::Error> {
-    match Named::<Strategy>::deserialize(deserializer)? {
-        Named::Whole(strategy) => Ok(strategy),
-        Named::Name(name) => {
+    match NameOr::<Strategy>::deserialize(deserializer)? {
+        NameOr::Whole(strategy) => Ok(strategy),
+        NameOr::Name(name) => {
             Strategy::persona(&name).ok_or_else(|| Error::custom(format!("no strategy is called {name:?}")))
         }
     }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use futures::stream;
 use tokio::sync::mpsc;
 use weighhouse_models::language::{
-    Decoder as Batch, DecoderLimits, Event, Generation, LanguageModel, Refused, SequenceId,
+    Decoder as Batch, DecoderEvent, DecoderLimits, Generation, LanguageModel, SequenceId, SubmitRefusal,
 };
 use weighhouse_models::sampling::Sampling;
 use weighhouse_seams::{CpuPool, PoolError};
@@ -21,7 +21,7 @@ use crate::engine::error::EngineError;
 use crate::engine::generator::{Generator, PieceStream};
 
 /// A generation that waits for its turn, or runs.
-struct Job {
+struct DecoderJob {
     prompt: Vec<u32>,
     what: Generation,
     log_probs: bool,
@@ -33,7 +33,7 @@ struct Job {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     model: LanguageModel,
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<DecoderJob>,
     cpu: CpuPool,
 }
 
@@ -63,16 +63,16 @@ impl Generator for Decoder {
     }
 
     fn generate(&self, request: TextRequest) -> PieceStream {
-        let begin = Call::Begin(Box::new((self.clone(), request)));
+        let begin = DecoderCall::Begin(Box::new((self.clone(), request)));
         Box::pin(stream::try_unfold(begin, |call| async {
             let mut call = match call {
-                Call::Begin(begin) => {
+                DecoderCall::Begin(begin) => {
                     let (decoder, request) = *begin;
                     decoder.submit(request).await?
                 }
-                reading @ Call::Reading { .. } => reading,
+                reading @ DecoderCall::Reading { .. } => reading,
             };
-            let Call::Reading { pieces, prompt_tokens } = &mut call else { return Ok(None) };
+            let DecoderCall::Reading { pieces, prompt_tokens } = &mut call else { return Ok(None) };
             match pieces.recv().await {
                 Some(piece) => {
                     let piece = TextAnswer { prompt_tokens: *prompt_tokens, ..piece? };
@@ -84,13 +84,13 @@ impl Generator for Decoder {
     }
 }
 
-enum Call {
+enum DecoderCall {
     Begin(Box<(Decoder, TextRequest)>),
     Reading { pieces: mpsc::Receiver<Result<TextAnswer, EngineError>>, prompt_tokens: u32 },
 }
 
 impl Decoder {
-    async fn submit(self, request: TextRequest) -> Result<Call, EngineError> {
+    async fn submit(self, request: TextRequest) -> Result<DecoderCall, EngineError> {
         let TextRequest { max_tokens, temperature, top_k, top_p, seed, .. } = request;
         let sampling = Sampling::new(temperature, top_k, top_p, seed)
             .map_err(|error| EngineError::Refused(error.to_string()))?;
@@ -112,9 +112,9 @@ impl Decoder {
         };
         let room = usize::try_from(max_tokens).unwrap_or(usize::MAX).saturating_add(1);
         let (sender, pieces) = mpsc::channel(room.min(tokio::sync::Semaphore::MAX_PERMITS));
-        let job = Job { prompt, what, log_probs: request.log_probs, pieces: sender };
+        let job = DecoderJob { prompt, what, log_probs: request.log_probs, pieces: sender };
         match self.jobs.try_send(job) {
-            Ok(()) => Ok(Call::Reading { pieces, prompt_tokens }),
+            Ok(()) => Ok(DecoderCall::Reading { pieces, prompt_tokens }),
             Err(TrySendError::Full(_)) => Err(EngineError::Busy),
             Err(TrySendError::Disconnected(_)) => Err(ended()),
         }
@@ -135,9 +135,9 @@ fn pool_failure(error: PoolError) -> EngineError {
 /// The thread's side.
 struct Worker {
     batch: Batch,
-    queue: Receiver<Job>,
+    queue: Receiver<DecoderJob>,
     /// At most the one that found no room in the batch.
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<DecoderJob>,
     running: HashMap<SequenceId, Reader>,
 }
 
@@ -179,25 +179,25 @@ impl Worker {
         true
     }
 
-    fn join(&mut self, job: Job) {
+    fn join(&mut self, job: DecoderJob) {
         if job.pieces.is_closed() {
             return;
         }
         match self.batch.join(&job.prompt, job.what.clone()) {
             Ok(id) => {
-                let Job { log_probs, pieces, .. } = job;
+                let DecoderJob { log_probs, pieces, .. } = job;
                 self.running.insert(id, Reader { log_probs, pieces });
             }
             // Whoever runs now leaves sooner or later; an idle batch has room for all that fits at all.
-            Err(Refused::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
+            Err(SubmitRefusal::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
             Err(refused) => {
                 let _ = job.pieces.try_send(Err(EngineError::Refused(refused.to_string())));
             }
         }
     }
 
-    fn tell(&mut self, event: Event) {
-        let Event { sequence, token, text, log_prob, top, finish } = event;
+    fn tell(&mut self, event: DecoderEvent) {
+        let DecoderEvent { sequence, token, text, log_prob, top, finish } = event;
         let Some(reader) = self.running.get(&sequence) else { return };
         let piece = TextAnswer {
             text,

@@ -48,13 +48,13 @@ impl Generator for Oip {
     }
 
     fn generate(&self, request: TextRequest) -> PieceStream {
-        let call = Call {
+        let call = OipCall {
             client: GrpcInferenceServiceClient::new(self.channel.clone()),
             model: self.model.clone(),
             limits: TextLimits { max_tokens: request.max_tokens, ..self.limits },
             tokens: 0,
             answered: false,
-            state: State::Begin(Box::new(request)),
+            state: OipState::Begin(Box::new(request)),
         };
         Box::pin(stream::try_unfold(call, |mut call| async {
             let piece = call.next().await.map_err(EngineError::Backend)?;
@@ -63,32 +63,32 @@ impl Generator for Oip {
     }
 }
 
-enum State {
+enum OipState {
     Begin(Box<TextRequest>),
     Reading(Box<Streaming<ModelStreamInferResponse>>),
     Ended,
 }
 
-struct Call {
+struct OipCall {
     client: GrpcInferenceServiceClient<Channel>,
     model: String,
     limits: TextLimits,
     tokens: usize,
     answered: bool,
-    state: State,
+    state: OipState,
 }
 
-impl Call {
+impl OipCall {
     async fn next(&mut self) -> Result<Option<TextAnswer>, BackendError> {
         loop {
-            match std::mem::replace(&mut self.state, State::Ended) {
-                State::Ended => return Ok(None),
-                State::Begin(request) => {
+            match std::mem::replace(&mut self.state, OipState::Ended) {
+                OipState::Ended => return Ok(None),
+                OipState::Begin(request) => {
                     if let Some(whole) = self.begin(&request).await? {
                         return Ok(Some(self.ended(whole)));
                     }
                 }
-                State::Reading(mut stream) => {
+                OipState::Reading(mut stream) => {
                     let message = stream.message().await.map_err(|status| BackendError::from(&status))?;
                     let Some(message) = message else {
                         let answered = self.answered.then(|| self.ended(TextAnswer::default()));
@@ -96,7 +96,7 @@ impl Call {
                     };
                     let piece = self.read_piece(message)?;
                     if piece.finish.is_none() {
-                        self.state = State::Reading(stream);
+                        self.state = OipState::Reading(stream);
                     }
                     if piece != TextAnswer::default() {
                         return Ok(Some(piece));
@@ -117,7 +117,7 @@ impl Call {
         let unstreamed = message.clone();
         match self.client.model_stream_infer(stream::iter([message])).await {
             Ok(response) => {
-                self.state = State::Reading(Box::new(response.into_inner()));
+                self.state = OipState::Reading(Box::new(response.into_inner()));
                 Ok(None)
             }
             Err(status) if status.code() == Code::Unimplemented => {

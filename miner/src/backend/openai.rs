@@ -49,19 +49,19 @@ impl Generator for OpenAi {
     }
 
     fn generate(&self, request: TextRequest) -> PieceStream {
-        let begin = Call::Begin(self.server.clone(), Box::new(request));
+        let begin = OpenAiCall::Begin(self.server.clone(), Box::new(request));
         Box::pin(stream::try_unfold(begin, |call| async {
             let mut reading = match call {
-                Call::Begin(server, request) => open(&server, &request).await?,
-                Call::Reading(reading) => reading,
+                OpenAiCall::Begin(server, request) => open(&server, &request).await?,
+                OpenAiCall::Reading(reading) => reading,
             };
             let piece = reading.next().await.map_err(EngineError::Backend)?;
-            Ok(piece.map(|piece| (piece, Call::Reading(reading))))
+            Ok(piece.map(|piece| (piece, OpenAiCall::Reading(reading))))
         }))
     }
 }
 
-enum Call {
+enum OpenAiCall {
     Begin(Arc<CompletionServer>, Box<TextRequest>),
     Reading(Box<Reading>),
 }

@@ -9,7 +9,8 @@ use weighhouse_types::text::TextLimits;
 /// The bounds of every buffer, queue and wait.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+#[schemars(rename = "Limits")]
+pub struct MinerLimits {
     /// Bytes of one request's body.
     pub request_bytes_max: usize,
     /// Bytes of all requests being worked on.
@@ -92,7 +93,7 @@ pub struct Text {
     pub cache_tokens_max: usize,
 }
 
-impl Default for Limits {
+impl Default for MinerLimits {
     fn default() -> Self {
         Self {
             request_bytes_max: 1 << 20,

@@ -8,26 +8,27 @@ use serde::{Deserialize, Serialize};
 use weighhouse_chain::address::EndpointList;
 use weighhouse_types::Hotkey;
 
-use super::limits::{Limits, Text};
+use super::limits::{MinerLimits, Text};
 use super::model::ModelTable;
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
-    pub(super) wallet: Wallet,
-    pub(super) chain: Chain,
+#[schemars(rename = "Raw")]
+pub(super) struct RawMiner {
+    pub(super) wallet: WalletSection,
+    pub(super) chain: ChainSection,
     #[serde(default)]
-    pub(super) serve: Serve,
+    pub(super) serve: ServeSection,
     #[serde(default)]
-    pub(super) admission: Admission,
+    pub(super) admission: AdmissionSection,
     #[serde(default)]
-    pub(super) limits: Limits,
+    pub(super) limits: MinerLimits,
     #[serde(default)]
     pub(super) text: Text,
     #[serde(default)]
-    pub(super) metrics: Metrics,
+    pub(super) metrics: MetricsSection,
     #[serde(default)]
-    pub(super) state: State,
+    pub(super) state: StateSection,
     #[serde(default)]
     pub(super) model: Vec<ModelTable>,
 }
@@ -35,7 +36,8 @@ pub(super) struct Raw {
 /// Which hotkey signs the answers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wallet {
+#[schemars(rename = "Wallet")]
+pub struct WalletSection {
     /// The folder of wallets; a leading `~/` is the home folder.
     #[serde(default = "default_wallet_path")]
     pub path: PathBuf,
@@ -48,7 +50,8 @@ pub struct Wallet {
 /// The chain that pays.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Chain {
+#[schemars(rename = "Chain")]
+pub(super) struct ChainSection {
     /// The network's name: `finney`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone, whatever answers
     /// there.
     pub(super) network: Option<String>,
@@ -67,7 +70,8 @@ pub(super) struct Chain {
 /// Where requests come in.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Serve {
+#[schemars(rename = "Serve")]
+pub(super) struct ServeSection {
     /// The address to listen on.
     pub(super) listen: SocketAddr,
     /// The address to publish as the axon, where it differs from the one listened on.
@@ -77,7 +81,8 @@ pub(super) struct Serve {
 /// Who may ask, and how often.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Admission {
+#[schemars(rename = "Admission")]
+pub(super) struct AdmissionSection {
     /// Whether a caller needs a validator permit.
     pub(super) permit_required: bool,
     /// The least stake of a caller, in TAO.
@@ -93,7 +98,8 @@ pub(super) struct Admission {
 /// Where metrics are read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Metrics {
+#[schemars(rename = "Metrics")]
+pub struct MetricsSection {
     /// The address that serves Prometheus metrics; absent: none.
     pub listen: Option<SocketAddr>,
 }
@@ -101,7 +107,8 @@ pub struct Metrics {
 /// Where the miner keeps what it must not forget.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct State {
+#[schemars(rename = "State")]
+pub struct StateSection {
     /// The folder of the replay guard's high-water mark.
     pub dir: PathBuf,
 }
@@ -110,13 +117,13 @@ fn default_wallet_path() -> PathBuf {
     PathBuf::from("~/.bittensor/wallets")
 }
 
-impl Default for Serve {
+impl Default for ServeSection {
     fn default() -> Self {
         Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8091)), external: None }
     }
 }
 
-impl Default for Admission {
+impl Default for AdmissionSection {
     fn default() -> Self {
         Self {
             permit_required: true,
@@ -128,13 +135,13 @@ impl Default for Admission {
     }
 }
 
-impl Default for Metrics {
+impl Default for MetricsSection {
     fn default() -> Self {
         Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9191))) }
     }
 }
 
-impl Default for State {
+impl Default for StateSection {
     fn default() -> Self {
         Self { dir: PathBuf::from("miner-state") }
     }

@@ -48,7 +48,7 @@ fn the_example_file_shows_every_key_with_its_comment() {
         })
         .collect();
     let shown: toml::Value = toml::from_str(&uncommented).expect("valid with the optional keys");
-    let raw: raw::Raw = toml::from_str(&uncommented).expect("every key is known");
+    let raw: raw::RawMiner = toml::from_str(&uncommented).expect("every key is known");
     let known = toml::Value::try_from(&raw).expect("serializable");
     let (mut in_file, mut in_code) = (BTreeSet::new(), BTreeSet::new());
     keys(&shown, "", &mut in_file);

@@ -1,6 +1,6 @@
 //! Limits of the engines that run models of our own.
 
-use crate::config::limits::Limits;
+use crate::config::limits::MinerLimits;
 
 /// Bounds of one model's requests and batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct EngineLimits {
     pub batch_items_max: usize,
 }
 
-impl From<&Limits> for EngineLimits {
-    fn from(limits: &Limits) -> Self {
+impl From<&MinerLimits> for EngineLimits {
+    fn from(limits: &MinerLimits) -> Self {
         Self {
             items_max: limits.items_max,
             queue_max: limits.queue_max,

@@ -20,7 +20,7 @@ use tonic::Code;
 use weighhouse_seams::{Clock, ClockExt as _};
 use weighhouse_types::{Digest, InferAnswer, InferRequest};
 
-use self::call::Call;
+use self::call::UpstreamCall;
 use self::pieces::Pieces;
 use self::remote::Remote;
 use super::error::EngineError;
@@ -52,7 +52,7 @@ impl PassthroughEngine {
     }
 
     /// The request as the server gets it, once it fits the metadata.
-    async fn checked(&self, request: &InferRequest) -> Result<Call, EngineError> {
+    async fn checked(&self, request: &InferRequest) -> Result<UpstreamCall, EngineError> {
         if let Some(signature) = self.remote.signature().await? {
             if let Some(name) = signature.unknown_output(&request.outputs) {
                 return Err(EngineError::UnknownOutput { name: name.clone() });
@@ -61,7 +61,7 @@ impl PassthroughEngine {
         }
         let (model, version) = (self.remote.upstream.model.clone(), String::new());
         let asked = InferRequest { model, version, ..request.clone() };
-        Ok(Call {
+        Ok(UpstreamCall {
             remote: self.remote.clone(),
             message: asked.try_into()?,
             model: self.served.name.clone(),

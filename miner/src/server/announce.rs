@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use weighhouse_chain::{Call, ChainError, Outcome, Refusal};
+use weighhouse_chain::{Call, CallOutcome, ChainError, Refusal};
 use weighhouse_types::{Axon, Block};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::MinerError;
-use super::roster::{RETRY, Source};
+use super::roster::{RETRY, RosterSource};
 
 /// The axon's protocol version; this project's peers don't read it.
 const AXON_VERSION: u32 = 1;
@@ -25,7 +25,7 @@ pub(super) fn address(external: Option<SocketAddr>, bound: SocketAddr) -> Result
 /// Publishes the axon unless the chain already shows it. Tries again while the chain can't be reached or wants to be
 /// asked later; a refusal for any other reason is an error.
 pub(super) async fn publish(
-    source: Source,
+    source: RosterSource,
     keypair: Arc<Keypair>,
     address: SocketAddr,
 ) -> Result<(), MinerError> {
@@ -48,7 +48,7 @@ pub(super) async fn publish(
     }
 }
 
-async fn attempt(source: &Source, keypair: &Keypair, address: SocketAddr) -> Result<(), MinerError> {
+async fn attempt(source: &RosterSource, keypair: &Keypair, address: SocketAddr) -> Result<(), MinerError> {
     let state = source.read().await?;
     let published = state.metagraph.by_hotkey(&keypair.hotkey()).and_then(|neuron| neuron.axon);
     if published.is_some_and(|axon| axon.address() == address) {
@@ -63,23 +63,23 @@ async fn attempt(source: &Source, keypair: &Keypair, address: SocketAddr) -> Res
 }
 
 /// As [`weighhouse_chain::Chain::execute`], with a deadline on every question.
-async fn execute(source: &Source, keypair: &Keypair, call: Call) -> Result<Block, MinerError> {
+async fn execute(source: &RosterSource, keypair: &Keypair, call: Call) -> Result<Block, MinerError> {
     let chain = &source.chain;
     let signed = source.ask(chain.sign(keypair, call)).await?;
     source.ask(chain.submit(&signed)).await?;
     let mut seen = source.ask(chain.head()).await?.number;
     loop {
         match source.ask(chain.outcome(&signed)).await? {
-            Outcome::Included { block, events: _ } => return Ok(block),
-            Outcome::Refused { refusal, .. } => return Err(ChainError::Refused(refusal).into()),
-            Outcome::Expired => return Err(ChainError::Expired { last: signed.expires }.into()),
-            Outcome::Pending => seen = next_block(source, seen).await?,
+            CallOutcome::Included { block, events: _ } => return Ok(block),
+            CallOutcome::Refused { refusal, .. } => return Err(ChainError::Refused(refusal).into()),
+            CallOutcome::Expired => return Err(ChainError::Expired { last: signed.expires }.into()),
+            CallOutcome::Pending => seen = next_block(source, seen).await?,
         }
     }
 }
 
 /// The newest block's number; the same as before where none came in time.
-async fn next_block(source: &Source, seen: Block) -> Result<Block, MinerError> {
+async fn next_block(source: &RosterSource, seen: Block) -> Result<Block, MinerError> {
     match source.ask(source.chain.next_block(seen)).await {
         Ok(head) => Ok(head.number),
         Err(MinerError::ChainTimeout { .. }) => Ok(seen),
@@ -87,7 +87,7 @@ async fn next_block(source: &Source, seen: Block) -> Result<Block, MinerError> {
     }
 }
 
-async fn wait(source: &Source, blocks: u64) {
+async fn wait(source: &RosterSource, blocks: u64) {
     let Ok(head) = source.ask(source.chain.head()).await else {
         source.clock.sleep(RETRY).await;
         return;

@@ -20,7 +20,7 @@ use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::ReplayGuard;
 
 use crate::admission::Gate;
-use crate::config::Limits;
+use crate::config::MinerLimits;
 use crate::metrics;
 
 /// The paths whose requests must be signed.
@@ -46,7 +46,7 @@ pub(super) fn auth(
     keypair: &Arc<Keypair>,
     clock: &Arc<dyn Clock>,
     pool: CpuPool,
-    limits: &Limits,
+    limits: &MinerLimits,
 ) -> (VerifyLayer, SignAnswerLayer) {
     let verify = VerifyLayer::new(VerifyParts {
         hotkey: keypair.hotkey(),
@@ -79,20 +79,20 @@ impl Overall {
 }
 
 impl<S> Layer<S> for Overall {
-    type Service = Measured<S>;
+    type Service = MeasuredService<S>;
 
-    fn layer(&self, inner: S) -> Measured<S> {
-        Measured { inner, overall: self.clone() }
+    fn layer(&self, inner: S) -> MeasuredService<S> {
+        MeasuredService { inner, overall: self.clone() }
     }
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Measured<S> {
+pub(super) struct MeasuredService<S> {
     inner: S,
     overall: Overall,
 }
 
-impl<S> Service<Request<Body>> for Measured<S>
+impl<S> Service<Request<Body>> for MeasuredService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,
@@ -121,7 +121,7 @@ where
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
             if streams && code == Code::Ok {
                 // A stream is worked on until its last byte.
-                let held = streamed::Held::hold(answer, method, begun, clock, in_flight);
+                let held = streamed::HeldPlace::hold(answer, method, begun, clock, in_flight);
                 return Ok(held);
             }
             metrics::request(method, code, clock.monotonic().saturating_sub(begun));

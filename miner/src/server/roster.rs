@@ -17,14 +17,14 @@ pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// The chain, with a deadline on every question.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(super) struct RosterSource {
     pub(super) chain: Arc<dyn Chain>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) netuid: Netuid,
     pub(super) timeout: Duration,
 }
 
-impl Source {
+impl RosterSource {
     pub(super) async fn read(&self) -> Result<SubnetState, MinerError> {
         self.ask(self.chain.subnet(self.netuid)).await
     }
@@ -43,7 +43,7 @@ impl Source {
 /// Reads the subnet after each new block, for ever. While the chain can't be read the last roster stays in force;
 /// only a read that shows the hotkey gone ends it.
 pub(super) async fn refresh(
-    source: Source,
+    source: RosterSource,
     hotkey: Hotkey,
     gate: Arc<Gate>,
     sender: watch::Sender<Arc<Roster>>,
@@ -71,7 +71,7 @@ pub(super) async fn refresh(
     }
 }
 
-async fn failed(source: &Source, error: &MinerError) {
+async fn failed(source: &RosterSource, error: &MinerError) {
     metrics::roster_failure();
     tracing::warn!(%error, "the metagraph can't be read; the last one stays in force");
     source.clock.sleep(RETRY).await;

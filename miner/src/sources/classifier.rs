@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weighhouse_models::{Builtin, Classifier};
 
 use super::error::LoadError;
-use super::source::{Site, Source};
+use super::source::{ModelSource, Site};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
 use crate::engine::{ClassifierEngine, Engine, EngineLimits, ModelName};
@@ -22,7 +22,7 @@ pub(super) enum ClassifierSource {
     Weights(PathBuf),
 }
 
-impl Source for ClassifierSource {
+impl ModelSource for ClassifierSource {
     const KIND: &'static str = "classifier";
     const BACKEND: &'static str = "burn";
     const KEYS: &'static [&'static str] = &["builtin", "weights"];

@@ -9,7 +9,7 @@ use weighhouse_types::text::TextLimits;
 
 use super::address::ModelAddress;
 use super::error::LoadError;
-use super::source::{Site, Source};
+use super::source::{ModelSource, Site};
 use crate::backend::{Oip, OpenAi};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
@@ -26,7 +26,7 @@ pub(super) struct OpenAiSource {
 #[derive(Debug)]
 pub(super) struct OipSource(ModelAddress);
 
-impl Source for OpenAiSource {
+impl ModelSource for OpenAiSource {
     const KIND: &'static str = "text";
     const BACKEND: &'static str = "openai";
     const KEYS: &'static [&'static str] = &["url", "model", "digest", "key_file"];
@@ -47,7 +47,7 @@ impl Source for OpenAiSource {
     }
 }
 
-impl Source for OipSource {
+impl ModelSource for OipSource {
     const KIND: &'static str = "text";
     const BACKEND: &'static str = "oip";
     const KEYS: &'static [&'static str] = &["url", "model", "digest"];

@@ -8,7 +8,7 @@ use weighhouse_models::device::Device;
 use weighhouse_models::encoder::Embedder;
 
 use super::error::LoadError;
-use super::source::{Site, Source, place, read_device};
+use super::source::{ModelSource, Site, place, read_device};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
 use crate::engine::{EmbedEngine, Engine, ModelName};
@@ -20,7 +20,7 @@ pub(super) struct EmbedderSource {
     device: Device,
 }
 
-impl Source for EmbedderSource {
+impl ModelSource for EmbedderSource {
     const KIND: &'static str = "embed";
     const BACKEND: &'static str = "burn";
     const KEYS: &'static [&'static str] = &["path", "device"];

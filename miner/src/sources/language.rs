@@ -9,7 +9,7 @@ use weighhouse_models::language::{BuiltinLanguage, DecoderLimits, LanguageModel,
 use weighhouse_types::text::TextLimits;
 
 use super::error::LoadError;
-use super::source::{Site, Source, place, read_device};
+use super::source::{ModelSource, Site, place, read_device};
 use crate::backend::Decoder;
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
@@ -29,7 +29,7 @@ enum LanguageWeights {
     Folder(PathBuf),
 }
 
-impl Source for LanguageSource {
+impl ModelSource for LanguageSource {
     const KIND: &'static str = "text";
     const BACKEND: &'static str = "burn";
     const KEYS: &'static [&'static str] = &["builtin", "path", "device"];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::address::ModelAddress;
 use super::error::LoadError;
-use super::source::{Site, Source};
+use super::source::{ModelSource, Site};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
 use crate::engine::{Engine, ModelName, Paces, PassthroughEngine, Upstream};
@@ -13,7 +13,7 @@ use crate::engine::{Engine, ModelName, Paces, PassthroughEngine, Upstream};
 #[derive(Debug)]
 pub(super) struct PassthroughSource(ModelAddress);
 
-impl Source for PassthroughSource {
+impl ModelSource for PassthroughSource {
     const KIND: &'static str = "any";
     const BACKEND: &'static str = "oip";
     const KEYS: &'static [&'static str] = &["url", "model", "digest"];

@@ -10,12 +10,12 @@ use weighhouse_seams::{Clock, CpuPool};
 
 use super::error::LoadError;
 use crate::config::error::ConfigError;
-use crate::config::limits::{Limits, Text};
+use crate::config::limits::{MinerLimits, Text};
 use crate::config::model::ModelTable;
 use crate::engine::{Engine, ModelName};
 
 /// A kind of model behind a backend: reads its `[[model]]` table once, and makes an engine of it.
-pub(crate) trait Source: fmt::Debug + Send + Sync + Sized + 'static {
+pub(crate) trait ModelSource: fmt::Debug + Send + Sync + Sized + 'static {
     const KIND: &'static str;
     const BACKEND: &'static str;
     /// Keys that its table may have besides `name`, `version`, `kind` and `backend`.
@@ -27,14 +27,14 @@ pub(crate) trait Source: fmt::Debug + Send + Sync + Sized + 'static {
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError>;
 }
 
-/// The object-safe face of a [`Source`] that has read its table.
+/// The object-safe face of a [`ModelSource`] that has read its table.
 pub(crate) trait Loadable: fmt::Debug + Send + Sync {
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError>;
 }
 
-impl<S: Source> Loadable for S {
+impl<S: ModelSource> Loadable for S {
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
-        Source::load(self, name, site)
+        ModelSource::load(self, name, site)
     }
 }
 
@@ -60,7 +60,7 @@ impl fmt::Debug for Surroundings<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site<'a> {
     pub(crate) around: &'a Surroundings<'a>,
-    pub(crate) limits: &'a Limits,
+    pub(crate) limits: &'a MinerLimits,
     pub(crate) text: &'a Text,
 }
 

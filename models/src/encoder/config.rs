@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::folder::{Folder, FolderError};
-use crate::language::{ConfigError, within};
+use crate::language::{ModelConfigError, within};
 
 /// The way in which the tokens' vectors become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Pooling {
 #[derive(Debug, thiserror::Error)]
 pub enum EncoderConfigError {
     #[error("config.json: {0}")]
-    Config(#[from] ConfigError),
+    Config(#[from] ModelConfigError),
     #[error("{file}: {what}")]
     Beside { file: &'static str, what: String },
     #[error(transparent)]
@@ -26,7 +26,7 @@ pub enum EncoderConfigError {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Shape {
+pub(crate) struct EncoderShape {
     pub(crate) vocabulary: usize,
     pub(crate) width: usize,
     pub(crate) inner: usize,
@@ -78,27 +78,27 @@ struct Sentence {
     max_seq_length: usize,
 }
 
-impl Shape {
+impl EncoderShape {
     pub(crate) fn read(config: &[u8], root: &Path) -> Result<Self, EncoderConfigError> {
         let raw: Raw =
-            serde_json::from_slice(config).map_err(|error| ConfigError::Json(error.to_string()))?;
+            serde_json::from_slice(config).map_err(|error| ModelConfigError::Json(error.to_string()))?;
         if raw.model_type != "bert" {
             let (key, value) = ("model_type", raw.model_type);
-            return Err(ConfigError::Unserved { key, value, served: "bert" }.into());
+            return Err(ModelConfigError::Unserved { key, value, served: "bert" }.into());
         }
         if raw.hidden_act != "gelu" {
             let (key, value) = ("hidden_act", raw.hidden_act);
-            return Err(ConfigError::Unserved { key, value, served: "gelu" }.into());
+            return Err(ModelConfigError::Unserved { key, value, served: "gelu" }.into());
         }
         if let Some(value) = raw.position_embedding_type.filter(|kind| kind != "absolute") {
             let key = "position_embedding_type";
-            return Err(ConfigError::Unserved { key, value, served: "absolute" }.into());
+            return Err(ModelConfigError::Unserved { key, value, served: "absolute" }.into());
         }
         let heads = within("num_attention_heads", raw.num_attention_heads, 1..=256)?;
         let width = within("hidden_size", raw.hidden_size, heads..=65_536)?;
         if !width.is_multiple_of(heads) {
             let what = format!("{width} numbers can't be split over {heads} heads");
-            return Err(ConfigError::Inconsistent(what).into());
+            return Err(ModelConfigError::Inconsistent(what).into());
         }
         let positions = within("max_position_embeddings", raw.max_position_embeddings, 1..=65_536)?;
         let sentence: Option<Sentence> = beside(root, "sentence_bert_config.json")?;

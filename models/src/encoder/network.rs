@@ -5,7 +5,7 @@ use burn_tensor::module::layer_norm;
 use burn_tensor::{Device, Int, Tensor, TensorData};
 
 use super::Pooling;
-use super::config::Shape;
+use super::config::EncoderShape;
 use crate::folder::{Folder, FolderError};
 use crate::language::{AttentionMask, attend_each};
 use crate::linear::Linear;
@@ -41,7 +41,7 @@ pub(crate) struct Network {
 }
 
 impl Norm {
-    fn load(load: &mut Loading<'_>, name: &str, shape: &Shape) -> Result<Self, FolderError> {
+    fn load(load: &mut Loading<'_>, name: &str, shape: &EncoderShape) -> Result<Self, FolderError> {
         let mut of = |end: &str| load.vector(&[format!("{name}.LayerNorm.{end}")], &[shape.width]);
         Ok(Self { weight: of("weight")?, bias: of("bias")?, epsilon: shape.norm_epsilon })
     }
@@ -52,7 +52,11 @@ impl Norm {
 }
 
 impl Network {
-    pub(crate) fn load(folder: &mut Folder, shape: &Shape, device: &Device) -> Result<Self, FolderError> {
+    pub(crate) fn load(
+        folder: &mut Folder,
+        shape: &EncoderShape,
+        device: &Device,
+    ) -> Result<Self, FolderError> {
         let prefix = if folder.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
         let beside = ["embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"];
         folder.drop_where(|name| {
@@ -72,7 +76,7 @@ impl Network {
     }
 
     /// One embedding per sequence of a pack; `None` only if the backend can't hand its result back.
-    pub(crate) fn embed(&self, pack: &[Vec<u32>], shape: &Shape) -> Option<Vec<Vec<f32>>> {
+    pub(crate) fn embed(&self, pack: &[Vec<u32>], shape: &EncoderShape) -> Option<Vec<Vec<f32>>> {
         let lengths: Vec<usize> = pack.iter().map(Vec::len).collect();
         let rows: usize = lengths.iter().sum();
         let indices =
@@ -93,7 +97,7 @@ impl Network {
 }
 
 impl Layer {
-    fn load(load: &mut Loading<'_>, prefix: &str, shape: &Shape) -> Result<Self, FolderError> {
+    fn load(load: &mut Loading<'_>, prefix: &str, shape: &EncoderShape) -> Result<Self, FolderError> {
         let (width, inner) = (shape.width, shape.inner);
         let own = |name: &str| vec![format!("{prefix}.{name}")];
         let qkv = ["query", "key", "value"].map(|name| format!("{prefix}.attention.self.{name}"));
@@ -107,7 +111,7 @@ impl Layer {
         })
     }
 
-    fn forward(&self, hidden: Tensor<2>, lengths: &[usize], shape: &Shape) -> Tensor<2> {
+    fn forward(&self, hidden: Tensor<2>, lengths: &[usize], shape: &EncoderShape) -> Tensor<2> {
         let rows = hidden.dims()[0];
         let all = self.qkv.forward(hidden.clone());
         let all = all.reshape([rows, 3 * shape.heads, shape.width / shape.heads]);
@@ -120,7 +124,7 @@ impl Layer {
 }
 
 /// Sums in the order of tokens, in `f64`.
-fn pool<'a>(mut rows: impl Iterator<Item = &'a [f32]>, shape: &Shape) -> Vec<f32> {
+fn pool<'a>(mut rows: impl Iterator<Item = &'a [f32]>, shape: &EncoderShape) -> Vec<f32> {
     let first = rows.next().unwrap_or_default();
     let mut pooled: Vec<f64> = first.iter().map(|value| f64::from(*value)).collect();
     if shape.pooling == Pooling::Mean {

@@ -101,7 +101,7 @@ impl FromStr for BuiltinLanguage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::Forced;
+    use crate::language::ForcedSequence;
 
     #[test]
     fn the_reference_predicts_its_text_better_than_the_weak_one() {
@@ -111,7 +111,8 @@ mod tests {
             let model = LanguageModel::builtin(which).expect("a built-in model");
             let tokens = model.encode(text).expect("tokens");
             assert_eq!(model.decode(&tokens), text);
-            let logits = model.forced(&[Forced { tokens: &tokens, from: 1 }]).expect("logits").remove(0);
+            let logits =
+                model.forced(&[ForcedSequence { tokens: &tokens, from: 1 }]).expect("logits").remove(0);
             let rows = logits.chunks_exact(model.vocabulary()).zip(&tokens[1..]);
             let losses = rows.map(|(row, token)| -crate::sampling::log_probs(row, *token, 0).chosen);
             losses.sum::<f32>() / (tokens.len() - 1) as f32

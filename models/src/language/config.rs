@@ -15,7 +15,7 @@ const CONTEXT: RangeInclusive<usize> = 1..=2_097_152;
 
 /// Why a `config.json` is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ConfigError {
+pub enum ModelConfigError {
     #[error("it is not the JSON it should be: {0}")]
     Json(String),
     #[error("model_type {0:?} is not served, only llama and qwen2 are")]
@@ -94,19 +94,24 @@ struct Raw {
 impl Shape {
     /// # Errors
     /// Another family, a number outside its limits, a variant that is not served.
-    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
-        let raw: Raw = serde_json::from_slice(json).map_err(|error| ConfigError::Json(error.to_string()))?;
+    pub fn parse(json: &[u8]) -> Result<Self, ModelConfigError> {
+        let raw: Raw =
+            serde_json::from_slice(json).map_err(|error| ModelConfigError::Json(error.to_string()))?;
         let qwen = match raw.model_type.as_str() {
             "llama" => false,
             "qwen2" => true,
-            other => return Err(ConfigError::Family(other.to_owned())),
+            other => return Err(ModelConfigError::Family(other.to_owned())),
         };
         if let Some(act) = raw.hidden_act.as_deref().filter(|act| !matches!(*act, "silu" | "swish")) {
-            return Err(ConfigError::Unserved { key: "hidden_act", value: act.to_owned(), served: "silu" });
+            return Err(ModelConfigError::Unserved {
+                key: "hidden_act",
+                value: act.to_owned(),
+                served: "silu",
+            });
         }
         if raw.use_sliding_window {
             let (key, value) = ("use_sliding_window", "true".to_owned());
-            return Err(ConfigError::Unserved { key, value, served: "false" });
+            return Err(ModelConfigError::Unserved { key, value, served: "false" });
         }
         let heads = within("num_attention_heads", raw.num_attention_heads, HEADS)?;
         let kv_heads = within("num_key_value_heads", raw.num_key_value_heads.unwrap_or(heads), HEADS)?;
@@ -116,15 +121,15 @@ impl Shape {
         let vocabulary = within("vocab_size", raw.vocab_size, VOCABULARY)?;
         if !heads.is_multiple_of(kv_heads) {
             let what = format!("{heads} heads can't share {kv_heads} heads of keys and values");
-            return Err(ConfigError::Inconsistent(what));
+            return Err(ModelConfigError::Inconsistent(what));
         }
         if !head_width.is_multiple_of(2) {
             let what = format!("a head of {head_width} numbers can't be rotated in pairs");
-            return Err(ConfigError::Inconsistent(what));
+            return Err(ModelConfigError::Inconsistent(what));
         }
         if !raw.rms_norm_eps.is_finite() || raw.rms_norm_eps <= 0.0 {
             let what = format!("rms_norm_eps = {} is not above 0", raw.rms_norm_eps);
-            return Err(ConfigError::Inconsistent(what));
+            return Err(ModelConfigError::Inconsistent(what));
         }
         let scaling = raw.rope_parameters.as_ref().or(raw.rope_scaling.as_ref());
         let rope = Rope::read(raw.rope_theta, scaling, head_width, context)?;
@@ -161,11 +166,11 @@ pub(crate) fn within(
     key: &'static str,
     value: usize,
     allowed: RangeInclusive<usize>,
-) -> Result<usize, ConfigError> {
+) -> Result<usize, ModelConfigError> {
     if allowed.contains(&value) {
         return Ok(value);
     }
-    Err(ConfigError::Range { key, value, least: *allowed.start(), greatest: *allowed.end() })
+    Err(ModelConfigError::Range { key, value, least: *allowed.start(), greatest: *allowed.end() })
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Finish {
 
 /// A sequence's next token.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct DecoderEvent {
     pub sequence: SequenceId,
     pub token: u32,
     /// Text that is certain by now; empty within a character, or where a stop string may have begun.
@@ -71,7 +71,7 @@ pub struct Event {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SubmitRefusal {
     #[error(transparent)]
     Prompt(#[from] ForwardError),
     #[error("no token is wanted")]
@@ -104,7 +104,7 @@ pub struct Decoder {
     batch: Box<dyn Batch>,
     running: Vec<Running>,
     /// The first token of sequences that joined since the last step.
-    joined: Vec<Event>,
+    joined: Vec<DecoderEvent>,
     next: u64,
 }
 
@@ -132,8 +132,8 @@ impl Decoder {
     /// Computes a prompt and its first token, which the next [`Decoder::step`] tells.
     ///
     /// # Errors
-    /// [`Refused::Busy`] while there is no room; all others for good.
-    pub fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, Refused> {
+    /// [`SubmitRefusal::Busy`] while there is no room; all others for good.
+    pub fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, SubmitRefusal> {
         let longest = self.admit(prompt, &what)?;
         let id = SequenceId(self.next);
         self.next += 1;
@@ -153,7 +153,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The backend failed: the decoder is of no more use.
-    pub fn step(&mut self) -> Result<Vec<Event>, ForwardError> {
+    pub fn step(&mut self) -> Result<Vec<DecoderEvent>, ForwardError> {
         if !self.joined.is_empty() {
             return Ok(std::mem::take(&mut self.joined));
         }
@@ -166,7 +166,7 @@ impl Decoder {
         let rows = logits.chunks_exact(vocabulary);
         let end = self.model.end_tokens();
         let choose = |(sequence, row): (&mut Running, &[f32])| sequence.choose(row, end);
-        let events: Vec<Event> = self.running.iter_mut().zip(rows).map(choose).collect();
+        let events: Vec<DecoderEvent> = self.running.iter_mut().zip(rows).map(choose).collect();
         self.retain(|index| events[index].finish.is_none());
         Ok(events)
     }
@@ -193,32 +193,32 @@ impl Decoder {
         });
     }
 
-    fn admit(&self, prompt: &[u32], what: &Generation) -> Result<usize, Refused> {
+    fn admit(&self, prompt: &[u32], what: &Generation) -> Result<usize, SubmitRefusal> {
         self.model.check(prompt)?;
         let (context, max_tokens) = (self.model.context(), what.max_tokens);
         if max_tokens == 0 {
-            return Err(Refused::NoTokens);
+            return Err(SubmitRefusal::NoTokens);
         }
         let longest = prompt.len().saturating_add(max_tokens as usize);
         if longest > context {
-            return Err(Refused::Context { prompt: prompt.len(), max_tokens, context });
+            return Err(SubmitRefusal::Context { prompt: prompt.len(), max_tokens, context });
         }
         let cache_tokens_max = self.limits.cache_tokens_max;
         if cache_room(1, longest) > cache_tokens_max {
-            return Err(Refused::Cache { tokens: longest, cache_tokens_max });
+            return Err(SubmitRefusal::Cache { tokens: longest, cache_tokens_max });
         }
         let sequences = self.running.len();
         let others = self.running.iter().map(|running| running.longest).max().unwrap_or(0);
         let room = cache_room(sequences + 1, longest.max(others));
         if sequences >= self.limits.sequences_max || room > cache_tokens_max {
-            return Err(Refused::Busy { sequences });
+            return Err(SubmitRefusal::Busy { sequences });
         }
         Ok(longest)
     }
 }
 
 impl Running {
-    fn choose(&mut self, logits: &[f32], end: &[u32]) -> Event {
+    fn choose(&mut self, logits: &[f32], end: &[u32]) -> DecoderEvent {
         let token = self.what.sampling.choose(self.generated, logits);
         let probable = log_probs(logits, token, self.what.top_log_probs);
         self.generated += 1;
@@ -236,6 +236,6 @@ impl Running {
         if matches!(finish, Some(Finish::End | Finish::Length)) {
             text.push_str(&self.pieces.finish());
         }
-        Event { sequence: self.id, token, text, log_prob: probable.chosen, top: probable.top, finish }
+        DecoderEvent { sequence: self.id, token, text, log_prob: probable.chosen, top: probable.top, finish }
     }
 }

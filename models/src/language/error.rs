@@ -1,6 +1,6 @@
 //! Reasons for which a language model isn't loaded, or doesn't run.
 
-use super::config::ConfigError;
+use super::config::ModelConfigError;
 use crate::folder::FolderError;
 use crate::text::TextError;
 
@@ -10,7 +10,7 @@ pub enum LanguageError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error("config.json: {0}")]
-    Config(#[from] ConfigError),
+    Config(#[from] ModelConfigError),
     #[error("tokenizer.json: {0}")]
     Tokenizer(#[from] TextError),
     #[error("the backend didn't take the weights")]

@@ -14,7 +14,7 @@ mod tensors;
 
 use std::sync::Arc;
 
-pub use passes::Forced;
+pub use passes::ForcedSequence;
 pub(crate) use passes::{Batch, Passes, cache_room};
 use slices::SliceNetwork;
 pub use tensors::{AttentionMask, TensorLayer, TensorNetwork, attend_each};

@@ -9,7 +9,7 @@ use weighhouse_types::Digest;
 
 use super::config::Shape;
 use super::error::{ForwardError, LanguageError};
-use super::kernels::{self, Forced, Passes, TensorNetwork};
+use super::kernels::{self, ForcedSequence, Passes, TensorNetwork};
 use crate::device::Place;
 use crate::folder::{Folder, LoadLimits};
 use crate::precision::Precision;
@@ -160,7 +160,7 @@ impl LanguageModel {
     ///
     /// # Errors
     /// The first sequence that is empty, too long, or has a token outside the vocabulary.
-    pub fn forced(&self, sequences: &[Forced<'_>]) -> Result<Vec<Vec<f32>>, ForwardError> {
+    pub fn forced(&self, sequences: &[ForcedSequence<'_>]) -> Result<Vec<Vec<f32>>, ForwardError> {
         for sequence in sequences {
             self.check(sequence.tokens)?;
             let (from, tokens) = (sequence.from, sequence.tokens.len());
@@ -173,7 +173,7 @@ impl LanguageModel {
         let mut rest = sequences;
         while !rest.is_empty() {
             let mut tokens = 0;
-            let fits = |sequence: &&Forced<'_>| {
+            let fits = |sequence: &&ForcedSequence<'_>| {
                 tokens += sequence.tokens.len();
                 tokens <= PACK_TOKENS
             };

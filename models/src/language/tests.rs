@@ -99,7 +99,7 @@ fn logits_and_greedy_tokens_are_those_of_transformers() {
             let (tokens, kept) = (&case.tokens, case.logits.len());
             // The row that follows the last token is wanted too: one more token, whichever, makes it a prediction.
             let longer = [&tokens[..], &[0]].concat();
-            let forced = Forced { tokens: &longer, from: longer.len() - kept };
+            let forced = ForcedSequence { tokens: &longer, from: longer.len() - kept };
             for model in on_burn(&folder).iter().chain([&model]) {
                 let logits = model.forced(&[forced]).expect("logits").remove(0);
                 assert_eq!(logits.len(), kept * model.vocabulary());
@@ -132,8 +132,11 @@ fn decoding_gives_what_one_pass_gives_to_the_bit_in_any_company() {
                 said[at].push((event.token, event.log_prob, event.top));
             }
         }
-        let forced: Vec<Forced<'_>> =
-            texts.iter().zip(prompts).map(|(tokens, prompt)| Forced { tokens, from: prompt.len() }).collect();
+        let forced: Vec<ForcedSequence<'_>> = texts
+            .iter()
+            .zip(prompts)
+            .map(|(tokens, prompt)| ForcedSequence { tokens, from: prompt.len() })
+            .collect();
         for (said, logits) in said.iter().zip(model.forced(&forced).expect("logits")) {
             for ((token, log_prob, top), row) in said.iter().zip(logits.chunks_exact(model.vocabulary())) {
                 let expected = crate::sampling::log_probs(row, *token, 2);
@@ -187,7 +190,8 @@ fn joining_and_leaving(model: LanguageModel, cases: &[Case]) {
 fn packing_changes_no_logit_beyond_rounding() {
     let (_, model, cases) = cases().remove(0);
     let sequences: Vec<&[u32]> = [3, 9, 9, 4].iter().map(|length| &cases[0].tokens[..*length]).collect();
-    let forced: Vec<Forced<'_>> = sequences.iter().map(|tokens| Forced { tokens, from: 1 }).collect();
+    let forced: Vec<ForcedSequence<'_>> =
+        sequences.iter().map(|tokens| ForcedSequence { tokens, from: 1 }).collect();
     let packed = model.forced(&forced).expect("logits");
     for (forced, packed) in forced.iter().zip(packed) {
         let alone = model.forced(&[*forced]).expect("logits").remove(0);
@@ -202,15 +206,15 @@ fn what_cannot_run_is_refused_by_name() {
     let mut decoder = Decoder::new(model.clone(), DecoderLimits { sequences_max: 1, cache_tokens_max: 128 });
     let refusal =
         |decoder: &mut Decoder, prompt: &[u32], max_tokens| decoder.join(prompt, greedy(max_tokens));
-    assert_eq!(refusal(&mut decoder, &[], 1), Err(Refused::Prompt(ForwardError::Empty)));
-    assert_eq!(refusal(&mut decoder, &[1], 0), Err(Refused::NoTokens));
+    assert_eq!(refusal(&mut decoder, &[], 1), Err(SubmitRefusal::Prompt(ForwardError::Empty)));
+    assert_eq!(refusal(&mut decoder, &[1], 0), Err(SubmitRefusal::NoTokens));
     let no_token = ForwardError::NoToken { token: 320, vocabulary: 320 };
-    assert_eq!(refusal(&mut decoder, &[320], 1), Err(Refused::Prompt(no_token)));
-    assert!(matches!(refusal(&mut decoder, &[1], u32::MAX), Err(Refused::Context { .. })));
-    assert!(matches!(refusal(&mut decoder, &[1; 100], 100), Err(Refused::Cache { .. })));
+    assert_eq!(refusal(&mut decoder, &[320], 1), Err(SubmitRefusal::Prompt(no_token)));
+    assert!(matches!(refusal(&mut decoder, &[1], u32::MAX), Err(SubmitRefusal::Context { .. })));
+    assert!(matches!(refusal(&mut decoder, &[1; 100], 100), Err(SubmitRefusal::Cache { .. })));
     refusal(&mut decoder, &[1], 5).expect("room for one");
-    assert_eq!(refusal(&mut decoder, &[1], 5), Err(Refused::Busy { sequences: 1 }));
-    let wrong = Forced { tokens: &[1, 2], from: 0 };
+    assert_eq!(refusal(&mut decoder, &[1], 5), Err(SubmitRefusal::Busy { sequences: 1 }));
+    let wrong = ForcedSequence { tokens: &[1, 2], from: 0 };
     assert_eq!(model.forced(&[wrong]), Err(ForwardError::Range { from: 0, tokens: 2 }));
 }
 
@@ -319,7 +323,7 @@ proptest! {
 fn fewer_bits_are_further_from_the_model() {
     let (_, model, cases) =
         cases().into_iter().find(|(folder, ..)| folder.ends_with("llama")).expect("llama");
-    let forced = [Forced { tokens: &cases[0].tokens, from: 1 }];
+    let forced = [ForcedSequence { tokens: &cases[0].tokens, from: 1 }];
     let logits = model.forced(&forced).expect("logits").remove(0);
     let distance = |precision| {
         let rounded = model.at(precision).expect("rounded").forced(&forced).expect("logits").remove(0);

@@ -67,7 +67,7 @@ fn interleave(rows: &[f32], inputs: usize, to: &mut [f32]) {
 }
 
 /// Work that runs on the best instructions that the machine has.
-pub(crate) trait Blocked {
+pub(crate) trait TiledPass {
     fn run<T: Tile>(self, tile: T);
 }
 
@@ -84,8 +84,8 @@ pub(crate) trait Tile: Copy {
 pub(crate) trait Lanes<'a>: Iterator<Item = &'a Lane> {}
 impl<'a, I: Iterator<Item = &'a Lane>> Lanes<'a> for I {}
 
-pub(crate) fn dispatch(blocked: impl Blocked) {
-    pulp::Arch::new().dispatch(Chosen(blocked));
+pub(crate) fn dispatch(blocked: impl TiledPass) {
+    pulp::Arch::new().dispatch(Dispatched(blocked));
 }
 
 fn height_max() -> usize {
@@ -106,9 +106,9 @@ fn height_max() -> usize {
     pulp::Arch::new().dispatch(Ask)
 }
 
-struct Chosen<B>(B);
+struct Dispatched<B>(B);
 
-impl<B: Blocked> WithSimd for Chosen<B> {
+impl<B: TiledPass> WithSimd for Dispatched<B> {
     type Output = ();
 
     #[inline(always)]

@@ -29,12 +29,12 @@ struct Span {
     bytes: usize,
 }
 
-trait Source: Read + Seek + Send {}
-impl<S: Read + Seek + Send> Source for S {}
+trait ShardSource: Read + Seek + Send {}
+impl<S: Read + Seek + Send> ShardSource for S {}
 
 /// An open weights file whose header has been checked.
 pub struct Shard {
-    source: Box<dyn Source>,
+    source: Box<dyn ShardSource>,
     spans: BTreeMap<String, Span>,
 }
 

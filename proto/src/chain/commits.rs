@@ -1,7 +1,7 @@
 //! Commits, mechanisms, the timelock, and who speaks for whose stake.
 
 use weighhouse_types::{
-    Block, Child, Coldkey, Commitment, Committed, Delegation, Digest, Epoch, Hotkey, MechanismRows,
+    Block, Child, Coldkey, CommitContent, Commitment, Delegation, Digest, Epoch, Hotkey, MechanismRows,
     Mechanisms, Rounds, Timelock, WeightCommit,
 };
 
@@ -56,8 +56,8 @@ impl From<WeightCommit> for v1::WeightCommit {
     fn from(commit: WeightCommit) -> Self {
         use v1::weight_commit::Content;
         let content = match commit.content {
-            Committed::Hash { hash } => Content::Hash(hash.0.to_vec()),
-            Committed::Timelocked { ciphertext, reveal_round } => {
+            CommitContent::Hash { hash } => Content::Hash(hash.0.to_vec()),
+            CommitContent::Timelocked { ciphertext, reveal_round } => {
                 Content::Timelocked(v1::TimelockedWeights { ciphertext, reveal_round })
             }
         };
@@ -71,9 +71,9 @@ impl TryFrom<v1::WeightCommit> for WeightCommit {
     fn try_from(message: v1::WeightCommit) -> Result<Self, ChainMessageError> {
         use v1::weight_commit::Content;
         let content = match message.content.ok_or(wrong("content", "is missing"))? {
-            Content::Hash(hash) => Committed::Hash { hash: Digest(bytes32("hash", &hash)?) },
+            Content::Hash(hash) => CommitContent::Hash { hash: Digest(bytes32("hash", &hash)?) },
             Content::Timelocked(v1::TimelockedWeights { ciphertext, reveal_round }) => {
-                Committed::Timelocked { ciphertext, reveal_round }
+                CommitContent::Timelocked { ciphertext, reveal_round }
             }
         };
         Ok(Self { epoch: Epoch(message.epoch), block: Block(message.block), content })
@@ -200,8 +200,8 @@ mod tests {
         let rows = MechanismRows { last_update: vec![Block(1), Block(2)], incentive: vec![3, 4] };
         round_trip::<_, v1::MechanismResponse>(rows);
         let commit = |content| WeightCommit { epoch: Epoch(5), block: Block(6), content };
-        round_trip::<_, v1::WeightCommit>(commit(Committed::Hash { hash: Digest([7; 32]) }));
-        let sealed = Committed::Timelocked { ciphertext: vec![1, 2], reveal_round: 9 };
+        round_trip::<_, v1::WeightCommit>(commit(CommitContent::Hash { hash: Digest([7; 32]) }));
+        let sealed = CommitContent::Timelocked { ciphertext: vec![1, 2], reveal_round: 9 };
         round_trip::<_, v1::WeightCommit>(commit(sealed));
         let clock = Rounds::Clock { genesis: 1, period: 3, block_millis: 12_000 };
         for rounds in [Rounds::Blocks, clock] {

@@ -3,24 +3,24 @@ use weighhouse_types::{Digest, Epoch, WeightVector};
 use super::*;
 use crate::fixture::who;
 use crate::rate::Rating;
-use crate::standing::Scored;
+use crate::standing::ScoredMiner;
 use crate::weigh::{Abstain, Decision};
 
-fn replayed(weights: &[(u16, u16)]) -> Replayed {
-    let scored = |(uid, _): &(u16, u16)| Scored {
+fn replayed(weights: &[(u16, u16)]) -> ReplayedEpoch {
+    let scored = |(uid, _): &(u16, u16)| ScoredMiner {
         uid: Uid(*uid),
         who: who(*uid),
         score: weighhouse_types::Score::ZERO,
         attempts: 1,
         rating: Rating::Scored,
     };
-    let scores: Vec<Scored> = weights.iter().map(scored).collect();
+    let scores: Vec<ScoredMiner> = weights.iter().map(scored).collect();
     let entries = weights.iter().map(|(uid, weight)| (Uid(*uid), *weight)).collect();
     let decision = match WeightVector::new(entries) {
         Ok(vector) => Decision::Weights { vector, version_key: 0, scores },
         Err(_) => Decision::Abstain { why: Abstain::NothingEarned { scored: 0 }, scores },
     };
-    Replayed {
+    ReplayedEpoch {
         epoch: Epoch(1),
         recorded_policy: Digest::of(b""),
         judgements: 0,

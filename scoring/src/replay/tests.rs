@@ -39,7 +39,7 @@ fn journal(policy: &str) -> Vec<Vec<Record>> {
     epochs
 }
 
-fn replay(mut replay: Replay, epochs: &[Vec<Record>]) -> Vec<Replayed> {
+fn replay(mut replay: Replay, epochs: &[Vec<Record>]) -> Vec<ReplayedEpoch> {
     epochs.iter().map(|records| replay.epoch(records).expect("in order")).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use weighhouse_models::language::{
-    Decoder, DecoderLimits, Finish as Ended, ForwardError, Generation, LanguageModel, Refused,
+    Decoder, DecoderLimits, Finish as Ended, ForwardError, Generation, LanguageModel, SubmitRefusal,
 };
 use weighhouse_types::text::{Finish, TextAnswer};
 
@@ -11,7 +11,7 @@ use weighhouse_types::text::{Finish, TextAnswer};
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] SubmitRefusal),
     #[error(transparent)]
     Forward(#[from] ForwardError),
 }

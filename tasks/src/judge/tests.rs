@@ -207,7 +207,10 @@ fn values_that_cannot_work_are_refused_by_their_key() {
     let both = refused("[judge]", "[judge]\nresolves_within = 3\ntestifies = true");
     assert!(both.contains("judge.testifies"), "{both}");
     assert!(refused("[judge]", "[judge]\nfiles = 3").contains("files"));
-    assert!(refused("items = 2", "items = 2\nreference = \"00\"").contains("reference"));
+    assert!(
+        refused("items = 2", &format!("items = 2\nreference = \"{}\"", "00".repeat(32)))
+            .contains("reference")
+    );
     assert!(refused("[judge]", "[quality]\nfloor_margin = 0.1\n[judge]").contains("does not read [quality]"));
     assert!(refused("\"quality\"", "\"conformance\"").contains("pays quality only"));
 }

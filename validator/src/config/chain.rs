@@ -8,7 +8,7 @@ use weighhouse_chain::address::{AddressError, ChainKeys, EndpointList};
 use weighhouse_seams::DialMap;
 use weighhouse_types::{Digest, MechId, Netuid};
 
-use super::Chain;
+use super::ChainSection;
 
 /// The chain that the weights are published on.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub(super) struct RawChain {
     dial: DialMap,
 }
 
-impl TryFrom<RawChain> for Chain {
+impl TryFrom<RawChain> for ChainSection {
     type Error = AddressError;
 
     fn try_from(raw: RawChain) -> Result<Self, AddressError> {

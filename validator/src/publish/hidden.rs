@@ -9,7 +9,7 @@ use weighhouse_chain::rules::reveal;
 use weighhouse_chain::timelock::{WeightsPayload, seal_weights};
 use weighhouse_chain::{Call, ChainError, Preflight};
 use weighhouse_journal::Publication;
-use weighhouse_types::{Block, Committed, Epoch, Intent, Seal, SubnetState, Timelock, WeightCommit};
+use weighhouse_types::{Block, CommitContent, Epoch, Intent, Seal, SubnetState, Timelock, WeightCommit};
 
 use super::machine::Event;
 use super::payload;
@@ -188,10 +188,10 @@ async fn unopened_commit(
     let hotkey = parts.keypair.hotkey();
     let commits = parts.chain.commits(intent.netuid, intent.mechanism, hotkey).await?;
     let is_ours = |commit: &WeightCommit| match (&commit.content, seal) {
-        (Committed::Hash { hash }, Some(Seal::Salted { salt })) => {
+        (CommitContent::Hash { hash }, Some(Seal::Salted { salt })) => {
             *hash == payload::commit_hash(&hotkey, intent, salt)
         }
-        (Committed::Timelocked { ciphertext: theirs, .. }, Some(Seal::Timelocked { ciphertext, .. })) => {
+        (CommitContent::Timelocked { ciphertext: theirs, .. }, Some(Seal::Timelocked { ciphertext, .. })) => {
             theirs == ciphertext
         }
         _ => false,

@@ -4,7 +4,7 @@
 //! chain, or a call or a seal that was just made; `observe` finds it, [`next`] alone decides where it leads, and the new
 //! state is journalled before anything is handed to the chain. `docs/ARCHITECTURE.md` has the drawing.
 
-use weighhouse_chain::{Refusal, Signed};
+use weighhouse_chain::{Refusal, SignedCall};
 use weighhouse_journal::Publication;
 use weighhouse_types::{Block, Epoch, IntentState, Seal};
 
@@ -22,7 +22,7 @@ pub(super) enum Event {
     /// The schedule moved, so that the seal would open at the wrong time.
     SealOutdated,
     /// The state's call was signed: weights, a commit or a reveal.
-    Signed(Signed),
+    Signed(SignedCall),
     /// The call in flight is in a finalised block.
     Included(Block),
     /// The commit in flight is in a finalised block, and belongs to this epoch of the chain.
@@ -87,12 +87,12 @@ pub(super) fn next(publication: &Publication, event: Event) -> Option<IntentStat
 }
 
 /// Returns the signed call that is with the chain in a state.
-pub(super) fn call_in_flight(state: Option<&IntentState>) -> Option<Signed> {
+pub(super) fn call_in_flight(state: Option<&IntentState>) -> Option<SignedCall> {
     match state? {
         IntentState::Signed { extrinsic, hash, expires }
         | IntentState::Committing { extrinsic, hash, expires }
         | IntentState::Revealing { extrinsic, hash, expires } => {
-            Some(Signed { bytes: extrinsic.clone(), hash: *hash, expires: *expires })
+            Some(SignedCall { bytes: extrinsic.clone(), hash: *hash, expires: *expires })
         }
         _ => None,
     }

@@ -4,7 +4,7 @@
 //! journalled may act.
 
 use weighhouse_chain::explain::{Regime, regime};
-use weighhouse_chain::{Call, ChainError, Outcome, Preflight, Refusal, Signed};
+use weighhouse_chain::{Call, CallOutcome, ChainError, Preflight, Refusal, SignedCall};
 use weighhouse_journal::Publication;
 use weighhouse_types::{Block, Intent, IntentState, SubnetState, Uid};
 
@@ -75,15 +75,15 @@ async fn begin(parts: &Parts, publication: &Publication, state: &SubnetState) ->
 async fn outcome(
     parts: &Parts,
     publication: &Publication,
-    call: &Signed,
+    call: &SignedCall,
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     Ok(match parts.chain.outcome(call).await? {
-        Outcome::Pending => Event::Nothing,
-        Outcome::Expired => Event::NotTaken(None),
-        Outcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
-        Outcome::Refused { refusal, .. } => Event::Refused(refusal),
-        Outcome::Included { block, .. } => match &publication.state {
+        CallOutcome::Pending => Event::Nothing,
+        CallOutcome::Expired => Event::NotTaken(None),
+        CallOutcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
+        CallOutcome::Refused { refusal, .. } => Event::Refused(refusal),
+        CallOutcome::Included { block, .. } => match &publication.state {
             Some(IntentState::Committing { .. }) => {
                 Event::CommitIncluded(block, hidden::commit_epoch(parts, publication, block, state).await?)
             }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weighhouse_models::LoadLimits;
-use weighhouse_models::language::{Forced, LanguageModel};
+use weighhouse_models::language::{ForcedSequence, LanguageModel};
 use weighhouse_models::sampling::{Sampling, log_probs};
 use weighhouse_tasks::witness::TeacherForced;
 
@@ -19,7 +19,7 @@ fn model() -> LanguageModel {
 
 /// What a server says of a prompt, by a model of ours.
 fn echo(model: &LanguageModel, tokens: &[u32]) -> String {
-    let logits = model.forced(&[Forced { tokens, from: 1 }]).expect("logits").remove(0);
+    let logits = model.forced(&[ForcedSequence { tokens, from: 1 }]).expect("logits").remove(0);
     let mut said = serde_json::json!({ "tokens": [format!("token_id:{}", tokens[0])], "token_logprobs": [null],
         "top_logprobs": [null] });
     let mut add = |name: &str, value: serde_json::Value| {

@@ -27,10 +27,10 @@ use crate::metrics;
 ///
 /// **Invariant.** No answer to a verified request leaves unsigned: one that is not of a [`Signable`] is refused.
 #[derive(Clone, Debug)]
-pub struct SignAnswerLayer(Arc<Shared>);
+pub struct SignAnswerLayer(Arc<SigningState>);
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SigningState {
     keypair: Arc<Keypair>,
     /// Hashes and signs.
     pool: CpuPool,
@@ -39,7 +39,7 @@ pub(super) struct Shared {
 
 impl SignAnswerLayer {
     pub fn new(keypair: Arc<Keypair>, pool: CpuPool, answer_bytes_max: usize) -> Self {
-        Self(Arc::new(Shared { keypair, pool, answer_bytes_max }))
+        Self(Arc::new(SigningState { keypair, pool, answer_bytes_max }))
     }
 }
 
@@ -55,7 +55,7 @@ impl<S> Layer<S> for SignAnswerLayer {
 #[derive(Clone, Debug)]
 pub struct SignAnswer<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<SigningState>,
 }
 
 type WholeBody = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
@@ -111,7 +111,7 @@ fn is_failure<R>(response: &Response<R>) -> bool {
     !response.status().is_success() || response.headers().get("grpc-status").is_some_and(failed)
 }
 
-impl Shared {
+impl SigningState {
     async fn sign<R>(
         &self,
         response: Response<R>,

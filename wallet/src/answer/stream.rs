@@ -10,7 +10,7 @@ use http_body::{Body, Frame};
 use sha2::Digest as _;
 use weighhouse_types::Digest;
 
-use super::layer::Shared;
+use super::layer::SigningState;
 use crate::http::{BodyError, Refusal};
 use crate::metrics;
 
@@ -19,15 +19,15 @@ type Signing = Pin<Box<dyn Future<Output = HeaderMap> + Send>>;
 /// Passes a body on as it comes; what is signed is the digest of all its bytes, as with a whole answer. A body beyond
 /// the cap ends there, with a refusal in its trailers.
 pub struct SignedStream<B> {
-    state: State<B>,
+    state: StreamState<B>,
     hasher: sha2::Sha256,
     passed: usize,
     asked: Digest,
     model: Digest,
-    shared: Arc<Shared>,
+    shared: Arc<SigningState>,
 }
 
-enum State<B> {
+enum StreamState<B> {
     Passing(Pin<Box<B>>),
     Signing(Signing),
     Ended,
@@ -40,8 +40,8 @@ impl<B> std::fmt::Debug for SignedStream<B> {
 }
 
 impl<B> SignedStream<B> {
-    pub(super) fn new(body: B, asked: Digest, model: Digest, shared: Arc<Shared>) -> Self {
-        let state = State::Passing(Box::pin(body));
+    pub(super) fn new(body: B, asked: Digest, model: Digest, shared: Arc<SigningState>) -> Self {
+        let state = StreamState::Passing(Box::pin(body));
         Self { state, hasher: sha2::Sha256::new(), passed: 0, asked, model, shared }
     }
 
@@ -80,16 +80,16 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
         let this = &mut *self;
         loop {
             let frame = match &mut this.state {
-                State::Ended => return Poll::Ready(None),
-                State::Signing(signing) => {
+                StreamState::Ended => return Poll::Ready(None),
+                StreamState::Signing(signing) => {
                     let trailers = ready!(signing.as_mut().poll(context));
-                    this.state = State::Ended;
+                    this.state = StreamState::Ended;
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
-                State::Passing(body) => match ready!(body.as_mut().poll_frame(context)) {
+                StreamState::Passing(body) => match ready!(body.as_mut().poll_frame(context)) {
                     Some(Ok(frame)) => frame,
                     ended => {
-                        this.state = State::Ended;
+                        this.state = StreamState::Ended;
                         return Poll::Ready(ended);
                     }
                 },
@@ -97,7 +97,7 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
             if let Some(data) = frame.data_ref() {
                 this.passed = this.passed.saturating_add(data.len());
                 if this.passed > this.shared.answer_bytes_max() {
-                    this.state = State::Ended;
+                    this.state = StreamState::Ended;
                     let refusal = Refusal::from(BodyError::TooLarge { max: this.shared.answer_bytes_max() });
                     return Poll::Ready(Some(Ok(Frame::trailers(refused(&refusal)))));
                 }
@@ -106,10 +106,10 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
             }
             match frame.into_trailers() {
                 Ok(trailers) if trailers.get("grpc-status").is_some_and(|status| status == "0") => {
-                    this.state = State::Signing(this.sign(trailers));
+                    this.state = StreamState::Signing(this.sign(trailers));
                 }
                 Ok(trailers) => {
-                    this.state = State::Ended;
+                    this.state = StreamState::Ended;
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
                 Err(other) => return Poll::Ready(Some(Ok(other))),
@@ -118,6 +118,6 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.state, State::Ended)
+        matches!(self.state, StreamState::Ended)
     }
 }

@@ -26,7 +26,7 @@ pub enum BodyError {
 
 /// A body's bytes, and the share of the budget that they hold while this lives.
 #[derive(Debug)]
-pub(crate) struct Collected {
+pub(crate) struct CollectedBody {
     pub(crate) bytes: Bytes,
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) held: Option<OwnedSemaphorePermit>,
@@ -37,7 +37,7 @@ pub(crate) async fn collect<B>(
     body: B,
     max: usize,
     budget: Option<Arc<Semaphore>>,
-) -> Result<Collected, BodyError>
+) -> Result<CollectedBody, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -69,5 +69,5 @@ where
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
-    Ok(Collected { bytes: gathered.freeze(), trailers, held })
+    Ok(CollectedBody { bytes: gathered.freeze(), trailers, held })
 }

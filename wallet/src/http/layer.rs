@@ -15,7 +15,7 @@ use tower::{Layer, Service};
 use weighhouse_seams::{Clock, ClockExt, CpuPool, PoolError};
 use weighhouse_types::{Digest, Hotkey};
 
-use super::body::Collected;
+use super::body::CollectedBody;
 use super::{Admission, Authenticated, BodyError, BoxError, Refusal, collect};
 use crate::btauth::Claims;
 use crate::metrics;
@@ -51,10 +51,10 @@ pub struct VerifyParts {
 
 /// Verifies requests on signed paths. Clone it as often as the server wants; all clones share one budget.
 #[derive(Clone, Debug)]
-pub struct VerifyLayer(Arc<Shared>);
+pub struct VerifyLayer(Arc<VerifyState>);
 
 #[derive(Debug)]
-struct Shared {
+struct VerifyState {
     parts: VerifyParts,
     /// A permit per byte of `held_bytes`.
     budget: Arc<Semaphore>,
@@ -63,7 +63,7 @@ struct Shared {
 impl VerifyLayer {
     pub fn new(parts: VerifyParts) -> Self {
         let budget = Arc::new(Semaphore::new(parts.limits.held_bytes.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Shared { parts, budget }))
+        Self(Arc::new(VerifyState { parts, budget }))
     }
 }
 
@@ -79,7 +79,7 @@ impl<S> Layer<S> for VerifyLayer {
 #[derive(Clone, Debug)]
 pub struct Verify<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<VerifyState>,
 }
 
 /// A verified body, restored, or one that was not looked at.
@@ -125,7 +125,7 @@ where
 /// A body's share of the memory budget, held while the request is served.
 type BodyPermit = Option<tokio::sync::OwnedSemaphorePermit>;
 
-impl Shared {
+impl VerifyState {
     async fn verify<B>(&self, request: Request<B>) -> Result<(Request<Full<Bytes>>, BodyPermit), Refusal>
     where
         B: Body<Data = Bytes> + Send,
@@ -133,7 +133,7 @@ impl Shared {
     {
         let (mut head, body) = request.into_parts();
         let claims = self.check_head(&head)?;
-        let Collected { bytes, held, .. } = self.read(body).await?;
+        let CollectedBody { bytes, held, .. } = self.read(body).await?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
         self.parts.admission.charge(&evidence.caller())?;
@@ -151,7 +151,7 @@ impl Shared {
         Ok(claims)
     }
 
-    async fn read<B>(&self, body: B) -> Result<Collected, Refusal>
+    async fn read<B>(&self, body: B) -> Result<CollectedBody, Refusal>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,

@@ -73,13 +73,13 @@ pub(super) async fn oip(serving: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Re
         };
         Some((accepted.await, listener))
     });
-    let server = tonic::transport::Server::builder().add_service(service(Paced));
+    let server = tonic::transport::Server::builder().add_service(service(PacedServer));
     serving.spawn(async move { Ok(server.serve_with_incoming(incoming).await?) });
     Ok(address)
 }
 
 #[derive(Clone, Copy)]
-struct Paced;
+struct PacedServer;
 
 fn message(at: u32) -> Result<ModelStreamInferResponse, Status> {
     let piece = TextAnswer {
@@ -93,7 +93,7 @@ fn message(at: u32) -> Result<ModelStreamInferResponse, Status> {
 }
 
 #[tonic::async_trait]
-impl FakeInference for Paced {
+impl FakeInference for PacedServer {
     async fn stream(&self, mut requests: Streaming<ModelInferRequest>) -> Result<InferStream, Status> {
         requests.message().await?.ok_or_else(|| Status::invalid_argument("no request"))?;
         let begun = Instant::now();

@@ -19,14 +19,14 @@ pub(super) struct Took {
 }
 
 /// A process that takes orders from its standard input.
-pub(super) struct Peer {
+pub(super) struct OipPeer {
     pub(super) name: &'static str,
     process: Child,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
-impl Peer {
+impl OipPeer {
     /// Built first, for exactly this processor.
     pub(super) fn candle(folder: &Path, threads: usize) -> anyhow::Result<Self> {
         let to = target().join("peers");
@@ -67,7 +67,7 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Drop for OipPeer {
     fn drop(&mut self) {
         // It may have ended by itself; either way it is gone afterwards.
         let _ = self.process.kill();

@@ -30,7 +30,7 @@ const TEMPOS: u32 = 200;
 
 /// Totals over many tempos.
 #[derive(Default)]
-struct Outcome {
+struct TempoOutcome {
     checks: u64,
     cheats: u64,
     caught: u64,
@@ -87,12 +87,12 @@ fn who(miner: u16) -> RegistrationId {
 }
 
 /// `settled`: everybody has earlier epochs to its name, the cheats too.
-fn tempos(budget: &Budget, pools: &[Vec<Vec<u32>>; 2], settled: bool) -> anyhow::Result<Outcome> {
+fn tempos(budget: &Budget, pools: &[Vec<Vec<u32>>; 2], settled: bool) -> anyhow::Result<TempoOutcome> {
     let average = Mark::from_billionths(1_000_000_000).context("a mark")?;
     let standing = |miner| Standing { who: who(miner), average, attempts: 1_000, judged_in: Epoch(1) };
     let carried: Vec<Standing> = if settled { (0..MINERS).map(standing).collect() } else { Vec::new() };
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let mut outcome = Outcome::default();
+    let mut outcome = TempoOutcome::default();
     for _ in 0..TEMPOS {
         let mut watch = Watch::new(budget, &carried);
         for _ in 0..ROUNDS {
@@ -123,7 +123,7 @@ fn tempos(budget: &Budget, pools: &[Vec<Vec<u32>>; 2], settled: bool) -> anyhow:
     Ok(outcome)
 }
 
-impl Outcome {
+impl TempoOutcome {
     fn figures(&self, single: &Costs, batched: &Costs) -> serde_json::Value {
         let answers = f64::from(MINERS) * f64::from(ROUNDS) * f64::from(TEMPOS);
         let checks = self.checks as f64 / answers;

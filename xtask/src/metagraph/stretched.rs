@@ -19,7 +19,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt as _;
 use weighhouse_chain::Chain as _;
 use weighhouse_chain::subtensor::Development;
 
-pub(super) struct Stretched {
+pub(super) struct StretchedMetagraph {
     node: Development,
     /// The block whose state is told.
     real: String,
@@ -34,7 +34,7 @@ pub(super) struct Stretched {
     urls: Mutex<Vec<String>>,
 }
 
-impl Stretched {
+impl StretchedMetagraph {
     /// Two endpoints of one node, whose chain can grow by so many blocks.
     pub(super) async fn start(node: Development, blocks: usize) -> anyhow::Result<Arc<Self>> {
         let head = node.head().await?;
@@ -152,7 +152,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-async fn serve(stream: TcpStream, stretched: Arc<Stretched>) {
+async fn serve(stream: TcpStream, stretched: Arc<StretchedMetagraph>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -184,7 +184,7 @@ async fn serve(stream: TcpStream, stretched: Arc<Stretched>) {
     }
 }
 
-async fn one(stretched: &Stretched, request: &Value) -> Value {
+async fn one(stretched: &StretchedMetagraph, request: &Value) -> Value {
     let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
     match stretched.answer(request).await {
         Ok(result) => answer["result"] = result,

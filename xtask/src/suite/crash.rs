@@ -15,7 +15,7 @@ const SEED: &str = "7";
 const EPOCHS: u64 = 4;
 
 /// Weights by uid and persona, epoch by epoch.
-type Published = BTreeMap<u64, Vec<(u64, u64)>>;
+type PublishedWeights = BTreeMap<u64, Vec<(u64, u64)>>;
 
 pub(crate) fn run(kills: u32) -> anyhow::Result<()> {
     let binary = weighhouse()?;
@@ -27,7 +27,7 @@ pub(crate) fn run(kills: u32) -> anyhow::Result<()> {
     ensure!(expected.len() as u64 == EPOCHS, "the undisturbed run closed {} epochs", expected.len());
 
     let hurt = scratch.path().join("hurt");
-    let mut seen = Published::new();
+    let mut seen = PublishedWeights::new();
     for kill in 0..kills {
         // Spread over the length of an epoch and more, at points no step of ours aligns with.
         let after = Duration::from_millis(900 + 1171 * u64::from(kill) % 6500);
@@ -56,7 +56,7 @@ fn command(binary: &Path, dir: &Path) -> Command {
     command
 }
 
-fn finish(binary: &Path, dir: &Path, epochs: u64) -> anyhow::Result<Published> {
+fn finish(binary: &Path, dir: &Path, epochs: u64) -> anyhow::Result<PublishedWeights> {
     let output =
         command(binary, dir).args(["--epochs", &epochs.to_string()]).stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "the localnet ended with {}", output.status);
@@ -64,13 +64,13 @@ fn finish(binary: &Path, dir: &Path, epochs: u64) -> anyhow::Result<Published> {
 }
 
 /// Runs on until every epoch of the undisturbed run was seen closed.
-fn complete(binary: &Path, dir: &Path, seen: &Published) -> anyhow::Result<Published> {
+fn complete(binary: &Path, dir: &Path, seen: &PublishedWeights) -> anyhow::Result<PublishedWeights> {
     let last = seen.keys().next_back().copied();
     let left = EPOCHS.saturating_sub(last.map_or(0, |epoch| epoch + 1)).max(1);
     finish(binary, dir, left)
 }
 
-fn interrupt(binary: &Path, dir: &Path, after: Duration) -> anyhow::Result<Published> {
+fn interrupt(binary: &Path, dir: &Path, after: Duration) -> anyhow::Result<PublishedWeights> {
     let child = command(binary, dir).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut running = Running(child);
     std::thread::sleep(after);
@@ -85,8 +85,8 @@ fn interrupt(binary: &Path, dir: &Path, after: Duration) -> anyhow::Result<Publi
 }
 
 /// The per-epoch objects; a line that the kill cut short is left out.
-fn parse(output: &[u8]) -> anyhow::Result<Published> {
-    let mut published = Published::new();
+fn parse(output: &[u8]) -> anyhow::Result<PublishedWeights> {
+    let mut published = PublishedWeights::new();
     for line in String::from_utf8_lossy(output).lines() {
         let Ok(object) = serde_json::from_str::<Value>(line) else { continue };
         let (Some(epoch), Some(neurons)) = (object["epoch"].as_u64(), object["neurons"].as_array()) else {

@@ -60,12 +60,12 @@ fn builtin(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Served {
+struct ServedModel {
     url: String,
     _process: Running,
 }
 
-fn serve(python: &Path, model: &Path, dtype: &str) -> anyhow::Result<Served> {
+fn serve(python: &Path, model: &Path, dtype: &str) -> anyhow::Result<ServedModel> {
     let mut command = Command::new(python);
     command.arg(root().join("xtask/python/completions.py")).arg(model).args(["--dtype", dtype]);
     let mut process = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
@@ -73,10 +73,10 @@ fn serve(python: &Path, model: &Path, dtype: &str) -> anyhow::Result<Served> {
     let out = process.0.stdout.take().context("a pipe")?;
     BufReader::new(out).read_line(&mut port)?;
     ensure!(!port.is_empty(), "the completion server ended before it listened");
-    Ok(Served { url: format!("http://127.0.0.1:{}", port.trim()), _process: process })
+    Ok(ServedModel { url: format!("http://127.0.0.1:{}", port.trim()), _process: process })
 }
 
-fn calibrate(binary: &Path, server: &Served, challenges: u32) -> anyhow::Result<()> {
+fn calibrate(binary: &Path, server: &ServedModel, challenges: u32) -> anyhow::Result<()> {
     let said = Command::new(binary)
         .args(["task", "calibrate", "generate-greedy", "--json", "--reference", "language-reference"])
         .args(["--weak", "language-weak", "--challenges", &challenges.to_string()])

@@ -6,7 +6,7 @@ use crate::timelock::{CIPHERTEXT_BYTES_MAX, LocalBeacon, open_weights};
 
 /// Content of a timelocked commit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sealed<'a> {
+pub(crate) struct SealedWeights<'a> {
     pub(crate) ciphertext: &'a [u8],
     pub(crate) reveal_round: u64,
     pub(crate) version: u16,
@@ -18,9 +18,9 @@ impl State {
         hotkey: Hotkey,
         netuid: Netuid,
         mechanism: MechId,
-        sealed: Sealed<'_>,
+        sealed: SealedWeights<'_>,
     ) -> Result<Vec<Event>, Refusal> {
-        let Sealed { ciphertext, reveal_round, version } = sealed;
+        let SealedWeights { ciphertext, reveal_round, version } = sealed;
         let block = self.block;
         let subnet = self.subnet_mut(netuid)?;
         if ciphertext.len() > CIPHERTEXT_BYTES_MAX {
@@ -42,7 +42,7 @@ impl State {
             return Err(Refusal::TooManyUnrevealedCommits { maximum: 10 });
         }
         let hash = reveal::blake2_256(ciphertext);
-        queue.push(Timelocked { hotkey, block, ciphertext: ciphertext.to_vec(), reveal_round });
+        queue.push(TimelockCommit { hotkey, block, ciphertext: ciphertext.to_vec(), reveal_round });
         subnet.store_last_update(mechanism, uid, block);
         Ok(vec![Event::TimelockedWeightsCommitted { netuid, mechanism, hotkey, hash, reveal_round }])
     }
@@ -81,7 +81,7 @@ impl Subnet {
         &mut self,
         netuid: Netuid,
         mechanism: MechId,
-        commit: &Timelocked,
+        commit: &TimelockCommit,
         block: Block,
         beacon: &LocalBeacon,
     ) -> Vec<Event> {

@@ -12,18 +12,18 @@ use weighhouse_types::{Block, Coldkey, Hotkey, MechId, Netuid, Uid};
 
 use super::GENESIS_HEADER;
 use crate::ledger::{Ledger, Snapshot};
-use crate::{Chain as _, ChainError, Outcome};
+use crate::{CallOutcome, Chain as _, ChainError};
 
 type Reply<T> = Result<Response<T>, Status>;
 
 #[derive(Debug)]
-pub(super) struct Service {
+pub(super) struct LedgerService {
     ledger: Ledger,
     next_block_wait: Duration,
     stopping: watch::Receiver<bool>,
 }
 
-impl Service {
+impl LedgerService {
     pub(super) fn new(ledger: Ledger, next_block_wait: Duration, stopping: watch::Receiver<bool>) -> Self {
         Self { ledger, next_block_wait, stopping }
     }
@@ -49,7 +49,7 @@ impl Service {
 }
 
 #[async_trait]
-impl Chain for Service {
+impl Chain for LedgerService {
     async fn describe(&self, _: Request<v1::ChainDescribeRequest>) -> Reply<v1::ChainDescribeResponse> {
         let block_time = self.ledger.block_time().unwrap_or_default();
         self.reply(v1::ChainDescribeResponse {
@@ -187,13 +187,13 @@ impl Chain for Service {
     async fn outcome(&self, request: Request<v1::OutcomeRequest>) -> Reply<v1::OutcomeResponse> {
         let bytes = request.into_inner().extrinsic;
         let outcome = match self.ledger.outcome_of(bytes).await.map_err(status)? {
-            Outcome::Pending => outcome_response::Outcome::Pending(outcome_response::Pending {}),
-            Outcome::Expired => outcome_response::Outcome::Expired(outcome_response::Expired {}),
-            Outcome::Included { block, events } => {
+            CallOutcome::Pending => outcome_response::Outcome::Pending(outcome_response::Pending {}),
+            CallOutcome::Expired => outcome_response::Outcome::Expired(outcome_response::Expired {}),
+            CallOutcome::Included { block, events } => {
                 let events = events.iter().map(Encode::encode).collect();
                 outcome_response::Outcome::Included(outcome_response::Included { block: block.0, events })
             }
-            Outcome::Refused { block, refusal } => {
+            CallOutcome::Refused { block, refusal } => {
                 let (message, refusal) = (refusal.to_string(), refusal.encode());
                 outcome_response::Outcome::Refused(outcome_response::Refused {
                     block: block.0,

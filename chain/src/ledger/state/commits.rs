@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use parity_scale_codec::{Decode, Encode};
-use weighhouse_types::{Block, Committed, Digest, Epoch, Hotkey, MechId, WeightCommit};
+use weighhouse_types::{Block, CommitContent, Digest, Epoch, Hotkey, MechId, WeightCommit};
 
 /// A subnet's commits that were not revealed yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Commits {
-    pub(crate) hashed: BTreeMap<(MechId, Hotkey), Vec<Hashed>>,
-    pub(crate) timelocked: BTreeMap<(MechId, Epoch), Vec<Timelocked>>,
+    pub(crate) hashed: BTreeMap<(MechId, Hotkey), Vec<HashCommit>>,
+    pub(crate) timelocked: BTreeMap<(MechId, Epoch), Vec<TimelockCommit>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Hashed {
+pub(crate) struct HashCommit {
     pub(crate) hash: Digest,
     pub(crate) epoch: Epoch,
     pub(crate) block: Block,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Timelocked {
+pub(crate) struct TimelockCommit {
     pub(crate) hotkey: Hotkey,
     pub(crate) block: Block,
     pub(crate) ciphertext: Vec<u8>,
@@ -47,7 +47,7 @@ impl Commits {
         let hashed = hashed.filter(|commit| alive(commit.epoch)).map(|commit| WeightCommit {
             epoch: commit.epoch,
             block: commit.block,
-            content: Committed::Hash { hash: commit.hash },
+            content: CommitContent::Hash { hash: commit.hash },
         });
         let mut waiting: Vec<WeightCommit> = hashed.collect();
         for ((_, epoch), queue) in self.timelocked.range((mechanism, Epoch(0))..=(mechanism, Epoch(u64::MAX)))
@@ -56,7 +56,7 @@ impl Commits {
             waiting.extend(own.map(|commit| WeightCommit {
                 epoch: *epoch,
                 block: commit.block,
-                content: Committed::Timelocked {
+                content: CommitContent::Timelocked {
                     ciphertext: commit.ciphertext.clone(),
                     reveal_round: commit.reveal_round,
                 },

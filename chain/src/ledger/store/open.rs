@@ -13,7 +13,7 @@ impl Store {
         path: &Path,
         genesis: &Genesis,
         rng: &mut dyn CryptoRng,
-    ) -> Result<Opened, ChainError> {
+    ) -> Result<OpenedStore, ChainError> {
         let shown = path.display().to_string();
         let database = builder().create(path).map_err(|error| cannot_open(&shown, &error))?;
         sync_folder(path).map_err(|error| cannot_open(&shown, &error.into()))?;
@@ -26,7 +26,7 @@ impl Store {
         genesis: &Genesis,
         rng: &mut dyn CryptoRng,
         blocks_kept: u64,
-    ) -> Result<Opened, ChainError> {
+    ) -> Result<OpenedStore, ChainError> {
         let shown = "in memory".to_owned();
         let database = builder().create_with_backend(backend).map_err(|error| cannot_open(&shown, &error))?;
         Self::start(database, shown, genesis, rng, blocks_kept)
@@ -38,7 +38,7 @@ impl Store {
         genesis: &Genesis,
         rng: &mut dyn CryptoRng,
         blocks_kept: u64,
-    ) -> Result<Opened, ChainError> {
+    ) -> Result<OpenedStore, ChainError> {
         let beacon_seed = Digest::default();
         let timelock = LocalBeacon::from_seed(&beacon_seed);
         let timelock_key = timelock.public_key();
@@ -47,7 +47,7 @@ impl Store {
             store.found(genesis, rng)?;
         }
         let (state, header) = store.check(genesis)?;
-        Ok(Opened { store, header, state })
+        Ok(OpenedStore { store, header, state })
     }
 
     /// Writes the genesis into an empty database.

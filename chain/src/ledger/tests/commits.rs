@@ -5,7 +5,7 @@ use super::world::*;
 use crate::rules::reveal;
 use crate::timelock::{WeightsPayload, seal_weights};
 use crate::{Refusal, Reveal, SetWeights};
-use weighhouse_types::{Committed, Hyperparameters};
+use weighhouse_types::{CommitContent, Hyperparameters};
 
 fn hidden_rules() -> Hyperparameters {
     Hyperparameters { commit_reveal_weights_enabled: true, ..rules() }
@@ -147,7 +147,7 @@ fn timelocked_weights_open_by_themselves_when_their_round_has_come() {
     assert!(apply(&mut state, hotkey(0).0, sealed(0, &row(&[(2, 4), (3, 2)]), 5)).is_ok());
     assert!(apply(&mut state, hotkey(1).0, sealed(1, &row(&[(4, 1)]), 7)).is_ok());
     let commits = state.waiting_commits(NETUID, MechId(0), &hotkey(1)).expect("a subnet");
-    assert!(matches!(commits[0].content, Committed::Timelocked { reveal_round: 7, .. }));
+    assert!(matches!(commits[0].content, CommitContent::Timelocked { reveal_round: 7, .. }));
     empty_blocks(&mut state, 2);
     assert_eq!(state.block, Block(4));
     assert!(stored(&state, 0).is_empty());

@@ -17,7 +17,7 @@ pub(super) async fn check(chain: &dyn Chain, ledger: &Ledger) {
     let (validator, miner) = (key(1), key(3));
     let signed = chain.sign(&validator, weights(&[(2, 4), (3, 2)])).await.expect("signs");
     assert_eq!(signed.expires, Block(LIFETIME_BLOCKS));
-    assert_eq!(chain.outcome(&signed).await.expect("an outcome"), Outcome::Pending);
+    assert_eq!(chain.outcome(&signed).await.expect("an outcome"), CallOutcome::Pending);
     chain.submit(&signed).await.expect("is taken");
     chain.submit(&signed).await.expect("the same again");
     let (next, made) = tokio::join!(chain.next_block(start.number), ledger.produce_block());
@@ -25,7 +25,7 @@ pub(super) async fn check(chain: &dyn Chain, ledger: &Ledger) {
     let events = vec![Event::WeightsSet { netuid: NETUID, mechanism: MechId(0), uid: Uid(0) }];
     assert_eq!(
         chain.outcome(&signed).await.expect("an outcome"),
-        Outcome::Included { block: Block(1), events }
+        CallOutcome::Included { block: Block(1), events }
     );
     let stored = chain.weights(NETUID, MechId(0), Uid(0)).await.expect("a row");
     assert_eq!(stored, [(Uid(2), 65_535), (Uid(3), 32_768)]);
@@ -41,9 +41,9 @@ pub(super) async fn check(chain: &dyn Chain, ledger: &Ledger) {
     let refusal = Refusal::NeuronNoValidatorPermit;
     assert_eq!(
         chain.outcome(&refused).await.expect("an outcome"),
-        Outcome::Refused { block: Block(2), refusal }
+        CallOutcome::Refused { block: Block(2), refusal }
     );
-    assert!(matches!(chain.outcome(&served).await, Ok(Outcome::Included { .. })));
+    assert!(matches!(chain.outcome(&served).await, Ok(CallOutcome::Included { .. })));
     assert_eq!(chain.certificate(NETUID, hotkey(2)).await.expect("a subnet"), Some(certificate));
 
     check_errors(chain, &validator).await;

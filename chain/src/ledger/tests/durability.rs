@@ -20,7 +20,7 @@ async fn written() -> (TempDir, PathBuf, Head) {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("ledger.redb");
     let ledger = open(&path).expect("opens");
-    assert!(matches!(execute(&ledger, &key(1), weights(&[(2, 1)])).await, Outcome::Included { .. }));
+    assert!(matches!(execute(&ledger, &key(1), weights(&[(2, 1)])).await, CallOutcome::Included { .. }));
     for _ in 0..6 {
         ledger.produce_block().await.expect("a block");
     }
@@ -62,11 +62,11 @@ async fn an_outcome_outlives_a_restart_and_a_waiting_call_can_be_handed_in_again
     ledger.submit(&waiting).await.expect("is taken");
     drop(ledger);
     let ledger = open(&path).expect("opens");
-    assert!(matches!(ledger.outcome(&included).await, Ok(Outcome::Included { .. })));
-    assert_eq!(ledger.outcome(&waiting).await.expect("an outcome"), Outcome::Pending);
+    assert!(matches!(ledger.outcome(&included).await, Ok(CallOutcome::Included { .. })));
+    assert_eq!(ledger.outcome(&waiting).await.expect("an outcome"), CallOutcome::Pending);
     ledger.submit(&waiting).await.expect("is taken");
     ledger.produce_block().await.expect("a block");
-    assert!(matches!(ledger.outcome(&waiting).await, Ok(Outcome::Included { .. })));
+    assert!(matches!(ledger.outcome(&waiting).await, Ok(CallOutcome::Included { .. })));
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn old_blocks_are_dropped_and_said_to_be() {
         ledger.produce_block().await.expect("a block");
     }
     assert!(ledger.events(Block(1)).await.is_ok());
-    assert!(matches!(ledger.outcome(&signed).await, Ok(Outcome::Included { .. })));
+    assert!(matches!(ledger.outcome(&signed).await, Ok(CallOutcome::Included { .. })));
     for _ in 0..16 {
         ledger.produce_block().await.expect("a block");
     }

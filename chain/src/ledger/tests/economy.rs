@@ -126,7 +126,7 @@ fn a_sum_that_does_not_balance_stops_the_chain() {
     state.burned.0 += 1;
     assert!(matches!(
         state.apply_block(&[], &beacon()),
-        Err(super::super::block::Broken::Conservation { .. })
+        Err(super::super::block::LedgerDefect::Conservation { .. })
     ));
 }
 

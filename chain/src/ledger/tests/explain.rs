@@ -25,7 +25,7 @@ async fn everything_in_the_way_is_named_at_once_with_what_is_missing() {
         validator.to_string().ends_with("mechanism 0: nothing is in the way of weights\n"),
         "{validator}"
     );
-    assert!(matches!(execute(&ledger, &key(1), weights(&[(2, 1)])).await, Outcome::Included { .. }));
+    assert!(matches!(execute(&ledger, &key(1), weights(&[(2, 1)])).await, CallOutcome::Included { .. }));
     let hasty = explain(&ledger, NETUID, hotkey(0)).await.expect("a subnet");
     assert_eq!(hasty.standings[0].obstacles, [Refusal::SettingWeightsTooFast { blocks: 1 }]);
 }
@@ -39,7 +39,7 @@ async fn hidden_weights_are_said_to_be_and_what_waits_is_listed() {
     let ledger = Ledger::in_memory(&genesis, clock(), &mut entropy()).expect("opens");
     let hash = Digest([3; 32]);
     let commit = Call::CommitWeights { netuid: NETUID, mechanism: MechId(0), hash };
-    assert!(matches!(execute(&ledger, &key(1), commit).await, Outcome::Included { .. }));
+    assert!(matches!(execute(&ledger, &key(1), commit).await, CallOutcome::Included { .. }));
     let explained = explain(&ledger, NETUID, hotkey(0)).await.expect("a subnet");
     assert_eq!(explained.regime, Regime::Timelocked { version: 4, reveal_period: 3 });
     assert_eq!(explained.standings[0].obstacles, [Refusal::CommittingWeightsTooFast { blocks: 1 }]);

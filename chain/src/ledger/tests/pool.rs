@@ -10,7 +10,7 @@ fn transfer(amount: u64) -> Call {
 }
 
 async fn not_taken(ledger: &Ledger, bytes: Vec<u8>) -> String {
-    let signed = Signed { hash: extrinsic::hash(&bytes), bytes, expires: Block(0) };
+    let signed = SignedCall { hash: extrinsic::hash(&bytes), bytes, expires: Block(0) };
     match ledger.submit(&signed).await {
         Err(ChainError::NotAccepted(why)) => why,
         other => panic!("{other:?}"),
@@ -65,13 +65,13 @@ async fn the_same_bytes_twice_have_one_effect() {
     for _ in 0..3 {
         ledger.submit(&signed).await.expect("is taken");
     }
-    assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), Outcome::Pending);
+    assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), CallOutcome::Pending);
     let block = ledger.produce_block().await.expect("a block").number;
     ledger.submit(&signed).await.expect("included already: nothing to do");
     ledger.produce_block().await.expect("a block");
     let (from, to) = (coldkey(0).coldkey(), coldkey(1).coldkey());
     let events = vec![Event::Transferred { from, to, amount: Rao(5) }];
-    assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), Outcome::Included { block, events });
+    assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), CallOutcome::Included { block, events });
     assert_eq!(ledger.balance(to).await.expect("a balance"), Rao(50_000_000_005));
 }
 
@@ -81,7 +81,7 @@ async fn a_refused_call_uses_its_nonce_up() {
     let outcome = execute(&ledger, &coldkey(0), transfer(u64::MAX)).await;
     assert!(matches!(
         outcome,
-        Outcome::Refused { block: Block(1), refusal: crate::Refusal::NotEnoughBalance { .. } }
+        CallOutcome::Refused { block: Block(1), refusal: crate::Refusal::NotEnoughBalance { .. } }
     ));
     let stale = extrinsic::sign(&coldkey(0), ledger.genesis(), transfer(1), 0, Block(1)).bytes;
     assert!(not_taken(&ledger, stale).await.contains("nonce 0 was used already, the next is 1"));
@@ -95,7 +95,7 @@ async fn a_nonce_belongs_to_the_first_call_that_took_it() {
     ledger.submit(&first).await.expect("is taken");
     assert!(not_taken(&ledger, rival.bytes.clone()).await.contains("waits already"));
     ledger.produce_block().await.expect("a block");
-    assert_eq!(ledger.outcome(&rival).await.expect("an outcome"), Outcome::Expired, "its nonce is used");
+    assert_eq!(ledger.outcome(&rival).await.expect("an outcome"), CallOutcome::Expired, "its nonce is used");
 }
 
 #[tokio::test]
@@ -110,13 +110,13 @@ async fn calls_of_one_account_go_in_by_their_nonces_without_gaps() {
     let (nonce, _) = ledger.0.next_nonce(&coldkey(0).public());
     assert_eq!(nonce, 1, "the gap comes first");
     ledger.produce_block().await.expect("a block");
-    assert_eq!(ledger.outcome(&signed[0]).await.expect("an outcome"), Outcome::Pending);
-    assert!(matches!(ledger.outcome(&signed[1]).await, Ok(Outcome::Included { .. })));
+    assert_eq!(ledger.outcome(&signed[0]).await.expect("an outcome"), CallOutcome::Pending);
+    assert!(matches!(ledger.outcome(&signed[1]).await, Ok(CallOutcome::Included { .. })));
     assert!(matches!(
         execute(&ledger, &coldkey(0), transfer(9)).await,
-        Outcome::Included { block: Block(2), .. }
+        CallOutcome::Included { block: Block(2), .. }
     ));
-    assert!(matches!(ledger.outcome(&signed[0]).await, Ok(Outcome::Included { block: Block(2), .. })));
+    assert!(matches!(ledger.outcome(&signed[0]).await, Ok(CallOutcome::Included { block: Block(2), .. })));
 }
 
 #[tokio::test]
@@ -124,10 +124,10 @@ async fn a_call_that_was_never_included_expires() {
     let ledger = ledger();
     let signed = ledger.sign(&coldkey(0), transfer(5)).await.expect("signs");
     for _ in 0..LIFETIME_BLOCKS {
-        assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), Outcome::Pending);
+        assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), CallOutcome::Pending);
         ledger.produce_block().await.expect("a block");
     }
-    assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), Outcome::Expired);
+    assert_eq!(ledger.outcome(&signed).await.expect("an outcome"), CallOutcome::Expired);
 }
 
 #[test]

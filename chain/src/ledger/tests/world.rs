@@ -133,7 +133,7 @@ pub(super) fn weights(values: &[(u16, u16)]) -> Call {
 }
 
 /// Signs, submits, makes a block, and asks what became of it.
-pub(super) async fn execute(ledger: &Ledger, signer: &Keypair, call: Call) -> Outcome {
+pub(super) async fn execute(ledger: &Ledger, signer: &Keypair, call: Call) -> CallOutcome {
     let signed = ledger.sign(signer, call).await.expect("signs");
     ledger.submit(&signed).await.expect("is taken");
     ledger.produce_block().await.expect("a block");

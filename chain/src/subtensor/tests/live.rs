@@ -10,7 +10,7 @@ use super::metadata::skipped;
 use super::suite;
 use crate::conformance::{Actor, Actors};
 use crate::subtensor::{Development, Network, Subtensor};
-use crate::{Call, Chain, ChainError, Event, Outcome, Refusal, SetWeights, Signed, preflight};
+use crate::{Call, CallOutcome, Chain, ChainError, Event, Refusal, SetWeights, SignedCall, preflight};
 
 const URL: &str = "WEIGHHOUSE_SUBTENSOR_URL";
 const NEWCOMER: &str = "New";
@@ -44,11 +44,11 @@ impl Bench {
         self.development.blocks(count).await.expect("blocks");
     }
 
-    async fn include(&self, signed: &[Signed]) -> Vec<Outcome> {
+    async fn include(&self, signed: &[SignedCall]) -> Vec<CallOutcome> {
         self.development.include(signed).await.expect("outcomes")
     }
 
-    async fn all(&self, calls: Vec<(&Keypair, Call)>) -> Vec<Outcome> {
+    async fn all(&self, calls: Vec<(&Keypair, Call)>) -> Vec<CallOutcome> {
         self.development.all(calls).await.expect("outcomes")
     }
 
@@ -110,7 +110,7 @@ async fn registrations(bench: &Bench, neurons: &[Neuron]) {
     let calls = neurons.iter().map(|neuron| (&neuron.cold, register(neuron))).collect();
     let outcomes = bench.all(calls).await;
     for (outcome, neuron) in outcomes.iter().zip(neurons) {
-        let Outcome::Included { events, .. } = outcome else { panic!("{outcome:?}") };
+        let CallOutcome::Included { events, .. } = outcome else { panic!("{outcome:?}") };
         let registered = events.iter().any(
             |event| matches!(event, Event::NeuronRegistered { hotkey, .. } if *hotkey == neuron.hot.hotkey()),
         );
@@ -132,7 +132,7 @@ async fn stakes_and_axons(bench: &Bench, validators: &[Neuron], miners: &[Neuron
     });
     let outcomes = bench.all(calls.collect()).await;
     for outcome in &outcomes {
-        let Outcome::Included { events, .. } = outcome else { panic!("{outcome:?}") };
+        let CallOutcome::Included { events, .. } = outcome else { panic!("{outcome:?}") };
         assert!(events.iter().any(|event| matches!(event, Event::StakeAdded { .. })), "{events:?}");
     }
     let axon = |index: u16| Axon::new(([10, 0, 0, 7], 9000 + index).into(), 1, Block(0));
@@ -141,7 +141,7 @@ async fn stakes_and_axons(bench: &Bench, validators: &[Neuron], miners: &[Neuron
         .zip(0..)
         .map(|(miner, index)| (&miner.hot, Call::ServeAxon { netuid: bench.netuid, axon: axon(index) }));
     let outcomes = bench.all(calls.collect()).await;
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Included { .. })), "{outcomes:?}");
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, CallOutcome::Included { .. })), "{outcomes:?}");
     let state = bench.state().await;
     for (miner, index) in miners.iter().zip(0..) {
         let served =
@@ -162,7 +162,7 @@ async fn too_early(bench: &Bench, validator: &Neuron) {
     let state = bench.state().await;
     assert_eq!(preflight(&state, &validator.hot.hotkey(), &call), Err(Refusal::NeuronNoValidatorPermit));
     let outcomes = bench.all(vec![(&validator.hot, Call::SetWeights(call))]).await;
-    let [Outcome::Refused { refusal, .. }] = &outcomes[..] else { panic!("{outcomes:?}") };
+    let [CallOutcome::Refused { refusal, .. }] = &outcomes[..] else { panic!("{outcomes:?}") };
     assert_eq!(*refusal, Refusal::NeuronNoValidatorPermit);
 }
 
@@ -182,7 +182,7 @@ async fn weights_and_epoch(bench: &Bench, validators: &[Neuron], miners: &[Neuro
     }
     let outcomes = bench.all(calls).await;
     for outcome in &outcomes {
-        let Outcome::Included { events, .. } = outcome else { panic!("{outcome:?}") };
+        let CallOutcome::Included { events, .. } = outcome else { panic!("{outcome:?}") };
         assert!(events.iter().any(|event| matches!(event, Event::WeightsSet { .. })), "{events:?}");
     }
     let stored = bench.chain.weights(bench.netuid, MechId(0), Uid(1)).await.expect("weights");
@@ -216,19 +216,19 @@ async fn other_calls(bench: &Bench, validator: &Neuron, miner: &Neuron) {
     let (netuid, hotkey) = (bench.netuid, miner.hot.hotkey());
     let data = b"weighhouse".to_vec();
     let outcomes = bench.all(vec![(&miner.hot, Call::SetCommitment { netuid, data: data.clone() })]).await;
-    assert!(matches!(outcomes[..], [Outcome::Included { .. }]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [CallOutcome::Included { .. }]), "{outcomes:?}");
     assert_eq!(bench.chain.commitment(netuid, hotkey).await.expect("read").expect("one").data, data);
 
     let endpoint = Axon::new(([10, 0, 0, 8], 9100).into(), 1, Block(0));
     let outcomes = bench.all(vec![(&miner.hot, Call::ServePrometheus { netuid, endpoint })]).await;
-    assert!(matches!(outcomes[..], [Outcome::Included { .. }]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [CallOutcome::Included { .. }]), "{outcomes:?}");
     let served = bench.chain.prometheus(netuid, hotkey).await.expect("read").expect("one");
     assert_eq!(served.address(), endpoint.address());
 
     let (to, amount) = (miner.cold.coldkey(), Rao(3 * TAO));
     let before = bench.chain.balance(to).await.expect("a balance");
     let outcomes = bench.all(vec![(&validator.cold, Call::Transfer { to, amount })]).await;
-    assert!(matches!(outcomes[..], [Outcome::Included { .. }]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [CallOutcome::Included { .. }]), "{outcomes:?}");
     assert_eq!(bench.chain.balance(to).await.expect("a balance"), Rao(before.0 + amount.0));
 
     // The same bytes again: one effect, and no error.

@@ -11,7 +11,7 @@ use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table, tao};
 
 #[derive(Args, Debug)]
-pub(crate) struct Subnet {
+pub(crate) struct SubnetArgs {
     #[command(flatten)]
     endpoint: Endpoint,
     #[arg(long, default_value_t = Netuid(1))]
@@ -23,7 +23,7 @@ pub(crate) struct Subnet {
 #[derive(Args, Debug)]
 pub(crate) struct SetHyperparameters {
     #[command(flatten)]
-    subnet: Subnet,
+    subnet: SubnetArgs,
     #[command(flatten)]
     wallet: WalletArgs,
     /// Set one, signed by the owner's coldkey; repeat for more
@@ -44,7 +44,7 @@ pub(crate) struct Balance {
     json: bool,
 }
 
-pub(super) async fn metagraph(args: &Subnet) -> Result<(), Failure> {
+pub(super) async fn metagraph(args: &SubnetArgs) -> Result<(), Failure> {
     let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let state = chain.subnet(args.netuid).await.map_err(chain_failure)?;
     if args.json {

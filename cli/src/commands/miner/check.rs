@@ -11,7 +11,7 @@ use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Dialer as _, Listener as _
 use super::{ConfigFile, load_models, read_config};
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
-use crate::commands::standing::Standing;
+use crate::commands::standing::HotkeyStatus;
 use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Context as _, Exit, Failure};
 
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let chain = connect(&config.chain.address, None).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     if let (Some(chain), Some(hotkey)) = (chain, keypair) {
-        let standing = Standing::ask(&*chain, config.chain.netuid, hotkey).await;
+        let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, hotkey).await;
         checks.note("subnet", standing.map(|standing| ((), format!("uid {}", standing.uid))))?;
     }
     checks.finish()

@@ -6,7 +6,7 @@ use super::{ConfigFile, read_config};
 use crate::commands::connect;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::samples::Samples;
-use crate::commands::standing::Standing;
+use crate::commands::standing::HotkeyStatus;
 use crate::failure::{Exit, Failure};
 use crate::output;
 
@@ -18,7 +18,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let samples = Samples::ask("miner", config.metrics.listen).await?;
     let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey)?;
     let chain = connect(&config.chain.address, None).await?;
-    let standing = Standing::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
+    let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
     let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;
     let roster = Block(count("weighhouse_miner_roster_block"));
     let requests = count("weighhouse_miner_requests_total");

@@ -7,7 +7,7 @@ use weighhouse_lab::attack::{self, AttackPlan, FRACTIONS, Matrix};
 use weighhouse_lab::report::Data;
 
 use super::files::named_policy;
-use super::world::{Shown, World, named_attack};
+use super::world::{OutputForm, World, named_attack};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
@@ -35,7 +35,7 @@ pub(crate) struct Attack {
     #[command(flatten)]
     world: World,
     #[command(flatten)]
-    shown: Shown,
+    shown: OutputForm,
 }
 
 pub(crate) fn run(args: &Attack) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_lab::search::{Log, Progress, Watch};
+use weighhouse_lab::search::{LegProgress, Log, Watch};
 
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
@@ -51,7 +51,7 @@ pub(super) struct Watcher<'a> {
 }
 
 impl Watch for Watcher<'_> {
-    fn go_on(&mut self, progress: &Progress) -> bool {
+    fn go_on(&mut self, progress: &LegProgress) -> bool {
         let elapsed = self.began.elapsed();
         if elapsed.as_secs() >= 2 {
             output::live(format_args!(

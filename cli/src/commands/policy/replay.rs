@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use weighhouse_scoring::policy::PolicyFile;
-use weighhouse_scoring::replay::{Replay as Replayer, ReplayTotals, Replayed};
+use weighhouse_scoring::replay::{Replay as Replayer, ReplayTotals, ReplayedEpoch};
 use weighhouse_scoring::{Decision, Policy};
 use weighhouse_types::Digest;
 
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Replay, shutdown: &CancellationToken) -> Result<(), Fai
     Ok(())
 }
 
-fn row(replayed: &Replayed) -> Vec<String> {
+fn row(replayed: &ReplayedEpoch) -> Vec<String> {
     let result = match &replayed.decision {
         Decision::Weights { vector, .. } => {
             let entries: Vec<_> =

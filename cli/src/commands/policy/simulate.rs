@@ -7,7 +7,7 @@ use weighhouse_lab::report::Data;
 use weighhouse_lab::sim::{Scenario, run_all};
 
 use super::files::{read_any, read_policy};
-use super::world::{Shown, World, named_attack};
+use super::world::{OutputForm, World, named_attack};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
@@ -37,7 +37,7 @@ pub(crate) struct Simulate {
     #[command(flatten)]
     world: World,
     #[command(flatten)]
-    shown: Shown,
+    shown: OutputForm,
 }
 
 pub(crate) fn run(args: &Simulate) -> Result<(), Failure> {

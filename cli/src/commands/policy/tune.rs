@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_lab::search::tuning::Tuned;
+use weighhouse_lab::search::tuning::TunedCandidate;
 use weighhouse_lab::search::{SearchError, Tuning, TuningError, TuningResult, tune as search};
 
 use super::budget::Budget;
@@ -73,7 +73,7 @@ fn print(result: &TuningResult) -> Result<(), Failure> {
         "newcomer",
         "honest loss",
     ]);
-    let mut row = |name: String, tuned: &Tuned| {
+    let mut row = |name: String, tuned: &TunedCandidate| {
         let held = &tuned.held_out;
         table.row(vec![
             name,

@@ -59,7 +59,7 @@ impl World {
 
 /// Forms in which results are shown.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Shown {
+pub(crate) struct OutputForm {
     /// Also write a page that a browser shows without a network
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -70,7 +70,7 @@ pub(crate) struct Shown {
     pub(super) json: bool,
 }
 
-impl Shown {
+impl OutputForm {
     pub(super) fn print(&self, data: &Data) -> Result<(), Failure> {
         if let Some(path) = &self.report {
             write_file(path, report::html(data).as_bytes())?;

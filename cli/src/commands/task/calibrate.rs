@@ -15,7 +15,7 @@ use weighhouse_tasks::{Task as Loaded, TaskFile, with_reference};
 use weighhouse_types::Digest;
 
 use super::cpu_time;
-use super::server::Named;
+use super::server::NamedServer;
 use crate::commands::validator::task_text;
 use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
@@ -48,7 +48,7 @@ pub(crate) struct Calibrate {
     /// An honest server of the agreed model that is not ours, openai:http://HOST:PORT#MODEL or oip:http://HOST:PORT#MODEL;
     /// for tasks with sampler = "greedy"
     #[arg(long, value_name = "SERVER")]
-    server: Vec<Named>,
+    server: Vec<NamedServer>,
     /// The coarsest precision that an honest miner may serve the model in
     #[arg(long, value_enum, default_value_t = Honest::Bf16)]
     honest: Honest,

@@ -21,7 +21,7 @@ const LIMITS: TextLimits = TextLimits { prompt_bytes: 1 << 16, prompt_tokens: 1 
 
 /// `openai:http://HOST:PORT#MODEL` or `oip:http://HOST:PORT#MODEL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct NamedServer {
     protocol: Protocol,
     url: http::Uri,
     model: String,
@@ -33,7 +33,7 @@ enum Protocol {
     Oip,
 }
 
-impl FromStr for Named {
+impl FromStr for NamedServer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -53,7 +53,7 @@ impl FromStr for Named {
     }
 }
 
-impl Named {
+impl NamedServer {
     /// Must be called within a runtime.
     fn generator(&self) -> Arc<dyn Generator> {
         let (url, model) = (self.url.clone(), self.model.clone());
@@ -68,7 +68,7 @@ impl Named {
     }
 }
 
-impl Server for Named {
+impl Server for NamedServer {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(async {
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_server_is_named_by_protocol_address_and_model() {
-        let named: Named = "openai:http://127.0.0.1:8000/v1#Qwen/Qwen2.5-7B".parse().expect("named");
+        let named: NamedServer = "openai:http://127.0.0.1:8000/v1#Qwen/Qwen2.5-7B".parse().expect("named");
         assert_eq!((named.protocol, named.model.as_str()), (Protocol::OpenAi, "Qwen/Qwen2.5-7B"));
         assert_eq!(named.url.to_string(), "http://127.0.0.1:8000/v1");
         for wrong in [
@@ -110,13 +110,13 @@ mod tests {
             "oip:https://h:1#m",
             "oip:http://h#",
         ] {
-            assert!(wrong.parse::<Named>().is_err(), "{wrong}");
+            assert!(wrong.parse::<NamedServer>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_server_that_is_not_there_is_an_error() {
-        let named: Named = "openai:http://127.0.0.1:1#m".parse().expect("named");
+        let named: NamedServer = "openai:http://127.0.0.1:1#m".parse().expect("named");
         let error = named.complete(vec![TextRequest::greedy("x", 1)]).expect_err("nobody");
         assert!(!error.is_empty(), "{error}");
     }

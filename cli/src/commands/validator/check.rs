@@ -3,7 +3,7 @@
 use super::{ConfigFile, load_task, read_config, read_policy};
 use crate::commands::checks::Checks;
 use crate::commands::keys::{daemon_hotkey, default_wallets};
-use crate::commands::standing::Standing;
+use crate::commands::standing::HotkeyStatus;
 use crate::commands::{connect, expand, open_dir};
 use crate::failure::{Exit, Failure};
 
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let chain = connect(&config.chain.address, config.chain.genesis).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     let (Some(chain), Some(hotkey)) = (chain, hotkey) else { return checks.finish() };
-    let standing = Standing::ask(&*chain, config.chain.netuid, hotkey).await;
+    let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, hotkey).await;
     let standing = standing.map(|standing| {
         let detail = format!("uid {}, stake {} TAO", standing.uid, standing.stake_tao);
         (standing, detail)

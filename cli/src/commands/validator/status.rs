@@ -4,7 +4,7 @@ use super::{ConfigFile, read_config};
 use crate::commands::connect;
 use crate::commands::keys::{daemon_hotkey, default_wallets};
 use crate::commands::samples::Samples;
-use crate::commands::standing::Standing;
+use crate::commands::standing::HotkeyStatus;
 use crate::failure::{Exit, Failure};
 use crate::output;
 
@@ -17,7 +17,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
     let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
-    let standing = Standing::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
+    let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
     let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;
     let published = samples.total("weighhouse_validator_published_epoch").map(|epoch| epoch as u64);
     let (block, epoch) = (count("weighhouse_validator_block"), count("weighhouse_validator_epoch"));

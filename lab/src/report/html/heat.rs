@@ -5,7 +5,7 @@ use super::scrolled;
 use crate::report::matrix::{Line, fractions, lines, same};
 use crate::report::number::{among, bad, percent, precise, ratio};
 use crate::report::verdict::FRACTION_MAX;
-use crate::report::{Data, MatrixCell, Standing};
+use crate::report::{Data, MatrixCell, RunStanding};
 
 /// Upper bounds of the shades; what is above the last has one of its own. Par is one of them.
 const BOUNDS: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 0.95, 1.0, 1.05, 1.25, 2.0];
@@ -68,9 +68,9 @@ fn row(line: &Line<'_>, fractions: &[f64]) -> String {
 
 fn cell(row: &MatrixCell) -> String {
     let (sign, word) = match row.standing() {
-        Standing::Pays => ("▲", ", pays"),
-        Standing::Unclear => ("△", ", too close to call"),
-        Standing::Loses | Standing::Unknown => ("", ""),
+        RunStanding::Pays => ("▲", ", pays"),
+        RunStanding::Unclear => ("△", ", too close to call"),
+        RunStanding::Loses | RunStanding::Unknown => ("", ""),
     };
     let range = row
         .interval()

@@ -3,7 +3,7 @@
 use super::escape::{figure, name};
 use super::{scrolled, section as section_of};
 use crate::report::number::{number, percent, precise};
-use crate::report::plot::{Scale, Shape, thinned};
+use crate::report::plot::{PlotShape, Scale, thinned};
 use crate::report::{Data, Distribution};
 
 /// Panels drawn; the table holds all.
@@ -78,7 +78,7 @@ fn panel(at: usize, label: &str, shares: &[f64], scale: &Scale) -> String {
         })
         .collect();
     let label = name(label);
-    let text = Shape::of(shares).map_or("Nobody has any weight.".to_owned(), |shape| {
+    let text = PlotShape::of(shares).map_or("Nobody has any weight.".to_owned(), |shape| {
         format!("{} miners have weight, the largest {}.", shape.paid, percent(Some(shape.largest)))
     });
     format!(
@@ -93,7 +93,7 @@ fn panel(at: usize, label: &str, shares: &[f64], scale: &Scale) -> String {
 }
 
 fn row(label: &str, shares: &[f64]) -> String {
-    let shape = Shape::of(shares);
+    let shape = PlotShape::of(shares);
     let cell = |text: String| format!("<td class=\"n\">{}</td>", figure(&text));
     format!(
         "<tr><th scope=\"row\"><bdi>{}</bdi></th>{}{}{}{}{}</tr>\n",

@@ -3,7 +3,7 @@
 use super::escape::{figure, name};
 use super::{goal_text, scrolled, section};
 use crate::report::number::{number, percent, with_unit};
-use crate::report::{Data, Entry, Figure, Table};
+use crate::report::{Data, Figure, ReportEntry, ReportTable};
 
 /// Rows of one table in the page; the JSON holds every one.
 const ROWS_MAX: usize = 1000;
@@ -40,10 +40,10 @@ pub(super) fn all(data: &Data) -> String {
     if tables.is_empty() { tables } else { section("tables", "Behind it", "", &tables) }
 }
 
-fn table(of: &Table) -> String {
+fn table(of: &ReportTable) -> String {
     let columns = of.columns.len();
     let numeric = |column: usize| {
-        of.rows.iter().filter_map(|row| row.get(column)).any(|entry| matches!(entry, Entry::Number(_)))
+        of.rows.iter().filter_map(|row| row.get(column)).any(|entry| matches!(entry, ReportEntry::Number(_)))
     };
     let numeric: Vec<bool> = (0..columns).map(numeric).collect();
     let class = |column: usize| if numeric[column] { " class=\"n\"" } else { "" };
@@ -53,18 +53,19 @@ fn table(of: &Table) -> String {
         .enumerate()
         .map(|(at, head)| format!("<th scope=\"col\"{}>{}</th>", class(at), name(head)))
         .collect();
-    let cell = |row: &[Entry], at: usize| {
+    let cell = |row: &[ReportEntry], at: usize| {
         let text = match row.get(at) {
-            Some(Entry::Number(value)) => figure(&number(*value)),
-            Some(Entry::Text(text)) => format!("<bdi>{}</bdi>", name(text)),
+            Some(ReportEntry::Number(value)) => figure(&number(*value)),
+            Some(ReportEntry::Text(text)) => format!("<bdi>{}</bdi>", name(text)),
             None => figure(&number(None)),
         };
         let tag = if at == 0 { "th" } else { "td" };
         let scope = if at == 0 { " scope=\"row\"" } else { "" };
         format!("<{tag}{scope}{}>{text}</{tag}>", class(at))
     };
-    let row =
-        |row: &Vec<Entry>| format!("<tr>{}</tr>\n", (0..columns).map(|at| cell(row, at)).collect::<String>());
+    let row = |row: &Vec<ReportEntry>| {
+        format!("<tr>{}</tr>\n", (0..columns).map(|at| cell(row, at)).collect::<String>())
+    };
     let rows: String = of.rows.iter().take(ROWS_MAX).map(row).collect();
     let title = name(&of.title);
     let left = match of.rows.len().saturating_sub(ROWS_MAX) {

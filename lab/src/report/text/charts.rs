@@ -3,7 +3,7 @@
 use super::draw::{Column, Pen, Shade, aligned, columns};
 use crate::report::matrix::{Line, fractions, lines};
 use crate::report::number::{bad, number, percent, points, precise, ratio};
-use crate::report::plot::{Shape, mean, most, thinned};
+use crate::report::plot::{PlotShape, mean, most, thinned};
 use crate::report::{Data, Distribution, Series};
 
 /// Columns of a heat map's cell: its shade, the ratio, a mark.
@@ -58,7 +58,7 @@ fn row(pen: &mut Pen, line: &Line<'_>, fractions: &[f64], room: usize) {
         // Of several rows about the same cell the first is shown.
         let cell = line.at(*fraction).next();
         let value = cell.and_then(|row| row.profit_ratio);
-        let pays = cell.is_some_and(|row| row.standing() == crate::report::Standing::Pays);
+        let pays = cell.is_some_and(|row| row.standing() == crate::report::RunStanding::Pays);
         let digits = pen.clean(&ratio(value));
         let digits = aligned(&digits, DIGITS, true) + if pays { "!" } else { " " };
         text += &pen.shaded(&digits, shade(value));
@@ -114,7 +114,7 @@ pub(super) fn distributions(pen: &mut Pen, data: &Data) {
     let tallest = shared.iter().filter_map(|shares| shares.first().copied()).reduce(f64::max).unwrap_or(0.0);
     let row = |(distribution, shares): (&Distribution, &Vec<f64>)| {
         let some: Vec<Option<f64>> = shares.iter().map(|share| Some(*share)).collect();
-        let shape = Shape::of(shares);
+        let shape = PlotShape::of(shares);
         vec![
             distribution.label.clone(),
             format!("{} of {}", shape.map_or(0, |shape| shape.paid), shares.len()),

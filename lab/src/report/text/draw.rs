@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::report::Standing;
+use crate::report::RunStanding;
 use crate::report::text::{WIDTH_MAX, WIDTH_MIN};
 
 /// Sparkline levels, ascending; the first is for zero.
@@ -156,15 +156,15 @@ impl Pen {
         values.iter().map(bar).collect()
     }
 
-    pub(super) fn standing(&self, standing: Standing) -> &'static str {
+    pub(super) fn standing(&self, standing: RunStanding) -> &'static str {
         match (standing, self.unicode) {
-            (Standing::Loses, true) => "✓",
-            (Standing::Loses, false) => "+",
-            (Standing::Unclear, _) => "?",
-            (Standing::Pays, true) => "✗",
-            (Standing::Pays, false) => "!",
-            (Standing::Unknown, true) => "–",
-            (Standing::Unknown, false) => "-",
+            (RunStanding::Loses, true) => "✓",
+            (RunStanding::Loses, false) => "+",
+            (RunStanding::Unclear, _) => "?",
+            (RunStanding::Pays, true) => "✗",
+            (RunStanding::Pays, false) => "!",
+            (RunStanding::Unknown, true) => "–",
+            (RunStanding::Unknown, false) => "-",
         }
     }
 

@@ -1,18 +1,18 @@
 use super::*;
 use crate::sim::fixture::small;
-use crate::sim::{Judging, MinerGroup, Subnet, ValidatorGroup};
+use crate::sim::{Judging, MinerGroup, ScenarioSubnet, ValidatorGroup};
 
 fn world() -> Scenario {
     let honest = small();
     Scenario {
         judging: Judging { challenges: 64, ..Judging::default() },
-        subnet: Subnet { max_uids: 25, reveal_period_epochs: 4, ..Subnet::default() },
+        subnet: ScenarioSubnet { max_uids: 25, reveal_period_epochs: 4, ..ScenarioSubnet::default() },
         miners: vec![MinerGroup { quality: [0.6, 1.0], ..MinerGroup::honest(20) }],
         validators: vec![
             ValidatorGroup::honest(4),
             ValidatorGroup {
                 name: "copier".to_owned(),
-                persona: Validator::Copier,
+                persona: ScenarioValidator::Copier,
                 ..ValidatorGroup::honest(1)
             },
         ],

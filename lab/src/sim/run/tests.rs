@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::sim::fixture::{profile, read, small};
-use crate::sim::{Judging, MinerGroup, Strategy, Subnet, ValidatorGroup};
+use crate::sim::{Judging, MinerGroup, ScenarioSubnet, Strategy, ValidatorGroup};
 use weighhouse_scoring::policy::Policy;
 use weighhouse_scoring::track::{Tally, Track};
 use weighhouse_types::profile::Scope;
@@ -11,7 +11,7 @@ fn persona(name: &str, operators: u16) -> MinerGroup {
     MinerGroup::attackers(Strategy::persona(name).expect("a preset"), operators)
 }
 
-fn validators(name: &str, persona: Validator, count: u16) -> ValidatorGroup {
+fn validators(name: &str, persona: ScenarioValidator, count: u16) -> ValidatorGroup {
     ValidatorGroup { name: name.to_owned(), persona, ..ValidatorGroup::honest(count) }
 }
 
@@ -90,9 +90,9 @@ fn a_simulator_used_before_gives_what_a_new_one_gives() {
 #[test]
 fn a_copier_without_commit_reveal_earns_its_share_of_stake_and_a_stale_one_less() {
     let mut scenario = small();
-    scenario.subnet = Subnet { max_uids: 25, commit_reveal: false, ..Subnet::default() };
+    scenario.subnet = ScenarioSubnet { max_uids: 25, commit_reveal: false, ..ScenarioSubnet::default() };
     scenario.miners[0].quality = [0.6, 1.0];
-    scenario.validators.push(validators("copier", Validator::Copier, 1));
+    scenario.validators.push(validators("copier", ScenarioValidator::Copier, 1));
     let copied = |scenario: &Scenario| {
         run(scenario, 3).expect("runs").validator_group("copier").expect("the group").dividend_per_stake
     };
@@ -112,7 +112,7 @@ fn a_cartel_takes_the_subnet_only_above_half_of_the_stake() {
         scenario.subnet.max_uids = 30;
         scenario.validators = vec![
             ValidatorGroup::honest(10 - cartel),
-            validators("cartel", Validator::Cartel { group: "lazy".to_owned() }, cartel),
+            validators("cartel", ScenarioValidator::Cartel { group: "lazy".to_owned() }, cartel),
         ];
         let outcome = run(&scenario, 1).expect("runs");
         outcome.group("lazy").expect("the group").emission_rao as f64 / outcome.miners_rao as f64
@@ -124,7 +124,7 @@ fn a_cartel_takes_the_subnet_only_above_half_of_the_stake() {
 #[test]
 fn a_bribe_below_half_of_the_stake_buys_little() {
     let mut scenario = with_attackers(persona("lazy", 4));
-    let bribed = Validator::Bribed { group: "lazy".to_owned(), share: 0.5 };
+    let bribed = ScenarioValidator::Bribed { group: "lazy".to_owned(), share: 0.5 };
     scenario.subnet.max_uids = 25;
     scenario.validators.push(validators("bribed", bribed, 1));
     let outcome = run(&scenario, 1).expect("runs");
@@ -140,8 +140,8 @@ fn lazy_and_differing_validators_earn_less_than_honest_ones() {
     scenario.miners[0].quality = [0.6, 1.0];
     scenario.judging.drift = 0.1;
     scenario.epochs = 60;
-    scenario.validators.push(validators("lazy", Validator::Lazy { period_epochs: 12 }, 1));
-    scenario.validators.push(validators("differing", Validator::Differing { deviation: 0.3 }, 1));
+    scenario.validators.push(validators("lazy", ScenarioValidator::Lazy { period_epochs: 12 }, 1));
+    scenario.validators.push(validators("differing", ScenarioValidator::Differing { deviation: 0.3 }, 1));
     let outcome = run(&scenario, 4).expect("runs");
     for name in ["lazy", "differing"] {
         let group = outcome.validator_group(name).expect("the group");
@@ -268,11 +268,11 @@ fn a_pair_of_twins_earns_nothing_from_the_shipped_policy() {
 #[test]
 fn all_miners_at_once_are_judged_as_each_by_itself() {
     let worlds = [
-        ("", Validator::Honest),
-        ("[newcomer]\nramp_epochs = 7", Validator::Differing { deviation: 0.05 }),
-        ("[deadline]\ncapacity = 9", Validator::Lazy { period_epochs: 5 }),
-        ("[shape]\nkind = \"rank\"\nratio = 0.9\nhysteresis = 0.05", Validator::Honest),
-        ("[average]\nhalf_life = 3.0\nfall_half_life = 1.0", Validator::Honest),
+        ("", ScenarioValidator::Honest),
+        ("[newcomer]\nramp_epochs = 7", ScenarioValidator::Differing { deviation: 0.05 }),
+        ("[deadline]\ncapacity = 9", ScenarioValidator::Lazy { period_epochs: 5 }),
+        ("[shape]\nkind = \"rank\"\nratio = 0.9\nhysteresis = 0.05", ScenarioValidator::Honest),
+        ("[average]\nhalf_life = 3.0\nfall_half_life = 1.0", ScenarioValidator::Honest),
     ];
     for (at, (keys, validator)) in worlds.into_iter().enumerate() {
         let mut scenario = with_attackers(persona("sleeper", 5));

@@ -1,6 +1,8 @@
 //! Checks of a scenario before it is simulated: the range of each number, and names that exist.
 
-use super::{EPOCHS_MAX, MinerGroup, REGISTRATIONS_MAX, Scenario, UIDS_MAX, Validator, ValidatorGroup};
+use super::{
+    EPOCHS_MAX, MinerGroup, REGISTRATIONS_MAX, Scenario, ScenarioValidator, UIDS_MAX, ValidatorGroup,
+};
 use crate::sim::error::{GROUPS_MAX, ScenarioError, within};
 
 impl Scenario {
@@ -65,15 +67,15 @@ impl Scenario {
         within("stake_rao", group.stake_rao as f64, 0.0, 1e16)?;
         within("delay_epochs", f64::from(group.delay_epochs), 0.0, 100.0)?;
         match &group.persona {
-            Validator::Differing { deviation } => within("deviation", *deviation, 0.0, 2.0)?,
-            Validator::Bribed { share, .. } => within("share", *share, 0.0, 1.0)?,
-            Validator::Lazy { period_epochs } => {
+            ScenarioValidator::Differing { deviation } => within("deviation", *deviation, 0.0, 2.0)?,
+            ScenarioValidator::Bribed { share, .. } => within("share", *share, 0.0, 1.0)?,
+            ScenarioValidator::Lazy { period_epochs } => {
                 within("period_epochs", f64::from(*period_epochs), 1.0, 1e6)?
             }
-            Validator::Honest | Validator::Copier | Validator::Cartel { .. } => {}
+            ScenarioValidator::Honest | ScenarioValidator::Copier | ScenarioValidator::Cartel { .. } => {}
         }
         match &group.persona {
-            Validator::Bribed { group: paid, .. } | Validator::Cartel { group: paid }
+            ScenarioValidator::Bribed { group: paid, .. } | ScenarioValidator::Cartel { group: paid }
                 if self.miners.iter().all(|miners| miners.name != *paid) =>
             {
                 Err(ScenarioError::UnknownGroup { name: group.name.clone(), group: paid.clone() })

@@ -21,7 +21,7 @@ struct Chunk {
 struct Choice {
     #[serde(default)]
     text: String,
-    logprobs: Option<LogProbs>,
+    logprobs: Option<ReplyLogProbs>,
     finish_reason: Option<String>,
     /// vLLM and SGLang: which stop word it was; null or a token for the end token.
     #[serde(default, alias = "matched_stop")]
@@ -36,17 +36,17 @@ struct Usage {
 
 /// OpenAI's lists, or llama.cpp's objects.
 #[derive(Debug, Default, Deserialize)]
-struct LogProbs {
+struct ReplyLogProbs {
     #[serde(default)]
     tokens: Vec<String>,
     #[serde(default)]
     token_logprobs: Vec<Option<f32>>,
     top_logprobs: Option<Vec<Option<BTreeMap<String, f32>>>>,
-    content: Option<Vec<Entry>>,
+    content: Option<Vec<TokenEntry>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Entry {
+struct TokenEntry {
     id: Option<u32>,
     logprob: f32,
     #[serde(default)]
@@ -116,9 +116,9 @@ impl Reader {
         }
     }
 
-    fn add_log_probs(&self, piece: &mut TextAnswer, found: LogProbs) -> Result<(), BackendError> {
+    fn add_log_probs(&self, piece: &mut TextAnswer, found: ReplyLogProbs) -> Result<(), BackendError> {
         let rows = match found.content {
-            Some(entries) => entries.into_iter().map(Row::from).collect(),
+            Some(entries) => entries.into_iter().map(TopRow::from).collect(),
             None => listed(found.tokens, found.token_logprobs, found.top_logprobs.unwrap_or_default())?,
         };
         if rows.iter().any(|row| row.log_prob.is_nan()) {
@@ -137,15 +137,15 @@ impl Reader {
 }
 
 /// One token as far as the server told.
-struct Row {
+struct TopRow {
     id: Option<u32>,
     log_prob: f32,
     /// `None` where an alternative's id is unknown.
     top: Option<Vec<(u32, f32)>>,
 }
 
-impl From<Entry> for Row {
-    fn from(entry: Entry) -> Self {
+impl From<TokenEntry> for TopRow {
+    fn from(entry: TokenEntry) -> Self {
         let top = entry.top_logprobs.iter().map(|other| Some((other.id?, other.logprob))).collect();
         Self { id: entry.id, log_prob: entry.logprob, top }
     }
@@ -155,7 +155,7 @@ fn listed(
     tokens: Vec<String>,
     values: Vec<Option<f32>>,
     tops: Vec<Option<BTreeMap<String, f32>>>,
-) -> Result<Vec<Row>, BackendError> {
+) -> Result<Vec<TopRow>, BackendError> {
     if tokens.len() != values.len() || (!tops.is_empty() && tops.len() != tokens.len()) {
         return Err(BackendError::Malformed("lists of log-probabilities that differ in length".into()));
     }
@@ -165,7 +165,7 @@ fn listed(
             value.ok_or_else(|| BackendError::Malformed("a token without its log-probability".into()))?;
         let top = tops.next().flatten().unwrap_or_default();
         let top = top.iter().map(|(token, value)| Some((token_id(token)?, *value))).collect();
-        Ok(Row { id: token_id(&token), log_prob, top })
+        Ok(TopRow { id: token_id(&token), log_prob, top })
     };
     tokens.into_iter().zip(values).map(row).collect()
 }

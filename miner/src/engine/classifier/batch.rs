@@ -25,13 +25,13 @@ pub(super) const FORWARD_ROWS: usize = 64;
 /// Times that a request is queued again after the caller that was to run it gave up first.
 const ATTEMPTS_MAX: u32 = 3;
 
-pub(super) type Row = [f32; CLASSES];
+pub(super) type QueuedRow = [f32; CLASSES];
 
 /// A model's arithmetic, apart from queues and names.
 pub(super) trait Forward: Send + Sync + fmt::Debug {
     fn digest(&self) -> Digest;
     /// One row of probabilities for each 64 pixels.
-    fn forward(&self, pixels: &[f32]) -> Result<Vec<Row>, ModelError>;
+    fn forward(&self, pixels: &[f32]) -> Result<Vec<QueuedRow>, ModelError>;
 }
 
 impl Forward for Classifier {
@@ -39,16 +39,16 @@ impl Forward for Classifier {
         self.digest()
     }
 
-    fn forward(&self, pixels: &[f32]) -> Result<Vec<Row>, ModelError> {
+    fn forward(&self, pixels: &[f32]) -> Result<Vec<QueuedRow>, ModelError> {
         self.forward(pixels)
     }
 }
 
-type Outcome = Result<Vec<Row>, EngineError>;
+type BatchOutcome = Result<Vec<QueuedRow>, EngineError>;
 
 pub(super) struct Job {
     pixels: Arc<Vec<f32>>,
-    done: oneshot::Sender<Outcome>,
+    done: oneshot::Sender<BatchOutcome>,
 }
 
 /// One model and the requests that wait for it.
@@ -76,7 +76,7 @@ impl Batcher {
     }
 
     /// Probabilities for the rows of one request, run together with whatever else waits.
-    pub(super) async fn run(&self, pixels: Vec<f32>) -> Outcome {
+    pub(super) async fn run(&self, pixels: Vec<f32>) -> BatchOutcome {
         let pixels = Arc::new(pixels);
         for _ in 0..ATTEMPTS_MAX {
             let mut result = self.enqueue(pixels.clone())?;
@@ -95,7 +95,7 @@ impl Batcher {
         Err(EngineError::Failed("its batch was dropped".into()))
     }
 
-    fn enqueue(&self, pixels: Arc<Vec<f32>>) -> Result<oneshot::Receiver<Outcome>, EngineError> {
+    fn enqueue(&self, pixels: Arc<Vec<f32>>) -> Result<oneshot::Receiver<BatchOutcome>, EngineError> {
         let (done, result) = oneshot::channel();
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         // Callers that gave up hold no place.
@@ -146,7 +146,7 @@ impl Batcher {
 }
 
 /// Runs all inputs in passes of one fixed size and cuts the rows back into one list per input.
-fn forward_all(model: &dyn Forward, inputs: &[Arc<Vec<f32>>]) -> Vec<Outcome> {
+fn forward_all(model: &dyn Forward, inputs: &[Arc<Vec<f32>>]) -> Vec<BatchOutcome> {
     let pixels: Vec<f32> = inputs.iter().flat_map(|input| input.iter().copied()).collect();
     let mut rows = Vec::with_capacity(pixels.len() / PIXELS + FORWARD_ROWS);
     for chunk in pixels.chunks(FORWARD_ROWS * PIXELS) {
@@ -162,6 +162,6 @@ fn forward_all(model: &dyn Forward, inputs: &[Arc<Vec<f32>>]) -> Vec<Outcome> {
     inputs.iter().map(|input| Ok(rows.by_ref().take(input.len() / PIXELS).collect())).collect()
 }
 
-fn failed(inputs: &[Arc<Vec<f32>>], why: &str) -> Vec<Outcome> {
+fn failed(inputs: &[Arc<Vec<f32>>], why: &str) -> Vec<BatchOutcome> {
     vec![Err(EngineError::Failed(why.to_owned())); inputs.len()]
 }

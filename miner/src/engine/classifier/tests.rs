@@ -4,7 +4,7 @@ use std::sync::{Mutex, mpsc};
 use weighhouse_models::{Builtin, ModelError};
 use weighhouse_types::scans::ScansError;
 
-use super::batch::{FORWARD_ROWS, Row};
+use super::batch::{FORWARD_ROWS, QueuedRow};
 use super::*;
 
 const LIMITS: EngineLimits = EngineLimits { items_max: 8, queue_max: 2, batch_items_max: 16 };
@@ -30,7 +30,7 @@ impl Forward for Echo {
         Digest::of(b"echo")
     }
 
-    fn forward(&self, pixels: &[f32]) -> Result<Vec<Row>, ModelError> {
+    fn forward(&self, pixels: &[f32]) -> Result<Vec<QueuedRow>, ModelError> {
         self.passes.fetch_add(1, Ordering::Relaxed);
         if let Some(gate) = &self.gate {
             gate.lock().expect("not poisoned").recv().expect("a word");

@@ -12,7 +12,7 @@ use crate::backend::error::{BackendError, Stage, shortened};
 use crate::engine::served::ModelName;
 
 /// One request on its way, and the names that its answer carries besides the tensors.
-pub(super) struct Call {
+pub(super) struct UpstreamCall {
     pub(super) remote: Arc<Remote>,
     pub(super) message: ModelInferRequest,
     pub(super) model: ModelName,
@@ -20,7 +20,7 @@ pub(super) struct Call {
     pub(super) outputs: Vec<String>,
 }
 
-impl Call {
+impl UpstreamCall {
     /// Asks for the whole answer.
     pub(super) async fn whole(&self) -> Result<InferAnswer, BackendError> {
         let mut client = self.remote.client();

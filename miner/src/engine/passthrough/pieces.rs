@@ -7,12 +7,12 @@ use weighhouse_proto::inference::ModelStreamInferResponse;
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::InferAnswer;
 
-use super::call::Call;
+use super::call::UpstreamCall;
 use crate::backend::error::{BackendError, Stage, shortened};
 
 /// A streamed answer.
 pub(super) struct Pieces {
-    call: Call,
+    call: UpstreamCall,
     stream: Streaming<ModelStreamInferResponse>,
     /// The time at which the stream was asked for, by the monotonic clock.
     begun: Duration,
@@ -20,7 +20,11 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(call: Call, stream: Streaming<ModelStreamInferResponse>, begun: Duration) -> Self {
+    pub(super) fn new(
+        call: UpstreamCall,
+        stream: Streaming<ModelStreamInferResponse>,
+        begun: Duration,
+    ) -> Self {
         Self { call, stream, begun, answered: false }
     }
 

@@ -16,7 +16,7 @@ const BYTES_PER_TOKEN_MAX: usize = 256;
 /// Pieces for each token that was asked for: some servers send a piece of text in more than one.
 const PIECES_PER_TOKEN_MAX: usize = 4;
 
-struct Held {
+struct PieceBuffer {
     pieces: PieceStream,
     paces: Paces,
     clock: Arc<dyn Clock>,
@@ -36,7 +36,7 @@ pub(super) fn paced(
     clock: Arc<dyn Clock>,
 ) -> PieceStream {
     let max_tokens = usize::try_from(max_tokens).unwrap_or(usize::MAX);
-    let held = Held { pieces, paces, clock, begun: None, seen: 0, tokens: 0, bytes: 0, max_tokens };
+    let held = PieceBuffer { pieces, paces, clock, begun: None, seen: 0, tokens: 0, bytes: 0, max_tokens };
     Box::pin(stream::unfold(Some(held), |held| async {
         let mut held = held?;
         let piece = held.next().await;
@@ -46,7 +46,7 @@ pub(super) fn paced(
     }))
 }
 
-impl Held {
+impl PieceBuffer {
     async fn next(&mut self) -> Result<TextAnswer, EngineError> {
         let now = self.clock.monotonic();
         let spent = now.saturating_sub(*self.begun.get_or_insert(now));

@@ -15,7 +15,7 @@ use weighhouse_seams::Clock;
 use super::InFlight;
 use crate::metrics;
 
-pub(super) struct Held {
+pub(super) struct HeldPlace {
     inner: Body,
     method: &'static str,
     begun: Duration,
@@ -25,7 +25,7 @@ pub(super) struct Held {
     _place: InFlight,
 }
 
-impl Held {
+impl HeldPlace {
     pub(super) fn hold(
         answer: Response<Body>,
         method: &'static str,
@@ -39,7 +39,7 @@ impl Held {
     }
 }
 
-impl HttpBody for Held {
+impl HttpBody for HeldPlace {
     type Data = Bytes;
     type Error = Status;
 
@@ -69,7 +69,7 @@ fn code_of(trailers: &HeaderMap) -> Code {
     Status::from_header_map(trailers).map_or(Code::Unknown, |status| status.code())
 }
 
-impl Drop for Held {
+impl Drop for HeldPlace {
     fn drop(&mut self) {
         metrics::request(self.method, self.code, self.clock.monotonic().saturating_sub(self.begun));
     }

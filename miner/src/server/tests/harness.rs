@@ -82,7 +82,7 @@ impl Setup {
     }
 }
 
-fn classifier(limits: &Limits, cpu: &CpuPool) -> ClassifierEngine {
+fn classifier(limits: &MinerLimits, cpu: &CpuPool) -> ClassifierEngine {
     let model = Classifier::load(Builtin::Weak.bytes()).expect("built in");
     ClassifierEngine::new(ModelName::new("digits", "1"), model, EngineLimits::from(limits), cpu)
 }

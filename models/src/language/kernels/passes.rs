@@ -9,7 +9,7 @@ pub(crate) const CACHE_BLOCK: usize = 64;
 
 /// A sequence whose tokens from `from` on are to be scored; `from` is at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forced<'a> {
+pub struct ForcedSequence<'a> {
     pub tokens: &'a [u32],
     pub from: usize,
 }
@@ -21,7 +21,7 @@ pub(crate) trait Passes: Send + Sync {
     fn rounded(&self, precision: Precision) -> Option<Arc<dyn Passes>>;
 
     /// Teacher-forced logits of a pack of checked sequences; at most `rows_max` rows need be computed at once.
-    fn forced(&self, pack: &[Forced<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>>;
+    fn forced(&self, pack: &[ForcedSequence<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>>;
 
     /// An empty batch.
     fn batch(&self) -> Box<dyn Batch>;

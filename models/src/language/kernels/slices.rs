@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub(super) use network::SliceNetwork;
 
-use super::passes::{Batch, Forced, Passes};
+use super::passes::{Batch, ForcedSequence, Passes};
 use crate::precision::Precision;
 use batch::SliceBatch;
 
@@ -18,7 +18,7 @@ impl Passes for SliceNetwork {
         Some(Arc::new(self.at(precision)))
     }
 
-    fn forced(&self, pack: &[Forced<'_>], _: usize) -> Option<Vec<Vec<f32>>> {
+    fn forced(&self, pack: &[ForcedSequence<'_>], _: usize) -> Option<Vec<Vec<f32>>> {
         Some(self.logits_of(pack))
     }
 

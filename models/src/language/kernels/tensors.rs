@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use attend::{AttentionMask, attend_each};
 pub use network::{TensorLayer, TensorNetwork};
 
-use super::passes::{Batch, Forced, Passes};
+use super::passes::{Batch, ForcedSequence, Passes};
 use crate::precision::Precision;
 use batch::TensorBatch;
 
@@ -19,7 +19,7 @@ impl Passes for TensorNetwork {
         Some(Arc::new(self.at(precision)?))
     }
 
-    fn forced(&self, pack: &[Forced<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
+    fn forced(&self, pack: &[ForcedSequence<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
         self.logits_of(pack, rows_max)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use weighhouse_models::language::{Forced, LanguageModel};
+use weighhouse_models::language::{ForcedSequence, LanguageModel};
 use weighhouse_types::Digest;
 
 use super::{Language, Sequence, WitnessError};
@@ -35,7 +35,7 @@ impl Language for LanguageModel {
     fn forced(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>, WitnessError> {
         let sequences: Vec<_> = sequences
             .iter()
-            .map(|sequence| Forced { tokens: sequence.tokens, from: sequence.from })
+            .map(|sequence| ForcedSequence { tokens: sequence.tokens, from: sequence.from })
             .collect();
         self.forced(&sequences).map_err(failed)
     }

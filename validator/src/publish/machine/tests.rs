@@ -12,8 +12,8 @@ fn publication(state: Option<IntentState>) -> Publication {
     Publication { state, committed: Some((BLOCK, Epoch(3))), ..Publication::new(intent) }
 }
 
-fn call() -> Signed {
-    Signed { bytes: vec![1], hash: Digest::of(&[1]), expires: Block(40) }
+fn call() -> SignedCall {
+    SignedCall { bytes: vec![1], hash: Digest::of(&[1]), expires: Block(40) }
 }
 
 fn seal() -> Seal {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use weighhouse_chain::ledger::Ledger;
-use weighhouse_chain::{Call, Chain, ChainError, Outcome, Signed};
+use weighhouse_chain::{Call, CallOutcome, Chain, ChainError, SignedCall};
 use weighhouse_types::{
     Beacon, Block, Certificate, Coldkey, Digest, Head, Hotkey, Hyperparameters, MechId, MechanismRows,
     Mechanisms, Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
@@ -110,7 +110,7 @@ impl Chain for Gate {
             false => Err(ChainError::Unsupported { what: "timelocked weight commits" }),
         }
     }
-    async fn sign(&self, signer: &Keypair, call: Call) -> Read<Signed> {
+    async fn sign(&self, signer: &Keypair, call: Call) -> Read<SignedCall> {
         let lost = self.loses_reveals && matches!(call, Call::RevealWeights { .. });
         let switches = matches!(call, Call::SetWeights(_)) && self.switches.swap(false, Ordering::Relaxed);
         let signed = self.ledger.sign(signer, call).await?;
@@ -123,15 +123,15 @@ impl Chain for Gate {
         }
         Ok(signed)
     }
-    async fn submit(&self, signed: &Signed) -> Read<()> {
+    async fn submit(&self, signed: &SignedCall) -> Read<()> {
         if self.lost.lock().expect("no test panics with it").contains(&signed.hash) {
             return Ok(());
         }
         self.ledger.submit(signed).await
     }
-    async fn outcome(&self, signed: &Signed) -> Read<Outcome> {
+    async fn outcome(&self, signed: &SignedCall) -> Read<CallOutcome> {
         if self.lost.lock().expect("no test panics with it").contains(&signed.hash) {
-            return Ok(Outcome::Expired);
+            return Ok(CallOutcome::Expired);
         }
         self.ledger.outcome(signed).await
     }

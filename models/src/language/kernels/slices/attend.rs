@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::rows::powers;
-use crate::panels::{Blocked, HEIGHT_MAX, Lane, PANEL, SHARED_FROM, Tile, Tiles, dispatch};
+use crate::panels::{HEIGHT_MAX, Lane, PANEL, SHARED_FROM, Tile, TiledPass, Tiles, dispatch};
 
 /// Rows that one thread takes at a time.
 const SHARE: usize = 24;
@@ -78,7 +78,7 @@ impl LayerCache {
 }
 
 /// Consecutive rows of one sequence, the first at position `first`, each of which sees itself and those before it.
-pub(super) struct Task<'a> {
+pub(super) struct AttendTask<'a> {
     pub(super) kept: &'a LayerCache,
     pub(super) first: usize,
     pub(super) rows: &'a [f32],
@@ -86,25 +86,25 @@ pub(super) struct Task<'a> {
 }
 
 /// Attention of each task, shared by threads if it is worth their while.
-pub(super) fn each(heads: &Heads, tasks: Vec<Task<'_>>) {
-    let cost = |task: &Task<'_>| task.out.len() * (task.first + task.rows.len() / heads.row());
+pub(super) fn each(heads: &Heads, tasks: Vec<AttendTask<'_>>) {
+    let cost = |task: &AttendTask<'_>| task.out.len() * (task.first + task.rows.len() / heads.row());
     if rayon::current_num_threads() == 1 || tasks.iter().map(cost).sum::<usize>() < SHARED_FROM {
         return tasks.into_iter().for_each(|task| dispatch(Attention { heads, task }));
     }
-    tasks.into_par_iter().for_each(|Task { kept, first, rows, out }| {
+    tasks.into_par_iter().for_each(|AttendTask { kept, first, rows, out }| {
         let parts = rows.par_chunks(SHARE * heads.row()).zip(out.par_chunks_mut(SHARE * heads.queries()));
         parts.enumerate().for_each(|(part, (rows, out))| {
-            dispatch(Attention { heads, task: Task { kept, first: first + part * SHARE, rows, out } });
+            dispatch(Attention { heads, task: AttendTask { kept, first: first + part * SHARE, rows, out } });
         });
     });
 }
 
 struct Attention<'a> {
     heads: &'a Heads,
-    task: Task<'a>,
+    task: AttendTask<'a>,
 }
 
-impl Blocked for Attention<'_> {
+impl TiledPass for Attention<'_> {
     #[inline(always)]
     fn run<T: Tile>(self, tile: T) {
         let Self { heads, task } = self;

@@ -3,7 +3,7 @@
 use std::slice;
 
 use super::super::passes::Batch;
-use super::attend::{LayerCache, Task, each};
+use super::attend::{AttendTask, LayerCache, each};
 use super::network::SliceNetwork;
 
 /// A sequence's keys and values, layer by layer.
@@ -32,7 +32,7 @@ impl Batch for SliceBatch {
         let hidden = self.network.hidden(prompt, 0..tokens, slice::from_ref(&last), |layer, rows, out| {
             let kept = &mut layers[layer];
             kept.write(&heads, 0, rows);
-            each(&heads, vec![Task { kept, first: 0, rows, out }]);
+            each(&heads, vec![AttendTask { kept, first: 0, rows, out }]);
         });
         self.sequences.push(SequenceCache { layers, tokens });
         Some(self.network.logits(&hidden))
@@ -48,7 +48,7 @@ impl Batch for SliceBatch {
             let tasks = sequences.iter_mut().zip(rows).map(|(held, (rows, out))| {
                 let kept = &mut held.layers[layer];
                 kept.write(&heads, held.tokens, rows);
-                Task { kept, first: held.tokens, rows, out }
+                AttendTask { kept, first: held.tokens, rows, out }
             });
             each(&heads, tasks.collect());
         });

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use burn_tensor::Tensor;
 
-use super::super::passes::Forced;
+use super::super::passes::ForcedSequence;
 use super::super::tensors::{TensorLayer, TensorNetwork};
-use super::attend::{self, Heads, LayerCache, Task};
+use super::attend::{self, AttendTask, Heads, LayerCache};
 use super::rows;
 use crate::language::config::Shape;
 use crate::linear::Linear;
@@ -110,7 +110,7 @@ impl SliceNetwork {
         for (index, layer) in self.weights.layers.iter().enumerate() {
             self.normed(&hidden, &layer.before, &mut normed);
             layer.qkv.forward(&normed, &mut all);
-            let turned = rows::Turned { heads: shape.heads + shape.kv_heads, row: queries + 2 * keys };
+            let turned = rows::RotatedHeads { heads: shape.heads + shape.kv_heads, row: queries + 2 * keys };
             rows::rotate(&mut all, turned, shape.head_width, &cosines, &sines);
             attend(index, &all, &mut attended);
             if index + 1 == self.weights.layers.len() {
@@ -155,11 +155,11 @@ impl SliceNetwork {
         logits
     }
 
-    pub(super) fn logits_of(&self, pack: &[Forced<'_>]) -> Vec<Vec<f32>> {
+    pub(super) fn logits_of(&self, pack: &[ForcedSequence<'_>]) -> Vec<Vec<f32>> {
         let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
         let positions = pack.iter().flat_map(|sequence| 0..sequence.tokens.len());
         let mut start = 0;
-        let predicting = |sequence: &Forced<'_>| {
+        let predicting = |sequence: &ForcedSequence<'_>| {
             let range = start + sequence.from - 1..start + sequence.tokens.len() - 1;
             start += sequence.tokens.len();
             range
@@ -176,7 +176,7 @@ impl SliceNetwork {
                 let (to, later_to) = out.split_at_mut(count * heads.queries());
                 (all, out) = (later, later_to);
                 kept.write(&heads, 0, rows);
-                tasks.push(Task { kept, first: 0, rows, out: to });
+                tasks.push(AttendTask { kept, first: 0, rows, out: to });
             }
             attend::each(&heads, tasks);
         });

@@ -30,13 +30,13 @@ pub(super) fn normed(rows: &[f32], weight: &[f32], epsilon: f32, to: &mut [f32])
 
 /// The heads at the beginning of each row that are rotated, and the row's length.
 #[derive(Clone, Copy)]
-pub(super) struct Turned {
+pub(super) struct RotatedHeads {
     pub(super) heads: usize,
     pub(super) row: usize,
 }
 
 /// Turns each pair (first half, second half) by its row's angle; `sines` has its first half negated.
-pub(super) fn rotate(all: &mut [f32], turned: Turned, width: usize, cosines: &[f32], sines: &[f32]) {
+pub(super) fn rotate(all: &mut [f32], turned: RotatedHeads, width: usize, cosines: &[f32], sines: &[f32]) {
     let angles = cosines.chunks_exact(width).zip(sines.chunks_exact(width));
     for (row, (cosines, sines)) in all.chunks_exact_mut(turned.row).zip(angles) {
         let (cosines, (_, sines)) = (&cosines[..width / 2], sines.split_at(width / 2));

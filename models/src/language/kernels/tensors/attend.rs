@@ -5,7 +5,7 @@ use burn_tensor::ops::AttentionModuleOptions;
 use burn_tensor::{Bool, Device, Tensor};
 
 /// Rotated queries, rotated keys, values: `[rows, heads, head_width]` each.
-pub(super) type Projected = [Tensor<3>; 3];
+pub(super) type Projections = [Tensor<3>; 3];
 
 /// The keys that a query sees.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub enum AttentionMask {
 }
 
 /// Attention within each of consecutive sequences; runs of equal length go together.
-pub fn attend_each(lengths: &[usize], projected: Projected, seen: AttentionMask) -> Tensor<2> {
+pub fn attend_each(lengths: &[usize], projected: Projections, seen: AttentionMask) -> Tensor<2> {
     let mut start = 0;
     let mut parts = Vec::new();
     for run in lengths.chunk_by(|a, b| a == b) {

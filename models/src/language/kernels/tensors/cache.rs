@@ -6,7 +6,7 @@
 use burn_tensor::{Bool, Device, Tensor, TensorData};
 
 use super::super::passes::CACHE_BLOCK;
-use super::attend::{AttentionMask, Projected, attend};
+use super::attend::{AttentionMask, Projections, attend};
 use crate::language::config::Shape;
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Cache {
     pub(super) fn attend(
         &mut self,
         layer: usize,
-        projected: Projected,
+        projected: Projections,
         hidden: &Tensor<4, Bool>,
     ) -> Tensor<2> {
         let [queries, keys, values] = projected.map(|rows| rows.unsqueeze_dim::<4>(2));

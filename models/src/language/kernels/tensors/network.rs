@@ -4,8 +4,8 @@
 use burn_tensor::activation::silu;
 use burn_tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
-use super::super::passes::Forced;
-use super::attend::{AttentionMask, Projected, attend_each};
+use super::super::passes::ForcedSequence;
+use super::attend::{AttentionMask, Projections, attend_each};
 use crate::folder::{Folder, FolderError};
 use crate::language::config::Shape;
 use crate::linear::Linear;
@@ -66,7 +66,7 @@ impl TensorNetwork {
         &self,
         tokens: &[u32],
         positions: impl Iterator<Item = usize>,
-        mut attend: impl FnMut(usize, Projected) -> Tensor<2>,
+        mut attend: impl FnMut(usize, Projections) -> Tensor<2>,
     ) -> Tensor<2> {
         let (rows, shape) = (tokens.len(), &self.shape);
         let tokens: Vec<i32> = tokens.iter().map(|token| token.cast_signed()).collect();
@@ -134,7 +134,7 @@ impl TensorNetwork {
         }
     }
 
-    pub(super) fn logits_of(&self, pack: &[Forced<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
+    pub(super) fn logits_of(&self, pack: &[ForcedSequence<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {
         let tokens: Vec<u32> = pack.iter().flat_map(|sequence| sequence.tokens).copied().collect();
         let lengths: Vec<usize> = pack.iter().map(|sequence| sequence.tokens.len()).collect();
         let positions = lengths.iter().flat_map(|length| 0..*length);
