@@ -77,8 +77,10 @@ impl Asker {
             .await
             .map_err(|_| Failure::Unreachable)?;
         let mut connection = Box::pin(connection);
+        // Signed after the handshake, so that dialling doesn't use up the nonce's freshness window.
         let request = self.signed(to, path, extra, body)?;
         let response = tokio::select! {
+            // The response first: a miner may close the connection right after it has answered.
             biased;
             response = sender.send_request(request) => response.map_err(|_| Failure::Unreachable)?,
             _ = &mut connection => return Err(Failure::Unreachable),

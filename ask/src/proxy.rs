@@ -50,6 +50,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), ProxyError> {
     let local = listener.local_addr();
+    // Whoever reaches this port signs with our hotkey.
     if !local.ip().is_loopback() {
         return Err(ProxyError::NotLoopback(local));
     }
@@ -57,6 +58,8 @@ pub async fn run(
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
+        // A place first, the connection then: those over the limit wait in the kernel's queue and take no memory
+        // here.
         let slot = tokio::select! {
             slot = slots.clone().acquire_owned() => slot.expect("the semaphore is never closed"),
             () = shutdown.cancelled() => break,
@@ -65,6 +68,7 @@ pub async fn run(
             accepted = listener.accept() => accepted?,
             () = shutdown.cancelled() => break,
         };
+        // Ended connections are collected here, or the set would grow for as long as the proxy runs.
         while connections.try_join_next().is_some() {}
         let asker = asker.clone();
         connections.spawn(async move {
@@ -122,6 +126,7 @@ async fn relay(
         if error.is::<LengthLimitError>() { Failure::Oversized } else { Failure::Unreachable }
     })?;
     let mut extra = HeaderMap::new();
+    // The headers that change how a message is framed or how long it may take; all others stay here.
     for name in ["grpc-timeout", "grpc-encoding", "grpc-accept-encoding"] {
         if let Some(value) = head.headers.get(name) {
             extra.insert(name, value.clone());

@@ -38,7 +38,7 @@ Examples:
   weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and what gives it away
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
-    /// What miners do: digits, generate, embed or another built-in task, or a task file
+    /// Task of the miners: digits, generate, embed or another built-in task, or a task file
     #[arg(long, value_name = "TASK", default_value = DIGITS, conflicts_with = "subnet")]
     task: String,
     /// A subnet of yours: a folder with task.toml, policy.toml, miner.py, personas.py, and judge.py or a folder judge. Saved
@@ -52,7 +52,7 @@ pub(crate) struct Localnet {
     /// A weaker model for the weak miner of completions; else it serves the --model rounded to 8 bits
     #[arg(long, value_name = "MODEL", requires = "model")]
     weak: Option<String>,
-    /// What is paid: fidelity to the reference model, or quality against the truth. --task digits knows both, the first if
+    /// Merit that is paid: fidelity to the reference model, or quality against the truth. --task digits knows both, the first if
     /// nothing is said; a task file says it itself
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,

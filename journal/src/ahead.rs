@@ -31,10 +31,12 @@ pub fn read_in_order<E: From<ReadError>>(
     files: &[(Epoch, PathBuf)],
     mut take: impl FnMut(usize, &[Record]) -> Result<(), E>,
 ) -> Result<(), E> {
+    // Reading is bound by checksums, so segments are checked in parallel and handed over in order.
     let threads = std::thread::available_parallelism().map_or(2, usize::from).min(AHEAD);
     std::thread::scope(|scope| {
         let lanes: Vec<Receiver<_>> = (0..threads)
             .map(|lane| {
+                // Bounded, so that a slow reader doesn't fill the memory with segments.
                 let (sender, receiver) = sync_channel(AHEAD / threads + 1);
                 let mine = files.iter().skip(lane).step_by(threads);
                 scope.spawn(move || {

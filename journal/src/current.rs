@@ -132,6 +132,7 @@ impl Current {
             Record::Blob(blob) => Some(blob.digest()),
             _ => None,
         };
+        // Miners often give the same answer: its bytes are stored once for all of them.
         if let Some(known) = blob.and_then(|digest| self.place(&digest)) {
             return Ok(known.index);
         }
@@ -139,6 +140,7 @@ impl Current {
         if payload.len() > limits.record_bytes {
             return Err(JournalError::RecordTooLarge { bytes: payload.len(), limit: limits.record_bytes });
         }
+        // A batch is read and checked in memory as a whole, so its size is bounded when it is written.
         if self.pending.bytes.len() + LENGTH_BYTES + payload.len() > limits.batch_bytes {
             return Err(JournalError::BatchFull { limit: limits.batch_bytes });
         }
@@ -183,8 +185,10 @@ impl Current {
         let seal = seal(&self.seal, &header_bytes, &leaves);
         bytes[..BATCH_HEADER_BYTES].copy_from_slice(&header_bytes);
         bytes.extend(seal.as_bytes());
+        // One write of the whole batch: a crash leaves either its seal or an end that is recognised as torn.
         self.file.append(&bytes)?;
         self.file.sync()?;
+        // Only after the sync: a record that is visible here has outlived a crash.
         self.end = header.end();
         self.seal = seal;
         self.log.extend(leaves);

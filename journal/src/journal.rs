@@ -92,6 +92,7 @@ impl Journal {
             if epoch < running {
                 return Err(JournalError::EpochOrder { current: running, asked: epoch });
             }
+            // The records belong to the epoch that is about to end; in the next file they would be misplaced.
             if current.uncommitted() > 0 {
                 return Err(JournalError::Uncommitted { records: current.uncommitted() });
             }
@@ -202,6 +203,7 @@ impl Journal {
 
     fn poison(&mut self, epoch: Epoch, doing: &'static str, source: io::Error) -> JournalError {
         let file = self.storage.describe(&segment_name(epoch));
+        // A failed sync says nothing about which bytes are on the disk, so no later write may build on them.
         self.poisoned = Some((file.clone(), source.to_string()));
         JournalError::Io { file, doing, source }
     }
@@ -250,6 +252,7 @@ fn recover(storage: &dyn Storage, expected: SegmentHeader) -> Result<Current, Jo
             "the last commit was torn by a crash and never acknowledged; it was cut off"
         );
     }
+    // A process that was killed may leave whole batches that never reached the disk.
     current.sync().map_err(io_error("sync the journal"))?;
     Ok(current)
 }

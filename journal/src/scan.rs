@@ -123,6 +123,7 @@ pub(crate) fn scan<S: SegmentSource>(
                 break;
             }
             Ok((batch, entries)) => {
+                // The walk advances only over whole batches, so that a torn one leaves nothing behind.
                 scanned.end = batch.header.end();
                 scanned.seal = batch.seal;
                 scanned.log.extend(entries.iter().map(|entry| entry.leaf));
@@ -172,6 +173,7 @@ fn read_batch<S: SegmentSource>(
         let torn = has_unwritten_sector(&header_bytes, walk.at) && !has_batch_behind(source, walk)?;
         return Ok(Err(walk.stop(Defect::BatchHeader, torn)));
     };
+    // Checked before the allocation: the length comes from the file, and a header can be forged.
     if u64::from(header.length) > BATCH_BYTES_MAX as u64 {
         return Ok(Err(walk.stop(Defect::BatchTooLarge { bytes: header.length }, false)));
     }
@@ -215,6 +217,7 @@ fn decode(batch: &RecordBatch, header: &SegmentHeader, first_index: u64) -> Resu
         let offset = batch.header.offset + (BATCH_HEADER_BYTES + range.start) as u64;
         let stop = |cause| ScanStop { error: SegmentError { offset, cause }, torn: false };
         let (version, record) = format::record(&batch.body[range.clone()], index).map_err(stop)?;
+        // A seal says that the bytes are intact, not that they belong here.
         if !header.owns(&record) {
             return Err(stop(Defect::Misplaced { index }));
         }
@@ -246,6 +249,7 @@ fn has_batch_behind<S: SegmentSource>(source: &mut S, walk: &Walk<'_>) -> Result
     let mut at = walk.at + 1;
     while at < walk.length {
         let window = read(source, at, (walk.length - at).min((WINDOW_BYTES + BATCH_HEADER_BYTES) as u64))?;
+        // Batches start at any byte, so every offset is tried; the magic bytes rule nearly all of them out.
         for start in 0..window.len().min(WINDOW_BYTES) {
             let bytes = &window[start..];
             let offset = at + start as u64;

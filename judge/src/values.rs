@@ -30,7 +30,7 @@ pub struct Challenge {
     pub secret: Vec<u8>,
 }
 
-/// What an answer is worth: 0 for guessing, 1 for the best.
+/// Worth of an answer: 0 for guessing, 1 for the best.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict(pub(crate) v1::Verdict);
 

@@ -32,7 +32,7 @@ pub(crate) enum Role {
     Guest(usize),
 }
 
-/// How a miner serves what its persona answers.
+/// Way in which a miner serves the answers of its persona.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Prompt,

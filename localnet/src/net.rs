@@ -34,6 +34,8 @@ use roles::Roles;
 const BLOCK_DEADLINE: Duration = Duration::from_secs(120);
 /// The offline miner answers the first epoch's first round, which runs at this block.
 const OFFLINE_AFTER: Block = Block(1);
+/// Between the epochs of a subnet that runs without an end.
+const SUBNET_PAUSE: Duration = Duration::from_secs(2);
 /// Jobs that may wait for a processor, of everybody together.
 const CPU_QUEUE_MAX: usize = 4096;
 
@@ -63,8 +65,6 @@ pub struct Localnet {
     served: Served,
     guests: Guests,
     subnet: Option<Subnet>,
-    /// Why the judge's newest files are not taken up, as it was told.
-    refused: Option<String>,
 }
 
 impl Localnet {
@@ -100,8 +100,7 @@ impl Localnet {
         let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
             .map_err(LocalnetError::OpenLedger)?;
         let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
-        let (subnet, refused) = (None, None);
-        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests, subnet, refused })
+        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests, subnet: None })
     }
 
     /// Opens the state of a subnet's folder, with its miners among the guests.
@@ -122,7 +121,7 @@ impl Localnet {
         self.kept.seed
     }
 
-    /// What the task pays for.
+    /// Merit that the task pays for.
     pub fn mode(&self) -> Paid {
         self.kept.mode
     }
@@ -134,6 +133,11 @@ impl Localnet {
 
     pub fn task(&self) -> &str {
         &self.kept.task
+    }
+
+    /// The folder of a subnet, where the run is one's.
+    pub fn subnet_folder(&self) -> Option<&Path> {
+        self.subnet.as_ref().map(Subnet::path)
     }
 
     /// Everybody who takes part, by uid.
@@ -205,9 +209,20 @@ impl Localnet {
             }
             // Between two epochs, when nothing is asked.
             if state.schedule.next_epoch_block() == Some(Block(head.0 + 1)) {
+                tokio::select! {
+                    () = self.pause() => {}
+                    () = shutdown.cancelled() => return Ok(report),
+                }
                 self.take_up_judge(Epoch(state.schedule.epoch.0 + 1), roles, observer).await?;
             }
             self.ledger.produce_block().await?;
+        }
+    }
+
+    /// Of a subnet that is worked at, each epoch can be read before the next one.
+    async fn pause(&self) {
+        if self.subnet.is_some() && self.epochs.is_none() {
+            self.clock.sleep(SUBNET_PAUSE).await;
         }
     }
 
@@ -226,16 +241,9 @@ impl Localnet {
                 roles.end_validators().await?;
                 self.served = served;
                 self.start_validators(roles).await?;
-                self.refused = None;
                 observer.judge_saved(coming, Ok(digest));
             }
-            Err(error) => {
-                let told = Some(error.to_string());
-                if self.refused != told {
-                    observer.judge_saved(coming, Err(&error));
-                    self.refused = told;
-                }
-            }
+            Err(error) => observer.judge_saved(coming, Err(&error)),
         }
         Ok(())
     }

@@ -57,9 +57,11 @@ pub struct SubnetFolder {
 /// A subnet whose judge runs.
 #[derive(Debug)]
 pub struct Subnet {
-    pub(crate) folder: SubnetFolder,
-    pub(crate) judge: RunningJudge,
+    folder: SubnetFolder,
     pub(crate) policy: Vec<u8>,
+    judge: RunningJudge,
+    /// The task with a judge that could not be taken up: tried again once it is saved again.
+    refused: Option<String>,
 }
 
 impl Subnet {
@@ -70,7 +72,12 @@ impl Subnet {
     pub async fn start(folder: SubnetFolder) -> Result<Self, SubnetError> {
         let policy = read(&folder.path.join(POLICY))?;
         let judge = folder.start().await?;
-        Ok(Self { folder, judge, policy })
+        Ok(Self { folder, policy, judge, refused: None })
+    }
+
+    /// The folder, for people.
+    pub fn path(&self) -> &Path {
+        &self.folder.path
     }
 
     /// The task, which pins the judge that runs.
@@ -83,11 +90,13 @@ impl Subnet {
         self.judge.references.clone()
     }
 
-    /// Starts the judge anew where its files or the task have changed; the digest of those that run then.
+    /// Starts the judge anew where its files or the task were saved since; the digest of those that run then.
     pub(crate) async fn renew(&mut self) -> Result<Option<Digest>, SubnetError> {
-        if self.folder.pinned()? == self.judge.task_file {
+        let saved = self.folder.pinned()?;
+        if saved == self.judge.task_file || self.refused.as_ref() == Some(&saved) {
             return Ok(None);
         }
+        self.refused = Some(saved);
         self.judge = self.folder.start().await?;
         Ok(Some(self.judge.digest))
     }
@@ -131,9 +140,9 @@ impl SubnetFolder {
 /// A judge's process, and the task that pins its files.
 #[derive(Debug)]
 pub(crate) struct RunningJudge {
-    pub(crate) task_file: String,
-    pub(crate) digest: Digest,
-    pub(crate) references: Arc<JudgeAtHand>,
+    task_file: String,
+    digest: Digest,
+    references: Arc<JudgeAtHand>,
     _program: Program,
 }
 

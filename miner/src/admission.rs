@@ -1,4 +1,4 @@
-//! Who may ask: the metagraph as last read, the standing it gives a hotkey, and how often each may ask.
+//! Admission of callers: the metagraph as last read, the standing it gives a hotkey, and how often each may ask.
 //!
 //! Standing is a look-up, so it comes before a body is read; it is looked up again once the caller is proven, and only
 //! then the hotkey's quota is charged, so that nobody can use up another's. Quotas are kept for hotkeys of standing
@@ -86,6 +86,7 @@ impl Gate {
     }
 
     fn standing(&self, hotkey: &Hotkey) -> Result<(), Refusal> {
+        // The operator's own list: hotkeys that test the miner need no place in the subnet.
         if self.rules.allow.contains(hotkey) {
             return Ok(());
         }
@@ -101,6 +102,7 @@ impl Gate {
 
     /// Forgets the quotas that are whole again.
     pub(crate) fn forget_idle(&self) {
+        // Hotkeys come and go; without this the map would grow with everybody who ever asked.
         self.quotas.retain_recent();
         self.quotas.shrink_to_fit();
     }
@@ -113,6 +115,7 @@ impl Admission for Gate {
     }
 
     fn charge(&self, caller: &Hotkey) -> Result<(), Refusal> {
+        // Again, because the roster may have changed while the body was read.
         self.standing(caller)?;
         self.quotas.check_key(caller).map_err(|_| Refusal::HotkeyQuota)
     }

@@ -47,11 +47,11 @@ pub struct ChainConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Serve {
     pub listen: SocketAddr,
-    /// What the axon says; `None`: the address that was bound.
+    /// Address in the axon; `None`: the one that was bound.
     pub external: Option<SocketAddr>,
 }
 
-/// Who may ask, and how often.
+/// The callers that may ask, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
     pub permit_required: bool,

@@ -23,10 +23,10 @@ use crate::metrics;
 
 /// The client's preface and the header of its first frame: whoever sent them speaks HTTP/2.
 const HANDSHAKE_BYTES: u64 = 24 + 9;
-/// How long to rest after a failed accept (mostly: out of file descriptors).
+/// Rest after a failed accept (mostly: out of file descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What connections are held to.
+/// Limits that connections are held to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
     pub(crate) total: usize,
@@ -60,6 +60,8 @@ pub(crate) fn accept(
                 },
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection failed");
+                    // Out of file descriptors, accept fails at once and again: without a rest this loop would burn a
+                    // core.
                     clock.sleep(ACCEPT_RETRY).await;
                 }
             }
@@ -81,6 +83,7 @@ struct Slots {
 
 impl Slots {
     fn take(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionSlot, &'static str> {
+        // The count and the check are under one lock, or two connections could take the last place.
         let network = network_of(ip);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.total >= self.limits.total {
@@ -96,7 +99,7 @@ impl Slots {
     }
 }
 
-/// Whoever holds a /64 can use every address in it.
+/// The network that an address counts for: the holder of an IPv6 /64 can use every address in it.
 fn network_of(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),

@@ -35,7 +35,7 @@ const PENDING_RESETS_MAX: usize = 20;
 /// Streams that were reset for a peer's errors: more close the connection.
 const ERROR_RESETS_MAX: usize = 64;
 
-/// What a miner is made of.
+/// Parts that a miner is made of.
 #[derive(Debug)]
 pub struct Parts {
     pub config: Config,
@@ -86,12 +86,14 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let announced = announce::address(config.serve.external, listener.local_addr())?;
     let source =
         roster::RosterSource { chain, clock: clock.clone(), netuid, timeout: config.limits.chain_timeout };
+    // Before anything is served: a miner without a place in the subnet would earn nothing and answer strangers.
     let state = source.read().await?;
     check_registered(&state, hotkey)?;
     let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), ReplayLimits::STANDARD)?);
 
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
     let gate = Arc::new(Gate::new(config.admission.clone(), roster, clock.clone()));
+    // A child, so that the miner's own failure stops its tasks and not its caller's.
     let stop = shutdown.child_token();
     let service = Service::new(models, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
@@ -103,6 +105,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     tasks.spawn(serve(serving, listener, config.limits.clone(), streams, clock.clone(), stop.clone()));
     let refresh = roster::refresh(source.clone(), hotkey, gate, roster_sender, state.head.number);
     tasks.spawn(until(stop.clone(), refresh));
+    // Until then fresh nonces are refused, so being announced earlier would only earn failed requests.
     let wait = guard.ready_in();
     let announcing = async move {
         if !wait.is_zero() {
@@ -127,6 +130,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
             outcome = Err(error);
         }
     }
+    // A clean stop gives the lease back; after a failure the next run waits it out.
     outcome.and(guard.release().map_err(MinerError::Release))
 }
 
@@ -147,7 +151,7 @@ async fn until(
     }
 }
 
-/// What the server is assembled from.
+/// Services and limits that the server is assembled from.
 struct Serving {
     service: Service,
     gate: Arc<Gate>,
@@ -169,6 +173,7 @@ async fn serve(
         total: limits.connections_max,
         per_network: limits.connections_per_address_max,
         handshake_timeout: limits.handshake_timeout,
+        // Older connections are asked to leave first; the cut comes only after the longest request could have ended.
         age_max: limits.connection_age_max + limits.request_timeout.max(stream_timeout),
     };
     let incoming = incoming::accept(listener, connections, clock.clone(), kill.clone());
@@ -189,6 +194,7 @@ async fn serve(
     if clock.timeout(limits.drain_timeout, &mut server).await.is_err() {
         tracing::warn!("requests were still running at the drain deadline; they are cut");
     }
+    // Whatever is left belongs to peers that don't read; nothing of ours waits for them.
     kill.cancel();
     Ok(())
 }
@@ -197,6 +203,7 @@ async fn serve(
 fn builder(limits: &MinerLimits) -> Server {
     Server::builder()
         .concurrency_limit_per_connection(limits.streams_per_connection_max as usize)
+        // Refused at once and not queued: a validator's deadline runs on while a request waits.
         .load_shed(true)
         .max_concurrent_streams(limits.streams_per_connection_max)
         .timeout(limits.request_timeout)
@@ -207,6 +214,7 @@ fn builder(limits: &MinerLimits) -> Server {
         .http2_max_header_list_size(limits.header_bytes_max)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .http2_max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
+        // gRPC speaks HTTP/2 alone, and a second parser is a second thing to attack.
         .accept_http1(false)
 }
 

@@ -77,6 +77,7 @@ impl Service {
         call: Authenticated<InferRequest>,
     ) -> Result<Signable<ModelInferResponse>, ServiceFailure> {
         let request = call.value();
+        // The engine is looked up once and answers for itself: no answer can carry another model's digest.
         let engine = self.models.find(&request.model, &request.version)?;
         let answer = engine.infer(request).await?;
         let model = engine.model();
@@ -119,6 +120,7 @@ impl Service {
 /// The one place where failures become statuses: a code and a short constant for the stranger, the rest for our log.
 fn refuse(failure: &ServiceFailure) -> Status {
     let status = match failure {
+        // Constant texts: an answer must not echo what a stranger sent, nor say how we are built.
         ServiceFailure::Unsigned => Status::unauthenticated("unsigned request"),
         ServiceFailure::Frame(FrameError::Message(_)) => Status::invalid_argument("malformed message"),
         ServiceFailure::Frame(_) => {
@@ -141,6 +143,7 @@ fn refuse(failure: &ServiceFailure) -> Status {
         ServiceFailure::Engine(EngineError::Failed(_)) => Status::internal("internal error"),
     };
     match status.code() {
+        // Only these are our fault; the rest would let strangers fill our log at its default level.
         tonic::Code::Internal => tracing::error!(error = %failure, "no answer"),
         code => tracing::debug!(error = %failure, ?code, "no answer"),
     }
@@ -197,6 +200,7 @@ impl GrpcInferenceService for Service {
         &self,
         _: Request<ServerReadyRequest>,
     ) -> Result<Response<ServerReadyResponse>, Status> {
+        // Not ready while draining, so that a balancer sends nothing new to a miner that is about to stop.
         Ok(Response::new(ServerReadyResponse { ready: *self.ready.borrow() && !self.stop.is_cancelled() }))
     }
 

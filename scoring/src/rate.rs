@@ -57,6 +57,7 @@ impl Policy {
     /// As [`Policy::rate`], with every figure on the way.
     pub fn rate_in_steps(&self, track: &Track, epoch: u64) -> RatingFigures {
         let error =
+            // The error costs a square root for each miner and epoch, and most policies don't use it.
             if self.standard_errors_milli == 0 && self.expression.is_none() { 0 } else { track.error() };
         let margin = self.standard_errors_milli.saturating_mul(error) / 1000;
         let significant = track.average - i64::try_from(margin).unwrap_or(UNIT * 2).min(UNIT * 2);
@@ -68,6 +69,7 @@ impl Policy {
             score: Score::ZERO,
             rating: Rating::Scored,
         };
+        // Before everything else: what follows would rate an average that no longer says anything.
         if track.is_too_old(self, epoch) {
             rated.rating = Rating::TooOld;
             return rated;
@@ -85,6 +87,7 @@ impl Policy {
                 }
             }
         }
+        // An expression may give less than 0, which the clamp above has made 0 already.
         if rated.expressed.unsigned_abs() < self.floor.billionths() {
             rated.rating = Rating::BelowMinMark;
             return rated;

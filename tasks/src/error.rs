@@ -34,7 +34,7 @@ pub enum TaskError {
     /// A judge out of process that is away, slow or wrong.
     #[error("{0}")]
     Judge(String),
-    #[error("the task asks for judge version {asked}, this program has {known}")]
+    #[error("the task asks for judge_version = {asked}, this program has {known}")]
     JudgeVersion { asked: u32, known: String },
     #[error("{actual} results for {expected} questions")]
     Count { expected: usize, actual: usize },

@@ -28,7 +28,7 @@ use crate::reference::{Recorded, Reference};
 use crate::references::References;
 pub use complete::{CompleteError, complete};
 pub use section::{Generate, Margins};
-use sequential::{Budget, Heard};
+use sequential::{Budget, Repetitions};
 pub(crate) use verdict::{Completion, contradicts, mean, read};
 use witness::{Claim, Testimony, Witness};
 
@@ -158,8 +158,8 @@ impl Kind for Completions {
 
     fn fingerprint(&self, answer: Result<&Completion, &InferAnswer>) -> Option<Digest> {
         match answer {
-            Ok(completion) => Heard::said_by(&completion.tokens),
-            Err(message) => Heard::said(message),
+            Ok(completion) => Repetitions::fingerprint_of(&completion.tokens),
+            Err(message) => Repetitions::fingerprint(message),
         }
     }
 

@@ -12,7 +12,7 @@ use weighhouse_types::{
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::file::TaskFile;
-use crate::generate::sequential::{Budget, Course};
+use crate::generate::sequential::{Budget, LogOddsWalk};
 use crate::generate::{Completions, Generate};
 use crate::kind::{Timing, Truth};
 use crate::persona::Persona;
@@ -289,8 +289,8 @@ impl Task {
 
     /// The verdict on an answer of a miner whom the sequential test has convicted; `judgement` is the answer's own, if it
     /// was checked.
-    pub fn convict(&self, judgement: Option<Judgement>, course: &Course) -> Judgement {
-        let reason = Reason::Convicted { checks: course.checks(), log_odds: course.log_odds() };
+    pub fn convict(&self, judgement: Option<Judgement>, walk: &LogOddsWalk) -> Judgement {
+        let reason = Reason::Convicted { checks: walk.checks(), log_odds: walk.log_odds() };
         let mut reasons = judgement.map_or_else(Vec::new, |judgement| judgement.reasons);
         reasons.insert(0, reason);
         Judgement { mark: Mark::MIN, reasons }

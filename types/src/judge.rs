@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{Digest, InferAnswer, InferRequest, Judgement};
 
-/// What a task file pins of its judge.
+/// Terms of a judge out of process, as a task file pins them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JudgeTerms {
     /// SHA-256 of the task file itself, which is told with every call.

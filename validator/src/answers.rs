@@ -60,6 +60,7 @@ pub(crate) fn check_signature(
     raw: RawAnswer,
 ) -> Result<(Exchange, Blob), Failure> {
     let blob = Blob::new(raw.framed);
+    // Over the bytes as they came: an answer that was decoded and encoded anew may differ from the signed one.
     let verified = verify_hashed(&neuron.hotkey, &request, &blob.digest(), &raw.trailers);
     let verified = verified.map_err(|_| Failure::BadSignature)?;
     let exchange = Exchange {
@@ -136,6 +137,7 @@ pub(crate) fn decode(framed: &[u8]) -> Result<InferAnswer, Judgement> {
 
 /// A digest of what an answer's bytes say; `None` where they are no answer, or the task doesn't look for repetitions.
 pub(crate) fn fingerprint(task: &Task, framed: &[u8]) -> Option<Digest> {
+    // Most tasks check every answer; theirs are not decoded for a fingerprint that nobody asks for.
     task.budget()?;
     task.fingerprint(Err(&decode(framed).ok()?))
 }

@@ -34,9 +34,10 @@ pub(crate) struct UncheckedAnswer<'a> {
 /// Decides how closely a miner's answer is looked at.
 pub(crate) fn attention(task: &Task, history: &CheckHistory, answer: &UncheckedAnswer<'_>) -> Attention {
     let Some(budget) = task.budget() else { return Attention::Newcomer };
-    let CheckHistory { watch, heard } = history;
-    let repeats = |said: &Digest| heard.is_repeated(answer.round, answer.challenge, said);
+    let CheckHistory { watch, repetitions } = history;
+    let repeats = |said: &Digest| repetitions.is_repeated(answer.round, answer.challenge, said);
     match watch.attention(budget, &answer.who, answer.seed) {
+        // A miner that was never drawn would otherwise earn by sending one answer to every question.
         Attention::Settled if answer.fingerprint.as_ref().is_some_and(repeats) => Attention::Repeats,
         attention => attention,
     }
@@ -55,16 +56,17 @@ pub(crate) fn verdict(
         Err(judgement) => return Ok(judgement.clone()),
         Ok(read) => read,
     };
+    // Nothing more is spent on a miner that the test has convicted in this epoch.
     if attention == Attention::Convicted {
-        return Ok(task.convict(None, &watch.course(&who)));
+        return Ok(task.convict(None, &watch.walk(&who)));
     }
     if !attention.is_checked() {
         return Ok(task.spare(read));
     }
     let (reference, judgement) = checked.ok_or(TaskError::NoTestimony)?;
     let Some(budget) = task.budget() else { return Ok(judgement) };
-    let course = watch.take(budget, who, &task.bins(reference));
-    Ok(if course.is_convicted() { task.convict(Some(judgement), &course) } else { judgement })
+    let walk = watch.take(budget, who, &task.bins(reference));
+    Ok(if walk.is_convicted() { task.convict(Some(judgement), &walk) } else { judgement })
 }
 
 /// Judges a round's answers; the verdicts are in the attempts' order.
@@ -82,6 +84,7 @@ pub(crate) async fn judge_attempts(
             UncheckedAnswer { who, round: asked.round, challenge: asked.challenge, seed, fingerprint };
         attention(task, &history, &answer)
     };
+    // Decided for all before any is judged, so that the order of the answers changes nobody's chance.
     let attentions: Vec<Attention> = attempts.iter().map(attention).collect();
     let checked: Vec<usize> = (0..attempts.len()).filter(|index| attentions[*index].is_checked()).collect();
     let testimonies = Arc::new(testify(parts, &challenges, &attempts, &checked).await?);
@@ -213,6 +216,7 @@ async fn testify(
     attempts: &Arc<Vec<Attempt>>,
     checked: &[usize],
 ) -> Result<Vec<Option<Reference>>, ValidatorError> {
+    // Packs of this size keep all cores busy; larger ones would leave some without work at the end.
     let jobs = checked.chunks(TOGETHER).map(|pack| {
         let (task, challenges, attempts, pack) =
             (parts.task.clone(), challenges.clone(), attempts.clone(), pack.to_vec());

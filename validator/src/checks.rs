@@ -3,14 +3,14 @@
 //! The validator keeps it as the epoch goes on; a restarted one and an auditor rebuild the same from the records.
 
 use weighhouse_tasks::Task;
-use weighhouse_tasks::sequential::{Heard, Watch};
+use weighhouse_tasks::sequential::{Repetitions, Watch};
 use weighhouse_types::{Digest, Evidence, Standing};
 
 /// The state of an epoch's checks after the records so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CheckHistory {
     pub(crate) watch: Watch,
-    pub(crate) heard: Heard,
+    pub(crate) repetitions: Repetitions,
 }
 
 /// One answer's fingerprint, and which question it was given to.
@@ -25,7 +25,7 @@ impl CheckHistory {
     /// The state at an epoch's beginning; `None` where the task checks every answer and nothing needs to be kept.
     pub(crate) fn new(task: &Task, carried: &[Standing]) -> Option<Self> {
         let budget = task.budget()?;
-        Some(Self { watch: Watch::new(budget, carried), heard: Heard::default() })
+        Some(Self { watch: Watch::new(budget, carried), repetitions: Repetitions::default() })
     }
 
     /// Takes in one check's outcome.
@@ -36,8 +36,8 @@ impl CheckHistory {
     }
 
     /// Takes note of what an answer said, which counts from the next round on.
-    pub(crate) fn hear(&mut self, fingerprint: Fingerprint) {
+    pub(crate) fn note(&mut self, fingerprint: Fingerprint) {
         let Fingerprint { round, challenge, said } = fingerprint;
-        self.heard.take(round, challenge, said);
+        self.repetitions.take(round, challenge, said);
     }
 }

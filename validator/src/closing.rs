@@ -42,6 +42,7 @@ fn unfinished(open: &OpenEpoch) -> BTreeSet<u32> {
         Record::FollowUp(follow_up) => Some(follow_up.round),
         _ => None,
     });
+    // A round with a verdict is finished for those who have one; only rounds that nobody finished are void.
     let is_unfinished = |round: &u32| open.done_in(*round).is_empty() && !open.is_void(*round);
     stages.collect::<BTreeSet<u32>>().into_iter().filter(is_unfinished).collect()
 }

@@ -33,7 +33,7 @@ pub struct Config {
     pub metrics: MetricsSection,
 }
 
-/// Whose hotkey signs. The coldkey is never opened.
+/// The wallet whose hotkey signs. The coldkey is never opened.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Wallet")]
@@ -60,7 +60,7 @@ pub struct ChainSection {
     pub outdated: Vec<String>,
 }
 
-/// What is asked.
+/// The task that miners are asked to do.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Task")]
@@ -71,7 +71,7 @@ pub struct TaskSection {
     /// The reference: a classifier's weights (safetensors), or for texts a model's folder or its `OWNER/NAME` on the
     /// Hugging Face hub; or the name of a built-in model: `digits-reference`, `language-reference`.
     pub reference: String,
-    /// What a text reference is computed on: `cpu`, `auto`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. Accelerators are less exact than
+    /// Device that computes a text reference: `cpu`, `auto`, `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. Accelerators are less exact than
     /// the processor: calibrate the task with honest miners on it first.
     #[serde(default = "default_device")]
     pub device: String,
@@ -80,7 +80,7 @@ pub struct TaskSection {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub judges: Vec<JudgeAddress>,
-    /// What runs the reference of a `generate` task that asks for greedy completions; the validator itself when absent.
+    /// Server that runs the reference of a `generate` task of greedy completions; the validator itself when absent.
     pub server: Option<Server>,
 }
 
@@ -90,7 +90,7 @@ pub struct TaskSection {
 pub struct Server {
     /// Its address, `http://HOST:PORT`.
     pub url: String,
-    /// What it calls the model.
+    /// The name under which it has the model.
     pub model: String,
     /// A file with the server's API key, where it wants one.
     pub key_file: Option<PathBuf>,
@@ -129,7 +129,7 @@ impl Default for TaskSection {
     }
 }
 
-/// How judgements become weights.
+/// The policy by which judgements become weights.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Policy")]
@@ -185,7 +185,7 @@ pub struct Journal {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Metrics")]
 pub struct MetricsSection {
-    /// Where Prometheus scrapes; nothing is served when absent.
+    /// Address that Prometheus scrapes; nothing is served when absent.
     pub listen: Option<SocketAddr>,
 }
 

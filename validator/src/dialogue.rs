@@ -116,6 +116,7 @@ pub(crate) fn end_stage(
             Err(judgement) => {
                 end.attempts.push(dialogue.over(Some((exchange, blob)), ReadAnswer::decided(judgement)));
             }
+            // An earlier answer is only decoded here: its kind reads all stages together, once the last is in.
             Ok(message) if dialogue.stage + 1 < task.stages() => {
                 dialogue.earlier.push(message);
                 pending.push((dialogue, exchange, blob));

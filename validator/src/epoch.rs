@@ -56,7 +56,7 @@ impl OpenEpoch {
                 let framed = journal.blob(epoch, &exchange.answer)?;
                 let Judged { round, challenge, .. } = *judged;
                 let said = answers::fingerprint(task, &framed);
-                said.into_iter().for_each(|said| history.hear(Fingerprint { round, challenge, said }));
+                said.into_iter().for_each(|said| history.note(Fingerprint { round, challenge, said }));
             }
             open.take(record, task);
         }
@@ -91,6 +91,7 @@ impl OpenEpoch {
     }
 
     fn empty(context: EpochContext, policy: Policy, task: &Task) -> Self {
+        // The task file may have changed while the epoch ran; what it was opened with stays its task.
         let asks = Digest::of(&context.task) == task.digest();
         let history = if asks { CheckHistory::new(task, &context.carried) } else { None };
         Self { context, policy, asks, history, records: Vec::new() }
@@ -105,9 +106,9 @@ impl OpenEpoch {
     }
 
     /// Takes note of what a round's answers said.
-    pub(crate) fn hear(&mut self, fingerprints: Vec<Fingerprint>) {
+    pub(crate) fn note(&mut self, fingerprints: Vec<Fingerprint>) {
         if let Some(history) = &mut self.history {
-            fingerprints.into_iter().for_each(|fingerprint| history.hear(fingerprint));
+            fingerprints.into_iter().for_each(|fingerprint| history.note(fingerprint));
         }
     }
 
@@ -202,6 +203,7 @@ impl OpenEpoch {
                 neuron.hotkey,
             );
             let output = keypair.vrf(&draw.encode()).output;
+            // Eight bytes are enough: the bias of the remainder is below one in ten billion.
             let draw = output.iter().take(8).fold(0_u64, |draw, byte| draw << 8 | u64::from(*byte));
             draw % 1_000_000_000 < share.billionths()
         };

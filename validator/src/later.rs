@@ -98,6 +98,7 @@ pub(crate) fn take_over(
     let pending = pending(segment.records(), epoch);
     let own = Digest::of(&before.task);
     let (mut blobs, mut bytes, mut kept) = (BTreeMap::new(), 0, 0);
+    // The newest first: what is beyond the limits has waited longest and is likeliest to lapse anyway.
     for carried in pending.iter().rev().take(CARRIED_MAX) {
         for digest in named_blobs(carried) {
             if blobs.contains_key(&digest) {

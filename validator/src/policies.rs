@@ -65,6 +65,7 @@ impl Policies {
         if let Some(folder) = folder
             && let Err(error) = self.restage(folder, genesis, state)
         {
+            // A staged policy that can't be verified must not become live through an error that passes.
             self.staged = None;
             return Err(error);
         }
@@ -93,6 +94,7 @@ impl Policies {
             (Some(_), None) => return Err(RolloutError::Half { there: POLICY_FILE, missing: ROLLOUT_FILE }),
             (None, Some(_)) => return Err(RolloutError::Half { there: ROLLOUT_FILE, missing: POLICY_FILE }),
         };
+        // The folder is read at every block; verifying and parsing happen only when something has changed.
         let is_known = |staged: &StagedPolicy| staged.file.bytes == bytes && staged.rollout == rollout;
         if self.staged.as_ref().is_some_and(is_known) {
             return Ok(());

@@ -95,6 +95,7 @@ pub(crate) fn resolve(
     }
     let mut records = Vec::new();
     for (age, kept) in by_age {
+        // Drawn anew from the seed: a record names a challenge by digest and doesn't hold it.
         let challenges = task.challenges(&kept.iter().map(|kept| kept.seed).collect::<Vec<_>>())?;
         let truths = task.resolve(&challenges.iter().collect::<Vec<_>>(), age)?;
         for ((kept, challenge), truth) in kept.iter().zip(&challenges).zip(truths) {

@@ -57,6 +57,8 @@ impl Round {
         (done, mut cut_off): (&BTreeSet<Uid>, BTreeMap<RegistrationId, CutOff>),
     ) -> Result<Option<Self>, ValidatorError> {
         let mut miners = miners(context, current);
+        // After a crash within a round, those with a verdict are not asked again: a second answer could only confuse
+        // the record.
         miners.retain(|(neuron, _)| !done.contains(&neuron.uid));
         if miners.is_empty() {
             return Ok(None);
@@ -117,6 +119,7 @@ impl Round {
             std::mem::take(&mut self.dialogues).into_iter().map(|dialogue| dialogue.ask(asker, limits));
         let mut answers: Vec<_> =
             futures::stream::iter(asking).buffer_unordered(parts.rounds.in_flight_max).collect().await;
+        // Answers come in any order; the records must not depend on whose network was faster.
         answers.sort_by_key(|(dialogue, _)| dialogue.neuron.uid);
         let (task, challenges) = (parts.task.clone(), self.challenges.clone());
         let end = parts.cpu.run(move || dialogue::end_stage(&task, &challenges, answers)).await??;
@@ -171,12 +174,14 @@ fn miners(context: &EpochContext, current: &SubnetState) -> Vec<(Neuron, Option<
     let others = context.state.metagraph.neurons.iter().filter(|neuron| neuron.hotkey != context.validator);
     let present = |neuron: &Neuron| {
         let now = current.metagraph.neuron(neuron.uid)?;
+        // A uid that changed hands meanwhile belongs to somebody who was never drawn for this epoch.
         (now.registration() == neuron.registration()).then_some(now)
     };
     others
         .filter_map(|neuron| {
             let axon = present(neuron)?.axon.or(neuron.axon)?;
             let address = axon.address();
+            // An axon of zeros is how a miner says that it serves nothing.
             let dialable = address.port() != 0 && !address.ip().is_unspecified();
             let target = dialable.then_some(Target { address, hotkey: neuron.hotkey });
             Some((neuron.clone(), target))
@@ -197,6 +202,8 @@ fn prepare(
     let each = scopes.iter().zip(seeds).zip(challenges.into_iter().zip(references));
     Ok(each
         .map(|((scope, seed), (challenge, reference))| {
+            // The id covers the VRF's pre-output, so that nobody but this validator can name a challenge before it is
+            // sent.
             let id = Hasher::new("weighhouse/challenge-id/v1")
                 .part(&vrf_input(context, round, *scope))
                 .part(&seed.preout)

@@ -40,7 +40,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::config::{Publish, Rounds};
 use crate::parts::Parts;
-pub(crate) use own::OwnKinds;
+pub(crate) use own::{OwnKinds, request};
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 

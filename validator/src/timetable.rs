@@ -19,6 +19,7 @@ impl Timetable {
         let first_block = schedule.last_epoch_block.0.saturating_add(1);
         // In an epoch shorter than the margin, publishing right after the first block is the best that can be done.
         let publish_block =
+            // At least one block after the first, or an epoch would be weighed before anybody was asked.
             next_epoch.saturating_sub(publish.margin_blocks).max(first_block.saturating_add(1));
         Some(Self { first_block, publish_block, rounds: rounds.per_epoch })
     }

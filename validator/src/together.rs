@@ -34,6 +34,7 @@ pub(crate) fn judge(
     if answers.is_empty() {
         return Ok(Some((None, Verdicts::new())));
     }
+    // A judge of many answers may depend on their order; by registration it is the same for an auditor.
     answers.sort_by_key(|(who, ..)| *who);
     let Some(joint) = task.judge_together(challenge, &answers)? else { return Ok(None) };
     let who: Vec<_> = answers.into_iter().map(|(who, ..)| who).collect();

@@ -64,6 +64,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], overwrite: Overwrite) -> io::Resu
         Err(error) if error.kind() != io::ErrorKind::NotFound => written.and(Err(error))?,
         _ => written?,
     }
+    // The rename is in the folder's data; without this a crash could undo it.
     File::open(dir)?.sync_all()
 }
 

@@ -66,6 +66,7 @@ impl Folder {
     /// Names of this wallet's hotkeys, sorted.
     pub fn hotkeys(&self) -> Result<Vec<String>, WalletError> {
         let mut all = names(&self.dir.join("hotkeys"), |entry| entry.is_file())?;
+        // The public halves lie beside the keys, under names that end like this.
         all.retain(|name| !name.ends_with("pub.txt"));
         Ok(all)
     }
@@ -82,6 +83,7 @@ impl Folder {
     /// Opens a hotkey to sign with. An encrypted one takes some seconds and 512 MiB.
     pub fn open_hotkey(&self, name: &str, unlock: &Unlock<'_>) -> Result<Keypair, WalletError> {
         let path = self.hotkey_path(name)?;
+        // Signing needs no words or seed, and what isn't in memory can't leak from it.
         Ok(self.open_secret(&path, unlock)?.without_origin())
     }
 
@@ -101,6 +103,7 @@ impl Folder {
     pub fn hotkey(&self, name: &str) -> Result<Hotkey, WalletError> {
         let path = self.hotkey_path(name)?;
         match self.read_public(&self.hotkey_public_path(name)) {
+            // btcli of older versions wrote no public file beside a hotkey.
             Err(WalletError::NoKey { .. }) => self.read_public(&path),
             other => other,
         }
@@ -185,6 +188,7 @@ pub(crate) fn save_pair(
     }
     let plain = keyfile::render_secret(keypair);
     match protect {
+        // The secret first: a public half without one would name a key that nobody can sign with.
         Protect::Plain => write(secret, &plain, overwrite)?,
         Protect::Password(password, entropy) => {
             let sealed = keyfile::seal(&plain, password, &mut entropy.clone())
@@ -205,6 +209,7 @@ fn write(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<(), WalletEr
 
 /// A name that stays within its folder and is no hidden file.
 fn check_name(name: &str) -> Result<(), WalletError> {
+    // A name comes from the command line and becomes a path; dots and separators could leave the folder.
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
         return Err(WalletError::Name { name: name.to_owned() });

@@ -98,6 +98,7 @@ pub(crate) fn parse_secret(json: &[u8]) -> Result<Keypair, KeyfileError> {
     let document = Document::parse(json)?;
     let named = document.public()?;
     let keypair = document.secret(&named)?;
+    // The password was right, but a file with another key's address would sign as somebody else.
     if keypair.public() != named {
         return Err(KeyfileError::Mismatch("secret"));
     }
@@ -132,6 +133,7 @@ pub(crate) fn seal(
 
 impl Document {
     fn parse(json: &[u8]) -> Result<Self, KeyfileError> {
+        // Encrypted bytes are no JSON either; the name of the scheme helps more than a syntax error.
         encryption(json)?;
         // serde's own messages may quote the value they stumble over, which may be a secret.
         serde_json::from_slice(json).map_err(|error| {

@@ -45,6 +45,7 @@ pub(crate) fn decrypt(data: &[u8], password: &Password) -> Result<Zeroizing<Vec<
 
 fn derive(password: &Password) -> Result<XSalsa20Poly1305, NaclError> {
     let mut key = Zeroizing::new([0_u8; 32]);
+    // libsodium's SENSITIVE limits, which btcli uses: other parameters would give another key.
     let params = Params::new(MEMORY_KIB, PASSES, 1, Some(key.len())).expect("constant parameters are valid");
     Argon2::new(Algorithm::Argon2i, Version::V0x13, params)
         .hash_password_into(password.as_bytes(), &SALT, &mut *key)

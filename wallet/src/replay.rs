@@ -104,6 +104,7 @@ impl ReplayGuard {
             Err(source) => return Err(ReplayOpenError::Io { path, source }),
         };
         let wait = Duration::from_nanos(floor.saturating_sub(clock.now().0));
+        // Up to this much is the lease of a run that ended without a clean stop.
         if wait > LEASE + MAX_AHEAD {
             tracing::warn!(
                 ?wait,
@@ -125,6 +126,7 @@ impl ReplayGuard {
     pub fn accept(&self, hotkey: &Hotkey, nonce: u64) -> Result<(), ReplayError> {
         let now = self.clock.now();
         let mut state = self.lock();
+        // First, so that a caller's old nonces don't count against its limit.
         state.forget_before(now.saturating_sub(RETENTION).0);
         if nonce <= state.floor {
             return Err(ReplayError::BelowMark {
@@ -143,6 +145,8 @@ impl ReplayGuard {
         if state.seen.len() >= self.limits.total {
             return Err(ReplayError::Full);
         }
+        // The mark is durable before the nonce is accepted: a crash right after may forget it, but refuses all it
+        // covers.
         if nonce > state.lease {
             let lease = UnixNanos(nonce).saturating_add(LEASE).0;
             self.store(lease).map_err(ReplayError::Storage)?;

@@ -107,6 +107,7 @@ impl Cells {
         self.columns.clear();
         self.weights.clear();
         self.old.clear();
+        // One look at the youngest spares most rows the test of every cell.
         let youngest = input.block_at_registration.iter().copied().max().unwrap_or_default();
         for (uid, (&permit, bonds)) in permits.iter().zip(&input.bonds).enumerate() {
             let weights = if permit { &input.weights[uid][..] } else { &[] };
@@ -133,6 +134,7 @@ impl Cells {
         (bonds, bonds_ascend): (CellRow<'_>, bool),
     ) {
         self.submitted.clear();
+        // The common case by far: a validator names the same miners in every epoch.
         if weights_ascend && same_columns(weights, bonds) {
             self.columns.extend(weights.iter().map(|&(column, _)| column));
             self.submitted.extend(weights.iter().map(|&(_, weight)| weight));

@@ -51,7 +51,7 @@ pub(super) struct ClippedSums {
 pub(super) struct MinerWeights {
     consensus: Bits,
     rank: Bits,
-    /// The sum of `Clipped::bought`.
+    /// The sum of `ClippedSums::bought`.
     pub(super) bought: Bits,
     /// The sum of the old bonds as stored.
     pub(super) old: u64,

@@ -103,6 +103,7 @@ impl LiquidBonds {
                 self.columns.push(column);
             }
             self.spans.push(Span { uid: span.uid, start, end: self.columns.len(), run: None });
+            // Only the touched pairs are cleared; clearing all for each validator would be quadratic.
             span.of(&cells.columns)
                 .iter()
                 .for_each(|&column| self.pairs[usize::from(column)] = AlphaPair::default());

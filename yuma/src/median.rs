@@ -36,6 +36,7 @@ impl Medians {
         // At most 2^32 - 1, as the total is at most 2^32.
         let minority = total.saturating_sub(majority).min(total - 1) as u32;
         let rows = cells.spans.iter().filter(|span| self.votes[span.uid] != 0).count();
+        // Tiles look at every cell, lists sort the given ones: below this density sorting is cheaper.
         if cells.columns.len() * DENSE_FROM_ONE_IN >= rows * stake.len() {
             self.tiles.find(medians, cells, &self.votes, total, minority);
         } else {

@@ -22,6 +22,7 @@ pub(super) fn normalized(stake: &mut Vec<Bits>, rules: Rules, input: &EpochInput
     stake.clear();
     stake.extend(input.stake.iter().enumerate().map(counted));
     let total: u128 = stake.iter().copied().map(u128::from).sum();
+    // The chain sums in I64F64, which holds what an i64 does.
     match i64::try_from(total) {
         Ok(_) => {
             for share in stake.iter_mut().filter(|share| **share != 0) {

@@ -33,6 +33,7 @@ pub struct Workspace {
 impl Workspace {
     /// Runs one epoch. The chain feeds `new_permits` and `new_bonds` into the next one.
     pub fn epoch(&mut self, rules: Rules, input: &EpochInput) -> Result<&EpochOutput, InputError> {
+        // The arithmetic below wraps instead of checking: its bounds are proven for input that passed this.
         input.validate(&mut self.row_checks)?;
         let hyper = &input.hyperparameters;
 

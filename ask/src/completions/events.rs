@@ -61,6 +61,7 @@ impl Events {
         if self.passed > self.bytes_max {
             return Err(CompletionError::Oversized(self.bytes_max));
         }
+        // Given-out bytes are dropped here and not at each event: moving the rest each time would be quadratic.
         self.buffer.drain(..self.at);
         self.at = 0;
         // Events that lie complete in one read are given out before the next one is pushed.
@@ -88,6 +89,7 @@ impl Events {
                 if !self.data.is_empty() {
                     self.data.push(b'\n');
                 }
+                // The standard drops one space after the colon; further ones belong to the data.
                 self.data.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
             }
         }

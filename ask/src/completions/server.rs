@@ -44,12 +44,14 @@ impl CompletionServer {
     pub async fn post(&self, question: &Value) -> Result<CompletionResponse, CompletionError> {
         let request = self.request(question)?;
         let unreachable = |error: &dyn fmt::Display| CompletionError::Unreachable(error.to_string());
+        // A literal IPv6 address stands in brackets in a URL and without them in a socket address.
         let host = self.url.host().unwrap_or_default().trim_matches(['[', ']']);
         let dialling = TcpStream::connect((host, self.url.port_u16().unwrap_or(80)));
         let io = match tokio::time::timeout(self.connect_timeout, dialling).await {
             Ok(dialled) => dialled.map_err(|error| unreachable(&error))?,
             Err(_) => return Err(unreachable(&"no connection in time")),
         };
+        // A question is one small write; waiting to fill a packet would only delay its first token.
         io.set_nodelay(true).map_err(|error| unreachable(&error))?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
@@ -73,6 +75,7 @@ impl CompletionServer {
 
     fn request(&self, question: &Value) -> Result<Request<Full<Bytes>>, CompletionError> {
         let base = self.url.path().trim_end_matches('/');
+        // Users give the address with or without `/v1`, as the servers' own documentation does.
         let base = if base.is_empty() { "/v1" } else { base };
         let host = self.url.authority().map_or("", |authority| authority.as_str());
         let mut post = Request::post(format!("{base}/completions"))

@@ -75,6 +75,7 @@ impl Relay {
                 request = requests.next(), if calls.len() < CALLS_MAX => match request {
                     Ok(Some(framed)) => {
                         let (relay, out) = (self.clone(), out.clone());
+                        // Each message is a request of its own to the miner, because a signature covers one body.
                         calls.spawn(async move { relay.one(framed, out).await });
                     }
                     Ok(None) => break Ok(()),
@@ -83,6 +84,7 @@ impl Relay {
                 Some(_) = calls.join_next(), if !calls.is_empty() => {}
             }
         };
+        // The status ends the client's stream, so it waits for the answers still under way.
         while calls.join_next().await.is_some() {}
         let status = match outcome {
             Ok(()) => 0,
@@ -118,6 +120,7 @@ impl Relay {
             .map_err(|_| "the miner can't be reached".to_owned())?;
         let mut messages = Messages::new(limits.body_bytes_max, limits.body_bytes_max);
         loop {
+            // The deadline starts anew with each message: a long completion is no stalled one.
             let frame = asker.clock.timeout(limits.deadline, response.frame()).await.map_err(late)?;
             let broken = || "the miner's answer broke off".to_owned();
             let Some(frame) = frame.transpose().map_err(|_| broken())? else {

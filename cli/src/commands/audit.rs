@@ -25,7 +25,7 @@ pub(crate) struct Audit {
     /// Epochs' files from a validator's journal
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Where a judge of the pinned files listens: 127.0.0.1:PORT, unix:/PATH or https://HOST:PORT; repeat it for several
+    /// Address of a judge of the pinned files: 127.0.0.1:PORT, unix:/PATH or https://HOST:PORT; repeat it for several
     #[arg(long, value_name = "ADDRESS")]
     judge: Vec<JudgeAddress>,
     #[arg(long)]

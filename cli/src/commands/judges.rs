@@ -21,7 +21,7 @@ pub(crate) fn client(addresses: &[JudgeAddress], terms: &JudgeTerms) -> Result<A
     Ok(Arc::new(RemoteJudges::new(addresses, *terms, &dialing, Handle::current())))
 }
 
-/// What an auditor has: recorded words, and judges at some addresses, if any.
+/// References of an auditor: recorded words, and judges at some addresses, if any.
 #[derive(Debug)]
 pub(crate) struct AuditReferences<'a>(pub(crate) &'a [JudgeAddress]);
 

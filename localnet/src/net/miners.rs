@@ -109,7 +109,7 @@ impl Localnet {
         Ok((parts, is_ready))
     }
 
-    /// What a miner serves: its persona's answers, or a program of the user's.
+    /// Engine of a miner: its persona's answers, or a program of the user's.
     fn engine(&self, participant: &Participant) -> Result<Arc<dyn Engine>, LocalnetError> {
         match &participant.role {
             Role::Guest(guest) => self.guest(*guest),

@@ -48,6 +48,7 @@ impl Decoder {
         let (jobs, queue) = sync_channel(queue_max);
         let batch = Batch::new(model.clone(), limits);
         let worker = Worker { batch, queue, waiting: VecDeque::new(), running: HashMap::new() };
+        // A thread of its own: a decoder is busy for minutes on end, which no shared pool should be.
         std::thread::Builder::new().name("decoder".into()).spawn(|| worker.run())?;
         Ok(Self { model, jobs, cpu: cpu.clone() })
     }
@@ -98,6 +99,7 @@ impl Decoder {
             Prompt::Ids(ids) => ids,
             Prompt::Text(text) => {
                 let model = self.model.clone();
+                // Tokenising a long prompt takes milliseconds, too long for the reactor.
                 let encoded = self.cpu.run(move || model.encode(&text)).await.map_err(pool_failure)?;
                 encoded.map_err(|error| EngineError::Refused(error.to_string()))?
             }
@@ -110,6 +112,7 @@ impl Decoder {
             top_log_probs: request.top_log_probs,
             ignore_end: request.ignore_end,
         };
+        // One more for the error that may end the generation.
         let room = usize::try_from(max_tokens).unwrap_or(usize::MAX).saturating_add(1);
         let (sender, pieces) = mpsc::channel(room.min(tokio::sync::Semaphore::MAX_PERMITS));
         let job = DecoderJob { prompt, what, log_probs: request.log_probs, pieces: sender };
@@ -152,6 +155,8 @@ impl Worker {
             match self.batch.step() {
                 Ok(events) => events.into_iter().for_each(|event| self.tell(event)),
                 Err(error) => {
+                    // A pass that failed leaves the cache in an unknown state: no sequence in it can be trusted to go
+                    // on.
                     tracing::error!(%error, "the decoder ends");
                     let failed = || EngineError::from(BackendError::Failed(error.to_string()));
                     for reader in self.running.into_values() {
@@ -168,6 +173,7 @@ impl Worker {
         let idle = self.batch.is_idle();
         let job = match self.waiting.pop_front() {
             Some(job) => Ok(job),
+            // Blocks only when nothing runs; otherwise those that run would wait for a newcomer.
             None if idle => self.queue.recv().map_err(|_| TryRecvError::Disconnected),
             None => self.queue.try_recv(),
         };
@@ -180,6 +186,7 @@ impl Worker {
     }
 
     fn join(&mut self, job: DecoderJob) {
+        // Its caller gave up while it waited; a prompt pass for nobody would hold up all others.
         if job.pieces.is_closed() {
             return;
         }
@@ -208,6 +215,7 @@ impl Worker {
             prompt_tokens: 0,
         };
         let gone = reader.pieces.try_send(Ok(piece)).is_err();
+        // The reader went away midway: its place in the batch is free at once.
         if gone && finish.is_none() {
             self.batch.leave(sequence);
         }

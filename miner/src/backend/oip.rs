@@ -33,6 +33,7 @@ impl Oip {
         digest: Digest,
         limits: TextLimits,
     ) -> Self {
+        // Tokens are small messages; Nagle's algorithm would gather them.
         let endpoint = Endpoint::from(url.clone()).connect_timeout(connect_timeout).tcp_nodelay(true);
         Self { channel: endpoint.connect_lazy(), model, digest, limits }
     }
@@ -120,6 +121,7 @@ impl OipCall {
                 self.state = OipState::Reading(Box::new(response.into_inner()));
                 Ok(None)
             }
+            // Servers without the streaming call, such as KServe's simplest runtimes, answer in one piece.
             Err(status) if status.code() == Code::Unimplemented => {
                 let response = self.client.model_infer(unstreamed).await;
                 self.read(response.map_err(|status| BackendError::from(&status))?.into_inner()).map(Some)

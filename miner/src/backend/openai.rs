@@ -93,6 +93,7 @@ async fn open(server: &CompletionServer, request: &TextRequest) -> Result<Box<Re
         return Err(refusal(status, &response.refusal(REFUSAL_BYTES_MAX).await));
     }
     let tokens = usize::try_from(request.max_tokens).unwrap_or(usize::MAX);
+    // Bounded by what was asked for: a server that never ends its stream is cut by bytes, not only by time.
     let bytes_max = STREAM_BYTES_PER_TOKEN.saturating_mul(tokens).saturating_add(STREAM_BYTES_BASE);
     let events = CompletionEvents::new(response, bytes_max);
     Ok(Box::new(Reading { events, reader: Reader::new(request), ended: false }))
@@ -120,6 +121,7 @@ fn question(model: &str, request: &TextRequest) -> serde_json::Value {
         "model": model,
         "prompt": prompt,
         "max_tokens": request.max_tokens,
+        // Greedy is the only sampler that a server's own randomness can't change.
         "temperature": 0,
         "stream": true,
         // vLLM counts the prompt's tokens in every chunk then; others pass over it.

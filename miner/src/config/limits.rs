@@ -31,19 +31,19 @@ pub struct MinerLimits {
     pub streams_per_connection_max: u32,
     /// Bytes of one request's headers.
     pub header_bytes_max: u32,
-    /// How long one request may take, its body's arrival included.
+    /// Longest time for one request, its body's arrival included.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub request_timeout: Duration,
-    /// How long a new connection has to say that it speaks HTTP/2.
+    /// Longest time for a new connection to say that it speaks HTTP/2.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub handshake_timeout: Duration,
-    /// How often a silent connection is asked for a sign of life.
+    /// Time between pings on a silent connection.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub keepalive_interval: Duration,
-    /// How long that sign may take.
+    /// Longest time for the answer to a ping.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub keepalive_timeout: Duration,
@@ -51,11 +51,11 @@ pub struct MinerLimits {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub connection_age_max: Duration,
-    /// How long requests in flight have to finish at shutdown.
+    /// Longest time for requests in flight to finish at shutdown.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub drain_timeout: Duration,
-    /// How long one question to the chain may take.
+    /// Longest time for one question to the chain.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub chain_timeout: Duration,
@@ -71,19 +71,19 @@ pub struct Text {
     pub prompt_bytes_max: usize,
     /// Tokens of one prompt that comes as ids.
     pub prompt_tokens_max: usize,
-    /// How long the first token may take, its turn and the prompt included.
+    /// Longest time to the first token, the wait for a turn and the prompt included.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub first_token_timeout: Duration,
-    /// How long each further token may take.
+    /// Longest time for each further token.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub token_timeout: Duration,
-    /// How long one generation may take in all.
+    /// Longest time for one generation in all.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub stream_timeout: Duration,
-    /// How long connecting to a backend may take.
+    /// Longest time to connect to a backend.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub connect_timeout: Duration,

@@ -55,7 +55,7 @@ pub(super) struct ChainSection {
     /// The network's name: `finney`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone, whatever answers
     /// there.
     pub(super) network: Option<String>,
-    /// Where it is reached: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
+    /// Its addresses: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
     /// which are all asked and must agree. The network's own when absent.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) endpoints: Option<EndpointList>,
@@ -67,7 +67,7 @@ pub(super) struct ChainSection {
     pub(super) netuid: u16,
 }
 
-/// Where requests come in.
+/// The address at which requests come in.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Serve")]
@@ -78,12 +78,12 @@ pub(super) struct ServeSection {
     pub(super) external: Option<SocketAddr>,
 }
 
-/// Who may ask, and how often.
+/// The callers that may ask, and how often.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Admission")]
 pub(super) struct AdmissionSection {
-    /// Whether a caller needs a validator permit.
+    /// Refuses callers without a validator permit.
     pub(super) permit_required: bool,
     /// The least stake of a caller, in TAO.
     pub(super) stake_min_tao: u64,
@@ -95,7 +95,7 @@ pub(super) struct AdmissionSection {
     pub(super) allow: Vec<Hotkey>,
 }
 
-/// Where metrics are read.
+/// The address at which metrics are read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Metrics")]
@@ -104,7 +104,7 @@ pub struct MetricsSection {
     pub listen: Option<SocketAddr>,
 }
 
-/// Where the miner keeps what it must not forget.
+/// The folder of state that outlives a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "State")]

@@ -59,6 +59,7 @@ impl PassthroughEngine {
             }
             signature.check_inputs(&request.inputs, self.items_max).map_err(EngineError::Refused)?;
         }
+        // The version is ours to callers; the server's versions are its own business.
         let (model, version) = (self.remote.upstream.model.clone(), String::new());
         let asked = InferRequest { model, version, ..request.clone() };
         Ok(UpstreamCall {
@@ -89,6 +90,7 @@ impl Engine for PassthroughEngine {
                 tracing::warn!(%url, model, "the backend has no ModelMetadata: requests go to it unchecked");
                 Ok(())
             }
+            // Backends start slower than miners: only what waiting can't mend stops the start.
             Err(error @ (BackendError::Unreachable(_) | BackendError::Slow(_) | BackendError::Busy)) => {
                 tracing::warn!(%url, model, %error, "the backend isn't there yet; it is asked again with the first request");
                 Ok(())

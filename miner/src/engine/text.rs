@@ -47,6 +47,7 @@ impl TextEngine {
         }
         let asked = TextRequest::from_infer(request, &self.limits)?;
         let wanted = asked.sampler();
+        // Refused before the model is asked: an answer by another sampler would be judged as a deviation.
         if !self.generator.samplers().contains(&wanted) {
             return Err(EngineError::Sampler { wanted });
         }
@@ -69,6 +70,7 @@ impl Envelope {
     fn put(&self, piece: &TextAnswer) -> Result<InferAnswer, EngineError> {
         let mut answer = piece.to_infer(&self.model.name, &self.model.version, &self.id)?;
         if !self.outputs.is_empty() {
+            // The protocol's rule: an empty list of outputs asks for all of them.
             answer.outputs.retain(|output| self.outputs.iter().any(|name| name == output.name()));
         }
         Ok(answer)

@@ -17,6 +17,7 @@ const AXON_VERSION: u32 = 1;
 pub(super) fn address(external: Option<SocketAddr>, bound: SocketAddr) -> Result<SocketAddr, MinerError> {
     match external {
         Some(address) => Ok(address),
+        // 0.0.0.0 on the chain would send every validator to itself.
         None if bound.ip().is_unspecified() => Err(MinerError::NoExternalAddress { listen: bound }),
         None => Ok(bound),
     }
@@ -51,6 +52,7 @@ pub(super) async fn publish(
 async fn attempt(source: &RosterSource, keypair: &Keypair, address: SocketAddr) -> Result<(), MinerError> {
     let state = source.read().await?;
     let published = state.metagraph.by_hotkey(&keypair.hotkey()).and_then(|neuron| neuron.axon);
+    // Each call costs a rate-limited transaction, so a restart that changes nothing makes none.
     if published.is_some_and(|axon| axon.address() == address) {
         tracing::info!(%address, "the axon is published already");
         return Ok(());
@@ -82,6 +84,7 @@ async fn execute(source: &RosterSource, keypair: &Keypair, call: Call) -> Result
 async fn next_block(source: &RosterSource, seen: Block) -> Result<Block, MinerError> {
     match source.ask(source.chain.next_block(seen)).await {
         Ok(head) => Ok(head.number),
+        // No block in time is no failure: the call is still pending.
         Err(MinerError::ChainTimeout { .. }) => Ok(seen),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! What every request passes before a handler: a place among those in flight, and on signed paths verification.
+//! Layers that every request passes before a handler: a place among those in flight, and on signed paths verification.
 
 mod streamed;
 
@@ -108,6 +108,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let streams = request.uri().path() == method::MODEL_STREAM_INFER;
         let method = method_of(request.uri().path());
+        // Taken before the body is read, and refused rather than queued, so that a flood costs one status each.
         let Ok(place) = self.overall.places.clone().try_acquire_owned() else {
             metrics::request(method, Code::ResourceExhausted, std::time::Duration::ZERO);
             return Box::pin(async { Ok(Status::resource_exhausted("overloaded").into_http()) });
@@ -119,6 +120,7 @@ where
             let in_flight = InFlight::begin(place);
             let answer = answering.await?;
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
+            // An error's headers are the whole answer; only a stream that began goes on holding its place.
             if streams && code == Code::Ok {
                 // A stream is worked on until its last byte.
                 let held = streamed::HeldPlace::hold(answer, method, begun, clock, in_flight);

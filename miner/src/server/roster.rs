@@ -12,7 +12,7 @@ use super::MinerError;
 use crate::admission::{Gate, Roster};
 use crate::metrics;
 
-/// How long to wait after the chain failed.
+/// Wait after the chain failed.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// The chain, with a deadline on every question.
@@ -61,6 +61,7 @@ pub(super) async fn refresh(
         }
         match source.read().await {
             Ok(state) => {
+                // A miner that was pruned stops: it earns nothing, and its operator should notice.
                 super::check_registered(&state, hotkey)?;
                 metrics::roster_block(state.metagraph.block.0);
                 sender.send_replace(Arc::new(Roster::from(&state.metagraph)));

@@ -23,10 +23,15 @@ pub struct LogProbs {
 pub fn log_probs(logits: &[f32], chosen: u32, top: u8) -> LogProbs {
     let peak = largest(logits);
     let log_sum = if peak.is_finite() { libm::log(sum_of_powers(logits, peak)) } else { 0.0 };
-    let of = |logit: f32| match () {
-        () if logit == peak => (-log_sum) as f32,
-        () if logit.is_nan() => f32::NEG_INFINITY,
-        () => (f64::from(logit) - f64::from(peak) - log_sum) as f32,
+    let of = |logit: f32| {
+        // Apart from the rest, because the difference of two infinities is no number.
+        if logit == peak {
+            (-log_sum) as f32
+        } else if logit.is_nan() {
+            f32::NEG_INFINITY
+        } else {
+            (f64::from(logit) - f64::from(peak) - log_sum) as f32
+        }
     };
     LogProbs {
         chosen: logits.get(chosen as usize).map_or(f32::NEG_INFINITY, |logit| of(*logit)),

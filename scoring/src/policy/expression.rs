@@ -91,8 +91,10 @@ impl Expression {
         let program = Program::compile(source)
             .map_err(|errors| ExpressionError::Syntax { why: one_line(&errors.to_string()) })?;
         let mut nodes = 0;
+        // Before anything runs: CEL has comprehensions and strings, with which an expression could take for ever.
         check(program.expression(), &mut nodes)?;
         let expression = Self { source: source.to_owned(), program: Arc::new(program) };
+        // Both signs, both ends and a newcomer: a type error in any branch shows here and not in an epoch.
         for average in [-1.0, 0.0, 0.5, 1.0] {
             for (error, attempts, age) in [(0.0, 0, 0), (0.25, 1000, 100)] {
                 let share = f64::max(average, 0.0);
@@ -197,6 +199,8 @@ fn context(facts: &Facts) -> Result<Context<'static, 'static>, String> {
     context.add_variable_from_value("attempts", facts.attempts);
     context.add_variable_from_value("age", facts.age);
     let declared = context
+        // Functions of our own, because the standard library's work on lists and the platform's `fmin` may differ on
+        // zeros.
         .add_function("min", |a: f64, b: f64| if b < a { b } else { a })
         .and_then(|()| context.add_function("max", |a: f64, b: f64| if b > a { b } else { a }))
         .and_then(|()| context.add_function("abs", f64::abs))

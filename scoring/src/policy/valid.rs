@@ -46,6 +46,7 @@ pub(super) fn version_1(file: &Version1) -> Result<Policy, PolicyError> {
         min_coverage: fraction("min_coverage", file.min_coverage)?,
         min_miners: file.min_miners,
         max_age_epochs: u64::from(file.max_score_age_epochs),
+        // Everything that version 1 didn't know has the default of version 2, which changes no old vector.
         ..version_2(&File::default())?
     })
 }
@@ -56,6 +57,7 @@ pub(super) fn version_2(file: &File) -> Result<Policy, PolicyError> {
     }
     let mark_share = fraction("metrics.mark", file.metrics.mark)?;
     let answered_share = fraction("metrics.answered", file.metrics.answered)?;
+    // Compared as integers: in floats 0.7 and 0.3 may not add up to 1.
     if mark_share.billionths() + answered_share.billionths() != Fraction::ONE.billionths() {
         let found = format!("{mark_share} beside `metrics.answered` of {answered_share}");
         return Err(PolicyError::Value { key: "metrics.mark", found, wanted: "such that they sum to 1" });
@@ -116,6 +118,7 @@ fn averaging(file: &File) -> Result<Averaging, PolicyError> {
         None => rise,
     };
     let trim = fraction("average.trim", average.trim)?;
+    // At a half or more nothing would be left to average.
     if trim.billionths() * 2 >= Fraction::ONE.billionths() {
         return Err(bad("average.trim", average.trim, "below 0.5"));
     }
@@ -135,6 +138,7 @@ fn memory(key: &'static str, half_life: f64) -> Result<Fraction, PolicyError> {
     if half_life == 0.0 {
         return Ok(Fraction::ZERO);
     }
+    // libm and not the platform's: the same policy must have the same memory on every machine.
     let share = libm::exp2(-1.0 / half_life) * 1e9;
     Ok(Fraction::from_billionths(libm::round(share) as u64)
         .expect("a power of 2 to a negative number is below one"))
@@ -153,6 +157,7 @@ fn milli(standard_errors: f64) -> Result<u64, PolicyError> {
 fn shape(file: &File) -> Result<Shape, PolicyError> {
     let keys = &file.shape;
     let hysteresis = fraction("shape.hysteresis", keys.hysteresis)?;
+    // Comparisons that NaN fails.
     let within = |key, value: f64, low: f64, high: f64, wanted| {
         if (low..=high).contains(&value) { Ok(value) } else { Err(bad(key, value, wanted)) }
     };

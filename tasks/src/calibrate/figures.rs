@@ -6,7 +6,7 @@ use weighhouse_types::Reason;
 use super::Limits;
 use super::answers::Answers;
 use crate::generate::mean;
-use crate::sequential::{Course, Test, Verdict};
+use crate::sequential::{LogOddsWalk, SequentialTest, Verdict};
 use crate::witness::Testimony;
 
 /// Upper ends of the bins that margins are counted in.
@@ -121,7 +121,7 @@ impl Seen {
     pub(super) fn shares(&self) -> Vec<f64> {
         let mut counts = [1_u32; EDGES.len() + 1];
         for margin in self.margins.iter().flatten() {
-            counts[Test::bin(&EDGES, f64::from(*margin))] += 1;
+            counts[SequentialTest::bin(&EDGES, f64::from(*margin))] += 1;
         }
         let total: u32 = counts.iter().sum();
         counts.iter().map(|count| significant(f64::from(*count) / f64::from(total))).collect()
@@ -170,7 +170,7 @@ pub(super) fn bounded(checks: u32, beyond: u32) -> Bound {
 }
 
 pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
-    let test = Test::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
+    let test = SequentialTest::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
     let mut honest: Vec<f64> =
         seen.iter().filter(|seen| seen.is_honest).flat_map(|seen| seen.means(limits.clip)).collect();
     honest.sort_by(f64::total_cmp);
@@ -178,7 +178,7 @@ pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
     Table { rows, false_alarm: FALSE_ALARM, miss: MISS }
 }
 
-fn row(limits: &Limits, test: &Test, honest: &[f64], seen: &Seen) -> Row {
+fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &Seen) -> Row {
     let means = seen.means(limits.clip);
     let answers = means.len().max(1) as f64;
     let tokens = seen.margins.iter().map(Vec::len).sum::<usize>();
@@ -207,24 +207,24 @@ fn row(limits: &Limits, test: &Test, honest: &[f64], seen: &Seen) -> Row {
 }
 
 /// Walks through a persona's answers, a walk after another: checks until sure on average, and the share of convictions.
-fn sure(test: &Test, seen: &Seen) -> (f64, f64) {
+fn sure(test: &SequentialTest, seen: &Seen) -> (f64, f64) {
     if seen.margins.is_empty() {
         // Their form alone decides, at the first look.
         return (1.0, if seen.answers() > 0 { 1.0 } else { 0.0 });
     }
     let (mut walks, mut convicted, mut checks) = (0_u32, 0_u32, 0_u32);
-    let mut course = Course::default();
+    let mut walk = LogOddsWalk::default();
     let mut open = 0;
     for margins in &seen.margins {
         open += 1;
-        match course.take(test, &test.count(margins)) {
+        match walk.take(test, &test.count(margins)) {
             Verdict::Undecided => continue,
             verdict => convicted += u32::from(verdict == Verdict::Convicted),
         }
         walks += 1;
         checks += open;
         open = 0;
-        course = Course::default();
+        walk = LogOddsWalk::default();
     }
     let walks = f64::from(walks.max(1));
     (f64::from(checks.max(open)) / walks, f64::from(convicted) / walks)

@@ -13,12 +13,12 @@
 
 mod attention;
 mod file;
-mod heard;
+mod repetitions;
 
 pub use attention::{Attention, Watch};
 pub use file::Budget;
 pub(crate) use file::{BudgetError, RawBudget};
-pub use heard::Heard;
+pub use repetitions::Repetitions;
 
 /// Log-odds by which a single check can move a miner at most: one completion with one wrong prompt decides nothing alone
 /// that its own verdict doesn't say anyway.
@@ -26,16 +26,16 @@ const STEP_MAX: f64 = 30.0;
 
 /// The two hypotheses and the error rates between them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Test {
+pub struct SequentialTest {
     /// Upper ends of all bins but the last; ascending.
     edges: Vec<f64>,
-    /// What a token in each bin adds to the log-odds.
+    /// Log-odds that a token in each bin adds.
     weights: Vec<f64>,
     convict: f64,
     clear: f64,
 }
 
-/// Where a miner stands.
+/// State of the test of one miner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Undecided,
@@ -45,17 +45,17 @@ pub enum Verdict {
 
 /// One miner's walk.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Course {
+pub struct LogOddsWalk {
     log_odds: f64,
     /// Checks since the walk began at 0, or ended.
     checks: u32,
     tokens: u32,
-    /// Whether the walk ever ended at the lower bound.
+    /// True once the walk has ended at the lower bound.
     cleared: bool,
     convicted: bool,
 }
 
-impl Test {
+impl SequentialTest {
     /// `honest` and `cheat` give each bin's share of tokens, in the order of `edges` and one more for what is above the
     /// last. Shares are above 0; they are scaled to sum to 1.
     pub fn new(edges: Vec<f64>, honest: &[f64], cheat: &[f64], false_alarm: f64, miss: f64) -> Self {
@@ -74,7 +74,7 @@ impl Test {
         edges.iter().position(|edge| margin <= *edge).unwrap_or(edges.len())
     }
 
-    /// How many margins fall into each bin.
+    /// Counts the margins that fall into each bin.
     pub fn count(&self, margins: &[f32]) -> Vec<u32> {
         let mut counts = vec![0; self.weights.len()];
         for margin in margins {
@@ -90,9 +90,9 @@ impl Test {
     }
 }
 
-impl Course {
-    /// Takes in one check: [`Test::count`] of its margins.
-    pub fn take(&mut self, test: &Test, counts: &[u32]) -> Verdict {
+impl LogOddsWalk {
+    /// Takes in one check: [`SequentialTest::count`] of its margins.
+    pub fn take(&mut self, test: &SequentialTest, counts: &[u32]) -> Verdict {
         if self.convicted {
             return Verdict::Convicted;
         }
@@ -108,15 +108,17 @@ impl Course {
         self.verdict(test)
     }
 
-    pub fn verdict(&self, test: &Test) -> Verdict {
-        match () {
-            () if self.convicted => Verdict::Convicted,
-            () if self.log_odds <= test.clear => Verdict::Cleared,
-            () => Verdict::Undecided,
+    pub fn verdict(&self, test: &SequentialTest) -> Verdict {
+        if self.convicted {
+            Verdict::Convicted
+        } else if self.log_odds <= test.clear {
+            Verdict::Cleared
+        } else {
+            Verdict::Undecided
         }
     }
 
-    /// Whether what was seen speaks against the miner more than for it.
+    /// Tells whether the evidence speaks against the miner more than for it.
     pub fn is_suspect(&self) -> bool {
         self.log_odds > 0.0
     }
@@ -134,7 +136,7 @@ impl Course {
         self.tokens
     }
 
-    /// Whether the miner was cleared at some time.
+    /// Tells whether the miner was cleared at some time.
     pub fn was_cleared(&self) -> bool {
         self.cleared
     }

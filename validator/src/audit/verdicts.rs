@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
         let checked = alone.map(|judgement| (&word, judgement));
         let again = check::verdict(task, &mut self.history.watch, who, (&read, attention), checked);
         if let Some(said) = read.fingerprint {
-            self.history.hear(Fingerprint { round, challenge: id, said });
+            self.history.note(Fingerprint { round, challenge: id, said });
         }
         again.map_err(|error| Finding::of(&name, error))
     }

@@ -18,7 +18,7 @@ pub(super) struct RawChain {
     /// The network's name: `finney`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone, whatever answers
     /// there.
     network: Option<String>,
-    /// Where it is reached: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
+    /// Its addresses: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
     /// which are all asked and must agree. The network's own when absent.
     #[schemars(with = "Option<Vec<String>>")]
     endpoints: Option<EndpointList>,
@@ -32,7 +32,7 @@ pub(super) struct RawChain {
     /// The mechanism within the subnet.
     #[serde(default)]
     mechanism: MechId,
-    /// Where to dial axons that can't be reached at the address they have on the chain: `"10.0.0.7" = "127.0.0.1"`.
+    /// Addresses to dial instead, for axons that can't be reached at the address they have on the chain: `"10.0.0.7" = "127.0.0.1"`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     dial: DialMap,

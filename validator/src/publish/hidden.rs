@@ -28,6 +28,7 @@ pub(super) async fn seal(
 ) -> Result<Event, ChainError> {
     let intent = &publication.intent;
     let hotkey = parts.keypair.hotkey();
+    // Asked before the seal is made: a commit that the chain will refuse costs a fee and a nonce.
     let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
     if let Err(refusal) = preflight.commit(&payload::set_weights(intent)) {
         return Ok(Event::Postponed(refusal));
@@ -37,6 +38,7 @@ pub(super) async fn seal(
             let timelock = parts.chain.timelock().await?;
             timelocked(parts, intent, &timelock, state).map_or_else(Event::Obstructed, Event::Sealed)
         }
+        // The journalled salt again: another one would leave a second commit that we could not open.
         (_, Some(salted @ Seal::Salted { .. })) => Event::Sealed(salted.clone()),
         _ => Event::Sealed(Seal::Salted { salt: salt(parts) }),
     })
@@ -128,6 +130,7 @@ pub(super) async fn look_after(
     let now = reveal::epoch_at(&state.schedule, next_block).0;
     match &publication.seal {
         Some(Seal::Salted { salt }) if now == due => reveal(parts, &publication.intent, salt, state).await,
+        // The chain drops a hash that isn't revealed in its epoch; there is nothing left to try.
         Some(Seal::Salted { .. }) if now > due => {
             Ok(Event::NotShown(format!("the commit of block {block} was not revealed in epoch {due}")))
         }
@@ -187,6 +190,7 @@ async fn unopened_commit(
     let Publication { intent, seal, .. } = publication;
     let hotkey = parts.keypair.hotkey();
     let commits = parts.chain.commits(intent.netuid, intent.mechanism, hotkey).await?;
+    // By content and not by block: after a reorganisation the same commit may stand in another block.
     let is_ours = |commit: &WeightCommit| match (&commit.content, seal) {
         (CommitContent::Hash { hash }, Some(Seal::Salted { salt })) => {
             *hash == payload::commit_hash(&hotkey, intent, salt)

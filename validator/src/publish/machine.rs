@@ -61,6 +61,7 @@ pub(super) fn next(publication: &Publication, event: Event) -> Option<IntentStat
 
         (S::Signed { .. }, Event::Included(block)) => S::Included { block },
         (S::Committing { .. }, Event::CommitIncluded(block, epoch)) => S::Committed { block, epoch },
+        // The same payload may be signed anew: the old bytes can't be included any more.
         (S::Signed { .. } | S::Committing { .. }, Event::NotTaken(_)) => S::Expired,
         (S::Signed { .. } | S::Committing { .. }, Event::Refused(refusal)) => {
             S::Failed { why: refusal.to_string() }
@@ -74,6 +75,7 @@ pub(super) fn next(publication: &Publication, event: Event) -> Option<IntentStat
             Some((block, epoch)) => S::Committed { block, epoch },
             None => S::Expired,
         },
+        // Missed and not failed: the commit stays on the chain, and only its reveal is lost.
         (S::Revealing { .. }, Event::Refused(refusal)) => S::Missed { why: refusal.to_string() },
 
         (S::Included { .. } | S::Committed { .. } | S::Revealed { .. }, Event::ReadBack(block)) => {

@@ -21,6 +21,7 @@ pub(super) async fn observe(
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     let intent = &publication.intent;
+    // First of all: while a signed call may still be included, nothing else may be decided.
     if let Some(call) = call_in_flight(publication.state.as_ref()) {
         return outcome(parts, publication, &call, state).await;
     }
@@ -50,6 +51,7 @@ fn obstacle(intent: &Intent, open: Option<&OpenEpoch>, state: &SubnetState) -> O
     let Some(open) = open.filter(is_current) else {
         return Some("the epoch ended before the weights could be published".to_owned());
     };
+    // A uid that gets nothing may change hands freely: no weight would reach the wrong holder.
     let pays = |uid: Uid| intent.weights.get(uid) > 0;
     let (_, uid) = open.departed(state).into_iter().find(|(_, uid)| pays(*uid))?;
     Some(format!("uid {uid} changed hands after it was weighed"))
@@ -65,6 +67,7 @@ async fn begin(parts: &Parts, publication: &Publication, state: &SubnetState) ->
     let weights = payload::set_weights(intent);
     let hotkey = parts.keypair.hotkey();
     let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
+    // A call that the chain refuses still costs a fee, so its rules are asked before signing.
     if let Err(refusal) = preflight.set(&weights) {
         return Ok(Event::Postponed(refusal));
     }
@@ -116,6 +119,7 @@ async fn read_back(parts: &Parts, intent: &Intent, block: Block) -> Result<Event
         return Ok(Event::NotShown(why.to_owned()));
     };
     let stored = parts.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
+    // Equal after the chain's own upscaling, which is what it stores.
     if stored == payload::stored(intent) {
         return Ok(Event::ReadBack(block));
     }

@@ -14,6 +14,7 @@ impl PublicationQueue {
     /// next one, or in that of its reveal.
     pub(crate) fn resume(journal: &Journal, reveal_period: u64) -> Result<Self, JournalError> {
         let epochs = journal.epochs();
+        // The segment of the intent, those until its reveal, and one more for news that came late.
         let span = usize::try_from(reveal_period).unwrap_or(usize::MAX).saturating_add(2);
         let mut records = Vec::new();
         for epoch in &epochs[epochs.len().saturating_sub(span)..] {
@@ -70,6 +71,7 @@ impl PublicationQueue {
 
     fn tidy(&mut self) {
         let newest = self.0.keys().next_back().copied();
+        // The newest stays even when closed: it says which epoch has been published.
         self.0.retain(|epoch, publication| !publication.is_closed() || Some(*epoch) == newest);
     }
 }

@@ -67,7 +67,7 @@ impl Validator {
         let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
         self.record(judged.records).await?;
         if let Some(open) = &mut self.open {
-            open.hear(judged.fingerprints);
+            open.note(judged.fingerprints);
         }
         metrics::round_closed();
         info!(epoch = %state.schedule.epoch, round, miners, "round closed");

@@ -42,6 +42,7 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    // A length that is announced is refused before the first byte is read.
     if body.size_hint().lower() > max as u64 {
         return Err(BodyError::TooLarge { max });
     }
@@ -58,6 +59,7 @@ where
                 if let Some(budget) = &budget {
                     let count = u32::try_from(data.len()).map_err(|_| BodyError::TooLarge { max })?;
                     let permit =
+                        // Refused and not awaited: many bodies half read would otherwise wait for one another.
                         budget.clone().try_acquire_many_owned(count).map_err(|_| BodyError::Budget)?;
                     match &mut held {
                         Some(held) => held.merge(permit),

@@ -106,6 +106,7 @@ where
         // The instance that was polled ready must be the one that is called.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
+        // Only this layer may say that a request is verified, whatever a layer before it left in the extensions.
         request.extensions_mut().remove::<Authenticated<Bytes>>();
         if !(self.shared.parts.is_signed)(request.uri().path()) {
             let answer = inner.call(request.map(Either::Right));
@@ -115,6 +116,7 @@ where
         Box::pin(async move {
             let path = request.uri().path().to_owned();
             match shared.verify(request).await {
+                // The permit lives until the answer is ready, as the body does in whatever the inner service holds.
                 Ok((verified, _held)) => Ok(inner.call(verified.map(Either::Left)).await?.map(Either::Left)),
                 Err(refusal) => Ok(refusal.into_response(&path).map(Either::Right)),
             }
@@ -136,6 +138,7 @@ impl VerifyState {
         let CollectedBody { bytes, held, .. } = self.read(body).await?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
+        // Only now: before the signature was checked, anybody could use up another's quota.
         self.parts.admission.charge(&evidence.caller())?;
         metrics::request_verified();
         head.extensions.insert(evidence);
@@ -146,6 +149,7 @@ impl VerifyState {
     fn check_head(&self, head: &http::request::Parts) -> Result<Claims, Refusal> {
         let claims = Claims::parse(&head.headers)?;
         claims.check_receiver(&self.parts.hotkey)?;
+        // From here on the order is by cost: a comparison, a look-up, and only then bytes from the network.
         claims.check_fresh(self.parts.clock.now())?;
         self.parts.admission.admit(&claims.hotkey, (self.parts.peer)(&head.extensions))?;
         Ok(claims)
@@ -176,6 +180,7 @@ impl VerifyState {
         let checked = self.parts.pool.run(move || {
             let digest = Digest::of(&body);
             claims.check_signature(method.as_str(), &target, digest)?;
+            // After the signature: an unsigned request must not burn the nonce of the hotkey it names.
             replay.accept(&claims.hotkey, claims.nonce)?;
             Ok(Authenticated::new(claims.hotkey, claims.nonce, digest, body))
         });

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use weighhouse_models::language::LanguageModel;
 use weighhouse_tasks::calibrate::EDGES;
-use weighhouse_tasks::sequential::{Attention, Budget, Test, Watch};
+use weighhouse_tasks::sequential::{Attention, Budget, SequentialTest, Watch};
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_types::{Block, Epoch, Hotkey, Mark, RegistrationId, Standing};
 
@@ -57,8 +57,13 @@ pub(super) fn run(
         counts.map(f64::from)
     };
     let half = POOL / 2;
-    let test =
-        Test::new(EDGES.to_vec(), &shares(&honest[..half]), &shares(&cheat[..half]), FALSE_ALARM, MISS);
+    let test = SequentialTest::new(
+        EDGES.to_vec(),
+        &shares(&honest[..half]),
+        &shares(&cheat[..half]),
+        FALSE_ALARM,
+        MISS,
+    );
     let counts = |margins: &[Vec<f32>]| margins.iter().map(|margins| test.count(margins)).collect::<Vec<_>>();
     let pools = [counts(&honest[half..]), counts(&cheat[half..])];
     let budget = Budget {

@@ -121,6 +121,7 @@ impl Reader {
             Some(entries) => entries.into_iter().map(TopRow::from).collect(),
             None => listed(found.tokens, found.token_logprobs, found.top_logprobs.unwrap_or_default())?,
         };
+        // A NaN would be journalled by the validator as an answer; better none at all.
         if rows.iter().any(|row| row.log_prob.is_nan()) {
             return Err(BackendError::Malformed("a log-probability that is no number".into()));
         }

@@ -78,6 +78,7 @@ impl Batcher {
     /// Probabilities for the rows of one request, run together with whatever else waits.
     pub(super) async fn run(&self, pixels: Vec<f32>) -> BatchOutcome {
         let pixels = Arc::new(pixels);
+        // The caller that runs the batch may give up midway; its requests then go back into the queue.
         for _ in 0..ATTEMPTS_MAX {
             let mut result = self.enqueue(pixels.clone())?;
             loop {
@@ -112,6 +113,7 @@ impl Batcher {
         let (mut batch, mut items) = (Vec::new(), 0);
         while let Some(job) = queue.front() {
             items += job.pixels.len() / PIXELS;
+            // A single request over the limit still runs, alone.
             if items > self.limits.batch_items_max && !batch.is_empty() {
                 break;
             }
@@ -151,6 +153,8 @@ fn forward_all(model: &dyn Forward, inputs: &[Arc<Vec<f32>>]) -> Vec<BatchOutcom
     let mut rows = Vec::with_capacity(pixels.len() / PIXELS + FORWARD_ROWS);
     for chunk in pixels.chunks(FORWARD_ROWS * PIXELS) {
         let mut padded = chunk.to_vec();
+        // Passes of one size: the model's bits depend on the batch's shape, and answers must not depend on who else
+        // asks.
         padded.resize(FORWARD_ROWS * PIXELS, 0.0);
         match model.forward(&padded) {
             Ok(pass) if pass.len() == FORWARD_ROWS => rows.extend(&pass[..chunk.len() / PIXELS]),

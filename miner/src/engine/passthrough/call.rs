@@ -40,6 +40,7 @@ impl UpstreamCall {
         let malformed = |why: String| BackendError::Malformed(shortened(&why));
         let answer = InferAnswer::try_from(response).map_err(|error| malformed(error.to_string()))?;
         let unfit = |signature: Arc<Signature>| signature.check_outputs(&answer.outputs).is_err();
+        // A server that was redeployed may have changed its model's outputs; one more question tells.
         if self.remote.known().is_some_and(unfit) {
             tracing::info!(
                 model = self.model.name,
@@ -49,6 +50,7 @@ impl UpstreamCall {
                 signature.check_outputs(&answer.outputs).map_err(malformed)?;
             }
         }
+        // Our name and id, not the server's: the caller asked for a model of ours.
         let ModelName { name: model, version } = self.model.clone();
         Ok(InferAnswer { model, version, id: self.id.clone(), outputs: answer.outputs })
     }

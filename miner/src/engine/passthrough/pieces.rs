@@ -32,6 +32,7 @@ impl Pieces {
     pub(super) async fn next(mut self) -> Result<Option<(InferAnswer, Option<Self>)>, BackendError> {
         loop {
             let Some(message) = self.message().await? else {
+                // A stream that ends without any output has failed without saying so.
                 return if self.answered { Ok(None) } else { Err(BackendError::Disconnected) };
             };
             if !message.error_message.is_empty() {

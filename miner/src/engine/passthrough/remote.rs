@@ -47,6 +47,7 @@ impl Remote {
     }
 
     pub(super) fn client(&self) -> GrpcInferenceServiceClient<Channel> {
+        // The same cap as for answers of our own: the signing layer would refuse more.
         GrpcInferenceServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
@@ -63,6 +64,7 @@ impl Remote {
         let answered = self.clock.timeout(self.upstream.answer_timeout, asking).await;
         let metadata = match answered.map_err(|_| BackendError::Slow(Stage::Whole))? {
             Ok(response) => response.into_inner(),
+            // The call is optional in the protocol; a server without it is used as it is.
             Err(status) if status.code() == Code::Unimplemented => return Ok(None),
             Err(status) if status.code() == Code::NotFound => {
                 let Upstream { url, model, .. } = &self.upstream;

@@ -31,6 +31,7 @@ impl Signature {
         for tensor in inputs.iter().filter(|_| !self.inputs.is_empty()) {
             let spec = check(&self.inputs, tensor, "input")?;
             let items = tensor.shape().first().copied().unwrap_or(0);
+            // Only a first dimension of any size is a batch; a fixed one is checked below like all others.
             if spec.shape.first() == Some(&None) && items > u64::from(items_max) {
                 return Err(format!(
                     "input {:?} has {items} items, at most {items_max} are served at once",

@@ -49,6 +49,7 @@ pub(super) fn paced(
 impl PieceBuffer {
     async fn next(&mut self) -> Result<TextAnswer, EngineError> {
         let now = self.clock.monotonic();
+        // From the first poll, not from the request: waiting for a permit isn't the backend's time.
         let spent = now.saturating_sub(*self.begun.get_or_insert(now));
         let left = self.paces.whole.saturating_sub(spent);
         let (pace, stage) = match self.seen {
@@ -70,6 +71,7 @@ impl PieceBuffer {
         self.tokens += piece.tokens.len().max(piece.log_probs.len());
         self.bytes += piece.text.len();
         let over = |what: &str| Err(BackendError::Malformed(format!("more {what} than were asked for")));
+        // More than was asked for is a broken backend; passed on, it would be judged as our answer.
         if self.tokens > self.max_tokens {
             return over("tokens");
         }

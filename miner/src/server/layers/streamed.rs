@@ -20,7 +20,7 @@ pub(super) struct HeldPlace {
     method: &'static str,
     begun: Duration,
     clock: Arc<dyn Clock>,
-    /// How it ended; a body that is dropped before was given up by its caller.
+    /// Status that it ended with; a body that is dropped before was given up by its caller.
     code: Code,
     _place: InFlight,
 }

@@ -1,10 +1,10 @@
-//! Whom the judge looks at.
+//! Choice of the answers that are checked: newcomers, suspects, repeated ones, and a draw among the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weighhouse_types::{Hasher, Hotkey, RegistrationId, Standing};
 
-use super::{Budget, Course};
+use super::{Budget, LogOddsWalk};
 
 /// The average of earlier epochs must not be below this for a miner to be settled.
 const SETTLED_AVERAGE_BILLIONTHS: i64 = 500_000_000;
@@ -18,7 +18,7 @@ pub enum Attention {
     Suspect,
     /// The draw fell on it.
     Drawn,
-    /// It says what was said before, to another question ([`Heard`](super::Heard)).
+    /// It says what was said before, to another question ([`Repetitions`](super::Repetitions)).
     Repeats,
     /// Convicted in this epoch: not checked, not paid.
     Convicted,
@@ -32,11 +32,11 @@ impl Attention {
     }
 }
 
-/// What one epoch's checks have said of everybody so far.
+/// One epoch's checks so far, by miner.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Watch {
-    courses: BTreeMap<RegistrationId, Course>,
-    settled: BTreeMap<RegistrationId, ()>,
+    walks: BTreeMap<RegistrationId, LogOddsWalk>,
+    settled: BTreeSet<RegistrationId>,
 }
 
 impl Watch {
@@ -46,30 +46,34 @@ impl Watch {
             standing.attempts >= budget.settled_after
                 && standing.average.billionths() >= SETTLED_AVERAGE_BILLIONTHS
         };
-        let settled = carried.iter().filter(is_settled).map(|standing| (standing.who, ()));
-        Self { courses: BTreeMap::new(), settled: settled.collect() }
+        let settled = carried.iter().filter(is_settled).map(|standing| standing.who);
+        Self { walks: BTreeMap::new(), settled: settled.collect() }
     }
 
-    /// Takes in one check ([`Test::count`](super::Test::count)); the miner's course after it.
-    pub fn take(&mut self, budget: &Budget, who: RegistrationId, counts: &[u32]) -> Course {
-        let course = self.courses.entry(who).or_default();
-        course.take(&budget.test, counts);
-        *course
+    /// Takes in one check ([`SequentialTest::count`](super::SequentialTest::count)); the miner's walk after it.
+    pub fn take(&mut self, budget: &Budget, who: RegistrationId, counts: &[u32]) -> LogOddsWalk {
+        let walk = self.walks.entry(who).or_default();
+        walk.take(&budget.test, counts);
+        *walk
     }
 
-    pub fn course(&self, who: &RegistrationId) -> Course {
-        self.courses.get(who).copied().unwrap_or_default()
+    pub fn walk(&self, who: &RegistrationId) -> LogOddsWalk {
+        self.walks.get(who).copied().unwrap_or_default()
     }
 
     /// `seed` is the challenge's, which nobody knows before the answer is in.
     pub fn attention(&self, budget: &Budget, who: &RegistrationId, seed: &[u8; 32]) -> Attention {
-        let course = self.course(who);
-        match () {
-            () if course.is_convicted() => Attention::Convicted,
-            () if course.is_suspect() => Attention::Suspect,
-            () if !course.was_cleared() && !self.settled.contains_key(who) => Attention::Newcomer,
-            () if is_drawn(budget.drawn, seed, &who.hotkey) => Attention::Drawn,
-            () => Attention::Settled,
+        let walk = self.walk(who);
+        if walk.is_convicted() {
+            Attention::Convicted
+        } else if walk.is_suspect() {
+            Attention::Suspect
+        } else if !walk.was_cleared() && !self.settled.contains(who) {
+            Attention::Newcomer
+        } else if is_drawn(budget.drawn, seed, &who.hotkey) {
+            Attention::Drawn
+        } else {
+            Attention::Settled
         }
     }
 }

@@ -2,17 +2,17 @@
 
 use serde::Deserialize;
 
-use super::Test;
+use super::SequentialTest;
 
 /// Bins that a histogram may have.
 const BINS_MAX: usize = 64;
 /// Earlier verdicts that may be asked of a miner before it is taken for settled.
 const SETTLED_AFTER_MAX: u64 = 1_000_000;
 
-/// Whom the judge checks, and how sure it wants to be.
+/// Budget of checks: the miners that are checked, and the errors that the test may make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
-    pub test: Test,
+    pub test: SequentialTest,
     /// The share of a settled miner's answers that are checked.
     pub drawn: f64,
     /// A miner with this many verdicts in earlier epochs, and a good average of them, is no newcomer.
@@ -34,7 +34,7 @@ pub(crate) struct RawBudget {
     cheat: Vec<f64>,
 }
 
-/// What is wrong with a budget: the key, and what it should be.
+/// Defect of a budget: the key, and what it should be.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("budget.{key} {what}")]
 pub struct BudgetError {
@@ -70,7 +70,7 @@ impl RawBudget {
                 return refuse(key, "has one share, above 0 and up to 1, for each bin: one more than edges");
             }
         }
-        let test = Test::new(self.edges, &self.honest, &self.cheat, self.false_alarm, self.miss);
+        let test = SequentialTest::new(self.edges, &self.honest, &self.cheat, self.false_alarm, self.miss);
         if !test.weights.iter().any(|weight| *weight > 0.0) {
             return refuse("cheat", "is the same as budget.honest: nothing could be told apart");
         }

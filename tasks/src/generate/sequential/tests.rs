@@ -8,7 +8,7 @@ const HONEST: [f64; 3] = [0.999, 0.0009, 0.0001];
 const CHEAT: [f64; 3] = [0.95, 0.03, 0.02];
 
 fn budget() -> Budget {
-    let test = Test::new(vec![1e-6, 0.1], &HONEST, &CHEAT, 1e-4, 0.01);
+    let test = SequentialTest::new(vec![1e-6, 0.1], &HONEST, &CHEAT, 1e-4, 0.01);
     Budget { test, drawn: 0.1, settled_after: 8, false_alarm: 1e-4, miss: 0.01 }
 }
 
@@ -23,9 +23,9 @@ fn margins(shares: &[f64; 3], tokens: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
 }
 
 fn decide(shares: &[f64; 3], rng: &mut ChaCha8Rng) -> (Verdict, u32) {
-    let (budget, mut course) = (budget(), Course::default());
+    let (budget, mut walk) = (budget(), LogOddsWalk::default());
     for checks in 1..10_000 {
-        match course.take(&budget.test, &budget.test.count(&margins(shares, 32, rng))) {
+        match walk.take(&budget.test, &budget.test.count(&margins(shares, 32, rng))) {
             Verdict::Undecided => {}
             verdict => return (verdict, checks),
         }
@@ -52,26 +52,26 @@ fn errors_stay_within_what_is_declared() {
 #[test]
 fn a_conviction_stays_and_a_clearance_is_no_credit() {
     let budget = budget();
-    let mut course = Course::default();
-    while course.take(&budget.test, &budget.test.count(&[0.0; 32])) != Verdict::Cleared {}
-    assert!(course.was_cleared() && !course.is_suspect());
-    let cleared = course.log_odds();
-    let one = course.take(&budget.test, &budget.test.count(&[0.0; 1]));
-    assert!(one == Verdict::Undecided && course.log_odds() > cleared, "starts anew from 0");
-    assert_eq!(course.take(&budget.test, &budget.test.count(&[1.0, 1.0, 0.0])), Verdict::Convicted);
-    assert_eq!(course.take(&budget.test, &budget.test.count(&[0.0; 1_000])), Verdict::Convicted);
-    assert!(course.is_convicted());
+    let mut walk = LogOddsWalk::default();
+    while walk.take(&budget.test, &budget.test.count(&[0.0; 32])) != Verdict::Cleared {}
+    assert!(walk.was_cleared() && !walk.is_suspect());
+    let cleared = walk.log_odds();
+    let one = walk.take(&budget.test, &budget.test.count(&[0.0; 1]));
+    assert!(one == Verdict::Undecided && walk.log_odds() > cleared, "starts anew from 0");
+    assert_eq!(walk.take(&budget.test, &budget.test.count(&[1.0, 1.0, 0.0])), Verdict::Convicted);
+    assert_eq!(walk.take(&budget.test, &budget.test.count(&[0.0; 1_000])), Verdict::Convicted);
+    assert!(walk.is_convicted());
 }
 
 #[test]
 fn a_margin_that_is_no_number_or_infinite_is_the_worst() {
     let test = budget().test;
     for margin in [f32::INFINITY, f32::NAN] {
-        let mut course = Course::default();
-        course.take(&test, &test.count(&[margin]));
-        let mut worst = Course::default();
+        let mut walk = LogOddsWalk::default();
+        walk.take(&test, &test.count(&[margin]));
+        let mut worst = LogOddsWalk::default();
         worst.take(&test, &test.count(&[5.0]));
-        assert_eq!(course, worst);
+        assert_eq!(walk, worst);
     }
 }
 

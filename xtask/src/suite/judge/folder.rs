@@ -28,7 +28,9 @@ pub(super) fn checks(tally: &mut Tally, python: &Path) -> anyhow::Result<()> {
         say(&format!("        {:.1} s", begun.elapsed().as_secs_f64()));
         Ok(())
     });
-    tally.check("its journal is audited with the judge, and says so without", || subnet("python")?.is_audited());
+    tally.check("its journal is audited with the judge, and says so without", || {
+        subnet("python")?.is_audited()
+    });
     tally.check("the same with a judge in Rust", || {
         let begun = Instant::now();
         let subnet = subnet("rust")?;

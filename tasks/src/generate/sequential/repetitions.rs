@@ -1,4 +1,4 @@
-//! What has been said in an epoch: whoever says the same to another question is looked at.
+//! Completions of an epoch by what they say: an answer that was given to another question before is checked.
 //!
 //! A miner that is sure of not being drawn could answer once and send that answer again. No model is needed to see it,
 //! and nothing follows from it but a check: an honest model may say the same twice.
@@ -15,23 +15,23 @@ const LIMITS: TextLimits = TextLimits { prompt_bytes: 0, prompt_tokens: 0, max_t
 
 /// The completions of an epoch so far, by what they say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heard(BTreeMap<Digest, First>);
+pub struct Repetitions(BTreeMap<Digest, First>);
 
-/// Where something was said first.
+/// The challenge at which a completion was given first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct First {
     round: u32,
     challenge: Digest,
 }
 
-impl Heard {
-    /// What an answer says; `None` for what is no completion, or too short a one.
-    pub fn said(answer: &InferAnswer) -> Option<Digest> {
-        Self::said_by(&TextAnswer::from_infer(answer, &LIMITS).ok()?.tokens)
+impl Repetitions {
+    /// A digest of what an answer says; `None` for what is no completion, or too short a one.
+    pub fn fingerprint(answer: &InferAnswer) -> Option<Digest> {
+        Self::fingerprint_of(&TextAnswer::from_infer(answer, &LIMITS).ok()?.tokens)
     }
 
-    /// As [`Heard::said`], of a completion that has been read.
-    pub fn said_by(tokens: &[u32]) -> Option<Digest> {
+    /// As [`Repetitions::said`], of a completion that has been read.
+    pub fn fingerprint_of(tokens: &[u32]) -> Option<Digest> {
         if tokens.len() < TOKENS_MIN {
             return None;
         }
@@ -44,7 +44,7 @@ impl Heard {
         self.0.entry(said).or_insert(First { round, challenge });
     }
 
-    /// Whether anybody said the same to another challenge in an earlier round.
+    /// Tells whether anybody said the same to another challenge in an earlier round.
     pub fn is_repeated(&self, round: u32, challenge: Digest, said: &Digest) -> bool {
         self.0.get(said).is_some_and(|first| first.round < round && first.challenge != challenge)
     }
