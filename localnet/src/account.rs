@@ -19,18 +19,21 @@ pub struct Account {
     pub last: EpochReport,
     /// A sentence for each participant, in the same order.
     pub reasons: Vec<String>,
+    /// Rounds of the last epoch in which nobody was judged, with the trouble of ours that the last of them had.
+    pub void: Option<(usize, String)>,
     /// The first verdict that paid a guest nothing, for each participant.
     given_away: Vec<Option<String>>,
 }
 
 impl Account {
-    /// `refused` has the first verdict that paid a guest nothing, for each participant.
+    /// `refused` has the first verdict that paid a guest nothing, for each participant; `records` are the last epoch's.
     pub(crate) fn new(
         last: EpochReport,
         kept: &KeptState,
         participants: &[Participant],
         explanations: &[Explanation],
         refused: &[Option<Judged>],
+        records: &[Record],
     ) -> Self {
         let paying = |paid| builtin_task(&kept.task, Some(paid));
         let pays =
@@ -55,7 +58,7 @@ impl Account {
             }
         });
         let reasons = reasons.collect();
-        Self { seed: kept.seed, last, reasons, given_away }
+        Self { seed: kept.seed, last, reasons, void: void(records), given_away }
     }
 
     /// Epochs since genesis.
@@ -99,6 +102,14 @@ pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<Judged> {
         _ => None,
     });
     judged.filter(|judged| judged.uid == uid).find(|judged| judged.judgement.mark <= Mark::ZERO).cloned()
+}
+
+fn void(records: &[Record]) -> Option<(usize, String)> {
+    let void = records.iter().filter_map(|record| match record {
+        Record::VoidRound(void) => Some(void),
+        _ => None,
+    });
+    void.clone().last().map(|last| (void.count(), last.why.clone()))
 }
 
 fn given_away(judged: &Judged) -> String {

@@ -168,7 +168,7 @@ impl Localnet {
         let participants = &self.economy.participants;
         let refused = participants.iter().map(|participant| self.first_refused(participant, last.epoch()));
         let refused = refused.collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Account::new(last, &self.kept, participants, &explanations, &refused)))
+        Ok(Some(Account::new(last, &self.kept, participants, &explanations, &refused, &records)))
     }
 
     /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.

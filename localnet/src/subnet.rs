@@ -193,3 +193,6 @@ impl References for JudgeAtHand {
 fn read(path: &Path) -> Result<Vec<u8>, SubnetError> {
     std::fs::read(path).map_err(|source| SubnetError::File { path: path.display().to_string(), source })
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,6 +80,14 @@ impl Closing {
         let miners = || account.last.neurons.iter().filter(|row| !row.validates);
         let (paid, all) = (miners().filter(|row| row.earned > 0).count(), miners().count());
         let shared = tao(miners().map(|row| row.earned).sum());
+        let happened = match &account.void {
+            None => format!(
+                "{paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others earned nothing"
+            ),
+            Some((void, why)) => {
+                format!("{void} rounds of the last epoch are void, which is no miner's fault: {why}")
+            }
+        };
         let look = match &self.dir {
             Some(dir) => format!("weighhouse audit {}{}", self.journal(dir, account), self.judge()),
             None => "add --dir ./net to keep each question, answer and verdict; then: weighhouse audit \
@@ -87,8 +95,7 @@ impl Closing {
                 .to_owned(),
         };
         format!(
-            "what happened      {paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others \
-             earned nothing\nwhere to look      {look}\nwhat to type next  {}",
+            "what happened      {happened}\nwhere to look      {look}\nwhat to type next  {}",
             self.next()
         )
     }
