@@ -4,7 +4,7 @@ use serde::Serialize;
 use weighhouse_scoring::Explanation;
 use weighhouse_tasks::Conduct;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Judged, Mark, Record, Uid};
+use weighhouse_types::{Mark, Record, Uid, VerdictRecord};
 
 use crate::economy::{Participant, Role};
 use crate::options::builtin_task;
@@ -32,7 +32,7 @@ impl Account {
         kept: &KeptState,
         participants: &[Participant],
         explanations: &[Explanation],
-        refused: &[Option<Judged>],
+        refused: &[Option<VerdictRecord>],
         records: &[Record],
     ) -> Self {
         let paying = |paid| builtin_task(&kept.task, Some(paid));
@@ -96,7 +96,7 @@ impl Account {
 }
 
 /// The first verdict on a miner that paid it nothing, in the order in which they were recorded.
-pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<Judged> {
+pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) => Some(judged),
         _ => None,
@@ -112,7 +112,7 @@ fn void(records: &[Record]) -> Option<(usize, String)> {
     void.clone().last().map(|last| (void.count(), last.why.clone()))
 }
 
-fn given_away(judged: &Judged) -> String {
+fn given_away(judged: &VerdictRecord) -> String {
     let reason = judged.judgement.reasons.first().map_or_else(String::new, ToString::to_string);
     format!("given away in epoch {}, round {}: {reason}", judged.asked_in, judged.round)
 }

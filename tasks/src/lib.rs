@@ -12,6 +12,7 @@
 pub mod judge;
 pub mod kind;
 pub mod persona;
+pub mod reading;
 pub mod references;
 pub mod registry;
 pub mod verdict;
@@ -27,12 +28,16 @@ mod classify;
 mod embed;
 mod generate;
 mod prompts;
+mod regress;
 
 pub mod calibrate;
 pub mod measure;
 
 #[cfg(test)]
 mod fake;
+
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use challenge::Challenge;
 pub use classify::wire::{RequestError, answer, pixels, respond};

@@ -9,7 +9,7 @@ use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgeme
 use crate::challenge::Challenge;
 use crate::error::TaskError;
 use crate::generate::sequential::Budget;
-use crate::kind::{JudgeFiles, Kind, Timing, Truth};
+use crate::kind::{JudgeFiles, Kind, NextRequest, Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::{Recorded, Reference};
 
@@ -29,10 +29,7 @@ pub(crate) trait Work: Send + Sync {
     fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>>;
     fn request(&self, challenge: &Challenge) -> InferRequest;
     fn stages(&self) -> u8;
-    fn follow_up(
-        &self,
-        asked: &[(&Challenge, &[InferAnswer])],
-    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError>;
+    fn follow_up(&self, asked: &[(&Challenge, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError>;
     fn timing(&self) -> Timing;
     fn refer(&self, challenges: &[Challenge]) -> Result<Vec<Reference>, TaskError>;
     fn read(
@@ -92,10 +89,7 @@ impl<K: Kind> Work for K {
         Kind::stages(self)
     }
 
-    fn follow_up(
-        &self,
-        asked: &[(&Challenge, &[InferAnswer])],
-    ) -> Result<Vec<Result<InferRequest, Judgement>>, TaskError> {
+    fn follow_up(&self, asked: &[(&Challenge, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         let typed: Vec<_> =
             asked.iter().map(|(challenge, answers)| (question::<K>(challenge), *answers)).collect();
         let requests = Kind::follow_up(self, &typed)?;

@@ -21,7 +21,7 @@ use weighhouse_types::{EpochContext, IntentState, JudgeIdentity, Record};
 
 use walk::Walk;
 
-pub use audited::Audited;
+pub use audited::AuditReport;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -39,7 +39,7 @@ pub enum AuditError {
 ///
 /// # Errors
 /// A file that can't be read as an epoch of a task.
-pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
+pub fn audit(file: &[u8]) -> Result<AuditReport, AuditError> {
     audit_with(file, &OnRecord)
 }
 
@@ -47,7 +47,7 @@ pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
 ///
 /// # Errors
 /// As [`audit`].
-pub fn audit_with(file: &[u8], references: &dyn References) -> Result<Audited, AuditError> {
+pub fn audit_with(file: &[u8], references: &dyn References) -> Result<AuditReport, AuditError> {
     let segment = Segment::read(file)?;
     let mut audited = check_records(segment.records(), references)?;
     audited.root = segment.root();
@@ -57,13 +57,16 @@ pub fn audit_with(file: &[u8], references: &dyn References) -> Result<Audited, A
 }
 
 /// Checks an epoch's records, whoever signed for their file; the vector is not worked out.
-pub(crate) fn check_records(records: &[Record], references: &dyn References) -> Result<Audited, AuditError> {
+pub(crate) fn check_records(
+    records: &[Record],
+    references: &dyn References,
+) -> Result<AuditReport, AuditError> {
     let context = records.iter().find_map(|record| match record {
         Record::EpochOpened(context) => Some(context.as_ref()),
         _ => None,
     });
     let context = context.ok_or(AuditError::NoContext)?;
-    let mut audited = Audited::new(context, records.len());
+    let mut audited = AuditReport::new(context, records.len());
     let task = load_task(context, references, &mut audited)?;
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records));
@@ -74,7 +77,7 @@ pub(crate) fn check_records(records: &[Record], references: &dyn References) -> 
 fn load_task(
     context: &EpochContext,
     references: &dyn References,
-    audited: &mut Audited,
+    audited: &mut AuditReport,
 ) -> Result<Option<Task>, AuditError> {
     let task = match Task::load(&context.task, references) {
         Ok(task) => task,
@@ -103,7 +106,7 @@ fn load_task(
     Ok(Some(task))
 }
 
-fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditError> {
+fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), AuditError> {
     match weighhouse_scoring::weigh(records)? {
         Decision::Weights { vector, .. } => audited.vector = Some(vector),
         Decision::Abstain { why, .. } => audited.abstains = Some(why.to_string()),

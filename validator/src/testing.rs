@@ -1,9 +1,5 @@
 //! A subnet for tests: the ledger in memory, and miners behind pipes that behave as they are told.
 
-mod forecast;
-mod own;
-mod sealed;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
@@ -19,6 +15,8 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 use tokio::sync::Notify;
 use weighhouse_ask::{frame, unframe};
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
@@ -29,8 +27,9 @@ use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::complete;
+use weighhouse_tasks::testing::{TestKinds, task_file};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
-use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, OnRecord, Task, with_reference};
+use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, OnRecord, PersonaSetup, Task, with_reference};
 use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
 use weighhouse_types::{
     Axon, Block, Digest, Hyperparameters, InferAnswer, InferRequest, MechId, Netuid, Rao,
@@ -40,7 +39,6 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::config::{Publish, Rounds};
 use crate::parts::Parts;
-pub(crate) use own::{OwnKinds, request};
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 
@@ -70,8 +68,8 @@ pub(crate) enum Behaviour {
     Reseeds,
     /// Completes this number of prompts, and then gives its last answer again.
     Repeats(usize),
-    /// Commits, and keeps silent when it is to reveal.
-    Withholds,
+    /// Answers a test-only kind as its persona of this name does.
+    Plays(&'static str),
 }
 
 /// The model that a miner serves.
@@ -80,7 +78,7 @@ pub(crate) enum Served {
     Digits(Classifier),
     Text(Box<LanguageModel>),
     /// The answers of a test-only kind of this name.
-    Own(&'static str),
+    TestKind(&'static str),
 }
 
 impl Served {
@@ -88,14 +86,13 @@ impl Served {
         match self {
             Self::Digits(model) => model.digest(),
             Self::Text(model) => model.digest(),
-            Self::Own(_) => Digest::default(),
+            Self::TestKind(_) => Digest::default(),
         }
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Miner {
-    place: u32,
     keypair: Keypair,
     behaviour: Behaviour,
     model: Served,
@@ -178,12 +175,22 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
             weighhouse_tasks::respond(&request, "1", &rows)
         }
         Served::Text(model) => completion(model, miner.behaviour, &request),
-        Served::Own(_) => own::answer(miner.behaviour, miner.place, &request)?,
+        Served::TestKind(kind) => played(kind, miner.behaviour, &request)?,
     };
     if matches!(miner.behaviour, Behaviour::Repeats(after) if said.len() < after) {
         said.push(answer.clone());
     }
     Some(frame(&ModelInferResponse::try_from(answer).expect("few dimensions")))
+}
+
+/// The answer of a persona; `None` where it keeps silent.
+fn played(kind: &str, behaviour: Behaviour, request: &InferRequest) -> Option<InferAnswer> {
+    let Behaviour::Plays(name) = behaviour else { panic!("a persona") };
+    let task = Task::load(task_file(kind).as_bytes(), &TestKinds).expect("a task");
+    let persona = task.personas().into_iter().find(|persona| persona.name == name).expect("a persona");
+    let rng = ChaCha20Rng::from_seed([0; 32]);
+    let setup = PersonaSetup { references: &TestKinds, rng, earlier: None, own: None };
+    persona.open(setup).expect("a persona without a model")(request).expect("an answer or none")
 }
 
 fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferRequest) -> InferAnswer {
@@ -250,8 +257,8 @@ impl World {
     }
 
     /// As [`World::new`], of a test-only kind.
-    pub(crate) async fn of_own(kind: &'static str, behaviours: &[Behaviour]) -> Self {
-        Self::serving(Served::Own(kind), behaviours).await
+    pub(crate) async fn of_kind(kind: &'static str, behaviours: &[Behaviour]) -> Self {
+        Self::serving(Served::TestKind(kind), behaviours).await
     }
 
     /// Waits until a miner withholds what it was to reveal.
@@ -303,7 +310,6 @@ impl World {
                 ledger.sign(&keypair, Call::ServeAxon { netuid: NETUID, axon }).await.expect("signed");
             ledger.submit(&signed).await.expect("taken");
             let miner = Miner {
-                place: u32::try_from(index).expect("few miners") + 1,
                 keypair,
                 behaviour: *behaviour,
                 model: served.clone(),
@@ -329,9 +335,9 @@ impl World {
                 let task = Task::load(file.as_bytes(), &witness);
                 (file, task)
             }
-            Served::Own(kind) => {
-                let file = own::task_file(kind);
-                let task = Task::load(file.as_bytes(), &OwnKinds);
+            Served::TestKind(kind) => {
+                let file = task_file(kind);
+                let task = Task::load(file.as_bytes(), &TestKinds);
                 (file, task)
             }
         };

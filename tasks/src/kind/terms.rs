@@ -1,6 +1,9 @@
-//! The values in which a kind says when its truth comes, and what judges by it.
+//! The values in which a kind says what is asked next, when its truth comes, and what judges by it.
 
-use weighhouse_types::Digest;
+use weighhouse_types::{Digest, InferRequest, Judgement};
+
+/// The request of a miner's next stage, or the verdict on answers after which nothing more is asked.
+pub type NextRequest = Result<InferRequest, Judgement>;
 
 /// The time at which the truth about a question is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_tasks::judge::JudgeClient;
+use weighhouse_tasks::testing::request;
 use weighhouse_tasks::witness::{Claim, TeacherForced, Testimony, Witness, WitnessError};
 use weighhouse_tasks::{References, Task, TaskError};
 use weighhouse_types::{
@@ -13,7 +14,7 @@ use weighhouse_types::{
 
 use crate::Validator;
 use crate::audit::{audit, audit_with};
-use crate::testing::{Behaviour, World, language_model, request, text_task};
+use crate::testing::{Behaviour, World, language_model, text_task};
 
 /// A reference whose server is away when it is asked for the second time.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ impl References for AtHand {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_judge_that_is_away_slow_or_wrong_costs_rounds_and_no_miner() {
-    let world = World::of_own("forecast", &[Behaviour::Honest, Behaviour::Reseeds]).await;
+    let world = World::of_kind("forecast", &[Behaviour::Plays("honest"), Behaviour::Plays("wrong")]).await;
     let dir = tempfile::tempdir().expect("a folder");
     let judge = AtHand(Arc::default());
     let mut parts = world.parts(dir.path());

@@ -1,18 +1,18 @@
 use std::path::Path;
 
 use weighhouse_journal::{Segment, segment_name};
-use weighhouse_types::{Epoch, Failure, JointMember, Judged, Mark, Outcome, Reason, Record, Uid};
+use weighhouse_tasks::testing::TestKinds;
+use weighhouse_types::{Epoch, Failure, JointMember, Mark, Outcome, Reason, Record, Uid, VerdictRecord};
 
 use crate::Validator;
 use crate::audit::{audit_with, check_records};
-use crate::testing::{Behaviour, OwnKinds, World};
+use crate::testing::{Behaviour, World};
 
-const BEHAVIOURS: [Behaviour; 5] =
-    [Behaviour::Honest, Behaviour::Honest, Behaviour::Withholds, Behaviour::Reseeds, Behaviour::Cuts];
+const PERSONAS: [&str; 6] = ["honest", "honest", "far", "withholding", "changing", "open"];
 
 /// Runs an epoch of sealed guesses to its publication; its records.
 async fn epoch(dir: &Path) -> Vec<u8> {
-    let world = World::of_own("sealed", &BEHAVIOURS).await;
+    let world = World::of_kind("sealed", &PERSONAS.map(Behaviour::Plays)).await;
     let mut validator = Validator::open(world.parts(dir)).await.expect("opened");
     for _ in 0..14 {
         validator.step().await.expect("a step");
@@ -25,7 +25,7 @@ fn file(dir: &Path) -> Vec<u8> {
     std::fs::read(dir.join(segment_name(Epoch(0)))).expect("the epoch's file")
 }
 
-fn judged(records: &[Record], round: u32) -> Vec<&Judged> {
+fn judged(records: &[Record], round: u32) -> Vec<&VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) if judged.round == round => Some(judged),
         _ => None,
@@ -33,8 +33,12 @@ fn judged(records: &[Record], round: u32) -> Vec<&Judged> {
     judged.collect()
 }
 
+fn half() -> Mark {
+    Mark::from_billionths(500_000_000).expect("in range")
+}
+
 fn problems(records: &[Record]) -> Vec<String> {
-    check_records(records, &OwnKinds).expect("auditable").problems
+    check_records(records, &TestKinds).expect("auditable").problems
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,34 +50,34 @@ async fn guesses_are_committed_to_revealed_and_judged_together() {
         let verdicts = judged(segment.records(), round);
         let seen: Vec<_> =
             verdicts.iter().map(|judged| (judged.uid.0, judged.stage, judged.judgement.mark)).collect();
-        // Guesses are 1 and 2, their mean is 1: one part in 10^9 lies between them.
-        let near = Mark::from_billionths(999_999_999).expect("in range");
-        let zero = Mark::ZERO;
-        assert_eq!(seen, [(1, 1, Mark::MAX), (2, 1, near), (3, 1, zero), (4, 1, zero), (5, 0, zero)]);
+        // The guess that is far off moves the mean away from the others.
+        let (half, zero) = (half(), Mark::ZERO);
+        let stages = [(1, 1, half), (2, 1, half), (3, 1, zero), (4, 1, zero), (5, 1, zero), (6, 0, zero)];
+        assert_eq!(seen, stages);
         let silent = Reason::Silent { failure: Failure::DeadlineExceeded };
-        assert_eq!(verdicts[2].judgement.reasons, [silent]);
+        assert_eq!(verdicts[3].judgement.reasons, [silent]);
         assert!(
-            verdicts[3..].iter().all(|judged| judged.judgement.reasons[0].outcome() == Outcome::Malformed)
+            verdicts[4..].iter().all(|judged| judged.judgement.reasons[0].outcome() == Outcome::Malformed)
         );
         let joint = segment.records().iter().find_map(|record| match record {
             Record::JudgedTogether(joint) if joint.round == round => Some(joint.members.clone()),
             _ => None,
         });
         let member = |at: usize| JointMember { challenge: verdicts[at].challenge, who: verdicts[at].who };
-        let mut members = vec![member(0), member(1)];
+        let mut members = vec![member(0), member(1), member(2)];
         members.sort();
         assert_eq!(joint, Some(members));
     }
-    let audited = audit_with(&file, &OwnKinds).expect("auditable");
+    let audited = audit_with(&file, &TestKinds).expect("auditable");
     assert_eq!((audited.problems, audited.not_rederived), (vec![], vec![]));
     // Two answers of each who reveals, one of those who stop earlier.
-    assert_eq!((audited.verdicts, audited.answers, audited.matches), (15, 3 * 8, Some(true)));
+    assert_eq!((audited.verdicts, audited.answers, audited.matches), (18, 3 * 10, Some(true)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_validator_cut_off_between_commit_and_reveal_goes_on_with_what_is_recorded() {
     let dir = tempfile::tempdir().expect("a folder");
-    let world = World::of_own("sealed", &BEHAVIOURS).await;
+    let world = World::of_kind("sealed", &PERSONAS.map(Behaviour::Plays)).await;
     let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
     // The miners' commitments are durable as soon as the reveal is asked for: the process dies while it waits for reveals.
     let mut step = Box::pin(validator.step());
@@ -98,8 +102,8 @@ async fn a_validator_cut_off_between_commit_and_reveal_goes_on_with_what_is_reco
         matches!(record, Record::Answered(answered) if answered.round == 0 && answered.uid == Uid(1))
     });
     assert_eq!(commits.count(), 1, "nobody commits twice");
-    assert_eq!(judged(segment.records(), 0)[0].judgement.mark, Mark::MAX);
-    let audited = audit_with(&file, &OwnKinds).expect("auditable");
+    assert_eq!(judged(segment.records(), 0)[0].judgement.mark, half());
+    let audited = audit_with(&file, &TestKinds).expect("auditable");
     assert_eq!((audited.problems, audited.matches), (vec![], Some(true)));
 }
 
@@ -145,7 +149,7 @@ async fn an_auditor_without_the_kind_checks_signatures_and_says_what_it_takes_on
     let dir = tempfile::tempdir().expect("a folder");
     let file = epoch(dir.path()).await;
     let audited = crate::audit::audit(&file).expect("auditable");
-    assert_eq!((audited.problems, audited.answers, audited.matches), (vec![], 24, Some(true)));
+    assert_eq!((audited.problems, audited.answers, audited.matches), (vec![], 30, Some(true)));
     assert!(audited.not_rederived.iter().any(|said| said.contains("sealed")), "{:?}", audited.not_rederived);
     let mut records = Segment::read(&file).expect("a whole segment").into_records();
     for record in &mut records {
@@ -156,6 +160,6 @@ async fn an_auditor_without_the_kind_checks_signatures_and_says_what_it_takes_on
         }
     }
     let audited = check_records(&records, &weighhouse_tasks::OnRecord).expect("auditable");
-    // Four answers a round, and the receipts of all.
-    assert_eq!(audited.problems.len(), 13, "{:?}", audited.problems);
+    // Five answers a round, and the receipts of all.
+    assert_eq!(audited.problems.len(), 16, "{:?}", audited.problems);
 }

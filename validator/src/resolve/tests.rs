@@ -1,17 +1,18 @@
 use std::path::Path;
 
 use weighhouse_journal::{Segment, segment_name};
-use weighhouse_types::{ChallengePhase, Epoch, Judged, Mark, Record, Uid};
+use weighhouse_tasks::testing::TestKinds;
+use weighhouse_types::{ChallengePhase, Epoch, Mark, Record, Uid, VerdictRecord};
 
 use crate::Validator;
 use crate::audit::{audit_with, check_records};
-use crate::testing::{Behaviour, OwnKinds, World};
+use crate::testing::{Behaviour, World};
 
-const BEHAVIOURS: [Behaviour; 3] = [Behaviour::Honest, Behaviour::Reseeds, Behaviour::Gone];
+const BEHAVIOURS: [Behaviour; 3] = [Behaviour::Plays("honest"), Behaviour::Plays("wrong"), Behaviour::Gone];
 
 /// Runs four epochs of forecasts, opening the journal anew at every block where `restarts`.
 async fn run(dir: &Path, restarts: bool) {
-    let world = World::of_own("forecast", &BEHAVIOURS).await;
+    let world = World::of_kind("forecast", &BEHAVIOURS).await;
     let mut validator = Validator::open(world.parts(dir)).await.expect("opened");
     for _ in 0..14 * 4 {
         validator.step().await.expect("a step");
@@ -31,7 +32,7 @@ fn records(dir: &Path, epoch: u64) -> Vec<Record> {
     Segment::read(&file(dir, epoch)).expect("a whole segment").into_records()
 }
 
-fn judged(records: &[Record]) -> Vec<&Judged> {
+fn judged(records: &[Record]) -> Vec<&VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) => Some(judged),
         _ => None,
@@ -63,7 +64,7 @@ async fn a_forecast_is_judged_two_epochs_later_by_that_epochs_file_alone() {
     assert_eq!(marks, [each, each, each].concat());
 
     for epoch in 0..4 {
-        let audited = audit_with(&file(dir.path(), epoch), &OwnKinds).expect("auditable");
+        let audited = audit_with(&file(dir.path(), epoch), &TestKinds).expect("auditable");
         assert_eq!((audited.problems, audited.not_rederived), (vec![], vec![]), "epoch {epoch}");
         let is_weighed = epoch >= 2;
         assert_eq!(audited.vector.is_some(), is_weighed, "epoch {epoch}: {:?}", audited.abstains);
@@ -76,7 +77,7 @@ async fn an_auditor_finds_another_truth_a_verdict_left_out_and_an_early_lapse() 
     let dir = tempfile::tempdir().expect("a folder");
     run(dir.path(), false).await;
     let records = records(dir.path(), 2);
-    let problems = |records: &[Record]| check_records(records, &OwnKinds).expect("auditable").problems;
+    let problems = |records: &[Record]| check_records(records, &TestKinds).expect("auditable").problems;
     assert_eq!(problems(&records), Vec::<String>::new());
 
     // The truth of another challenge in place of its own.

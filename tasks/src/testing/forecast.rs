@@ -1,22 +1,24 @@
 //! A test-only kind whose truth comes two epochs after the question: the number asked about, doubled.
 
-use weighhouse_models::draw::below;
-use weighhouse_tasks::kind::{Kind, Timing, Truth, per_seed};
-use weighhouse_tasks::{References, TaskError, TaskFile};
-use weighhouse_types::profile::Paid;
-use weighhouse_types::{InferAnswer, InferRequest, Judgement, Mark, Outcome, Reason};
+use std::time::Duration;
 
-use super::own::{self, NoSection};
+use weighhouse_types::profile::Paid;
+use weighhouse_types::{InferAnswer, InferRequest, Judgement};
+
+use super::{NoSection, accepted, bytes, malformed, number, numbers, request, wrong};
+use crate::kind::{Kind, Timing, Truth};
+use crate::{Persona, References, TaskError, TaskFile};
 
 /// Epochs from the question to its truth.
 const EPOCHS: u64 = 2;
 
-pub(crate) struct Forecast;
+pub(super) struct Forecast;
 
 impl Kind for Forecast {
     const NAME: &'static str = "forecast";
-    const FILES: &'static [(&'static str, &'static str)] = &[];
     const PAYS: &'static [Paid] = &[Paid::Quality];
+    const HAS_REFERENCE: bool = false;
+    const DEADLINE: Duration = Duration::from_secs(1);
     type Section = NoSection;
     type Question = u32;
     type Answer = u32;
@@ -27,11 +29,11 @@ impl Kind for Forecast {
     }
 
     fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<u32>, TaskError> {
-        Ok(per_seed(seeds, |rng| below(1_000, rng)))
+        Ok(numbers(seeds))
     }
 
     fn request(&self, question: &u32) -> InferRequest {
-        own::request("forecast", *question)
+        request("forecast", *question)
     }
 
     fn timing(&self) -> Timing {
@@ -43,9 +45,7 @@ impl Kind for Forecast {
     }
 
     fn read(&self, _: &u32, answer: &InferAnswer) -> Result<u32, Judgement> {
-        let number = own::bytes(answer).and_then(|bytes| bytes.first_chunk().copied());
-        let reasons = vec![Reason::Malformed { item: 0, what: "no number".to_owned() }];
-        number.map(u32::from_le_bytes).ok_or(Judgement { mark: Mark::ZERO, reasons })
+        number(bytes(answer)).ok_or_else(|| malformed("no number"))
     }
 
     fn resolve(&self, questions: &[&u32], epochs: u64) -> Result<Vec<Option<Truth<u32>>>, TaskError> {
@@ -54,10 +54,10 @@ impl Kind for Forecast {
     }
 
     fn judge(&self, _: &u32, truth: &u32, answer: &u32) -> Result<Judgement, TaskError> {
-        let (mark, outcome) = match answer == truth {
-            true => (Mark::MAX, Outcome::Accepted),
-            false => (Mark::MIN, Outcome::Wrong),
-        };
-        Ok(Judgement { mark, reasons: vec![Reason::told(outcome, "forecast")] })
+        Ok(if answer == truth { accepted(1_000) } else { wrong() })
+    }
+
+    fn personas(&self) -> Vec<Persona> {
+        super::personas::forecast()
     }
 }

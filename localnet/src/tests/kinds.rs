@@ -1,0 +1,85 @@
+//! Kinds of several exchanges, judged together, or with a truth that comes later, on a whole localnet that is killed on the
+//! way and audited at the end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use weighhouse_journal::segment_name;
+use weighhouse_tasks::testing::{TestKinds, WITHHELD, task_file};
+use weighhouse_types::Epoch;
+use weighhouse_validator::audit::{AuditReport, audit_with};
+
+use super::{Reports, earned};
+use crate::{Account, Localnet, Options};
+
+const VALIDATORS: [&str; 3] = ["honest-a", "honest-b", "honest-c"];
+
+fn localnet(dir: &Path, kind: &str, epochs: u64) -> Localnet {
+    let (task, task_file) = (kind.to_owned(), task_file(kind));
+    let options = Options { task, task_file, commit_reveal: false, seed: Some(5), epochs: Some(epochs) };
+    Localnet::open(dir, &options, Arc::new(TestKinds)).expect("opened")
+}
+
+/// Runs so many epochs more.
+fn run(dir: &Path, kind: &str, epochs: u64) -> Account {
+    let runtime = Runtime::new().expect("a runtime");
+    let account = runtime.block_on(async {
+        localnet(dir, kind, epochs).run(&mut Reports::default(), CancellationToken::new()).await
+    });
+    account.expect("it runs").expect("an epoch was closed")
+}
+
+/// Runs until `moment` has come, and drops everybody where they stand.
+fn run_killed(dir: &Path, kind: &str, moment: impl FnOnce() + Send + 'static) {
+    let runtime = Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut reports = Reports::default();
+        tokio::select! {
+            ended = localnet(dir, kind, 9).run(&mut reports, CancellationToken::new()) => {
+                panic!("it ended before it was killed: {ended:?}")
+            }
+            come = tokio::task::spawn_blocking(moment) => come.expect("the moment comes"),
+        }
+    });
+}
+
+fn audits(dir: &Path, epoch: u64) -> Vec<AuditReport> {
+    let file = |validator| dir.join("validators").join(validator).join(segment_name(Epoch(epoch)));
+    let read = VALIDATORS.map(|validator| std::fs::read(file(validator)).expect("the epoch's file"));
+    read.iter().map(|file| audit_with(file, &TestKinds).expect("auditable")).collect()
+}
+
+#[test]
+fn a_net_killed_between_commit_and_reveal_goes_on_and_every_verdict_is_reached_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    run_killed(dir.path(), "sealed", || WITHHELD.wait());
+    let account = run(dir.path(), "sealed", 1);
+    for (persona, earns) in [("honest-1", true), ("honest-2", true), ("far", false), ("withholding", false)] {
+        assert_eq!(earned(&account, persona) > 0, earns, "{persona}: {account:?}");
+    }
+    assert_eq!((earned(&account, "changing"), earned(&account, "open")), (0, 0), "{account:?}");
+    for audited in audits(dir.path(), 0) {
+        assert_eq!((&audited.problems, &audited.not_rederived), (&vec![], &vec![]));
+        assert_eq!((audited.matches, audited.verdicts), (Some(true), 3 * 8), "{audited:?}");
+    }
+}
+
+#[test]
+fn forecasts_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for _ in 0..2 {
+        let account = run(dir.path(), "forecast", 1);
+        assert_eq!(earned(&account, "honest-1"), 0, "nobody knows the truth yet: {account:?}");
+    }
+    let account = run(dir.path(), "forecast", 2);
+    assert!(earned(&account, "honest-1") > 0 && earned(&account, "honest-2") > 0, "{account:?}");
+    assert_eq!(earned(&account, "wrong"), 0, "{account:?}");
+    for epoch in 0..4 {
+        for audited in audits(dir.path(), epoch) {
+            assert_eq!((&audited.problems, &audited.not_rederived), (&vec![], &vec![]), "epoch {epoch}");
+            assert_eq!(audited.matches, (epoch >= 2).then_some(true), "epoch {epoch}: {audited:?}");
+        }
+    }
+}
