@@ -94,6 +94,7 @@ impl ChainAddress {
         }
         for address in &endpoints {
             let kind = is_subtensor(address).ok_or_else(|| AddressError::Scheme(address.clone()))?;
+            // A ledger's name with a node's address would sign for one chain and submit to another.
             if let Some(network) = network.filter(|network| network.is_subtensor() != kind) {
                 return Err(AddressError::OtherKind { network: network.as_str(), address: address.clone() });
             }
@@ -102,6 +103,7 @@ impl ChainAddress {
             }
         }
         let address = Self { network, endpoints };
+        // Several nodes can be held against each other; a served ledger is one process.
         if !address.is_subtensor() && address.endpoints.len() > 1 {
             return Err(AddressError::LedgerOnce { given: address.endpoints.len() });
         }

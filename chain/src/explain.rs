@@ -51,6 +51,7 @@ pub struct Explanation {
 /// Asks the chain for everything that decides.
 pub async fn explain(chain: &dyn Chain, netuid: Netuid, hotkey: Hotkey) -> Result<Explanation, ChainError> {
     let state = chain.subnet(netuid).await?;
+    // A chain without mechanisms has the one that every subnet has.
     let mechanisms = lenient(chain.mechanisms(netuid).await, Mechanisms::default())?;
     let mut standings = Vec::with_capacity(usize::from(mechanisms.count));
     for mechanism in (0..mechanisms.count).map(MechId) {

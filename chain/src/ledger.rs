@@ -131,6 +131,7 @@ impl Ledger {
     /// even if nobody waits for it.
     pub async fn produce_block(&self) -> Result<Head, ChainError> {
         let inner = Arc::clone(&self.0);
+        // Not on the pool of readers: a block must not wait behind four thousand of them.
         let made = tokio::task::spawn_blocking(move || inner.produce()).await;
         made.map_err(|error| self.0.cannot_go_on(&error))?
     }
@@ -223,6 +224,7 @@ impl Inner {
 
     fn produce(&self) -> Result<Head, ChainError> {
         let _producing = self.producing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read under the producing lock, so that two blocks can't have one parent.
         let before = self.newest();
         let included = self.pool().includable(&before.state);
         let mut hashes = Vec::with_capacity(included.len());
@@ -233,6 +235,7 @@ impl Inner {
             bytes.push(raw);
             extrinsics.push(extrinsic);
         }
+        // On a copy: a block that fails leaves the newest state as it was.
         let mut state = before.state.clone();
         let outcome = state
             .apply_block(&extrinsics, &self.store.timelock)
@@ -245,11 +248,13 @@ impl Inner {
             parent: before.head.hash,
             state_root: State::root(&state_bytes),
             extrinsics_root: root.finish(),
+            // Never before the parent's, should the machine's clock step back.
             time: self.clock.now().0.max(before.header.time),
         };
         let calls = bytes.into_iter().zip(outcome.calls);
         let calls = calls.map(|(extrinsic, result)| StoredCall { extrinsic, result }).collect();
         let block = StoredBlock { header, calls, events: outcome.events };
+        // Durable before anybody sees it: a reader must not act on a block that a crash takes back.
         self.store.commit(&block, &hashes, &state_bytes)?;
         let snapshot = Snapshot::new(block.header, state);
         let head = snapshot.head;
@@ -259,6 +264,7 @@ impl Inner {
     }
 
     fn submit(&self, bytes: &[u8]) -> Result<(), ChainError> {
+        // The cheapest checks first; the signature, the dearest, comes last before the pool.
         if bytes.len() > EXTRINSIC_BYTES_MAX {
             return Err(not_taken(NotTaken::Oversized { bytes: bytes.len() }));
         }
@@ -292,6 +298,7 @@ impl Inner {
                 Err(refusal) => Ok(CallOutcome::Refused { block, refusal }),
             };
         }
+        // Older blocks are dropped, and with them the answer: saying "expired" might be wrong.
         if extrinsic.expires.0.saturating_add(self.store.blocks_kept()) <= head.0 {
             return Err(self.no_block(extrinsic.expires));
         }

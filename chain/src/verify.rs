@@ -46,6 +46,7 @@ impl EpochSnapshot {
     /// Computes the epoch again.
     pub fn check(&self) -> Result<EpochCheck, ChainError> {
         let neurons = self.input.stake.len();
+        // The stored rows come from a later block, which may have more neurons and never fewer.
         if self.neurons.len() < neurons || self.bonds.len() < neurons {
             return Err(ChainError::Undecodable(format!(
                 "a snapshot of {neurons} neurons lacks some of them"
@@ -87,6 +88,7 @@ impl EpochCheck {
     }
 
     fn compare_bonds(&mut self, uid: Uid, stored: &[(u16, u16)], computed: &[(u16, u16)]) {
+        // A missing bond would otherwise pass unseen: zip ends with the shorter row.
         self.note("bonds' count", uid, stored.len() as u64, computed.len() as u64);
         for (stored, computed) in stored.iter().zip(computed) {
             let number = |(uid, bond): &(u16, u16)| u64::from(*uid) << 16 | u64::from(*bond);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use weighhouse_scoring::Explanation;
 use weighhouse_tasks::Conduct;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Judged, Mark, Record, Uid};
+use weighhouse_types::{Mark, Record, Uid, VerdictRecord};
 
 use crate::economy::{Participant, Role};
 use crate::options::builtin_task;
@@ -30,7 +30,7 @@ impl Account {
         kept: &KeptState,
         participants: &[Participant],
         explanations: &[Explanation],
-        refused: &[Option<Judged>],
+        refused: &[Option<VerdictRecord>],
     ) -> Self {
         let paying = |paid| builtin_task(&kept.task, Some(paid));
         let pays =
@@ -93,7 +93,7 @@ impl Account {
 }
 
 /// The first verdict on a miner that paid it nothing, in the order in which they were recorded.
-pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<Judged> {
+pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) => Some(judged),
         _ => None,
@@ -101,7 +101,7 @@ pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<Judged> {
     judged.filter(|judged| judged.uid == uid).find(|judged| judged.judgement.mark <= Mark::ZERO).cloned()
 }
 
-fn given_away(judged: &Judged) -> String {
+fn given_away(judged: &VerdictRecord) -> String {
     let reason = judged.judgement.reasons.first().map_or_else(String::new, ToString::to_string);
     format!("given away in epoch {}, round {}: {reason}", judged.asked_in, judged.round)
 }

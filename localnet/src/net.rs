@@ -17,7 +17,7 @@ use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::References;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Epoch, Judged, MechId, Record, SubnetState, WeightVector};
+use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, VerdictRecord, WeightVector};
 
 use crate::account::{Account, first_refused};
 use crate::economy::{Economy, NETUID, Participant, Role};
@@ -215,7 +215,11 @@ impl Localnet {
     }
 
     /// The first verdict that paid a guest nothing; of everybody else the last epoch says enough.
-    fn first_refused(&self, participant: &Participant, last: Epoch) -> Result<Option<Judged>, LocalnetError> {
+    fn first_refused(
+        &self,
+        participant: &Participant,
+        last: Epoch,
+    ) -> Result<Option<VerdictRecord>, LocalnetError> {
         if !participant.is_guest() {
             return Ok(None);
         }

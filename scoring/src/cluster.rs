@@ -25,6 +25,7 @@ pub(crate) fn clusters(rounds: &[&Likeness], agreement: Fraction) -> BTreeMap<Re
     let mut leaders: BTreeMap<RegistrationId, RegistrationId> = BTreeMap::new();
     for ((one, other), times) in alike {
         let common = rounds.iter().filter(|round| compared(&one, round) && compared(&other, round)).count();
+        // A share of the rounds in which both answered: two that rarely meet are not excused by the rest.
         if times * Fraction::ONE.billionths() < common as u64 * agreement.billionths() {
             continue;
         }

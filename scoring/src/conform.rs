@@ -81,6 +81,7 @@ pub(crate) fn conform_into(
     entries: &mut Vec<(Uid, u16)>,
 ) -> Result<(), ConformError> {
     let mut top = check(pairs, limits)?;
+    // Most subnets have no limit, and clipping allocates.
     if limits.max_weights_limit < u16::MAX {
         clip_pairs(pairs, limits.max_weights_limit, scratch)?;
         top = pairs.iter().fold(0.0, |top, (_, weight)| top.max(*weight));
@@ -96,6 +97,7 @@ fn check(pairs: &[(Uid, f64)], limits: &Limits) -> Result<f64, ConformError> {
     const INFINITE: u64 = f64::INFINITY.to_bits();
     let (mut top, mut previous, mut is_sound) = (0, None, true);
     for &(uid, weight) in pairs {
+        // Adding zero turns -0 into 0, whose bits would otherwise look like the largest number.
         top = (weight + 0.0).to_bits().max(top);
         is_sound &= Some(uid) > previous;
         previous = Some(uid);
@@ -133,6 +135,7 @@ fn clip_pairs(pairs: &mut [(Uid, f64)], limit: u16, weights: &mut Vec<f64>) -> R
     let share = f64::from(limit) / f64::from(u16::MAX);
     let clipped = clip(weights, share).ok_or(ConformError::Unsatisfiable { limit })?;
     for ((uid, weight), clipped) in pairs.iter_mut().zip(clipped) {
+        // Equal shares would pay miners that earned nothing: the validator abstains instead.
         if *weight == 0.0 && clipped > 0.0 {
             return Err(ConformError::PaysZero { uid: *uid, limit });
         }
@@ -189,6 +192,7 @@ fn sum(values: &[f64]) -> f64 {
 fn quantise(pairs: &[(Uid, f64)], top: f64, entries: &mut Vec<(Uid, u16)>) {
     entries.clear();
     let scaled = |weight: f64| ties_to_even(weight / top * f64::from(u16::MAX)) as u16;
+    // A weight that rounds to 0 says nothing; zeros are added below only where the chain asks for length.
     entries.extend(pairs.iter().map(|(uid, weight)| (*uid, scaled(*weight))).filter(|(_, value)| *value > 0));
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use weighhouse_types::{
-    Detail, Gist, Judged, Mark, Neuron, Outcome, Reason, Record, RegistrationId, Score, Uid,
+    Detail, Gist, Mark, Neuron, Outcome, Reason, Record, RegistrationId, Score, Uid, VerdictRecord,
 };
 
 use crate::error::WeighError;
@@ -95,7 +95,7 @@ fn rating_clause(fold: &Fold<'_>, scored: &ScoredMiner) -> String {
     }
 }
 
-fn accepted(verdicts: &[&Judged]) -> usize {
+fn accepted(verdicts: &[&VerdictRecord]) -> usize {
     verdicts.iter().filter(|verdict| verdict.judgement.mark > Mark::ZERO).count()
 }
 
@@ -150,7 +150,7 @@ impl Group {
 }
 
 impl ReasonTally {
-    fn of(verdicts: &[&Judged]) -> Self {
+    fn of(verdicts: &[&VerdictRecord]) -> Self {
         let mut tally = Self { attempts: verdicts.len(), accepted: accepted(verdicts), ..Self::default() };
         for verdict in verdicts {
             tally.count(&verdict.judgement.reasons);
@@ -160,6 +160,7 @@ impl ReasonTally {
 
     /// Counts a verdict under its first complaint, or under its first reason when there is none.
     fn count(&mut self, reasons: &[Reason]) {
+        // A verdict may praise one thing and fault another; the fault is what its miner can mend.
         let complaint = reasons.iter().find(|reason| !reason.outcome().is_praise());
         let Some(reason) = complaint.or(reasons.first()) else {
             self.unexplained += 1;

@@ -122,6 +122,7 @@ impl Replay {
         let decision = match &self.policy {
             None => decide(&Fold::new(picked)?),
             Some(policy) => {
+                // From the second epoch on the standings are this policy's own, not the recorded ones.
                 if let Some(carried) = &carried {
                     substitute = EpochContext { carried: carried.standings.clone(), ..recorded.clone() };
                     picked.context = &substitute;
@@ -129,6 +130,7 @@ impl Replay {
                 }
                 let departed = std::mem::take(&mut picked.departed);
                 let mut fold = Fold::under(policy.clone(), picked)?;
+                // Closed before the departed go, as the validator does.
                 self.carried = Some(close(&fold));
                 fold.depart(departed);
                 decide(&fold)

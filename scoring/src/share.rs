@@ -54,6 +54,7 @@ impl Weigher {
         out: &mut Vec<(Uid, u16)>,
     ) -> Result<(), ConformError> {
         self.weights(policy, candidates, burn);
+        // The burn was pushed last; the chain wants ascending uids.
         self.weights.sort_unstable_by_key(|(uid, _)| *uid);
         conform_into(&mut self.weights, limits, &mut self.sorted, out)
     }
@@ -71,6 +72,7 @@ impl Weigher {
         if clustered {
             self.split(policy.cluster_pay(), candidates);
         }
+        // After the clusters were split: a cap on each member would let a cluster have several.
         if policy.cap() < Fraction::ONE {
             cap(&mut self.weights, policy.cap().to_f64(), &mut self.sorted);
         }
@@ -89,6 +91,7 @@ impl Weigher {
     fn stand(&mut self, candidates: &[Candidate]) {
         let rank = |at: usize| {
             let candidate = &candidates[at];
+            // The oldest of equals: registering once more must not win a place.
             (std::cmp::Reverse(candidate.score), candidate.registered_at, candidate.uid)
         };
         for (at, candidate) in candidates.iter().enumerate() {
@@ -115,10 +118,12 @@ impl Weigher {
             Shape::Linear => {}
             Shape::Power { exponent } => {
                 let top = top(weights);
+                // Relative to the best, so that no power underflows for everybody.
                 remake(weights, |_, score| libm::pow(score / top, exponent));
             }
             Shape::Softmax { temperature } => {
                 let top = top(weights);
+                // Softmax is the same for shifted scores, and no exponential overflows.
                 remake(weights, |_, score| libm::exp((score - top) / 1e9 / temperature));
             }
             Shape::Rank { .. } | Shape::WinnerTakesAll { .. } | Shape::TopK { .. } => {
@@ -190,6 +195,7 @@ impl Weigher {
             match pay {
                 ClusterPay::Each => {}
                 ClusterPay::Split => {
+                    // Members without a score take no part: they would only dilute the pay of those who earned it.
                     let earning = |other: &usize| members(other) && candidates[*other].score > Score::ZERO;
                     let count = (0..candidates.len()).filter(earning).count();
                     for other in (0..candidates.len()).filter(earning).collect::<Vec<_>>() {
@@ -251,6 +257,7 @@ fn cap(weights: &mut [(Uid, f64)], share: f64, sorted: &mut Vec<f64>) {
         let largest_whole = sorted[count - 1 - cut];
         let level = if cut == 0 { share * rest } else { share * rest / (1.0 - share * cut as f64) };
         let is_free = 1.0 - share * cut as f64 <= 0.0;
+        // So many are cut that the rest can't fill the sum any more: only equal weights are left.
         if is_free {
             break;
         }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use weighhouse_types::{
-    EpochContext, Judged, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch, Uid,
+    EpochContext, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch, Uid,
+    VerdictRecord,
 };
 
 use crate::error::WeighError;
@@ -42,7 +43,7 @@ pub struct Coverage {
 #[derive(Debug)]
 pub(crate) struct EpochRecords<'a> {
     pub(crate) context: &'a EpochContext,
-    pub(crate) judged: Vec<&'a Judged>,
+    pub(crate) judged: Vec<&'a VerdictRecord>,
     pub(crate) trails: Vec<&'a Trail>,
     pub(crate) likeness: Vec<&'a Likeness>,
     /// Registrations that ended after the epoch was opened.
@@ -55,7 +56,7 @@ pub(crate) struct Fold<'a> {
     pub(crate) context: &'a EpochContext,
     pub(crate) policy: Policy,
     /// By uid; each list by (round, challenge), whatever order the records came in.
-    verdicts: Vec<Vec<&'a Judged>>,
+    verdicts: Vec<Vec<&'a VerdictRecord>>,
     likeness: Vec<&'a Likeness>,
     departed: BTreeSet<RegistrationId>,
     /// Registered miners with an average at the epoch's end, those too old included; ascending by uid.
@@ -82,6 +83,7 @@ impl<'a> Fold<'a> {
             let who = neuron.registration();
             let tally = fold.tally(neuron.uid);
             let track = carried.remove(&who);
+            // A miner that was never judged has no average, and no average is not one of 0.
             if track.is_none() && tally.count == 0 {
                 continue;
             }
@@ -101,6 +103,7 @@ impl<'a> Fold<'a> {
     /// All neurons but the validator itself: the chain ignores a weight on oneself, so nothing is made of one.
     fn others(&self) -> impl Iterator<Item = &'a Neuron> + use<'a> {
         let validator = self.context.validator;
+        // By hotkey and not by uid: the validator's own uid may change within its life.
         self.context.state.metagraph.neurons.iter().filter(move |neuron| neuron.hotkey != validator)
     }
 
@@ -114,7 +117,7 @@ impl<'a> Fold<'a> {
     }
 
     /// This epoch's verdicts on a uid, by (round, challenge).
-    pub(crate) fn verdicts(&self, uid: Uid) -> &[&'a Judged] {
+    pub(crate) fn verdicts(&self, uid: Uid) -> &[&'a VerdictRecord] {
         self.verdicts.get(uid.index()).map_or(&[], Vec::as_slice)
     }
 
@@ -179,6 +182,7 @@ impl<'a> Fold<'a> {
                 (standing(*who, track), trail(*who, track, places.get(at).copied().flatten()))
             })
             .collect();
+        // Records are compared byte for byte, so the order must follow from the contents.
         carried.sort_by_key(|(standing, _)| standing.who);
         carried.into_iter().unzip()
     }
@@ -195,12 +199,14 @@ impl<'a> Fold<'a> {
 
 fn check_context(context: &EpochContext) -> Result<(), WeighError> {
     let mut neurons = context.state.metagraph.neurons.iter().enumerate();
+    // Everything below indexes by uid; a metagraph in another order would pay the wrong miners.
     if let Some((position, neuron)) = neurons.find(|(position, neuron)| neuron.uid.index() != *position) {
         return Err(WeighError::MetagraphOrder { uid: neuron.uid, position });
     }
     if let Some(pair) = context.carried.windows(2).find(|pair| pair[0].who >= pair[1].who) {
         return Err(WeighError::CarriedOrder { who: pair[1].who.hotkey });
     }
+    // A forged journal could otherwise keep an average fresh for ever.
     match context.carried.iter().find(|standing| standing.judged_in >= context.epoch) {
         Some(standing) => {
             Err(WeighError::CarriedFromFuture { who: standing.who.hotkey, judged_in: standing.judged_in })
@@ -290,9 +296,12 @@ fn trail(who: RegistrationId, track: &Track, place: Option<u16>) -> Trail {
     }
 }
 
-fn group<'a>(context: &EpochContext, judged: Vec<&'a Judged>) -> Result<Vec<Vec<&'a Judged>>, WeighError> {
+fn group<'a>(
+    context: &EpochContext,
+    judged: Vec<&'a VerdictRecord>,
+) -> Result<Vec<Vec<&'a VerdictRecord>>, WeighError> {
     let neurons = &context.state.metagraph.neurons;
-    let mut verdicts: Vec<Vec<&Judged>> = vec![Vec::new(); neurons.len()];
+    let mut verdicts: Vec<Vec<&VerdictRecord>> = vec![Vec::new(); neurons.len()];
     for verdict in judged {
         let uid = verdict.uid;
         if verdict.epoch != context.epoch {
@@ -302,12 +311,14 @@ fn group<'a>(context: &EpochContext, judged: Vec<&'a Judged>) -> Result<Vec<Vec<
         let Some(neuron) = neurons.get(uid.index()) else {
             return Err(WeighError::UnknownUid { uid });
         };
+        // A verdict belongs to whoever answered; the uid may be somebody else's by now.
         if neuron.registration() != verdict.who {
             return Err(WeighError::WrongRegistration { uid, judged: verdict.who.hotkey });
         }
         verdicts[uid.index()].push(verdict);
     }
     for list in &mut verdicts {
+        // Whatever order the records came in, sums run in this one.
         list.sort_unstable_by_key(|verdict| (verdict.round, verdict.challenge));
         let twice = list
             .windows(2)

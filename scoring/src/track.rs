@@ -58,6 +58,7 @@ impl Tally {
         if self.count == Self::MAX {
             return;
         }
+        // Squares of billionths would not fit 64 bits over four million verdicts.
         let millionths = (value / 1000).unsigned_abs();
         self.count += 1;
         self.sum += value;
@@ -120,6 +121,7 @@ impl Track {
         if tally.count == 0 {
             return;
         }
+        // An old average says nothing about the miner of today, so the new one starts from this epoch.
         if self.attempts > 0 && self.is_too_old(policy, epoch) {
             self.restart();
         }
@@ -170,6 +172,7 @@ impl Track {
             self.variance = error;
             return;
         }
+        // Two half-lives: losing a reputation may be faster than earning one.
         let kept = if fresh.mean < self.average { fall } else { rise };
         let (kept, new) = (kept.billionths() as i64, (Fraction::ONE.billionths() - kept.billionths()) as i64);
         // Two products of at most 10^18 that weigh to at most 10^18 together.

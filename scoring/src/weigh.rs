@@ -125,6 +125,7 @@ pub struct Closing {
 /// As [`weigh`].
 pub fn closing<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Closing, WeighError> {
     let mut picked = pick(records)?;
+    // The averages of the departed still close with this epoch; the next one drops them by its metagraph.
     picked.departed = BTreeSet::new();
     Ok(close(&Fold::new(picked)?))
 }
@@ -141,8 +142,10 @@ pub fn closing_under(policy: &Policy, records: &[Record]) -> Result<Closing, Wei
 
 pub(crate) fn close(fold: &Fold<'_>) -> Closing {
     let mut weigher = Weigher::new();
+    // Only for the places that the next epoch's hysteresis needs.
     weigher.weights(&fold.policy, &fold.candidates(&fold.scores()), None);
     let (standings, trails) = fold.closing(weigher.places());
+    // Version 1 knew no trails, and its journals must come out byte for byte.
     let trails = if fold.policy.version() == 1 { Vec::new() } else { trails };
     Closing { standings, trails }
 }
@@ -215,6 +218,7 @@ pub(crate) fn decide(fold: &Fold<'_>) -> Decision {
 }
 
 fn vector(fold: &Fold<'_>, scores: &[ScoredMiner]) -> Result<WeightVector, Abstain> {
+    // Before the vector is made: what must not be published is not even computed.
     if let Some(why) = reason_to_abstain(fold, scores) {
         return Err(why);
     }
@@ -229,6 +233,7 @@ fn vector(fold: &Fold<'_>, scores: &[ScoredMiner]) -> Result<WeightVector, Absta
     Weigher::new()
         .vector(&fold.policy, &fold.candidates(scores), burn.transpose()?, &limits, &mut entries)
         .map_err(|refusal| Abstain::Conform { refusal })?;
+    // The last gate: no caller can hold a vector that is empty, unordered or all zero.
     let vector = WeightVector::new(entries).map_err(|error| {
         let refusal = match error {
             WeightVectorError::Empty => ConformError::Empty,
@@ -247,6 +252,7 @@ fn reason_to_abstain(fold: &Fold<'_>, scores: &[ScoredMiner]) -> Option<Abstain>
     let policy = &fold.policy;
     let coverage = fold.coverage();
     let least = policy.min_coverage();
+    // Multiplied out and not divided, so that no rounding decides over a whole epoch.
     if coverage.judged * Fraction::ONE.billionths() < coverage.miners * least.billionths() {
         return Some(Abstain::Coverage { coverage, least });
     }

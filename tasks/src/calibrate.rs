@@ -1,4 +1,4 @@
-//! What honest completions look like to the judge, and from where on they are not: thresholds for a task's file.
+//! Thresholds for a task's file: the margins of honest completions before the judge, and the limit beyond which none lie.
 //!
 //! Seeded challenges are answered by the agreed model in every way that an honest miner may run it, and by every kind of
 //! cheat; each answer goes before the judge that a validator uses. Limits are set beyond the worst that an honest answer
@@ -22,8 +22,8 @@ use weighhouse_types::Reason;
 use weighhouse_types::text::{TextAnswer, TextError, TextRequest};
 
 pub use answers::Persona;
-pub use embed::{CalibratedRows, RowsCalibration, RowsOf, RowsSeen};
-pub use figures::{Bound, EDGES, Row, Table};
+pub use embed::{CalibratedRows, RowsCalibration, RowsOf, RowsSample};
+pub use figures::{EDGES, RateBound, Row, Table};
 pub use written::{WriteError, rewrite, rewrite_embed};
 
 use crate::file::Mode;
@@ -31,7 +31,7 @@ use crate::generate::{self, Generate};
 use crate::witness::{TeacherForced, Witness};
 use crate::{Challenge, CompleteError, Task, TaskError};
 use answers::Answers;
-use figures::Seen;
+use figures::PersonaSample;
 
 /// Limits are set this many times as far as the worst that was seen of honest answers.
 const HEADROOM: f64 = 2.0;
@@ -45,14 +45,14 @@ const PACK: usize = 8;
 
 /// Somebody who answers, under a name in the table.
 #[derive(Clone, Debug)]
-pub struct Served {
+pub struct CalibrationModel {
     pub name: String,
     pub by: By,
-    /// Whether a miner that serves it is honest.
+    /// A miner that serves it is honest.
     pub is_honest: bool,
 }
 
-/// What stands behind a name in the table.
+/// The answerer behind a name in the table.
 #[derive(Clone, Debug)]
 pub enum By {
     /// A model, by the decoder that miners serve from.
@@ -70,13 +70,13 @@ pub trait Server: Send + Sync + fmt::Debug {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String>;
 }
 
-/// What to measure.
+/// Subject of a calibration.
 #[derive(Debug)]
 pub struct Calibration<'a> {
     pub task: &'a Task,
     pub reference: &'a LanguageModel,
     /// Other models: honest ones in other precisions, and cheats.
-    pub served: &'a [Served],
+    pub served: &'a [CalibrationModel],
     /// Of each honest kind; of cheats 500 at most.
     pub challenges: u32,
     pub seed: u64,
@@ -110,7 +110,7 @@ pub enum CalibrateError {
     Form { who: String, why: String },
 }
 
-/// How far a calibration is.
+/// Progress of a calibration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub persona: String,
@@ -118,15 +118,15 @@ pub struct Progress {
     pub personas: usize,
 }
 
-/// What was measured and what follows from it.
+/// The measured figures, and the thresholds that follow from them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Calibrated {
+pub struct CalibrationResult {
     pub challenges: u32,
     pub tokens: u32,
     pub limits: Limits,
     /// Honest checks that no limit was set by, how many of them were beyond, and the rate that this bounds (95 %
     /// confidence).
-    pub honest: Bound,
+    pub honest: RateBound,
     pub table: Table,
 }
 
@@ -151,7 +151,7 @@ impl Calibration<'_> {
         &self,
         cpu: &dyn Fn() -> Duration,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Calibrated, CalibrateError> {
+    ) -> Result<CalibrationResult, CalibrateError> {
         let kind = self.task.file().kind;
         let (Some(generate), Mode::Conformance { .. }) = (self.task.generate(), &self.task.file().mode)
         else {
@@ -170,7 +170,13 @@ impl Calibration<'_> {
         let limits = self.limits(&seen)?;
         let honest = figures::bound(&seen, &limits);
         let table = figures::table(&limits, &seen);
-        Ok(Calibrated { challenges: self.challenges, tokens: generate.max_tokens, limits, honest, table })
+        Ok(CalibrationResult {
+            challenges: self.challenges,
+            tokens: generate.max_tokens,
+            limits,
+            honest,
+            table,
+        })
     }
 
     /// Honest ones first.
@@ -209,14 +215,14 @@ impl Calibration<'_> {
         personas
     }
 
-    /// What the reference says of one persona's answers.
+    /// The reference's words on one persona's answers.
     fn look(
         &self,
         generate: &Generate,
         persona: &Answers<'_>,
         rng: &mut ChaCha20Rng,
         cpu: &dyn Fn() -> Duration,
-    ) -> Result<Seen, CalibrateError> {
+    ) -> Result<PersonaSample, CalibrateError> {
         let mut draw = || {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
@@ -229,7 +235,7 @@ impl Calibration<'_> {
         let answers = persona.answer(generate, &challenges, rng)?;
         let answering = cpu().saturating_sub(start).as_secs_f64();
         let start = cpu();
-        let mut seen = Seen::new(persona);
+        let mut seen = PersonaSample::new(persona);
         for (challenges, answers) in challenges.chunks(PACK).zip(answers.chunks(PACK)) {
             self.judge(generate, challenges, answers, &mut seen)?;
         }
@@ -247,7 +253,7 @@ impl Calibration<'_> {
         generate: &Generate,
         challenges: &[Challenge],
         answers: &[TextAnswer],
-        seen: &mut Seen,
+        seen: &mut PersonaSample,
     ) -> Result<(), CalibrateError> {
         let witness = TeacherForced(self.reference.clone());
         let mut completions = Vec::with_capacity(answers.len());
@@ -280,13 +286,14 @@ impl Calibration<'_> {
         Ok(())
     }
 
-    fn limits(&self, seen: &[Seen]) -> Result<Limits, CalibrateError> {
-        let honest: Vec<&Seen> = seen.iter().filter(|seen| seen.is_honest).collect();
+    fn limits(&self, seen: &[PersonaSample]) -> Result<Limits, CalibrateError> {
+        let honest: Vec<&PersonaSample> = seen.iter().filter(|seen| seen.is_honest).collect();
         let cheat = seen.iter().find(|seen| seen.name == self.against && !seen.is_honest);
         let cheat = cheat.ok_or_else(|| CalibrateError::NoCheat { name: self.against.to_owned() })?;
-        let worst = |of: &dyn Fn(&Seen) -> f64| honest.iter().map(|seen| of(seen)).fold(0.0_f64, f64::max);
+        let worst =
+            |of: &dyn Fn(&PersonaSample) -> f64| honest.iter().map(|seen| of(seen)).fold(0.0_f64, f64::max);
         let beyond = |value: f64, least: f64| figures::rounded_up((value * HEADROOM).max(least));
-        let token_max = beyond(worst(&Seen::largest_margin), MARGIN_LEAST);
+        let token_max = beyond(worst(&PersonaSample::largest_margin), MARGIN_LEAST);
         // A single token that is beyond every honest one decides alone; what the mean adds is many small ones.
         let clip = token_max;
         let tolerance = beyond(worst(&|seen| seen.largest_mean(clip)), MEAN_LEAST).min(0.99);
@@ -294,7 +301,7 @@ impl Calibration<'_> {
             tolerance,
             clip,
             token_max,
-            log_prob_max: beyond(worst(&Seen::largest_difference), MARGIN_LEAST),
+            log_prob_max: beyond(worst(&PersonaSample::largest_difference), MARGIN_LEAST),
             edges: EDGES.to_vec(),
             honest: figures::most_spread(&honest),
             cheat: cheat.shares(),

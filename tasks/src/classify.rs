@@ -86,6 +86,7 @@ impl Kind for Classify {
     const FILES: &'static [(&'static str, &'static str)] =
         &[("digits-conformance", crate::DIGITS_CONFORMANCE), ("digits-quality", crate::DIGITS_QUALITY)];
     const PAYS: &'static [Paid] = &[Paid::Conformance, Paid::Quality];
+    const HAS_REFERENCE: bool = true;
 
     type Section = Section;
     type Question = Scans;

@@ -60,6 +60,7 @@ impl Kind for Embeddings {
     const NAME: &'static str = "embed";
     const FILES: &'static [(&'static str, &'static str)] = &[("embed", crate::EMBED)];
     const PAYS: &'static [Paid] = &[Paid::Conformance];
+    const HAS_REFERENCE: bool = true;
     const DEADLINE: Duration = Duration::from_secs(60);
 
     type Section = Section;

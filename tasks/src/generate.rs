@@ -63,6 +63,7 @@ impl Kind for Completions {
     const FILES: &'static [(&'static str, &'static str)] =
         &[("generate", crate::GENERATE), ("generate-greedy", crate::GENERATE_GREEDY)];
     const PAYS: &'static [Paid] = &[Paid::Conformance];
+    const HAS_REFERENCE: bool = true;
     const DEADLINE: Duration = Duration::from_secs(60);
 
     type Section = section::Section;
@@ -187,7 +188,7 @@ impl Challenge {
 }
 
 impl Reference {
-    /// What the reference says of a completion, if it was asked.
+    /// The reference's word on a completion, if it was asked.
     pub fn testimony(&self) -> Option<&Testimony> {
         match self.recorded() {
             Recorded::Testimony(testimony) => Some(testimony),

@@ -1,4 +1,4 @@
-//! What one kind of task knows, as a trait: the only thing that a new kind has to write.
+//! One kind of task, as a trait: the only thing that a new kind has to write.
 //!
 //! A kind draws questions from seeds, says what is right of them (before the answers are in, after them, or epochs later),
 //! reads answers and judges them, each alone or all to one question together. All else (whom to ask, signatures, the journal, the audit, weights) is the same for every kind and stands
@@ -15,6 +15,7 @@ use std::time::Duration;
 use parity_scale_codec::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{
@@ -36,10 +37,10 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// Built-in task files by name.
     const FILES: &'static [(&'static str, &'static str)] = &[];
-    /// What may be paid.
-    const PAYS: &'static [Paid];
-    /// The task file names a reference, and marks are relative to it. A kind without one pays quality.
-    const HAS_REFERENCE: bool = true;
+    /// Merits that may be paid.
+    const PAYS: &'static [Paid] = &[Paid::Quality];
+    /// The task file names a reference, a model that marks are relative to. A kind without one pays quality.
+    const HAS_REFERENCE: bool = false;
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
     /// for it with `judge_version = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;
@@ -47,13 +48,14 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const DEADLINE: Duration = Duration::from_secs(2);
 
     /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
-    /// `[regress]` is a field `regress`.
+    /// `[regress]` is a field `regress`. [`NoSection`] of a kind without any.
     type Section: DeserializeOwned;
     /// A question with all that the judge alone knows of it, such as the truth.
     type Question: Encode + Send + Sync + 'static;
     /// An answer that has been read: well-formed by its type.
     type Answer: Send + Sync + 'static;
-    /// The reference's word on a question, or on an answer where it is asked afterwards. Its SCALE form is journalled.
+    /// The reference's word on a question, or on an answer where it is asked afterwards. Its SCALE form is journalled. `()`
+    /// where all that is right follows from the seed, and so is part of the question.
     type Word: Encode + Decode + Send + Sync + 'static;
 
     /// The digest of the reference at hand, for a built-in task file that leaves it open; `None` where there is none.
@@ -91,12 +93,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
             .finish()
     }
 
-    /// What only the judge may know of a question, for the record; `None` where the seed gives it back.
+    /// The part of a question that only the judge may know, for the record; `None` where the seed gives it back.
     fn secret(&self, _question: &Self::Question) -> Option<Vec<u8>> {
         None
     }
 
-    /// What miners are sent: the inputs and the outputs that are wanted. Model and id are filled in.
+    /// The request that miners are sent: the inputs and the outputs that are wanted. Model and id are filled in.
     fn request(&self, question: &Self::Question) -> InferRequest;
 
     /// Exchanges that one challenge takes with a miner: 2 for a commit and its reveal. At least 1.
@@ -118,12 +120,16 @@ pub trait Kind: Send + Sync + Sized + 'static {
         Timing::AtOnce
     }
 
-    /// What is right of each question, in order, worked out before anybody is asked; a round in one call. None at all
-    /// where the reference is asked about answers: see [`Kind::testify`].
+    /// The right answer to each question, in order, worked out before anybody is asked; a round in one call. None at all
+    /// where the reference is asked about answers: see [`Kind::testify`]. A kind whose [`Kind::Word`] is `()` leaves it out.
     ///
     /// # Errors
     /// A reference that gives no word: our trouble, never the miner's.
-    fn refer(&self, questions: &[&Self::Question]) -> Result<Vec<Self::Word>, TaskError>;
+    fn refer(&self, questions: &[&Self::Question]) -> Result<Vec<Self::Word>, TaskError> {
+        // Only a word that takes no bytes can be had of nothing.
+        let word = |_| Self::Word::decode(&mut &[][..]).map_err(|_| TaskError::NoReference);
+        questions.iter().map(word).collect()
+    }
 
     /// Reads an answer, or says what is wrong with its form: the one place where foreign tensors are read.
     ///
@@ -144,7 +150,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
         self.read(question, answer)
     }
 
-    /// What the reference says of these answers, one word each, in packed passes; none at all where it was asked before.
+    /// The reference's words on these answers, one each, in packed passes; none at all where it was asked before.
     ///
     /// # Errors
     /// As [`Kind::refer`].
@@ -218,12 +224,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// Whom to check, where not every answer is; the sequential test goes with it.
+    /// The choice of whom to check, where not every answer is; the sequential test goes with it.
     fn budget(&self) -> Option<&Budget> {
         None
     }
 
-    /// What a word counts for in the sequential test.
+    /// Counts of a word in the bins of the sequential test.
     fn bins(&self, _word: &Self::Word) -> Vec<u32> {
         Vec::new()
     }
@@ -242,7 +248,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
         }
     }
 
-    /// How a word is journalled. Kinds that were there before the common form have their own.
+    /// Form in which a word is journalled. Kinds that were there before the common form have their own.
     fn record(word: &Self::Word) -> Recorded {
         Recorded::Own { kind: Self::NAME.to_owned(), word: word.encode() }
     }
@@ -255,6 +261,11 @@ pub trait Kind: Send + Sync + Sized + 'static {
         }
     }
 }
+
+/// The section of a kind whose task files have nothing that only it reads.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoSection {}
 
 /// Draws a question for each seed, each from a generator of its own.
 pub fn per_seed<Q>(seeds: &[[u8; 32]], mut draw: impl FnMut(&mut ChaCha20Rng) -> Q) -> Vec<Q> {

@@ -12,6 +12,7 @@
 pub mod judge;
 pub mod kind;
 pub mod persona;
+pub mod reading;
 pub mod references;
 pub mod registry;
 pub mod verdict;
@@ -27,6 +28,7 @@ mod classify;
 mod embed;
 mod generate;
 mod prompts;
+mod regress;
 
 pub mod calibrate;
 pub mod measure;

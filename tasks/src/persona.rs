@@ -16,7 +16,7 @@ use weighhouse_types::{InferAnswer, InferRequest};
 use crate::error::TaskError;
 use crate::references::References;
 
-/// What a persona stands for.
+/// Conduct that a persona stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conduct {
     /// Does what the task asks for: has to be paid.
@@ -32,7 +32,7 @@ pub type Answerer = Box<dyn FnMut(&InferRequest) -> Result<Option<InferAnswer>, 
 
 type Open = dyn Fn(PersonaSetup<'_>) -> Result<Answerer, TaskError> + Send + Sync;
 
-/// What one miner of a persona knows before it is asked.
+/// Knowledge of one miner of a persona before it is asked.
 pub struct PersonaSetup<'a> {
     /// Models to serve.
     pub references: &'a dyn References,
@@ -56,9 +56,9 @@ pub struct Persona {
     /// As in a profile: lower case.
     pub name: &'static str,
     pub conduct: Conduct,
-    /// Names of a localnet's miners that play it.
-    pub cast: &'static [&'static str],
-    /// Whether `task measure` has a row for it; where another row says the same, it hasn't.
+    /// Names of a localnet's miners that play it: its own, or three honest ones, unless something else is said.
+    pub cast: Vec<&'static str>,
+    /// `task measure` has a row for it; where another row says the same, it hasn't.
     pub is_measured: bool,
     /// The persona of the second of two miners that know the seed of each other's noise.
     pub twin: Option<&'static str>,
@@ -77,25 +77,30 @@ impl Persona {
     where
         O: Fn(PersonaSetup<'_>) -> Result<Answerer, TaskError> + Send + Sync + 'static,
     {
-        Self { name, conduct, cast: &[], is_measured: true, twin: None, open: Arc::new(open) }
+        let cast = match name {
+            HONEST => vec!["honest-1", "honest-2", "honest-3"],
+            _ => vec![name],
+        };
+        Self { name, conduct, cast, is_measured: true, twin: None, open: Arc::new(open) }
     }
 
-    /// The persona that every kind has; three miners of a localnet play it.
+    /// The persona that every kind has.
     pub fn honest<O>(open: O) -> Self
     where
         O: Fn(PersonaSetup<'_>) -> Result<Answerer, TaskError> + Send + Sync + 'static,
     {
-        Self::new(HONEST, Conduct::Honest, open).cast(&["honest-1", "honest-2", "honest-3"])
+        Self::new(HONEST, Conduct::Honest, open)
     }
 
-    /// A persona that needs no model: a function of the request and its own chance.
-    pub fn simple(
-        name: &'static str,
-        conduct: Conduct,
-        answer: fn(&InferRequest, &mut ChaCha20Rng) -> Option<InferAnswer>,
-    ) -> Self {
+    /// A persona that needs no model: a function of the request and its own chance. `None` is silence, which is what a request
+    /// gets that it can't read.
+    pub fn simple<A>(name: &'static str, conduct: Conduct, answer: A) -> Self
+    where
+        A: Fn(&InferRequest, &mut ChaCha20Rng) -> Option<InferAnswer> + Send + Sync + 'static,
+    {
+        let answer = Arc::new(answer);
         Self::new(name, conduct, move |setup| {
-            let mut rng = setup.rng;
+            let (answer, mut rng) = (answer.clone(), setup.rng);
             Ok(Box::new(move |request| Ok(answer(request, &mut rng))))
         })
     }
@@ -119,25 +124,32 @@ impl Persona {
         })
     }
 
-    /// Never answers.
+    /// Never answers. A localnet has miners that are late or gone already.
     pub fn silent() -> Self {
-        Self::simple("silent", Conduct::Cheat, |_, _| None)
+        Self::simple("silent", Conduct::Cheat, |_, _| None).measured_only()
     }
 
     /// Has these miners of a localnet play it.
     #[must_use]
-    pub fn cast(self, cast: &'static [&'static str]) -> Self {
-        Self { cast, ..self }
+    pub fn cast(self, cast: &[&'static str]) -> Self {
+        Self { cast: cast.to_vec(), ..self }
+    }
+
+    /// Has no miner of a localnet play it.
+    #[must_use]
+    pub fn measured_only(self) -> Self {
+        self.cast(&[])
+    }
+
+    /// Has no row in a profile: another persona's says the same.
+    #[must_use]
+    pub fn unmeasured(self) -> Self {
+        Self { is_measured: false, ..self }
     }
 
     #[must_use]
     pub(crate) fn twin(self, name: &'static str) -> Self {
         Self { twin: Some(name), ..self }
-    }
-
-    #[must_use]
-    pub(crate) fn unmeasured(self) -> Self {
-        Self { is_measured: false, ..self }
     }
 
     /// One miner of this persona.

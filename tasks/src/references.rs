@@ -1,4 +1,4 @@
-//! Where a task's reference comes from: handed in by whoever loads a task, so that no kind opens files or sockets.
+//! Sources of a task's reference: handed in by whoever loads a task, so that no kind opens files or sockets.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::embed::Embeddings;
 use crate::error::{TaskError, TaskFileError};
 use crate::file::{KindRules, TaskFile};
 use crate::generate::Completions;
-use crate::judge::Judged;
+use crate::judge::OutsideTask;
 use crate::kind::Kind;
 use crate::references::References;
 use crate::work::Work;
@@ -21,7 +21,8 @@ pub static KINDS: &[Registered] = &[
     Registered::of::<Classify>(),
     Registered::of::<Completions>(),
     Registered::of::<Embeddings>(),
-    Registered::of::<Judged>(),
+    Registered::of::<OutsideTask>(),
+    Registered::of::<crate::regress::Regress>(),
 ];
 
 type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;

@@ -63,7 +63,7 @@ impl Task {
         self.work.as_any().downcast_ref::<Completions>().map(Completions::settings)
     }
 
-    /// Whom the judge checks, where the task leaves it that choice.
+    /// The judge's choice of whom it checks, where the task leaves it one.
     pub fn budget(&self) -> Option<&Budget> {
         self.work.budget()
     }
@@ -102,7 +102,7 @@ impl Task {
         InferRequest { model: self.file.model.clone(), id, ..self.work.request(challenge) }
     }
 
-    /// What only the judge may know of a challenge, for the record; `None` where the seed gives it back.
+    /// The part of a challenge that only the judge may know, for the record; `None` where the seed gives it back.
     pub fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>> {
         self.work.secret(challenge)
     }
@@ -176,7 +176,7 @@ impl Task {
         self.work.read(challenge, earlier, answer)
     }
 
-    /// What the reference says of these answers, in packed passes: one for each; `None` where it was asked before them.
+    /// The reference's words on these answers, in packed passes: one for each; `None` where it was asked before them.
     /// Belongs on a thread for CPU work.
     ///
     /// # Errors
@@ -268,7 +268,7 @@ impl Task {
         self.work.deadline()
     }
 
-    /// What a reference's word counts for in the sequential test.
+    /// Counts of a reference's word in the bins of the sequential test.
     pub fn bins(&self, reference: &Reference) -> Vec<u32> {
         self.work.bins(reference)
     }

@@ -1,10 +1,21 @@
 //! Verdicts that several kinds give.
 
-use weighhouse_types::{Judgement, Mark, Reason};
+use weighhouse_types::{Judgement, Mark, Outcome, Reason};
 
-/// What is no answer earns nothing. `item` is where, from 0.
+/// The verdict on what is no answer: it earns nothing. `item` is the place of the fault, from 0.
 pub fn malformed(item: u32, what: impl Into<String>) -> Judgement {
     Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what: what.into() }] }
+}
+
+/// An answer that is good, worth so much in (0, 1], and why in a few words.
+pub fn accepted(worth: f64, why: &str) -> Judgement {
+    Judgement { mark: mark(worth.max(0.0)), reasons: vec![Reason::told(Outcome::Accepted, why)] }
+}
+
+/// An answer that is not good enough, worth so much in [-1, 0], and why in a few words. One that is below 0 takes from what
+/// better answers of the miner earned.
+pub fn wrong(worth: f64, why: &str) -> Judgement {
+    Judgement { mark: mark(worth.min(0.0)), reasons: vec![Reason::told(Outcome::Wrong, why)] }
 }
 
 /// Pays fidelity: 1 if every item is within the tolerance, else minus the share of those outside. `worst` is the item that is

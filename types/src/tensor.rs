@@ -1,5 +1,7 @@
 //! Tensors and inference messages, free of any wire format.
 
+mod plain;
+
 use ndarray::Array2;
 use parity_scale_codec::{Decode, Encode};
 
@@ -157,13 +159,7 @@ impl Tensor {
 
     /// The values of an FP32 tensor, NaN and infinities included: the reader decides what they are worth.
     pub fn to_f32(&self) -> Result<Vec<f32>, TensorError> {
-        if self.datatype != Datatype::Fp32 {
-            return Err(TensorError::Kind {
-                name: self.name.clone(),
-                expected: Datatype::Fp32.name(),
-                actual: self.datatype.name(),
-            });
-        }
+        self.is_of(Datatype::Fp32)?;
         let (values, _) = self.data.as_chunks::<4>();
         Ok(values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }

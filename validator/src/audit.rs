@@ -22,7 +22,7 @@ use weighhouse_types::{CarriedChallenge, EpochContext, IntentState, JudgeIdentit
 use crate::later::take_over;
 use walk::Walk;
 
-pub use audited::Audited;
+pub use audited::AuditReport;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -42,7 +42,7 @@ pub enum AuditError {
 ///
 /// # Errors
 /// A file that can't be read as an epoch of a task.
-pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
+pub fn audit(file: &[u8]) -> Result<AuditReport, AuditError> {
     audit_with(file, &OnRecord)
 }
 
@@ -50,7 +50,7 @@ pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
 ///
 /// # Errors
 /// As [`audit`].
-pub fn audit_with(file: &[u8], references: &dyn References) -> Result<Audited, AuditError> {
+pub fn audit_with(file: &[u8], references: &dyn References) -> Result<AuditReport, AuditError> {
     let segment = Segment::read(file)?;
     let mut audited = check_records(segment.records(), references)?;
     audited.root = segment.root();
@@ -97,9 +97,12 @@ fn context(records: &[Record]) -> Option<&EpochContext> {
 }
 
 /// Checks an epoch's records, whoever signed for their file; the vector is not worked out.
-pub(crate) fn check_records(records: &[Record], references: &dyn References) -> Result<Audited, AuditError> {
+pub(crate) fn check_records(
+    records: &[Record],
+    references: &dyn References,
+) -> Result<AuditReport, AuditError> {
     let context = context(records).ok_or(AuditError::NoContext)?;
-    let mut audited = Audited::new(context, records.len());
+    let mut audited = AuditReport::new(context, records.len());
     let task = load_task(context, references, &mut audited)?;
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records));
@@ -110,7 +113,7 @@ pub(crate) fn check_records(records: &[Record], references: &dyn References) -> 
 fn load_task(
     context: &EpochContext,
     references: &dyn References,
-    audited: &mut Audited,
+    audited: &mut AuditReport,
 ) -> Result<Option<Task>, AuditError> {
     let task = match Task::load(&context.task, references) {
         Ok(task) => task,
@@ -139,7 +142,7 @@ fn load_task(
     Ok(Some(task))
 }
 
-fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditError> {
+fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), AuditError> {
     match weighhouse_scoring::weigh(records)? {
         Decision::Weights { vector, .. } => audited.vector = Some(vector),
         Decision::Abstain { why, .. } => audited.abstains = Some(why.to_string()),

@@ -41,6 +41,7 @@ impl State {
         self.block.0 += 1;
         self.accrue();
         let mut events = self.reveal_timelocked(beacon);
+        // Epochs before calls, as the chain has it: weights that are set in an epoch's block count in the next.
         self.run_epochs(&mut events)?;
         let calls = extrinsics.iter().map(|extrinsic| self.apply(extrinsic)).collect();
         self.check_conservation()?;
@@ -55,6 +56,7 @@ impl State {
                     registration_price::decayed(subnet.registration_price, &subnet.rules);
             }
             subnet.registrations_this_block = 0;
+            // Near the end of the supply the emission shrinks to what is left, so that no sum can overflow.
             let emission = Rao(subnet.emission_per_block.0.min(u64::MAX - self.issued.0));
             self.issued.0 += emission.0;
             subnet.pending.add(emission::split(emission));
@@ -69,6 +71,7 @@ impl State {
             if !schedule::should_run_epoch(&subnet.schedule, block) {
                 continue;
             }
+            // The chain's own limit; the subnet's epoch moves to the next block.
             if epochs == schedule::EPOCHS_PER_BLOCK_MAX {
                 subnet.schedule.pending_epoch_at = Some(Block(block.0 + 1));
                 continue;
@@ -88,6 +91,7 @@ impl State {
     }
 
     pub(super) fn apply(&mut self, extrinsic: &Extrinsic) -> Result<Vec<Event>, Refusal> {
+        // Used up even if the call is refused, or its bytes could be included again.
         self.accounts.entry(extrinsic.signer).or_default().nonce = extrinsic.nonce + 1;
         match self.apply_hotkeys(Hotkey(extrinsic.signer), &extrinsic.call) {
             Some(result) => result,

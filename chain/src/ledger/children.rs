@@ -32,6 +32,7 @@ impl State {
             return Err(Refusal::NotEnoughStakeToSetChildkeys { missing: Rao(threshold.0 - stake.0) });
         }
         let cooldown = u64::from(subnet.rules.tempo).saturating_mul(COOLDOWN_TEMPOS);
+        // The family changes later, so that nobody moves stake around right before an epoch.
         let at = Block(block.0.saturating_add(cooldown));
         subnet.family.set.insert(hotkey, block);
         subnet.family.pending.insert(hotkey, (at, children.to_vec()));

@@ -41,6 +41,7 @@ impl State {
         if waiting >= UNREVEALED_MAX {
             return Err(Refusal::TooManyUnrevealedCommits { maximum: 10 });
         }
+        // Only after the limit was checked, and on the same clock, so that a full queue frees itself.
         hashed.retain(|commit| !is_expired(commit, epoch, period));
         hashed.push(HashCommit { hash, epoch, block });
         subnet.store_last_update(mechanism, uid, block);
@@ -83,6 +84,7 @@ impl State {
         for reveal in reveals {
             subnet.may_reveal(&hotkey, mechanism, &hash(reveal), block)?;
         }
+        // On a copy: the chain applies a batch as a whole or not at all.
         let mut changed = subnet.clone();
         let mut events = Vec::new();
         for reveal in reveals {
@@ -131,6 +133,7 @@ impl Subnet {
                 false => Refusal::NoWeightsCommitFound,
             });
         };
+        // Exactly in its epoch: earlier would show the weights to copiers, later finds the commit expired.
         match queue[at].epoch.0.saturating_add(period) {
             epoch if epoch == now.0 => Ok(at),
             epoch => Err(Refusal::RevealTooEarly { epoch, now: now.0 }),

@@ -77,6 +77,7 @@ impl Subnet {
             hyperparameters: rules.into(),
             earliest_commit_block: self.earliest_commits(mechanism, reveal::epoch_at(&self.schedule, block)),
             last_step_boundary_block: match self.last_step {
+                // Before the first epoch the boundary lies one tempo back, as the chain assumes.
                 Block(0) => block.0.saturating_sub(u64::from(rules.tempo)),
                 Block(last) => last.saturating_add(1),
             },
@@ -102,6 +103,7 @@ impl Subnet {
         }
         for (uid, hotkey) in hotkeys.into_iter().enumerate() {
             let incentive = Rao(computed.iter().map(|of| of.output.server_emission[uid]).sum());
+            // Incentive to the owner's own hotkeys is destroyed: owners would otherwise pay themselves.
             if ownership.owners.get(&hotkey) == Some(&self.owner_coldkey) {
                 paid.burned.0 += incentive.0;
             } else {

@@ -63,18 +63,21 @@ impl Pool {
     pub(crate) fn insert(&mut self, waiting: Waiting, state: &State) -> Result<(), NotTaken> {
         let Extrinsic { signer, nonce, expires, .. } = waiting.extrinsic;
         let (head, next) = (state.block, state.nonce(&signer));
+        // An unknown account can't pay, and anybody can make keys: it would fill the pool for nothing.
         if !state.knows(&signer) {
             return Err(NotTaken::UnknownSigner);
         }
         if nonce < next {
             return Err(NotTaken::StaleNonce { nonce, next });
         }
+        // Calls behind a gap can't be included, so only so many may wait for it to close.
         if nonce - next >= NONCE_WINDOW {
             return Err(NotTaken::FutureNonce { nonce, next });
         }
         if expires <= head {
             return Err(NotTaken::Expired { expires, head });
         }
+        // Otherwise a call that is never included would hold its place for ever.
         if expires.saturating_since(head) > LIFETIME_BLOCKS_MAX {
             return Err(NotTaken::ExpiresTooLate { expires, head });
         }
@@ -123,6 +126,7 @@ impl Pool {
             nonce >= state.nonce(signer) && waiting.extrinsic.expires > state.block
         };
         self.waiting.retain(|(signer, nonce), waiting| keep(signer, *nonce, waiting));
+        // Counted anew and not subtracted: it can't drift from what the pool holds.
         self.bytes = self.waiting.values().map(|waiting| waiting.bytes.len()).sum();
     }
 }

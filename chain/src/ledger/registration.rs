@@ -22,6 +22,7 @@ impl State {
         let holder = self.owners.get(&hotkey).copied();
         let subnet = self.subnet_mut(netuid)?;
         let price = subnet.registration_price;
+        // The price may have risen since the call was signed; the limit is what the signer agreed to.
         if price > limit {
             return Err(Refusal::RegistrationPriceLimitExceeded { burn: price });
         }
@@ -88,6 +89,7 @@ impl Subnet {
         self.lanes.iter_mut().for_each(|lanes| lanes[uid.index()] = Lane::new(block));
         self.prometheus.remove(&pruned);
         let further = self.lanes.iter_mut().flatten().flat_map(|lane| &mut lane.weights);
+        // Whoever comes next must not inherit weights that were meant for the one before.
         for (to, weight) in self.neurons.iter_mut().flat_map(|slot| &mut slot.weights).chain(further) {
             if *to == uid {
                 *weight = 0;

@@ -69,6 +69,7 @@ impl Remote {
         let describe = |mut client: ChainClient<Channel>| async move {
             client.describe(v1::ChainDescribeRequest {}).await
         };
+        // Not `ask`: until the genesis is known there is nothing to hold the answer against.
         let described = remote.attempt(describe).await.map_err(|failed| remote.failed(failed))?.into_inner();
         let actual = Digest(bytes32("genesis", &described.genesis).map_err(undecodable)?);
         if let Some(expected) = expected_genesis.filter(|expected| *expected != actual) {
@@ -124,6 +125,7 @@ impl Remote {
     where
         F: Future<Output = Result<Response<T>, Status>> + Send,
     {
+        // Each answer names its genesis: behind an address there may be another process by now.
         let response = self.attempt(call).await?;
         let header = response.metadata().get(GENESIS_HEADER).and_then(|value| value.to_str().ok());
         match header.and_then(|text| text.parse::<Digest>().ok()) {
@@ -229,6 +231,7 @@ impl Chain for Remote {
 
     async fn next_block(&self, after: Block) -> Result<Head, ChainError> {
         let request = v1::NextBlockRequest { after: after.0 };
+        // The server lets go of a long wait after a while with the block that there was.
         loop {
             let ask = |mut client: ChainClient<Channel>| async move { client.next_block(request).await };
             let answer = self.ask(ask).await.map_err(|failed| self.failed(failed))?;

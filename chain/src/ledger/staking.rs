@@ -18,6 +18,7 @@ impl State {
         amount: Rao,
     ) -> Result<Vec<Event>, Refusal> {
         self.subnet_mut(netuid)?;
+        // A hotkey that nobody registered has no owner for its take.
         let owner = *self.owners.get(&hotkey).ok_or(Refusal::HotKeyAccountNotExists)?;
         self.debit(coldkey, amount)?;
         let subnet = self.subnet_mut(netuid)?;
@@ -48,6 +49,7 @@ impl State {
         }
         if owner != coldkey {
             subnet.nominations.insert((hotkey, coldkey), Rao(staked.0 - amount.0));
+            // Zeros would let the state grow with everybody who ever staked.
             subnet.nominations.retain(|_, stake| *stake > Rao(0));
         }
         let left = Rao(subnet.stake(&hotkey).0 - amount.0);

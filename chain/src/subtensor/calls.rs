@@ -36,27 +36,18 @@ pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainEr
             let name = ("commit_weights", "commit_mechanism_weights");
             of_mechanism(runtime, name, *netuid, *mechanism, vec![hash])?
         }
-        Call::RevealWeights { weights, salt } => {
-            let name = ("reveal_weights", "reveal_mechanism_weights");
-            let arguments = vec![
-                ("uids", numbers(weights.uids.iter().map(|uid| uid.0))),
-                ("values", numbers(weights.values.iter().copied())),
-                ("salt", numbers(salt.iter().copied())),
-                ("version_key", number(weights.version_key)),
-            ];
-            of_mechanism(runtime, name, weights.netuid, weights.mechanism, arguments)?
-        }
+        Call::RevealWeights { weights, salt } => reveal_weights(runtime, weights, salt)?,
         Call::CommitTimelockedWeights { netuid, mechanism, ciphertext, reveal_round, version } => {
             let mut arguments =
                 vec![("commit", Value::from_bytes(ciphertext)), ("reveal_round", number(*reveal_round))];
-            if layout.timelocked {
+            // Older runtimes have one version of the timelock, which their call's name says.
+            let name = if layout.timelocked {
                 arguments.push(("commit_reveal_version", number(*version)));
-                let name = ("commit_timelocked_weights", "commit_timelocked_mechanism_weights");
-                of_mechanism(runtime, name, *netuid, *mechanism, arguments)?
+                ("commit_timelocked_weights", "commit_timelocked_mechanism_weights")
             } else {
-                let name = ("commit_crv3_weights", "commit_crv3_mechanism_weights");
-                of_mechanism(runtime, name, *netuid, *mechanism, arguments)?
-            }
+                ("commit_crv3_weights", "commit_crv3_mechanism_weights")
+            };
+            of_mechanism(runtime, name, *netuid, *mechanism, arguments)?
         }
         Call::ServeAxon { netuid, axon } => of_subnet("serve_axon", *netuid, endpoint(axon)),
         Call::ServeAxonTls { netuid, axon, certificate } => {
@@ -89,16 +80,7 @@ pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainEr
             let to = Value::unnamed_variant("Id", [Value::from_bytes(to.0)]);
             raw("Balances", "transfer_keep_alive", vec![("dest", to), ("value", number(amount.0))])
         }
-        Call::BatchRevealWeights { netuid, reveals } => {
-            let each = |part: fn(&Reveal) -> Value| Value::unnamed_composite(reveals.iter().map(part));
-            let arguments = vec![
-                ("uids_list", each(|reveal| numbers(reveal.uids.iter().map(|uid| uid.0)))),
-                ("values_list", each(|reveal| numbers(reveal.values.iter().copied()))),
-                ("salts_list", each(|reveal| numbers(reveal.salt.iter().copied()))),
-                ("version_keys", each(|reveal| number(reveal.version_key))),
-            ];
-            of_subnet("batch_reveal_weights", *netuid, arguments)
-        }
+        Call::BatchRevealWeights { netuid, reveals } => batch_reveal_weights(*netuid, reveals),
         Call::ServePrometheus { netuid, endpoint } => {
             let mut arguments = address(endpoint);
             arguments.push(("version", number(endpoint.version)));
@@ -110,6 +92,28 @@ pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainEr
         }
         owners => return owner_payload(runtime, owners),
     })
+}
+
+fn reveal_weights(runtime: &Runtime, weights: &SetWeights, salt: &[u16]) -> Result<Payload, ChainError> {
+    let arguments = vec![
+        ("uids", numbers(weights.uids.iter().map(|uid| uid.0))),
+        ("values", numbers(weights.values.iter().copied())),
+        ("salt", numbers(salt.iter().copied())),
+        ("version_key", number(weights.version_key)),
+    ];
+    let name = ("reveal_weights", "reveal_mechanism_weights");
+    of_mechanism(runtime, name, weights.netuid, weights.mechanism, arguments)
+}
+
+fn batch_reveal_weights(netuid: Netuid, reveals: &[Reveal]) -> Payload {
+    let each = |part: fn(&Reveal) -> Value| Value::unnamed_composite(reveals.iter().map(part));
+    let arguments = vec![
+        ("uids_list", each(|reveal| numbers(reveal.uids.iter().map(|uid| uid.0)))),
+        ("values_list", each(|reveal| numbers(reveal.values.iter().copied()))),
+        ("salts_list", each(|reveal| numbers(reveal.salt.iter().copied()))),
+        ("version_keys", each(|reveal| number(reveal.version_key))),
+    ];
+    of_subnet("batch_reveal_weights", netuid, arguments)
 }
 
 /// Calls of a coldkey about its own hotkeys and subnets.

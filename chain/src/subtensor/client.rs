@@ -52,6 +52,7 @@ impl Subtensor {
             searches: Mutex::default(),
         };
         let chain = Self(Arc::new(inner));
+        // Once at the start, so that a runtime that lacks something is refused here and not in an epoch.
         chain.runtime(head.hash).await?;
         Ok(chain)
     }
@@ -78,6 +79,7 @@ impl Subtensor {
         let runtime = Arc::new(runtime);
         tracing::info!(spec, layout = ?runtime.layout, "met a runtime");
         let mut runtimes = self.0.runtimes.lock().await;
+        // Metadata takes megabytes, and an upgrade needs the old one for a few blocks only.
         if runtimes.len() == RUNTIMES_MAX {
             runtimes.remove(0);
         }
@@ -101,6 +103,7 @@ impl Subtensor {
     }
 
     async fn metadata(&self, at: Digest) -> Result<Metadata, ChainError> {
+        // Older versions lack the runtime's functions; the oldest form of all is asked for below.
         for version in METADATA_VERSIONS {
             let answer =
                 fetch::call(&self.0.endpoints, "Metadata_metadata_at_version", Hex(version.encode()), at);

@@ -105,7 +105,9 @@ impl Endpoint {
         let mut tried = 0;
         loop {
             tried += 1;
+            // Held for the whole exchange: answers on one connection are matched to their questions.
             let mut connection = self.connection.lock().await;
+            // Taken out, so that an exchange that is given up drops its connection with the answers still to come.
             let mut socket = match connection.take() {
                 Some(socket) => socket,
                 None => self.open().await?,
@@ -123,6 +125,7 @@ impl Endpoint {
 
     async fn open(&self) -> Result<Socket, ChainError> {
         let mut socket = Socket::open(&self.url).await.map_err(|broken| self.unreachable(&broken))?;
+        // The genesis of each new connection: behind one address there may be several nodes.
         let request = Request::new("chain_getBlockHash", rpc_params![0]);
         let replies = socket.exchange(&[request]).await.map_err(|broken| self.unreachable(&broken))?;
         let actual = match replies.into_iter().next() {
@@ -150,6 +153,7 @@ impl Endpoint {
         if let Some(known) = told.filter(|known| known.head.hash.0 == hash.0) {
             return Ok((known, None));
         }
+        // One round trip for all that a new block is asked about.
         let mut requests = vec![
             Request::new("chain_getHeader", rpc_params![hash]),
             Request::new("state_getRuntimeVersion", rpc_params![hash]),
@@ -175,6 +179,7 @@ impl Endpoint {
         let Some(header) = header else {
             return Err(self.lies(format!("no header for block {hash:?}")));
         };
+        // The number is only as good as the header, and the header must hash to the block's name.
         if BlakeTwo256.hash(&header.encode()) != hash {
             return Err(self.lies(format!("the header of block {hash:?} has another hash")));
         }

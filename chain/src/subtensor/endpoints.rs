@@ -64,6 +64,7 @@ impl Endpoints {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(answer);
                 }
+                // An error in answer to a call is the chain's word; another node would say the same.
                 Err(failed @ EndpointFailure::Answer(_)) => return Err((endpoint, failed)),
                 Err(failed) => last = Some((endpoint, failed)),
             }
@@ -130,10 +131,12 @@ impl Endpoints {
                     told.push((endpoint, said));
                     answers.extend(answer.map(|answer| (endpoint, answer)));
                 }
+                // An endpoint of another chain is no slow one: going on without it would hide a wrong configuration.
                 Err(error @ ChainError::WrongGenesis { .. }) => return Err(error),
                 Err(error) => failure = Some(error),
             }
         }
+        // The lowest head is the only one that all of them can be asked about.
         let Some((slowest, said)) = told.iter().min_by_key(|(_, said)| said.head.number).copied() else {
             return Err(failure.expect("no endpoint answered"));
         };
@@ -172,6 +175,7 @@ impl Endpoints {
             *newest = Some(said);
             return Ok(head);
         };
+        // A node that was restored may be behind: the head never goes back for our callers.
         if head.number < before.number {
             return Ok(before);
         }
@@ -180,6 +184,7 @@ impl Endpoints {
             Some((block, hash)) if block == before.number => hash,
             _ => hash_at(endpoint, before.number).await?,
         };
+        // Finality that is taken back is an attack or a broken node; nothing read since can be trusted.
         if still != before.hash {
             return Err(ChainError::FinalityBroken { block: before.number, was: before.hash, is: still });
         }

@@ -130,6 +130,7 @@ impl EncodedKeys {
             let values = found.into_iter().map(|(_, value)| value.map(|value| value.0)).collect();
             return Ok(Values { runtime, values });
         }
+        // A proxy may sort keys; the values are then found by key.
         let mut found: HashMap<_, _> = found.into_iter().collect();
         let value = |key: &Hex| Ok(found.remove(key).ok_or_else(unanswered)?.map(|value| value.0));
         let values = self.keys.iter().map(value).collect::<Result<_, ChainError>>()?;

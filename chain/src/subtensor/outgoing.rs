@@ -38,6 +38,7 @@ impl Subtensor {
                 let key = [Key::Small(netuid.0)];
                 let burn = fetch::one(runtime, endpoints, head.hash, items::BURN, &key).await?;
                 let burn = Rao(burn.unwrap_or(0));
+                // Older runtimes know no limit, so it is checked here, one block earlier than they charge it.
                 if burn > *limit {
                     return Err(ChainError::Refused(Refusal::RegistrationPriceLimitExceeded { burn }));
                 }
@@ -55,6 +56,7 @@ impl Subtensor {
         payload: &Payload,
     ) -> Result<SignedCall, ChainError> {
         let account = signer.public();
+        // Read before the lock: a slow node must not hold up other accounts.
         let nonce = self.next_nonce(&account).await?;
         let mut nonces = self.0.nonces.lock().await;
         nonces.check(&account, nonce, head.number)?;
@@ -84,6 +86,7 @@ impl Subtensor {
             if let Some(position) = submit::find(&self.0.endpoints, hash, signed.hash).await? {
                 return Ok(Some(CallPlace { block, hash, position }));
             }
+            // Noted block by block, so that a search that is cut off goes on where it was.
             self.0.searches.lock().await.searched(signed.hash, block);
             block = Block(block.0 + 1);
         }

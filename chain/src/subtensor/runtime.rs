@@ -62,6 +62,7 @@ impl Runtime {
         let has_call = |name| has_call(at.metadata_ref(), PALLET, name);
         let layout = Layout {
             subnets: has_storage("NetworksAdded"),
+            // Both: rows without the calls could be read and never set.
             mechanisms: has_storage("MechanismCountCurrent") && has_call("set_mechanism_weights"),
             stateful_epochs: has_storage("LastEpochBlock"),
             register_limit: has_call("register_limit"),
@@ -92,6 +93,7 @@ impl Runtime {
         let mut rest = bytes;
         let value = T::decode_as_type(&mut rest, ty, self.metadata().types())
             .map_err(|error| self.differs(format_args!("another {what}: {error}")))?;
+        // Bytes too many mean that the type is another one, even where its beginning reads well.
         if rest.is_empty() {
             return Ok(value);
         }

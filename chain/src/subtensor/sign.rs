@@ -71,6 +71,7 @@ impl Nonces {
     /// other, with the next it would hang on the first.
     pub(super) fn check(&self, account: &[u8; 32], next: u64, head: Block) -> Result<(), ChainError> {
         let Some(waiting) = self.0.get(account) else { return Ok(()) };
+        // A call that was signed and never submitted can be thrown away.
         let is_open = waiting.is_handed_in && waiting.nonce >= next && waiting.expires > head;
         if !is_open {
             return Ok(());
@@ -83,6 +84,7 @@ impl Nonces {
 
     pub(super) fn signed(&mut self, account: [u8; 32], call: OnItsWay, head: Block) {
         if self.0.len() >= ACCOUNTS_MAX {
+            // Only the expired: forgetting a live one could sign its nonce twice.
             self.0.retain(|_, waiting| waiting.expires > head);
         }
         self.0.insert(account, call);

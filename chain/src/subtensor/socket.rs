@@ -82,6 +82,7 @@ impl Socket {
     pub(super) async fn exchange(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, SocketError> {
         if self.takes_batches || requests.len() == 1 {
             match self.message(requests).await {
+                // Remembered for this connection; some nodes behind proxies refuse batches.
                 Err(SocketError::Refused(_)) if requests.len() > 1 => self.takes_batches = false,
                 replies => return replies,
             }

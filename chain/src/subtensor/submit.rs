@@ -54,6 +54,7 @@ pub(super) fn judge(error: &UserError) -> PoolVerdict {
     let text = format!("{} {}: {detail}", error.code, error.message);
     match error.code {
         ALREADY_IMPORTED => PoolVerdict::Yes,
+        // The pool bans what it has seen included or refused; the blocks tell which.
         BANNED => PoolVerdict::Perhaps(text),
         INVALID if is_stale(&text) => PoolVerdict::Perhaps(text),
         INVALID => PoolVerdict::No(custom_name(&detail).map_or(text, |name| format!("{name} ({detail})"))),
@@ -92,11 +93,13 @@ pub(super) struct Searches(HashMap<Digest, Block>);
 impl Searches {
     /// The first block to look in.
     pub(super) fn next(&self, signed: &SignedCall, blocks: u64) -> Block {
+        // A mortal call can't be in an earlier block than its birth.
         let first = Block(signed.expires.0.saturating_sub(blocks - 2));
         self.0.get(&signed.hash).map_or(first, |searched| Block(searched.0 + 1))
     }
 
     pub(super) fn searched(&mut self, hash: Digest, block: Block) {
+        // The oldest search goes: at worst its blocks are looked through again.
         if self.0.len() >= SEARCHES_MAX && !self.0.contains_key(&hash) {
             let oldest = self.0.iter().min_by_key(|(_, searched)| **searched).map(|(hash, _)| *hash);
             self.0.remove(&oldest.unwrap_or(hash));

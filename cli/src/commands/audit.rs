@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use weighhouse_ask::judges::JudgeAddress;
-use weighhouse_validator::audit::{Audited, audit_taken_over, audit_with};
+use weighhouse_validator::audit::{AuditReport, audit_taken_over, audit_with};
 
 use super::judges::AuditReferences;
 use crate::failure::{Context, Exit, Failure};
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
     }
 }
 
-fn print(audited: &Audited) -> Result<(), Failure> {
+fn print(audited: &AuditReport) -> Result<(), Failure> {
     output::line(format!("epoch {} of validator {}", audited.epoch, audited.validator))?;
     output::line(format!("{} records, Merkle root {}", audited.records, audited.root))?;
     output::line(format!(

@@ -4,7 +4,7 @@
 //! of n marks is drawn as Normal(mu, sigma / sqrt(n)), where mu and sigma are the mean and the deviation of one mark.
 //! Validators share the part of the deviate that comes from common challenges.
 
-use super::plan::{Effort, SimulationPlan};
+use super::plan::{Effort, GroupPlan, SimulationPlan};
 use super::registry::{MinerRegistration, Registry, streams};
 use super::rng::{Normal, Stream};
 use super::strategy::Switch;
@@ -212,34 +212,18 @@ pub(super) fn prepare(
         let operator = &registry.operators[registration.operator as usize];
         let rests = rests(registration, &group.strategy.switch, epoch);
         let decoy = registration.abandoned || registration.identity >= group.strategy.answering();
-        let effort =
-            |rests| if decoy { Effort::default() } else { group.effort(registration.identity, rests) };
-        let conduct = |rests| {
-            let effort = effort(rests);
-            Conduct {
-                mean: terms.of_mark * effort.mean(operator.quality) + terms.of_answer * effort.in_time,
-                deviation: terms.of_mark * effort.deviation(operator.quality),
-                in_time: effort.in_time,
-                load: effort.load,
-                good: effort.good,
-                alike: effort.alike,
-            }
-        };
+        let effort = |rests| effort(group, registration, decoy, rests);
         let loading = effort(rests).loading;
         let mirrored = group.strategy.mirrored;
-        let alike = match (mirrored, plan.scenario.profile.scope) {
-            (true, _) => u64::from(registration.identity & !1),
-            (false, Scope::Shared) => 0,
-            (false, Scope::Private) => u64::from(registration.identity),
-        };
-        let noise = u64::from(registration.operator) * 64 + alike;
+        let noise = noise(registration, mirrored, plan.scenario.profile.scope);
         let sign = if mirrored && registration.identity % 2 == 1 { -1.0 } else { 1.0 };
         let own = libm::sqrt(1.0 - loading * loading);
         let (deviate, _) = normal.pair(stream.at(noise));
         let serves_all = group.strategy.served_stake >= 1.0;
         *asked = SlotConduct {
             registered: true,
-            conduct: [conduct(rests), conduct(rests || !serves_all)],
+            conduct: [rests, rests || !serves_all]
+                .map(|rests| conduct(terms, &effort(rests), operator.quality)),
             served_stake: if serves_all { f64::INFINITY } else { group.strategy.served_stake },
             unjudged_load: if decoy { 0.0 } else { group.unjudged_load(registration.identity, rests) },
             deserves: effort(rests).mean(operator.quality),
@@ -263,6 +247,34 @@ pub(super) fn prepare(
     if asked.iter().any(|asked| asked.registered && asked.served_stake.is_finite()) {
         distributions.limits.extend(asked.iter().map(|asked| asked.served_stake));
     }
+}
+
+/// The effort of an identity; a decoy answers nobody.
+fn effort(group: &GroupPlan, registration: &MinerRegistration, decoy: bool, rests: bool) -> Effort {
+    if decoy { Effort::default() } else { group.effort(registration.identity, rests) }
+}
+
+/// Conduct that an effort comes to under the policy's terms.
+fn conduct(terms: &Terms, effort: &Effort, quality: f64) -> Conduct {
+    Conduct {
+        mean: terms.of_mark * effort.mean(quality) + terms.of_answer * effort.in_time,
+        deviation: terms.of_mark * effort.deviation(quality),
+        in_time: effort.in_time,
+        load: effort.load,
+        good: effort.good,
+        alike: effort.alike,
+    }
+}
+
+/// The stream that an identity's luck is drawn from: identities that share one mirror each other, or give one answer to
+/// everybody.
+fn noise(registration: &MinerRegistration, mirrored: bool, scope: Scope) -> u64 {
+    let alike = match (mirrored, scope) {
+        (true, _) => u64::from(registration.identity & !1),
+        (false, Scope::Shared) => 0,
+        (false, Scope::Private) => u64::from(registration.identity),
+    };
+    u64::from(registration.operator) * 64 + alike
 }
 
 /// True if an identity rests in this epoch, by what it earned or by the clock.

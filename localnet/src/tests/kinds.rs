@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_journal::segment_name;
 use weighhouse_tasks::testing::{TestKinds, WITHHELD, task_file};
 use weighhouse_types::Epoch;
-use weighhouse_validator::audit::{Audited, audit_taken_over, audit_with};
+use weighhouse_validator::audit::{AuditReport, audit_taken_over, audit_with};
 
 use super::{Reports, earned};
 use crate::{Account, Localnet, Options};
@@ -45,7 +45,7 @@ fn run_killed(dir: &Path, kind: &str, moment: impl FnOnce() + Send + 'static) {
     });
 }
 
-fn audits(dir: &Path, epoch: u64) -> Vec<Audited> {
+fn audits(dir: &Path, epoch: u64) -> Vec<AuditReport> {
     let files = VALIDATORS.map(|validator| file(dir, validator, epoch));
     files.iter().map(|file| audit_with(file, &TestKinds).expect("auditable")).collect()
 }

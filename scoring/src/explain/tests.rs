@@ -3,7 +3,7 @@ use weighhouse_types::{EpochContext, Failure};
 use super::*;
 use crate::fixture::{context, judged, judged_because, mark, policy_with, records, standing, who};
 
-fn explained(context: &EpochContext, verdicts: &[Judged]) -> Vec<Explanation> {
+fn explained(context: &EpochContext, verdicts: &[VerdictRecord]) -> Vec<Explanation> {
     explain(&records(context, verdicts)).expect("one epoch's records")
 }
 

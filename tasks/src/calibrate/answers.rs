@@ -1,4 +1,4 @@
-//! Who answers a calibration's challenges, and how.
+//! Answerers of a calibration's challenges.
 
 use rand_chacha::ChaCha20Rng;
 use weighhouse_models::draw::below;
@@ -10,7 +10,7 @@ use super::{By, CalibrateError};
 use crate::Challenge;
 use crate::generate::{Generate, complete};
 
-/// What is continued by whoever doesn't look at the prompt.
+/// Prompt of a cheat that doesn't look at its own.
 const OTHER_PROMPT: &str = "The";
 /// Sequences that run together where nothing else is said.
 const BATCH: usize = 8;
@@ -37,7 +37,7 @@ pub enum Persona {
 pub(super) struct Answers<'a> {
     pub(super) name: String,
     pub(super) by: By,
-    /// Whose vocabulary edits are made in.
+    /// The model whose vocabulary edits are made in.
     pub(super) reference: &'a LanguageModel,
     pub(super) persona: Persona,
     pub(super) is_honest: bool,

@@ -1,10 +1,10 @@
-//! How far honest embeddings are from the reference's, and cheats: the tolerance of a task that embeds.
+//! The tolerance of a task that embeds: distances of honest embeddings, and of cheats, from the reference's.
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
-use super::figures::{Bound, bounded, rounded_up, significant};
+use super::figures::{RateBound, bounded, rounded_up, significant};
 use super::{CalibrateError, Progress};
 use crate::Task;
 use crate::embed::{Embeddings, cosine};
@@ -24,7 +24,7 @@ pub struct RowsOf<'a> {
     pub is_honest: bool,
 }
 
-/// What to measure.
+/// Subject of a calibration of embeddings.
 #[derive(Debug)]
 pub struct RowsCalibration<'a> {
     pub task: &'a Task,
@@ -35,18 +35,18 @@ pub struct RowsCalibration<'a> {
     pub seed: u64,
 }
 
-/// What was measured and what follows from it.
+/// The measured distances, and the tolerance that follows from them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CalibratedRows {
     pub texts: usize,
     pub tolerance: f64,
-    pub honest: Bound,
-    pub rows: Vec<RowsSeen>,
+    pub honest: RateBound,
+    pub rows: Vec<RowsSample>,
 }
 
 /// One persona: of its rows the mean and the largest distance from the reference's, one minus the cosine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RowsSeen {
+pub struct RowsSample {
     pub persona: String,
     pub honest: bool,
     pub mean: f64,
@@ -118,7 +118,7 @@ fn settle(texts: usize, seen: &[(String, bool, Vec<f64>)]) -> CalibratedRows {
         checks += (texts - fitted) as u32;
         missed += beyond(&distances[fitted..]) as u32;
     }
-    let row = |(name, honest, distances): &(String, bool, Vec<f64>)| RowsSeen {
+    let row = |(name, honest, distances): &(String, bool, Vec<f64>)| RowsSample {
         persona: name.clone(),
         honest: *honest,
         mean: significant(distances.iter().sum::<f64>() / texts as f64),

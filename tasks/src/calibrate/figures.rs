@@ -1,4 +1,4 @@
-//! What a calibration counts, and the table that it prints.
+//! Counts of a calibration, and the table that it prints.
 
 use serde::Serialize;
 use weighhouse_types::Reason;
@@ -18,7 +18,7 @@ pub(super) const MISS: f64 = 0.01;
 const RATES: [f64; 2] = [0.01, 0.001];
 
 /// One persona's answers as the reference sees them.
-pub(super) struct Seen {
+pub(super) struct PersonaSample {
     pub(super) name: String,
     pub(super) is_honest: bool,
     /// Of each answer that was well-formed.
@@ -32,9 +32,9 @@ pub(super) struct Seen {
     pub(super) judging: f64,
 }
 
-/// How often honest answers were beyond the limits that other honest answers set.
+/// The rate of honest answers beyond the limits that other honest answers set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bound {
+pub struct RateBound {
     pub checks: u32,
     pub beyond: u32,
     /// With 95 % confidence the rate of false alarms is below this.
@@ -72,7 +72,7 @@ pub struct Row {
     pub power: f64,
 }
 
-impl Seen {
+impl PersonaSample {
     pub(super) fn new(answers: &Answers<'_>) -> Self {
         Self {
             name: answers.name.clone(),
@@ -146,12 +146,12 @@ impl Seen {
 }
 
 /// The honest histogram with the most tokens away from 0: what is honest on the worst backend is honest.
-pub(super) fn most_spread(honest: &[&Seen]) -> Vec<f64> {
+pub(super) fn most_spread(honest: &[&PersonaSample]) -> Vec<f64> {
     let shares = honest.iter().map(|seen| seen.shares());
     shares.min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or_default()
 }
 
-pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
+pub(super) fn bound(seen: &[PersonaSample], limits: &Limits) -> RateBound {
     let honest = seen.iter().filter(|seen| seen.is_honest);
     let (mut checks, mut beyond) = (0, 0);
     for seen in honest {
@@ -162,14 +162,14 @@ pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
     bounded(checks, beyond)
 }
 
-pub(super) fn bounded(checks: u32, beyond: u32) -> Bound {
+pub(super) fn bounded(checks: u32, beyond: u32) -> RateBound {
     // None in n: the rule of three (J. Hanley and A. Lippman-Hand, 1983); else the normal approximation.
     let count = f64::from(beyond);
     let most = if beyond == 0 { 3.0 } else { count + 1.645 * count.sqrt() + 1.35 };
-    Bound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
+    RateBound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
 }
 
-pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
+pub(super) fn table(limits: &Limits, seen: &[PersonaSample]) -> Table {
     let test = SequentialTest::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
     let mut honest: Vec<f64> =
         seen.iter().filter(|seen| seen.is_honest).flat_map(|seen| seen.means(limits.clip)).collect();
@@ -178,7 +178,7 @@ pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
     Table { rows, false_alarm: FALSE_ALARM, miss: MISS }
 }
 
-fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &Seen) -> Row {
+fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &PersonaSample) -> Row {
     let means = seen.means(limits.clip);
     let answers = means.len().max(1) as f64;
     let tokens = seen.margins.iter().map(Vec::len).sum::<usize>();
@@ -207,7 +207,7 @@ fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &Seen) -> R
 }
 
 /// Walks through a persona's answers, a walk after another: checks until sure on average, and the share of convictions.
-fn sure(test: &SequentialTest, seen: &Seen) -> (f64, f64) {
+fn sure(test: &SequentialTest, seen: &PersonaSample) -> (f64, f64) {
     if seen.margins.is_empty() {
         // Their form alone decides, at the first look.
         return (1.0, if seen.answers() > 0 { 1.0 } else { 0.0 });

@@ -27,12 +27,12 @@ fn file(reference: &LanguageModel, sampler: &str, temperature: f32) -> String {
     )
 }
 
-fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, Calibrated) {
+fn calibrated(sampler: &str, temperature: f32) -> (LanguageModel, String, CalibrationResult) {
     let reference = load(&folder());
     let text = file(&reference, sampler, temperature);
     let witness: Arc<dyn Witness> = Arc::new(TeacherForced(reference.clone()));
     let task = Task::load(text.as_bytes(), &witness).expect("a task");
-    let named = |name: &str, precision, is_honest| Served {
+    let named = |name: &str, precision, is_honest| CalibrationModel {
         name: name.to_owned(),
         by: By::Model(Box::new(
             LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, precision).expect("a model"),
@@ -77,14 +77,14 @@ impl Server for Elsewhere {
 #[test]
 fn a_server_that_is_not_ours_is_one_of_the_honest() {
     let reference = load(&folder());
-    let served = || Served {
+    let served = || CalibrationModel {
         name: "server".to_owned(),
         by: By::Server(Arc::new(Elsewhere(load(&folder())))),
         is_honest: true,
     };
     let int4 =
         LanguageModel::load_rounded(&folder(), &LoadLimits::STANDARD, Precision::Int4).expect("a model");
-    let int4 = Served { name: "int4".to_owned(), by: By::Model(Box::new(int4)), is_honest: false };
+    let int4 = CalibrationModel { name: "int4".to_owned(), by: By::Model(Box::new(int4)), is_honest: false };
     let run = |sampler, temperature| {
         let text = file(&reference, sampler, temperature);
         let task = Task::load(text.as_bytes(), &crate::OnRecord).expect("a task");
@@ -160,7 +160,7 @@ fn what_can_not_be_calibrated_says_why() {
     let text = file(&reference, "greedy", 0.0);
     let task = Task::load(text.as_bytes(), &crate::OnRecord).expect("a task");
     let run = |task: &Task, challenges, against: &str| {
-        let served: &[Served] = &[];
+        let served: &[CalibrationModel] = &[];
         let calibration = Calibration { task, reference: &reference, served, challenges, seed: 1, against };
         calibration.run(&|| Duration::ZERO, &mut |_| {}).expect_err("refused").to_string()
     };

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::Calibrated;
+use super::CalibrationResult;
 use super::embed::{CalibratedRows, ROWS_HEADROOM};
 use super::figures::{FALSE_ALARM, MISS};
 
 /// The sections that a calibration writes.
 const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
-/// What a budget says unless the file said otherwise.
+/// Defaults of a budget that the file is silent about.
 const DRAWN: f64 = 0.06;
 const SETTLED_AFTER: u64 = 8;
 
@@ -22,7 +22,7 @@ pub enum WriteError {
 ///
 /// # Errors
 /// A file without the sections that a calibration fills.
-pub fn rewrite(file: &str, calibrated: &Calibrated, how: &str) -> Result<String, WriteError> {
+pub fn rewrite(file: &str, calibrated: &CalibrationResult, how: &str) -> Result<String, WriteError> {
     let head = without(file, &SECTIONS, &SECTIONS[..2])?;
     Ok(format!("{head}\n\n{}", sections(calibrated, how)))
 }
@@ -75,7 +75,7 @@ fn without(file: &str, of: &[&'static str], needed: &[&'static str]) -> Result<S
     Ok(kept.join("\n").trim_end().to_owned())
 }
 
-fn sections(calibrated: &Calibrated, how: &str) -> String {
+fn sections(calibrated: &CalibrationResult, how: &str) -> String {
     let limits = &calibrated.limits;
     let honest = &calibrated.honest;
     let mut text = String::new();

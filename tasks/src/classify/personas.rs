@@ -29,13 +29,19 @@ pub(super) fn catalogue() -> Vec<Persona> {
         None => serve(&reference(setup.references)?),
     });
     let honest = honest.cast(&["honest-1", "honest-2", "honest-3", "honest-4"]);
-    let cached = Persona::cached(&Persona::honest(|setup| serve(&reference(setup.references)?)));
     let builtin =
         |name, conduct, builtin: Builtin| Persona::new(name, conduct, move |_| serve(builtin.bytes()));
+    let mut personas =
+        vec![honest, builtin("better", Better, Builtin::Better), builtin("weak", Cheat, Builtin::Weak)];
+    personas.extend(measured_only().into_iter().map(Persona::measured_only));
+    personas.push(Persona::simple("guessing", Cheat, guess).cast(&["lazy"]).unmeasured());
+    personas.push(Persona::new("malformed", Cheat, |_| Ok(malformed())).cast(&["nan"]).unmeasured());
+    personas
+}
+
+fn measured_only() -> Vec<Persona> {
+    let cached = Persona::cached(&Persona::honest(|setup| serve(&reference(setup.references)?)));
     vec![
-        honest,
-        builtin("better", Better, Builtin::Better).cast(&["better"]),
-        builtin("weak", Cheat, Builtin::Weak).cast(&["weak"]),
         rounding("half", Precision::Half),
         rounding("int8", Precision::Int8),
         rounding("int4", Precision::Int4),
@@ -50,8 +56,6 @@ pub(super) fn catalogue() -> Vec<Persona> {
         cached,
         Persona::simple("nan", Cheat, |request, _| Some(repeat(request, [f32::NAN; CLASSES]))),
         Persona::silent(),
-        Persona::simple("guessing", Cheat, guess).cast(&["lazy"]).unmeasured(),
-        Persona::new("malformed", Cheat, |_| Ok(malformed())).cast(&["nan"]).unmeasured(),
     ]
 }
 
@@ -110,7 +114,7 @@ fn repeat(request: &InferRequest, row: [f32; CLASSES]) -> InferAnswer {
     respond(request, VERSION, &vec![row; items(request)])
 }
 
-/// How many items are asked for, without a look at the pixels.
+/// The number of items that are asked for, without a look at the pixels.
 fn items(request: &InferRequest) -> usize {
     request.input(INPUT).map_or(0, |input| input.data().len() / (4 * PIXELS))
 }

@@ -21,8 +21,7 @@ type Rows = Vec<Vec<f32>>;
 /// The catalogue.
 pub(super) fn catalogue() -> Vec<Persona> {
     let honest = serving("honest", Conduct::Honest, Grade::Agreed);
-    let honest = honest.cast(&["honest-1", "honest-2", "honest-3"]);
-    let cached = Persona::cached(&honest).cast(&["cached"]);
+    let cached = Persona::cached(&honest);
     let lazy = spoiling("lazy", |rng| {
         let mut byte = [0];
         rng.fill_bytes(&mut byte);
@@ -31,19 +30,20 @@ pub(super) fn catalogue() -> Vec<Persona> {
     let nan = spoiling("nan", |_| f32::NAN);
     vec![
         honest,
-        serving("half", Conduct::Honest, Grade::Rounded(Precision::Half)),
-        serving("int8", Conduct::Cheat, Grade::Rounded(Precision::Int8)),
-        serving("int4", Conduct::Cheat, Grade::Rounded(Precision::Int4)),
-        lazy.cast(&["lazy"]),
+        serving("half", Conduct::Honest, Grade::Rounded(Precision::Half)).measured_only(),
+        serving("int8", Conduct::Cheat, Grade::Rounded(Precision::Int8)).measured_only(),
+        serving("int4", Conduct::Cheat, Grade::Rounded(Precision::Int4)).measured_only(),
+        lazy,
         cached,
-        nan.cast(&["nan"]),
+        nan,
         Persona::new("halving", Conduct::Cheat, |setup| {
             let encoder = setup.references.served_encoder(Grade::Agreed)?;
             Ok(Box::new(move |request| {
                 let halves: Vec<String> = asked(request)?.texts.iter().map(|text| half(text)).collect();
                 reply(request, embed(encoder.as_ref(), &halves)?)
             }))
-        }),
+        })
+        .measured_only(),
         Persona::silent(),
     ]
 }

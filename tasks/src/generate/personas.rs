@@ -23,8 +23,6 @@ const VERSION: &str = "1";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
     pub(crate) name: &'static str,
-    /// Names of a localnet's miners that complete so.
-    pub(crate) cast: &'static [&'static str],
     pub(crate) serves: Grade,
     pub(crate) fake: Option<Fake>,
 }
@@ -75,33 +73,35 @@ impl Fake {
 
 /// Other weights under the agreed model's name.
 pub(crate) const SUBSTITUTES: [Way; 3] = [
-    Way { name: "weak", cast: &["weak"], serves: Grade::Weak, fake: None },
-    Way { name: "int8", cast: &[], serves: Grade::Rounded(Precision::Int8), fake: None },
-    Way { name: "int4", cast: &["int4"], serves: Grade::Rounded(Precision::Int4), fake: None },
+    Way { name: "weak", serves: Grade::Weak, fake: None },
+    Way { name: "int8", serves: Grade::Rounded(Precision::Int8), fake: None },
+    Way { name: "int4", serves: Grade::Rounded(Precision::Int4), fake: None },
 ];
 
 /// The agreed weights, but another question or answer than was asked. Without chance a seed changes nothing.
 pub(crate) fn fakes(sampling: &Sampling) -> impl Iterator<Item = Way> + use<> {
     let has_chance = sampling.temperature > 0.0;
-    let fakes: [(&[&str], Fake); 5] = [
-        (&["truncating"], Fake::Truncates),
-        (&["editing"], Fake::Edits),
-        (&["reseeding"], Fake::Reseeds),
-        (&["hot"], Fake::Heats),
-        (&["ignoring"], Fake::Ignores),
+    let fakes = [
+        ("truncating", Fake::Truncates),
+        ("editing", Fake::Edits),
+        ("reseeding", Fake::Reseeds),
+        ("hot", Fake::Heats),
+        ("ignoring", Fake::Ignores),
     ];
     let fakes = fakes.into_iter().filter(move |(_, fake)| has_chance || *fake != Fake::Reseeds);
-    fakes.map(|(cast, fake)| Way { name: cast[0], cast, serves: Grade::Agreed, fake: Some(fake) })
+    fakes.map(|(name, fake)| Way { name, serves: Grade::Agreed, fake: Some(fake) })
 }
 
 /// The catalogue.
 pub(super) fn catalogue(sampling: &Sampling) -> Vec<Persona> {
-    let way = |name, serves| Way { name, cast: &[], serves, fake: None };
+    let way = |name, serves| Way { name, serves, fake: None };
     let honest = persona(way("honest", Grade::Agreed), Conduct::Honest);
-    let honest = honest.cast(&["honest-1", "honest-2", "honest-3"]);
-    let half = persona(way("half", Grade::Rounded(Precision::Half)), Conduct::Honest);
-    let cached = Persona::cached(&honest).cast(&["cached"]);
-    let cheat = |way: Way| persona(way, Conduct::Cheat).cast(way.cast);
+    let half = persona(way("half", Grade::Rounded(Precision::Half)), Conduct::Honest).measured_only();
+    let cached = Persona::cached(&honest);
+    let cheat = |way: Way| match way.serves {
+        Grade::Rounded(Precision::Int8) => persona(way, Conduct::Cheat).measured_only(),
+        _ => persona(way, Conduct::Cheat),
+    };
     let mut personas = vec![honest, half];
     personas.extend(SUBSTITUTES.map(cheat));
     personas.push(cached);

@@ -1,4 +1,4 @@
-//! What this crate needs of a judge outside. Whoever owns the sockets implements it.
+//! The client of a judge outside, as this crate needs it. Whoever owns the sockets implements it.
 
 use weighhouse_types::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, Judgement};
 

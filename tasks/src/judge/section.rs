@@ -112,7 +112,7 @@ impl Section {
 }
 
 impl RawJudge {
-    /// What the judge is asked, and when.
+    /// Checks what the judge is asked, and when.
     fn check_dialogue(&self, scope: Scope) -> Result<(), TaskFileError> {
         if self.deadline.is_zero() || self.deadline > DEADLINE_LIMIT {
             return refuse("judge.deadline", "must be longer than zero and at most an hour".to_owned());

@@ -65,7 +65,7 @@ pub enum Recorded {
     Vectors(Vec<Vec<f32>>),
     /// The reference is asked once the answer is there.
     Awaited,
-    /// What it said then.
+    /// Its word then.
     Testimony(Testimony),
     /// A word of the kind of this name, as that kind writes it.
     Own { kind: String, word: Vec<u8> },

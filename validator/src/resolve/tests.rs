@@ -2,7 +2,7 @@ use std::path::Path;
 
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_tasks::testing::TestKinds;
-use weighhouse_types::{ChallengePhase, Epoch, Judged, Mark, Record, Uid};
+use weighhouse_types::{ChallengePhase, Epoch, Mark, Record, Uid, VerdictRecord};
 
 use crate::Validator;
 use crate::audit::{audit_taken_over, audit_with, check_records};
@@ -32,7 +32,7 @@ fn records(dir: &Path, epoch: u64) -> Vec<Record> {
     Segment::read(&file(dir, epoch)).expect("a whole segment").into_records()
 }
 
-fn judged(records: &[Record]) -> Vec<&Judged> {
+fn judged(records: &[Record]) -> Vec<&VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) => Some(judged),
         _ => None,

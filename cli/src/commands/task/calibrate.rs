@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use weighhouse_models::precision::Precision;
 use weighhouse_tasks::calibrate::{
-    By, Calibrated, Calibration, Progress, RowsCalibration, RowsOf, Served, rewrite, rewrite_embed,
+    By, Calibration, CalibrationModel, CalibrationResult, Progress, RowsCalibration, RowsOf, rewrite,
+    rewrite_embed,
 };
 use weighhouse_tasks::registry::builtin;
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
@@ -185,24 +186,24 @@ fn precisions(args: &Calibrate) -> [(&'static str, Precision, bool); 4] {
     ]
 }
 
-fn served(args: &Calibrate) -> Result<Vec<Served>, Failure> {
+fn served(args: &Calibrate) -> Result<Vec<CalibrationModel>, Failure> {
     let mut served = Vec::new();
     for (name, precision, is_honest) in precisions(args) {
         let model = models::language_rounded(&args.reference, precision)?;
-        served.push(Served { name: name.to_owned(), by: By::Model(Box::new(model)), is_honest });
+        served.push(CalibrationModel { name: name.to_owned(), by: By::Model(Box::new(model)), is_honest });
     }
     if let Some(weak) = &args.weak {
         let by = By::Model(Box::new(models::language(weak)?));
-        served.push(Served { name: "weak".to_owned(), by, is_honest: false });
+        served.push(CalibrationModel { name: "weak".to_owned(), by, is_honest: false });
     }
     for (server, at) in args.server.iter().zip(1..) {
         let name = if args.server.len() == 1 { "server".to_owned() } else { format!("server {at}") };
-        served.push(Served { name, by: By::Server(Arc::new(server.clone())), is_honest: true });
+        served.push(CalibrationModel { name, by: By::Server(Arc::new(server.clone())), is_honest: true });
     }
     Ok(served)
 }
 
-fn table(calibrated: &Calibrated) -> Table {
+fn table(calibrated: &CalibrationResult) -> Table {
     let mut table = Table::new(&[
         "<answers",
         "exact",
