@@ -14,6 +14,12 @@ use crate::suite::{Running, Tally, root, target, weighhouse};
 
 const EPOCHS: &str = "2";
 const CHEATS: [&str; 3] = ["mean", "echo", "notanumber"];
+/// A judge that does all that a judge may do, and its miners.
+const SEALED: [(&str, &str); 3] = [
+    ("judge.py", include_str!("sealed/judge.py")),
+    ("miner.py", include_str!("sealed/miner.py")),
+    ("personas.py", include_str!("sealed/personas.py")),
+];
 /// An exit code: nothing is wrong, but the judge was not at hand.
 const NOT_REDERIVED: i32 = 69;
 
@@ -46,6 +52,9 @@ pub(super) fn checks(tally: &mut Tally, python: &Path) -> anyhow::Result<()> {
         let (honest, cheat) = (earned(&account, "honest")?, earned(&account, "echo")?);
         ensure!(honest > 0 && cheat == 0 && earned(&account, "reversed")? == 0, "{account}");
         Ok(())
+    });
+    tally.check("seals, reveals, later truth and joint verdicts: paid, refused and audited", || {
+        subnet("python")?.is_sealed()
     });
     tally.check("the same with a judge in Rust", || {
         let begun = Instant::now();
@@ -165,9 +174,28 @@ impl<'a> Subnet<'a> {
         Ok(())
     }
 
+    /// Runs a judge that asks twice, waits for the truth and judges all answers together.
+    fn is_sealed(&self) -> anyhow::Result<()> {
+        for (name, text) in SEALED {
+            std::fs::write(self.folder.join(name), text)?;
+        }
+        let task = self.folder.join("task.toml");
+        let does_more = "together = true\nexchanges = 2\nresolves_within = 3\n";
+        std::fs::write(&task, std::fs::read_to_string(&task)? + does_more)?;
+        let (state, account) = self.localnet()?;
+        let cheats = earned(&account, "further")? + earned(&account, "changing")?;
+        ensure!(earned(&account, "honest")? > 0 && cheats == 0, "{account}");
+        self.audit(&state, "Sealed")
+    }
+
     fn is_audited(&self) -> anyhow::Result<()> {
         let (state, _) = self.localnet()?;
-        let file = state.join("validators/honest-a/epoch-00000000000000000000.wj");
+        self.audit(&state, "Curve")
+    }
+
+    /// Audits the last epoch with the judge, by its class, and without.
+    fn audit(&self, state: &Path, class: &str) -> anyhow::Result<()> {
+        let file = state.join("validators/honest-a/epoch-00000000000000000001.wj");
         let audit = |judge: Option<&str>| {
             let mut command = Command::new(&self.binary);
             command.args(["audit", "--json"]).arg(&file);
@@ -176,7 +204,7 @@ impl<'a> Subnet<'a> {
             }
             command.output()
         };
-        let judge = Judge::start(self.python, &self.folder.join("judge.py"), "Curve", "127.0.0.1:0")?;
+        let judge = Judge::start(self.python, &self.folder.join("judge.py"), class, "127.0.0.1:0")?;
         let told: Value = serde_json::from_str(&done(audit(Some(&judge.address))?)?)?;
         let is_none = told["problems"].as_array().is_some_and(Vec::is_empty);
         ensure!(is_none && told["not_rederived"].is_null(), "with the judge: {told}");
