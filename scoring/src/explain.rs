@@ -140,7 +140,9 @@ impl Group {
 
     /// In brackets, where there is something to say.
     fn detail(&self) -> String {
-        match (&self.example, self.items, &self.skills[..]) {
+        // A kind's own word may be left empty.
+        let example = self.example.as_deref().filter(|example| !example.is_empty());
+        match (example, self.items, &self.skills[..]) {
             (Some(example), ..) => format!(" ({example})"),
             (None, 1.., _) => format!(" ({} of {} items)", self.outside, self.items),
             (None, 0, [_, ..]) => format!(" ({})", skills(&self.skills)),

@@ -1,18 +1,20 @@
 //! The folder that `weighhouse init subnet` writes: it runs as it is, in Python and in Rust, and its journals are audited.
 
+mod subnet;
+
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+use self::subnet::{Subnet, done, earned};
 use super::Judge;
 use crate::say;
-use crate::suite::{Running, Tally, root, target, weighhouse};
+use crate::suite::{Running, Tally, root, weighhouse};
 
-const EPOCHS: &str = "2";
 const CHEATS: [&str; 3] = ["mean", "echo", "notanumber"];
 /// A judge that does all that a judge may do, and its miners.
 const SEALED: [(&str, &str); 3] = [
@@ -26,7 +28,8 @@ const NOT_REDERIVED: i32 = 69;
 /// Runs the checks.
 pub(super) fn checks(tally: &mut Tally, python: &Path) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
-    let subnet = |language| Subnet::init(python, scratch.path(), language);
+    let binary = weighhouse()?;
+    let subnet = |language| Subnet::init(python, &binary, scratch.path(), language);
     tally.check("a new folder's judge passes its own tests", || subnet("python")?.tests_pass());
     tally.check("it pays work and refuses cheats, from an empty folder to emissions", || {
         let begun = Instant::now();
@@ -66,61 +69,7 @@ pub(super) fn checks(tally: &mut Tally, python: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Subnet<'a> {
-    python: &'a Path,
-    binary: PathBuf,
-    folder: PathBuf,
-}
-
-impl<'a> Subnet<'a> {
-    fn init(python: &'a Path, scratch: &Path, language: &str) -> anyhow::Result<Self> {
-        let binary = weighhouse()?;
-        let folder = tempfile::Builder::new().prefix(language).tempdir_in(scratch)?.keep().join("weather");
-        let mut init = Command::new(&binary);
-        init.args(["init", "subnet", "weather", "--judge", language, "--out"]).arg(&folder);
-        done(init.args(["--checkout"]).arg(root()).output()?)?;
-        Ok(Self { python, binary, folder })
-    }
-
-    fn python(&self) -> Command {
-        let mut command = Command::new(self.python);
-        command.env("PYTHONPATH", root().join("python/python")).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.current_dir(&self.folder);
-        command
-    }
-
-    fn tests_pass(&self) -> anyhow::Result<()> {
-        done(self.python().args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).output()?).map(drop)
-    }
-
-    /// The folder as a localnet without an end.
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        command
-            .args(["localnet", "--seed", "7", "--subnet"])
-            .arg(&self.folder)
-            .arg("--python")
-            .arg(self.python);
-        // A Rust judge's dependencies are built once for all runs of the suite.
-        command.env("CARGO_TARGET_DIR", target().join("xtask/judge-crate"));
-        command.env("PYTHONPATH", root().join("python/python")).stdin(Stdio::null());
-        command
-    }
-
-    fn command_of(&self, epochs: &str) -> Command {
-        let mut command = self.command();
-        command.args(["--epochs", epochs]);
-        command
-    }
-
-    /// Runs the folder as a localnet, and returns the folder of its state.
-    fn localnet(&self) -> anyhow::Result<(PathBuf, Value)> {
-        let state = self.folder.with_extension("state");
-        let told = done(self.command_of(EPOCHS).arg("--json").arg("--dir").arg(&state).output()?)?;
-        let last = told.lines().last().context("an account")?;
-        Ok((state, serde_json::from_str(last)?))
-    }
-
+impl Subnet<'_> {
     fn pays(&self) -> anyhow::Result<()> {
         let (_, account) = self.localnet()?;
         let (honest, straight) = (earned(&account, "honest")?, earned(&account, "straight")?);
@@ -148,7 +97,10 @@ impl<'a> Subnet<'a> {
     /// Runs the folder without an end, saves the judge in other ways, and ends the run.
     fn takes_up_what_is_saved(&self) -> anyhow::Result<()> {
         let mut command = self.command();
-        let mut net = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?);
+        let mut net = Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
+        let mut greeting = String::new();
+        let mut tables = BufReader::new(net.0.stdout.take().context("piped")?);
+        tables.read_line(&mut greeting)?;
         let told = BufReader::new(net.0.stderr.take().context("piped")?).lines().map_while(Result::ok);
         let mut judgings = told.filter(|line| line.starts_with("epoch "));
         let file = self.folder.join("judge.py");
@@ -168,7 +120,7 @@ impl<'a> Subnet<'a> {
         let file = self.folder.join("judge.py");
         let judge = std::fs::read_to_string(&file)?;
         std::fs::write(&file, judge.replace("mean = fsum(truth)", "mean = fsum(nothing)"))?;
-        let told = done(self.command_of(EPOCHS).output()?)?;
+        let told = done(self.command_of(2).output()?)?;
         let why = "which is no miner's fault";
         ensure!(told.contains(why) && told.contains("NameError") && told.contains("never judged"), "{told}");
         Ok(())
@@ -197,7 +149,7 @@ impl<'a> Subnet<'a> {
     fn audit(&self, state: &Path, class: &str) -> anyhow::Result<()> {
         let file = state.join("validators/honest-a/epoch-00000000000000000001.wj");
         let audit = |judge: Option<&str>| {
-            let mut command = Command::new(&self.binary);
+            let mut command = Command::new(self.binary);
             command.args(["audit", "--json"]).arg(&file);
             if let Some(judge) = judge {
                 command.args(["--judge", judge]);
@@ -210,23 +162,8 @@ impl<'a> Subnet<'a> {
         ensure!(is_none && told["not_rederived"].is_null(), "with the judge: {told}");
         let without = audit(None)?;
         let told: Value = serde_json::from_slice(&without.stdout)?;
-        let is_counted = told["not_rederived"].as_u64().is_some_and(|verdicts| verdicts > 0);
+        let is_counted = told["not_rederived"].as_array().is_some_and(|what| !what.is_empty());
         ensure!(without.status.code() == Some(NOT_REDERIVED) && is_counted, "without the judge: {told}");
         Ok(())
     }
-}
-
-fn earned(account: &Value, persona: &str) -> anyhow::Result<u64> {
-    let miners = account["miners"].as_array().into_iter().flatten();
-    let row = miners.into_iter().find(|row| row["persona"] == persona);
-    let rao = row.and_then(|row| row["emission_rao"].as_str()?.parse().ok());
-    rao.with_context(|| format!("no row of {persona} in {account}"))
-}
-
-fn done(output: Output) -> anyhow::Result<String> {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        bail!("{}: {text}{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(text)
 }
