@@ -15,7 +15,7 @@ use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
-use weighhouse_tasks::References;
+use weighhouse_tasks::TaskLoader;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, VerdictRecord, WeightVector};
 
@@ -64,12 +64,8 @@ impl Localnet {
     ///
     /// # Errors
     /// A task that doesn't load, and a state that was made with other choices or is damaged.
-    pub fn open(
-        dir: &Path,
-        options: &Options,
-        references: Arc<dyn References>,
-    ) -> Result<Self, LocalnetError> {
-        Self::open_with(dir, options, references, Guests::default())
+    pub fn open(dir: &Path, options: &Options, loader: Arc<dyn TaskLoader>) -> Result<Self, LocalnetError> {
+        Self::open_with(dir, options, loader, Guests::default())
     }
 
     /// Opens the state like [`Localnet::open`], with the user's own miners among the others.
@@ -79,10 +75,10 @@ impl Localnet {
     pub fn open_with(
         dir: &Path,
         options: &Options,
-        references: Arc<dyn References>,
+        loader: Arc<dyn TaskLoader>,
         guests: Guests,
     ) -> Result<Self, LocalnetError> {
-        let served = Served::load(options, references)?;
+        let served = Served::load(options, loader)?;
         let root = folder(dir)?;
         let kept = KeptState::settle(&root, options, served.task.file().mode.paid(), guests.files())?;
         let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal, kept.with.len())?;
