@@ -42,7 +42,12 @@ impl Served {
             true => with_reference_at_hand(&options.task_file, &*loader)?,
             false => options.task_file.clone(),
         };
-        let task_file = all_checked(&file);
+        Self::of(&file, loader)
+    }
+
+    /// A task by its file.
+    pub(crate) fn of(file: &str, loader: Arc<dyn TaskLoader>) -> Result<Self, LocalnetError> {
+        let task_file = all_checked(file);
         let task = Task::load(task_file.as_bytes(), &*loader)?;
         Ok(Self { task_file, task: Arc::new(task), loader })
     }

@@ -14,11 +14,12 @@ mod verdicts;
 mod version_1;
 mod walk;
 
-use weighhouse_journal::{Segment, SegmentError, publications};
+use weighhouse_journal::{JournalError, Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
-use weighhouse_types::{EpochContext, IntentState, JudgeIdentity, Record};
+use weighhouse_types::{CarriedChallenge, EpochContext, IntentState, JudgeIdentity, Record};
 
+use crate::later::take_over;
 use walk::Walk;
 
 pub use audited::AuditReport;
@@ -31,6 +32,8 @@ pub enum AuditError {
     NoContext,
     #[error("the epoch's task: {0}")]
     Task(#[from] TaskError),
+    #[error("the epoch before: {0}")]
+    TakenOver(#[from] JournalError),
     #[error(transparent)]
     Weigh(#[from] weighhouse_scoring::WeighError),
 }
@@ -56,16 +59,49 @@ pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Au
     Ok(audited)
 }
 
+/// Everything wrong with what an epoch took over from the one right before it; nothing where these are no two such files of one
+/// validator's.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<Vec<String>, AuditError> {
+    let (before, segment) = (Segment::read(before)?, Segment::read(file)?);
+    let epoch = segment.header().epoch;
+    let is_next =
+        before.header().identity == segment.header().identity && before.header().epoch.0 + 1 == epoch.0;
+    let Some(context) = context(before.records()).filter(|_| is_next) else { return Ok(Vec::new()) };
+    let expected = take_over(&before, context, epoch)?;
+    let is_missing =
+        |record: &&Record| !matches!(record, Record::Blob(_)) && !segment.records().contains(record);
+    let name = |record: &Record| match record {
+        Record::CarriedChallenge(carried) => {
+            let CarriedChallenge { asked, .. } = carried.as_ref();
+            format!("challenge {} of epoch {} was not taken over as it stood", asked.challenge, asked.epoch)
+        }
+        _ => "a challenge beyond the limits did not lapse".to_owned(),
+    };
+    let mut problems: Vec<String> = expected.iter().filter(is_missing).map(name).collect();
+    let is_added =
+        |record: &&Record| matches!(record, Record::CarriedChallenge(_)) && !expected.contains(record);
+    let added = segment.records().iter().filter(is_added);
+    problems
+        .extend(added.map(|_| "a challenge was taken over that the epoch before doesn't have".to_owned()));
+    Ok(problems)
+}
+
+fn context(records: &[Record]) -> Option<&EpochContext> {
+    records.iter().find_map(|record| match record {
+        Record::EpochOpened(context) => Some(context.as_ref()),
+        _ => None,
+    })
+}
+
 /// Checks an epoch's records, whoever signed for their file; the vector is not worked out.
 pub(crate) fn check_records(
     records: &[Record],
     loader: &(impl TaskLoader + ?Sized),
 ) -> Result<AuditReport, AuditError> {
-    let context = records.iter().find_map(|record| match record {
-        Record::EpochOpened(context) => Some(context.as_ref()),
-        _ => None,
-    });
-    let context = context.ok_or(AuditError::NoContext)?;
+    let context = context(records).ok_or(AuditError::NoContext)?;
     let mut audited = AuditReport::new(context, records.len());
     let task = load_task(context, loader, &mut audited)?;
     Walk::new(records, context, task).check(&mut audited);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_journal::{Journal, JournalError};
+use weighhouse_journal::{JournalError, Segment};
 use weighhouse_types::{
     Blob, CarriedChallenge, ChallengePhase, ChallengeRecord, Digest, Epoch, EpochContext, Fields,
     PhaseChange, Record, StageRecord,
@@ -90,11 +90,10 @@ pub(crate) fn pending(records: &[Record], epoch: Epoch) -> Vec<CarriedChallenge>
 /// The records with which an epoch takes challenges over from the one before: every blob that they name, and the challenges.
 /// What is beyond the limits lapses, the oldest first.
 pub(crate) fn take_over(
-    journal: &Journal,
+    segment: &Segment,
     before: &EpochContext,
     epoch: Epoch,
 ) -> Result<Vec<Record>, JournalError> {
-    let segment = journal.segment(before.epoch)?;
     let pending = pending(segment.records(), epoch);
     let own = Digest::of(&before.task);
     let (mut blobs, mut bytes, mut kept) = (BTreeMap::new(), 0, 0);
