@@ -15,7 +15,7 @@ use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
-use weighhouse_tasks::References;
+use weighhouse_tasks::TaskLoader;
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{Block, Digest, Epoch, MechId, Record, SubnetState, VerdictRecord, WeightVector};
 
@@ -72,12 +72,8 @@ impl Localnet {
     ///
     /// # Errors
     /// A task that doesn't load, and a state that was made with other choices or is damaged.
-    pub fn open(
-        dir: &Path,
-        options: &Options,
-        references: Arc<dyn References>,
-    ) -> Result<Self, LocalnetError> {
-        Self::open_with(dir, options, references, Guests::default())
+    pub fn open(dir: &Path, options: &Options, loader: Arc<dyn TaskLoader>) -> Result<Self, LocalnetError> {
+        Self::open_with(dir, options, loader, Guests::default())
     }
 
     /// Opens the state like [`Localnet::open`], with the user's own miners among the others.
@@ -87,10 +83,10 @@ impl Localnet {
     pub fn open_with(
         dir: &Path,
         options: &Options,
-        references: Arc<dyn References>,
+        loader: Arc<dyn TaskLoader>,
         guests: Guests,
     ) -> Result<Self, LocalnetError> {
-        let served = Served::load(options, references)?;
+        let served = Served::load(options, loader)?;
         let root = folder(dir)?;
         let kept = KeptState::settle(&root, options, served.task.file().mode.paid(), &guests)?;
         let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal, &guests)?;
@@ -113,7 +109,7 @@ impl Localnet {
         subnet: Subnet,
         guests: Guests,
     ) -> Result<Self, LocalnetError> {
-        let localnet = Self::open_with(dir, options, subnet.references(), guests)?;
+        let localnet = Self::open_with(dir, options, subnet.loader(), guests)?;
         Ok(Self { subnet: Some(subnet), ..localnet })
     }
 
@@ -237,7 +233,7 @@ impl Localnet {
         match subnet.renew().await {
             Ok(None) => {}
             Ok(Some(digest)) => {
-                let served = Served::of(subnet.task_file(), subnet.references())?;
+                let served = Served::of(subnet.task_file(), subnet.loader())?;
                 roles.end_validators().await?;
                 self.served = served;
                 self.start_validators(roles).await?;

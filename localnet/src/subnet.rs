@@ -13,7 +13,7 @@ use weighhouse_ask::judges::{JudgeAddress, JudgeAddressError, JudgeDialing};
 use weighhouse_judge::judge_digest;
 use weighhouse_seams::{SystemClock, TcpDialer};
 use weighhouse_tasks::judge::JudgeClient;
-use weighhouse_tasks::{References, Task, TaskError, with_judge};
+use weighhouse_tasks::{References, Task, TaskError, TaskLoader, with_judge};
 use weighhouse_types::{Digest, JudgeTerms};
 use weighhouse_validator::remote::RemoteJudges;
 
@@ -86,7 +86,7 @@ impl Subnet {
     }
 
     /// The way to the judge.
-    pub fn references(&self) -> Arc<dyn References> {
+    pub fn loader(&self) -> Arc<dyn TaskLoader> {
         self.judge.references.clone()
     }
 
