@@ -13,6 +13,7 @@ mod section;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{
@@ -42,6 +43,8 @@ impl Kind for OutsideTask {
     const PAYS: &'static [Paid] = &[Paid::Quality];
     const JUDGES: RangeInclusive<u32> = 1..=u32::MAX;
     const HAS_REFERENCE: bool = false;
+    /// Miners may run models of any size.
+    const DEADLINE: Duration = Duration::from_secs(10);
 
     type Section = Section;
     type Question = DrawnQuestion;

@@ -25,6 +25,28 @@ pub static KINDS: &[Registered] = &[
     Registered::of::<crate::regress::Regress>(),
 ];
 
+/// A loader of tasks: any source of references, or one that brings kinds of its own besides.
+pub trait TaskLoader: Send + Sync {
+    fn references(&self) -> &dyn References;
+
+    /// Kinds of task beside [`KINDS`]: those of a program that brings its own.
+    fn further_kinds(&self) -> &'static [Registered] {
+        &[]
+    }
+}
+
+impl<R: References> TaskLoader for R {
+    fn references(&self) -> &dyn References {
+        self
+    }
+}
+
+impl TaskLoader for dyn References + '_ {
+    fn references(&self) -> &dyn References {
+        self
+    }
+}
+
 type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 

@@ -17,7 +17,7 @@ use crate::generate::{Completions, Generate};
 use crate::kind::{NextRequest, Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::Reference;
-use crate::references::References;
+use crate::registry::TaskLoader;
 use crate::work::{Read, Work};
 
 /// A loaded task. Any number of threads may share one.
@@ -39,13 +39,13 @@ impl Task {
     ///
     /// # Errors
     /// A file that is refused, no such reference, or another one than the file names.
-    pub fn load(file: &[u8], references: &dyn References) -> Result<Self, TaskError> {
-        let (header, section, kind) = TaskFile::split(file, references.further_kinds())?;
+    pub fn load(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Self, TaskError> {
+        let (header, section, kind) = TaskFile::split(file, loader.further_kinds())?;
         if !kind.judges.contains(&header.judge) {
             let known = format!("{} to {}", kind.judges.start(), kind.judges.end());
             return Err(TaskError::JudgeVersion { asked: header.judge, known });
         }
-        let work = (kind.open)(&header, &section, references)?;
+        let work = (kind.open)(&header, &section, loader.references())?;
         Ok(Self { file: header, digest: Digest::of(file), work })
     }
 

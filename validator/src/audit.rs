@@ -16,7 +16,7 @@ mod walk;
 
 use weighhouse_journal::{JournalError, Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
-use weighhouse_tasks::{OnRecord, References, Task, TaskError, TaskFileError};
+use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
 use weighhouse_types::{CarriedChallenge, EpochContext, IntentState, JudgeIdentity, Record};
 
 use crate::later::take_over;
@@ -50,9 +50,9 @@ pub fn audit(file: &[u8]) -> Result<AuditReport, AuditError> {
 ///
 /// # Errors
 /// As [`audit`].
-pub fn audit_with(file: &[u8], references: &dyn References) -> Result<AuditReport, AuditError> {
+pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<AuditReport, AuditError> {
     let segment = Segment::read(file)?;
-    let mut audited = check_records(segment.records(), references)?;
+    let mut audited = check_records(segment.records(), loader)?;
     audited.root = segment.root();
     audited.not_shown = closing::not_shown(&segment);
     weigh_again(segment.records(), &mut audited)?;
@@ -99,11 +99,11 @@ fn context(records: &[Record]) -> Option<&EpochContext> {
 /// Checks an epoch's records, whoever signed for their file; the vector is not worked out.
 pub(crate) fn check_records(
     records: &[Record],
-    references: &dyn References,
+    loader: &(impl TaskLoader + ?Sized),
 ) -> Result<AuditReport, AuditError> {
     let context = context(records).ok_or(AuditError::NoContext)?;
     let mut audited = AuditReport::new(context, records.len());
-    let task = load_task(context, references, &mut audited)?;
+    let task = load_task(context, loader, &mut audited)?;
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records));
     Ok(audited)
@@ -112,10 +112,10 @@ pub(crate) fn check_records(
 /// The task with its judge; `None` where this program doesn't have them, which the audit then says.
 fn load_task(
     context: &EpochContext,
-    references: &dyn References,
+    loader: &(impl TaskLoader + ?Sized),
     audited: &mut AuditReport,
 ) -> Result<Option<Task>, AuditError> {
-    let task = match Task::load(&context.task, references) {
+    let task = match Task::load(&context.task, loader) {
         Ok(task) => task,
         Err(
             error @ (TaskError::JudgeVersion { .. }

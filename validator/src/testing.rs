@@ -189,7 +189,7 @@ fn played(kind: &str, behaviour: Behaviour, request: &InferRequest) -> Option<In
     let task = Task::load(task_file(kind).as_bytes(), &TestKinds).expect("a task");
     let persona = task.personas().into_iter().find(|persona| persona.name == name).expect("a persona");
     let rng = ChaCha20Rng::from_seed([0; 32]);
-    let setup = PersonaSetup { references: &TestKinds, rng, earlier: None, own: None };
+    let setup = PersonaSetup { references: &OnRecord, rng, earlier: None, own: None };
     persona.open(setup).expect("a persona without a model")(request).expect("an answer or none")
 }
 

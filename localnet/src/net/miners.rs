@@ -40,7 +40,7 @@ impl Localnet {
             let (parts, is_ready) = self.miner(participant, axon, stop).await?;
             expected += usize::from(axon != Some(parts.listener.local_addr()));
             ready.push(is_ready);
-            let persona = participant.persona;
+            let persona = participant.persona.clone();
             roles.tasks.spawn(async move {
                 server::run(parts).await.map_err(|source| LocalnetError::Miner { persona, source })
             });
@@ -93,7 +93,7 @@ impl Localnet {
             None => TcpBound::bind(([127, 0, 0, 1], 0).into()).await.map_err(LocalnetError::Port)?,
         };
         let (ready, is_ready) = watch::channel(false);
-        let state = self.dir.join("miners").join(participant.persona);
+        let state = self.dir.join("miners").join(&participant.persona);
         let parts = Parts {
             config: Served::config()?,
             keypair: participant.keypair.clone(),
@@ -114,7 +114,7 @@ impl Localnet {
         match &participant.role {
             Role::Guest(guest) => self.guest(*guest),
             Role::Miner { persona, service } => {
-                let guesses = derive(self.kept.seed, participant.persona, "guesses");
+                let guesses = derive(self.kept.seed, &participant.persona, "guesses");
                 self.served.engine(persona, *service, guesses, &self.clock, &self.cpu)
             }
             Role::Validator | Role::Copier => {

@@ -98,6 +98,9 @@ pub(super) fn run(args: &InitSubnet) -> Result<(), Failure> {
             .exit(Exit::Unavailable, format!("can't make {}", parent.display()))?;
         write_file(&path, fill(text).as_bytes())?;
     }
+    if args.judge == Language::Rust {
+        lock(&folder, args.checkout.as_deref())?;
+    }
     pin(&folder, args.judge)?;
     let shown = folder.display();
     if args.json {
@@ -116,6 +119,13 @@ fn check_name(name: &str) -> Result<(), Failure> {
     }
     let form = format!("a letter, then up to {NAME_BYTES_MAX} of a-z, 0-9 and -");
     Err(Failure::config(format!("{name:?} is no name of a subnet: write {form}")))
+}
+
+/// The judge's crate begins with the versions that the source is built with.
+fn lock(folder: &Path, checkout: Option<&Path>) -> Result<(), Failure> {
+    let path = checkout.unwrap_or(Path::new(CHECKOUT)).join("Cargo.lock");
+    let versions = std::fs::read(&path).exit(Exit::Missing, path.display())?;
+    write_file(&folder.join("judge/Cargo.lock"), &versions)
 }
 
 /// The path of the source, as a TOML string.
