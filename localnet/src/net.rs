@@ -183,6 +183,7 @@ impl Localnet {
         let mut report = None;
         loop {
             let head = self.ledger.head().await?.number;
+            // Read before the block's work, so that a report shows the epoch as it closed.
             let state = self.subnet().await?;
             if let Some(next) = state.schedule.next_epoch_block() {
                 observer.block(state.schedule.epoch, head, next);
@@ -200,6 +201,7 @@ impl Localnet {
                 worked = self.work_through(head, roles) => worked?,
                 () = shutdown.cancelled() => return Ok(report),
             }
+            // Not from the start: a miner that was never up would not even be asked.
             if head >= OFFLINE_AFTER {
                 offline.cancel();
             }
@@ -211,6 +213,7 @@ impl Localnet {
                 }
                 self.take_up_judge(Epoch(state.schedule.epoch.0 + 1), roles, observer).await?;
             }
+            // Only once everybody has worked through the one before: that makes two runs of a seed alike.
             self.ledger.produce_block().await?;
         }
     }
@@ -249,6 +252,7 @@ impl Localnet {
         if self.clock.timeout(BLOCK_DEADLINE, roles.have_done(block)).await == Ok(true) {
             return Ok(());
         }
+        // A role that failed says why; the deadline alone would not.
         roles.first_failure()?;
         Err(LocalnetError::Stalled { block, seconds: BLOCK_DEADLINE.as_secs() })
     }

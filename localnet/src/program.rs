@@ -49,8 +49,10 @@ pub(crate) struct Program {
 impl Program {
     /// Runs `python -m MODULE --json --listen 127.0.0.1:0 FILE` and waits until it listens. Blocks.
     pub(crate) fn python(python: &Path, module: &'static str, file: &Path) -> Result<Self, ProgramError> {
+        // Asked first: the module's own traceback would be the user's only hint otherwise.
         check_packages(python)?;
         let mut command = Command::new(python);
+        // Unbuffered, since its first line says where it listens.
         command.args(["-u", "-m", module]).args(LISTENING).arg(file);
         let child = spawned(&mut command).map_err(|source| unusable(python, source))?;
         Self::listening(child, file, module)
@@ -70,6 +72,7 @@ impl Program {
         let file = file.display().to_string();
         let (first, line) = sync_channel(1);
         let Some(stdout) = stdout else { return Err(ProgramError::Ended { file, program: name }) };
+        // Read to the end, or a program that prints much would block on a full pipe.
         std::thread::spawn(move || pass_on(stdout, &first));
         let said = match line.recv_timeout(START_DEADLINE) {
             Ok(line) => line,

@@ -49,6 +49,7 @@ impl KeptState {
         if let Some(bytes) = root.read(NAME)? {
             let kept: Self = serde_json::from_slice(&bytes)
                 .map_err(|source| LocalnetError::DamagedState { path: path.clone(), source })?;
+            // Another seed or mode would go on with keys and weights that were never its own.
             return if kept.is_for(options, mode) && (&kept.with, &kept.cast) == (&with, &cast) {
                 Ok(kept)
             } else {

@@ -38,6 +38,7 @@ impl Localnet {
             let axon = state.metagraph.neuron(participant.uid).and_then(|neuron| neuron.axon);
             let axon = axon.map(|axon| axon.address());
             let (parts, is_ready) = self.miner(participant, axon, stop).await?;
+            // A miner that is back at its old address announces nothing, so no call of its is waited for.
             expected += usize::from(axon != Some(parts.listener.local_addr()));
             ready.push(is_ready);
             let persona = participant.persona.clone();
@@ -73,6 +74,7 @@ impl Localnet {
             return Err(LocalnetError::NoAxons);
         }
         if expected > 0 {
+            // One block holds all axons, whichever miner came first: two runs of a seed stay alike.
             self.ledger.produce_block().await?;
         }
         Ok(())
@@ -85,6 +87,7 @@ impl Localnet {
         shutdown: CancellationToken,
     ) -> Result<(Parts, watch::Receiver<bool>), LocalnetError> {
         let listener = match axon {
+            // The old port again, where it is free: validators of a resumed localnet know no other.
             Some(address) => TcpBound::bind(address).await.ok(),
             None => None,
         };

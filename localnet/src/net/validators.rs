@@ -22,6 +22,7 @@ impl Localnet {
     pub(super) async fn start_validators(&self, roles: &mut Roles) -> Result<(), LocalnetError> {
         for participant in self.validators() {
             let persona = participant.persona.clone();
+            // One after the other, before the first block, so that all of them see the same chain.
             let validator = Validator::open(self.validator(participant)?).await;
             let validator = validator
                 .map_err(|source| LocalnetError::OpenValidator { persona: persona.clone(), source })?;
