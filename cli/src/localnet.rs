@@ -132,7 +132,8 @@ impl From<SubnetError> for Failure {
     fn from(error: SubnetError) -> Self {
         let exit = match &error {
             SubnetError::Program(_) | SubnetError::Changed | SubnetError::Address(_) => Exit::Unavailable,
-            SubnetError::File { .. }
+            SubnetError::NoFolder { .. }
+            | SubnetError::File { .. }
             | SubnetError::NoJudge { .. }
             | SubnetError::NoPin { .. }
             | SubnetError::Task { .. } => Exit::Config,

@@ -33,6 +33,8 @@ const JUDGE_MODULE: &str = "weighhouse.judge";
 pub enum SubnetError {
     #[error("{path}: {source}")]
     File { path: String, source: io::Error },
+    #[error("there is no folder {folder}; `weighhouse init subnet NAME` writes one")]
+    NoFolder { folder: String },
     #[error("{folder} has no judge.py and no folder judge; `weighhouse init subnet` writes one")]
     NoJudge { folder: String },
     #[error("{path} pins no judge: it needs kind = \"judge\" and, in [judge], a digest")]
@@ -70,6 +72,9 @@ impl Subnet {
     /// # Errors
     /// A folder without its files, and a judge that doesn't do what the task says of it.
     pub async fn start(folder: SubnetFolder) -> Result<Self, SubnetError> {
+        if !folder.path.is_dir() {
+            return Err(SubnetError::NoFolder { folder: folder.path.display().to_string() });
+        }
         let policy = read(&folder.path.join(POLICY))?;
         let judge = folder.start().await?;
         Ok(Self { folder, policy, judge, refused: None })

@@ -36,11 +36,14 @@ fn a_folder_without_its_files_is_refused_with_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_python_that_is_not_there_is_named_with_the_fix() {
+async fn a_folder_or_a_python_that_is_not_there_is_named_with_the_fix() {
     let dir = tempfile::tempdir().expect("a folder");
     for (name, text) in [(TASK, TASK_FILE), (POLICY, ""), ("judge.py", "one")] {
         save(dir.path(), name, text);
     }
+    let elsewhere = SubnetFolder { path: dir.path().join("elsewhere"), ..folder(&dir) };
+    let error = Subnet::start(elsewhere).await.expect_err("no folder").to_string();
+    assert!(error.contains("`weighhouse init subnet NAME` writes one"), "{error}");
     let folder = SubnetFolder { python: dir.path().join("no-python"), ..folder(&dir) };
     let error = Subnet::start(folder).await.expect_err("no Python").to_string();
     assert!(error.contains("name a Python 3.10 or newer with --python"), "{error}");
