@@ -22,7 +22,7 @@ fn localnet(dir: &Path, kind: &str, epochs: u64) -> Localnet {
     Localnet::open(dir, &options, Arc::new(TestKinds)).expect("opened")
 }
 
-/// Runs so many epochs more.
+/// Runs a number of epochs more.
 fn run(dir: &Path, kind: &str, epochs: u64) -> Account {
     let runtime = Runtime::new().expect("a runtime");
     let account = runtime.block_on(async {

@@ -24,7 +24,7 @@ const ALIKE: f64 = 0.5;
 /// And when they are this close to the other's mirror image. Models of any two seeds: 1.7 at least. Twins about the
 /// reference: 0.46 at most with `e^(0.2 z)`, 0.76 with `e^(0.3 z)`, 1.6 with `e^(0.5 z)`.
 const MIRRORED: f64 = 1.0;
-/// One item in so many is looked at, those with the largest mistakes: noise where a model is certain costs it nothing.
+/// Items for each one that is compared, which are those with the largest mistakes: noise where a model is certain costs it nothing.
 const LOOKED_AT: usize = 4;
 /// The largest total variation distance of any item from its prediction that counts as none. Other arithmetic moves
 /// answers by 0.0000011 at most, weights rounded to half precision by 0.00023 at least (measured on the built-in

@@ -20,8 +20,8 @@ pub use file::Budget;
 pub(crate) use file::{BudgetError, RawBudget};
 pub use repetitions::Repetitions;
 
-/// Log-odds by which a single check can move a miner at most: one completion with one wrong prompt decides nothing alone
-/// that its own verdict doesn't say anyway.
+/// Cap on one check's log-likelihood ratio, in either direction, so that a single outlier decides nothing that its own
+/// verdict doesn't say already.
 const STEP_MAX: f64 = 30.0;
 
 /// The two hypotheses and the error rates between them.

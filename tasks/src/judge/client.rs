@@ -23,7 +23,7 @@ pub trait JudgeClient: Send + Sync {
     /// See the trait.
     fn testify(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Vec<u8>>, TaskError>;
 
-    /// Tells the truth about each challenge, so many epochs after it was drawn; `None` while nobody knows it.
+    /// Tells the truth about each challenge, `epochs` epochs after it was drawn; `None` while nobody knows it.
     ///
     /// # Errors
     /// See the trait.

@@ -40,7 +40,7 @@ pub(super) fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// To so many significant digits.
+/// Rounds to a number of significant digits.
 pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     let text = format!("{value:.*e}", digits.saturating_sub(1));
     // A negative zero would be read as a sign that means something.

@@ -161,7 +161,7 @@ impl RecordedWord {
                         what: "margins and log-probabilities differ in number",
                     });
                 }
-                // A margin below 0 or that is no number is none that a sampler gives.
+                // Samplers give margins of at least 0; NaN is refused too.
                 if !margins.iter().all(|margin| *margin >= 0.0) {
                     return Err(ReferenceError::Testimony { what: "a margin below 0" });
                 }
