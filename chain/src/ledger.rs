@@ -363,7 +363,7 @@ impl Chain for Ledger {
         mechanism: MechId,
         uid: Uid,
     ) -> Result<Vec<(Uid, u16)>, ChainError> {
-        self.newest().state.row(netuid, mechanism, uid, state::Subnet::weights)
+        self.newest().state.row(netuid, mechanism, uid, state::LedgerSubnet::weights)
     }
 
     async fn bonds(
@@ -372,7 +372,7 @@ impl Chain for Ledger {
         mechanism: MechId,
         uid: Uid,
     ) -> Result<Vec<(Uid, u16)>, ChainError> {
-        self.newest().state.row(netuid, mechanism, uid, state::Subnet::bonds)
+        self.newest().state.row(netuid, mechanism, uid, state::LedgerSubnet::bonds)
     }
 
     async fn certificate(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Certificate>, ChainError> {

@@ -3,18 +3,18 @@
 mod text;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use weighhouse_localnet::{
-    DIGITS, EpochReport, GuestError, Guests, Localnet as Economy, LocalnetError, Observer, Options,
-    builtin_task,
+    DIGITS, EpochReport, GuestError, Guests, Localnet as Economy, LocalnetError, Observer, Options, Subnet,
+    SubnetError, SubnetFolder, builtin_task,
 };
 use weighhouse_tasks::TaskFile;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Epoch};
+use weighhouse_types::{Block, Digest, Epoch};
 
 use crate::commands::chain_failure;
 use crate::commands::validator::task_text;
@@ -34,12 +34,17 @@ Examples:
   weighhouse localnet --task generate --model ./model  by a model of yours
   weighhouse localnet --task embed --model ./encoder   embeddings
   weighhouse localnet --task my-task.toml              any task, by the personas of its kind
+  weighhouse localnet --subnet ./weather               a subnet of yours, from `weighhouse init subnet weather`
   weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and what gives it away
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
     /// Task of the miners: digits, generate, embed or another built-in task, or a task file
-    #[arg(long, value_name = "TASK", default_value = DIGITS)]
+    #[arg(long, value_name = "TASK", default_value = DIGITS, conflicts_with = "subnet")]
     task: String,
+    /// A subnet of yours: a folder with task.toml, policy.toml, miner.py, personas.py, and judge.py or a folder judge. Saved
+    /// while this runs, task and judge are taken up by the next epoch
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "mode"])]
+    subnet: Option<PathBuf>,
     /// The task's model where it isn't the built-in one: a file of weights, a folder, or OWNER/NAME of the Hugging Face hub.
     /// --task embed needs one
     #[arg(long, value_name = "MODEL")]
@@ -66,8 +71,8 @@ pub(crate) struct Localnet {
     /// A miner of yours, as persona `you`: a Python file with a weighhouse.serve.Model (may be repeated)
     #[arg(long, value_name = "FILE.py")]
     with: Vec<PathBuf>,
-    /// The Python that serves it, with the package weighhouse[judge]
-    #[arg(long, value_name = "PROGRAM", default_value = "python3", requires = "with")]
+    /// The Python that runs files of yours, with the package weighhouse[judge]
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
     /// One JSON object per epoch, and a last one with everybody's earnings
     #[arg(long)]
@@ -114,7 +119,24 @@ impl From<GuestError> for Failure {
     fn from(error: GuestError) -> Self {
         let exit = match &error {
             GuestError::Program(_) => Exit::Unavailable,
-            GuestError::TooMany | GuestError::File { .. } | GuestError::Models { .. } => Exit::Config,
+            GuestError::TooMany
+            | GuestError::File { .. }
+            | GuestError::Models { .. }
+            | GuestError::Name { .. } => Exit::Config,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<SubnetError> for Failure {
+    fn from(error: SubnetError) -> Self {
+        let exit = match &error {
+            SubnetError::Program(_) | SubnetError::Changed | SubnetError::Address(_) => Exit::Unavailable,
+            SubnetError::NoFolder { .. }
+            | SubnetError::File { .. }
+            | SubnetError::NoJudge { .. }
+            | SubnetError::NoPin { .. }
+            | SubnetError::Task { .. } => Exit::Config,
         };
         Self::new(exit, error)
     }
@@ -127,16 +149,7 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
     };
     let dir =
         args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).unwrap_or_default();
-    let options = Options {
-        task_file: task_file(&args.task, args.mode.map(Paid::from))?,
-        task: args.task,
-        commit_reveal: args.commit_reveal,
-        seed: args.seed,
-        epochs: args.epochs,
-    };
-    let models = NamedModels::new(args.model, args.weak);
-    let guests = Guests::start(&args.python, &args.with)?;
-    let economy = Economy::open_with(&dir, &options, Arc::new(models), guests)?;
+    let economy = open(&args, &dir).await?;
     if !args.json {
         output::line(text::greeting(&economy, economy.head().await?))?;
     }
@@ -148,6 +161,28 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
         Some(account) => Ok(output::line(text::account(&account, &closing))?),
         None => Ok(()),
     }
+}
+
+/// The economy of a subnet's folder, or of a task.
+async fn open(args: &Localnet, dir: &Path) -> Result<Economy, Failure> {
+    let mut guests = Guests::start(&args.python, &args.with)?;
+    let options = |task: String, task_file: String| Options {
+        task,
+        task_file,
+        commit_reveal: args.commit_reveal,
+        seed: args.seed,
+        epochs: args.epochs,
+    };
+    if let Some(folder) = &args.subnet {
+        let (path, python) = (folder.clone(), args.python.clone());
+        let subnet = Subnet::start(SubnetFolder { path, python }).await?;
+        subnet.cast(&mut guests)?;
+        let options = options(folder.display().to_string(), subnet.task_file().to_owned());
+        return Ok(Economy::open_subnet(dir, &options, subnet, guests)?);
+    }
+    let task_file = task_file(&args.task, args.mode.map(Paid::from))?;
+    let models = NamedModels::new(args.model.clone(), args.weak.clone());
+    Ok(Economy::open_with(dir, &options(args.task.clone(), task_file), Arc::new(models), guests)?)
 }
 
 /// The task's file, which has to pay for what is asked.
@@ -180,6 +215,14 @@ impl Observer for Printer {
     fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()> {
         output::live("");
         if self.json { output::json(report) } else { output::line(text::epoch(report)) }
+    }
+
+    fn judge_saved(&mut self, coming: Epoch, taken: Result<Digest, &SubnetError>) {
+        output::live("");
+        output::note(match taken {
+            Ok(digest) => format!("epoch {coming} is drawn and judged by the saved judge, sha256:{digest}\n"),
+            Err(error) => format!("epoch {coming} stays with the judge from before: {error}\n"),
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 pub(crate) fn line(text: impl std::fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // A reader such as `head` that has enough is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => other,
     }
@@ -28,6 +29,7 @@ pub(crate) fn note(text: impl std::fmt::Display) {
 /// One line of progress that the next one replaces; an empty one clears it. Only where somebody watches.
 pub(crate) fn live(text: impl std::fmt::Display) {
     let mut err = io::stderr().lock();
+    // A file or pipe would keep every state of the line.
     if err.is_terminal() {
         let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
     }

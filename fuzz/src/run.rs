@@ -12,9 +12,9 @@ use weighhouse_types::{Digest, Hasher};
 use crate::mutation::{INPUT_BYTES_MAX, mutate};
 use crate::targets::Target;
 
-/// A parser that panics is left after so many inputs.
+/// Panics after which a parser is left.
 const FAILURES_MAX: u64 = 8;
-/// One input may take so long; what takes longer is a failure.
+/// Longest time for one input; more is a failure.
 const INPUT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The time for one target, and where its draws begin.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use parquet::data_type::ByteArray;
 use weighhouse_journal::Segment;
 use weighhouse_types::{
-    Epoch, EpochContext, Hotkey, JudgeIdentity, Judged, Mark, Netuid, RegistrationId, Standing, Uid,
+    Epoch, EpochContext, Hotkey, JudgeIdentity, Mark, Netuid, RegistrationId, Standing, Uid, VerdictRecord,
 };
 
 use crate::columns::Cell;
@@ -79,10 +79,10 @@ impl Subject {
 /// A row of `judgements`.
 pub(crate) fn judgement(
     subject: &Subject,
-    judged: &Judged,
+    judged: &VerdictRecord,
     addresses: &mut Addresses,
 ) -> Result<[Cell; 17], ExportError> {
-    let Judged { challenge, epoch, round, uid, who, exchange, judgement, asked_in, .. } = judged;
+    let VerdictRecord { challenge, epoch, round, uid, who, exchange, judgement, asked_in, .. } = judged;
     let latency = exchange.as_ref().map(|exchange| exchange.latency_us);
     Ok([
         subject.netuid(),

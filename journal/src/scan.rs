@@ -112,7 +112,7 @@ pub(crate) fn scan<S: SegmentSource>(
     let mut scanned =
         ScannedSegment { end: HEADER_BYTES as u64, seal: *first_seal, log: Frontier::new(), stop: None };
     while scanned.end < length {
-        let walk = Walk { at: scanned.end, length, first_seal, before: &scanned.seal };
+        let walk = BatchWalk { at: scanned.end, length, first_seal, before: &scanned.seal };
         let read = match read_batch(source, &walk)? {
             Ok(batch) => decode(&batch, header, scanned.log.size()).map(|entries| (batch, entries)),
             Err(stop) => Err(stop),
@@ -135,7 +135,7 @@ pub(crate) fn scan<S: SegmentSource>(
 }
 
 /// Position of a walk over batches, and the seal that the next batch is checked against.
-struct Walk<'a> {
+struct BatchWalk<'a> {
     at: u64,
     /// The file's.
     length: u64,
@@ -144,7 +144,7 @@ struct Walk<'a> {
     before: &'a Digest,
 }
 
-impl Walk<'_> {
+impl BatchWalk<'_> {
     fn stop(&self, cause: Defect, torn: bool) -> ScanStop {
         ScanStop { error: SegmentError { offset: self.at, cause }, torn }
     }
@@ -161,7 +161,7 @@ struct RecordBatch {
 
 fn read_batch<S: SegmentSource>(
     source: &mut S,
-    walk: &Walk<'_>,
+    walk: &BatchWalk<'_>,
 ) -> Result<Result<RecordBatch, ScanStop>, S::Error> {
     let remaining = walk.length - walk.at;
     if remaining < BATCH_HEADER_BYTES as u64 {
@@ -245,7 +245,7 @@ fn has_unwritten_sector(bytes: &[u8], offset: u64) -> bool {
     sectors.any(|sector| !sector.is_empty() && sector.iter().all(|byte| *byte == 0))
 }
 
-fn has_batch_behind<S: SegmentSource>(source: &mut S, walk: &Walk<'_>) -> Result<bool, S::Error> {
+fn has_batch_behind<S: SegmentSource>(source: &mut S, walk: &BatchWalk<'_>) -> Result<bool, S::Error> {
     let mut at = walk.at + 1;
     while at < walk.length {
         let window = read(source, at, (walk.length - at).min((WINDOW_BYTES + BATCH_HEADER_BYTES) as u64))?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use weighhouse_scoring::Explanation;
 use weighhouse_tasks::Conduct;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Judged, Mark, Record, Uid};
+use weighhouse_types::{Mark, Record, Uid, VerdictRecord};
 
 use crate::economy::{Participant, Role};
 use crate::options::builtin_task;
@@ -19,18 +19,21 @@ pub struct Account {
     pub last: EpochReport,
     /// A sentence for each participant, in the same order.
     pub reasons: Vec<String>,
+    /// Rounds of the last epoch in which nobody was judged, with the trouble of ours that the last of them had.
+    pub void: Option<(usize, String)>,
     /// The first verdict that paid a guest nothing, for each participant.
     given_away: Vec<Option<String>>,
 }
 
 impl Account {
-    /// `refused` has the first verdict that paid a guest nothing, for each participant.
+    /// `refused` has the first verdict that paid a guest nothing, for each participant; `records` are the last epoch's.
     pub(crate) fn new(
         last: EpochReport,
         kept: &KeptState,
         participants: &[Participant],
         explanations: &[Explanation],
-        refused: &[Option<Judged>],
+        refused: &[Option<VerdictRecord>],
+        records: &[Record],
     ) -> Self {
         let paying = |paid| builtin_task(&kept.task, Some(paid));
         let pays =
@@ -44,7 +47,7 @@ impl Account {
                 (Role::Validator, _) => {
                     format!("published weights with vtrust {:.4}, dividends {:.4}", row.vtrust, row.dividends)
                 }
-                (Role::Copier, _) => copier(row, participants[0].persona, kept.commit_reveal),
+                (Role::Copier, _) => copier(row, &participants[0].persona, kept.commit_reveal),
                 (Role::Miner { persona, .. }, _)
                     if persona.conduct == Conduct::Better && kept.mode == Paid::Conformance =>
                 {
@@ -55,7 +58,7 @@ impl Account {
             }
         });
         let reasons = reasons.collect();
-        Self { seed: kept.seed, last, reasons, given_away }
+        Self { seed: kept.seed, last, reasons, void: void(records), given_away }
     }
 
     /// Epochs since genesis.
@@ -69,7 +72,7 @@ impl Account {
         let (validators, miners): (Vec<_>, Vec<_>) = rows.partition(|(row, _)| row.validates);
         let miner = |(row, given_away): &(&EpochRow, &Option<String>)| MinerTotal {
             uid: row.uid,
-            persona: row.persona,
+            persona: row.persona.clone(),
             score: row.score.unwrap_or(0.0),
             weight: row.weight,
             incentive: row.incentive,
@@ -78,7 +81,7 @@ impl Account {
         };
         let validator = |(row, _): &(&EpochRow, &Option<String>)| ValidatorTotal {
             uid: row.uid,
-            persona: row.persona,
+            persona: row.persona.clone(),
             vtrust: row.vtrust,
             dividends: row.dividends,
             emission_rao: row.earned.to_string(),
@@ -93,7 +96,7 @@ impl Account {
 }
 
 /// The first verdict on a miner that paid it nothing, in the order in which they were recorded.
-pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<Judged> {
+pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) => Some(judged),
         _ => None,
@@ -101,7 +104,15 @@ pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<Judged> {
     judged.filter(|judged| judged.uid == uid).find(|judged| judged.judgement.mark <= Mark::ZERO).cloned()
 }
 
-fn given_away(judged: &Judged) -> String {
+fn void(records: &[Record]) -> Option<(usize, String)> {
+    let void = records.iter().filter_map(|record| match record {
+        Record::VoidRound(void) => Some(void),
+        _ => None,
+    });
+    void.clone().last().map(|last| (void.count(), last.why.clone()))
+}
+
+fn given_away(judged: &VerdictRecord) -> String {
     let reason = judged.judgement.reasons.first().map_or_else(String::new, ToString::to_string);
     format!("given away in epoch {}, round {}: {reason}", judged.asked_in, judged.round)
 }
@@ -122,7 +133,7 @@ fn copier(row: &EpochRow, copied: &str, commit_reveal: bool) -> String {
 #[derive(Clone, Debug, Serialize)]
 pub struct MinerTotal {
     pub uid: Uid,
-    pub persona: &'static str,
+    pub persona: String,
     pub score: f64,
     pub weight: u16,
     pub incentive: f64,
@@ -135,7 +146,7 @@ pub struct MinerTotal {
 #[derive(Clone, Debug, Serialize)]
 pub struct ValidatorTotal {
     pub uid: Uid,
-    pub persona: &'static str,
+    pub persona: String,
     pub vtrust: f64,
     pub dividends: f64,
     pub emission_rao: String,

@@ -41,11 +41,13 @@ async fn publish(chain: &dyn Chain, keypair: &Keypair, state: &SubnetState) -> R
         return Ok(());
     };
     let weights = chain.weights(NETUID, MechId(0), largest.uid).await?;
+    // Hidden weights are no row at all: there is nothing to copy.
     if weights.is_empty() {
         return Ok(());
     }
     let (uids, values) = weights.into_iter().unzip();
     let payload = SetWeights { netuid: NETUID, mechanism: MechId(0), uids, values, version_key: 0 };
+    // Too soon after its last vector; the next block will do.
     if preflight(state, &own, &payload).is_err() {
         return Ok(());
     }

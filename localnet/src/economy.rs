@@ -9,7 +9,7 @@ use weighhouse_types::{Digest, Hasher, Hyperparameters, Netuid, Rao, Uid};
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::error::LocalnetError;
-use crate::guests::PERSONAS;
+use crate::guests::Guests;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 /// Blocks per epoch.
@@ -46,7 +46,7 @@ pub(crate) enum Service {
 #[derive(Clone, Debug)]
 pub struct Participant {
     pub uid: Uid,
-    pub persona: &'static str,
+    pub persona: String,
     pub(crate) role: Role,
     pub(crate) keypair: Arc<Keypair>,
     pub(crate) genesis_stake: Rao,
@@ -79,13 +79,15 @@ const VALIDATORS: [(&str, Role, u64); 4] = [
 ];
 
 /// Everybody, by uid: the validators, the miners of each persona, and honest ones who are late or gone.
-fn cast(task: &Task) -> Vec<(&'static str, Role, u64)> {
+fn cast(task: &Task) -> Vec<(String, Role, u64)> {
     let personas = task.personas();
-    let miner =
-        |name, persona: &Persona, service| (name, Role::Miner { persona: persona.clone(), service }, 0);
-    let mut cast = VALIDATORS.to_vec();
+    let miner = |name: &str, persona: &Persona, service| {
+        (name.to_owned(), Role::Miner { persona: persona.clone(), service }, 0)
+    };
+    let mut cast: Vec<_> =
+        VALIDATORS.iter().map(|(name, role, stake)| ((*name).to_owned(), role.clone(), *stake)).collect();
     for persona in &personas {
-        cast.extend(persona.cast.iter().map(|name| miner(*name, persona, Service::Prompt)));
+        cast.extend(persona.cast.iter().map(|name| miner(name, persona, Service::Prompt)));
     }
     if let Some(honest) = personas.iter().find(|persona| persona.conduct == Conduct::Honest) {
         if task.deadline() <= LATE_DEADLINE_MAX {
@@ -101,25 +103,25 @@ impl Economy {
         seed: u64,
         task: &Task,
         commit_reveal: bool,
-        guests: usize,
+        guests: &Guests,
     ) -> Result<Self, LocalnetError> {
-        let guests = PERSONAS.iter().take(guests).enumerate();
-        let guests = guests.map(|(at, persona)| (*persona, Role::Guest(at), 0));
+        let guests =
+            guests.personas().enumerate().map(|(at, persona)| (persona.to_owned(), Role::Guest(at), 0));
         let participants: Vec<_> = cast(task)
             .into_iter()
             .chain(guests)
             .zip(0..)
             .map(|((persona, role, stake), uid)| Participant {
                 uid: Uid(uid),
-                persona,
                 role,
-                keypair: Arc::new(keypair(seed, persona, "hotkey")),
+                keypair: Arc::new(keypair(seed, &persona, "hotkey")),
+                persona,
                 genesis_stake: Rao::from_tao(stake),
             })
             .collect();
         let neurons = participants.iter().map(|participant| NeuronEntry {
             hotkey: participant.keypair.hotkey(),
-            coldkey: keypair(seed, participant.persona, "coldkey").coldkey(),
+            coldkey: keypair(seed, &participant.persona, "coldkey").coldkey(),
             stake: participant.genesis_stake,
             validator_permit: participant.validates(),
         });

@@ -33,11 +33,11 @@ pub enum LocalnetError {
     #[error("the task: {0}")]
     Task(#[from] TaskError),
     #[error("miner {persona}: {source}")]
-    Miner { persona: &'static str, source: MinerError },
+    Miner { persona: String, source: MinerError },
     #[error("validator {persona} can't be opened: {source}")]
-    OpenValidator { persona: &'static str, source: ValidatorError },
+    OpenValidator { persona: String, source: ValidatorError },
     #[error("validator {persona}: {source}")]
-    Validator { persona: &'static str, source: ValidatorError },
+    Validator { persona: String, source: ValidatorError },
     #[error("a role panicked: {0}")]
     Panicked(#[from] JoinError),
     #[error("a validator was not done with block {block} in {seconds} s")]

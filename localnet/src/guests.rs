@@ -8,11 +8,11 @@ use weighhouse_miner::engine::{Engine, ModelName, Paces, PassthroughEngine, Upst
 use weighhouse_seams::Clock;
 use weighhouse_types::Digest;
 
-use crate::program::{Module, Program, ProgramError};
+use crate::program::{Program, ProgramError};
 
-/// Personas of guests, in order: there are no more.
-pub(crate) const PERSONAS: [&str; 8] = ["you", "you-2", "you-3", "you-4", "you-5", "you-6", "you-7", "you-8"];
-const SERVE: Module = Module { name: "weighhouse.serve", args: &[] };
+/// Personas of single files, in order: there are no more.
+const PERSONAS: [&str; 8] = ["you", "you-2", "you-3", "you-4", "you-5", "you-6", "you-7", "you-8"];
+const SERVE: &str = "weighhouse.serve";
 /// The time for a connection to a program on the same machine.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Items of one request, far above what a task asks.
@@ -29,13 +29,15 @@ pub enum GuestError {
     Program(#[from] ProgramError),
     #[error("{file} has several models ({models}); leave one")]
     Models { file: String, models: String },
+    #[error("{file}: there is another miner called {name}; give this model another name")]
+    Name { file: String, name: String },
 }
 
 /// A miner of the user's.
 #[derive(Debug)]
 struct Guest {
-    file: PathBuf,
-    program: Program,
+    persona: String,
+    program: Arc<Program>,
     /// The model's name at the program.
     model: String,
     /// Digest of the file, which answers are signed with.
@@ -44,10 +46,14 @@ struct Guest {
 
 /// The users' miners of a run; dropping them ends their programs.
 #[derive(Debug, Default)]
-pub struct Guests(Vec<Guest>);
+pub struct Guests {
+    all: Vec<Guest>,
+    /// The files whose one model plays a persona of [`PERSONAS`].
+    files: Vec<PathBuf>,
+}
 
 impl Guests {
-    /// Starts a program for each file. Blocks until all listen.
+    /// Starts a program for each file, which serves one model. Blocks until all listen.
     ///
     /// # Errors
     /// A Python without the package, and a file that can't be served.
@@ -55,11 +61,42 @@ impl Guests {
         if files.len() > PERSONAS.len() {
             return Err(GuestError::TooMany);
         }
-        files.iter().map(|file| Guest::start(python, file)).collect::<Result<_, _>>().map(Self)
+        let mut guests = Self { all: Vec::new(), files: files.to_vec() };
+        for (file, persona) in files.iter().zip(PERSONAS) {
+            let (program, models, digest) = serve(python, file)?;
+            let Ok([model]) = <[String; 1]>::try_from(models.clone()) else {
+                return Err(GuestError::Models {
+                    file: file.display().to_string(),
+                    models: models.join(", "),
+                });
+            };
+            guests.all.push(Guest { persona: persona.to_owned(), program, model, digest });
+        }
+        Ok(guests)
     }
 
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        self.0.iter().map(|guest| guest.file.clone()).collect()
+    /// Starts a program for a file, each of whose models is a miner by its own name. Blocks until it listens.
+    ///
+    /// # Errors
+    /// As [`Guests::start`], and a name that another miner has.
+    pub fn join_all_of(&mut self, python: &Path, file: &Path) -> Result<(), GuestError> {
+        let (program, models, digest) = serve(python, file)?;
+        for model in models {
+            if self.personas().any(|persona| persona == model) {
+                return Err(GuestError::Name { file: file.display().to_string(), name: model });
+            }
+            let program = Arc::clone(&program);
+            self.all.push(Guest { persona: model.clone(), program, model, digest });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn personas(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|guest| guest.persona.as_str())
+    }
+
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The engine in front of a guest, under the task's name for its model.
@@ -70,7 +107,7 @@ impl Guests {
         deadline: Duration,
         clock: &Arc<dyn Clock>,
     ) -> Option<Arc<dyn Engine>> {
-        let Guest { program, model, digest, .. } = self.0.get(guest)?;
+        let Guest { program, model, digest, .. } = self.all.get(guest)?;
         let upstream = Upstream {
             url: format!("http://{}", program.address()).parse().ok()?,
             model: model.clone(),
@@ -83,16 +120,12 @@ impl Guests {
     }
 }
 
-impl Guest {
-    fn start(python: &Path, file: &Path) -> Result<Self, GuestError> {
-        let shown = || file.display().to_string();
-        let bytes = std::fs::read(file).map_err(|source| GuestError::File { file: shown(), source })?;
-        let program = Program::start(python, SERVE, file)?;
-        let models = program.told["models"].as_array();
-        let models: Vec<&str> = models.into_iter().flatten().filter_map(|model| model.as_str()).collect();
-        let &[model] = &models[..] else {
-            return Err(GuestError::Models { file: shown(), models: models.join(", ") });
-        };
-        Ok(Self { file: file.to_owned(), model: model.to_owned(), digest: Digest::of(&bytes), program })
-    }
+/// Starts a file's program; with the models that it serves and the file's digest.
+fn serve(python: &Path, file: &Path) -> Result<(Arc<Program>, Vec<String>, Digest), GuestError> {
+    let bytes = std::fs::read(file)
+        .map_err(|source| GuestError::File { file: file.display().to_string(), source })?;
+    let program = Program::python(python, SERVE, file)?;
+    let models = program.told["models"].as_array().into_iter().flatten();
+    let models = models.filter_map(|model| model.as_str()).map(ToOwned::to_owned).collect();
+    Ok((Arc::new(program), models, Digest::of(&bytes)))
 }

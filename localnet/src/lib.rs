@@ -19,6 +19,7 @@ mod state;
 mod copier;
 mod personas;
 mod served;
+mod subnet;
 
 pub use account::{Account, MinerTotal, Totals, ValidatorTotal};
 pub use economy::Participant;
@@ -28,6 +29,7 @@ pub use net::{Localnet, Observer};
 pub use options::{DIGITS, Options, builtin_task};
 pub use program::ProgramError;
 pub use report::{EpochReport, EpochRow};
+pub use subnet::{Subnet, SubnetError, SubnetFolder};
 
 #[cfg(test)]
 mod tests;

@@ -15,9 +15,9 @@ use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
-use weighhouse_tasks::References;
+use weighhouse_tasks::TaskLoader;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Epoch, Judged, MechId, Record, SubnetState, WeightVector};
+use weighhouse_types::{Block, Digest, Epoch, MechId, Record, SubnetState, VerdictRecord, WeightVector};
 
 use crate::account::{Account, first_refused};
 use crate::economy::{Economy, NETUID, Participant, Role};
@@ -27,12 +27,15 @@ use crate::options::Options;
 use crate::report::EpochReport;
 use crate::served::Served;
 use crate::state::KeptState;
+use crate::subnet::{Subnet, SubnetError};
 use roles::Roles;
 
 /// A block that some validator hasn't worked through by then is a bug, not a slow machine.
 const BLOCK_DEADLINE: Duration = Duration::from_secs(120);
 /// The offline miner answers the first epoch's first round, which runs at this block.
 const OFFLINE_AFTER: Block = Block(1);
+/// Between the epochs of a subnet that runs without an end.
+const SUBNET_PAUSE: Duration = Duration::from_secs(2);
 /// Jobs that may wait for a processor, of everybody together.
 const CPU_QUEUE_MAX: usize = 4096;
 
@@ -43,6 +46,10 @@ pub trait Observer: Send {
 
     /// An epoch was closed.
     fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()>;
+
+    /// A subnet's judge was saved: the coming epoch is drawn and judged by the files of this digest, or still by those from
+    /// before, for the reason told.
+    fn judge_saved(&mut self, _coming: Epoch, _taken: Result<Digest, &SubnetError>) {}
 }
 
 /// A localnet with its state open.
@@ -57,6 +64,7 @@ pub struct Localnet {
     cpu: CpuPool,
     served: Served,
     guests: Guests,
+    subnet: Option<Subnet>,
 }
 
 impl Localnet {
@@ -64,12 +72,8 @@ impl Localnet {
     ///
     /// # Errors
     /// A task that doesn't load, and a state that was made with other choices or is damaged.
-    pub fn open(
-        dir: &Path,
-        options: &Options,
-        references: Arc<dyn References>,
-    ) -> Result<Self, LocalnetError> {
-        Self::open_with(dir, options, references, Guests::default())
+    pub fn open(dir: &Path, options: &Options, loader: Arc<dyn TaskLoader>) -> Result<Self, LocalnetError> {
+        Self::open_with(dir, options, loader, Guests::default())
     }
 
     /// Opens the state like [`Localnet::open`], with the user's own miners among the others.
@@ -79,20 +83,34 @@ impl Localnet {
     pub fn open_with(
         dir: &Path,
         options: &Options,
-        references: Arc<dyn References>,
+        loader: Arc<dyn TaskLoader>,
         guests: Guests,
     ) -> Result<Self, LocalnetError> {
-        let served = Served::load(options, references)?;
+        let served = Served::load(options, loader)?;
         let root = folder(dir)?;
-        let kept = KeptState::settle(&root, options, served.task.file().mode.paid(), guests.files())?;
-        let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal, kept.with.len())?;
+        let kept = KeptState::settle(&root, options, served.task.file().mode.paid(), &guests)?;
+        let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal, &guests)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let path = dir.join("chain.redb");
         let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
             .map_err(LocalnetError::OpenLedger)?;
         let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
-        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests })
+        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests, subnet: None })
+    }
+
+    /// Opens the state of a subnet's folder, with its miners among the guests.
+    ///
+    /// # Errors
+    /// As [`Localnet::open`].
+    pub fn open_subnet(
+        dir: &Path,
+        options: &Options,
+        subnet: Subnet,
+        guests: Guests,
+    ) -> Result<Self, LocalnetError> {
+        let localnet = Self::open_with(dir, options, subnet.loader(), guests)?;
+        Ok(Self { subnet: Some(subnet), ..localnet })
     }
 
     pub fn seed(&self) -> u64 {
@@ -113,6 +131,11 @@ impl Localnet {
         &self.kept.task
     }
 
+    /// The folder of a subnet, where the run is one's.
+    pub fn subnet_folder(&self) -> Option<&Path> {
+        self.subnet.as_ref().map(Subnet::path)
+    }
+
     /// Everybody who takes part, by uid.
     pub fn participants(&self) -> &[Participant] {
         &self.economy.participants
@@ -125,7 +148,7 @@ impl Localnet {
 
     /// Runs until the epochs are over or `shutdown`. Returns the closing account; `None` where no epoch was closed.
     pub async fn run(
-        self,
+        mut self,
         observer: &mut dyn Observer,
         shutdown: CancellationToken,
     ) -> Result<Option<Account>, LocalnetError> {
@@ -141,12 +164,12 @@ impl Localnet {
         let participants = &self.economy.participants;
         let refused = participants.iter().map(|participant| self.first_refused(participant, last.epoch()));
         let refused = refused.collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Account::new(last, &self.kept, participants, &explanations, &refused)))
+        Ok(Some(Account::new(last, &self.kept, participants, &explanations, &refused, &records)))
     }
 
     /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.
     async fn drive(
-        &self,
+        &mut self,
         first: Epoch,
         roles: &mut Roles,
         observer: &mut dyn Observer,
@@ -155,10 +178,12 @@ impl Localnet {
         let end = self.epochs.map(|epochs| first.0.saturating_add(epochs));
         let offline = self.start_miners(roles).await?;
         self.start_validators(roles).await?;
+        self.start_copier(roles);
         let mut epoch = first;
         let mut report = None;
         loop {
             let head = self.ledger.head().await?.number;
+            // Read before the block's work, so that a report shows the epoch as it closed.
             let state = self.subnet().await?;
             if let Some(next) = state.schedule.next_epoch_block() {
                 observer.block(state.schedule.epoch, head, next);
@@ -176,11 +201,50 @@ impl Localnet {
                 worked = self.work_through(head, roles) => worked?,
                 () = shutdown.cancelled() => return Ok(report),
             }
+            // Not from the start: a miner that was never up would not even be asked.
             if head >= OFFLINE_AFTER {
                 offline.cancel();
             }
+            // Between two epochs, when nothing is asked.
+            if state.schedule.next_epoch_block() == Some(Block(head.0 + 1)) {
+                tokio::select! {
+                    () = self.pause() => {}
+                    () = shutdown.cancelled() => return Ok(report),
+                }
+                self.take_up_judge(Epoch(state.schedule.epoch.0 + 1), roles, observer).await?;
+            }
+            // Only once everybody has worked through the one before: that makes two runs of a seed alike.
             self.ledger.produce_block().await?;
         }
+    }
+
+    /// Of a subnet that is worked at, each epoch can be read before the next one.
+    async fn pause(&self) {
+        if self.subnet.is_some() && self.epochs.is_none() {
+            self.clock.sleep(SUBNET_PAUSE).await;
+        }
+    }
+
+    /// Starts a saved judge, and then the validators under the task that pins it, as operators would.
+    async fn take_up_judge(
+        &mut self,
+        coming: Epoch,
+        roles: &mut Roles,
+        observer: &mut dyn Observer,
+    ) -> Result<(), LocalnetError> {
+        let Some(subnet) = &mut self.subnet else { return Ok(()) };
+        match subnet.renew().await {
+            Ok(None) => {}
+            Ok(Some(digest)) => {
+                let served = Served::of(subnet.task_file(), subnet.loader())?;
+                roles.end_validators().await?;
+                self.served = served;
+                self.start_validators(roles).await?;
+                observer.judge_saved(coming, Ok(digest));
+            }
+            Err(error) => observer.judge_saved(coming, Err(&error)),
+        }
+        Ok(())
     }
 
     /// Waits until every validator is done with a block; a role that ended is an error.
@@ -188,6 +252,7 @@ impl Localnet {
         if self.clock.timeout(BLOCK_DEADLINE, roles.have_done(block)).await == Ok(true) {
             return Ok(());
         }
+        // A role that failed says why; the deadline alone would not.
         roles.first_failure()?;
         Err(LocalnetError::Stalled { block, seconds: BLOCK_DEADLINE.as_secs() })
     }
@@ -207,7 +272,7 @@ impl Localnet {
 
     /// An epoch's records as a validator journalled them, read while it may still be running.
     fn records(&self, validator: &Participant, epoch: Epoch) -> Result<Vec<Record>, LocalnetError> {
-        let path = self.dir.join("validators").join(validator.persona).join(segment_name(epoch));
+        let path = self.dir.join("validators").join(&validator.persona).join(segment_name(epoch));
         let segment = Segment::read(&std::fs::read(&path)?);
         let segment =
             segment.map_err(|source| LocalnetError::Journal { path: path.display().to_string(), source })?;
@@ -215,7 +280,11 @@ impl Localnet {
     }
 
     /// The first verdict that paid a guest nothing; of everybody else the last epoch says enough.
-    fn first_refused(&self, participant: &Participant, last: Epoch) -> Result<Option<Judged>, LocalnetError> {
+    fn first_refused(
+        &self,
+        participant: &Participant,
+        last: Epoch,
+    ) -> Result<Option<VerdictRecord>, LocalnetError> {
         if !participant.is_guest() {
             return Ok(None);
         }

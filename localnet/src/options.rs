@@ -9,7 +9,7 @@ pub const DIGITS: &str = "digits";
 /// A localnet as it is asked for. A kept state has its own seed, and goes on only with the same choices.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The task's name, or the path of its file: what a kept state remembers it by.
+    /// The task's name, the path of its file, or a subnet's folder: what a kept state remembers it by.
     pub task: String,
     /// The task's file. One that is built in names the reference at hand.
     pub task_file: String,

@@ -1,6 +1,6 @@
-//! A program of the Python package beside a localnet: started, asked where it listens, and ended with its owner.
+//! A program beside a localnet, such as one of the Python package: started, asked where it listens, and ended with its owner.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -13,6 +13,8 @@ use serde_json::Value;
 const START_DEADLINE: Duration = Duration::from_secs(60);
 /// Packages that the programs need besides the one they are in.
 const PACKAGES: &str = "import grpc, google.protobuf, numpy, weighhouse.serve, weighhouse.judge";
+/// The programs' common arguments: any port that is free, told in a line of JSON.
+const LISTENING: [&str; 3] = ["--json", "--listen", "127.0.0.1:0"];
 
 /// A failure to start a program.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,10 @@ pub enum ProgramError {
          another interpreter with --python"
     )]
     Package { python: String, why: String },
+    #[error("cargo can't be run: {source}; a judge in Rust is built by it, see https://rustup.rs")]
+    Cargo { source: io::Error },
+    #[error("{folder}: the crate can't be built; cargo's own words stand above")]
+    Build { folder: String },
     #[error("{file}: {program} ended before it listened; its own words stand above")]
     Ended { file: String, program: &'static str },
     #[error("{file}: {program} was not listening after {} s", START_DEADLINE.as_secs())]
@@ -40,34 +46,34 @@ pub(crate) struct Program {
     pub(crate) told: Value,
 }
 
-/// A module of the package that serves a file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Module {
-    pub(crate) name: &'static str,
-    pub(crate) args: &'static [&'static str],
-}
-
 impl Program {
-    /// Runs `python -m MODULE --json --listen 127.0.0.1:0 ARGS FILE` and waits until it listens. Blocks.
-    pub(crate) fn start(python: &Path, module: Module, file: &Path) -> Result<Self, ProgramError> {
+    /// Runs `python -m MODULE --json --listen 127.0.0.1:0 FILE` and waits until it listens. Blocks.
+    pub(crate) fn python(python: &Path, module: &'static str, file: &Path) -> Result<Self, ProgramError> {
+        // Asked first: the module's own traceback would be the user's only hint otherwise.
         check_packages(python)?;
-        let args: Vec<OsString> = ["-u", "-m", module.name, "--json", "--listen", "127.0.0.1:0"]
-            .iter()
-            .chain(module.args)
-            .map(OsString::from)
-            .collect();
-        let started =
-            Command::new(python).args(args).arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut child = started.map_err(|source| unusable(python, source))?;
+        let mut command = Command::new(python);
+        // Unbuffered, since its first line says where it listens.
+        command.args(["-u", "-m", module]).args(LISTENING).arg(file);
+        let child = spawned(&mut command).map_err(|source| unusable(python, source))?;
+        Self::listening(child, file, module)
+    }
+
+    /// Runs a crate that was built, with the same arguments, and waits until it listens. Blocks.
+    pub(crate) fn built(folder: &Path) -> Result<Self, ProgramError> {
+        let mut command = cargo("run", folder);
+        command.arg("--").args(LISTENING);
+        let child = spawned(&mut command).map_err(|source| ProgramError::Cargo { source })?;
+        Self::listening(child, folder, "cargo run")
+    }
+
+    fn listening(mut child: Child, file: &Path, name: &'static str) -> Result<Self, ProgramError> {
         let stdout = child.stdout.take();
         let mut program = Self { child, told: Value::Null };
-        let (file, name) = (file.display().to_string(), module.name);
+        let file = file.display().to_string();
         let (first, line) = sync_channel(1);
         let Some(stdout) = stdout else { return Err(ProgramError::Ended { file, program: name }) };
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || pass_on(stdout, &first))
-            .map_err(|source| unusable(python, source))?;
+        // Read to the end, or a program that prints much would block on a full pipe.
+        std::thread::spawn(move || pass_on(stdout, &first));
         let said = match line.recv_timeout(START_DEADLINE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Disconnected) => return Err(ProgramError::Ended { file, program: name }),
@@ -94,13 +100,33 @@ impl Drop for Program {
     }
 }
 
+/// Builds the crate in a folder. Blocks, for minutes where what it depends on was never built.
+pub(crate) fn build(folder: &Path) -> Result<(), ProgramError> {
+    let built = cargo("build", folder).stdin(Stdio::null()).status();
+    match built.map_err(|source| ProgramError::Cargo { source })? {
+        status if status.success() => Ok(()),
+        _ => Err(ProgramError::Build { folder: folder.display().to_string() }),
+    }
+}
+
+fn cargo(verb: &str, folder: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    // Within the folder, for its own .cargo/config.toml to count.
+    command.args([verb, "--release", "--quiet"]).current_dir(folder);
+    command
+}
+
+fn spawned(command: &mut Command) -> io::Result<Child> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
+}
+
 /// Hands on the first line; further ones are the file's own words, which belong into the log. Ends with the program.
 fn pass_on(stdout: ChildStdout, first: &SyncSender<String>) {
     let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
     if let Some(line) = lines.next() {
         let _ = first.send(line);
     }
-    lines.for_each(|line| tracing::info!(line, "python"));
+    lines.for_each(|line| tracing::info!(line, "a program beside the localnet"));
 }
 
 fn check_packages(python: &Path) -> Result<(), ProgramError> {

@@ -10,7 +10,7 @@ use crate::economy::Participant;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EpochRow {
     pub uid: Uid,
-    pub persona: &'static str,
+    pub persona: String,
     #[serde(skip)]
     pub validates: bool,
     pub score: Option<f64>,
@@ -51,7 +51,7 @@ impl EpochReport {
             let stake = neuron.map_or(0, |neuron| neuron.stake.0);
             EpochRow {
                 uid,
-                persona: participant.persona,
+                persona: participant.persona.clone(),
                 validates: participant.validates(),
                 score,
                 weight: weights.map_or(0, |weights| weights.get(uid)),

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use weighhouse_miner::config::Config;
 use weighhouse_miner::engine::{Engine, ModelName, ServedModel};
 use weighhouse_seams::{Clock, CpuPool};
-use weighhouse_tasks::{Persona, PersonaSetup, References, Task, with_reference_at_hand};
+use weighhouse_tasks::{Persona, PersonaSetup, Task, TaskLoader, with_reference_at_hand};
 use weighhouse_types::Digest;
 
 use crate::economy::Service;
@@ -26,7 +26,7 @@ const MINER_CONFIG: &str = "wallet = { name = \"localnet\", hotkey = \"default\"
 pub(crate) struct Served {
     pub(crate) task_file: String,
     pub(crate) task: Arc<Task>,
-    references: Arc<dyn References>,
+    loader: Arc<dyn TaskLoader>,
 }
 
 impl fmt::Debug for Served {
@@ -36,15 +36,20 @@ impl fmt::Debug for Served {
 }
 
 impl Served {
-    pub(crate) fn load(options: &Options, references: Arc<dyn References>) -> Result<Self, LocalnetError> {
+    pub(crate) fn load(options: &Options, loader: Arc<dyn TaskLoader>) -> Result<Self, LocalnetError> {
         let is_builtin = builtin_task(&options.task, None).is_some();
         let file = match is_builtin {
-            true => with_reference_at_hand(&options.task_file, &*references)?,
+            true => with_reference_at_hand(&options.task_file, &*loader)?,
             false => options.task_file.clone(),
         };
-        let task_file = all_checked(&file);
-        let task = Task::load(task_file.as_bytes(), &*references)?;
-        Ok(Self { task_file, task: Arc::new(task), references })
+        Self::of(&file, loader)
+    }
+
+    /// A task by its file.
+    pub(crate) fn of(file: &str, loader: Arc<dyn TaskLoader>) -> Result<Self, LocalnetError> {
+        let task_file = all_checked(file);
+        let task = Task::load(task_file.as_bytes(), &*loader)?;
+        Ok(Self { task_file, task: Arc::new(task), loader })
     }
 
     pub(crate) fn deadline(&self) -> Duration {
@@ -66,7 +71,7 @@ impl Served {
         cpu: &CpuPool,
     ) -> Result<Arc<dyn Engine>, LocalnetError> {
         let setup = PersonaSetup {
-            references: &*self.references,
+            references: self.loader.references(),
             rng: ChaCha20Rng::from_seed(guesses.0),
             earlier: None,
             own: None,
@@ -95,6 +100,7 @@ impl Served {
 /// Of a localnet's few answers each is looked at: whoever is honest once and fakes then would be drawn too seldom.
 fn all_checked(file: &str) -> String {
     let line = |line: &str| match line.split_once('=') {
+        // A few epochs are too short for a sequential test, so the localnet checks every answer.
         Some((key, _)) if key.trim() == "drawn" => "drawn = 1.0\n".to_owned(),
         _ => format!("{line}\n"),
     };

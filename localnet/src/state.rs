@@ -8,6 +8,7 @@ use weighhouse_seams::{DirStorage, Entropy, Storage};
 use weighhouse_types::profile::Paid;
 
 use crate::error::LocalnetError;
+use crate::guests::Guests;
 use crate::options::{DIGITS, Options};
 
 /// The file's name in the state's folder.
@@ -25,6 +26,9 @@ pub(crate) struct KeptState {
     /// Files of the user's own miners.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) with: Vec<PathBuf>,
+    /// Miners of the user's own, where there are others than the files' names say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cast: Vec<String>,
 }
 
 fn digits() -> String {
@@ -37,13 +41,16 @@ impl KeptState {
         root: &DirStorage,
         options: &Options,
         mode: Paid,
-        with: Vec<PathBuf>,
+        guests: &Guests,
     ) -> Result<Self, LocalnetError> {
+        let (with, personas) = (guests.files().to_vec(), guests.personas().skip(guests.files().len()));
+        let cast: Vec<String> = personas.map(ToOwned::to_owned).collect();
         let path = root.describe(NAME);
         if let Some(bytes) = root.read(NAME)? {
             let kept: Self = serde_json::from_slice(&bytes)
                 .map_err(|source| LocalnetError::DamagedState { path: path.clone(), source })?;
-            return if kept.is_for(options, mode) && kept.with == with {
+            // Another seed or mode would go on with keys and weights that were never its own.
+            return if kept.is_for(options, mode) && (&kept.with, &kept.cast) == (&with, &cast) {
                 Ok(kept)
             } else {
                 Err(LocalnetError::OtherState { path, made_with: kept.flags() })
@@ -51,7 +58,7 @@ impl KeptState {
         }
         let seed = options.seed.unwrap_or_else(|| Entropy::system().next_u32().into());
         let (task, commit_reveal) = (options.task.clone(), options.commit_reveal);
-        let kept = Self { seed, mode, task, commit_reveal, with };
+        let kept = Self { seed, mode, task, commit_reveal, with, cast };
         let bytes = serde_json::to_vec(&kept).expect("numbers, names and a switch are JSON");
         root.write_atomic(NAME, &bytes)?;
         Ok(kept)
@@ -66,6 +73,10 @@ impl KeptState {
     fn flags(&self) -> String {
         let hidden = if self.commit_reveal { " --commit-reveal" } else { "" };
         let with: String = self.with.iter().map(|file| format!(" --with {}", file.display())).collect();
-        format!("--seed {} --mode {} --task {}{hidden}{with}", self.seed, self.mode.name(), self.task)
+        let Self { seed, mode, task, cast, .. } = self;
+        if cast.is_empty() {
+            return format!("--seed {seed} --mode {} --task {task}{hidden}{with}", mode.name());
+        }
+        format!("--seed {seed} --subnet {task}{hidden}{with} and the miners {}", cast.join(", "))
     }
 }

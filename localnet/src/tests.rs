@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use weighhouse_models::Builtin;
-use weighhouse_tasks::{DIGITS_CONFORMANCE, References};
+use weighhouse_tasks::{DIGITS_CONFORMANCE, TaskLoader};
 use weighhouse_types::{Block, Epoch};
 
 use super::*;
@@ -30,7 +30,7 @@ fn options(seed: u64, epochs: u64) -> Options {
 }
 
 /// The built-in weights.
-fn references() -> Arc<dyn References> {
+fn references() -> Arc<dyn TaskLoader> {
     Arc::new(Builtin::Reference.bytes())
 }
 

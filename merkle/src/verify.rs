@@ -31,7 +31,7 @@ pub fn root_from_inclusion(
     if index >= size {
         return Err(ProofError::NoSuchLeaf { index, size });
     }
-    let mut walk = Walk { node: index, last: size - 1 };
+    let mut walk = ProofWalk { node: index, last: size - 1 };
     let mut hash = *leaf_hash;
     for sibling in path {
         hash = match walk.up().ok_or(ProofError::Length { nodes: path.len() })? {
@@ -86,7 +86,7 @@ pub fn verify_consistency(
         proof.split_first().ok_or_else(wrong_length)?
     };
     let complete_levels = (size1 - 1).trailing_ones();
-    let mut walk = Walk { node: (size1 - 1) >> complete_levels, last: (size2 - 1) >> complete_levels };
+    let mut walk = ProofWalk { node: (size1 - 1) >> complete_levels, last: (size2 - 1) >> complete_levels };
     let (mut older, mut newer) = (*first, *first);
     for sibling in rest {
         match walk.up().ok_or_else(wrong_length)? {
@@ -115,12 +115,12 @@ enum Side {
 }
 
 /// A node on its way to the root: its number, and that of the last node, on the current level.
-struct Walk {
+struct ProofWalk {
     node: u64,
     last: u64,
 }
 
-impl Walk {
+impl ProofWalk {
     /// Steps over the next sibling; `None` at the root, which has none.
     fn up(&mut self) -> Option<Side> {
         if self.last == 0 {

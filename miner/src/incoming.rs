@@ -70,7 +70,7 @@ pub(crate) fn accept(
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     total: usize,
     by_network: HashMap<IpAddr, usize>,
 }
@@ -78,7 +78,7 @@ struct Open {
 #[derive(Debug)]
 struct Slots {
     limits: ConnectionLimits,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
 }
 
 impl Slots {

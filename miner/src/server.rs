@@ -28,7 +28,7 @@ use crate::admission::{Gate, Roster};
 use crate::config::{Config, MinerLimits};
 use crate::engine::Catalogue;
 use crate::incoming::{self, ConnectionLimits};
-use crate::service::Service;
+use crate::service::MinerService;
 
 /// Streams that a peer opened and reset before they were looked at (rapid reset): more close the connection.
 const PENDING_RESETS_MAX: usize = 20;
@@ -95,7 +95,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let gate = Arc::new(Gate::new(config.admission.clone(), roster, clock.clone()));
     // A child, so that the miner's own failure stops its tasks and not its caller's.
     let stop = shutdown.child_token();
-    let service = Service::new(models, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
+    let service = MinerService::new(models, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
     tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
 
@@ -153,7 +153,7 @@ async fn until(
 
 /// Services and limits that the server is assembled from.
 struct Serving {
-    service: Service,
+    service: MinerService,
     gate: Arc<Gate>,
     guard: Arc<ReplayGuard>,
     keypair: Arc<Keypair>,

@@ -39,7 +39,7 @@ const MESSAGE_CHARACTERS_MAX: usize = 200;
 
 /// The two services of a miner.
 #[derive(Clone, Debug)]
-pub(crate) struct Service {
+pub(crate) struct MinerService {
     models: Catalogue,
     hotkey: Hotkey,
     limits: MinerLimits,
@@ -60,7 +60,7 @@ enum ServiceFailure {
     Engine(#[from] EngineError),
 }
 
-impl Service {
+impl MinerService {
     pub(crate) fn new(
         models: Catalogue,
         hotkey: Hotkey,
@@ -185,7 +185,7 @@ fn stream_message(answer: Result<InferAnswer, EngineError>) -> Result<ModelStrea
 }
 
 #[tonic::async_trait]
-impl GrpcInferenceService for Service {
+impl GrpcInferenceService for MinerService {
     type ModelStreamInferStream =
         Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
 
@@ -261,7 +261,7 @@ impl GrpcInferenceService for Service {
 }
 
 #[tonic::async_trait]
-impl Miner for Service {
+impl Miner for MinerService {
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
         Ok(Response::new(self.description().into()))
     }

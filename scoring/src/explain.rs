@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use weighhouse_types::{
-    Detail, Gist, Judged, Mark, Neuron, Outcome, Reason, Record, RegistrationId, Score, Uid,
+    Detail, Gist, Mark, Neuron, Outcome, Reason, Record, RegistrationId, Score, Uid, VerdictRecord,
 };
 
 use crate::error::WeighError;
@@ -95,7 +95,7 @@ fn rating_clause(fold: &Fold<'_>, scored: &ScoredMiner) -> String {
     }
 }
 
-fn accepted(verdicts: &[&Judged]) -> usize {
+fn accepted(verdicts: &[&VerdictRecord]) -> usize {
     verdicts.iter().filter(|verdict| verdict.judgement.mark > Mark::ZERO).count()
 }
 
@@ -140,7 +140,9 @@ impl Group {
 
     /// In brackets, where there is something to say.
     fn detail(&self) -> String {
-        match (&self.example, self.items, &self.skills[..]) {
+        // A kind's own word may be left empty.
+        let example = self.example.as_deref().filter(|example| !example.is_empty());
+        match (example, self.items, &self.skills[..]) {
             (Some(example), ..) => format!(" ({example})"),
             (None, 1.., _) => format!(" ({} of {} items)", self.outside, self.items),
             (None, 0, [_, ..]) => format!(" ({})", skills(&self.skills)),
@@ -150,7 +152,7 @@ impl Group {
 }
 
 impl ReasonTally {
-    fn of(verdicts: &[&Judged]) -> Self {
+    fn of(verdicts: &[&VerdictRecord]) -> Self {
         let mut tally = Self { attempts: verdicts.len(), accepted: accepted(verdicts), ..Self::default() };
         for verdict in verdicts {
             tally.count(&verdict.judgement.reasons);

@@ -1,8 +1,8 @@
 //! Small epochs for the tests of this crate.
 
 use weighhouse_types::{
-    Block, ChallengeScope, Digest, Epoch, EpochContext, Fields, Hyperparameters, Judged, Mark, Reason,
-    Record, Standing, sample,
+    Block, ChallengeScope, Digest, Epoch, EpochContext, Fields, Hyperparameters, Mark, Reason, Record,
+    Standing, VerdictRecord, sample,
 };
 
 pub(crate) const EPOCH: Epoch = Epoch(7);
@@ -44,17 +44,17 @@ pub(crate) fn mark(billionths: i64) -> Mark {
     Mark::from_billionths(billionths).expect("a mark")
 }
 
-pub(crate) fn judged_because(uid: u16, round: u32, billionths: i64, reason: Reason) -> Judged {
+pub(crate) fn judged_because(uid: u16, round: u32, billionths: i64, reason: Reason) -> VerdictRecord {
     sample::judged(EPOCH, round, uid, mark(billionths), reason)
 }
 
-pub(crate) fn judged(uid: u16, round: u32, billionths: i64) -> Judged {
+pub(crate) fn judged(uid: u16, round: u32, billionths: i64) -> VerdictRecord {
     judged_because(uid, round, billionths, Reason::Conforms { items: 8 })
 }
 
 /// The context, the verdicts, and a record of another kind that must not matter.
-pub(crate) fn records(context: &EpochContext, verdicts: &[Judged]) -> Vec<Record> {
-    let asked = Record::Asked(weighhouse_types::Asked {
+pub(crate) fn records(context: &EpochContext, verdicts: &[VerdictRecord]) -> Vec<Record> {
+    let asked = Record::Asked(weighhouse_types::ChallengeRecord {
         challenge: Digest::of(b"challenge"),
         epoch: context.epoch,
         round: 0,

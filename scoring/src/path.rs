@@ -76,7 +76,7 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
     let place = weigher.places().get(at).copied().flatten();
     let tally = fold.tally(uid);
     let who = scores[at].who;
-    let step = |verdict: &&weighhouse_types::Judged| Step {
+    let step = |verdict: &&weighhouse_types::VerdictRecord| Step {
         round: verdict.round,
         judgement: verdict.judgement.clone(),
         latency_us: verdict.exchange.as_ref().map(|exchange| exchange.latency_us),

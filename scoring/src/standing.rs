@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use weighhouse_types::{
-    EpochContext, Judged, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch, Uid,
+    EpochContext, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch, Uid,
+    VerdictRecord,
 };
 
 use crate::error::WeighError;
@@ -42,7 +43,7 @@ pub struct Coverage {
 #[derive(Debug)]
 pub(crate) struct EpochRecords<'a> {
     pub(crate) context: &'a EpochContext,
-    pub(crate) judged: Vec<&'a Judged>,
+    pub(crate) judged: Vec<&'a VerdictRecord>,
     pub(crate) trails: Vec<&'a Trail>,
     pub(crate) likeness: Vec<&'a Likeness>,
     /// Registrations that ended after the epoch was opened.
@@ -55,7 +56,7 @@ pub(crate) struct Fold<'a> {
     pub(crate) context: &'a EpochContext,
     pub(crate) policy: Policy,
     /// By uid; each list by (round, challenge), whatever order the records came in.
-    verdicts: Vec<Vec<&'a Judged>>,
+    verdicts: Vec<Vec<&'a VerdictRecord>>,
     likeness: Vec<&'a Likeness>,
     departed: BTreeSet<RegistrationId>,
     /// Registered miners with an average at the epoch's end, those too old included; ascending by uid.
@@ -116,7 +117,7 @@ impl<'a> Fold<'a> {
     }
 
     /// This epoch's verdicts on a uid, by (round, challenge).
-    pub(crate) fn verdicts(&self, uid: Uid) -> &[&'a Judged] {
+    pub(crate) fn verdicts(&self, uid: Uid) -> &[&'a VerdictRecord] {
         self.verdicts.get(uid.index()).map_or(&[], Vec::as_slice)
     }
 
@@ -295,9 +296,12 @@ fn trail(who: RegistrationId, track: &Track, place: Option<u16>) -> Trail {
     }
 }
 
-fn group<'a>(context: &EpochContext, judged: Vec<&'a Judged>) -> Result<Vec<Vec<&'a Judged>>, WeighError> {
+fn group<'a>(
+    context: &EpochContext,
+    judged: Vec<&'a VerdictRecord>,
+) -> Result<Vec<Vec<&'a VerdictRecord>>, WeighError> {
     let neurons = &context.state.metagraph.neurons;
-    let mut verdicts: Vec<Vec<&Judged>> = vec![Vec::new(); neurons.len()];
+    let mut verdicts: Vec<Vec<&VerdictRecord>> = vec![Vec::new(); neurons.len()];
     for verdict in judged {
         let uid = verdict.uid;
         if verdict.epoch != context.epoch {

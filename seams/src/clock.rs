@@ -44,6 +44,7 @@ pub trait ClockExt: Clock {
         F::Output: Send,
     {
         tokio::select! {
+            // Work that is done at the deadline counts as done, whichever the runtime would look at first.
             biased;
             output = work => Ok(output),
             () = self.sleep(limit) => Err(Elapsed(limit)),
@@ -74,6 +75,7 @@ impl Default for SystemClock {
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> UnixNanos {
+        // A clock before 1970 reads as 0, which every freshness check refuses.
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }

@@ -34,10 +34,12 @@ impl CpuPool {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
+        // Refused at once where the queue is full: waiting here would be a queue without a limit.
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| PoolError::Full)?;
         let running =
             self.running.clone().acquire_owned().await.expect("the pool's semaphore is never closed");
         tokio::task::spawn_blocking(move || {
+            // Both places last as long as the job, not as long as the caller's interest in it.
             let _held = (admitted, running);
             job()
         })

@@ -35,6 +35,7 @@ impl DialMap {
 
     /// The address to dial in place of this one.
     pub fn resolve(&self, address: SocketAddr) -> SocketAddr {
+        // An address with its port is more exact than a host, so it goes first.
         if let Some(to) = self.ports.get(&address) {
             return *to;
         }

@@ -42,6 +42,7 @@ impl DirStorage {
     pub fn open(dir: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("LOCK"))?;
+        // Two processes that append to one journal would each write over the other's end.
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::Error::new(
                 io::ErrorKind::WouldBlock,
@@ -53,6 +54,7 @@ impl DirStorage {
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
+        // Names come from epochs and roles, never from peers; this keeps it so.
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -86,6 +88,7 @@ impl Storage for DirStorage {
     fn open_append(&self, name: &str) -> io::Result<Box<dyn AppendFile>> {
         let path = self.path(name)?;
         let file = OpenOptions::new().create(true).read(true).append(true).open(&path)?;
+        // A new file is in its folder's data, which a crash could lose although the file was synced.
         self.sync_dir()?;
         Ok(Box::new(OsFile(file)))
     }
@@ -103,6 +106,7 @@ impl Storage for DirStorage {
         let temporary = self.dir.join(format!(".{name}.tmp"));
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
+        // Before the rename, or a crash could leave the new name on bytes that were never written.
         file.sync_all()?;
         std::fs::rename(&temporary, &target)?;
         self.sync_dir()
@@ -132,6 +136,7 @@ impl AppendFile for OsFile {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.0.set_len(len)?;
+        // A torn end that comes back after a crash would be read as damage.
         self.0.sync_data()
     }
 }

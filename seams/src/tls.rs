@@ -59,6 +59,7 @@ impl TlsTrust {
             .map_err(|error| TlsTrustError::Unusable(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // gRPC needs HTTP/2, and servers that offer both would else choose HTTP/1.
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         Ok(Self(Arc::new(config)))
     }

@@ -1,4 +1,4 @@
-//! Calibration: what honest answers look like to the judge, and from where on they are not; thresholds for a task's file.
+//! Calibration: thresholds for a task's file, from honest answers before the judge and the limit beyond which none lie.
 //!
 //! A kind says itself how it is calibrated ([`Kind::calibrate`](crate::kind::Kind::calibrate)): its personas answer seeded
 //! challenges, and limits are set beyond the worst that an honest one showed. What the kinds have in common stands here. CPU
@@ -16,7 +16,7 @@ use rand_chacha::rand_core::Rng;
 use weighhouse_models::precision::Precision;
 use weighhouse_types::text::{TextAnswer, TextRequest};
 
-pub use bound::Bound;
+pub use bound::RateBound;
 pub(crate) use bound::{bounded, rounded_up, significant};
 pub use error::{CalibrateError, WriteError};
 pub(crate) use sections::without;
@@ -32,7 +32,7 @@ pub trait CompletionSource: Send + Sync + fmt::Debug {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String>;
 }
 
-/// What to measure, and by whom.
+/// Subject of a calibration, and who answers.
 #[derive(Clone, Copy)]
 pub struct CalibrationPlan<'a> {
     /// The text of the task's file, for the limits to be written into.
@@ -79,7 +79,7 @@ impl CalibrationPlan<'_> {
     }
 }
 
-/// How far a calibration is.
+/// Progress of a calibration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CalibrationProgress {
     pub persona: String,
@@ -87,7 +87,7 @@ pub struct CalibrationProgress {
     pub personas: usize,
 }
 
-/// What was measured and what follows from it.
+/// The measured figures, and the limits that follow from them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalibrationReport {
     /// The task's file with the limits in it.

@@ -1,4 +1,4 @@
-//! What a miner is asked, drawn by a seed.
+//! A question to a miner, drawn by a seed.
 
 use std::any::Any;
 use std::fmt;

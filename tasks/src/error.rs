@@ -1,4 +1,4 @@
-//! What can go wrong with a task: its file, its reference, or a journal that contradicts itself. Never a miner's fault.
+//! Failures of a task: its file, its reference, or a journal that contradicts itself. Never a miner's fault.
 
 use weighhouse_models::ModelError;
 use weighhouse_types::{Digest, config};

@@ -30,7 +30,7 @@ impl Fake {
         (0..VOCABULARY).map(|_| unit(&mut rng) * 4.0 + self.blur * unit(&mut blur)).collect()
     }
 
-    /// What a miner on this model answers.
+    /// Answer of a miner on this model.
     pub(crate) fn complete(
         &self,
         prompt: &str,

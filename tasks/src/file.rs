@@ -13,7 +13,7 @@ pub(crate) const ITEMS: RangeInclusive<u32> = 1..=1_024;
 /// Sections that every kind may have.
 const COMMON: [&str; 2] = ["conformance", "quality"];
 
-/// What is paid.
+/// Merit that is paid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
     /// Fidelity to the reference, pass or fail, within `tolerance` in (0, 1): of classification the largest total variation

@@ -198,7 +198,7 @@ impl Challenge {
 }
 
 impl Reference {
-    /// What the reference says of a completion, if it was asked.
+    /// The reference's word on a completion, if it was asked.
     pub fn testimony(&self) -> Option<&Testimony> {
         match self.recorded() {
             Recorded::Testimony(testimony) => Some(testimony),

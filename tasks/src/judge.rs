@@ -13,6 +13,7 @@ mod section;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{
@@ -20,7 +21,7 @@ use weighhouse_types::{
 };
 
 pub use client::JudgeClient;
-use question::{Drawn, Testimony, nameless, weigh};
+use question::{DrawnQuestion, Testimony, nameless, weigh};
 use section::{PinnedJudge, Section};
 
 use crate::error::TaskError;
@@ -29,22 +30,24 @@ use crate::kind::{JudgeFiles, Kind, NextRequest, Timing, Truth};
 use crate::references::References;
 
 /// A task that is judged outside.
-pub(crate) struct Judged {
+pub(crate) struct OutsideTask {
     items: u32,
     pinned: PinnedJudge,
     /// `None` in an audit that has no judge at hand.
     client: Option<Arc<dyn JudgeClient>>,
 }
 
-impl Kind for Judged {
+impl Kind for OutsideTask {
     const NAME: &'static str = "judge";
     const FILES: &'static [(&'static str, &'static str)] = &[];
     const PAYS: &'static [Paid] = &[Paid::Quality];
     const JUDGES: RangeInclusive<u32> = 1..=u32::MAX;
     const HAS_REFERENCE: bool = false;
+    /// Miners may run models of any size.
+    const DEADLINE: Duration = Duration::from_secs(10);
 
     type Section = Section;
-    type Question = Drawn;
+    type Question = DrawnQuestion;
     /// A miner's answers to all exchanges, in order.
     type Answer = Vec<InferAnswer>;
     type Word = Testimony;
@@ -59,13 +62,13 @@ impl Kind for Judged {
         Some(JudgeFiles { digest: self.pinned.terms.digest, operator: self.operator() })
     }
 
-    fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Drawn>, TaskError> {
+    fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<DrawnQuestion>, TaskError> {
         let asked = seeds.iter().map(|seed| DrawSeed { seed: *seed, answers: Vec::new() }).collect();
         let drawn = self.client()?.draw(self.items, asked)?.into_iter().zip(seeds);
-        Ok(drawn.map(|(challenge, seed)| Drawn { challenge, seed: *seed }).collect())
+        Ok(drawn.map(|(challenge, seed)| DrawnQuestion { challenge, seed: *seed }).collect())
     }
 
-    fn request(&self, drawn: &Drawn) -> InferRequest {
+    fn request(&self, drawn: &DrawnQuestion) -> InferRequest {
         drawn.challenge.question.clone()
     }
 
@@ -73,7 +76,7 @@ impl Kind for Judged {
         self.pinned.exchanges
     }
 
-    fn follow_up(&self, asked: &[(&Drawn, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
+    fn follow_up(&self, asked: &[(&DrawnQuestion, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         let newest = |answers: &[InferAnswer]| answers.last().map_or(Ok(()), |answer| self.weigh(answer));
         let weighed: Vec<_> = asked.iter().map(|(_, answers)| newest(answers)).collect();
         let light = asked.iter().zip(&weighed).filter(|(_, weighed)| weighed.is_ok());
@@ -96,20 +99,20 @@ impl Kind for Judged {
         self.pinned.resolves_within.map_or(Timing::AtOnce, |epochs_max| Timing::Later { epochs_max })
     }
 
-    fn refer(&self, asked: &[&Drawn]) -> Result<Vec<Testimony>, TaskError> {
+    fn refer(&self, asked: &[&DrawnQuestion]) -> Result<Vec<Testimony>, TaskError> {
         if self.pinned.terms.testifies || self.pinned.terms.resolves {
             return Ok(Vec::new());
         }
         Ok(asked.iter().map(|_| Testimony::none()).collect())
     }
 
-    fn read(&self, drawn: &Drawn, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
+    fn read(&self, drawn: &DrawnQuestion, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
         self.read_stages(drawn, &[], answer)
     }
 
     fn read_stages(
         &self,
-        _: &Drawn,
+        _: &DrawnQuestion,
         earlier: &[InferAnswer],
         answer: &InferAnswer,
     ) -> Result<Self::Answer, Judgement> {
@@ -117,37 +120,47 @@ impl Kind for Judged {
         Ok(earlier.iter().chain([answer]).map(nameless).collect())
     }
 
-    fn testify(&self, answers: &[(&Drawn, &Self::Answer)]) -> Result<Vec<Testimony>, TaskError> {
+    fn testify(&self, answers: &[(&DrawnQuestion, &Self::Answer)]) -> Result<Vec<Testimony>, TaskError> {
         if !self.pinned.terms.testifies {
             return Ok(Vec::new());
         }
-        let attempt = |(drawn, answers): &(&Drawn, &Self::Answer)| drawn.attempt(&Testimony::none(), answers);
+        let attempt =
+            |(drawn, answers): &(&DrawnQuestion, &Self::Answer)| drawn.attempt(&Testimony::none(), answers);
         let said = self.client()?.testify(answers.iter().map(attempt).collect())?;
         Ok(said.into_iter().map(Testimony).collect())
     }
 
-    fn resolve(&self, asked: &[&Drawn], epochs: u64) -> Result<Vec<Option<Truth<Testimony>>>, TaskError> {
+    fn resolve(
+        &self,
+        asked: &[&DrawnQuestion],
+        epochs: u64,
+    ) -> Result<Vec<Option<Truth<Testimony>>>, TaskError> {
         let challenges = asked.iter().map(|drawn| drawn.challenge.clone()).collect();
         let truths = self.client()?.resolve(challenges, epochs)?.into_iter();
         let truth = |truth: Vec<u8>| Truth { word: Testimony(truth), operator: self.operator() };
         Ok(truths.map(|told| told.map(truth)).collect())
     }
 
-    fn judge(&self, drawn: &Drawn, word: &Testimony, answers: &Self::Answer) -> Result<Judgement, TaskError> {
+    fn judge(
+        &self,
+        drawn: &DrawnQuestion,
+        word: &Testimony,
+        answers: &Self::Answer,
+    ) -> Result<Judgement, TaskError> {
         let verdict = self.judge_each(&[(drawn, word, answers)])?.pop();
         verdict.ok_or(TaskError::Count { expected: 1, actual: 0 })
     }
 
     fn judge_each(
         &self,
-        answers: &[(&Drawn, &Testimony, &Self::Answer)],
+        answers: &[(&DrawnQuestion, &Testimony, &Self::Answer)],
     ) -> Result<Vec<Judgement>, TaskError> {
         self.client()?.judge(answers.iter().map(attempt).collect())
     }
 
     fn judge_together(
         &self,
-        drawn: &Drawn,
+        drawn: &DrawnQuestion,
         answers: &[(RegistrationId, &Testimony, &Self::Answer)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         if !self.pinned.terms.together {
@@ -158,7 +171,7 @@ impl Kind for Judged {
     }
 }
 
-impl Judged {
+impl OutsideTask {
     fn client(&self) -> Result<&dyn JudgeClient, TaskError> {
         self.client.as_deref().ok_or(TaskError::NoJudge)
     }
@@ -172,7 +185,7 @@ impl Judged {
     }
 }
 
-fn attempt((drawn, word, answers): &(&Drawn, &Testimony, &Vec<InferAnswer>)) -> JudgeAttempt {
+fn attempt((drawn, word, answers): &(&DrawnQuestion, &Testimony, &Vec<InferAnswer>)) -> JudgeAttempt {
     drawn.attempt(word, answers)
 }
 

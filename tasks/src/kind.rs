@@ -1,4 +1,4 @@
-//! What one kind of task knows, as a trait: the only thing that a new kind has to write.
+//! One kind of task, as a trait: the only thing that a new kind has to write.
 //!
 //! A kind draws questions from seeds, says what is right of them (before the answers are in, after them, or epochs later),
 //! reads answers and judges them, each alone or all to one question together. All else (whom to ask, signatures, the journal, the audit, weights) is the same for every kind and stands
@@ -38,7 +38,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// Built-in task files by name.
     const FILES: &'static [(&'static str, &'static str)] = &[];
-    /// What may be paid.
+    /// Merits that may be paid.
     const PAYS: &'static [Paid] = &[Paid::Quality];
     /// The task file names a reference, a model that marks are relative to. A kind without one pays quality.
     const HAS_REFERENCE: bool = false;
@@ -94,12 +94,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
             .finish()
     }
 
-    /// What only the judge may know of a question, for the record; `None` where the seed gives it back.
+    /// The part of a question that only the judge may know, for the record; `None` where the seed gives it back.
     fn secret(&self, _question: &Self::Question) -> Option<Vec<u8>> {
         None
     }
 
-    /// What miners are sent: the inputs and the outputs that are wanted. Model and id are filled in.
+    /// The request that miners are sent: the inputs and the outputs that are wanted. Model and id are filled in.
     fn request(&self, question: &Self::Question) -> InferRequest;
 
     /// Exchanges that one challenge takes with a miner: 2 for a commit and its reveal. At least 1.
@@ -121,7 +121,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
         Timing::AtOnce
     }
 
-    /// What is right of each question, in order, worked out before anybody is asked; a round in one call. None at all
+    /// The right answer to each question, in order, worked out before anybody is asked; a round in one call. None at all
     /// where the reference is asked about answers: see [`Kind::testify`]. A kind whose [`Kind::Word`] is `()` leaves it out.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
         self.read(question, answer)
     }
 
-    /// What the reference says of these answers, one word each, in packed passes; none at all where it was asked before.
+    /// The reference's words on these answers, one each, in packed passes; none at all where it was asked before.
     ///
     /// # Errors
     /// As [`Kind::refer`].
@@ -238,12 +238,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
         Err(CalibrateError::Nothing { kind: Self::NAME })
     }
 
-    /// Whom to check, where not every answer is; the sequential test goes with it.
+    /// The choice of whom to check, where not every answer is; the sequential test goes with it.
     fn budget(&self) -> Option<&Budget> {
         None
     }
 
-    /// What a word counts for in the sequential test.
+    /// Counts of a word in the bins of the sequential test.
     fn bins(&self, _word: &Self::Word) -> Vec<u32> {
         Vec::new()
     }
@@ -262,7 +262,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
         }
     }
 
-    /// How a word is journalled. Kinds that were there before the common form have their own.
+    /// Form in which a word is journalled. Kinds that were there before the common form have their own.
     fn record(word: &Self::Word) -> Recorded {
         Recorded::Own { kind: Self::NAME.to_owned(), word: word.encode() }
     }

@@ -48,6 +48,7 @@ pub use persona::{Conduct, Persona, PersonaSetup};
 pub use prompts::Prompts;
 pub use reference::{Recorded, Reference, ReferenceError};
 pub use references::{Grade, OnRecord, References};
+pub use registry::TaskLoader;
 pub use task::{Task, silent};
 pub use weighhouse_types::profile::Scope;
 pub use work::Read;
@@ -79,9 +80,9 @@ pub fn with_reference(file: &str, reference: Digest) -> String {
 ///
 /// # Errors
 /// A file that is refused, or a reference that doesn't load.
-pub fn with_reference_at_hand(file: &str, references: &dyn References) -> Result<String, TaskError> {
-    let (header, _, kind) = TaskFile::split(file.as_bytes(), references.further_kinds())?;
-    let at_hand = (kind.reference)(references)?;
+pub fn with_reference_at_hand(file: &str, loader: &(impl TaskLoader + ?Sized)) -> Result<String, TaskError> {
+    let (header, _, kind) = TaskFile::split(file.as_bytes(), loader.further_kinds())?;
+    let at_hand = (kind.reference)(loader.references())?;
     Ok(match at_hand.filter(|_| at_hand != header.reference) {
         Some(digest) => with_reference(file, digest),
         None => file.to_owned(),

@@ -1,4 +1,4 @@
-//! What kinds of answerers earn on a task and what answering costs them, measured on the task itself.
+//! Earnings and costs of kinds of answerers, measured on the task itself.
 //!
 //! Seeded challenges are answered by every [`Persona`] of the task's kind and judged by the judge that a validator uses, each
 //! answer checked, so that whoever simulates a subnet needs no guessed number. CPU time comes from the caller: nothing here reads a clock. Marks, and
@@ -18,7 +18,7 @@ use weighhouse_types::{Failure, InferAnswer, InferRequest, Mark};
 use crate::persona::{Answerer, Conduct, Persona, PersonaSetup};
 use crate::{Challenge, Read, Reference, References, Scope, Task, TaskError};
 
-/// How many challenges a measurement may have.
+/// Numbers of challenges that a measurement may have.
 pub const CHALLENGES: RangeInclusive<u32> = 20..=100_000;
 
 /// Challenges that are timed together: enough to be far above the resolution of a CPU clock.
@@ -28,7 +28,7 @@ const MARK_DIGITS: usize = 6;
 /// Significant digits of a figure that comes from a clock.
 const TIME_DIGITS: usize = 3;
 
-/// What to measure.
+/// Subject of a measurement.
 #[derive(Clone, Copy)]
 pub struct Measurement<'a> {
     /// The name under which the profile is known.
@@ -36,7 +36,7 @@ pub struct Measurement<'a> {
     pub task: &'a Task,
     /// The models that personas serve.
     pub references: &'a dyn References,
-    /// What two honest miners serve, each its own model, where a task pays for more than the reference; both the reference
+    /// Models of two honest miners, each its own, where a task pays for more than the reference; both the reference
     /// if there are none.
     pub own: Option<[&'a [u8]; 2]>,
     /// Within [`CHALLENGES`].
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Measurement<'_> {
     }
 }
 
-/// How far a measurement is.
+/// Progress of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Challenges done.
@@ -71,7 +71,7 @@ pub enum MeasureError {
 }
 
 /// The challenges of one block, as one miner gets them.
-struct Posed {
+struct PosedChallenges {
     challenges: Vec<Challenge>,
     requests: Vec<InferRequest>,
     references: Vec<Reference>,
@@ -165,7 +165,12 @@ impl Measurement<'_> {
     }
 
     /// Draws challenges and computes their references as a validator would, with the CPU-seconds of the latter.
-    fn pose(&self, count: u32, rng: &mut ChaCha20Rng, cpu: CpuTime<'_>) -> Result<(Posed, f64), TaskError> {
+    fn pose(
+        &self,
+        count: u32,
+        rng: &mut ChaCha20Rng,
+        cpu: CpuTime<'_>,
+    ) -> Result<(PosedChallenges, f64), TaskError> {
         let draw = |_| {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
@@ -185,15 +190,15 @@ impl Measurement<'_> {
             references.extend(self.task.references(round)?);
         }
         let seconds = since(start, cpu);
-        Ok((Posed { challenges, requests, references }, seconds))
+        Ok((PosedChallenges { challenges, requests, references }, seconds))
     }
 
     /// Has a pair answer a block each.
     fn face(
         &self,
         pair: &mut Pair,
-        posed: &Posed,
-        others: &Posed,
+        posed: &PosedChallenges,
+        others: &PosedChallenges,
         cpu: CpuTime<'_>,
     ) -> Result<(), MeasureError> {
         let count = posed.requests.len() as f64;
@@ -213,7 +218,7 @@ impl Measurement<'_> {
     /// The marks of a block's answers, with the CPU-seconds of a reference that is asked about them.
     fn marks(
         &self,
-        posed: &Posed,
+        posed: &PosedChallenges,
         answers: &[Result<InferAnswer, Failure>],
         cpu: CpuTime<'_>,
     ) -> Result<(Vec<f64>, f64), TaskError> {

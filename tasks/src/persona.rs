@@ -17,7 +17,7 @@ use weighhouse_types::{InferAnswer, InferRequest};
 use crate::error::TaskError;
 use crate::references::References;
 
-/// What a persona stands for.
+/// Conduct that a persona stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conduct {
     /// Does what the task asks for: has to be paid.
@@ -33,7 +33,7 @@ pub type Answerer = Box<dyn FnMut(&InferRequest) -> Result<Option<InferAnswer>, 
 
 type Open = dyn Fn(PersonaSetup<'_>) -> Result<Answerer, TaskError> + Send + Sync;
 
-/// What one miner of a persona knows before it is asked.
+/// Knowledge of one miner of a persona before it is asked.
 pub struct PersonaSetup<'a> {
     /// Models to serve.
     pub references: &'a dyn References,
@@ -59,7 +59,7 @@ pub struct Persona {
     pub conduct: Conduct,
     /// Names of a localnet's miners that play it: its own, or three honest ones, unless something else is said.
     pub cast: Vec<&'static str>,
-    /// Whether `task measure` has a row for it; where another row says the same, it hasn't.
+    /// `task measure` has a row for it; where another row says the same, it hasn't.
     pub is_measured: bool,
     /// The format that it rounds the agreed model's weights to, where that is all that it does: a calibration may call it honest.
     pub precision: Option<Precision>,

@@ -19,7 +19,7 @@ const BUILTIN: &str = "rust/v1";
 const ENTRIES_MAX: usize = 10_000;
 /// Different openings, subjects counted, that a source must have at least.
 const OPENINGS_MIN: usize = 200;
-/// What stands for a subject in an opening.
+/// Placeholder of a subject in an opening.
 const SLOT: &str = "{}";
 
 /// Words of a text at most.
@@ -49,13 +49,13 @@ impl RawPrompts {
     }
 }
 
-/// Where prompts come from.
+/// Source of prompts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prompts {
     /// Sentences that stand before the opening.
     contexts: Vec<String>,
-    /// What an opening may be about.
+    /// Subjects that an opening may be about.
     subjects: Vec<String>,
     /// Beginnings of sentences; one `{}` in it stands for a subject.
     openings: Vec<String>,

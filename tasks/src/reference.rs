@@ -1,4 +1,4 @@
-//! What the reference says to a challenge or of an answer, and how that is written into a journal.
+//! The reference's word on a challenge or an answer, and its form in a journal.
 
 mod recorded;
 

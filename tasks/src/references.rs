@@ -1,4 +1,4 @@
-//! Where a task's reference comes from: handed in by whoever loads a task, so that no kind opens files or sockets.
+//! Sources of a task's reference: handed in by whoever loads a task, so that no kind opens files or sockets.
 
 use std::sync::Arc;
 
@@ -9,16 +9,10 @@ use weighhouse_types::JudgeTerms;
 use crate::error::TaskError;
 use crate::generate::witness::{Encoder, Witness};
 use crate::judge::client::JudgeClient;
-use crate::registry::Registered;
 
 /// A source of references. Each method is asked by the kinds that need such a model; `None` says that none is at hand and
 /// that recorded words are all there will be, as in an audit.
 pub trait References: Send + Sync {
-    /// Kinds of task beside [`KINDS`](crate::registry::KINDS): those of a program that brings its own.
-    fn further_kinds(&self) -> &'static [Registered] {
-        &[]
-    }
-
     /// The bytes of a file of weights.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::embed::Embeddings;
 use crate::error::{TaskError, TaskFileError};
 use crate::file::{KindRules, TaskFile};
 use crate::generate::Completions;
-use crate::judge::Judged;
+use crate::judge::OutsideTask;
 use crate::kind::Kind;
 use crate::references::References;
 use crate::work::Work;
@@ -21,9 +21,31 @@ pub static KINDS: &[Registered] = &[
     Registered::of::<Classify>(),
     Registered::of::<Completions>(),
     Registered::of::<Embeddings>(),
-    Registered::of::<Judged>(),
+    Registered::of::<OutsideTask>(),
     Registered::of::<crate::regress::Regress>(),
 ];
+
+/// A loader of tasks: any source of references, or one that brings kinds of its own besides.
+pub trait TaskLoader: Send + Sync {
+    fn references(&self) -> &dyn References;
+
+    /// Kinds of task beside [`KINDS`]: those of a program that brings its own.
+    fn further_kinds(&self) -> &'static [Registered] {
+        &[]
+    }
+}
+
+impl<R: References> TaskLoader for R {
+    fn references(&self) -> &dyn References {
+        self
+    }
+}
+
+impl TaskLoader for dyn References + '_ {
+    fn references(&self) -> &dyn References {
+        self
+    }
+}
 
 type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;

@@ -17,7 +17,7 @@ use crate::generate::sequential::{Budget, LogOddsWalk};
 use crate::kind::{NextRequest, Timing, Truth};
 use crate::persona::Persona;
 use crate::reference::Reference;
-use crate::references::References;
+use crate::registry::TaskLoader;
 use crate::work::{Read, Work};
 
 /// A loaded task. Any number of threads may share one.
@@ -39,13 +39,13 @@ impl Task {
     ///
     /// # Errors
     /// A file that is refused, no such reference, or another one than the file names.
-    pub fn load(file: &[u8], references: &dyn References) -> Result<Self, TaskError> {
-        let (header, section, kind) = TaskFile::split(file, references.further_kinds())?;
+    pub fn load(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Self, TaskError> {
+        let (header, section, kind) = TaskFile::split(file, loader.further_kinds())?;
         if !kind.judges.contains(&header.judge) {
             let known = format!("{} to {}", kind.judges.start(), kind.judges.end());
             return Err(TaskError::JudgeVersion { asked: header.judge, known });
         }
-        let work = (kind.open)(&header, &section, references)?;
+        let work = (kind.open)(&header, &section, loader.references())?;
         Ok(Self { file: header, digest: Digest::of(file), work })
     }
 
@@ -64,7 +64,7 @@ impl Task {
         self.work.as_any().downcast_ref()
     }
 
-    /// Whom the judge checks, where the task leaves it that choice.
+    /// The judge's choice of whom it checks, where the task leaves it one.
     pub fn budget(&self) -> Option<&Budget> {
         self.work.budget()
     }
@@ -103,7 +103,7 @@ impl Task {
         InferRequest { model: self.file.model.clone(), id, ..self.work.request(challenge) }
     }
 
-    /// What only the judge may know of a challenge, for the record; `None` where the seed gives it back.
+    /// The part of a challenge that only the judge may know, for the record; `None` where the seed gives it back.
     pub fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>> {
         self.work.secret(challenge)
     }
@@ -177,7 +177,7 @@ impl Task {
         self.work.read(challenge, earlier, answer)
     }
 
-    /// What the reference says of these answers, in packed passes: one for each; `None` where it was asked before them.
+    /// The reference's words on these answers, in packed passes: one for each; `None` where it was asked before them.
     /// Belongs on a thread for CPU work.
     ///
     /// # Errors
@@ -281,7 +281,7 @@ impl Task {
         self.work.deadline()
     }
 
-    /// What a reference's word counts for in the sequential test.
+    /// Counts of a reference's word in the bins of the sequential test.
     pub fn bins(&self, reference: &Reference) -> Vec<u32> {
         self.work.bins(reference)
     }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use weighhouse_models::draw::below;
 use weighhouse_types::{Datatype, InferAnswer, InferRequest, Judgement, Mark, Outcome, Reason, Tensor};
 
-use crate::References;
 use crate::kind::per_seed;
-use crate::registry::Registered;
+use crate::registry::{Registered, TaskLoader};
+use crate::{OnRecord, References};
 use forecast::Forecast;
 use sealed::Sealed;
 
@@ -26,7 +26,11 @@ pub static WITHHELD: Withheld = Withheld { times: Mutex::new(0), again: Condvar:
 #[derive(Clone, Copy, Debug)]
 pub struct TestKinds;
 
-impl References for TestKinds {
+impl TaskLoader for TestKinds {
+    fn references(&self) -> &dyn References {
+        &OnRecord
+    }
+
     fn further_kinds(&self) -> &'static [Registered] {
         TEST_KINDS
     }

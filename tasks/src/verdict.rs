@@ -2,7 +2,7 @@
 
 use weighhouse_types::{Judgement, Mark, Outcome, Reason};
 
-/// What is no answer earns nothing. `item` is where, from 0.
+/// The verdict on what is no answer: it earns nothing. `item` is the place of the fault, from 0.
 pub fn malformed(item: u32, what: impl Into<String>) -> Judgement {
     Judgement { mark: Mark::ZERO, reasons: vec![Reason::Malformed { item, what: what.into() }] }
 }

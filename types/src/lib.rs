@@ -42,10 +42,10 @@ pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
 pub use record::{
-    Answered, Asked, CarriedChallenge, ChallengePhase, ChallengeScope, EpochClosed, EpochContext,
+    CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, EpochClosed, EpochContext,
     EpochCounts, Evidence, Exchange, Extension, Failure, Field, FieldValue, Fields, FollowUp, JointJudgement,
-    JointMember, JudgeIdentity, Judged, Likeness, PhaseChange, RECORD_VERSION, Receipt, Record, Trail,
-    TrailEpoch, VoidCause, VoidRound, v1,
+    JointMember, JudgeIdentity, Likeness, PhaseChange, RECORD_VERSION, Receipt, Record, StageRecord, Trail,
+    TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

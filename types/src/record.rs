@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Blob, Block, Epoch, Intent, IntentUpdate, RegistrationId};
 
-pub use asked::{Answered, Asked, ChallengeScope, Exchange, Failure, FollowUp};
+pub use asked::{ChallengeRecord, ChallengeScope, Exchange, Failure, FollowUp, StageRecord};
 pub use closing::{EpochClosed, EpochCounts, Receipt, VoidCause, VoidRound};
 pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
 pub use fields::{Field, FieldValue, Fields};
-pub use judged::{Evidence, JointJudgement, JointMember, Judged, Likeness};
+pub use judged::{Evidence, JointJudgement, JointMember, Likeness, VerdictRecord};
 pub use later::{CarriedChallenge, ChallengePhase, PhaseChange};
 
 /// The version of every type in this module, and the one that is written.
@@ -41,9 +41,9 @@ pub enum Record {
     #[codec(index = 1)]
     EpochOpened(Box<EpochContext>),
     #[codec(index = 2)]
-    Asked(Asked),
+    Asked(ChallengeRecord),
     #[codec(index = 3)]
-    Judged(Judged),
+    Judged(VerdictRecord),
     #[codec(index = 4)]
     Intent(Intent),
     #[codec(index = 5)]
@@ -68,7 +68,7 @@ pub enum Record {
     FollowUp(FollowUp),
     /// A stage's end without a verdict yet.
     #[codec(index = 12)]
-    Answered(Answered),
+    Answered(StageRecord),
     #[codec(index = 13)]
     JudgedTogether(JointJudgement),
     #[codec(index = 14)]

@@ -5,8 +5,8 @@
 
 use crate::{
     Axon, Beacon, Block, Coldkey, Digest, Epoch, EpochContext, Fields, Hasher, Head, Hotkey, Hyperparameters,
-    Judged, Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, RegistrationId, Schedule,
-    SubnetState, Uid,
+    Judgement, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, RegistrationId, Schedule, SubnetState,
+    Uid, VerdictRecord,
 };
 
 /// The registration of a uid: its number in every byte of the hotkey.
@@ -72,8 +72,8 @@ pub fn context(state: SubnetState) -> EpochContext {
 }
 
 /// A verdict on a miner in a round, for one reason and without the exchange that it is about.
-pub fn judged(epoch: Epoch, round: u32, uid: u16, mark: Mark, reason: Reason) -> Judged {
-    Judged {
+pub fn judged(epoch: Epoch, round: u32, uid: u16, mark: Mark, reason: Reason) -> VerdictRecord {
+    VerdictRecord {
         challenge: Hasher::new("sample").part(&round.to_le_bytes()).part(&uid.to_le_bytes()).finish(),
         epoch,
         round,

@@ -9,8 +9,8 @@ use weighhouse_ask::{RawAnswer, unframe};
 use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_tasks::{Challenge, Read, Reference, Task, silent};
 use weighhouse_types::{
-    Asked, Blob, Digest, Exchange, Failure, Fields, InferAnswer, Judged, Judgement, Mark, Neuron, Reason,
-    Record,
+    Blob, ChallengeRecord, Digest, Exchange, Failure, Fields, InferAnswer, Judgement, Mark, Neuron, Reason,
+    Record, VerdictRecord,
 };
 use weighhouse_wallet::answer::verify_hashed;
 
@@ -18,7 +18,7 @@ use crate::metrics;
 
 /// A challenge with everything that goes into its records.
 pub(crate) struct PreparedChallenge {
-    pub(crate) asked: Asked,
+    pub(crate) asked: ChallengeRecord,
     pub(crate) challenge: Challenge,
     pub(crate) reference: Reference,
     /// The reference as it is journalled.
@@ -27,7 +27,7 @@ pub(crate) struct PreparedChallenge {
     pub(crate) seed: [u8; 32],
     /// The framed request, as every miner with this challenge gets it first.
     pub(crate) request: Blob,
-    /// What only the judge may know, as it is journalled.
+    /// The part that only the judge may know, as it is journalled.
     pub(crate) secret: Option<Blob>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct PreparedChallenge {
 pub(crate) struct ReadAnswer {
     /// The answer, or the verdict on bytes that are none to this question.
     pub(crate) read: Result<Read, Judgement>,
-    /// Whether the bytes are an answer by the protocol, whatever the kind makes of it.
+    /// The bytes are an answer by the protocol, whatever the kind makes of it.
     pub(crate) is_message: bool,
     /// A digest of what the answer says, where the task looks for repetitions.
     pub(crate) fingerprint: Option<Digest>,
@@ -80,11 +80,11 @@ impl Attempt {
     }
 
     /// The record of its verdict.
-    pub(crate) fn judged(&self, asked: &Asked, judgement: Judgement) -> Record {
+    pub(crate) fn judged(&self, asked: &ChallengeRecord, judgement: Judgement) -> Record {
         let exchange = self.signed.as_ref().map(|(exchange, _)| exchange.clone());
         let latency = exchange.as_ref().map(|exchange| Duration::from_micros(exchange.latency_us));
         metrics::judged(&judgement, latency);
-        Record::Judged(Judged {
+        Record::Judged(VerdictRecord {
             challenge: asked.challenge,
             epoch: asked.epoch,
             round: asked.round,

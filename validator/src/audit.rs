@@ -14,14 +14,15 @@ mod verdicts;
 mod version_1;
 mod walk;
 
-use weighhouse_journal::{Segment, SegmentError, publications};
+use weighhouse_journal::{JournalError, Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
-use weighhouse_tasks::{OnRecord, References, Task, TaskError, TaskFileError};
-use weighhouse_types::{EpochContext, IntentState, JudgeIdentity, Record};
+use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
+use weighhouse_types::{CarriedChallenge, EpochContext, IntentState, JudgeIdentity, Record};
 
+use crate::later::take_over;
 use walk::Walk;
 
-pub use audited::Audited;
+pub use audited::AuditReport;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -31,6 +32,8 @@ pub enum AuditError {
     NoContext,
     #[error("the epoch's task: {0}")]
     Task(#[from] TaskError),
+    #[error("the epoch before: {0}")]
+    TakenOver(#[from] JournalError),
     #[error(transparent)]
     Weigh(#[from] weighhouse_scoring::WeighError),
 }
@@ -39,7 +42,7 @@ pub enum AuditError {
 ///
 /// # Errors
 /// A file that can't be read as an epoch of a task.
-pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
+pub fn audit(file: &[u8]) -> Result<AuditReport, AuditError> {
     audit_with(file, &OnRecord)
 }
 
@@ -47,24 +50,60 @@ pub fn audit(file: &[u8]) -> Result<Audited, AuditError> {
 ///
 /// # Errors
 /// As [`audit`].
-pub fn audit_with(file: &[u8], references: &dyn References) -> Result<Audited, AuditError> {
+pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<AuditReport, AuditError> {
     let segment = Segment::read(file)?;
-    let mut audited = check_records(segment.records(), references)?;
+    let mut audited = check_records(segment.records(), loader)?;
     audited.root = segment.root();
     audited.not_shown = closing::not_shown(&segment);
     weigh_again(segment.records(), &mut audited)?;
     Ok(audited)
 }
 
-/// Checks an epoch's records, whoever signed for their file; the vector is not worked out.
-pub(crate) fn check_records(records: &[Record], references: &dyn References) -> Result<Audited, AuditError> {
-    let context = records.iter().find_map(|record| match record {
+/// Everything wrong with what an epoch took over from the one right before it; nothing where these are no two such files of one
+/// validator's.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<Vec<String>, AuditError> {
+    let (before, segment) = (Segment::read(before)?, Segment::read(file)?);
+    let epoch = segment.header().epoch;
+    let is_next =
+        before.header().identity == segment.header().identity && before.header().epoch.0 + 1 == epoch.0;
+    let Some(context) = context(before.records()).filter(|_| is_next) else { return Ok(Vec::new()) };
+    let expected = take_over(&before, context, epoch)?;
+    let is_missing =
+        |record: &&Record| !matches!(record, Record::Blob(_)) && !segment.records().contains(record);
+    let name = |record: &Record| match record {
+        Record::CarriedChallenge(carried) => {
+            let CarriedChallenge { asked, .. } = carried.as_ref();
+            format!("challenge {} of epoch {} was not taken over as it stood", asked.challenge, asked.epoch)
+        }
+        _ => "a challenge beyond the limits did not lapse".to_owned(),
+    };
+    let mut problems: Vec<String> = expected.iter().filter(is_missing).map(name).collect();
+    let is_added =
+        |record: &&Record| matches!(record, Record::CarriedChallenge(_)) && !expected.contains(record);
+    let added = segment.records().iter().filter(is_added);
+    problems
+        .extend(added.map(|_| "a challenge was taken over that the epoch before doesn't have".to_owned()));
+    Ok(problems)
+}
+
+fn context(records: &[Record]) -> Option<&EpochContext> {
+    records.iter().find_map(|record| match record {
         Record::EpochOpened(context) => Some(context.as_ref()),
         _ => None,
-    });
-    let context = context.ok_or(AuditError::NoContext)?;
-    let mut audited = Audited::new(context, records.len());
-    let task = load_task(context, references, &mut audited)?;
+    })
+}
+
+/// Checks an epoch's records, whoever signed for their file; the vector is not worked out.
+pub(crate) fn check_records(
+    records: &[Record],
+    loader: &(impl TaskLoader + ?Sized),
+) -> Result<AuditReport, AuditError> {
+    let context = context(records).ok_or(AuditError::NoContext)?;
+    let mut audited = AuditReport::new(context, records.len());
+    let task = load_task(context, loader, &mut audited)?;
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records));
     Ok(audited)
@@ -73,10 +112,10 @@ pub(crate) fn check_records(records: &[Record], references: &dyn References) -> 
 /// The task with its judge; `None` where this program doesn't have them, which the audit then says.
 fn load_task(
     context: &EpochContext,
-    references: &dyn References,
-    audited: &mut Audited,
+    loader: &(impl TaskLoader + ?Sized),
+    audited: &mut AuditReport,
 ) -> Result<Option<Task>, AuditError> {
-    let task = match Task::load(&context.task, references) {
+    let task = match Task::load(&context.task, loader) {
         Ok(task) => task,
         Err(
             error @ (TaskError::JudgeVersion { .. }
@@ -103,7 +142,7 @@ fn load_task(
     Ok(Some(task))
 }
 
-fn weigh_again(records: &[Record], audited: &mut Audited) -> Result<(), AuditError> {
+fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), AuditError> {
     match weighhouse_scoring::weigh(records)? {
         Decision::Weights { vector, .. } => audited.vector = Some(vector),
         Decision::Abstain { why, .. } => audited.abstains = Some(why.to_string()),

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use weighhouse_tasks::sequential::{Attention, Watch};
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
 use weighhouse_types::{
-    Asked, Blob, ChallengeScope, Digest, Epoch, Evidence, Fields, Judgement, Likeness, Record, RegistrationId,
+    Blob, ChallengeRecord, ChallengeScope, Digest, Epoch, Evidence, Fields, Judgement, Likeness, Record,
+    RegistrationId,
 };
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer};
@@ -176,7 +177,7 @@ fn judge_checked(
 }
 
 /// The records of the reference's word on one answer.
-fn said(task: &Task, asked: &Asked, who: RegistrationId, word: &Reference) -> [Record; 2] {
+fn said(task: &Task, asked: &ChallengeRecord, who: RegistrationId, word: &Reference) -> [Record; 2] {
     let blob = Blob::new(word.to_bytes());
     let evidence = Evidence {
         epoch: asked.epoch,

@@ -10,8 +10,8 @@ use weighhouse_journal::{Journal, JournalError};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Task, TaskError, silent};
 use weighhouse_types::{
-    Answered, Asked, Blob, Exchange, Failure, Fields, FollowUp, InferAnswer, InferRequest, Judgement, Neuron,
-    Record, RegistrationId,
+    Blob, ChallengeRecord, Exchange, Failure, Fields, FollowUp, InferAnswer, InferRequest, Judgement, Neuron,
+    Record, RegistrationId, StageRecord,
 };
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer, check_signature, decode};
@@ -145,7 +145,7 @@ pub(crate) fn end_stage(
 impl StageEnd {
     fn next(
         &mut self,
-        asked: &Asked,
+        asked: &ChallengeRecord,
         mut dialogue: Dialogue,
         (exchange, blob): (Exchange, Blob),
         request: Result<InferRequest, Judgement>,
@@ -157,7 +157,7 @@ impl StageEnd {
                 return self.attempts.push(dialogue.over(Some((exchange, blob)), answer));
             }
         };
-        let Asked { challenge, epoch, round, .. } = *asked;
+        let ChallengeRecord { challenge, epoch, round, .. } = *asked;
         let who = dialogue.neuron.registration();
         let answered = answered(asked, &dialogue.neuron, dialogue.stage, exchange);
         dialogue.stage += 1;
@@ -182,8 +182,13 @@ impl StageEnd {
 }
 
 /// The record of a stage's end that no verdict follows yet.
-pub(crate) fn answered(asked: &Asked, neuron: &Neuron, stage: u8, exchange: Exchange) -> Answered {
-    Answered {
+pub(crate) fn answered(
+    asked: &ChallengeRecord,
+    neuron: &Neuron,
+    stage: u8,
+    exchange: Exchange,
+) -> StageRecord {
+    StageRecord {
         challenge: asked.challenge,
         epoch: asked.epoch,
         round: asked.round,
@@ -196,7 +201,7 @@ pub(crate) fn answered(asked: &Asked, neuron: &Neuron, stage: u8, exchange: Exch
 }
 
 /// A challenge's request of any stage as it is sent; an auditor derives the same bytes.
-pub(crate) fn framed(asked: &Asked, request: InferRequest) -> Blob {
+pub(crate) fn framed(asked: &ChallengeRecord, request: InferRequest) -> Blob {
     let request = InferRequest { id: asked.challenge.to_string(), ..request };
     let request = ModelInferRequest::try_from(request).expect("a request's dimensions are far below 2^63");
     Blob::new(frame(&request))

@@ -9,8 +9,8 @@ use weighhouse_journal::Journal;
 use weighhouse_scoring::{Closing, Decision, Policy, WeighError};
 use weighhouse_tasks::Task;
 use weighhouse_types::{
-    Answered, Digest, Epoch, EpochContext, FollowUp, Judged, Neuron, Record, RegistrationId, SubnetState,
-    Trail, Uid,
+    Digest, Epoch, EpochContext, FollowUp, Neuron, Record, RegistrationId, StageRecord, SubnetState, Trail,
+    Uid, VerdictRecord,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -54,7 +54,7 @@ impl OpenEpoch {
                 && let Some(exchange) = &judged.exchange
             {
                 let framed = journal.blob(epoch, &exchange.answer)?;
-                let Judged { round, challenge, .. } = *judged;
+                let VerdictRecord { round, challenge, .. } = *judged;
                 let said = answers::fingerprint(task, &framed);
                 said.into_iter().for_each(|said| history.note(Fingerprint { round, challenge, said }));
             }
@@ -83,7 +83,7 @@ impl OpenEpoch {
     }
 
     /// The answers of a round that have no verdict of their own.
-    pub(crate) fn answered(&self, round: u32) -> impl Iterator<Item = &Answered> {
+    pub(crate) fn answered(&self, round: u32) -> impl Iterator<Item = &StageRecord> {
         self.records.iter().filter_map(move |record| match record {
             Record::Answered(answered) if answered.round == round => Some(answered),
             _ => None,
@@ -131,7 +131,7 @@ impl OpenEpoch {
         self.asks
     }
 
-    pub(crate) fn judged(&self) -> impl Iterator<Item = &Judged> {
+    pub(crate) fn judged(&self) -> impl Iterator<Item = &VerdictRecord> {
         self.records.iter().filter_map(|record| match record {
             Record::Judged(judged) => Some(judged),
             _ => None,
@@ -143,7 +143,7 @@ impl OpenEpoch {
     pub(crate) fn done_in(&self, round: u32) -> BTreeSet<Uid> {
         let epoch = self.context.epoch;
         let own = self.judged().filter(|judged| judged.round == round && judged.asked_in == epoch);
-        let closed = |answered: &&Answered| {
+        let closed = |answered: &&StageRecord| {
             self.records.iter().any(|record| {
                 matches!(record, Record::PhaseChange(change) if change.challenge == answered.challenge)
             })

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_journal::{Journal, JournalError};
+use weighhouse_journal::{JournalError, Segment};
 use weighhouse_types::{
-    Answered, Asked, Blob, CarriedChallenge, ChallengePhase, Digest, Epoch, EpochContext, Fields,
-    PhaseChange, Record,
+    Blob, CarriedChallenge, ChallengePhase, ChallengeRecord, Digest, Epoch, EpochContext, Fields,
+    PhaseChange, Record, StageRecord,
 };
 
 use crate::answers::{Attempt, PreparedChallenge};
@@ -44,7 +44,7 @@ pub(crate) fn keep(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Ve
 }
 
 /// The record of a challenge's step.
-pub(crate) fn phase(asked: &Asked, epoch: Epoch, phase: ChallengePhase, fields: Fields) -> Record {
+pub(crate) fn phase(asked: &ChallengeRecord, epoch: Epoch, phase: ChallengePhase, fields: Fields) -> Record {
     let (challenge, asked_in) = (asked.challenge, asked.epoch);
     Record::PhaseChange(PhaseChange { epoch, challenge, asked_in, phase, fields })
 }
@@ -52,8 +52,8 @@ pub(crate) fn phase(asked: &Asked, epoch: Epoch, phase: ChallengePhase, fields: 
 /// The challenges of an epoch's records that are closed and have neither a truth nor lapsed, as `epoch` takes them over.
 pub(crate) fn pending(records: &[Record], epoch: Epoch) -> Vec<CarriedChallenge> {
     let mut context: Option<&EpochContext> = None;
-    let mut asked: BTreeMap<Digest, &Asked> = BTreeMap::new();
-    let mut answers: BTreeMap<Digest, Vec<&Answered>> = BTreeMap::new();
+    let mut asked: BTreeMap<Digest, &ChallengeRecord> = BTreeMap::new();
+    let mut answers: BTreeMap<Digest, Vec<&StageRecord>> = BTreeMap::new();
     let mut pending: Vec<CarriedChallenge> = Vec::new();
     for record in records {
         match record {
@@ -70,7 +70,7 @@ pub(crate) fn pending(records: &[Record], epoch: Epoch) -> Vec<CarriedChallenge>
                 let answers = answers.remove(&change.challenge).unwrap_or_default();
                 pending.push(CarriedChallenge {
                     epoch,
-                    asked: Asked::clone(asked),
+                    asked: ChallengeRecord::clone(asked),
                     beacon: context.beacon,
                     task: Digest::of(&context.task),
                     closed_in: Some(change.epoch),
@@ -90,11 +90,10 @@ pub(crate) fn pending(records: &[Record], epoch: Epoch) -> Vec<CarriedChallenge>
 /// The records with which an epoch takes challenges over from the one before: every blob that they name, and the challenges.
 /// What is beyond the limits lapses, the oldest first.
 pub(crate) fn take_over(
-    journal: &Journal,
+    segment: &Segment,
     before: &EpochContext,
     epoch: Epoch,
 ) -> Result<Vec<Record>, JournalError> {
-    let segment = journal.segment(before.epoch)?;
     let pending = pending(segment.records(), epoch);
     let own = Digest::of(&before.task);
     let (mut blobs, mut bytes, mut kept) = (BTreeMap::new(), 0, 0);
@@ -133,7 +132,7 @@ pub(crate) fn take_over(
 
 /// Everything that a carried challenge's records name by digest.
 fn named_blobs(carried: &CarriedChallenge) -> Vec<Digest> {
-    let Asked { request, secret, reference, .. } = &carried.asked;
+    let ChallengeRecord { request, secret, reference, .. } = &carried.asked;
     let exchanges = carried.answers.iter().filter_map(|answered| answered.outcome.as_ref().ok());
     let mut blobs: Vec<_> = [*request, *secret, *reference].into_iter().flatten().collect();
     blobs.push(carried.task);

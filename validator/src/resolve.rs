@@ -6,8 +6,8 @@ use weighhouse_journal::{Journal, JournalError};
 use weighhouse_tasks::kind::{Timing, Truth};
 use weighhouse_tasks::{Challenge, Read, Reference, Task, TaskError};
 use weighhouse_types::{
-    Answered, Blob, CarriedChallenge, ChallengePhase, Epoch, EpochContext, Fields, InferAnswer, Judged,
-    Judgement, Record, RegistrationId,
+    Blob, CarriedChallenge, ChallengePhase, Epoch, EpochContext, Fields, InferAnswer, Judgement, Record,
+    RegistrationId, StageRecord, VerdictRecord,
 };
 
 use crate::answers::decode;
@@ -123,7 +123,7 @@ fn judge(
     let mut records = vec![Record::Blob(blob), resolved];
 
     let last = last_answers(carried, context);
-    let read = |answered: &&Answered| {
+    let read = |answered: &&StageRecord| {
         let (message, earlier) = messages.get(&answered.who)?.split_last()?;
         Some((answered.who, task.read_stages(challenge, earlier, message)))
     };
@@ -149,9 +149,12 @@ fn judge(
 }
 
 /// Everybody's last answer, where the miner still holds the registration that gave it.
-pub(crate) fn last_answers<'a>(carried: &'a CarriedChallenge, context: &EpochContext) -> Vec<&'a Answered> {
+pub(crate) fn last_answers<'a>(
+    carried: &'a CarriedChallenge,
+    context: &EpochContext,
+) -> Vec<&'a StageRecord> {
     let last = carried.answers.iter().map(|answered| (answered.who, answered)).collect::<BTreeMap<_, _>>();
-    let stays = |answered: &&Answered| {
+    let stays = |answered: &&StageRecord| {
         let neuron = context.state.metagraph.neuron(answered.uid);
         neuron.is_some_and(|neuron| neuron.registration() == answered.who)
     };
@@ -160,9 +163,9 @@ pub(crate) fn last_answers<'a>(carried: &'a CarriedChallenge, context: &EpochCon
     last
 }
 
-fn judged(answered: &Answered, epoch: Epoch, asked_in: Epoch, judgement: Judgement) -> Record {
+fn judged(answered: &StageRecord, epoch: Epoch, asked_in: Epoch, judgement: Judgement) -> Record {
     metrics::judged(&judgement, None);
-    Record::Judged(Judged {
+    Record::Judged(VerdictRecord {
         challenge: answered.challenge,
         epoch,
         round: answered.round,

@@ -9,8 +9,8 @@ use weighhouse_ask::{AskLimits, Asker, Target};
 use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::{Scope, Task};
 use weighhouse_types::{
-    Asked, Beacon, Blob, ChallengeScope, Digest, EpochContext, Fields, Hasher, Hotkey, Neuron, Record,
-    RegistrationId, SubnetState, Uid,
+    Beacon, Blob, ChallengeRecord, ChallengeScope, Digest, EpochContext, Fields, Hasher, Hotkey, Neuron,
+    Record, RegistrationId, SubnetState, Uid,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -210,7 +210,7 @@ fn prepare(
                 .finish();
             let reference_blob = Blob::new(reference.to_bytes());
             let secret = task.secret(&challenge).map(Blob::new);
-            let mut asked = Asked {
+            let mut asked = ChallengeRecord {
                 challenge: id,
                 epoch: context.epoch,
                 round,

@@ -29,7 +29,7 @@ use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, Syste
 use weighhouse_tasks::complete;
 use weighhouse_tasks::testing::{TestKinds, task_file};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
-use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, PersonaSetup, Task, with_reference};
+use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, OnRecord, PersonaSetup, Task, with_reference};
 use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
 use weighhouse_types::{
     Axon, Block, Digest, Hyperparameters, InferAnswer, InferRequest, MechId, Netuid, Rao,
@@ -189,7 +189,7 @@ fn played(kind: &str, behaviour: Behaviour, request: &InferRequest) -> Option<In
     let task = Task::load(task_file(kind).as_bytes(), &TestKinds).expect("a task");
     let persona = task.personas().into_iter().find(|persona| persona.name == name).expect("a persona");
     let rng = ChaCha20Rng::from_seed([0; 32]);
-    let setup = PersonaSetup { references: &TestKinds, rng, earlier: None, own: None };
+    let setup = PersonaSetup { references: &OnRecord, rng, earlier: None, own: None };
     persona.open(setup).expect("a persona without a model")(request).expect("an answer or none")
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use weighhouse_tasks::{Challenge, Read, Reference, Task, TaskError};
 use weighhouse_types::{
-    Asked, Epoch, Fields, JointJudgement, JointMember, Judgement, Likeness, RegistrationId,
+    ChallengeRecord, Epoch, Fields, JointJudgement, JointMember, Judgement, Likeness, RegistrationId,
 };
 
 use crate::answers::ReadAnswer;
@@ -26,7 +26,7 @@ pub(crate) type Verdicts = BTreeMap<RegistrationId, Judgement>;
 /// answer has nothing to be judged.
 pub(crate) fn judge(
     task: &Task,
-    asked: &Asked,
+    asked: &ChallengeRecord,
     epoch: Epoch,
     challenge: &Challenge,
     mut answers: Vec<(RegistrationId, &Reference, &Read)>,
@@ -53,7 +53,7 @@ pub(crate) fn judge(
 }
 
 impl Joint {
-    /// What was found of the likeness between the answers to a shared challenge.
+    /// Likeness that was found between the answers to a shared challenge.
     pub(crate) fn likeness(
         &self,
         (epoch, round): (Epoch, u32),

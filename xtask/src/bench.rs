@@ -70,7 +70,7 @@ const VALIDATORS: u16 = 64;
 #[derive(Clone, Copy)]
 struct BenchSubnet {
     uids: u16,
-    /// Each validator weighs one miner in so many.
+    /// Miners for each one that a validator weighs.
     one_in: u16,
     yuma3: bool,
     liquid_alpha: bool,

@@ -11,8 +11,8 @@ use weighhouse_lab::sim::{Scenario, Simulator};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Block, Digest, Epoch, EpochContext, Hasher, Hotkey, Judged, Mark, MechId, Netuid, Neuron, Reason, Record,
-    RegistrationId, sample,
+    Block, Digest, Epoch, EpochContext, Hasher, Hotkey, Mark, MechId, Netuid, Neuron, Reason, Record,
+    RegistrationId, VerdictRecord, sample,
 };
 
 use crate::{result, say, suite};
@@ -119,7 +119,7 @@ fn context(epoch: Epoch, carried: Vec<weighhouse_types::Standing>) -> EpochConte
     }
 }
 
-fn judged(epoch: Epoch, round: u32, uid: u16) -> Judged {
+fn judged(epoch: Epoch, round: u32, uid: u16) -> VerdictRecord {
     let challenge = Hasher::new("bench")
         .part(&epoch.0.to_le_bytes())
         .part(&round.to_le_bytes())
@@ -135,7 +135,7 @@ fn judged(epoch: Epoch, round: u32, uid: u16) -> Judged {
         latency_us: 1000,
     };
     let skill = Reason::Skill { answer: mark, reference: mark };
-    Judged {
+    VerdictRecord {
         challenge,
         who: RegistrationId { hotkey: hotkey(uid), ..sample::registration(uid) },
         exchange: Some(exchange),

@@ -71,7 +71,7 @@ impl CompletionServer {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct EchoAnswer {
     choices: Vec<Choice>,
 }
 
@@ -89,7 +89,7 @@ struct EchoedLogProbs {
 
 fn read(body: &[u8], tokens: &[u32]) -> Result<Vec<TokenScore>, ScoreError> {
     let unsuited = |why: &str| ScoreError::Unsuited(why.to_owned());
-    let answer: Answer =
+    let answer: EchoAnswer =
         serde_json::from_slice(body).map_err(|error| ScoreError::Unsuited(error.to_string()))?;
     let found = answer.choices.into_iter().next().and_then(|choice| choice.logprobs);
     let found = found.ok_or_else(|| unsuited("there are none in its answer"))?;

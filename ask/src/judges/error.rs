@@ -19,11 +19,17 @@ pub enum JudgeAddressError {
 pub enum JudgeError {
     #[error("there is no address of a judge")]
     NoAddress,
-    #[error("the judge at {address} can't be reached: {why}")]
+    #[error("the judge at {address} can't be reached: {why}; start it there, or name another address")]
     Unreachable { address: String, why: String },
-    #[error("the judge at {address} didn't answer within {deadline:?}")]
+    #[error(
+        "the judge at {address} didn't answer within {deadline:?}; name more addresses to share the work, or raise [judge] \
+         deadline in the task file"
+    )]
     Slow { address: String, deadline: Duration },
-    #[error("the judge at {address} runs files of digest {actual}; the task file pins {pinned}")]
+    #[error(
+        "the judge at {address} runs files of digest {actual}; the task file pins {pinned}: start it with the pinned files, or \
+         pin its own with `weighhouse task digest FILES --pin TASK`"
+    )]
     OtherJudge { address: String, pinned: Digest, actual: Digest },
     #[error("the judge at {address} says {key} = {actual}; the task file's [judge] says {expected}")]
     OtherTerms { address: String, key: &'static str, expected: String, actual: String },
@@ -33,7 +39,9 @@ pub enum JudgeError {
     Wrong { address: String, source: JudgeMessageError },
     #[error("the judge at {address} is wrong: {actual} results for {expected} questions")]
     Count { address: String, expected: usize, actual: usize },
-    #[error("{attempts} answers to be judged together, and the judge takes {limit}")]
+    #[error(
+        "{attempts} answers to be judged together, and judge and task file ([judge] batch_max) take {limit}"
+    )]
     TooManyTogether { attempts: usize, limit: u32 },
     #[error("a message to the judge: {0}")]
     Message(#[from] TensorError),

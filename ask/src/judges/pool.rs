@@ -185,10 +185,15 @@ impl JudgePool {
         let mut first = None;
         for (judge, told) in self.judges.iter().zip(future::join_all(asking).await) {
             match (told, &mut found) {
-                (Ok(description), None) => found = Some(AtHand { judges: vec![judge], description }),
-                (Ok(_), Some(at_hand)) => at_hand.judges.push(judge),
+                (Ok(description), at_hand) => {
+                    judge.is_in();
+                    match at_hand {
+                        Some(at_hand) => at_hand.judges.push(judge),
+                        None => found = Some(AtHand { judges: vec![judge], description }),
+                    }
+                }
                 (Err(error), _) => {
-                    tracing::warn!(%error, "a judge is left out");
+                    judge.is_out(&error);
                     first.get_or_insert(error);
                 }
             }
@@ -243,7 +248,7 @@ impl AtHand<'_> {
             match call(RemoteJudge::clone(judge), part.to_vec()).await {
                 Ok(told) => return Ok(told),
                 Err(error) => {
-                    tracing::warn!(%error, "a call to a judge failed");
+                    tracing::debug!(%error, "a call to a judge failed");
                     first.get_or_insert(error);
                 }
             }

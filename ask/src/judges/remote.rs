@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tonic::transport::Channel;
@@ -26,6 +27,8 @@ pub(super) struct RemoteJudge {
     address: String,
     deadline: Duration,
     clock: Arc<dyn Clock>,
+    /// It was last found away, slow or another, and this was told.
+    is_out: Arc<AtomicBool>,
 }
 
 impl RemoteJudge {
@@ -38,7 +41,27 @@ impl RemoteJudge {
         let client = JudgeServiceClient::new(channel(address, dialing))
             .max_decoding_message_size(bytes_max)
             .max_encoding_message_size(bytes_max);
-        Self { client, address: address.to_string(), deadline, clock: Arc::clone(&dialing.clock) }
+        Self {
+            client,
+            address: address.to_string(),
+            deadline,
+            clock: Arc::clone(&dialing.clock),
+            is_out: Arc::default(),
+        }
+    }
+
+    /// Takes note that it takes part, and tells it where it didn't before.
+    pub(super) fn is_in(&self) {
+        if self.is_out.swap(false, Ordering::Relaxed) {
+            tracing::info!(address = self.address, "a judge is back");
+        }
+    }
+
+    /// Takes note that it takes no part, and tells it once.
+    pub(super) fn is_out(&self, error: &JudgeError) {
+        if !self.is_out.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "a judge is left out");
+        }
     }
 
     /// Asks the judge who it is. Before every batch of work, since it may have been started anew with other files.

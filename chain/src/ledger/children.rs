@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use weighhouse_types::{Block, Child, Coldkey, Delegation, Hotkey, Netuid, Rao};
 
-use super::state::{Ownership, State, Subnet, Take};
+use super::state::{LedgerSubnet, Ownership, State, Take};
 use crate::rules::children::{
     self, COOLDOWN_TEMPOS, Parent, RAISE_TAKE_BLOCKS, SET_CHILDREN_BLOCKS, TAKE_MAX,
 };
@@ -85,7 +85,7 @@ impl State {
         Ok(vec![Event::TakeSet { hotkey, take }])
     }
 
-    pub(super) fn delegation(&self, subnet: &Subnet, hotkey: &Hotkey) -> Option<Delegation> {
+    pub(super) fn delegation(&self, subnet: &LedgerSubnet, hotkey: &Hotkey) -> Option<Delegation> {
         let coldkey = *self.owners.get(hotkey)?;
         let family = &subnet.family;
         Some(Delegation {
@@ -107,7 +107,7 @@ fn blocks_to_raise(before: &Take, take: u16, block: Block) -> u64 {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     /// The stake that a hotkey votes with: its own, less what its children speak for, and what its parents lend it.
     pub(super) fn stake_weight(&self, hotkey: &Hotkey) -> u64 {
         let own = self.own_stake_weight(hotkey);

@@ -5,14 +5,14 @@ mod timelocked;
 
 use weighhouse_types::{Block, Digest, Epoch, Hotkey, MechId, Netuid, Uid};
 
-use super::state::{HashCommit, State, Subnet, TimelockCommit};
+use super::state::{HashCommit, LedgerSubnet, State, TimelockCommit};
 use crate::rules::check_commit;
 use crate::rules::reveal::{self, UNREVEALED_MAX};
 use crate::{Event, Refusal, Reveal, SetWeights};
 
 pub(crate) use timelocked::SealedWeights;
 
-impl Subnet {
+impl LedgerSubnet {
     /// The block of each uid's earliest commit that waits: its weights count only on uids that were there by then.
     pub(crate) fn earliest_commits(&self, mechanism: MechId, now: Epoch) -> Vec<Option<u64>> {
         let period = self.rules.reveal_period_epochs;
@@ -101,7 +101,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     /// The committer's uid, and the epoch that the commit belongs to.
     fn may_commit(&self, hotkey: &Hotkey, mechanism: MechId, block: Block) -> Result<(Uid, Epoch), Refusal> {
         check_commit(&self.weights_view(hotkey, mechanism, block), mechanism)?;

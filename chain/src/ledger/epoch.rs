@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use weighhouse_types::{Block, Hotkey, MechId, Rao, Uid};
 use weighhouse_yuma::{self as yuma, EpochInput, EpochOutput, InputError, Rules};
 
-use super::state::{Ownership, ReadRow, Slot, Subnet};
+use super::state::{LedgerSubnet, Ownership, ReadRow, Slot};
 use crate::rules::emission::Pending;
 use crate::rules::{mechanisms, reveal};
 
@@ -30,7 +30,7 @@ pub(crate) struct EpochPayments {
     pub(crate) burned: Rao,
 }
 
-impl Subnet {
+impl LedgerSubnet {
     pub(super) fn run_epoch(
         &mut self,
         block: Block,

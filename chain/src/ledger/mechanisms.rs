@@ -2,7 +2,7 @@
 
 use weighhouse_types::{Block, Coldkey, MechId, MechanismRows, Mechanisms, Netuid, Uid};
 
-use super::state::{Lane, State, Subnet};
+use super::state::{Lane, LedgerSubnet, State};
 use crate::rules::mechanisms;
 use crate::{Event, Refusal};
 
@@ -26,7 +26,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     /// `None` where there is no such uid or mechanism; so too below.
     pub(crate) fn weights(&self, mechanism: MechId, uid: Uid) -> Option<&Vec<(Uid, u16)>> {
         match self.further(mechanism) {

@@ -2,13 +2,17 @@
 
 use weighhouse_types::{Block, Coldkey, Netuid};
 
-use super::state::{State, Subnet};
+use super::state::{LedgerSubnet, State};
 use crate::rules::hyperparameters::{ACTIVITY_CUTOFF_FACTOR_MILLI, TEMPO_MIN};
 use crate::rules::schedule::{TEMPO_MAX, freeze_blocks};
 use crate::{Event, Refusal};
 
 impl State {
-    pub(super) fn owned_subnet(&mut self, coldkey: Coldkey, netuid: Netuid) -> Result<&mut Subnet, Refusal> {
+    pub(super) fn owned_subnet(
+        &mut self,
+        coldkey: Coldkey,
+        netuid: Netuid,
+    ) -> Result<&mut LedgerSubnet, Refusal> {
         let subnet = self.subnet_mut(netuid)?;
         if subnet.owner_coldkey == coldkey { Ok(subnet) } else { Err(Refusal::NotSubnetOwner) }
     }
@@ -77,7 +81,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     fn blocks_until_epoch(&self, block: Block) -> u64 {
         self.schedule.next_epoch_block().map_or(u64::MAX, |next| next.saturating_since(block))
     }

@@ -5,12 +5,12 @@ use weighhouse_types::{
     WeightCommit,
 };
 
-use super::state::{ReadRow, Slot, State, Subnet};
+use super::state::{LedgerSubnet, ReadRow, Slot, State};
 use crate::ChainError;
 use crate::rules::reveal;
 
 impl State {
-    pub(super) fn subnet(&self, netuid: Netuid) -> Result<&Subnet, ChainError> {
+    pub(super) fn subnet(&self, netuid: Netuid) -> Result<&LedgerSubnet, ChainError> {
         self.subnets.get(&netuid).ok_or(ChainError::NoSubnet(netuid))
     }
 
@@ -26,7 +26,7 @@ impl State {
         })
     }
 
-    fn neuron(&self, subnet: &Subnet, slot: &Slot, uid: Uid) -> Neuron {
+    fn neuron(&self, subnet: &LedgerSubnet, slot: &Slot, uid: Uid) -> Neuron {
         let coldkey =
             *self.owners.get(&slot.hotkey).expect("a hotkey gets its coldkey when it is registered");
         Neuron {

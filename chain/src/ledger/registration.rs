@@ -2,7 +2,7 @@
 
 use weighhouse_types::{Block, Coldkey, Hotkey, Netuid, Rao, Uid};
 
-use super::state::{Lane, Slot, State, Subnet};
+use super::state::{Lane, LedgerSubnet, Slot, State};
 use crate::rules::pruning::{Candidate, neuron_to_prune};
 use crate::rules::registration_price;
 use crate::{Event, Refusal};
@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     /// The next uid, or where the subnet is full the one to prune.
     fn free_uid(&self, block: Block) -> Result<Uid, Refusal> {
         if self.neuron_count() < self.rules.max_allowed_uids {

@@ -3,7 +3,7 @@
 
 use weighhouse_types::{Coldkey, Hotkey, Netuid, Rao};
 
-use super::state::{State, Subnet};
+use super::state::{LedgerSubnet, State};
 use crate::{Event, Refusal};
 
 /// An account that would come into being with less is not made, so that dust can't fill the state.
@@ -95,7 +95,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     fn nomination(&self, hotkey: Hotkey, coldkey: Coldkey) -> Rao {
         self.nominations.get(&(hotkey, coldkey)).copied().unwrap_or_default()
     }

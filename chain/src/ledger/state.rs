@@ -30,7 +30,7 @@ pub(crate) struct State {
     pub(crate) accounts: BTreeMap<Account, Purse>,
     /// Coldkeys by hotkey, from a hotkey's first registration on.
     pub(crate) owners: BTreeMap<Hotkey, Coldkey>,
-    pub(crate) subnets: BTreeMap<Netuid, Subnet>,
+    pub(crate) subnets: BTreeMap<Netuid, LedgerSubnet>,
     /// Everything that ever came into being, in rao.
     pub(crate) issued: Rao,
     pub(crate) burned: Rao,
@@ -47,10 +47,10 @@ pub(crate) struct Purse {
 }
 
 /// Reads a uid's row of weights or bonds in one mechanism.
-pub(super) type ReadRow = fn(&Subnet, MechId, Uid) -> Option<&Vec<(Uid, u16)>>;
+pub(super) type ReadRow = fn(&LedgerSubnet, MechId, Uid) -> Option<&Vec<(Uid, u16)>>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Subnet {
+pub(crate) struct LedgerSubnet {
     pub(crate) owner_coldkey: Coldkey,
     pub(crate) owner_hotkey: Hotkey,
     pub(crate) rules: Hyperparameters,
@@ -104,7 +104,7 @@ impl State {
             block: Block(0),
             accounts: file.accounts.iter().map(|entry| (entry.coldkey.0, purse(entry.balance))).collect(),
             owners: BTreeMap::new(),
-            subnets: file.subnets.iter().map(|entry| (entry.netuid, Subnet::genesis(entry))).collect(),
+            subnets: file.subnets.iter().map(|entry| (entry.netuid, LedgerSubnet::genesis(entry))).collect(),
             issued: Rao(0),
             burned: Rao(0),
             takes: BTreeMap::new(),
@@ -128,7 +128,7 @@ impl State {
             || self.subnets.values().any(|subnet| subnet.owner_coldkey.0 == *account)
     }
 
-    pub(crate) fn subnet_mut(&mut self, netuid: Netuid) -> Result<&mut Subnet, Refusal> {
+    pub(crate) fn subnet_mut(&mut self, netuid: Netuid) -> Result<&mut LedgerSubnet, Refusal> {
         self.subnets.get_mut(&netuid).ok_or(Refusal::SubnetNotExists { netuid })
     }
 
@@ -149,7 +149,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     fn genesis(entry: &SubnetEntry) -> Self {
         let mut stakes = BTreeMap::new();
         for neuron in entry.neurons.iter().filter(|neuron| neuron.stake > Rao(0)) {

@@ -3,7 +3,7 @@
 use weighhouse_types::{Block, Hotkey, MechId, Rao};
 use weighhouse_yuma::max_upscale;
 
-use super::state::{State, Subnet};
+use super::state::{LedgerSubnet, State};
 use crate::rules::weights::{Caller, WeightsView, check_content, check_form, check_set_weights};
 use crate::{Event, Refusal, SetWeights};
 
@@ -17,7 +17,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     /// Facts that the rules look at when the hotkey sets weights or commits to some.
     pub(super) fn weights_view(&self, hotkey: &Hotkey, mechanism: MechId, block: Block) -> WeightsView<'_> {
         let caller = self.uid_of(hotkey).and_then(|uid| {

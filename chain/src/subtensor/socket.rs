@@ -59,7 +59,7 @@ struct RpcCall<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct RpcAnswer {
     id: Option<u64>,
     result: Option<Box<RawValue>>,
     error: Option<UserError>,
@@ -124,7 +124,7 @@ impl Socket {
         Ok(replies.into_iter().flatten().collect())
     }
 
-    async fn answers(&mut self) -> Result<Vec<Answer>, SocketError> {
+    async fn answers(&mut self) -> Result<Vec<RpcAnswer>, SocketError> {
         let text = match self.receiver.receive().await.map_err(transport)? {
             ReceivedMessage::Text(text) => text,
             ReceivedMessage::Bytes(bytes) => String::from_utf8(bytes).map_err(transport)?,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use weighhouse_ask::judges::JudgeAddress;
-use weighhouse_validator::audit::{Audited, audit_with};
+use weighhouse_validator::audit::{AuditReport, audit_taken_over, audit_with};
 
 use super::judges::AuditReferences;
 use crate::failure::{Context, Exit, Failure};
@@ -19,7 +19,8 @@ Examples:
   weighhouse audit journal/epoch-00000000000000000007.wj --judge 127.0.0.1:7711
 
 Checks the file's chain of checksums, every challenge's VRF proof, every answer's signature and every verdict, and
-computes the weight vector from the records alone. A task of kind judge is judged again where --judge says who runs the
+computes the weight vector from the records alone. Of files of one epoch after the other it also checks that nothing which
+awaits its truth was left out in between. A task of kind judge is judged again where --judge says who runs the
 files that the task pins. Exit code 65 when anything differs, 69 when nothing does but verdicts were not re-derived.")]
 pub(crate) struct Audit {
     /// Epochs' files from a validator's journal
@@ -33,14 +34,17 @@ pub(crate) struct Audit {
 }
 
 pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
-    let (mut first, mut missing) = (None, None);
+    let (mut first, mut missing, mut before) = (None, None, None);
     for file in &args.files {
         let shown = file.display();
         let bytes = std::fs::read(file).exit(Exit::Missing, &shown)?;
         let references = AuditReferences(&args.judge);
         // A judge is waited for on this thread.
         let audited = tokio::task::block_in_place(|| audit_with(&bytes, &references));
-        let audited = audited.exit(Exit::Data, &shown)?;
+        let mut audited = audited.exit(Exit::Data, &shown)?;
+        if let Some(before) = before.replace(bytes.clone()) {
+            audited.problems.extend(audit_taken_over(&before, &bytes).exit(Exit::Data, &shown)?);
+        }
         if args.json {
             output::json(&audited)?;
         } else {
@@ -60,7 +64,7 @@ pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
     }
 }
 
-fn print(audited: &Audited) -> Result<(), Failure> {
+fn print(audited: &AuditReport) -> Result<(), Failure> {
     output::line(format!("epoch {} of validator {}", audited.epoch, audited.validator))?;
     output::line(format!("{} records, Merkle root {}", audited.records, audited.root))?;
     output::line(format!(

@@ -12,8 +12,9 @@ use crate::output::{Table, tao};
 pub(super) fn greeting(economy: &Economy, head: Block) -> String {
     let validators = economy.participants().iter().filter(|participant| participant.validates()).count();
     format!(
-        "localnet: {} miners and {validators} validators, task {}, mode {}, seed {}, {}\n",
+        "localnet: {} miners and {validators} validators, {} {}, mode {}, seed {}, {}\n",
         economy.participants().len() - validators,
+        if economy.subnet_folder().is_some() { "subnet" } else { "task" },
         economy.task(),
         economy.mode().name(),
         economy.seed(),
@@ -38,7 +39,7 @@ pub(super) fn epoch(report: &EpochReport) -> String {
         let of_validators = |text: String| if row.validates { text } else { String::new() };
         table.row(vec![
             row.uid.to_string(),
-            row.persona.to_owned(),
+            row.persona.clone(),
             row.score.map_or_else(String::new, |score| format!("{score:.4}")),
             of_miners(row.weight.to_string()),
             of_miners(format!("{:.4}", row.incentive)),
@@ -57,6 +58,7 @@ pub(super) struct Closing {
     mode: Paid,
     commit_reveal: bool,
     guests: bool,
+    subnet: Option<PathBuf>,
     /// The folder of a state that is kept.
     dir: Option<PathBuf>,
 }
@@ -68,6 +70,7 @@ impl Closing {
             mode: economy.mode(),
             commit_reveal: economy.commit_reveal(),
             guests: economy.participants().iter().any(|participant| participant.is_guest()),
+            subnet: economy.subnet_folder().map(ToOwned::to_owned),
             dir: dir.map(ToOwned::to_owned),
         }
     }
@@ -77,15 +80,22 @@ impl Closing {
         let miners = || account.last.neurons.iter().filter(|row| !row.validates);
         let (paid, all) = (miners().filter(|row| row.earned > 0).count(), miners().count());
         let shared = tao(miners().map(|row| row.earned).sum());
+        let happened = match &account.void {
+            None => format!(
+                "{paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others earned nothing"
+            ),
+            Some((void, why)) => {
+                format!("{void} rounds of the last epoch are void, which is no miner's fault: {why}")
+            }
+        };
         let look = match &self.dir {
-            Some(dir) => format!("weighhouse audit {}", self.journal(dir, account)),
+            Some(dir) => format!("weighhouse audit {}{}", self.journal(dir, account), self.judge()),
             None => "add --dir ./net to keep each question, answer and verdict; then: weighhouse audit \
                      ./net/validators/honest-a/epoch-*.wj"
                 .to_owned(),
         };
         format!(
-            "what happened      {paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others \
-             earned nothing\nwhere to look      {look}\nwhat to type next  {}",
+            "what happened      {happened}\nwhere to look      {look}\nwhat to type next  {}",
             self.next()
         )
     }
@@ -96,9 +106,23 @@ impl Closing {
         file.display().to_string()
     }
 
+    /// An audit reaches verdicts again with a judge that runs.
+    fn judge(&self) -> &'static str {
+        if self.subnet.is_some() { " --judge ADDRESS, of the judge that was run" } else { "" }
+    }
+
     /// Something that this run didn't show.
-    fn next(&self) -> &'static str {
-        match (self.task.as_str(), self.mode, self.commit_reveal, self.guests) {
+    fn next(&self) -> String {
+        if let Some(folder) = &self.subnet {
+            let judge = folder.join("judge.py");
+            let judge = if judge.is_file() { judge } else { folder.join("judge") };
+            return format!(
+                "weighhouse localnet --subnet {}, and save {} while it runs; docs/new-task.md leads on",
+                folder.display(),
+                judge.display()
+            );
+        }
+        let next = match (self.task.as_str(), self.mode, self.commit_reveal, self.guests) {
             (_, _, _, true) => {
                 "edit your file and run this again; examples/cheats/README.md invites a fourth cheat"
             }
@@ -111,7 +135,8 @@ impl Closing {
             (_, _, true, _) => {
                 "weighhouse localnet --with examples/cheats/replay.py   a miner of yours, in ten lines of Python"
             }
-        }
+        };
+        next.to_owned()
     }
 }
 
@@ -119,7 +144,7 @@ impl Closing {
 pub(super) fn account(account: &Account, closing: &Closing) -> String {
     let mut table = Table::new(&["uid", "<persona", "earned (TAO)", "<why"]);
     for (row, reason) in account.last.neurons.iter().zip(&account.reasons) {
-        table.row(vec![row.uid.to_string(), row.persona.to_owned(), tao(row.earned), reason.clone()]);
+        table.row(vec![row.uid.to_string(), row.persona.clone(), tao(row.earned), reason.clone()]);
     }
     let (epochs, mode) = (account.epochs(), closing.mode.name());
     let plural = if epochs == 1 { "" } else { "s" };

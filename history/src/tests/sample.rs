@@ -7,8 +7,8 @@ use weighhouse_journal::{Identity, Journal};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
     Axon, Beacon, Block, Digest, Epoch, EpochContext, Exchange, Failure, Hotkey, Intent, IntentState,
-    IntentUpdate, JudgeIdentity, Judged, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record,
-    RegistrationId, Schedule, Standing, Uid, WeightVector, sample,
+    IntentUpdate, JudgeIdentity, Mark, MechId, Metagraph, Netuid, Neuron, Rao, Reason, Record,
+    RegistrationId, Schedule, Standing, Uid, VerdictRecord, WeightVector, sample,
 };
 
 use crate::ExportRequest;
@@ -76,7 +76,7 @@ pub(super) fn judged(epoch: u64, round: u32, uid: u16, mark: i64, reason: Reason
         signature: vec![0xCC; 65],
         latency_us: 1000 + u64::from(uid),
     };
-    Record::Judged(Judged {
+    Record::Judged(VerdictRecord {
         challenge: Digest::of(&round.to_le_bytes()),
         who: who(uid),
         exchange: answered.then(exchange),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use weighhouse_types::{
-    Answered, Asked, Axon, Beacon, Blob, Block, CarriedChallenge, ChallengePhase, ChallengeScope, Digest,
+    Axon, Beacon, Blob, Block, CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, Digest,
     Epoch, EpochClosed, EpochContext, EpochCounts, Exchange, Failure, Fields, FollowUp, Hotkey, Intent,
-    IntentState, IntentUpdate, JointJudgement, JointMember, JudgeIdentity, Judged, Judgement, Mark, MechId,
-    Metagraph, Netuid, Neuron, PhaseChange, Rao, Reason, Record, RegistrationId, Schedule, Standing, Uid,
-    VoidCause, VoidRound, WeightVector, sample,
+    IntentState, IntentUpdate, JointJudgement, JointMember, JudgeIdentity, Judgement, Mark, MechId,
+    Metagraph, Netuid, Neuron, PhaseChange, Rao, Reason, Record, RegistrationId, Schedule, StageRecord,
+    Standing, Uid, VerdictRecord, VoidCause, VoidRound, WeightVector, sample,
 };
 
 use super::disk::Disk;
@@ -71,7 +71,7 @@ pub(super) fn opened(epoch: u64) -> Record {
 }
 
 pub(super) fn asked(epoch: u64, round: u32) -> Record {
-    Record::Asked(Asked {
+    Record::Asked(ChallengeRecord {
         challenge: Digest::of(&round.to_le_bytes()),
         epoch: Epoch(epoch),
         round,
@@ -94,7 +94,7 @@ pub(super) fn judged(epoch: u64, round: u32) -> Record {
         signature: vec![0xCC; 65],
         latency_us: 1234,
     };
-    Record::Judged(Judged {
+    Record::Judged(VerdictRecord {
         challenge: Digest::of(&round.to_le_bytes()),
         who: who(1),
         exchange: Some(exchange),
@@ -105,7 +105,11 @@ pub(super) fn judged(epoch: u64, round: u32) -> Record {
 fn silent(epoch: u64, round: u32) -> Record {
     let Record::Judged(answered) = judged(epoch, round) else { unreachable!("a judged record") };
     let reasons = vec![Reason::Silent { failure: Failure::DeadlineExceeded }];
-    Record::Judged(Judged { exchange: None, judgement: Judgement { mark: Mark::ZERO, reasons }, ..answered })
+    Record::Judged(VerdictRecord {
+        exchange: None,
+        judgement: Judgement { mark: Mark::ZERO, reasons },
+        ..answered
+    })
 }
 
 pub(super) fn intent(epoch: u64, weight: u16) -> Intent {
@@ -136,7 +140,9 @@ fn as_version_1(record: &Record) -> Record {
         Record::EpochOpened(context) => {
             Record::EpochOpened(Box::new(EpochContext { judge: None, ..*context }))
         }
-        Record::Asked(asked) => Record::Asked(Asked { kind: String::new(), request: None, ..asked }),
+        Record::Asked(asked) => {
+            Record::Asked(ChallengeRecord { kind: String::new(), request: None, ..asked })
+        }
         record => record,
     }
 }
@@ -175,7 +181,7 @@ fn of_version_2(number: u64) -> Vec<Record> {
     let epoch = Epoch(number);
     let Record::Asked(asked) = asked(number - 1, 3) else { unreachable!("a challenge") };
     let challenge = asked.challenge;
-    let answered = Answered {
+    let answered = StageRecord {
         challenge,
         epoch: asked.epoch,
         round: 3,
@@ -216,7 +222,7 @@ fn of_version_2(number: u64) -> Vec<Record> {
     vec![
         Record::CarriedChallenge(Box::new(carried)),
         Record::FollowUp(follow_up),
-        Record::Answered(Answered { epoch, ..answered }),
+        Record::Answered(StageRecord { epoch, ..answered }),
         Record::PhaseChange(PhaseChange { epoch, challenge, asked_in: epoch, phase: resolved, fields }),
         Record::JudgedTogether(joint),
         Record::BlockSeen { block: Block(112), unix_us: 1_796_000_000_000_000 },

@@ -3,7 +3,7 @@
 use super::*;
 use weighhouse_types::Digest;
 
-/// Goes on for so many generations and keeps the log.
+/// Goes on for a number of generations and keeps the log.
 #[derive(Default)]
 pub(super) struct Recorder {
     pub(super) log: String,

@@ -254,7 +254,7 @@ fn effort(group: &GroupPlan, registration: &MinerRegistration, decoy: bool, rest
     if decoy { Effort::default() } else { group.effort(registration.identity, rests) }
 }
 
-/// What an effort comes to under the policy's terms.
+/// Conduct that an effort comes to under the policy's terms.
 fn conduct(terms: &Terms, effort: &Effort, quality: f64) -> Conduct {
     Conduct {
         mean: terms.of_mark * effort.mean(quality) + terms.of_answer * effort.in_time,

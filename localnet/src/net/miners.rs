@@ -38,9 +38,10 @@ impl Localnet {
             let axon = state.metagraph.neuron(participant.uid).and_then(|neuron| neuron.axon);
             let axon = axon.map(|axon| axon.address());
             let (parts, is_ready) = self.miner(participant, axon, stop).await?;
+            // A miner that is back at its old address announces nothing, so no call of its is waited for.
             expected += usize::from(axon != Some(parts.listener.local_addr()));
             ready.push(is_ready);
-            let persona = participant.persona;
+            let persona = participant.persona.clone();
             roles.tasks.spawn(async move {
                 server::run(parts).await.map_err(|source| LocalnetError::Miner { persona, source })
             });
@@ -73,6 +74,7 @@ impl Localnet {
             return Err(LocalnetError::NoAxons);
         }
         if expected > 0 {
+            // One block holds all axons, whichever miner came first: two runs of a seed stay alike.
             self.ledger.produce_block().await?;
         }
         Ok(())
@@ -85,6 +87,7 @@ impl Localnet {
         shutdown: CancellationToken,
     ) -> Result<(Parts, watch::Receiver<bool>), LocalnetError> {
         let listener = match axon {
+            // The old port again, where it is free: validators of a resumed localnet know no other.
             Some(address) => TcpBound::bind(address).await.ok(),
             None => None,
         };
@@ -93,7 +96,7 @@ impl Localnet {
             None => TcpBound::bind(([127, 0, 0, 1], 0).into()).await.map_err(LocalnetError::Port)?,
         };
         let (ready, is_ready) = watch::channel(false);
-        let state = self.dir.join("miners").join(participant.persona);
+        let state = self.dir.join("miners").join(&participant.persona);
         let parts = Parts {
             config: Served::config()?,
             keypair: participant.keypair.clone(),
@@ -114,7 +117,7 @@ impl Localnet {
         match &participant.role {
             Role::Guest(guest) => self.guest(*guest),
             Role::Miner { persona, service } => {
-                let guesses = derive(self.kept.seed, participant.persona, "guesses");
+                let guesses = derive(self.kept.seed, &participant.persona, "guesses");
                 self.served.engine(persona, *service, guesses, &self.clock, &self.cpu)
             }
             Role::Validator | Role::Copier => {

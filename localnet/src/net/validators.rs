@@ -21,15 +21,21 @@ const ROUNDS_PER_EPOCH: u32 = 3;
 impl Localnet {
     pub(super) async fn start_validators(&self, roles: &mut Roles) -> Result<(), LocalnetError> {
         for participant in self.validators() {
-            let persona = participant.persona;
+            let persona = participant.persona.clone();
+            // One after the other, before the first block, so that all of them see the same chain.
             let validator = Validator::open(self.validator(participant)?).await;
-            let validator = validator.map_err(|source| LocalnetError::OpenValidator { persona, source })?;
-            roles.validators.push(validator.progress());
-            let stop = roles.stop.clone();
-            roles.tasks.spawn(async move {
+            let validator = validator
+                .map_err(|source| LocalnetError::OpenValidator { persona: persona.clone(), source })?;
+            roles.validators.progress.push(validator.progress());
+            let stop = roles.validators.stop.clone();
+            roles.validators.tasks.spawn(async move {
                 validator.run(stop).await.map_err(|source| LocalnetError::Validator { persona, source })
             });
         }
+        Ok(())
+    }
+
+    pub(super) fn start_copier(&self, roles: &mut Roles) {
         let copier =
             self.economy.participants.iter().find(|participant| matches!(participant.role, Role::Copier));
         if let Some(participant) = copier {
@@ -39,7 +45,6 @@ impl Localnet {
             let chain: Arc<dyn Chain> = Arc::new(self.ledger.clone());
             roles.tasks.spawn(async move { Ok(copier::run(chain, keypair, sender, stop).await?) });
         }
-        Ok(())
     }
 
     fn validator(&self, participant: &Participant) -> Result<Parts, LocalnetError> {
@@ -49,7 +54,10 @@ impl Localnet {
             mechanism: MechId(0),
             rounds: Rounds { per_epoch: ROUNDS_PER_EPOCH, deadline, ..Rounds::default() },
             publish: Publish::default(),
-            policy: DEFAULT_POLICY.as_bytes().to_vec(),
+            policy: match &self.subnet {
+                Some(subnet) => subnet.policy.clone(),
+                None => DEFAULT_POLICY.as_bytes().to_vec(),
+            },
             staged: None,
             task_file: self.served.task_file.as_bytes().to_vec(),
             task: self.served.task.clone(),
@@ -58,7 +66,7 @@ impl Localnet {
             dialer: Arc::new(TcpDialer),
             clock: self.clock.clone(),
             entropy: Entropy::system(),
-            storage: Arc::new(folder(&self.dir.join("validators").join(participant.persona))?),
+            storage: Arc::new(folder(&self.dir.join("validators").join(&participant.persona))?),
             cpu: self.cpu.clone(),
         })
     }

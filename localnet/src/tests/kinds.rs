@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_journal::segment_name;
 use weighhouse_tasks::testing::{TestKinds, WITHHELD, task_file};
 use weighhouse_types::Epoch;
-use weighhouse_validator::audit::{Audited, audit_with};
+use weighhouse_validator::audit::{AuditReport, audit_taken_over, audit_with};
 
 use super::{Reports, earned};
 use crate::{Account, Localnet, Options};
@@ -22,7 +22,7 @@ fn localnet(dir: &Path, kind: &str, epochs: u64) -> Localnet {
     Localnet::open(dir, &options, Arc::new(TestKinds)).expect("opened")
 }
 
-/// Runs so many epochs more.
+/// Runs a number of epochs more.
 fn run(dir: &Path, kind: &str, epochs: u64) -> Account {
     let runtime = Runtime::new().expect("a runtime");
     let account = runtime.block_on(async {
@@ -45,10 +45,14 @@ fn run_killed(dir: &Path, kind: &str, moment: impl FnOnce() + Send + 'static) {
     });
 }
 
-fn audits(dir: &Path, epoch: u64) -> Vec<Audited> {
-    let file = |validator| dir.join("validators").join(validator).join(segment_name(Epoch(epoch)));
-    let read = VALIDATORS.map(|validator| std::fs::read(file(validator)).expect("the epoch's file"));
-    read.iter().map(|file| audit_with(file, &TestKinds).expect("auditable")).collect()
+fn audits(dir: &Path, epoch: u64) -> Vec<AuditReport> {
+    let files = VALIDATORS.map(|validator| file(dir, validator, epoch));
+    files.iter().map(|file| audit_with(file, &TestKinds).expect("auditable")).collect()
+}
+
+fn file(dir: &Path, validator: &str, epoch: u64) -> Vec<u8> {
+    let path = dir.join("validators").join(validator).join(segment_name(Epoch(epoch)));
+    std::fs::read(path).expect("the epoch's file")
 }
 
 #[test]
@@ -81,5 +85,9 @@ fn forecasts_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later()
             assert_eq!((&audited.problems, &audited.not_rederived), (&vec![], &vec![]), "epoch {epoch}");
             assert_eq!(audited.matches, (epoch >= 2).then_some(true), "epoch {epoch}: {audited:?}");
         }
+    }
+    let files: Vec<_> = (0..4).map(|epoch| file(dir.path(), "honest-a", epoch)).collect();
+    for (before, after) in files.iter().zip(&files[1..]) {
+        assert_eq!(audit_taken_over(before, after).expect("readable"), Vec::<String>::new());
     }
 }

@@ -84,14 +84,21 @@ def _bind(server: grpc.Server, options: Any) -> str:
 
 
 def _guarded(method: Method, refusals: Mapping[type[Exception], grpc.StatusCode]) -> Callable[[Any, Any], Any]:
+    told = ""
+
     def guarded(request: Any, context: Any) -> Any:
+        nonlocal told
         try:
             return method(request)
         except Exception as error:
             code = next((code for kind, code in refusals.items() if isinstance(error, kind)), None)
             if code is None:
-                traceback.print_exc()
                 code = grpc.StatusCode.INTERNAL
+                account = "".join(traceback.format_exception(error.__cause__ or error))
+                # Callers repeat a call that failed; its account is read once.
+                if account != told:
+                    print(account, end="", file=sys.stderr, flush=True)
+                    told = account
             context.abort(code, str(error) or type(error).__name__)
 
     return guarded

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -42,7 +43,10 @@ def classes(path: Path, base: type[_Base]) -> list[type[_Base]]:
     sys.modules[name] = module
     # Saved twice within a second and of equal length, a file would be taken for what was compiled of it before.
     sys.dont_write_bytecode = True
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise LoadError(f"{file} can't be run: {_account(error, folder)}") from error
     own = [
         value
         for value in vars(module).values()
@@ -51,6 +55,13 @@ def classes(path: Path, base: type[_Base]) -> list[type[_Base]]:
     if not own:
         raise LoadError(f"{file} has no class derived from weighhouse.{base.__module__.split('.')[1]}.{base.__name__}")
     return own
+
+
+def _account(error: Exception, folder: Path) -> str:
+    """The exception, with the last line of the user's own that it came through."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve().parent == folder]
+    where = f"\n  File {own[-1].filename}, line {own[-1].lineno}: {own[-1].line}" if own else ""
+    return "".join(traceback.format_exception_only(error)).strip() + where
 
 
 def _forget_siblings(folder: Path) -> None:

@@ -11,8 +11,8 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_scoring::{Closing, Decision, closing, weigh};
 use weighhouse_seams::DirStorage;
 use weighhouse_types::{
-    Block, Digest, Epoch, EpochContext, Failure, Hasher, Hotkey, Intent, IntentState, IntentUpdate, Judged,
-    Mark, MechId, Netuid, Reason, Record, Schedule, sample,
+    Block, Digest, Epoch, EpochContext, Failure, Hasher, Hotkey, Intent, IntentState, IntentUpdate, Mark,
+    MechId, Netuid, Reason, Record, Schedule, VerdictRecord, sample,
 };
 
 const VALIDATOR: Hotkey = Hotkey([0; 32]);
@@ -72,7 +72,7 @@ fn published(epoch: Epoch, weights: weighhouse_types::WeightVector, version_key:
     [Record::Intent(intent), Record::IntentUpdate(IntentUpdate { intent: id, epoch, state })]
 }
 
-fn verdicts(epoch: Epoch, marks: &[i64; 3], is_short: bool) -> Vec<Judged> {
+fn verdicts(epoch: Epoch, marks: &[i64; 3], is_short: bool) -> Vec<VerdictRecord> {
     let mut verdicts = Vec::new();
     for round in 0..ROUNDS {
         for uid in 1..=MINERS {
@@ -86,7 +86,7 @@ fn verdicts(epoch: Epoch, marks: &[i64; 3], is_short: bool) -> Vec<Judged> {
             let mark = Mark::from_billionths(mark).unwrap_or_default();
             let challenge =
                 Hasher::new("fixture").part(&epoch.0.to_le_bytes()).part(&[round as u8, uid as u8]).finish();
-            verdicts.push(Judged { challenge, ..sample::judged(epoch, round, uid, mark, reason) });
+            verdicts.push(VerdictRecord { challenge, ..sample::judged(epoch, round, uid, mark, reason) });
         }
     }
     verdicts

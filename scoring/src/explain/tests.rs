@@ -3,7 +3,7 @@ use weighhouse_types::{EpochContext, Failure};
 use super::*;
 use crate::fixture::{context, judged, judged_because, mark, policy_with, records, standing, who};
 
-fn explained(context: &EpochContext, verdicts: &[Judged]) -> Vec<Explanation> {
+fn explained(context: &EpochContext, verdicts: &[VerdictRecord]) -> Vec<Explanation> {
     explain(&records(context, verdicts)).expect("one epoch's records")
 }
 
@@ -34,6 +34,7 @@ fn each_kind_of_answer_has_its_sentence() {
     let late = || silent(Failure::DeadlineExceeded);
     let cases = [
         (vec![(24, whole, conforms.clone())], "24 of 24 answers within tolerance"),
+        (vec![(3, whole, Reason::told(Outcome::Accepted, ""))], "3 of 3 answers accepted"),
         (vec![(24, -whole, malformed)], "0 of 24 accepted: 24 answers malformed (item 0: NaN)"),
         (
             vec![(12, whole, conforms.clone()), (12, 0, late())],

@@ -1,4 +1,4 @@
-use weighhouse_types::{Block, Intent, IntentUpdate, Judged, MechId, Netuid};
+use weighhouse_types::{Block, Intent, IntentUpdate, MechId, Netuid, VerdictRecord};
 
 use super::*;
 use crate::fixture::{context, judged, records};
@@ -13,7 +13,8 @@ fn journal(policy: &str) -> Vec<Vec<Record>> {
         context.state.schedule.epoch = context.epoch;
         context.policy = policy.as_bytes().to_vec();
         context.carried = carried.standings.clone();
-        let verdict = |uid, mark: f64| Judged { epoch: context.epoch, ..judged(uid, 0, (mark * 1e9) as i64) };
+        let verdict =
+            |uid, mark: f64| VerdictRecord { epoch: context.epoch, ..judged(uid, 0, (mark * 1e9) as i64) };
         let verdicts = [verdict(1, one), verdict(2, two)];
         let mut epoch = records(&context, &verdicts);
         if !carried.trails.is_empty() {

@@ -4,11 +4,11 @@ use super::*;
 use crate::fixture::{self, EPOCH, context, judged, policy_with, standing};
 use crate::track::divide;
 
-fn closing(context: &EpochContext, verdicts: &[Judged]) -> Vec<Standing> {
+fn closing(context: &EpochContext, verdicts: &[VerdictRecord]) -> Vec<Standing> {
     crate::weigh::closing(&fixture::records(context, verdicts)).expect("one epoch's records").standings
 }
 
-fn fold<'a>(context: &'a EpochContext, verdicts: &'a [Judged]) -> Fold<'a> {
+fn fold<'a>(context: &'a EpochContext, verdicts: &'a [VerdictRecord]) -> Fold<'a> {
     let records = EpochRecords {
         context,
         judged: verdicts.iter().collect(),
@@ -19,7 +19,7 @@ fn fold<'a>(context: &'a EpochContext, verdicts: &'a [Judged]) -> Fold<'a> {
     Fold::new(records).expect("one epoch's records")
 }
 
-fn average_of(context: &EpochContext, verdicts: &[Judged]) -> i64 {
+fn average_of(context: &EpochContext, verdicts: &[VerdictRecord]) -> i64 {
     closing(context, verdicts)[0].average.billionths()
 }
 
@@ -97,8 +97,8 @@ fn closing_standings_ascend_by_registration_and_can_be_carried() {
     for (neuron, hotkey) in first.state.metagraph.neurons[1..].iter_mut().zip(hotkeys) {
         neuron.hotkey = weighhouse_types::Hotkey([hotkey; 32]);
     }
-    let verdicts: Vec<Judged> = (1..=4)
-        .map(|uid| Judged {
+    let verdicts: Vec<VerdictRecord> = (1..=4)
+        .map(|uid| VerdictRecord {
             who: first.state.metagraph.neurons[usize::from(uid)].registration(),
             ..judged(uid, 0, 7)
         })
@@ -115,7 +115,7 @@ fn coverage_counts_silence_but_not_validators_without_an_axon() {
     context.state.metagraph.neurons[4].validator_permit = true;
     context.state.metagraph.neurons[4].axon = None;
     context.state.metagraph.neurons[3].axon = None;
-    let coverage = |verdicts: &[Judged]| fold(&context, verdicts).coverage();
+    let coverage = |verdicts: &[VerdictRecord]| fold(&context, verdicts).coverage();
     assert_eq!(coverage(&[]), Coverage { judged: 0, miners: 2 });
     assert_eq!(coverage(&[judged(1, 0, 0), judged(1, 1, 0)]), Coverage { judged: 1, miners: 2 });
     assert_eq!(coverage(&[judged(1, 0, 0), judged(3, 0, 0)]), Coverage { judged: 2, miners: 3 });
@@ -125,7 +125,7 @@ fn coverage_counts_silence_but_not_validators_without_an_axon() {
 fn ratings_follow_the_policy() {
     let mut context = context(2);
     context.carried = vec![standing(2, 90_000_000, 6)];
-    let rating = |context: &EpochContext, verdicts: &[Judged]| {
+    let rating = |context: &EpochContext, verdicts: &[VerdictRecord]| {
         let scores = fold(context, verdicts).scores();
         scores
             .iter()
@@ -159,7 +159,7 @@ fn extreme_contexts_do_not_overflow() {
     context.policy = policy_with("max_score_age_epochs", "4294967295");
     assert_eq!(closing(&context, &[]), []);
     context.carried[0].judged_in = Epoch(u64::MAX - 1);
-    let verdict = Judged { epoch: context.epoch, ..judged(1, 0, -1_000_000_000) };
+    let verdict = VerdictRecord { epoch: context.epoch, ..judged(1, 0, -1_000_000_000) };
     let closed = closing(&context, &[verdict]);
     assert_eq!((closed[0].attempts, closed[0].average.billionths()), (u64::MAX, -1_000_000_000));
 }

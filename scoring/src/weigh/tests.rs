@@ -1,10 +1,10 @@
 use proptest::prelude::*;
-use weighhouse_types::{Block, Epoch, Intent, Judged, RegistrationId, Uid};
+use weighhouse_types::{Block, Epoch, Intent, RegistrationId, Uid, VerdictRecord};
 
 use super::*;
 use crate::fixture::{self, EPOCH, context, judged, policy_with, records, standing, who};
 
-fn decide_on(context: &EpochContext, verdicts: &[Judged]) -> Decision {
+fn decide_on(context: &EpochContext, verdicts: &[VerdictRecord]) -> Decision {
     weigh(&records(context, verdicts)).expect("one epoch's records")
 }
 
@@ -116,15 +116,19 @@ fn a_vector_that_the_chain_would_refuse_is_not_published() {
 fn records_that_are_not_one_epochs_are_refused() {
     let context = context(2);
     let verdict = || judged(1, 0, 5);
-    let refusal = |verdicts: &[Judged]| weigh(&records(&context, verdicts)).expect_err("a refusal");
+    let refusal = |verdicts: &[VerdictRecord]| weigh(&records(&context, verdicts)).expect_err("a refusal");
     let uid = Uid(1);
-    let epoch = Judged { epoch: Epoch(6), ..verdict() };
+    let epoch = VerdictRecord { epoch: Epoch(6), ..verdict() };
     assert_eq!(refusal(&[epoch]), WeighError::WrongEpoch { uid, judged: Epoch(6), opened: EPOCH });
-    assert_eq!(refusal(&[Judged { uid: Uid(3), ..verdict() }]), WeighError::UnknownUid { uid: Uid(3) });
+    assert_eq!(
+        refusal(&[VerdictRecord { uid: Uid(3), ..verdict() }]),
+        WeighError::UnknownUid { uid: Uid(3) }
+    );
     let judged_as = verdict().who.hotkey;
-    let moved = Judged { uid: Uid(2), ..verdict() };
+    let moved = VerdictRecord { uid: Uid(2), ..verdict() };
     assert_eq!(refusal(&[moved]), WeighError::WrongRegistration { uid: Uid(2), judged: judged_as });
-    let earlier = Judged { who: RegistrationId { registered_at: Block(9), ..verdict().who }, ..verdict() };
+    let earlier =
+        VerdictRecord { who: RegistrationId { registered_at: Block(9), ..verdict().who }, ..verdict() };
     assert_eq!(refusal(&[earlier]), WeighError::WrongRegistration { uid, judged: judged_as });
     assert_eq!(refusal(&[verdict(), verdict()]), WeighError::JudgedTwice { uid, round: 0 });
 
@@ -172,7 +176,7 @@ fn a_registration_that_departed_gets_nothing_and_does_not_count() {
     assert_eq!(departed(Epoch(6), &[1]), Err(elsewhere));
 }
 
-fn epochs() -> impl Strategy<Value = (EpochContext, Vec<Judged>)> {
+fn epochs() -> impl Strategy<Value = (EpochContext, Vec<VerdictRecord>)> {
     let marks =
         proptest::collection::vec(proptest::collection::vec(-1_000_000_000..=1_000_000_000_i64, 0..6), 1..9);
     let carried =

@@ -2,20 +2,20 @@
 
 use serde::Serialize;
 
-/// How often honest answers were beyond the limits that other honest answers set.
+/// The rate of honest answers beyond the limits that other honest answers set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bound {
+pub struct RateBound {
     pub checks: u32,
     pub beyond: u32,
     /// With 95 % confidence the rate of false alarms is below this.
     pub rate_max: f64,
 }
 
-pub(crate) fn bounded(checks: u32, beyond: u32) -> Bound {
+pub(crate) fn bounded(checks: u32, beyond: u32) -> RateBound {
     // None in n: the rule of three (J. Hanley and A. Lippman-Hand, 1983); else the normal approximation.
     let count = f64::from(beyond);
     let most = if beyond == 0 { 3.0 } else { count + 1.645 * count.sqrt() + 1.35 };
-    Bound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
+    RateBound { checks, beyond, rate_max: most / f64::from(checks.max(1)) }
 }
 
 /// To four digits: more would be noise.

@@ -24,7 +24,7 @@ const ALIKE: f64 = 0.5;
 /// And when they are this close to the other's mirror image. Models of any two seeds: 1.7 at least. Twins about the
 /// reference: 0.46 at most with `e^(0.2 z)`, 0.76 with `e^(0.3 z)`, 1.6 with `e^(0.5 z)`.
 const MIRRORED: f64 = 1.0;
-/// One item in so many is looked at, those with the largest mistakes: noise where a model is certain costs it nothing.
+/// Items for each one that is compared, which are those with the largest mistakes: noise where a model is certain costs it nothing.
 const LOOKED_AT: usize = 4;
 /// The largest total variation distance of any item from its prediction that counts as none. Other arithmetic moves
 /// answers by 0.0000011 at most, weights rounded to half precision by 0.00023 at least (measured on the built-in
@@ -46,20 +46,21 @@ pub(crate) fn groups(
         return Vec::new();
     }
     let prediction = Prediction::new(truth, reference);
-    let mut left: Vec<Left> = answers.iter().filter_map(|(who, rows)| prediction.left(*who, rows)).collect();
+    let mut left: Vec<ErrorPattern> =
+        answers.iter().filter_map(|(who, rows)| prediction.left(*who, rows)).collect();
     left.sort_by_key(|left| left.who);
     left.dedup_by_key(|left| left.who);
     cluster(&left)
 }
 
-/// What one answer left.
-struct Left {
+/// Mistakes of one answer beyond what the judge predicts.
+struct ErrorPattern {
     who: RegistrationId,
     mistakes: Vec<[f64; CLASSES]>,
     sizes: Vec<f64>,
 }
 
-impl Left {
+impl ErrorPattern {
     fn alike(&self, other: &Self) -> bool {
         let items = self.looked_at(other);
         self.apart(other, &items, 1.0) <= ALIKE || self.apart(other, &items, -1.0) <= MIRRORED
@@ -121,7 +122,7 @@ impl Prediction {
     }
 
     /// `None` for an answer that is predicted.
-    fn left(&self, who: RegistrationId, rows: &[[f32; CLASSES]]) -> Option<Left> {
+    fn left(&self, who: RegistrationId, rows: &[[f32; CLASSES]]) -> Option<ErrorPattern> {
         let mistake = |(row, (reference, directions)): (&[f32; CLASSES], &([f64; CLASSES], Vec<_>))| {
             let mut mistake = std::array::from_fn(|class| f64::from(row[class]) - reference[class]);
             directions.iter().for_each(|direction| remove(&mut mistake, direction));
@@ -132,7 +133,7 @@ impl Prediction {
             return None;
         }
         let sizes = mistakes.iter().map(size_of).collect();
-        Some(Left { who, mistakes, sizes })
+        Some(ErrorPattern { who, mistakes, sizes })
     }
 }
 
@@ -151,7 +152,7 @@ fn remove(values: &mut [f64; CLASSES], direction: &[f64; CLASSES]) {
 }
 
 /// Joins whoever is alike; `left` is sorted and so is what comes out.
-fn cluster(left: &[Left]) -> Vec<Vec<RegistrationId>> {
+fn cluster(left: &[ErrorPattern]) -> Vec<Vec<RegistrationId>> {
     let mut first: Vec<usize> = (0..left.len()).collect();
     for later in 1..left.len() {
         for earlier in 0..later {

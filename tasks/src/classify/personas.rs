@@ -114,7 +114,7 @@ fn repeat(request: &InferRequest, row: [f32; CLASSES]) -> InferAnswer {
     respond(request, VERSION, &vec![row; items(request)])
 }
 
-/// How many items are asked for, without a look at the pixels.
+/// The number of items that are asked for, without a look at the pixels.
 fn items(request: &InferRequest) -> usize {
     request.input(INPUT).map_or(0, |input| input.data().len() / (4 * PIXELS))
 }

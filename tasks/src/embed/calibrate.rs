@@ -7,7 +7,7 @@ use weighhouse_types::InferAnswer;
 
 use super::{Embeddings, Texts, Vectors, cosine};
 use crate::calibrate::{
-    Bound, CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport, WriteError, bounded,
+    CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport, RateBound, WriteError, bounded,
     rounded_up, significant, without,
 };
 use crate::kind::Kind as _;
@@ -22,12 +22,12 @@ const ALONE: &str = "one at a time";
 const SECTION: [&str; 1] = ["[conformance]"];
 const COLUMNS: [&str; 4] = ["<rows", "mean", "largest", "rejected"];
 
-/// What was measured and what follows from it.
+/// The measured figures, and the limits that follow from them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Calibrated {
     texts: usize,
     tolerance: f64,
-    honest: Bound,
+    honest: RateBound,
     rows: Vec<Row>,
 }
 
@@ -43,7 +43,7 @@ struct Row {
 }
 
 /// The distances of somebody's rows, in the order of the texts; rows that are none are infinitely far.
-struct Seen {
+struct PersonaSample {
     name: String,
     is_honest: bool,
     distances: Vec<f64>,
@@ -79,13 +79,13 @@ pub(super) fn run(
     Ok(settle(&seen))
 }
 
-fn alone(kind: &Embeddings, asked: &[Texts], reference: &[Vectors]) -> Result<Seen, CalibrateError> {
+fn alone(kind: &Embeddings, asked: &[Texts], reference: &[Vectors]) -> Result<PersonaSample, CalibrateError> {
     let texts: Vec<Texts> =
         asked.iter().flat_map(|texts| &texts.0).map(|text| Texts(vec![text.clone()])).collect();
     let rows = kind.refer(&texts.iter().collect::<Vec<_>>())?;
     let own = reference.iter().flat_map(|vectors| &vectors.0);
     let distances = rows.iter().flat_map(|vectors| &vectors.0).zip(own).map(|(row, own)| distance(row, own));
-    Ok(Seen { name: ALONE.to_owned(), is_honest: true, distances: distances.collect() })
+    Ok(PersonaSample { name: ALONE.to_owned(), is_honest: true, distances: distances.collect() })
 }
 
 fn look(
@@ -94,7 +94,7 @@ fn look(
     plan: &CalibrationPlan<'_>,
     rng: ChaCha20Rng,
     (asked, reference): (&[Texts], &[Vectors]),
-) -> Result<Seen, CalibrateError> {
+) -> Result<PersonaSample, CalibrateError> {
     let setup = PersonaSetup { references: plan.references, rng, earlier: None, own: None };
     let mut answerer = persona.open(setup)?;
     let mut distances = Vec::new();
@@ -110,7 +110,7 @@ fn look(
         Some(precision) => plan.allows(precision),
         None => persona.conduct == Conduct::Honest,
     };
-    Ok(Seen { name: persona.name.to_owned(), is_honest, distances })
+    Ok(PersonaSample { name: persona.name.to_owned(), is_honest, distances })
 }
 
 fn distance(row: &[f32], own: &[f32]) -> f64 {
@@ -118,7 +118,7 @@ fn distance(row: &[f32], own: &[f32]) -> f64 {
     if row.len() == own.len() && distance.is_finite() { distance } else { f64::INFINITY }
 }
 
-fn settle(seen: &[Seen]) -> Calibrated {
+fn settle(seen: &[PersonaSample]) -> Calibrated {
     let texts = seen.first().map_or(0, |seen| seen.distances.len());
     let honest = || seen.iter().filter(|seen| seen.is_honest).map(|seen| &seen.distances);
     let fitted = texts.div_ceil(2);
@@ -130,7 +130,7 @@ fn settle(seen: &[Seen]) -> Calibrated {
         checks += (texts - fitted) as u32;
         missed += beyond(&distances[fitted..]) as u32;
     }
-    let row = |seen: &Seen| {
+    let row = |seen: &PersonaSample| {
         let finite: Vec<f64> =
             seen.distances.iter().copied().filter(|distance| distance.is_finite()).collect();
         Row {

@@ -16,13 +16,13 @@ use super::verdict;
 use super::witness::{Claim, TeacherForced, Witness};
 use super::{Completions, Prompt};
 use crate::calibrate::{
-    Bound, CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport, rounded_up,
+    CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport, RateBound, rounded_up,
 };
 use crate::error::TaskError;
 use crate::kind::Kind as _;
 use crate::references::Grade;
 use answers::{Answers, everybody};
-use figures::{Seen, Table};
+use figures::{PersonaSample, Table};
 
 /// Limits are set this many times as far as the worst that was seen of honest answers.
 const HEADROOM: f64 = 2.0;
@@ -46,7 +46,7 @@ const COLUMNS: [&str; 10] = [
     "per CPU-s",
 ];
 
-/// What was measured and what follows from it.
+/// The measured figures, and the limits that follow from them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Calibrated {
     challenges: u32,
@@ -54,7 +54,7 @@ pub(super) struct Calibrated {
     limits: Limits,
     /// Honest checks that no limit was set by, how many of them were beyond, and the rate that this bounds (95 %
     /// confidence).
-    honest: Bound,
+    honest: RateBound,
     table: Table,
 }
 
@@ -105,8 +105,8 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// What the reference says of somebody's answers.
-    fn look(&self, answers: &Answers<'_>, rng: &mut ChaCha20Rng) -> Result<Seen, CalibrateError> {
+    /// The reference's words on somebody's answers.
+    fn look(&self, answers: &Answers<'_>, rng: &mut ChaCha20Rng) -> Result<PersonaSample, CalibrateError> {
         let Self { plan, kind, .. } = self;
         let count = if answers.is_honest { plan.challenges } else { plan.challenges.min(CHEAT_CHALLENGES) };
         let prompts = kind.draw(&CalibrationPlan::seeds(count, rng))?;
@@ -114,7 +114,7 @@ impl Judge<'_> {
         let completions = answers.answer(kind.settings(), &prompts)?;
         let answering = (plan.cpu)().saturating_sub(start).as_secs_f64();
         let start = (plan.cpu)();
-        let mut seen = Seen::new(answers);
+        let mut seen = PersonaSample::new(answers);
         for (prompts, completions) in prompts.chunks(PACK).zip(completions.chunks(PACK)) {
             self.judge(prompts, completions, &mut seen)?;
         }
@@ -130,7 +130,7 @@ impl Judge<'_> {
         &self,
         prompts: &[Prompt],
         answers: &[TextAnswer],
-        seen: &mut Seen,
+        seen: &mut PersonaSample,
     ) -> Result<(), CalibrateError> {
         let mut completions = Vec::with_capacity(answers.len());
         for answer in answers {
@@ -161,13 +161,14 @@ impl Judge<'_> {
     }
 }
 
-fn limits(seen: &[Seen], against: &str) -> Result<Limits, CalibrateError> {
-    let honest: Vec<&Seen> = seen.iter().filter(|seen| seen.is_honest).collect();
+fn limits(seen: &[PersonaSample], against: &str) -> Result<Limits, CalibrateError> {
+    let honest: Vec<&PersonaSample> = seen.iter().filter(|seen| seen.is_honest).collect();
     let cheat = seen.iter().find(|seen| seen.name == against && !seen.is_honest);
     let cheat = cheat.ok_or_else(|| CalibrateError::NoCheat { name: against.to_owned() })?;
-    let worst = |of: &dyn Fn(&Seen) -> f64| honest.iter().map(|seen| of(seen)).fold(0.0_f64, f64::max);
+    let worst =
+        |of: &dyn Fn(&PersonaSample) -> f64| honest.iter().map(|seen| of(seen)).fold(0.0_f64, f64::max);
     let beyond = |value: f64, least: f64| rounded_up((value * HEADROOM).max(least));
-    let token_max = beyond(worst(&Seen::largest_margin), MARGIN_LEAST);
+    let token_max = beyond(worst(&PersonaSample::largest_margin), MARGIN_LEAST);
     // A single token that is beyond every honest one decides alone; what the mean adds is many small ones.
     let clip = token_max;
     let tolerance = beyond(worst(&|seen| seen.largest_mean(clip)), MEAN_LEAST).min(0.99);
@@ -175,7 +176,7 @@ fn limits(seen: &[Seen], against: &str) -> Result<Limits, CalibrateError> {
         tolerance,
         clip,
         token_max,
-        log_prob_max: beyond(worst(&Seen::largest_difference), MARGIN_LEAST),
+        log_prob_max: beyond(worst(&PersonaSample::largest_difference), MARGIN_LEAST),
         edges: EDGES.to_vec(),
         honest: figures::most_spread(&honest),
         cheat: cheat.shares(),

@@ -16,7 +16,7 @@ const TOP_K_MAX: u32 = 1 << 24;
 /// The largest margin that a limit can name.
 const MARGIN_MAX: f64 = 1e6;
 
-/// What miners are asked to continue, how, and when their word is taken.
+/// Terms of a task of completions: the prompts, the sampler, and the limits within which an answer is taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generate {
     pub prompts: Prompts,
@@ -25,7 +25,7 @@ pub struct Generate {
     pub max_tokens: u32,
     /// Its seed is each challenge's own.
     pub sampling: Sampling,
-    /// Whether a completion goes on after an end token, until it has `max_tokens`.
+    /// A completion goes on after an end token, until it has `max_tokens`.
     pub ignore_end: bool,
     pub margins: Margins,
     /// `None`: every answer is checked, and each check stands alone.

@@ -23,8 +23,8 @@ pub use repetitions::Repetitions;
 /// Upper ends of the bins that a calibration counts margins in, in units of the logits.
 pub const EDGES: [f64; 8] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
 
-/// Log-odds by which a single check can move a miner at most: one completion with one wrong prompt decides nothing alone
-/// that its own verdict doesn't say anyway.
+/// Cap on one check's log-likelihood ratio, in either direction, so that a single outlier decides nothing that its own
+/// verdict doesn't say already.
 const STEP_MAX: f64 = 30.0;
 
 /// The two hypotheses and the error rates between them.

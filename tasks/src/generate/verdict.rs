@@ -16,7 +16,7 @@ use weighhouse_models::sampling::Sampling;
 
 /// Rounding may bring a log-probability above 0 by less than this.
 const LOG_PROB_MAX: f32 = 1e-3;
-/// What incomplete characters at the end of a completion are shown as.
+/// Stands for incomplete characters at the end of a completion.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// A well-formed completion.

@@ -1,4 +1,4 @@
-//! What a judge needs of a model that it can only ask once an answer is there.
+//! A model that a judge can only ask once an answer is there.
 //!
 //! A [`Witness`] says of each claimed token how far it is from what the agreed model would have said. A language model
 //! of ours is one by way of [`TeacherForced`]: one forward pass over prompt and completion, not one per token. An
@@ -28,7 +28,7 @@ pub struct Claim<'a> {
     pub sampling: Sampling,
 }
 
-/// What a witness says of one completion.
+/// A witness's word on one completion.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct Testimony {
     pub prompt_tokens: u32,
@@ -36,9 +36,9 @@ pub struct Testimony {
     pub margins: Vec<f32>,
     /// The reference's log-probability of each token under the raw logits.
     pub log_probs: Vec<f32>,
-    /// Where the first end token is.
+    /// Position of the first end token.
     pub first_end: Option<u32>,
-    /// What the tokens say.
+    /// Text of the tokens.
     pub text: String,
 }
 
@@ -95,7 +95,7 @@ pub trait Language: Send + Sync + fmt::Debug {
 pub struct TeacherForced<L>(pub L);
 
 /// A claim as tokens.
-struct Prepared {
+struct TokenizedClaim {
     tokens: Vec<u32>,
     prompt: usize,
     /// Tokens before the first that the vocabulary doesn't have.
@@ -136,7 +136,7 @@ impl<L: Language> Witness for TeacherForced<L> {
 }
 
 impl<L: Language> TeacherForced<L> {
-    fn prepare(&self, claim: &Claim<'_>) -> Result<Prepared, WitnessError> {
+    fn prepare(&self, claim: &Claim<'_>) -> Result<TokenizedClaim, WitnessError> {
         let mut tokens = self.0.encode(claim.prompt)?;
         let (prompt, context) = (tokens.len(), self.0.context());
         if prompt + claim.tokens.len() > context {
@@ -144,13 +144,13 @@ impl<L: Language> TeacherForced<L> {
         }
         let known = claim.tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count();
         tokens.extend(&claim.tokens[..known]);
-        Ok(Prepared { tokens, prompt, known })
+        Ok(TokenizedClaim { tokens, prompt, known })
     }
 
-    /// How many of the claims go into one pass.
-    fn pass(&self, claims: &[Prepared]) -> usize {
+    /// The number of claims that go into one pass.
+    fn pass(&self, claims: &[TokenizedClaim]) -> usize {
         let (mut tokens, mut rows) = (0, 0);
-        let fits = |prepared: &&Prepared| {
+        let fits = |prepared: &&TokenizedClaim| {
             tokens += prepared.tokens.len();
             rows += prepared.known;
             tokens <= TOKENS_MAX && rows.saturating_mul(self.0.vocabulary()) <= LOGITS_MAX
@@ -161,7 +161,7 @@ impl<L: Language> TeacherForced<L> {
     fn look(
         &self,
         claim: &Claim<'_>,
-        prepared: &Prepared,
+        prepared: &TokenizedClaim,
         logits: &[f32],
     ) -> Result<Testimony, WitnessError> {
         let vocabulary = self.0.vocabulary();

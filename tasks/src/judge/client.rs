@@ -1,4 +1,4 @@
-//! What this crate needs of a judge outside. Whoever owns the sockets implements it.
+//! The client of a judge outside, as this crate needs it. Whoever owns the sockets implements it.
 
 use weighhouse_types::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, Judgement};
 
@@ -23,7 +23,7 @@ pub trait JudgeClient: Send + Sync {
     /// See the trait.
     fn testify(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Vec<u8>>, TaskError>;
 
-    /// Tells the truth about each challenge, so many epochs after it was drawn; `None` while nobody knows it.
+    /// Tells the truth about each challenge, `epochs` epochs after it was drawn; `None` while nobody knows it.
     ///
     /// # Errors
     /// See the trait.

@@ -12,13 +12,13 @@ const TENSOR_OVERHEAD: usize = 256;
 
 /// A question as the judge drew it, with its secret.
 #[derive(Debug)]
-pub(crate) struct Drawn {
+pub(crate) struct DrawnQuestion {
     pub(super) challenge: DrawnChallenge,
     /// Later exchanges are drawn from it, too.
     pub(super) seed: [u8; 32],
 }
 
-impl Encode for Drawn {
+impl Encode for DrawnQuestion {
     fn encode_to<T: parity_scale_codec::Output + ?Sized>(&self, dest: &mut T) {
         let DrawnChallenge { question, secret, items } = &self.challenge;
         let tensor = |tensor: &Tensor| {
@@ -30,7 +30,7 @@ impl Encode for Drawn {
     }
 }
 
-impl Drawn {
+impl DrawnQuestion {
     /// The question after these answers.
     pub(super) fn next(&self, answers: &[InferAnswer]) -> DrawSeed {
         DrawSeed { seed: self.seed, answers: answers.iter().map(nameless).collect() }
@@ -42,7 +42,7 @@ impl Drawn {
     }
 }
 
-/// What the judge said before it judged: of an answer, or as the truth about a question; empty where there was nothing to say.
+/// Words of the judge before it judged: on an answer, or as the truth about a question; empty where there was nothing to say.
 #[derive(Debug, Encode, Decode)]
 pub(crate) struct Testimony(pub(super) Vec<u8>);
 

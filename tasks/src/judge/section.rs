@@ -9,7 +9,7 @@ use weighhouse_types::{Digest, JudgeTerms};
 use crate::error::TaskFileError;
 use crate::file::{TaskFile, count};
 
-/// Bytes that one answer may have, of all its tensors together.
+/// Bytes that one answer may have, of all its tensors together, where a message has room for them.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Answers or challenges in one call.
 const BATCH_MAX: u32 = 256;
@@ -49,8 +49,7 @@ struct RawJudge {
     batch_max: u32,
     #[serde(default = "message_bytes_max")]
     message_bytes_max: usize,
-    #[serde(default = "answer_bytes_max")]
-    answer_bytes_max: usize,
+    answer_bytes_max: Option<usize>,
 }
 
 fn one() -> u8 {
@@ -69,10 +68,6 @@ fn message_bytes_max() -> usize {
     MESSAGE_BYTES_MAX
 }
 
-fn answer_bytes_max() -> usize {
-    ANSWER_BYTES_MAX
-}
-
 /// The judge that the file pins, and what an answer may weigh before it is handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PinnedJudge {
@@ -89,7 +84,7 @@ impl Section {
             return refuse("judge.digest", "is no SHA-256 in hexadecimal".to_owned());
         };
         raw.check_dialogue(file.scope)?;
-        let batch_max = raw.check_size()?;
+        let (batch_max, answer_bytes_max) = raw.check_size()?;
         let terms = JudgeTerms {
             task: file.digest,
             digest,
@@ -104,7 +99,7 @@ impl Section {
         };
         Ok(PinnedJudge {
             terms,
-            answer_bytes_max: raw.answer_bytes_max,
+            answer_bytes_max,
             exchanges: raw.exchanges,
             resolves_within: raw.resolves_within,
         })
@@ -112,7 +107,7 @@ impl Section {
 }
 
 impl RawJudge {
-    /// What the judge is asked, and when.
+    /// Checks what the judge is asked, and when.
     fn check_dialogue(&self, scope: Scope) -> Result<(), TaskFileError> {
         if self.deadline.is_zero() || self.deadline > DEADLINE_LIMIT {
             return refuse("judge.deadline", "must be longer than zero and at most an hour".to_owned());
@@ -134,8 +129,8 @@ impl RawJudge {
         Ok(())
     }
 
-    /// The size of a call, in answers; its bytes are within a message's.
-    fn check_size(&self) -> Result<u32, TaskFileError> {
+    /// The size of a call, in answers, and that of an answer, in bytes: the call is within a message.
+    fn check_size(&self) -> Result<(u32, usize), TaskFileError> {
         let batch_max = count("judge.batch_max", self.batch_max, BATCH_LIMIT)?;
         if !(1..=MESSAGE_BYTES_LIMIT).contains(&self.message_bytes_max) {
             return refuse("judge.message_bytes_max", format!("must be 1 to {MESSAGE_BYTES_LIMIT}"));
@@ -145,10 +140,11 @@ impl RawJudge {
         let share =
             "half of message_bytes_max over exchanges, and over batch_max where answers are judged together";
         let room = self.message_bytes_max / 2 / together as usize / usize::from(self.exchanges);
-        if !(1..=room).contains(&self.answer_bytes_max) {
+        let answer_bytes_max = self.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX.min(room));
+        if !(1..=room).contains(&answer_bytes_max) {
             return refuse("judge.answer_bytes_max", format!("must be 1 to {room}, {share}"));
         }
-        Ok(batch_max)
+        Ok((batch_max, answer_bytes_max))
     }
 }
 

@@ -197,7 +197,10 @@ fn values_that_cannot_work_are_refused_by_their_key() {
     assert!(refused("[judge]", "[judge]\nbatch_max = 0").contains("judge.batch_max"));
     assert!(refused("[judge]", "[judge]\nmessage_bytes_max = 0").contains("judge.message_bytes_max"));
     // Together, as many answers as there may be in one call have to fit.
-    let together = refused("[judge]", "[judge]\ntogether = true\nmessage_bytes_max = 33554430");
+    let together = refused(
+        "[judge]",
+        "[judge]\ntogether = true\nanswer_bytes_max = 65536\nmessage_bytes_max = 33554430",
+    );
     assert!(together.contains("judge.answer_bytes_max must be 1 to 65535"), "{together}");
     let file = FILE.replace("shared", "private") + "together = true\n";
     let private = Task::load(file.as_bytes(), &OnRecord).expect_err("refused").to_string();

@@ -10,7 +10,7 @@ pub type NextRequest = Result<InferRequest, Judgement>;
 pub enum Timing {
     /// In the round that asks.
     AtOnce,
-    /// In a later epoch. A challenge whose truth is still unknown so many epochs after it was asked lapses: nobody is judged by it.
+    /// In a later epoch. A challenge whose truth is still unknown `epochs_max` epochs after it was asked lapses: nobody is judged by it.
     Later { epochs_max: u64 },
 }
 

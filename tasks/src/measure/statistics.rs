@@ -1,8 +1,8 @@
 //! Sums in the order of the challenges, so that the same marks give the same figures.
 
-/// How many honest miners may be taken for a persona: the upper 0.0001 quantile of the standard normal distribution.
+/// Rate of honest miners that may be taken for a persona: the upper 0.0001 quantile of the standard normal distribution.
 const QUANTILE_OF_FALSE_POSITIVES: f64 = 3.719_016_485_455_68;
-/// How many miners of a persona may get by: the upper 0.01 quantile.
+/// Rate of miners of a persona that may get by: the upper 0.01 quantile.
 const QUANTILE_OF_MISSES: f64 = 2.326_347_874_040_84;
 /// More challenges than this are as good as never.
 const DETECTIONS_MAX: f64 = 1e6;
@@ -40,14 +40,14 @@ pub(super) fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// To so many significant digits.
+/// Rounds to a number of significant digits.
 pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     let text = format!("{value:.*e}", digits.saturating_sub(1));
     // A negative zero would be read as a sign that means something.
     text.parse::<f64>().map_or(value, |value| value + 0.0)
 }
 
-/// How many of `marks` a one-sided test needs to tell their mean from the mean of `honest`:
+/// The number of `marks` that a one-sided test needs to tell their mean from the mean of `honest`:
 /// `((z_a s_0 + z_b s_1) / (m_0 - m_1))^2`, rounded up (NIST/SEMATECH e-Handbook of Statistical Methods, 7.2.2.2, with
 /// a deviation for each hypothesis). `None` where the means are equal or so close that it takes over a million.
 pub(super) fn detections(honest: &[f64], marks: &[f64]) -> Option<u32> {

@@ -65,7 +65,7 @@ pub enum Recorded {
     Vectors(Vec<Vec<f32>>),
     /// The reference is asked once the answer is there.
     Awaited,
-    /// What it said then.
+    /// Its word then.
     Testimony(Testimony),
     /// A word of the kind of this name, as that kind writes it.
     Own { kind: String, word: Vec<u8> },
@@ -161,7 +161,7 @@ impl RecordedWord {
                         what: "margins and log-probabilities differ in number",
                     });
                 }
-                // A margin below 0 or that is no number is none that a sampler gives.
+                // Samplers give margins of at least 0; NaN is refused too.
                 if !margins.iter().all(|margin| *margin >= 0.0) {
                     return Err(ReferenceError::Testimony { what: "a margin below 0" });
                 }

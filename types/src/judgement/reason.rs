@@ -146,7 +146,7 @@ pub enum Reason {
     /// clipped margins, in millionths of the logits' unit.
     #[codec(index = 7)]
     Betrayed { token: u32, id: u32, margin: u32, mean: u32, tokens: u32 },
-    /// The claimed log-probability of a token differs from the reference's by so many millionths.
+    /// The claimed log-probability of a token differs from the reference's by this many millionths.
     #[codec(index = 8)]
     Doubted { token: u32, difference: u32 },
     /// A completion that contradicts itself or the request: cut short, too long, past its end, or with another text

@@ -22,7 +22,7 @@ pub enum ChallengeScope {
 
 /// A challenge that is about to be sent: durable before the first byte leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Asked {
+pub struct ChallengeRecord {
     pub challenge: Digest,
     pub epoch: Epoch,
     pub round: u32,
@@ -50,7 +50,7 @@ pub struct FollowUp {
     pub challenge: Digest,
     pub epoch: Epoch,
     pub round: u32,
-    /// Counts from 1: stage 0 is the one that [`Asked`] opens.
+    /// Counts from 1: stage 0 is the one that [`ChallengeRecord`] opens.
     pub stage: u8,
     /// The miner that the request was made for; absent where all get the same.
     pub who: Option<RegistrationId>,
@@ -79,7 +79,7 @@ pub struct Exchange {
 /// The end of one stage with one miner, where a verdict doesn't follow in the same commit: an earlier stage of several,
 /// or an answer whose truth comes later.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Answered {
+pub struct StageRecord {
     pub challenge: Digest,
     /// The epoch in which the exchange took place.
     pub epoch: Epoch,

@@ -136,7 +136,7 @@ impl Decode for Field {
     }
 }
 
-/// The longest beginning of a text that has at most so many bytes.
+/// The longest beginning of a text that has at most `bytes_max` bytes.
 pub(super) fn cut(text: &str, bytes_max: usize) -> String {
     text[..text.floor_char_boundary(bytes_max)].to_owned()
 }

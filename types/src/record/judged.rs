@@ -8,7 +8,7 @@ use crate::{Digest, Epoch, Judgement, RegistrationId, Uid};
 
 /// One attempt's verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-pub struct Judged {
+pub struct VerdictRecord {
     pub challenge: Digest,
     /// The epoch whose weights the verdict counts for.
     pub epoch: Epoch,
@@ -20,7 +20,7 @@ pub struct Judged {
     pub judgement: Judgement,
     /// The epoch that asked: an earlier one than `epoch` where the truth came later.
     pub asked_in: Epoch,
-    /// The stage that `exchange` belongs to. Earlier stages are in records of [`Answered`](super::Answered).
+    /// The stage that `exchange` belongs to. Earlier stages are in records of [`StageRecord`](super::Answered).
     pub stage: u8,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,
@@ -58,7 +58,7 @@ pub struct Likeness {
 pub struct JointJudgement {
     pub epoch: Epoch,
     pub round: u32,
-    /// The epoch that asked, as in [`Judged`].
+    /// The epoch that asked, as in [`VerdictRecord`].
     pub asked_in: Epoch,
     /// Everybody whose answer went in, ascending.
     pub members: Vec<JointMember>,

@@ -1,13 +1,13 @@
 //! Records of challenges whose truth comes in a later epoch than the one that asked.
 //!
-//! A challenge is open from its [`Asked`] on, takes no more answers once it is closed, and ends resolved or lapsed. Each epoch
+//! A challenge is open from its [`ChallengeRecord`] on, takes no more answers once it is closed, and ends resolved or lapsed. Each epoch
 //! that begins in between takes it over whole in a [`CarriedChallenge`], so that the file of the epoch that resolves it
 //! is enough to reach its verdicts again.
 
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Answered, Asked, Fields};
+use super::{ChallengeRecord, Fields, StageRecord};
 use crate::{Beacon, Digest, Epoch};
 
 /// A step of a challenge whose truth comes later.
@@ -45,7 +45,7 @@ pub enum ChallengePhase {
 pub struct CarriedChallenge {
     /// The epoch that takes it over; `asked.epoch` is the one that asked.
     pub epoch: Epoch,
-    pub asked: Asked,
+    pub asked: ChallengeRecord,
     /// The beacon of the epoch that asked: with the task file it gives the VRF's input back.
     pub beacon: Beacon,
     /// The blob of the task file of the epoch that asked.
@@ -53,7 +53,7 @@ pub struct CarriedChallenge {
     /// The epoch in which it was closed; `None` while it takes answers.
     pub closed_in: Option<Epoch>,
     /// Every stage with every miner so far, in the order of their records.
-    pub answers: Vec<Answered>,
+    pub answers: Vec<StageRecord>,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,
 }

@@ -3,7 +3,7 @@ use parity_scale_codec::DecodeAll;
 use super::*;
 use crate::{Digest, Judgement, Mark, Uid};
 
-fn judged(fields: Fields) -> Judged {
+fn judged(fields: Fields) -> VerdictRecord {
     let who = RegistrationId { hotkey: crate::Hotkey([7; 32]), registered_at: Block(1) };
     let exchange = Exchange {
         request: Digest::of(b"request"),
@@ -12,7 +12,7 @@ fn judged(fields: Fields) -> Judged {
         signature: vec![1; 65],
         latency_us: 9,
     };
-    Judged {
+    VerdictRecord {
         challenge: Digest::of(b"challenge"),
         epoch: Epoch(4),
         round: 0,
@@ -71,7 +71,7 @@ fn more_and_longer_fields_than_a_record_may_have_do_not_decode() {
 fn an_answer_has_one_receipt_in_the_epoch_that_received_it() {
     let verdict = judged(Fields::default());
     let Some(exchange) = verdict.exchange.clone() else { panic!("an exchange") };
-    let answered = Answered {
+    let answered = StageRecord {
         challenge: verdict.challenge,
         epoch: verdict.epoch,
         round: 0,
@@ -81,14 +81,14 @@ fn an_answer_has_one_receipt_in_the_epoch_that_received_it() {
         outcome: Ok(exchange.clone()),
         fields: Fields::default(),
     };
-    let silent = Answered { outcome: Err(Failure::NoAxon), ..answered.clone() };
+    let silent = StageRecord { outcome: Err(Failure::NoAxon), ..answered.clone() };
     let revealed = Exchange { answer: Digest::of(b"reveal"), ..exchange };
-    let late = Judged { asked_in: Epoch(2), ..verdict.clone() };
+    let late = VerdictRecord { asked_in: Epoch(2), ..verdict.clone() };
     let records = [
         Record::Answered(answered),
         Record::Answered(silent),
         Record::Judged(verdict.clone()),
-        Record::Judged(Judged { exchange: Some(revealed.clone()), stage: 1, ..verdict.clone() }),
+        Record::Judged(VerdictRecord { exchange: Some(revealed.clone()), stage: 1, ..verdict.clone() }),
         Record::Judged(late),
         Record::VoidRound(VoidRound::new(Epoch(4), 1, VoidCause::Capacity, &"é".repeat(1 << 10))),
     ];

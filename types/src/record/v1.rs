@@ -6,7 +6,8 @@
 use parity_scale_codec::{Decode, DecodeAll, Error};
 
 use super::{
-    Asked, ChallengeScope, EpochContext, Evidence, Exchange, Fields, Judged, Likeness, Record, Trail,
+    ChallengeRecord, ChallengeScope, EpochContext, Evidence, Exchange, Fields, Likeness, Record, Trail,
+    VerdictRecord,
 };
 use crate::{
     Beacon, Blob, Block, Digest, Epoch, Hotkey, Intent, IntentUpdate, Judgement, MechId, Netuid,
@@ -137,7 +138,7 @@ impl From<EpochContextV1> for EpochContext {
     }
 }
 
-impl From<AskedV1> for Asked {
+impl From<AskedV1> for ChallengeRecord {
     fn from(asked: AskedV1) -> Self {
         let AskedV1 { challenge, epoch, round, scope, vrf_output, vrf_proof, reference } = asked;
         Self {
@@ -156,7 +157,7 @@ impl From<AskedV1> for Asked {
     }
 }
 
-impl From<JudgedV1> for Judged {
+impl From<JudgedV1> for VerdictRecord {
     fn from(judged: JudgedV1) -> Self {
         let JudgedV1 { challenge, epoch, round, uid, who, exchange, judgement } = judged;
         Self {

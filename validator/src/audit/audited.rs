@@ -5,7 +5,7 @@ use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, WeightVector}
 
 /// The findings of one epoch's audit.
 #[derive(Debug, Serialize)]
-pub struct Audited {
+pub struct AuditReport {
     pub epoch: Epoch,
     pub validator: Hotkey,
     pub records: usize,
@@ -20,7 +20,7 @@ pub struct Audited {
     pub vector: Option<WeightVector>,
     /// Why they give none.
     pub abstains: Option<String>,
-    /// Whether it is the vector that the validator meant to publish; absent where it meant none yet.
+    /// True if it is the vector that the validator meant to publish; absent where it meant none yet.
     pub matches: Option<bool>,
     pub published_at: Option<Block>,
     /// Everything that the version of the records has no place for, so that no audit can show it.
@@ -36,7 +36,7 @@ pub struct Audited {
     pub problems: Vec<String>,
 }
 
-impl Audited {
+impl AuditReport {
     pub(super) fn new(context: &EpochContext, records: usize) -> Self {
         Self {
             epoch: context.epoch,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use weighhouse_tasks::{Reference, Task};
-use weighhouse_types::{JointJudgement, Judged, Likeness, Record};
+use weighhouse_types::{JointJudgement, Likeness, Record, VerdictRecord};
 
 use super::walk::{Finding, Walk};
 use crate::answers::{ReadAnswer, decode};
@@ -11,7 +11,7 @@ use crate::check;
 use crate::together;
 
 /// Answers of one challenge with their verdicts' records and the words that they were judged by.
-type Read<'a> = Vec<(&'a Judged, ReadAnswer, Reference)>;
+type Read<'a> = Vec<(&'a VerdictRecord, ReadAnswer, Reference)>;
 
 impl<'a> Walk<'a> {
     /// Everybody whose answer could be read was judged together, and the kind says of them what is recorded with each.
@@ -67,8 +67,8 @@ impl<'a> Walk<'a> {
         &self,
         task: &Task,
         name: &str,
-        judged: &'a Judged,
-    ) -> Result<Option<(&'a Judged, ReadAnswer, Reference)>, Finding> {
+        judged: &'a VerdictRecord,
+    ) -> Result<Option<(&'a VerdictRecord, ReadAnswer, Reference)>, Finding> {
         let (Some(exchange), part) = (&judged.exchange, (judged.challenge, judged.who)) else {
             return Ok(None);
         };
@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         // A round that a crash cut in two was compared in two parts: each is checked against those it names.
-        let judged: Vec<&Judged> = self
+        let judged: Vec<&VerdictRecord> = self
             .records
             .iter()
             .filter_map(of_round)

@@ -1,13 +1,13 @@
 //! Challenges of earlier epochs as an auditor checks them: taken over whole, closed, and resolved by a truth on record.
 
 use weighhouse_tasks::{Reference, Task};
-use weighhouse_types::{Answered, CarriedChallenge, ChallengePhase, Digest, PhaseChange, Record};
+use weighhouse_types::{CarriedChallenge, ChallengePhase, Digest, PhaseChange, Record, StageRecord};
 
 use super::walk::{Finding, Walk};
 use crate::resolve;
 
 impl<'a> Walk<'a> {
-    /// What an earlier epoch asked is the validator's own draw, and its answers are the miners'.
+    /// Checks a challenge of an earlier epoch: it is the validator's own draw, and its answers are the miners'.
     pub(super) fn check_carried(&mut self, carried: &'a CarriedChallenge) -> Result<(), Finding> {
         let name = format!("challenge {} of epoch {}", carried.asked.challenge, carried.asked.epoch);
         self.blob(&name, &carried.task)?;
@@ -70,7 +70,7 @@ impl<'a> Walk<'a> {
 
     /// Tells whether an answer without a verdict is owed one: not while its truth is awaited, or when it came to none, or when
     /// its miner no longer holds the registration.
-    pub(super) fn is_owed(&self, challenge: Digest, last: &Answered) -> bool {
+    pub(super) fn is_owed(&self, challenge: Digest, last: &StageRecord) -> bool {
         let mut phases = self.records.iter().filter_map(|record| match record {
             Record::PhaseChange(change) if change.challenge == challenge => Some(&change.phase),
             _ => None,

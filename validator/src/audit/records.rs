@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use weighhouse_types::Record;
 
-use super::audited::Audited;
+use super::audited::AuditReport;
 use super::walk::{Finding, Walk};
 
 impl<'a> Walk<'a> {
     /// Checks the records one by one, in their order, and then what is missing.
-    pub(super) fn check(mut self, audited: &mut Audited) {
+    pub(super) fn check(mut self, audited: &mut AuditReport) {
         let (mut not_at_hand, mut on_trust) = (BTreeMap::new(), BTreeMap::new());
         for (at, record) in self.records.iter().enumerate() {
             match self.check_record(at, record, audited) {
@@ -25,7 +25,12 @@ impl<'a> Walk<'a> {
         audited.on_trust.extend(on_trust.into_iter().map(counted));
     }
 
-    fn check_record(&mut self, at: usize, record: &'a Record, audited: &mut Audited) -> Result<(), Finding> {
+    fn check_record(
+        &mut self,
+        at: usize,
+        record: &'a Record,
+        audited: &mut AuditReport,
+    ) -> Result<(), Finding> {
         match record {
             Record::Blob(blob) => {
                 self.blobs.insert(blob.digest(), blob.bytes());

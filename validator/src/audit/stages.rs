@@ -1,6 +1,6 @@
 //! Stages of a challenge as an auditor checks them: what was asked next follows from what was answered.
 
-use weighhouse_types::{Answered, ChallengePhase, FollowUp, PhaseChange, Record};
+use weighhouse_types::{ChallengePhase, FollowUp, PhaseChange, Record, StageRecord};
 
 use super::walk::{Finding, Walk};
 use crate::dialogue::framed;
@@ -33,8 +33,8 @@ impl<'a> Walk<'a> {
     }
 
     /// An answer without a verdict yet is the miner's, to what it was asked.
-    pub(super) fn check_answered(&mut self, answered: &'a Answered) -> Result<(), Finding> {
-        let Answered { challenge, who, stage, .. } = *answered;
+    pub(super) fn check_answered(&mut self, answered: &'a StageRecord) -> Result<(), Finding> {
+        let StageRecord { challenge, who, stage, .. } = *answered;
         let name = format!("answer of uid {} in round {}, stage {stage}", answered.uid, answered.round);
         let part = (challenge, who);
         let asked = self.seen(&name, &challenge)?.asked;
@@ -57,7 +57,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn records_before(&self, answered: &Answered) -> impl Iterator<Item = &'a Record> {
+    fn records_before(&self, answered: &StageRecord) -> impl Iterator<Item = &'a Record> {
         let is_it = |record: &Record| matches!(record, Record::Answered(other) if other == answered);
         let end = self.records.iter().position(is_it).unwrap_or_default();
         self.records[..end].iter()

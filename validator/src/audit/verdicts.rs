@@ -2,7 +2,7 @@
 
 use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::{Challenge, Reference, Task};
-use weighhouse_types::{Evidence, Exchange, Judged, Judgement};
+use weighhouse_types::{Evidence, Exchange, Judgement, VerdictRecord};
 
 use super::walk::{Finding, Part, Walk};
 use crate::answers::{ReadAnswer, decode};
@@ -10,7 +10,7 @@ use crate::check::{self, UncheckedAnswer};
 use crate::checks::Fingerprint;
 
 impl<'a> Walk<'a> {
-    /// What the reference is on record with is of this challenge, and counts for what is recorded.
+    /// Checks that the reference's recorded word is of this challenge, and counts in the bins that are recorded.
     pub(super) fn check_testimony(&mut self, said: &Evidence) -> Result<(), Finding> {
         let name = format!("evidence in round {} of challenge {}", said.round, said.challenge);
         let reference = Reference::from_bytes(self.blob(&name, &said.blob)?);
@@ -23,7 +23,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The answer, where there is one, is the miner's and to its own challenge.
-    pub(super) fn check_part(&mut self, judged: &Judged) -> Result<bool, Finding> {
+    pub(super) fn check_part(&mut self, judged: &VerdictRecord) -> Result<bool, Finding> {
         let name = name(judged);
         let part = (judged.challenge, judged.who);
         let asked = self.seen(&name, &judged.challenge)?.asked;
@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The judge says of the answer what is recorded.
-    pub(super) fn check_verdict(&mut self, judged: &Judged) -> Result<(), Finding> {
+    pub(super) fn check_verdict(&mut self, judged: &VerdictRecord) -> Result<(), Finding> {
         let Some(exchange) = &judged.exchange else { return Ok(()) };
         let name = name(judged);
         let Some(task) = self.task.clone() else {
@@ -79,11 +79,11 @@ impl<'a> Walk<'a> {
         &mut self,
         task: &Task,
         challenge: &Challenge,
-        judged: &Judged,
+        judged: &VerdictRecord,
         exchange: &Exchange,
     ) -> Result<Judgement, Finding> {
         let name = name(judged);
-        let Judged { who, round, challenge: id, stage, .. } = *judged;
+        let VerdictRecord { who, round, challenge: id, stage, .. } = *judged;
         let framed = self.blob(&name, &exchange.answer)?;
         let earlier = self.earlier(&(id, who), stage);
         if earlier.len() != usize::from(stage) {
@@ -147,6 +147,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn name(judged: &Judged) -> String {
+fn name(judged: &VerdictRecord) -> String {
     format!("verdict on uid {} in round {}", judged.uid, judged.round)
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
 use weighhouse_types::{
-    Answered, Asked, CarriedChallenge, ChallengeScope, Digest, Epoch, EpochContext, Exchange, FollowUp,
-    InferAnswer, Judgement, Record, RegistrationId,
+    CarriedChallenge, ChallengeRecord, ChallengeScope, Digest, Epoch, EpochContext, Exchange, FollowUp,
+    InferAnswer, Judgement, Record, RegistrationId, StageRecord,
 };
 use weighhouse_wallet::{answer, vrf};
 
@@ -26,9 +26,9 @@ pub(super) struct Walk<'a> {
     /// `None` where its judge isn't at hand.
     pub(super) task: Option<Task>,
     pub(super) blobs: BTreeMap<Digest, &'a [u8]>,
-    pub(super) challenges: BTreeMap<Digest, Seen<'a>>,
+    pub(super) challenges: BTreeMap<Digest, ProvenChallenge<'a>>,
     pub(super) follow_ups: BTreeMap<(Part, u8), &'a FollowUp>,
-    pub(super) answered: BTreeMap<Part, Vec<&'a Answered>>,
+    pub(super) answered: BTreeMap<Part, Vec<&'a StageRecord>>,
     /// The reference's word on an answer.
     pub(super) testimonies: BTreeMap<Part, Reference>,
     /// The truth about a challenge, where it came later.
@@ -41,9 +41,9 @@ pub(super) struct Walk<'a> {
 }
 
 /// A challenge whose proof holds.
-pub(super) struct Seen<'a> {
-    pub(super) asked: &'a Asked,
-    /// What it was taken over with, where an earlier epoch asked it.
+pub(super) struct ProvenChallenge<'a> {
+    pub(super) asked: &'a ChallengeRecord,
+    /// The record that took it over, where an earlier epoch asked it.
     pub(super) carried: Option<&'a CarriedChallenge>,
     /// `None` where it can't be drawn here.
     pub(super) challenge: Option<Challenge>,
@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
     /// the seed gives.
     pub(super) fn check_challenge(
         &mut self,
-        asked: &'a Asked,
+        asked: &'a ChallengeRecord,
         carried: Option<&'a CarriedChallenge>,
     ) -> Result<(), Finding> {
         let name = format!("challenge {}", asked.challenge);
@@ -136,11 +136,12 @@ impl<'a> Walk<'a> {
                 return Err(format!("{name}: the request is not the one that its seed gives").into());
             }
         }
-        self.challenges.insert(asked.challenge, Seen { asked, carried, challenge, reference, seed });
+        self.challenges
+            .insert(asked.challenge, ProvenChallenge { asked, carried, challenge, reference, seed });
         trouble.map_or(Ok(()), Err)
     }
 
-    pub(super) fn seen(&self, name: &str, challenge: &Digest) -> Result<&Seen<'a>, String> {
+    pub(super) fn seen(&self, name: &str, challenge: &Digest) -> Result<&ProvenChallenge<'a>, String> {
         self.challenges.get(challenge).ok_or_else(|| format!("{name}: its challenge is not recorded"))
     }
 

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_tasks::testing::TestKinds;
-use weighhouse_types::{Epoch, Failure, JointMember, Judged, Mark, Outcome, Reason, Record, Uid};
+use weighhouse_types::{Epoch, Failure, JointMember, Mark, Outcome, Reason, Record, Uid, VerdictRecord};
 
 use crate::Validator;
 use crate::audit::{audit_with, check_records};
@@ -25,7 +25,7 @@ fn file(dir: &Path) -> Vec<u8> {
     std::fs::read(dir.join(segment_name(Epoch(0)))).expect("the epoch's file")
 }
 
-fn judged(records: &[Record], round: u32) -> Vec<&Judged> {
+fn judged(records: &[Record], round: u32) -> Vec<&VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) if judged.round == round => Some(judged),
         _ => None,

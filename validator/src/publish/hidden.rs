@@ -18,7 +18,7 @@ use crate::parts::Parts;
 /// 128 bits, in the form that the chain takes.
 const SALT_WORDS: usize = 8;
 
-/// Makes the seal that a commit will hold. A salt is bound to no moment, so that a retry commits to the same hash; a
+/// Makes the seal that a commit will hold. A salted hash may be committed to again on a retry; a
 /// ciphertext is bound to a round of the beacon, and is made anew.
 pub(super) async fn seal(
     parts: &Parts,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tracing::warn;
+use tracing::debug;
 use weighhouse_ask::judges::{JudgeAddress, JudgeDialing, JudgeError, JudgePool};
 use weighhouse_seams::Clock;
 use weighhouse_tasks::TaskError;
@@ -53,7 +53,7 @@ impl RemoteJudges {
             for _ in 1..CALLS_MAX {
                 match call(&self.pool).await {
                     Ok(told) => return Ok(told),
-                    Err(error) if error.is_passing() => warn!(%error, "the judge is asked again"),
+                    Err(error) if error.is_passing() => debug!(%error, "the judge is asked again"),
                     Err(error) => return Err(TaskError::Judge(error.to_string())),
                 }
                 self.clock.sleep(pause).await;

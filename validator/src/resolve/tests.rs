@@ -2,10 +2,10 @@ use std::path::Path;
 
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_tasks::testing::TestKinds;
-use weighhouse_types::{ChallengePhase, Epoch, Judged, Mark, Record, Uid};
+use weighhouse_types::{ChallengePhase, Epoch, Mark, Record, Uid, VerdictRecord};
 
 use crate::Validator;
-use crate::audit::{audit_with, check_records};
+use crate::audit::{audit_taken_over, audit_with, check_records};
 use crate::testing::{Behaviour, World};
 
 const BEHAVIOURS: [Behaviour; 3] = [Behaviour::Plays("honest"), Behaviour::Plays("wrong"), Behaviour::Gone];
@@ -32,7 +32,7 @@ fn records(dir: &Path, epoch: u64) -> Vec<Record> {
     Segment::read(&file(dir, epoch)).expect("a whole segment").into_records()
 }
 
-fn judged(records: &[Record]) -> Vec<&Judged> {
+fn judged(records: &[Record]) -> Vec<&VerdictRecord> {
     let judged = records.iter().filter_map(|record| match record {
         Record::Judged(judged) => Some(judged),
         _ => None,
@@ -70,6 +70,21 @@ async fn a_forecast_is_judged_two_epochs_later_by_that_epochs_file_alone() {
         assert_eq!(audited.vector.is_some(), is_weighed, "epoch {epoch}: {:?}", audited.abstains);
         assert_eq!(audited.matches, is_weighed.then_some(true), "epoch {epoch}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_of_two_files_finds_a_challenge_that_was_left_out_in_between() {
+    let (dir, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    run(dir.path(), false).await;
+    run(other.path(), false).await;
+    let problems = |after: &Path| audit_taken_over(&file(dir.path(), 0), &file(after, 1)).expect("readable");
+    assert_eq!(problems(dir.path()), Vec::<String>::new());
+    // The same challenges, answered otherwise.
+    let problems = problems(other.path());
+    let (left_out, added) = problems.split_at(3);
+    assert!(left_out.iter().all(|problem| problem.contains("was not taken over")), "{left_out:?}");
+    assert!(added.iter().all(|problem| problem.contains("the epoch before doesn't have")), "{added:?}");
+    assert_eq!(added.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,8 +77,11 @@ impl Validator {
         }
         let (journal, context) = (self.journal.clone(), before.context().clone());
         let read = move || {
-            let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-            later::take_over(&journal, &context, epoch)
+            let segment = {
+                let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                journal.segment(context.epoch)?
+            };
+            later::take_over(&segment, &context, epoch)
         };
         let records = self.parts.cpu.run(read).await??;
         let lapsed = records.iter().filter(|record| matches!(record, Record::PhaseChange(_))).count();

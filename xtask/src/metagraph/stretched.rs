@@ -35,7 +35,7 @@ pub(super) struct StretchedMetagraph {
 }
 
 impl StretchedMetagraph {
-    /// Two endpoints of one node, whose chain can grow by so many blocks.
+    /// Two endpoints of one node, whose chain can grow by a number of blocks.
     pub(super) async fn start(node: Development, blocks: usize) -> anyhow::Result<Arc<Self>> {
         let head = node.head().await?;
         let mut hashes = vec![head.hash.0];

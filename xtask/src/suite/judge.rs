@@ -1,4 +1,7 @@
-//! Judges in Python as a validator of ours meets them: real processes, at a port and at a socket, asked by the Rust client.
+//! Judges outside, as a validator of ours meets them: real processes, at a port and at a socket, asked by the Rust client;
+//! and the folders that `weighhouse init subnet` writes.
+
+mod folder;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -15,7 +18,7 @@ use weighhouse_types::{
 
 use super::{Running, Tally, environment, root};
 
-const PACKAGES: [&str; 3] = ["grpcio", "numpy", "protobuf"];
+const PACKAGES: [&str; 4] = ["grpcio", "numpy", "protobuf", "pytest"];
 const TASK: Digest = Digest([7; 32]);
 const ITEMS: u32 = 4;
 /// Questions of one round: more than one call may hold.
@@ -51,6 +54,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         runtime.block_on(killed(judge))
     });
     super::guests::check(&mut tally, &python)?;
+    folder::checks(&mut tally, &python)?;
     tally.finish()
 }
 

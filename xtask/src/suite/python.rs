@@ -61,6 +61,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     tally.check("the types of the cheats for a localnet", || {
         python.run(&["-m", "mypy", "--config-file", &config, &cheats])
     });
+    tally.check("the types of what `init subnet` writes", || {
+        let written = ["python/judge.py", "miner.py", "personas.py"];
+        let written =
+            written.map(|name| root().join("cli/templates/subnet").join(name).display().to_string());
+        let [judge, miner, personas] = written.each_ref().map(String::as_str);
+        python.run(&["-m", "mypy", "--config-file", &config, judge, miner, personas])
+    });
     tally.finish()
 }
 

@@ -76,7 +76,7 @@ impl State {
     }
 }
 
-impl Subnet {
+impl LedgerSubnet {
     fn open(
         &mut self,
         netuid: Netuid,

@@ -37,7 +37,7 @@ impl From<StateV1> for State {
     }
 }
 
-impl From<SubnetV1> for Subnet {
+impl From<SubnetV1> for LedgerSubnet {
     fn from(old: SubnetV1) -> Self {
         Self {
             owner_coldkey: old.owner_coldkey,
@@ -67,7 +67,7 @@ impl From<SubnetV1> for Subnet {
 impl From<State> for StateV1 {
     fn from(new: State) -> Self {
         let State { block, accounts, owners, subnets, issued, burned, .. } = new;
-        let subnet = |subnet: Subnet| SubnetV1 {
+        let subnet = |subnet: LedgerSubnet| SubnetV1 {
             owner_coldkey: subnet.owner_coldkey,
             owner_hotkey: subnet.owner_hotkey,
             rules: subnet.rules,

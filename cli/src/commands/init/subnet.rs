@@ -47,8 +47,8 @@ pub(crate) struct InitSubnet {
     /// Name of the subnet, of what its miners serve, and of the folder: lower-case letters, digits and dashes
     name: String,
     /// The judge's language
-    #[arg(long, value_enum, default_value_t = Language::Python)]
-    judge: Language,
+    #[arg(long, value_enum, default_value_t = JudgeLanguage::Python)]
+    judge: JudgeLanguage,
     /// The folder to write; one that is there already is left alone [default: ./NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -60,12 +60,12 @@ pub(crate) struct InitSubnet {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Language {
+enum JudgeLanguage {
     Python,
     Rust,
 }
 
-impl Language {
+impl JudgeLanguage {
     /// The judge's file or folder.
     fn judge(self) -> &'static str {
         match self {
@@ -80,12 +80,12 @@ pub(super) fn run(args: &InitSubnet) -> Result<(), Failure> {
     let folder = args.out.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     super::refuse_existing(&folder)?;
     let templates: Vec<Template> = match args.judge {
-        Language::Python => COMMON.into_iter().chain(PYTHON).collect(),
-        Language::Rust => COMMON.into_iter().chain(RUST).collect(),
+        JudgeLanguage::Python => COMMON.into_iter().chain(PYTHON).collect(),
+        JudgeLanguage::Rust => COMMON.into_iter().chain(RUST).collect(),
     };
     let checkout = match args.judge {
-        Language::Python => String::new(),
-        Language::Rust => checkout(args.checkout.as_deref())?,
+        JudgeLanguage::Python => String::new(),
+        JudgeLanguage::Rust => checkout(args.checkout.as_deref())?,
     };
     let fill = |text: &str| {
         let text = text.replace("{{name}}", &args.name).replace("{{judge}}", args.judge.judge());
@@ -97,6 +97,9 @@ pub(super) fn run(args: &InitSubnet) -> Result<(), Failure> {
         std::fs::create_dir_all(parent)
             .exit(Exit::Unavailable, format!("can't make {}", parent.display()))?;
         write_file(&path, fill(text).as_bytes())?;
+    }
+    if args.judge == JudgeLanguage::Rust {
+        lock(&folder, args.checkout.as_deref())?;
     }
     pin(&folder, args.judge)?;
     let shown = folder.display();
@@ -118,6 +121,13 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Err(Failure::config(format!("{name:?} is no name of a subnet: write {form}")))
 }
 
+/// The judge's crate begins with the versions that the source is built with.
+fn lock(folder: &Path, checkout: Option<&Path>) -> Result<(), Failure> {
+    let path = checkout.unwrap_or(Path::new(CHECKOUT)).join("Cargo.lock");
+    let versions = std::fs::read(&path).exit(Exit::Missing, path.display())?;
+    write_file(&folder.join("judge/Cargo.lock"), &versions)
+}
+
 /// The path of the source, as a TOML string.
 fn checkout(named: Option<&Path>) -> Result<String, Failure> {
     let path = named.unwrap_or(Path::new(CHECKOUT)).join("judge");
@@ -133,7 +143,7 @@ fn checkout(named: Option<&Path>) -> Result<String, Failure> {
 }
 
 /// Pins the judge as it was written.
-fn pin(folder: &Path, judge: Language) -> Result<(), Failure> {
+fn pin(folder: &Path, judge: JudgeLanguage) -> Result<(), Failure> {
     let path = folder.join("task.toml");
     let digest = judge_digest(&folder.join(judge.judge())).exit(Exit::Internal, "the judge's files")?;
     let text = std::fs::read_to_string(&path).exit(Exit::Internal, path.display())?;
@@ -148,14 +158,14 @@ mod tests {
 
     use super::*;
 
-    fn init(folder: &Path, judge: Language) -> Result<(), Failure> {
+    fn init(folder: &Path, judge: JudgeLanguage) -> Result<(), Failure> {
         let (name, out) = ("weather-2".to_owned(), Some(folder.join("weather-2")));
         run(&InitSubnet { name, judge, out, checkout: None, json: false })
     }
 
     #[test]
     fn a_written_folder_pins_its_own_judge_and_has_nothing_left_to_fill_in() {
-        for judge in [Language::Python, Language::Rust] {
+        for judge in [JudgeLanguage::Python, JudgeLanguage::Rust] {
             let dir = tempfile::tempdir().expect("a folder");
             init(dir.path(), judge).expect("written");
             let folder = dir.path().join("weather-2");

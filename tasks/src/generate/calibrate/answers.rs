@@ -1,4 +1,4 @@
-//! Who answers a calibration's challenges, and how.
+//! Answerers of a calibration's challenges.
 
 use weighhouse_models::language::LanguageModel;
 use weighhouse_types::text::{TextAnswer, TextRequest};

@@ -1,11 +1,11 @@
-//! What a calibration counts, and the table that it prints.
+//! Counts of a calibration, and the table that it prints.
 
 use serde::Serialize;
 use weighhouse_types::Reason;
 
 use super::Limits;
 use super::answers::Answers;
-use crate::calibrate::{Bound, bounded, significant};
+use crate::calibrate::{RateBound, bounded, significant};
 use crate::generate::verdict::mean;
 use crate::sequential::{EDGES, LogOddsWalk, SequentialTest, Verdict};
 use crate::witness::Testimony;
@@ -17,7 +17,7 @@ pub(super) const MISS: f64 = 0.01;
 const RATES: [f64; 2] = [0.01, 0.001];
 
 /// One persona's answers as the reference sees them.
-pub(super) struct Seen {
+pub(super) struct PersonaSample {
     pub(super) name: String,
     pub(super) is_honest: bool,
     /// Of each answer that was well-formed.
@@ -62,7 +62,7 @@ pub(super) struct Row {
     pub(super) power: f64,
 }
 
-impl Seen {
+impl PersonaSample {
     pub(super) fn new(answers: &Answers<'_>) -> Self {
         Self {
             name: answers.name.clone(),
@@ -136,12 +136,12 @@ impl Seen {
 }
 
 /// The honest histogram with the most tokens away from 0: what is honest on the worst backend is honest.
-pub(super) fn most_spread(honest: &[&Seen]) -> Vec<f64> {
+pub(super) fn most_spread(honest: &[&PersonaSample]) -> Vec<f64> {
     let shares = honest.iter().map(|seen| seen.shares());
     shares.min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or_default()
 }
 
-pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
+pub(super) fn bound(seen: &[PersonaSample], limits: &Limits) -> RateBound {
     let honest = seen.iter().filter(|seen| seen.is_honest);
     let (mut checks, mut beyond) = (0, 0);
     for seen in honest {
@@ -152,7 +152,7 @@ pub(super) fn bound(seen: &[Seen], limits: &Limits) -> Bound {
     bounded(checks, beyond)
 }
 
-pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
+pub(super) fn table(limits: &Limits, seen: &[PersonaSample]) -> Table {
     let test = SequentialTest::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
     let mut honest: Vec<f64> =
         seen.iter().filter(|seen| seen.is_honest).flat_map(|seen| seen.means(limits.clip)).collect();
@@ -161,7 +161,7 @@ pub(super) fn table(limits: &Limits, seen: &[Seen]) -> Table {
     Table { rows, false_alarm: FALSE_ALARM, miss: MISS }
 }
 
-fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &Seen) -> Row {
+fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &PersonaSample) -> Row {
     let means = seen.means(limits.clip);
     let answers = means.len().max(1) as f64;
     let tokens = seen.margins.iter().map(Vec::len).sum::<usize>();
@@ -190,7 +190,7 @@ fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &Seen) -> R
 }
 
 /// Walks through a persona's answers, a walk after another: checks until sure on average, and the share of convictions.
-fn sure(test: &SequentialTest, seen: &Seen) -> (f64, f64) {
+fn sure(test: &SequentialTest, seen: &PersonaSample) -> (f64, f64) {
     if seen.margins.is_empty() {
         // Their form alone decides, at the first look.
         return (1.0, if seen.answers() > 0 { 1.0 } else { 0.0 });

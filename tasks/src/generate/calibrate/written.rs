@@ -8,7 +8,7 @@ use crate::calibrate::{WriteError, without};
 
 /// The sections that a calibration writes.
 const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
-/// What a budget says unless the file said otherwise.
+/// Defaults of a budget that the file is silent about.
 const DRAWN: f64 = 0.06;
 const SETTLED_AFTER: u64 = 8;
 

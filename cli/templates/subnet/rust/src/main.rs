@@ -39,8 +39,13 @@ impl Judge for Curve {
         let truth: Vec<f64> =
             bytes.map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect();
         let y = match answer.output("y").and_then(Tensor::to_f32) {
-            Ok(y) if y.len() == truth.len() && y.iter().all(|y| y.is_finite()) => y,
-            Ok(y) => return Verdict::malformed(format!("{} values, expected {} numbers", y.len(), truth.len())),
+            Ok(y) if y.len() != truth.len() => {
+                return Verdict::malformed(format!("{} values instead of {}", y.len(), truth.len()));
+            }
+            Ok(y) if !y.iter().all(|y| y.is_finite()) => {
+                return Verdict::malformed("a number that is not finite");
+            }
+            Ok(y) => y,
             Err(error) => return Verdict::malformed(error.to_string()),
         };
         let mean = truth.iter().sum::<f64>() / truth.len() as f64;
@@ -83,6 +88,7 @@ mod tests {
     #[test]
     fn cheats_are_worth_nothing() {
         assert_eq!(judged(|_| vec![0.5; 32]), Verdict::wrong(0.0, "no better than the mean"));
-        assert_eq!(judged(|_| vec![0.0; 3]), Verdict::malformed("3 values, expected 32 numbers"));
+        assert_eq!(judged(|_| vec![f32::NAN; 32]), Verdict::malformed("a number that is not finite"));
+        assert_eq!(judged(|_| vec![0.0; 3]), Verdict::malformed("3 values instead of 32"));
     }
 }
