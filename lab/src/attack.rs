@@ -47,6 +47,9 @@ pub const CATALOGUE: [(&str, bool); 15] = [
     ("silence", false),
 ];
 
+/// Personas that are no attack by themselves: honest ones in any precision, parts of `twin`, and silence.
+const NO_ATTACKS: [&str; 8] = [HONEST, "better", "half", "bf16", "int8", "noise", "mirror", "silent"];
+
 /// Shares of bad miners that the matrix has columns for.
 pub const FRACTIONS: [f64; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 
@@ -78,6 +81,12 @@ impl Attack {
         Some(Self { name: name.to_owned(), detectable: listed.is_some_and(|(_, flag)| *flag), strategy })
     }
 
+    /// Answers of one of the profile's personas, all the time: each task has cheats of its own.
+    pub fn answering(profile: &Profile, name: &str) -> Option<Self> {
+        profile.persona(name).ok()?;
+        Some(Self::by(Strategy::plain(name, name), name))
+    }
+
     /// An attack by a strategy from elsewhere, under the strategy's own name where it has one. Judges can tell its answers
     /// from honest ones unless all of them are honest.
     pub fn by(strategy: Strategy, otherwise: &str) -> Self {
@@ -89,13 +98,18 @@ impl Attack {
     }
 }
 
-/// The whole catalogue, as far as the profile has figures for it, and the names that it has none for.
+/// The whole catalogue, as far as the profile has figures for it, with the cheats that only the profile's task knows; and the
+/// names that it has no figures for.
 pub fn catalogue(profile: &Profile) -> (Vec<Attack>, Vec<&'static str>) {
     let (mut attacks, mut missing) = (Vec::new(), Vec::new());
     for (name, _) in CATALOGUE {
         let attack = Attack::named(name).expect("every name of the catalogue has a preset");
         if attack.strategy.is_measured(profile) { attacks.push(attack) } else { missing.push(name) }
     }
+    let names = profile.personas.iter().map(|persona| persona.name.as_str());
+    let own =
+        names.filter(|name| !NO_ATTACKS.contains(name) && CATALOGUE.iter().all(|(known, _)| known != name));
+    attacks.extend(own.filter_map(|name| Attack::answering(profile, name)));
     (attacks, missing)
 }
 

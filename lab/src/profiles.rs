@@ -3,11 +3,15 @@
 use weighhouse_types::profile::Profile;
 
 /// Name and text of each shipped profile.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 8] = [
     ("digits-conformance-private", include_str!("../profiles/digits-conformance-private.toml")),
     ("digits-conformance-shared", include_str!("../profiles/digits-conformance-shared.toml")),
     ("digits-quality-private", include_str!("../profiles/digits-quality-private.toml")),
     ("digits-quality-shared", include_str!("../profiles/digits-quality-shared.toml")),
+    ("embed", include_str!("../profiles/embed.toml")),
+    ("generate", include_str!("../profiles/generate.toml")),
+    ("generate-greedy", include_str!("../profiles/generate-greedy.toml")),
+    ("regress", include_str!("../profiles/regress.toml")),
 ];
 
 /// A name under which no profile ships.
@@ -45,8 +49,11 @@ mod tests {
     fn every_profile_that_ships_is_read_and_has_the_scope_of_its_name() {
         for name in names() {
             let profile = shipped(name).expect("parses");
-            assert_eq!(profile.scope == Scope::Shared, name.ends_with("shared"), "{name}");
-            assert!(profile.persona("lazy").is_ok() && profile.persona("silent").is_ok(), "{name}");
+            let scope =
+                if name.ends_with("shared") || name == "regress" { Scope::Shared } else { Scope::Private };
+            assert_eq!((profile.scope, name.starts_with(&profile.task)), (scope, true), "{name}");
+            let silent = profile.persona("silent").expect("measured everywhere");
+            assert!(profile.honest().mean > 0.5 && silent.mean == 0.0, "{name}");
         }
         let error = shipped("digits").expect_err("no such profile").to_string();
         assert!(error.contains("digits-quality-shared"), "{error}");

@@ -163,9 +163,11 @@ fn toml(args: &Measure, scope: Scope, profile: &Profile) -> Result<String, Failu
             format!(" --own {}", names.join(" "))
         }
     };
+    let reference = args.reference.as_deref().map(|name| name.rsplit('/').next().unwrap_or(name));
+    let reference = reference.map_or_else(String::new, |name| format!(" --reference {name}"));
     Ok(format!(
         "# What kinds of miners earn on this task and what answering costs them, measured by\n\
-         #   weighhouse task measure {} --scope {} --challenges {} --seed {}{own}\n\
+         #   weighhouse task measure {} --scope {} --challenges {} --seed {}{reference}{own}\n\
          # Marks are the validator's judge's, in [-1, 1]. `cost` is over the honest answer's, `rejected` the share of\n\
          # marks that are 0 or less, `correlation` that of two such miners' marks, `detections` the challenges after\n\
          # which the mean mark is told from an honest one's (1 in 10,000 false alarms, 1 in 100 missed; absent: never).\n\

@@ -35,6 +35,16 @@ fn attacks_that_were_not_measured_are_named() {
 }
 
 #[test]
+fn cheats_that_only_a_task_knows_are_attacks_on_it() {
+    let regress = crate::profiles::shipped("regress").expect("it ships");
+    let (attacks, _) = catalogue(&regress);
+    let names: Vec<_> = attacks.iter().map(|attack| attack.name.as_str()).collect();
+    assert!(names.contains(&"hasty") && names.contains(&"mean") && !names.contains(&"honest"), "{names:?}");
+    assert!(attacks.iter().all(|attack| attack.strategy.is_measured(&regress)));
+    assert_eq!(Attack::answering(&regress, "int4"), None);
+}
+
+#[test]
 fn worthless_answers_earn_nothing_and_honest_work_in_disguise_earns_as_much() {
     let mut plan = plan(Scope::Private, &["lazy", "random"], &[0.0, 0.4]);
     plan.attacks.push(Attack {

@@ -166,7 +166,8 @@ pub(super) fn attacks(profile: &Profile, names: &[String]) -> Result<Vec<Attack>
         return Ok(attack::catalogue(profile).0);
     }
     let named = |name: &String| {
-        let attack = Attack::named(name).ok_or_else(|| name.clone())?;
+        let attack = Attack::named(name).or_else(|| Attack::answering(profile, name));
+        let attack = attack.ok_or_else(|| name.clone())?;
         let measured = |strategy: &Strategy| strategy.is_measured(profile);
         if measured(&attack.strategy) { Ok(attack) } else { Err(name.clone()) }
     };

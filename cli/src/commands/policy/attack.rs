@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Attack) -> Result<(), Failure> {
         }
         attacks
     } else {
-        args.attacks.iter().map(|name| named_attack(name)).collect::<Result<Vec<_>, _>>()?
+        args.attacks.iter().map(|name| named_attack(name, &base.profile)).collect::<Result<Vec<_>, _>>()?
     };
     let fractions = if args.fractions.is_empty() { FRACTIONS.to_vec() } else { args.fractions.clone() };
     let plan = AttackPlan { base, policies, attacks, fractions, seeds: args.world.seeds() };

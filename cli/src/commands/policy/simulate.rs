@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Simulate) -> Result<(), Failure> {
         scenario.policy = read_policy(path)?;
     }
     if let Some(name) = &args.attack {
-        let attack = named_attack(name)?;
+        let attack = named_attack(name, &scenario.profile)?;
         scenario.attacked(&attack.strategy, args.fraction).exit(Exit::Config, "--attack")?;
     }
     if args.print_scenario {

@@ -6,6 +6,7 @@ use clap::Args;
 use weighhouse_lab::attack::{Attack, CATALOGUE};
 use weighhouse_lab::report::{self, Data};
 use weighhouse_lab::sim::Scenario;
+use weighhouse_types::profile::Profile;
 
 use super::files::{profile, read_any};
 use crate::commands::write_file;
@@ -85,14 +86,16 @@ impl OutputForm {
     }
 }
 
-/// An attack of the catalogue, or a strategy of the user's own.
-pub(super) fn named_attack(name: &str) -> Result<Attack, Failure> {
-    if let Some(attack) = Attack::named(name) {
+/// An attack of the catalogue, a persona that the profile has figures for, or a strategy of the user's own.
+pub(super) fn named_attack(name: &str, profile: &Profile) -> Result<Attack, Failure> {
+    if let Some(attack) = Attack::named(name).or_else(|| Attack::answering(profile, name)) {
         return Ok(attack);
     }
     let path = Path::new(name);
     if !path.exists() {
-        let known: Vec<_> = CATALOGUE.iter().map(|(known, _)| *known).collect();
+        let mut known: Vec<_> = CATALOGUE.iter().map(|(known, _)| *known).collect();
+        let personas = profile.personas.iter().map(|persona| persona.name.as_str());
+        known.extend(personas.filter(|persona| CATALOGUE.iter().all(|(listed, _)| listed != persona)));
         let message =
             format!("no attack and no file {name:?}; attacks are {}, and sybil-N", known.join(", "));
         return Err(Failure::new(Exit::Missing, message));
