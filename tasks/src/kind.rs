@@ -9,6 +9,9 @@
 
 mod terms;
 
+#[cfg(test)]
+mod smallest;
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -285,3 +288,6 @@ pub struct NoSection {}
 pub fn per_seed<Q>(seeds: &[[u8; 32]], mut draw: impl FnMut(&mut ChaCha20Rng) -> Q) -> Vec<Q> {
     seeds.iter().map(|seed| draw(&mut ChaCha20Rng::from_seed(*seed))).collect()
 }
+
+#[cfg(test)]
+mod tests;

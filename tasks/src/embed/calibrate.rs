@@ -64,6 +64,8 @@ pub(super) fn run(
     let mut rng = ChaCha20Rng::seed_from_u64(plan.seed);
     let asked = kind.draw(&CalibrationPlan::seeds(plan.challenges, &mut rng))?;
     let reference = kind.refer(&asked.iter().collect::<Vec<_>>())?;
+    let earlier = kind.draw(&CalibrationPlan::seeds(1, &mut rng))?;
+    let earlier = earlier.first().map(|texts| kind.request(texts));
     let personas = kind.personas();
     let mut seen = Vec::with_capacity(personas.len() + 1);
     let mut tell = |name: &str, done| {
@@ -74,7 +76,8 @@ pub(super) fn run(
     for (persona, done) in personas.iter().zip(1..) {
         tell(persona.name, done);
         let rng = ChaCha20Rng::seed_from_u64(rng.next_u64());
-        seen.push(look(kind, persona, plan, rng, (&asked, &reference))?);
+        let setup = PersonaSetup { references: plan.references, rng, earlier: earlier.as_ref(), own: None };
+        seen.push(look(kind, persona, plan, setup, (&asked, &reference))?);
     }
     Ok(settle(&seen))
 }
@@ -92,10 +95,9 @@ fn look(
     kind: &Embeddings,
     persona: &Persona,
     plan: &CalibrationPlan<'_>,
-    rng: ChaCha20Rng,
+    setup: PersonaSetup<'_>,
     (asked, reference): (&[Texts], &[Vectors]),
 ) -> Result<PersonaSample, CalibrateError> {
-    let setup = PersonaSetup { references: plan.references, rng, earlier: None, own: None };
     let mut answerer = persona.open(setup)?;
     let mut distances = Vec::new();
     for (texts, own) in asked.iter().zip(reference) {

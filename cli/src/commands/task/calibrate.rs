@@ -28,8 +28,9 @@ Examples:
   weighhouse task calibrate my-task.toml --reference ./model --honest f32 --against int8 --json
   weighhouse task calibrate my-task.toml --reference ./model --server openai:http://127.0.0.1:8000#my-model
 
-Honest miners decode with a cache of keys and values, one or many sequences at a time, in any precision down to --honest;
-cheats serve weaker weights, other settings or other answers. Every answer goes before the judge that a validator uses.
+Every persona of the kind answers: honest ones as asked, in any precision down to --honest, completions one or many
+sequences at a time; cheats serve weaker weights, other settings or other answers. Every answer goes before the judge
+that a validator uses.
 Without --out, the task file with its limits goes to standard output and the table to standard error. Figures depend on
 the task, the models, --challenges and --seed, and in their last digits on the processor.")]
 pub(crate) struct Calibrate {
