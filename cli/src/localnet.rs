@@ -71,8 +71,13 @@ pub(crate) struct Localnet {
     /// A miner of yours, as persona `you`: a Python file with a weighhouse.serve.Model (may be repeated)
     #[arg(long, value_name = "FILE.py")]
     with: Vec<PathBuf>,
-    /// The Python that runs files of yours, with the package weighhouse[judge]
-    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    // No doc comment: rustdoc takes the brackets for a link.
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        default_value = "python3",
+        help = "The Python that runs files of yours, with the package weighhouse[judge]"
+    )]
     python: PathBuf,
     /// One JSON object per epoch, and a last one with everybody's earnings
     #[arg(long)]

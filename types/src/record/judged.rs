@@ -20,7 +20,7 @@ pub struct VerdictRecord {
     pub judgement: Judgement,
     /// The epoch that asked: an earlier one than `epoch` where the truth came later.
     pub asked_in: Epoch,
-    /// The stage that `exchange` belongs to. Earlier stages are in records of [`StageRecord`](super::Answered).
+    /// The stage that `exchange` belongs to. Earlier stages are in records of [`StageRecord`](super::StageRecord).
     pub stage: u8,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,

@@ -25,7 +25,7 @@ use crate::metrics;
 /// An answer is held whole until it is signed; a streamed one passes as it comes and is signed behind its last byte.
 /// Failures, and answers on unsigned paths, pass as they are.
 ///
-/// **Invariant.** No answer to a verified request leaves unsigned: one that is not of a [`Signable`] is refused.
+/// **Invariant.** No answer to a verified request leaves unsigned: one that is not of a [`Signable`](super::Signable) is refused.
 #[derive(Clone, Debug)]
 pub struct SignAnswerLayer(Arc<SigningState>);
 

@@ -30,7 +30,7 @@ impl Repetitions {
         Self::fingerprint_of(&TextAnswer::from_infer(answer, &LIMITS).ok()?.tokens)
     }
 
-    /// As [`Repetitions::said`], of a completion that has been read.
+    /// As [`Repetitions::fingerprint`], of a completion that has been read.
     pub fn fingerprint_of(tokens: &[u32]) -> Option<Digest> {
         if tokens.len() < TOKENS_MIN {
             return None;
