@@ -15,7 +15,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighhouse_types::profile::Paid;
 use weighhouse_types::{
     DrawSeed, InferAnswer, InferRequest, JointVerdicts, JudgeAttempt, Judgement, RegistrationId,
 };
@@ -39,10 +38,7 @@ pub(crate) struct OutsideTask {
 
 impl Kind for OutsideTask {
     const NAME: &'static str = "judge";
-    const FILES: &'static [(&'static str, &'static str)] = &[];
-    const PAYS: &'static [Paid] = &[Paid::Quality];
     const JUDGES: RangeInclusive<u32> = 1..=u32::MAX;
-    const HAS_REFERENCE: bool = false;
     /// Miners may run models of any size.
     const DEADLINE: Duration = Duration::from_secs(10);
 

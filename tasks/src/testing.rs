@@ -7,9 +7,8 @@ mod sealed;
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use serde::Deserialize;
 use weighhouse_models::draw::below;
-use weighhouse_types::{Datatype, InferAnswer, InferRequest, Judgement, Mark, Outcome, Reason, Tensor};
+use weighhouse_types::{Datatype, InferAnswer, InferRequest, Tensor};
 
 use crate::kind::per_seed;
 use crate::registry::{Registered, TaskLoader};
@@ -63,10 +62,6 @@ impl Withheld {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoSection {}
-
 fn tensor(name: &str, bytes: &[u8]) -> Tensor {
     let shape = vec![bytes.len() as u64];
     Tensor::new(name.to_owned(), Datatype::Uint8, shape, bytes.to_vec()).expect("as many bytes as it says")
@@ -79,9 +74,7 @@ fn numbers(seeds: &[[u8; 32]]) -> Vec<u32> {
 
 /// A question about a number.
 pub fn request(name: &str, number: u32) -> InferRequest {
-    let inputs = vec![tensor(name, &number.to_le_bytes())];
-    let (model, version, id) = Default::default();
-    InferRequest { model, version, id, inputs, outputs: Vec::new() }
+    InferRequest::asking(vec![tensor(name, &number.to_le_bytes())], &[])
 }
 
 /// The bytes of an answer's first tensor; none where there is none.
@@ -95,23 +88,5 @@ fn number(bytes: &[u8]) -> Option<u32> {
 
 /// An answer of these bytes.
 fn answer(request: &InferRequest, bytes: &[u8]) -> Option<InferAnswer> {
-    let InferRequest { model, id, .. } = request.clone();
-    Some(InferAnswer { model, version: "1".to_owned(), id, outputs: vec![tensor("answer", bytes)] })
-}
-
-fn malformed(why: &str) -> Judgement {
-    verdict(Mark::ZERO, Outcome::Malformed, why)
-}
-
-fn wrong() -> Judgement {
-    verdict(Mark::MIN, Outcome::Wrong, "it came otherwise")
-}
-
-fn accepted(thousandths: i64) -> Judgement {
-    let mark = Mark::from_billionths(thousandths * 1_000_000).unwrap_or(Mark::ZERO);
-    verdict(mark, Outcome::Accepted, "it was near")
-}
-
-fn verdict(mark: Mark, outcome: Outcome, text: &str) -> Judgement {
-    Judgement { mark, reasons: vec![Reason::told(outcome, text)] }
+    Some(request.answered(vec![tensor("answer", bytes)]))
 }

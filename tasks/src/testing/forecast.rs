@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use weighhouse_types::profile::Paid;
 use weighhouse_types::{InferAnswer, InferRequest, Judgement};
 
-use super::{NoSection, accepted, bytes, malformed, number, numbers, request, wrong};
-use crate::kind::{Kind, Timing, Truth};
-use crate::{Persona, References, TaskError, TaskFile};
+use super::{bytes, number, numbers, request};
+use crate::kind::{Kind, NoSection, Timing, Truth};
+use crate::{Persona, References, TaskError, TaskFile, verdict};
 
 /// Epochs from the question to its truth.
 const EPOCHS: u64 = 2;
@@ -16,8 +15,6 @@ pub(super) struct Forecast;
 
 impl Kind for Forecast {
     const NAME: &'static str = "forecast";
-    const PAYS: &'static [Paid] = &[Paid::Quality];
-    const HAS_REFERENCE: bool = false;
     const DEADLINE: Duration = Duration::from_secs(1);
     type Section = NoSection;
     type Question = u32;
@@ -45,7 +42,7 @@ impl Kind for Forecast {
     }
 
     fn read(&self, _: &u32, answer: &InferAnswer) -> Result<u32, Judgement> {
-        number(bytes(answer)).ok_or_else(|| malformed("no number"))
+        number(bytes(answer)).ok_or_else(|| verdict::malformed(0, "no number"))
     }
 
     fn resolve(&self, questions: &[&u32], epochs: u64) -> Result<Vec<Option<Truth<u32>>>, TaskError> {
@@ -54,7 +51,10 @@ impl Kind for Forecast {
     }
 
     fn judge(&self, _: &u32, truth: &u32, answer: &u32) -> Result<Judgement, TaskError> {
-        Ok(if answer == truth { accepted(1_000) } else { wrong() })
+        Ok(match answer == truth {
+            true => verdict::accepted(1.0, "it came so"),
+            false => verdict::wrong(-1.0, "it came otherwise"),
+        })
     }
 
     fn personas(&self) -> Vec<Persona> {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use weighhouse_types::profile::Paid;
 use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgement, RegistrationId};
 
-use super::{NoSection, accepted, bytes, malformed, number, numbers, request};
-use crate::kind::{Kind, NextRequest};
+use super::{bytes, number, numbers, request};
+use crate::kind::{Kind, NextRequest, NoSection};
+use crate::verdict::{accepted, malformed};
 use crate::{Persona, References, TaskError, TaskFile};
 
 /// Nobody knows what is to be guessed: the nearer a guess is to the mean of all, the more it is worth.
@@ -14,8 +14,6 @@ pub(super) struct Sealed;
 
 impl Kind for Sealed {
     const NAME: &'static str = "sealed";
-    const PAYS: &'static [Paid] = &[Paid::Quality];
-    const HAS_REFERENCE: bool = false;
     const DEADLINE: Duration = Duration::from_secs(1);
     type Section = NoSection;
     type Question = u32;
@@ -41,22 +39,18 @@ impl Kind for Sealed {
     fn follow_up(&self, asked: &[(&u32, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         let reveal = |(question, answers): &(&u32, &[InferAnswer])| match bytes(&answers[0]).len() {
             32 => Ok(request("reveal", **question)),
-            _ => Err(malformed("no commitment of 32 bytes")),
+            _ => Err(malformed(0, "no commitment of 32 bytes")),
         };
         Ok(asked.iter().map(reveal).collect())
     }
 
-    fn refer(&self, questions: &[&u32]) -> Result<Vec<()>, TaskError> {
-        Ok(vec![(); questions.len()])
-    }
-
     fn read(&self, _: &u32, _: &InferAnswer) -> Result<u32, Judgement> {
-        Err(malformed("revealed without a commitment"))
+        Err(malformed(0, "revealed without a commitment"))
     }
 
     fn read_stages(&self, _: &u32, earlier: &[InferAnswer], last: &InferAnswer) -> Result<u32, Judgement> {
         let is_kept = |guess: &u32| bytes(&earlier[0]) == Digest::of(&guess.to_le_bytes()).as_bytes();
-        number(bytes(last)).filter(is_kept).ok_or_else(|| malformed("not what was committed to"))
+        number(bytes(last)).filter(is_kept).ok_or_else(|| malformed(0, "not what was committed to"))
     }
 
     fn judge(&self, _: &u32, (): &(), _: &u32) -> Result<Judgement, TaskError> {
@@ -69,7 +63,8 @@ impl Kind for Sealed {
         answers: &[(RegistrationId, &(), &u32)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         let mean = answers.iter().map(|(.., guess)| **guess).sum::<u32>() / answers.len() as u32;
-        let told = |(.., guess): &(_, _, &u32)| accepted(1_000 - 50 * i64::from(guess.abs_diff(mean)));
+        let worth = |guess: u32| 1.0 - 0.05 * f64::from(guess.abs_diff(mean));
+        let told = |(.., guess): &(_, _, &u32)| accepted(worth(**guess), "it was near");
         Ok(Some(JointVerdicts { verdicts: answers.iter().map(told).collect(), alike: Vec::new() }))
     }
 
