@@ -6,11 +6,11 @@ mod named;
 
 use std::path::{Path, PathBuf};
 
-use weighhouse_models::LoadLimits;
 use weighhouse_models::device::Place;
 use weighhouse_models::encoder::Embedder;
 use weighhouse_models::language::{BuiltinLanguage, LanguageModel, LanguageTokens};
 use weighhouse_models::precision::Precision;
+use weighhouse_models::{Builtin, LoadLimits};
 
 use crate::commands::expand;
 use crate::failure::{Context, Exit, Failure};
@@ -40,6 +40,14 @@ pub(crate) fn language_rounded(name: &str, precision: Precision) -> Result<Langu
         Ok(builtin) => LanguageModel::builtin_rounded(builtin, precision).exit(Exit::Internal, name),
         Err(_) => LanguageModel::load_rounded(&named(name)?, &LoadLimits::STANDARD, precision)
             .exit(Exit::Missing, name),
+    }
+}
+
+/// A weights file by path or built-in name.
+pub(crate) fn weights(reference: &str) -> Result<Vec<u8>, Failure> {
+    match reference.strip_prefix("digits-").and_then(|name| name.parse::<Builtin>().ok()) {
+        Some(builtin) => Ok(builtin.bytes().to_vec()),
+        None => std::fs::read(reference).exit(Exit::Missing, reference),
     }
 }
 

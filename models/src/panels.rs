@@ -10,12 +10,7 @@ mod tile;
 
 use rayon::prelude::*;
 
-pub(crate) use tile::{HEIGHT_MAX, Tile, TiledPass, Tiles, dispatch};
-
-/// Outputs of one panel.
-pub(crate) const PANEL: usize = 32;
-/// The weights of one input for all outputs of a panel.
-pub(crate) type Lane = [f32; PANEL];
+pub(crate) use tile::{HEIGHT_MAX, Lane, PANEL, Tile, TiledPass, Tiles, dispatch};
 
 /// Numbers of a cache line.
 const LINE: usize = 16;

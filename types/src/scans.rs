@@ -5,20 +5,13 @@
 
 mod answer;
 mod error;
+mod layout;
 mod request;
 
 pub use answer::{ScansAnswer, check_row};
 pub use error::{MalformedScans, ScansError};
+pub use layout::{CLASSES, INPUT, OUTPUT, PIXELS};
 pub use request::ScansRequest;
-
-/// The input's name: FP32, shape `[scans, 64]`, values in [0, 1].
-pub const INPUT: &str = "pixels";
-/// The output's name: FP32, shape `[scans, 10]`, each row a distribution over the digits.
-pub const OUTPUT: &str = "probabilities";
-/// Pixels of one scan.
-pub const PIXELS: usize = 64;
-/// Digits that a scan can show.
-pub const CLASSES: usize = 10;
 
 #[cfg(test)]
 mod tests;

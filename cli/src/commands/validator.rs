@@ -9,7 +9,6 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::completions::CompletionServer;
-use weighhouse_models::Builtin;
 use weighhouse_models::device::Place;
 use weighhouse_seams::{CpuPool, Entropy, SystemClock};
 use weighhouse_tasks::judge::JudgeClient;
@@ -175,7 +174,7 @@ impl References for ConfiguredReferences<'_> {
             let what = "task.device: only a text reference of the validator's own has a device";
             return Err(TaskError::Reference(what.to_owned()));
         }
-        reference_weights(&self.asked.reference).map(Some).map_err(unavailable)
+        models::weights(&self.asked.reference).map(Some).map_err(unavailable)
     }
 
     fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
@@ -219,14 +218,6 @@ pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
             Err(Failure::new(Exit::Missing, format!("{file}: no such task file, and none of {known}")))
         }
         None => read_text(Path::new(file)),
-    }
-}
-
-/// A weights file by path or built-in name.
-pub(crate) fn reference_weights(reference: &str) -> Result<Vec<u8>, Failure> {
-    match reference.strip_prefix("digits-").and_then(|name| name.parse::<Builtin>().ok()) {
-        Some(builtin) => Ok(builtin.bytes().to_vec()),
-        None => std::fs::read(reference).exit(Exit::Missing, reference),
     }
 }
 

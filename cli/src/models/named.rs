@@ -9,7 +9,6 @@ use weighhouse_models::precision::Precision;
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
 use weighhouse_tasks::{Grade, References, TaskError};
 
-use crate::commands::validator::reference_weights;
 use crate::failure::Failure;
 
 /// Loads each model when it is first asked for. Without a name the built-in one is meant, where there is one.
@@ -53,7 +52,7 @@ impl References for NamedModels {
     fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
         match &self.reference {
             None => Ok(Some(Builtin::Reference.bytes().to_vec())),
-            Some(name) => reference_weights(name).map(Some).map_err(unavailable),
+            Some(name) => super::weights(name).map(Some).map_err(unavailable),
         }
     }
 

@@ -1,8 +1,8 @@
 //! A report with every part, of made-up figures.
 
-use super::{
-    BestResponse, Change, Comparison, Data, Figure, Goal, MatrixCell, ReportEntry, ReportTable, Series,
-};
+use crate::attack::MatrixCell;
+
+use super::{BestResponse, Change, Comparison, Data, Figure, Goal, ReportEntry, ReportTable, Series};
 
 pub(super) const FRACTIONS: [f64; 6] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 

@@ -1,6 +1,6 @@
 //! A report's data out of what the simulator leaves behind.
 
-use super::{Data, Distribution, Figure, Note, ReportEntry, ReportTable, Series};
+use super::data::{Data, Distribution, Figure, Note, ReportEntry, ReportTable, Series};
 use crate::attack::Matrix;
 use crate::sim::{MinerOutcome, SimulationOutcome, ValidatorOutcome};
 use weighhouse_types::profile::Profile;

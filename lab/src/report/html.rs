@@ -4,8 +4,10 @@
 //! their size on a telephone. Each chart has a table with the same content.
 
 use self::escape::{figure, lines, name};
+use super::data::{Data, Goal, Note};
 use super::number::{among, precise};
-use super::{Data, Goal, MatrixCell, Note, RunStanding, RunVerdict};
+use super::verdict::{RunStanding, RunVerdict};
+use crate::attack::MatrixCell;
 
 mod change;
 mod curves;

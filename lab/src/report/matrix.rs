@@ -1,7 +1,7 @@
 //! The attack matrix as lines and columns.
 
-use super::MatrixCell;
 use super::verdict::worst;
+use crate::attack::MatrixCell;
 
 /// One attack under one policy.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 use super::fixture::{full, row, series};
 use super::*;
+use crate::attack::MatrixCell;
 
 #[test]
 fn the_same_data_give_the_same_bytes() {

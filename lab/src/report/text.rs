@@ -1,21 +1,18 @@
 //! The report in a terminal: aligned tables, sparklines, a heat map of shaded cells.
 //!
-//! No line is wider than asked for, unless that is less than [`WIDTH_MIN`]. Control characters of users' names are never
+//! No line is wider than asked for, unless that is less than [`WIDTH_MIN`](draw::WIDTH_MIN). Control characters of users' names are never
 //! written: they could rewrite the screen.
 
 use self::draw::{Column, Pen, fitted};
+use super::data::{Data, Goal, ReportEntry, ReportTable};
 use super::number::{among, number, percent, precise, with_unit};
-use super::{Data, Goal, MatrixCell, ReportEntry, ReportTable, RunStanding, RunVerdict};
+use super::verdict::{RunStanding, RunVerdict};
+use crate::attack::MatrixCell;
 
 mod charts;
 mod draw;
 
 pub(super) use draw::unprintable;
-
-/// Columns of the narrowest terminal that is written to.
-pub(super) const WIDTH_MIN: usize = 40;
-/// Columns of the widest: wider tables can't be read along.
-pub(super) const WIDTH_MAX: usize = 160;
 
 /// Rows of one table in the terminal; the JSON holds every one.
 const ROWS_MAX: usize = 200;

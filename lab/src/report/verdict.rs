@@ -3,8 +3,9 @@
 //! An attack pays if its profit exceeds that of honest work by more than chance explains; it does not if the opposite is
 //! as certain; between the two the report says that it doesn't know.
 
+use super::data::{Data, Figure};
 use super::number::{among, percent, precise};
-use super::{Data, MatrixCell};
+use crate::attack::MatrixCell;
 
 /// Profit over that of honest work above which attacking pays.
 pub const PAR: f64 = 1.0;
@@ -115,7 +116,7 @@ impl Data {
 
     /// Figures that meet their goal, and figures that have one.
     pub fn goals(&self) -> (usize, usize) {
-        let met: Vec<bool> = self.figures.iter().filter_map(super::Figure::met).collect();
+        let met: Vec<bool> = self.figures.iter().filter_map(Figure::met).collect();
         (met.iter().filter(|met| **met).count(), met.len())
     }
 }

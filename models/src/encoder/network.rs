@@ -4,8 +4,7 @@ use burn_tensor::activation::gelu;
 use burn_tensor::module::layer_norm;
 use burn_tensor::{Device, Int, Tensor, TensorData};
 
-use super::Pooling;
-use super::config::EncoderShape;
+use super::config::{EncoderShape, Pooling};
 use crate::folder::{Folder, FolderError};
 use crate::language::{AttentionMask, attend_each};
 use crate::linear::Linear;

@@ -2,7 +2,10 @@
 
 use pulp::{NullaryFnOnce, Simd, WithSimd};
 
-use super::Lane;
+/// Outputs of one panel.
+pub(crate) const PANEL: usize = 32;
+/// The weights of one input for all outputs of a panel.
+pub(crate) type Lane = [f32; PANEL];
 
 /// Rows of a tile at most.
 pub(crate) const HEIGHT_MAX: usize = 12;

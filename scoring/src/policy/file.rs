@@ -275,7 +275,7 @@ impl Default for Guards {
 impl Default for File {
     fn default() -> Self {
         Self {
-            version: super::POLICY_VERSION,
+            version: super::error::POLICY_VERSION,
             metrics: Metrics::default(),
             deadline: Deadline::default(),
             average: Average::default(),

@@ -1,7 +1,7 @@
 //! The answer: a distribution over the digits for each scan.
 
-use super::error::ShownShape;
-use super::{CLASSES, MalformedScans, OUTPUT};
+use super::error::{MalformedScans, ShownShape};
+use super::layout::{CLASSES, OUTPUT};
 use crate::{Datatype, InferAnswer, Tensor};
 
 /// Distance from 1 to which a row may sum; honest rounding is below 1e-6, half-precision arithmetic below this.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{INPUT, OUTPUT, PIXELS};
+use super::layout::{INPUT, OUTPUT, PIXELS};
 use crate::TensorError;
 
 /// Dimensions of a foreign shape that a message shows: its length is the sender's choice.

@@ -1,7 +1,7 @@
 //! The question: rows of pixels.
 
-use super::error::ShownShape;
-use super::{INPUT, OUTPUT, PIXELS, ScansError};
+use super::error::{ScansError, ShownShape};
+use super::layout::{INPUT, OUTPUT, PIXELS};
 use crate::{InferRequest, Tensor};
 
 /// Scans to classify.

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::error::TextError;
+use super::name;
+use super::request::TextLimits;
 use super::scalar::{
     at_most, floats, ints, list, read_i32, read_text, shape, signed, table, unsigned, write_i32, write_texts,
 };
-use super::{TOP_LOG_PROBS_MAX, TextError, TextLimits, name};
+use super::settings::TOP_LOG_PROBS_MAX;
 use crate::{Datatype, InferAnswer, Tensor};
 
 /// Bytes of text that one token can stand for, generously.

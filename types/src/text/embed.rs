@@ -1,7 +1,8 @@
 //! Texts in, a row of numbers for each out.
 
+use super::error::TextError;
+use super::name;
 use super::scalar::{at_most, elements, list, table, text, write_texts};
-use super::{TextError, name};
 use crate::{Datatype, InferAnswer, InferRequest, Tensor};
 
 /// The texts to embed.

@@ -1,12 +1,14 @@
 //! Requests to a language model.
 
+use super::error::TextError;
+use super::name;
 use super::scalar::{
     at_most, elements, ints, list, read_bool, read_f32, read_i32, read_text, read_u64, signed, text,
     unsigned, write_bool, write_i32, write_texts, write_u64,
 };
-use super::{
+use super::settings::{
     GREEDY, GUMBEL_V1, MAX_TOKENS_DEFAULT, STOP_WORD_BYTES_MAX, STOP_WORDS_MAX, TEMPERATURE_MAX,
-    TOP_LOG_PROBS_MAX, TextError, name,
+    TOP_LOG_PROBS_MAX,
 };
 use crate::{Datatype, InferRequest, Tensor};
 

@@ -1,6 +1,6 @@
 //! Single values and plain lists in tensors.
 
-use super::TextError;
+use super::error::TextError;
 use crate::{Datatype, Tensor, TensorError};
 
 /// A tensor with one element, whose shape is `[1]` or `[1, 1]`: clients send both.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_body_util::Empty;
 
-use super::BodyError;
+use super::body::BodyError;
 use crate::btauth::{AuthError, ClaimsError};
 use crate::metrics;
 use crate::replay::ReplayError;

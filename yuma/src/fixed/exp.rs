@@ -1,7 +1,7 @@
 //! The exponential as the chain computes it: a fixed number of terms of the power series, in fixed point. It is inexact
 //! (at 20 by almost one per cent), and must be so in the same bits.
 
-use super::I32F32;
+use super::narrow::I32F32;
 
 /// substrate-fixed keeps e in 23 fractional bits and returns it for an argument of exactly 1.
 const E: I32F32 = I32F32::from_bits(22_802_600 << 9);

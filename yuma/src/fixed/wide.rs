@@ -5,7 +5,7 @@
 use std::fmt;
 use std::iter;
 
-use super::I32F32;
+use super::narrow::I32F32;
 
 /// A signed number in steps of 2^-`FRAC`, in one `i128`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -2,9 +2,9 @@
 
 use super::escape::{figure, name};
 use super::{scrolled, section as section_of};
+use crate::report::data::{Change, Comparison};
 use crate::report::number::{percent, points};
 use crate::report::plot::Scale;
-use crate::report::{Change, Comparison};
 
 /// Miners shown at once; the others wait behind a click.
 const SHOWN: usize = 20;

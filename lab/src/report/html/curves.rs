@@ -2,9 +2,9 @@
 
 use super::escape::{figure, name};
 use super::{scrolled, section as section_of};
+use crate::report::data::{Data, Series};
 use crate::report::number::percent;
 use crate::report::plot::{Scale, drawable, mean, most, thinned};
-use crate::report::{Data, Series};
 
 /// Curves that one chart holds and a reader tells apart.
 const CURVES_MAX: usize = 8;

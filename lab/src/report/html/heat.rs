@@ -2,10 +2,11 @@
 
 use super::escape::{figure, name};
 use super::scrolled;
+use crate::attack::MatrixCell;
+use crate::report::data::Data;
 use crate::report::matrix::{Line, fractions, lines, same};
 use crate::report::number::{among, bad, percent, precise, ratio};
-use crate::report::verdict::FRACTION_MAX;
-use crate::report::{Data, MatrixCell, RunStanding};
+use crate::report::verdict::{FRACTION_MAX, RunStanding};
 
 /// Upper bounds of the shades; what is above the last has one of its own. Par is one of them.
 const BOUNDS: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 0.95, 1.0, 1.05, 1.25, 2.0];

@@ -2,9 +2,9 @@
 
 use super::escape::{figure, name};
 use super::{scrolled, section as section_of};
+use crate::report::data::{Data, Distribution};
 use crate::report::number::{number, percent, precise};
 use crate::report::plot::{PlotShape, Scale, thinned};
-use crate::report::{Data, Distribution};
 
 /// Panels drawn; the table holds all.
 const PANELS_MAX: usize = 12;

@@ -2,8 +2,8 @@
 
 use super::escape::{figure, name};
 use super::{goal_text, scrolled, section};
+use crate::report::data::{Data, Figure, ReportEntry, ReportTable};
 use crate::report::number::{number, percent, with_unit};
-use crate::report::{Data, Figure, ReportEntry, ReportTable};
 
 /// Rows of one table in the page; the JSON holds every one.
 const ROWS_MAX: usize = 1000;

@@ -1,10 +1,11 @@
 //! Heat map, curves, distributions and changes as characters.
 
 use super::draw::{Column, Pen, Shade, aligned, columns};
+use crate::report::data::{Change, Data, Distribution, Series};
 use crate::report::matrix::{Line, fractions, lines};
 use crate::report::number::{bad, number, percent, points, precise, ratio};
 use crate::report::plot::{PlotShape, mean, most, thinned};
-use crate::report::{Data, Distribution, Series};
+use crate::report::verdict::RunStanding;
 
 /// Columns of a heat map's cell: its shade, the ratio, a mark.
 const CELL: usize = 7;
@@ -58,7 +59,7 @@ fn row(pen: &mut Pen, line: &Line<'_>, fractions: &[f64], room: usize) {
         // Of several rows about the same cell the first is shown.
         let cell = line.at(*fraction).next();
         let value = cell.and_then(|row| row.profit_ratio);
-        let pays = cell.is_some_and(|row| row.standing() == crate::report::RunStanding::Pays);
+        let pays = cell.is_some_and(|row| row.standing() == RunStanding::Pays);
         let digits = pen.clean(&ratio(value));
         let digits = aligned(&digits, DIGITS, true) + if pays { "!" } else { " " };
         text += &pen.shaded(&digits, shade(value));
@@ -152,7 +153,7 @@ pub(super) fn comparison(pen: &mut Pen, data: &Data) {
     let changes = comparison.by_size();
     let widest = changes.first().map_or(0.0, |change| change.gain().abs());
     let room = (pen.width() / 6).min(20);
-    let row = |change: &&crate::report::Change| {
+    let row = |change: &&Change| {
         let gain = change.gain();
         let length = if widest > 0.0 { libm::round(gain.abs() / widest * room as f64) as usize } else { 0 };
         let bar = if gain > 0.0 { "+" } else { "-" }.repeat(length);

@@ -3,12 +3,16 @@
 use comfy_table::{CellAlignment, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::report::RunStanding;
-use crate::report::text::{WIDTH_MAX, WIDTH_MIN};
+use crate::report::verdict::RunStanding;
 
 /// Sparkline levels, ascending; the first is for zero.
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII_BARS: [char; 9] = [' ', '_', '.', ',', '-', '=', '+', '*', '#'];
+
+/// Columns of the narrowest terminal that is written to.
+pub(in crate::report) const WIDTH_MIN: usize = 40;
+/// Columns of the widest: wider tables can't be read along.
+pub(in crate::report) const WIDTH_MAX: usize = 160;
 
 /// Columns after which a cell is cut wherever there is room.
 const CELL_MAX: usize = 48;

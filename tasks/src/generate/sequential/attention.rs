@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weighhouse_types::{Hasher, Hotkey, RegistrationId, Standing};
 
-use super::{Budget, LogOddsWalk};
+use super::file::Budget;
+use super::sprt::LogOddsWalk;
 
 /// The average of earlier epochs must not be below this for a miner to be settled.
 const SETTLED_AVERAGE_BILLIONTHS: i64 = 500_000_000;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::SequentialTest;
+use super::sprt::SequentialTest;
 
 /// Bins that a histogram may have.
 const BINS_MAX: usize = 64;
@@ -71,7 +71,7 @@ impl RawBudget {
             }
         }
         let test = SequentialTest::new(self.edges, &self.honest, &self.cheat, self.false_alarm, self.miss);
-        if !test.weights.iter().any(|weight| *weight > 0.0) {
+        if !test.can_convict() {
             return refuse("cheat", "is the same as budget.honest: nothing could be told apart");
         }
         Ok(Budget {
