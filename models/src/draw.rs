@@ -19,6 +19,29 @@ pub fn unit(rng: &mut ChaCha20Rng) -> f64 {
     f64::from(rng.next_u32()) / 4_294_967_296.0
 }
 
+/// Bytes, such as a salt.
+pub fn bytes<const N: usize>(rng: &mut ChaCha20Rng) -> [u8; N] {
+    let mut bytes = [0; N];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}
+
+/// Puts a list in random order (R. A. Fisher and F. Yates, 1938).
+pub fn shuffle<T>(list: &mut [T], rng: &mut ChaCha20Rng) {
+    for end in (1..list.len()).rev() {
+        list.swap(end, below(end as u32 + 1, rng) as usize);
+    }
+}
+
+/// Different numbers in `0..of`, ascending; all of them where fewer are there.
+pub fn some(count: usize, of: usize, rng: &mut ChaCha20Rng) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..of).collect();
+    shuffle(&mut numbers, rng);
+    numbers.truncate(count);
+    numbers.sort_unstable();
+    numbers
+}
+
 /// Standard normal numbers, two at a time (G. E. P. Box and M. E. Muller, 1958).
 #[derive(Clone, Debug, Default)]
 pub struct Gaussian {
@@ -51,6 +74,15 @@ mod tests {
         assert_eq!(unit(&mut rng).to_bits(), 0x3fd0_7daa_95c0_0000);
         let pair = [normal.next(&mut rng), normal.next(&mut rng)].map(f64::to_bits);
         assert_eq!(pair, [0xbff7_f807_ca11_428b, 0x3fe3_344b_8dcc_9010]);
+    }
+
+    #[test]
+    fn bytes_orders_and_choices_are_pinned() {
+        let mut rng = ChaCha20Rng::from_seed([7; 32]);
+        let mut list = [0, 1, 2, 3, 4, 5];
+        shuffle(&mut list, &mut rng);
+        let drawn = (bytes::<4>(&mut rng), list, some(3, 10, &mut rng), some(3, 2, &mut rng));
+        assert_eq!(drawn, ([20, 118, 171, 87], [0, 3, 4, 5, 1, 2], vec![1, 3, 4], vec![0, 1]));
     }
 
     #[test]

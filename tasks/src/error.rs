@@ -36,6 +36,10 @@ pub enum TaskError {
     Judge(String),
     #[error("the task asks for judge_version = {asked}, this program has {known}")]
     JudgeVersion { asked: u32, known: String },
+    #[error(
+        "kind {kind:?} has no verdict on one answer alone: it needs `judge`, or `judge_together` for all files"
+    )]
+    NotAlone { kind: &'static str },
     #[error("{actual} results for {expected} questions")]
     Count { expected: usize, actual: usize },
     #[error("a reference with {actual} rows can't judge a challenge of {expected} items")]

@@ -8,7 +8,7 @@ use weighhouse_types::{Digest, JudgeIdentity, config};
 
 use crate::error::{FILE_BYTES_MAX, FILE_VERSION, MODEL_NAME_BYTES_MAX, TaskError, TaskFileError};
 
-/// Scans in one challenge.
+/// The size of one challenge.
 pub(crate) const ITEMS: RangeInclusive<u32> = 1..=1_024;
 /// Sections that every kind may have.
 const COMMON: [&str; 2] = ["conformance", "quality"];
@@ -40,6 +40,7 @@ pub(crate) struct KindRules {
     pub(crate) name: &'static str,
     pub(crate) pays: &'static [Paid],
     pub(crate) has_reference: bool,
+    pub(crate) scopes: &'static [Scope],
 }
 
 /// A task file that has been read and checked.
@@ -55,7 +56,7 @@ pub struct TaskFile {
     pub scope: Scope,
     /// The name under which miners serve the model.
     pub model: String,
-    /// Scans, completions or texts in one challenge.
+    /// The size of one challenge, 1 to 1024, in what its kind makes of it: scans, completions, texts, rows.
     pub items: u32,
     /// SHA-256 of the reference weights' file, or the digest of the reference model; `None` of kinds without one.
     pub reference: Option<Digest>,
@@ -158,6 +159,10 @@ impl RawTask {
         if !(1..=MODEL_NAME_BYTES_MAX).contains(&self.model.len()) || !self.model.bytes().all(named) {
             return Err(TaskFileError::ModelName { name: self.model });
         }
+        if !kind.scopes.contains(&self.scope) {
+            let scopes: Vec<_> = kind.scopes.iter().map(|scope| format!("{:?}", scope.name())).collect();
+            return Err(refused("scope", format!("of kind {:?} is {}", kind.name, scopes.join(" or "))));
+        }
         if kind.has_reference && self.reference.is_none() {
             return Err(TaskFileError::ReferenceMissing { kind: kind.name });
         }
@@ -244,6 +249,11 @@ fn mode(
             floor_margin: within("quality.floor_margin", *floor_margin, f64::next_down(1.0))?,
         }),
     }
+}
+
+/// The refusal of a value by its key: `refused("matmul.size", "must be even")`.
+pub fn refused(key: &'static str, what: impl Into<String>) -> TaskFileError {
+    TaskFileError::Value { key, what: what.into() }
 }
 
 /// In `[0, max]`; NaN is not.

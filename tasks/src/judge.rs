@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighhouse_types::{
-    DrawSeed, InferAnswer, InferRequest, JointVerdicts, JudgeAttempt, Judgement, RegistrationId,
+    DrawSeed, InferAnswer, InferRequest, JointVerdicts, JudgeAttempt, Judgement, LaterChallenge,
+    RegistrationId,
 };
 
 pub use client::JudgeClient;
@@ -128,11 +129,14 @@ impl Kind for OutsideTask {
 
     fn resolve(
         &self,
-        asked: &[&DrawnQuestion],
+        asked: &[(&DrawnQuestion, [u8; 32])],
         epochs: u64,
     ) -> Result<Vec<Option<Truth<Testimony>>>, TaskError> {
-        let challenges = asked.iter().map(|drawn| drawn.challenge.clone()).collect();
-        let truths = self.client()?.resolve(challenges, epochs)?.into_iter();
+        let later = |(drawn, seed): &(&DrawnQuestion, [u8; 32])| LaterChallenge {
+            challenge: drawn.challenge.clone(),
+            seed: *seed,
+        };
+        let truths = self.client()?.resolve(asked.iter().map(later).collect(), epochs)?.into_iter();
         let truth = |truth: Vec<u8>| Truth { word: Testimony(truth), operator: self.operator() };
         Ok(truths.map(|told| told.map(truth)).collect())
     }

@@ -7,8 +7,11 @@
 //! **Invariants.** [`Kind::draw`] gives the same bits on every machine. [`Kind::read`] and [`Kind::judge`] are functions of
 //! their arguments alone, since the audit calls them with recorded bytes; no answer panics them.
 
+pub(crate) mod prelude;
 mod terms;
 
+#[cfg(test)]
+pub(crate) mod harness;
 #[cfg(test)]
 mod smallest;
 
@@ -20,7 +23,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use weighhouse_types::profile::Paid;
+use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::{
     Digest, Hasher, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark, Outcome,
     Reason, RegistrationId,
@@ -45,14 +48,19 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const PAYS: &'static [Paid] = &[Paid::Quality];
     /// The task file names a reference, a model that marks are relative to. A kind without one pays quality.
     const HAS_REFERENCE: bool = false;
+    /// Scopes that its task files may have: `&[Scope::Shared]` where answers are judged together, `&[Scope::Private]` where a
+    /// copy of another's answer would be paid.
+    const SCOPES: &'static [Scope] = &[Scope::Private, Scope::Shared];
+    /// The one table of the task file that [`Kind::Section`] is; `None` where its fields are the tables.
+    const TABLE: Option<&'static str> = None;
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
     /// for it with `judge_version = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;
     /// Time for an answer on a machine that runs a whole localnet: many times what an honest miner needs.
     const DEADLINE: Duration = Duration::from_secs(2);
 
-    /// The sections of the task file that only this kind reads. Derive `Deserialize` with `deny_unknown_fields`; a section
-    /// `[regress]` is a field `regress`. [`NoSection`] of a kind without any.
+    /// The table of the task file that only this kind reads: see [`Kind::TABLE`]. Derive `Deserialize` with
+    /// `deny_unknown_fields`. [`NoSection`] of a kind without any.
     type Section: DeserializeOwned;
     /// A question with all that the judge alone knows of it, such as the truth.
     type Question: Encode + Send + Sync + 'static;
@@ -125,11 +133,15 @@ pub trait Kind: Send + Sync + Sized + 'static {
     }
 
     /// The right answer to each question, in order, worked out before anybody is asked; a round in one call. None at all
-    /// where the reference is asked about answers: see [`Kind::testify`]. A kind whose [`Kind::Word`] is `()` leaves it out.
+    /// where the reference is asked about answers: see [`Kind::testify`]. A kind whose [`Kind::Word`] is `()`, or whose truth
+    /// comes later, leaves it out.
     ///
     /// # Errors
     /// A reference that gives no word: our trouble, never the miner's.
     fn refer(&self, questions: &[&Self::Question]) -> Result<Vec<Self::Word>, TaskError> {
+        if let Timing::Later { .. } = self.timing() {
+            return Ok(Vec::new());
+        }
         // Only a word that takes no bytes can be had of nothing.
         let word = |_| Self::Word::decode(&mut &[][..]).map_err(|_| TaskError::NoReference);
         questions.iter().map(word).collect()
@@ -166,26 +178,32 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// which the answers are judged. Only asked where [`Kind::timing`] says that truth comes later; an audit asks as well, and
     /// holds what is recorded against it.
     ///
+    /// Each question comes with a seed that follows from the beacon of the epoch which asks now, so that nobody, the validator
+    /// included, knew it when the question was asked: a truth that must not leak is drawn of it. What was drawn with the
+    /// question is known to the validator all the while.
+    ///
     /// # Errors
     /// As [`Kind::refer`].
     fn resolve(
         &self,
-        questions: &[&Self::Question],
+        questions: &[(&Self::Question, [u8; 32])],
         _epochs: u64,
     ) -> Result<Vec<Option<Truth<Self::Word>>>, TaskError> {
         Ok(questions.iter().map(|_| None).collect())
     }
 
-    /// The verdict on an answer.
+    /// The verdict on an answer. A kind that judges answers together leaves it out.
     ///
     /// # Errors
     /// A word that doesn't belong to question and answer: a corrupt journal's fault, never the miner's.
     fn judge(
         &self,
-        question: &Self::Question,
-        word: &Self::Word,
-        answer: &Self::Answer,
-    ) -> Result<Judgement, TaskError>;
+        _question: &Self::Question,
+        _word: &Self::Word,
+        _answer: &Self::Answer,
+    ) -> Result<Judgement, TaskError> {
+        Err(TaskError::NotAlone { kind: Self::NAME })
+    }
 
     /// The verdicts on many answers, in order: a judge out of process takes them in one call.
     ///
@@ -199,7 +217,10 @@ pub trait Kind: Send + Sync + Sized + 'static {
     }
 
     /// The verdicts on all answers to one question, where they depend on one another, in order; `None` where each is judged
-    /// alone. Answers come with the word on each, ascending by miner. Not for kinds with a [`Kind::budget`].
+    /// alone. Answers come with the word on each, ascending by miner. Only those that were read come here: at least one, and
+    /// sometimes no more. A kind says `Some` of all questions or of none; [`Kind::judge`] is never asked then, and
+    /// [`JointVerdicts::alike`] stands in place of [`Kind::alike`]. Its files have `scope = "shared"`: see [`Kind::SCOPES`]. Not for
+    /// kinds with a [`Kind::budget`].
     ///
     /// # Errors
     /// As [`Kind::judge`].
@@ -284,9 +305,14 @@ pub trait Kind: Send + Sync + Sized + 'static {
 #[serde(deny_unknown_fields)]
 pub struct NoSection {}
 
+/// The generator of a seed. Its chance is pinned where it is drawn by [`weighhouse_models::draw`].
+pub fn generator(seed: [u8; 32]) -> ChaCha20Rng {
+    ChaCha20Rng::from_seed(seed)
+}
+
 /// Draws a question for each seed, each from a generator of its own.
 pub fn per_seed<Q>(seeds: &[[u8; 32]], mut draw: impl FnMut(&mut ChaCha20Rng) -> Q) -> Vec<Q> {
-    seeds.iter().map(|seed| draw(&mut ChaCha20Rng::from_seed(*seed))).collect()
+    seeds.iter().map(|seed| draw(&mut generator(*seed))).collect()
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub mod testing;
 pub use challenge::Challenge;
 pub use classify::wire::{RequestError, answer, pixels, respond};
 pub use error::{TaskError, TaskFileError};
-pub use file::{Mode, TaskFile, count, within};
+pub use file::{Mode, TaskFile, count, refused, within};
 pub use generate::{CompleteError, Generate, Margins, complete, sequential, witness};
 pub use persona::{Conduct, Persona, PersonaSetup};
 pub use prompts::Prompts;

@@ -1,10 +1,13 @@
 //! Earnings and costs of kinds of answerers, measured on the task itself.
 //!
-//! Seeded challenges are answered by every [`Persona`] of the task's kind and judged by the judge that a validator uses, each
-//! answer checked, so that whoever simulates a subnet needs no guessed number. CPU time comes from the caller: nothing here reads a clock. Marks, and
+//! Seeded challenges are put, with all their stages, to every [`Persona`] of the task's kind, and the answers judged by the judge that a
+//! validator uses, each checked; answers that are judged together are so in the company of honest miners, and a truth that comes later is
+//! had at once. So whoever simulates a subnet needs no guessed number. CPU time comes from the caller: nothing here reads a clock. Marks, and
 //! what is worked out from them, depend on the task, the number of challenges and the seed alone; the last bits of a
 //! model's output may differ between processors. Signatures and transport are no part of the costs.
 
+mod pair;
+pub(crate) mod posed;
 mod statistics;
 
 use std::ops::RangeInclusive;
@@ -12,21 +15,21 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use weighhouse_types::profile::{ChallengeCost, PROFILE_VERSION, PersonaFigures, Profile};
-use weighhouse_types::{Failure, InferAnswer, InferRequest, Mark};
+use weighhouse_types::profile::{ChallengeCost, HONEST, PROFILE_VERSION, Profile};
+use weighhouse_types::{InferRequest, Judgement};
 
 use crate::persona::{Answerer, Conduct, Persona, PersonaSetup};
-use crate::{Challenge, Read, Reference, References, Scope, Task, TaskError};
+use crate::{References, Scope, Task, TaskError};
+use pair::{Pair, TIME_DIGITS};
+use posed::{Dialogue, PosedChallenges, ReadAnswers};
 
 /// Numbers of challenges that a measurement may have.
 pub const CHALLENGES: RangeInclusive<u32> = 20..=100_000;
 
 /// Challenges that are timed together: enough to be far above the resolution of a CPU clock.
 const BLOCK: u32 = 50;
-/// Significant digits of a figure that comes from marks.
-const MARK_DIGITS: usize = 6;
-/// Significant digits of a figure that comes from a clock.
-const TIME_DIGITS: usize = 3;
+/// Honest miners beside the two that are measured, where answers are judged together.
+const PEERS: usize = 5;
 
 /// Subject of a measurement.
 #[derive(Clone, Copy)]
@@ -66,28 +69,10 @@ pub enum MeasureError {
     Persona { persona: &'static str, source: TaskError },
     #[error("the kind has no honest persona to compare with")]
     NoHonest,
+    #[error("the kind tells no truth within the {epochs_max} epochs after which its questions lapse")]
+    NoTruth { epochs_max: u64 },
     #[error(transparent)]
     Task(#[from] TaskError),
-}
-
-/// The challenges of one block, as one miner gets them.
-struct PosedChallenges {
-    challenges: Vec<Challenge>,
-    requests: Vec<InferRequest>,
-    references: Vec<Reference>,
-}
-
-/// Two miners of a persona, and what their answers were worth.
-struct Pair {
-    persona: Persona,
-    first: Answerer,
-    second: Answerer,
-    marks: [Vec<f64>; 2],
-    /// CPU-seconds per answer of the first, a block each.
-    seconds: Vec<f64>,
-    /// The same, of the reference where it is asked about answers, and of the judge.
-    testifying: Vec<f64>,
-    judging: Vec<f64>,
 }
 
 type CpuTime<'a> = &'a dyn Fn() -> Duration;
@@ -109,6 +94,7 @@ impl Measurement<'_> {
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
         let earlier = self.pose(BLOCK, &mut rng, cpu)?.0;
         let mut pairs = self.pairs(&earlier.requests, &mut rng)?;
+        let mut peers = self.peers(&earlier)?;
         let mut references = Vec::new();
         let mut done = 0;
         while done < self.challenges {
@@ -119,8 +105,10 @@ impl Measurement<'_> {
                 Scope::Private => Some(self.pose(block, &mut rng, cpu)?.0),
                 Scope::Shared => None,
             };
+            let company: Vec<ReadAnswers> =
+                peers.iter_mut().map(|peer| self.heard(peer, &posed)).collect::<Result<_, _>>()?;
             for pair in &mut pairs {
-                self.face(pair, &posed, others.as_ref().unwrap_or(&posed), cpu)?;
+                self.face(pair, [&posed, others.as_ref().unwrap_or(&posed)], &company, cpu)?;
             }
             done += block;
             progress(Progress { done, challenges: self.challenges });
@@ -151,15 +139,7 @@ impl Measurement<'_> {
                 };
                 persona.open(setup).map_err(|source| MeasureError::Persona { persona: persona.name, source })
             };
-            pairs.push(Pair {
-                persona: persona.clone(),
-                first: open(persona, 0)?,
-                second: open(other, 1)?,
-                marks: [Vec::new(), Vec::new()],
-                seconds: Vec::new(),
-                testifying: Vec::new(),
-                judging: Vec::new(),
-            });
+            pairs.push(Pair::new(persona.clone(), open(persona, 0)?, open(other, 1)?));
         }
         Ok(pairs)
     }
@@ -170,79 +150,93 @@ impl Measurement<'_> {
         count: u32,
         rng: &mut ChaCha20Rng,
         cpu: CpuTime<'_>,
-    ) -> Result<(PosedChallenges, f64), TaskError> {
+    ) -> Result<(PosedChallenges, f64), MeasureError> {
         let draw = |_| {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
             seed
         };
         let seeds: Vec<[u8; 32]> = (0..count).map(draw).collect();
-        let challenges = self.task.challenges(&seeds)?;
-        let request = |challenge| self.task.request(challenge, String::new());
-        let requests = challenges.iter().map(request).collect();
-        let rounds = match self.task.file().scope {
-            Scope::Private => challenges.len(),
-            Scope::Shared => 1,
-        };
+        let mut posed = PosedChallenges::draw(self.task, &seeds)?;
         let start = cpu();
-        let mut references = Vec::with_capacity(challenges.len());
-        for round in challenges.chunks(rounds) {
-            references.extend(self.task.references(round)?);
+        posed.refer(self.task)?;
+        Ok((posed, since(start, cpu)))
+    }
+
+    /// Honest miners who answer besides the measured one where answers are judged together; nobody elsewhere.
+    fn peers(&self, posed: &PosedChallenges) -> Result<Vec<Answerer>, MeasureError> {
+        let personas = self.task.personas();
+        let honest = personas.iter().find(|persona| persona.conduct == Conduct::Honest);
+        let honest = honest.ok_or(MeasureError::NoHonest)?;
+        // A stream of its own: the draws of what is measured don't depend on the company.
+        let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
+        rng.set_stream(1);
+        let peer = |rng: &mut ChaCha20Rng| {
+            let rng = ChaCha20Rng::seed_from_u64(rng.next_u64());
+            let own = self.own.map(|own| own[0]);
+            let setup = PersonaSetup { references: self.references, rng, earlier: None, own };
+            honest.open(setup).map_err(|source| MeasureError::Persona { persona: honest.name, source })
+        };
+        if self.task.file().scope == Scope::Private || !posed.is_joint(self.task, peer(&mut rng)?)? {
+            return Ok(Vec::new());
         }
-        let seconds = since(start, cpu);
-        Ok((PosedChallenges { challenges, requests, references }, seconds))
+        (0..PEERS).map(|_| peer(&mut rng)).collect()
+    }
+
+    /// A peer's answers.
+    fn heard(&self, peer: &mut Answerer, posed: &PosedChallenges) -> Result<ReadAnswers, MeasureError> {
+        let dialogues = posed.put(self.task, |request| {
+            peer(request).map_err(|source| MeasureError::Persona { persona: HONEST, source })
+        })?;
+        Ok(posed.read(self.task, dialogues))
     }
 
     /// Has a pair answer a block each.
     fn face(
         &self,
         pair: &mut Pair,
-        posed: &PosedChallenges,
-        others: &PosedChallenges,
+        posed: [&PosedChallenges; 2],
+        company: &[ReadAnswers],
         cpu: CpuTime<'_>,
     ) -> Result<(), MeasureError> {
-        let count = posed.requests.len() as f64;
+        let count = posed[0].requests.len() as f64;
         let start = cpu();
-        let first = answers(&pair.persona, &mut pair.first, &posed.requests)?;
+        let first = answers(self.task, &pair.persona, &mut pair.first, posed[0])?;
         pair.seconds.push(since(start, cpu) / count);
+        let mut miners = vec![first];
+        if !company.is_empty() {
+            miners.push(answers(self.task, &pair.persona, &mut pair.second, posed[1])?);
+        }
         let start = cpu();
-        let (marks, testifying) = self.marks(posed, &first, cpu)?;
+        let (marks, testifying) = self.marks(posed[0], miners, company, cpu)?;
         pair.judging.push((since(start, cpu) - testifying) / count);
         pair.testifying.push(testifying / count);
-        pair.marks[0].extend(marks);
-        let second = answers(&pair.persona, &mut pair.second, &others.requests)?;
-        pair.marks[1].extend(self.marks(others, &second, cpu)?.0);
+        let mut marks = marks.into_iter();
+        pair.marks[0].extend(marks.next().into_iter().flatten());
+        if company.is_empty() {
+            let second = answers(self.task, &pair.persona, &mut pair.second, posed[1])?;
+            marks = self.marks(posed[1], vec![second], company, cpu)?.0.into_iter();
+        }
+        pair.marks[1].extend(marks.next().into_iter().flatten());
         Ok(())
     }
 
-    /// The marks of a block's answers, with the CPU-seconds of a reference that is asked about them.
+    /// The marks of these miners' answers in this company, with the CPU-seconds of a reference that is asked about them.
     fn marks(
         &self,
         posed: &PosedChallenges,
-        answers: &[Result<InferAnswer, Failure>],
+        miners: Vec<Vec<Dialogue>>,
+        company: &[ReadAnswers],
         cpu: CpuTime<'_>,
-    ) -> Result<(Vec<f64>, f64), TaskError> {
-        let each = posed.challenges.iter().zip(answers);
-        let read: Vec<_> = each.map(|(challenge, answer)| self.task.read(challenge, answer)).collect();
-        let both = posed.challenges.iter().zip(&read);
-        let asked: Vec<(&Challenge, &Read)> =
-            both.filter_map(|(challenge, read)| Some((challenge, read.as_ref().ok()?))).collect();
-        let is_asked_after = posed.references.iter().any(Reference::is_awaited);
-        let start = is_asked_after.then(cpu);
-        let mut said = self.task.testify(&asked)?.map(Vec::into_iter);
+    ) -> Result<(Vec<Vec<f64>>, f64), TaskError> {
+        let read = miners.into_iter().map(|dialogues| posed.read(self.task, dialogues));
+        let miners: Vec<_> = read.chain(company.iter().cloned()).collect();
+        let start = posed.is_awaited().then(cpu);
+        let words = posed.words(self.task, &miners)?;
         let testifying = start.map_or(0.0, |start| since(start, cpu));
-        let mut marks = Vec::with_capacity(answers.len());
-        for ((challenge, reference), read) in posed.challenges.iter().zip(&posed.references).zip(read) {
-            let judgement = match read {
-                Err(judgement) => judgement,
-                Ok(read) => {
-                    let own = said.as_mut().and_then(Iterator::next);
-                    self.task.judge_read(challenge, own.as_ref().unwrap_or(reference), &read)?
-                }
-            };
-            marks.push(judgement.mark.to_f64());
-        }
-        Ok((marks, testifying))
+        let verdicts = posed.judge(self.task, miners, words)?.into_iter();
+        let marks = |of_one: Vec<Judgement>| of_one.iter().map(|verdict| verdict.mark.to_f64()).collect();
+        Ok((verdicts.map(marks).collect(), testifying))
     }
 
     fn profile(&self, pairs: &[Pair], honest: &Pair, references: &[f64]) -> Profile {
@@ -266,51 +260,17 @@ impl Measurement<'_> {
     }
 }
 
-impl Pair {
-    fn measured(&self, honest: &Self, scope: Scope) -> PersonaFigures {
-        let [marks, others] = &self.marks;
-        let mut ratios: Vec<f64> =
-            self.seconds.iter().zip(&honest.seconds).map(|(own, base)| own / base).collect();
-        let rejected = marks.iter().filter(|mark| **mark <= Mark::ZERO.to_f64()).count();
-        let figure = |value: f64| statistics::rounded(value, MARK_DIGITS);
-        PersonaFigures {
-            name: self.persona.name.to_owned(),
-            mean: figure(statistics::mean(marks)),
-            deviation: figure(statistics::deviation(marks)),
-            cost: statistics::rounded(statistics::median(&mut ratios), TIME_DIGITS),
-            rejected: figure(rejected as f64 / marks.len() as f64),
-            correlation: figure(statistics::correlation(marks, others)),
-            detections: self.detections(honest, scope),
-        }
-    }
-
-    /// By the mean of marks if challenges are private, and of differences from an honest miner's mark on the same
-    /// challenge if they are shared.
-    fn detections(&self, honest: &Self, scope: Scope) -> Option<u32> {
-        let [marks, others] = &honest.marks;
-        match scope {
-            Scope::Private => statistics::detections(marks, &self.marks[0]),
-            Scope::Shared => {
-                let less = |marks: &[f64], base: &[f64]| -> Vec<f64> {
-                    marks.iter().zip(base).map(|(mark, base)| mark - base).collect()
-                };
-                statistics::detections(&less(others, marks), &less(&self.marks[0], marks))
-            }
-        }
-    }
-}
-
-/// A persona's answers; no answer at all is a deadline that passed.
+/// A persona's answers to a block.
 fn answers(
+    task: &Task,
     persona: &Persona,
     answerer: &mut Answerer,
-    requests: &[InferRequest],
-) -> Result<Vec<Result<InferAnswer, Failure>>, MeasureError> {
-    let answer = |request| match answerer(request) {
-        Ok(answer) => Ok(answer.ok_or(Failure::DeadlineExceeded)),
-        Err(source) => Err(MeasureError::Persona { persona: persona.name, source }),
-    };
-    requests.iter().map(answer).collect()
+    posed: &PosedChallenges,
+) -> Result<Vec<Dialogue>, MeasureError> {
+    let name = persona.name;
+    posed.put(task, |request| {
+        answerer(request).map_err(|source| MeasureError::Persona { persona: name, source })
+    })
 }
 
 fn since(start: Duration, cpu: CpuTime<'_>) -> f64 {

@@ -1,5 +1,8 @@
 //! Reading answers: the values of one tensor, or the verdict on what is none.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use weighhouse_types::{InferAnswer, Judgement, Tensor, TensorError};
 
 use crate::verdict::malformed;
@@ -24,6 +27,32 @@ pub fn integers(answer: &InferAnswer, name: &str, shape: &[usize]) -> Result<Vec
     shaped(answer, name, shape)?.to_i64().map_err(refused)
 }
 
+/// As [`numbers`], each within a range: probabilities are `numbers_within(answer, "wet", &[days], 0.0..=1.0)`.
+///
+/// # Errors
+/// As [`numbers`].
+pub fn numbers_within(
+    answer: &InferAnswer,
+    name: &str,
+    shape: &[usize],
+    range: RangeInclusive<f32>,
+) -> Result<Vec<f32>, Judgement> {
+    all_within(name, numbers(answer, name, shape)?, &range)
+}
+
+/// As [`integers`], each within a range: one of ten classes is `integers_within(answer, "label", &[items], 0..=9)`.
+///
+/// # Errors
+/// As [`numbers`].
+pub fn integers_within(
+    answer: &InferAnswer,
+    name: &str,
+    shape: &[usize],
+    range: RangeInclusive<i64>,
+) -> Result<Vec<i64>, Judgement> {
+    all_within(name, integers(answer, name, shape)?, &range)
+}
+
 /// Texts: a BYTES tensor of exactly this shape, each element UTF-8 of at most so many bytes.
 ///
 /// # Errors
@@ -40,6 +69,20 @@ pub fn texts(
             Err(malformed(item, format!("{name} has {} bytes, at most {bytes_max}", text.len())))
         }
         None => Ok(texts),
+    }
+}
+
+fn all_within<V: PartialOrd + Display>(
+    name: &str,
+    values: Vec<V>,
+    range: &RangeInclusive<V>,
+) -> Result<Vec<V>, Judgement> {
+    match values.iter().zip(0..).find(|(value, _)| !range.contains(value)) {
+        Some((value, item)) => {
+            let (least, most) = (range.start(), range.end());
+            Err(malformed(item, format!("{name} has {value}, outside {least} to {most}")))
+        }
+        None => Ok(values),
     }
 }
 
@@ -84,6 +127,14 @@ mod tests {
         assert!(why(numbers(&two(), "z", &[2])).contains("no tensor named \"z\""));
         assert!(why(numbers(&two(), "y", &[3])).contains("y has shape [2], expected [3]"));
         assert!(why(numbers(&two(), "y", &[2])).contains("y has NaN"));
+        assert!(
+            why(numbers_within(&answer(Tensor::numbers("y", &[0.5, 1.5])), "y", &[2], 0.0..=1.0))
+                .contains("y has 1.5, outside 0 to 1")
+        );
+        assert!(
+            why(integers_within(&answer(Tensor::integers("y", &[10])), "y", &[1], 0..=9))
+                .contains("y has 10, outside 0 to 9")
+        );
         assert!(why(integers(&two(), "y", &[2])).contains("expected INT64, it is FP32"));
         let long = answer(Tensor::texts("y", &["abc"]).expect("a short text"));
         assert!(why(texts(&long, "y", &[1], 2)).contains("y has 3 bytes, at most 2"));

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use weighhouse_types::profile::Paid;
+use weighhouse_types::profile::{Paid, Scope};
 use weighhouse_types::{Digest, config};
 
 use crate::classify::Classify;
@@ -59,6 +59,7 @@ pub struct Registered {
     pub pays: &'static [Paid],
     /// The task file names a reference, and marks are relative to it.
     pub has_reference: bool,
+    pub scopes: &'static [Scope],
     /// Versions of its judge.
     pub judges: RangeInclusive<u32>,
     pub(crate) reference: ReferenceOf,
@@ -78,6 +79,7 @@ impl Registered {
             files: K::FILES,
             pays: K::PAYS,
             has_reference: K::HAS_REFERENCE,
+            scopes: K::SCOPES,
             judges: K::JUDGES,
             reference: K::reference,
             open: open::<K>,
@@ -108,7 +110,12 @@ impl TaskFile {
                 return Err(TaskFileError::Kind { name: name.to_owned(), known });
             };
             found = Some(kind);
-            Ok(KindRules { name: kind.name, pays: kind.pays, has_reference: kind.has_reference })
+            Ok(KindRules {
+                name: kind.name,
+                pays: kind.pays,
+                has_reference: kind.has_reference,
+                scopes: kind.scopes,
+            })
         })?;
         Ok((header, section, found.expect("a header is read only once its kind is found")))
     }
@@ -119,7 +126,11 @@ fn open<K: Kind>(
     section: &str,
     references: &dyn References,
 ) -> Result<Arc<dyn Work>, TaskError> {
-    let section: K::Section = config::parse(section).map_err(TaskFileError::from)?;
+    let section = match K::TABLE {
+        Some(table) => config::parse_table(section, table),
+        None => config::parse(section),
+    };
+    let section: K::Section = section.map_err(TaskFileError::from)?;
     Ok(Arc::new(K::new(file, section, references)?))
 }
 

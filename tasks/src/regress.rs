@@ -4,20 +4,9 @@
 //! and with it the truth and the skill of a straight line, which is the floor. All of it follows from the seed, so there is no
 //! word of a reference to record, and an auditor has to believe nobody.
 
+use crate::kind::prelude::*;
+use crate::persona::Conduct::{Better, Cheat, Honest};
 use ndarray::{Array2, ArrayView1, ArrayView2};
-use parity_scale_codec::Encode;
-use rand_chacha::ChaCha20Rng;
-use serde::Deserialize;
-use weighhouse_models::draw::Gaussian;
-use weighhouse_types::{InferAnswer, InferRequest, Judgement, Tensor};
-
-use crate::error::TaskError;
-use crate::file::{TaskFile, count, within};
-use crate::kind::{Kind, per_seed};
-use crate::persona::Conduct::{self, Better, Cheat, Honest};
-use crate::persona::Persona;
-use crate::references::References;
-use crate::{reading, verdict};
 
 /// Tensors of the request: all rows, and the targets of the first of them; and of the answer: the targets of the others.
 const FEATURES: &str = "features";
@@ -42,13 +31,7 @@ pub(crate) struct Regress {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Section {
-    regress: Settings,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
+pub(crate) struct Settings {
     rows: u32,
     features: u32,
     bend: f64,
@@ -72,13 +55,15 @@ impl Kind for Regress {
     const FILES: &'static [(&'static str, &'static str)] =
         &[("regress", include_str!("../files/regress.toml"))];
 
-    type Section = Section;
+    const TABLE: Option<&'static str> = Some(Self::NAME);
+
+    type Section = Settings;
     type Question = Table;
     type Answer = Vec<f32>;
     type Word = ();
 
-    fn new(file: &TaskFile, section: Section, _: &dyn References) -> Result<Self, TaskError> {
-        let Settings { rows, features, bend, noise, floor_margin } = section.regress;
+    fn new(file: &TaskFile, settings: Settings, _: &dyn References) -> Result<Self, TaskError> {
+        let Settings { rows, features, bend, noise, floor_margin } = settings;
         Ok(Self {
             items: file.items as usize,
             rows: count("regress.rows", rows, ROWS_MAX)? as usize,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighhouse_types::{
-    Digest, Failure, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark, Reason,
-    RegistrationId,
+    Beacon, Digest, Failure, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark,
+    Reason, RegistrationId,
 };
 
 use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
@@ -128,7 +128,8 @@ impl Task {
         self.work.timing()
     }
 
-    /// The truth about challenges that were asked so many epochs ago; `None` while nobody knows it.
+    /// The truth about challenges that were asked so many epochs ago; `None` while nobody knows it. `beacon` is that of the epoch
+    /// which asks for it.
     ///
     /// # Errors
     /// A reference or a judge that gives no result.
@@ -136,8 +137,9 @@ impl Task {
         &self,
         challenges: &[&Challenge],
         epochs: u64,
+        beacon: &Beacon,
     ) -> Result<Vec<Option<Truth<Reference>>>, TaskError> {
-        self.work.resolve(challenges, epochs)
+        self.work.resolve(challenges, epochs, beacon)
     }
 
     /// The reference's answers, in the order of the challenges: one call a round, in passes of a fixed shape. Belongs

@@ -90,3 +90,6 @@ fn number(bytes: &[u8]) -> Option<u32> {
 fn answer(request: &InferRequest, bytes: &[u8]) -> Option<InferAnswer> {
     Some(request.answered(vec![tensor("answer", bytes)]))
 }
+
+#[cfg(test)]
+mod tests;

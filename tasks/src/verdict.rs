@@ -18,6 +18,11 @@ pub fn wrong(worth: f64, why: &str) -> Judgement {
     Judgement { mark: mark(worth.min(0.0)), reasons: vec![Reason::told(Outcome::Wrong, why)] }
 }
 
+/// An answer worth so much in [-1, 1], and why in a few words: accepted above 0, wrong otherwise.
+pub fn scored(worth: f64, why: &str) -> Judgement {
+    if worth > 0.0 { accepted(worth, why) } else { wrong(worth, why) }
+}
+
 /// Pays fidelity: 1 if every item is within the tolerance, else minus the share of those outside. `worst` is the item that is
 /// furthest off.
 pub fn fidelity(items: u32, outside: u32, worst: u32) -> Judgement {

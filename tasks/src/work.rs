@@ -4,7 +4,9 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgement, RegistrationId};
+use weighhouse_types::{
+    Beacon, Digest, Hasher, InferAnswer, InferRequest, JointVerdicts, Judgement, RegistrationId,
+};
 
 use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
 use crate::challenge::Challenge;
@@ -44,6 +46,7 @@ pub(crate) trait Work: Send + Sync {
         &self,
         challenges: &[&Challenge],
         epochs: u64,
+        beacon: &Beacon,
     ) -> Result<Vec<Option<Truth<Reference>>>, TaskError>;
     fn judge(&self, answers: &[(&Challenge, &Reference, &Read)]) -> Result<Vec<Judgement>, TaskError>;
     fn judge_together(
@@ -141,9 +144,13 @@ impl<K: Kind> Work for K {
         &self,
         challenges: &[&Challenge],
         epochs: u64,
+        beacon: &Beacon,
     ) -> Result<Vec<Option<Truth<Reference>>>, TaskError> {
-        let questions: Vec<_> = challenges.iter().map(|challenge| question::<K>(challenge)).collect();
-        let truths = Kind::resolve(self, &questions, epochs)?;
+        let asked: Vec<_> = challenges
+            .iter()
+            .map(|challenge| (question::<K>(challenge), truth_seed(challenge, beacon)))
+            .collect();
+        let truths = Kind::resolve(self, &asked, epochs)?;
         counted(challenges.len(), truths.len())?;
         let reference = |(challenge, truth): (&&Challenge, Option<Truth<K::Word>>)| {
             let Truth { word, operator } = truth?;
@@ -243,6 +250,15 @@ fn each<K: Kind>(
 /// The words as they are on record.
 fn recalled<'a, K: Kind>(references: impl Iterator<Item = &'a Reference>) -> Result<Vec<K::Word>, TaskError> {
     references.map(|reference| K::recall(reference.recorded()).ok_or(TaskError::NoTestimony)).collect()
+}
+
+/// The chance of which the truth about a challenge may be drawn: another for each, and known to nobody before the beacon.
+fn truth_seed(challenge: &Challenge, beacon: &Beacon) -> [u8; 32] {
+    let Digest(seed) = Hasher::new("weighhouse/truth/v1")
+        .part(beacon.value.as_bytes())
+        .part(challenge.digest().as_bytes())
+        .finish();
+    seed
 }
 
 fn counted(expected: usize, actual: usize) -> Result<(), TaskError> {

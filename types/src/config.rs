@@ -1,6 +1,10 @@
 //! One way to read a TOML text, with an error a person can act on: where it is, and the key that was probably meant.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// A text that is not the configuration it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,12 +15,50 @@ pub struct ConfigError {
 
 /// Parses TOML into a type that denies unknown fields; an unknown key is answered with the nearest known one.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-        let what = unknown_key(error.message()).unwrap_or_else(|| error.message().to_owned());
-        ConfigError { message: format!("{place}{what}") }
-    })
+    toml::from_str(text).map_err(|error| readable(text, &error))
+}
+
+/// Parses a TOML text that has one table of this name and nothing else.
+pub fn parse_table<T: DeserializeOwned>(text: &str, name: &'static str) -> Result<T, ConfigError> {
+    let table =
+        toml::Deserializer::parse(text).and_then(|toml| OneTable(name, PhantomData).deserialize(toml));
+    table.map_err(|error| readable(text, &error))
+}
+
+struct OneTable<T>(&'static str, PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for OneTable<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneTable<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the table [{}]", self.0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        let mut table = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key != self.0 {
+                return Err(A::Error::custom(format!("unknown field `{key}`, expected `{}`", self.0)));
+            }
+            table = Some(map.next_value()?);
+        }
+        table.ok_or_else(|| A::Error::missing_field(self.0))
+    }
+}
+
+fn readable(text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+    let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+    let what = unknown_key(error.message()).unwrap_or_else(|| error.message().to_owned());
+    ConfigError { message: format!("{place}{what}") }
 }
 
 /// Reads serde's "unknown field `x`, expected one of `a`, `b`" and names the nearest.
@@ -56,5 +98,21 @@ mod tests {
     fn a_wrong_type_names_its_line() {
         let error = parse::<Example>("\ndeadline = \"soon\"\n").expect_err("wrong type");
         assert!(error.message.starts_with("line 2: invalid type"), "{error}");
+    }
+
+    #[test]
+    fn one_table_is_read_by_its_name() {
+        let listen = |text| parse_table::<Example>(text, "example").map(|example| example.listen);
+        assert_eq!(listen("\n[example]\ndeadline = 1\nlisten = \"x\"\n"), Ok(Some("x".to_owned())));
+        let refused = |text| listen(text).expect_err("refused").message;
+        assert_eq!(
+            refused("[exampel]\ndeadline = 1\n"),
+            "line 1: unknown key `exampel`, did you mean `example`?"
+        );
+        assert_eq!(
+            refused("[example]\ndeadlin = 1\n"),
+            "line 2: unknown key `deadlin`, did you mean `deadline`?"
+        );
+        assert!(refused("").ends_with("missing field `example`"), "{}", refused(""));
     }
 }

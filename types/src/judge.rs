@@ -73,6 +73,14 @@ pub struct DrawnChallenge {
     pub items: u32,
 }
 
+/// A challenge of an earlier epoch whose truth is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaterChallenge {
+    pub challenge: DrawnChallenge,
+    /// Chance that nobody knew when the challenge was drawn.
+    pub seed: [u8; 32],
+}
+
 /// One miner's answers to a challenge, one for each exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JudgeAttempt {

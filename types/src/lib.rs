@@ -36,6 +36,7 @@ pub use ids::{Block, Coldkey, Epoch, Hotkey, MechId, Netuid, Rao, RegistrationId
 pub use intent::{Intent, IntentState, IntentUpdate, Seal};
 pub use judge::{
     DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeLimits, JudgeTerms,
+    LaterChallenge,
 };
 pub use judgement::{Detail, Gist, Judgement, Mark, Outcome, Reason, Remark, RemarkError, Score, Standing};
 pub use metagraph::{

@@ -126,6 +126,11 @@ impl Tensor {
         Self::new(name.to_owned(), Datatype::Fp32, shape, data)
     }
 
+    pub fn from_i64(name: &str, shape: Vec<u64>, values: &[i64]) -> Result<Self, TensorError> {
+        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::new(name.to_owned(), Datatype::Int64, shape, data)
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -72,6 +72,7 @@ pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
             | TaskError::Mismatch { .. }
             | TaskError::Rows { .. }
             | TaskError::Tokens { .. }
+            | TaskError::NotAlone { .. }
             | TaskError::NoTestimony => Some(VoidCause::Judge),
         },
         ValidatorError::Pool(PoolError::Full) => Some(VoidCause::Capacity),

@@ -97,7 +97,7 @@ pub(crate) fn resolve(
     for (age, kept) in by_age {
         // Drawn anew from the seed: a record names a challenge by digest and doesn't hold it.
         let challenges = task.challenges(&kept.iter().map(|kept| kept.seed).collect::<Vec<_>>())?;
-        let truths = task.resolve(&challenges.iter().collect::<Vec<_>>(), age)?;
+        let truths = task.resolve(&challenges.iter().collect::<Vec<_>>(), age, &context.beacon)?;
         for ((kept, challenge), truth) in kept.iter().zip(&challenges).zip(truths) {
             if let Some(truth) = truth {
                 records.extend(judge(task, context, kept, challenge, truth)?);

@@ -13,7 +13,7 @@ use weighhouse_proto::v1;
 use weighhouse_proto::v1::judge_service_client::JudgeServiceClient;
 use weighhouse_types::{
     Digest, DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeTerms, Judgement,
-    TensorError,
+    LaterChallenge, TensorError,
 };
 
 use super::address::JudgeAddress;
@@ -90,16 +90,21 @@ impl JudgePool {
     /// See [`JudgeError`].
     pub async fn resolve(
         &self,
-        challenges: Vec<DrawnChallenge>,
+        asked: Vec<LaterChallenge>,
         epochs: u64,
     ) -> Result<Vec<Option<Vec<u8>>>, JudgeError> {
         let (at_hand, Digest(task)) = (self.at_hand().await?, self.terms.task);
         let limit = at_hand.description.limits.challenges_max;
-        let calls = self.cut(encode::<_, v1::Challenge>(challenges)?, limit, &at_hand);
+        let (challenges, seeds): (Vec<_>, Vec<_>) =
+            asked.into_iter().map(|asked| (asked.challenge, asked.seed.to_vec())).unzip();
+        let mut seeds = seeds.into_iter();
+        let calls = self.cut(encode::<_, v1::Challenge>(challenges)?, limit, &at_hand).into_iter();
+        let calls = calls.map(|call| call.into_iter().zip(seeds.by_ref()).collect()).collect();
         at_hand
-            .share(calls, |judge: RemoteJudge, challenges| async move {
-                let expected = challenges.len();
-                let request = v1::ResolveRequest { task: task.to_vec(), challenges, epochs };
+            .share(calls, |judge: RemoteJudge, asked: Vec<(v1::Challenge, Vec<u8>)>| async move {
+                let expected = asked.len();
+                let (challenges, seeds) = asked.into_iter().unzip();
+                let request = v1::ResolveRequest { task: task.to_vec(), challenges, epochs, seeds };
                 let asking = |mut client: Client| async move { client.resolve(request).await };
                 let resolutions = judge.call(asking).await?.resolutions;
                 judge.counted(expected, resolutions.len())?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use weighhouse_seams::{SystemClock, TcpDialer, TlsTrust};
 use weighhouse_types::{
-    Datatype, Digest, DrawSeed, InferAnswer, JudgeAttempt, JudgeTerms, Mark, Outcome, Tensor,
+    Datatype, Digest, DrawSeed, InferAnswer, JudgeAttempt, JudgeTerms, LaterChallenge, Mark, Outcome, Tensor,
 };
 
 use self::served::{Mood, PINNED, Served};
@@ -60,6 +60,11 @@ async fn attempts(pool: &JudgePool, count: u8) -> Vec<JudgeAttempt> {
     .collect()
 }
 
+fn later(attempt: JudgeAttempt) -> LaterChallenge {
+    let seed = [attempt.challenge.secret[0]; 32];
+    LaterChallenge { challenge: attempt.challenge, seed }
+}
+
 #[tokio::test]
 async fn a_round_is_drawn_and_judged_in_order() {
     let judge = Served::tcp(Mood::Well).await;
@@ -78,8 +83,8 @@ async fn a_round_is_drawn_and_judged_in_order() {
     }
     let said = pool.testify(attempts.clone()).await.expect("testimonies");
     assert_eq!(said[5], [5]);
-    let truths = pool.resolve(attempts.into_iter().map(|it| it.challenge).collect(), 2).await;
-    assert_eq!(truths.expect("truths")[..2], [Some(vec![2]), None]);
+    let truths = pool.resolve(attempts.into_iter().map(later).collect(), 2).await;
+    assert_eq!(truths.expect("truths")[..2], [Some(vec![2, 0]), None]);
     assert!(judge.largest.load(Ordering::Relaxed) <= 3, "no call is over the judge's limit");
 }
 

@@ -2366,6 +2366,10 @@ pub struct ResolveRequest {
     /// Epochs since the challenges were drawn; at least 1.
     #[prost(uint64, tag = "3")]
     pub epochs: u64,
+    /// For each challenge 32 bytes of chance that nobody knew when it was drawn: a truth may be drawn of them. They follow from
+    /// the beacon of the epoch that asks.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub seeds: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResolveResponse {

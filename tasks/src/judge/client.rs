@@ -1,6 +1,6 @@
 //! The client of a judge outside, as this crate needs it. Whoever owns the sockets implements it.
 
-use weighhouse_types::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, Judgement};
+use weighhouse_types::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, Judgement, LaterChallenge};
 
 use crate::error::TaskError;
 
@@ -27,11 +27,7 @@ pub trait JudgeClient: Send + Sync {
     ///
     /// # Errors
     /// See the trait.
-    fn resolve(
-        &self,
-        challenges: Vec<DrawnChallenge>,
-        epochs: u64,
-    ) -> Result<Vec<Option<Vec<u8>>>, TaskError>;
+    fn resolve(&self, asked: Vec<LaterChallenge>, epochs: u64) -> Result<Vec<Option<Vec<u8>>>, TaskError>;
 
     /// Gives a verdict on each attempt, in order.
     ///

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use weighhouse_types::{
-    Block, Digest, DrawSeed, DrawnChallenge, Hotkey, InferAnswer, InferRequest, JointVerdicts, JudgeAttempt,
-    JudgeTerms, Judgement, Mark, Outcome, Reason, Tensor,
+    Beacon, Block, Digest, DrawSeed, DrawnChallenge, Hotkey, InferAnswer, InferRequest, JointVerdicts,
+    JudgeAttempt, JudgeTerms, Judgement, LaterChallenge, Mark, Outcome, Reason, Tensor,
 };
 
 use super::question::TENSORS_MAX;
@@ -11,6 +11,8 @@ use crate::{OnRecord, Task, with_judge};
 
 const FILE: &str = "version = 1\nkind = \"judge\"\njudge_version = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"doubling\"\n\
     items = 2\n[judge]\ndigest = \"sha256:0909090909090909090909090909090909090909090909090909090909090909\"\n";
+
+const BEACON: Beacon = Beacon { block: Block(9), value: Digest([9; 32]) };
 
 /// A judge in this process: twice the first byte of the seed is right, and a seed of zeros breaks it.
 struct Doubling;
@@ -44,12 +46,8 @@ impl JudgeClient for Doubling {
         Ok(attempts.iter().map(|attempt| attempt.challenge.secret.clone()).collect())
     }
 
-    fn resolve(
-        &self,
-        challenges: Vec<DrawnChallenge>,
-        epochs: u64,
-    ) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
-        Ok(challenges.iter().map(|challenge| (epochs > 1).then(|| challenge.secret.clone())).collect())
+    fn resolve(&self, asked: Vec<LaterChallenge>, epochs: u64) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
+        Ok(asked.iter().map(|asked| (epochs > 1).then(|| asked.challenge.secret.clone())).collect())
     }
 
     fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, TaskError> {
@@ -150,8 +148,8 @@ fn a_truth_that_comes_later_is_the_word_by_which_answers_are_judged() {
     let task = Task::load(format!("{FILE}resolves_within = 3\n").as_bytes(), &AtHand).expect("a task");
     assert_eq!(task.timing(), Timing::Later { epochs_max: 3 });
     let challenge = task.challenge(&[3; 32]).expect("drawn");
-    assert!(task.resolve(&[&challenge], 1).expect("asked")[0].is_none(), "nobody knows yet");
-    let truth = task.resolve(&[&challenge], 2).expect("asked").remove(0).expect("known");
+    assert!(task.resolve(&[&challenge], 1, &BEACON).expect("asked")[0].is_none(), "nobody knows yet");
+    let truth = task.resolve(&[&challenge], 2, &BEACON).expect("asked").remove(0).expect("known");
     assert_eq!(truth.operator.as_deref(), Some("https://judge.example:443"));
     let read = task.read(&challenge, &Ok(answer(vec![tensor(6.0)]))).expect("read");
     let told = task.judge_read(&challenge, &truth.word, &read).expect("judged");

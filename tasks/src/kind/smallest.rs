@@ -1,11 +1,6 @@
 //! Kind `sort`: lists to put in order.
 
-use weighhouse_models::draw::below;
-use weighhouse_types::{InferAnswer, InferRequest, Judgement, Tensor};
-
-use crate::kind::{Kind, NoSection, per_seed};
-use crate::persona::{Conduct, Persona};
-use crate::{References, TaskError, TaskFile, reading, verdict};
+use crate::kind::prelude::*;
 
 /// A task of lists.
 pub(crate) struct Sort {
@@ -39,8 +34,11 @@ impl Kind for Sort {
     fn judge(&self, list: &Vec<i64>, (): &(), sorted: &Vec<i64>) -> Result<Judgement, TaskError> {
         let mut right = list.clone();
         right.sort_unstable();
-        let is_right = *sorted == right;
-        Ok(if is_right { verdict::accepted(1.0, "in order") } else { verdict::wrong(-1.0, "not in order") })
+        Ok(if *sorted == right {
+            verdict::accepted(1.0, "in order")
+        } else {
+            verdict::wrong(-1.0, "not in order")
+        })
     }
 
     fn personas(&self) -> Vec<Persona> {
@@ -57,3 +55,6 @@ fn persona(name: &'static str, conduct: Conduct, change: fn(&mut [i64])) -> Pers
         Some(request.answered(vec![Tensor::integers("sorted", &list)]))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use super::statistics::{correlation, detections, deviation, mean, median, rounde
 use super::*;
 use crate::{DIGITS_CONFORMANCE, DIGITS_QUALITY};
 use weighhouse_models::Builtin;
-use weighhouse_types::profile::Paid;
+use weighhouse_types::profile::{Paid, PersonaFigures};
 
 const FEW: u32 = 40;
 

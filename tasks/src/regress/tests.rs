@@ -1,60 +1,33 @@
-use std::time::Duration;
-
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use rand_distr::{Distribution as _, Normal};
-use weighhouse_types::profile::Profile;
 use weighhouse_types::{Mark, Outcome};
 
 use super::*;
-use crate::measure::Measurement;
-use crate::{Challenge, OnRecord, Reference, Task};
+use crate::kind::harness::Harness;
 
 const FILE: &str = include_str!("../../files/regress.toml");
 
-fn task() -> Task {
-    Task::load(FILE.as_bytes(), &OnRecord).expect("the built-in task")
-}
-
-fn drawn(seed: u8) -> (Task, Challenge, Reference) {
-    let task = task();
-    let challenge = task.challenge(&[seed; 32]).expect("drawn");
-    let reference = task.references(std::slice::from_ref(&challenge)).expect("an empty word").remove(0);
-    (task, challenge, reference)
+fn harness() -> Harness {
+    Harness::of(FILE).expect("the built-in task")
 }
 
 fn judged(seed: u8, predictions: &[f32]) -> Judgement {
-    let (task, challenge, reference) = drawn(seed);
-    let answer =
-        task.request(&challenge, String::new()).answered(vec![Tensor::numbers(PREDICTIONS, predictions)]);
-    task.judge(&challenge, &reference, &Ok(answer)).expect("judged")
+    harness().judged(seed, &[Tensor::numbers(PREDICTIONS, predictions)])
 }
 
 fn truth(seed: u8) -> Vec<f32> {
-    drawn(seed).1.question::<Table>().expect("a table").truth.clone()
-}
-
-fn measured() -> Profile {
-    let measurement = Measurement {
-        name: "regress",
-        task: &task(),
-        references: &OnRecord,
-        own: None,
-        challenges: 100,
-        seed: 1,
-    };
-    measurement.run(&|| Duration::ZERO, &mut |_| {}).expect("measured")
+    harness().challenge(seed).question::<Table>().expect("a table").truth.clone()
 }
 
 #[test]
 fn a_seed_gives_the_same_table_everywhere() {
-    let (task, challenge, _) = drawn(7);
     assert_eq!(
-        challenge.digest().to_string(),
+        harness().challenge(7).digest().to_string(),
         "a2597fb50972e326e0d3670966951a928c0f0eb748ea314782b55cffa8d95c88"
     );
-    let request = task.request(&challenge, "id".to_owned());
+    let request = harness().request(7);
     let shapes: Vec<_> = request.inputs.iter().map(Tensor::shape).collect();
     assert_eq!((request.model.as_str(), shapes), ("regress", vec![&[160, 8][..], &[128][..]]));
 }
@@ -63,7 +36,7 @@ fn a_seed_gives_the_same_table_everywhere() {
 fn the_truth_is_worth_one_and_the_mean_nothing() {
     let judgement = judged(3, &truth(3));
     assert_eq!((judgement.mark, judgement.reasons[0].outcome()), (Mark::MAX, Outcome::Accepted));
-    let (_, challenge, _) = drawn(3);
+    let challenge = harness().challenge(3);
     let table = challenge.question::<Table>().expect("a table");
     let means = vec![mean(&table.targets) as f32; table.truth.len()];
     assert!(skill(&table.truth, &means, &table.targets).abs() < 1e-6);
@@ -73,7 +46,7 @@ fn the_truth_is_worth_one_and_the_mean_nothing() {
 
 #[test]
 fn honest_answers_earn_better_ones_earn_more_and_cheats_nothing() {
-    let profile = measured();
+    let profile = harness().measured(100);
     let of = |name| profile.persona(name).expect("measured");
     assert!(of("honest").mean > 0.5 && of("honest").rejected == 0.0, "{:?}", of("honest"));
     assert!(of("better").mean > of("honest").mean + 0.1, "{:?}", of("better"));
@@ -111,9 +84,8 @@ fn a_straight_line_is_fitted_exactly_where_the_truth_is_one() {
 
 #[test]
 fn values_that_cannot_be_used_are_refused_by_their_key() {
-    let refused = |from: &str, to: &str| {
-        Task::load(FILE.replacen(from, to, 1).as_bytes(), &OnRecord).expect_err("refused").to_string()
-    };
+    let refused =
+        |from: &str, to: &str| Harness::of(&FILE.replacen(from, to, 1)).err().expect("refused").to_string();
     assert!(refused("rows = 128", "rows = 0").contains("regress.rows"));
     assert!(refused("features = 8", "features = 17").contains("regress.features"));
     assert!(refused("bend = 0.15", "bend = 2.0").contains("regress.bend"));

@@ -19,7 +19,8 @@ impl Kind for Forecast {
     type Section = NoSection;
     type Question = u32;
     type Answer = u32;
-    type Word = u32;
+    /// The number, and the chance that came with the truth: an audit has to find the same.
+    type Word = (u32, [u8; 32]);
 
     fn new(_: &TaskFile, _: NoSection, _: &dyn References) -> Result<Self, TaskError> {
         Ok(Self)
@@ -37,20 +38,21 @@ impl Kind for Forecast {
         Timing::Later { epochs_max: EPOCHS + 1 }
     }
 
-    fn refer(&self, _: &[&u32]) -> Result<Vec<u32>, TaskError> {
-        Ok(Vec::new())
-    }
-
     fn read(&self, _: &u32, answer: &InferAnswer) -> Result<u32, Judgement> {
         number(bytes(answer)).ok_or_else(|| verdict::malformed(0, "no number"))
     }
 
-    fn resolve(&self, questions: &[&u32], epochs: u64) -> Result<Vec<Option<Truth<u32>>>, TaskError> {
-        let truth = |question: &&u32| Truth { word: **question * 2, operator: None };
+    fn resolve(
+        &self,
+        questions: &[(&u32, [u8; 32])],
+        epochs: u64,
+    ) -> Result<Vec<Option<Truth<Self::Word>>>, TaskError> {
+        let truth =
+            |(question, seed): &(&u32, [u8; 32])| Truth { word: (**question * 2, *seed), operator: None };
         Ok(questions.iter().map(|question| (epochs >= EPOCHS).then(|| truth(question))).collect())
     }
 
-    fn judge(&self, _: &u32, truth: &u32, answer: &u32) -> Result<Judgement, TaskError> {
+    fn judge(&self, _: &u32, (truth, _): &Self::Word, answer: &u32) -> Result<Judgement, TaskError> {
         Ok(match answer == truth {
             true => verdict::accepted(1.0, "it came so"),
             false => verdict::wrong(-1.0, "it came otherwise"),

@@ -7,13 +7,14 @@ use weighhouse_types::{Digest, InferAnswer, InferRequest, JointVerdicts, Judgeme
 use super::{bytes, number, numbers, request};
 use crate::kind::{Kind, NextRequest, NoSection};
 use crate::verdict::{accepted, malformed};
-use crate::{Persona, References, TaskError, TaskFile};
+use crate::{Persona, References, Scope, TaskError, TaskFile};
 
 /// Nobody knows what is to be guessed: the nearer a guess is to the mean of all, the more it is worth.
 pub(super) struct Sealed;
 
 impl Kind for Sealed {
     const NAME: &'static str = "sealed";
+    const SCOPES: &'static [Scope] = &[Scope::Shared];
     const DEADLINE: Duration = Duration::from_secs(1);
     type Section = NoSection;
     type Question = u32;
@@ -51,10 +52,6 @@ impl Kind for Sealed {
     fn read_stages(&self, _: &u32, earlier: &[InferAnswer], last: &InferAnswer) -> Result<u32, Judgement> {
         let is_kept = |guess: &u32| bytes(&earlier[0]) == Digest::of(&guess.to_le_bytes()).as_bytes();
         number(bytes(last)).filter(is_kept).ok_or_else(|| malformed(0, "not what was committed to"))
-    }
-
-    fn judge(&self, _: &u32, (): &(), _: &u32) -> Result<Judgement, TaskError> {
-        Err(TaskError::Judge("one guess alone says nothing".to_owned()))
     }
 
     fn judge_together(

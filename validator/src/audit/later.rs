@@ -41,7 +41,9 @@ impl<'a> Walk<'a> {
                 let seen = self.seen(&name, &change.challenge)?;
                 let carried = seen.carried.ok_or_else(|| format!("{name}: it was not taken over"))?;
                 let again = match (&self.task, &seen.challenge) {
-                    (Some(task), Some(drawn)) => task.resolve(&[drawn], resolve::age(carried)),
+                    (Some(task), Some(drawn)) => {
+                        task.resolve(&[drawn], resolve::age(carried), &self.context.beacon)
+                    }
                     _ => Ok(Vec::new()),
                 };
                 self.truths.insert(change.challenge, word.clone());

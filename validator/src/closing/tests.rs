@@ -8,8 +8,8 @@ use weighhouse_tasks::testing::request;
 use weighhouse_tasks::witness::{Claim, TeacherForced, Testimony, Witness, WitnessError};
 use weighhouse_tasks::{References, Task, TaskError};
 use weighhouse_types::{
-    Digest, DrawSeed, DrawnChallenge, Epoch, JointVerdicts, JudgeAttempt, JudgeTerms, Judgement, Mark,
-    Outcome, Reason, Record, VoidCause,
+    Digest, DrawSeed, DrawnChallenge, Epoch, JointVerdicts, JudgeAttempt, JudgeTerms, Judgement,
+    LaterChallenge, Mark, Outcome, Reason, Record, VoidCause,
 };
 
 use crate::Validator;
@@ -118,7 +118,7 @@ impl JudgeClient for Unsteady {
         Ok(verdicts)
     }
 
-    fn resolve(&self, _: Vec<DrawnChallenge>, _: u64) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
+    fn resolve(&self, _: Vec<LaterChallenge>, _: u64) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
         panic!("the truth is known at once")
     }
 

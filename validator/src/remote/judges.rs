@@ -11,6 +11,7 @@ use weighhouse_tasks::TaskError;
 use weighhouse_tasks::judge::JudgeClient;
 use weighhouse_types::{
     DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, JudgeDescription, JudgeTerms, Judgement,
+    LaterChallenge,
 };
 
 /// Calls in all, before the judge is given up for this time. The first pause; each further one is twice as long.
@@ -84,12 +85,8 @@ impl JudgeClient for RemoteJudges {
         self.wait(async |pool| pool.testify(attempts.clone()).await)
     }
 
-    fn resolve(
-        &self,
-        challenges: Vec<DrawnChallenge>,
-        epochs: u64,
-    ) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
-        self.wait(async |pool| pool.resolve(challenges.clone(), epochs).await)
+    fn resolve(&self, asked: Vec<LaterChallenge>, epochs: u64) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
+        self.wait(async |pool| pool.resolve(asked.clone(), epochs).await)
     }
 
     fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, TaskError> {

@@ -13,7 +13,8 @@ use anyhow::{Context, ensure};
 use weighhouse_ask::judges::{JudgeDialing, JudgeError, JudgePool};
 use weighhouse_seams::{SystemClock, TcpDialer};
 use weighhouse_types::{
-    Datatype, Digest, DrawSeed, DrawnChallenge, InferAnswer, JudgeAttempt, JudgeTerms, Mark, Outcome, Tensor,
+    Datatype, Digest, DrawSeed, DrawnChallenge, InferAnswer, JudgeAttempt, JudgeTerms, LaterChallenge, Mark,
+    Outcome, Tensor,
 };
 
 use super::{Running, Tally, environment, root};
@@ -201,8 +202,9 @@ async fn sealed(judge: &Judge) -> anyhow::Result<()> {
     let second = pool.draw(ITEMS, vec![next]).await?.pop().context("a second question")?;
     ensure!(second.question.inputs.len() == 2, "the second question doesn't name the seal");
     let mut attempt = attempt(first.clone(), vec![seal, outputs(vec![y])]);
-    ensure!(pool.resolve(vec![first.clone()], 1).await? == [None], "the truth is known too early");
-    let truth = pool.resolve(vec![first], 2).await?.pop().flatten();
+    let later = LaterChallenge { challenge: first, seed: [8; 32] };
+    ensure!(pool.resolve(vec![later.clone()], 1).await? == [None], "the truth is known too early");
+    let truth = pool.resolve(vec![later], 2).await?.pop().flatten();
     attempt.testimony = truth.context("no truth after two epochs")?;
     let verdict = pool.judge(vec![attempt]).await?.pop().context("a verdict")?;
     ensure!(verdict.mark == Mark::MAX, "{verdict:?}");

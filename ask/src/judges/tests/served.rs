@@ -190,12 +190,14 @@ impl JudgeService for Judge {
         &self,
         request: Request<v1::ResolveRequest>,
     ) -> Result<Response<v1::ResolveResponse>, Status> {
-        let v1::ResolveRequest { challenges, epochs, .. } = request.into_inner();
-        let resolve = |challenge: v1::Challenge| {
+        let v1::ResolveRequest { challenges, epochs, seeds, .. } = request.into_inner();
+        let resolve = |(challenge, seed): (v1::Challenge, Vec<u8>)| {
+            assert_eq!(challenge.secret.first(), seed.first(), "each challenge with its own seed");
             let is_known = challenge.secret.first() == Some(&0);
-            v1::Resolution { truth: is_known.then(|| vec![epochs as u8]) }
+            v1::Resolution { truth: is_known.then(|| vec![epochs as u8, seed[31]]) }
         };
-        Ok(Response::new(v1::ResolveResponse { resolutions: challenges.into_iter().map(resolve).collect() }))
+        let resolutions = challenges.into_iter().zip(seeds).map(resolve).collect();
+        Ok(Response::new(v1::ResolveResponse { resolutions }))
     }
 
     async fn judge(&self, request: Request<v1::JudgeRequest>) -> Result<Response<v1::JudgeResponse>, Status> {
