@@ -91,7 +91,7 @@ mod tests {
             .await
             .expect("answered");
         let limits = TextsLimits { texts: 2, bytes: 64, dimensions: 4_096 };
-        assert_eq!(TextsAnswer::from_infer(&answer, &limits).expect("well-formed").rows.len(), 2);
+        assert_eq!(TextsAnswer::from_infer(&answer, &limits).expect("well-formed").rows.nrows(), 2);
         let asked = TextRequest::greedy("the", 3).to_infer("near", "1").expect("small");
         assert!(matches!(
             catalogue.find(&asked.model, "").expect("served").infer(&asked).await,

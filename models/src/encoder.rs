@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use ndarray::Array2;
 use weighhouse_types::Digest;
 
 pub use config::{EncoderConfigError, Pooling};
@@ -112,17 +113,17 @@ impl Embedder {
         self.shape.tokens_max
     }
 
-    /// One embedding per text, in order.
+    /// A row for each text, in order.
     ///
     /// # Errors
     /// A text that the tokenizer refuses, or that has no token.
-    pub fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    pub fn embed(&self, texts: &[&str]) -> Result<Array2<f32>, EmbedError> {
         let tokens: Vec<Vec<u32>> =
             texts.iter().map(|text| self.text.encode(text)).collect::<Result<_, TextError>>()?;
         if tokens.iter().any(Vec::is_empty) {
             return Err(ForwardError::Empty.into());
         }
-        let mut embeddings = Vec::with_capacity(texts.len());
+        let mut numbers = Vec::with_capacity(texts.len() * self.dimensions());
         let mut rest = &tokens[..];
         while !rest.is_empty() {
             let mut total = 0;
@@ -131,10 +132,11 @@ impl Embedder {
                 total <= PACK_TOKENS
             };
             let (pack, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
-            embeddings.extend(self.network.embed(pack, &self.shape).ok_or(ForwardError::Backend)?);
+            numbers.extend(self.network.embed(pack, &self.shape).ok_or(ForwardError::Backend)?);
             rest = later;
         }
-        Ok(embeddings)
+        let shape = (texts.len(), self.dimensions());
+        Array2::from_shape_vec(shape, numbers).map_err(|_| ForwardError::Backend.into())
     }
 }
 
@@ -146,7 +148,7 @@ pub trait Encoder: Send + Sync + fmt::Debug {
     fn dimensions(&self) -> usize;
 
     /// A row for each text.
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    fn embed(&self, texts: &[&str]) -> Result<Array2<f32>, EmbedError>;
 }
 
 impl Encoder for Embedder {
@@ -158,7 +160,7 @@ impl Encoder for Embedder {
         self.dimensions()
     }
 
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    fn embed(&self, texts: &[&str]) -> Result<Array2<f32>, EmbedError> {
         self.embed(texts)
     }
 }

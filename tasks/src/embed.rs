@@ -6,6 +6,7 @@ mod personas;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ndarray::{Array2, ArrayView1};
 use parity_scale_codec::{Decode, Encode};
 use serde::Deserialize;
 use weighhouse_types::profile::Paid;
@@ -67,7 +68,7 @@ impl Kind for Embeddings {
 
     type Section = Section;
     type Question = Texts;
-    type Answer = Vec<Vec<f32>>;
+    type Answer = Array2<f32>;
     type Word = Vectors;
 
     fn reference(references: &dyn References) -> Result<Option<Digest>, TaskError> {
@@ -110,7 +111,8 @@ impl Kind for Embeddings {
         let encoder = self.encoder.as_ref().ok_or(TaskError::NoReference)?;
         let embed = |texts: &&Texts| {
             let texts: Vec<&str> = texts.0.iter().map(String::as_str).collect();
-            Ok(Vectors(encoder.embed(&texts).map_err(WitnessError::from)?))
+            let rows = encoder.embed(&texts).map_err(WitnessError::from)?;
+            Ok(Vectors(rows.rows().into_iter().map(|row| row.to_vec()).collect()))
         };
         asked.iter().map(embed).collect()
     }
@@ -120,8 +122,8 @@ impl Kind for Embeddings {
         let answer =
             TextsAnswer::from_infer(answer, &limits).map_err(|error| malformed(0, error.to_string()))?;
         let (rows, items) = (answer.rows, texts.0.len());
-        if rows.len() != items {
-            return Err(malformed(0, format!("{} rows, expected {items}", rows.len())));
+        if rows.nrows() != items {
+            return Err(malformed(0, format!("{} rows, expected {items}", rows.nrows())));
         }
         Ok(rows)
     }
@@ -159,17 +161,17 @@ impl Kind for Embeddings {
 }
 
 /// 1 if every row points where the reference's does, within the tolerance; else minus the share of those that don't.
-fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &[Vec<f32>]) -> Judgement {
+fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &Array2<f32>) -> Judgement {
     let items = reference.len() as u32;
     let (mut outside, mut worst) = (0, (0, f64::NEG_INFINITY));
-    for ((item, row), own) in (0_u32..).zip(rows).zip(reference) {
+    for ((item, row), own) in (0_u32..).zip(rows.rows()).zip(reference) {
         if row.len() != own.len() {
             return malformed(item, format!("{} dimensions, expected {}", row.len(), own.len()));
         }
         if let Some(value) = row.iter().find(|value| !value.is_finite()) {
             return malformed(item, format!("a row with {value}"));
         }
-        let distance = 1.0 - cosine(row, own);
+        let distance = 1.0 - cosine(row, ArrayView1::from(own));
         outside += u32::from(distance > tolerance);
         if distance > worst.1 {
             worst = (item, distance);
@@ -179,8 +181,10 @@ fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &[Vec<f32>]) -> Judgement
 }
 
 /// The cosine of the angle between two rows; 0 if either has no length. Sums run in order, in `f64`.
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+fn cosine(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f64 {
+    let dot = |a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>| {
+        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+    };
     let length = (dot(a, a) * dot(b, b)).sqrt();
     if length > 0.0 { dot(a, b) / length } else { 0.0 }
 }

@@ -89,6 +89,7 @@ fn describe(name: ModelName, model: &dyn Encoder) -> ServedModel {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::{Array2, array};
     use weighhouse_models::encoder::EmbedError;
     use weighhouse_models::language::ForwardError;
     use weighhouse_types::Digest;
@@ -109,12 +110,13 @@ mod tests {
             2
         }
 
-        fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        fn embed(&self, texts: &[&str]) -> Result<Array2<f32>, EmbedError> {
             let row = |text: &&str| {
                 let first = text.bytes().next().ok_or(ForwardError::Empty)?;
-                Ok(vec![text.len() as f32, f32::from(first)])
+                Ok([text.len() as f32, f32::from(first)])
             };
-            texts.iter().map(row).collect()
+            let rows: Vec<[f32; 2]> = texts.iter().map(row).collect::<Result<_, EmbedError>>()?;
+            Ok(Array2::from(rows))
         }
     }
 
@@ -122,7 +124,7 @@ mod tests {
         EmbedEngine::new(ModelName::new("e", "1"), Arc::new(Lengths), (2, 16), &CpuPool::new(1, 4))
     }
 
-    async fn ask(texts: &[&str]) -> Result<Vec<Vec<f32>>, EngineError> {
+    async fn ask(texts: &[&str]) -> Result<Array2<f32>, EngineError> {
         let asked = TextsRequest { texts: texts.iter().map(|text| (*text).to_owned()).collect() };
         let request = asked.to_infer("e", "7").expect("small");
         let answer = engine().infer(&request).await?;
@@ -133,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_text_gets_its_row() {
-        assert_eq!(ask(&["a", "bc"]).await, Ok(vec![vec![1.0, 97.0], vec![2.0, 98.0]]));
+        assert_eq!(ask(&["a", "bc"]).await, Ok(array![[1.0, 97.0], [2.0, 98.0]]));
     }
 
     #[tokio::test]

@@ -74,8 +74,8 @@ impl Network {
         Ok(Self { words, positions, kind, norm, layers, device: device.clone() })
     }
 
-    /// One embedding per sequence of a pack; `None` only if the backend can't hand its result back.
-    pub(crate) fn embed(&self, pack: &[Vec<u32>], shape: &EncoderShape) -> Option<Vec<Vec<f32>>> {
+    /// The embeddings of a pack's sequences, one after the other; `None` only if the backend can't hand its result back.
+    pub(crate) fn embed(&self, pack: &[Vec<u32>], shape: &EncoderShape) -> Option<Vec<f32>> {
         let lengths: Vec<usize> = pack.iter().map(Vec::len).collect();
         let rows: usize = lengths.iter().sum();
         let indices =
@@ -91,7 +91,7 @@ impl Network {
         }
         let hidden = hidden.try_into_data().ok()?;
         let mut values = hidden.as_slice::<f32>().ok()?.chunks_exact(shape.width);
-        Some(lengths.iter().map(|length| pool(values.by_ref().take(*length), shape)).collect())
+        Some(lengths.iter().flat_map(|length| pool(values.by_ref().take(*length), shape)).collect())
     }
 }
 

@@ -11,6 +11,7 @@
 //! **Invariant.** Groups depend on the set of answers, not on their order, and on recorded bytes alone: `f64` arithmetic
 //! in one fixed order, no thread, clock or randomness. No answer, whatever its bytes, panics this.
 
+use ndarray::Array2;
 use weighhouse_models::digits::CLASSES;
 use weighhouse_types::RegistrationId;
 
@@ -56,7 +57,8 @@ pub(crate) fn groups(
 /// Mistakes of one answer beyond what the judge predicts.
 struct ErrorPattern {
     who: RegistrationId,
-    mistakes: Vec<[f64; CLASSES]>,
+    /// A row for each item.
+    mistakes: Array2<f64>,
     sizes: Vec<f64>,
 }
 
@@ -82,7 +84,7 @@ impl ErrorPattern {
     /// distance to the mirror image if `sign` is -1.
     fn apart(&self, other: &Self, items: &[usize], sign: f64) -> f64 {
         let ratio = |item: &usize| {
-            let (own, theirs) = (&self.mistakes[*item], &other.mistakes[*item]);
+            let (own, theirs) = (self.mistakes.row(*item), other.mistakes.row(*item));
             let distance = size_of(&std::array::from_fn(|class| own[class] - sign * theirs[class]));
             let smaller = self.sizes[*item].min(other.sizes[*item]);
             if smaller > 0.0 { distance / smaller } else { f64::INFINITY }
@@ -133,7 +135,7 @@ impl Prediction {
             return None;
         }
         let sizes = mistakes.iter().map(size_of).collect();
-        Some(ErrorPattern { who, mistakes, sizes })
+        Some(ErrorPattern { who, mistakes: Array2::from(mistakes), sizes })
     }
 }
 

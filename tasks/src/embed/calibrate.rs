@@ -1,5 +1,6 @@
 //! The tolerance of a task that embeds: beyond the worst that honest rows showed.
 
+use ndarray::ArrayView1;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
@@ -87,7 +88,11 @@ fn alone(kind: &Embeddings, asked: &[Texts], reference: &[Vectors]) -> Result<Pe
         asked.iter().flat_map(|texts| &texts.0).map(|text| Texts(vec![text.clone()])).collect();
     let rows = kind.refer(&texts.iter().collect::<Vec<_>>())?;
     let own = reference.iter().flat_map(|vectors| &vectors.0);
-    let distances = rows.iter().flat_map(|vectors| &vectors.0).zip(own).map(|(row, own)| distance(row, own));
+    let distances = rows
+        .iter()
+        .flat_map(|vectors| &vectors.0)
+        .zip(own)
+        .map(|(row, own)| distance(ArrayView1::from(row), own));
     Ok(PersonaSample { name: ALONE.to_owned(), is_honest: true, distances: distances.collect() })
 }
 
@@ -104,7 +109,9 @@ fn look(
         let answer = answerer(&kind.request(texts))?;
         let rows = answer.and_then(|answer: InferAnswer| kind.read(texts, &answer).ok());
         match rows {
-            Some(rows) => distances.extend(rows.iter().zip(&own.0).map(|(row, own)| distance(row, own))),
+            Some(rows) => {
+                distances.extend(rows.rows().into_iter().zip(&own.0).map(|(row, own)| distance(row, own)))
+            }
             None => distances.extend(own.0.iter().map(|_| f64::INFINITY)),
         }
     }
@@ -115,8 +122,8 @@ fn look(
     Ok(PersonaSample { name: persona.name.to_owned(), is_honest, distances })
 }
 
-fn distance(row: &[f32], own: &[f32]) -> f64 {
-    let distance = 1.0 - cosine(row, own);
+fn distance(row: ArrayView1<'_, f32>, own: &[f32]) -> f64 {
+    let distance = 1.0 - cosine(row, ArrayView1::from(own));
     if row.len() == own.len() && distance.is_finite() { distance } else { f64::INFINITY }
 }
 

@@ -1,5 +1,6 @@
 //! Ways of embedding texts, honest and not.
 
+use ndarray::Array2;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 use weighhouse_models::precision::Precision;
@@ -15,8 +16,6 @@ use crate::references::Grade;
 const LIMITS: TextsLimits = TextsLimits { texts: 1 << 10, bytes: 1 << 20, dimensions: 1 << 14 };
 /// The version that answers carry; judges don't look at it.
 const VERSION: &str = "1";
-
-type Rows = Vec<Vec<f32>>;
 
 /// The catalogue.
 pub(super) fn catalogue() -> Vec<Persona> {
@@ -67,7 +66,7 @@ fn spoiling(name: &'static str, value: fn(&mut ChaCha20Rng) -> f32) -> Persona {
         let mut rng = setup.rng;
         Ok(Box::new(move |request| {
             let mut rows = embed(encoder.as_ref(), &asked(request)?.texts)?;
-            rows.iter_mut().flatten().for_each(|number| *number = value(&mut rng));
+            rows.iter_mut().for_each(|number| *number = value(&mut rng));
             reply(request, rows)
         }))
     })
@@ -83,12 +82,12 @@ fn asked(request: &InferRequest) -> Result<TextsRequest, TaskError> {
     TextsRequest::from_infer(request, &LIMITS).map_err(refused)
 }
 
-fn embed(encoder: &dyn Encoder, texts: &[String]) -> Result<Rows, TaskError> {
+fn embed(encoder: &dyn Encoder, texts: &[String]) -> Result<Array2<f32>, TaskError> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     Ok(encoder.embed(&texts).map_err(WitnessError::from)?)
 }
 
-fn reply(request: &InferRequest, rows: Rows) -> Result<Option<InferAnswer>, TaskError> {
+fn reply(request: &InferRequest, rows: Array2<f32>) -> Result<Option<InferAnswer>, TaskError> {
     TextsAnswer { rows }.to_infer(&request.model, VERSION, &request.id).map(Some).map_err(refused)
 }
 

@@ -1,3 +1,4 @@
+use ndarray::Array2;
 use std::sync::Arc;
 
 use super::*;
@@ -19,13 +20,11 @@ impl Encoder for Letters {
     }
 
     /// Counts of each of 26 letters in a text.
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        let count =
-            |text: &str, letter: u8| text.bytes().filter(|byte| byte.to_ascii_lowercase() == letter).count();
-        Ok(texts
-            .iter()
-            .map(|text| (b'a'..=b'z').map(|letter| count(text, letter) as f32).collect())
-            .collect())
+    fn embed(&self, texts: &[&str]) -> Result<Array2<f32>, EmbedError> {
+        let is =
+            |letter: usize, byte: &u8| usize::from(byte.to_ascii_lowercase()) == usize::from(b'a') + letter;
+        let count = |text: &str, letter| text.as_bytes().iter().filter(|byte| is(letter, byte)).count();
+        Ok(Array2::from_shape_fn((texts.len(), 26), |(text, letter)| count(texts[text], letter) as f32))
     }
 }
 
@@ -48,16 +47,16 @@ fn rows_that_point_where_the_references_do_pass_and_others_are_counted() {
     let texts: Vec<&str> = challenge.texts().iter().map(String::as_str).collect();
     assert_eq!(texts.len(), 4);
     let honest = Letters.embed(&texts).expect("rows");
-    let judge = |rows: Vec<Vec<f32>>| {
+    let judge = |rows: Array2<f32>| {
         let answer = TextsAnswer { rows }.to_infer("letters", "1", "id").expect("an answer");
         task.judge(&challenge, &recorded, &Ok(answer)).expect("judged")
     };
-    let scaled = |by: f32| honest.iter().map(|row| row.iter().map(|value| value * by).collect()).collect();
+    let scaled = |by: f32| &honest * by;
     assert_eq!(judge(scaled(1.0)).reasons, [Reason::Conforms { items: 4 }]);
     assert_eq!(judge(scaled(0.125)).mark, Mark::MAX);
     assert_eq!(judge(scaled(-1.0)).mark, Mark::MIN);
     let mut one_off = honest.clone();
-    one_off[2] = vec![1.0; 26];
+    one_off.row_mut(2).fill(1.0);
     let judgement = judge(one_off);
     assert_eq!(judgement.reasons, [Reason::Deviates { items: 4, outside: 1, worst: 2 }]);
     assert_eq!(judgement.mark.to_f64(), -0.25);
@@ -68,18 +67,16 @@ fn what_is_no_embedding_is_malformed_and_silence_is_silence() {
     let task = task();
     let challenge = task.challenge(&[1; 32]).expect("drawn");
     let reference = task.references(std::slice::from_ref(&challenge)).expect("reference").remove(0);
-    let judge = |rows: Vec<Vec<f32>>| {
+    let judge = |rows: Array2<f32>| {
         let answer = TextsAnswer { rows }.to_infer("letters", "1", "id").expect("an answer");
         task.judge(&challenge, &reference, &Ok(answer)).expect("judged")
     };
-    for rows in
-        [vec![vec![1.0; 26]; 3], vec![vec![1.0; 25]; 4], vec![vec![f32::NAN; 26]; 4], vec![vec![1.0; 26]; 5]]
-    {
-        let judgement = judge(rows);
+    for (shape, value) in [((3, 26), 1.0), ((4, 25), 1.0), ((4, 26), f32::NAN), ((5, 26), 1.0)] {
+        let judgement = judge(Array2::from_elem(shape, value));
         assert!(judgement.mark == Mark::ZERO && matches!(judgement.reasons[..], [Reason::Malformed { .. }]));
     }
     // A row without length points nowhere.
-    assert_eq!(judge(vec![vec![0.0; 26]; 4]).mark, Mark::MIN);
+    assert_eq!(judge(Array2::zeros((4, 26))).mark, Mark::MIN);
     let silent = task.judge(&challenge, &reference, &Err(Failure::DeadlineExceeded)).expect("judged");
     assert_eq!(silent.reasons, [Reason::Silent { failure: Failure::DeadlineExceeded }]);
 }

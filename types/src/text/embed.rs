@@ -1,5 +1,7 @@
 //! Texts in, a row of numbers for each out.
 
+use ndarray::Array2;
+
 use super::error::TextError;
 use super::name;
 use super::scalar::{at_most, elements, list, table, text, write_texts};
@@ -21,10 +23,10 @@ pub struct TextsLimits {
     pub dimensions: usize,
 }
 
-/// A row for each text, all of one length.
+/// A row for each text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextsAnswer {
-    pub rows: Vec<Vec<f32>>,
+    pub rows: Array2<f32>,
 }
 
 impl TextsRequest {
@@ -64,18 +66,15 @@ impl TextsAnswer {
         if columns == 0 {
             return Err(TextError::Empty { name: name::EMBEDDING });
         }
-        Ok(Self { rows: tensor.matrix()?.outer_iter().map(|row| row.to_vec()).collect() })
+        Ok(Self { rows: tensor.matrix()? })
     }
 
     pub fn to_infer(&self, model: &str, version: &str, id: &str) -> Result<InferAnswer, TextError> {
-        let columns = self.rows.first().map_or(0, Vec::len);
-        let shape = vec![self.rows.len() as u64, columns as u64];
-        let output = Tensor::from_f32(name::EMBEDDING, shape, &self.rows.concat())?;
         Ok(InferAnswer {
             model: model.to_owned(),
             version: version.to_owned(),
             id: id.to_owned(),
-            outputs: vec![output],
+            outputs: vec![Tensor::table(name::EMBEDDING, self.rows.view())],
         })
     }
 }

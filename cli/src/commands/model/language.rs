@@ -95,10 +95,10 @@ pub(crate) fn embed(args: &Embed) -> Result<(), Failure> {
     let texts: Vec<&str> = args.texts.iter().map(String::as_str).collect();
     let embeddings = model.embed(&texts).exit(Exit::Config, "texts")?;
     if args.json {
-        let said = serde_json::json!({ "digest": model.digest(), "embeddings": embeddings });
+        let said = serde_json::json!({ "digest": model.digest(), "embeddings": embeddings.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>() });
         return Ok(output::json(&said)?);
     }
-    for embedding in embeddings {
+    for embedding in embeddings.rows() {
         let numbers: Vec<String> = embedding.iter().map(|number| format!("{number:.6}")).collect();
         output::line(numbers.join(" "))?;
     }
