@@ -180,6 +180,7 @@ impl Measurement<'_> {
         let challenges = self.task.challenges(&seeds)?;
         let request = |challenge| self.task.request(challenge, String::new());
         let requests = challenges.iter().map(request).collect();
+        // A shared round has one challenge, so that its reference takes a whole pass for itself.
         let rounds = match self.task.file().scope {
             Scope::Private => challenges.len(),
             Scope::Shared => 1,
