@@ -162,6 +162,7 @@ impl Optimizer {
 
 /// Standard normal (G. Box and M. Muller, 1958) over pinned draws: the shipped weights depend on them.
 fn normal(rng: &mut ChaCha20Rng) -> f64 {
+    // The logarithm of 0 is infinite, and `unit` may be 0 but not 1.
     let radius = libm::sqrt(-2.0 * libm::log(1.0 - unit(rng)));
     radius * libm::cos(2.0 * std::f64::consts::PI * unit(rng))
 }
