@@ -56,6 +56,7 @@ struct Reasons {
 
 impl Reasons {
     fn push(&mut self, reasons: Vec<(&'static str, String)>) {
+        // Parquet marks an empty list with levels of its own and no value.
         if reasons.is_empty() {
             self.defined.push(0);
             self.repeated.push(0);
@@ -69,6 +70,7 @@ impl Reasons {
     }
 
     fn write(&mut self, group: &mut RowGroup<'_>) -> Result<()> {
+        // Both texts are required fields of one struct, so that they share their levels.
         for values in [&mut self.codes, &mut self.words] {
             let mut writer = next(group)?;
             let (defined, repeated) = (Some(&self.defined[..]), Some(&self.repeated[..]));

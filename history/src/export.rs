@@ -85,6 +85,7 @@ pub(crate) fn export_holding(
     let mut output = Output::create(&request.out)?;
     let mut waiting = WaitingEpochs::new(held_max);
     let mut evidence = Hasher::new("weighhouse/history/export/v2")
+        // The same evidence in another version's columns is another export.
         .part(FORMAT_VERSION.as_bytes())
         .part(&first.0.to_le_bytes())
         .part(&last.0.to_le_bytes());
@@ -105,12 +106,14 @@ pub(crate) fn export_holding(
             return Err(ExportError::Stopped { after: *epoch });
         }
     }
+    // Epochs behind the range are read only for news of vectors within it.
     let later: Vec<Epoch> = source.epochs.iter().copied().filter(|epoch| *epoch > last).collect();
     for epoch in later {
         if !waiting.is_waiting() {
             break;
         }
         let read = source.read(epoch)?;
+        // Their news ends up in the tables, so they count as evidence.
         evidence = sealed(evidence, &read);
         waiting.take_updates(&read.segment)?;
         while let Some(ready) = waiting.next_ready() {

@@ -105,6 +105,7 @@ impl HeldEpoch {
                 why: self.abstained.clone(),
             };
         };
+        // The block of a commit is left out: the vector itself isn't on the chain there.
         let decided_at = match &last.state {
             Some(
                 IntentState::Included { block }
@@ -118,6 +119,7 @@ impl HeldEpoch {
             (_, Some((_, why))) => Some(format!("replaces an earlier vector: {why}")),
             _ => None,
         };
+        // `time` is of whatever block the state names, which may be a commit's.
         let decided_time = decided_at.and(last.time);
         EpochOutcome { decision: crate::words::state(last.state.as_ref()), decided_at, decided_time, why }
     }
@@ -195,6 +197,7 @@ impl WaitingEpochs {
             if self.given_up.contains(&update.epoch) {
                 return Err(ExportError::LateNews { of: update.epoch, told_in });
             }
+            // Epochs before the range, and those settled already, are not in the queue and need no news.
             if let Ok(at) = self.queue.binary_search_by_key(&update.epoch, |held| held.subject.epoch) {
                 self.queue[at].advance(update, &times);
             }

@@ -33,10 +33,12 @@ impl Staging {
         let fail = |doing| move |source| ExportError::Io { file: out.to_owned(), doing, source };
         std::fs::create_dir_all(out).map_err(fail("make the folder"))?;
         let folder = File::open(out).map_err(fail("open the folder"))?;
+        // A lock ends with its process, so that a killed export blocks nobody.
         folder.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => ExportError::Busy { dir: out.to_owned() },
             TryLockError::Error(source) => fail("lock the folder")(source),
         })?;
+        // Under the lock, what lies here can only be a dead export's.
         let aside = out.join(".export");
         match std::fs::remove_dir_all(&aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -76,6 +78,7 @@ impl Staging {
             folders.push(folder);
         }
         folders.extend(TableSchema::ALL.map(|table| self.out.join(table.name())));
+        // Renames and new folders outlast a power failure only once the folders above are synced.
         for folder in folders {
             File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|source| ExportError::Io {
                 file: folder.clone(),

@@ -20,6 +20,7 @@ pub(crate) struct Addresses(HashMap<Hotkey, ByteArray>);
 impl Addresses {
     pub(crate) fn cell(&mut self, hotkey: &Hotkey) -> Cell {
         if self.0.len() >= HOTKEYS_MAX && !self.0.contains_key(hotkey) {
+            // A cache only: clearing it costs time and never a row.
             self.0.clear();
         }
         let text = self.0.entry(*hotkey).or_insert_with(|| hotkey.to_string().into_bytes().into());

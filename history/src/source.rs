@@ -56,6 +56,7 @@ impl JournalSource {
         };
         let read = read.map_err(|source| ExportError::Damaged { file: file.clone(), source })?;
         let found = *read.segment.header();
+        // A folder does not say whose journal it holds, so the first file does.
         let first = *self.first.get_or_insert(found);
         let expected = SegmentHeader { epoch, ..first };
         if found != expected {
@@ -69,6 +70,7 @@ impl JournalSource {
         let fail = |source| ExportError::Io { file: file.to_owned(), doing: "read the journal", source };
         let mut bytes = Vec::new();
         let opened = File::open(file).map_err(fail)?;
+        // One byte more than the limit tells a file that is too large from one that just fits.
         opened.take(SEGMENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
         if bytes.len() as u64 > SEGMENT_BYTES_MAX {
             return Err(ExportError::TooLarge { file: file.to_owned() });

@@ -153,6 +153,7 @@ impl Current {
         }
         let length = u32::try_from(payload.len()).expect("the record limit is below 4 GiB");
         self.pending.bytes.extend(length.to_le_bytes());
+        // The pending bytes begin with room for the batch's header, so this is the place in the file.
         let offset = self.end + self.pending.bytes.len() as u64;
         self.pending.bytes.extend(&payload);
         self.pending.leaves.push(leaf_hash(&payload));

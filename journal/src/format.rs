@@ -69,6 +69,7 @@ impl SegmentHeader {
                 *self == Self { epoch: context.epoch, identity }
             }
             Record::Asked(asked) => asked.epoch == self.epoch,
+            // Earlier epochs' challenges are judged here where their truth came later.
             Record::Judged(judged) => judged.epoch == self.epoch && judged.asked_in <= self.epoch,
             Record::Intent(intent) => intent.epoch == self.epoch,
             Record::IntentUpdate(update) => update.epoch <= self.epoch,
@@ -113,6 +114,7 @@ impl BatchHeader {
             .part(&self.offset.to_le_bytes())
             .part(&bytes[..12])
             .finish();
+        // Eight bytes do against damage; the seal covers the header as well.
         bytes[12..].copy_from_slice(&check.as_bytes()[..8]);
         bytes
     }

@@ -37,11 +37,13 @@ impl fmt::Display for SegmentHeader {
 
 /// The file that holds an epoch.
 pub fn segment_name(epoch: Epoch) -> String {
+    // Twenty digits hold any u64, so that names sort as their epochs do.
     format!("epoch-{:020}.wj", epoch.0)
 }
 
 /// `None` for every other file that may lie in the folder.
 pub(crate) fn epoch_of_name(name: &str) -> Option<Epoch> {
     let epoch = Epoch(name.strip_prefix("epoch-")?.strip_suffix(".wj")?.parse().ok()?);
+    // Parsing alone would take `+3` and `03` too, and one epoch could have several files.
     (segment_name(epoch) == name).then_some(epoch)
 }

@@ -241,6 +241,7 @@ fn recover(storage: &dyn Storage, expected: SegmentHeader) -> Result<Current, Jo
         Current::load(file, expected).map_err(|error| load_error(storage, expected, error))?;
     if let Some(stop) = torn {
         let tail = current.tail().map_err(io_error("read the torn end"))?;
+        // Kept before it is cut off: a crash in between loses nothing.
         let side = set_aside(storage, &name, &tail).map_err(io_error("set the torn end aside"))?;
         current.cut_tail().map_err(io_error("cut the torn end off"))?;
         warn!(
@@ -306,6 +307,7 @@ fn verify_segment(storage: &dyn Storage, epoch: Epoch) -> Result<SegmentReport, 
         doing: "read the journal",
         source,
     })?;
+    // A file that vanished since the listing is reported like one without a header.
     let mut bytes = bytes.as_deref().unwrap_or_default();
     let root = Frontier::new().root();
     let mut report = SegmentReport { epoch, file, header: None, records: 0, root, defect: None, torn: false };

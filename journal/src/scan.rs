@@ -165,6 +165,7 @@ fn read_batch<S: SegmentSource>(
 ) -> Result<Result<RecordBatch, ScanStop>, S::Error> {
     let remaining = walk.length - walk.at;
     if remaining < BATCH_HEADER_BYTES as u64 {
+        // A crash may cut a write anywhere, within the header too.
         return Ok(Err(walk.stop(Defect::BatchCutShort, true)));
     }
     let header_bytes = read(source, walk.at, BATCH_HEADER_BYTES as u64)?;
@@ -248,6 +249,7 @@ fn has_unwritten_sector(bytes: &[u8], offset: u64) -> bool {
 fn has_batch_behind<S: SegmentSource>(source: &mut S, walk: &BatchWalk<'_>) -> Result<bool, S::Error> {
     let mut at = walk.at + 1;
     while at < walk.length {
+        // Windows overlap by a header, so that one across a border is found.
         let window = read(source, at, (walk.length - at).min((WINDOW_BYTES + BATCH_HEADER_BYTES) as u64))?;
         // Batches start at any byte, so every offset is tried; the magic bytes rule nearly all of them out.
         for start in 0..window.len().min(WINDOW_BYTES) {

@@ -201,6 +201,7 @@ pub fn matrix(plan: &AttackPlan) -> Result<Matrix, ScenarioError> {
         for attack in 0..plan.attacks.len() {
             for fraction in &plan.fractions {
                 let Some(numbers) = numbers(plan, attack, *fraction) else { continue };
+                // Attacks at one fraction have the honest and the absent world in common.
                 let [attacked, honest, absent] =
                     [AttackWorld::Attacked { attack }, AttackWorld::Honest, AttackWorld::Absent].map(
                         |world| {
@@ -294,6 +295,7 @@ fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<SimulationOutcome>]) -> M
     let attackers = || worlds().flat_map(|outcome| outcome.miners.iter().filter(|group| group.attacker));
     let dishonest: u32 = attackers().map(|group| group.dishonest).sum();
     let detected: u32 = attackers().map(|group| group.detected).sum();
+    // A seed's figure is a mean over its detected, so that it weighs by their number.
     let delay: f64 =
         attackers().map(|group| f64::from(group.detected) * group.epochs_to_detect.unwrap_or(0.0)).sum();
     MatrixRow {

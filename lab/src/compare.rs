@@ -69,6 +69,7 @@ pub fn compare(
 fn mean_share(runs: &[SimulationOutcome], group: &str) -> f64 {
     let share = |run: &SimulationOutcome| {
         let earned = run.group(group).map_or(0, |group| group.emission_rao);
+        // Where no miner was paid at all the share is 0, and no NaN.
         earned as f64 / (run.miners_rao as f64).max(1.0)
     };
     runs.iter().map(share).sum::<f64>() / runs.len().max(1) as f64

@@ -251,6 +251,7 @@ fn expression(policy: &Policy, say: &mut impl FnMut(Severity, &'static str, Stri
     for branch in expression.unreached(&spread) {
         say(Severity::Warning, KEY, format!("{branch}, so one branch is never taken"));
     }
+    // The innermost loop of `spread`: 21 averages with all else equal.
     for ladder in spread.chunks(21) {
         let values: Vec<_> = ladder.iter().map(|facts| expression.value(facts)).collect();
         for (pair, facts) in values.windows(2).zip(ladder.windows(2)) {
@@ -321,6 +322,7 @@ fn vtrust(file: &PolicyFile, profile: &Profile, rounds: u32) -> Result<[f64; 2],
 /// After `n` challenges a kind's mean mark is about normal with its measured deviation over the square root of `n`; it is
 /// caught once the mean plus 2.326 standard errors (the 99 % point) is below the floor.
 fn detection(policy: &Policy, profile: &Profile) -> Vec<Detection> {
+    // Without a floor a kind is caught where its mean mark is not above 0.
     let floor = policy.floor().to_f64().max(1e-9);
     let one = |kind: &weighhouse_types::profile::PersonaFigures| {
         let gap = floor - kind.mean;

@@ -24,6 +24,7 @@ impl Frontier {
 
     pub fn append(&mut self, leaf_hash: Digest) {
         let mut node = leaf_hash;
+        // As a carry in binary: each trailing one is a subtree that the new leaf makes twice as large.
         for _ in 0..self.size.trailing_ones() {
             let left = self.subtrees.pop().expect("one subtree per set bit of the size");
             node = node_hash(&left, &node);
@@ -34,6 +35,7 @@ impl Frontier {
 
     /// The same root as [`root`](crate::root) of all leaves appended so far.
     pub fn root(&self) -> Digest {
+        // From the right, because each node's right child is everything behind its left subtree.
         let smallest_first = self.subtrees.iter().rev().copied();
         smallest_first.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
     }

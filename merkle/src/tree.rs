@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use weighhouse_types::Digest;
 
+// Different prefixes, so that nobody can pass an inner node off as a leaf.
 const LEAF_PREFIX: [u8; 1] = [0];
 const NODE_PREFIX: [u8; 1] = [1];
 
@@ -49,6 +50,7 @@ pub fn inclusion_proof(leaf_hashes: &[Digest], index: usize) -> Option<Vec<Diges
             subtree = right;
         }
     }
+    // Collected on the way down; a verifier hashes from the leaf up.
     path.reverse();
     Some(path)
 }

@@ -39,6 +39,7 @@ pub fn root_from_inclusion(
             Side::Right => node_hash(&hash, sibling),
         };
     }
+    // A path that is too short ends at an inner node, whose hash is no root.
     if walk.last != 0 {
         return Err(ProofError::Length { nodes: path.len() });
     }
@@ -85,6 +86,7 @@ pub fn verify_consistency(
     } else {
         proof.split_first().ok_or_else(wrong_length)?
     };
+    // Below this level the older tree's last subtree is complete and stands in both trees alike.
     let complete_levels = (size1 - 1).trailing_ones();
     let mut walk = ProofWalk { node: (size1 - 1) >> complete_levels, last: (size2 - 1) >> complete_levels };
     let (mut older, mut newer) = (*first, *first);

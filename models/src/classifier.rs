@@ -123,6 +123,7 @@ fn layers(mut tensors: BTreeMap<String, TensorView<'_>>) -> Result<Vec<Dense>, M
         let index = layers.len();
         let (weight_name, bias_name) = names(index);
         let last = layers.last().map_or(PIXELS, |layer| layer.outputs);
+        // A layer too many stays in the map, and is refused as surplus below.
         if index > 0 && (index == LAYERS_MAX || !tensors.contains_key(&weight_name)) {
             break;
         }

@@ -54,6 +54,7 @@ impl Gaussian {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
+        // Above 0 and at most 1, because the logarithm of 0 is infinite.
         let radius = libm::sqrt(-2.0 * libm::log(1.0 - unit(rng)));
         let angle = 2.0 * PI * unit(rng);
         self.spare = Some(radius * libm::sin(angle));

@@ -98,6 +98,7 @@ impl Folder {
         let mut shards = Vec::with_capacity(names.len());
         for name in names {
             let path = root.join(&name);
+            // One handle for the digest and for the numbers, so that they can't be of two files.
             let file = File::open(&path).map_err(|error| absent(&path, error))?;
             let digest = hash(&file).map_err(|error| FolderError::Read { path: path.clone(), error })?;
             hasher = hasher.part(digest.as_bytes());
@@ -241,6 +242,7 @@ fn weights(root: &Path) -> Result<(Vec<String>, Option<TensorMap>), FolderError>
     if names.is_empty() || names.len() > SHARDS_MAX {
         return Err(refuse(format!("{} shards are named, 1 to {SHARDS_MAX} are read", names.len())));
     }
+    // Names and no paths: they come with the model and must stay in its folder.
     let plain = |name: &str| name.ends_with(".safetensors") && !name.contains(['/', '\\']);
     if let Some(name) = names.iter().find(|name| !plain(name)) {
         return Err(refuse(format!("{name:?} is no name of a shard")));
@@ -263,6 +265,7 @@ fn small(root: &Path, name: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
     let path = root.join(name);
     let file = File::open(&path).map_err(|error| absent(&path, error))?;
     let mut bytes = Vec::new();
+    // One byte more than the limit shows a file that is too long.
     match file.take(limit + 1).read_to_end(&mut bytes) {
         Err(error) => Err(FolderError::Read { path, error }),
         Ok(_) if bytes.len() as u64 > limit => {

@@ -33,6 +33,7 @@ impl<'a> Loading<'a> {
             self.folder.check(name.as_ref(), &[*outputs, inputs])?;
         }
         let total: usize = outputs.iter().sum();
+        // With the room that the layout in panels takes, so that it needs no copy.
         let mut values = Vec::with_capacity(Matrix::room(total, inputs));
         for name in names {
             self.folder.take(name.as_ref(), &mut values)?;

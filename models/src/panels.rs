@@ -91,6 +91,7 @@ impl Matrix {
         }
         let panels = self.outputs.div_ceil(PANEL).div_ceil(threads);
         let share = panels * PANEL;
+        // Outputs of one row lie side by side, so that each thread can write its own in place.
         if tiles.count() == 1 {
             let parts = out.par_chunks_mut(share).zip(self.lanes().par_chunks(panels * self.inputs));
             return parts.for_each(|(out, panels)| {
@@ -98,6 +99,7 @@ impl Matrix {
             });
         }
         let part = |(index, panels): (usize, &[Lane])| {
+            // Outputs of several rows don't lie together: each thread computes apart, and they are copied.
             let outputs = share.min(self.outputs - index * share);
             let mut part = vec![0.0; tiles.count() * outputs];
             dispatch(Product { tiles: &tiles, panels, outputs, out: &mut part });

@@ -26,6 +26,7 @@ pub fn perturb(pixels: &[u8; PIXELS], by: &Perturbation, rng: &mut ChaCha20Rng) 
     let angle = between(by.max_rotation_degrees, rng) * PI / 180.0;
     let (shift_x, shift_y) = (between(by.max_shift_px, rng), between(by.max_shift_px, rng));
     let placed = PlacedScan { pixels, sin: libm::sin(angle), cos: libm::cos(angle), shift_x, shift_y };
+    // Anew for each scan: a spare number left over would tie it to the scan before.
     let mut noise = Gaussian::default();
     std::array::from_fn(|index| {
         let ink = placed.ink_at(index % SIDE, index / SIDE) + by.noise_sigma * noise.next(rng);

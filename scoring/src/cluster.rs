@@ -31,6 +31,7 @@ pub(crate) fn clusters(rounds: &[&Likeness], agreement: Fraction) -> BTreeMap<Re
         }
         let (one, other) = (leader(&leaders, one), leader(&leaders, other));
         leaders.insert(one.max(other), one.min(other));
+        // A leader leads itself too, so that it gets a number below.
         leaders.entry(one.min(other)).or_insert(one.min(other));
     }
     let mut numbers: BTreeMap<RegistrationId, u32> = BTreeMap::new();

@@ -100,6 +100,7 @@ impl Differ {
         };
         let mut changes: Vec<Change> =
             self.sums.into_iter().map(change).filter(|change| change.gain() != 0.0).collect();
+        // Equal gains go by registration, so that a report comes out the same each time.
         changes.sort_by(|one, other| other.gain().total_cmp(&one.gain()).then(one.who.cmp(&other.who)));
         self.diff.moved = self.moved / epochs;
         self.diff.changes = changes;

@@ -60,6 +60,7 @@ impl Policy {
             // The error costs a square root for each miner and epoch, and most policies don't use it.
             if self.standard_errors_milli == 0 && self.expression.is_none() { 0 } else { track.error() };
         let margin = self.standard_errors_milli.saturating_mul(error) / 1000;
+        // Two units take any average to -1 or below; a larger margin changes nothing and might overflow.
         let significant = track.average - i64::try_from(margin).unwrap_or(UNIT * 2).min(UNIT * 2);
         let mut rated = RatingFigures {
             average: track.average,

@@ -164,6 +164,7 @@ impl Weigher {
                     Some(_) => unit + margin.billionths(),
                     None => unit,
                 };
+                // At most 10^9 x 2 x 10^9, which fits 64 bits.
                 score(challenger) * unit > score(holder) * needed
             };
             insertion_sort(&mut self.order, beats);
@@ -172,6 +173,7 @@ impl Weigher {
         for position in 0..self.order.len() {
             let (at, previous) =
                 (self.order[position], position.checked_sub(1).map(|before| self.order[before]));
+            // Under hysteresis equal scores from different places are no tie: the holder stays ahead.
             let ties = previous.is_some_and(|previous| {
                 score(previous) == score(at)
                     && (margin == Fraction::ZERO || candidates[previous].place == candidates[at].place)
@@ -218,6 +220,7 @@ impl Weigher {
     fn burn(&mut self, share: f64, uid: Uid) {
         let total = self.weights.iter().fold(0.0, |total, (_, weight)| total + weight);
         if total > 0.0 {
+            // Added to the total, this makes up the given share of both.
             let burned = total * share / (1.0 - share);
             match self.weights.iter_mut().find(|(other, _)| *other == uid) {
                 Some((_, weight)) => *weight += burned,

@@ -210,6 +210,7 @@ impl Track {
         let kept = match kind {
             MedianOr::Median => &means[(count - 1) / 2..count / 2 + 1],
             MedianOr::Trimmed(trim) => {
+                // Rounded down, and the trim is below a half, so that something is left to average.
                 let drop = (trim.billionths() as usize * count) / 1_000_000_000;
                 &means[drop..count - drop]
             }
@@ -256,6 +257,7 @@ fn fresh(policy: &Policy, epoch: u64, tally: &Tally, capacity: &mut u32) -> Epoc
         full => u64::from(tally.in_time.min(full)) * 1_000_000_000 / u64::from(full),
     };
     *capacity = u32::try_from(share).unwrap_or(u32::MAX);
+    // At most 10^9 x 10^9, which fits an i64.
     let counted = if full == 0 { mean } else { divide_i64(mean * share as i64, UNIT) };
     EpochMean { epoch, mean: counted, count: tally.count, variance: sample_variance(tally, mean) }
 }
@@ -275,6 +277,7 @@ fn sample_variance(tally: &Tally, mean: i64) -> u64 {
 /// and this one is several times as fast as the standard library's.
 fn root(value: u64) -> u64 {
     const ROOT_MOST: u64 = u32::MAX as u64;
+    // IEEE 754 fixes every bit of a square root, so that this one is the same on all machines.
     let near = ((value as f64).sqrt() as u64).min(ROOT_MOST);
     if near * near > value {
         near - 1

@@ -173,6 +173,7 @@ pub(crate) fn pick<'a>(
                 trails.extend(of);
             }
             Record::Likeness(round) => likeness.push(round),
+            // Listed one by one, so that a new record does not compile before it is decided on here.
             Record::Blob { .. }
             | Record::Asked(_)
             | Record::Evidence(_)

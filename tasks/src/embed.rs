@@ -163,6 +163,7 @@ impl Kind for Embeddings {
 /// 1 if every row points where the reference's does, within the tolerance; else minus the share of those that don't.
 fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &Array2<f32>) -> Judgement {
     let items = reference.len() as u32;
+    // A cosine may round to above 1, and its distance to below 0.
     let (mut outside, mut worst) = (0, (0, f64::NEG_INFINITY));
     for ((item, row), own) in (0_u32..).zip(rows.rows()).zip(reference) {
         if row.len() != own.len() {

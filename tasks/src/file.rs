@@ -237,10 +237,12 @@ fn mode(
         (RawMode::Conformance, None, None) => Err(TaskFileError::SectionMissing { mode: "conformance" }),
         (RawMode::Quality, None, None) => Err(TaskFileError::SectionMissing { mode: "quality" }),
         (RawMode::Conformance, Some(RawConformance { tolerance }), None) => {
+            // At 0 another machine's last bits would count as another model.
             if *tolerance == 0.0 {
                 let allowed = "above 0, below 1".to_owned();
                 return Err(TaskFileError::Range { key: "conformance.tolerance", value: 0.0, allowed });
             }
+            // 1 itself is excluded: no total variation distance is above it, so every answer would conform.
             Ok(Mode::Conformance {
                 tolerance: within("conformance.tolerance", *tolerance, f64::next_down(1.0))?,
             })

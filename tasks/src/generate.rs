@@ -139,6 +139,7 @@ impl Kind for Completions {
         completion: &Completion,
     ) -> Result<Judgement, TaskError> {
         let (expected, actual) = (completion.tokens.len(), testimony.margins.len());
+        // A testimony ends at a token that the vocabulary does not have, with an infinite margin.
         let ends_early = testimony.margins.last().is_some_and(|margin| margin.is_infinite());
         if actual != expected && !(actual < expected && ends_early) {
             return Err(TaskError::Tokens { expected, actual });

@@ -97,6 +97,7 @@ impl Kind for OutsideTask {
     }
 
     fn refer(&self, asked: &[&DrawnQuestion]) -> Result<Vec<Testimony>, TaskError> {
+        // The judge's word comes later: on the answers, or as the truth.
         if self.pinned.terms.testifies || self.pinned.terms.resolves {
             return Ok(Vec::new());
         }

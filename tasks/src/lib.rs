@@ -83,6 +83,7 @@ pub fn with_reference(file: &str, reference: Digest) -> String {
 pub fn with_reference_at_hand(file: &str, loader: &(impl TaskLoader + ?Sized)) -> Result<String, TaskError> {
     let (header, _, kind) = TaskFile::split(file.as_bytes(), loader.further_kinds())?;
     let at_hand = (kind.reference)(loader.references())?;
+    // A file that names it already keeps its bytes, by which the task is known.
     Ok(match at_hand.filter(|_| at_hand != header.reference) {
         Some(digest) => with_reference(file, digest),
         None => file.to_owned(),

@@ -111,6 +111,7 @@ impl Prompts {
             have += count(&context);
             pieces.push(context);
         }
+        // Collected from the end, so that the cut below takes words off the beginning only.
         pieces.reverse();
         let text = pieces.join(" ");
         let all: Vec<&str> = text.split_whitespace().collect();

@@ -78,6 +78,7 @@ impl Kind for Regress {
         Ok(per_seed(seeds, |rng| {
             let mut normal = Gaussian::default();
             let mut draw = |deviation: f64| deviation * normal.next(rng);
+            // The order of the draws is part of the challenge: a seed must give the same table for ever.
             let numbers = (self.rows + self.items) * self.features;
             let features: Vec<f32> = (0..numbers).map(|_| draw(1.0) as f32).collect();
             let mut weights: Vec<f64> = (0..=self.features).map(|_| draw(1.0)).collect();
@@ -87,6 +88,7 @@ impl Kind for Regress {
             let exact: Vec<f64> =
                 rows.rows().into_iter().map(|row| dot(&terms(row, Line::Bent), &weights)).collect();
             let (told, asked) = exact.split_at(self.rows);
+            // The truth has no noise, so that a perfect model reaches a skill of 1.
             let targets: Vec<f32> = told.iter().map(|target| (target + draw(self.noise)) as f32).collect();
             let truth: Vec<f32> = asked.iter().map(|target| *target as f32).collect();
             let floor = skill(&truth, &predict(rows, &targets, self.rows, Line::Straight), &targets);

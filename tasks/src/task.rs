@@ -304,6 +304,7 @@ impl Task {
     pub fn convict(&self, judgement: Option<Judgement>, walk: &LogOddsWalk) -> Judgement {
         let reason = Reason::Convicted { checks: walk.checks(), log_odds: walk.log_odds() };
         let mut reasons = judgement.map_or_else(Vec::new, |judgement| judgement.reasons);
+        // In front: a verdict is explained by its first complaint.
         reasons.insert(0, reason);
         Judgement { mark: Mark::MIN, reasons }
     }

@@ -182,6 +182,7 @@ impl<K: Kind> Work for K {
             return Ok(None);
         };
         counted(answers.len(), joint.verdicts.len())?;
+        // A judge out of process may name answers that there are not.
         let positions = joint.alike.iter().flatten();
         match positions.into_iter().find(|position| **position as usize >= answers.len()) {
             Some(position) => Err(TaskError::Count { expected: answers.len(), actual: *position as usize }),

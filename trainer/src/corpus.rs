@@ -19,6 +19,7 @@ const UNREAD: [&str; 4] = ["script", "style", "nav", "button"];
 pub(crate) fn read(root: &Path) -> io::Result<Vec<String>> {
     let mut paths = Vec::new();
     walk(root, 0, &mut paths)?;
+    // Folders are listed in any order, and the weights must not depend on it.
     paths.sort();
     let mut documents = Vec::new();
     for path in paths {
@@ -41,6 +42,7 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> io::Result<()>
                 .and_then(|ending| ending.to_str())
                 .is_some_and(|ending| endings.contains(&ending))
         };
+        // A link is neither folder nor file here, so that none leads round in a circle.
         if kind.is_dir() && depth < FOLDERS_DEEP {
             walk(&path, depth + 1, paths)?;
         } else if kind.is_file()

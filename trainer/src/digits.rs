@@ -68,6 +68,7 @@ pub(crate) fn train(
         let mut total = 0.0;
         for batch in order.chunks(BATCH) {
             let batch: Vec<Scan> = batch.iter().map(|index| scans[*index]).collect();
+            // The last batch of a pass may be shorter, and its mean counts for less.
             total += trainer.step(&batch, &plan, rate, &mut rng)? * batch.len() as f64;
         }
         let loss = total / scans.len() as f64;
@@ -101,6 +102,7 @@ impl Trainer {
         let widths: Vec<usize> = [&[PIXELS], &plan.hidden[..], &[CLASSES]].concat();
         let layer = |pair: &[usize]| {
             let (inputs, outputs) = (pair[0], pair[1]);
+            // Uniform numbers up to a bound have a variance of a third of its square.
             let bound = libm::sqrt(6.0 / inputs as f64);
             let weight: Vec<f32> =
                 (0..inputs * outputs).map(|_| ((2.0 * unit(rng) - 1.0) * bound) as f32).collect();

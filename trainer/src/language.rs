@@ -77,6 +77,7 @@ pub(crate) fn train_language(
 ) -> Result<TrainedLanguage, TrainError> {
     let (training, held_out) = vocabulary::tokens(documents, tokenizer, HELD_OUT_EACH)?;
     let needed = WINDOW * BATCH + 1;
+    // Perplexity is measured over whole windows, so that at least one has to be held out.
     if training.len() < needed || held_out.len() <= WINDOW {
         return Err(TrainError::TooLittle { tokens: training.len(), needed });
     }
@@ -88,6 +89,7 @@ pub(crate) fn train_language(
     for step in 0..recipe.steps {
         let windows: Vec<&[u32]> = (0..BATCH)
             .map(|_| below((training.len() - WINDOW) as u32, &mut rng) as usize)
+            // One token more than a window: the last one is only predicted.
             .map(|start| &training[start..=start + WINDOW])
             .collect();
         let loss = optimizer.step(&mut parameters, rate(step, recipe.steps), |leaves| {
@@ -112,6 +114,7 @@ pub(crate) fn train_language(
     let weights = parameters.file(&shape, &metadata)?;
     let config = recipe.size.config();
     let (json, words) = (config.clone().into_bytes(), tokenizer.as_bytes().to_vec());
+    // Measured as written: bfloat16 has lost digits by then.
     let model = LanguageModel::from_files(json, words, weights.clone())?;
     let held_out = &held_out[..held_out.len().min(HELD_OUT_TOKENS)];
     let held_out_perplexity = perplexity(&model, held_out)?;
@@ -120,6 +123,7 @@ pub(crate) fn train_language(
 
 /// Rises over the first steps, then falls by a half cosine.
 fn rate(step: u32, steps: u32) -> f64 {
+    // Counted from 1: at a rate of 0 the first step would change nothing.
     let done = f64::from(step + 1) / f64::from(steps);
     if done < WARM {
         return RATE * done / WARM;

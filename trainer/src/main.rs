@@ -90,6 +90,7 @@ fn main() -> ExitCode {
 }
 
 fn digits(args: &Digits) -> anyhow::Result<()> {
+    // Before the training, which takes minutes and would be lost.
     free(&args.out)?;
     let dir = args.out.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = args.out.file_name().and_then(|name| name.to_str());
@@ -113,6 +114,7 @@ fn digits(args: &Digits) -> anyhow::Result<()> {
 }
 
 fn language(args: &Language) -> anyhow::Result<()> {
+    // Before the training, which takes long and would be lost.
     free(&args.out)?;
     let documents = corpus::read(&args.text).with_context(|| args.text.display().to_string())?;
     let tokenizer = match &args.tokenizer {

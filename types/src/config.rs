@@ -64,10 +64,12 @@ fn readable(text: &str, error: &toml::de::Error) -> ConfigError {
 /// Reads serde's "unknown field `x`, expected one of `a`, `b`" and names the nearest.
 fn unknown_key(message: &str) -> Option<String> {
     let rest = message.strip_prefix("unknown field ")?;
+    // Every second piece stands between backticks.
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
     let nearest = quoted
         .max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)))
+        // Names less alike than this are no misspellings of each other.
         .filter(|nearest| strsim::jaro_winkler(unknown, nearest) > 0.6);
     Some(match nearest {
         Some(nearest) => format!("unknown key `{unknown}`, did you mean `{nearest}`?"),

@@ -28,6 +28,7 @@ impl Intent {
         weights: &WeightVector,
         version_key: u64,
     ) -> Digest {
+        // Only what the chain gets: the same payload meant twice is one intent, whatever it supersedes.
         crate::Hasher::new("weighhouse/intent/v1")
             .part(&(epoch, netuid, mechanism, weights, version_key).encode())
             .finish()
@@ -118,6 +119,7 @@ impl IntentState {
             | Self::Published { block }
             | Self::Committed { block, .. }
             | Self::Revealed { block } => Some(*block),
+            // Signed bytes name a block as well, but only the one by which they expire.
             _ => None,
         }
     }

@@ -32,6 +32,7 @@ impl Mark {
 
     /// Rounds to the nearest billionth and clamps to [-1, 1]; `None` for NaN. The only way in from floating point.
     pub fn from_f64(value: f64) -> Option<Self> {
+        // Clamping hands NaN on, and the cast would make a plain 0 of it.
         if value.is_nan() {
             return None;
         }

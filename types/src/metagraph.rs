@@ -150,6 +150,7 @@ impl Default for Hyperparameters {
     fn default() -> Self {
         Self {
             tempo: 360,
+            // Half of the stake.
             kappa: 32_767,
             max_allowed_uids: 256,
             max_allowed_validators: 128,
@@ -159,10 +160,13 @@ impl Default for Hyperparameters {
             weights_version_key: 0,
             immunity_period: 4096,
             min_non_immune_uids: 10,
+            // 5,000 blocks at this tempo.
             activity_cutoff_factor_milli: 13_889,
+            // In millionths.
             bonds_moving_average: 900_000,
             bonds_penalty: u16::MAX,
             liquid_alpha_enabled: false,
+            // 0.7 and 0.9 of 65535, and a slope of 10 in hundredths.
             alpha_low: 45_875,
             alpha_high: 58_982,
             alpha_sigmoid_steepness: 1000,
@@ -171,6 +175,7 @@ impl Default for Hyperparameters {
             reveal_period_epochs: 1,
             serving_rate_limit: 50,
             stake_threshold: Rao(0),
+            // 0.0005 TAO and 100 TAO.
             min_burn: Rao(500_000),
             max_burn: Rao(100_000_000_000),
             burn_half_life: 360,
@@ -208,6 +213,7 @@ impl Schedule {
             return None;
         }
         let regular = Block(self.last_epoch_block.0.saturating_add(u64::from(self.tempo)));
+        // An epoch may be triggered ahead of its time, and is never put off.
         Some(self.pending_epoch_at.map_or(regular, |pending| pending.min(regular)))
     }
 }

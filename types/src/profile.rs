@@ -174,9 +174,11 @@ impl Profile {
         }
         let value = |figure, of: &str, found: f64, least: f64, most: f64, wanted| {
             let error = ProfileError::Value { figure, of: of.to_owned(), found, wanted };
+            // NaN lies in no range.
             if (least..=most).contains(&found) { Ok(()) } else { Err(error) }
         };
         let ChallengeCost { answer, reference, judge } = self.cost;
+        // Personas' costs are relative to this one, so that it can't be 0.
         value("answer", "cost", answer, f64::MIN_POSITIVE, 1e9, "a positive number of seconds")?;
         value("reference", "cost", reference, 0.0, 1e9, "a number of seconds")?;
         value("judge", "cost", judge, 0.0, 1e9, "a number of seconds")?;

@@ -110,6 +110,7 @@ impl Record {
             Self::PhaseChange(change) => &change.fields,
             Self::CarriedChallenge(carried) => return carried.unknown(),
             Self::EpochClosed(closed) => &closed.fields,
+            // This version has no extensions yet, so that each of them is a later version's.
             Self::Extension(extension) => return Some(extension.name.clone()),
             Self::Blob(_)
             | Self::Intent(_)

@@ -39,6 +39,7 @@ pub(super) fn fixed_alpha(input: &EpochInput) -> I32F32 {
 
 impl BoundedAverage {
     pub(super) fn new(alpha: I32F32, incentives: &[Bits]) -> Option<Self> {
+        // A bonds moving average above 1 makes alpha negative.
         let alpha = Bits::try_from(alpha.to_bits()).ok()?;
         let kept = ONE.checked_sub(alpha)?;
         let below_one = |factor: Bits| factor < ONE;

@@ -96,6 +96,7 @@ impl Bonds {
         ledger: Ledger<'_>,
     ) {
         self.hold(average, incentive);
+        // A bonds moving average above 1 lets bonds grow beyond 1.
         self.write(average, spans, columns, ledger, |_, bond, _| share_to_u16(bond.min(ONE)));
     }
 
@@ -139,6 +140,7 @@ impl Bonds {
             let row = &mut ledger.new_bonds[span.uid];
             row.resize(span.end - span.start, (0, 0));
             let mut earned: Bits = 0;
+            // Few rows hold a bond of 0: only those are gone through once more.
             let mut absent = 0_u64;
             let cells = (columns, &self.bonds[..]);
             span.make(columns, &mut self.holdings, cells, row, |holding, column, bond| {
@@ -147,6 +149,7 @@ impl Bonds {
                 absent = absent.wrapping_add(u64::from(bond == 0));
                 (column, stored(holding, bond, share))
             });
+            // Without a new permit the row is not stored, but it has earned for this epoch.
             if !ledger.new_permits[span.uid] {
                 row.clear();
             } else if absent != 0 {

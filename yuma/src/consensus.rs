@@ -76,6 +76,7 @@ impl ClippedSums {
         for &span in &cells.spans {
             let stake = stake[span.uid];
             self.trust[span.uid] = match (bond_weight, by_stake, stake) {
+                // Every stake but a sole validator's is below 1, where the product fits 64 bits.
                 (BondWeight::Clipped, true, ..ONE) => self.clip(cells, span, |_, clipped| {
                     let ranked = product_below_one(clipped, stake);
                     (ranked, ranked)

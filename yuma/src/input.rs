@@ -114,6 +114,7 @@ fn check_rows(
         let in_range = entries.last().is_none_or(|&(uid, _)| usize::from(uid) < rows.len());
         if !(ascends && in_range) {
             named_by.resize(rows.len(), None);
+            // Marks of earlier rows may stay in the buffer: each carries its row's number.
             check_row(field, row, entries, named_by)?;
         }
     }

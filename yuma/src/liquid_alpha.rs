@@ -94,6 +94,7 @@ impl LiquidBonds {
             for &(column, bought) in &self.bought {
                 let miner = usize::from(column);
                 let AlphaPair { old, old_found, .. } = self.pairs[miner];
+                // The same walk as in `pair`: the chain never steps back for an entry.
                 let weight = if furthest < Some(column) { bought } else { 0 };
                 furthest = furthest.max(Some(column));
                 let alpha = alpha.of(consensus[miner], weight, old_found);
@@ -102,6 +103,7 @@ impl LiquidBonds {
                 bonds.bonds.push(bond);
                 self.columns.push(column);
             }
+            // No run: in the order of submission, first and last column say nothing about those between.
             self.spans.push(Span { uid: span.uid, start, end: self.columns.len(), run: None });
             // Only the touched pairs are cleared; clearing all for each validator would be quadratic.
             span.of(&cells.columns)

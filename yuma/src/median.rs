@@ -91,6 +91,7 @@ impl Lists {
         });
         for (list, median) in self.columns.iter().zip(medians) {
             let entries = &mut self.entries[list.end - list.voters.min(list.end)..list.end];
+            // Entries that compare equal are equal, so that no stable sort is needed.
             entries.sort_unstable();
             let mut up_to = total - list.votes;
             for &(score, vote) in &*entries {

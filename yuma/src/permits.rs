@@ -22,6 +22,7 @@ pub(super) fn next(
     ranking.clear();
     ranking.extend(stake.iter().zip(0..).filter(|&(&share, _)| share != 0).map(|(&share, uid)| (share, uid)));
     let left_out = ranking.len().saturating_sub(seats);
+    // Where nobody is left out there is nothing to select, and without seats the index would be out of range.
     if (1..ranking.len()).contains(&left_out) {
         ranking.select_nth_unstable(left_out);
     }

@@ -41,6 +41,7 @@ impl Tiles {
         self.votes.clear();
         self.votes.extend(spans.clone().map(|span| votes[span.uid] as u32));
         // Voters without a row score every miner 0.
+        // Modulo 2^32: a sole voter's total and vote of 2^32 both become 0, and the difference stays right.
         let absent = (total as u32).wrapping_sub(self.votes.iter().copied().fold(0, u32::wrapping_add));
         if absent > minority || self.votes.is_empty() {
             return;
@@ -110,6 +111,7 @@ impl Search<'_> {
             if low == high {
                 break;
             }
+            // Trying alone may take a round for each score that is left; halving in between bounds the rounds.
             if round < HALVINGS || round % 2 == 0 {
                 self.halve(&mut low, &mut high);
             } else {
@@ -123,6 +125,7 @@ impl Search<'_> {
         let mut middle = [0; LANES];
         for lane in 0..LANES {
             let width = high[lane].wrapping_sub(low[lane]).cast_unsigned();
+            // Rounded up: a middle at the lower bound would leave both bounds as they are.
             middle[lane] = low[lane].wrapping_add_unsigned(width - width / 2);
         }
         let below = self.votes_below(&middle);

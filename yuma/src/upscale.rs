@@ -33,6 +33,7 @@ pub(super) fn vec_max_upscale_to_u16(values: &[I32F32]) -> Vec<u16> {
     let max = values.iter().copied().max().unwrap_or_default();
     let upscale = |&value: &I32F32| {
         if max == I32F32::ZERO {
+            // Only zeros come here, as no value is negative.
             value.saturating_mul(full)
         } else if max > I32F32::from(PRODUCT_FITS_UP_TO) {
             value.saturating_mul(full.safe_div(max)).round()

@@ -51,6 +51,7 @@ impl Workspace {
 
         self.output.new_bonds.resize_with(input.stake.len(), Vec::new);
         self.bond(input, bond_weight);
+        // Yuma 2 has bought its bonds with stake; Yuma 3's bonds do not know it yet.
         if hyper.yuma3 {
             self.dividends
                 .iter_mut()

@@ -24,6 +24,7 @@ pub fn ratio_ci95(above: &[f64], below: &[f64]) -> Option<(f64, [f64; 2])> {
     let squares: f64 = above.iter().zip(below).map(residual).sum();
     let pairs = count as f64;
     let error = (squares / (pairs * (pairs - 1.0))).sqrt() / (total / pairs);
+    // One degree of freedom less than pairs, in a table that begins at 1.
     let half = STUDENT.get(count - 2).copied().unwrap_or(NORMAL) * error;
     Some((ratio, [ratio - half, ratio + half]))
 }

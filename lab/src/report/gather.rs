@@ -77,6 +77,7 @@ fn curve(outcomes: &[SimulationOutcome], name: &str, attacker: bool) -> Series {
         (count > 0).then(|| at(epoch).sum::<f64>() / count as f64)
     };
     let spread = |pick: fn(f64, f64) -> f64| match runs.len() {
+        // A single run has no spread beside its own curve.
         1 => Vec::new(),
         _ => (0..epochs).map(|epoch| at(epoch).reduce(pick)).collect(),
     };

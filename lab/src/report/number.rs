@@ -12,6 +12,7 @@ pub(super) fn number(value: Option<f64>) -> String {
         return DASH.to_owned();
     };
     let size = value.abs();
+    // Each limit is half a step below a power of ten: from there on rounding adds a digit.
     if value == 0.0 {
         "0".to_owned()
     } else if !(1e-4..LONG).contains(&size) {
@@ -40,6 +41,7 @@ pub(super) fn percent(share: Option<f64>) -> String {
     let size = hundredths.abs();
     // A multiple such as 0.07 * 100 is not whole by a hair.
     let digits = if (hundredths - hundredths.round()).abs() < 1e-9 || size >= 99.95 {
+        // Adding 0 takes the sign off a negative zero.
         if size >= LONG { number(Some(hundredths)) } else { grouped(&format!("{:.0}", hundredths + 0.0)) }
     } else if size >= 9.995 {
         format!("{hundredths:.1}")
@@ -122,5 +124,6 @@ fn grouped(digits: &str) -> String {
         }
         text.push(digit);
     }
+    // What rounds to nothing has no sign.
     if text == "-0" { "0".to_owned() } else { text }
 }

@@ -14,6 +14,7 @@ pub(super) fn thinned(values: &[Option<f64>], most: usize) -> Vec<Option<f64>> {
 pub(super) fn mean(values: &[Option<f64>]) -> Option<f64> {
     let finite: Vec<f64> = values.iter().filter_map(|value| drawable(*value)).collect();
     let count = finite.len() as f64;
+    // Divided before they are added, so that the sum of huge values stays finite.
     (!finite.is_empty()).then(|| finite.iter().map(|value| value / count).sum())
 }
 
@@ -41,10 +42,12 @@ impl Scale {
         for value in values.filter_map(drawable) {
             (least, most) = (least.min(value), most.max(value));
         }
+        // Places are divided by the scale's height.
         if most - least < 1e-12 {
             most = least + 1.0;
         }
         let step = step((most - least) / 4.0);
+        // What is above a tick by rounding alone gets no further tick.
         let (first, last) = (libm::floor(least / step), libm::ceil(most / step - 1e-9));
         // At most four steps and one more at either end.
         let ticks: Vec<f64> = (0..=(last - first) as u32).map(|at| (first + f64::from(at)) * step).collect();

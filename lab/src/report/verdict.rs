@@ -124,6 +124,7 @@ impl Data {
 /// The row that pays most certainly, then the one that pays most; the first of equals.
 pub(super) fn worst<'a>(rows: impl Iterator<Item = &'a MatrixCell>) -> Option<&'a MatrixCell> {
     let key = |row: &MatrixCell| (row.standing(), row.profit_ratio.unwrap_or(f64::NEG_INFINITY));
+    // Not `max_by`, which gives the last of equals.
     rows.fold(None, |worst, row| match worst {
         Some(other) => {
             let ((standing, ratio), (most, largest)) = (key(row), key(other));

@@ -90,6 +90,7 @@ impl Candidates {
             let mut table = self.base.clone();
             set(&mut table, &parameter.key, value)?;
             let text = toml::to_string(&table).map_err(|error| error.to_string())?;
+            // First, so that an unknown key is called one before its value is found wrong.
             config::parse::<File>(&text).map_err(|error| unplaced(&error.message))?;
             match Policy::parse(text.as_bytes()) {
                 Ok(_) => fits = true,
@@ -185,6 +186,7 @@ impl Parameter {
         }
         let (low, high) = self.ends();
         if self.integer && !self.logarithmic {
+            // Equally wide steps: by rounding, either end would get only half of one.
             let steps = (high - low) as usize + 1;
             return toml::Value::Integer(low as i64 + step(unit, steps) as i64);
         }
@@ -192,6 +194,7 @@ impl Parameter {
         if self.integer {
             return toml::Value::Integer(libm::round(value) as i64);
         }
+        // Rounded to what a policy file takes: its fractions have nine decimals at most.
         let scale = libm::pow(10.0, f64::from(self.decimals.unwrap_or(DECIMALS)));
         toml::Value::Float(libm::round(value * scale) / scale)
     }

@@ -42,6 +42,7 @@ pub struct Genome {
 impl Genome {
     /// Kinds of answer are those of the profile, and a copy where copies were measured.
     pub fn new(profile: &Profile, identities_most: u16, sight_most: f64) -> Self {
+        // Mirrors go with a habit of their own, and better work is no attack.
         let is_answer = |name: &&str| !["mirror", "better"].contains(name);
         let mut kinds: Vec<String> = profile
             .personas
@@ -82,6 +83,7 @@ impl Genome {
         Strategy {
             name: "red team".to_owned(),
             identities,
+            // At least one identity answers.
             decoys: decoys.min(identities - 1),
             backend: strength(2)
                 .map(|unit| logarithmic(unit, BACKEND[0], BACKEND[1]))
@@ -118,6 +120,7 @@ impl Genome {
 
     /// The numbers that stand for `strategy`, as nearly as they can: habits beyond their range end at it.
     pub fn encode(&self, strategy: &Strategy) -> Vec<f64> {
+        // A little above the middle, so that a weak habit is not read back as an absent one.
         let present = |strength: Option<f64>| strength.map_or(ABSENT, |unit| 0.5 + 0.5 * unit.max(0.02));
         let epochs =
             |epochs: u32| present((epochs > 0).then(|| unlogarithmic(f64::from(epochs), 1.0, EPOCHS_MOST)));
@@ -125,6 +128,7 @@ impl Genome {
         let above = switch.rest_above;
         let ratio = above.map_or(0.5, |above| unlinear(switch.work_below, 0.0, above));
         let back = strategy.comes_back;
+        // The middle of what is read back as this number.
         let decoys = f64::from(strategy.decoys) + 0.5;
         let partly = |part: f64| present((part > 0.0).then_some(part));
         let mut at = vec![

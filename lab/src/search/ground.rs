@@ -100,10 +100,12 @@ impl<'a> Ground<'a> {
             drop(&mut simpler);
             // More computing power than one honest miner's is another game.
             let is_fair = simpler.identities == 1 || simpler.backend.is_some();
+            // To the last bit: an idle habit changes nothing where the same seeds are drawn from.
             if is_fair && simpler != stripped && self.worth(&simpler)?.ratio == ratio {
                 stripped = simpler;
             }
         }
+        // These numbers mean nothing without the conditions that were dropped.
         if stripped.switch.rest_above.is_none() {
             stripped.switch.work_below = 0.0;
         }
@@ -119,9 +121,11 @@ impl<'a> Ground<'a> {
         numbers: MinerNumbers,
     ) -> Result<Arc<Vec<f64>>, ScenarioError> {
         let known = |map: &BTreeMap<MinerNumbers, Arc<Vec<f64>>>| map.get(&numbers).cloned();
+        // A panic elsewhere can't spoil the map: entries go in whole.
         if let Some(profits) = known(&self.honest.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(profits);
         }
+        // Without the lock: two threads may run the same world, and find the same.
         let profits = Arc::new(self.profits(plan, numbers, &AttackWorld::Honest)?);
         self.honest.lock().unwrap_or_else(PoisonError::into_inner).insert(numbers, profits.clone());
         Ok(profits)

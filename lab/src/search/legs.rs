@@ -163,6 +163,7 @@ impl LegRun<'_> {
         if let Goal::Sum(weights) = &self.settings.goal {
             let scale = Scale::Sum(weights.clone());
             let figure = |at: usize| scale.figure(&self.archive.points[at].values);
+            // Worst first, because the next start is taken from the end.
             order.sort_by(|&a, &b| figure(b).total_cmp(&figure(a)).then(b.cmp(&a)));
         }
         let mut waiting: Vec<Vec<f64>> =
@@ -260,6 +261,7 @@ impl LegRun<'_> {
         let least = |at: usize| front.iter().map(|point| point.values[at]).fold(f64::INFINITY, f64::min);
         let most = |at: usize| front.iter().map(|point| point.values[at]).fold(f64::NEG_INFINITY, f64::max);
         let ideal: Vec<f64> = (0..figures).map(least).collect();
+        // A figure that is the same all over the front has no range to divide by.
         let range = (0..figures).map(|at| (most(at) - ideal[at]).max(1e-9)).collect();
         let alone = usize::try_from(self.legs).ok().filter(|leg| *leg < figures);
         let weights = match alone {
@@ -273,6 +275,7 @@ impl LegRun<'_> {
     fn drawn_weights(&self, figures: usize) -> Vec<f64> {
         let stream = Stream::new(self.settings.seed, &[2, self.legs]);
         let drawn: Vec<f64> =
+            // The logarithm of 0 is infinite, and a weight of 0 would leave a figure out.
             (0..figures as u64).map(|at| -libm::log(1.0 - stream.uniform(at)) + 1e-6).collect();
         let sum: f64 = drawn.iter().sum();
         drawn.into_iter().map(|weight| weight / sum).collect()
@@ -314,6 +317,7 @@ impl LegRun<'_> {
         if let Goal::Sum(weights) = &self.settings.goal {
             let scale = Scale::Sum(weights.clone());
             let mut order: Vec<&Point> = self.archive.points.iter().collect();
+            // A stable sort: of equals the one that was found first.
             order.sort_by(|a, b| scale.figure(&a.values).total_cmp(&scale.figure(&b.values)));
             for point in order {
                 if best.len() == BEST_MOST {

@@ -81,9 +81,11 @@ impl Log {
         }
         let mut generations = Vec::new();
         for (at, line) in lines.enumerate() {
+            // The last piece stands behind the final line feed.
             if line.is_empty() {
                 continue;
             }
+            // Line 1 is the head.
             let bad = |message| LogError::Line { line: at + 2, message };
             let generation: Generation =
                 serde_json::from_slice(line).map_err(|error| bad(error.to_string()))?;

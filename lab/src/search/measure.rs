@@ -94,6 +94,7 @@ impl Proving {
         let base = Scenario::honest(profile.clone(), miners, validators, epochs);
         let mut peaceful = base.clone();
         let others = miners.saturating_sub(PROBES).max(1);
+        // A tenth of the uids stays free for newcomers.
         peaceful.miners =
             vec![MinerGroup { quality: [0.6, 1.0], arrivals: 0.25, ..MinerGroup::honest(others * 9 / 10) }];
         for probe in 0..PROBES {
@@ -184,6 +185,7 @@ fn straying(outcome: &SimulationOutcome, warmup: u32) -> f64 {
         let count = paid.len().max(1) as f64;
         let mean = paid.iter().sum::<f64>() / count;
         let variance = paid.iter().map(|rao| (rao - mean) * (rao - mean)).sum::<f64>() / count;
+        // A probe that is never paid varies by 0, and not by NaN.
         sum += libm::sqrt(variance) / mean.max(1.0);
         probes += 1;
     }

@@ -49,6 +49,7 @@ impl<'a> Meter<'a> {
     pub(super) fn measure(&self, at: &[f64]) -> Vec<f64> {
         let key = key(at);
         {
+            // Held for the look-up alone: evaluating takes long and runs on all threads.
             let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = &generation.known {
                 let figures = known.get(&key).filter(|values| values.len() == self.figures).cloned();
@@ -61,6 +62,7 @@ impl<'a> Meter<'a> {
         let mut values = (self.evaluate)(at);
         values.resize(self.figures, WORST);
         values.iter_mut().for_each(|value| {
+            // The log is JSON, which has no infinities.
             *value = if value.is_nan() { WORST } else { value.clamp(-WORST, WORST) };
         });
         let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);

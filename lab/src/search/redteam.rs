@@ -107,6 +107,7 @@ impl RedTeam {
             Arena { base, fractions: fractions.to_vec(), seeds: seeds.collect() }
         };
         Self {
+            // No seed occurs twice: luck in one world does not go on in the next.
             training: arena([16, 4], 24, &[0.25], 11..13),
             screening: arena([40, 8], 48, &[0.25], 1001..1005),
             full: arena([112, 16], 96, &[0.0, 0.4], 2001..2009),
@@ -127,6 +128,7 @@ impl RedTeam {
         let genome = self.genome();
         let starts = self.starting_strategies();
         let training = Ground::new("tiny", &self.training)?;
+        // Without honest profit there is no ratio: told here, and not by a search full of bad points.
         training.worth(&Strategy::default())?;
         let settings = Settings {
             starts: starts.iter().map(|strategy| genome.encode(strategy)).collect(),
@@ -135,6 +137,7 @@ impl RedTeam {
             apart: 0.1,
             ..Settings::new(self.seed, Goal::Sum(vec![1.0]), genome.dimensions(), self.evaluations)
         };
+        // A strategy that the world has no room for is a bad point, and no reason to stop.
         let figure = |strategy: &Strategy| training.worth(strategy).map_or(WORST, |worth| -worth.ratio);
         let found =
             search(&settings, self.identity(), resumed, &|at| vec![figure(&genome.decode(at))], watch)?;
@@ -214,6 +217,7 @@ impl RedTeam {
                 Ok((strategy, training, ratio))
             })
             .collect::<Result<Vec<_>, RedTeamError>>()?;
+        // The first is honest work, which stays among the finalists whatever it earns.
         screened[1..].sort_by(|one, other| other.2.total_cmp(&one.2));
         // Strategies that differ in idle habits only are worth exactly the same.
         screened.dedup_by(|next, kept| next.2 == kept.2);

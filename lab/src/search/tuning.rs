@@ -243,6 +243,7 @@ impl Tuning {
     fn costs(&self, measures: &Measures) -> Vec<f64> {
         let cost = |objective: &Objective| {
             let cost = objective.measure.cost(measures.of(objective.measure));
+            // Less is better of every cost, so that the larger one is what counts as good enough.
             objective.enough.map_or(cost, |enough| cost.max(objective.measure.cost(enough)))
         };
         self.objectives.iter().map(cost).collect()
@@ -282,6 +283,7 @@ pub fn tune(
         tolerance: 1e-6,
         ..Settings::new(tuning.seed, tuning.goal(), job.candidates.dimensions(), tuning.evaluations)
     };
+    // The search fills an empty list up with the worst figures.
     let evaluate = |at: &[f64]| job.train(at).unwrap_or_default();
     let found = search(&settings, job.identity(), resumed, &evaluate, watch)?;
     let points = match tuning.decision {
@@ -350,6 +352,7 @@ impl TuningJob<'_> {
 
     /// Everything that decides what a point is worth to the search.
     fn identity(&self) -> Digest {
+        // Neither number changes which points are asked for, so that a log serves a longer run too.
         let tuning = Tuning { evaluations: 1, finalists: 1, ..self.tuning.clone() };
         Hasher::new("weighhouse/tuning/1")
             .part(env!("CARGO_PKG_VERSION").as_bytes())
@@ -417,6 +420,7 @@ impl TuningJob<'_> {
             self.identity(),
         );
         for (name, runs) in [("Training", train), ("Held-out", held_out)] {
+            // Writing to a string cannot fail.
             let _ = writeln!(head, "# {name} seeds {:?}, {} epochs.", runs.seeds, runs.epochs);
         }
         let _ = writeln!(

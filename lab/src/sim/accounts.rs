@@ -152,6 +152,7 @@ impl Accounts {
                 registry.give_up(slot, epoch + back.after_epochs.max(1));
             }
         }
+        // Left over by rounding, or earned by places that nobody holds.
         self.dust_rao += plan.scenario.subnet.emission_rao - paid;
         self.trust(plan, output, epoch);
     }
@@ -173,6 +174,7 @@ impl Accounts {
             registration.first_dishonest = Some(epoch);
         }
         let age = epoch - registration.since;
+        // Before honest miners of that age were paid, low pay says nothing of anybody.
         let is_known = level.honest > 0.0 && self.first_paid_age.is_some_and(|first| age >= first);
         let is_low = emission < DETECTED_BELOW * level.honest;
         if registration.first_dishonest.is_some() && registration.detected.is_none() && is_known && is_low {
@@ -201,6 +203,7 @@ impl Accounts {
         emission: &[u64],
         epoch: u32,
     ) -> EmissionLevel {
+        // Where nobody is paid, pay relative to an infinite mean is 0 and nobody rests.
         let mut level = EmissionLevel { honest: 0.0, deserved: 1.0, paid: f64::INFINITY };
         let (mut honest, mut count, mut deserved) = (0_u64, 0_u32, 0.0);
         let (mut all, mut paid) = (0_u64, 0_u32);
@@ -330,6 +333,7 @@ impl Accounts {
             let asked: u64 = members().map(|(validator, _)| self.asked[validator]).sum();
             let references = match plan.scenario.profile.scope {
                 Scope::Private => asked as f64,
+                // One reference serves all miners of a shared challenge.
                 Scope::Shared => asked as f64 / plan.miner_slots.max(1) as f64,
             };
             let cost = references * cost.reference + asked as f64 * cost.judge;

@@ -176,6 +176,7 @@ impl Terms {
         Self {
             of_mark: of_mark.to_f64(),
             of_answer: of_answer.to_f64(),
+            // With the spot challenges on top it still fits a tally.
             challenges: plan.policy.rounds().unwrap_or(plan.scenario.judging.challenges).min(Tally::MAX / 2),
             spot: spot.min(Tally::MAX / 2),
             spot_share: spot_share.to_f64(),
@@ -195,6 +196,7 @@ pub(super) fn prepare(
 ) {
     let stream = Stream::new(seed, &[streams::COMMON, u64::from(epoch)]);
     let normal = Normal::table();
+    // An index that no identity's luck has.
     let (difficulty, _) = normal.pair(stream.at(u64::MAX));
     distributions.served.clear();
     distributions.others.clear();
@@ -217,6 +219,7 @@ pub(super) fn prepare(
         let mirrored = group.strategy.mirrored;
         let noise = noise(registration, mirrored, plan.scenario.profile.scope);
         let sign = if mirrored && registration.identity % 2 == 1 { -1.0 } else { 1.0 };
+        // With this factor a mark keeps the variance that was measured.
         let own = libm::sqrt(1.0 - loading * loading);
         let (deviate, _) = normal.pair(stream.at(noise));
         let serves_all = group.strategy.served_stake >= 1.0;
@@ -274,6 +277,7 @@ fn noise(registration: &MinerRegistration, mirrored: bool, scope: Scope) -> u64 
         (false, Scope::Shared) => 0,
         (false, Scope::Private) => u64::from(registration.identity),
     };
+    // An operator has at most 64 identities, so that no two operators share a number.
     u64::from(registration.operator) * 64 + alike
 }
 
@@ -345,6 +349,7 @@ impl VerdictDraw {
         Self {
             own,
             bias: bias.map(|bias| (Stream::new(seed, &[streams::DIFFERING, validator as u64]), bias)),
+            // An index that no identity's luck has.
             difficulty: normal.pair(own.at(u64::MAX)).0,
             root_common: common.sqrt(),
             root_own: (count.count - common).sqrt(),
@@ -377,6 +382,7 @@ impl VerdictDraw {
         let own = distribution.loading * self.difficulty + distribution.own * deviate;
         let noise = distribution.deviation * (self.root_common * distribution.common + self.root_own * own);
         let most = self.count.count;
+        // Single marks lie in [-1, 1], which a normal deviate may leave.
         (most * mean + noise).max(-most).min(most)
     }
 
@@ -400,6 +406,7 @@ impl VerdictDraw {
     #[inline(always)]
     pub(super) fn deviates(&self, distributions: &DistributionColumns, deviates: &mut [f64]) {
         for (noise, deviate) in distributions.noise.iter().zip(deviates) {
+            // The half of the number that `pair` makes its first deviate of.
             *deviate = self.normal.from_bits(self.own.at(*noise) as u32);
         }
     }
@@ -441,6 +448,7 @@ fn count_up(distribution: &MarkDistribution, sum: f64, of_variance: f64, count: 
     const BILLION: f64 = 1e9;
     const MILLION_SQUARED: f64 = 1e12;
     let variance = distribution.deviation * distribution.deviation * (1.0 + of_variance * count.of_variance);
+    // No mark's square is above 1.
     let squares = (sum * sum * count.inverse + count.degrees * variance.max(0.0)).min(count.count);
     Tally {
         count: count.whole,

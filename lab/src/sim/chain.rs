@@ -39,6 +39,7 @@ pub(super) struct SimulatedChain {
 impl SimulatedChain {
     pub(super) fn new(plan: &SimulationPlan) -> Self {
         let uids = plan.validators.len() + plan.miner_slots;
+        // Burned weight goes to uid 0, as the owner's: what that earns as a miner is burned.
         let owner_uid = plan.policy.burn().map(|_| 0);
         let input = EpochInput {
             block: 0,
@@ -124,6 +125,7 @@ impl SimulatedChain {
                 self.bring_into_force(plan, registry, validator, epoch);
             }
         }
+        // Copiers come last, because they publish what has come into force by now.
         let copies =
             |validator: &usize| matches!(plan.validators[*validator].persona, ScenarioValidator::Copier);
         if (0..plan.validators.len()).any(|validator| copies(&validator)) {
@@ -163,6 +165,7 @@ impl SimulatedChain {
         let tempo = plan.scenario.subnet.tempo_blocks;
         let input = &mut self.input;
         input.block = u64::from(epoch + 1) * tempo;
+        // The block after the last step; in the first epoch there was none.
         input.last_step_boundary_block = u64::from(epoch) * tempo + u64::from(epoch > 0);
         let first = plan.validators.len();
         input.block_at_registration[first..].copy_from_slice(&registry.registered_block);
@@ -216,6 +219,7 @@ impl SimulatedChain {
         if let Some(made) = due.filter(|made| pending.made[slot(*made)] == Some(*made)) {
             let at = slot(made);
             let row = &mut self.input.weights[validator];
+            // Swapped and not moved, so that both rows keep their memory.
             std::mem::swap(row, &mut pending.rows[at]);
             pending.made[at] = None;
             pending.in_force = Some(made);

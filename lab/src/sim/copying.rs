@@ -53,6 +53,7 @@ pub fn copy_break_even(
             of_honest += outcome.validators[honest].settled_profit;
             of_copier += outcome.validators[copier].settled_profit;
         }
+        // Judges may just break even, which must not divide by 0.
         Ok((of_copier - of_honest) / of_honest.abs().max(f64::MIN_POSITIVE))
     };
     let (gain_at_rest, gain_at_most) = (gain(0.0)?, gain(drift_most)?);

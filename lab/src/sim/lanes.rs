@@ -143,6 +143,7 @@ impl Averages {
         if rule.capacity > 0 {
             count_capacity(values, distributions, draw, rule.capacity);
         }
+        // In this order: each step reads `attempts` as the epochs before left it.
         restart(attempts, judged_in, epoch.into(), rule.max_age);
         begin(attempts, since, epoch.into());
         begin_with(attempts, average, values);

@@ -295,6 +295,7 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
     let mut effort = Effort { good: power >= 1.0 && strategy.late == 0.0, ..Effort::default() };
     let mut correlation = 0.0;
     for Part { share, kind, cost } in parts {
+        // What takes no computing is in time, however small the backend.
         let in_time = share * own * if *cost > 0.0 { power } else { 1.0 };
         let answered = if kind.name == SILENT { 0.0 } else { *share };
         effort.answered += answered;

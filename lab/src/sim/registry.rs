@@ -118,6 +118,7 @@ impl Registry {
             let planned = &plan.groups[group];
             let mut operators = if planned.start == epoch { planned.operators } else { 0 };
             let arrivals = Stream::new(seed, &[streams::ARRIVALS, group as u64]).uniform(u64::from(epoch));
+            // A uniform number added before rounding down gives `arrivals` on average.
             operators += (planned.arrivals + arrivals) as u32;
             for _ in 0..operators {
                 self.found(plan, seed, group, epoch);

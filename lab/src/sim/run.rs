@@ -67,6 +67,7 @@ impl Simulator {
 
     fn epoch(&mut self, seed: u64, epoch: u32) {
         let Self { plan, terms, registry, asked, distributions, judges, chain, accounts } = self;
+        // In the chain's order: who registers first is judged, weighed and paid in the same epoch.
         registry.open(plan, seed, epoch);
         registry.drift(plan, seed, epoch);
         asking::prepare(plan, terms, registry, seed, epoch, asked, distributions);
@@ -101,6 +102,7 @@ pub fn run_all(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<Simulati
         .iter()
         .map(|scenario| SimulationPlan::new(scenario).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
+    // Scenarios and seeds in one list, so that a few of either keep all threads busy.
     let jobs: Vec<(&Arc<SimulationPlan>, u64)> =
         plans.iter().flat_map(|plan| seeds.iter().map(move |seed| (plan, *seed))).collect();
     let run = |(plan, seed): (&Arc<SimulationPlan>, u64)| Simulator::runs(plan.clone()).run(seed);

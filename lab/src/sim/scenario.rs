@@ -80,8 +80,10 @@ impl Default for ScenarioSubnet {
         Self {
             tempo_blocks: 360,
             max_uids: 256,
+            // Half of the stake.
             kappa: 32_767,
             bonds_penalty: 65_535,
+            // In millionths.
             bonds_moving_average: 900_000,
             alpha_low: 45_875,
             alpha_high: 58_982,
@@ -98,6 +100,7 @@ impl Default for ScenarioSubnet {
             min_allowed_weights: 0,
             max_weights_limit: u16::MAX,
             min_non_immune_uids: 10,
+            // 360 blocks of 1 TAO each, less the owner's 18 %.
             emission_rao: 295_200_000_000,
             registration: Registration::default(),
         }
@@ -296,6 +299,7 @@ impl Scenario {
             .filter(|group| group.start == 0)
             .map(|group| u32::from(group.operators) * u32::from(group.strategy.identities))
             .sum();
+        // Miners and validators share the emission half and half.
         let earned = 0.5 * self.subnet.emission_rao as f64 / f64::from(uids.max(1));
         self.honest_cost() / (self.economy.cost_share * earned)
     }

@@ -112,6 +112,7 @@ impl EncoderShape {
             positions,
             types: within("type_vocab_size", raw.type_vocab_size, 1..=256)?,
             norm_epsilon: raw.layer_norm_eps,
+            // Positions beyond the table have no embedding, whatever the file beside it says.
             tokens_max: sentence.map_or(positions, |sentence| sentence.max_seq_length.min(positions)),
             pooling,
             normalise,
@@ -127,6 +128,7 @@ fn pooling(root: &Path) -> Result<(Pooling, bool), EncoderConfigError> {
         match module.kind.rsplit('.').next().unwrap_or_default() {
             "Transformer" => {}
             "Normalize" => normalise = true,
+            // The path comes with the model and must not lead out of its folder.
             "Pooling" if !module.path.contains("..") => {
                 let raw: Option<RawPooling> = beside(&root.join(&module.path), "config.json")?;
                 let on = |(key, value): (&String, &serde_json::Value)| {

@@ -57,6 +57,7 @@ impl Network {
         device: &Device,
     ) -> Result<Self, FolderError> {
         let prefix = if folder.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
+        // Training's heads, and positions that follow from the shape: no embedding needs them.
         let beside = ["embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"];
         folder.drop_where(|name| {
             beside.contains(&name.strip_prefix(prefix).unwrap_or(name)) || name.starts_with("cls.")
@@ -134,9 +135,11 @@ fn pool<'a>(mut rows: impl Iterator<Item = &'a [f32]>, shape: &EncoderShape) -> 
         }
         pooled.iter_mut().for_each(|sum| *sum /= count);
     } else {
+        // Read to their end, because the next sequence's rows stand behind them.
         rows.for_each(drop);
     }
     if shape.normalise {
+        // The least length keeps a vector of zeros from being divided by 0.
         let length = libm::sqrt(pooled.iter().map(|value| value * value).sum()).max(1e-12);
         pooled.iter_mut().for_each(|value| *value /= length);
     }

@@ -144,6 +144,7 @@ impl Shape {
             context,
             norm_epsilon: raw.rms_norm_eps,
             rope,
+            // Qwen2 has these biases always, and its files do not say so.
             qkv_bias: qwen || raw.attention_bias,
             output_bias: !qwen && raw.attention_bias,
             inner_bias: raw.mlp_bias,

@@ -142,6 +142,7 @@ impl Decoder {
         let mut sequence = Running { id, what, pieces, longest, generated: 0, last: 0 };
         let event = sequence.choose(&logits, self.model.end_tokens());
         self.running.push(sequence);
+        // Before the event is put aside: leaving drops those that wait.
         if event.finish.is_some() {
             self.leave(id);
         }
@@ -154,6 +155,7 @@ impl Decoder {
     /// # Errors
     /// The backend failed: the decoder is of no more use.
     pub fn step(&mut self) -> Result<Vec<DecoderEvent>, ForwardError> {
+        // Told before anything else is computed, so that each sequence's tokens come in order.
         if !self.joined.is_empty() {
             return Ok(std::mem::take(&mut self.joined));
         }
@@ -233,6 +235,7 @@ impl Running {
             (self.generated >= self.what.max_tokens).then_some(Finish::Length)
         };
         let mut text = piece.text;
+        // Not after a stop string: what is still held back lies behind it.
         if matches!(finish, Some(Finish::End | Finish::Length)) {
             text.push_str(&self.pieces.finish());
         }

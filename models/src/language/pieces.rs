@@ -50,6 +50,7 @@ impl Pieces {
         let start = self.decoded.saturating_sub(OVERLAP);
         let before = self.text.decode(&self.tokens[start..self.decoded]);
         let all = self.text.decode(&self.tokens[start..]);
+        // For a few tokens only: a model may put out bytes that never become a character.
         if !last && all.ends_with(char::REPLACEMENT_CHARACTER) && self.tokens.len() - self.decoded < OVERLAP {
             return String::new();
         }

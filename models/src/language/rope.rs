@@ -63,6 +63,7 @@ impl Rope {
         for position in positions {
             let row = cosines.len();
             for frequency in &self.frequencies {
+                // The product is an f32 as in PyTorch; only its sine and cosine are taken exactly.
                 let angle = f64::from(position as f32 * frequency);
                 cosines.push(libm::cos(angle) as f32 * self.magnitude);
                 sines.push(-libm::sin(angle) as f32 * self.magnitude);
@@ -123,6 +124,7 @@ fn yarn(theta: f64, plain: &[f32], scaling: &Value, context: usize) -> Result<Ro
         (low, high) = (low.floor(), high.ceil());
     }
     let (low, mut high) = (low.max(0.0), high.min(width as f64 - 1.0));
+    // The ramp's width is divided by below.
     if low == high {
         high += 0.001;
     }

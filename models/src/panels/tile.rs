@@ -57,6 +57,7 @@ impl Tiles {
 
 #[inline(always)]
 fn height(tile: usize, tiles: usize, count: usize) -> usize {
+    // Rounding down at both ends makes heights differ by one at most.
     (tile + 1) * count / tiles - tile * count / tiles
 }
 
@@ -147,6 +148,7 @@ impl<S: Simd, const EACH: usize> Tile for Registers<S, EACH> {
                     $($height if $height <= Self::HEIGHT => {
                         simd.vectorize(Sum::<S, _, EACH, $height> { simd, values, lanes, sums });
                     })*
+                    // No tile is higher: `height_max` is this height.
                     _ => {}
                 }
             };

@@ -105,6 +105,7 @@ impl Shard {
         self.source.seek(SeekFrom::Start(span.start))?;
         let before = values.len();
         let mut left = span.bytes;
+        // Exactly: growing by doubling would take a large tensor's size once more.
         values.reserve_exact(span.shape.iter().product());
         // In pieces, so that a tensor's bytes and its numbers are never held at once.
         let mut piece = vec![0; left.min(1 << 20)];

@@ -99,6 +99,7 @@ impl SamplingCandidates {
         if self.top_p >= 1.0 || outside_top_k {
             return to_top_k;
         }
+        // In the order in which `cut` adds up, so that both sums agree to the last bit.
         before.sort_unstable_by(|a, b| descending(logits, *a, *b));
         let mass: f64 = before.iter().map(|id| weight(logits[*id as usize], *peak, self.temperature)).sum();
         let left = 1.0 - mass / total;

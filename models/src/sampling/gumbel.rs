@@ -51,6 +51,7 @@ impl Noise {
     pub(super) fn new(seed: u64, position: u32) -> Self {
         let key = Hasher::new(DOMAIN).part(&seed.to_le_bytes()).finish();
         let mut rng = ChaCha8Rng::from_seed(key.0);
+        // A position is a stream and a token a word in it, so that either is reached at once.
         rng.set_stream(u64::from(position));
         Self { rng }
     }
@@ -128,6 +129,7 @@ fn score(temperature: f64, logit: f32, noise: f64) -> f64 {
 
 /// The word's place in (0, 1), then the Gumbel distribution's quantile.
 fn of_word(word: u32) -> f64 {
+    // Half a step from both ends, where the logarithms are infinite.
     let uniform = (f64::from(word) + 0.5) / 4_294_967_296.0;
     -libm::log(-libm::log(uniform))
 }

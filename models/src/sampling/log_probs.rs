@@ -77,9 +77,12 @@ fn sum_in_lanes(logits: &[f32], peak: f32) -> f64 {
 /// no sum of ours can see.
 #[inline(always)]
 pub(crate) fn power(x: f32) -> f32 {
+    // 1.5 x 2^23: adding it leaves no bits for a fraction, and so rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
+    // ln 2 in two parts, the first with so few bits that its products are exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
+    // NaN fails the comparison too, and counts as minus infinity.
     let x = if x > -87.0 { x } else { -87.0 };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;
@@ -107,6 +110,7 @@ fn likeliest(logits: &[f32], count: u8) -> Vec<(u32, f32)> {
         if !enters {
             continue;
         }
+        // Behind its equals, whose ids are lower.
         let at = top.partition_point(|(_, other)| *other >= logit);
         top.insert(at, (id, logit));
         top.truncate(count);

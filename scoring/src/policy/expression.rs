@@ -30,6 +30,7 @@ const OPERATORS: [&str; 14] = [
     operators::LESS,
 ];
 const FUNCTIONS: [(&str, usize); 6] =
+    // `double` is for `attempts` and `age`: CEL does not mix integers and doubles.
     [("min", 2), ("max", 2), ("abs", 1), ("sqrt", 1), ("double", 1), (operators::NEGATE, 1)];
 const NAMES: [&str; 7] = ["score", "average", "error", "answered", "capacity", "attempts", "age"];
 

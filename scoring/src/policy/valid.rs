@@ -148,6 +148,7 @@ fn milli(standard_errors: f64) -> Result<u64, PolicyError> {
     let key = "significance.standard_errors";
     let scaled = standard_errors * 1000.0;
     let rounded = libm::round(scaled);
+    // Multiplying by 1000 errs by about 1e-12, which is no fourth decimal.
     if !(0.0..=10.0).contains(&standard_errors) || libm::fabs(scaled - rounded) > 1e-6 {
         return Err(bad(key, standard_errors, "from 0 to 10 with at most three decimals"));
     }

@@ -20,11 +20,13 @@ pub(crate) fn bounded(checks: u32, beyond: u32) -> RateBound {
 
 /// To four digits: more would be noise.
 pub(crate) fn significant(value: f64) -> f64 {
+    // Adding 0 makes a negative zero positive: its sign would look as if it meant something.
     format!("{value:.3e}").parse::<f64>().map_or(value, |value| value + 0.0)
 }
 
 /// Up to two digits.
 pub(crate) fn rounded_up(value: f64) -> f64 {
     let near = format!("{value:.1e}").parse::<f64>().unwrap_or(value);
+    // Two digits are at most 5 % too low, so that 5 % more rounds to the value or above.
     if near >= value { near } else { format!("{:.1e}", value * 1.05).parse::<f64>().unwrap_or(value) }
 }

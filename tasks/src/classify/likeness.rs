@@ -50,6 +50,7 @@ pub(crate) fn groups(
     let mut left: Vec<ErrorPattern> =
         answers.iter().filter_map(|(who, rows)| prediction.left(*who, rows)).collect();
     left.sort_by_key(|left| left.who);
+    // Given twice, a miner would be alike with itself.
     left.dedup_by_key(|left| left.who);
     cluster(&left)
 }
@@ -74,6 +75,7 @@ impl ErrorPattern {
         let larger = |item: usize| self.sizes[item].max(other.sizes[item]);
         let count = items.len().div_ceil(LOOKED_AT);
         if count < items.len() {
+            // Equal mistakes go by position: else the selection's own order would decide.
             items.select_nth_unstable_by(count, |a, b| larger(*b).total_cmp(&larger(*a)).then(a.cmp(b)));
             items.truncate(count);
         }
@@ -87,6 +89,7 @@ impl ErrorPattern {
             let (own, theirs) = (self.mistakes.row(*item), other.mistakes.row(*item));
             let distance = size_of(&std::array::from_fn(|class| own[class] - sign * theirs[class]));
             let smaller = self.sizes[*item].min(other.sizes[*item]);
+            // Where one of them made no mistake there is nothing to be alike in.
             if smaller > 0.0 { distance / smaller } else { f64::INFINITY }
         };
         let mut ratios: Vec<f64> = items.iter().map(ratio).collect();
@@ -160,6 +163,7 @@ fn cluster(left: &[ErrorPattern]) -> Vec<Vec<RegistrationId>> {
         for earlier in 0..later {
             let (a, b) = (first[earlier], first[later]);
             if a != b && left[earlier].alike(&left[later]) {
+                // The lesser index leads, whatever order they are joined in.
                 let (to, from) = (a.min(b), a.max(b));
                 first.iter_mut().filter(|at| **at == from).for_each(|at| *at = to);
             }

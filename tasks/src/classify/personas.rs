@@ -133,6 +133,7 @@ pub(crate) fn disturb(rows: &mut [[f32; CLASSES]], rng: &mut ChaCha20Rng, sigma:
 }
 
 fn draw(rng: &mut ChaCha20Rng) -> [f32; CLASSES] {
+    // The smallest float keeps the sum above 0 where every draw is 0.
     normalised([(); CLASSES].map(|()| unit(rng) + f64::MIN_POSITIVE))
 }
 

@@ -130,6 +130,7 @@ fn distance(row: ArrayView1<'_, f32>, own: &[f32]) -> f64 {
 fn settle(seen: &[PersonaSample]) -> Calibrated {
     let texts = seen.first().map_or(0, |seen| seen.distances.len());
     let honest = || seen.iter().filter(|seen| seen.is_honest).map(|seen| &seen.distances);
+    // One half of the texts sets the limit, the other half tests it.
     let fitted = texts.div_ceil(2);
     let worst = honest().flat_map(|distances| &distances[..fitted]).fold(0.0_f64, |a, b| a.max(*b));
     let tolerance = rounded_up((worst * HEADROOM).max(TOLERANCE_LEAST));

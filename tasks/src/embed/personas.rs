@@ -24,6 +24,7 @@ pub(super) fn catalogue() -> Vec<Persona> {
     let lazy = spoiling("lazy", |rng| {
         let mut byte = [0];
         rng.fill_bytes(&mut byte);
+        // Centred on 0: rows of positive numbers would all point in about the same direction.
         f32::from(byte[0]) - 127.5
     });
     let nan = spoiling("nan", |_| f32::NAN);

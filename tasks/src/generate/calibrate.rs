@@ -171,6 +171,7 @@ fn limits(seen: &[PersonaSample], against: &str) -> Result<Limits, CalibrateErro
     let token_max = beyond(worst(&PersonaSample::largest_margin), MARGIN_LEAST);
     // A single token that is beyond every honest one decides alone; what the mean adds is many small ones.
     let clip = token_max;
+    // A task file's tolerance has to be below 1.
     let tolerance = beyond(worst(&|seen| seen.largest_mean(clip)), MEAN_LEAST).min(0.99);
     Ok(Limits {
         tolerance,

@@ -27,6 +27,7 @@ pub fn complete(
 ) -> Result<Vec<TextAnswer>, CompleteError> {
     let limits = DecoderLimits {
         sequences_max: batch,
+        // The cache gives room in blocks of 64.
         cache_tokens_max: batch.saturating_mul(model.context().next_multiple_of(64)),
     };
     let mut decoder = Decoder::new(model.clone(), limits);

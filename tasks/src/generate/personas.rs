@@ -70,6 +70,7 @@ impl Fake {
             }
             Self::Repeats | Self::Reseeds | Self::Heats | Self::Ignores => return,
         }
+        // The text agrees with the tokens, so that they alone give the change away.
         answer.text = model.decode(&answer.tokens);
     }
 }

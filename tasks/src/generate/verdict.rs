@@ -175,6 +175,7 @@ pub(crate) fn contradicts(
 
 /// The mean of margins, each counted as `clip` at most.
 pub(crate) fn mean(clip: f64, margins: &[f32]) -> f64 {
+    // A margin that is no number counts as the clip: `min` gives the other value for NaN.
     let sum: f64 = margins.iter().map(|margin| f64::from(*margin).min(clip)).sum();
     sum / margins.len().max(1) as f64
 }

@@ -142,6 +142,7 @@ impl<L: Language> TeacherForced<L> {
         if prompt + claim.tokens.len() > context {
             return Err(WitnessError::Context { prompt, completion: claim.tokens.len(), context });
         }
+        // An id without logits would fail the pass, and with it all other claims in it.
         let known = claim.tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count();
         tokens.extend(&claim.tokens[..known]);
         Ok(TokenizedClaim { tokens, prompt, known })

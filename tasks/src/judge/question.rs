@@ -20,6 +20,7 @@ pub(crate) struct DrawnQuestion {
 
 impl Encode for DrawnQuestion {
     fn encode_to<T: parity_scale_codec::Output + ?Sized>(&self, dest: &mut T) {
+        // Taken apart in full, so that no field added later is left out of the digest.
         let DrawnChallenge { question, secret, items } = &self.challenge;
         let tensor = |tensor: &Tensor| {
             let shape = tensor.shape().to_vec();

@@ -36,6 +36,7 @@ impl PosedChallenges {
             self.references = self.truths(task, epochs_max)?;
             return Ok(());
         }
+        // A shared round has one challenge, so that its reference takes a whole pass for itself.
         let rounds = match task.file().scope {
             Scope::Private => self.challenges.len(),
             Scope::Shared => 1,

@@ -68,6 +68,7 @@ impl Parameters {
             embedding: embedding.clone(),
             layers: matrices.chunks_exact(4).zip(vectors.chunks_exact(2)).map(layer).collect(),
             norm: norm.clone(),
+            // Tied: the configuration says `tie_word_embeddings`.
             head: embedding.clone(),
             device: device.clone(),
             arithmetic: None,
@@ -149,6 +150,7 @@ impl Optimizer {
         let squares = matrices.iter().map(|gradient| gradient.clone().square().sum());
         let squares = squares.chain(vectors.iter().map(|gradient| gradient.clone().square().sum()));
         let length = libm::sqrt(squares.map(number).sum::<Result<f64, _>>()?);
+        // The least length keeps a gradient of 0 from being divided by.
         let cut = (LENGTH_MAX / length.max(1e-12)).min(1.0);
         let matrices = matrices.into_iter().map(|gradient| gradient * cut).collect();
         self.matrices.step(rate, &mut parameters.matrices, matrices);
@@ -160,6 +162,7 @@ impl Optimizer {
 
 /// Standard normal (G. Box and M. Muller, 1958) over pinned draws: the shipped weights depend on them.
 fn normal(rng: &mut ChaCha20Rng) -> f64 {
+    // The logarithm of 0 is infinite, and `unit` may be 0 but not 1.
     let radius = libm::sqrt(-2.0 * libm::log(1.0 - unit(rng)));
     radius * libm::cos(2.0 * std::f64::consts::PI * unit(rng))
 }

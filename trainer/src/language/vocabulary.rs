@@ -21,6 +21,7 @@ pub(crate) fn tokenizer(documents: &[String], size: usize) -> Result<String, Tra
         .vocab_size(size)
         .min_frequency(2)
         .special_tokens(vec![AddedToken::from(END, true)])
+        // All 256 bytes, so that the tokens can spell any text.
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
     let bytes = ByteLevel::new(false, true, true);

@@ -43,6 +43,7 @@ impl EpochContext {
         if let Some(judge) = &self.judge {
             return Some(judge.kind.clone());
         }
+        // Of the task file only this line is read: its other keys may be those of a later version.
         let text = std::str::from_utf8(&self.task).ok()?;
         crate::config::parse(text).ok().map(|KindLine { kind }| kind)
     }

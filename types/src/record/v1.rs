@@ -168,6 +168,7 @@ impl From<JudgedV1> for VerdictRecord {
             who,
             exchange,
             judgement,
+            // Version 1 knew neither later truths nor several stages.
             asked_in: epoch,
             stage: 0,
             fields: Fields::default(),

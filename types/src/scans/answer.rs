@@ -60,6 +60,7 @@ pub fn check_row(row: &[f32; CLASSES]) -> Result<(), String> {
     {
         return Err(format!("probability {value} of digit {class}"));
     }
+    // In f64, whose own rounding is far below the tolerance.
     let sum: f64 = row.iter().map(|value| f64::from(*value)).sum();
     if (sum - 1.0).abs() > SUM_TOLERANCE {
         return Err(format!("probabilities sum to {sum:.6}"));

@@ -83,6 +83,7 @@ impl TextAnswer {
         self.log_probs.extend(log_probs);
         self.top.extend(top);
         self.finish = finish.or(self.finish);
+        // 0 stands for unknown, so that the largest number is the known one.
         self.prompt_tokens = self.prompt_tokens.max(prompt_tokens);
     }
 
@@ -161,6 +162,7 @@ fn read_top(ids: &Tensor, values: &Tensor, rows_max: usize) -> Result<Vec<Vec<(u
     }
     at_most(name::TOP_TOKEN_IDS, "columns", columns, usize::from(TOP_LOG_PROBS_MAX))?;
     at_most(name::TOP_TOKEN_IDS, "rows", rows, rows_max)?;
+    // Splitting into chunks of 0 would panic.
     if columns == 0 {
         return Ok(Vec::new());
     }

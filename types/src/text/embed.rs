@@ -40,6 +40,7 @@ impl TextsRequest {
             return Err(TextError::Empty { name: name::TEXT_INPUT });
         }
         at_most(name::TEXT_INPUT, "texts", count, limits.texts)?;
+        // Each text stands behind four bytes that hold its length.
         at_most(name::TEXT_INPUT, "bytes", data.len() - 4 * count, limits.bytes)?;
         let texts = elements(data).map(|bytes| text(bytes, name::TEXT_INPUT)).collect::<Result<_, _>>()?;
         Ok(Self { texts })

@@ -77,6 +77,7 @@ impl TextRequest {
         for tensor in &request.inputs {
             match tensor.name() {
                 name::TEXT_INPUT | name::INPUT_IDS => {
+                    // Text and ids together are refused, as is either of them twice: one would have to be passed over.
                     if prompt.replace(read_prompt(tensor, limits)?).is_some() {
                         return Err(TextError::Prompt);
                     }
@@ -169,6 +170,7 @@ impl TextRequest {
 
 fn read_prompt(tensor: &Tensor, limits: &TextLimits) -> Result<Prompt, TextError> {
     if tensor.name() == name::TEXT_INPUT {
+        // Four of the bytes hold the text's length.
         at_most(name::TEXT_INPUT, "bytes", tensor.data().len().saturating_sub(4), limits.prompt_bytes)?;
         return Ok(Prompt::Text(read_text(tensor, name::TEXT_INPUT)?));
     }

@@ -30,9 +30,11 @@ fn exp(x: I32F32) -> I32F32 {
     let mut sum = magnitude + ONE;
     let mut term = magnitude;
     for n in 2..=LAST_TERM {
+        // Before the shift the product takes up to 94 bits.
         let product = (u128::from(term) * u128::from(magnitude)) >> 32;
         term = product as u64 / n;
         if term == 0 {
+            // Every later term is 0 too: it is this one times a factor, floored.
             break;
         }
         sum += term;

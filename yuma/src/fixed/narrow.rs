@@ -69,6 +69,7 @@ impl I32F32 {
         if self.0 >= 0 {
             Self(self.0.saturating_add(Self::HALF.0)).floor()
         } else {
+            // A step less than a half, so that halves of negative numbers go down, away from zero.
             Self(self.0.saturating_add(Self::HALF.0 - 1)).floor()
         }
     }
@@ -84,6 +85,7 @@ impl I32F32 {
     }
 
     fn wide_product(self, other: Self) -> i128 {
+        // An arithmetic shift floors negative products too, as the chain's multiplication does.
         (i128::from(self.0) * i128::from(other.0)) >> FRAC_BITS
     }
 }

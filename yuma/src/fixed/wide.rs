@@ -49,11 +49,13 @@ impl<const FRAC: u32> Fixed128<FRAC> {
         let negative = (self.0 < 0) != (other.0 < 0);
         let (low, high) = self.0.unsigned_abs().carrying_mul(other.0.unsigned_abs(), 0);
         let limit = if negative { i128::MIN } else { i128::MAX };
+        // These bits stay above 128 after the shift: the product does not fit, whatever its sign.
         if high >> FRAC != 0 {
             return Self(limit);
         }
         let magnitude = (high << (u128::BITS - FRAC)) | (low >> FRAC);
         let dropped = low & ((1 << FRAC) - 1) != 0;
+        // Flooring a negative number raises its magnitude where a fraction was cut off.
         let floored = magnitude.checked_add(u128::from(negative && dropped));
         Self(floored.and_then(|magnitude| with_sign(negative, magnitude)).unwrap_or(limit))
     }
@@ -64,6 +66,7 @@ impl<const FRAC: u32> Fixed128<FRAC> {
         let dividend = self.0.unsigned_abs();
         let mut quotient = dividend.checked_div(divisor)?;
         let mut remainder = dividend % divisor;
+        // FRAC more bits are shifted in below, which would push the topmost ones out.
         if quotient.leading_zeros() < FRAC {
             return None;
         }
@@ -113,5 +116,6 @@ impl<const FRAC: u32> fmt::Debug for Fixed128<FRAC> {
 }
 
 fn with_sign(negative: bool, magnitude: u128) -> Option<i128> {
+    // Not by negating: the magnitude of i128::MIN has no positive i128.
     if negative { 0_i128.checked_sub_unsigned(magnitude) } else { i128::try_from(magnitude).ok() }
 }

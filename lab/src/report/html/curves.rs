@@ -69,6 +69,7 @@ fn largest(all: &[Series]) -> Vec<(usize, &Series)> {
     let size = |at: usize| mean(&all[at].values).unwrap_or(f64::NEG_INFINITY);
     order.sort_by(|one, other| size(*other).total_cmp(&size(*one)));
     order.truncate(CURVES_MAX);
+    // Back to the order given: a curve keeps its colour, whatever it earns.
     order.sort_unstable();
     order.into_iter().map(|at| &all[at]).enumerate().collect()
 }
@@ -160,6 +161,7 @@ fn band(series: &Series, epochs: usize, at: usize, y: &dyn Fn(f64) -> f64) -> St
     let high = placed(&series.high, epochs, POINTS_MAX, WIDTH, y);
     let there = low.iter().chain(&high).flatten();
     let corners: Vec<_> = high.iter().flatten().chain(low.iter().rev().flatten()).collect();
+    // Two points above and two below are the least that enclose an area.
     if there.count() < 4 || low.len() != high.len() {
         return String::new();
     }
@@ -200,6 +202,7 @@ fn ends(drawn: &[(usize, &Series)], scale: &Scale, label: f64) -> String {
     let mut labels: Vec<(f64, usize, &Series)> =
         drawn.iter().map(|(at, series)| (top(series), *at, *series)).collect();
     labels.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+    // Moved down from the top first, then up again from the bottom edge.
     let mut free = label / 2.0;
     for (top, ..) in &mut labels {
         *top = top.max(free);

@@ -30,6 +30,7 @@ fn escaped(text: &str, most: usize, keep_lines: bool) -> String {
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
             '\n' if keep_lines => safe.push('\n'),
+            // Hidden or turning characters could make one name look like another.
             _ if crate::report::text::unprintable(character) => safe.push('\u{fffd}'),
             _ => safe.push(character),
         }

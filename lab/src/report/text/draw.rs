@@ -243,6 +243,7 @@ pub(super) fn fitted(text: &str, width: usize) -> String {
     }
     let mark = if text.is_ascii() { '~' } else { '…' };
     let mut cut = String::new();
+    // The mark takes a column itself.
     let mut taken = 1;
     for character in text.chars() {
         taken += character.width().unwrap_or(0);

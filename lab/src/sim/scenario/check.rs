@@ -38,6 +38,7 @@ impl Scenario {
         let Self { subnet, economy, judging, .. } = self;
         within("epochs", f64::from(self.epochs), 1.0, f64::from(EPOCHS_MAX))?;
         within("subnet.max_uids", f64::from(subnet.max_uids), 2.0, f64::from(UIDS_MAX))?;
+        // Registrations and publications have blocks of their own within an epoch.
         within("subnet.tempo_blocks", subnet.tempo_blocks as f64, 20.0, 1e6)?;
         within("subnet.reveal_period_epochs", f64::from(subnet.reveal_period_epochs), 1.0, 100.0)?;
         within("subnet.bonds_moving_average", subnet.bonds_moving_average as f64, 0.0, 1e6)?;

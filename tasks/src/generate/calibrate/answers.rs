@@ -39,6 +39,7 @@ pub(super) fn everybody<'a>(
     let mut everybody = Vec::new();
     for way in honest {
         let is_agreed = way.serves == Grade::Agreed;
+        // Alone and in full batches: an honest miner may run the model either way.
         everybody.push(decoding(way, plan, if is_agreed { 1 } else { BATCH })?);
         if is_agreed {
             let together = decoding(way, plan, TOGETHER)?;
@@ -86,11 +87,13 @@ impl Answers<'_> {
                 let answers = complete(model, &asked, *batch);
                 let mut answers = answers.map_err(|error| self.failed(error.to_string()))?;
                 if *fake == Some(Fake::Repeats) {
+                    // Each question gets the answer to another one.
                     answers.rotate_right(1);
                 }
                 fake.inspect(|fake| answers.iter_mut().for_each(|answer| fake.say(model, answer)));
                 answers
             }
+            // Another server draws by a sampler of its own: only greedy tokens can be held against ours.
             By::Server(server) if settings.sampling.temperature == 0.0 => {
                 let request = |prompt: &Prompt| TextRequest {
                     log_probs: true,

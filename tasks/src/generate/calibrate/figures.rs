@@ -210,6 +210,7 @@ fn sure(test: &SequentialTest, seen: &PersonaSample) -> (f64, f64) {
         walk = LogOddsWalk::default();
     }
     let walks = f64::from(walks.max(1));
+    // Where no walk came to an end, all checks belong to one that is still open.
     (f64::from(checks.max(open)) / walks, f64::from(convicted) / walks)
 }
 

@@ -82,6 +82,7 @@ impl Watch {
 /// A draw that follows from the challenge's seed, whose VRF proof is on record.
 fn is_drawn(share: f64, seed: &[u8; 32], hotkey: &Hotkey) -> bool {
     let draw = Hasher::new("weighhouse/check/v1").part(seed).part(&hotkey.0).finish();
+    // 32 bits, which an f64 holds exactly.
     let draw = draw.as_bytes().iter().take(4).fold(0_u32, |draw, byte| draw << 8 | u32::from(*byte));
     f64::from(draw) < share * 4_294_967_296.0
 }

@@ -65,6 +65,7 @@ impl RawBudget {
             return refuse("edges", "are 1 to 63 margins, ascending from 0 or above");
         }
         for (key, shares) in [("honest", &self.honest), ("cheat", &self.cheat)] {
+            // A share of 0 would give a bin infinite log-odds, and one token would decide alone.
             let sound = |share: &f64| (1e-12..=1.0).contains(share);
             if shares.len() != self.edges.len() + 1 || !shares.iter().all(sound) {
                 return refuse(key, "has one share, above 0 and up to 1, for each bin: one more than edges");

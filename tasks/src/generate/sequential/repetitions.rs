@@ -46,6 +46,7 @@ impl Repetitions {
 
     /// Tells whether anybody said the same to another challenge in an earlier round.
     pub fn is_repeated(&self, round: u32, challenge: Digest, said: &Digest) -> bool {
+        // Within a round, and to the same challenge, honest miners say the same.
         self.0.get(said).is_some_and(|first| first.round < round && first.challenge != challenge)
     }
 }

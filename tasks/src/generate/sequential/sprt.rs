@@ -92,6 +92,7 @@ impl LogOddsWalk {
         self.checks = self.checks.saturating_add(1);
         self.tokens = counts.iter().fold(self.tokens, |tokens, count| tokens.saturating_add(*count));
         self.convicted = self.log_odds >= test.convict;
+        // Kept when a later walk begins: a miner that was cleared once is no newcomer any more.
         self.cleared |= self.log_odds <= test.clear;
         self.verdict(test)
     }

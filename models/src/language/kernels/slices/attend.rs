@@ -157,6 +157,7 @@ fn attend<T: Tile>(
     let mut weights = vec![0.0; height * seen];
     let mut totals = [0.0; HEIGHT_MAX];
     for (at, scores) in scores.chunks_exact_mut(padded).enumerate() {
+        // A row sees itself and those before; the rest of its panel has a weight of 0.
         totals[at] = powers(scores, first + at + 1);
         for (weight, power) in weights[at..].iter_mut().step_by(height).zip(scores) {
             *weight = *power;

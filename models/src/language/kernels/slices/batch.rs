@@ -52,6 +52,7 @@ impl Batch for SliceBatch {
             });
             each(&heads, tasks.collect());
         });
+        // After the last layer: all of them write at the same position.
         self.sequences.iter_mut().for_each(|held| held.tokens += 1);
         Some(self.network.logits(&hidden))
     }

@@ -113,6 +113,7 @@ impl SliceNetwork {
             let turned = rows::RotatedHeads { heads: shape.heads + shape.kv_heads, row: queries + 2 * keys };
             rows::rotate(&mut all, turned, shape.head_width, &cosines, &sines);
             attend(index, &all, &mut attended);
+            // Keys and values of the last layer are written by now: other rows are needed no more.
             if index + 1 == self.weights.layers.len() {
                 keep(&mut hidden, shape.width, wanted);
                 keep(&mut attended, queries, wanted);

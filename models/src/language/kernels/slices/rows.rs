@@ -65,6 +65,7 @@ pub(super) fn gate(rows: &[f32], width: usize, to: &mut Vec<f32>) {
             for (row, to) in rows.chunks_exact(2 * width).zip(to.chunks_exact_mut(width)) {
                 let (gates, values) = row.split_at(width);
                 for ((to, gate), value) in to.iter_mut().zip(gates).zip(values) {
+                    // By the sigmoid's symmetry, as `power` takes no number above 0.
                     let small = power(-gate.abs());
                     let share = if *gate >= 0.0 { 1.0 } else { small } / (1.0 + small);
                     *to = gate * share * value;

@@ -34,6 +34,7 @@ impl Batch for TensorBatch {
     fn step(&mut self, tokens: &[u32]) -> Option<Vec<f32>> {
         let Self { network, cache } = self;
         let unseen = cache.advance();
+        // The lengths count the new token already.
         let positions: Vec<usize> = cache.lengths.iter().map(|length| length - 1).collect();
         let hidden = network.hidden(tokens, positions.into_iter(), |layer, projected| {
             cache.attend(layer, projected, &unseen)

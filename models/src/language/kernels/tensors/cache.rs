@@ -41,6 +41,7 @@ impl Cache {
     pub(super) fn keep(&mut self, kept: &[usize]) {
         self.lengths = kept.iter().map(|index| self.lengths[*index]).collect();
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        // Gives back the room that only sequences that have left needed.
         self.capacity = self.capacity.min(longest.next_multiple_of(CACHE_BLOCK));
         let indices: Vec<i32> = kept.iter().map(|index| *index as i32).collect();
         let indices = Tensor::from_data(TensorData::new(indices, [kept.len()]), &self.device);
@@ -91,6 +92,7 @@ impl Cache {
         hidden: &Tensor<4, Bool>,
     ) -> Tensor<2> {
         let [queries, keys, values] = projected.map(|rows| rows.unsqueeze_dim::<4>(2));
+        // Taken out, so that the tensors have one owner and rows are written in place.
         let Some((mut all_keys, mut all_values)) = self.layers[layer].take() else {
             return queries.reshape([0, 0]);
         };

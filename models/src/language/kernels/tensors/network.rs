@@ -51,6 +51,7 @@ impl TensorNetwork {
         let layers = layers.collect::<Result<_, FolderError>>()?;
         let norm = load.vector(&[format!("{prefix}norm.weight")], &[shape.width])?;
         let head = if shape.tied {
+            // Some exporters write the shared matrix twice.
             load.drop_where(|name| name == "lm_head.weight");
             embedding.clone()
         } else {
