@@ -42,6 +42,7 @@ impl HubName {
         let (owner, name) = id.split_once('/')?;
         let plain = |part: &str| {
             let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            // A part that begins with a dot could be `..` and lead out of the cache.
             !part.is_empty() && part.len() <= 96 && !part.starts_with('.') && part.chars().all(known)
         };
         let fits = [owner, name, revision].into_iter().all(plain);

@@ -99,6 +99,7 @@ pub(super) fn run(args: &InitSubnet) -> Result<(), Failure> {
         write_file(&path, fill(text).as_bytes())?;
     }
     if args.judge == JudgeLanguage::Rust {
+        // Before the digest is pinned, which covers the lock file too.
         lock(&folder, args.checkout.as_deref())?;
     }
     pin(&folder, args.judge)?;

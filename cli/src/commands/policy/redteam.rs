@@ -52,6 +52,7 @@ pub(crate) fn run(args: &Redteam, shutdown: &CancellationToken) -> Result<(), Fa
     if args.evaluate {
         return evaluate(&game, args);
     }
+    // The search minimises; the sign turns its best back into a profit.
     let (log, mut watcher) = args.budget.watch(args.evaluations, -1.0, shutdown)?;
     let response = game.run(log, &mut watcher);
     watcher.finish()?;

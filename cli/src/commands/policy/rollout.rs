@@ -62,6 +62,7 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
         ));
     };
     rollout
+        // Checked as every validator will, before there is a file to hand out.
         .verify(chain.genesis(), Netuid(args.netuid), expected)
         .exit(Exit::Denied, "validators would refuse it")?;
     let out = crate::commands::open_dir(&crate::commands::expand(&args.out))?;

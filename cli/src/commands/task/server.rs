@@ -70,6 +70,7 @@ impl NamedServer {
 
 impl CompletionSource for NamedServer {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String> {
+        // A runtime of its own: calibration runs on a thread of rayon's, outside the command's.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(async {
             let generator = self.generator();
