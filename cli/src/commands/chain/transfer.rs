@@ -44,6 +44,7 @@ pub(crate) async fn run(args: &Transfer) -> Result<(), Failure> {
         tao(free.0),
         args.to
     ));
+    // The fee isn't known here; where only that is missing, the chain refuses.
     if args.amount > free {
         return Err(Failure::new(Exit::Denied, format!("{} TAO are missing", tao(args.amount.0 - free.0))));
     }

@@ -83,6 +83,7 @@ pub(super) fn run(args: &InitSubnet) -> Result<(), Failure> {
         JudgeLanguage::Python => COMMON.into_iter().chain(PYTHON).collect(),
         JudgeLanguage::Rust => COMMON.into_iter().chain(RUST).collect(),
     };
+    // Found before the first write: a second run would refuse a folder that was left half-written.
     let checkout = match args.judge {
         JudgeLanguage::Python => String::new(),
         JudgeLanguage::Rust => checkout(args.checkout.as_deref())?,

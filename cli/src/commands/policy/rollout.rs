@@ -69,6 +69,7 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
     let write = |name: &str, bytes: &[u8]| {
         weighhouse_seams::Storage::write_atomic(&out, name, bytes).exit(Exit::Unavailable, args.out.display())
     };
+    // Between the writes a validator finds one file missing, or a digest that doesn't fit, and refuses both.
     write(POLICY_FILE, policy.text().as_bytes())?;
     write(ROLLOUT_FILE, rollout.to_toml().as_bytes())?;
     if args.json {

@@ -75,6 +75,7 @@ impl CompletionSource for NamedServer {
         runtime.map_err(|error| error.to_string())?.block_on(async {
             let generator = self.generator();
             let answers = requests.into_iter().map(|request| whole(generator.as_ref(), request));
+            // In the requests' order, which `buffer_unordered` wouldn't keep.
             stream::iter(answers).buffered(IN_FLIGHT).try_collect().await
         })
     }
