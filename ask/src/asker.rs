@@ -162,6 +162,7 @@ impl OpenResponse {
 
 async fn read_answer(response: OpenResponse, cap: usize) -> Result<(Bytes, HeaderMap), Failure> {
     let (parts, framed, mut trailers) = response.collect(cap).await?;
+    // A gRPC server answers 200 even when it refuses; another status comes from something that isn't one.
     if parts.status != http::StatusCode::OK {
         return Err(Failure::Undecodable);
     }

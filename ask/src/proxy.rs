@@ -148,6 +148,7 @@ async fn relay(
 /// A gRPC status without a message.
 fn refusal(failure: &Failure) -> Response<UnaryBody> {
     let (code, message) = match failure {
+        // gRPC's numbers of DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED and UNAVAILABLE.
         Failure::DeadlineExceeded => (4, "the miner did not answer in time"),
         Failure::Oversized => (8, "the message is over the proxy's cap"),
         _ => (14, "the miner can't be reached"),

@@ -104,6 +104,7 @@ fn short_of_permit(state: &SubnetState, stake: Rao) -> Option<Rao> {
     let mut stakes: Vec<Rao> = state.metagraph.neurons.iter().map(|neuron| neuron.stake).collect();
     stakes.sort_unstable_by(|a, b| b.cmp(a));
     let permits = usize::from(state.hyperparameters.max_allowed_validators);
+    // Where there are more permits than neurons, any stake at all is enough.
     let last = permits.checked_sub(1).and_then(|last| stakes.get(last)).copied().unwrap_or(Rao(1));
     (stake < last || stake == Rao(0)).then(|| Rao(last.0.max(1) - stake.0))
 }

@@ -310,6 +310,7 @@ impl Inner {
     }
 
     fn next_nonce(&self, account: &Account) -> (u64, Block) {
+        // The pool first: an older state beside a purged pool would give away a nonce that a block has used.
         let pool = self.pool();
         let newest = self.newest();
         (pool.next_nonce(account, &newest.state), newest.head.number)
@@ -351,6 +352,7 @@ impl Chain for Ledger {
     }
 
     async fn beacon(&self, block: Block) -> Result<Beacon, ChainError> {
+        // Not before its block: whoever knew a beacon could foresee the challenges drawn from it.
         if block > self.newest().head.number {
             return Err(self.0.no_block(block));
         }
@@ -414,6 +416,7 @@ impl Chain for Ledger {
     }
 
     async fn pulse(&self, round: u64) -> Result<Option<[u8; SIGNATURE_BYTES]>, ChainError> {
+        // The signature opens everything that is sealed to its round.
         let known = round <= self.newest().head.number.0;
         Ok(known.then(|| self.0.store.timelock.sign(round)))
     }

@@ -145,6 +145,7 @@ impl Chain for Subtensor {
         let state = question.state(&runtime, &self.0.endpoints, head, None).await?;
         let mut questions = self.0.questions.lock().await;
         if questions.len() == QUESTIONS_MAX {
+            // Questions are cheap to make anew, so none is worth the record of which is the oldest.
             questions.clear();
         }
         questions.insert(netuid, question);
@@ -157,6 +158,7 @@ impl Chain for Subtensor {
         let randomness = extra::randomness(&runtime, &self.0.endpoints, hash).await?;
         let value = Hasher::new("weighhouse/subtensor-beacon/v1")
             .part(self.0.genesis.as_bytes())
+            // Blocks may share the newest pulse, where drand or its relay is late.
             .part(&block.0.to_le_bytes())
             .part(&randomness)
             .finish();
@@ -272,6 +274,7 @@ impl Chain for Subtensor {
         let head = self.0.endpoints.head().await?;
         let outcome = match self.place(signed, head).await? {
             Some(place) => self.outcome_at(place).await?,
+            // `place` has looked through every block that could hold it.
             None if head.number >= signed.expires => CallOutcome::Expired,
             None if self.is_usurped(signed, head).await? => CallOutcome::Expired,
             None => return Ok(CallOutcome::Pending),

@@ -133,6 +133,7 @@ pub(crate) fn open_dir(dir: &Path) -> Result<DirStorage, Failure> {
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
+        // A temporary file is its owner's alone by default, and this one becomes the file that others read.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
         file.write_all(bytes)?;

@@ -20,9 +20,11 @@ fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
+            // `--help` and `--version` come as errors too.
             let failed = error.use_stderr();
             // Nothing is left to do where even this can't be written.
             let _ = error.print();
+            // Clap's own code would be 2, which `Exit` doesn't have.
             return if failed { ExitCode::from(Exit::Config as u8) } else { ExitCode::SUCCESS };
         }
     };

@@ -19,6 +19,7 @@ pub(crate) fn shutdown() -> std::io::Result<CancellationToken> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        // 128 and the number of SIGINT, as shells tell it.
         std::process::exit(130);
     });
     Ok(token)

@@ -11,12 +11,15 @@ const TELLING: [&[u8]; 10] = [
     &[0; 8],
     &[0xff; 8],
     &[0x80, 0, 0, 0],
+    // The largest i32, little-endian.
     &[0xff, 0xff, 0xff, 0x7f],
     b"-1",
+    // Beyond an f64: parsers make infinity of it, or refuse.
     b"1e309",
     b"NaN",
     b"\"\\u0000",
     b"[[",
+    // A right-to-left override, and a letter of two bytes.
     "\u{202e}é".as_bytes(),
 ];
 

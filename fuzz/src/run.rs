@@ -41,6 +41,7 @@ pub(crate) fn fuzz(target: &Target, budget: &Budget, failures: &Path) -> anyhow:
     let began = Instant::now();
     let mut outcome = Outcome::default();
     let mut next = 0;
+    // The whole corpus, even where the time is up: it holds what failed before.
     while (began.elapsed() < budget.time || next < corpus.len()) && outcome.failures < FAILURES_MAX {
         let input = match corpus.get(next) {
             Some(input) => input.clone(),

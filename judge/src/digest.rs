@@ -26,6 +26,7 @@ pub fn judge_digest(path: &Path) -> io::Result<Digest> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         files.push((name, path.to_owned()));
     }
+    // A folder's entries come in the file system's order, which differs from machine to machine.
     files.sort();
     let mut bytes = 0;
     let mut hasher = Hasher::new(DOMAIN);

@@ -89,6 +89,7 @@ impl<J: Judge> JudgeService for Service<J> {
             limits: Some(v1::JudgeLimits {
                 challenges_max: CHALLENGES_MAX,
                 attempts_max: ATTEMPTS_MAX,
+                // The contract allows no 0, even where nothing is judged together.
                 together_max: 1,
                 message_bytes_max: MESSAGE_BYTES_MAX as u64,
             }),

@@ -137,6 +137,7 @@ impl Economy {
                 max_allowed_validators: 4,
                 min_allowed_weights: 1,
                 weights_set_rate_limit: 3,
+                // A resumed run whose ports are taken publishes other ones at once.
                 serving_rate_limit: 0,
                 commit_reveal_weights_enabled: commit_reveal,
                 ..Hyperparameters::default()

@@ -60,6 +60,7 @@ impl Program {
 
     /// Runs a crate that was built, with the same arguments, and waits until it listens. Blocks.
     pub(crate) fn built(folder: &Path) -> Result<Self, ProgramError> {
+        // On Unix cargo's process becomes the program's, so that ending the child ends the program.
         let mut command = cargo("run", folder);
         command.arg("--").args(LISTENING);
         let child = spawned(&mut command).map_err(|source| ProgramError::Cargo { source })?;

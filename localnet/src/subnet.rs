@@ -101,6 +101,7 @@ impl Subnet {
         if saved == self.judge.task_file || self.refused.as_ref() == Some(&saved) {
             return Ok(None);
         }
+        // Before the start: a judge that fails is tried again only once it was saved again.
         self.refused = Some(saved);
         self.judge = self.folder.start().await?;
         Ok(Some(self.judge.digest))

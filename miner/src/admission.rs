@@ -90,6 +90,7 @@ impl Gate {
         if self.rules.allow.contains(hotkey) {
             return Ok(());
         }
+        // Copied, so that the watch channel's read lock ends here: the refresh waits for it to write.
         let neuron = *self.roster.borrow().neurons.get(hotkey).ok_or(Refusal::UnknownHotkey)?;
         if self.rules.permit_required && !neuron.validator_permit {
             return Err(Refusal::NoStanding("no validator permit"));

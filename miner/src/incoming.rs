@@ -101,6 +101,7 @@ impl Slots {
 
 /// The network that an address counts for: the holder of an IPv6 /64 can use every address in it.
 fn network_of(ip: IpAddr) -> IpAddr {
+    // On a dual-stack socket IPv4 peers come as `::ffff:a.b.c.d`; all of them would count as one /64.
     match ip.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
@@ -176,6 +177,7 @@ impl HeldConnection {
     }
 
     fn check_cut(&self) -> io::Result<()> {
+        // The timers are polled on reads alone: HTTP/2 reads for as long as a connection lives.
         if self.cut { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 }

@@ -206,6 +206,7 @@ fn builder(limits: &MinerLimits) -> Server {
         // Refused at once and not queued: a validator's deadline runs on while a request waits.
         .load_shed(true)
         .max_concurrent_streams(limits.streams_per_connection_max)
+        // Ends with the response's headers: a stream's pieces are held to the paces of `[text]`.
         .timeout(limits.request_timeout)
         .http2_keepalive_interval(Some(limits.keepalive_interval))
         .http2_keepalive_timeout(Some(limits.keepalive_timeout))

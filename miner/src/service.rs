@@ -238,6 +238,7 @@ impl GrpcInferenceService for MinerService {
     ) -> Result<Response<ModelInferResponse>, Status> {
         let evidence =
             Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&ServiceFailure::Unsigned))?;
+        // tonic decoded these from the verified bytes: the layer below puts them back in the body's place.
         let answered = match evidence.try_map(|_| InferRequest::try_from(call.into_inner())) {
             Ok(verified) => self.infer(verified).await,
             Err(error) => Err(error.into()),

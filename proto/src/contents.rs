@@ -33,6 +33,7 @@ pub(crate) fn to_bytes(
         Datatype::Fp32 => Ok(wide(&contents.fp32_contents, f32::to_le_bytes)),
         Datatype::Fp64 => Ok(wide(&contents.fp64_contents, f64::to_le_bytes)),
         Datatype::Bytes => prefixed(name, &contents.bytes_contents),
+        // Never reached: no field carries them, which was refused above.
         Datatype::Fp16 | Datatype::Bf16 => Ok(Vec::new()),
     }
 }

@@ -137,6 +137,7 @@ fn read_tensors<T: Into<DeclaredTensor>>(
     let mut tensors = Vec::with_capacity(claims.len());
     for claim in claims {
         let tensor = read_tensor(claim.into(), raw.as_mut().and_then(Iterator::next))?;
+        // Of two tensors with one name, two readers of the same signed bytes could each take another.
         if !names.insert(tensor.name().to_owned()) {
             return Err(TensorError::Contents(format!("two tensors named {:?}", tensor.name())));
         }

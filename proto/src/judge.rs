@@ -96,6 +96,7 @@ fn positive(what: &'static str, value: u32) -> Result<u32, JudgeMessageError> {
 
 fn short(text: String) -> String {
     let mut kept = String::new();
+    // A judge's own words end up in logs and on terminals, where control characters act.
     for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
         if kept.len() + c.len_utf8() > TEXT_BYTES_MAX {
             break;
@@ -152,6 +153,7 @@ impl TryFrom<v1::Verdict> for Judgement {
             Ok(v1::Outcome::Accepted) => Outcome::Accepted,
             Ok(v1::Outcome::Wrong) => Outcome::Wrong,
             Ok(v1::Outcome::Malformed) => Outcome::Malformed,
+            // 0 is proto3's value for a field that was left out.
             Ok(v1::Outcome::Unspecified) | Err(_) => {
                 return Err(JudgeMessageError::Outcome { value: message.outcome });
             }

@@ -36,6 +36,7 @@ pub(crate) fn long<T: Send + 'static>(
     if threads.is_some_and(|threads| !(1..=THREADS_MAX).contains(&threads)) {
         return Err(PyValueError::new_err(format!("threads must lie between 1 and {THREADS_MAX}")));
     }
+    // 0 is rayon's word for one per core.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     let pool = pool.map_err(|error| PyOSError::new_err(format!("no threads to work on: {error}")))?;
     let stop = Stop::default();

@@ -31,6 +31,7 @@ impl Policy {
     fn load(path: PathBuf) -> PyResult<Self> {
         let mut text = String::new();
         let file = std::fs::File::open(&path).map_err(|error| unreadable(&path, &error))?;
+        // One byte over the limit, so that parsing finds a file that is too large and refuses it.
         let read = file.take(MAX_POLICY_BYTES as u64 + 1).read_to_string(&mut text);
         read.map_err(|error| unreadable(&path, &error))?;
         Self::of(&text)

@@ -32,6 +32,7 @@ impl Entropy {
     }
 
     fn generator(&self) -> MutexGuard<'_, dyn CryptoRng + Send + 'static> {
+        // A generator has no invariant that a panic elsewhere could have broken.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -53,6 +53,7 @@ impl Listener for TcpBound {
 
     async fn accept(&self) -> io::Result<(BoxIo, SocketAddr)> {
         let (stream, peer) = self.listener.accept().await?;
+        // Frames are written whole; Nagle's algorithm would only hold back the last packet of each.
         stream.set_nodelay(true)?;
         Ok((Box::new(stream), peer))
     }

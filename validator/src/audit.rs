@@ -72,6 +72,7 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<Vec<String>, Audit
     let Some(context) = context(before.records()).filter(|_| is_next) else { return Ok(Vec::new()) };
     let expected = take_over(&before, context, epoch)?;
     let is_missing =
+        // Bytes are missed where the records that name them are checked.
         |record: &&Record| !matches!(record, Record::Blob(_)) && !segment.records().contains(record);
     let name = |record: &Record| match record {
         Record::CarriedChallenge(carried) => {

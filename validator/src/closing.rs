@@ -57,6 +57,7 @@ pub(crate) fn void_round(epoch: Epoch, round: u32, cause: VoidCause, why: &str) 
 /// The trouble of our own that makes a round void; `None` for errors of another sort, which end the step.
 pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
     match error {
+        // No wildcard: whoever adds an error has to say whether it is trouble of ours that passes.
         ValidatorError::Task(error) => match error {
             TaskError::File(_)
             | TaskError::WrongReference { .. }

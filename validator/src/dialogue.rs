@@ -78,6 +78,7 @@ pub(crate) fn cut_off(
                 earlier.extend(decode(&journal.blob(epoch, &exchange.answer)?).ok());
             }
         }
+        // Only the newest request has as many answers before it as its stage says.
         if earlier.len() == usize::from(follow_up.stage) {
             let request = Blob::new(journal.blob(epoch, &follow_up.request)?);
             dialogues.insert(who, CutOff { earlier, request });

@@ -30,11 +30,13 @@ pub(crate) fn keep(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Ve
             (Ok(_), Some((exchange, _))) => {
                 Record::Answered(answered(asked, &attempt.neuron, attempt.stage, exchange.clone()))
             }
+            // Never so: bytes are read only once their signature holds.
             (Ok(_), None) => continue,
             (Err(judgement), _) => attempt.judged(asked, judgement.clone()),
         });
     }
     for (at, prepared) in challenges.iter().enumerate() {
+        // A challenge that nobody answered readably has no verdict to wait for.
         if attempts.iter().any(|attempt| attempt.at == at && attempt.answer.read.is_ok()) {
             let asked = &prepared.asked;
             records.push(phase(asked, asked.epoch, ChallengePhase::Closed, Fields::default()));

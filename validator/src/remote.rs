@@ -66,6 +66,7 @@ impl RemoteReference {
         let mut margins: Vec<f32> = own.iter().map(|scored| (scored.best - scored.chosen).max(0.0)).collect();
         let mut log_probs: Vec<f32> = own.iter().map(|scored| scored.chosen).collect();
         if prepared.known < claim.tokens.len() {
+            // A token outside the vocabulary can't be this model's, so it is as wrong as a token can be.
             margins.push(f32::INFINITY);
             log_probs.push(f32::NEG_INFINITY);
         }

@@ -74,6 +74,7 @@ pub(crate) fn divide(
     pending: Vec<CarriedChallenge>,
 ) -> (Vec<(CarriedChallenge, String)>, Vec<CarriedChallenge>) {
     let (mut lapsed, mut awaiting) = (Vec::new(), Vec::new());
+    // What this epoch asked itself waits for the next one at least.
     for carried in pending.into_iter().filter(|carried| age(carried) > 0) {
         match lapses(task, &carried) {
             Some(why) => lapsed.push((carried, why)),
@@ -153,6 +154,7 @@ pub(crate) fn last_answers<'a>(
     carried: &'a CarriedChallenge,
     context: &EpochContext,
 ) -> Vec<&'a StageRecord> {
+    // Answers stand in the order of their stages, so of each miner's the last one stays in the map.
     let last = carried.answers.iter().map(|answered| (answered.who, answered)).collect::<BTreeMap<_, _>>();
     let stays = |answered: &&StageRecord| {
         let neuron = context.state.metagraph.neuron(answered.uid);

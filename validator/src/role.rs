@@ -79,6 +79,7 @@ impl Validator {
         if permitted {
             self.open_epoch(&state).await?;
         }
+        // After the epoch was opened, since its policy may say how many rounds there are.
         let rounds = self.rounds();
         let table = permitted.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
         if let Some(table) = table.flatten() {
@@ -91,6 +92,7 @@ impl Validator {
             }
             if is_last_chance {
                 self.close_epoch(&state).await?;
+                // Once more, so that the new intent is signed and submitted in this very block.
                 self.follow_publications(&state).await?;
             }
         }
@@ -98,6 +100,7 @@ impl Validator {
         let published = self.publications.published();
         self.progress.send_modify(|progress| {
             progress.block = block;
+            // A newer intent that isn't through yet may have taken the published one's place in the queue.
             progress.published = published.or(progress.published);
         });
         Ok(block)

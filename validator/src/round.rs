@@ -179,6 +179,7 @@ fn miners(context: &EpochContext, current: &SubnetState) -> Vec<(Neuron, Option<
     };
     others
         .filter_map(|neuron| {
+            // Today's first: a miner may have moved since the epoch was opened.
             let axon = present(neuron)?.axon.or(neuron.axon)?;
             let address = axon.address();
             // An axon of zeros is how a miner says that it serves nothing.

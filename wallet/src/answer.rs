@@ -78,6 +78,7 @@ pub fn verify_hashed(
         hex_trailer(trailers, trailer::MODEL)?.try_into().map_err(|_| AnswerError::Model)?;
     let model = Digest(model);
     let signature = AnswerSignature::decode(&hex_trailer(trailers, trailer::SIGNATURE)?)?;
+    // The model's digest is the miner's own claim; the signature covers it, so the miner can't deny it later.
     signature.verify(hotkey, &answer_digest(request, answer, &model))?;
     Ok(VerifiedAnswer { model, signature })
 }
@@ -85,6 +86,7 @@ pub fn verify_hashed(
 fn hex_trailer(trailers: &HeaderMap, name: &'static str) -> Result<Vec<u8>, AnswerError> {
     let mut values = trailers.get_all(name).iter();
     let value = values.next().ok_or(AnswerError::Missing(name))?;
+    // Of two values, the validator and an auditor could each read another one.
     if values.next().is_some() {
         return Err(AnswerError::Duplicate(name));
     }

@@ -28,6 +28,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
     // Reserved up front: growing would leave copies of a secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1));
+    // Limited here as well: the file may have grown since its length was asked for.
     file.take(KEYFILE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -78,5 +79,6 @@ fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // The process's id, so that two commands never write into one temporary file.
     path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
 }

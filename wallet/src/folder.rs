@@ -178,6 +178,7 @@ pub(crate) fn save_pair(
 ) -> Result<(), WalletError> {
     let rendered = keyfile::render_public(&keypair.public());
     if overwrite == Overwrite::Never {
+        // This key's own public half may stand here alone, as on a daemon's machine; it is no other key's.
         let same_public = files::read(public)
             .is_ok_and(|bytes| keyfile::parse_public(&bytes).is_ok_and(|key| key == keypair.public()));
         if let Some(taken) =
@@ -228,6 +229,7 @@ fn names(dir: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>, Wall
     for entry in entries {
         let entry = entry.map_err(failed)?;
         if let Ok(name) = entry.file_name().into_string()
+            // A name that no command would take is not offered either.
             && check_name(&name).is_ok()
             && wanted(&entry.path())
         {

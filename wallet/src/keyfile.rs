@@ -13,6 +13,7 @@ use crate::nacl::{self, NaclError};
 use crate::password::Password;
 
 const ANSIBLE_PREFIX: &[u8] = b"$ANSIBLE_VAULT";
+// Base64 of Fernet's version byte 0x80 and of the leading zeros of its 64-bit timestamp.
 const FERNET_PREFIX: &[u8] = b"gAAAAA";
 
 /// `cryptoType` of sr25519; a file without one is sr25519 as well.
@@ -214,6 +215,7 @@ fn expanded(bytes: &[u8; 64], public: &[u8; 32]) -> Result<Keypair, KeyfileError
         if keypair.public() == *public {
             return Ok(keypair);
         }
+        // A well-formed key, only not the one that the file names.
         refusal = KeyfileError::Mismatch("privateKey");
     }
     Err(refusal)

@@ -113,7 +113,9 @@ impl ReplayGuard {
         }
         let state = ReplayState {
             floor,
+            // Nothing above the old mark is covered yet, so the first nonce writes a lease.
             lease: floor,
+            // A run that accepts nothing must not lower the mark when it gives its lease back.
             highest: floor,
             seen: BTreeSet::new(),
             per_hotkey: HashMap::new(),
@@ -149,6 +151,8 @@ impl ReplayGuard {
         // covers.
         if nonce > state.lease {
             let lease = UnixNanos(nonce).saturating_add(LEASE).0;
+            // Written under the lock: of all callers that find the lease used up, one writes and the rest
+            // find it extended.
             self.store(lease).map_err(ReplayError::Storage)?;
             state.lease = lease;
         }

@@ -37,6 +37,7 @@ ENDS = set(ENDS if isinstance(ENDS, list) else [ENDS]) - {None}
 LOOP = asyncio.new_event_loop()
 threading.Thread(target=LOOP.run_forever, daemon=True).start()
 MANAGER = SERVED.init_continuous_batching(
+    # No end tokens of its own: each request says whether its text goes on past them.
     generation_config=GenerationConfig(do_sample=False, eos_token_id=-1, max_new_tokens=4096),
     continuous_batching_config=ContinuousBatchingConfig(
         return_logprobs=True, num_blocks=256, max_batch_tokens=512, page_size=32, use_cuda_graph=False,
@@ -96,6 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.whole(400, {"error": {"message": "greedy completions only"}})
         prompt = asked["prompt"]
         prompt = TOKENIZER.encode(prompt) if isinstance(prompt, str) else prompt
+        # The last token is never fed back, so it takes no place in the context.
         if len(prompt) + asked.get("max_tokens", 16) > SERVED.config.max_position_embeddings + 1:
             return self.whole(400, {"error": {"message": "over the model's context"}})
         usage = {"prompt_tokens": len(prompt)}
@@ -122,6 +124,7 @@ class Handler(BaseHTTPRequestHandler):
             ended = stop_at_end and token in ENDS
             decoded = TOKENIZER.decode(seen, skip_special_tokens=True)
             last = ended or len(seen) == wanted
+            # A character that a token's end cuts in two decodes as U+FFFD until its rest has come.
             piece = decoded[len(text):] if last or not decoded.endswith("\ufffd") else ""
             text += piece
             reason = "stop" if ended else "length" if last else None

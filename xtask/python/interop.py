@@ -110,6 +110,7 @@ def miner(args, keypair):
     check(
         "stale-refused",
         lambda: refused(
+            # A second beyond the ten that a nonce may be old.
             unauthenticated, lambda: call(args.miner, message, sign(nonce_ns=time.time_ns() - 11 * 10**9))
         ),
     )

@@ -25,6 +25,7 @@ def compact(number):
 
 
 def wrapped(ciphertext):
+    # Bittensor's library takes a commit in SCALE: the ciphertext behind its length, then the round.
     return compact(len(ciphertext)) + ciphertext + ROUND.to_bytes(8, "little")
 
 

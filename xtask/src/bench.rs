@@ -16,6 +16,7 @@ const SAMPLES: usize = 301;
 
 /// The median time of a call.
 fn median_time(mut run: impl FnMut()) -> Duration {
+    // Caches and branch predictors warm up; this call isn't counted.
     run();
     let timed = |_| {
         let start = Instant::now();
@@ -83,6 +84,7 @@ impl BenchSubnet {
         let count = usize::from(uids);
         let row = |uid: u16, salt: u32| -> Vec<(u16, u16)> {
             let weight = |miner: u16| {
+                // Never 0, so that rows are as dense as `one_in` says.
                 ((u32::from(uid) * 7919 + u32::from(miner) * 104_729 + salt) % 65_535) as u16 + 1
             };
             let weighs = |&miner: &u16| (miner + uid).is_multiple_of(self.one_in);

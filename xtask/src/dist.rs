@@ -21,6 +21,7 @@ use crate::suite::{Tally, root, target, weighhouse};
 pub(crate) fn run(out: Option<PathBuf>) -> anyhow::Result<()> {
     let out = out.unwrap_or_else(|| target().join("dist"));
     if out.exists() {
+        // Files of an earlier version would be told among the checksums too.
         std::fs::remove_dir_all(&out)?;
     }
     std::fs::create_dir_all(&out)?;

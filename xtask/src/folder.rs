@@ -46,6 +46,7 @@ fn weights() -> Vec<u8> {
     // Uniform, with the deviation that keeps a row's scale; the output's is larger, as a trained model's is.
     let mut matrix = |name: String, rows: usize, columns: usize, deviation: f32| {
         let uniform =
+            // √3: uniform values over [-1, 1] have the deviation 1/√3.
             |rng: &mut ChaCha8Rng| (rng.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0) * deviation * 1.732;
         tensors.push((name, vec![rows, columns], (0..rows * columns).map(|_| uniform(&mut rng)).collect()));
     };

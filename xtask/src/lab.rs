@@ -25,6 +25,7 @@ pub(crate) fn simulator() -> anyhow::Result<()> {
     let mut scenario = Scenario::honest(profiles::shipped("digits-quality-private")?, 192, 64, EPOCHS);
     scenario.miners[0].quality = [0.5, 1.0];
     let mut simulator = Simulator::new(&scenario)?;
+    // Warms up; isn't counted.
     simulator.run(0);
     let mut rates: Vec<f64> = (1..=RUNS)
         .map(|seed| {

@@ -131,6 +131,7 @@ impl OurClient {
         for block in 0..BLOCKS {
             stretched.next_block();
             self.read()?;
+            // By then buffers have their size, and only what is never freed still grows.
             if block == BLOCKS / 10 {
                 early = resident()?;
             }

@@ -112,6 +112,7 @@ pub(crate) fn environment(name: &str, packages: &[&str]) -> anyhow::Result<PathB
     if !std::fs::read_to_string(&ready).is_ok_and(|made| made == packages.join("\n")) {
         say(&format!("installing {} from PyPI", packages.join(" ")));
         new_environment(&dir, packages)?;
+        // Written last, so that an installation that broke off is made anew.
         std::fs::write(ready, packages.join("\n"))?;
     }
     Ok(dir.join("bin/python"))

@@ -106,7 +106,9 @@ fn read(body: &[u8], tokens: &[u32]) -> Result<Vec<TokenScore>, ScoreError> {
     let rows = found.token_logprobs.into_iter().zip(found.top_logprobs).take(count).skip(1);
     rows.map(|(chosen, top)| {
         let chosen = chosen.ok_or_else(|| unsuited("a token has none"))?;
+        // vLLM lists the chosen token among the top ones, other servers only where it is one of them.
         let best = top.unwrap_or_default().into_values().fold(chosen, f32::max);
+        // A log-probability is at most 0; the margin is for servers whose softmax rounds slightly above it.
         if chosen.is_nan() || best.is_nan() || best > f32::EPSILON.sqrt() {
             return Err(unsuited("a number is no log-probability"));
         }

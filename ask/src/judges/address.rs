@@ -29,6 +29,7 @@ impl FromStr for JudgeAddress {
         let form = || JudgeAddressError::Form { text: text.to_owned() };
         if let Some(path) = text.strip_prefix("unix:") {
             let path = PathBuf::from(path);
+            // A relative path would depend on the folder that the validator was started in.
             return if path.is_absolute() { Ok(Self::Unix(path)) } else { Err(form()) };
         }
         let (is_secure, rest) = match text.strip_prefix("https://") {
@@ -45,6 +46,7 @@ impl FromStr for JudgeAddress {
         if is_secure {
             return Ok(Self::Tls { host: host.to_owned(), port });
         }
+        // Not looked up: a resolver's answer could be another machine, which would be spoken to in clear.
         let ip = if host == "localhost" { Ok(IpAddr::from([127, 0, 0, 1])) } else { host.parse() };
         match ip {
             Ok(ip) if ip.is_loopback() => Ok(Self::Loopback(SocketAddr::new(ip, port))),

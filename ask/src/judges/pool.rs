@@ -176,6 +176,8 @@ impl JudgePool {
                 }
                 _ => {
                     bytes = weight;
+                    // Even a part that is too large by itself gets a call: the limit on messages then refuses
+                    // it by name.
                     calls.push(vec![part]);
                 }
             }
@@ -233,6 +235,7 @@ impl AtHand<'_> {
         let calls = calls.iter().enumerate();
         let calls = calls.map(|(turn, part)| self.try_each(turn, part, &call));
         let told: Vec<Vec<T>> =
+            // In order, unlike `buffer_unordered`: results belong to the work by their position.
             stream::iter(calls).buffered(self.judges.len() * CALLS_PER_JUDGE).try_collect().await?;
         Ok(told.into_iter().flatten().collect())
     }

@@ -68,6 +68,7 @@ impl Relay {
     }
 
     async fn work(self, body: Incoming, out: mpsc::Sender<Frame<Bytes>>) {
+        // No limit on the sum of all messages: a client may keep its stream open for as long as it likes.
         let mut requests = Requests { body, messages: Messages::new(self.limits.body_bytes_max, usize::MAX) };
         let mut calls = JoinSet::new();
         let outcome = loop {
@@ -98,6 +99,8 @@ impl Relay {
     }
 
     async fn one(&self, framed: Bytes, out: mpsc::Sender<Frame<Bytes>>) {
+        // Sent on even if it can't be read: the miner says why it refuses, and only the answer's id is
+        // missing.
         let request: ModelInferRequest = unframe(&framed).unwrap_or_default();
         if let Err(error_message) = self.forward(framed, &out).await {
             let (id, model_name) = (request.id, request.model_name);
@@ -129,12 +132,14 @@ impl Relay {
             };
             if let Some(trailers) = frame.trailers_ref() {
                 let status = status(trailers).unwrap_or_else(|| Err(broken()));
+                // Half a message in the buffer is a broken answer, even behind a status of OK.
                 return if messages.is_empty() { status } else { status.and_then(|()| Err(broken())) };
             }
             let data = frame.into_data().unwrap_or_default();
             messages.push(&data).map_err(|_| "the answer is over the proxy's cap".to_owned())?;
             while let Some(message) = messages.next() {
                 if out.send(Frame::data(message)).await.is_err() {
+                    // The client is gone; dropping the response tells the miner to stop.
                     return Ok(());
                 }
             }

@@ -17,6 +17,7 @@ pub enum EndpointList {
 
 impl<'de> Deserialize<'de> for EndpointList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By hand: the error of serde's untagged enums names neither of the two forms.
         struct Addresses;
 
         impl<'de> Visitor<'de> for Addresses {

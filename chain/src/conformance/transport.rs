@@ -51,6 +51,7 @@ async fn transfers(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let before = chain.balance(to).await?;
     let signed = chain.sign(&from.coldkey, Call::Transfer { to, amount }).await?;
     same("the outcome before submission", chain.outcome(&signed).await?, CallOutcome::Pending)?;
+    // Twice: the same bytes must have one effect.
     chain.submit(&signed).await?;
     chain.submit(&signed).await?;
     let block = watch(chain, &signed).await?;

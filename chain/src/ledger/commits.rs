@@ -93,6 +93,7 @@ impl State {
             let Reveal { uids, values, version_key, .. } = reveal.clone();
             let weights = SetWeights { netuid, mechanism, uids, values, version_key };
             events.extend(changed.apply_weights(hotkey, &weights, block)?);
+            // Its own commit alone: those before it may be what other reveals of the batch show.
             changed.drop_hashed((mechanism, hotkey), at..=at);
             events.push(Event::WeightsRevealed { netuid, mechanism, hotkey, hash });
         }

@@ -98,6 +98,8 @@ impl LedgerSubnet {
             }
             paid.dividends.0 += dividends;
         }
+        // Staked only after all are computed: a share that was paid first would change the next one's
+        // division.
         for (hotkey, share) in shares {
             self.stake_dividends(hotkey, share, ownership);
         }
@@ -115,6 +117,7 @@ impl LedgerSubnet {
         let left = (self.pending.shared().0)
             .checked_sub(paid.incentive.0 + paid.burned.0 + paid.dividends.0)
             .expect("Yuma's shares are floored quotients by their sum, so they pay at most the whole");
+        // Either pot will do: the next epoch distributes both together.
         self.pending = Pending { validator: Rao(left), ..Pending::default() };
         paid
     }

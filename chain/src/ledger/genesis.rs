@@ -132,6 +132,7 @@ impl Genesis {
         let mut table: toml::Table = config::parse(text)?;
         let old = outdated::rename(&mut table);
         if old.is_empty() {
+            // The text once more and not the table: errors then name line and column.
             return Self::new(config::parse(text)?);
         }
         tracing::warn!(keys = ?old, "old spellings in the genesis file: amounts are in TAO now, as in `balance_tao = 1.5`");

@@ -109,6 +109,7 @@ impl Remote {
                     return Err(CallFailure::Status(Box::new(status)));
                 }
                 Ok(Err(_)) => {}
+                // Not tried again: the caller has waited for a whole deadline already.
                 Err(_) => return Err(CallFailure::TimedOut),
             }
             self.clock.sleep(backoff).await;

@@ -75,6 +75,7 @@ pub async fn serve(
     let clock = Arc::clone(&ledger.0.clock);
     let (stop, stopping) = watch::channel(false);
     let (cut, cutting) = watch::channel(false);
+    // Of one: further connections wait in the kernel, where the cap on them isn't counted yet.
     let (accepted, incoming) = mpsc::channel::<std::io::Result<LedgerConnection>>(1);
     let service = ChainServer::new(LedgerService::new(ledger, limits.next_block_wait, stopping.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
@@ -92,6 +93,7 @@ pub async fn serve(
         stop.send_replace(true);
         clock.sleep(limits.drain).await;
         cut.send_replace(true);
+        // The cut connections end the server, and the server ends the `select` below.
         std::future::pending().await
     };
     let serving = async { tokio::join!(server, accept).0 };

@@ -21,6 +21,7 @@ impl State {
         // A hotkey that nobody registered has no owner for its take.
         let owner = *self.owners.get(&hotkey).ok_or(Refusal::HotKeyAccountNotExists)?;
         self.debit(coldkey, amount)?;
+        // Only for its refusal, which comes before the hotkey's.
         let subnet = self.subnet_mut(netuid)?;
         if owner != coldkey {
             subnet.nominations.entry((hotkey, coldkey)).or_default().0 += amount.0;

@@ -43,6 +43,7 @@ pub(crate) fn check(hotkey: &Hotkey, children: &[Child], parents: &BTreeSet<Hotk
 
 /// The proportion of a stake, floored.
 pub(crate) fn share(stake: u64, proportion: u64) -> u64 {
+    // The chain's proportions are fractions of 2^64 - 1.
     let share = u128::from(stake) * u128::from(proportion) / u128::from(u64::MAX);
     u64::try_from(share).expect("a share is no larger than the stake, a u64")
 }

@@ -71,6 +71,7 @@ pub fn after_block(schedule: &Schedule, block: Block) -> Schedule {
 pub fn first_reveal_block(schedule: &Schedule, head: Block, reveal_period: u64) -> Option<Block> {
     let committed = Block(head.0.checked_add(1)?);
     let target = epoch_at(schedule, committed).0.checked_add(reveal_period)?;
+    // Whatever the schedule says, no epoch waits longer than the longest tempo.
     let blocks_max = u64::from(TEMPO_MAX).checked_mul(reveal_period.checked_add(1)?)?;
     let mut schedule = *schedule;
     for block in (committed.0..=committed.0.checked_add(blocks_max)?).map(Block) {
@@ -92,6 +93,7 @@ pub fn reveal_round(rounds: &Rounds, now: UnixNanos, head: Block, first_reveal: 
             let then = u128::from(now.0) + blocks * u128::from(block_millis) * 1_000_000;
             let since = then.saturating_sub(u128::from(genesis) * NANOS);
             let round = since / (u128::from(period.max(1)) * NANOS);
+            // drand counts its rounds from 1.
             u64::try_from(round).unwrap_or(u64::MAX).max(1)
         }
     }

@@ -112,6 +112,7 @@ pub fn check_content(view: &WeightsView<'_>, call: &SetWeights) -> Result<(), Re
     if wait > 0 && !rules.commit_reveal_weights_enabled {
         return Err(Refusal::SettingWeightsTooFast { blocks: wait });
     }
+    // A single weight on oneself needs no permit, no minimum length and no maximum: the runtime's exemption.
     let own = is_self_weight(caller.uid, &call.uids, &call.values);
     if !own && !owner && !caller.validator_permit {
         return Err(Refusal::NeuronNoValidatorPermit);

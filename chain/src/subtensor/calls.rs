@@ -78,6 +78,7 @@ pub(super) fn payload(runtime: &Runtime, call: &Call) -> Result<Payload, ChainEr
         ),
         Call::Transfer { to, amount } => {
             let to = Value::unnamed_variant("Id", [Value::from_bytes(to.0)]);
+            // Unlike `transfer_allow_death`, it never removes the account that pays.
             raw("Balances", "transfer_keep_alive", vec![("dest", to), ("value", number(amount.0))])
         }
         Call::BatchRevealWeights { netuid, reveals } => batch_reveal_weights(*netuid, reveals),

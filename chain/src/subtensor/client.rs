@@ -72,6 +72,7 @@ impl Subtensor {
         if let Some(known) = self.known_runtime(version.spec_version).await {
             return Ok(known);
         }
+        // Without a lock: two callers that meet an upgrade at once both fetch it, and either copy serves.
         let metadata = self.metadata(at).await?;
         let (spec, transaction) = (version.spec_version, version.transaction_version);
         let runtime = Runtime::new(spec, transaction, self.0.genesis, metadata)?;

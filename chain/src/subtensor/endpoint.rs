@@ -149,6 +149,7 @@ impl Endpoint {
         along: &Along<'_>,
     ) -> Result<(NewestBlock, Option<Vec<Box<RawValue>>>), EndpointFailure> {
         let hash: H256 = self.request("chain_getFinalizedHead", rpc_params![]).await?;
+        // Held over the questions: whoever asks meanwhile waits here and finds the answers.
         let mut told = self.told.lock().await;
         if let Some(known) = told.filter(|known| known.head.hash.0 == hash.0) {
             return Ok((known, None));
@@ -157,6 +158,7 @@ impl Endpoint {
         let mut requests = vec![
             Request::new("chain_getHeader", rpc_params![hash]),
             Request::new("state_getRuntimeVersion", rpc_params![hash]),
+            // Block 0 keeps the place where none is asked about; `zip` drops its answer below.
             Request::new("chain_getBlockHash", rpc_params![before.unwrap_or_default().0]),
         ];
         requests.extend(along(Digest(hash.0)));

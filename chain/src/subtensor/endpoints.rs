@@ -170,6 +170,7 @@ impl Endpoints {
     /// Takes the head as the newest unless it goes back; the one before must still be part of the chain.
     async fn advance(&self, said: NewestBlock, endpoint: &Endpoint) -> Result<Head, ChainError> {
         let head = said.head;
+        // Held over the question below: of two heads at once, the later must be compared with the earlier.
         let mut newest = self.newest.lock().await;
         let Some(before) = newest.map(|newest| newest.head) else {
             *newest = Some(said);

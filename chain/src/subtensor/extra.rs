@@ -37,6 +37,7 @@ pub(super) async fn mechanisms(
         return Err(ChainError::NoSubnet(netuid));
     }
     let count = values.get_or(&count, 1)?.max(1);
+    // The item's default would read as a split into no shares.
     let emission_split = split.filter(|split| values.is_stored(split));
     let emission_split = emission_split.map(|split| values.need(&split)).transpose()?;
     Ok(Mechanisms { count, emission_split })
@@ -52,6 +53,7 @@ pub(super) async fn commits(
 ) -> Result<Vec<WeightCommit>, ChainError> {
     let state = read::subnet_times(runtime, endpoints, head, netuid).await?;
     let index = storage_index(runtime, netuid, mechanism)?;
+    // Bounds the keys that are asked for, whatever period a node claims.
     let period = state.reveal_period_epochs.min(REVEAL_PERIOD_MAX);
     let first = state.schedule.epoch.0.saturating_sub(period);
     let mut batch = StorageBatch::new(runtime);
@@ -157,6 +159,7 @@ pub(super) async fn delegation(
     let family = |keys: Vec<(u64, [u8; 32])>| {
         keys.into_iter().map(|(proportion, key)| Child { proportion, hotkey: Hotkey(key) }).collect()
     };
+    // The item's default would read as no children, from block 0 on.
     let pending = match values.is_stored(&pending) {
         true => values.get(&pending)?.map(|(children, from)| (Block(from), family(children))),
         false => None,

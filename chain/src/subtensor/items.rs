@@ -108,6 +108,7 @@ impl<T: DecodeAsType> Item<T> {
     }
 }
 
+// Enough for every shape below; zeros that are left over are not looked at.
 const PROBE_BYTES: usize = 512;
 /// The compact length 1.
 const ONE_ELEMENT: u8 = 4;
@@ -185,6 +186,7 @@ items! {
     "optional" LAST_EPOCH_BLOCK: u64 = PALLET, "LastEpochBlock", 1;
     "optional" PENDING_EPOCH_AT: u64 = PALLET, "PendingEpochAt", 1;
     "optional" SUBNET_EPOCH_INDEX: u64 = PALLET, "SubnetEpochIndex", 1;
+    // The runtime spells it so.
     "optional" LAST_STEP_BLOCK: u64 = PALLET, "LastMechansimStepBlock", 1;
     "optional" MECHANISM_COUNT: u8 = PALLET, "MechanismCountCurrent", 1;
     "needed" SUBNET_OWNER_HOTKEY: [u8; 32] = PALLET, "SubnetOwnerHotkey", 1;

@@ -68,6 +68,7 @@ impl Subtensor {
 
     /// The account's nonce at the node's best block.
     pub(super) async fn next_nonce(&self, account: &[u8; 32]) -> Result<u64, ChainError> {
+        // Not at the finalised block: the account's last call may be in one that isn't final yet.
         let params = rpc_params!["AccountNonceApi_account_nonce", Hex(account.to_vec())];
         let answer: Hex = self.0.endpoints.ask("state_call", &params).await?;
         let nonce = u32::decode(&mut &answer.0[..]);

@@ -43,6 +43,7 @@ impl Runtime {
         genesis: Digest,
         metadata: Metadata,
     ) -> Result<Self, ChainError> {
+        // One version for all blocks: `Subtensor::runtime` knows which block is of which.
         let range = SpecVersionForRange {
             block_range: 0..u64::MAX,
             spec_version: spec,

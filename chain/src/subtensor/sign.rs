@@ -48,6 +48,7 @@ pub(super) fn sign(
     let mut signable = transactions.create_signable_offline(payload, params).map_err(refused)?;
     let signed = signable.sign(&Pair(signer)).map_err(refused)?;
     let hash = Digest(signed.hash().0);
+    // Substrate's era excludes the block at its end.
     let expires = Block(birth.number.0 + MORTAL_BLOCKS - 1);
     Ok(SignedCall { bytes: signed.into_encoded(), hash, expires })
 }

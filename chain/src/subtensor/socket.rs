@@ -114,6 +114,7 @@ impl Socket {
                 let place = answer.id.and_then(|id| usize::try_from(id.checked_sub(first)?).ok());
                 match (place.and_then(|place| replies.get_mut(place)), error) {
                     (Some(reply), Some(error)) => *reply = Some(Err(error)),
+                    // serde reads a result of `null` as none given; it is an answer all the same.
                     (Some(reply), None) => *reply = Some(Ok(result.unwrap_or_else(null))),
                     (None, Some(error)) if answer.id.is_none() => return Err(SocketError::Refused(error)),
                     // Of an exchange that is over.

@@ -19,8 +19,10 @@ impl LocalBeacon {
     /// The same seed gives the same key.
     pub fn from_seed(seed: &Digest) -> Self {
         let half = |part: &[u8]| Hasher::new(DOMAIN).part(seed.as_bytes()).part(part).finish();
+        // Twice the field's width, so that the remainder has no bias worth the name.
         let wide = [half(b"high").0, half(b"low").0].concat();
         let key = Fr::from_be_bytes_mod_order(&wide);
+        // Zero would make a key that opens everything for everybody.
         Self(if key.is_zero() { Fr::from(1u64) } else { key })
     }
 

@@ -59,6 +59,7 @@ pub(super) fn decrypt(header: &Header, signature: G1Affine) -> Result<[u8; 32], 
     let shared = Bls12_381::pairing(signature, header.u);
     let sigma = xor(&header.v, &h2(&shared.0));
     let message = xor(&header.w, &h4(&sigma));
+    // Encrypted once more and compared: otherwise a changed header would open, to another secret.
     let u = G2Affine::generator() * h3(&sigma, &message);
     if u.into_affine() == header.u { Ok(message) } else { Err(TimelockError::WrongKey) }
 }

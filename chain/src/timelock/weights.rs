@@ -42,6 +42,7 @@ pub fn open_weights(
 ) -> Result<WeightsPayload, TimelockError> {
     let message = decrypt(ciphertext, signature)?;
     match WeightsPayload::decode(&mut &message[..]) {
+        // The chain compares the first 32 bytes, and reads a message with fewer as the older form.
         Ok(payload) if payload.hotkey.get(..32) == Some(&committer.0[..]) => Ok(payload),
         Ok(payload) if payload.hotkey.len() >= 32 => Err(TimelockError::OtherHotkey),
         _ => {

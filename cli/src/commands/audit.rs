@@ -58,6 +58,7 @@ pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
         }
     }
     match (first, missing) {
+        // What differs outranks what wasn't re-derived: a run with a judge mends only the latter.
         (Some(problem), _) => Err(Failure::new(Exit::Data, problem)),
         (None, Some(missing)) => Err(Failure::new(Exit::Unavailable, missing)),
         (None, None) => Ok(()),

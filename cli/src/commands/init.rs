@@ -51,12 +51,14 @@ pub(crate) fn run(command: Init) -> Result<(), Failure> {
     match command {
         Init::Miner(args) => {
             let text = filled(MINER, &args)?;
+            // Parsed before it is written: no file is left behind that its role would refuse.
             weighhouse_miner::config::Config::parse(&text).exit(Exit::Config, "what would be written")?;
             write_new(&args, "miner", &text)
         }
         Init::Validator(args) => {
             let text = filled(VALIDATOR, &args)?
                 .replace("/var/lib/weighhouse/validator", "validator-journal")
+                // `weighhouse validator status` asks there.
                 .replace("# listen = \"127.0.0.1:9102\"", "listen = \"127.0.0.1:9102\"");
             weighhouse_validator::config::Config::parse(&text).exit(Exit::Config, "what would be written")?;
             write_new(&args, "validator", &text)

@@ -128,7 +128,9 @@ fn read_descriptor(descriptor: u32) -> Result<Password, Failure> {
     let path = format!("/dev/fd/{descriptor}");
     let mut bytes = Vec::new();
     let file = std::fs::File::open(&path).exit(Exit::Config, format!("--password-fd {descriptor}"))?;
+    // Bounded: a descriptor of a device or pipe may never end.
     file.take(4096).read_to_end(&mut bytes).exit(Exit::Config, format!("--password-fd {descriptor}"))?;
+    // `echo` and here-documents end in a newline that is no part of the password.
     while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         bytes.pop();
     }

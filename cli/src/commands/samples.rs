@@ -36,6 +36,7 @@ impl Samples {
 
     fn parse(page: &str) -> Self {
         let samples = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+            // From the right: values of labels may hold spaces.
             let (name, value) = line.trim().rsplit_once(' ')?;
             Some((name.to_owned(), value.parse().ok()?))
         });
@@ -45,6 +46,7 @@ impl Samples {
     /// The value of one name, summed over its labels; `None` where nothing was counted yet.
     pub(crate) fn total(&self, name: &str) -> Option<f64> {
         let is_named = |sample: &str| {
+            // Either the end or labels must follow, or a longer name with this beginning would be summed too.
             sample.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
         };
         let values = self.0.iter().filter(|(sample, _)| is_named(sample)).map(|(_, value)| *value);

@@ -158,6 +158,7 @@ fn toml(args: &Measure, scope: Scope, profile: &Profile) -> Result<String, Failu
     let own = match args.own.as_slice() {
         [] => String::new(),
         own => {
+            // Names without folders: the profile is handed on, and paths tell of this machine.
             let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
             let names: Vec<_> = own.iter().filter_map(name).collect();
             format!(" --own {}", names.join(" "))

@@ -161,6 +161,7 @@ impl ConfiguredReferences<'_> {
         let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
         let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
         let (model, deadline) = (server.model.clone(), server.deadline);
+        // Editors end a file with a newline, which no header may hold.
         let key = key.map(|key| key.trim().to_owned());
         let server = CompletionServer { url, model, key, connect_timeout: deadline };
         Ok(Arc::new(RemoteReference::new(tokens, server, deadline, tokio::runtime::Handle::current())))

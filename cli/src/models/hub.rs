@@ -42,6 +42,7 @@ impl HubName {
         let (owner, name) = id.split_once('/')?;
         let plain = |part: &str| {
             let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            // A part that begins with a dot could be `..` and lead out of the cache.
             !part.is_empty() && part.len() <= 96 && !part.starts_with('.') && part.chars().all(known)
         };
         let fits = [owner, name, revision].into_iter().all(plain);
@@ -84,6 +85,7 @@ fn fetch_into(name: &HubName, cache: Cache, endpoint: Option<String>) -> Result<
     };
     let files: Vec<String> = info.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
     let wanted = wanted(&files)?;
+    // By commit: under a branch's name, files of two commits could mix when somebody pushes meanwhile.
     let repo = api.repo(name.at(&info.sha));
     let folder = get_all(&repo, &wanted)?;
     // Only now that all of it is there does the revision's name stand for this commit.
@@ -122,6 +124,7 @@ fn wanted(files: &[String]) -> Result<Vec<&str>, HubError> {
     };
     wanted.push(index);
     let is_shard = |file: &&String| {
+        // Names are the hub's word: with a slash, one could lead out of the cache.
         file.starts_with("model-") && file.ends_with(".safetensors") && !file.contains(['/', '\\'])
     };
     wanted.extend(files.iter().filter(is_shard).map(String::as_str));

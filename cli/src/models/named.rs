@@ -79,6 +79,7 @@ fn kept<M: Clone>(
     grade: Grade,
     load: impl FnOnce() -> Result<M, Failure>,
 ) -> Result<M, TaskError> {
+    // Held while a model is loaded: whoever asks for the same one meanwhile must not load it again.
     let mut models = models.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, model)) = models.iter().find(|(kept, _)| *kept == grade) {
         return Ok(model.clone());

@@ -43,6 +43,7 @@ impl Roles {
         let next = Validators::new(self.stop.child_token());
         let Validators { tasks, stop, .. } = std::mem::replace(&mut self.validators, next);
         stop.cancel();
+        // A journal's folder stays locked until its validator has ended.
         ended(tasks).await
     }
 

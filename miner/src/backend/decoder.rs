@@ -73,6 +73,7 @@ impl Generator for Decoder {
                 }
                 reading @ DecoderCall::Reading { .. } => reading,
             };
+            // Never `Begin`: `submit` gives nothing but a call that is being read.
             let DecoderCall::Reading { pieces, prompt_tokens } = &mut call else { return Ok(None) };
             match pieces.recv().await {
                 Some(piece) => {
@@ -212,8 +213,10 @@ impl Worker {
             log_probs: if reader.log_probs { vec![log_prob] } else { Vec::new() },
             top: if top.is_empty() { Vec::new() } else { vec![top] },
             finish: finish.and_then(|finish| finish.name().parse().ok()),
+            // Set on the reading side, which counted the prompt.
             prompt_tokens: 0,
         };
+        // Never for want of room, which was made for every token: an error means that the reader went away.
         let gone = reader.pieces.try_send(Ok(piece)).is_err();
         // The reader went away midway: its place in the batch is free at once.
         if gone && finish.is_none() {

@@ -57,6 +57,7 @@ impl From<&Status> for BackendError {
             Code::ResourceExhausted => Self::Busy,
             Code::DeadlineExceeded => Self::Slow(Stage::Whole),
             Code::Unavailable => Self::Unreachable(why),
+            // Model name, address and credentials are the configuration's, never the caller's.
             Code::NotFound | Code::Unimplemented | Code::PermissionDenied | Code::Unauthenticated => {
                 Self::Misconfigured(why)
             }

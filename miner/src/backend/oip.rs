@@ -52,6 +52,7 @@ impl Generator for Oip {
         let call = OipCall {
             client: GrpcInferenceServiceClient::new(self.channel.clone()),
             model: self.model.clone(),
+            // An answer is held to what this request asked for, not to the most that any may ask for.
             limits: TextLimits { max_tokens: request.max_tokens, ..self.limits },
             tokens: 0,
             answered: false,
@@ -110,6 +111,7 @@ impl OipCall {
     /// Opens the stream; `Some` is the whole answer of a server that has no streams.
     async fn begin(&mut self, request: &TextRequest) -> Result<Option<TextAnswer>, BackendError> {
         let message = request
+            // An empty version leaves the choice to the server, by the protocol.
             .to_infer(&self.model, "")
             .map_err(|error| BackendError::Refused(error.to_string()))
             .and_then(|request| {

@@ -137,6 +137,7 @@ fn question(model: &str, request: &TextRequest) -> serde_json::Value {
         set("ignore_eos", json!(true));
     }
     if request.log_probs || request.top_log_probs > 0 {
+        // With 0 alternatives too: servers then give the chosen token's own log-probability.
         set("logprobs", json!(request.top_log_probs));
         // vLLM names tokens by their ids then, which is the only way to learn them.
         set("return_tokens_as_token_ids", json!(true));
@@ -148,6 +149,7 @@ fn question(model: &str, request: &TextRequest) -> serde_json::Value {
 fn refusal(status: StatusCode, text: &str) -> BackendError {
     let why = shortened(&format!("{status}: {text}"));
     match status.as_u16() {
+        // 422 is how FastAPI, under vLLM and SGLang, refuses a body that doesn't fit.
         400 | 413 | 422 => BackendError::Refused(why),
         429 => BackendError::Busy,
         408 | 504 => BackendError::Slow(Stage::First),

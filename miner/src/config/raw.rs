@@ -119,6 +119,7 @@ fn default_wallet_path() -> PathBuf {
 
 impl Default for ServeSection {
     fn default() -> Self {
+        // Bittensor's own default port for an axon.
         Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8091)), external: None }
     }
 }

@@ -110,6 +110,7 @@ impl Engine for PassthroughEngine {
 
     async fn metadata(&self) -> ServedModel {
         let mut model = self.served.clone();
+        // While the server is away the lists stay empty, which claims nothing about the model.
         if let Ok(Some(signature)) = self.remote.signature().await {
             (model.inputs, model.outputs) = (signature.inputs.clone(), signature.outputs.clone());
         }

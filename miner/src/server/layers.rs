@@ -119,6 +119,7 @@ where
         Box::pin(async move {
             let in_flight = InFlight::begin(place);
             let answer = answering.await?;
+            // Headers without a status mean that a message follows, with the status behind it.
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
             // An error's headers are the whole answer; only a stream that began goes on holding its place.
             if streams && code == Code::Ok {

@@ -72,6 +72,7 @@ fn engine(name: ModelName, generator: Arc<dyn Generator>, site: &Site<'_>) -> Ar
 fn read_key(path: &Path, site: &Site<'_>) -> Result<String, LoadError> {
     let wrong = |error| LoadError::Key { path: path.display().to_string(), error };
     let key = String::from_utf8(site.read(path).map_err(wrong)?).unwrap_or_default().trim().to_owned();
+    // A line break would end the header that carries the key.
     if key.is_empty() || key.contains(|c: char| c.is_control()) {
         return Err(wrong(io::Error::new(io::ErrorKind::InvalidData, "not one line of text")));
     }

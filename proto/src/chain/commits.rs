@@ -24,6 +24,7 @@ impl TryFrom<v1::MechanismsResponse> for Mechanisms {
 
     fn try_from(message: v1::MechanismsResponse) -> Result<Self, ChainMessageError> {
         let split = narrow_all("emission_split", message.emission_split)?;
+        // proto3 has one form for an empty list and for none; a split into no shares doesn't exist.
         let emission_split = Some(split).filter(|split| !split.is_empty());
         Ok(Self { count: narrow("count", message.count)?, emission_split })
     }

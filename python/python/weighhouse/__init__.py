@@ -84,6 +84,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_ELSEWHERE.get(name, "._native"), __name__), name)
+    # Kept, so that each name comes here once.
     globals()[name] = value
     return value
 

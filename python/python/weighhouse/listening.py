@@ -17,6 +17,7 @@ import grpc
 
 from . import wire
 
+# A judge works on one call at a time; the other threads answer Describe meanwhile.
 _THREADS = 8
 _GRACE_SECONDS = 5
 MESSAGE_BYTES_MAX = 64 << 20
@@ -94,6 +95,7 @@ def _guarded(method: Method, refusals: Mapping[type[Exception], grpc.StatusCode]
             code = next((code for kind, code in refusals.items() if isinstance(error, kind)), None)
             if code is None:
                 code = grpc.StatusCode.INTERNAL
+                # The judge's own exception, where a fault was raised from it.
                 account = "".join(traceback.format_exception(error.__cause__ or error))
                 # Callers repeat a call that failed; its account is read once.
                 if account != told:
@@ -122,4 +124,5 @@ def _sentence(address: str, told: dict[str, Any]) -> str:
 def fail(program: str, error: Exception) -> int:
     """One line on standard error, and an exit code for a bad configuration."""
     print(f"{program}: error: {error}", file=sys.stderr)
+    # EX_USAGE of sysexits.h, as the program weighhouse uses it.
     return 64

@@ -40,6 +40,7 @@ def classes(path: Path, base: type[_Base]) -> list[type[_Base]]:
     if spec is None or spec.loader is None:
         raise LoadError(f"{file} is no Python file")
     module = importlib.util.module_from_spec(spec)
+    # Before it runs: dataclasses and pickle look a class's module up by its name.
     sys.modules[name] = module
     # Saved twice within a second and of equal length, a file would be taken for what was compiled of it before.
     sys.dont_write_bytecode = True
@@ -71,6 +72,7 @@ def _forget_siblings(folder: Path) -> None:
         origin = getattr(module, "__file__", None)
         if origin and Path(origin).resolve() in (folder / f"{name}.py", folder / name / "__init__.py"):
             siblings.add(name)
+    # Neither the running program nor this package, should the file lie beside one of them.
     siblings -= {"__main__", __package__}
     for name in list(sys.modules):
         if name.partition(".")[0] in siblings:

@@ -59,6 +59,7 @@ def to_array(value: npt.ArrayLike) -> Array:
     array = np.asarray(value)
     if array.dtype.kind in "USO":
         flat = [_bytes(element) for element in np.asarray(value, dtype=object).ravel()]
+        # Not `np.array(flat)`, which makes fixed-width bytes of them and drops zeros at their ends.
         texts = np.empty(len(flat), dtype=object)
         texts[:] = flat
         return texts.reshape(array.shape)
@@ -95,6 +96,7 @@ def from_raw(name: str, kind: str, shape: Iterable[int], data: bytes) -> Array:
         return _texts(list(_split(name, data)), name, dimensions, count)
     if kind == "BF16":
         _expect(name, len(data), 2 * count)
+        # A bfloat16 is the upper half of a float32.
         widened = np.frombuffer(data, "<u2").astype("<u4") << np.uint32(16)
         return widened.view("<f4").reshape(dimensions)
     known = _known(name, kind)
@@ -172,6 +174,7 @@ def _shape(name: str, shape: Iterable[int]) -> tuple[tuple[int, ...], int]:
     for dimension in dimensions:
         if dimension < 0:
             raise TensorError(f"tensor {name!r} has a dimension of {dimension}")
+        # Can't overflow: Python's integers grow with whatever a peer claims.
         count *= dimension
     return dimensions, count
 

@@ -30,6 +30,7 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
 }
 
 fn is_evidence(record: &Record) -> bool {
+    // News of a publication may come after its epoch was closed, under commit-reveal epochs later.
     !matches!(record, Record::IntentUpdate(_) | Record::BlockSeen { .. })
 }
 

@@ -54,6 +54,7 @@ impl<'a> Walk<'a> {
             }
             Record::Judged(judged) => {
                 let is_answer = self.check_part(judged)?;
+                // An answer that stood on record before its verdict has been counted there.
                 let is_new = !self.holds(&(judged.challenge, judged.who), judged.exchange.as_ref());
                 audited.answers += usize::from(is_answer && is_new);
                 self.check_verdict(judged)?;

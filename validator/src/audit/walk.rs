@@ -142,6 +142,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn seen(&self, name: &str, challenge: &Digest) -> Result<&ProvenChallenge<'a>, String> {
+        // Noted even where it can't be drawn here: signatures and stages can be checked all the same.
         self.challenges.get(challenge).ok_or_else(|| format!("{name}: its challenge is not recorded"))
     }
 

@@ -22,6 +22,7 @@ impl Policies {
     pub(crate) fn shadow(&mut self, records: &[Record]) -> Option<ShadowReport> {
         let live = &self.live.bytes;
         let staged = self.staged.as_mut().filter(|staged| staged.file.bytes != *live)?;
+        // A shadow is only told of: its failure must not keep the live weights back.
         let waiting = staged.shadow.epoch(records).ok()?;
         let live = Replay::recorded().epoch(records).ok()?;
         let mut differ = Differ::new();

@@ -49,6 +49,7 @@ impl RemoteJudges {
 
     /// Repeats a call that may go better, and waits for its end.
     fn wait<T>(&self, call: impl AsyncFn(&JudgePool) -> Result<T, JudgeError>) -> Result<T, TaskError> {
+        // Runs on a thread of the CPU pool: on one of the reactor's, tokio's `block_on` panics.
         self.runtime.block_on(async {
             let mut pause = PAUSE_FIRST;
             for _ in 1..CALLS_MAX {

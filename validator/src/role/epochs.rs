@@ -33,6 +33,7 @@ impl Validator {
             genesis: self.parts.chain.genesis(),
             validator: self.parts.keypair.hotkey(),
             state: state.clone(),
+            // The block that began the epoch: whenever validator or auditor asks, it is the same one.
             beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
             policy: file.bytes,
             task: self.parts.task_file.clone(),
@@ -61,6 +62,8 @@ impl Validator {
             .cpu
             .run(move || {
                 let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                // A crash between the two leaves a file without a context, which `Validator::open` passes
+                // over.
                 journal.begin_epoch(epoch)?;
                 write(&mut journal, records)
             })
@@ -77,6 +80,7 @@ impl Validator {
         }
         let (journal, context) = (self.journal.clone(), before.context().clone());
         let read = move || {
+            // Locked for reading the file alone, not while its challenges are worked through.
             let segment = {
                 let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
                 journal.segment(context.epoch)?
@@ -141,6 +145,8 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
+        // After the departures are durable: weighing leaves those out, and an auditor has to see the same
+        // records.
         let mut records = vec![publish::weigh(open)?];
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);

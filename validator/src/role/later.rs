@@ -38,6 +38,7 @@ impl Validator {
             info!(%epoch, verdicts, "earlier challenges resolved");
             self.record(records).await?;
         }
+        // Only now: after trouble of ours or a failed write, the truth is asked for again.
         self.truth_asked_in = Some(epoch);
         Ok(())
     }
@@ -48,6 +49,7 @@ impl Validator {
         let (task, journal, keypair) =
             (self.parts.task.clone(), self.journal.clone(), self.parts.keypair.clone());
         let work = move || {
+            // The lock ends before the judge is asked, who may be another process and slow.
             let kept: Vec<KeptChallenge> = {
                 let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
                 let seed = |carried: &CarriedChallenge| {

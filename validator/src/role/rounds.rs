@@ -36,6 +36,7 @@ impl Validator {
                 let void = void_round(open.context().epoch, round, cause, &error.to_string());
                 self.record(vec![void]).await
             }
+            // Trouble that passes, at the last chance and with nothing sent: the whole step is tried again.
             _ => Err(error),
         }
     }
@@ -44,6 +45,7 @@ impl Validator {
         let Some(open) = &self.open else { return Ok(()) };
         let mut done = open.done_in(round);
         let (rounds, _) = open.rounds();
+        // Spot rounds are numbered behind those that ask everybody.
         if round >= rounds.unwrap_or(self.parts.rounds.per_epoch) {
             done.extend(open.spared(round, &self.parts.keypair)?);
         }
@@ -62,6 +64,7 @@ impl Validator {
                 self.record(records).await?;
             }
         }
+        // A copy: the epoch's own takes in a check's outcome only once its record is durable.
         let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
         let judged = asking.judge(&self.parts, history).await?;
         let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();

@@ -108,6 +108,7 @@ where
 /// Tells whether a response has no message, only a status.
 fn is_failure<R>(response: &Response<R>) -> bool {
     let failed = |status: &HeaderValue| status != "0";
+    // A gRPC response without a message has its status among the headers; an answer has it in the trailers.
     !response.status().is_success() || response.headers().get("grpc-status").is_some_and(failed)
 }
 
@@ -125,6 +126,7 @@ impl SigningState {
         let (head, body) = response.into_parts();
         let collected = collect(body, self.answer_bytes_max, None).await?;
         let mut trailers = collected.trailers.unwrap_or_default();
+        // An answer that failed midway stays unsigned: a signature would make its fragment evidence.
         if trailers.get("grpc-status").is_some_and(|status| status == "0") {
             let answer = collected.bytes.clone();
             self.add_trailers(&mut trailers, move || Digest::of(&answer), asked, model).await?;
@@ -155,6 +157,7 @@ impl SigningState {
             PoolError::Panicked => Refusal::Internal,
         })?;
         let text = |value: String| HeaderValue::try_from(value).expect("hexadecimal is a header value");
+        // Replaced and not appended: verifiers refuse a trailer that stands there twice.
         trailers.insert(trailer::SIGNATURE, text(signature));
         trailers.insert(trailer::MODEL, text(model.to_string()));
         Ok(())

@@ -88,6 +88,8 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
                 }
                 StreamState::Passing(body) => match ready!(body.as_mut().poll_frame(context)) {
                     Some(Ok(frame)) => frame,
+                    // A body that ends without trailers has no gRPC status: its client sees a broken call,
+                    // and nothing is signed.
                     ended => {
                         this.state = StreamState::Ended;
                         return Poll::Ready(ended);
@@ -112,12 +114,15 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
                     this.state = StreamState::Ended;
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
+                // `Frame` leaves room for kinds to come; none of them is part of the message.
                 Err(other) => return Poll::Ready(Some(Ok(other))),
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
+        // Not before the trailers are out: hyper ends the stream where this says so and would never send
+        // them.
         matches!(self.state, StreamState::Ended)
     }
 }

@@ -109,6 +109,7 @@ fn required<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, C
 fn optional<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ClaimsError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
+    // Of two values, a gateway in front and this check could each read another one.
     if values.next().is_some() {
         return Err(ClaimsError::Duplicate(name));
     }

@@ -43,6 +43,7 @@ impl Signer {
         let payload =
             Payload { method, target, body: Digest::of(body), nonce, sender, receiver: receiver.copied() };
         let signature = self.keypair.sign(&payload.to_bytes());
+        // The scheme's header is left out: absent, it means sr25519.
         let mut headers = vec![
             (header::VERSION, VERSION.to_owned()),
             (header::HOTKEY, sender.to_string()),
@@ -56,8 +57,10 @@ impl Signer {
     fn next_nonce(&self) -> u64 {
         let now = self.clock.now().0;
         let advance = |last: u64| now.max(last.saturating_add(1));
+        // `fetch_update` returns the value before; the same step from it is the nonce that was stored.
         advance(
             self.last
+                // Relaxed suffices: the counter orders no other memory.
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(advance(last)))
                 .expect("the update never declines"),
         )

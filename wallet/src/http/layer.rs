@@ -62,6 +62,7 @@ struct VerifyState {
 
 impl VerifyLayer {
     pub fn new(parts: VerifyParts) -> Self {
+        // Tokio's semaphore panics when made with more permits than this maximum.
         let budget = Arc::new(Semaphore::new(parts.limits.held_bytes.min(Semaphore::MAX_PERMITS)));
         Self(Arc::new(VerifyState { parts, budget }))
     }

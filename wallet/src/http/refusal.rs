@@ -75,6 +75,7 @@ impl Refusal {
             }
             Self::Auth(AuthError::Signature(_)) => (Unauthenticated, "wrong signature", "signature"),
             Self::Replay(ReplayError::Seen) => (Unauthenticated, "nonce used before", "replay"),
+            // Unavailable and not unauthenticated: gRPC clients take the former as a reason to try again.
             Self::Replay(ReplayError::BelowMark { .. }) => {
                 (Unavailable, "restarted, sign again", "below_high_water")
             }
@@ -106,11 +107,13 @@ impl Refusal {
         let (code, message, reason) = self.status();
         metrics::request_refused(reason);
         match self {
+            // Only faults of our own are logged as errors: strangers could otherwise fill the log at will.
             Self::Replay(ReplayError::Storage(_)) | Self::Internal | Self::Unsignable => {
                 tracing::error!(path, reason, error = %self, "refused");
             }
             _ => tracing::debug!(path, reason, error = %self, "refused"),
         }
+        // HTTP status 200: in gRPC, failure is told by `grpc-status` alone.
         let mut response = Response::new(Empty::new());
         let headers = response.headers_mut();
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));

@@ -28,6 +28,7 @@ pub(super) fn derive(text: &str) -> Result<Keypair, KeyError> {
     let uri = parse(text)?;
     let root = root(uri.root, uri.password)?;
     if uri.path.is_empty() {
+        // Unchanged, so that a keyfile can keep words and seed; a derived key has neither.
         return Ok(root);
     }
     let mut secret = root.inner.secret.clone();

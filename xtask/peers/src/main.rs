@@ -55,6 +55,7 @@ impl Peer {
 
     fn prompt(&self, batch: usize, tokens: usize) -> anyhow::Result<Tensor> {
         let vocabulary = self.config.vocab_size;
+        // Ours and onnxruntime are given the same ids.
         let ids: Vec<u32> = (0..batch * tokens).map(|at| ((at * 7_919 + 13) % vocabulary) as u32).collect();
         Ok(Tensor::from_vec(ids, (batch, tokens), &self.device)?)
     }
@@ -78,6 +79,7 @@ impl Peer {
         for step in 0..tokens {
             let logits = self.model.forward(&next, prompt + step, &mut cache)?;
             next = logits.argmax(D::Minus1)?.unsqueeze(1)?;
+            // Read out in each step, as whoever generates has to.
             next.flatten_all()?.to_vec1::<u32>()?;
         }
         Ok(clock.read(tokens))

@@ -66,6 +66,7 @@ fn layer(release: &Release) -> anyhow::Result<Vec<u8>> {
     if Path::new(AUTHORITIES).exists() {
         add(&mut layer, AUTHORITIES.trim_start_matches('/'), Path::new(AUTHORITIES), 0o644)?;
     }
+    // A container's runtime looks the config's `User` up in the image's own file.
     entry(&mut layer, "etc/passwd", PASSWD.as_bytes())?;
     Ok(layer.into_inner()?)
 }

@@ -28,6 +28,7 @@ pub(super) fn wheel(wheel: &Path) -> anyhow::Result<()> {
     let account = Command::new(bare.join("bin/weighhouse"))
         .args(["localnet", "--epochs", "1", "--seed", "1", "--json"])
         .current_dir(scratch.path())
+        // Nothing that this shell happens to set may be what makes the command run.
         .env_clear()
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

@@ -17,6 +17,7 @@ pub(super) fn build(release: &Release) -> anyhow::Result<PathBuf> {
     let scratch = tempfile::tempdir()?;
     let built = python::build(scratch.path())?;
     let glibc = newest_glibc(&std::fs::read(&release.binary)?).context("the command needs no glibc")?;
+    // The extension module beside the command may need a newer one.
     let glibc = glibc.max(tagged_glibc(&built).unwrap_or(0));
     let tag = format!("manylinux_2_{glibc}_{}", std::env::consts::ARCH);
     let interpreter = environment("wheel", &[WHEEL])?;

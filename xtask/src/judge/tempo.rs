@@ -49,6 +49,7 @@ pub(super) fn run(
     let honest = testify(&witness, &completions(model, 16, 112, POOL, 16, 100)?)?;
     let cheat = testify(&witness, &completions(int4, 16, 112, POOL, 16, 200)?)?;
     let shares = |margins: &[Vec<f32>]| {
+        // From one: a bin without samples would have the probability 0, whose logarithm is infinite.
         let mut counts = [1_u32; EDGES.len() + 1];
         for margin in margins.iter().flatten() {
             counts[EDGES.iter().position(|edge| f64::from(*margin) <= *edge).unwrap_or(EDGES.len())] += 1;

@@ -92,6 +92,7 @@ impl StretchedMetagraph {
             "chain_getFinalizedHead" | "chain_getHead" => Ok(hex(&self.hashes[newest]).into()),
             "chain_getBlockHash" => Ok(match params.first().and_then(number) {
                 None => hex(&self.hashes[newest]).into(),
+                // Clients tell a network by its block 0, so this one has to be the real network's.
                 Some(0) => self.genesis.clone().into(),
                 Some(number) => {
                     let at = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
@@ -188,6 +189,7 @@ async fn one(stretched: &StretchedMetagraph, request: &Value) -> Value {
     let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
     match stretched.answer(request).await {
         Ok(result) => answer["result"] = result,
+        // JSON-RPC's code of an unknown method.
         Err(message) => answer["error"] = json!({ "code": -32601, "message": message }),
     }
     answer

@@ -27,6 +27,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     std::fs::copy(root().join(VERSION_2), later.join("epoch-00000000000000000042.wj"))?;
     let (first, second) = (scratch.path().join("v1"), scratch.path().join("v2"));
     tally.check("a journal of record version 1 exported", || {
+        // In two parts: a folder that has epochs takes further ones.
         export(&binary, &root().join(VERSION_1), &first, &["--to", "8"])?;
         export(&binary, &root().join(VERSION_1), &first, &["--from", "9"])
     });

@@ -234,6 +234,7 @@ fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str) -> String {
 
 /// Ports that were free a moment ago.
 pub(super) fn free_ports() -> anyhow::Result<Vec<u16>> {
+    // All are held at once: a port that was let go could be given a second time.
     let held: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

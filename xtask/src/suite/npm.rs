@@ -26,6 +26,7 @@ pub(super) fn install(name: &str, package: &str) -> anyhow::Result<PathBuf> {
         .status()
         .context("running npm")?;
     ensure!(installed.success(), "npm could not install {package}");
+    // Written last, so that an installation that broke off is made anew.
     std::fs::write(ready, package)?;
     Ok(home)
 }

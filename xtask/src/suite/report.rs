@@ -117,6 +117,7 @@ fn measured(folder: &Path, text: &str, width: u32) -> anyhow::Result<Value> {
 fn browser(folder: &Path, page: &Path, width: u32, args: &[&str]) -> anyhow::Result<String> {
     let profile: PathBuf = tempfile::tempdir_in(folder)?.keep();
     let output = Command::new(BROWSER)
+        // Chromium refuses to start its sandbox as root, which it is run as in containers.
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--hide-scrollbars", "--timeout=20000"])

@@ -28,6 +28,7 @@ impl State {
             return Err(Refusal::CommitTooLarge { bytes, maximum: 5_000 });
         }
         let committed = subnet.may_commit(&hotkey, mechanism, block);
+        // Mechanism and switch are checked before the version, everything else after it.
         let before =
             matches!(committed, Err(Refusal::MechanismDoesNotExist { .. } | Refusal::CommitRevealDisabled));
         if !before && version != COMMIT_VERSION {
@@ -57,6 +58,7 @@ impl State {
                 (reveal::epoch_at(&subnet.schedule, block), subnet.rules.reveal_period_epochs);
             let due = Epoch(now.0.saturating_sub(period));
             subnet.commits.timelocked.retain(|(_, epoch), _| *epoch >= due);
+            // `due` is held at 0 here, and epoch 0's own commits are not due yet.
             if now.0 < period {
                 continue;
             }

@@ -39,6 +39,7 @@ impl Store {
         rng: &mut dyn CryptoRng,
         blocks_kept: u64,
     ) -> Result<OpenedStore, ChainError> {
+        // A stand-in: `check` reads the file's own.
         let beacon_seed = Digest::default();
         let timelock = LocalBeacon::from_seed(&beacon_seed);
         let timelock_key = timelock.public_key();
@@ -108,6 +109,7 @@ impl Store {
         };
         let state = state.map_err(|_| self.damaged("its state can't be read"))?;
         let block = self.block(state.block)?.ok_or_else(|| self.damaged("its newest block is missing"))?;
+        // Over the bytes as they were written: a state of format 1 would be encoded in another way now.
         if block.header.state_root != State::root(&bytes) {
             return Err(self.damaged("its state isn't its newest block's"));
         }

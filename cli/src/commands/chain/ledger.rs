@@ -131,6 +131,7 @@ pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Res
     let text = read_text(&args.genesis)?;
     let genesis = Genesis::parse(&text).exit(Exit::Config, args.genesis.display())?;
     let listener = bind(args.listen, "--listen").await?;
+    // Kept for its lock: two processes must not produce one chain's blocks.
     let _dir = open_dir(&args.dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let path = args.dir.join("chain.redb");
@@ -139,6 +140,7 @@ pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Res
     let producing = ledger.run(shutdown.clone().cancelled_owned());
     let serving =
         serve(ledger.clone(), Box::new(listener), ServeLimits::default(), shutdown.clone().cancelled_owned());
+    // Whichever ends first cancels the other: a chain that isn't served, or stands still, is of no use.
     let (produced, served) = tokio::join!(
         async {
             let ended = producing.await;

@@ -50,6 +50,7 @@ pub(super) async fn register(args: &Register) -> Result<(), Failure> {
     let hotkey = args.wallet.folder()?.hotkey(&args.wallet.hotkey).map_err(wallet_failure)?;
     let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
     let price = chain.burn(args.netuid).await.map_err(chain_failure)?;
+    // A tenth more: other registrations may raise the price until this one is in a block.
     let limit = args.limit.unwrap_or(Rao(price.0.saturating_add(price.0 / 10)));
     if args.dry_run {
         let (price, most) = (tao(price.0), tao(limit.0));

@@ -44,6 +44,7 @@ pub(crate) async fn run(args: &Transfer) -> Result<(), Failure> {
         tao(free.0),
         args.to
     ));
+    // The fee isn't known here; where only that is missing, the chain refuses.
     if args.amount > free {
         return Err(Failure::new(Exit::Denied, format!("{} TAO are missing", tao(args.amount.0 - free.0))));
     }
@@ -63,6 +64,7 @@ pub(crate) async fn run(args: &Transfer) -> Result<(), Failure> {
 fn result(args: &Transfer, from: Coldkey, block: Option<u64>) -> Result<(), Failure> {
     if args.json {
         let object = serde_json::json!({
+            // Amounts as text: readers that take JSON's numbers for doubles lose digits above 2^53 rao.
             "from": from, "to": args.to, "amount_rao": args.amount.0.to_string(), "block": block,
         });
         return Ok(output::json(&object)?);
@@ -84,6 +86,7 @@ fn is_confirmed() -> Result<bool, Failure> {
         err.flush()?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
+        // The whole word: a single key hit by accident must not move money.
         Ok::<_, std::io::Error>(answer.trim() == "yes")
     };
     ask().exit(Exit::Unavailable, "can't ask")

@@ -83,6 +83,7 @@ pub(super) fn run(args: &InitSubnet) -> Result<(), Failure> {
         JudgeLanguage::Python => COMMON.into_iter().chain(PYTHON).collect(),
         JudgeLanguage::Rust => COMMON.into_iter().chain(RUST).collect(),
     };
+    // Found before the first write: a second run would refuse a folder that was left half-written.
     let checkout = match args.judge {
         JudgeLanguage::Python => String::new(),
         JudgeLanguage::Rust => checkout(args.checkout.as_deref())?,
@@ -99,6 +100,7 @@ pub(super) fn run(args: &InitSubnet) -> Result<(), Failure> {
         write_file(&path, fill(text).as_bytes())?;
     }
     if args.judge == JudgeLanguage::Rust {
+        // Before the digest is pinned, which covers the lock file too.
         lock(&folder, args.checkout.as_deref())?;
     }
     pin(&folder, args.judge)?;

@@ -83,11 +83,13 @@ async fn axon(checks: &mut Checks, config: &Config) -> Result<(), Failure> {
     let clock = SystemClock::new();
     let (dialled, accepted) = tokio::join!(
         clock.timeout(DIAL_PATIENCE, TcpDialer.dial(published)),
+        // Accepted as well as dialled: another host may answer at that address.
         clock.timeout(DIAL_PATIENCE, listener.accept()),
     );
     if matches!((&dialled, &accepted), (Ok(Ok(_)), Ok(Ok(_)))) {
         return checks.note("axon", Ok(((), format!("{published} reaches this machine")))).map(drop);
     }
+    // Many routers don't lead an inner host's call of the outer address back in, so no failure is proved.
     checks.unsure(
         "axon",
         format!("{published} doesn't lead here from this machine; try it from another, and open the port"),

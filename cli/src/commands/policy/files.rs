@@ -17,6 +17,7 @@ pub(super) fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
     }
     let file = std::fs::File::open(path).exit(Exit::Missing, path.display())?;
     let mut bytes = Vec::new();
+    // One byte over the limit, so that parsing finds a file that is too large and refuses it.
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)?;
     PolicyFile::parse(&bytes).exit(Exit::Config, path.display())
 }

@@ -52,8 +52,10 @@ pub(crate) fn run(args: &Redteam, shutdown: &CancellationToken) -> Result<(), Fa
     if args.evaluate {
         return evaluate(&game, args);
     }
+    // The search minimises; the sign turns its best back into a profit.
     let (log, mut watcher) = args.budget.watch(args.evaluations, -1.0, shutdown)?;
     let response = game.run(log, &mut watcher);
+    // The watcher first: where the log can't be written, that is why the search ended.
     watcher.finish()?;
     let response = response.exit(Exit::Config, "the red team")?;
     if args.json { Ok(output::json(&response)?) } else { print(&response) }

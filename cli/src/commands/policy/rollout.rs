@@ -62,12 +62,14 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
         ));
     };
     rollout
+        // Checked as every validator will, before there is a file to hand out.
         .verify(chain.genesis(), Netuid(args.netuid), expected)
         .exit(Exit::Denied, "validators would refuse it")?;
     let out = crate::commands::open_dir(&crate::commands::expand(&args.out))?;
     let write = |name: &str, bytes: &[u8]| {
         weighhouse_seams::Storage::write_atomic(&out, name, bytes).exit(Exit::Unavailable, args.out.display())
     };
+    // Between the writes a validator finds one file missing, or a digest that doesn't fit, and refuses both.
     write(POLICY_FILE, policy.text().as_bytes())?;
     write(ROLLOUT_FILE, rollout.to_toml().as_bytes())?;
     if args.json {

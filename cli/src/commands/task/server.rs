@@ -70,10 +70,12 @@ impl NamedServer {
 
 impl CompletionSource for NamedServer {
     fn complete(&self, requests: Vec<TextRequest>) -> Result<Vec<TextAnswer>, String> {
+        // A runtime of its own: calibration runs on a thread of rayon's, outside the command's.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(async {
             let generator = self.generator();
             let answers = requests.into_iter().map(|request| whole(generator.as_ref(), request));
+            // In the requests' order, which `buffer_unordered` wouldn't keep.
             stream::iter(answers).buffered(IN_FLIGHT).try_collect().await
         })
     }

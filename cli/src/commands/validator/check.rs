@@ -17,6 +17,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let Some(config) = checks.note("config", config)? else { return checks.finish() };
     let task = load_task(&config.task).map(|(_, task)| (task, config.task.file.clone()));
     if let Some(task) = checks.note("task", task)? {
+        // A judge may draw it, and is waited for on this thread.
         let drawn = tokio::task::block_in_place(|| task.challenge(&[0; 32]));
         let drawn = drawn.map(|challenge| ((), format!("a challenge of {} items", challenge.items())));
         checks.note("draw", drawn.map_err(|error| Failure::new(Exit::Unavailable, error)))?;

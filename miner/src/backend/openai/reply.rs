@@ -107,11 +107,14 @@ impl Reader {
         let Some(reason) = choice.finish_reason.as_deref() else { return Ok(None) };
         match reason {
             "length" => Ok(Some(Finish::Length)),
+            // `eos_token` and `stop_sequence` are the words of Hugging Face's Text Generation Inference.
             "eos_token" => Ok(Some(Finish::End)),
             "stop_sequence" => Ok(Some(Finish::Stop)),
             "stop" if self.has_stop_words && choice.stop_reason.is_string() => Ok(Some(Finish::Stop)),
             // Servers that don't tell a stop word from the end token leave only this.
             "stop" => Ok(Some(Finish::End)),
+            // vLLM's `abort`, OpenAI's `content_filter`: the text is cut for a reason that validators don't
+            // know.
             other => Err(BackendError::Failed(format!("it ended for {:?}", shortened(other)))),
         }
     }

@@ -89,6 +89,7 @@ impl Batcher {
                         Ok(outcome) => return outcome,
                         Err(_) => break,
                     },
+                    // Dropped for a result, the wait for the turn loses nothing but its place in that queue.
                     _turn = self.turn.lock() => self.run_batch().await,
                 }
             }

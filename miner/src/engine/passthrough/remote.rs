@@ -77,6 +77,7 @@ impl Remote {
         let signature = Signature::read(&metadata)
             .map_err(|why| BackendError::Malformed(shortened(&format!("its metadata: {why}"))))?;
         let signature = Arc::new(signature);
+        // The lock isn't held while asking: two callers may both ask, and either answer is fresh.
         *self.signature.write().unwrap_or_else(PoisonError::into_inner) = Some(signature.clone());
         Ok(Some(signature))
     }

@@ -68,6 +68,7 @@ impl PieceBuffer {
 
     fn count(&mut self, piece: &TextAnswer) -> Result<(), BackendError> {
         self.seen += 1;
+        // Some servers can't name their tokens but give a log-probability for each.
         self.tokens += piece.tokens.len().max(piece.log_probs.len());
         self.bytes += piece.text.len();
         let over = |what: &str| Err(BackendError::Malformed(format!("more {what} than were asked for")));
@@ -75,6 +76,7 @@ impl PieceBuffer {
         if self.tokens > self.max_tokens {
             return over("tokens");
         }
+        // One more for a piece that only says why generation finished.
         if self.seen > self.max_tokens.saturating_mul(PIECES_PER_TOKEN_MAX).saturating_add(1) {
             return over("pieces");
         }

@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         from .. import listening, wire
     except ImportError as error:
         print(f"{_PROGRAM}: error: {error}; install it with: pip install 'weighhouse[judge]'", file=sys.stderr)
+        # EX_UNAVAILABLE of sysexits.h, as the program weighhouse uses it.
         return 69
     parser = listening.arguments(_PROGRAM, "a judge to validators and auditors", _PORT)
     parser.add_argument("--digest", action="store_true", help="print the digest that a task file pins, and end")

@@ -68,6 +68,7 @@ class Answer:
     def array(self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.float32) -> Array:
         """An output of this shape (-1: any size) and datatype, without NaN or infinities; others are malformed."""
         array, wanted = self[name], np.dtype(dtype)
+        # Arrays are little-endian here, whatever the machine's own order is.
         if array.dtype.newbyteorder("=") != wanted:
             raise Malformed(f"{name} is of {array.dtype.name}, not {wanted.name}", self)
         fits = len(shape) == array.ndim and all(size in (-1, actual) for size, actual in zip(shape, array.shape))

@@ -93,6 +93,7 @@ class InferenceService:
         return response
 
     def _find(self, name: str, version: str) -> Model:
+        # Without the lock: `replace` puts a whole new mapping in place.
         model = self._models.get(name)
         if model is None:
             raise UnknownModel(f"there is no model {name!r}: there is {', '.join(self._models)}")
