@@ -33,10 +33,10 @@ pub(super) fn next(closing: &Closing, account: &Account) -> String {
     if let Some(folder) = &args.subnet {
         let on = Localnet { epochs: None, ..args.clone() };
         let judge = judge(folder);
-        return format!("{}, and save {judge} while it runs; docs/new-task.md leads on", typed(&on));
+        return format!("{}   and save {judge} while it runs; docs/new-task.md leads on", typed(&on));
     }
     if let Some(file) = args.with.first() {
-        let fourth = if is_digits { "; examples/cheats/README.md invites a fourth cheat" } else { "" };
+        let fourth = if is_digits { "   examples/cheats/README.md invites a fourth cheat" } else { "" };
         return format!("edit {}, and again: {}{fourth}", quoted(file), typed(args));
     }
     // A kept state goes on only with the choices that it was made with.
