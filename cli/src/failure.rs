@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Data = 65,
     /// A wallet or file that isn't there.
     Missing = 66,
-    /// The chain, a port or a miner isn't available. Restarting later may help.
+    /// The chain, a port, a miner, a judge or a reference isn't available. Restarting later may help.
     Unavailable = 69,
     /// A bug or an operating-system failure.
     Internal = 70,

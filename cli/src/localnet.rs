@@ -1,5 +1,6 @@
 //! `weighhouse localnet`: the arguments, the models by their names, and what is printed. The economy is the library's.
 
+mod next;
 mod text;
 
 use std::io;
@@ -35,7 +36,7 @@ Examples:
   weighhouse localnet --task embed --model ./encoder   embeddings
   weighhouse localnet --task my-task.toml              any task, by the personas of its kind
   weighhouse localnet --subnet ./weather               a subnet of yours, from `weighhouse init subnet weather`
-  weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and what gives it away
+  weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and where it is first refused
   weighhouse localnet --dir ./net                      keep the state; run again to resume")]
 pub(crate) struct Localnet {
     /// Task of the miners: digits, generate, embed or another built-in task, or a task file
@@ -85,7 +86,7 @@ pub(crate) struct Localnet {
 }
 
 /// The values of --mode.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ModeArg {
     Conformance,
     Quality,
@@ -158,13 +159,17 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
     if !args.json {
         output::line(text::greeting(&economy, economy.head().await?))?;
     }
-    let closing = text::Closing::new(&economy, args.dir.as_deref());
+    let closing = text::Closing::new(&economy, &args);
     let ended = economy.run(&mut Printer { json: args.json }, shutdown).await;
     output::live("");
-    match ended? {
-        Some(account) if args.json => Ok(output::json(&account.totals())?),
-        Some(account) => Ok(output::line(text::account(&account, &closing))?),
+    let Some(account) = ended? else { return Ok(()) };
+    match args.json {
+        true => output::json(&account.totals())?,
+        false => output::line(text::account(&account, &closing))?,
+    }
+    match account.facts.fault() {
         None => Ok(()),
+        Some(fault) => Err(Failure::new(Exit::Unavailable, format!("no answer was judged: {fault}"))),
     }
 }
 

@@ -66,7 +66,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done                                65  a journal, ledger or keyfile is damaged
   64  wrong command line or config        66  a wallet or file is missing
-  69  chain, port or miner unavailable    70  internal error
+  69  chain, port, miner or judge away    70  internal error
   77  wrong password, or refused by the chain";
 
 impl Cli {

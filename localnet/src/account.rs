@@ -1,15 +1,20 @@
 //! The closing account: earnings since genesis, with a sentence of why for everybody.
 
-use serde::Serialize;
-use weighhouse_scoring::Explanation;
+mod totals;
+
+use std::collections::BTreeSet;
+
 use weighhouse_tasks::Conduct;
+use weighhouse_types::Uid;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Mark, Record, Uid, VerdictRecord};
 
 use crate::economy::{Participant, Role};
+use crate::facts::Facts;
 use crate::options::builtin_task;
 use crate::report::{EpochReport, EpochRow};
 use crate::state::KeptState;
+
+pub use totals::{MinerTotal, Totals, ValidatorTotal};
 
 /// The closing account: what everybody earned since genesis, and why.
 #[derive(Clone, Debug)]
@@ -19,144 +24,78 @@ pub struct Account {
     pub last: EpochReport,
     /// A sentence for each participant, in the same order.
     pub reasons: Vec<String>,
-    /// Rounds of the last epoch in which nobody was judged, with the trouble of ours that the last of them had.
-    pub void: Option<(usize, String)>,
-    /// The first verdict that paid a guest nothing, for each participant.
-    given_away: Vec<Option<String>>,
+    /// The validator whose verdicts are told and counted.
+    pub validator: String,
+    pub facts: Facts,
+    /// For each participant, the first verdict that refused an answer of a guest.
+    refused: Vec<Option<String>>,
 }
 
 impl Account {
-    /// `refused` has the first verdict that paid a guest nothing, for each participant; `records` are the last epoch's.
+    /// `publishers` are the validators whose weights the chain shows.
     pub(crate) fn new(
         last: EpochReport,
         kept: &KeptState,
         participants: &[Participant],
-        explanations: &[Explanation],
-        refused: &[Option<VerdictRecord>],
-        records: &[Record],
+        facts: Facts,
+        publishers: &BTreeSet<Uid>,
     ) -> Self {
-        let paying = |paid| builtin_task(&kept.task, Some(paid));
-        let pays =
-            if paying(Paid::Quality) != paying(Paid::Conformance) { ": --mode quality pays it" } else { "" };
-        let given_away: Vec<_> = refused.iter().map(|judged| judged.as_ref().map(given_away)).collect();
-        let reasons = last.neurons.iter().zip(participants).zip(&given_away);
-        let reasons = reasons.map(|((row, participant), given_away)| {
-            let explained = explanations.iter().find(|explanation| explanation.uid == row.uid);
-            let explained = explained.map_or("never judged", |explained| explained.sentence.as_str());
-            match (&participant.role, given_away) {
-                (Role::Validator, _) => {
-                    format!("published weights with vtrust {:.4}, dividends {:.4}", row.vtrust, row.dividends)
-                }
-                (Role::Copier, _) => copier(row, &participants[0].persona, kept.commit_reveal),
-                (Role::Miner { persona, .. }, _)
-                    if persona.conduct == Conduct::Better && kept.mode == Paid::Conformance =>
-                {
-                    format!("{explained}; better than the agreed model is not the agreed model{pays}")
-                }
-                (_, Some(given_away)) => format!("{explained}; {given_away}"),
-                (_, None) => explained.to_owned(),
+        let refused = |participant: &Participant| {
+            facts.refused.get(&participant.uid).filter(|_| participant.is_guest()).cloned()
+        };
+        let refused: Vec<_> = participants.iter().map(refused).collect();
+        // The cast begins with the largest.
+        let largest = &participants[0];
+        let reasons = last.neurons.iter().zip(participants).zip(&refused);
+        let reasons = reasons.map(|((row, participant), refused)| match &participant.role {
+            Role::Validator if publishers.contains(&row.uid) => format!("published weights: {}", paid(row)),
+            Role::Validator => match facts.abstains.as_ref().filter(|_| row.uid == largest.uid) {
+                Some(why) => format!("published no weights: {why}"),
+                None => "published no weights".to_owned(),
+            },
+            Role::Copier => copier(row, &largest.persona, publishers, kept.commit_reveal),
+            Role::Miner { persona, .. } => {
+                let is_better = persona.conduct == Conduct::Better && kept.mode == Paid::Conformance;
+                explained(&facts, row.uid) + &if is_better { better(&kept.task) } else { String::new() }
             }
+            Role::Guest(_) => match refused {
+                Some(refused) => format!("{}; {refused}", explained(&facts, row.uid)),
+                None => explained(&facts, row.uid),
+            },
         });
         let reasons = reasons.collect();
-        Self { seed: kept.seed, last, reasons, void: void(records), given_away }
+        Self { seed: kept.seed, last, reasons, validator: largest.persona.clone(), facts, refused }
     }
 
     /// Epochs since genesis.
     pub fn epochs(&self) -> u64 {
         self.last.epoch + 1
     }
+}
 
-    /// The account for machines.
-    pub fn totals(&self) -> Totals {
-        let rows = self.last.neurons.iter().zip(&self.given_away);
-        let (validators, miners): (Vec<_>, Vec<_>) = rows.partition(|(row, _)| row.validates);
-        let miner = |(row, given_away): &(&EpochRow, &Option<String>)| MinerTotal {
-            uid: row.uid,
-            persona: row.persona.clone(),
-            score: row.score.unwrap_or(0.0),
-            weight: row.weight,
-            incentive: row.incentive,
-            emission_rao: row.earned.to_string(),
-            given_away: (*given_away).clone(),
-        };
-        let validator = |(row, _): &(&EpochRow, &Option<String>)| ValidatorTotal {
-            uid: row.uid,
-            persona: row.persona.clone(),
-            vtrust: row.vtrust,
-            dividends: row.dividends,
-            emission_rao: row.earned.to_string(),
-        };
-        Totals {
-            seed: self.seed,
-            epochs: self.epochs(),
-            miners: miners.iter().map(miner).collect(),
-            validators: validators.iter().map(validator).collect(),
-        }
+fn explained(facts: &Facts, uid: Uid) -> String {
+    let explained = facts.explanations.iter().find(|explanation| explanation.uid == uid);
+    explained.map_or_else(|| "never judged".to_owned(), |explained| explained.sentence.clone())
+}
+
+fn better(task: &str) -> String {
+    let paying = |paid| builtin_task(task, Some(paid));
+    let pays =
+        if paying(Paid::Quality) != paying(Paid::Conformance) { ": --mode quality pays it" } else { "" };
+    format!("; better than the agreed model is not the agreed model{pays}")
+}
+
+fn paid(EpochRow { vtrust, dividends, .. }: &EpochRow) -> String {
+    format!("vtrust {vtrust:.4}, dividends {dividends:.4} in the last epoch")
+}
+
+fn copier(row: &EpochRow, copied: &str, publishers: &BTreeSet<Uid>, commit_reveal: bool) -> String {
+    match (commit_reveal, publishers.contains(&row.uid)) {
+        (true, _) => format!("found no weights of {copied}'s in time: they stay hidden until the next epoch"),
+        (false, true) => format!(
+            "copied {copied}'s weights: {}; --commit-reveal hides weights until the next epoch, too late to copy",
+            paid(row)
+        ),
+        (false, false) => format!("found no weights of {copied}'s to copy"),
     }
-}
-
-/// The first verdict on a miner that paid it nothing, in the order in which they were recorded.
-pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<VerdictRecord> {
-    let judged = records.iter().filter_map(|record| match record {
-        Record::Judged(judged) => Some(judged),
-        _ => None,
-    });
-    judged.filter(|judged| judged.uid == uid).find(|judged| judged.judgement.mark <= Mark::ZERO).cloned()
-}
-
-fn void(records: &[Record]) -> Option<(usize, String)> {
-    let void = records.iter().filter_map(|record| match record {
-        Record::VoidRound(void) => Some(void),
-        _ => None,
-    });
-    void.clone().last().map(|last| (void.count(), last.why.clone()))
-}
-
-fn given_away(judged: &VerdictRecord) -> String {
-    let reason = judged.judgement.reasons.first().map_or_else(String::new, ToString::to_string);
-    format!("given away in epoch {}, round {}: {reason}", judged.asked_in, judged.round)
-}
-
-fn copier(row: &EpochRow, copied: &str, commit_reveal: bool) -> String {
-    let EpochRow { vtrust, dividends, .. } = row;
-    if commit_reveal {
-        return format!(
-            "found nothing of {copied}'s to copy in time: weights stay hidden (vtrust {vtrust:.4}, dividends {dividends:.4})"
-        );
-    }
-    format!(
-        "copied {copied}'s weights: vtrust {vtrust:.4}, dividends {dividends:.4}; had they been hidden (--commit-reveal), \
-         0.0000"
-    )
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct MinerTotal {
-    pub uid: Uid,
-    pub persona: String,
-    pub score: f64,
-    pub weight: u16,
-    pub incentive: f64,
-    pub emission_rao: String,
-    /// The first verdict that paid nothing, of the user's own miners.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub given_away: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct ValidatorTotal {
-    pub uid: Uid,
-    pub persona: String,
-    pub vtrust: f64,
-    pub dividends: f64,
-    pub emission_rao: String,
-}
-
-/// Everybody's earnings, miners and validators apart.
-#[derive(Clone, Debug, Serialize)]
-pub struct Totals {
-    pub seed: u64,
-    pub epochs: u64,
-    pub miners: Vec<MinerTotal>,
-    pub validators: Vec<ValidatorTotal>,
 }

@@ -9,6 +9,7 @@
 mod account;
 mod economy;
 mod error;
+mod facts;
 mod guests;
 mod net;
 mod options;
@@ -24,6 +25,7 @@ mod subnet;
 pub use account::{Account, MinerTotal, Totals, ValidatorTotal};
 pub use economy::Participant;
 pub use error::LocalnetError;
+pub use facts::{Facts, VoidRounds};
 pub use guests::{GuestError, Guests};
 pub use net::{Localnet, Observer};
 pub use options::{DIGITS, Options, builtin_task};

@@ -4,6 +4,7 @@ mod miners;
 mod roles;
 mod validators;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,15 +14,16 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_chain::Chain;
 use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
-use weighhouse_scoring::explain;
 use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::TaskLoader;
+use weighhouse_tasks::kind::Timing;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Digest, Epoch, MechId, Record, SubnetState, VerdictRecord, WeightVector};
+use weighhouse_types::{Block, Digest, Epoch, MechId, Record, SubnetState, WeightVector};
 
-use crate::account::{Account, first_refused};
+use crate::account::Account;
 use crate::economy::{Economy, NETUID, Participant, Role};
 use crate::error::LocalnetError;
+use crate::facts::Facts;
 use crate::guests::Guests;
 use crate::options::Options;
 use crate::report::EpochReport;
@@ -127,6 +129,14 @@ impl Localnet {
         self.kept.commit_reveal
     }
 
+    /// Epochs within which the truth about a question comes, where it comes later.
+    pub fn truth_within(&self) -> Option<u64> {
+        match self.served.task.timing() {
+            Timing::AtOnce => None,
+            Timing::Later { epochs_max } => Some(epochs_max),
+        }
+    }
+
     pub fn task(&self) -> &str {
         &self.kept.task
     }
@@ -159,12 +169,16 @@ impl Localnet {
         let Some(last) = outcome? else { return ended.map(|()| None) };
         // A role that failed has more to say than an account that looks complete.
         ended?;
-        let records = self.records(self.largest_validator(), last.epoch())?;
-        let explanations = explain(&records)?;
         let participants = &self.economy.participants;
-        let refused = participants.iter().map(|participant| self.first_refused(participant, last.epoch()));
-        let refused = refused.collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Account::new(last, &self.kept, participants, &explanations, &refused, &records)))
+        let read = |epoch| self.records(self.largest_validator(), epoch);
+        let facts = Facts::gather((first, last.epoch()), self.truth_within(), read)?;
+        let mut publishers = BTreeSet::new();
+        for validator in participants.iter().filter(|participant| participant.validates()) {
+            if !self.ledger.weights(NETUID, MechId(0), validator.uid).await?.is_empty() {
+                publishers.insert(validator.uid);
+            }
+        }
+        Ok(Some(Account::new(last, &self.kept, participants, facts, &publishers)))
     }
 
     /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.
@@ -277,25 +291,6 @@ impl Localnet {
         let segment =
             segment.map_err(|source| LocalnetError::Journal { path: path.display().to_string(), source })?;
         Ok(segment.into_records())
-    }
-
-    /// The first verdict that paid a guest nothing; of everybody else the last epoch says enough.
-    fn first_refused(
-        &self,
-        participant: &Participant,
-        last: Epoch,
-    ) -> Result<Option<VerdictRecord>, LocalnetError> {
-        if !participant.is_guest() {
-            return Ok(None);
-        }
-        for epoch in 0..=last.0 {
-            let records = self.records(self.largest_validator(), Epoch(epoch))?;
-            let refused = first_refused(&records, participant.uid);
-            if refused.is_some() {
-                return Ok(refused);
-            }
-        }
-        Ok(None)
     }
 
     async fn report(&self, epoch: Epoch, state: &SubnetState) -> Result<EpochReport, LocalnetError> {

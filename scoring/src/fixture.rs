@@ -1,8 +1,8 @@
 //! Small epochs for the tests of this crate.
 
 use weighhouse_types::{
-    Block, ChallengeScope, Digest, Epoch, EpochContext, Fields, Hyperparameters, Mark, Reason, Record,
-    Standing, VerdictRecord, sample,
+    Block, ChallengePhase, ChallengeScope, Digest, Epoch, EpochContext, Exchange, Fields, Hyperparameters,
+    Mark, PhaseChange, Reason, Record, StageRecord, Standing, Uid, VerdictRecord, sample,
 };
 
 pub(crate) const EPOCH: Epoch = Epoch(7);
@@ -70,4 +70,29 @@ pub(crate) fn records(context: &EpochContext, verdicts: &[VerdictRecord]) -> Vec
     let mut records = vec![Record::EpochOpened(Box::new(context.clone())), asked];
     records.extend(verdicts.iter().cloned().map(Record::Judged));
     records
+}
+
+/// An answer of a miner's in a round of its own that is kept until its truth is known.
+pub(crate) fn kept(round: u32, uid: u16) -> [Record; 2] {
+    let digest = Digest::of(&round.to_le_bytes());
+    let exchange =
+        Exchange { request: digest, answer: digest, model: digest, signature: Vec::new(), latency_us: 1 };
+    let answered = StageRecord {
+        challenge: digest,
+        epoch: EPOCH,
+        round,
+        stage: 0,
+        uid: Uid(uid),
+        who: who(uid),
+        outcome: Ok(exchange),
+        fields: Fields::default(),
+    };
+    let closed = PhaseChange {
+        epoch: EPOCH,
+        challenge: digest,
+        asked_in: EPOCH,
+        phase: ChallengePhase::Closed,
+        fields: Fields::default(),
+    };
+    [Record::Answered(answered), Record::PhaseChange(closed)]
 }

@@ -28,7 +28,7 @@ pub mod replay;
 
 pub use conform::{ConformError, Limits, conform};
 pub use error::WeighError;
-pub use explain::{Explanation, explain};
+pub use explain::{Explainer, Explanation, explain};
 pub use policy::{Policy, PolicyError};
 pub use rate::{Rating, RatingFigures};
 pub use share::{Candidate, Weigher};

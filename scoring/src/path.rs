@@ -1,7 +1,7 @@
 //! One miner's way from its answers to its weight, step by step, in the figures that decided.
 
 use serde::Serialize;
-use weighhouse_types::{Epoch, Judgement, Record, RegistrationId, Uid};
+use weighhouse_types::{Epoch, Judgement, LaterAnswers, Record, RegistrationId, Uid};
 
 use crate::error::WeighError;
 use crate::rate::RatingFigures;
@@ -15,6 +15,8 @@ mod tests;
 /// One verdict on the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
+    /// The epoch that asked: an earlier one where the truth came later.
+    pub asked_in: Epoch,
     pub round: u32,
     pub judgement: Judgement,
     /// `None` where nothing judgeable came back.
@@ -28,6 +30,9 @@ pub struct Path {
     pub uid: Uid,
     pub who: RegistrationId,
     pub verdicts: Vec<Step>,
+    /// Answers that await their truth.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub awaiting: usize,
     /// The mean value of this epoch's verdicts.
     pub epoch_mean: i64,
     /// Answers that came in time.
@@ -52,8 +57,15 @@ pub struct Path {
 /// Why a miner has no path in an epoch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    #[error("epoch {epoch} knows nothing of uid {uid}: it was not judged and carries no average")]
-    Unknown { epoch: Epoch, uid: Uid },
+    #[error("epoch {epoch} has no verdict on uid {uid} and no average of it from before{}", because(*awaiting, *void))]
+    Unknown {
+        epoch: Epoch,
+        uid: Uid,
+        /// Its answers that await their truth.
+        awaiting: usize,
+        /// The epoch's void rounds.
+        void: usize,
+    },
     #[error(transparent)]
     Weigh(#[from] WeighError),
 }
@@ -65,7 +77,9 @@ pub enum PathError {
 pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
     let fold = Fold::new(pick(records)?)?;
     let epoch = fold.context.epoch;
-    let unknown = PathError::Unknown { epoch, uid };
+    let awaiting = LaterAnswers::of(records).awaiting.iter().filter(|answer| answer.uid == uid).count();
+    let void = records.iter().filter(|record| matches!(record, Record::VoidRound(_))).count();
+    let unknown = PathError::Unknown { epoch, uid, awaiting, void };
     let (Some(track), Some(rated)) = (fold.track(uid), fold.rated(uid)) else { return Err(unknown) };
     let scores = fold.scores();
     let candidates = fold.candidates(&scores);
@@ -77,6 +91,7 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
     let tally = fold.tally(uid);
     let who = scores[at].who;
     let step = |verdict: &&weighhouse_types::VerdictRecord| Step {
+        asked_in: verdict.asked_in,
         round: verdict.round,
         judgement: verdict.judgement.clone(),
         latency_us: verdict.exchange.as_ref().map(|exchange| exchange.latency_us),
@@ -93,6 +108,7 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
         uid,
         who,
         verdicts: fold.verdicts(uid).iter().map(step).collect(),
+        awaiting,
         epoch_mean: tally.mean(),
         in_time: tally.in_time,
         carried: fold
@@ -109,4 +125,16 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
         weight: vector.map(sent),
         abstains,
     })
+}
+
+fn because(awaiting: usize, void: usize) -> String {
+    match (awaiting, void) {
+        (0, 0) => String::new(),
+        (0, void) => format!("; {void} of its rounds are void, which is no miner's fault"),
+        (awaiting, _) => format!("; {}", LaterAnswers::in_words(awaiting)),
+    }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

@@ -45,8 +45,8 @@ pub use metagraph::{
 pub use record::{
     CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, EpochClosed, EpochContext,
     EpochCounts, Evidence, Exchange, Extension, Failure, Field, FieldValue, Fields, FollowUp, JointJudgement,
-    JointMember, JudgeIdentity, Likeness, PhaseChange, RECORD_VERSION, Receipt, Record, StageRecord, Trail,
-    TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
+    JointMember, JudgeIdentity, LaterAnswer, LaterAnswers, Likeness, PhaseChange, RECORD_VERSION, Receipt,
+    Record, StageRecord, Trail, TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

@@ -14,6 +14,8 @@ mod epoch;
 mod judged;
 mod later;
 
+mod awaiting;
+
 pub mod v1;
 
 use parity_scale_codec::{Decode, Encode};
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Blob, Block, Epoch, Intent, IntentUpdate, RegistrationId};
 
 pub use asked::{ChallengeRecord, ChallengeScope, Exchange, Failure, FollowUp, StageRecord};
+pub use awaiting::{LaterAnswer, LaterAnswers};
 pub use closing::{EpochClosed, EpochCounts, Receipt, VoidCause, VoidRound};
 pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
 pub use fields::{Field, FieldValue, Fields};

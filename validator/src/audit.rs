@@ -103,7 +103,7 @@ pub(crate) fn check_records(
     loader: &(impl TaskLoader + ?Sized),
 ) -> Result<AuditReport, AuditError> {
     let context = context(records).ok_or(AuditError::NoContext)?;
-    let mut audited = AuditReport::new(context, records.len());
+    let mut audited = AuditReport::new(context, records);
     let task = load_task(context, loader, &mut audited)?;
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use weighhouse_ask::judges::JudgeAddress;
+use weighhouse_types::LaterAnswers;
 use weighhouse_validator::audit::{AuditReport, audit_taken_over, audit_with};
 
 use super::judges::AuditReferences;
@@ -72,6 +73,9 @@ fn print(audited: &AuditReport) -> Result<(), Failure> {
         "{} challenges, {} answers and {} verdicts checked",
         audited.challenges, audited.answers, audited.verdicts
     ))?;
+    if let Some(later) = later(audited) {
+        output::line(later)?;
+    }
     match (&audited.vector, &audited.abstains) {
         (Some(vector), _) => {
             let entries: Vec<_> =
@@ -101,4 +105,20 @@ fn print(audited: &AuditReport) -> Result<(), Failure> {
         output::line(format!("problem: {problem}"))?;
     }
     Ok(())
+}
+
+/// Answers whose truth comes in another epoch than the one that asked, where there are any.
+fn later(audited: &AuditReport) -> Option<String> {
+    let AuditReport { awaiting, resolved, lapsed, .. } = *audited;
+    let mut parts = Vec::new();
+    if resolved > 0 {
+        parts.push(format!("the truth came for {resolved} answers of earlier epochs"));
+    }
+    if awaiting > 0 {
+        parts.push(LaterAnswers::in_words(awaiting));
+    }
+    if lapsed > 0 {
+        parts.push(format!("{lapsed} challenges lapsed without a truth"));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }

@@ -1,11 +1,13 @@
 //! The words and tables of a localnet, for people.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use weighhouse_localnet::{Account, DIGITS, EpochReport, Localnet as Economy};
-use weighhouse_types::Block;
+use weighhouse_localnet::{Account, EpochReport, Localnet as Economy, VoidRounds};
 use weighhouse_types::profile::Paid;
+use weighhouse_types::{Block, LaterAnswers};
 
+use super::Localnet;
+use super::next::next;
 use crate::output::{Table, tao};
 
 /// The first line: who takes part in what.
@@ -54,90 +56,76 @@ pub(super) fn epoch(report: &EpochReport) -> String {
 /// The choices of a run that its closing lines speak of.
 #[derive(Debug)]
 pub(super) struct Closing {
-    task: String,
-    mode: Paid,
-    commit_reveal: bool,
-    guests: bool,
-    subnet: Option<PathBuf>,
-    /// The folder of a state that is kept.
-    dir: Option<PathBuf>,
+    /// The command line.
+    pub(super) args: Localnet,
+    pub(super) mode: Paid,
+    /// Epochs within which the truth about a question comes, where it comes later.
+    pub(super) truth_within: Option<u64>,
 }
 
 impl Closing {
-    pub(super) fn new(economy: &Economy, dir: Option<&Path>) -> Self {
-        Self {
-            task: economy.task().to_owned(),
-            mode: economy.mode(),
-            commit_reveal: economy.commit_reveal(),
-            guests: economy.participants().iter().any(|participant| participant.is_guest()),
-            subnet: economy.subnet_folder().map(ToOwned::to_owned),
-            dir: dir.map(ToOwned::to_owned),
-        }
+    pub(super) fn new(economy: &Economy, args: &Localnet) -> Self {
+        Self { args: args.clone(), mode: economy.mode(), truth_within: economy.truth_within() }
     }
 
     /// Three lines: the event, the place to look at, the command to type next.
     fn lines(&self, account: &Account) -> String {
-        let miners = || account.last.neurons.iter().filter(|row| !row.validates);
-        let (paid, all) = (miners().filter(|row| row.earned > 0).count(), miners().count());
-        let shared = tao(miners().map(|row| row.earned).sum());
-        let happened = match &account.void {
-            None => format!(
-                "{paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others earned nothing"
-            ),
-            Some((void, why)) => {
-                format!("{void} rounds of the last epoch are void, which is no miner's fault: {why}")
-            }
-        };
-        let look = match &self.dir {
-            Some(dir) => format!("weighhouse audit {}{}", self.journal(dir, account), self.judge()),
+        let look = match &self.args.dir {
+            Some(dir) => format!("weighhouse audit {}{}", journal(dir, account), self.judge()),
             None => "add --dir ./net to keep each question, answer and verdict; then: weighhouse audit \
                      ./net/validators/honest-a/epoch-*.wj"
                 .to_owned(),
         };
         format!(
-            "what happened      {happened}\nwhere to look      {look}\nwhat to type next  {}",
-            self.next()
+            "what happened      {}\nwhere to look      {look}\nwhat to type next  {}",
+            self.happened(account),
+            next(self, account)
         )
     }
 
-    fn journal(&self, dir: &Path, account: &Account) -> String {
-        let epoch = weighhouse_types::Epoch(account.last.epoch);
-        let file = dir.join("validators/honest-a").join(weighhouse_journal::segment_name(epoch));
-        file.display().to_string()
+    fn happened(&self, account: &Account) -> String {
+        let facts = &account.facts;
+        let miners = || account.last.neurons.iter().filter(|row| !row.validates);
+        let (paid, all) = (miners().filter(|row| row.earned > 0).count(), miners().count());
+        let shared = tao(miners().map(|row| row.earned).sum());
+        let mut parts = Vec::new();
+        if paid > 0 || (facts.awaiting == 0 && facts.fault().is_none()) {
+            parts.push(format!(
+                "{paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others earned nothing"
+            ));
+        }
+        if facts.awaiting > 0 {
+            let awaiting = LaterAnswers::in_words(facts.awaiting);
+            let nobody = if paid == 0 { "nobody is paid yet: " } else { "" };
+            let within = self.truth_within.unwrap_or_default();
+            parts.push(format!("{nobody}{awaiting}, known within {within} epochs of the question"));
+        }
+        parts.extend(facts.void.iter().map(|VoidRounds { cause, rounds, why }| {
+            let (all, cause) = (facts.rounds, cause.name());
+            format!("{rounds} of {all} rounds are void ({cause}), which is no miner's fault: {why}")
+        }));
+        if facts.overdue > 0 {
+            let overdue = facts.overdue;
+            parts.push(format!(
+                "{overdue} of them are overdue: asking for their truth failed (RUST_LOG=warn tells how)"
+            ));
+        }
+        if let Some((lapsed, why)) = &facts.lapsed {
+            parts.push(format!("{lapsed} challenges lapsed, and nobody is judged by them: {why}"));
+        }
+        parts.join("; ")
     }
 
     /// An audit reaches verdicts again with a judge that runs.
     fn judge(&self) -> &'static str {
-        if self.subnet.is_some() { " --judge ADDRESS, of the judge that was run" } else { "" }
+        if self.args.subnet.is_some() { " --judge ADDRESS, of the judge that was run" } else { "" }
     }
+}
 
-    /// Something that this run didn't show.
-    fn next(&self) -> String {
-        if let Some(folder) = &self.subnet {
-            let judge = folder.join("judge.py");
-            let judge = if judge.is_file() { judge } else { folder.join("judge") };
-            return format!(
-                "weighhouse localnet --subnet {}, and save {} while it runs; docs/new-task.md leads on",
-                folder.display(),
-                judge.display()
-            );
-        }
-        let next = match (self.task.as_str(), self.mode, self.commit_reveal, self.guests) {
-            (_, _, _, true) => {
-                "edit your file and run this again; examples/cheats/README.md invites a fourth cheat"
-            }
-            (DIGITS, Paid::Conformance, false, _) => {
-                "weighhouse localnet --mode quality --epochs 3    a better model earns most"
-            }
-            (_, _, false, _) => {
-                "weighhouse localnet --commit-reveal --epochs 3   weights that can't be copied"
-            }
-            (_, _, true, _) => {
-                "weighhouse localnet --with examples/cheats/replay.py   a miner of yours, in ten lines of Python"
-            }
-        };
-        next.to_owned()
-    }
+fn journal(dir: &Path, account: &Account) -> String {
+    let epoch = weighhouse_types::Epoch(account.last.epoch);
+    let file = dir.join("validators/honest-a").join(weighhouse_journal::segment_name(epoch));
+    file.display().to_string()
 }
 
 /// The closing account: all that was earned since genesis.
@@ -146,11 +134,16 @@ pub(super) fn account(account: &Account, closing: &Closing) -> String {
     for (row, reason) in account.last.neurons.iter().zip(&account.reasons) {
         table.row(vec![row.uid.to_string(), row.persona.clone(), tao(row.earned), reason.clone()]);
     }
-    let (epochs, mode) = (account.epochs(), closing.mode.name());
-    let plural = if epochs == 1 { "" } else { "s" };
+    let (epochs, mode) = (counted(account.epochs(), "epoch"), closing.mode.name());
+    let rounds = counted(account.facts.rounds as u64, "round");
     format!(
-        "who earned what in {epochs} epoch{plural} of {mode}, and why\n{}\n\n{}",
+        "who earned what in {epochs} of {mode}, and why (answers to validator {}, {rounds})\n{}\n\n{}",
+        account.validator,
         table.to_text(),
         closing.lines(account)
     )
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -84,6 +84,7 @@ fn forecasts_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later()
         for audited in audits(dir.path(), epoch) {
             assert_eq!((&audited.problems, &audited.not_rederived), (&vec![], &vec![]), "epoch {epoch}");
             assert_eq!(audited.matches, (epoch >= 2).then_some(true), "epoch {epoch}: {audited:?}");
+            assert_eq!((audited.awaiting > 0, audited.resolved > 0), (true, epoch >= 2), "{audited:?}");
         }
     }
     let files: Vec<_> = (0..4).map(|epoch| file(dir.path(), "honest-a", epoch)).collect();

@@ -1,7 +1,9 @@
-use weighhouse_types::{EpochContext, Failure};
+use weighhouse_types::{EpochContext, Failure, Outcome, Reason, VerdictRecord, VoidCause, VoidRound};
 
 use super::*;
-use crate::fixture::{context, judged, judged_because, mark, policy_with, records, standing, who};
+use crate::fixture::{
+    EPOCH, context, judged, judged_because, kept, mark, policy_with, records, standing, who,
+};
 
 fn explained(context: &EpochContext, verdicts: &[VerdictRecord]) -> Vec<Explanation> {
     explain(&records(context, verdicts)).expect("one epoch's records")
@@ -35,7 +37,7 @@ fn each_kind_of_answer_has_its_sentence() {
     let cases = [
         (vec![(24, whole, conforms.clone())], "24 of 24 answers within tolerance"),
         (vec![(3, whole, Reason::told(Outcome::Accepted, ""))], "3 of 3 answers accepted"),
-        (vec![(24, -whole, malformed)], "0 of 24 accepted: 24 answers malformed (item 0: NaN)"),
+        (vec![(24, -whole, malformed)], "0 of 24 accepted: 24 answers malformed (e.g. item 0: NaN)"),
         (
             vec![(12, whole, conforms.clone()), (12, 0, late())],
             "12 of 24 answers within tolerance; silent 12 of 24 times: deadline exceeded",
@@ -139,4 +141,44 @@ fn an_explanation_is_one_json_object() {
     assert_eq!(json["uid"], 1);
     assert_eq!(json["score"], 500_000_000);
     assert_eq!(json["sentence"], "1 of 1 answers within tolerance");
+}
+
+#[test]
+fn the_verdicts_of_several_epochs_are_told_together_with_the_last_score() {
+    let mut explainer = Explainer::default();
+    let late = silent(Failure::DeadlineExceeded);
+    let first = [judged(1, 0, 500_000_000), judged_because(2, 0, 0, late.clone())];
+    explainer.count(&records(&context(3), &first)).expect("one epoch's records");
+    let mut last = context(3);
+    last.carried = vec![standing(1, 500_000_000, 6)];
+    let explained = explainer.explain(&records(&last, &[judged_because(2, 0, 0, late)]));
+    let rows: Vec<_> = explained.expect("one epoch's records").into_iter().map(|one| one.sentence).collect();
+    assert_eq!(
+        rows,
+        ["1 of 1 answers within tolerance", "silent 2 of 2 times: deadline exceeded", "never judged"]
+    );
+}
+
+#[test]
+fn void_rounds_are_told_where_nobody_was_judged() {
+    let mut records = records(&context(1), &[]);
+    records.push(Record::VoidRound(VoidRound::new(EPOCH, 0, VoidCause::Judge, "away")));
+    let explained = explain(&records).expect("one epoch's records");
+    assert_eq!(explained[0].sentence, "never judged, as 1 round is void");
+}
+
+#[test]
+fn answers_that_await_their_truth_are_counted() {
+    let mut records = records(&context(2), &[judged_because(1, 0, 0, silent(Failure::Unreachable))]);
+    for (round, uid) in [(1, 1), (2, 1), (3, 2)] {
+        records.extend(kept(round, uid));
+    }
+    let sentences = explain(&records).expect("one epoch's records").into_iter().map(|one| one.sentence);
+    assert_eq!(
+        sentences.collect::<Vec<_>>(),
+        [
+            "silent 1 of 1 times: unreachable; 2 answers await their truth",
+            "never judged; 1 answer awaits its truth",
+        ]
+    );
 }

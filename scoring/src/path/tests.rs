@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixture::{context, judged, records, standing};
+use crate::fixture::{context, judged, kept, records, standing};
 
 #[test]
 fn a_path_shows_every_figure_from_verdict_to_weight() {
@@ -21,6 +21,20 @@ fn a_path_shows_every_figure_from_verdict_to_weight() {
 #[test]
 fn a_miner_that_nobody_knows_has_no_path() {
     let context = context(1);
-    let unknown = PathError::Unknown { epoch: context.epoch, uid: Uid(1) };
+    let unknown = PathError::Unknown { epoch: context.epoch, uid: Uid(1), awaiting: 0, void: 0 };
     assert_eq!(path(&records(&context, &[]), Uid(1)), Err(unknown));
+}
+
+#[test]
+fn answers_that_await_their_truth_are_on_the_path_or_the_reason_for_none() {
+    let mut records = records(&context(2), &[judged(2, 0, 500_000_000)]);
+    for (round, uid) in [(1, 1), (2, 1), (3, 2)] {
+        records.extend(kept(round, uid));
+    }
+    let told = path(&records, Uid(1)).expect_err("no verdict").to_string();
+    assert_eq!(
+        told,
+        "epoch 7 has no verdict on uid 1 and no average of it from before; 2 answers await their truth"
+    );
+    assert_eq!(path(&records, Uid(2)).expect("it was judged").awaiting, 1);
 }

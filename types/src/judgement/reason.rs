@@ -173,6 +173,19 @@ pub struct Gist {
     pub detail: Detail,
 }
 
+/// Of one answer: "wrong (later than the deadline)", "outside tolerance (3 of 8 items)".
+impl fmt::Display for Gist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phrase, detail } = self;
+        match detail {
+            Detail::Example(text) if !text.is_empty() => write!(f, "{phrase} ({text})"),
+            Detail::None | Detail::Example(_) => f.write_str(phrase),
+            Detail::Items { outside, items } => write!(f, "{phrase} ({outside} of {items} items)"),
+            Detail::Skills { answer, reference } => write!(f, "{phrase} (skill {answer} to its {reference})"),
+        }
+    }
+}
+
 /// The sum of the reasons of several answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detail {
@@ -235,7 +248,7 @@ impl Reason {
             }
             Self::Silent { failure } => gist(&failure.to_string(), Detail::None),
             Self::Betrayed { token, .. } | Self::Doubted { token, .. } => {
-                gist("not by the agreed model", Detail::Example(format!("first told by token {token}")))
+                gist("not by the agreed model", Detail::Example(format!("at token {token}")))
             }
             Self::Contradicts { token, what } => {
                 gist("contradicting themselves", Detail::Example(format!("token {token}: {what}")))
@@ -275,6 +288,8 @@ impl fmt::Display for Reason {
                 write!(f, "convicted: after {checks} checks, log-odds {log_odds} thousandths")
             }
             Self::Spared { tokens } => write!(f, "spared: {tokens} tokens"),
+            // A kind's own words may be left empty.
+            Self::Told { outcome, text } if text.as_str().is_empty() => f.write_str(outcome.name()),
             Self::Told { outcome, text } => write!(f, "{}: {text}", outcome.name()),
         }
     }
@@ -302,5 +317,12 @@ mod tests {
             (reason.outcome(), reason.to_string()),
             (Outcome::Wrong, "wrong: later than the deadline".into())
         );
+        assert_eq!(reason.gist().to_string(), "wrong (later than the deadline)");
+    }
+
+    #[test]
+    fn a_reason_without_words_of_its_own_is_its_outcome() {
+        let reason = Reason::told(Outcome::Accepted, "");
+        assert_eq!((reason.to_string(), reason.gist().to_string()), ("accepted".into(), "accepted".into()));
     }
 }

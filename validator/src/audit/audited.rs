@@ -1,7 +1,7 @@
 //! The findings of an audit.
 
 use serde::Serialize;
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, WeightVector};
+use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, LaterAnswers, Record, WeightVector};
 
 /// The findings of one epoch's audit.
 #[derive(Debug, Serialize)]
@@ -16,6 +16,15 @@ pub struct AuditReport {
     pub answers: usize,
     /// Verdicts that were reached again from the recorded reference.
     pub verdicts: usize,
+    /// Answers that await their truth at the epoch's end.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub awaiting: usize,
+    /// Answers of earlier epochs whose truth came in this one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resolved: usize,
+    /// Challenges that lapsed without a truth.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lapsed: usize,
     /// The vector that the records give.
     pub vector: Option<WeightVector>,
     /// Why they give none.
@@ -37,15 +46,19 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
-    pub(super) fn new(context: &EpochContext, records: usize) -> Self {
+    pub(super) fn new(context: &EpochContext, records: &[Record]) -> Self {
+        let later = LaterAnswers::of(records);
         Self {
             epoch: context.epoch,
             validator: context.validator,
-            records,
+            records: records.len(),
             root: Digest::default(),
             challenges: 0,
             answers: 0,
             verdicts: 0,
+            awaiting: later.awaiting.len(),
+            resolved: later.resolved,
+            lapsed: later.lapsed,
             vector: None,
             abstains: None,
             matches: None,
@@ -56,4 +69,8 @@ impl AuditReport {
             problems: Vec::new(),
         }
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

@@ -22,12 +22,15 @@ pub(super) fn check(tally: &mut Tally, python: &Path) -> anyhow::Result<()> {
                 let rao: u64 = miner["emission_rao"].as_str().context("an amount")?.parse()?;
                 anyhow::Ok((rao, miner["given_away"].as_str().map(ToOwned::to_owned)))
             };
-            let (honest, given_away) = earned("you")?;
-            ensure!(honest > 0 && given_away.is_none(), "honest.py: {honest} rao, {given_away:?}");
+            let (honest, refused) = earned("you")?;
+            ensure!(honest > 0 && refused.is_none(), "honest.py: {honest} rao, {refused:?}");
             for (persona, file) in ["you-2", "you-3", "you-4"].into_iter().zip(CHEATS) {
-                let (rao, given_away) = earned(persona)?;
-                let first = given_away.with_context(|| format!("{file} was never given away"))?;
-                ensure!(rao == 0 && first.starts_with("given away in epoch 0"), "{file}: {rao} rao, {first}");
+                let (rao, refused) = earned(persona)?;
+                let first = refused.with_context(|| format!("{file} was never refused"))?;
+                ensure!(
+                    rao == 0 && first.starts_with("first refused in epoch 0"),
+                    "{file}: {rao} rao, {first}"
+                );
             }
             Ok(())
         });

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use weighhouse_journal::read_segment;
 use weighhouse_scoring::path::{Path as Way, path};
-use weighhouse_types::{Epoch, Uid};
+use weighhouse_types::{Epoch, LaterAnswers, Uid};
 
 use super::epochs::epochs;
 use crate::failure::{Exit, Failure};
 use crate::output::{self, Table};
+
+#[cfg(test)]
+mod tests;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -44,7 +47,8 @@ pub(crate) fn run(args: &Why) -> Result<(), Failure> {
         match path(&read_segment(file)?, Uid(args.uid)) {
             Ok(way) if args.json => return Ok(output::json(&way)?),
             Ok(way) => return print(&way),
-            Err(error) => last = Some(error),
+            // The newest epoch's reason is the one to tell.
+            Err(error) => drop(last.get_or_insert(error)),
         }
     }
     let error = last.map_or_else(|| "the journal is empty".to_owned(), |error| error.to_string());
@@ -54,16 +58,10 @@ pub(crate) fn run(args: &Why) -> Result<(), Failure> {
 fn print(way: &Way) -> Result<(), Failure> {
     let unit = |billionths: i64| format!("{:.4}", billionths as f64 / 1e9);
     output::line(format!("epoch {}, uid {}, hotkey {}", way.epoch, way.uid, way.who.hotkey))?;
-    let mut table = Table::new(&["round", "mark", "ms", "<why"]);
-    for step in &way.verdicts {
-        table.row(vec![
-            step.round.to_string(),
-            step.judgement.mark.to_string(),
-            step.latency_us.map_or("-".to_owned(), |latency| format!("{:.1}", latency as f64 / 1000.0)),
-            step.judgement.reasons.iter().map(|reason| format!("{reason:?}")).collect::<Vec<_>>().join("; "),
-        ]);
+    verdicts(way).print()?;
+    if way.awaiting > 0 {
+        output::line(LaterAnswers::in_words(way.awaiting))?;
     }
-    table.print()?;
     let rated = &way.rated;
     let carried = way.carried.map_or("nothing".to_owned(), unit);
     output::line(format!(
@@ -94,6 +92,28 @@ fn print(way: &Way) -> Result<(), Failure> {
         (None, why) => output::line(format!("no vector            {}", why.as_deref().unwrap_or("unknown")))?,
     }
     Ok(())
+}
+
+/// The verdicts, with the epoch that asked where it is an earlier one.
+fn verdicts(way: &Way) -> Table {
+    let is_later = way.verdicts.iter().any(|step| step.asked_in != way.epoch);
+    let headings = ["asked in", "round", "mark", "ms", "<why"];
+    let shown = usize::from(!is_later);
+    let mut table = Table::new(&headings[shown..]);
+    let mut steps: Vec<_> = way.verdicts.iter().collect();
+    steps.sort_by_key(|step| (step.asked_in, step.round));
+    for step in steps {
+        let reasons: Vec<String> = step.judgement.reasons.iter().map(ToString::to_string).collect();
+        let row = vec![
+            step.asked_in.to_string(),
+            step.round.to_string(),
+            step.judgement.mark.to_string(),
+            step.latency_us.map_or("-".to_owned(), |latency| format!("{:.1}", latency as f64 / 1000.0)),
+            reasons.join("; "),
+        ];
+        table.row(row[shown..].to_vec());
+    }
+    table
 }
 
 fn rating(rating: weighhouse_scoring::Rating) -> String {

@@ -78,7 +78,8 @@ impl PersonaSample {
     pub(super) fn refuse(&mut self, reason: Option<&Reason>) {
         self.refused.push(match reason {
             Some(Reason::Contradicts { what, .. } | Reason::Malformed { what, .. }) => what.clone(),
-            other => format!("{other:?}"),
+            Some(reason) => reason.to_string(),
+            None => "no reason".to_owned(),
         });
     }
 

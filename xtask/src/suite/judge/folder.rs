@@ -25,6 +25,9 @@ const SEALED: [(&str, &str); 3] = [
 /// An exit code: nothing is wrong, but the judge was not at hand.
 const NOT_REDERIVED: i32 = 69;
 
+/// An exit code: a localnet judged no answer, through trouble of ours.
+const NOBODY_JUDGED: i32 = 69;
+
 /// Runs the checks.
 pub(super) fn checks(tally: &mut Tally, python: &Path) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
@@ -120,8 +123,10 @@ impl Subnet<'_> {
         let file = self.folder.join("judge.py");
         let judge = std::fs::read_to_string(&file)?;
         std::fs::write(&file, judge.replace("mean = fsum(truth)", "mean = fsum(nothing)"))?;
-        let told = done(self.command_of(2).output()?)?;
+        let output = self.command_of(2).output()?;
+        let told = String::from_utf8_lossy(&output.stdout);
         let why = "which is no miner's fault";
+        ensure!(output.status.code() == Some(NOBODY_JUDGED), "{}: {told}", output.status);
         ensure!(told.contains(why) && told.contains("NameError") && told.contains("never judged"), "{told}");
         Ok(())
     }
