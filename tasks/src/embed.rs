@@ -116,6 +116,7 @@ impl Kind for Embeddings {
     }
 
     fn read(&self, texts: &Texts, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
+        // The limit on bytes is for texts, and an answer holds none.
         let limits = TextsLimits { texts: texts.0.len(), bytes: 0, dimensions: DIMENSIONS_MAX };
         let answer =
             TextsAnswer::from_infer(answer, &limits).map_err(|error| malformed(0, error.to_string()))?;
@@ -167,6 +168,7 @@ fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &[Vec<f32>]) -> Judgement
         if row.len() != own.len() {
             return malformed(item, format!("{} dimensions, expected {}", row.len(), own.len()));
         }
+        // A NaN among them would make the distance NaN, which is never above the tolerance.
         if let Some(value) = row.iter().find(|value| !value.is_finite()) {
             return malformed(item, format!("a row with {value}"));
         }

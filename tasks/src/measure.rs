@@ -116,6 +116,7 @@ impl Measurement<'_> {
             let (posed, seconds) = self.pose(block, &mut rng, cpu)?;
             references.push(seconds / f64::from(block));
             let others = match self.task.file().scope {
+                // A second miner gets challenges of its own.
                 Scope::Private => Some(self.pose(block, &mut rng, cpu)?.0),
                 Scope::Shared => None,
             };

@@ -144,6 +144,7 @@ impl RedTeam {
         let mut candidates = vec![(Strategy::default(), 1.0)];
         for point in &found.best {
             let strategy = genome.decode(&point.at);
+            // Different points may stand for one strategy.
             if point.values[0] < WORST && candidates.iter().all(|(other, _)| *other != strategy) {
                 candidates.push((strategy, -point.values[0]));
             }

@@ -56,6 +56,7 @@ impl Mix {
         for share in self.0.values() {
             within(key, *share, 0.0, 1e9)?;
         }
+        // Above 0, as the shares are divided by their sum.
         within(key, self.0.values().sum(), 1e-9, 1e9)
     }
 }

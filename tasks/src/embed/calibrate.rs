@@ -75,6 +75,7 @@ pub(super) fn run(
     seen.push(alone(kind, &asked, &reference)?);
     for (persona, done) in personas.iter().zip(1..) {
         tell(persona.name, done);
+        // A generator of its own, so that one persona's draws don't move the next one's.
         let rng = ChaCha20Rng::seed_from_u64(rng.next_u64());
         let setup = PersonaSetup { references: plan.references, rng, earlier: earlier.as_ref(), own: None };
         seen.push(look(kind, persona, plan, setup, (&asked, &reference))?);
@@ -105,6 +106,7 @@ fn look(
         let rows = answer.and_then(|answer: InferAnswer| kind.read(texts, &answer).ok());
         match rows {
             Some(rows) => distances.extend(rows.iter().zip(&own.0).map(|(row, own)| distance(row, own))),
+            // No answer is further off than any.
             None => distances.extend(own.0.iter().map(|_| f64::INFINITY)),
         }
     }

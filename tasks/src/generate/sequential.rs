@@ -72,8 +72,9 @@ impl SequentialTest {
         }
     }
 
-    /// The bin of a margin; NaN is as bad as can be.
+    /// The bin of a margin.
     pub(crate) fn bin(edges: &[f64], margin: f64) -> usize {
+        // NaN is below no edge and falls into the last bin, the worst.
         edges.iter().position(|edge| margin <= *edge).unwrap_or(edges.len())
     }
 
