@@ -169,6 +169,7 @@ impl Strategy {
 
     /// The preset of that name, or none.
     pub fn persona(name: &str) -> Option<Self> {
+        // Many uids on the power that one honest miner needs: the saving is what the attack is for.
         let backend_of_one = |strategy: Self| Self { backend: Some(1.0), ..strategy };
         Some(match name {
             "honest" => Self::default(),
