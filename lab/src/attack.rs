@@ -268,6 +268,7 @@ pub(crate) fn scenario(
     if let Some((_, file)) = plan.policies.get(policy) {
         scenario.policy.clone_from(file);
     }
+    // One value for all worlds, so that their profits compare.
     scenario.economy.rao_value = Some(rao_value);
     scenario.miners.truncate(1);
     if let Some(honest) = scenario.miners.first_mut() {

@@ -203,6 +203,7 @@ impl RedTeam {
     fn identity(&self) -> Digest {
         let training = serde_json::to_vec(&self.training).expect("a world has a JSON form");
         Hasher::new("weighhouse/redteam/1")
+            // Another version may give the same point another figure.
             .part(env!("CARGO_PKG_VERSION").as_bytes())
             .part(&training)
             .part(&self.sight_most.to_bits().to_le_bytes())

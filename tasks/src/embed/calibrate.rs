@@ -106,7 +106,7 @@ fn look(
         let rows = answer.and_then(|answer: InferAnswer| kind.read(texts, &answer).ok());
         match rows {
             Some(rows) => distances.extend(rows.iter().zip(&own.0).map(|(row, own)| distance(row, own))),
-            // No answer is further off than any.
+            // A missing answer is further off than any distance.
             None => distances.extend(own.0.iter().map(|_| f64::INFINITY)),
         }
     }
