@@ -81,6 +81,7 @@ pub(crate) fn export_holding(
     let mut source = JournalSource::open(&request.journal)?;
     let range = range(&source, request)?;
     let (first, last) = (range[0], range[range.len() - 1]);
+    // Before anything is made, so that a refused export leaves nothing behind.
     check_absent(request, &range)?;
     let mut output = Output::create(&request.out)?;
     let mut waiting = WaitingEpochs::new(held_max);

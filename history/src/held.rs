@@ -64,6 +64,7 @@ impl HeldEpoch {
                 Record::Intent(intent) => {
                     held.intents.push(HeldIntent { intent: intent.clone(), state: None, time: None });
                 }
+                // News of earlier epochs is for those, where they wait: see `take_updates`.
                 Record::IntentUpdate(update) if update.epoch == header.epoch => {
                     held.advance(update, &times);
                 }
@@ -140,6 +141,7 @@ fn block_times(segment: &Segment) -> BlockTimes {
     let mut times = HashMap::new();
     for record in segment.records() {
         if let Record::BlockSeen { block, unix_us } = record {
+            // A block may be recorded more than once; the first sight of it counts.
             times.entry(*block).or_insert(*unix_us);
         }
     }
@@ -154,6 +156,7 @@ fn opened(context: &EpochContext, records: &[Record], times: &BlockTimes) -> Epo
             _ => None,
         })
         .collect();
+    // The same neurons that `scoring` counts as offered.
     let offered = context.state.metagraph.neurons.iter().filter(|neuron| {
         neuron.hotkey != context.validator
             && (neuron.axon.is_some() || judged.contains(&neuron.registration()))
@@ -191,6 +194,7 @@ impl WaitingEpochs {
         let times = block_times(segment);
         for record in segment.records() {
             let Record::IntentUpdate(update) = record else { continue };
+            // Taken in when the epoch itself was read.
             if update.epoch == told_in {
                 continue;
             }

@@ -52,6 +52,7 @@ impl Output {
             judgements.push(rows::judgement(&subject, judged, &mut self.addresses)?)?;
         }
         let mut standings = self.begin(TableSchema::Standings, epoch)?;
+        // An epoch that was begun and never opened carries none.
         if let Some(context) = context {
             let neurons = &context.state.metagraph.neurons;
             let uids: HashMap<RegistrationId, Uid> =

@@ -147,6 +147,7 @@ impl PartitionWriter {
         let buffered = writer.into_inner().map_err(|source| parquet_error(&path, source))?;
         let fail = |source| ExportError::Io { file: path.clone(), doing: "write a table", source };
         let file = buffered.into_inner().map_err(|error| fail(error.into_error()))?;
+        // On the disk before the file gets its final name.
         let bytes = file.sync_all().and_then(|()| file.metadata()).map_err(fail)?.len();
         staging.finished.push((table, epoch));
         Ok(PartitionSize { rows, bytes })
@@ -155,6 +156,7 @@ impl PartitionWriter {
 
 fn properties() -> WriterProperties {
     WriterProperties::builder()
+        // By default the library names its own version, which would change the bytes without a change of ours.
         .set_created_by(concat!("weighhouse ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::SNAPPY)
         .build()

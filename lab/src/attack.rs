@@ -92,6 +92,7 @@ impl Attack {
     pub fn by(strategy: Strategy, otherwise: &str) -> Self {
         let is_honest = |mix: &Mix| mix.0.iter().all(|(kind, share)| kind == HONEST || *share == 0.0);
         let detectable = !(is_honest(&strategy.work) && strategy.rest.as_ref().is_none_or(is_honest));
+        // The default strategy is called honest, which is no name for an attack.
         let unnamed = strategy.name.is_empty() || strategy.name == HONEST;
         let name = if unnamed { otherwise.to_owned() } else { strategy.name.clone() };
         Self { name: name.clone(), detectable, strategy: Strategy { name, ..strategy } }
@@ -267,6 +268,7 @@ pub(crate) fn scenario(
     if let Some((_, file)) = plan.policies.get(policy) {
         scenario.policy.clone_from(file);
     }
+    // One value for all worlds, so that their profits compare.
     scenario.economy.rao_value = Some(rao_value);
     scenario.miners.truncate(1);
     if let Some(honest) = scenario.miners.first_mut() {

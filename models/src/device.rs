@@ -114,17 +114,19 @@ impl Place {
     }
 
     fn best() -> Self {
+        // A backend that isn't built in or has no device is no error here: `auto` takes what there is.
         let cuda = cuda().unwrap_or_default();
         let wgpu = wgpu().unwrap_or_default().into_iter().filter(is_card);
         cuda.into_iter().chain(wgpu).find_map(Self::of).unwrap_or_else(Self::cpu)
     }
 
-    /// `None` if it computes nothing, or nonsense. A driver that lacks a part of itself panics.
+    /// `None` if it computes nothing, or nonsense.
     fn of(device: BurnDevice) -> Option<Self> {
         let probe = || {
             let values = burn_tensor::Tensor::<2>::ones([8, 8], &device);
             values.clone().matmul(values).try_into_data().ok()
         };
+        // A driver that lacks a part of itself panics.
         let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(probe)).ok()??;
         // Sums of eight ones are exact in every number format.
         let right = computed.as_slice::<f32>().is_ok_and(|values| values == [8.0; 64]);

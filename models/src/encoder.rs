@@ -94,6 +94,7 @@ impl Embedder {
         let text = Text::read(&files.tokenizer, shape.vocabulary)?.cut(shape.tokens_max)?;
         let digest = files.digest;
         let network = Network::load(&mut files, &shape, &place.burn())?;
+        // Last: a tensor that nothing has taken by now is refused.
         files.finish()?;
         Ok(Self { digest, shape: Arc::new(shape), text, network })
     }
@@ -120,6 +121,7 @@ impl Embedder {
     pub fn embed(&self, texts: &[&str]) -> Result<Array2<f32>, EmbedError> {
         let tokens: Vec<Vec<u32>> =
             texts.iter().map(|text| self.text.encode(text)).collect::<Result<_, TextError>>()?;
+        // The mean over no token would be NaN.
         if tokens.iter().any(Vec::is_empty) {
             return Err(ForwardError::Empty.into());
         }
@@ -131,6 +133,7 @@ impl Embedder {
                 total += sequence.len();
                 total <= PACK_TOKENS
             };
+            // A text longer than a pack goes alone.
             let (pack, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             numbers.extend(self.network.embed(pack, &self.shape).ok_or(ForwardError::Backend)?);
             rest = later;

@@ -137,6 +137,7 @@ impl Folder {
         let mut numbers = 0_u64;
         for (index, (path, shard)) in shards.iter().enumerate() {
             for (name, shape) in shard.tensors() {
+                // Headers come with the model: a sum that wraps could pass the limit below.
                 numbers = numbers.saturating_add(shape.iter().map(|size| *size as u64).product());
                 if tensors.insert(name.to_owned(), (index, shape.to_vec())).is_some() {
                     let what = format!("tensor {name:?} is in more than one shard");
@@ -144,6 +145,7 @@ impl Folder {
                 }
             }
         }
+        // Before any memory is taken for them.
         if numbers > limits.numbers_max {
             return Err(FolderError::TooManyNumbers { numbers, limit: limits.numbers_max });
         }
@@ -238,6 +240,7 @@ fn weights(root: &Path) -> Result<(Vec<String>, Option<TensorMap>), FolderError>
     let refuse = |what: String| FolderError::Index { path: index.clone(), what };
     let json = small(root, INDEX, INDEX_BYTES_MAX)?;
     let Index { weight_map } = serde_json::from_slice(&json).map_err(|error| refuse(error.to_string()))?;
+    // In the order of names, on which the digest depends.
     let names: BTreeSet<&String> = weight_map.values().collect();
     if names.is_empty() || names.len() > SHARDS_MAX {
         return Err(refuse(format!("{} shards are named, 1 to {SHARDS_MAX} are read", names.len())));
@@ -284,6 +287,7 @@ fn absent(path: &Path, error: io::Error) -> FolderError {
 
 fn hash(mut file: &File) -> io::Result<Digest> {
     let mut hasher = sha2::Sha256::new();
+    // In pieces: weights may be larger than the memory.
     let mut piece = vec![0; 1 << 20];
     loop {
         match file.read(&mut piece)? {

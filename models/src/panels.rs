@@ -31,6 +31,7 @@ pub(crate) struct Matrix {
 impl Matrix {
     /// The capacity that a vector needs for [`Matrix::from_rows`] to work without a copy.
     pub(crate) fn room(outputs: usize, inputs: usize) -> usize {
+        // A line more, so that the panels can begin at a cache line wherever the vector lies.
         outputs.next_multiple_of(PANEL) * inputs + LINE
     }
 

@@ -37,6 +37,7 @@ impl Challenge {
 
 impl PartialEq for Challenge {
     fn eq(&self, other: &Self) -> bool {
+        // The digest covers all of the question.
         self.digest == other.digest
     }
 }

@@ -110,13 +110,12 @@ impl Kind for Classify {
     }
 
     /// Draws held-out scans with replacement and perturbs each.
-    ///
-    /// Only held-out scans are drawn, so that nobody's skill comes from the training set that the reference saw.
     fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Scans>, TaskError> {
         Ok(per_seed(seeds, |rng| {
             let mut pixels = Vec::with_capacity(self.items as usize * PIXELS);
             let mut truth = Vec::with_capacity(self.items as usize);
             for _ in 0..self.items {
+                // Of the held-out scans, so that nobody's skill comes from the training set that the reference saw.
                 let index = below(digits::HELD_OUT as u32, rng) as usize;
                 let scan =
                     digits::held_out_scan(index).expect("the index is below the number of held-out scans");

@@ -118,6 +118,7 @@ impl Kind for Embeddings {
     }
 
     fn read(&self, texts: &Texts, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {
+        // The limit on bytes is for texts, and an answer holds none.
         let limits = TextsLimits { texts: texts.0.len(), bytes: 0, dimensions: DIMENSIONS_MAX };
         let answer =
             TextsAnswer::from_infer(answer, &limits).map_err(|error| malformed(0, error.to_string()))?;
@@ -169,6 +170,7 @@ fn judge(tolerance: f64, reference: &[Vec<f32>], rows: &Array2<f32>) -> Judgemen
         if row.len() != own.len() {
             return malformed(item, format!("{} dimensions, expected {}", row.len(), own.len()));
         }
+        // A NaN among them would make the distance NaN, which is never above the tolerance.
         if let Some(value) = row.iter().find(|value| !value.is_finite()) {
             return malformed(item, format!("a row with {value}"));
         }

@@ -204,8 +204,7 @@ impl RawTask {
     }
 }
 
-/// The sections that every kind has, before and apart from those that only one reads. Both texts keep the lines of the
-/// whole, so that an error names the right one.
+/// The sections that every kind has, before and apart from those that only one reads.
 fn divide(text: &str) -> (String, String) {
     let (mut head, mut section) = (String::new(), String::new());
     let mut is_common = true;
@@ -217,6 +216,7 @@ fn divide(text: &str) -> (String, String) {
         let (to, other) = if is_common { (&mut head, &mut section) } else { (&mut section, &mut head) };
         to.push_str(line);
         to.push('\n');
+        // An empty line in its place, so that an error in either text names the right line of the file.
         other.push('\n');
     }
     (head, section)

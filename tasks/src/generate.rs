@@ -93,6 +93,7 @@ impl Kind for Completions {
 
     fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Prompt>, TaskError> {
         Ok(per_seed(seeds, |rng| {
+            // Drawn before the text: the order is part of the challenge, which replay draws from its seed again.
             let sampling = Sampling { seed: rng.next_u64(), ..self.settings.sampling };
             Prompt { text: self.settings.prompts.draw(self.settings.prompt_words, rng), sampling }
         }))

@@ -74,12 +74,14 @@ impl Kind for OutsideTask {
     }
 
     fn follow_up(&self, asked: &[(&DrawnQuestion, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
+        // Earlier answers were weighed when they came in.
         let newest = |answers: &[InferAnswer]| answers.last().map_or(Ok(()), |answer| self.weigh(answer));
         let weighed: Vec<_> = asked.iter().map(|(_, answers)| newest(answers)).collect();
         let light = asked.iter().zip(&weighed).filter(|(_, weighed)| weighed.is_ok());
         let seeds: Vec<_> = light.map(|((drawn, answers), _)| drawn.next(answers)).collect();
         let expected = seeds.len();
         let mut next = match expected {
+            // An empty call would still cost a judge's time.
             0 => Vec::new(),
             _ => self.client()?.draw(self.items, seeds)?,
         }

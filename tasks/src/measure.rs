@@ -102,6 +102,7 @@ impl Measurement<'_> {
             let (posed, seconds) = self.pose(block, &mut rng, cpu)?;
             references.push(seconds / f64::from(block));
             let others = match self.task.file().scope {
+                // A second miner gets challenges of its own.
                 Scope::Private => Some(self.pose(block, &mut rng, cpu)?.0),
                 Scope::Shared => None,
             };
@@ -243,6 +244,7 @@ impl Measurement<'_> {
         let scope = self.task.file().scope;
         let time =
             |seconds: &[f64]| statistics::rounded(statistics::median(&mut seconds.to_vec()), TIME_DIGITS);
+        // A reference works before the answers or on them: the other of the two times is about 0.
         let said: Vec<f64> = references.iter().zip(&honest.testifying).map(|(a, b)| a + b).collect();
         Profile {
             version: PROFILE_VERSION,

@@ -115,6 +115,7 @@ impl Persona {
             let earlier = setup.earlier;
             let mut answerer = other.open(setup)?;
             let mut kept = match earlier {
+                // What it repeats stems from before the measurement.
                 Some(request) => answerer(request)?,
                 None => None,
             };

@@ -104,6 +104,7 @@ impl TaskFile {
     ) -> Result<(Self, String, &'static Registered), TaskFileError> {
         let mut found = None;
         let (header, section) = Self::read(file, |name| {
+            // Built-in kinds first: a program's own kind can't take the name of one.
             let kinds = || KINDS.iter().chain(further);
             let Some(kind) = kinds().find(|kind| kind.name == name) else {
                 let known = kinds().map(|kind| kind.name).collect::<Vec<_>>().join(", ");

@@ -81,6 +81,7 @@ impl Kind for Regress {
             // The order of the draws is part of the challenge: a seed must give the same table for ever.
             let numbers = (self.rows + self.items) * self.features;
             let features: Vec<f32> = (0..numbers).map(|_| draw(1.0) as f32).collect();
+            // One more than the features, for the constant term.
             let mut weights: Vec<f64> = (0..=self.features).map(|_| draw(1.0)).collect();
             let products = self.features * (self.features + 1) / 2;
             weights.extend((0..products).map(|_| draw(self.bend)));
@@ -189,10 +190,11 @@ fn predict(rows: ArrayView2<'_, f32>, told: &[f32], fitted: usize, line: Line) -
     rows[told.len()..].iter().map(|row| dot(row, &weights) as f32).collect()
 }
 
-/// Gauss elimination; the equations are positive definite, so no pivot is 0.
+/// Gauss elimination without pivoting, for positive definite equations.
 fn solve(mut equations: Array2<f64>, mut right: Vec<f64>) -> Vec<f64> {
     for pivot in 0..right.len() {
         for below in pivot + 1..right.len() {
+            // Positive definite equations have no pivot of 0.
             let factor = equations[[below, pivot]] / equations[[pivot, pivot]];
             for column in pivot..right.len() {
                 equations[[below, column]] -= factor * equations[[pivot, column]];

@@ -82,6 +82,7 @@ impl<K: Kind> Work for K {
 
     fn draw(&self, task: Digest, items: u32, seeds: &[[u8; 32]]) -> Result<Vec<Challenge>, TaskError> {
         let questions = Kind::draw(self, seeds)?;
+        // A judge outside this process may draw too few.
         counted(seeds.len(), questions.len())?;
         let challenge = |question| Challenge::new(K::digest(task, &question), items, Arc::new(question));
         Ok(questions.into_iter().map(challenge).collect())

@@ -34,6 +34,7 @@ impl Blob {
 
 impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The length alone: a blob may be of megabytes.
         f.debug_struct("Blob").field("digest", &self.digest).field("bytes", &self.bytes.len()).finish()
     }
 }

@@ -111,6 +111,7 @@ impl Record {
             Self::Evidence(evidence) => &evidence.fields,
             Self::JudgedTogether(joint) => &joint.fields,
             Self::PhaseChange(change) => &change.fields,
+            // It holds whole records, each of which may have unknown fields of its own.
             Self::CarriedChallenge(carried) => return carried.unknown(),
             Self::EpochClosed(closed) => &closed.fields,
             // This version has no extensions yet, so that each of them is a later version's.

@@ -38,6 +38,7 @@ pub(crate) fn decode(address: &str) -> Result<[u8; 32], Ss58Error> {
     }
     let bytes = bs58::decode(address).into_vec().map_err(|error| Ss58Error::Base58(error.to_string()))?;
     let bytes: [u8; 35] = bytes.try_into().map_err(|bytes: Vec<u8>| Ss58Error::Length(bytes.len()))?;
+    // Before the checksum: an address of another network is not a mistyped one.
     if bytes[0] != SS58_PREFIX {
         return Err(Ss58Error::Prefix(bytes[0]));
     }

@@ -26,6 +26,7 @@ pub fn parse(text: &str) -> Result<Rao, TaoError> {
     if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > DECIMALS {
         return Err(TaoError::Form);
     }
+    // As digits and not through a float, which can't hold every amount in rao.
     format!("{whole}{fraction:0<DECIMALS$}").parse().map(Rao).map_err(|_| TaoError::TooMuch)
 }
 

@@ -116,6 +116,7 @@ impl Tensor {
                     return Err(TensorError::Length { name, expected, actual: data.len() });
                 }
             }
+            // Checked here once, so that readers of the elements need not.
             None => check_bytes_elements(&name, &data, count)?,
         }
         Ok(Self { name, datatype, shape, data })

@@ -97,6 +97,7 @@ fn shares(outcome: &SimulationOutcome, name: &str) -> Vec<Option<f64>> {
     };
     let share = |epoch| {
         let all: f64 = outcome.miners.iter().map(|group| earned(group, epoch)).sum();
+        // Unknown and not 0 in an epoch in which no miner was paid.
         (all > 0.0).then(|| earned(group, epoch) / all)
     };
     (0..group.emission_by_epoch_rao.len()).map(share).collect()

@@ -27,6 +27,7 @@ pub(super) fn fractions(matrix: &[MatrixCell]) -> Vec<f64> {
 
 /// 0.1 * 3 and 0.3 are one fraction.
 pub(super) fn same(one: f64, other: f64) -> bool {
+    // NaN counts as one fraction too, or each of its rows would get a column of its own.
     one == other || (one - other).abs() < 1e-9 || (one.is_nan() && other.is_nan())
 }
 
@@ -43,6 +44,7 @@ pub(super) fn lines<'a>(matrix: &'a [MatrixCell], policy: &str, detectable: bool
         let worst = worst(matrix.iter().filter(of).filter(|row| row.attack == attack));
         worst.and_then(|row| row.profit_ratio).unwrap_or(f64::NEG_INFINITY)
     };
+    // Worked out once per attack and not in each comparison, as it goes over all rows.
     let mut keyed: Vec<(f64, &str)> = attacks.into_iter().map(|attack| (key(attack), attack)).collect();
     keyed.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     let line = |attack: &'a str| {

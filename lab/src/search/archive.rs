@@ -30,6 +30,7 @@ impl Archive {
         self.points.push(point);
         let new = &self.points[at].values;
         let of = |other: usize| &self.points[other].values;
+        // A point equal to one of the front adds nothing to it.
         if self.front.iter().any(|&other| of(other) == new || pareto::dominates(of(other), new)) {
             return;
         }

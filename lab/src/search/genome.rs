@@ -93,8 +93,10 @@ impl Genome {
             rest: rests.then(|| self.mix(at, HABITS + self.kinds.len())),
             switch: Switch {
                 rest_above,
+                // Never above `rest_above`: between the two it would have to rest and work at once.
                 work_below: rest_above.map_or(0.0, |above| unit(5) * above),
                 period: epochs(6),
+                // Without a period, a duty says nothing.
                 duty: if epochs(6) > 0 { unit(7) } else { 0.0 },
                 work_first: epochs(8),
             },

@@ -179,6 +179,7 @@ impl LegRun<'_> {
     fn go_on(&mut self) -> bool {
         let evaluations = self.archive.points.len() as u64;
         evaluations < self.settings.evaluations
+            // Generations of the log cost nothing, so that nobody is asked whether to go on.
             && (!self.replay.is_empty() || self.watch.go_on(&self.progress()))
     }
 
@@ -248,6 +249,7 @@ impl LegRun<'_> {
     }
 
     fn anywhere(&self) -> Vec<f64> {
+        // Each use of chance has a stream of its own, so that none repeats another's numbers.
         let stream = Stream::new(self.settings.seed, &[1, self.legs]);
         (0..self.settings.dimensions as u64).map(|at| stream.uniform(at)).collect()
     }

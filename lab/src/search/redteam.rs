@@ -144,6 +144,7 @@ impl RedTeam {
         let mut candidates = vec![(Strategy::default(), 1.0)];
         for point in &found.best {
             let strategy = genome.decode(&point.at);
+            // Different points may stand for one strategy.
             if point.values[0] < WORST && candidates.iter().all(|(other, _)| *other != strategy) {
                 candidates.push((strategy, -point.values[0]));
             }
@@ -202,6 +203,7 @@ impl RedTeam {
     fn identity(&self) -> Digest {
         let training = serde_json::to_vec(&self.training).expect("a world has a JSON form");
         Hasher::new("weighhouse/redteam/1")
+            // Another version may give the same point another figure.
             .part(env!("CARGO_PKG_VERSION").as_bytes())
             .part(&training)
             .part(&self.sight_most.to_bits().to_le_bytes())

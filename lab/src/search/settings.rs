@@ -95,6 +95,7 @@ impl Settings {
             .part(&self.seed.to_le_bytes())
             .part(&(self.dimensions as u64).to_le_bytes())
             .part(&self.leg_evaluations.to_le_bytes())
+            // Without `apart`, which only chooses which of the points found are reported.
             .part(&numbers(&[self.step, self.tolerance]));
         hasher = match &self.goal {
             Goal::Sum(weights) => hasher.part(b"sum").part(&numbers(weights)),

@@ -405,6 +405,7 @@ impl TuningJob<'_> {
                     distance;
             }
             if held_out {
+                // Only the held-out figures decide who stays.
                 *finalists = kept.into_iter().map(|at| finalists[at].clone()).collect();
             }
         }

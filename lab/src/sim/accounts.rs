@@ -93,6 +93,7 @@ impl Accounts {
             let judged = served * work + (all - served) * rest;
             let unjudged = all * economy.unjudged * asked.unjudged_load;
             let is_idle = registration.abandoned || registration.identity >= group.strategy.answering();
+            // Nobody keeps hardware ready for a uid that never answers.
             let standing = if is_idle { 0.0 } else { all * economy.standing * group.backend };
             let factor = group.strategy.cost_factor * operator.cost * answer * f64::from(terms.challenges);
             self.cost[usize::from(registration.group)] += factor * (judged + unjudged + standing);
@@ -116,6 +117,7 @@ impl Accounts {
         let is_warm = epoch >= plan.scenario.warmup_epochs;
         let mut paid = 0;
         for (validator, emission) in output.validator_emission[..first].iter().enumerate() {
+            // A validator answers nobody, so that what it earns as a miner is the burn.
             let burned = output.server_emission[validator];
             self.validators_rao[validator] += emission;
             self.burned_rao += burned;
@@ -212,6 +214,7 @@ impl Accounts {
             all += emission;
             paid += u32::from(*emission > 0);
             if !plan.groups[usize::from(registration.group)].attacker
+                // A newcomer counts once it has arrived; before that, it would lower the level.
                 && (registration.since == 0 || registration.reached.is_some())
             {
                 honest += emission;

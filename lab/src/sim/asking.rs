@@ -318,6 +318,7 @@ struct ChallengeCount {
 impl ChallengeCount {
     fn new(whole: u32) -> Self {
         let count = f64::from(whole);
+        // A single challenge has no sample variance.
         let degrees = (count - 1.0).max(1.0);
         Self { whole, count, inverse: 1.0 / count, degrees, of_variance: (2.0 / degrees).sqrt() }
     }

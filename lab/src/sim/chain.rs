@@ -67,6 +67,7 @@ impl SimulatedChain {
         self.pending.resize_with(plan.validators.len(), PendingWeights::default);
         for (uid, (validator, pending)) in plan.validators.iter().zip(&mut self.pending).enumerate() {
             input.stake[uid] = validator.stake_rao;
+            // For the first epoch; the chain grants the later ones.
             input.validator_permit[uid] = validator.stake_rao > 0;
             let epochs = lag(plan, uid) as usize + 1;
             pending.rows.resize_with(epochs, BondsRow::default);
@@ -130,6 +131,7 @@ impl SimulatedChain {
             |validator: &usize| matches!(plan.validators[*validator].persona, ScenarioValidator::Copier);
         if (0..plan.validators.len()).any(|validator| copies(&validator)) {
             self.average_in_force(plan);
+            // Until something is in force, the mean is all zeros and scaling it would divide by 0.
             let seen = self.mean.iter().any(|weight| *weight > 0.0);
             for validator in (0..plan.validators.len()).filter(copies) {
                 if seen {
@@ -214,6 +216,7 @@ impl SimulatedChain {
         let sent = epoch.checked_sub(delay);
         let slot = |made: u32| made as usize % pending.made.len();
         if let Some(made) = sent.filter(|made| pending.made[slot(*made)] == Some(*made)) {
+            // A commit counts as an update before it is revealed.
             self.input.last_update[validator] = published(made);
         }
         if let Some(made) = due.filter(|made| pending.made[slot(*made)] == Some(*made)) {

@@ -140,6 +140,7 @@ impl Judges {
             candidate.score = score_of(self.sheet.scores[slot]);
             paid |= candidate.score > Score::ZERO;
         }
+        // The other shapes give no places.
         if plan.policy.shape().is_ordered() {
             let places = self.slots.iter().map(|slot| places[*slot]);
             self.candidates.iter_mut().zip(places).for_each(|(candidate, place)| candidate.place = place);

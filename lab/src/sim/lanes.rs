@@ -202,6 +202,7 @@ fn count_capacity(means: &mut [f64], distributions: &DistributionColumns, draw: 
 #[inline(always)]
 fn restart(attempts: &mut [f64], judged_in: &mut [f64], epoch: f64, max_age: f64) {
     for (attempts, judged_in) in attempts.iter_mut().zip(judged_in) {
+        // Selected and not branched, as vector instructions need it.
         *attempts = if epoch - *judged_in > max_age { 0.0 } else { *attempts };
         *judged_in = epoch;
     }
@@ -249,6 +250,7 @@ fn blend(averages: &mut [f64], means: &[f64], rule: &EmaRule) {
 #[inline(always)]
 fn rate(averages: &[f64], attempts: &[f64], rule: &EmaRule, scores: &mut [u32]) {
     for ((average, attempts), score) in averages.iter().zip(attempts).zip(scores) {
+        // Without short circuits, which would be branches.
         let counts = (*attempts >= rule.min_attempts) & (*average >= rule.floor) & (*average > 0.0);
         *score = low_bits(if counts { *average } else { 0.0 });
     }

@@ -107,6 +107,7 @@ impl SimulationOutcome {
 
     /// The share of honest miners' emission in `without` that they lack here.
     pub fn honest_loss(&self, without: &Self) -> f64 {
+        // At least 1 rao, so that nothing is divided by 0.
         1.0 - self.honest_emission_rao() as f64 / (without.honest_emission_rao() as f64).max(1.0)
     }
 

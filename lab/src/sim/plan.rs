@@ -189,6 +189,7 @@ fn group_plan(scenario: &Scenario, agreement: f64, group: usize) -> Result<Group
     let strategy = &miners.strategy;
     let barrier = scenario.judging.barrier;
     let rest = strategy.rest.as_ref().unwrap_or(&strategy.work);
+    // A strategy without sight can't tell requests apart and works on all of them alike.
     let sight = strategy.sight.unwrap_or(1.0);
     let states = [blend(&strategy.work, rest, sight), rest.clone()];
     let mut efforts = [[Effort::default(); 2]; 2];
@@ -278,12 +279,12 @@ fn copies_in_time(scenario: &Scenario, strategy: &Strategy) -> bool {
     scenario.profile.scope == Scope::Shared && !scenario.judging.sealed && strategy.copy_delay == 0
 }
 
-/// Honest answers' worth of computation for one challenge to each identity of an operator. Identities that are asked the
-/// same share one computation of each kind that any of them wants.
+/// Honest answers' worth of computation for one challenge to each identity of an operator.
 fn operator_load(profile: &Profile, strategy: &Strategy, parts: &[Part<'_>]) -> f64 {
     let answering = f64::from(strategy.answering());
     let computed = |part: &Part<'_>| match profile.scope {
         Scope::Private => answering * part.share,
+        // Identities that are asked the same share one computation of a kind, if any of them wants it.
         Scope::Shared => 1.0 - libm::pow(1.0 - part.share, answering),
     };
     parts.iter().map(|part| computed(part) * part.cost).sum()
@@ -322,14 +323,15 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
 }
 
 /// True if two identities of one operator, which answer from one source, are of one group in the share of common rounds
-/// that the policy asks for. Two answers of one kind are the same; whole and slightly rounded weights make the same
-/// mistakes. Rounds that either leaves out are no common ones. Where challenges are private or honest answers are all
-/// alike, as fidelity to one model makes them, likeness means nothing.
+/// that the policy asks for.
 fn alike(scenario: &Scenario, agreement: f64, strategy: &Strategy, parts: &[Part<'_>]) -> bool {
     const ALIKE_MOST: f64 = 0.999;
+    // Slightly rounded weights make the same mistakes as whole ones.
     const ROUNDED: [&str; 3] = [HONEST, "half", "int8"];
+    // A round that either of the two leaves out is not a common one.
     const UNCOMPARED: [&str; 2] = [SILENT, "nan"];
     let measured = scenario.profile.honest().correlation;
+    // Likeness means nothing between private challenges, nor where all honest answers are alike.
     let says_nothing = scenario.profile.scope == Scope::Private
         || scenario.profile.paid == Paid::Conformance
         || scenario.judging.honest_likeness.unwrap_or(measured) >= ALIKE_MOST;
@@ -342,6 +344,7 @@ fn alike(scenario: &Scenario, agreement: f64, strategy: &Strategy, parts: &[Part
         if ROUNDED.contains(&part.kind.name.as_str()) {
             rounded += part.share;
         } else {
+            // Two answers of another kind are alike only where both are of it.
             same += part.share * part.share;
         }
     }

@@ -150,6 +150,7 @@ impl Registry {
         for (at, operator) in self.operators.iter_mut().enumerate() {
             let (deviate, _) = Normal::table().pair(stream.at(at as u64));
             let moved = (operator.quality + drift * deviate).abs();
+            // Reflected at 1; a step longer than the range ends at 0.
             operator.quality = if moved > 1.0 { (2.0 - moved).max(0.0) } else { moved };
         }
     }
@@ -223,6 +224,7 @@ impl Registry {
         let slot = least(false).filter(|_| spares_immune).or_else(|| least(true)).or_else(|| least(false))?;
         let MinerRegistration { operator, group, identity, abandoned, .. } = *self.registration(slot)?;
         self.purchases[usize::from(group)].evictions += 1;
+        // Whoever gave the uid up has its return planned already.
         if let Some(back) = plan.groups[usize::from(group)].strategy.comes_back.filter(|_| !abandoned) {
             let epoch = epoch.saturating_add(back.after_epochs.max(1));
             self.pending.push(PendingRegistration { epoch, operator, identity });

@@ -85,6 +85,7 @@ impl Default for ScenarioSubnet {
             bonds_penalty: 65_535,
             // In millionths.
             bonds_moving_average: 900_000,
+            // 0.7 and 0.9 of 65535.
             alpha_low: 45_875,
             alpha_high: 58_982,
             alpha_sigmoid_steepness: 1000,
@@ -122,10 +123,12 @@ pub struct Registration {
 impl Default for Registration {
     fn default() -> Self {
         Self {
+            // 0.1, 0.0005 and 100 TAO.
             initial_rao: 100_000_000,
             least_rao: 500_000,
             most_rao: 100_000_000_000,
             half_life_blocks: 360,
+            // About the cube root of 2: three registrations double the price.
             factor: 1.26,
         }
     }

@@ -56,6 +56,7 @@ impl Mix {
         for share in self.0.values() {
             within(key, *share, 0.0, 1e9)?;
         }
+        // Above 0, as the shares are divided by their sum.
         within(key, self.0.values().sum(), 1e-9, 1e9)
     }
 }
@@ -168,6 +169,7 @@ impl Strategy {
 
     /// The preset of that name, or none.
     pub fn persona(name: &str) -> Option<Self> {
+        // Many uids on the power that one honest miner needs: the saving is what the attack is for.
         let backend_of_one = |strategy: Self| Self { backend: Some(1.0), ..strategy };
         Some(match name {
             "honest" => Self::default(),

@@ -95,6 +95,7 @@ impl EncoderShape {
             return Err(ModelConfigError::Unserved { key, value, served: "absolute" }.into());
         }
         let heads = within("num_attention_heads", raw.num_attention_heads, 1..=256)?;
+        // At least `heads`, so that each head has a number.
         let width = within("hidden_size", raw.hidden_size, heads..=65_536)?;
         if !width.is_multiple_of(heads) {
             let what = format!("{width} numbers can't be split over {heads} heads");

@@ -113,7 +113,9 @@ impl Shape {
             let (key, value) = ("use_sliding_window", "true".to_owned());
             return Err(ModelConfigError::Unserved { key, value, served: "false" });
         }
+        // Checked before the width is divided by it.
         let heads = within("num_attention_heads", raw.num_attention_heads, HEADS)?;
+        // Files from before grouped-query attention don't name it.
         let kv_heads = within("num_key_value_heads", raw.num_key_value_heads.unwrap_or(heads), HEADS)?;
         let width = within("hidden_size", raw.hidden_size, WIDTH)?;
         let head_width = within("head_dim", raw.head_dim.unwrap_or(width / heads), WIDTH)?;

@@ -102,6 +102,7 @@ impl LanguageModel {
         let digest = folder.digest;
         let network = TensorNetwork::load(&mut folder, &shape, &place.burn())?;
         let network = TensorNetwork { arithmetic, ..network };
+        // Last: a tensor that nothing has taken by now is refused.
         folder.finish()?;
         let passes = kernels::of(network, place).ok_or(LanguageError::Backend)?;
         Ok(Self { digest, shape: Arc::new(shape), text, passes })
@@ -177,6 +178,7 @@ impl LanguageModel {
                 tokens += sequence.tokens.len();
                 tokens <= PACK_TOKENS
             };
+            // A sequence longer than a pack goes alone.
             let count = rest.iter().take_while(fits).count().max(1);
             let (pack, later) = rest.split_at(count);
             logits.extend(self.passes.forced(pack, rows_max).ok_or(ForwardError::Backend)?);

@@ -65,6 +65,7 @@ impl Pieces {
             return Piece { text: std::mem::take(&mut self.held), stopped: true };
         }
         let begun = |stop: &String| {
+            // Only whole characters: a slice that begins within one would panic.
             let starts = |at: &usize| self.held.is_char_boundary(*at) && stop.starts_with(&self.held[*at..]);
             (0..self.held.len()).find(starts)
         };

@@ -39,6 +39,7 @@ impl Rope {
             Some(_) => number(scaling, "rope_theta")?,
             None => positive(theta.unwrap_or(THETA_DEFAULT), "rope_theta")?,
         };
+        // Older files call it `type`.
         let kind = scaling.get("rope_type").or_else(|| scaling.get("type")).and_then(Value::as_str);
         let plain = frequencies(theta, head_width);
         let as_is = |frequencies| Self { frequencies, magnitude: 1.0 };
@@ -120,6 +121,7 @@ fn yarn(theta: f64, plain: &[f32], scaling: &Value, context: usize) -> Result<Ro
         width as f64 * libm::log(original / (rotations * 2.0 * PI)) / (2.0 * libm::log(theta))
     };
     let (mut low, mut high) = (correction(or("beta_fast", 32.0)?), correction(or("beta_slow", 1.0)?));
+    // Rounded unless the file says otherwise, as transformers does.
     if scaling.get("truncate").and_then(Value::as_bool).unwrap_or(true) {
         (low, high) = (low.floor(), high.ceil());
     }

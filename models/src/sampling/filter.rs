@@ -69,6 +69,7 @@ impl SamplingCandidates {
         }
         let (mut sorted, mut mass) = (0, 0.0);
         while sorted < self.ids.len() {
+            // Four times as many each time: how many are needed shows only at the end.
             let upto = (sorted * 4).max(SORTED_FIRST).min(self.ids.len());
             if upto < self.ids.len() {
                 self.ids[sorted..].select_nth_unstable_by(upto - sorted - 1, order);
@@ -104,7 +105,9 @@ impl SamplingCandidates {
         let mass: f64 = before.iter().map(|id| weight(logits[*id as usize], *peak, self.temperature)).sum();
         let left = 1.0 - mass / total;
         let to_top_p =
+            // At 0 or below, the tokens before it have all the probability that floats can tell.
             if left > 0.0 { self.temperature * libm::log((1.0 - self.top_p) / left) } else { f64::INFINITY };
+        // Rounding may leave a distance just below 0.
         to_top_p.max(0.0)
     }
 }

@@ -24,6 +24,7 @@ const LANES: usize = 16;
 
 /// No less than the noise of any word with these leading bits.
 static UPPER: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    // The noise grows with the word, so that a bin's last word bounds the bin.
     let last = |bin: u32| (bin << (32 - TABLE_BITS)) | (u32::MAX >> TABLE_BITS);
     (0..1 << TABLE_BITS).map(|bin| of_word(last(bin)) + SLACK).collect()
 });

@@ -47,9 +47,10 @@ pub(crate) fn total_variation(a: &[f32; CLASSES], b: &[f32; CLASSES]) -> f64 {
 }
 
 /// The Brier skill score: 1 for certainty in every truth, 0 for the uniform guess, negative for worse (G. Brier,
-/// 1950). Rows are normalised to sum to 1 first, without which the rule would not be proper.
+/// 1950). Rows are normalised to sum to 1 first.
 pub(crate) fn skill(truth: &[u8], rows: &[[f32; CLASSES]]) -> f64 {
     let brier = |(digit, row): (&u8, &[f32; CLASSES])| {
+        // Without sums of 1, the rule would not be proper: a row could do better than by honest probabilities.
         let total: f64 = row.iter().map(|value| f64::from(*value)).sum();
         (0_u8..)
             .zip(row)

@@ -76,6 +76,7 @@ pub(super) fn run(
     seen.push(alone(kind, &asked, &reference)?);
     for (persona, done) in personas.iter().zip(1..) {
         tell(persona.name, done);
+        // A generator of its own, so that one persona's draws don't move the next one's.
         let rng = ChaCha20Rng::seed_from_u64(rng.next_u64());
         let setup = PersonaSetup { references: plan.references, rng, earlier: earlier.as_ref(), own: None };
         seen.push(look(kind, persona, plan, setup, (&asked, &reference))?);
@@ -112,6 +113,7 @@ fn look(
             Some(rows) => {
                 distances.extend(rows.rows().into_iter().zip(&own.0).map(|(row, own)| distance(row, own)))
             }
+            // A missing answer is further off than any distance.
             None => distances.extend(own.0.iter().map(|_| f64::INFINITY)),
         }
     }

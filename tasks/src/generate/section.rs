@@ -128,6 +128,7 @@ impl RawGenerate {
 
 fn sampling(sampler: &str, temperature: f32, top_k: u32, top_p: f32) -> Result<Sampling, TaskFileError> {
     let refuse = |key, what: String| TaskFileError::Value { key, what };
+    // Seed 0 stands in: each challenge brings its own.
     let sampling = Sampling::new(temperature, top_k, top_p, 0).map_err(|error| match error {
         SamplingError::Temperature(_) => refuse("generate.temperature", error.to_string()),
         SamplingError::TopP(_) => refuse("generate.top_p", error.to_string()),
@@ -151,6 +152,7 @@ fn sampling(sampler: &str, temperature: f32, top_k: u32, top_p: f32) -> Result<S
 }
 
 fn above_zero(key: &'static str, value: f64) -> Result<f64, TaskFileError> {
+    // Numbers below 0 and NaN are refused by `within`.
     if value == 0.0 {
         return Err(TaskFileError::Range { key, value, allowed: format!("above 0, up to {MARGIN_MAX}") });
     }

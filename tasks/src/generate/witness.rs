@@ -156,6 +156,7 @@ impl<L: Language> TeacherForced<L> {
             rows += prepared.known;
             tokens <= TOKENS_MAX && rows.saturating_mul(self.0.vocabulary()) <= LOGITS_MAX
         };
+        // A claim over the limits goes alone.
         claims.iter().take_while(fits).count().max(1)
     }
 

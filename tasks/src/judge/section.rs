@@ -139,6 +139,7 @@ impl RawJudge {
         let together = if self.together { batch_max } else { 1 };
         let share =
             "half of message_bytes_max over exchanges, and over batch_max where answers are judged together";
+        // The other half is for what a message holds around the answers.
         let room = self.message_bytes_max / 2 / together as usize / usize::from(self.exchanges);
         let answer_bytes_max = self.answer_bytes_max.unwrap_or(ANSWER_BYTES_MAX.min(room));
         if !(1..=room).contains(&answer_bytes_max) {

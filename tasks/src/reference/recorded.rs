@@ -117,6 +117,7 @@ impl Reference {
         }
         let undecodable =
             |error: parity_scale_codec::Error| ReferenceError::Undecodable { what: error.to_string() };
+        // Every form begins with its version.
         match u16::decode(&mut &bytes[..]).map_err(undecodable)? {
             VERSION_ROWS => {
                 let RecordedRows { challenge, rows, .. } =

@@ -254,6 +254,7 @@ impl Reason {
                 gist("contradicting themselves", Detail::Example(format!("token {token}: {what}")))
             }
             Self::Convicted { .. } => gist("of a miner convicted by the sequential test", Detail::None),
+            // The phrase must be one for many answers, which a kind's own text need not be.
             Self::Told { outcome, text } => gist(outcome.name(), Detail::Example(text.to_string())),
         }
     }

@@ -66,11 +66,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Every answer that was received in the epoch of these records, once, in the order of the records. Answers that the epoch
-    /// took over from an earlier one are that epoch's.
+    /// Every answer that was received in the epoch of these records, once, in the order of the records.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut known = BTreeSet::new();
         let received = records.into_iter().filter_map(|record| match record {
+            // An answer taken over from an earlier epoch has its receipt there.
             Record::Judged(judged) if judged.asked_in == judged.epoch => {
                 Some((judged.challenge, judged.exchange.as_ref()?))
             }

@@ -91,6 +91,7 @@ impl TextAnswer {
     pub fn from_infer(answer: &InferAnswer, limits: &TextLimits) -> Result<Self, TextError> {
         let text = answer.output(name::TEXT_OUTPUT)?;
         let tokens_max = usize::try_from(limits.max_tokens).unwrap_or(usize::MAX);
+        // On the bytes, before any is copied.
         at_most(
             name::TEXT_OUTPUT,
             "bytes",
@@ -108,6 +109,7 @@ impl TextAnswer {
             at_most(name::LOG_PROBS, "entries", data.len() / 4, tokens_max)?;
             read.log_probs = floats(data).collect();
         }
+        // Ids without log-probabilities, or the reverse, say nothing and are passed over.
         if let (Ok(ids), Ok(values)) =
             (answer.output(name::TOP_TOKEN_IDS), answer.output(name::TOP_LOG_PROBS))
         {

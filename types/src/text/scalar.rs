@@ -62,6 +62,7 @@ fn check_datatype(tensor: &Tensor, datatype: Datatype) -> Result<(), TensorError
 }
 
 pub(super) fn read_i32(tensor: &Tensor, name: &'static str) -> Result<i32, TextError> {
+    // A tensor of one element has its bytes, so that the default is never used.
     Ok(ints(one(tensor, name, Datatype::Int32)?).next().unwrap_or_default())
 }
 
@@ -138,6 +139,7 @@ pub(super) fn write_texts<'a>(
     let mut data = Vec::new();
     for text in texts {
         let length =
+            // The protocol has 32 bits for an element's length.
             u32::try_from(text.len()).map_err(|_| TensorError::TooManyElements { name: name.to_owned() })?;
         data.extend_from_slice(&length.to_le_bytes());
         data.extend_from_slice(text.as_bytes());

@@ -56,6 +56,7 @@ fn row(change: &Change, scale: &Scale) -> String {
         gain if gain < 0.0 => ("loss", "▼ "),
         _ => ("level", ""),
     };
+    // A miner without a share is drawn as if it had none of the weight.
     let x = |share: Option<f64>| WIDTH * scale.place(share.filter(|share| share.is_finite()).unwrap_or(0.0));
     let (from, to) = (x(change.before), x(change.after));
     format!(

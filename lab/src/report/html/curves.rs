@@ -179,6 +179,7 @@ fn stripes(drawn: &[(usize, &Series)], epochs: usize) -> String {
         let figures: String = drawn
             .iter()
             .map(|(_, series)| {
+                // A series may end before the others.
                 let held = &series.values[from.min(series.values.len())..to.min(series.values.len())];
                 format!("\n{}: {}", name(&series.name), figure(&percent(mean(held))))
             })

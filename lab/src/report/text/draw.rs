@@ -281,6 +281,7 @@ pub(super) fn aligned(text: &str, width: usize, right: bool) -> String {
 
 /// Order of the columns, the first before each group's others.
 fn groups(widths: &mut [usize], width: usize) -> Vec<Vec<usize>> {
+    // Each column has a padding of 2 before it; the first one's is taken off here.
     let room = width - 2;
     for taken in widths.iter_mut() {
         *taken = (*taken).min(CELL_MAX);

@@ -108,8 +108,9 @@ impl PersonaSample {
         self.differences[..self.fitted()].iter().copied().fold(0.0, f64::max)
     }
 
-    /// The share of tokens in each bin; every bin is counted once more, so that none is impossible.
+    /// The share of tokens in each bin.
     pub(super) fn shares(&self) -> Vec<f64> {
+        // From 1 and not 0, so that no bin is impossible: the test takes logarithms of these shares' ratios.
         let mut counts = [1_u32; EDGES.len() + 1];
         for margin in self.margins.iter().flatten() {
             counts[SequentialTest::bin(&EDGES, f64::from(*margin))] += 1;
@@ -129,9 +130,10 @@ impl PersonaSample {
         self.margins.len() + self.refused.len()
     }
 
-    /// Each answer's mean clipped margin; one that was refused is further off than any.
+    /// Each answer's mean clipped margin.
     fn means(&self, clip: f64) -> Vec<f64> {
         let means = self.margins.iter().map(|margins| mean(clip, margins));
+        // An answer that was refused is further off than any.
         means.chain(self.refused.iter().map(|_| f64::INFINITY)).collect()
     }
 }

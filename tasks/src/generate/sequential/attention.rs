@@ -65,6 +65,7 @@ impl Watch {
     /// `seed` is the challenge's, which nobody knows before the answer is in.
     pub fn attention(&self, budget: &Budget, who: &RegistrationId, seed: &[u8; 32]) -> Attention {
         let walk = self.walk(who);
+        // First: it is paid nothing, so that no further check of it is worth its cost.
         if walk.is_convicted() {
             Attention::Convicted
         } else if walk.is_suspect() {

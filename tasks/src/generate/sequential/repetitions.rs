@@ -41,6 +41,7 @@ impl Repetitions {
 
     /// Takes note of what was said to a challenge.
     pub fn take(&mut self, round: u32, challenge: Digest, said: Digest) {
+        // Only the first counts: whoever says it later is who repeats.
         self.0.entry(said).or_insert(First { round, challenge });
     }
 

@@ -110,6 +110,7 @@ impl TiledPass for Attention<'_> {
         let Self { heads, task } = self;
         let mut queries = vec![0.0; task.out.len() / heads.heads];
         for head in 0..heads.heads {
+            // Neighbouring query heads share one head of keys and values (grouped-query attention).
             let kept = task.kept.head(heads, head * heads.kv_heads / heads.heads);
             let scale = 1.0 / (heads.width as f32).sqrt();
             let place = head * heads.width..(head + 1) * heads.width;

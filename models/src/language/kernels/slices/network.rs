@@ -68,6 +68,7 @@ impl SliceNetwork {
 
     pub(super) fn at(&self, precision: Precision) -> Self {
         let round = |matrix: &mut Matrix| {
+            // As rows: a panel mixes them, and integers have a scale for each row.
             let ([outputs, inputs], mut rows) = (matrix.shape(), matrix.to_rows());
             precision::round(&mut rows, &[outputs, inputs], precision);
             *matrix = Matrix::from_rows(rows, outputs, inputs);
@@ -161,6 +162,7 @@ impl SliceNetwork {
         let positions = pack.iter().flat_map(|sequence| 0..sequence.tokens.len());
         let mut start = 0;
         let predicting = |sequence: &ForcedSequence<'_>| {
+            // Row n predicts token n + 1.
             let range = start + sequence.from - 1..start + sequence.tokens.len() - 1;
             start += sequence.tokens.len();
             range

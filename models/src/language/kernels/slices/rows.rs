@@ -109,6 +109,7 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
             *sum += of(*value);
         }
     }
+    // Each into the lane that it would have in a whole chunk, so that zeros appended change no bit.
     for (sum, value) in sums.iter_mut().zip(rest) {
         *sum += of(*value);
     }

@@ -41,6 +41,7 @@ impl TensorNetwork {
     pub(crate) fn load(folder: &mut Folder, shape: &Shape, device: &Device) -> Result<Self, FolderError> {
         // Written by old exporters: computed here.
         folder.drop_where(|name| name.ends_with(".rotary_emb.inv_freq"));
+        // Folders saved from the bare model, without its head, leave the outer name out.
         let prefix = if folder.has("model.embed_tokens.weight") { "model." } else { "" };
         let mut load = Loading::new(folder, device);
         let table = [shape.vocabulary, shape.width];
@@ -116,6 +117,7 @@ impl TensorNetwork {
         }
         if matches!(precision, Precision::Half | Precision::Bfloat16) {
             rounded.embedding = round(&self.embedding)?;
+            // Rounded once: tied weights stay one tensor in memory.
             let tied = self.shape.tied;
             rounded.head = if tied { rounded.embedding.clone() } else { round(&self.head)? };
         }
@@ -145,6 +147,7 @@ impl TensorNetwork {
         let mut start = 0;
         let mut logits = Vec::with_capacity(pack.len());
         for sequence in pack {
+            // Row n predicts token n + 1.
             let (mut at, end) = (start + sequence.from - 1, start + sequence.tokens.len() - 1);
             let mut rows = Vec::with_capacity((end - at) * self.shape.vocabulary);
             while at < end {
