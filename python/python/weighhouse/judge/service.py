@@ -175,6 +175,7 @@ def _with_form(
         try:
             found = _run(run, asked)
         except Malformed as error:
+            # By identity: equal answers of two miners are two answers.
             named = [at for at in left if (one := attempts[at]) is not None and one.answer is error.answer]
             at = named[0] if named else (left[0] if len(left) == 1 else _unnamed(error))
             results[at] = error
@@ -196,6 +197,7 @@ def _run(function: Callable[..., _Result], *arguments: Any) -> _Result:
     except (Malformed, JudgeFault):
         raise
     except Exception as error:
+        # One frame for the caller; the whole account goes to standard error here.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
         raise JudgeFault(f"{type(error).__name__}: {error} ({where})") from error
