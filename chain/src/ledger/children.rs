@@ -19,8 +19,8 @@ impl State {
         children: &[Child],
     ) -> Result<Vec<Event>, Refusal> {
         let block = self.block;
-        // Only for its refusal, which comes before the coldkey's; its borrow has to end before
-        // `check_holder`.
+        // Only for its refusal, which comes before the coldkey's;
+        // its borrow has to end before `check_holder`.
         self.subnet_mut(netuid)?;
         self.check_holder(coldkey, hotkey)?;
         let subnet = self.subnet_mut(netuid)?;

@@ -145,8 +145,8 @@ impl ColumnKind {
         };
         match (self, item) {
             (Self::Accounts, TypeShape::Fixed(32)) | (Self::Flags, TypeShape::Fixed(1)) => true,
-            // Of items without bytes a list could claim any number, and `each` would cut it into pieces of
-            // none.
+            // Of items without bytes a list could claim any number,
+            // and `each` would cut it into pieces of none.
             (Self::Axons, TypeShape::Fixed(bytes)) => *bytes > 0,
             (Self::Numbers, TypeShape::Compact) => true,
             _ => false,

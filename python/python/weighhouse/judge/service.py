@@ -134,8 +134,8 @@ class JudgeService:
             def compare(asked: Sequence[Attempt]) -> Sequence[Verdict]:
                 challenge, answers = asked[0].challenge, [attempt.answer for attempt in asked]
                 verdicts = _each(judge.judge_together(challenge, answers), len(asked))
-                # Attempts and not positions: those found malformed are left out of `asked`, and positions
-                # with them.
+                # Attempts and not positions: those found malformed are left out of `asked`,
+                # and positions with them.
                 groups[:] = [[asked[at] for at in group] for group in judge.alike(challenge, answers)]
                 return verdicts
 
