@@ -77,6 +77,7 @@ pub fn encrypt(
     let (mut secret, mut sigma, mut nonce) = ([0; 32], [0; 32], [0; 12]);
     rng.fill_bytes(&mut secret);
     rng.fill_bytes(&mut sigma);
+    // A random nonce does: its key encrypts this one message.
     rng.fill_bytes(&mut nonce);
     let header = ibe::encrypt(public_key, round, &secret, &sigma);
     envelope::seal(&header, &secret, nonce, message)

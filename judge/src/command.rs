@@ -56,6 +56,7 @@ pub fn serve(judge: impl Judge, files: &str) -> Result<(), ServeError> {
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let server = Server::builder().add_service(service);
+        // Handled before the address is told: whoever reads it may end this process at once.
         let (mut interrupted, mut told) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let ended = async move {

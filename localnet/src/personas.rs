@@ -45,8 +45,8 @@ impl Engine for PersonaEngine {
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         let mut answerer = self.answerer.clone().lock_owned().await;
         let asked = request.clone();
-        // The lock goes with the job, which runs on when its caller is gone: the next question still waits
-        // for it.
+        // The lock goes with the job, which runs on when its caller is gone:
+        // the next question still waits for it.
         let answer = match self.cpu.run(move || answerer(&asked)).await {
             Ok(answer) => answer.map_err(|error| EngineError::Refused(error.to_string()))?,
             Err(PoolError::Full) => return Err(EngineError::Busy),

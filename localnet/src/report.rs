@@ -59,6 +59,7 @@ impl EpochReport {
                 dividends: fraction(neuron.map(|neuron| neuron.dividends)),
                 vtrust: fraction(neuron.map(|neuron| neuron.validator_trust)),
                 emission: neuron.map_or(0, |neuron| neuron.emission.0),
+                // What a neuron earns is added to its stake, and nobody stakes anything else in a localnet.
                 earned: stake.saturating_sub(participant.genesis_stake.0),
             }
         };

@@ -172,6 +172,7 @@ impl RunningJudge {
             |source| SubnetError::Task { path: folder.path.join(TASK).display().to_string(), source };
         let task = Task::load(task_file.as_bytes(), &*references).map_err(failed)?;
         let digest = task.judge_identity().digest.unwrap_or_default();
+        // Saved between pin and start: it would run files that the task doesn't pin.
         if program.told["digest"].as_str() != Some(&format!("sha256:{digest}")) {
             return Err(SubnetError::Changed);
         }

@@ -44,6 +44,7 @@ fn check_fields(bytes: &[u8]) -> Result<(), ReadError> {
             return Ok(());
         }
         let (tag, wire_type) = decode_key(&mut rest)?;
+        // The context's recursion limit bounds groups within groups.
         skip_field(wire_type, tag, &mut rest, DecodeContext::default())?;
     }
     if rest.is_empty() { Ok(()) } else { Err(ReadError::TooManyFields) }

@@ -62,6 +62,7 @@ impl TryFrom<v1::SubnetResponse> for SubnetState {
         let head =
             Head { number: Block(message.block), hash: Digest(bytes32("block_hash", &message.block_hash)?) };
         let mut neurons = Vec::with_capacity(message.neurons.len());
+        // A uid isn't on the wire: it is the neuron's place in the list.
         for (position, neuron) in (0..).zip(message.neurons) {
             neurons.push(neuron_from(Uid(narrow("neurons", position)?), neuron)?);
         }

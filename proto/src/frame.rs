@@ -31,6 +31,7 @@ pub enum FrameError {
 pub fn encode(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + length);
+    // gRPC's flag of a compressed message.
     framed.put_u8(0);
     framed.put_u32(u32::try_from(length).expect("a gRPC message is below 4 GiB"));
     message.encode(&mut framed).expect("the buffer grows");

@@ -40,6 +40,7 @@ pub(crate) fn long<T: Send + 'static>(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     let pool = pool.map_err(|error| PyOSError::new_err(format!("no threads to work on: {error}")))?;
     let stop = Stop::default();
+    // Room for the one result: the worker never waits until it is fetched.
     let (sender, mut receiver) = mpsc::sync_channel(1);
     let seen = stop.clone();
     let worker = std::thread::Builder::new().name("weighhouse".to_owned()).spawn(move || {
@@ -47,6 +48,7 @@ pub(crate) fn long<T: Send + 'static>(
         let _ = sender.send(pool.install(|| work(&seen)));
     })?;
     loop {
+        // Moved in and out: a receiver isn't `Sync`, so the closure can't borrow it.
         let (kept, outcome) = py.detach(move || {
             let outcome = receiver.recv_timeout(POLL);
             (receiver, outcome)
@@ -63,6 +65,7 @@ pub(crate) fn long<T: Send + 'static>(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
+    // A sender that is gone without a result means a panic, which goes on in the caller.
     match worker.join() {
         Err(panic) => std::panic::resume_unwind(panic),
         Ok(()) => Err(PyOSError::new_err("the worker ended without a result")),

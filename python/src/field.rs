@@ -21,6 +21,7 @@ impl<'a, 'py> Fields<'a, 'py> {
 
     /// The value of `key`; `None` where it is absent or is `None`.
     pub(crate) fn optional<T: FromPyObjectOwned<'py>>(&mut self, key: &'static str) -> PyResult<Option<T>> {
+        // Noted also where the key is absent: `finish` lists every key that is known.
         self.taken.push(key);
         if !self.mapping.contains(key)? {
             return Ok(None);

@@ -79,6 +79,7 @@ pub(crate) fn explain(
     uid: u16,
     epoch: Option<u64>,
 ) -> PyResult<Bound<'_, PyAny>> {
+    // Files are read one after the other: more threads would have nothing to do.
     let way = long(py, Some(1), move |stop| {
         let mut files = files(&journal)?;
         if let Some(epoch) = epoch {

@@ -33,6 +33,7 @@ impl Track {
             let (marks, latencies) = (marks.len(), latencies.len());
             return Err(refuse::<InputError>(format!("{latencies} latencies for {marks} marks")));
         }
+        // Without attempts `judged_in` is 0, which is an epoch too.
         if self.inner.attempts > 0 && epoch <= self.inner.judged_in {
             let last = self.inner.judged_in;
             return Err(refuse::<InputError>(format!(

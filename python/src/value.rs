@@ -74,6 +74,7 @@ fn read_at(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
 /// An integer or a float, NumPy's included.
 fn read_number(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if !object.is_instance_of::<PyFloat>() {
+        // Integers first: a float would round those above 2^53.
         if let Ok(number) = object.extract::<u64>() {
             return Ok(number.into());
         }

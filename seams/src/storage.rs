@@ -103,8 +103,8 @@ impl Storage for DirStorage {
 
     fn write_atomic(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let target = self.path(name)?;
-        // One name is enough: the folder is locked to this process, and a leftover of a crash is written
-        // over.
+        // One name is enough: the folder is locked to this process,
+        // and a leftover of a crash is written over.
         let temporary = self.dir.join(format!(".{name}.tmp"));
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;

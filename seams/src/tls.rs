@@ -35,8 +35,8 @@ impl TlsTrust {
     /// A machine without certificates.
     pub fn of_platform() -> Result<Self, TlsTrustError> {
         let mut roots = RootCertStore::empty();
-        // One bad certificate among the platform's must not cost all the others; in a file that is named, it
-        // is an error.
+        // One bad certificate among the platform's must not cost all the others;
+        // in a file that is named, it is an error.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() { Err(TlsTrustError::NoneInstalled) } else { Self::of_roots(roots) }
     }

@@ -115,8 +115,8 @@ pub(crate) async fn judge_attempts(
         let each = evidence.into_iter().zip(verdicts);
         each.flat_map(|(evidence, verdict)| evidence.into_iter().chain([verdict])).collect()
     } else {
-        // Behind all evidence and before all verdicts: an auditor walks once, and meets each after what it
-        // rests on.
+        // Behind all evidence and before all verdicts: an auditor walks once,
+        // and meets each after what it rests on.
         let joint_records = joint.values().map(|joint| joint.record.clone()).map(Record::JudgedTogether);
         evidence.into_iter().flatten().chain(joint_records).chain(verdicts).collect::<Vec<_>>()
     };

@@ -82,8 +82,8 @@ impl Keypair {
         let mnemonic = bip39::Mnemonic::parse_in(bip39::Language::English, phrase)
             .map_err(|error| KeyError::Mnemonic(error.to_string()))?;
         let mut keypair = Self::from_seed(&mnemonic_seed(&mnemonic, password));
-        // Beside a password the words alone would give another key, and a keyfile has no field for the
-        // password.
+        // Beside a password the words alone would give another key,
+        // and a keyfile has no field for the password.
         if password.is_empty() {
             keypair.origin.phrase = Some(Zeroizing::new(mnemonic.to_string()));
         }

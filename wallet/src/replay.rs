@@ -151,8 +151,8 @@ impl ReplayGuard {
         // covers.
         if nonce > state.lease {
             let lease = UnixNanos(nonce).saturating_add(LEASE).0;
-            // Written under the lock: of all callers that find the lease used up, one writes and the rest
-            // find it extended.
+            // Written under the lock: of all callers that find the lease used up,
+            // one writes and the rest find it extended.
             self.store(lease).map_err(ReplayError::Storage)?;
             state.lease = lease;
         }

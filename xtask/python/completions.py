@@ -65,12 +65,14 @@ def tokens(prompt, max_tokens, stop_at_end):
             result = results.get(timeout=120)
             if result.error:
                 raise RuntimeError(result.error)
+            # Each result holds all tokens so far.
             for at in range(sent, len(result.generated_tokens)):
                 yield result.generated_tokens[at], result.logprobs[at]
             sent = max(sent, len(result.generated_tokens))
             if result.is_finished():
                 return
     finally:
+        # A caller that hung up would keep its place in the batch.
         MANAGER.cancel_request(name)
 
 

@@ -228,6 +228,7 @@ def streams(args):
     def one_by_one():
         found = pieces("a", "once upon a time")
         assert len(found) == 4 and text(found) == b" once upon a time", text(found)
+        # Four pieces, 0.05 s apart.
         assert found[-1][1] - found[0][1] > 0.1, "the pieces came together"
         assert [result.as_numpy("token_ids")[0] for result, _ in found] == [4, 4, 1, 4]
         assert all(result.as_numpy("log_probs")[0] == -0.5 for result, _ in found)

@@ -34,6 +34,7 @@ pub(crate) fn yuma() -> anyhow::Result<()> {
     let seconds = |name: &str, subnet: BenchSubnet| -> anyhow::Result<f64> {
         let input = subnet.busy();
         let mut workspace = yuma::Workspace::default();
+        // Once for its error, which the timed calls drop.
         workspace.epoch(Rules::Spec425, &input).context("the epoch runs")?;
         let seconds = median_time(|| {
             black_box(workspace.epoch(Rules::Spec425, black_box(&input))).ok();

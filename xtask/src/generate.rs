@@ -76,6 +76,7 @@ fn generate(contracts: &Path) -> anyhow::Result<Files> {
     let scratch = tempfile::tempdir()?;
     tonic_prost_build::configure()
         .out_dir(scratch.path())
+        // Written in the order of keys: of a hash map, the same message would have other bytes in each run.
         .btree_map(".")
         .codec_path("crate::bounded::BoundedCodec")
         .emit_rerun_if_changed(false)

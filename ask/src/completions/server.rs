@@ -65,8 +65,8 @@ impl CompletionServer {
             biased;
             sent = &mut sending => sent,
             _ = &mut connection => {
-                // A server may close right after it has answered; the answer still lies in the connection's
-                // buffer.
+                // A server may close right after it has answered;
+                // the answer still lies in the connection's buffer.
                 closed = true;
                 sending.await
             }

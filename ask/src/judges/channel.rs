@@ -29,13 +29,13 @@ pub struct JudgeDialing {
 pub(super) fn channel(address: &JudgeAddress, dialing: &JudgeDialing) -> Channel {
     let (address, dialing) = (address.clone(), dialing.clone());
     let authority = match &address {
-        // `http` under TLS too: the connector below makes the handshake, and tonic must not start one of its
-        // own.
+        // `http` under TLS too: the connector below makes the handshake,
+        // and tonic must not start one of its own.
         JudgeAddress::Tls { host, port } => format!("http://{host}:{port}"),
         JudgeAddress::Loopback(_) | JudgeAddress::Unix(_) => "http://localhost".to_owned(),
     };
-    // An IPv6 host makes no URI without its brackets; the name is only a header, the connector has the
-    // address.
+    // An IPv6 host makes no URI without its brackets;
+    // the name is only a header, the connector has the address.
     let uri = Uri::try_from(authority).unwrap_or_else(|_| Uri::from_static("http://localhost"));
     let connector = tower::service_fn(move |_: Uri| {
         let (address, dialing) = (address.clone(), dialing.clone());

@@ -176,8 +176,8 @@ impl JudgePool {
                 }
                 _ => {
                     bytes = weight;
-                    // Even a part that is too large by itself gets a call: the limit on messages then refuses
-                    // it by name.
+                    // Even a part that is too large by itself gets a call:
+                    // the limit on messages then refuses it by name.
                     calls.push(vec![part]);
                 }
             }

@@ -99,8 +99,8 @@ impl Relay {
     }
 
     async fn one(&self, framed: Bytes, out: mpsc::Sender<Frame<Bytes>>) {
-        // Sent on even if it can't be read: the miner says why it refuses, and only the answer's id is
-        // missing.
+        // Sent on even if it can't be read: the miner says why it refuses,
+        // and only the answer's id is missing.
         let request: ModelInferRequest = unframe(&framed).unwrap_or_default();
         if let Err(error_message) = self.forward(framed, &out).await {
             let (id, model_name) = (request.id, request.model_name);

@@ -19,8 +19,8 @@ impl State {
         children: &[Child],
     ) -> Result<Vec<Event>, Refusal> {
         let block = self.block;
-        // Only for its refusal, which comes before the coldkey's; its borrow has to end before
-        // `check_holder`.
+        // Only for its refusal, which comes before the coldkey's;
+        // its borrow has to end before `check_holder`.
         self.subnet_mut(netuid)?;
         self.check_holder(coldkey, hotkey)?;
         let subnet = self.subnet_mut(netuid)?;
@@ -156,6 +156,7 @@ impl LedgerSubnet {
     pub(super) fn stake_dividends(&mut self, hotkey: Hotkey, dividends: u64, ownership: Ownership<'_>) {
         let total = u128::from(self.stake(&hotkey).0);
         let shared = u128::from(dividends - children::take(dividends, ownership.take(&hotkey)));
+        // Everybody who staked on this hotkey: the keys sort by the hotkey first.
         let low = (hotkey, Coldkey([0; 32]));
         let high = (hotkey, Coldkey([255; 32]));
         for (_, stake) in self.nominations.range_mut(low..=high).filter(|_| total > 0) {

@@ -98,8 +98,8 @@ impl LedgerSubnet {
             }
             paid.dividends.0 += dividends;
         }
-        // Staked only after all are computed: a share that was paid first would change the next one's
-        // division.
+        // Staked only after all are computed:
+        // a share that was paid first would change the next one's division.
         for (hotkey, share) in shares {
             self.stake_dividends(hotkey, share, ownership);
         }

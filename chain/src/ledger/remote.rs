@@ -420,6 +420,7 @@ fn outcome(message: v1::OutcomeResponse) -> Result<CallOutcome, ChainError> {
         outcome_response::Outcome::Pending(_) => Ok(CallOutcome::Pending),
         outcome_response::Outcome::Expired(_) => Ok(CallOutcome::Expired),
         outcome_response::Outcome::Included(included) => {
+            // To the last byte: what is left over would be an event of another version.
             let event = |bytes: &Vec<u8>| Event::decode_all(&mut bytes.as_slice());
             let events = included.events.iter().map(event).collect::<Result<_, _>>();
             Ok(CallOutcome::Included {

@@ -115,7 +115,9 @@ fn server(limits: &ServeLimits) -> Server {
         .max_connection_age_grace(limits.request_timeout)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        // An adaptive window would replace the two sizes above.
         .http2_adaptive_window(Some(false))
+        // Against streams that are opened and reset at once, HTTP/2's rapid reset (CVE-2023-44487).
         .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS_MAX))
         .http2_max_local_error_reset_streams(Some(RESET_STREAMS_MAX))
         .http2_max_header_list_size(HEADER_BYTES_MAX)
@@ -134,6 +136,7 @@ async fn accept(
     loop {
         let next = tokio::select! {
             biased;
+            // First: no peer is accepted for a server that has ended.
             () = accepted.closed() => return,
             next = listener.accept() => next,
         };

@@ -29,6 +29,7 @@ impl State {
         if let Some(before) = slot.axon {
             check_rate(before.block, block, limit)?;
         }
+        // Behind the rate limit, as in the runtime: the order decides which refusal is told.
         if axon.port == 0 {
             return Err(Refusal::InvalidPort);
         }

@@ -109,8 +109,8 @@ impl Store {
 
     fn try_commit(&self, block: &StoredBlock, hashes: &[Digest], state: &[u8]) -> Result<(), redb::Error> {
         let mut write = self.database.begin_write()?;
-        // One phase, redb's default, tells a torn commit by a hash that isn't cryptographic, over bytes of
-        // strangers.
+        // One phase, redb's default, tells a torn commit by a hash that isn't cryptographic,
+        // over bytes of strangers.
         write.set_two_phase_commit(true);
         {
             let number = block.header.number.0;

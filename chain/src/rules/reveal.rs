@@ -92,6 +92,7 @@ pub fn reveal_round(rounds: &Rounds, now: UnixNanos, head: Block, first_reveal: 
             let blocks = u128::from(first_reveal.saturating_since(head).saturating_add(PULSE_DELAY_BLOCKS));
             let then = u128::from(now.0) + blocks * u128::from(block_millis) * 1_000_000;
             let since = then.saturating_sub(u128::from(genesis) * NANOS);
+            // A chain may claim a period of 0.
             let round = since / (u128::from(period.max(1)) * NANOS);
             // drand counts its rounds from 1.
             u64::try_from(round).unwrap_or(u64::MAX).max(1)

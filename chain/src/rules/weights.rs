@@ -105,6 +105,7 @@ pub fn check_content(view: &WeightsView<'_>, call: &SetWeights) -> Result<(), Re
         let missing = Rao(rules.stake_threshold.0 - caller.stake.0);
         return Err(Refusal::NotEnoughStakeToSetWeights { missing });
     }
+    // A key of 0 lets every version in.
     if rules.weights_version_key != 0 && call.version_key < rules.weights_version_key {
         return Err(Refusal::IncorrectWeightVersionKey { required: rules.weights_version_key });
     }
@@ -135,6 +136,7 @@ fn check_mechanism(view: &WeightsView<'_>, mechanism: MechId) -> Result<(), Refu
 }
 
 fn blocks_to_wait(last_update: Block, block: Block, limit: u64) -> u64 {
+    // The storage's default, which the runtime takes for one who never set weights.
     if last_update == Block(0) {
         return 0;
     }
@@ -153,6 +155,7 @@ fn check_uids(uids: &[Uid], neurons: u16) -> Result<(), Refusal> {
 }
 
 fn check_length(length: usize, neurons: u16, min_allowed: u16) -> Result<(), Refusal> {
+    // A subnet with fewer neurons than that could not be weighed at all.
     let minimum = neurons.min(min_allowed);
     if length >= usize::from(minimum) {
         return Ok(());

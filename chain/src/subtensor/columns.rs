@@ -74,6 +74,7 @@ impl MetagraphCalls {
         };
         let Some(full) = answer(FULL) else { return Ok(None) };
         let full = Plan::of(metadata.types(), full).map_err(|what| format!("another {FULL}: {what}"))?;
+        // Of another form it is done without: the full call gives the same fields.
         let selective = answer(SELECTIVE).and_then(|ty| Plan::of(metadata.types(), ty).ok());
         Ok(Some(Self { selective, full }))
     }
@@ -144,8 +145,8 @@ impl ColumnKind {
         };
         match (self, item) {
             (Self::Accounts, TypeShape::Fixed(32)) | (Self::Flags, TypeShape::Fixed(1)) => true,
-            // Of items without bytes a list could claim any number, and `each` would cut it into pieces of
-            // none.
+            // Of items without bytes a list could claim any number,
+            // and `each` would cut it into pieces of none.
             (Self::Axons, TypeShape::Fixed(bytes)) => *bytes > 0,
             (Self::Numbers, TypeShape::Compact) => true,
             _ => false,
@@ -186,6 +187,7 @@ impl Plan {
     }
 
     pub(super) fn read(&self, answer: &[u8]) -> Result<NeuronColumns, Unread> {
+        // SCALE's option: 0 is none, 1 is some.
         let mut rest = match answer.split_first() {
             Some((0, [])) => return Err(Unread::NoSubnet),
             Some((1, rest)) => rest,
@@ -287,12 +289,14 @@ fn optional(types: &PortableRegistry, ty: u32) -> Option<u32> {
 fn each<T>(mut list: &[u8], read: impl FnMut(&[u8]) -> Option<T>) -> Option<Vec<T>> {
     match count(&mut list)? {
         0 => Some(Vec::new()),
+        // Divides evenly: the list's shape was checked when it was passed over.
         count => list.chunks_exact(list.len() / count).map(read).collect(),
     }
 }
 
 fn numbers(mut list: &[u8]) -> Option<Vec<u64>> {
     let count = count(&mut list)?;
+    // A number has at least one byte, so a count that is merely claimed reserves no more than came.
     let mut numbers = Vec::with_capacity(count.min(list.len()));
     for _ in 0..count {
         numbers.push(compact(&mut list)?);

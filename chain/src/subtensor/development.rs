@@ -50,6 +50,7 @@ impl Development {
 
     /// Gives accounts a balance.
     pub async fn endow(&self, accounts: &[Coldkey]) -> Result<(), ChainError> {
+        // Without a provider the runtime refuses the account's calls, whatever its balance.
         let rich = json!({ "providers": 1, "data": { "free": ENDOWMENT } });
         let accounts: Vec<_> = accounts.iter().map(|account| json!([[account.to_string()], rich])).collect();
         self.store(&json!({ "System": { "Account": accounts } })).await

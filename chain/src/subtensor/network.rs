@@ -55,8 +55,8 @@ impl TryFrom<&ChainAddress> for Network {
         let endpoints = if given.is_empty() { vec![url.to_owned()] } else { given.to_vec() };
         let is_near =
             endpoints.iter().all(|url| url.starts_with("ws://127.") || url.starts_with("ws://[::1]"));
-        // A node on this machine may make blocks many times as fast as the network's, and asking it costs
-        // nothing.
+        // A node on this machine may make blocks many times as fast as the network's,
+        // and asking it costs nothing.
         let poll = if is_near { Duration::from_millis(200) } else { Duration::from_secs(2) };
         Ok(Self { name: address.to_string(), endpoints, genesis, deadline: Duration::from_secs(20), poll })
     }

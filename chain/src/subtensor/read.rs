@@ -197,6 +197,7 @@ fn neuron(columns: &NeuronColumns, trust: &[u16], index: usize) -> Option<Neuron
 pub(super) fn axon(info: &AxonInfo) -> Option<Axon> {
     let is_served = info.ip != 0 || info.port != 0;
     let ip = match u32::try_from(info.ip) {
+        // The type decides: an IPv6 address such as ::1 fits 32 bits too.
         Ok(bits) if info.ip_type != IPV6 => std::net::Ipv4Addr::from_bits(bits).to_ipv6_mapped().to_bits(),
         _ => info.ip,
     };

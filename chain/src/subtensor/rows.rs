@@ -35,6 +35,7 @@ pub(super) async fn columns(
     let tao_weight = batch.add(items::TAO_WEIGHT, &[])?;
     let values = batch.fetch(endpoints, at).await?;
     let count = values.need(&count)?;
+    // An endpoint's word, which decides how many keys are asked for next.
     if usize::from(count) > NEURONS_MAX {
         return Err(ChainError::Undecodable(format!("subnet {netuid} has {count} neurons")));
     }

@@ -122,6 +122,7 @@ impl RuleSlots {
 
 /// A number with 64 fractional bits, in hundredths.
 fn hundredths(bits: u128) -> u32 {
+    // Half a unit more, so that the shift rounds to the nearest.
     let rounded = (bits.saturating_mul(100).saturating_add(1 << 63)) >> 64;
     u32::try_from(rounded).unwrap_or(u32::MAX)
 }
@@ -141,6 +142,7 @@ impl TimeSlots {
             batch.add_optional(items::PENDING_EPOCH_AT, own)?,
             batch.add_optional(items::SUBNET_EPOCH_INDEX, own)?,
         ];
+        // Older runtimes have none of the three: their epochs follow from the block's number.
         let stateful = match stateful {
             [Some(last), Some(pending), Some(index)] => Some([last, pending, index]),
             _ => None,
@@ -164,6 +166,7 @@ impl TimeSlots {
             epoch: Epoch(values.need(index)?),
             last_epoch_block: Block(values.need(last)?),
             tempo,
+            // The chain stores 0 where none is pending.
             pending_epoch_at: (pending > 0).then_some(Block(pending)),
             blocks_since_last_step,
         })

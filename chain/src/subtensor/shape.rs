@@ -67,6 +67,8 @@ impl TypeShape {
                 let count = count(input)?;
                 match **item {
                     Self::Fixed(bytes) => *input = input.get(bytes.checked_mul(count)?..)?,
+                    // Ends with the bytes, whatever the count claims:
+                    // every shape but `Fixed` takes at least one.
                     ref item => (0..count).try_for_each(|_| item.skip(input))?,
                 }
             }

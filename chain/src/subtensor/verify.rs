@@ -74,6 +74,7 @@ impl Subtensor {
             earliest_commit_block,
             last_step_boundary_block,
             owner_uid: state.metagraph.owner.map(|uid| uid.0),
+            // Emissions aren't compared: what an epoch distributes is known to the block alone.
             emission_rao: 0,
         })
     }

@@ -42,4 +42,5 @@ def replay(journal: str | PathLike[str], *, policy: Policy | str | None = None) 
         ]
     )
     columns = _native.replay_columns(journal, policy=policy)
+    # With the schema's types: a column that holds nothing but None would become one of nulls.
     return pa.table([pa.array(columns[field.name], field.type) for field in schema], schema=schema)

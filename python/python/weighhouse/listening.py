@@ -101,6 +101,7 @@ def _guarded(method: Method, refusals: Mapping[type[Exception], grpc.StatusCode]
                 if account != told:
                     print(account, end="", file=sys.stderr, flush=True)
                     told = account
+            # Never returns: it raises, which ends the call.
             context.abort(code, str(error) or type(error).__name__)
 
     return guarded
@@ -109,6 +110,7 @@ def _guarded(method: Method, refusals: Mapping[type[Exception], grpc.StatusCode]
 def run(server: grpc.Server, address: str, told: dict[str, Any], as_json: bool) -> None:
     """Says where the server listens, and serves until the process is interrupted or told to end."""
     line = json.dumps({"address": address, **told}) if as_json else _sentence(address, told)
+    # Flushed, since whoever started the server reads the port from this line.
     print(line, flush=True)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -48,6 +48,7 @@ def classes(path: Path, base: type[_Base]) -> list[type[_Base]]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise LoadError(f"{file} can't be run: {_account(error, folder)}") from error
+    # The module name keeps out classes that the file only imports, such as `base` itself.
     own = [
         value
         for value in vars(module).values()
@@ -111,6 +112,7 @@ def watch(path: Path, changed: Callable[[], None]) -> None:
             pause.wait(_POLL_SECONDS)
             now = stamps()
             if now != seen:
+                # Before the call: what is saved during it counts as a change at the next look.
                 seen = now
                 changed()
 

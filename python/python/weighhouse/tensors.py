@@ -58,6 +58,7 @@ def to_array(value: npt.ArrayLike) -> Array:
     """An array of one of the protocol's datatypes, little-endian, in row-major order."""
     array = np.asarray(value)
     if array.dtype.kind in "USO":
+        # From `value`: where NumPy made fixed-width text of it, `array` has lost zeros at the ends.
         flat = [_bytes(element) for element in np.asarray(value, dtype=object).ravel()]
         # Not `np.array(flat)`, which makes fixed-width bytes of them and drops zeros at their ends.
         texts = np.empty(len(flat), dtype=object)
@@ -122,6 +123,7 @@ def from_typed(name: str, kind: str, shape: Iterable[int], contents: Any) -> Arr
     known = _known(name, kind)
     if known.kind in "iu" and values:
         limits = np.iinfo(known)
+        # Older NumPys wrap such a number around, newer ones raise an `OverflowError`.
         if min(values) < limits.min or max(values) > limits.max:
             raise TensorError(f"tensor {name!r}: a number is no {kind}")
     return np.array(values, dtype=known).reshape(dimensions)

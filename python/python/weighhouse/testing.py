@@ -96,6 +96,7 @@ class JudgeHarness:
             question.model_name = name_of(model)
             answers.append(service.model_infer(question))
             if len(answers) == self._described.exchanges:
+                # The first challenge again: all answers are judged by that one.
                 return self._attempt(self._draw(seed), answers)
 
     def _attempt(self, challenge: Any, answers: Sequence[Any]) -> Any:

@@ -46,12 +46,14 @@ def encode(value: Any) -> bytes:
 
 def handler(service: str, methods: Mapping[str, Callable[[Any, Any], Any]]) -> Any:
     """A handler for `grpc.Server.add_generic_rpc_handlers` that serves these unary methods of a service."""
+    # Imported here: judges under test use the messages without gRPC.
     import grpc
 
     described = _pool().FindServiceByName(service)
     handlers = {}
     for method in described.methods:
         if method.name not in methods:
+            # gRPC answers UNIMPLEMENTED to what has no handler.
             continue
         handlers[method.name] = grpc.unary_unary_rpc_method_handler(
             methods[method.name],

@@ -11,8 +11,8 @@ impl<'a> Walk<'a> {
     pub(super) fn check_carried(&mut self, carried: &'a CarriedChallenge) -> Result<(), Finding> {
         let name = format!("challenge {} of epoch {}", carried.asked.challenge, carried.asked.epoch);
         self.blob(&name, &carried.task)?;
-        // Its complaint is returned last: the answers have to be noted in any case, or each would be one more
-        // complaint.
+        // Its complaint is returned last: the answers have to be noted in any case,
+        // or each would be one more complaint.
         let drawn = self.check_challenge(&carried.asked, Some(carried));
         for answered in &carried.answers {
             let part = (answered.challenge, answered.who);
@@ -66,8 +66,8 @@ impl<'a> Walk<'a> {
 
     fn check_lapsed(&self, name: &str, challenge: Digest) -> Result<(), Finding> {
         let carried = self.challenges.get(&challenge).and_then(|seen| seen.carried);
-        // One that was not taken over lapsed beyond the limits, which only the file of the epoch before can
-        // show.
+        // One that was not taken over lapsed beyond the limits,
+        // which only the file of the epoch before can show.
         let may_lapse = |task: &Task| carried.is_none_or(|carried| resolve::lapses(task, carried).is_some());
         match &self.task {
             Some(task) if !may_lapse(task) => Err(format!("{name}: it lapsed before its time").into()),

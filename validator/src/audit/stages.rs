@@ -24,8 +24,8 @@ impl<'a> Walk<'a> {
             again = requests.map_err(|error| Finding::of(&name, error))?.pop();
         }
         let asked = seen.asked;
-        // Noted before it is compared: a wrong request is the validator's fault, and the answer to it is
-        // none.
+        // Noted before it is compared: a wrong request is the validator's fault,
+        // and the answer to it is none.
         self.follow_ups.insert((part, stage), follow_up);
         let is_same = |request| framed(asked, request).digest() == follow_up.request;
         if again.is_none_or(|request| request.is_ok_and(is_same)) {

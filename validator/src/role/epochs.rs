@@ -62,8 +62,8 @@ impl Validator {
             .cpu
             .run(move || {
                 let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-                // A crash between the two leaves a file without a context, which `Validator::open` passes
-                // over.
+                // A crash between the two leaves a file without a context,
+                // which `Validator::open` passes over.
                 journal.begin_epoch(epoch)?;
                 write(&mut journal, records)
             })
@@ -145,8 +145,8 @@ impl Validator {
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;
         }
         let Some(open) = &self.open else { return Ok(()) };
-        // After the departures are durable: weighing leaves those out, and an auditor has to see the same
-        // records.
+        // After the departures are durable: weighing leaves those out,
+        // and an auditor has to see the same records.
         let mut records = vec![publish::weigh(open)?];
         if let Some(shadow) = self.policies.shadow(open.records()) {
             metrics::shadow_moved(shadow.moved);

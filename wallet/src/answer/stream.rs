@@ -88,8 +88,8 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
                 }
                 StreamState::Passing(body) => match ready!(body.as_mut().poll_frame(context)) {
                     Some(Ok(frame)) => frame,
-                    // A body that ends without trailers has no gRPC status: its client sees a broken call,
-                    // and nothing is signed.
+                    // A body that ends without trailers has no gRPC status:
+                    // its client sees a broken call, and nothing is signed.
                     ended => {
                         this.state = StreamState::Ended;
                         return Poll::Ready(ended);
@@ -121,8 +121,8 @@ impl<B: Body<Data = Bytes>> Body for SignedStream<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        // Not before the trailers are out: hyper ends the stream where this says so and would never send
-        // them.
+        // Not before the trailers are out:
+        // hyper ends the stream where this says so and would never send them.
         matches!(self.state, StreamState::Ended)
     }
 }

@@ -159,6 +159,7 @@ async fn doubling(judges: &[Judge]) -> anyhow::Result<()> {
 async fn killed(judge: Judge) -> anyhow::Result<()> {
     let pool = pool(std::slice::from_ref(&judge))?;
     pool.describe().await?;
+    // `Running` kills its process when dropped.
     drop(judge);
     let told = pool.describe().await;
     ensure!(matches!(told, Err(JudgeError::Unreachable { .. } | JudgeError::Failed { .. })), "{told:?}");

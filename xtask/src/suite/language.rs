@@ -33,6 +33,7 @@ pub(crate) fn run(challenges: u32) -> anyhow::Result<()> {
     let task =
         |server: &str| format!("file = \"generate-greedy\"\nreference = \"{}\"\n{server}", model.display());
     let behind = format!("backend = \"openai\"\nurl = \"{}\"\nmodel = \"x\"\n", half.url);
+    // A completion server doesn't tell its model's digest.
     let behind = behind + &format!("digest = \"{}\"\n", digest(&binary, &model)?);
     tally.check("a miner in front of it earns", || earns(&binary, &behind, &task("")));
     let remote = task(&format!("server = {{ url = \"{}\", model = \"x\" }}\n", near.url));

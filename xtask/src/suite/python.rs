@@ -121,6 +121,7 @@ impl Python {
             .args(args)
             .current_dir(&self.dir)
             .env_remove("PYTHONPATH")
+            // The tests lie in the checkout, where their caches would stay behind.
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null())
             .stdout(std::io::stderr())

@@ -31,6 +31,7 @@ pub(super) fn channel(
     let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
         return Err(unusable("the address lacks a host or a port"));
     };
+    // `Uri` keeps the brackets of an IPv6 address, which `IpAddr` doesn't parse.
     let host: Arc<str> = host.trim_start_matches('[').trim_end_matches(']').into();
     let connector = tower::service_fn(move |_: Uri| {
         let (host, dialer, clock) = (Arc::clone(&host), Arc::clone(&dialer), Arc::clone(&clock));
@@ -42,6 +43,7 @@ pub(super) fn channel(
     let endpoint = Endpoint::from(uri)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        // A connection that died in silence is noticed before the next request waits on it.
         .keep_alive_while_idle(true)
         .concurrency_limit(REQUESTS_AT_ONCE)
         .http2_max_header_list_size(HEADER_BYTES_MAX);

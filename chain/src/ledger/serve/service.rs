@@ -72,6 +72,7 @@ impl Chain for LedgerService {
                 newer.map_err(status)?;
             }
             () = clock.sleep(self.next_block_wait) => {}
+            // Else a call that waits for a block would hold up the server's end.
             _ = stopping.wait_for(|stop| *stop) => return Err(Status::unavailable("shutting down")),
         }
         self.reply(head(&self.ledger.newest()))

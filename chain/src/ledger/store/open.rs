@@ -16,6 +16,7 @@ impl Store {
     ) -> Result<OpenedStore, ChainError> {
         let shown = path.display().to_string();
         let database = builder().create(path).map_err(|error| cannot_open(&shown, &error))?;
+        // A new file's name outlives a power cut only once its folder is synced.
         sync_folder(path).map_err(|error| cannot_open(&shown, &error.into()))?;
         Self::start(database, shown, genesis, rng, BLOCKS_KEPT)
     }

@@ -113,8 +113,8 @@ impl Reader {
             "stop" if self.has_stop_words && choice.stop_reason.is_string() => Ok(Some(Finish::Stop)),
             // Servers that don't tell a stop word from the end token leave only this.
             "stop" => Ok(Some(Finish::End)),
-            // vLLM's `abort`, OpenAI's `content_filter`: the text is cut for a reason that validators don't
-            // know.
+            // vLLM's `abort`, OpenAI's `content_filter`:
+            // the text is cut for a reason that validators don't know.
             other => Err(BackendError::Failed(format!("it ended for {:?}", shortened(other)))),
         }
     }

@@ -18,6 +18,7 @@ def digest(path: Path) -> bytes:
     for name, file in sorted(_files(path)):
         parts += [name, file.read_bytes()]
     for part in parts:
+        # Without lengths, bytes could move from a name into a content and leave the digest as it is.
         sha.update(len(part).to_bytes(8, "little"))
         sha.update(part)
     return sha.digest()

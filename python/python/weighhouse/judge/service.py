@@ -134,8 +134,8 @@ class JudgeService:
             def compare(asked: Sequence[Attempt]) -> Sequence[Verdict]:
                 challenge, answers = asked[0].challenge, [attempt.answer for attempt in asked]
                 verdicts = _each(judge.judge_together(challenge, answers), len(asked))
-                # Attempts and not positions: those found malformed are left out of `asked`, and positions
-                # with them.
+                # Attempts and not positions: those found malformed are left out of `asked`,
+                # and positions with them.
                 groups[:] = [[asked[at] for at in group] for group in judge.alike(challenge, answers)]
                 return verdicts
 
@@ -175,6 +175,7 @@ def _with_form(
         try:
             found = _run(run, asked)
         except Malformed as error:
+            # By identity: equal answers of two miners are two answers.
             named = [at for at in left if (one := attempts[at]) is not None and one.answer is error.answer]
             at = named[0] if named else (left[0] if len(left) == 1 else _unnamed(error))
             results[at] = error
@@ -196,6 +197,7 @@ def _run(function: Callable[..., _Result], *arguments: Any) -> _Result:
     except (Malformed, JudgeFault):
         raise
     except Exception as error:
+        # One frame for the caller; the whole account goes to standard error here.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
         raise JudgeFault(f"{type(error).__name__}: {error} ({where})") from error

@@ -42,6 +42,7 @@ class Challenge:
     def __init__(
         self, inputs: Tensors, secret: Tensors | None = None, outputs: Sequence[str] = (), items: int = 0
     ) -> None:
+        # Converted at once: what the protocol can't carry is refused within the judge's own code.
         self.inputs: Mapping[str, Array] = arrays(inputs)
         self.secret: Mapping[str, Array] = arrays(secret or {})
         self.outputs = tuple(outputs)

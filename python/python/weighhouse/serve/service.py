@@ -79,6 +79,7 @@ class InferenceService:
         _held_against(model.inputs, inputs)
         with self._lock:
             outputs = _run(model, inputs)
+        # A request that names no outputs wants all.
         wanted = [output.name for output in request.outputs] or list(outputs)
         missing = [name for name in wanted if name not in outputs]
         if missing:
