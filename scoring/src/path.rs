@@ -31,7 +31,6 @@ pub struct Path {
     pub who: RegistrationId,
     pub verdicts: Vec<Step>,
     /// Answers that await their truth.
-    #[serde(skip_serializing_if = "is_zero")]
     pub awaiting: usize,
     /// The mean value of this epoch's verdicts.
     pub epoch_mean: i64,
@@ -133,8 +132,4 @@ fn because(awaiting: usize, void: usize) -> String {
         (0, void) => format!("; {void} of its rounds are void, which is no miner's fault"),
         (awaiting, _) => format!("; {}", LaterAnswers::in_words(awaiting)),
     }
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
