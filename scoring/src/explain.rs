@@ -28,13 +28,8 @@ pub struct Explanation {
     /// Those with a mark above 0.
     pub accepted: u64,
     /// Answers that await their truth.
-    #[serde(skip_serializing_if = "is_zero")]
     pub awaiting: u64,
     pub sentence: String,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// Explains every miner of an epoch, ascending by uid: neurons that published an axon, were judged, or carry an

@@ -31,7 +31,6 @@ pub struct Path {
     pub who: RegistrationId,
     pub verdicts: Vec<Step>,
     /// Answers that await their truth.
-    #[serde(skip_serializing_if = "is_zero")]
     pub awaiting: usize,
     /// The mean value of this epoch's verdicts.
     pub epoch_mean: i64,
@@ -57,7 +56,7 @@ pub struct Path {
 /// Why a miner has no path in an epoch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    #[error("epoch {epoch} has no verdict on uid {uid} and no average of it from before{}", because(*awaiting, *void))]
+    #[error("epoch {epoch} {}", unknown(*uid, *awaiting, *void))]
     Unknown {
         epoch: Epoch,
         uid: Uid,
@@ -127,14 +126,10 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
     })
 }
 
-fn because(awaiting: usize, void: usize) -> String {
+fn unknown(uid: Uid, awaiting: usize, void: usize) -> String {
     match (awaiting, void) {
-        (0, 0) => String::new(),
-        (0, void) => format!("; {void} of its rounds are void, which is no miner's fault"),
-        (awaiting, _) => format!("; {}", LaterAnswers::in_words(awaiting)),
+        (0, 0) => format!("knows nothing of uid {uid}: it was not judged and carries no average"),
+        (0, void) => format!("has no verdict on uid {uid}, as {void} of its rounds are void"),
+        _ => format!("has no verdict on uid {uid} yet: {}", LaterAnswers::in_words(awaiting)),
     }
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }

@@ -185,6 +185,7 @@ class Explanation(TypedDict):
     uid: int
     who: Registration
     verdicts: list[dict[str, Any]]
+    awaiting: int
     epoch_mean: int
     in_time: int
     carried: int | None

@@ -32,9 +32,6 @@ fn answers_that_await_their_truth_are_on_the_path_or_the_reason_for_none() {
         records.extend(kept(round, uid));
     }
     let told = path(&records, Uid(1)).expect_err("no verdict").to_string();
-    assert_eq!(
-        told,
-        "epoch 7 has no verdict on uid 1 and no average of it from before; 2 answers await their truth"
-    );
+    assert_eq!(told, "epoch 7 has no verdict on uid 1 yet: 2 answers await their truth");
     assert_eq!(path(&records, Uid(2)).expect("it was judged").awaiting, 1);
 }

@@ -104,7 +104,7 @@ fn verdicts(way: &Way) -> Table {
     steps.sort_by_key(|step| (step.asked_in, step.round));
     for step in steps {
         let reasons: Vec<String> = step.judgement.reasons.iter().map(ToString::to_string).collect();
-        let row = vec![
+        let row = [
             step.asked_in.to_string(),
             step.round.to_string(),
             step.judgement.mark.to_string(),
