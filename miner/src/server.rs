@@ -131,7 +131,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
         }
     }
     // A clean stop gives the lease back; after a failure the next run waits it out.
-    outcome.and(guard.release().map_err(MinerError::Release))
+    outcome.and_then(|()| guard.release().map_err(MinerError::Release))
 }
 
 fn check_registered(state: &SubnetState, hotkey: Hotkey) -> Result<(), MinerError> {

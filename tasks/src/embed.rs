@@ -112,6 +112,9 @@ impl Kind for Embeddings {
         let embed = |texts: &&Texts| {
             let texts: Vec<&str> = texts.0.iter().map(String::as_str).collect();
             let rows = encoder.embed(&texts).map_err(WitnessError::from)?;
+            if !rows.iter().all(|value| value.is_finite()) {
+                return Err(TaskError::Reference("it places a text at no finite point".to_owned()));
+            }
             Ok(Vectors(rows.rows().into_iter().map(|row| row.to_vec()).collect()))
         };
         asked.iter().map(embed).collect()

@@ -204,14 +204,21 @@ impl RawTask {
     }
 }
 
+/// The name of the table that a line begins, if it begins one; a comment may follow it.
+pub(crate) fn table(line: &str) -> Option<&str> {
+    let (name, rest) = line.trim_start().strip_prefix('[')?.split_once(']')?;
+    let is_header = rest.trim_start().is_empty() || rest.trim_start().starts_with('#');
+    is_header.then(|| name.trim())
+}
+
 /// The sections that every kind has, before and apart from those that only one reads.
 fn divide(text: &str) -> (String, String) {
     let (mut head, mut section) = (String::new(), String::new());
     let mut is_common = true;
     for line in text.lines() {
-        let table = line.trim_end().strip_prefix('[').and_then(|rest| rest.split([']', '.']).next());
-        if let Some(table) = table {
-            is_common = COMMON.contains(&table.trim());
+        if let Some(table) = table(line) {
+            let first = table.split('.').next().unwrap_or_default();
+            is_common = COMMON.contains(&first.trim());
         }
         let (to, other) = if is_common { (&mut head, &mut section) } else { (&mut section, &mut head) };
         to.push_str(line);

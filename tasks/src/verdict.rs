@@ -41,10 +41,26 @@ pub fn skill(own: f64, reference: f64, margin: f64) -> Judgement {
         Judgement { mark: answer, reasons: vec![Reason::Skill { answer, reference: floor }] }
     } else {
         let reasons = vec![Reason::BelowReference { answer, reference: floor }];
-        Judgement { mark: mark((own - reference).min(0.0)), reasons }
+        let lack = own - reference;
+        // Not `min`, which would make 0 of a skill that is no number.
+        Judgement { mark: mark(if lack > 0.0 { 0.0 } else { lack }), reasons }
     }
 }
 
 fn mark(value: f64) -> Mark {
     Mark::from_f64(value).unwrap_or(Mark::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skill_that_is_no_number_is_the_worst() {
+        assert_eq!(skill(f64::NAN, 0.0, 0.0).mark, Mark::MIN);
+        assert_eq!(skill(-0.25, 0.0, 0.0).mark.to_f64(), -0.25);
+        assert_eq!(skill(0.2, 0.5, 0.0).mark.to_f64(), -0.3);
+        assert_eq!(scored(f64::NAN, "no number").mark, Mark::MIN);
+        assert_eq!((scored(0.5, "half").mark.to_f64(), scored(0.0, "none").mark), (0.5, Mark::ZERO));
+    }
 }

@@ -67,8 +67,8 @@ pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Au
 pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<Vec<String>, AuditError> {
     let (before, segment) = (Segment::read(before)?, Segment::read(file)?);
     let epoch = segment.header().epoch;
-    let is_next =
-        before.header().identity == segment.header().identity && before.header().epoch.0 + 1 == epoch.0;
+    let is_next = before.header().identity == segment.header().identity
+        && before.header().epoch.0.checked_add(1) == Some(epoch.0);
     let Some(context) = context(before.records()).filter(|_| is_next) else { return Ok(Vec::new()) };
     let expected = take_over(&before, context, epoch)?;
     let is_missing =

@@ -17,7 +17,7 @@ const BURN_HALF_LIFE_MAX: u16 = 36_100;
 const BURN_INCREASE_PERCENT_MAX: u32 = 300;
 const BONDS_MOVING_AVERAGE_MAX: u64 = 975_000;
 const ALPHA_MIN: u16 = 1_638;
-const REVEAL_PERIOD_MAX: u64 = 100;
+pub(crate) const REVEAL_PERIOD_MAX: u64 = 100;
 
 /// Checks every field; `neurons` is how many are registered.
 pub(crate) fn check(rules: &Hyperparameters, neurons: usize) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use parity_scale_codec::Encode;
 use weighhouse_seams::UnixNanos;
 use weighhouse_types::{Block, Digest, Epoch, Hotkey, MechId, Netuid, Rounds, Schedule, Uid};
 
+use crate::rules::hyperparameters::REVEAL_PERIOD_MAX;
 use crate::rules::schedule::{TEMPO_MAX, should_run_epoch};
 
 /// Commits of one hotkey in one mechanism that wait at once.
@@ -69,6 +70,10 @@ pub fn after_block(schedule: &Schedule, block: Block) -> Schedule {
 /// The first block that reveals what is committed in the block after `head`, if the schedule stays as it is; `None`
 /// where the subnet doesn't run.
 pub fn first_reveal_block(schedule: &Schedule, head: Block, reveal_period: u64) -> Option<Block> {
+    // An endpoint's figure: walking a longer period would never end.
+    if reveal_period > REVEAL_PERIOD_MAX {
+        return None;
+    }
     let committed = Block(head.0.checked_add(1)?);
     let target = epoch_at(schedule, committed).0.checked_add(reveal_period)?;
     // Whatever the schedule says, no epoch waits longer than the longest tempo.

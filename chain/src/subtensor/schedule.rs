@@ -11,7 +11,7 @@ pub(super) fn modulo(netuid: Netuid, tempo: u16, head: Block, blocks_since_last_
     // Before the subnet's first epoch the last one would lie before the chain's first block.
     let last_epoch_block = Block(head.0.saturating_sub(since));
     Schedule {
-        epoch: Epoch((shifted + 1) / length),
+        epoch: Epoch(shifted.saturating_add(1) / length),
         last_epoch_block,
         tempo: if tempo == 0 { 0 } else { tempo.saturating_add(1) },
         pending_epoch_at: None,

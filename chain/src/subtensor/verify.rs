@@ -60,7 +60,7 @@ impl Subtensor {
         };
         let last_step_boundary_block = match last_step {
             0 => block.0.saturating_sub(u64::from(rules.tempo)),
-            last => last + 1,
+            last => last.saturating_add(1),
         };
         Ok(EpochInput {
             block: block.0,

@@ -95,8 +95,11 @@ impl Proving {
         let mut peaceful = base.clone();
         let others = miners.saturating_sub(PROBES).max(1);
         // A tenth of the uids stays free for newcomers.
-        peaceful.miners =
-            vec![MinerGroup { quality: [0.6, 1.0], arrivals: 0.25, ..MinerGroup::honest(others * 9 / 10) }];
+        peaceful.miners = vec![MinerGroup {
+            quality: [0.6, 1.0],
+            arrivals: 0.25,
+            ..MinerGroup::honest((u32::from(others) * 9 / 10) as u16)
+        }];
         for probe in 0..PROBES {
             let name = format!("probe {probe}");
             peaceful.miners.push(MinerGroup { name, ..MinerGroup::honest(1) });

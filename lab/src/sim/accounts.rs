@@ -270,7 +270,10 @@ impl Accounts {
             rao_value: plan.rao_value,
             miners: (0..plan.groups.len()).map(|group| self.miners(plan, registry, group)).collect(),
             validators: self.validators(plan, warm),
-            rank_correlation: rank_correlation(registry, scenario.epochs - scenario.warmup_epochs),
+            rank_correlation: rank_correlation(
+                registry,
+                scenario.epochs.saturating_sub(scenario.warmup_epochs),
+            ),
             vtrust_least: self.vtrust_least,
             vtrust_mean: trusted.iter().sum::<f64>() / trusted.len().max(1) as f64,
             newcomers: newcomers(plan, registry),

@@ -1,6 +1,6 @@
 //! `config.json` of a BERT model, and the files that `sentence-transformers` puts beside it.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde::Deserialize;
 
@@ -130,7 +130,9 @@ fn pooling(root: &Path) -> Result<(Pooling, bool), EncoderConfigError> {
             "Transformer" => {}
             "Normalize" => normalise = true,
             // The path comes with the model and must not lead out of its folder.
-            "Pooling" if !module.path.contains("..") => {
+            "Pooling"
+                if Path::new(&module.path).components().all(|part| matches!(part, Component::Normal(_))) =>
+            {
                 let raw: Option<RawPooling> = beside(&root.join(&module.path), "config.json")?;
                 let on = |(key, value): (&String, &serde_json::Value)| {
                     key.starts_with("pooling_mode_") && value.as_bool() == Some(true)

@@ -135,7 +135,8 @@ fn settle(seen: &[PersonaSample]) -> Calibrated {
     // One half of the texts sets the limit, the other half tests it.
     let fitted = texts.div_ceil(2);
     let worst = honest().flat_map(|distances| &distances[..fitted]).fold(0.0_f64, |a, b| a.max(*b));
-    let tolerance = rounded_up((worst * HEADROOM).max(TOLERANCE_LEAST));
+    // A task file takes no tolerance of 1 or more.
+    let tolerance = rounded_up((worst * HEADROOM).max(TOLERANCE_LEAST)).min(0.99);
     let beyond = |distances: &[f64]| distances.iter().filter(|distance| **distance > tolerance).count();
     let (mut checks, mut missed) = (0, 0);
     for distances in honest() {

@@ -9,6 +9,7 @@ pub(crate) struct Sort {
 
 impl Kind for Sort {
     const NAME: &'static str = "sort";
+    const SCOPES: &'static [Scope] = &[Scope::Private];
 
     type Section = NoSection;
     type Question = Vec<i64>;

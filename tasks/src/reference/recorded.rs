@@ -30,6 +30,8 @@ pub enum ReferenceError {
     Version { version: u16 },
     #[error("row {row} of a recorded reference is no distribution: {what}")]
     Row { row: usize, what: String },
+    #[error("a recorded vector has a number that is not finite")]
+    Vector,
     #[error("a recorded testimony contradicts itself: {what}")]
     Testimony { what: &'static str },
 }
@@ -153,6 +155,9 @@ impl RecordedWord {
                 let values: usize = rows.iter().map(Vec::len).sum();
                 if values > VALUES_MAX {
                     return Err(ReferenceError::TooLong { bytes });
+                }
+                if !rows.iter().flatten().all(|value| value.is_finite()) {
+                    return Err(ReferenceError::Vector);
                 }
                 Ok(Recorded::Vectors(rows))
             }

@@ -11,6 +11,8 @@ pub enum TextError {
     UnknownOutput { name: String },
     #[error("a prompt comes as `text_input` or as `input_ids`: exactly one of them")]
     Prompt,
+    #[error("`{name}` is there twice")]
+    Twice { name: String },
     #[error("`{name}` is not valid UTF-8")]
     Utf8 { name: &'static str },
     #[error("`{name}` has shape {shape:?}, expected {expected}")]

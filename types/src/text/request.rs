@@ -74,7 +74,12 @@ impl TextRequest {
     pub fn from_infer(request: &InferRequest, limits: &TextLimits) -> Result<Self, TextError> {
         let mut read = Self::greedy("", MAX_TOKENS_DEFAULT.min(limits.max_tokens));
         let mut prompt = None;
-        for tensor in &request.inputs {
+        for (at, tensor) in request.inputs.iter().enumerate() {
+            // Prompts have an error of their own below.
+            let is_setting = !matches!(tensor.name(), name::TEXT_INPUT | name::INPUT_IDS);
+            if is_setting && request.inputs[..at].iter().any(|other| other.name() == tensor.name()) {
+                return Err(TextError::Twice { name: tensor.name().to_owned() });
+            }
             match tensor.name() {
                 name::TEXT_INPUT | name::INPUT_IDS => {
                     // Text and ids together are refused, as is either of them twice: one would have to be passed over.

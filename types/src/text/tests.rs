@@ -223,6 +223,16 @@ fn texts_and_their_rows_round_trip_within_limits() {
 }
 
 #[test]
+fn a_setting_that_is_there_twice_is_refused_by_name() {
+    let asked = TextRequest::greedy("a", 4).to_infer("m", "1").expect("small");
+    let mut twice = asked.clone();
+    let setting = asked.inputs.iter().find(|tensor| tensor.name() == name::MAX_TOKENS).expect("sent");
+    twice.inputs.push(setting.clone());
+    let refused = TextRequest::from_infer(&twice, &LIMITS).expect_err("refused");
+    assert_eq!(refused, TextError::Twice { name: name::MAX_TOKENS.to_owned() });
+}
+
+#[test]
 fn foreign_tensors_never_panic() {
     let names = [
         name::TEXT_INPUT,

@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
         let word = self.truths.get(&part.0).or_else(|| self.testimonies.get(&part));
         let word = word.unwrap_or(&seen.reference).clone();
         let answer = match decode(framed) {
-            Ok(_) if judged.stage + 1 < task.stages() => {
+            Ok(_) if u16::from(judged.stage) + 1 < u16::from(task.stages()) => {
                 ReadAnswer { is_message: true, ..ReadAnswer::decided(judged.judgement.clone()) }
             }
             Ok(message) => ReadAnswer::of(task, challenge, &earlier, &message),

@@ -89,7 +89,8 @@ impl<'a> Walk<'a> {
         if earlier.len() != usize::from(stage) {
             return Err(format!("{name}: its answers to earlier stages are not recorded").into());
         }
-        if stage + 1 < task.stages() {
+        // A foreign record may name stage 255.
+        if u16::from(stage) + 1 < u16::from(task.stages()) {
             return self.refused(task, challenge, earlier, framed, &name);
         }
         let read = ReadAnswer::new(task, challenge, &earlier, framed);

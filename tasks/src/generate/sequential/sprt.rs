@@ -57,8 +57,9 @@ impl SequentialTest {
         self.weights.iter().any(|weight| *weight > 0.0)
     }
 
-    /// The bin of a margin; NaN is as bad as can be.
+    /// The bin of a margin.
     pub(crate) fn bin(edges: &[f64], margin: f64) -> usize {
+        // NaN is below no edge and falls into the last bin, the worst.
         edges.iter().position(|edge| margin <= *edge).unwrap_or(edges.len())
     }
 
