@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use weighhouse_scoring::{Decision, Explainer, Explanation, weigh};
 use weighhouse_types::{
-    ChallengePhase, Epoch, LaterAnswers, Mark, Outcome, PhaseChange, Record, Uid, VerdictRecord, VoidCause,
+    ChallengePhase, Epoch, LaterAnswers, Mark, Outcome, PhaseChange, Reason, Record, Uid, VerdictRecord,
+    VoidCause,
 };
 
 use crate::error::LocalnetError;
@@ -36,13 +37,22 @@ pub struct Facts {
     pub(crate) explanations: Vec<Explanation>,
     /// The first verdict that refused a miner's answer, in words.
     pub(crate) refused: BTreeMap<Uid, String>,
-    /// Rounds and void ones of this run's epochs, and whether any answer was judged in them.
-    run: (usize, usize, bool),
+    /// This run's epochs.
+    run: RunRounds,
+}
+
+/// Rounds of the run under way.
+#[derive(Clone, Copy, Debug, Default)]
+struct RunRounds {
+    all: usize,
+    void: usize,
+    /// A well-formed answer was judged in one of them.
+    judged: bool,
 }
 
 impl Facts {
-    /// Reads all epochs up to the last one; the run under way began with `first`. `truth_within` so many epochs a challenge
-    /// is judged or lapses.
+    /// Reads all epochs up to the last one; the run under way began with `first`. A challenge whose truth comes later is judged
+    /// or lapses within `truth_within` epochs.
     pub(crate) fn gather(
         (first, last): (Epoch, Epoch),
         truth_within: Option<u64>,
@@ -58,8 +68,8 @@ impl Facts {
         facts.count(&records, last >= first);
         facts.explanations = explainer.explain(&records)?;
         let awaiting = LaterAnswers::of(&records).awaiting;
-        let due = |asked_in: Epoch| asked_in.0 + truth_within.unwrap_or(u64::MAX - asked_in.0);
-        facts.overdue = awaiting.iter().filter(|answer| due(answer.asked_in) < last.0).count();
+        let is_overdue = |asked_in: Epoch| truth_within.is_some_and(|within| asked_in.0 + within < last.0);
+        facts.overdue = awaiting.iter().filter(|answer| is_overdue(answer.asked_in)).count();
         facts.awaiting = awaiting.len();
         facts.abstains = match weigh(&records)? {
             Decision::Abstain { why, .. } => Some(why.to_string()),
@@ -70,13 +80,13 @@ impl Facts {
 
     /// Why no answer of this run was judged, where the reason is ours and no miner's.
     pub fn fault(&self) -> Option<String> {
-        let (rounds, void, is_judged) = self.run;
-        if is_judged {
+        let RunRounds { all, void, judged } = self.run;
+        if judged {
             return None;
         }
-        if let Some(last) = self.void.last().filter(|_| rounds > 0 && rounds == void) {
+        if let Some(last) = self.void.last().filter(|_| all > 0 && all == void) {
             let cause = last.cause.name();
-            return Some(format!("{void} of {rounds} rounds are void ({cause}): {}", last.why));
+            return Some(format!("{void} of {all} rounds are void ({cause}): {}", last.why));
         }
         if self.overdue > 0 {
             let overdue = self.overdue;
@@ -88,17 +98,17 @@ impl Facts {
     }
 
     fn count(&mut self, records: &[Record], is_of_run: bool) {
-        let (mut rounds, mut void, mut is_judged) = (BTreeSet::new(), 0, false);
+        let (mut rounds, mut run) = (BTreeSet::new(), RunRounds::default());
         for record in records {
             match record {
                 Record::Asked(asked) => drop(rounds.insert(asked.round)),
                 Record::VoidRound(round) => {
-                    void += 1;
+                    run.void += 1;
                     rounds.insert(round.round);
                     self.count_void(round.cause, &round.why);
                 }
                 Record::Judged(judged) => {
-                    is_judged |= judged.exchange.is_some();
+                    run.judged |= is_well_formed(judged);
                     if let Some(refused) = refused(judged) {
                         self.refused.entry(judged.uid).or_insert(refused);
                     }
@@ -112,8 +122,9 @@ impl Facts {
         }
         self.rounds += rounds.len();
         if is_of_run {
-            let (all, all_void, judged) = self.run;
-            self.run = (all + rounds.len(), all_void + void, judged || is_judged);
+            self.run.all += rounds.len();
+            self.run.void += run.void;
+            self.run.judged |= run.judged;
         }
     }
 
@@ -124,6 +135,12 @@ impl Facts {
         }
         self.void.push(VoidRounds { cause, rounds, why: why.to_owned() });
     }
+}
+
+/// Tells whether a verdict is on an answer that needed a judge.
+fn is_well_formed(judged: &VerdictRecord) -> bool {
+    let mut outcomes = judged.judgement.reasons.iter().map(Reason::outcome);
+    outcomes.all(|outcome| !matches!(outcome, Outcome::Silent | Outcome::Malformed))
 }
 
 /// An unpaid verdict that complains of something, in words. A mark of 0 alone is no complaint.

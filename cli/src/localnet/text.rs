@@ -100,16 +100,16 @@ impl Closing {
             let within = self.truth_within.unwrap_or_default();
             parts.push(format!("{nobody}{awaiting}, known within {within} epochs of the question"));
         }
-        parts.extend(facts.void.iter().map(|VoidRounds { cause, rounds, why }| {
-            let (all, cause) = (facts.rounds, cause.name());
-            format!("{rounds} of {all} rounds are void ({cause}), which is no miner's fault: {why}")
-        }));
         if facts.overdue > 0 {
             let overdue = facts.overdue;
             parts.push(format!(
                 "{overdue} of them are overdue: asking for their truth failed (RUST_LOG=warn tells how)"
             ));
         }
+        parts.extend(facts.void.iter().map(|VoidRounds { cause, rounds, why }| {
+            let (all, cause) = (facts.rounds, cause.name());
+            format!("{rounds} of {all} rounds are void ({cause}), which is no miner's fault: {why}")
+        }));
         if let Some((lapsed, why)) = &facts.lapsed {
             parts.push(format!("{lapsed} challenges lapsed, and nobody is judged by them: {why}"));
         }

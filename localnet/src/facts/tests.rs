@@ -1,5 +1,5 @@
 use weighhouse_scoring::policy::DEFAULT_POLICY;
-use weighhouse_types::{Block, EpochContext, Exchange, Reason, StageRecord, VoidRound, sample};
+use weighhouse_types::{Block, EpochContext, Exchange, StageRecord, VoidRound, sample};
 
 use super::*;
 
