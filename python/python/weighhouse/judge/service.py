@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import platform
 import threading
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from .. import wire
+from ..faults import Fault, line
 from ..tensors import Array, TensorError, Tensors, read, write
 from .base import Judge, generator
 from .values import Answer, Attempt, Challenge, Malformed, Verdict, malformed
 
+# pytest leaves frames of this module out, so that a traceback ends in the user's own lines.
+__tracebackhide__ = True
 PROTOCOL = 1
 MESSAGE_BYTES_MAX = 64 << 20
 _SEED_BYTES = 32
@@ -29,7 +30,7 @@ class RequestError(ValueError):
     """A request that the contract doesn't allow."""
 
 
-class JudgeFault(Exception):
+class JudgeFault(Fault):
     """A judge that broke its promises, or raised an exception."""
 
 
@@ -194,9 +195,7 @@ def _run(function: Callable[..., _Result], *arguments: Any) -> _Result:
     except (Malformed, JudgeFault):
         raise
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
-        raise JudgeFault(f"{type(error).__name__}: {error} ({where})") from error
+        raise JudgeFault(line(error)) from error
 
 
 def _each(results: Sequence[_Result], count: int) -> Sequence[_Result]:
@@ -260,12 +259,14 @@ def _read_attempt(message: Any) -> Attempt:
     if _FOUND_MALFORMED in testimony:
         raise Malformed(b"".join(testimony[_FOUND_MALFORMED]).decode())
     *earlier, outputs = (_outputs(answer) for answer in message.answers)
-    return Attempt(challenge, Answer(outputs, testimony, earlier))
+    # What later exchanges ask for isn't in the challenge.
+    wanted = () if earlier else challenge.outputs
+    return Attempt(challenge, Answer(outputs, testimony, earlier, wanted))
 
 
 def _write_verdict(verdict: Verdict | Malformed, message: Any) -> None:
     if isinstance(verdict, Malformed):
         verdict = malformed(str(verdict))
     if not isinstance(verdict, Verdict):
-        raise JudgeFault(f"a {type(verdict).__name__} in place of a Verdict")
+        raise JudgeFault(f"a {type(verdict).__name__} where a Verdict is to be returned")
     message.mark_billionths, message.outcome, message.text = verdict.billionths, verdict.outcome, verdict.text
