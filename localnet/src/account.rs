@@ -4,11 +4,12 @@ use serde::Serialize;
 use weighhouse_scoring::Explanation;
 use weighhouse_tasks::Conduct;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Mark, Record, Uid, VerdictRecord};
+use weighhouse_types::{Mark, Outcome, Record, Uid, VerdictRecord};
 
 use crate::economy::{Participant, Role};
 use crate::options::builtin_task;
 use crate::report::{EpochReport, EpochRow};
+use crate::rounds::Rounds;
 use crate::state::KeptState;
 
 /// The closing account: what everybody earned since genesis, and why.
@@ -19,26 +20,28 @@ pub struct Account {
     pub last: EpochReport,
     /// A sentence for each participant, in the same order.
     pub reasons: Vec<String>,
-    /// Rounds of the last epoch in which nobody was judged, with the trouble of ours that the last of them had.
-    pub void: Option<(usize, String)>,
-    /// The first verdict that paid a guest nothing, for each participant.
+    /// The rounds of this run's epochs.
+    pub rounds: Rounds,
+    /// The first verdict that paid a guest nothing, for each participant, with why it gave no answer, where it gave none.
     given_away: Vec<Option<String>>,
 }
 
 impl Account {
-    /// `refused` has the first verdict that paid a guest nothing, for each participant; `records` are the last epoch's.
+    /// `guests` has, for each participant, the first verdict that paid a guest nothing, and its newest failure.
     pub(crate) fn new(
-        last: EpochReport,
+        (last, rounds): (EpochReport, Rounds),
         kept: &KeptState,
         participants: &[Participant],
         explanations: &[Explanation],
-        refused: &[Option<VerdictRecord>],
-        records: &[Record],
+        guests: &[(Option<VerdictRecord>, Option<String>)],
     ) -> Self {
         let paying = |paid| builtin_task(&kept.task, Some(paid));
         let pays =
             if paying(Paid::Quality) != paying(Paid::Conformance) { ": --mode quality pays it" } else { "" };
-        let given_away: Vec<_> = refused.iter().map(|judged| judged.as_ref().map(given_away)).collect();
+        let given_away = |(judged, said): &(Option<VerdictRecord>, Option<String>)| {
+            judged.as_ref().map(|judged| given_away(judged, said.as_deref()))
+        };
+        let given_away: Vec<_> = guests.iter().map(given_away).collect();
         let reasons = last.neurons.iter().zip(participants).zip(&given_away);
         let reasons = reasons.map(|((row, participant), given_away)| {
             let explained = explanations.iter().find(|explanation| explanation.uid == row.uid);
@@ -58,7 +61,7 @@ impl Account {
             }
         });
         let reasons = reasons.collect();
-        Self { seed: kept.seed, last, reasons, void: void(records), given_away }
+        Self { seed: kept.seed, last, reasons, rounds, given_away }
     }
 
     /// Epochs since genesis.
@@ -89,6 +92,7 @@ impl Account {
         Totals {
             seed: self.seed,
             epochs: self.epochs(),
+            rounds: self.rounds.clone(),
             miners: miners.iter().map(miner).collect(),
             validators: validators.iter().map(validator).collect(),
         }
@@ -104,17 +108,13 @@ pub(crate) fn first_refused(records: &[Record], uid: Uid) -> Option<VerdictRecor
     judged.filter(|judged| judged.uid == uid).find(|judged| judged.judgement.mark <= Mark::ZERO).cloned()
 }
 
-fn void(records: &[Record]) -> Option<(usize, String)> {
-    let void = records.iter().filter_map(|record| match record {
-        Record::VoidRound(void) => Some(void),
-        _ => None,
-    });
-    void.clone().last().map(|last| (void.count(), last.why.clone()))
-}
-
-fn given_away(judged: &VerdictRecord) -> String {
-    let reason = judged.judgement.reasons.first().map_or_else(String::new, ToString::to_string);
-    format!("given away in epoch {}, round {}: {reason}", judged.asked_in, judged.round)
+fn given_away(judged: &VerdictRecord, said: Option<&str>) -> String {
+    let reason = judged.judgement.reasons.first();
+    let is_silent = reason.is_some_and(|reason| reason.outcome() == Outcome::Silent);
+    // A status is all that callers are told; who wrote the miner is told its words.
+    let said = said.filter(|_| is_silent).map_or_else(String::new, |said| format!(" ({said})"));
+    let reason = reason.map_or_else(String::new, ToString::to_string);
+    format!("given away in epoch {}, round {}: {reason}{said}", judged.asked_in, judged.round)
 }
 
 fn copier(row: &EpochRow, copied: &str, commit_reveal: bool) -> String {
@@ -157,6 +157,8 @@ pub struct ValidatorTotal {
 pub struct Totals {
     pub seed: u64,
     pub epochs: u64,
+    #[serde(skip_serializing_if = "Rounds::went_well")]
+    pub rounds: Rounds,
     pub miners: Vec<MinerTotal>,
     pub validators: Vec<ValidatorTotal>,
 }

@@ -19,6 +19,7 @@ use weighhouse_validator::remote::RemoteJudges;
 
 use crate::guests::{GuestError, Guests};
 use crate::program::{Program, ProgramError, build};
+use crate::troubles::{HeardJudge, Troubles};
 
 const TASK: &str = "task.toml";
 const POLICY: &str = "policy.toml";
@@ -27,6 +28,8 @@ const MINERS: [&str; 2] = ["miner.py", "personas.py"];
 /// A judge of one file, or of a folder: a package of Python's or a crate.
 const JUDGES: [&str; 2] = ["judge.py", "judge"];
 const JUDGE_MODULE: &str = "weighhouse.judge";
+/// The localnet tells of the judge's faults itself.
+const JUDGE_OPTIONS: [&str; 1] = ["--quiet"];
 
 /// A failure to take up a subnet's folder.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,17 @@ pub enum SubnetError {
     Address(#[from] JudgeAddressError),
     #[error("{path}: {source}")]
     Task { path: String, source: TaskError },
+    #[error("{path}: {source}")]
+    Draw { path: String, source: TaskError },
+    #[error("{path}: one seed was drawn twice and gave two challenges: use only rng for chance")]
+    Unsteady { path: String },
+}
+
+/// The digests of what was taken up: the judge's files, and the task that pins them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedJudge {
+    pub judge: Digest,
+    pub task: Digest,
 }
 
 /// The folder, and the Python that runs what is in it.
@@ -62,6 +76,7 @@ pub struct Subnet {
     folder: SubnetFolder,
     pub(crate) policy: Vec<u8>,
     judge: RunningJudge,
+    troubles: Arc<Troubles>,
     /// The task with a judge that could not be taken up: tried again once it is saved again.
     refused: Option<String>,
 }
@@ -77,7 +92,7 @@ impl Subnet {
         }
         let policy = read(&folder.path.join(POLICY))?;
         let judge = folder.start().await?;
-        Ok(Self { folder, policy, judge, refused: None })
+        Ok(Self { folder, policy, judge, troubles: Arc::default(), refused: None })
     }
 
     /// The folder, for people.
@@ -92,7 +107,12 @@ impl Subnet {
 
     /// The way to the judge.
     pub fn loader(&self) -> Arc<dyn TaskLoader> {
-        self.judge.references.clone()
+        Arc::new(JudgeAtHand { troubles: self.troubles(), ..self.judge.at_hand.clone() })
+    }
+
+    /// What the judge fails at, from now on.
+    pub(crate) fn troubles(&self) -> Arc<Troubles> {
+        Arc::clone(&self.troubles)
     }
 
     /// Starts the judge anew where its files or the task were saved since; the digest of those that run then.
@@ -147,12 +167,12 @@ impl SubnetFolder {
 pub(crate) struct RunningJudge {
     task_file: String,
     digest: Digest,
-    references: Arc<JudgeAtHand>,
+    at_hand: JudgeAtHand,
     _program: Program,
 }
 
 impl RunningJudge {
-    /// Blocks until the judge has drawn a challenge. To be called within a runtime.
+    /// Blocks until the judge has drawn a challenge, the same one twice. To be called within a runtime.
     fn start(folder: &SubnetFolder) -> Result<Self, SubnetError> {
         let judge = folder.judge()?;
         let is_crate = judge.join("Cargo.toml").is_file();
@@ -163,27 +183,34 @@ impl RunningJudge {
         let task_file = folder.pinned()?;
         let program = match is_crate {
             true => Program::built(&judge)?,
-            false => Program::python(&folder.python, JUDGE_MODULE, &judge)?,
+            false => Program::python(&folder.python, JUDGE_MODULE, &JUDGE_OPTIONS, &judge)?,
         };
-        let references =
-            Arc::new(JudgeAtHand { address: program.address().parse()?, runtime: Handle::current() });
-        let failed =
-            |source| SubnetError::Task { path: folder.path.join(TASK).display().to_string(), source };
-        let task = Task::load(task_file.as_bytes(), &*references).map_err(failed)?;
+        let (address, runtime) = (program.address().parse()?, Handle::current());
+        // What it fails at here is told as the reason for not taking it up.
+        let at_hand = JudgeAtHand { address, runtime, troubles: Arc::default() };
+        let path = folder.path.join(TASK).display().to_string();
+        let task = Task::load(task_file.as_bytes(), &at_hand);
+        let task = task.map_err(|source| SubnetError::Task { path, source })?;
         let digest = task.judge_identity().digest.unwrap_or_default();
         if program.told["digest"].as_str() != Some(&format!("sha256:{digest}")) {
             return Err(SubnetError::Changed);
         }
-        task.challenge(&[0; 32]).map_err(failed)?;
-        Ok(Self { task_file, digest, references, _program: program })
+        let path = judge.display().to_string();
+        let draw =
+            || task.challenge(&[0; 32]).map_err(|source| SubnetError::Draw { path: path.clone(), source });
+        if draw()? != draw()? {
+            return Err(SubnetError::Unsteady { path });
+        }
+        Ok(Self { task_file, digest, at_hand, _program: program })
     }
 }
 
-/// A judge on this machine.
-#[derive(Debug)]
+/// A judge on this machine, whose failures are noted.
+#[derive(Clone, Debug)]
 pub(crate) struct JudgeAtHand {
     address: JudgeAddress,
     runtime: Handle,
+    troubles: Arc<Troubles>,
 }
 
 impl References for JudgeAtHand {
@@ -191,7 +218,10 @@ impl References for JudgeAtHand {
         let clock = Arc::new(SystemClock::new());
         let dialing = JudgeDialing { dialer: Arc::new(TcpDialer), clock, trust: None };
         let addresses = std::slice::from_ref(&self.address);
-        Ok(Some(Arc::new(RemoteJudges::new(addresses, *terms, &dialing, self.runtime.clone()))))
+        let judge = RemoteJudges::new(addresses, *terms, &dialing, self.runtime.clone());
+        let judge = judge.failing_at_once();
+        let preamble = format!("the judge at {} failed: ", self.address);
+        Ok(Some(Arc::new(HeardJudge { judge, preamble, troubles: Arc::clone(&self.troubles) })))
     }
 }
 

@@ -34,7 +34,7 @@ async fn the_readme_shows_what_the_first_run_prints() {
     let models = NamedModels::new(None, None);
     let economy = Economy::open(dir.path(), &options, Arc::new(models)).expect("opened");
     let mut pages = Pages(text::greeting(&economy, Block(0)) + "\n");
-    let closing = text::Closing::new(&economy, None);
+    let closing = text::Closing::new(&economy, None, Path::new("python3"));
     let account = economy.run(&mut pages, CancellationToken::new()).await.expect("it runs");
     let printed = pages.0 + &text::account(&account.expect("an epoch was closed"), &closing);
     let shown =

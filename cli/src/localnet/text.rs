@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use weighhouse_localnet::{Account, DIGITS, EpochReport, Localnet as Economy};
+use weighhouse_localnet::{Account, DIGITS, EpochReport, Localnet as Economy, Rounds};
 use weighhouse_types::Block;
 use weighhouse_types::profile::Paid;
 
 use crate::output::{Table, tao};
+
+/// Goes on in the column of the closing lines' words.
+const INDENT: &str = "\n                   ";
+/// A judge listens there unless it is told otherwise.
+const JUDGE_ADDRESS: &str = "127.0.0.1:7711";
 
 /// The first line: who takes part in what.
 pub(super) fn greeting(economy: &Economy, head: Block) -> String {
@@ -48,7 +53,23 @@ pub(super) fn epoch(report: &EpochReport) -> String {
             tao(row.emission),
         ]);
     }
-    format!("epoch {} closed at block {}\n{}\n", report.epoch, report.block, table.to_text())
+    let troubles: String = troubles(&report.rounds).map(|line| format!("{line}\n")).collect();
+    format!("epoch {} closed at block {}\n{}\n{troubles}", report.epoch, report.block, table.to_text())
+}
+
+/// A line for each thing that was wrong for everybody in some rounds.
+fn troubles(rounds: &Rounds) -> impl Iterator<Item = String> {
+    let Rounds { all, void, void_why, malformed, malformed_why } = rounds;
+    let void = void_why
+        .as_ref()
+        .map(|why| format!("{void} of {all} rounds are void, which is no miner's fault: {why}"));
+    let malformed = malformed_why.as_ref().map(|why| {
+        format!(
+            "in {malformed} of {all} rounds nobody's answer was well-formed, so look at the judge first: does it ask for what it \
+             reads? {why}"
+        )
+    });
+    [void, malformed].into_iter().flatten()
 }
 
 /// The choices of a run that its closing lines speak of.
@@ -61,10 +82,11 @@ pub(super) struct Closing {
     subnet: Option<PathBuf>,
     /// The folder of a state that is kept.
     dir: Option<PathBuf>,
+    python: PathBuf,
 }
 
 impl Closing {
-    pub(super) fn new(economy: &Economy, dir: Option<&Path>) -> Self {
+    pub(super) fn new(economy: &Economy, dir: Option<&Path>, python: &Path) -> Self {
         Self {
             task: economy.task().to_owned(),
             mode: economy.mode(),
@@ -72,30 +94,30 @@ impl Closing {
             guests: economy.participants().iter().any(|participant| participant.is_guest()),
             subnet: economy.subnet_folder().map(ToOwned::to_owned),
             dir: dir.map(ToOwned::to_owned),
+            python: python.to_owned(),
         }
     }
 
-    /// Three lines: the event, the place to look at, the command to type next.
+    /// The event, the place to look at, and the command to type next.
     fn lines(&self, account: &Account) -> String {
         let miners = || account.last.neurons.iter().filter(|row| !row.validates);
         let (paid, all) = (miners().filter(|row| row.earned > 0).count(), miners().count());
         let shared = tao(miners().map(|row| row.earned).sum());
-        let happened = match &account.void {
-            None => format!(
-                "{paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others earned nothing"
-            ),
-            Some((void, why)) => {
-                format!("{void} rounds of the last epoch are void, which is no miner's fault: {why}")
-            }
-        };
+        let paid = format!(
+            "{paid} of {all} miners gave answers that are paid, and shared {shared} TAO; the others earned nothing"
+        );
+        let paid = (!account.rounds.are_void()).then_some(paid);
+        let happened: Vec<_> = paid.into_iter().chain(troubles(&account.rounds)).collect();
         let look = match &self.dir {
-            Some(dir) => format!("weighhouse audit {}{}", self.journal(dir, account), self.judge()),
-            None => "add --dir ./net to keep each question, answer and verdict; then: weighhouse audit \
-                     ./net/validators/honest-a/epoch-*.wj"
-                .to_owned(),
+            Some(dir) => self.audit(&self.journal(dir, account)),
+            None => format!(
+                "add --dir ./net to keep each question, answer and verdict; then: {}",
+                self.audit("./net/validators/honest-a/epoch-*.wj")
+            ),
         };
         format!(
-            "what happened      {happened}\nwhere to look      {look}\nwhat to type next  {}",
+            "what happened      {}\nwhere to look      {look}\nwhat to type next  {}",
+            happened.join(INDENT),
             self.next()
         )
     }
@@ -106,20 +128,25 @@ impl Closing {
         file.display().to_string()
     }
 
-    /// An audit reaches verdicts again with a judge that runs.
-    fn judge(&self) -> &'static str {
-        if self.subnet.is_some() { " --judge ADDRESS, of the judge that was run" } else { "" }
+    /// The audit's command, after the one that starts the judge which it needs: the localnet's has ended.
+    fn audit(&self, file: &str) -> String {
+        let Some(folder) = &self.subnet else { return format!("weighhouse audit {file}") };
+        let judge = judge_of(folder);
+        let (judge, python) = (judge.display(), self.python.display());
+        let start = match folder.join("judge/Cargo.toml").is_file() {
+            true => format!("cargo run --release --manifest-path {judge}/Cargo.toml"),
+            false => format!("{python} -m weighhouse.judge {judge}"),
+        };
+        format!("{start}{INDENT}and beside it: weighhouse audit {file} --judge {JUDGE_ADDRESS}")
     }
 
     /// Something that this run didn't show.
     fn next(&self) -> String {
         if let Some(folder) = &self.subnet {
-            let judge = folder.join("judge.py");
-            let judge = if judge.is_file() { judge } else { folder.join("judge") };
             return format!(
                 "weighhouse localnet --subnet {}, and save {} while it runs; docs/new-task.md leads on",
                 folder.display(),
-                judge.display()
+                judge_of(folder).display()
             );
         }
         let next = match (self.task.as_str(), self.mode, self.commit_reveal, self.guests) {
@@ -138,6 +165,12 @@ impl Closing {
         };
         next.to_owned()
     }
+}
+
+/// The judge's file, or its folder.
+fn judge_of(subnet: &Path) -> PathBuf {
+    let file = subnet.join("judge.py");
+    if file.is_file() { file } else { subnet.join("judge") }
 }
 
 /// The closing account: all that was earned since genesis.

@@ -32,9 +32,9 @@ def own_frame(error: BaseException) -> traceback.FrameSummary | None:
 
 
 def _is_own(file: str) -> bool:
-    # Frames such as <frozen importlib._bootstrap> have no file; code of a prompt or of `-c` is the user's.
+    # Code without a file is the interpreter's, such as <frozen importlib._bootstrap>, or was generated.
     if file.startswith("<"):
-        return file in ("<stdin>", "<string>")
+        return False
     resolved = Path(file).resolve()
     is_installed = any(part in _INSTALLED for part in resolved.parts)
     return not is_installed and not any(resolved.is_relative_to(folder) for folder in _LIBRARIES)

@@ -268,5 +268,5 @@ def _write_verdict(verdict: Verdict | Malformed, message: Any) -> None:
     if isinstance(verdict, Malformed):
         verdict = malformed(str(verdict))
     if not isinstance(verdict, Verdict):
-        raise JudgeFault(f"a {type(verdict).__name__} where a Verdict is to be returned")
+        raise JudgeFault(f"the judge returned a {type(verdict).__name__}, not a Verdict")
     message.mark_billionths, message.outcome, message.text = verdict.billionths, verdict.outcome, verdict.text
