@@ -60,9 +60,10 @@ pub(super) fn epoch(report: &EpochReport) -> String {
 /// A line for each thing that was wrong for everybody in some rounds.
 fn troubles(rounds: &Rounds) -> impl Iterator<Item = String> {
     let Rounds { all, void, void_why, malformed, malformed_why } = rounds;
-    let void = void_why
-        .as_ref()
-        .map(|why| format!("{void} of {all} rounds are void, which is no miner's fault: {why}"));
+    let void = void_why.as_ref().map(|why| {
+        let are = if *void == 1 { "is" } else { "are" };
+        format!("{void} of {all} rounds {are} void, which is no miner's fault: {why}")
+    });
     let malformed = malformed_why.as_ref().map(|why| {
         format!(
             "in {malformed} of {all} rounds nobody's answer was well-formed, so look at the judge first: does it ask for what it \
