@@ -1,12 +1,12 @@
 //! The run itself: build everybody, start the miners, then block by block until the epochs are over.
 
 mod miners;
+mod pace;
 mod roles;
 mod validators;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use weighhouse_chain::Chain;
 use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_scoring::explain;
-use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::TaskLoader;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Digest, Epoch, MechId, Record, SubnetState, VerdictRecord, WeightVector};
+use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, VerdictRecord, WeightVector};
 
 use crate::account::{Account, first_refused};
 use crate::economy::{Economy, NETUID, Participant, Role};
@@ -37,8 +37,6 @@ use roles::Roles;
 const BLOCK_DEADLINE: Duration = Duration::from_secs(120);
 /// The offline miner answers the first epoch's first round, which runs at this block.
 const OFFLINE_AFTER: Block = Block(1);
-/// Between the epochs of a subnet that runs without an end.
-const SUBNET_PAUSE: Duration = Duration::from_secs(2);
 /// Jobs that may wait for a processor, of everybody together.
 const CPU_QUEUE_MAX: usize = 4096;
 
@@ -228,65 +226,6 @@ impl Localnet {
             // Only once everybody has worked through the one before: that makes two runs of a seed alike.
             self.ledger.produce_block().await?;
         }
-    }
-
-    /// Of a subnet that is worked at, each epoch can be read before the next one.
-    async fn pause(&self) {
-        if self.subnet.is_some() && self.epochs.is_none() {
-            self.clock.sleep(SUBNET_PAUSE).await;
-        }
-    }
-
-    /// Starts a saved judge, and then the validators under the task that pins it, as operators would.
-    async fn take_up_judge(
-        &mut self,
-        coming: Epoch,
-        roles: &mut Roles,
-        observer: &mut dyn Observer,
-    ) -> Result<(), LocalnetError> {
-        let Some(subnet) = &mut self.subnet else { return Ok(()) };
-        match subnet.renew().await {
-            Ok(None) => {}
-            Ok(Some(judge)) => {
-                let served = Served::of(subnet.task_file(), subnet.loader())?;
-                roles.end_validators().await?;
-                self.served = served;
-                self.start_validators(roles).await?;
-                self.troubles.judge_renewed();
-                let task = Digest::of(self.served.task_file.as_bytes());
-                observer.judge_saved(coming, Ok(SavedJudge { judge, task }));
-            }
-            Err(error) => observer.judge_saved(coming, Err(&error)),
-        }
-        Ok(())
-    }
-
-    /// Waits until every validator is done with a block, and tells of the judge's faults meanwhile; a role that ended is an
-    /// error.
-    async fn work_through(
-        &self,
-        (epoch, block): (Epoch, Block),
-        roles: &mut Roles,
-        observer: &mut dyn Observer,
-    ) -> Result<(), LocalnetError> {
-        let is_done = {
-            let mut done = pin!(self.clock.timeout(BLOCK_DEADLINE, roles.have_done(block)));
-            loop {
-                tokio::select! {
-                    is_done = &mut done => break is_done == Ok(true),
-                    fault = self.troubles.next() => observer.judge_failed(epoch, &fault),
-                }
-            }
-        };
-        while let Some(fault) = self.troubles.untold() {
-            observer.judge_failed(epoch, &fault);
-        }
-        if is_done {
-            return Ok(());
-        }
-        // A role that failed says why; the deadline alone would not.
-        roles.first_failure()?;
-        Err(LocalnetError::Stalled { block, seconds: BLOCK_DEADLINE.as_secs() })
     }
 
     async fn subnet(&self) -> Result<SubnetState, LocalnetError> {

@@ -4,22 +4,21 @@
 //! The task pins the judge's files as they are now, not as `task.toml` says: while a subnet is worked at they change with
 //! every save. A judge is taken up only once it has listened and drawn a challenge.
 
+mod running;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-use weighhouse_ask::judges::{JudgeAddress, JudgeAddressError, JudgeDialing};
+use weighhouse_ask::judges::JudgeAddressError;
 use weighhouse_judge::judge_digest;
-use weighhouse_seams::{SystemClock, TcpDialer};
-use weighhouse_tasks::judge::JudgeClient;
-use weighhouse_tasks::{References, Task, TaskError, TaskLoader, with_judge};
-use weighhouse_types::{Digest, JudgeTerms};
-use weighhouse_validator::remote::RemoteJudges;
+use weighhouse_tasks::{TaskError, TaskLoader, with_judge};
+use weighhouse_types::Digest;
 
+use self::running::RunningJudge;
 use crate::guests::{GuestError, Guests};
-use crate::program::{Program, ProgramError, build};
-use crate::troubles::{HeardJudge, Troubles};
+use crate::program::ProgramError;
+use crate::troubles::Troubles;
 
 const TASK: &str = "task.toml";
 const POLICY: &str = "policy.toml";
@@ -27,9 +26,6 @@ const POLICY: &str = "policy.toml";
 const MINERS: [&str; 2] = ["miner.py", "personas.py"];
 /// A judge of one file, or of a folder: a package of Python's or a crate.
 const JUDGES: [&str; 2] = ["judge.py", "judge"];
-const JUDGE_MODULE: &str = "weighhouse.judge";
-/// The localnet tells of the judge's faults itself.
-const JUDGE_OPTIONS: [&str; 1] = ["--quiet"];
 
 /// A failure to take up a subnet's folder.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +103,7 @@ impl Subnet {
 
     /// The way to the judge.
     pub fn loader(&self) -> Arc<dyn TaskLoader> {
-        Arc::new(JudgeAtHand { troubles: self.troubles(), ..self.judge.at_hand.clone() })
+        Arc::new(self.judge.at_hand.noted_in(self.troubles()))
     }
 
     /// What the judge fails at, from now on.
@@ -147,7 +143,7 @@ impl SubnetFolder {
     }
 
     /// Starts the judge, and works out the task that pins it.
-    pub(crate) async fn start(&self) -> Result<RunningJudge, SubnetError> {
+    async fn start(&self) -> Result<RunningJudge, SubnetError> {
         let folder = self.clone();
         let started = tokio::task::spawn_blocking(move || RunningJudge::start(&folder));
         started.await.map_err(|error| SubnetError::File {
@@ -159,69 +155,6 @@ impl SubnetFolder {
     fn judge(&self) -> Result<PathBuf, SubnetError> {
         let mut found = JUDGES.iter().map(|name| self.path.join(name)).filter(|path| path.exists());
         found.next().ok_or_else(|| SubnetError::NoJudge { folder: self.path.display().to_string() })
-    }
-}
-
-/// A judge's process, and the task that pins its files.
-#[derive(Debug)]
-pub(crate) struct RunningJudge {
-    task_file: String,
-    digest: Digest,
-    at_hand: JudgeAtHand,
-    _program: Program,
-}
-
-impl RunningJudge {
-    /// Blocks until the judge has drawn a challenge, the same one twice. To be called within a runtime.
-    fn start(folder: &SubnetFolder) -> Result<Self, SubnetError> {
-        let judge = folder.judge()?;
-        let is_crate = judge.join("Cargo.toml").is_file();
-        if is_crate {
-            // The first build writes Cargo.lock, one of the judge's files.
-            build(&judge)?;
-        }
-        let task_file = folder.pinned()?;
-        let program = match is_crate {
-            true => Program::built(&judge)?,
-            false => Program::python(&folder.python, JUDGE_MODULE, &JUDGE_OPTIONS, &judge)?,
-        };
-        let (address, runtime) = (program.address().parse()?, Handle::current());
-        // What it fails at here is told as the reason for not taking it up.
-        let at_hand = JudgeAtHand { address, runtime, troubles: Arc::default() };
-        let path = folder.path.join(TASK).display().to_string();
-        let task = Task::load(task_file.as_bytes(), &at_hand);
-        let task = task.map_err(|source| SubnetError::Task { path, source })?;
-        let digest = task.judge_identity().digest.unwrap_or_default();
-        if program.told["digest"].as_str() != Some(&format!("sha256:{digest}")) {
-            return Err(SubnetError::Changed);
-        }
-        let path = judge.display().to_string();
-        let draw =
-            || task.challenge(&[0; 32]).map_err(|source| SubnetError::Draw { path: path.clone(), source });
-        if draw()? != draw()? {
-            return Err(SubnetError::Unsteady { path });
-        }
-        Ok(Self { task_file, digest, at_hand, _program: program })
-    }
-}
-
-/// A judge on this machine, whose failures are noted.
-#[derive(Clone, Debug)]
-pub(crate) struct JudgeAtHand {
-    address: JudgeAddress,
-    runtime: Handle,
-    troubles: Arc<Troubles>,
-}
-
-impl References for JudgeAtHand {
-    fn judge(&self, terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
-        let clock = Arc::new(SystemClock::new());
-        let dialing = JudgeDialing { dialer: Arc::new(TcpDialer), clock, trust: None };
-        let addresses = std::slice::from_ref(&self.address);
-        let judge = RemoteJudges::new(addresses, *terms, &dialing, self.runtime.clone());
-        let judge = judge.failing_at_once();
-        let preamble = format!("the judge at {} failed: ", self.address);
-        Ok(Some(Arc::new(HeardJudge { judge, preamble, troubles: Arc::clone(&self.troubles) })))
     }
 }
 
