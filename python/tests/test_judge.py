@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,20 @@ def test_a_sealed_answer_is_judged_when_the_truth_is_known() -> None:
     with pytest.raises(LookupError, match="after 1 epochs"):
         harness.round([Sealing()], epochs=1)
     assert [verdict.mark for verdict in harness.round([Sealing()], epochs=2).verdicts] == [1]
+
+
+@pytest.mark.parametrize("first", [{}, {"seal": np.zeros(1)}])
+def test_a_malformed_first_answer_costs_nobody_else_the_round(first: Tensors) -> None:
+    class Sealless(Model):
+        def infer(self, inputs: Inputs) -> Tensors:
+            return {"y": np.zeros(16, np.float32)} if "malformed" in inputs else first
+
+    class Strict(Sealed):
+        def follow_up(self, rng: np.random.Generator, items: int, answers: Sequence[Answer]) -> Challenge:
+            return Challenge({"seal": answers[0].array("seal", (1,), object)})
+
+    told = JudgeHarness(Strict()).round([Sealless(), Sealless()], epochs=2)
+    assert {verdict.outcome for verdict in told.verdicts} == {Outcome.MALFORMED}
 
 
 def test_malformed_among_many_has_to_say_which() -> None:

@@ -86,11 +86,18 @@ class JudgeService:
                 rng, items = generator(seed.seed), request.items
                 earlier = [Answer(_outputs(answer)) for answer in seed.answers]
                 if earlier:
-                    challenge = _run(self._judge.follow_up, rng, items, earlier)
+                    challenge = self._follow_up(rng, items, earlier)
                 else:
                     challenge = _run(self._judge.draw, rng, items)
                 _write_challenge(challenge, items, response.challenges.add())
             return response
+
+    def _follow_up(self, rng: np.random.Generator, items: int, earlier: Sequence[Answer]) -> Challenge:
+        try:
+            return _run(self._judge.follow_up, rng, items, earlier)
+        except Malformed as error:
+            # One miner's answer must not cost the others their round: it is asked this, and judged by what it sent.
+            return Challenge({"malformed": [str(error)]})
 
     def testify(self, request: Any) -> Any:
         with self._lock:
@@ -174,7 +181,7 @@ def _with_form(
         try:
             found = _run(run, asked)
         except Malformed as error:
-            named = [at for at in left if (one := attempts[at]) is not None and one.answer is error.answer]
+            named = [at for at in left if (one := attempts[at]) is not None and _has(one.answer, error.answer)]
             at = named[0] if named else (left[0] if len(left) == 1 else _unnamed(error))
             results[at] = error
             left.remove(at)
@@ -183,6 +190,10 @@ def _with_form(
             results[at] = result
         break
     return results
+
+
+def _has(answer: Answer, part: Answer | None) -> bool:
+    return any(part is one for one in (answer, *answer.earlier))
 
 
 def _unnamed(error: Malformed) -> NoReturn:
@@ -261,7 +272,7 @@ def _read_attempt(message: Any) -> Attempt:
     *earlier, outputs = (_outputs(answer) for answer in message.answers)
     # What later exchanges ask for isn't in the challenge.
     wanted = () if earlier else challenge.outputs
-    return Attempt(challenge, Answer(outputs, testimony, earlier, wanted))
+    return Attempt(challenge, Answer(outputs, testimony, [Answer(sent) for sent in earlier], wanted))
 
 
 def _write_verdict(verdict: Verdict | Malformed, message: Any) -> None:

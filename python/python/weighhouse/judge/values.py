@@ -60,13 +60,13 @@ class Challenge:
 class Answer:
     """Tensors that a miner sent, and what `testify` or `resolve` said of them.
 
-    `earlier` holds the outputs of the exchanges before, where a challenge has several. `wanted` are the challenge's
+    `earlier` holds the answers to the exchanges before, where a challenge has several. `wanted` are the challenge's
     `outputs`, where it has one exchange: nothing else may be read.
     """
 
     outputs: Mapping[str, Array]
     testimony: Mapping[str, Array] = field(default_factory=dict)
-    earlier: Sequence[Mapping[str, Array]] = ()
+    earlier: Sequence[Answer] = ()
     wanted: Sequence[str] = ()
 
     def __getitem__(self, name: str) -> Array:
