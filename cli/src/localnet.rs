@@ -10,12 +10,12 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use weighhouse_localnet::{
-    DIGITS, EpochReport, GuestError, Guests, Localnet as Economy, LocalnetError, Observer, Options, Subnet,
-    SubnetError, SubnetFolder, builtin_task,
+    DIGITS, EpochReport, GuestError, Guests, JudgeFault, Localnet as Economy, LocalnetError, Observer,
+    Options, SavedJudge, Subnet, SubnetError, SubnetFolder, builtin_task,
 };
 use weighhouse_tasks::TaskFile;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Digest, Epoch};
+use weighhouse_types::{Block, Epoch};
 
 use crate::commands::chain_failure;
 use crate::commands::validator::task_text;
@@ -142,7 +142,9 @@ impl From<SubnetError> for Failure {
             | SubnetError::File { .. }
             | SubnetError::NoJudge { .. }
             | SubnetError::NoPin { .. }
-            | SubnetError::Task { .. } => Exit::Config,
+            | SubnetError::Task { .. }
+            | SubnetError::Draw { .. }
+            | SubnetError::Unsteady { .. } => Exit::Config,
         };
         Self::new(exit, error)
     }
@@ -227,11 +229,23 @@ impl Observer for Printer {
         if self.json { output::json(report) } else { output::line(text::epoch(report)) }
     }
 
-    fn judge_saved(&mut self, coming: Epoch, taken: Result<Digest, &SubnetError>) {
+    fn judge_saved(&mut self, coming: Epoch, taken: Result<SavedJudge, &SubnetError>) {
         output::live("");
         output::note(match taken {
-            Ok(digest) => format!("epoch {coming} is drawn and judged by the saved judge, sha256:{digest}\n"),
+            Ok(SavedJudge { judge, task }) => format!(
+                "epoch {coming} is drawn and judged by the saved judge, sha256:{judge}, under the task sha256:{task}\n"
+            ),
             Err(error) => format!("epoch {coming} stays with the judge from before: {error}\n"),
+        });
+    }
+
+    fn judge_failed(&mut self, epoch: Epoch, fault: &JudgeFault) {
+        output::live("");
+        output::note(match fault.is_void {
+            false => format!("epoch {epoch} waits for the judge: {}\n", fault.why),
+            true => {
+                format!("a round of epoch {epoch} is void, which is no miner's fault: {}\n", fault.why)
+            }
         });
     }
 }

@@ -35,7 +35,13 @@ fn main() -> ExitCode {
         Command::Chain(command) => matches!(command, chain::ChainCommand::Serve(_)),
         command => matches!(command, Command::Proxy(_)),
     };
-    init_logging(cli.log_format, if daemon { "info" } else { "error" });
+    let default = match &cli.command {
+        _ if daemon => "info",
+        // A localnet tells itself why its miners gave no answer.
+        Command::Localnet(_) => "error,weighhouse_miner::service=off",
+        _ => "error",
+    };
+    init_logging(cli.log_format, default);
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

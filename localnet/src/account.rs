@@ -12,6 +12,7 @@ use crate::economy::{Participant, Role};
 use crate::facts::Facts;
 use crate::options::builtin_task;
 use crate::report::{EpochReport, EpochRow};
+use crate::rounds::Rounds;
 use crate::state::KeptState;
 
 pub use totals::{MinerTotal, Totals, ValidatorTotal};
@@ -34,7 +35,7 @@ pub struct Account {
 impl Account {
     /// `publishers` are the validators whose weights the chain shows.
     pub(crate) fn new(
-        last: EpochReport,
+        (last, rounds): (EpochReport, Rounds),
         kept: &KeptState,
         participants: &[Participant],
         facts: Facts,

@@ -124,7 +124,7 @@ impl Guests {
 fn serve(python: &Path, file: &Path) -> Result<(Arc<Program>, Vec<String>, Digest), GuestError> {
     let bytes = std::fs::read(file)
         .map_err(|source| GuestError::File { file: file.display().to_string(), source })?;
-    let program = Program::python(python, SERVE, file)?;
+    let program = Program::python(python, SERVE, &[], file)?;
     let models = program.told["models"].as_array().into_iter().flatten();
     let models = models.filter_map(|model| model.as_str()).map(ToOwned::to_owned).collect();
     Ok((Arc::new(program), models, Digest::of(&bytes)))

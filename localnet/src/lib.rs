@@ -15,7 +15,9 @@ mod net;
 mod options;
 mod program;
 mod report;
+mod rounds;
 mod state;
+mod troubles;
 
 mod copier;
 mod personas;
@@ -31,7 +33,9 @@ pub use net::{Localnet, Observer};
 pub use options::{DIGITS, Options, builtin_task};
 pub use program::ProgramError;
 pub use report::{EpochReport, EpochRow};
-pub use subnet::{Subnet, SubnetError, SubnetFolder};
+pub use rounds::Rounds;
+pub use subnet::{SavedJudge, Subnet, SubnetError, SubnetFolder};
+pub use troubles::JudgeFault;
 
 #[cfg(test)]
 mod tests;

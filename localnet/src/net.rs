@@ -1,6 +1,7 @@
 //! The run itself: build everybody, start the miners, then block by block until the epochs are over.
 
 mod miners;
+mod pace;
 mod roles;
 mod validators;
 
@@ -27,17 +28,17 @@ use crate::facts::Facts;
 use crate::guests::Guests;
 use crate::options::Options;
 use crate::report::EpochReport;
+use crate::rounds::Rounds;
 use crate::served::Served;
 use crate::state::KeptState;
-use crate::subnet::{Subnet, SubnetError};
+use crate::subnet::{SavedJudge, Subnet, SubnetError};
+use crate::troubles::{JudgeFault, Troubles};
 use roles::Roles;
 
 /// A block that some validator hasn't worked through by then is a bug, not a slow machine.
 const BLOCK_DEADLINE: Duration = Duration::from_secs(120);
 /// The offline miner answers the first epoch's first round, which runs at this block.
 const OFFLINE_AFTER: Block = Block(1);
-/// Between the epochs of a subnet that runs without an end.
-const SUBNET_PAUSE: Duration = Duration::from_secs(2);
 /// Jobs that may wait for a processor, of everybody together.
 const CPU_QUEUE_MAX: usize = 4096;
 
@@ -49,9 +50,12 @@ pub trait Observer: Send {
     /// An epoch was closed.
     fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()>;
 
-    /// A subnet's judge was saved: the coming epoch is drawn and judged by the files of this digest, or still by those from
-    /// before, for the reason told.
-    fn judge_saved(&mut self, _coming: Epoch, _taken: Result<Digest, &SubnetError>) {}
+    /// A subnet's judge or task was saved: the coming epoch is drawn and judged by the files of these digests, or still by
+    /// those from before, for the reason told.
+    fn judge_saved(&mut self, _coming: Epoch, _taken: Result<SavedJudge, &SubnetError>) {}
+
+    /// A subnet's judge failed in an epoch, at something that it wasn't told to fail at before.
+    fn judge_failed(&mut self, _epoch: Epoch, _fault: &JudgeFault) {}
 }
 
 /// A localnet with its state open.
@@ -67,6 +71,7 @@ pub struct Localnet {
     served: Served,
     guests: Guests,
     subnet: Option<Subnet>,
+    troubles: Arc<Troubles>,
 }
 
 impl Localnet {
@@ -98,7 +103,8 @@ impl Localnet {
         let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
             .map_err(LocalnetError::OpenLedger)?;
         let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
-        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests, subnet: None })
+        let (subnet, troubles) = (None, Arc::default());
+        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests, subnet, troubles })
     }
 
     /// Opens the state of a subnet's folder, with its miners among the guests.
@@ -112,7 +118,7 @@ impl Localnet {
         guests: Guests,
     ) -> Result<Self, LocalnetError> {
         let localnet = Self::open_with(dir, options, subnet.loader(), guests)?;
-        Ok(Self { subnet: Some(subnet), ..localnet })
+        Ok(Self { troubles: subnet.troubles(), subnet: Some(subnet), ..localnet })
     }
 
     pub fn seed(&self) -> u64 {
@@ -166,7 +172,7 @@ impl Localnet {
         let mut roles = Roles::new();
         let outcome = self.drive(first, &mut roles, observer, &shutdown).await;
         let ended = roles.end().await;
-        let Some(last) = outcome? else { return ended.map(|()| None) };
+        let Some((last, rounds)) = outcome? else { return ended.map(|()| None) };
         // A role that failed has more to say than an account that looks complete.
         ended?;
         let participants = &self.economy.participants;
@@ -181,20 +187,20 @@ impl Localnet {
         Ok(Some(Account::new(last, &self.kept, participants, facts, &publishers)))
     }
 
-    /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.
+    /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed, and the rounds of all.
     async fn drive(
         &mut self,
         first: Epoch,
         roles: &mut Roles,
         observer: &mut dyn Observer,
         shutdown: &CancellationToken,
-    ) -> Result<Option<EpochReport>, LocalnetError> {
+    ) -> Result<Option<(EpochReport, Rounds)>, LocalnetError> {
         let end = self.epochs.map(|epochs| first.0.saturating_add(epochs));
         let offline = self.start_miners(roles).await?;
         self.start_validators(roles).await?;
         self.start_copier(roles);
         let mut epoch = first;
-        let mut report = None;
+        let mut report: Option<(EpochReport, Rounds)> = None;
         loop {
             let head = self.ledger.head().await?.number;
             // Read before the block's work, so that a report shows the epoch as it closed.
@@ -205,14 +211,16 @@ impl Localnet {
             if state.schedule.epoch > epoch {
                 let closed = self.report(epoch, &state).await?;
                 observer.epoch_closed(&closed)?;
-                report = Some(closed);
+                let mut rounds = report.map(|(_, rounds)| rounds).unwrap_or_default();
+                rounds.add(&closed.rounds);
+                report = Some((closed, rounds));
                 epoch = Epoch(epoch.0 + 1);
             }
             if end.is_some_and(|end| epoch.0 >= end) || shutdown.is_cancelled() {
                 return Ok(report);
             }
             tokio::select! {
-                worked = self.work_through(head, roles) => worked?,
+                worked = self.work_through((epoch, head), roles, observer) => worked?,
                 () = shutdown.cancelled() => return Ok(report),
             }
             // Not from the start: a miner that was never up would not even be asked.
@@ -230,45 +238,6 @@ impl Localnet {
             // Only once everybody has worked through the one before: that makes two runs of a seed alike.
             self.ledger.produce_block().await?;
         }
-    }
-
-    /// Of a subnet that is worked at, each epoch can be read before the next one.
-    async fn pause(&self) {
-        if self.subnet.is_some() && self.epochs.is_none() {
-            self.clock.sleep(SUBNET_PAUSE).await;
-        }
-    }
-
-    /// Starts a saved judge, and then the validators under the task that pins it, as operators would.
-    async fn take_up_judge(
-        &mut self,
-        coming: Epoch,
-        roles: &mut Roles,
-        observer: &mut dyn Observer,
-    ) -> Result<(), LocalnetError> {
-        let Some(subnet) = &mut self.subnet else { return Ok(()) };
-        match subnet.renew().await {
-            Ok(None) => {}
-            Ok(Some(digest)) => {
-                let served = Served::of(subnet.task_file(), subnet.loader())?;
-                roles.end_validators().await?;
-                self.served = served;
-                self.start_validators(roles).await?;
-                observer.judge_saved(coming, Ok(digest));
-            }
-            Err(error) => observer.judge_saved(coming, Err(&error)),
-        }
-        Ok(())
-    }
-
-    /// Waits until every validator is done with a block; a role that ended is an error.
-    async fn work_through(&self, block: Block, roles: &mut Roles) -> Result<(), LocalnetError> {
-        if self.clock.timeout(BLOCK_DEADLINE, roles.have_done(block)).await == Ok(true) {
-            return Ok(());
-        }
-        // A role that failed says why; the deadline alone would not.
-        roles.first_failure()?;
-        Err(LocalnetError::Stalled { block, seconds: BLOCK_DEADLINE.as_secs() })
     }
 
     async fn subnet(&self) -> Result<SubnetState, LocalnetError> {
@@ -295,10 +264,12 @@ impl Localnet {
 
     async fn report(&self, epoch: Epoch, state: &SubnetState) -> Result<EpochReport, LocalnetError> {
         let largest = self.largest_validator();
-        let decision = weighhouse_scoring::weigh(&self.records(largest, epoch)?)?;
+        let records = self.records(largest, epoch)?;
+        let decision = weighhouse_scoring::weigh(&records)?;
         let published = self.ledger.weights(NETUID, MechId(0), largest.uid).await?;
         let weights = WeightVector::new(published).ok();
-        Ok(EpochReport::new(epoch, state, &self.economy.participants, decision.scores(), weights.as_ref()))
+        let weighed = (decision.scores(), weights.as_ref());
+        Ok(EpochReport::new(epoch, state, &self.economy.participants, weighed, Rounds::of(&records)))
     }
 }
 

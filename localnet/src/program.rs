@@ -47,13 +47,18 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Runs `python -m MODULE --json --listen 127.0.0.1:0 FILE` and waits until it listens. Blocks.
-    pub(crate) fn python(python: &Path, module: &'static str, file: &Path) -> Result<Self, ProgramError> {
+    /// Runs `python -m MODULE --json --listen 127.0.0.1:0 OPTIONS FILE` and waits until it listens. Blocks.
+    pub(crate) fn python(
+        python: &Path,
+        module: &'static str,
+        options: &[&str],
+        file: &Path,
+    ) -> Result<Self, ProgramError> {
         // Asked first: the module's own traceback would be the user's only hint otherwise.
         check_packages(python)?;
         let mut command = Command::new(python);
         // Unbuffered, since its first line says where it listens.
-        command.args(["-u", "-m", module]).args(LISTENING).arg(file);
+        command.args(["-u", "-m", module]).args(LISTENING).args(options).arg(file);
         let child = spawned(&mut command).map_err(|source| unusable(python, source))?;
         Self::listening(child, file, module)
     }

@@ -5,6 +5,7 @@ use weighhouse_scoring::ScoredMiner;
 use weighhouse_types::{Block, Epoch, SubnetState, Uid, WeightVector};
 
 use crate::economy::Participant;
+use crate::rounds::Rounds;
 
 /// One participant's figures in an epoch: the chain's, and the score and weight behind them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +34,8 @@ pub struct EpochReport {
     pub block: u64,
     /// By uid.
     pub neurons: Vec<EpochRow>,
+    #[serde(skip_serializing_if = "Rounds::went_well")]
+    pub rounds: Rounds,
 }
 
 impl EpochReport {
@@ -40,8 +43,8 @@ impl EpochReport {
         epoch: Epoch,
         state: &SubnetState,
         participants: &[Participant],
-        scores: &[ScoredMiner],
-        weights: Option<&WeightVector>,
+        (scores, weights): (&[ScoredMiner], Option<&WeightVector>),
+        rounds: Rounds,
     ) -> Self {
         let fraction = |value: Option<u16>| f64::from(value.unwrap_or(0)) / f64::from(u16::MAX);
         let row = |participant: &Participant| {
@@ -64,7 +67,7 @@ impl EpochReport {
             }
         };
         let Block(block) = state.head.number;
-        Self { epoch: epoch.0, block, neurons: participants.iter().map(row).collect() }
+        Self { epoch: epoch.0, block, neurons: participants.iter().map(row).collect(), rounds }
     }
 
     pub(crate) fn epoch(&self) -> Epoch {

@@ -4,21 +4,21 @@
 //! The task pins the judge's files as they are now, not as `task.toml` says: while a subnet is worked at they change with
 //! every save. A judge is taken up only once it has listened and drawn a challenge.
 
+mod running;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-use weighhouse_ask::judges::{JudgeAddress, JudgeAddressError, JudgeDialing};
+use weighhouse_ask::judges::JudgeAddressError;
 use weighhouse_judge::judge_digest;
-use weighhouse_seams::{SystemClock, TcpDialer};
-use weighhouse_tasks::judge::JudgeClient;
-use weighhouse_tasks::{References, Task, TaskError, TaskLoader, with_judge};
-use weighhouse_types::{Digest, JudgeTerms};
-use weighhouse_validator::remote::RemoteJudges;
+use weighhouse_tasks::{TaskError, TaskLoader, with_judge};
+use weighhouse_types::Digest;
 
+use self::running::RunningJudge;
 use crate::guests::{GuestError, Guests};
-use crate::program::{Program, ProgramError, build};
+use crate::program::ProgramError;
+use crate::troubles::Troubles;
 
 const TASK: &str = "task.toml";
 const POLICY: &str = "policy.toml";
@@ -26,7 +26,6 @@ const POLICY: &str = "policy.toml";
 const MINERS: [&str; 2] = ["miner.py", "personas.py"];
 /// A judge of one file, or of a folder: a package of Python's or a crate.
 const JUDGES: [&str; 2] = ["judge.py", "judge"];
-const JUDGE_MODULE: &str = "weighhouse.judge";
 
 /// A failure to take up a subnet's folder.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +46,17 @@ pub enum SubnetError {
     Address(#[from] JudgeAddressError),
     #[error("{path}: {source}")]
     Task { path: String, source: TaskError },
+    #[error("{path}: {source}")]
+    Draw { path: String, source: TaskError },
+    #[error("{path}: one seed was drawn twice and gave two challenges: use only rng for chance")]
+    Unsteady { path: String },
+}
+
+/// The digests of what was taken up: the judge's files, and the task that pins them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedJudge {
+    pub judge: Digest,
+    pub task: Digest,
 }
 
 /// The folder, and the Python that runs what is in it.
@@ -62,6 +72,7 @@ pub struct Subnet {
     folder: SubnetFolder,
     pub(crate) policy: Vec<u8>,
     judge: RunningJudge,
+    troubles: Arc<Troubles>,
     /// The task with a judge that could not be taken up: tried again once it is saved again.
     refused: Option<String>,
 }
@@ -77,7 +88,7 @@ impl Subnet {
         }
         let policy = read(&folder.path.join(POLICY))?;
         let judge = folder.start().await?;
-        Ok(Self { folder, policy, judge, refused: None })
+        Ok(Self { folder, policy, judge, troubles: Arc::default(), refused: None })
     }
 
     /// The folder, for people.
@@ -92,7 +103,12 @@ impl Subnet {
 
     /// The way to the judge.
     pub fn loader(&self) -> Arc<dyn TaskLoader> {
-        self.judge.references.clone()
+        Arc::new(self.judge.at_hand.noted_in(self.troubles()))
+    }
+
+    /// What the judge fails at, from now on.
+    pub(crate) fn troubles(&self) -> Arc<Troubles> {
+        Arc::clone(&self.troubles)
     }
 
     /// Starts the judge anew where its files or the task were saved since; the digest of those that run then.
@@ -128,7 +144,7 @@ impl SubnetFolder {
     }
 
     /// Starts the judge, and works out the task that pins it.
-    pub(crate) async fn start(&self) -> Result<RunningJudge, SubnetError> {
+    async fn start(&self) -> Result<RunningJudge, SubnetError> {
         let folder = self.clone();
         let started = tokio::task::spawn_blocking(move || RunningJudge::start(&folder));
         started.await.map_err(|error| SubnetError::File {

@@ -15,6 +15,7 @@ from weighhouse.judge import (
     Tensors,
     Verdict,
     accepted,
+    scored,
     wrong,
 )
 from weighhouse.serve import Inputs, Model, TensorSpec
@@ -59,7 +60,7 @@ class Measuring(Doubling):
 
     def judge(self, challenge: Challenge, answer: Answer) -> Verdict:
         length = int(answer.testimony["length"])
-        return accepted(min(1, length / 10))
+        return scored(min(1, length / 10))
 
 
 class Sealed(Doubling):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from judges import Doubling, Honest, Lazy, Measuring, NotANumber, Ranking, Sealed, Sealing
-from weighhouse.judge import Answer, Challenge, Malformed, Outcome, Verdict, accepted, wrong
+from weighhouse.judge import Answer, Challenge, Malformed, Outcome, Verdict, accepted, scored, wrong
 from weighhouse.judge.digest import digest
 from weighhouse.judge.service import JudgeFault
 from weighhouse.serve import Inputs, Model, Tensors
@@ -98,6 +100,20 @@ def test_a_sealed_answer_is_judged_when_the_truth_is_known() -> None:
     assert [verdict.mark for verdict in harness.round([Sealing()], epochs=2).verdicts] == [1]
 
 
+@pytest.mark.parametrize("first", [{}, {"seal": np.zeros(1)}])
+def test_a_malformed_first_answer_costs_nobody_else_the_round(first: Tensors) -> None:
+    class Sealless(Model):
+        def infer(self, inputs: Inputs) -> Tensors:
+            return {"y": np.zeros(16, np.float32)} if "malformed" in inputs else first
+
+    class Strict(Sealed):
+        def follow_up(self, rng: np.random.Generator, items: int, answers: Sequence[Answer]) -> Challenge:
+            return Challenge({"seal": answers[0].array("seal", (1,), object)})
+
+    told = JudgeHarness(Strict()).round([Sealless(), Sealless()], epochs=2)
+    assert {verdict.outcome for verdict in told.verdicts} == {Outcome.MALFORMED}
+
+
 def test_malformed_among_many_has_to_say_which() -> None:
     class Vague(Ranking):
         def alike(self, challenge: Challenge, answers: object) -> list[list[int]]:
@@ -110,13 +126,56 @@ def test_malformed_among_many_has_to_say_which() -> None:
 @pytest.mark.parametrize("mark", [math.nan, math.inf, 1.000001, -1.000001])
 def test_a_mark_outside_its_range_is_refused(mark: float) -> None:
     with pytest.raises(ValueError, match="outside"):
-        accepted(mark)
+        Verdict(mark)
 
 
 def test_only_what_is_accepted_may_be_worth_something() -> None:
-    with pytest.raises(ValueError, match="only ACCEPTED"):
+    with pytest.raises(ValueError, match="only an accepted one"):
         Verdict(0.5, Outcome.WRONG)
+    for mark in (0, -0.2):
+        with pytest.raises(ValueError, match=r"only a mark above 0 is accepted; scored\(mark, text\)"):
+            accepted(mark)
     assert wrong("why\nnot", mark=-1).text == "why not"
+
+
+def test_a_score_is_accepted_above_guessing_and_wrong_from_there_down() -> None:
+    assert scored(np.float32(0.5), "half") == Verdict(0.5, Outcome.ACCEPTED, "half")
+    assert scored(0, "guess") == Verdict(0.0, Outcome.WRONG, "guess")
+    assert scored(-0.25) == Verdict(-0.25, Outcome.WRONG)
+    assert scored(-math.inf).mark == -1
+    for mark in (math.nan, 1.5):
+        with pytest.raises(ValueError, match="outside"):
+            scored(mark)
+
+
+def test_a_mark_in_the_place_of_the_text_is_named() -> None:
+    swapped: Any = ("AUC 0.4", -0.2)
+    with pytest.raises(TypeError, match=r"wrong\(text, mark\) was given -0.2 for its text"):
+        wrong(*reversed(swapped))
+    for call in (accepted, scored):
+        with pytest.raises(TypeError, match=r"\(mark, text\) was given 'AUC 0.4' for its mark"):
+            call(*swapped)
+
+
+def test_an_output_that_the_challenge_does_not_ask_for_is_the_judges_own_fault() -> None:
+    class Misspelt(Doubling):
+        def draw(self, rng: np.random.Generator, items: int) -> Challenge:
+            return Challenge(super().draw(rng, items).inputs, outputs=["y"])
+
+        def judge(self, challenge: Challenge, answer: Answer) -> Verdict:
+            return scored(float(answer.array("z", (-1,))[0]))
+
+    with pytest.raises(JudgeFault, match=r"no output 'z': its outputs are 'y' \(test_judge.py, line \d+, in judge\)"):
+        JudgeHarness(Misspelt()).judge({"z": np.ones(16, np.float32)})
+
+
+def test_a_mean_says_why_every_answer_was_malformed() -> None:
+    harness = JudgeHarness(Doubling())
+    assert repr(harness.mean_mark(NotANumber(), rounds=2)) == (
+        "0.0 (every answer was malformed: y holds a number that is not finite)"
+    )
+    assert repr(harness.mean_mark(Lazy(), rounds=2)) == "0.0"
+    assert [verdict.outcome for verdict in harness.verdicts(Lazy(), rounds=2)] == [Outcome.WRONG] * 2
 
 
 def test_a_digest_covers_names_and_contents(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from judges import Honest, Lazy
 from weighhouse import wire
 from weighhouse.serve import Inputs, Model, Tensors
-from weighhouse.serve.service import InferenceService, ModelFault, UnknownModel
+from weighhouse.serve.service import InferenceService, ModelFault, NoOutput, UnknownModel
 from weighhouse.tensors import TensorError, from_raw, read, write
 from weighhouse.testing import infer
 
@@ -127,20 +127,27 @@ def test_a_model_that_raises_is_at_fault() -> None:
         def infer(self, inputs: Inputs) -> Tensors:
             raise KeyError("weights")
 
-    with pytest.raises(ModelFault, match="KeyError"):
+    with pytest.raises(ModelFault, match=r"KeyError: 'weights' \(test_serve.py, line \d+, in infer\)"):
         infer(Broken(), {"x": [1.0]})
+
+
+def test_an_output_that_a_model_does_not_give_is_named_with_those_that_it_gives() -> None:
+    message = request(x=np.zeros(2, np.float32))
+    message.outputs.add(name="z")
+    with pytest.raises(NoOutput, match="model 'honest' gives no output 'z': its outputs are 'y'"):
+        InferenceService([Honest()]).model_infer(message)
 
 
 JUDGE = """
 import numpy as np
-from weighhouse.judge import Answer, Challenge, Judge, Verdict, accepted
+from weighhouse.judge import Answer, Challenge, Judge, Verdict, scored
 
 class Adding(Judge):
     def draw(self, rng: np.random.Generator, items: int) -> Challenge:
         return Challenge({"x": np.full(items, 3, np.int64)})
 
     def judge(self, challenge: Challenge, answer: Answer) -> Verdict:
-        return accepted(1 if (answer["y"] == challenge.inputs["x"] + 1).all() else 0)
+        return scored(1 if (answer["y"] == challenge.inputs["x"] + 1).all() else 0)
 """
 MODEL = """
 from weighhouse.serve import Model
@@ -217,6 +224,32 @@ def test_a_judge_is_taken_up_again_when_it_is_saved(tmp_path: Path) -> None:
         file.write_text(JUDGE + "    version = ,\n")
         process.says("can't be taken up")
         assert describe(asked).version == 2
+
+
+def test_each_fault_of_a_judge_is_told_once_and_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "judge.py"
+    file.write_text(JUDGE.replace("np.full(", "np.ful(").replace("1 if (answer", "1 if (anser"))
+    with serving("weighhouse.judge", file) as (process, channel):
+        draw = wire.message("weighhouse.v1.DrawRequest")(items=1, seeds=[{"seed": bytes(32)}])
+        attempt = {"challenge": {"items": 1}, "answers": [{}]}
+        judge = wire.message("weighhouse.v1.JudgeRequest")(attempts=[attempt])
+        for method, message in (("Draw", draw), ("Judge", judge)) * 2:
+            with pytest.raises(grpc.RpcError):
+                wire.call(channel, wire.JUDGE, method)(message)
+        process.child.terminate()
+        _, said = process.child.communicate(timeout=PATIENCE_SECONDS)
+    lines = said.splitlines()
+    assert len(lines) == 2, said
+    assert lines[0].endswith("(judge.py, line 7, in draw)") and "AttributeError" in lines[0], said
+    assert lines[1].endswith("(judge.py, line 10, in judge)") and lines[1].startswith("weighhouse.judge: "), said
+
+
+def test_a_syntax_error_is_told_without_frames_of_the_library(tmp_path: Path) -> None:
+    (tmp_path / "judge.py").write_text(JUDGE.replace("def judge(self,", "def judge(self"))
+    command = [sys.executable, "-m", "weighhouse.judge", "judge.py"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 64
+    assert "SyntaxError" in ended.stderr and "importlib" not in ended.stderr, ended.stderr
 
 
 def test_what_the_contract_forbids_is_refused(tmp_path: Path) -> None:

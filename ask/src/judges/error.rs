@@ -26,10 +26,8 @@ pub enum JudgeError {
          deadline in the task file"
     )]
     Slow { address: String, deadline: Duration },
-    #[error(
-        "the judge at {address} runs files of digest {actual}; the task file pins {pinned}: start it with the pinned files, or \
-         pin its own with `weighhouse task digest FILES --pin TASK`"
-    )]
+    /// What to do about it depends on whether the task can still change.
+    #[error("the judge at {address} runs files of digest {actual}; the task file pins {pinned}")]
     OtherJudge { address: String, pinned: Digest, actual: Digest },
     #[error("the judge at {address} says {key} = {actual}; the task file's [judge] says {expected}")]
     OtherTerms { address: String, key: &'static str, expected: String, actual: String },

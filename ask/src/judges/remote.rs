@@ -134,6 +134,7 @@ fn failed(address: String, status: &Status) -> JudgeError {
     let why: String = status.message().chars().take(WHY_CHARS_MAX).collect();
     match status.code() {
         Code::Unavailable => JudgeError::Unreachable { address, why },
+        Code::Internal if !why.is_empty() => JudgeError::Failed { address, why },
         code => JudgeError::Failed { address, why: format!("{code:?}: {why}") },
     }
 }

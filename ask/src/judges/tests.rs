@@ -137,7 +137,7 @@ async fn whatever_a_judge_does_wrong_is_an_error_that_names_it() {
     let well = Served::tcp(Mood::Well).await;
     let attempts = attempts(&pool(&[&well], terms()), 2).await;
     for (mood, word) in [
-        (Mood::Failing, "Internal: ZeroDivisionError"),
+        (Mood::Failing, "failed: ZeroDivisionError"),
         (Mood::Counting, "1 results for 2 questions"),
         (Mood::Praising, "doesn't accept"),
         (Mood::Excessive, "outside [-1, 1]"),

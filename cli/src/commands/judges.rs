@@ -12,13 +12,13 @@ use weighhouse_types::JudgeTerms;
 use weighhouse_validator::remote::RemoteJudges;
 
 /// A client of the judges at these addresses. Dials nobody yet; to be called within a runtime.
-pub(crate) fn client(addresses: &[JudgeAddress], terms: &JudgeTerms) -> Result<Arc<RemoteJudges>, TaskError> {
+pub(crate) fn client(addresses: &[JudgeAddress], terms: &JudgeTerms) -> Result<RemoteJudges, TaskError> {
     let is_elsewhere = addresses.iter().any(|address| matches!(address, JudgeAddress::Tls { .. }));
     let trust = is_elsewhere.then(TlsTrust::of_platform).transpose();
     let trust =
         trust.map_err(|error| TaskError::Judge(format!("the authorities of this machine: {error}")))?;
     let dialing = JudgeDialing { dialer: Arc::new(TcpDialer), clock: Arc::new(SystemClock::new()), trust };
-    Ok(Arc::new(RemoteJudges::new(addresses, *terms, &dialing, Handle::current())))
+    Ok(RemoteJudges::new(addresses, *terms, &dialing, Handle::current()))
 }
 
 /// References of an auditor: recorded words, and judges at some addresses, if any.
@@ -42,6 +42,6 @@ impl References for AuditReferences<'_> {
         if self.0.is_empty() {
             return Ok(None);
         }
-        Ok(Some(client(self.0, terms)?))
+        Ok(Some(Arc::new(client(self.0, terms)?.of_record())))
     }
 }

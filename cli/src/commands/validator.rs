@@ -202,7 +202,7 @@ impl References for ConfiguredReferences<'_> {
             let what = "task.judges is empty: name where judges listen that run the pinned files";
             return Err(TaskError::Judge(what.to_owned()));
         }
-        Ok(Some(judges::client(&self.asked.judges, terms)?))
+        Ok(Some(Arc::new(judges::client(&self.asked.judges, terms)?)))
     }
 }
 

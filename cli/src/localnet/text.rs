@@ -10,6 +10,11 @@ use super::Localnet;
 use super::next::next;
 use crate::output::{Table, tao};
 
+/// Goes on in the column of the closing lines' words.
+const INDENT: &str = "\n                   ";
+/// A judge listens there unless it is told otherwise.
+const JUDGE_ADDRESS: &str = "127.0.0.1:7711";
+
 /// The first line: who takes part in what.
 pub(super) fn greeting(economy: &Economy, head: Block) -> String {
     let validators = economy.participants().iter().filter(|participant| participant.validates()).count();
@@ -50,7 +55,24 @@ pub(super) fn epoch(report: &EpochReport) -> String {
             tao(row.emission),
         ]);
     }
-    format!("epoch {} closed at block {}\n{}\n", report.epoch, report.block, table.to_text())
+    let troubles: String = troubles(&report.rounds).map(|line| format!("{line}\n")).collect();
+    format!("epoch {} closed at block {}\n{}\n{troubles}", report.epoch, report.block, table.to_text())
+}
+
+/// A line for each thing that was wrong for everybody in some rounds.
+fn troubles(rounds: &Rounds) -> impl Iterator<Item = String> {
+    let Rounds { all, void, void_why, malformed, malformed_why } = rounds;
+    let void = void_why.as_ref().map(|why| {
+        let are = if *void == 1 { "is" } else { "are" };
+        format!("{void} of {all} rounds {are} void, which is no miner's fault: {why}")
+    });
+    let malformed = malformed_why.as_ref().map(|why| {
+        format!(
+            "in {malformed} of {all} rounds nobody's answer was well-formed, so look at the judge first: does it ask for what it \
+             reads? {why}"
+        )
+    });
+    [void, malformed].into_iter().flatten()
 }
 
 /// The choices of a run that its closing lines speak of.
@@ -68,7 +90,7 @@ impl Closing {
         Self { args: args.clone(), mode: economy.mode(), truth_within: economy.truth_within() }
     }
 
-    /// Three lines: the event, the place to look at, the command to type next.
+    /// The event, the place to look at, and the command to type next.
     fn lines(&self, account: &Account) -> String {
         let look = match &self.args.dir {
             Some(dir) => format!("weighhouse audit {}{}", journal(dir, account), self.judge()),
@@ -126,6 +148,12 @@ fn journal(dir: &Path, account: &Account) -> String {
     let epoch = weighhouse_types::Epoch(account.last.epoch);
     let file = dir.join("validators/honest-a").join(weighhouse_journal::segment_name(epoch));
     file.display().to_string()
+}
+
+/// The judge's file, or its folder.
+fn judge_of(subnet: &Path) -> PathBuf {
+    let file = subnet.join("judge.py");
+    if file.is_file() { file } else { subnet.join("judge") }
 }
 
 /// The closing account: all that was earned since genesis.

@@ -15,6 +15,7 @@ use super::{BLOCK_DEADLINE, Localnet, OFFLINE_AFTER, folder};
 use crate::economy::{Participant, Role, Service, derive};
 use crate::error::LocalnetError;
 use crate::served::Served;
+use crate::troubles::HeardMiner;
 
 /// The pause between two looks at the calls that wait for a block.
 const POOL_PAUSE: Duration = Duration::from_millis(10);
@@ -115,7 +116,7 @@ impl Localnet {
     /// Engine of a miner: its persona's answers, or a program of the user's.
     fn engine(&self, participant: &Participant) -> Result<Arc<dyn Engine>, LocalnetError> {
         match &participant.role {
-            Role::Guest(guest) => self.guest(*guest),
+            Role::Guest(guest) => self.guest(*guest, participant),
             Role::Miner { persona, service } => {
                 let guesses = derive(self.kept.seed, &participant.persona, "guesses");
                 self.served.engine(persona, *service, guesses, &self.clock, &self.cpu)
@@ -126,9 +127,11 @@ impl Localnet {
         }
     }
 
-    fn guest(&self, guest: usize) -> Result<Arc<dyn Engine>, LocalnetError> {
+    fn guest(&self, guest: usize, participant: &Participant) -> Result<Arc<dyn Engine>, LocalnetError> {
         let (name, deadline) = (&self.served.task.file().model, self.served.deadline());
         let engine = self.guests.engine(guest, name, deadline, &self.clock);
-        engine.ok_or_else(|| LocalnetError::BuiltIn(format!("no engine for guest {guest}")))
+        let engine = engine.ok_or_else(|| LocalnetError::BuiltIn(format!("no engine for guest {guest}")))?;
+        let (persona, troubles) = (participant.persona.clone(), self.troubles.clone());
+        Ok(Arc::new(HeardMiner { engine, persona, troubles }))
     }
 }

@@ -7,7 +7,7 @@ from math import fsum
 
 import numpy as np
 
-from weighhouse.judge import Answer, Challenge, Judge, Verdict, accepted, wrong
+from weighhouse.judge import Answer, Challenge, Judge, Verdict, scored
 
 COLUMNS = 4
 ROWS = 64
@@ -30,4 +30,4 @@ class Regress(Judge):
         y = answer.array("y", (challenge.items,)).astype(np.float64)
         mean = fsum(truth) / len(truth)
         score = 1 - fsum(np.square(truth - y)) / fsum(np.square(truth - mean))
-        return accepted(score, f"R squared {score:.3f}") if score > 0 else wrong("no better than the mean", max(score, -1))
+        return scored(score, f"R squared {score:.3f}")

@@ -7,7 +7,6 @@ import json
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import grpc
 
 from . import wire
+from .faults import Fault, Teller, own_frame
 
 # A judge works on one call at a time; the other threads answer Describe meanwhile.
 _THREADS = 8
@@ -40,6 +40,7 @@ def arguments(program: str, what: str, port: int) -> argparse.ArgumentParser:
     parser.add_argument("--reload", action="store_true", help="take up the file again whenever it is saved")
     parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate chain; clients then speak TLS")
     parser.add_argument("--tls-key", type=Path, metavar="PEM", help="the certificate's private key")
+    parser.add_argument("--quiet", action="store_true", help="print no faults of the file: callers are told of them")
     parser.add_argument("--json", action="store_true", help="say in one line of JSON where the server listens")
     return parser
 
@@ -49,7 +50,10 @@ class ListenError(Exception):
 
 
 def serve(
-    service: str, methods: Mapping[str, Method], refusals: Mapping[type[Exception], grpc.StatusCode], options: Any
+    program: str,
+    contract: tuple[str, Mapping[str, Method]],
+    refusals: Mapping[type[Exception], grpc.StatusCode],
+    options: Any,
 ) -> tuple[grpc.Server, str]:
     """Starts a server; its address with the port that it was given."""
     server = grpc.server(
@@ -61,7 +65,8 @@ def serve(
             ("grpc.so_reuseport", 0),
         ],
     )
-    guarded = {name: _guarded(method, refusals) for name, method in methods.items()}
+    (service, methods), teller = contract, Teller(program, quiet=options.quiet)
+    guarded = {name: _guarded(method, refusals, teller) for name, method in methods.items()}
     server.add_generic_rpc_handlers((wire.handler(service, guarded),))
     address = _bind(server, options)
     server.start()
@@ -84,11 +89,10 @@ def _bind(server: grpc.Server, options: Any) -> str:
     return f"{options.listen.rpartition(':')[0]}:{port}"
 
 
-def _guarded(method: Method, refusals: Mapping[type[Exception], grpc.StatusCode]) -> Callable[[Any, Any], Any]:
-    told = ""
-
+def _guarded(
+    method: Method, refusals: Mapping[type[Exception], grpc.StatusCode], teller: Teller
+) -> Callable[[Any, Any], Any]:
     def guarded(request: Any, context: Any) -> Any:
-        nonlocal told
         try:
             return method(request)
         except Exception as error:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from .faults import own_frame
+
 _Base = TypeVar("_Base")
 _POLL_SECONDS = 0.3
 
@@ -59,10 +61,10 @@ def classes(path: Path, base: type[_Base]) -> list[type[_Base]]:
     return own
 
 
-def _account(error: Exception, folder: Path) -> str:
+def _account(error: Exception) -> str:
     """The exception, with the last line of the user's own that it came through."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve().parent == folder]
-    where = f"\n  File {own[-1].filename}, line {own[-1].lineno}: {own[-1].line}" if own else ""
+    frame = own_frame(error)
+    where = "" if frame is None else f"\n  File {frame.filename}, line {frame.lineno}: {frame.line}"
     return "".join(traceback.format_exception_only(error)).strip() + where
 
 

@@ -4,7 +4,7 @@
 
     def test_guessing_is_worth_nothing() -> None:
         harness = JudgeHarness(MyJudge())
-        assert harness.mean_mark(Guessing(), rounds=50) < 0.05
+        assert harness.mean_mark(Guessing(), rounds=50) < 0.05, harness.verdicts(Guessing())
         harness.check_repeatable()
 
 Values pass through the same messages as between a validator and a judge, so that what works here works there.
@@ -26,7 +26,10 @@ from .serve.base import Model
 from .serve.service import InferenceService, name_of
 from .tensors import Tensors, read, write
 
+# pytest leaves frames of this module out, so that a traceback ends in the user's own lines.
+__tracebackhide__ = True
 _TASK = bytes(32)
+_REASONS_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,29 @@ class Round:
     alike: Sequence[Sequence[int]]
 
 
+class MeanMark(float):
+    """A mean of marks, which in messages says why where every answer was malformed."""
+
+    def __new__(cls, verdicts: Sequence[Verdict]) -> MeanMark:
+        mean = super().__new__(cls, fmean(verdict.mark for verdict in verdicts))
+        mean._verdicts = verdicts
+        return mean
+
+    _verdicts: Sequence[Verdict]
+
+    def __repr__(self) -> str:
+        if any(verdict.outcome is not Outcome.MALFORMED for verdict in self._verdicts):
+            return float.__repr__(self)
+        reasons = "; ".join(dict.fromkeys(verdict.text for verdict in self._verdicts[:_REASONS_MAX]))
+        return f"{float.__repr__(self)} (every answer was malformed: {reasons})"
+
+
 class JudgeHarness:
-    """A judge under test, asked as a validator asks it. Exceptions within the judge arrive as they were raised."""
+    """A judge under test, asked as a validator asks it.
+
+    An exception of the judge arrives as `JudgeFault`, one of a model as `ModelFault` or `NoOutput`: in one line that names
+    the line of the file, with the exception itself for its cause.
+    """
 
     def __init__(self, judge: Judge, *, items: int = 16) -> None:
         self._service, self._items = JudgeService(judge, bytes(32)), items
@@ -65,9 +89,13 @@ class JudgeHarness:
         verdicts, alike = self._verdicts(attempts)
         return Round(self.draw(seed), verdicts, alike)
 
+    def verdicts(self, model: Model, *, rounds: int = 32, beside: Sequence[Model] = ()) -> list[Verdict]:
+        """A model's verdicts, marks with their reasons, on the seeds from 0 on, where these others are asked too."""
+        return [self.round([model, *beside], seed=seed).verdicts[0] for seed in range(rounds)]
+
     def mean_mark(self, model: Model, *, rounds: int = 32, beside: Sequence[Model] = ()) -> float:
-        """The mean of a model's marks over the seeds from 0 on, where these others are asked too."""
-        return fmean(self.round([model, *beside], seed=seed).verdicts[0].mark for seed in range(rounds))
+        """The mean of a model's marks, as `verdicts` has them. Printed, it says why where every answer was malformed."""
+        return MeanMark(self.verdicts(model, rounds=rounds, beside=beside))
 
     def check_repeatable(self, models: Sequence[Model] = (), *, seeds: Iterable[int] = range(8)) -> None:
         """Raises an `AssertionError` where the same seed gives another challenge, or the same answer another verdict."""

@@ -25,6 +25,8 @@ pub struct RemoteJudges {
     operator: Option<String>,
     clock: Arc<dyn Clock>,
     runtime: Handle,
+    repeats_failures: bool,
+    is_of_record: bool,
 }
 
 impl RemoteJudges {
@@ -36,7 +38,20 @@ impl RemoteJudges {
         runtime: Handle,
     ) -> Self {
         let pool = JudgePool::new(addresses, terms, dialing);
-        Self { pool, operator: operator(addresses), clock: dialing.clock.clone(), runtime }
+        let (operator, clock) = (operator(addresses), dialing.clock.clone());
+        Self { pool, operator, clock, runtime, repeats_failures: true, is_of_record: false }
+    }
+
+    /// Calls that failed within a judge are not repeated: whoever is writing it wants to know at once.
+    #[must_use]
+    pub fn failing_at_once(self) -> Self {
+        Self { repeats_failures: false, ..self }
+    }
+
+    /// The task is one on record, which nobody can change any more.
+    #[must_use]
+    pub fn of_record(self) -> Self {
+        Self { is_of_record: true, ..self }
     }
 
     /// The account that the first judge at hand gives of itself.
@@ -55,14 +70,29 @@ impl RemoteJudges {
             for _ in 1..CALLS_MAX {
                 match call(&self.pool).await {
                     Ok(told) => return Ok(told),
-                    Err(error) if error.is_passing() => debug!(%error, "the judge is asked again"),
-                    Err(error) => return Err(TaskError::Judge(error.to_string())),
+                    Err(error) if self.may_pass(&error) => debug!(%error, "the judge is asked again"),
+                    Err(error) => return Err(self.failed(&error)),
                 }
                 self.clock.sleep(pause).await;
                 pause *= 2;
             }
-            call(&self.pool).await.map_err(|error| TaskError::Judge(error.to_string()))
+            call(&self.pool).await.map_err(|error| self.failed(&error))
         })
+    }
+
+    fn failed(&self, error: &JudgeError) -> TaskError {
+        let way_out = match error {
+            JudgeError::OtherJudge { .. } if self.is_of_record => ": run the files that had this digest",
+            JudgeError::OtherJudge { .. } => {
+                ": start it with the pinned files, or pin its own with `weighhouse task digest FILES --pin TASK`"
+            }
+            _ => "",
+        };
+        TaskError::Judge(format!("{error}{way_out}"))
+    }
+
+    fn may_pass(&self, error: &JudgeError) -> bool {
+        error.is_passing() && (self.repeats_failures || !matches!(error, JudgeError::Failed { .. }))
     }
 }
 

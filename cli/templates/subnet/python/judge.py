@@ -4,7 +4,7 @@ from math import fsum
 
 import numpy as np
 
-from weighhouse.judge import Answer, Challenge, Judge, Verdict, accepted, wrong
+from weighhouse.judge import Answer, Challenge, Judge, Verdict, scored
 
 SEEN = 64
 NOISE = 0.1
@@ -21,9 +21,9 @@ class Curve(Judge):
         return Challenge(inputs, secret={"truth": truth[SEEN:]}, outputs=["y"])
 
     def judge(self, challenge: Challenge, answer: Answer) -> Verdict:
-        """R squared: 1 for the truth itself, 0 for its mean. `answer.array` refuses what is no answer."""
+        """R squared: 1 for the truth itself, 0 for its mean, less for worse. `answer.array` finds other forms malformed."""
         truth = challenge.secret["truth"].astype(np.float64)
         y = answer.array("y", (challenge.items,)).astype(np.float64)
         mean = fsum(truth) / len(truth)
         score = 1 - fsum(np.square(truth - y)) / fsum(np.square(truth - mean))
-        return accepted(score, f"R squared {score:.3f}") if score > 0 else wrong("no better than the mean")
+        return scored(score, f"R squared {score:.3f}")

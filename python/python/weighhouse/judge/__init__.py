@@ -1,7 +1,7 @@
 """Judges in Python: what a subnet pays for, in one class.
 
     import numpy as np
-    from weighhouse.judge import Answer, Challenge, Judge, Verdict, accepted
+    from weighhouse.judge import Answer, Challenge, Judge, Verdict, scored
 
     class Doubling(Judge):
         def draw(self, rng: np.random.Generator, items: int) -> Challenge:
@@ -10,7 +10,7 @@
 
         def judge(self, challenge: Challenge, answer: Answer) -> Verdict:
             y = answer.array("y", (challenge.items,))
-            return accepted(1 - min(1, float(np.abs(y - challenge.secret["y"]).max())))
+            return scored(1 - min(1, float(np.abs(y - challenge.secret["y"]).max())))
 
 `python -m weighhouse.judge FILE.py` serves the judge of a file to validators and auditors; `weighhouse.testing` runs it
 without a network. Needs the extra packages of `pip install weighhouse[judge]`.
@@ -18,7 +18,19 @@ without a network. Needs the extra packages of `pip install weighhouse[judge]`.
 
 from ..tensors import Array, Tensors
 from .base import Judge, generator
-from .values import Answer, Attempt, Challenge, Malformed, Outcome, Verdict, accepted, malformed, wrong
+from .values import (
+    Answer,
+    Attempt,
+    Challenge,
+    Malformed,
+    Outcome,
+    UnknownOutput,
+    Verdict,
+    accepted,
+    malformed,
+    scored,
+    wrong,
+)
 
 __all__ = [
     "Answer",
@@ -29,9 +41,11 @@ __all__ = [
     "Malformed",
     "Outcome",
     "Tensors",
+    "UnknownOutput",
     "Verdict",
     "accepted",
     "generator",
     "malformed",
+    "scored",
     "wrong",
 ]

@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
             RequestError: grpc.StatusCode.INVALID_ARGUMENT,
             NotImplementedError: grpc.StatusCode.UNIMPLEMENTED,
         }
-        server, address = listening.serve(wire.JUDGE, service.methods(), refusals, options)
+        server, address = listening.serve(_PROGRAM, (wire.JUDGE, service.methods()), refusals, options)
     except (LoadError, listening.ListenError) as error:
         return listening.fail(_PROGRAM, error)
     if options.reload:

@@ -56,7 +56,8 @@ class Judge:
     def follow_up(self, rng: np.random.Generator, items: int, answers: Sequence[Answer]) -> Challenge:
         """Draws the next question, with `rng` as `draw` was given it and the answers so far. For `exchanges` above 1.
 
-        All answers are judged by the challenge that `draw` gave: what later questions ask for stands in its secret.
+        All answers are judged by the challenge that `draw` gave: what later questions ask for stands in its secret. After
+        `Malformed` the miner is asked an empty question, and judged by what it sent, which is in `answer.earlier` then.
         """
         raise NotImplementedError("a judge of several exchanges needs a method follow_up(self, rng, items, answers)")
 

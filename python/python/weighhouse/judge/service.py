@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import platform
 import threading
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from .. import wire
+from ..faults import Fault, line
 from ..tensors import Array, TensorError, Tensors, read, write
 from .base import Judge, generator
 from .values import Answer, Attempt, Challenge, Malformed, Verdict, malformed
 
+# pytest leaves frames of this module out, so that a traceback ends in the user's own lines.
+__tracebackhide__ = True
 PROTOCOL = 1
 MESSAGE_BYTES_MAX = 64 << 20
 _SEED_BYTES = 32
@@ -29,7 +30,7 @@ class RequestError(ValueError):
     """A request that the contract doesn't allow."""
 
 
-class JudgeFault(Exception):
+class JudgeFault(Fault):
     """A judge that broke its promises, or raised an exception."""
 
 
@@ -85,11 +86,18 @@ class JudgeService:
                 rng, items = generator(seed.seed), request.items
                 earlier = [Answer(_outputs(answer)) for answer in seed.answers]
                 if earlier:
-                    challenge = _run(self._judge.follow_up, rng, items, earlier)
+                    challenge = self._follow_up(rng, items, earlier)
                 else:
                     challenge = _run(self._judge.draw, rng, items)
                 _write_challenge(challenge, items, response.challenges.add())
             return response
+
+    def _follow_up(self, rng: np.random.Generator, items: int, earlier: Sequence[Answer]) -> Challenge:
+        try:
+            return _run(self._judge.follow_up, rng, items, earlier)
+        except Malformed as error:
+            # One miner's answer must not cost the others their round: it is asked this, and judged by what it sent.
+            return Challenge({"malformed": [str(error)]})
 
     def testify(self, request: Any) -> Any:
         with self._lock:
@@ -187,6 +195,10 @@ def _with_form(
     return results
 
 
+def _has(answer: Answer, part: Answer | None) -> bool:
+    return any(part is one for one in (answer, *answer.earlier))
+
+
 def _unnamed(error: Malformed) -> NoReturn:
     raise JudgeFault(f"Malformed({str(error)!r}) doesn't say which answer: pass it as the second argument")
 
@@ -264,12 +276,14 @@ def _read_attempt(message: Any) -> Attempt:
     if _FOUND_MALFORMED in testimony:
         raise Malformed(b"".join(testimony[_FOUND_MALFORMED]).decode())
     *earlier, outputs = (_outputs(answer) for answer in message.answers)
-    return Attempt(challenge, Answer(outputs, testimony, earlier))
+    # What later exchanges ask for isn't in the challenge.
+    wanted = () if earlier else challenge.outputs
+    return Attempt(challenge, Answer(outputs, testimony, [Answer(sent) for sent in earlier], wanted))
 
 
 def _write_verdict(verdict: Verdict | Malformed, message: Any) -> None:
     if isinstance(verdict, Malformed):
         verdict = malformed(str(verdict))
     if not isinstance(verdict, Verdict):
-        raise JudgeFault(f"a {type(verdict).__name__} in place of a Verdict")
+        raise JudgeFault(f"the judge returned a {type(verdict).__name__}, not a Verdict")
     message.mark_billionths, message.outcome, message.text = verdict.billionths, verdict.outcome, verdict.text

@@ -6,14 +6,18 @@ import enum
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..tensors import Array, Tensors, arrays
 
+# pytest leaves frames of this module out, so that a traceback ends in the user's own lines.
+__tracebackhide__ = True
 MARK_SCALE = 1_000_000_000
 _TEXT_CHARS_MAX = 200
+_Real: TypeAlias = "float | np.floating[Any] | np.integer[Any]"
 
 
 class Malformed(Exception):
@@ -22,6 +26,10 @@ class Malformed(Exception):
     def __init__(self, what: str, answer: Answer | None = None) -> None:
         super().__init__(what)
         self.answer = answer
+
+
+class UnknownOutput(LookupError):
+    """A name that the challenge doesn't ask for: the judge's own fault, whatever a miner sent."""
 
 
 class Outcome(enum.IntEnum):
@@ -53,15 +61,19 @@ class Challenge:
 class Answer:
     """Tensors that a miner sent, and what `testify` or `resolve` said of them.
 
-    `earlier` holds the outputs of the exchanges before, where a challenge has several.
+    `earlier` holds the answers to the exchanges before, where a challenge has several. `wanted` are the challenge's
+    `outputs`, where it has one exchange: nothing else may be read.
     """
 
     outputs: Mapping[str, Array]
     testimony: Mapping[str, Array] = field(default_factory=dict)
-    earlier: Sequence[Mapping[str, Array]] = ()
+    earlier: Sequence[Answer] = ()
+    wanted: Sequence[str] = ()
 
     def __getitem__(self, name: str) -> Array:
-        """An output; answers without it are malformed."""
+        """An output; answers without it are malformed. A name that the challenge doesn't ask for is an error."""
+        if self.wanted and name not in self.wanted:
+            raise UnknownOutput(f"the challenge asks for no output {name!r}: its outputs are {_listed(self.wanted)}")
         if name not in self.outputs:
             raise Malformed(f"there is no output {name!r}", self)
         return self.outputs[name]
@@ -98,7 +110,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A mark in [-1, 1] with its reason. Guessing should be worth 0; only what is accepted may be worth more."""
+    """A mark in [-1, 1] with its reason. Guessing should be worth 0; only an accepted answer may be worth more."""
 
     mark: float
     outcome: Outcome = Outcome.ACCEPTED
@@ -108,7 +120,7 @@ class Verdict:
         if not (math.isfinite(self.mark) and -1 <= self.mark <= 1):
             raise ValueError(f"a mark of {self.mark} is outside [-1, 1]")
         if self.mark > 0 and self.outcome is not Outcome.ACCEPTED:
-            raise ValueError(f"a mark of {self.mark} with the outcome {self.outcome.name}: only ACCEPTED may be above 0")
+            raise ValueError(f"a mark of {self.mark} on an answer that is {self.outcome.name.lower()}: only an accepted one may have more than 0")
         object.__setattr__(self, "text", " ".join(self.text.split())[:_TEXT_CHARS_MAX])
 
     @property
@@ -117,16 +129,40 @@ class Verdict:
         return round(self.mark * MARK_SCALE)
 
 
-def accepted(mark: float, text: str = "") -> Verdict:
-    """The answer counts, by this mark. A NumPy scalar will do."""
-    return Verdict(float(mark), Outcome.ACCEPTED, text)
+def scored(mark: _Real, text: str = "") -> Verdict:
+    """Accepted by a mark above 0, and wrong by any other. A mark below -1, as of an error without a bound, counts as -1.
+
+    What is worse than guessing costs something: were it worth 0, guesses would earn by their luck.
+    """
+    number = _number("scored(mark, text)", mark)
+    return Verdict(number, Outcome.ACCEPTED, text) if number > 0 else Verdict(max(number, -1.0), Outcome.WRONG, text)
 
 
-def wrong(text: str = "", mark: float = 0.0) -> Verdict:
-    """The answer has the right form and is wrong."""
-    return Verdict(float(mark), Outcome.WRONG, text)
+def accepted(mark: _Real, text: str = "") -> Verdict:
+    """The answer counts, by this mark above 0. A NumPy scalar will do."""
+    number = _number("accepted(mark, text)", mark)
+    if number <= 0:
+        raise ValueError(f"accepted({number}): only a mark above 0 is accepted; scored(mark, text) takes any mark")
+    return Verdict(number, Outcome.ACCEPTED, text)
+
+
+def wrong(text: str = "", mark: _Real = 0.0) -> Verdict:
+    """The answer has the right form and is wrong. The text comes first here; `scored(mark, text)` has the mark first."""
+    if not isinstance(text, str):
+        raise TypeError(f"wrong(text, mark) was given {text!r} for its text; scored(mark, text) has the mark first")
+    return Verdict(_number("wrong(text, mark)", mark), Outcome.WRONG, text)
 
 
 def malformed(text: str) -> Verdict:
     """The answer is none. `Malformed`, raised while judging, comes to the same."""
     return Verdict(0.0, Outcome.MALFORMED, text)
+
+
+def _number(call: str, mark: _Real) -> float:
+    if isinstance(mark, (str, bytes)):
+        raise TypeError(f"{call} was given {mark!r} for its mark")
+    return float(mark)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
             UnknownModel: grpc.StatusCode.NOT_FOUND,
             ValueError: grpc.StatusCode.INVALID_ARGUMENT,
         }
-        server, address = listening.serve(wire.INFERENCE, service.methods(), refusals, options)
+        server, address = listening.serve(_PROGRAM, (wire.INFERENCE, service.methods()), refusals, options)
     except (LoadError, listening.ListenError) as error:
         return listening.fail(_PROGRAM, error)
     if options.reload:

@@ -8,9 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .. import wire
+from ..faults import Fault, line
 from ..tensors import Array, datatype, read, write
 from .base import Model, TensorSpec
 
+# pytest leaves frames of this module out, so that a traceback ends in the user's own lines.
+__tracebackhide__ = True
 _VERSION = "1"
 
 
@@ -18,8 +21,12 @@ class UnknownModel(LookupError):
     """A model, or a version of it, that isn't served."""
 
 
-class ModelFault(Exception):
+class ModelFault(Fault):
     """A model that raised an exception."""
+
+
+class NoOutput(ValueError, Fault):
+    """A model that doesn't give an output that was asked for."""
 
 
 class InferenceService:
@@ -83,7 +90,8 @@ class InferenceService:
         wanted = [output.name for output in request.outputs] or list(outputs)
         missing = [name for name in wanted if name not in outputs]
         if missing:
-            raise ValueError(f"there is no output {missing[0]!r}")
+            given = ", ".join(repr(name) for name in outputs) or "none"
+            raise NoOutput(f"model {request.model_name!r} gives no output {missing[0]!r}: its outputs are {given}")
         response = wire.message("inference.ModelInferResponse")(
             model_name=request.model_name, model_version=_VERSION, id=request.id
         )
@@ -114,7 +122,7 @@ def _run(model: Model, inputs: Mapping[str, Array]) -> Mapping[str, Any]:
     except ValueError:
         raise
     except Exception as error:
-        raise ModelFault(f"{type(error).__name__}: {error}") from error
+        raise ModelFault(line(error)) from error
 
 
 def _held_against(specs: Mapping[str, TensorSpec], inputs: Mapping[str, Array]) -> None:

@@ -22,8 +22,8 @@ const SEALED: [(&str, &str); 3] = [
     ("miner.py", include_str!("sealed/miner.py")),
     ("personas.py", include_str!("sealed/personas.py")),
 ];
-/// An exit code: nothing is wrong, but the judge was not at hand.
-const NOT_REDERIVED: i32 = 69;
+/// An exit code: nothing is wrong, but the judge was not at hand, or it failed at everything.
+const UNAVAILABLE: i32 = 69;
 
 /// An exit code: a localnet judged no answer, through trouble of ours.
 const NOBODY_JUDGED: i32 = 69;
@@ -110,10 +110,16 @@ impl Subnet<'_> {
         let judge = std::fs::read_to_string(&file)?;
         std::fs::write(&file, judge.replace("SEEN = 64", "SEEN = 48"))?;
         let taken = judgings.next().context("no word of the saved judge")?;
-        ensure!(taken.contains("by the saved judge, sha256:"), "{taken}");
+        ensure!(
+            taken.contains("by the saved judge, sha256:") && taken.contains("under the task sha256:"),
+            "{taken}"
+        );
         std::fs::write(&file, judge.replace("class Curve", "clas Curve"))?;
         let refused = judgings.next().context("no word of the broken judge")?;
         ensure!(refused.contains("stays with the judge from before"), "{refused}");
+        std::fs::write(&file, judge.replace("rng.random(2,", "np.random.default_rng().random(2,"))?;
+        let unsteady = judgings.next().context("no word of the judge that draws by another chance")?;
+        ensure!(unsteady.contains("drawn twice and gave two challenges"), "{unsteady}");
         let ended = Command::new("kill").args(["-INT", &net.0.id().to_string()]).status()?;
         ensure!(ended.success() && net.0.wait()?.success(), "the localnet didn't end as told");
         Ok(())
@@ -168,7 +174,7 @@ impl Subnet<'_> {
         let without = audit(None)?;
         let told: Value = serde_json::from_slice(&without.stdout)?;
         let is_counted = told["not_rederived"].as_array().is_some_and(|what| !what.is_empty());
-        ensure!(without.status.code() == Some(NOT_REDERIVED) && is_counted, "without the judge: {told}");
+        ensure!(without.status.code() == Some(UNAVAILABLE) && is_counted, "without the judge: {told}");
         Ok(())
     }
 }

@@ -55,7 +55,8 @@ impl Judge for Curve {
         if score > 0.0 {
             Verdict::accepted(score, format!("R squared {score:.3}"))
         } else {
-            Verdict::wrong(0.0, "no better than the mean")
+            // What is worse than guessing costs something, or guesses would earn by their luck.
+            Verdict::wrong(score.max(-1.0), "no better than the mean")
         }
     }
 }
@@ -86,8 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn cheats_are_worth_nothing() {
-        assert_eq!(judged(|_| vec![0.5; 32]), Verdict::wrong(0.0, "no better than the mean"));
+    fn cheats_are_worth_nothing_or_less() {
+        assert_eq!(judged(|_| vec![50.0; 32]), Verdict::wrong(-1.0, "no better than the mean"));
         assert_eq!(judged(|_| vec![f32::NAN; 32]), Verdict::malformed("a number that is not finite"));
         assert_eq!(judged(|_| vec![0.0; 3]), Verdict::malformed("3 values instead of 32"));
     }
