@@ -28,21 +28,27 @@ pub struct Account {
     /// The validator whose verdicts are told and counted.
     pub validator: String,
     pub facts: Facts,
+    /// The rounds of this run's epochs.
+    pub rounds: Rounds,
     /// For each participant, the first verdict that refused an answer of a guest.
     refused: Vec<Option<String>>,
 }
 
 impl Account {
-    /// `publishers` are the validators whose weights the chain shows.
+    /// `publishers` are the validators whose weights the chain shows; `said` is why a guest gave no answer, in its own words.
     pub(crate) fn new(
         (last, rounds): (EpochReport, Rounds),
         kept: &KeptState,
         participants: &[Participant],
         facts: Facts,
         publishers: &BTreeSet<Uid>,
+        said: impl Fn(&Participant) -> Option<String>,
     ) -> Self {
         let refused = |participant: &Participant| {
-            facts.refused.get(&participant.uid).filter(|_| participant.is_guest()).cloned()
+            let refused = facts.refused.get(&participant.uid).filter(|_| participant.is_guest())?;
+            // A status is all that callers are told; who wrote the miner is told its words.
+            let said = said(participant).map_or_else(String::new, |said| format!(" ({said})"));
+            Some(format!("{refused}{said}"))
         };
         let refused: Vec<_> = participants.iter().map(refused).collect();
         // The cast begins with the largest.
@@ -65,7 +71,7 @@ impl Account {
             },
         });
         let reasons = reasons.collect();
-        Self { seed: kept.seed, last, reasons, validator: largest.persona.clone(), facts, refused }
+        Self { seed: kept.seed, last, reasons, validator: largest.persona.clone(), facts, rounds, refused }
     }
 
     /// Epochs since genesis.

@@ -184,7 +184,8 @@ impl Localnet {
                 publishers.insert(validator.uid);
             }
         }
-        Ok(Some(Account::new(last, &self.kept, participants, facts, &publishers)))
+        let said = |participant: &Participant| self.troubles.of_miner(&participant.persona);
+        Ok(Some(Account::new((last, rounds), &self.kept, participants, facts, &publishers, said)))
     }
 
     /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed, and the rounds of all.

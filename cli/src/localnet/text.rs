@@ -61,18 +61,20 @@ pub(super) fn epoch(report: &EpochReport) -> String {
 
 /// A line for each thing that was wrong for everybody in some rounds.
 fn troubles(rounds: &Rounds) -> impl Iterator<Item = String> {
-    let Rounds { all, void, void_why, malformed, malformed_why } = rounds;
+    let Rounds { all, void, void_why, .. } = rounds;
     let void = void_why.as_ref().map(|why| {
         let are = if *void == 1 { "is" } else { "are" };
         format!("{void} of {all} rounds {are} void, which is no miner's fault: {why}")
     });
-    let malformed = malformed_why.as_ref().map(|why| {
-        format!(
-            "in {malformed} of {all} rounds nobody's answer was well-formed, so look at the judge first: does it ask for what it \
-             reads? {why}"
-        )
-    });
-    [void, malformed].into_iter().flatten()
+    void.into_iter().chain(malformed(rounds))
+}
+
+fn malformed(Rounds { all, malformed, malformed_why, .. }: &Rounds) -> Option<String> {
+    let why = malformed_why.as_ref()?;
+    Some(format!(
+        "in {malformed} of {all} rounds nobody's answer was well-formed, so look at the judge first: does it ask for what it \
+         reads? {why}"
+    ))
 }
 
 /// The choices of a run that its closing lines speak of.
@@ -93,10 +95,11 @@ impl Closing {
     /// The event, the place to look at, and the command to type next.
     fn lines(&self, account: &Account) -> String {
         let look = match &self.args.dir {
-            Some(dir) => format!("weighhouse audit {}{}", journal(dir, account), self.judge()),
-            None => "add --dir ./net to keep each question, answer and verdict; then: weighhouse audit \
-                     ./net/validators/honest-a/epoch-*.wj"
-                .to_owned(),
+            Some(dir) => self.audit(&journal(dir, account)),
+            None => format!(
+                "add --dir ./net to keep each question, answer and verdict; then: {}",
+                self.audit("./net/validators/honest-a/epoch-*.wj")
+            ),
         };
         format!(
             "what happened      {}\nwhere to look      {look}\nwhat to type next  {}",
@@ -135,12 +138,20 @@ impl Closing {
         if let Some((lapsed, why)) = &facts.lapsed {
             parts.push(format!("{lapsed} challenges lapsed, and nobody is judged by them: {why}"));
         }
+        parts.extend(malformed(&account.rounds));
         parts.join("; ")
     }
 
-    /// An audit reaches verdicts again with a judge that runs.
-    fn judge(&self) -> &'static str {
-        if self.args.subnet.is_some() { " --judge ADDRESS, of the judge that was run" } else { "" }
+    /// The audit's command, after the one that starts the judge which it needs: the localnet's has ended.
+    fn audit(&self, file: &str) -> String {
+        let Some(folder) = &self.args.subnet else { return format!("weighhouse audit {file}") };
+        let judge = judge_of(folder);
+        let (judge, python) = (judge.display(), self.args.python.display());
+        let start = match folder.join("judge/Cargo.toml").is_file() {
+            true => format!("cargo run --release --manifest-path {judge}/Cargo.toml"),
+            false => format!("{python} -m weighhouse.judge {judge}"),
+        };
+        format!("{start}{INDENT}and beside it: weighhouse audit {file} --judge {JUDGE_ADDRESS}")
     }
 }
 
