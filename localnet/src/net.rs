@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_chain::Chain;
 use weighhouse_chain::ledger::Ledger;
 use weighhouse_journal::{Segment, segment_name};
-use weighhouse_seams::{Clock, ClockExt, CpuPool, DirStorage, Entropy, SystemClock};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::TaskLoader;
 use weighhouse_tasks::kind::Timing;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Digest, Epoch, MechId, Record, SubnetState, WeightVector};
+use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, WeightVector};
 
 use crate::account::Account;
 use crate::economy::{Economy, NETUID, Participant, Role};

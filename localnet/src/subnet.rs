@@ -159,60 +159,6 @@ impl SubnetFolder {
     }
 }
 
-/// A judge's process, and the task that pins its files.
-#[derive(Debug)]
-pub(crate) struct RunningJudge {
-    task_file: String,
-    digest: Digest,
-    references: Arc<JudgeAtHand>,
-    _program: Program,
-}
-
-impl RunningJudge {
-    /// Blocks until the judge has drawn a challenge. To be called within a runtime.
-    fn start(folder: &SubnetFolder) -> Result<Self, SubnetError> {
-        let judge = folder.judge()?;
-        let is_crate = judge.join("Cargo.toml").is_file();
-        if is_crate {
-            // The first build writes Cargo.lock, one of the judge's files.
-            build(&judge)?;
-        }
-        let task_file = folder.pinned()?;
-        let program = match is_crate {
-            true => Program::built(&judge)?,
-            false => Program::python(&folder.python, JUDGE_MODULE, &judge)?,
-        };
-        let references =
-            Arc::new(JudgeAtHand { address: program.address().parse()?, runtime: Handle::current() });
-        let failed =
-            |source| SubnetError::Task { path: folder.path.join(TASK).display().to_string(), source };
-        let task = Task::load(task_file.as_bytes(), &*references).map_err(failed)?;
-        let digest = task.judge_identity().digest.unwrap_or_default();
-        // Saved between pin and start: it would run files that the task doesn't pin.
-        if program.told["digest"].as_str() != Some(&format!("sha256:{digest}")) {
-            return Err(SubnetError::Changed);
-        }
-        task.challenge(&[0; 32]).map_err(failed)?;
-        Ok(Self { task_file, digest, references, _program: program })
-    }
-}
-
-/// A judge on this machine.
-#[derive(Debug)]
-pub(crate) struct JudgeAtHand {
-    address: JudgeAddress,
-    runtime: Handle,
-}
-
-impl References for JudgeAtHand {
-    fn judge(&self, terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
-        let clock = Arc::new(SystemClock::new());
-        let dialing = JudgeDialing { dialer: Arc::new(TcpDialer), clock, trust: None };
-        let addresses = std::slice::from_ref(&self.address);
-        Ok(Some(Arc::new(RemoteJudges::new(addresses, *terms, &dialing, self.runtime.clone()))))
-    }
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, SubnetError> {
     std::fs::read(path).map_err(|source| SubnetError::File { path: path.display().to_string(), source })
 }

@@ -72,7 +72,7 @@ class Sealed(Doubling):
         first = self.draw(rng, items)
         return Challenge({**first.inputs, "seal": answers[0]["seal"]}, first.secret)
 
-    def resolve(self, challenge: Challenge, epochs: int) -> Tensors | None:
+    def resolve(self, challenge: Challenge, epochs: int, rng: np.random.Generator) -> Tensors | None:
         return {"y": 2 * challenge.inputs["x"]} if epochs >= 2 else None
 
     def judge(self, challenge: Challenge, answer: Answer) -> Verdict:

@@ -268,7 +268,9 @@ def test_what_the_contract_forbids_is_refused(tmp_path: Path) -> None:
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         with pytest.raises(grpc.RpcError) as refused:
             wire.call(channel, wire.JUDGE, "Resolve")(
-                wire.message("weighhouse.v1.ResolveRequest")(challenges=[{"items": 1}], epochs=1)
+                wire.message("weighhouse.v1.ResolveRequest")(
+                    challenges=[{"items": 1}], epochs=1, seeds=[bytes(32)]
+                )
             )
         assert refused.value.code() is grpc.StatusCode.INTERNAL
 

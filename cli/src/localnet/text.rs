@@ -1,8 +1,8 @@
 //! The words and tables of a localnet, for people.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use weighhouse_localnet::{Account, EpochReport, Localnet as Economy, VoidRounds};
+use weighhouse_localnet::{Account, EpochReport, Localnet as Economy, Rounds, VoidRounds};
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{Block, LaterAnswers};
 

@@ -48,6 +48,7 @@ impl RunningJudge {
         let task = Task::load(task_file.as_bytes(), &at_hand);
         let task = task.map_err(|source| SubnetError::Task { path, source })?;
         let digest = task.judge_identity().digest.unwrap_or_default();
+        // Saved between pin and start: it would run files that the task doesn't pin.
         if program.told["digest"].as_str() != Some(&format!("sha256:{digest}")) {
             return Err(SubnetError::Changed);
         }

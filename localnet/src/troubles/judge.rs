@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weighhouse_tasks::TaskError;
 use weighhouse_tasks::judge::JudgeClient;
-use weighhouse_types::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, Judgement};
+use weighhouse_types::{DrawSeed, DrawnChallenge, JointVerdicts, JudgeAttempt, Judgement, LaterChallenge};
 
 use super::{JudgeFault, Troubles};
 
@@ -40,12 +40,8 @@ impl<C: JudgeClient> JudgeClient for HeardJudge<C> {
         self.heard(true, self.judge.testify(attempts))
     }
 
-    fn resolve(
-        &self,
-        challenges: Vec<DrawnChallenge>,
-        epochs: u64,
-    ) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
-        self.heard(false, self.judge.resolve(challenges, epochs))
+    fn resolve(&self, asked: Vec<LaterChallenge>, epochs: u64) -> Result<Vec<Option<Vec<u8>>>, TaskError> {
+        self.heard(false, self.judge.resolve(asked, epochs))
     }
 
     fn judge(&self, attempts: Vec<JudgeAttempt>) -> Result<Vec<Judgement>, TaskError> {

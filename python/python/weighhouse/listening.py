@@ -97,16 +97,13 @@ def _guarded(
             return method(request)
         except Exception as error:
             code = next((code for kind, code in refusals.items() if isinstance(error, kind)), None)
-            if code is None:
-                code = grpc.StatusCode.INTERNAL
-                # The judge's own exception, where a fault was raised from it.
-                account = "".join(traceback.format_exception(error.__cause__ or error))
-                # Callers repeat a call that failed; its account is read once.
-                if account != told:
-                    print(account, end="", file=sys.stderr, flush=True)
-                    told = account
+            text = str(error) or type(error).__name__
+            # A caller's own mistakes are told to the caller alone.
+            if code is None or isinstance(error, Fault) or own_frame(error) is not None:
+                told = teller.tell(error)
+                text = told if code is None else text
             # Never returns: it raises, which ends the call.
-            context.abort(code, str(error) or type(error).__name__)
+            context.abort(code or grpc.StatusCode.INTERNAL, text)
 
     return guarded
 

@@ -49,7 +49,7 @@ def classes(path: Path, base: type[_Base]) -> list[type[_Base]]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise LoadError(f"{file} can't be run: {_account(error, folder)}") from error
+        raise LoadError(f"{file} can't be run: {_account(error)}") from error
     # The module name keeps out classes that the file only imports, such as `base` itself.
     own = [
         value

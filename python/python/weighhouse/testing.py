@@ -131,7 +131,11 @@ class JudgeHarness:
         return wire.message("weighhouse.v1.Attempt")(challenge=challenge, answers=answers)
 
     def _truth(self, challenge: Any, epochs: int) -> bytes:
-        request = wire.message("weighhouse.v1.ResolveRequest")(task=_TASK, challenges=[challenge], epochs=epochs)
+        # A validator's follows from a beacon that comes later; here each challenge has one of its own.
+        seed = hashlib.sha256(challenge.SerializeToString(deterministic=True)).digest()
+        request = wire.message("weighhouse.v1.ResolveRequest")(
+            task=_TASK, challenges=[challenge], epochs=epochs, seeds=[seed]
+        )
         [resolution] = self._service.resolve(request).resolutions
         if not resolution.HasField("truth"):
             raise LookupError(f"nobody knows the truth after {epochs} epochs: pass a larger `epochs`")

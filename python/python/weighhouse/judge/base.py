@@ -61,8 +61,12 @@ class Judge:
         """
         raise NotImplementedError("a judge of several exchanges needs a method follow_up(self, rng, items, answers)")
 
-    def resolve(self, challenge: Challenge, epochs: int) -> Tensors | None:
-        """The truth, `epochs` epochs after the challenge; None while nobody knows. It becomes `answer.testimony`."""
+    def resolve(self, challenge: Challenge, epochs: int, rng: np.random.Generator) -> Tensors | None:
+        """The truth, `epochs` epochs after the challenge; None while nobody knows. It becomes `answer.testimony`.
+
+        `rng` is chance that nobody knew when the challenge was drawn, the validator included: a truth that must not leak
+        is drawn of it.
+        """
         raise NotImplementedError
 
     def overrides(self, method: str) -> bool:

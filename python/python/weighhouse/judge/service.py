@@ -81,9 +81,7 @@ class JudgeService:
             _within("seeds", len(request.seeds), self._judge.challenges_max)
             response = wire.message("weighhouse.v1.DrawResponse")()
             for seed in request.seeds:
-                if len(seed.seed) != _SEED_BYTES:
-                    raise RequestError(f"a seed of {len(seed.seed)} bytes instead of {_SEED_BYTES}")
-                rng, items = generator(seed.seed), request.items
+                rng, items = _seeded(seed.seed), request.items
                 earlier = [Answer(_outputs(answer)) for answer in seed.answers]
                 if earlier:
                     challenge = self._follow_up(rng, items, earlier)
@@ -114,8 +112,10 @@ class JudgeService:
         with self._lock:
             _within("challenges", len(request.challenges), self._judge.challenges_max)
             response = wire.message("weighhouse.v1.ResolveResponse")()
-            for message in request.challenges:
-                truth = _run(self._judge.resolve, read_challenge(message), request.epochs)
+            if len(request.seeds) != len(request.challenges):
+                raise RequestError(f"{len(request.seeds)} seeds for {len(request.challenges)} challenges")
+            for message, seed in zip(request.challenges, request.seeds, strict=True):
+                truth = _run(self._judge.resolve, read_challenge(message), request.epochs, _seeded(seed))
                 resolution = response.resolutions.add()
                 if truth is not None:
                     resolution.truth = _pack(truth)
@@ -184,7 +184,7 @@ def _with_form(
             found = _run(run, asked)
         except Malformed as error:
             # By identity: equal answers of two miners are two answers.
-            named = [at for at in left if (one := attempts[at]) is not None and one.answer is error.answer]
+            named = [at for at in left if (one := attempts[at]) is not None and _has(one.answer, error.answer)]
             at = named[0] if named else (left[0] if len(left) == 1 else _unnamed(error))
             results[at] = error
             left.remove(at)
@@ -209,16 +209,19 @@ def _run(function: Callable[..., _Result], *arguments: Any) -> _Result:
     except (Malformed, JudgeFault):
         raise
     except Exception as error:
-        # One frame for the caller; the whole account goes to standard error here.
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
-        raise JudgeFault(f"{type(error).__name__}: {error} ({where})") from error
+        raise JudgeFault(line(error)) from error
 
 
 def _each(results: Sequence[_Result], count: int) -> Sequence[_Result]:
     if len(results) != count:
         raise JudgeFault(f"{len(results)} results for {count} answers")
     return results
+
+
+def _seeded(seed: bytes) -> np.random.Generator:
+    if len(seed) != _SEED_BYTES:
+        raise RequestError(f"a seed of {len(seed)} bytes instead of {_SEED_BYTES}")
+    return generator(seed)
 
 
 def _within(what: str, count: int, limit: int) -> None:

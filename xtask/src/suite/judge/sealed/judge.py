@@ -16,7 +16,7 @@ class Sealed(Judge):
     def follow_up(self, rng: np.random.Generator, items: int, answers: Sequence[Answer]) -> Challenge:
         return Challenge({**self.draw(rng, items).inputs, "seal": answers[0].array("seal", (1,), object)}, outputs=["y"])
 
-    def resolve(self, challenge: Challenge, epochs: int) -> Tensors | None:
+    def resolve(self, challenge: Challenge, epochs: int, rng: np.random.Generator) -> Tensors | None:
         return {"y": 2 * challenge.inputs["x"]}
 
     def judge_together(self, challenge: Challenge, answers: Sequence[Answer]) -> Sequence[Verdict]:
