@@ -15,7 +15,9 @@ pub fn accepted(worth: f64, why: &str) -> Judgement {
 /// An answer that is not good enough, worth so much in [-1, 0], and why in a few words. One that is below 0 takes from what
 /// better answers of the miner earned.
 pub fn wrong(worth: f64, why: &str) -> Judgement {
-    Judgement { mark: mark(worth.min(0.0)), reasons: vec![Reason::told(Outcome::Wrong, why)] }
+    // Not `min`, which would make 0 of a worth that is no number.
+    let worth = if worth > 0.0 { 0.0 } else { worth };
+    Judgement { mark: mark(worth), reasons: vec![Reason::told(Outcome::Wrong, why)] }
 }
 
 /// An answer worth so much in [-1, 1], and why in a few words: accepted above 0, wrong otherwise.
@@ -42,7 +44,7 @@ pub fn skill(own: f64, reference: f64, margin: f64) -> Judgement {
     } else {
         let reasons = vec![Reason::BelowReference { answer, reference: floor }];
         let lack = own - reference;
-        // Not `min`, which would make 0 of a skill that is no number.
+        // As in `wrong`.
         Judgement { mark: mark(if lack > 0.0 { 0.0 } else { lack }), reasons }
     }
 }
