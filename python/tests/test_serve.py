@@ -275,6 +275,14 @@ def test_what_the_contract_forbids_is_refused(tmp_path: Path) -> None:
         assert refused.value.code() is grpc.StatusCode.INTERNAL
 
 
+@pytest.mark.parametrize("shape", [[0, 2**63 - 1], [0, 2**62, 2**62], [2**40, 0, 2**20]])
+def test_a_shape_that_no_array_has_is_the_senders_fault(shape: list[int]) -> None:
+    for kind in ("FP32", "BF16", "BYTES"):
+        with pytest.raises(TensorError, match="no array has"):
+            from_raw("y", kind, shape, b"")
+    assert from_raw("y", "FP32", [0, 2**20], b"").shape == (0, 2**20)
+
+
 def test_a_file_without_a_judge_ends_with_one_line(tmp_path: Path) -> None:
     file = tmp_path / "model.py"
     file.write_text(MODEL)

@@ -48,6 +48,8 @@ _TYPED = {
 }
 _LENGTH = struct.Struct("<I")
 _DIMENSIONS_MAX = 16
+# The product of all dimensions but those of 0, which times an element's 8 bytes has to fit 63 bits.
+_SPAN_MAX = 1 << 59
 
 
 class TensorError(ValueError):
@@ -172,12 +174,16 @@ def _shape(name: str, shape: Iterable[int]) -> tuple[tuple[int, ...], int]:
     dimensions = tuple(shape)
     if len(dimensions) > _DIMENSIONS_MAX:
         raise TensorError(f"tensor {name!r} has {len(dimensions)} dimensions, over the limit of {_DIMENSIONS_MAX}")
-    count = 1
+    count = span = 1
     for dimension in dimensions:
         if dimension < 0:
             raise TensorError(f"tensor {name!r} has a dimension of {dimension}")
         # Can't overflow: Python's integers grow with whatever a peer claims.
         count *= dimension
+        span *= dimension or 1
+    # NumPy refuses such a shape though it has no elements; where there are some, there are too few bytes.
+    if count == 0 and span > _SPAN_MAX:
+        raise TensorError(f"tensor {name!r} has the shape {list(dimensions)}, which no array has")
     return dimensions, count
 
 
