@@ -12,7 +12,6 @@ use crate::economy::{Participant, Role};
 use crate::facts::Facts;
 use crate::options::builtin_task;
 use crate::report::{EpochReport, EpochRow};
-use crate::rounds::Rounds;
 use crate::state::KeptState;
 
 pub use totals::{MinerTotal, Totals, ValidatorTotal};
@@ -28,8 +27,6 @@ pub struct Account {
     /// The validator whose verdicts are told and counted.
     pub validator: String,
     pub facts: Facts,
-    /// The rounds of this run's epochs.
-    pub rounds: Rounds,
     /// For each participant, the first verdict that refused an answer of a guest.
     refused: Vec<Option<String>>,
 }
@@ -37,7 +34,7 @@ pub struct Account {
 impl Account {
     /// `publishers` are the validators whose weights the chain shows; `said` is why a guest gave no answer, in its own words.
     pub(crate) fn new(
-        (last, rounds): (EpochReport, Rounds),
+        last: EpochReport,
         kept: &KeptState,
         participants: &[Participant],
         facts: Facts,
@@ -46,9 +43,9 @@ impl Account {
     ) -> Self {
         let refused = |participant: &Participant| {
             let refused = facts.refused.get(&participant.uid).filter(|_| participant.is_guest())?;
-            // A status is all that callers are told; who wrote the miner is told its words.
-            let said = said(participant).map_or_else(String::new, |said| format!(" ({said})"));
-            Some(format!("{refused}{said}"))
+            // A status is all that callers are told of silence; who wrote the miner is told its words.
+            let said = said(participant).filter(|_| refused.is_silence);
+            Some(refused.text.clone() + &said.map_or_else(String::new, |said| format!(" ({said})")))
         };
         let refused: Vec<_> = participants.iter().map(refused).collect();
         // The cast begins with the largest.
@@ -71,7 +68,7 @@ impl Account {
             },
         });
         let reasons = reasons.collect();
-        Self { seed: kept.seed, last, reasons, validator: largest.persona.clone(), facts, rounds, refused }
+        Self { seed: kept.seed, last, reasons, validator: largest.persona.clone(), facts, refused }
     }
 
     /// Epochs since genesis.

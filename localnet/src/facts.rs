@@ -1,6 +1,6 @@
 //! Facts of all epochs since genesis, from the journal of the largest honest validator.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use weighhouse_scoring::{Decision, Explainer, Explanation, weigh};
@@ -10,6 +10,7 @@ use weighhouse_types::{
 };
 
 use crate::error::LocalnetError;
+use crate::rounds::Rounds;
 
 /// Rounds in which nobody was judged, through one cause of our own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,8 +24,7 @@ pub struct VoidRounds {
 /// Facts of a validator's journal, counted over all epochs.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// Rounds that were asked or are void.
-    pub rounds: usize,
+    pub rounds: Rounds,
     pub void: Vec<VoidRounds>,
     /// Answers that await their truth.
     pub awaiting: usize,
@@ -35,19 +35,20 @@ pub struct Facts {
     /// Why the last epoch has no weights.
     pub abstains: Option<String>,
     pub(crate) explanations: Vec<Explanation>,
-    /// The first verdict that refused a miner's answer, in words.
-    pub(crate) refused: BTreeMap<Uid, String>,
-    /// This run's epochs.
-    run: RunRounds,
+    /// The first verdict that refused a miner's answer.
+    pub(crate) refused: BTreeMap<Uid, FirstRefusal>,
+    /// The rounds of the run under way.
+    pub run: Rounds,
+    /// A well-formed answer was judged in one of them.
+    is_run_judged: bool,
 }
 
-/// Rounds of the run under way.
-#[derive(Clone, Copy, Debug, Default)]
-struct RunRounds {
-    all: usize,
-    void: usize,
-    /// A well-formed answer was judged in one of them.
-    judged: bool,
+/// The first unpaid verdict on a miner that complains of something.
+#[derive(Clone, Debug)]
+pub(crate) struct FirstRefusal {
+    pub(crate) text: String,
+    /// Nothing came back.
+    pub(crate) is_silence: bool,
 }
 
 impl Facts {
@@ -80,12 +81,11 @@ impl Facts {
 
     /// Why no answer of this run was judged, where the reason is ours and no miner's.
     pub fn fault(&self) -> Option<String> {
-        let RunRounds { all, void, judged } = self.run;
-        if judged {
+        if self.is_run_judged {
             return None;
         }
-        if let Some(last) = self.void.last().filter(|_| all > 0 && all == void) {
-            let cause = last.cause.name();
+        if let Some(last) = self.void.last().filter(|_| self.run.are_void()) {
+            let (Rounds { all, void, .. }, cause) = (&self.run, last.cause.name());
             return Some(format!("{void} of {all} rounds are void ({cause}): {}", last.why));
         }
         if self.overdue > 0 {
@@ -98,17 +98,16 @@ impl Facts {
     }
 
     fn count(&mut self, records: &[Record], is_of_run: bool) {
-        let (mut rounds, mut run) = (BTreeSet::new(), RunRounds::default());
+        let rounds = Rounds::of(records);
+        self.rounds.add(&rounds);
+        if is_of_run {
+            self.run.add(&rounds);
+        }
         for record in records {
             match record {
-                Record::Asked(asked) => drop(rounds.insert(asked.round)),
-                Record::VoidRound(round) => {
-                    run.void += 1;
-                    rounds.insert(round.round);
-                    self.count_void(round.cause, &round.why);
-                }
+                Record::VoidRound(round) => self.count_void(round.cause, &round.why),
                 Record::Judged(judged) => {
-                    run.judged |= is_well_formed(judged);
+                    self.is_run_judged |= is_of_run && is_well_formed(judged);
                     if let Some(refused) = refused(judged) {
                         self.refused.entry(judged.uid).or_insert(refused);
                     }
@@ -119,12 +118,6 @@ impl Facts {
                 }
                 _ => {}
             }
-        }
-        self.rounds += rounds.len();
-        if is_of_run {
-            self.run.all += rounds.len();
-            self.run.void += run.void;
-            self.run.judged |= run.judged;
         }
     }
 
@@ -143,15 +136,17 @@ fn is_well_formed(judged: &VerdictRecord) -> bool {
     outcomes.all(|outcome| !matches!(outcome, Outcome::Silent | Outcome::Malformed))
 }
 
-/// An unpaid verdict that complains of something, in words. A mark of 0 alone is no complaint.
-fn refused(judged: &VerdictRecord) -> Option<String> {
+/// An unpaid verdict that complains of something. A mark of 0 alone is no complaint.
+fn refused(judged: &VerdictRecord) -> Option<FirstRefusal> {
     let VerdictRecord { judgement, asked_in, round, .. } = judged;
     if judgement.mark > Mark::ZERO {
         return None;
     }
     let complaint = judgement.reasons.iter().find(|reason| !reason.outcome().is_praise())?;
-    let first = if complaint.outcome() == Outcome::Silent { "first silent" } else { "first refused" };
-    Some(format!("{first} in epoch {asked_in}, round {round}: {}", complaint.gist()))
+    let is_silence = complaint.outcome() == Outcome::Silent;
+    let first = if is_silence { "first silent" } else { "first refused" };
+    let text = format!("{first} in epoch {asked_in}, round {round}: {}", complaint.gist());
+    Some(FirstRefusal { text, is_silence })
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub use options::{DIGITS, Options, builtin_task};
 pub use program::ProgramError;
 pub use report::{EpochReport, EpochRow};
 pub use rounds::Rounds;
-pub use subnet::{SavedJudge, Subnet, SubnetError, SubnetFolder};
+pub use subnet::{SavedJudge, Subnet, SubnetError, SubnetFolder, judge_of};
 pub use troubles::JudgeFault;
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ impl Localnet {
         let mut roles = Roles::new();
         let outcome = self.drive(first, &mut roles, observer, &shutdown).await;
         let ended = roles.end().await;
-        let Some((last, rounds)) = outcome? else { return ended.map(|()| None) };
+        let Some(last) = outcome? else { return ended.map(|()| None) };
         // A role that failed has more to say than an account that looks complete.
         ended?;
         let participants = &self.economy.participants;
@@ -185,23 +185,23 @@ impl Localnet {
             }
         }
         let said = |participant: &Participant| self.troubles.of_miner(&participant.persona);
-        Ok(Some(Account::new((last, rounds), &self.kept, participants, facts, &publishers, said)))
+        Ok(Some(Account::new(last, &self.kept, participants, facts, &publishers, said)))
     }
 
-    /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed, and the rounds of all.
+    /// Produces blocks until the epochs are over or `shutdown`; the last closed epoch, if any closed.
     async fn drive(
         &mut self,
         first: Epoch,
         roles: &mut Roles,
         observer: &mut dyn Observer,
         shutdown: &CancellationToken,
-    ) -> Result<Option<(EpochReport, Rounds)>, LocalnetError> {
+    ) -> Result<Option<EpochReport>, LocalnetError> {
         let end = self.epochs.map(|epochs| first.0.saturating_add(epochs));
         let offline = self.start_miners(roles).await?;
         self.start_validators(roles).await?;
         self.start_copier(roles);
         let mut epoch = first;
-        let mut report: Option<(EpochReport, Rounds)> = None;
+        let mut report = None;
         loop {
             let head = self.ledger.head().await?.number;
             // Read before the block's work, so that a report shows the epoch as it closed.
@@ -212,9 +212,7 @@ impl Localnet {
             if state.schedule.epoch > epoch {
                 let closed = self.report(epoch, &state).await?;
                 observer.epoch_closed(&closed)?;
-                let mut rounds = report.map(|(_, rounds)| rounds).unwrap_or_default();
-                rounds.add(&closed.rounds);
-                report = Some((closed, rounds));
+                report = Some(closed);
                 epoch = Epoch(epoch.0 + 1);
             }
             if end.is_some_and(|end| epoch.0 >= end) || shutdown.is_cancelled() {

@@ -154,9 +154,15 @@ impl SubnetFolder {
     }
 
     fn judge(&self) -> Result<PathBuf, SubnetError> {
-        let mut found = JUDGES.iter().map(|name| self.path.join(name)).filter(|path| path.exists());
-        found.next().ok_or_else(|| SubnetError::NoJudge { folder: self.path.display().to_string() })
+        let judge = Some(judge_of(&self.path)).filter(|path| path.exists());
+        judge.ok_or_else(|| SubnetError::NoJudge { folder: self.path.display().to_string() })
     }
+}
+
+/// The judge in a subnet's folder, which may not be there.
+pub fn judge_of(folder: &Path) -> PathBuf {
+    let [file, package] = JUDGES.map(|name| folder.join(name));
+    if file.exists() { file } else { package }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SubnetError> {

@@ -26,7 +26,7 @@ pub fn bytes<const N: usize>(rng: &mut ChaCha20Rng) -> [u8; N] {
     bytes
 }
 
-/// Puts a list in random order (R. A. Fisher and F. Yates, 1938).
+/// Puts a list in random order (R. Durstenfeld, 1964).
 pub fn shuffle<T>(list: &mut [T], rng: &mut ChaCha20Rng) {
     for end in (1..list.len()).rev() {
         list.swap(end, below(end as u32 + 1, rng) as usize);

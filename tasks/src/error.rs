@@ -37,7 +37,7 @@ pub enum TaskError {
     #[error("the task asks for judge_version = {asked}, this program has {known}")]
     JudgeVersion { asked: u32, known: String },
     #[error(
-        "kind {kind:?} has no verdict on one answer alone: it needs `judge`, or `judge_together` for all files"
+        "kind {kind:?} has no verdict on one answer alone: its `judge_together` has to give one, or it needs `judge`"
     )]
     NotAlone { kind: &'static str },
     #[error("{actual} results for {expected} questions")]

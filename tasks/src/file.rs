@@ -206,7 +206,11 @@ impl RawTask {
 
 /// The name of the table that a line begins, if it begins one; a comment may follow it.
 pub(crate) fn table(line: &str) -> Option<&str> {
-    let (name, rest) = line.trim_start().strip_prefix('[')?.split_once(']')?;
+    let line = line.trim_start();
+    let (name, rest) = match line.strip_prefix("[[") {
+        Some(list) => list.split_once("]]")?,
+        None => line.strip_prefix('[')?.split_once(']')?,
+    };
     let is_header = rest.trim_start().is_empty() || rest.trim_start().starts_with('#');
     is_header.then(|| name.trim())
 }

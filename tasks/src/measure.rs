@@ -1,10 +1,10 @@
 //! Earnings and costs of kinds of answerers, measured on the task itself.
 //!
-//! Seeded challenges are put, with all their stages, to every [`Persona`] of the task's kind, and the answers judged by the judge that a
-//! validator uses, each checked; answers that are judged together are so in the company of honest miners, and a truth that comes later is
-//! had at once. So whoever simulates a subnet needs no guessed number. CPU time comes from the caller: nothing here reads a clock. Marks, and
-//! what is worked out from them, depend on the task, the number of challenges and the seed alone; the last bits of a
-//! model's output may differ between processors. Signatures and transport are no part of the costs.
+//! Seeded challenges are put, with all their stages, to every [`Persona`] of the task's kind, and the answers judged by the judge
+//! that a validator uses, each checked. Answers that are judged together are so in the company of honest miners, and a truth that
+//! comes later is had at once. So whoever simulates a subnet needs no guessed number. CPU time comes from the caller: nothing here
+//! reads a clock. Marks, and what is worked out from them, depend on the task, the number of challenges and the seed alone; the last
+//! bits of a model's output may differ between processors. Signatures and transport are no part of the costs.
 
 mod pair;
 pub(crate) mod posed;
@@ -106,8 +106,9 @@ impl Measurement<'_> {
                 Scope::Private => Some(self.pose(block, &mut rng, cpu)?.0),
                 Scope::Shared => None,
             };
+            let heard = |peer| Ok(posed.read(self.task, answers(self.task, HONEST, peer, &posed)?));
             let company: Vec<ReadAnswers> =
-                peers.iter_mut().map(|peer| self.heard(peer, &posed)).collect::<Result<_, _>>()?;
+                peers.iter_mut().map(heard).collect::<Result<_, MeasureError>>()?;
             for pair in &mut pairs {
                 self.face(pair, [&posed, others.as_ref().unwrap_or(&posed)], &company, cpu)?;
             }
@@ -184,14 +185,6 @@ impl Measurement<'_> {
         (0..PEERS).map(|_| peer(&mut rng)).collect()
     }
 
-    /// A peer's answers.
-    fn heard(&self, peer: &mut Answerer, posed: &PosedChallenges) -> Result<ReadAnswers, MeasureError> {
-        let dialogues = posed.put(self.task, |request| {
-            peer(request).map_err(|source| MeasureError::Persona { persona: HONEST, source })
-        })?;
-        Ok(posed.read(self.task, dialogues))
-    }
-
     /// Has a pair answer a block each.
     fn face(
         &self,
@@ -202,11 +195,11 @@ impl Measurement<'_> {
     ) -> Result<(), MeasureError> {
         let count = posed[0].requests.len() as f64;
         let start = cpu();
-        let first = answers(self.task, &pair.persona, &mut pair.first, posed[0])?;
+        let first = answers(self.task, pair.persona.name, &mut pair.first, posed[0])?;
         pair.seconds.push(since(start, cpu) / count);
         let mut miners = vec![first];
         if !company.is_empty() {
-            miners.push(answers(self.task, &pair.persona, &mut pair.second, posed[1])?);
+            miners.push(answers(self.task, pair.persona.name, &mut pair.second, posed[1])?);
         }
         let start = cpu();
         let (marks, testifying) = self.marks(posed[0], miners, company, cpu)?;
@@ -215,7 +208,7 @@ impl Measurement<'_> {
         let mut marks = marks.into_iter();
         pair.marks[0].extend(marks.next().into_iter().flatten());
         if company.is_empty() {
-            let second = answers(self.task, &pair.persona, &mut pair.second, posed[1])?;
+            let second = answers(self.task, pair.persona.name, &mut pair.second, posed[1])?;
             marks = self.marks(posed[1], vec![second], company, cpu)?.0.into_iter();
         }
         pair.marks[1].extend(marks.next().into_iter().flatten());
@@ -265,14 +258,11 @@ impl Measurement<'_> {
 /// A persona's answers to a block.
 fn answers(
     task: &Task,
-    persona: &Persona,
+    persona: &'static str,
     answerer: &mut Answerer,
     posed: &PosedChallenges,
 ) -> Result<Vec<Dialogue>, MeasureError> {
-    let name = persona.name;
-    posed.put(task, |request| {
-        answerer(request).map_err(|source| MeasureError::Persona { persona: name, source })
-    })
+    posed.put(task, |request| answerer(request).map_err(|source| MeasureError::Persona { persona, source }))
 }
 
 fn since(start: Duration, cpu: CpuTime<'_>) -> f64 {

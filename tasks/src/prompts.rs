@@ -9,6 +9,7 @@ use weighhouse_models::draw::below;
 use weighhouse_types::config;
 
 use crate::error::TaskFileError;
+use crate::file::refused;
 
 /// The lists behind `prompts = "rust/v1"`.
 const RUST_V1: &str = include_str!("../files/prompts-rust-v1.toml");
@@ -39,11 +40,11 @@ impl RawPrompts {
             Self::Name(name) if name == BUILTIN => Ok(Prompts::builtin()),
             Self::Name(name) => {
                 let what = format!("= {name:?} is not built in; {BUILTIN:?} is, or lists of your own");
-                Err(TaskFileError::Value { key, what })
+                Err(refused(key, what))
             }
             Self::Lists(lists) => match lists.check() {
                 Ok(()) => Ok(lists),
-                Err(what) => Err(TaskFileError::Value { key, what: format!("can't be used: {what}") }),
+                Err(what) => Err(refused(key, format!("can't be used: {what}"))),
             },
         }
     }

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use weighhouse_models::digits::{self, CLASSES, PIXELS, Scan};
-use weighhouse_models::draw::{below, unit};
+use weighhouse_models::draw::{shuffle, unit};
 use weighhouse_models::perturb::perturb;
 use weighhouse_models::safetensors::{NewTensor, write};
 use weighhouse_models::{Classifier, held_out_accuracy};
@@ -64,6 +64,7 @@ pub(crate) fn train(
     for pass in 0..plan.passes {
         let rate = plan.rate * 0.5 * (1.0 + libm::cos(PI * f64::from(pass) / f64::from(plan.passes)));
         let mut order: Vec<usize> = (0..scans.len()).collect();
+        // A pinned draw: the shipped weights depend on it.
         shuffle(&mut order, &mut rng);
         let mut total = 0.0;
         for batch in order.chunks(BATCH) {
@@ -162,13 +163,6 @@ fn logits(parameters: &[Tensor<2>], pixels: Tensor<2>) -> Tensor<2> {
         let output = input.matmul(pair[0].clone()) + pair[1].clone();
         if index < last { relu(output) } else { output }
     })
-}
-
-/// R. Durstenfeld, 1964, over pinned draws: the shipped weights depend on them.
-fn shuffle(order: &mut [usize], rng: &mut ChaCha20Rng) {
-    for last in (1..order.len()).rev() {
-        order.swap(last, below(last as u32 + 1, rng) as usize);
-    }
 }
 
 #[cfg(test)]

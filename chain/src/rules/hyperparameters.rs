@@ -17,6 +17,7 @@ const BURN_HALF_LIFE_MAX: u16 = 36_100;
 const BURN_INCREASE_PERCENT_MAX: u32 = 300;
 const BONDS_MOVING_AVERAGE_MAX: u64 = 975_000;
 const ALPHA_MIN: u16 = 1_638;
+/// The chain's longest reveal period.
 pub(crate) const REVEAL_PERIOD_MAX: u64 = 100;
 
 /// Checks every field; `neurons` is how many are registered.

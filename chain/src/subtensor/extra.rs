@@ -14,9 +14,8 @@ use super::read;
 use super::runtime::Runtime;
 use super::storage_index;
 use crate::ChainError;
+use crate::rules::hyperparameters::REVEAL_PERIOD_MAX;
 
-/// The chain's longest reveal period.
-const REVEAL_PERIOD_MAX: u64 = 100;
 const BLOCK_MILLIS: u64 = 12_000;
 /// The value in runtimes that don't store one.
 const TIMELOCK_VERSION: u16 = 4;

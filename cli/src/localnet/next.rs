@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
-use weighhouse_localnet::{Account, DIGITS};
+use weighhouse_localnet::{Account, DIGITS, judge_of};
 use weighhouse_types::profile::Paid;
 
 use super::text::Closing;
@@ -32,7 +32,7 @@ pub(super) fn next(closing: &Closing, account: &Account) -> String {
     }
     if let Some(folder) = &args.subnet {
         let on = Localnet { epochs: None, ..args.clone() };
-        let judge = judge(folder);
+        let judge = quoted(&judge_of(folder));
         return format!("{}   and save {judge} while it runs; docs/new-task.md leads on", typed(&on));
     }
     if let Some(file) = args.with.first() {
@@ -93,11 +93,6 @@ fn quoted(word: &Path) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
-}
-
-fn judge(folder: &Path) -> String {
-    let judge = folder.join("judge.py");
-    quoted(&if judge.is_file() { judge } else { folder.join("judge") })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The words and tables of a localnet, for people.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use weighhouse_localnet::{Account, EpochReport, Localnet as Economy, Rounds, VoidRounds};
+use weighhouse_localnet::{Account, EpochReport, Localnet as Economy, Rounds, VoidRounds, judge_of};
 use weighhouse_types::profile::Paid;
 use weighhouse_types::{Block, LaterAnswers};
 
@@ -132,22 +132,22 @@ impl Closing {
             ));
         }
         parts.extend(facts.void.iter().map(|VoidRounds { cause, rounds, why }| {
-            let (all, cause) = (facts.rounds, cause.name());
+            let (all, cause) = (facts.rounds.all, cause.name());
             format!("{rounds} of {all} rounds are void ({cause}), which is no miner's fault: {why}")
         }));
         if let Some((lapsed, why)) = &facts.lapsed {
             parts.push(format!("{lapsed} challenges lapsed, and nobody is judged by them: {why}"));
         }
-        parts.extend(malformed(&account.rounds));
+        parts.extend(malformed(&account.facts.run));
         parts.join("; ")
     }
 
     /// The audit's command, after the one that starts the judge which it needs: the localnet's has ended.
     fn audit(&self, file: &str) -> String {
         let Some(folder) = &self.args.subnet else { return format!("weighhouse audit {file}") };
-        let judge = judge_of(folder);
-        let (judge, python) = (judge.display(), self.args.python.display());
-        let start = match folder.join("judge/Cargo.toml").is_file() {
+        let (judge, python) = (judge_of(folder), self.args.python.display());
+        let (is_crate, judge) = (judge.join("Cargo.toml").is_file(), judge.display());
+        let start = match is_crate {
             true => format!("cargo run --release --manifest-path {judge}/Cargo.toml"),
             false => format!("{python} -m weighhouse.judge {judge}"),
         };
@@ -161,12 +161,6 @@ fn journal(dir: &Path, account: &Account) -> String {
     file.display().to_string()
 }
 
-/// The judge's file, or its folder.
-fn judge_of(subnet: &Path) -> PathBuf {
-    let file = subnet.join("judge.py");
-    if file.is_file() { file } else { subnet.join("judge") }
-}
-
 /// The closing account: all that was earned since genesis.
 pub(super) fn account(account: &Account, closing: &Closing) -> String {
     let mut table = Table::new(&["uid", "<persona", "earned (TAO)", "<why"]);
@@ -174,7 +168,7 @@ pub(super) fn account(account: &Account, closing: &Closing) -> String {
         table.row(vec![row.uid.to_string(), row.persona.clone(), tao(row.earned), reason.clone()]);
     }
     let (epochs, mode) = (counted(account.epochs(), "epoch"), closing.mode.name());
-    let rounds = counted(account.facts.rounds as u64, "round");
+    let rounds = counted(account.facts.rounds.all as u64, "round");
     format!(
         "who earned what in {epochs} of {mode}, and why (answers to validator {}, {rounds})\n{}\n\n{}",
         account.validator,

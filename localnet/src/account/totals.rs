@@ -71,7 +71,7 @@ impl Account {
         Totals {
             seed: self.seed,
             epochs: self.epochs(),
-            rounds: self.facts.rounds,
+            rounds: self.facts.rounds.all,
             void: self.facts.void.clone(),
             miners: miners.iter().map(miner).collect(),
             validators: validators.iter().map(validator).collect(),

@@ -35,7 +35,7 @@ fn verdicts_and_void_rounds_are_counted_over_all_epochs() {
     let sentence = &facts.explanations[0].sentence;
     assert!(sentence.starts_with("2 of 2 answers within tolerance"), "{sentence}");
     assert_eq!(facts.void, [VoidRounds { cause: VoidCause::Judge, rounds: 2, why: "two".to_owned() }]);
-    assert_eq!((facts.rounds, facts.fault()), (2, None));
+    assert_eq!((facts.rounds.all, facts.fault()), (2, None));
 }
 
 #[test]
@@ -80,7 +80,8 @@ fn answers_whose_truth_nobody_could_ask_for_are_our_fault() {
 fn the_first_refusal_is_told_with_its_round_and_a_mark_of_0_alone_is_none() {
     let deviates = Reason::Deviates { items: 8, outside: 3, worst: 5 };
     let told = |outcome| Reason::told(outcome, "");
-    let refused = |records| facts(0, &[epoch(0, records)]).refused.remove(&Uid(1));
+    let refused =
+        |records| facts(0, &[epoch(0, records)]).refused.remove(&Uid(1)).map(|refused| refused.text);
     let records = [
         judged(0, 0, Mark::ZERO, told(Outcome::Accepted)),
         judged(0, 1, Mark::MIN, deviates),

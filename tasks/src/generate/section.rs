@@ -6,7 +6,7 @@ use weighhouse_models::sampling::{Sampler, Sampling, SamplingError};
 
 use super::sequential::{Budget, RawBudget};
 use crate::error::TaskFileError;
-use crate::file::{count, within};
+use crate::file::{count, refused, within};
 use crate::prompts::{Prompts, RawPrompts, WORDS_MAX};
 
 /// Generated tokens of a challenge at most.
@@ -127,26 +127,25 @@ impl RawGenerate {
 }
 
 fn sampling(sampler: &str, temperature: f32, top_k: u32, top_p: f32) -> Result<Sampling, TaskFileError> {
-    let refuse = |key, what: String| TaskFileError::Value { key, what };
     // Seed 0 stands in: each challenge brings its own.
     let sampling = Sampling::new(temperature, top_k, top_p, 0).map_err(|error| match error {
-        SamplingError::Temperature(_) => refuse("generate.temperature", error.to_string()),
-        SamplingError::TopP(_) => refuse("generate.top_p", error.to_string()),
+        SamplingError::Temperature(_) => refused("generate.temperature", error.to_string()),
+        SamplingError::TopP(_) => refused("generate.top_p", error.to_string()),
     })?;
     let known = [Sampler::Greedy, Sampler::GumbelV1];
     let Some(named) = known.into_iter().find(|known| known.name() == sampler) else {
-        return Err(refuse(
+        return Err(refused(
             "generate.sampler",
             format!("= {sampler:?} is neither \"greedy\" nor \"gumbel/v1\""),
         ));
     };
     if top_k > TOP_K_MAX {
-        return Err(refuse("generate.top_k", format!("= {top_k} is outside 0 to {TOP_K_MAX}")));
+        return Err(refused("generate.top_k", format!("= {top_k} is outside 0 to {TOP_K_MAX}")));
     }
     if named != sampling.sampler() {
         let what =
             format!("= {temperature} does not go with sampler = {sampler:?}: greedy is 0, gumbel/v1 above");
-        return Err(refuse("generate.temperature", what));
+        return Err(refused("generate.temperature", what));
     }
     Ok(sampling)
 }

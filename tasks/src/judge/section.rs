@@ -7,7 +7,7 @@ use weighhouse_types::profile::Scope;
 use weighhouse_types::{Digest, JudgeTerms};
 
 use crate::error::TaskFileError;
-use crate::file::{TaskFile, count};
+use crate::file::{TaskFile, count, refused};
 
 /// Bytes that one answer may have, of all its tensors together, where a message has room for them.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -150,5 +150,5 @@ impl RawJudge {
 }
 
 fn refuse<T>(key: &'static str, what: String) -> Result<T, TaskFileError> {
-    Err(TaskFileError::Value { key, what })
+    Err(refused(key, what))
 }
