@@ -2,20 +2,22 @@
 //!
 //! One connection per generation: dropping it is what tells the server to stop.
 
+mod neutral;
+mod question;
 mod reply;
 
 use std::sync::Arc;
 
 use futures::stream;
 use http::StatusCode;
-use serde_json::json;
 use weighhouse_ask::completions::{CompletionError, CompletionEvents, CompletionServer};
 use weighhouse_types::Digest;
-use weighhouse_types::text::{GREEDY, Prompt, TextAnswer, TextRequest};
+use weighhouse_types::text::{GREEDY, TextAnswer, TextRequest};
 
 use super::error::{BackendError, Stage, shortened};
 use crate::engine::error::EngineError;
 use crate::engine::generator::{Generator, PieceStream};
+use question::question;
 use reply::Reader;
 
 /// Bytes of a refusal that are read for our log.
@@ -110,39 +112,6 @@ impl From<CompletionError> for BackendError {
             }
         }
     }
-}
-
-fn question(model: &str, request: &TextRequest) -> serde_json::Value {
-    let prompt = match &request.prompt {
-        Prompt::Text(text) => json!(text),
-        Prompt::Ids(ids) => json!(ids),
-    };
-    let mut question = json!({
-        "model": model,
-        "prompt": prompt,
-        "max_tokens": request.max_tokens,
-        // Greedy is the only sampler that a server's own randomness can't change.
-        "temperature": 0,
-        "stream": true,
-        // vLLM counts the prompt's tokens in every chunk then; others pass over it.
-        "stream_options": { "include_usage": true, "continuous_usage_stats": true },
-    });
-    let mut set = |name: &str, value| {
-        question.as_object_mut().map(|object| object.insert(name.to_owned(), value));
-    };
-    if !request.stop.is_empty() {
-        set("stop", json!(request.stop));
-    }
-    if request.ignore_end {
-        set("ignore_eos", json!(true));
-    }
-    if request.log_probs || request.top_log_probs > 0 {
-        // With 0 alternatives too: servers then give the chosen token's own log-probability.
-        set("logprobs", json!(request.top_log_probs));
-        // vLLM names tokens by their ids then, which is the only way to learn them.
-        set("return_tokens_as_token_ids", json!(true));
-    }
-    question
 }
 
 /// A response that is no stream.

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use weighhouse_types::text::Finish;
+use weighhouse_types::text::{Finish, Prompt};
 
 use super::*;
 
@@ -131,6 +132,42 @@ async fn a_stop_word_is_told_from_the_end_where_the_server_does() {
         let request = TextRequest { stop: vec!["\n".into()], ..TextRequest::greedy("a", 4) };
         assert_eq!(pieces(&backend, request).await, [Ok(text("a", Some(expected)))], "{answer}");
         assert_eq!(serving.await.expect("served")["stop"], json!(["\n"]));
+    }
+}
+
+#[tokio::test]
+async fn one_alternative_is_asked_for_where_the_caller_wants_none_and_cut() {
+    let answer = r#"{"choices":[{"text":"a","logprobs":{"content":[
+        {"id":5,"logprob":-0.5,"top_logprobs":[{"id":5,"logprob":-0.5}]}]},"finish_reason":"length"}]}"#
+        .replace('\n', "");
+    let (backend, serving) = server(stream(&[&answer])).await;
+    let request = TextRequest { log_probs: true, ..TextRequest::greedy("a", 1) };
+    let expected = TextAnswer { tokens: vec![5], log_probs: vec![-0.5], ..text("a", Some(Finish::Length)) };
+    assert_eq!(pieces(&backend, request).await, [Ok(expected)]);
+    assert_eq!(serving.await.expect("served")["logprobs"], json!(1));
+}
+
+#[tokio::test]
+async fn a_server_is_left_no_sampling_parameter_to_choose() {
+    let (backend, serving) =
+        server(stream(&[r#"{"choices":[{"text":"a","finish_reason":"length"}]}"#])).await;
+    pieces(&backend, TextRequest::greedy("a", 1)).await;
+    let asked = serving.await.expect("served");
+    for (name, value) in [
+        ("temperature", json!(0)),
+        ("top_p", json!(1)),
+        ("top_k", json!(-1)),
+        ("min_p", json!(0)),
+        ("typical_p", json!(1)),
+        ("repetition_penalty", json!(1)),
+        ("repeat_penalty", json!(1)),
+        ("presence_penalty", json!(0)),
+        ("frequency_penalty", json!(0)),
+        ("samplers", json!(["temperature"])),
+        ("logit_bias", json!({})),
+        ("n", json!(1)),
+    ] {
+        assert_eq!(asked[name], value, "{name}");
     }
 }
 
