@@ -83,13 +83,19 @@ impl Matrix {
         self.values[self.start..self.start + panels].as_chunks().0
     }
 
-    /// The product of `rows`, `[count, inputs]`, into `out`, `[count, outputs]`.
-    pub(crate) fn product(&self, rows: &[f32], out: &mut [f32]) {
+    /// The product of `rows`, `[count, inputs]`, into `out`, `[count, outputs]`, on this thread alone.
+    pub(crate) fn product_alone(&self, rows: &[f32], out: &mut [f32]) {
         let tiles = Tiles::new(rows, self.inputs);
+        dispatch(Product { tiles: &tiles, panels: self.lanes(), outputs: self.outputs, out });
+    }
+
+    /// As [`Matrix::product_alone`], its outputs shared by threads if it is worth their while.
+    pub(crate) fn product(&self, rows: &[f32], out: &mut [f32]) {
         let threads = rayon::current_num_threads();
         if threads == 1 || rows.len() * self.outputs < SHARED_FROM {
-            return dispatch(Product { tiles: &tiles, panels: self.lanes(), outputs: self.outputs, out });
+            return self.product_alone(rows, out);
         }
+        let tiles = Tiles::new(rows, self.inputs);
         let panels = self.outputs.div_ceil(PANEL).div_ceil(threads);
         let share = panels * PANEL;
         // Outputs of one row lie side by side, so that each thread can write its own in place.

@@ -63,10 +63,22 @@ fn height(tile: usize, tiles: usize, count: usize) -> usize {
 
 fn interleave(rows: &[f32], inputs: usize, to: &mut [f32]) {
     let height = rows.len() / inputs;
-    for (at, row) in rows.chunks_exact(inputs).enumerate() {
+    let mut at = 0;
+    // Four at a time: they lie side by side in the tile, and are stored at once.
+    for four in rows.chunks_exact(4 * inputs) {
+        let (first, later) = four.split_at(2 * inputs);
+        let ((a, b), (c, d)) = (first.split_at(inputs), later.split_at(inputs));
+        let columns = a.iter().zip(b).zip(c.iter().zip(d));
+        for (to, ((a, b), (c, d))) in to[at..].chunks_mut(height).zip(columns) {
+            to[..4].copy_from_slice(&[*a, *b, *c, *d]);
+        }
+        at += 4;
+    }
+    for row in rows[at * inputs..].chunks_exact(inputs) {
         for (to, value) in to[at..].iter_mut().step_by(height).zip(row) {
             *to = *value;
         }
+        at += 1;
     }
 }
 

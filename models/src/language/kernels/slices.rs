@@ -2,6 +2,7 @@
 
 mod attend;
 mod batch;
+mod layer;
 mod network;
 mod rows;
 

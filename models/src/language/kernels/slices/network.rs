@@ -6,32 +6,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn_tensor::Tensor;
-
 use super::super::passes::ForcedSequence;
-use super::super::tensors::{TensorLayer, TensorNetwork};
+use super::super::tensors::TensorNetwork;
 use super::attend::{self, AttendTask, Heads, LayerCache};
+use super::layer::{Angles, Layer, Scratch, matrix, numbers};
 use super::rows;
 use crate::language::config::Shape;
-use crate::linear::Linear;
 use crate::panels::Matrix;
 use crate::precision::{self, Precision};
-
-#[derive(Clone, Debug)]
-struct Projection {
-    weight: Matrix,
-    bias: Option<Vec<f32>>,
-}
-
-#[derive(Clone, Debug)]
-struct Layer {
-    before: Vec<f32>,
-    qkv: Projection,
-    output: Projection,
-    after: Vec<f32>,
-    inner: Projection,
-    down: Projection,
-}
 
 #[derive(Clone, Debug)]
 struct Weights {
@@ -103,29 +85,22 @@ impl SliceNetwork {
         mut attend: impl FnMut(usize, &[f32], &mut [f32]),
     ) -> Vec<f32> {
         let shape = &*self.shape;
-        let (queries, keys) = shape.projected();
+        let heads = self.heads();
         let mut hidden = self.embedded(tokens);
         let (cosines, sines) = shape.rope.tables(positions);
-        let [mut normed, mut all, mut inner, mut gated]: [Vec<f32>; 4] = Default::default();
-        let mut attended = vec![0.0; tokens.len() * queries];
+        let mut projected = vec![0.0; tokens.len() * heads.row()];
+        let mut attended = vec![0.0; tokens.len() * heads.queries()];
+        let mut scratch = Scratch::of_each_thread();
         for (index, layer) in self.weights.layers.iter().enumerate() {
-            self.normed(&hidden, &layer.before, &mut normed);
-            layer.qkv.forward(&normed, &mut all);
-            let turned = rows::RotatedHeads { heads: shape.heads + shape.kv_heads, row: queries + 2 * keys };
-            rows::rotate(&mut all, turned, shape.head_width, &cosines, &sines);
-            attend(index, &all, &mut attended);
+            let angles = Angles { cosines: &cosines, sines: &sines };
+            layer.project(shape, &hidden, angles, &mut scratch, &mut projected);
+            attend(index, &projected, &mut attended);
             // Keys and values of the last layer are written by now: other rows are needed no more.
             if index + 1 == self.weights.layers.len() {
                 keep(&mut hidden, shape.width, wanted);
-                keep(&mut attended, queries, wanted);
+                keep(&mut attended, heads.queries(), wanted);
             }
-            layer.output.forward(&attended, &mut normed);
-            rows::add(&mut hidden, &normed);
-            self.normed(&hidden, &layer.after, &mut normed);
-            layer.inner.forward(&normed, &mut inner);
-            rows::gate(&inner, shape.inner, &mut gated);
-            layer.down.forward(&gated, &mut normed);
-            rows::add(&mut hidden, &normed);
+            layer.finish(shape, &attended, &mut scratch, &mut hidden);
         }
         hidden
     }
@@ -143,15 +118,10 @@ impl SliceNetwork {
         rows
     }
 
-    fn normed(&self, rows: &[f32], weight: &[f32], to: &mut Vec<f32>) {
-        to.resize(rows.len(), 0.0);
-        rows::normed(rows, weight, self.shape.norm_epsilon as f32, to);
-    }
-
     /// Logits of rows of [`SliceNetwork::hidden`].
     pub(super) fn logits(&self, hidden: &[f32]) -> Vec<f32> {
-        let mut normed = Vec::new();
-        self.normed(hidden, &self.weights.norm, &mut normed);
+        let mut normed = vec![0.0; hidden.len()];
+        rows::normed(hidden, &self.weights.norm, self.shape.norm_epsilon as f32, &mut normed);
         let mut logits = vec![0.0; hidden.len() / self.shape.width * self.shape.vocabulary];
         self.weights.head.product(&normed, &mut logits);
         logits
@@ -191,49 +161,6 @@ impl SliceNetwork {
         };
         wanted.iter().map(of_sequence).collect()
     }
-}
-
-impl Layer {
-    fn of(layer: TensorLayer) -> Option<Self> {
-        let TensorLayer { before, qkv, output, after, inner, down } = layer;
-        Some(Self {
-            before: numbers(before)?,
-            qkv: Projection::of(qkv)?,
-            output: Projection::of(output)?,
-            after: numbers(after)?,
-            inner: Projection::of(inner)?,
-            down: Projection::of(down)?,
-        })
-    }
-}
-
-impl Projection {
-    fn of(linear: Linear) -> Option<Self> {
-        let bias = match linear.bias {
-            Some(bias) => Some(numbers(bias)?),
-            None => None,
-        };
-        Some(Self { weight: matrix(linear.weight)?, bias })
-    }
-
-    fn forward(&self, rows: &[f32], out: &mut Vec<f32>) {
-        let [outputs, inputs] = self.weight.shape();
-        out.resize(rows.len() / inputs * outputs, 0.0);
-        self.weight.product(rows, out);
-        if let Some(bias) = &self.bias {
-            out.chunks_exact_mut(outputs).for_each(|row| rows::add(row, bias));
-        }
-    }
-}
-
-fn matrix(tensor: Tensor<2>) -> Option<Matrix> {
-    let [outputs, inputs] = tensor.dims();
-    Some(Matrix::from_rows(numbers(tensor)?, outputs, inputs))
-}
-
-/// Without a copy if nobody else holds the tensor.
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
-    tensor.try_into_data().ok()?.try_into_vec().ok()
 }
 
 /// Keeps some rows of a matrix; `wanted` ascends.
