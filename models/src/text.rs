@@ -1,12 +1,17 @@
 //! Text to tokens and back, by the tokenizer that a model was published with.
 
+mod stream;
+
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use stream::TextStream;
 use tokenizers::{Tokenizer, TruncationParams};
 
 /// Longest text that is looked at.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
+/// Fewest tokens of a prompt that a completion is decoded behind.
+const TAIL_TOKENS: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
@@ -62,8 +67,34 @@ impl Text {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Without special tokens. Bytes that are no UTF-8 become U+FFFD.
+    /// A text of its own, without special tokens. Bytes that are no UTF-8 become U+FFFD.
     pub(crate) fn decode(&self, tokens: &[u32]) -> String {
         self.0.decode(tokens, true).unwrap_or_default()
     }
+
+    /// The text by which these tokens continue a prompt, without special tokens. Bytes that are no UTF-8 become U+FFFD.
+    pub(crate) fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> String {
+        let mut stream = TextStream::new(self.clone(), prompt);
+        let mut text: String = tokens.iter().map(|token| stream.push(*token)).collect();
+        text.push_str(&stream.finish());
+        text
+    }
+
+    /// The last tokens of a prompt, as many as show what its text ends with.
+    fn tail<'a>(&self, prompt: &'a [u32]) -> &'a [u32] {
+        let mut count = TAIL_TOKENS;
+        while count < prompt.len() {
+            let tail = &prompt[prompt.len() - count..];
+            let text = self.decode(tail);
+            // Special tokens alone have no text, and a tail may begin within a character.
+            if !text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER) {
+                return tail;
+            }
+            count *= 2;
+        }
+        prompt
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,8 @@ impl Fake {
             }
         }
         answer.tokens = tokens[from..].to_vec();
-        answer.text = self.decode(&answer.tokens);
+        let spoken = answer.tokens.len() - usize::from(answer.finish == Some(Finish::End));
+        answer.text = self.continuation(&[], &answer.tokens[..spoken]);
         answer
     }
 
@@ -88,7 +89,7 @@ impl Language for Fake {
         Ok(text.bytes().map(|byte| u32::from(byte) % VOCABULARY as u32).collect())
     }
 
-    fn decode(&self, tokens: &[u32]) -> String {
+    fn continuation(&self, _: &[u32], tokens: &[u32]) -> String {
         tokens.iter().map(|id| char::from_u32(33 + id).unwrap_or('?')).collect()
     }
 

@@ -128,6 +128,7 @@ impl Kind for Completions {
                 prompt: &prompt.text,
                 tokens: &completion.tokens,
                 sampling: prompt.sampling,
+                ended: completion.ended(),
             })
             .collect();
         Ok(witness.testify(&claims)?)

@@ -202,11 +202,11 @@ fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferReques
     let prompt = model.encode(prompt).expect("a text");
     let (max_tokens, ignore_end) = (asked.max_tokens, asked.ignore_end);
     let generation = Generation { max_tokens, sampling, stop: Vec::new(), top_log_probs: 0, ignore_end };
-    let mut answer = complete(model, &[(prompt, generation)], 1).expect("completed").remove(0);
+    let mut answer = complete(model, &[(prompt.clone(), generation)], 1).expect("completed").remove(0);
     if behaviour == Behaviour::Cuts {
         answer.tokens.truncate(5);
         answer.log_probs.truncate(5);
-        answer.text = model.decode(&answer.tokens);
+        answer.text = model.continuation(&prompt, &answer.tokens);
     }
     answer.to_infer(&request.model, "1", &request.id).expect("an answer")
 }

@@ -130,7 +130,7 @@ fn testify(
     let owned: Vec<_> = completions.iter().map(claim).collect();
     let claims: Vec<Claim<'_>> = owned
         .iter()
-        .map(|(prompt, tokens, sampling)| Claim { prompt, tokens, sampling: *sampling })
+        .map(|(prompt, tokens, sampling)| Claim { prompt, tokens, sampling: *sampling, ended: false })
         .collect();
     Ok(witness.testify(&claims)?.into_iter().map(|testimony| testimony.margins).collect())
 }

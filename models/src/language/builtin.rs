@@ -110,7 +110,7 @@ mod tests {
         let loss = |which: BuiltinLanguage| {
             let model = LanguageModel::builtin(which).expect("a built-in model");
             let tokens = model.encode(text).expect("tokens");
-            assert_eq!(model.decode(&tokens), text);
+            assert_eq!(model.continuation(&[], &tokens), text);
             let logits =
                 model.forced(&[ForcedSequence { tokens: &tokens, from: 1 }]).expect("logits").remove(0);
             let rows = logits.chunks_exact(model.vocabulary()).zip(&tokens[1..]);

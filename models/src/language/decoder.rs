@@ -138,7 +138,7 @@ impl Decoder {
         let id = SequenceId(self.next);
         self.next += 1;
         let logits = self.batch.join(prompt, longest).ok_or(ForwardError::Backend)?;
-        let pieces = Pieces::new(self.model.text.clone(), what.stop.clone());
+        let pieces = Pieces::new(self.model.text.clone(), prompt, what.stop.clone());
         let mut sequence = Running { id, what, pieces, longest, generated: 0, last: 0 };
         let event = sequence.choose(&logits, self.model.end_tokens());
         self.running.push(sequence);
@@ -226,15 +226,16 @@ impl Running {
         self.generated += 1;
         self.last = token;
         let ended = !self.what.ignore_end && end.contains(&token);
-        let piece = self.pieces.push(token);
-        let finish = if piece.stopped {
-            Some(Finish::Stop)
-        } else if ended {
-            Some(Finish::End)
+        let (mut text, finish) = if ended {
+            // The end token is no part of the text, special or not.
+            (String::new(), Some(Finish::End))
         } else {
-            (self.generated >= self.what.max_tokens).then_some(Finish::Length)
+            let piece = self.pieces.push(token);
+            let is_longest = self.generated >= self.what.max_tokens;
+            let finish =
+                if piece.stopped { Some(Finish::Stop) } else { is_longest.then_some(Finish::Length) };
+            (piece.text, finish)
         };
-        let mut text = piece.text;
         // Not after a stop string: what is still held back lies behind it.
         if matches!(finish, Some(Finish::End | Finish::Length)) {
             text.push_str(&self.pieces.finish());

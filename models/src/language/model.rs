@@ -150,9 +150,9 @@ impl LanguageModel {
         self.text.encode(text)
     }
 
-    /// Without special tokens; bytes that are no UTF-8 become U+FFFD.
-    pub fn decode(&self, tokens: &[u32]) -> String {
-        self.text.decode(tokens)
+    /// The text by which these tokens continue a prompt, without special tokens; bytes that are no UTF-8 become U+FFFD.
+    pub fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> String {
+        self.text.continuation(prompt, tokens)
     }
 
     /// For each sequence the logits that predict its tokens from `from` on, `[tokens - from, vocabulary]` row-major.

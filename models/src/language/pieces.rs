@@ -1,19 +1,12 @@
 //! A completion's text, piece by piece: nothing is given out that a later token could change, nor any part of a stop
 //! string.
 
-use crate::text::Text;
-
-/// Tokens that are decoded again with each new one: byte-pair pieces of one character, and the space that some
-/// tokenizers drop at a text's start.
-const OVERLAP: usize = 8;
+use crate::text::{Text, TextStream};
 
 #[derive(Debug)]
 pub(crate) struct Pieces {
-    text: Text,
+    stream: TextStream,
     stop: Vec<String>,
-    tokens: Vec<u32>,
-    /// Tokens whose text is in `held` or was given out.
-    decoded: usize,
     /// Decoded, and not given out: it may be the beginning of a stop string.
     held: String,
 }
@@ -26,36 +19,20 @@ pub(crate) struct Piece {
 }
 
 impl Pieces {
-    pub(crate) fn new(text: Text, stop: Vec<String>) -> Self {
-        Self { text, stop, tokens: Vec::new(), decoded: 0, held: String::new() }
+    pub(crate) fn new(text: Text, prompt: &[u32], stop: Vec<String>) -> Self {
+        Self { stream: TextStream::new(text, prompt), stop, held: String::new() }
     }
 
     /// Adds a token. After `stopped` the text is over: it ends before the stop string.
     pub(crate) fn push(&mut self, token: u32) -> Piece {
-        self.tokens.push(token);
-        let new = self.new_text(false);
-        self.held.push_str(&new);
+        self.held.push_str(&self.stream.push(token));
         self.release()
     }
 
     /// The text that was held back, once the last token has come.
     pub(crate) fn finish(&mut self) -> String {
-        let new = self.new_text(true);
-        self.held.push_str(&new);
+        self.held.push_str(&self.stream.finish());
         std::mem::take(&mut self.held)
-    }
-
-    /// Text of the tokens since `decoded`: none while it ends within a character, but at the end.
-    fn new_text(&mut self, last: bool) -> String {
-        let start = self.decoded.saturating_sub(OVERLAP);
-        let before = self.text.decode(&self.tokens[start..self.decoded]);
-        let all = self.text.decode(&self.tokens[start..]);
-        // For a few tokens only: a model may put out bytes that never become a character.
-        if !last && all.ends_with(char::REPLACEMENT_CHARACTER) && self.tokens.len() - self.decoded < OVERLAP {
-            return String::new();
-        }
-        self.decoded = self.tokens.len();
-        all.strip_prefix(&before[..]).unwrap_or_default().to_owned()
     }
 
     fn release(&mut self) -> Piece {

@@ -300,7 +300,7 @@ proptest! {
         let tokenizer = Text::read(&json, 320).expect("tokenizer");
         let tokens = tokenizer.encode(&text).expect("tokens");
         let whole = tokenizer.decode(&tokens);
-        let mut pieces = pieces::Pieces::new(tokenizer, vec![stop.clone()]);
+        let mut pieces = pieces::Pieces::new(tokenizer, &[], vec![stop.clone()]);
         let (mut given, mut stopped) = (String::new(), false);
         for token in tokens {
             let piece = pieces.push(token);

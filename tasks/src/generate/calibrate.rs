@@ -140,7 +140,7 @@ impl Judge<'_> {
         for (prompt, completion) in prompts.iter().zip(&completions) {
             if let Ok(completion) = completion {
                 let (tokens, sampling) = (&completion.tokens[..], prompt.sampling);
-                claims.push(Claim { prompt: &prompt.text, tokens, sampling });
+                claims.push(Claim { prompt: &prompt.text, tokens, sampling, ended: completion.ended() });
             }
         }
         let testimonies = self.witness.testify(&claims).map_err(TaskError::from)?;

@@ -55,7 +55,7 @@ impl Fake {
         }
     }
 
-    pub(super) fn say(self, model: &LanguageModel, answer: &mut TextAnswer) {
+    pub(super) fn say(self, model: &LanguageModel, prompt: &[u32], answer: &mut TextAnswer) {
         match self {
             Self::Truncates => {
                 let half = answer.tokens.len().div_ceil(2);
@@ -71,7 +71,7 @@ impl Fake {
             Self::Repeats | Self::Reseeds | Self::Heats | Self::Ignores => return,
         }
         // The text agrees with the tokens, so that they alone give the change away.
-        answer.text = model.decode(&answer.tokens);
+        answer.text = model.continuation(prompt, &answer.tokens);
     }
 }
 
@@ -120,9 +120,9 @@ fn persona(way: Way) -> Persona {
         Ok(Box::new(move |request| {
             let mut asked = TextRequest::from_infer(request, &LIMITS).map_err(refused)?;
             way.fake.inspect(|fake| fake.ask(&mut asked));
-            let (prompt, generation) = wanted(&model, &asked)?;
-            let mut answer = complete(&model, &[(prompt, generation)], 1).map_err(refused)?.swap_remove(0);
-            way.fake.inspect(|fake| fake.say(&model, &mut answer));
+            let wanted = [wanted(&model, &asked)?];
+            let mut answer = complete(&model, &wanted, 1).map_err(refused)?.swap_remove(0);
+            way.fake.inspect(|fake| fake.say(&model, &wanted[0].0, &mut answer));
             answer.to_infer(&request.model, VERSION, &request.id).map(Some).map_err(refused)
         }))
     })

@@ -29,6 +29,11 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
+    /// It says that its last token ended it.
+    pub(crate) fn ended(&self) -> bool {
+        self.finish == Finish::End
+    }
+
     pub(crate) fn log_probs(&self) -> &[f32] {
         &self.log_probs
     }

@@ -26,6 +26,15 @@ pub struct Claim<'a> {
     pub prompt: &'a str,
     pub tokens: &'a [u32],
     pub sampling: Sampling,
+    /// The last token is said to have ended the text, of which it is then no part.
+    pub ended: bool,
+}
+
+impl<'a> Claim<'a> {
+    /// The first `known` tokens that are part of the text.
+    pub fn spoken(&self, known: usize) -> &'a [u32] {
+        &self.tokens[..known.min(self.tokens.len().saturating_sub(usize::from(self.ended)))]
+    }
 }
 
 /// A witness's word on one completion.
@@ -38,7 +47,7 @@ pub struct Testimony {
     pub log_probs: Vec<f32>,
     /// Position of the first end token.
     pub first_end: Option<u32>,
-    /// Text of the tokens.
+    /// The text by which the tokens continue the prompt, but for an end token's.
     pub text: String,
 }
 
@@ -68,6 +77,10 @@ pub trait Witness: Send + Sync + fmt::Debug {
 
     /// One testimony per claim, in order. Belongs on a thread for CPU work.
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError>;
+
+    /// The text by which tokens continue a prompt, without running the model. It ends before a token that the vocabulary
+    /// doesn't have.
+    fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError>;
 }
 
 /// A sequence whose every token from `from` on is to be predicted from those before it.
@@ -85,7 +98,8 @@ pub trait Language: Send + Sync + fmt::Debug {
     fn context(&self) -> usize;
     fn end_tokens(&self) -> &[u32];
     fn encode(&self, text: &str) -> Result<Vec<u32>, WitnessError>;
-    fn decode(&self, tokens: &[u32]) -> String;
+    /// The text by which tokens of the vocabulary continue a prompt.
+    fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> String;
     /// For each sequence the rows of logits that predict `tokens[from..]`, one after another.
     fn forced(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>, WitnessError>;
 }
@@ -133,6 +147,11 @@ impl<L: Language> Witness for TeacherForced<L> {
         }
         Ok(testimonies)
     }
+
+    fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError> {
+        let known = &tokens[..self.known(tokens)];
+        Ok(self.0.continuation(&self.0.encode(prompt)?, known))
+    }
 }
 
 impl<L: Language> TeacherForced<L> {
@@ -143,9 +162,14 @@ impl<L: Language> TeacherForced<L> {
             return Err(WitnessError::Context { prompt, completion: claim.tokens.len(), context });
         }
         // An id without logits would fail the pass, and with it all other claims in it.
-        let known = claim.tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count();
+        let known = self.known(claim.tokens);
         tokens.extend(&claim.tokens[..known]);
         Ok(TokenizedClaim { tokens, prompt, known })
+    }
+
+    /// The number of tokens before the first that the vocabulary doesn't have.
+    fn known(&self, tokens: &[u32]) -> usize {
+        tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count()
     }
 
     /// The number of claims that go into one pass.
@@ -191,7 +215,7 @@ impl<L: Language> TeacherForced<L> {
             margins,
             log_probs: own,
             first_end: known.iter().position(|id| ends.contains(id)).map(|at| at as u32),
-            text: self.0.decode(known),
+            text: self.0.continuation(&prepared.tokens[..prepared.prompt], claim.spoken(prepared.known)),
         })
     }
 }

@@ -70,7 +70,7 @@ async fn testify(url: http::Uri, sampling: Sampling, tokens: Vec<u32>) -> Result
     let server = CompletionServer { url, model: "tiny".into(), key: None, connect_timeout: deadline };
     let reference = RemoteReference::new(read, server, deadline, Handle::current());
     let judging = move || {
-        let claims = [Claim { prompt: "the model", tokens: &tokens, sampling }];
+        let claims = [Claim { prompt: "the model", tokens: &tokens, sampling, ended: false }];
         reference.testify(&claims).map(|mut said| said.remove(0))
     };
     tokio::task::spawn_blocking(judging).await.expect("no panic")
@@ -91,7 +91,7 @@ async fn a_server_says_what_the_model_would() {
     let digest = own.digest();
     assert_eq!(LanguageTokens::read(&folder(), &LoadLimits::STANDARD).expect("a folder").digest(), digest);
     for tokens in [vec![5, 9, 200, 7], vec![40_000, 1], vec![]] {
-        let claim = Claim { prompt: "the model", tokens: &tokens, sampling: greedy() };
+        let claim = Claim { prompt: "the model", tokens: &tokens, sampling: greedy(), ended: false };
         let expected = TeacherForced(own.clone()).testify(&[claim]).expect("said").remove(0);
         let said = testify(url.clone(), greedy(), tokens.clone()).await.expect("said");
         assert_eq!(

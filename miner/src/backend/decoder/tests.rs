@@ -42,8 +42,9 @@ async fn a_generation_gives_its_tokens_one_by_one_and_its_text() {
     let answer = whole(&decoder, greedy(5)).await.expect("answered");
     assert_eq!((answer.tokens.len(), answer.finish), (5, Some(Finish::Length)));
     assert!(answer.log_probs.is_empty() && answer.top.is_empty(), "not asked for");
-    assert_eq!(answer.text, model().decode(&answer.tokens));
-    assert_eq!(answer.prompt_tokens as usize, model().encode(PROMPT).expect("short").len());
+    let prompt = model().encode(PROMPT).expect("short");
+    assert_eq!(answer.text, model().continuation(&prompt, &answer.tokens));
+    assert_eq!(answer.prompt_tokens as usize, prompt.len());
 
     let ids = Prompt::Ids(model().encode(PROMPT).expect("short"));
     let told = TextRequest { prompt: ids, log_probs: true, top_log_probs: 3, ..greedy(5) };

@@ -90,7 +90,9 @@ impl Answers<'_> {
                     // Each question gets the answer to another one.
                     answers.rotate_right(1);
                 }
-                fake.inspect(|fake| answers.iter_mut().for_each(|answer| fake.say(model, answer)));
+                for (answer, (prompt, _)) in answers.iter_mut().zip(&asked) {
+                    fake.inspect(|fake| fake.say(model, prompt, answer));
+                }
                 answers
             }
             // Another server draws by a sampler of its own: only greedy tokens can be held against ours.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::fake::{BUDGET, Fake, file, sent};
 use crate::generate::Completions;
-use crate::witness::{TeacherForced, Witness};
+use crate::witness::{Language, TeacherForced, Witness};
 use crate::{Challenge, OnRecord, Recorded, Reference, Task, TaskError, TaskFileError};
 use weighhouse_models::sampling::Sampling;
 use weighhouse_types::Failure;
@@ -86,7 +86,7 @@ fn one_edited_token_is_named() {
         let mut edited = honest.clone();
         // The fake looks at two tokens back, so the edit shows in the two after it as well.
         edited.tokens[at] = (honest.tokens[at] + 11) % 90 + 1;
-        edited.text = crate::witness::Language::decode(&Fake::REFERENCE, &edited.tokens);
+        edited.text = Language::continuation(&Fake::REFERENCE, &[], &edited.tokens);
         let judgement = verdict(&task, &challenge, &edited);
         let [Reason::Betrayed { token, .. }] = judgement.reasons[..] else { panic!("{judgement:?}") };
         assert!((at as u32..=at as u32 + 2).contains(&token), "{token} {at}");
@@ -159,10 +159,14 @@ fn going_on_past_the_end_and_ending_without_one_are_seen() {
         other => panic!("{other:?}"),
     };
     assert_eq!(said(&past), "goes on after its end");
+    let mut shown = Fake::REFERENCE.answer(&challenge, 32, false);
+    assert_eq!(verdict(&task, &challenge, &shown).mark, Mark::MAX, "an end token without text");
+    shown.text = Language::continuation(&Fake::REFERENCE, &[], &shown.tokens);
+    assert_eq!(said(&shown), "the text is not what the tokens say");
     let mut early = past.clone();
     early.tokens.truncate(2);
     early.log_probs.truncate(2);
-    early.text = crate::witness::Language::decode(&Fake::REFERENCE, &early.tokens);
+    early.text = Language::continuation(&Fake::REFERENCE, &[], &early.tokens[..1]);
     early.finish = Some(Finish::End);
     assert_eq!(said(&early), "ends without an end token");
 }

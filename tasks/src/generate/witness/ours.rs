@@ -28,8 +28,8 @@ impl Language for LanguageModel {
         self.encode(text).map_err(failed)
     }
 
-    fn decode(&self, tokens: &[u32]) -> String {
-        self.decode(tokens)
+    fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> String {
+        self.continuation(prompt, tokens)
     }
 
     fn forced(&self, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>, WitnessError> {
