@@ -8,6 +8,7 @@ pub(crate) mod generator;
 pub(crate) mod limits;
 pub(crate) mod served;
 
+mod batch;
 mod catalogue;
 mod classifier;
 mod embed;

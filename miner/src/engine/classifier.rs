@@ -1,6 +1,6 @@
 //! The engine over a classifier of digits: scans in, a distribution over the classes for each out.
 
-mod batch;
+mod passes;
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use weighhouse_seams::CpuPool;
 use weighhouse_types::scans::{CLASSES, INPUT, OUTPUT, PIXELS, ScansAnswer, ScansRequest};
 use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest};
 
-use self::batch::{Batcher, Forward};
+use self::passes::{Forward, Passes};
+use super::batch::Batcher;
 use super::error::EngineError;
 use super::limits::EngineLimits;
 use super::served::{Engine, ModelName, ServedModel, TensorSpec};
@@ -20,7 +21,7 @@ use super::served::{Engine, ModelName, ServedModel, TensorSpec};
 #[derive(Debug)]
 pub struct ClassifierEngine {
     served: ServedModel,
-    batcher: Batcher,
+    batcher: Batcher<Passes>,
     limits: EngineLimits,
 }
 
@@ -31,7 +32,11 @@ impl ClassifierEngine {
     }
 
     fn over(name: ModelName, model: Arc<dyn Forward>, limits: EngineLimits, cpu: &CpuPool) -> Self {
-        Self { served: describe(name, model.digest()), batcher: Batcher::new(model, limits, cpu), limits }
+        Self {
+            served: describe(name, model.digest()),
+            batcher: Batcher::new(Passes(model), limits, cpu),
+            limits,
+        }
     }
 }
 

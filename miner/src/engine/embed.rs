@@ -1,40 +1,73 @@
-//! The engine over an embedding model: texts in, a row for each out.
+//! The engine over an embedding model: texts in, a row for each out, those of many callers in one pass.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ndarray::{Array2, Axis, Slice};
 use weighhouse_models::encoder::Encoder;
 use weighhouse_proto::ModelKind;
-use weighhouse_seams::{CpuPool, PoolError};
+use weighhouse_seams::CpuPool;
 use weighhouse_types::text::{TextsAnswer, TextsLimits, TextsRequest, name};
 use weighhouse_types::{Datatype, InferAnswer, InferRequest};
 
+use super::batch::{BatchModel, Batcher};
 use super::error::EngineError;
+use super::limits::EngineLimits;
 use super::served::{Engine, ModelName, ServedModel, TensorSpec};
 
 /// Serves an embedding model.
 #[derive(Debug)]
 pub struct EmbedEngine {
     served: ServedModel,
-    model: Arc<dyn Encoder>,
+    batcher: Batcher<Texts>,
     limits: TextsLimits,
-    cpu: CpuPool,
+}
+
+/// An encoder over the texts of several requests.
+#[derive(Debug)]
+struct Texts(Arc<dyn Encoder>);
+
+impl BatchModel for Texts {
+    type Input = Vec<String>;
+    type Output = Array2<f32>;
+
+    fn items(texts: &Vec<String>) -> usize {
+        texts.len()
+    }
+
+    fn run(&self, inputs: &[Arc<Vec<String>>]) -> Vec<Result<Array2<f32>, EngineError>> {
+        let embed = |inputs: &[Arc<Vec<String>>]| {
+            let texts: Vec<&str> = inputs.iter().flat_map(|texts| texts.iter().map(String::as_str)).collect();
+            self.0.embed(&texts).map_err(|error| EngineError::Refused(error.to_string()))
+        };
+        let Ok(rows) = embed(inputs) else {
+            // Each alone, so that a text that the model refuses costs nobody else an answer.
+            return inputs.iter().map(|texts| embed(std::slice::from_ref(texts))).collect();
+        };
+        let mut start = 0;
+        let of = |texts: &Arc<Vec<String>>| {
+            let end = start + texts.len();
+            let own = rows.slice_axis(Axis(0), Slice::from(start..end)).to_owned();
+            start = end;
+            Ok(own)
+        };
+        inputs.iter().map(of).collect()
+    }
 }
 
 impl EmbedEngine {
-    /// Serves a model under a name; a request has at most these texts, of these bytes in all.
+    /// Serves a model under a name; a request has at most this many bytes of text in all.
     pub fn new(
         name: ModelName,
         model: Arc<dyn Encoder>,
-        (texts_max, bytes_max): (u32, usize),
+        (limits, bytes_max): (EngineLimits, usize),
         cpu: &CpuPool,
     ) -> Self {
-        let limits = TextsLimits {
-            texts: usize::try_from(texts_max).unwrap_or(usize::MAX),
-            bytes: bytes_max,
-            dimensions: model.dimensions(),
-        };
-        Self { served: describe(name, &*model), model, limits, cpu: cpu.clone() }
+        let served = describe(name, &*model);
+        let texts = usize::try_from(limits.items_max).unwrap_or(usize::MAX);
+        let dimensions = model.dimensions();
+        let batcher = Batcher::new(Texts(model), limits, cpu);
+        Self { served, batcher, limits: TextsLimits { texts, bytes: bytes_max, dimensions } }
     }
 }
 
@@ -53,16 +86,7 @@ impl Engine for EmbedEngine {
             return Err(EngineError::UnknownOutput { name: name.clone() });
         }
         let asked = TextsRequest::from_infer(request, &self.limits)?;
-        let model = self.model.clone();
-        let embedding = self.cpu.run(move || {
-            let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
-            model.embed(&texts)
-        });
-        let rows = match embedding.await {
-            Ok(embedded) => embedded.map_err(|error| EngineError::Refused(error.to_string()))?,
-            Err(PoolError::Full) => return Err(EngineError::Busy),
-            Err(error @ PoolError::Panicked) => return Err(EngineError::Failed(error.to_string())),
-        };
+        let rows = self.batcher.run(asked.texts).await?;
         let ModelName { name, version } = &self.served.name;
         Ok(TextsAnswer { rows }.to_infer(name, version, &request.id)?)
     }
@@ -121,7 +145,8 @@ mod tests {
     }
 
     fn engine() -> EmbedEngine {
-        EmbedEngine::new(ModelName::new("e", "1"), Arc::new(Lengths), (2, 16), &CpuPool::new(1, 4))
+        let limits = EngineLimits { items_max: 2, queue_max: 64, batch_items_max: 64 };
+        EmbedEngine::new(ModelName::new("e", "1"), Arc::new(Lengths), (limits, 16), &CpuPool::new(1, 4))
     }
 
     async fn ask(texts: &[&str]) -> Result<Array2<f32>, EngineError> {
@@ -149,5 +174,17 @@ mod tests {
             assert!(named, "{refused:?}");
         }
         assert_eq!(ask(&[""]).await, Err(EngineError::Refused(ForwardError::Empty.to_string())));
+    }
+
+    #[test]
+    fn texts_of_many_callers_come_back_to_each_and_a_refused_one_costs_nobody_else() {
+        let inputs = [&["a", "bc"][..], &[""], &["d"]];
+        let inputs = inputs.map(|texts| Arc::new(texts.iter().map(|text| (*text).to_owned()).collect()));
+        let [both, refused, one] = Texts(Arc::new(Lengths)).run(&inputs).try_into().expect("three outcomes");
+        assert_eq!(both, Ok(array![[1.0, 97.0], [2.0, 98.0]]));
+        assert_eq!(refused, Err(EngineError::Refused(ForwardError::Empty.to_string())));
+        assert_eq!(one, Ok(array![[1.0, 100.0]]));
+        let sound = [inputs[0].clone(), inputs[2].clone()];
+        assert_eq!(Texts(Arc::new(Lengths)).run(&sound), [both, one]);
     }
 }

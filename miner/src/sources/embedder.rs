@@ -11,7 +11,7 @@ use super::error::LoadError;
 use super::source::{ModelSource, Site, place, read_device};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
-use crate::engine::{EmbedEngine, Engine, ModelName};
+use crate::engine::{EmbedEngine, Engine, EngineLimits, ModelName};
 
 /// An embedding model's folder, or the hub's name of one.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl ModelSource for EmbedderSource {
         let loaded = Embedder::load_on(&place(&name, self.device)?, &folder, &LoadLimits::STANDARD);
         let model =
             loaded.map_err(|error| LoadError::Embedder { name: name.name.clone(), error: error.into() })?;
-        let bounds = (site.limits.items_max, site.text.prompt_bytes_max);
+        let bounds = (EngineLimits::from(site.limits), site.text.prompt_bytes_max);
         Ok(Arc::new(EmbedEngine::new(name, Arc::new(model), bounds, site.around.cpu)))
     }
 }

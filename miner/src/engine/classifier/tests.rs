@@ -4,7 +4,7 @@ use std::sync::{Mutex, mpsc};
 use weighhouse_models::{Builtin, ModelError};
 use weighhouse_types::scans::ScansError;
 
-use super::batch::{FORWARD_ROWS, QueuedRow};
+use super::passes::{FORWARD_ROWS, QueuedRow};
 use super::*;
 
 const LIMITS: EngineLimits = EngineLimits { items_max: 8, queue_max: 2, batch_items_max: 16 };
@@ -104,7 +104,7 @@ async fn requests_that_wait_run_together_and_a_full_queue_refuses() {
     };
     let waiting = |count: usize| {
         let engine = engine.clone();
-        move || engine.batcher.queue.lock().expect("not poisoned").len() == count
+        move || engine.batcher.waiting() == count
     };
     let running = ask(1.0);
     settle(|| echo.passes.load(Ordering::Relaxed) == 1).await;
@@ -130,7 +130,7 @@ async fn a_caller_that_gives_up_takes_nobody_down_with_it() {
     let leader = ask(1.0);
     settle(|| echo.passes.load(Ordering::Relaxed) == 1).await;
     let follower = ask(2.0);
-    settle(|| !engine.batcher.queue.lock().expect("not poisoned").is_empty()).await;
+    settle(|| engine.batcher.waiting() > 0).await;
     leader.abort();
     assert!(leader.await.expect_err("aborted").is_cancelled());
     word.send(()).expect("listening");
