@@ -3,6 +3,8 @@
 
 mod config;
 mod network;
+mod pool;
+mod slices;
 
 use std::fmt;
 use std::path::Path;
@@ -13,13 +15,15 @@ use weighhouse_types::Digest;
 
 pub use config::{EncoderConfigError, Pooling};
 
-use crate::device::Place;
+use crate::device::{Computes, Place};
 use crate::folder::{Folder, FolderError, LoadLimits};
 use crate::language::{ForwardError, TextError};
 use crate::precision::Precision;
 use crate::text::Text;
 use config::EncoderShape;
-use network::Network;
+use network::TensorNetwork;
+use pool::pool;
+use slices::SliceNetwork;
 
 /// Tokens of one packed forward pass.
 const PACK_TOKENS: usize = 2_048;
@@ -33,6 +37,8 @@ pub enum EncoderError {
     Config(#[from] EncoderConfigError),
     #[error("tokenizer.json: {0}")]
     Tokenizer(#[from] TextError),
+    #[error("the device doesn't hand the weights back")]
+    Backend,
 }
 
 /// A failure to embed texts.
@@ -51,6 +57,23 @@ pub struct Embedder {
     shape: Arc<EncoderShape>,
     text: Text,
     network: Network,
+}
+
+/// The layers, as the device computes them.
+#[derive(Clone)]
+enum Network {
+    Tensors(TensorNetwork),
+    Slices(Arc<SliceNetwork>),
+}
+
+impl Network {
+    /// The last layer's rows of a pack's sequences; `None` only if the backend can't hand its result back.
+    fn hidden(&self, pack: &[Vec<u32>], shape: &EncoderShape) -> Option<Vec<f32>> {
+        match self {
+            Self::Tensors(network) => network.hidden(pack, shape),
+            Self::Slices(network) => Some(network.hidden(pack, shape)),
+        }
+    }
 }
 
 impl fmt::Debug for Embedder {
@@ -93,9 +116,15 @@ impl Embedder {
         let shape = EncoderShape::read(&files.config, folder)?;
         let text = Text::read(&files.tokenizer, shape.vocabulary)?.cut(shape.tokens_max)?;
         let digest = files.digest;
-        let network = Network::load(&mut files, &shape, &place.burn())?;
+        let network = TensorNetwork::load(&mut files, &shape, &place.burn())?;
         // Last: a tensor that nothing has taken by now is refused.
         files.finish()?;
+        let network = match place.computes {
+            Computes::Slices => {
+                Network::Slices(Arc::new(SliceNetwork::of(network).ok_or(EncoderError::Backend)?))
+            }
+            Computes::Tensors(_) => Network::Tensors(network),
+        };
         Ok(Self { digest, shape: Arc::new(shape), text, network })
     }
 
@@ -135,7 +164,10 @@ impl Embedder {
             };
             // A text longer than a pack goes alone.
             let (pack, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
-            numbers.extend(self.network.embed(pack, &self.shape).ok_or(ForwardError::Backend)?);
+            let hidden = self.network.hidden(pack, &self.shape).ok_or(ForwardError::Backend)?;
+            let mut rows = hidden.chunks_exact(self.dimensions());
+            numbers
+                .extend(pack.iter().flat_map(|tokens| pool(rows.by_ref().take(tokens.len()), &self.shape)));
             rest = later;
         }
         let shape = (texts.len(), self.dimensions());

@@ -21,6 +21,7 @@ pub mod precision;
 pub mod safetensors;
 pub mod sampling;
 
+mod attention;
 mod builtin;
 mod classifier;
 mod folder;
@@ -28,6 +29,8 @@ mod linear;
 mod loading;
 mod mlp;
 mod panels;
+mod projection;
+mod rows;
 mod text;
 
 pub use builtin::{Builtin, UnknownBuiltin};

@@ -1,41 +1,42 @@
-//! The encoder's layers over rows of packed tokens.
+//! The encoder's layers over rows of packed tokens, in burn's tensors.
 
 use burn_tensor::activation::gelu;
 use burn_tensor::module::layer_norm;
 use burn_tensor::{Device, Int, Tensor, TensorData};
 
-use super::config::{EncoderShape, Pooling};
+use super::config::EncoderShape;
 use crate::folder::{Folder, FolderError};
 use crate::language::{AttentionMask, attend_each};
 use crate::linear::Linear;
 use crate::loading::Loading;
 
 #[derive(Clone, Debug)]
-struct Norm {
-    weight: Tensor<1>,
-    bias: Tensor<1>,
+pub(super) struct Norm {
+    pub(super) weight: Tensor<1>,
+    pub(super) bias: Tensor<1>,
     epsilon: f64,
 }
 
 #[derive(Clone, Debug)]
-struct Layer {
+pub(super) struct Layer {
     /// Queries, keys and values, one below the other.
-    qkv: Linear,
-    output: Linear,
-    after_attention: Norm,
-    inner: Linear,
-    down: Linear,
-    after: Norm,
+    pub(super) qkv: Linear,
+    pub(super) output: Linear,
+    pub(super) after_attention: Norm,
+    pub(super) inner: Linear,
+    pub(super) down: Linear,
+    pub(super) after: Norm,
 }
 
+/// The layers as operations of burn's tensors: what accelerators run, and what the slices are made from.
 #[derive(Clone, Debug)]
-pub(crate) struct Network {
-    words: Tensor<2>,
-    positions: Tensor<2>,
+pub(super) struct TensorNetwork {
+    pub(super) words: Tensor<2>,
+    pub(super) positions: Tensor<2>,
     /// The embedding of the first token type, which every token of a single text has.
-    kind: Tensor<2>,
-    norm: Norm,
-    layers: Vec<Layer>,
+    pub(super) kind: Tensor<2>,
+    pub(super) norm: Norm,
+    pub(super) layers: Vec<Layer>,
     device: Device,
 }
 
@@ -50,8 +51,8 @@ impl Norm {
     }
 }
 
-impl Network {
-    pub(crate) fn load(
+impl TensorNetwork {
+    pub(super) fn load(
         folder: &mut Folder,
         shape: &EncoderShape,
         device: &Device,
@@ -75,8 +76,8 @@ impl Network {
         Ok(Self { words, positions, kind, norm, layers, device: device.clone() })
     }
 
-    /// The embeddings of a pack's sequences, one after the other; `None` only if the backend can't hand its result back.
-    pub(crate) fn embed(&self, pack: &[Vec<u32>], shape: &EncoderShape) -> Option<Vec<f32>> {
+    /// The last layer's rows of a pack's sequences; `None` only if the backend can't hand its result back.
+    pub(super) fn hidden(&self, pack: &[Vec<u32>], shape: &EncoderShape) -> Option<Vec<f32>> {
         let lengths: Vec<usize> = pack.iter().map(Vec::len).collect();
         let rows: usize = lengths.iter().sum();
         let indices =
@@ -90,9 +91,7 @@ impl Network {
         for layer in &self.layers {
             hidden = layer.forward(hidden, &lengths, shape);
         }
-        let hidden = hidden.try_into_data().ok()?;
-        let mut values = hidden.as_slice::<f32>().ok()?.chunks_exact(shape.width);
-        Some(lengths.iter().flat_map(|length| pool(values.by_ref().take(*length), shape)).collect())
+        hidden.try_into_data().ok()?.try_into_vec().ok()
     }
 }
 
@@ -121,27 +120,4 @@ impl Layer {
         let inner = self.down.forward(gelu(self.inner.forward(hidden.clone())));
         self.after.forward(hidden + inner)
     }
-}
-
-/// Sums in the order of tokens, in `f64`.
-fn pool<'a>(mut rows: impl Iterator<Item = &'a [f32]>, shape: &EncoderShape) -> Vec<f32> {
-    let first = rows.next().unwrap_or_default();
-    let mut pooled: Vec<f64> = first.iter().map(|value| f64::from(*value)).collect();
-    if shape.pooling == Pooling::Mean {
-        let mut count = 1.0;
-        for row in rows {
-            pooled.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
-            count += 1.0;
-        }
-        pooled.iter_mut().for_each(|sum| *sum /= count);
-    } else {
-        // Read to their end, because the next sequence's rows stand behind them.
-        rows.for_each(drop);
-    }
-    if shape.normalise {
-        // The least length keeps a vector of zeros from being divided by 0.
-        let length = libm::sqrt(pooled.iter().map(|value| value * value).sum()).max(1e-12);
-        pooled.iter_mut().for_each(|value| *value /= length);
-    }
-    pooled.into_iter().map(|value| value as f32).collect()
 }

@@ -1,10 +1,8 @@
 //! The layers as loops over slices: what runs on the processor.
 
-mod attend;
 mod batch;
 mod layer;
 mod network;
-mod rows;
 
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 use std::slice;
 
 use super::super::passes::Batch;
-use super::attend::{AttendTask, LayerCache, each};
 use super::network::SliceNetwork;
+use crate::attention::{AttendTask, LayerCache, Sees, attend_each};
 
 /// A sequence's keys and values, layer by layer.
 struct SequenceCache {
@@ -32,7 +32,7 @@ impl Batch for SliceBatch {
         let hidden = self.network.hidden(prompt, 0..tokens, slice::from_ref(&last), |layer, rows, out| {
             let kept = &mut layers[layer];
             kept.write(&heads, 0, rows);
-            each(&heads, vec![AttendTask { kept, first: 0, rows, out }]);
+            attend_each(&heads, vec![AttendTask { kept, sees: Sees::Before, first: 0, rows, out }]);
         });
         self.sequences.push(SequenceCache { layers, tokens });
         Some(self.network.logits(&hidden))
@@ -48,9 +48,9 @@ impl Batch for SliceBatch {
             let tasks = sequences.iter_mut().zip(rows).map(|(held, (rows, out))| {
                 let kept = &mut held.layers[layer];
                 kept.write(&heads, held.tokens, rows);
-                AttendTask { kept, first: held.tokens, rows, out }
+                AttendTask { kept, sees: Sees::Before, first: held.tokens, rows, out }
             });
-            each(&heads, tasks.collect());
+            attend_each(&heads, tasks.collect());
         });
         // After the last layer: all of them write at the same position.
         self.sequences.iter_mut().for_each(|held| held.tokens += 1);

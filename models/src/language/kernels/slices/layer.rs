@@ -1,25 +1,11 @@
 //! One layer's weights, and its two halves: what comes before attention and what follows.
-//!
-//! Threads share a half by rows where there are enough of them, each going through the whole half with its own; where there
-//! are few, as in decoding, they share each product by its outputs.
 
-use burn_tensor::Tensor;
 use rayon::prelude::*;
 
 use super::super::tensors::TensorLayer;
-use super::rows;
 use crate::language::config::Shape;
-use crate::linear::Linear;
-use crate::panels::Matrix;
-
-/// Rows of each thread from which on threads share by rows: a thread with fewer reads a layer's weights for too little.
-const ROWS_MIN: usize = 24;
-
-#[derive(Clone, Debug)]
-pub(super) struct Projection {
-    pub(super) weight: Matrix,
-    bias: Option<Vec<f32>>,
-}
+use crate::projection::{Projection, RowShare, numbers};
+use crate::rows;
 
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
@@ -49,24 +35,6 @@ pub(super) struct Scratch {
 impl Scratch {
     pub(super) fn of_each_thread() -> Vec<Self> {
         vec![Self::default(); rayon::current_num_threads()]
-    }
-}
-
-/// Rows that each thread takes, and whether it then computes its products alone.
-#[derive(Clone, Copy)]
-struct RowShare {
-    rows: usize,
-    alone: bool,
-}
-
-impl RowShare {
-    fn of(rows: usize) -> Self {
-        match rayon::current_num_threads() {
-            threads if threads > 1 && rows >= threads * ROWS_MIN => {
-                Self { rows: rows.div_ceil(threads), alone: true }
-            }
-            _ => Self { rows: rows.max(1), alone: false },
-        }
     }
 }
 
@@ -134,36 +102,4 @@ impl Layer {
             rows::add(hidden, normed);
         });
     }
-}
-
-impl Projection {
-    fn of(linear: Linear) -> Option<Self> {
-        let bias = match linear.bias {
-            Some(bias) => Some(numbers(bias)?),
-            None => None,
-        };
-        Some(Self { weight: matrix(linear.weight)?, bias })
-    }
-
-    fn forward(&self, rows: &[f32], out: &mut [f32], share: RowShare) {
-        let [outputs, _] = self.weight.shape();
-        if share.alone {
-            self.weight.product_alone(rows, out);
-        } else {
-            self.weight.product(rows, out);
-        }
-        if let Some(bias) = &self.bias {
-            out.chunks_exact_mut(outputs).for_each(|row| rows::add(row, bias));
-        }
-    }
-}
-
-pub(super) fn matrix(tensor: Tensor<2>) -> Option<Matrix> {
-    let [outputs, inputs] = tensor.dims();
-    Some(Matrix::from_rows(numbers(tensor)?, outputs, inputs))
-}
-
-/// Without a copy if nobody else holds the tensor.
-pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
-    tensor.try_into_data().ok()?.try_into_vec().ok()
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::super::passes::ForcedSequence;
 use super::super::tensors::TensorNetwork;
-use super::attend::{self, AttendTask, Heads, LayerCache};
-use super::layer::{Angles, Layer, Scratch, matrix, numbers};
-use super::rows;
+use super::layer::{Angles, Layer, Scratch};
+use crate::attention::{AttendTask, Heads, LayerCache, Sees, attend_each};
 use crate::language::config::Shape;
 use crate::panels::Matrix;
 use crate::precision::{self, Precision};
+use crate::projection::{matrix, numbers};
+use crate::rows;
 
 #[derive(Clone, Debug)]
 struct Weights {
@@ -149,9 +150,9 @@ impl SliceNetwork {
                 let (to, later_to) = out.split_at_mut(count * heads.queries());
                 (all, out) = (later, later_to);
                 kept.write(&heads, 0, rows);
-                tasks.push(AttendTask { kept, first: 0, rows, out: to });
+                tasks.push(AttendTask { kept, sees: Sees::Before, first: 0, rows, out: to });
             }
-            attend::each(&heads, tasks);
+            attend_each(&heads, tasks);
         });
         let mut rest = &hidden[..];
         let of_sequence = |wanted: &Range<usize>| {

@@ -8,7 +8,7 @@ use crate::sampling::power;
 const LANES: usize = 16;
 
 /// RMSNorm of each row.
-pub(super) fn normed(rows: &[f32], weight: &[f32], epsilon: f32, to: &mut [f32]) {
+pub(crate) fn normed(rows: &[f32], weight: &[f32], epsilon: f32, to: &mut [f32]) {
     struct Normed<'a>(&'a [f32], &'a [f32], f32, &'a mut [f32]);
     impl WithSimd for Normed<'_> {
         type Output = ();
@@ -28,15 +28,38 @@ pub(super) fn normed(rows: &[f32], weight: &[f32], epsilon: f32, to: &mut [f32])
     Arch::new().dispatch(Normed(rows, weight, epsilon, to));
 }
 
+/// Layer normalisation of each row, in place.
+pub(crate) fn layer_normed(rows: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    struct Normed<'a>(&'a mut [f32], &'a [f32], &'a [f32], f32);
+    impl WithSimd for Normed<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            let Self(rows, weight, bias, epsilon) = self;
+            let width = weight.len() as f32;
+            for row in rows.chunks_exact_mut(weight.len()) {
+                let mean = sum(row, |value| value) / width;
+                let variance = sum(row, |value| (value - mean) * (value - mean)) / width;
+                let scale = 1.0 / (variance + epsilon).sqrt();
+                for ((value, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
+                    *value = (*value - mean) * scale * weight + bias;
+                }
+            }
+        }
+    }
+    Arch::new().dispatch(Normed(rows, weight, bias, epsilon));
+}
+
 /// The heads at the beginning of each row that are rotated, and the row's length.
 #[derive(Clone, Copy)]
-pub(super) struct RotatedHeads {
-    pub(super) heads: usize,
-    pub(super) row: usize,
+pub(crate) struct RotatedHeads {
+    pub(crate) heads: usize,
+    pub(crate) row: usize,
 }
 
 /// Turns each pair (first half, second half) by its row's angle; `sines` has its first half negated.
-pub(super) fn rotate(all: &mut [f32], turned: RotatedHeads, width: usize, cosines: &[f32], sines: &[f32]) {
+pub(crate) fn rotate(all: &mut [f32], turned: RotatedHeads, width: usize, cosines: &[f32], sines: &[f32]) {
     let angles = cosines.chunks_exact(width).zip(sines.chunks_exact(width));
     for (row, (cosines, sines)) in all.chunks_exact_mut(turned.row).zip(angles) {
         let (cosines, (_, sines)) = (&cosines[..width / 2], sines.split_at(width / 2));
@@ -49,12 +72,12 @@ pub(super) fn rotate(all: &mut [f32], turned: RotatedHeads, width: usize, cosine
     }
 }
 
-pub(super) fn add(to: &mut [f32], values: &[f32]) {
+pub(crate) fn add(to: &mut [f32], values: &[f32]) {
     to.iter_mut().zip(values).for_each(|(to, value)| *to += value);
 }
 
 /// SwiGLU: of each row the first `width` numbers gate the others.
-pub(super) fn gate(rows: &[f32], width: usize, to: &mut Vec<f32>) {
+pub(crate) fn gate(rows: &[f32], width: usize, to: &mut Vec<f32>) {
     struct Gate<'a>(&'a [f32], usize, &'a mut [f32]);
     impl WithSimd for Gate<'_> {
         type Output = ();
@@ -77,10 +100,35 @@ pub(super) fn gate(rows: &[f32], width: usize, to: &mut Vec<f32>) {
     Arch::new().dispatch(Gate(rows, width, to));
 }
 
+/// GELU by the Gaussian error function, which Abramowitz and Stegun's 7.1.26 gives to 1.5e-7.
+pub(crate) fn gelu(rows: &mut [f32]) {
+    struct Gelu<'a>(&'a mut [f32]);
+    impl WithSimd for Gelu<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            for value in self.0 {
+                let x = value.abs() * std::f32::consts::FRAC_1_SQRT_2;
+                let t = 1.0 / (1.0 + 0.327_591_1 * x);
+                let p = 1.061_405_4_f32;
+                let p = p * t - 1.453_152_1;
+                let p = p * t + 1.421_413_8;
+                let p = p * t - 0.284_496_72;
+                let p = p * t + 0.254_829_6;
+                let error = 1.0 - p * t * power(-x * x);
+                // The function is odd.
+                *value *= 0.5 * (1.0 + if *value < 0.0 { -error } else { error });
+            }
+        }
+    }
+    Arch::new().dispatch(Gelu(rows));
+}
+
 /// Makes the first `count` scores powers of e, relative to the largest, and the others 0; their sum. The row's length
 /// changes no bit of it.
 #[inline(always)]
-pub(super) fn powers(scores: &mut [f32], count: usize) -> f32 {
+pub(crate) fn powers(scores: &mut [f32], count: usize) -> f32 {
     let (seen, unseen) = scores.split_at_mut(count);
     let peak = largest(seen);
     seen.iter_mut().for_each(|score| *score = power(*score - peak));

@@ -2,26 +2,26 @@
 
 use rayon::prelude::*;
 
-use super::rows::powers;
 use crate::panels::{HEIGHT_MAX, Lane, PANEL, SHARED_FROM, Tile, TiledPass, Tiles, dispatch};
+use crate::rows::powers;
 
 /// Rows that one thread takes at a time.
 const SHARE: usize = 24;
 
 /// The layout of a row of queries, keys and values.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heads {
-    pub(super) heads: usize,
-    pub(super) kv_heads: usize,
-    pub(super) width: usize,
+pub(crate) struct Heads {
+    pub(crate) heads: usize,
+    pub(crate) kv_heads: usize,
+    pub(crate) width: usize,
 }
 
 impl Heads {
-    pub(super) fn row(&self) -> usize {
+    pub(crate) fn row(&self) -> usize {
         (self.heads + 2 * self.kv_heads) * self.width
     }
 
-    pub(super) fn queries(&self) -> usize {
+    pub(crate) fn queries(&self) -> usize {
         self.heads * self.width
     }
 
@@ -31,9 +31,28 @@ impl Heads {
     }
 }
 
+/// The tokens that a row of a sequence sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sees {
+    /// Itself and those before it.
+    Before,
+    /// The whole sequence, of so many tokens.
+    All(usize),
+}
+
+impl Sees {
+    /// Tokens that the row at this position sees.
+    fn count(self, position: usize) -> usize {
+        match self {
+            Self::Before => position + 1,
+            Self::All(tokens) => tokens,
+        }
+    }
+}
+
 /// One layer's keys and values of a sequence.
 #[derive(Clone, Debug)]
-pub(super) struct LayerCache {
+pub(crate) struct LayerCache {
     /// For each head panels of 32 tokens, number by number.
     keys: Vec<f32>,
     /// For each head its tokens' numbers, filled up to whole lanes.
@@ -42,7 +61,7 @@ pub(super) struct LayerCache {
 }
 
 impl LayerCache {
-    pub(super) fn new(heads: &Heads, tokens: usize) -> Self {
+    pub(crate) fn new(heads: &Heads, tokens: usize) -> Self {
         let capacity = tokens.next_multiple_of(PANEL);
         let keys = vec![0.0; heads.kv_heads * capacity * heads.width];
         let values = vec![0.0; heads.kv_heads * capacity * heads.lanes() * PANEL];
@@ -50,7 +69,7 @@ impl LayerCache {
     }
 
     /// Keeps rows' keys and values from position `first` on.
-    pub(super) fn write(&mut self, heads: &Heads, first: usize, rows: &[f32]) {
+    pub(crate) fn write(&mut self, heads: &Heads, first: usize, rows: &[f32]) {
         let Heads { kv_heads, width, .. } = *heads;
         let (capacity, padded) = (self.capacity, heads.lanes() * PANEL);
         for (position, row) in (first..).zip(rows.chunks_exact(heads.row())) {
@@ -77,24 +96,29 @@ impl LayerCache {
     }
 }
 
-/// Consecutive rows of one sequence, the first at position `first`, each of which sees itself and those before it.
-pub(super) struct AttendTask<'a> {
-    pub(super) kept: &'a LayerCache,
-    pub(super) first: usize,
-    pub(super) rows: &'a [f32],
-    pub(super) out: &'a mut [f32],
+/// Consecutive rows of one sequence, the first at position `first`.
+pub(crate) struct AttendTask<'a> {
+    pub(crate) kept: &'a LayerCache,
+    pub(crate) sees: Sees,
+    pub(crate) first: usize,
+    pub(crate) rows: &'a [f32],
+    pub(crate) out: &'a mut [f32],
 }
 
 /// Attention of each task, shared by threads if it is worth their while.
-pub(super) fn each(heads: &Heads, tasks: Vec<AttendTask<'_>>) {
-    let cost = |task: &AttendTask<'_>| task.out.len() * (task.first + task.rows.len() / heads.row());
+pub(crate) fn attend_each(heads: &Heads, tasks: Vec<AttendTask<'_>>) {
+    let cost =
+        |task: &AttendTask<'_>| task.out.len() * task.sees.count(task.first + task.rows.len() / heads.row());
     if rayon::current_num_threads() == 1 || tasks.iter().map(cost).sum::<usize>() < SHARED_FROM {
         return tasks.into_iter().for_each(|task| dispatch(Attention { heads, task }));
     }
-    tasks.into_par_iter().for_each(|AttendTask { kept, first, rows, out }| {
+    tasks.into_par_iter().for_each(|AttendTask { kept, sees, first, rows, out }| {
         let parts = rows.par_chunks(SHARE * heads.row()).zip(out.par_chunks_mut(SHARE * heads.queries()));
         parts.enumerate().for_each(|(part, (rows, out))| {
-            dispatch(Attention { heads, task: AttendTask { kept, first: first + part * SHARE, rows, out } });
+            dispatch(Attention {
+                heads,
+                task: AttendTask { kept, sees, first: first + part * SHARE, rows, out },
+            });
         });
     });
 }
@@ -122,7 +146,7 @@ impl TiledPass for Attention<'_> {
             let (mut first, mut out) = (task.first, task.out.chunks_exact_mut(heads.queries()));
             for (height, queries) in tiles.iter() {
                 let mut out = out.by_ref().take(height).map(|row| &mut row[place.clone()]);
-                attend(tile, heads, kept, &Block { first, height, queries }, &mut out);
+                attend(tile, heads, kept, &Block { sees: task.sees, first, height, queries }, &mut out);
                 first += height;
             }
         }
@@ -131,6 +155,7 @@ impl TiledPass for Attention<'_> {
 
 /// Queries at consecutive positions, interleaved.
 struct Block<'a> {
+    sees: Sees,
     first: usize,
     height: usize,
     queries: &'a [f32],
@@ -144,8 +169,8 @@ fn attend<T: Tile>(
     block: &Block<'_>,
     out: &mut dyn Iterator<Item = &mut [f32]>,
 ) {
-    let &Block { first, height, queries } = block;
-    let seen = first + height;
+    let &Block { sees, first, height, queries } = block;
+    let seen = sees.count(first + height - 1);
     let padded = seen.next_multiple_of(PANEL);
     let mut sums = [[0.0; PANEL]; HEIGHT_MAX];
     let mut scores = vec![0.0; height * padded];
@@ -158,8 +183,8 @@ fn attend<T: Tile>(
     let mut weights = vec![0.0; height * seen];
     let mut totals = [0.0; HEIGHT_MAX];
     for (at, scores) in scores.chunks_exact_mut(padded).enumerate() {
-        // A row sees itself and those before; the rest of its panel has a weight of 0.
-        totals[at] = powers(scores, first + at + 1);
+        // What a row doesn't see has a weight of 0.
+        totals[at] = powers(scores, sees.count(first + at));
         for (weight, power) in weights[at..].iter_mut().step_by(height).zip(scores) {
             *weight = *power;
         }
