@@ -62,7 +62,7 @@ pub struct Embedder {
 /// The layers, as the device computes them.
 #[derive(Clone)]
 enum Network {
-    Tensors(TensorNetwork),
+    Tensors(Box<TensorNetwork>),
     Slices(Arc<SliceNetwork>),
 }
 
@@ -123,7 +123,7 @@ impl Embedder {
             Computes::Slices => {
                 Network::Slices(Arc::new(SliceNetwork::of(network).ok_or(EncoderError::Backend)?))
             }
-            Computes::Tensors(_) => Network::Tensors(network),
+            Computes::Tensors(_) => Network::Tensors(Box::new(network)),
         };
         Ok(Self { digest, shape: Arc::new(shape), text, network })
     }
