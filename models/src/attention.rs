@@ -123,6 +123,25 @@ pub(crate) fn attend_each(heads: &Heads, tasks: Vec<AttendTask<'_>>) {
     });
 }
 
+/// Keeps the rows of whole sequences that stand one after the other, and attends to each.
+pub(crate) fn attend_pack(
+    heads: &Heads,
+    sequences: impl Iterator<Item = (usize, Sees)>,
+    kept: &mut [LayerCache],
+    mut rows: &[f32],
+    mut out: &mut [f32],
+) {
+    let mut tasks = Vec::with_capacity(kept.len());
+    for (kept, (tokens, sees)) in kept.iter_mut().zip(sequences) {
+        let (own, later) = rows.split_at(tokens * heads.row());
+        let (to, later_to) = out.split_at_mut(tokens * heads.queries());
+        (rows, out) = (later, later_to);
+        kept.write(heads, 0, own);
+        tasks.push(AttendTask { kept, sees, first: 0, rows: own, out: to });
+    }
+    attend_each(heads, tasks);
+}
+
 struct Attention<'a> {
     heads: &'a Heads,
     task: AttendTask<'a>,

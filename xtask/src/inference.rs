@@ -148,6 +148,7 @@ fn compare(
     Ok(case)
 }
 
+/// The last of so many pieces of work, with nobody else's threads awake.
 fn turn(repeats: usize, mut work: impl FnMut() -> anyhow::Result<Took>) -> anyhow::Result<Took> {
     std::thread::sleep(PAUSE);
     for _ in 1..repeats {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::config::EncoderShape;
 use super::network::{self, TensorNetwork};
-use crate::attention::{AttendTask, Heads, LayerCache, Sees, attend_each};
+use crate::attention::{Heads, LayerCache, Sees, attend_pack};
 use crate::projection::{Projection, RowShare, numbers};
 use crate::rows;
 
@@ -58,22 +58,8 @@ impl SliceNetwork {
             pack.iter().map(|sequence| LayerCache::new(&heads, sequence.len())).collect();
         for layer in &self.layers {
             layer.project(&hidden, shape, &mut projected);
-            let (mut rows, mut out) = (&projected[..], &mut attended[..]);
-            let mut tasks = Vec::with_capacity(pack.len());
-            for (kept, sequence) in kept.iter_mut().zip(pack) {
-                let (own, later) = rows.split_at(sequence.len() * heads.row());
-                let (to, later_to) = out.split_at_mut(sequence.len() * shape.width);
-                (rows, out) = (later, later_to);
-                kept.write(&heads, 0, own);
-                tasks.push(AttendTask {
-                    kept,
-                    sees: Sees::All(sequence.len()),
-                    first: 0,
-                    rows: own,
-                    out: to,
-                });
-            }
-            attend_each(&heads, tasks);
+            let sequences = pack.iter().map(|sequence| (sequence.len(), Sees::All(sequence.len())));
+            attend_pack(&heads, sequences, &mut kept, &projected, &mut attended);
             layer.finish(&attended, shape, &mut hidden);
         }
         hidden

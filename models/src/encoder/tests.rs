@@ -30,6 +30,7 @@ fn embeddings_are_those_of_transformers_alone_and_together() {
         for ((text, together), expected) in texts.iter().zip(together.rows()).zip(&golden.embeddings) {
             let alone = model.embed(&[text]).expect("an embedding");
             assert_eq!(alone.len(), model.dimensions());
+            assert!(alone.iter().eq(together), "what shares a pass changes no bit");
             for ((alone, together), expected) in alone.iter().zip(together).zip(expected) {
                 assert!((alone - expected).abs() <= TOLERANCE, "{alone} for {expected}");
                 assert!((together - expected).abs() <= TOLERANCE, "{together} for {expected}");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::super::passes::ForcedSequence;
 use super::super::tensors::TensorNetwork;
 use super::layer::{Angles, Layer, Scratch};
-use crate::attention::{AttendTask, Heads, LayerCache, Sees, attend_each};
+use crate::attention::{Heads, LayerCache, Sees, attend_pack};
 use crate::language::config::Shape;
 use crate::panels::Matrix;
 use crate::precision::{self, Precision};
@@ -142,17 +142,9 @@ impl SliceNetwork {
         let heads = self.heads();
         let mut kept: Vec<LayerCache> =
             pack.iter().map(|sequence| LayerCache::new(&heads, sequence.tokens.len())).collect();
-        let hidden = self.hidden(&tokens, positions, &wanted, |_, mut all, mut out| {
-            let mut tasks = Vec::with_capacity(pack.len());
-            for (kept, sequence) in kept.iter_mut().zip(pack) {
-                let count = sequence.tokens.len();
-                let (rows, later) = all.split_at(count * heads.row());
-                let (to, later_to) = out.split_at_mut(count * heads.queries());
-                (all, out) = (later, later_to);
-                kept.write(&heads, 0, rows);
-                tasks.push(AttendTask { kept, sees: Sees::Before, first: 0, rows, out: to });
-            }
-            attend_each(&heads, tasks);
+        let hidden = self.hidden(&tokens, positions, &wanted, |_, rows, out| {
+            let sequences = pack.iter().map(|sequence| (sequence.tokens.len(), Sees::Before));
+            attend_pack(&heads, sequences, &mut kept, rows, out);
         });
         let mut rest = &hidden[..];
         let of_sequence = |wanted: &Range<usize>| {
