@@ -45,8 +45,7 @@ impl RemoteReference {
         if claim.sampling.temperature != 0.0 {
             return Err(WitnessError::GreedyOnly);
         }
-        let failed = |error: weighhouse_models::language::TextError| WitnessError::Model(error.to_string());
-        let mut tokens = self.tokens.encode(claim.prompt).map_err(failed)?;
+        let mut tokens = self.encode(claim.prompt)?;
         let (prompt, shape) = (tokens.len(), self.tokens.shape());
         if prompt + claim.tokens.len() > shape.context {
             let (completion, context) = (claim.tokens.len(), shape.context);
@@ -55,9 +54,18 @@ impl RemoteReference {
         if prompt == 0 {
             return Err(WitnessError::Model("an empty prompt has nothing to predict from".into()));
         }
-        let known = claim.tokens.iter().take_while(|id| (**id as usize) < shape.vocabulary).count();
+        let known = self.known(claim.tokens);
         tokens.extend(&claim.tokens[..known]);
         Ok(TokenizedClaim { tokens, prompt, known })
+    }
+
+    fn encode(&self, prompt: &str) -> Result<Vec<u32>, WitnessError> {
+        self.tokens.encode(prompt).map_err(|error| WitnessError::Model(error.to_string()))
+    }
+
+    /// The number of tokens before the first that the vocabulary doesn't have.
+    fn known(&self, tokens: &[u32]) -> usize {
+        tokens.iter().take_while(|id| (**id as usize) < self.tokens.shape().vocabulary).count()
     }
 
     fn look(&self, claim: &Claim<'_>, prepared: &TokenizedClaim, scored: &[TokenScore]) -> Testimony {
@@ -103,6 +111,10 @@ impl Witness for RemoteReference {
         let scored = scored.map_err(|error| WitnessError::Model(format!("elsewhere: {error}")))?;
         let looked = claims.iter().zip(&prepared).zip(&scored);
         Ok(looked.map(|((claim, prepared), scored)| self.look(claim, prepared, scored)).collect())
+    }
+
+    fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError> {
+        Ok(self.tokens.continuation(&self.encode(prompt)?, &tokens[..self.known(tokens)]))
     }
 }
 

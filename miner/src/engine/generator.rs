@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::stream::Stream;
 use weighhouse_types::Digest;
 use weighhouse_types::text::{TextAnswer, TextRequest};
@@ -15,6 +16,7 @@ use crate::config::limits::Text;
 pub type PieceStream = Pin<Box<dyn Stream<Item = Result<TextAnswer, EngineError>> + Send>>;
 
 /// A model that continues texts.
+#[async_trait]
 pub trait Generator: Send + Sync + fmt::Debug {
     /// Digest of the weights, or of the model's name where they are out of reach.
     fn digest(&self) -> Digest;
@@ -24,6 +26,17 @@ pub trait Generator: Send + Sync + fmt::Debug {
 
     /// Generates; begins when it is polled, and ends when it is dropped. The last piece says why it is the last.
     fn generate(&self, request: TextRequest) -> PieceStream;
+
+    /// Asks the server behind, if any, what it can do; once, before serving. A server that isn't there yet is no error: it
+    /// is asked again.
+    async fn prepare(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Asks the server behind whether it would answer now: what it can do, in words. `None` where no server stands behind.
+    async fn upstream(&self) -> Option<Result<String, EngineError>> {
+        None
+    }
 }
 
 /// Deadlines of a generation.

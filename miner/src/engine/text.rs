@@ -87,6 +87,14 @@ impl Engine for TextEngine {
         1
     }
 
+    async fn prepare(&self) -> Result<(), EngineError> {
+        self.generator.prepare().await
+    }
+
+    async fn upstream(&self) -> Option<Result<String, EngineError>> {
+        self.generator.upstream().await
+    }
+
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
         let (mut pieces, envelope) = self.begin(request)?;
         let mut whole = TextAnswer::default();

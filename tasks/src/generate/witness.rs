@@ -77,6 +77,10 @@ pub trait Witness: Send + Sync + fmt::Debug {
 
     /// One testimony per claim, in order. Belongs on a thread for CPU work.
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError>;
+
+    /// The text by which tokens continue a prompt, without running the model. It ends before a token that the vocabulary
+    /// doesn't have.
+    fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError>;
 }
 
 /// A sequence whose every token from `from` on is to be predicted from those before it.
@@ -143,6 +147,11 @@ impl<L: Language> Witness for TeacherForced<L> {
         }
         Ok(testimonies)
     }
+
+    fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError> {
+        let known = &tokens[..self.known(tokens)];
+        Ok(self.0.continuation(&self.0.encode(prompt)?, known))
+    }
 }
 
 impl<L: Language> TeacherForced<L> {
@@ -153,9 +162,14 @@ impl<L: Language> TeacherForced<L> {
             return Err(WitnessError::Context { prompt, completion: claim.tokens.len(), context });
         }
         // An id without logits would fail the pass, and with it all other claims in it.
-        let known = claim.tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count();
+        let known = self.known(claim.tokens);
         tokens.extend(&claim.tokens[..known]);
         Ok(TokenizedClaim { tokens, prompt, known })
+    }
+
+    /// The number of tokens before the first that the vocabulary doesn't have.
+    fn known(&self, tokens: &[u32]) -> usize {
+        tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count()
     }
 
     /// The number of claims that go into one pass.

@@ -34,6 +34,10 @@ impl Witness for AwayOnce {
             _ => self.witness.testify(claims),
         }
     }
+
+    fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError> {
+        self.witness.continuation(prompt, tokens)
+    }
 }
 
 /// The first epoch's file, and its records.

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-/// Names and values in JSON.
+/// Names and values in JSON. A name that comes twice has a second value, for servers that refuse the first.
 const NEUTRAL: &[(&str, &str)] = &[
     // OpenAI's own.
     ("top_p", "1"),
@@ -14,8 +14,9 @@ const NEUTRAL: &[(&str, &str)] = &[
     ("presence_penalty", "0"),
     ("frequency_penalty", "0"),
     ("logit_bias", "{}"),
-    // vLLM, SGLang, TensorRT-LLM, LMDeploy.
+    // vLLM, SGLang, TensorRT-LLM, LMDeploy. All tokens are -1 to some servers and 0 to others.
     ("top_k", "-1"),
+    ("top_k", "0"),
     ("repetition_penalty", "1"),
     ("min_p", "0"),
     ("min_tokens", "0"),
@@ -45,20 +46,18 @@ const NEUTRAL: &[(&str, &str)] = &[
     ("guidance_scale", "1"),
 ];
 
-/// The parameters.
+/// The parameters in the order in which they are tried.
 pub(super) fn parameters() -> impl Iterator<Item = (&'static str, Value)> {
     NEUTRAL.iter().map(|(name, value)| (*name, serde_json::from_str(value).expect("the table is JSON")))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn every_parameter_has_one_value_that_a_server_can_read() {
-        assert_eq!(parameters().map(|(name, _)| name).collect::<BTreeSet<_>>().len(), NEUTRAL.len());
+    fn every_parameter_has_a_value_that_a_server_can_read() {
+        assert_eq!(parameters().count(), NEUTRAL.len());
         assert!(parameters().all(|(_, value)| !value.is_null()));
     }
 }
