@@ -22,6 +22,8 @@ const ENDPOINTS_MAX: usize = 8;
 pub enum NetworkName {
     /// Bittensor's main network, its genesis pinned.
     Finney,
+    /// Bittensor's main network at a node that keeps every block's state.
+    Archive,
     /// Bittensor's test network, its genesis pinned.
     Test,
     /// A subtensor node on this machine.
@@ -31,11 +33,12 @@ pub enum NetworkName {
 }
 
 impl NetworkName {
-    const ALL: [Self; 4] = [Self::Finney, Self::Test, Self::Local, Self::Ledger];
+    const ALL: [Self; 5] = [Self::Finney, Self::Archive, Self::Test, Self::Local, Self::Ledger];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Finney => "finney",
+            Self::Archive => "archive",
             Self::Test => "test",
             Self::Local => "local",
             Self::Ledger => "ledger",
@@ -51,7 +54,7 @@ impl FromStr for NetworkName {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let named = Self::ALL.into_iter().find(|name| name.as_str() == text);
+        let named = Self::ALL.into_iter().find(|name| name.as_str().eq_ignore_ascii_case(text.trim()));
         named.ok_or_else(|| AddressError::Unknown(text.to_owned()))
     }
 }
@@ -66,11 +69,13 @@ pub struct ChainAddress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     #[error(
-        "{0:?} is no network: give finney, test, local or ledger, or addresses (http://, ws:// or wss://)"
+        "{0:?} is no network: give finney, archive, test, local or ledger, or addresses (http://, ws:// or wss://)"
     )]
     Unknown(String),
     #[error("{0:?} is no address: it begins with http:// (a ledger), ws:// or wss:// (a subtensor network)")]
     Scheme(String),
+    #[error("{0:?} is no address of a served ledger: write http://HOST:PORT, such as {LEDGER_URL}")]
+    Ledger(String),
     #[error("{given} endpoints are too many: at most {ENDPOINTS_MAX}")]
     TooMany { given: usize },
     #[error("{0:?} and {1:?} are of different kinds of chain: give addresses of one")]
@@ -92,6 +97,7 @@ impl ChainAddress {
         if endpoints.len() > ENDPOINTS_MAX {
             return Err(AddressError::TooMany { given: endpoints.len() });
         }
+        let endpoints: Vec<String> = endpoints.iter().map(|address| tidy(address)).collect();
         for address in &endpoints {
             let kind = is_subtensor(address).ok_or_else(|| AddressError::Scheme(address.clone()))?;
             // A ledger's name with a node's address would sign for one chain and submit to another.
@@ -106,6 +112,9 @@ impl ChainAddress {
         // Several nodes can be held against each other; a served ledger is one process.
         if !address.is_subtensor() && address.endpoints.len() > 1 {
             return Err(AddressError::LedgerOnce { given: address.endpoints.len() });
+        }
+        if !address.is_subtensor() && !is_host_and_port(address.ledger_url()) {
+            return Err(AddressError::Ledger(address.ledger_url().to_owned()));
         }
         Ok(address)
     }
@@ -165,6 +174,20 @@ impl fmt::Display for ChainAddress {
 
 fn split(text: &str) -> Vec<String> {
     text.split(',').map(|address| address.trim().to_owned()).collect()
+}
+
+/// Scheme and host in lower case, without the spaces and slashes around that mean nothing.
+fn tidy(address: &str) -> String {
+    let Some((scheme, rest)) = address.trim().split_once("://") else { return address.trim().to_owned() };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // Only a path may tell great letters from small, or end in a slash on purpose.
+    let path = if path.bytes().all(|byte| byte == b'/') { "" } else { path };
+    format!("{}://{}{path}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase())
+}
+
+fn is_host_and_port(url: &str) -> bool {
+    let authority = url.strip_prefix("http://").and_then(|rest| rest.rsplit_once(':'));
+    authority.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 /// The kind of chain that an address belongs to; `None` where it is no address.

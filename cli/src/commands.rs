@@ -19,7 +19,7 @@ mod samples;
 mod standing;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use weighhouse_chain::address::ChainAddress;
 use weighhouse_chain::ledger::Remote;
 use weighhouse_chain::{ChainError, SharedChain};
 use weighhouse_seams::{DialMap, Dialer, DirStorage, MappedDialer, SystemClock, TcpBound, TcpDialer};
-use weighhouse_types::Digest;
+use weighhouse_types::{Digest, address};
 
 use crate::failure::{Context, Exit, Failure};
 
@@ -123,6 +123,16 @@ pub(crate) async fn bind(address: SocketAddr, key: &str) -> Result<TcpBound, Fai
         };
         Failure::new(Exit::Unavailable, format!("can't listen on {address}: {error}{fix}"))
     })
+}
+
+/// The address of a host to dial, which may have a name.
+pub(crate) fn resolved(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = address::parse(text) {
+        return Ok(address);
+    }
+    let form = "write HOST:PORT, such as 10.0.0.7:8091 or miner.example:8091";
+    let found = text.trim().to_socket_addrs().map_err(|error| format!("{text:?}: {error}; {form}"))?;
+    found.into_iter().next().ok_or_else(|| format!("{text:?} has no address; {form}"))
 }
 
 pub(crate) fn open_dir(dir: &Path) -> Result<DirStorage, Failure> {

@@ -57,8 +57,22 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneTable<T> {
 fn readable(text: &str, error: &toml::de::Error) -> ConfigError {
     let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
     let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+    let key = error.span().and_then(|span| key_before(text, span.start)).unwrap_or_default();
     let what = unknown_key(error.message()).unwrap_or_else(|| error.message().to_owned());
-    ConfigError { message: format!("{place}{what}") }
+    ConfigError { message: format!("{place}{key}{what}") }
+}
+
+/// The key whose value begins here, and its table's name: `serve.listen: `.
+fn key_before(text: &str, value: usize) -> Option<String> {
+    let before = text.get(..value)?.trim_end().strip_suffix('=')?.trim_end();
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let start = before
+        .rfind(|c| !is_part(c))
+        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+    let key = Some(&before[start..]).filter(|key| !key.is_empty())?;
+    let header = before[..start].lines().rev().find(|line| line.starts_with('['));
+    let table = header.map_or("", |line| line.split(']').next().unwrap_or(line).trim_start_matches('['));
+    Some(if table.is_empty() { format!("{key}: ") } else { format!("{table}.{key}: ") })
 }
 
 /// Reads serde's "unknown field `x`, expected one of `a`, `b`" and names the nearest.
@@ -99,7 +113,24 @@ mod tests {
     #[test]
     fn a_wrong_type_names_its_line() {
         let error = parse::<Example>("\ndeadline = \"soon\"\n").expect_err("wrong type");
-        assert!(error.message.starts_with("line 2: invalid type"), "{error}");
+        assert!(error.message.starts_with("line 2: deadline: invalid type"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_key_and_table() {
+        let wrong = |text: &str| parse::<toml::Table>(text).expect_err("wrong").message;
+        assert!(wrong("x = ?").starts_with("line 1: "), "{}", wrong("x = ?"));
+        for (text, named) in [
+            ("deadline = \"x\"", "line 1: deadline: "),
+            ("é = 1\n[a.b] # c\n deadline  =  \"x\"", "line 3: a.b.deadline: "),
+            ("[[model]]\nwith = { deadline = \"x\" }", "line 2: model.deadline: "),
+        ] {
+            let at = text.find("\"x\"").expect("a value");
+            let line = 1 + text[..at].matches('\n').count();
+            let key = key_before(text, at).expect("a key");
+            assert_eq!(format!("line {line}: {key}"), named);
+        }
+        assert_eq!(key_before("deadlin = 1", 0), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Everything here is a value. Nothing reads a clock, a file or a socket, and every number that decides something
 //! is an integer.
 
+pub mod address;
 pub mod config;
 mod digest;
 mod ids;

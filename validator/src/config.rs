@@ -11,7 +11,7 @@ use serde::Deserialize;
 use weighhouse_ask::judges::JudgeAddress;
 use weighhouse_chain::address::ChainAddress;
 use weighhouse_seams::DialMap;
-use weighhouse_types::{Digest, MechId, Netuid, config};
+use weighhouse_types::{Digest, MechId, Netuid, address, config};
 
 /// The file of `weighhouse validator --config`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -38,7 +38,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Wallet")]
 pub struct WalletSection {
-    /// The folder of wallets; `~/.bittensor/wallets` when absent.
+    /// The folder of wallets; a leading `~/` is the home folder. When absent: `WEIGHHOUSE_WALLETS` or `BT_WALLET_PATH`
+    /// of the environment, else `~/.bittensor/wallets`.
     pub path: Option<PathBuf>,
     /// The wallet's name.
     pub name: String,
@@ -186,6 +187,7 @@ pub struct Journal {
 #[schemars(rename = "Metrics")]
 pub struct MetricsSection {
     /// Address that Prometheus scrapes; nothing is served when absent.
+    #[serde(deserialize_with = "address::deserialize_optional")]
     pub listen: Option<SocketAddr>,
 }
 

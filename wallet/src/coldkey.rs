@@ -5,6 +5,7 @@
 
 use crate::files::Overwrite;
 use crate::folder::{Folder, Protect, WalletError, save_pair};
+use crate::inspect::{self, Inspected};
 use crate::keypair::Keypair;
 use crate::password::Unlock;
 
@@ -21,4 +22,9 @@ pub fn save(
     overwrite: Overwrite,
 ) -> Result<(), WalletError> {
     save_pair(&folder.coldkey_path(), &folder.coldkey_public_path(), keypair, protect, overwrite)
+}
+
+/// The coldkey's condition, as far as it can be told without a password.
+pub fn inspect(folder: &Folder) -> Inspected {
+    inspect::inspect(&folder.coldkey_path(), &folder.coldkey_public_path())
 }

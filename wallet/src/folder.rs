@@ -10,6 +10,7 @@ use weighhouse_types::{Coldkey, Hotkey};
 use zeroize::Zeroizing;
 
 use crate::files::{self, Overwrite};
+use crate::inspect::{self, Inspected};
 use crate::keyfile::{self, Encryption, KeyfileError};
 use crate::keypair::Keypair;
 use crate::nacl;
@@ -22,7 +23,9 @@ pub enum WalletError {
     NoWallet { path: PathBuf },
     #[error("{path}: there is no such key; check the name, or make one with `weighhouse wallet`")]
     NoKey { path: PathBuf },
-    #[error("{name:?} is no name for a wallet or a key: letters, digits, dots, dashes and underscores are")]
+    #[error(
+        "{name:?} is no name for a wallet or a key: it may not be empty, begin with a dot or hold a slash"
+    )]
     Name { name: String },
     #[error("{path}: {source}")]
     Keyfile { path: PathBuf, source: KeyfileError },
@@ -66,9 +69,20 @@ impl Folder {
     /// Names of this wallet's hotkeys, sorted.
     pub fn hotkeys(&self) -> Result<Vec<String>, WalletError> {
         let mut all = names(&self.dir.join("hotkeys"), |entry| entry.is_file())?;
-        // The public halves lie beside the keys, under names that end like this.
-        all.retain(|name| !name.ends_with("pub.txt"));
+        for name in &mut all {
+            // A public half lies beside its key, or alone where the key is on another machine.
+            if let Some(key) = name.strip_suffix("pub.txt").filter(|key| !key.is_empty()) {
+                *name = key.to_owned();
+            }
+        }
+        all.sort();
+        all.dedup();
         Ok(all)
+    }
+
+    /// A hotkey's condition, as far as it can be told without a password.
+    pub fn inspect_hotkey(&self, name: &str) -> Result<Inspected, WalletError> {
+        Ok(inspect::inspect(&self.hotkey_path(name)?, &self.hotkey_public_path(name)))
     }
 
     pub fn path(&self) -> &Path {
@@ -211,8 +225,8 @@ fn write(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<(), WalletEr
 /// A name that stays within its folder and is no hidden file.
 fn check_name(name: &str) -> Result<(), WalletError> {
     // A name comes from the command line and becomes a path; dots and separators could leave the folder.
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+    let leaves = |c: char| c.is_control() || matches!(c, '/' | '\\');
+    if name.trim().is_empty() || name.starts_with('.') || name.contains(leaves) {
         return Err(WalletError::Name { name: name.to_owned() });
     }
     Ok(())

@@ -26,6 +26,8 @@ const MNEMONIC_ENTROPY_BYTES: usize = 16;
 /// Why a text or bytes are no key. Messages never repeat the secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    #[error("neither words nor a seed nor a path")]
+    Empty,
     #[error("not a mnemonic of English BIP39 words: {0}")]
     Mnemonic(String),
     #[error("a seed is 0x and 64 hexadecimal digits")]
@@ -70,10 +72,15 @@ pub struct Keypair {
 }
 
 impl Keypair {
-    /// A Substrate secret URI: `[words | 0xseed][//hard | /soft]...[///password]`. Without words the well-known
-    /// development phrase is meant, so `//Alice` is everybody's Alice.
+    /// A Substrate secret URI: `[words | 0xseed][//hard | /soft]...[///password]`. A path without words is below the
+    /// well-known development phrase, so `//Alice` is everybody's Alice.
     pub fn from_uri(text: &str) -> Result<Self, KeyError> {
         uri::derive(text)
+    }
+
+    /// True of a URI below the public development phrase, whose keys anybody can sign with.
+    pub fn is_public_uri(text: &str) -> bool {
+        uri::is_public(text)
     }
 
     /// BIP39 words, English, with Substrate's derivation: PBKDF2-HMAC-SHA512 over the entropy, not the words; salt

@@ -1,7 +1,7 @@
 //! Identity: who signs, who signed, and whether it may be believed.
 //!
-//! In reading order: keys ([`keypair`], [`vrf`]); where they are kept ([`password`], [`keyfile`], [`folder`], and
-//! [`coldkey`] for commands only); signed requests ([`btauth`], [`replay`], and [`http`], the layer that makes
+//! In reading order: keys ([`keypair`], [`vrf`]); where they are kept ([`password`], [`keyfile`], [`folder`],
+//! [`inspect`], and [`coldkey`] for commands only); signed requests ([`btauth`], [`replay`], and [`http`], the layer that makes
 //! [`http::Authenticated`]); signed answers ([`answer`]).
 
 pub mod keypair;
@@ -13,6 +13,7 @@ pub mod password;
 
 pub mod coldkey;
 pub mod folder;
+pub mod inspect;
 pub mod keyfile;
 
 pub mod btauth;

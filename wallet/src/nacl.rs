@@ -14,6 +14,7 @@ use crate::password::Password;
 pub(crate) const PREFIX: &[u8] = b"$NACL";
 
 const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
 /// Bittensor's: the same for every keyfile.
 const SALT: [u8; 16] =
     [0x13, 0x71, 0x83, 0xdf, 0xf1, 0x5a, 0x09, 0xbc, 0x9c, 0x90, 0xb5, 0x51, 0x87, 0x39, 0xe9, 0xb1];
@@ -43,6 +44,11 @@ pub(crate) fn decrypt(data: &[u8], password: &Password) -> Result<Zeroizing<Vec<
     open(nonce, sealed, &derive(password)?)
 }
 
+/// Refuses what is too short to be an encrypted keyfile, without a password.
+pub(crate) fn check(data: &[u8]) -> Result<(), NaclError> {
+    split(data).map(drop)
+}
+
 fn derive(password: &Password) -> Result<XSalsa20Poly1305, NaclError> {
     let mut key = Zeroizing::new([0_u8; 32]);
     // libsodium's SENSITIVE limits, which btcli uses: other parameters would give another key.
@@ -54,7 +60,8 @@ fn derive(password: &Password) -> Result<XSalsa20Poly1305, NaclError> {
 }
 
 fn split(data: &[u8]) -> Result<(&[u8], &[u8]), NaclError> {
-    data.strip_prefix(PREFIX).and_then(|body| body.split_at_checked(NONCE_BYTES)).ok_or(NaclError::Truncated)
+    let parts = data.strip_prefix(PREFIX).and_then(|body| body.split_at_checked(NONCE_BYTES));
+    parts.filter(|(_, sealed)| sealed.len() > TAG_BYTES).ok_or(NaclError::Truncated)
 }
 
 fn seal(plain: &[u8], cipher: &XSalsa20Poly1305, rng: &mut dyn CryptoRng) -> Vec<u8> {

@@ -31,6 +31,10 @@ impl Password {
         Self(Zeroizing::new(bytes.into()))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -62,11 +66,12 @@ impl Unlock<'_> {
         if let Some(given) = &self.given {
             return Ok(Some(given.clone()));
         }
-        let variable = env_variable(path);
-        match (self.env)(&variable) {
-            Some(value) if !value.is_empty() => Password::from_env(&variable, &value).map(Some),
-            _ => Ok(None),
+        for variable in [env_variable(path), bittensor_variable(path)] {
+            if let Some(value) = (self.env)(&variable).filter(|value| !value.is_empty()) {
+                return Password::from_env(&variable, &value).map(Some);
+            }
         }
+        Ok(None)
     }
 }
 
@@ -76,8 +81,15 @@ impl fmt::Debug for Unlock<'_> {
     }
 }
 
-/// The variable that holds the password of the keyfile at `path`: separators and dots become underscores.
+/// The variable that holds the password of the keyfile at `path`: whatever a shell can't export in a name is an
+/// underscore.
 pub fn env_variable(path: &Path) -> String {
+    let exported = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    format!("BT_PW_{}", path.to_string_lossy().chars().map(exported).collect::<String>())
+}
+
+/// Bittensor's own name of the same, in which only separators and dots are underscores.
+fn bittensor_variable(path: &Path) -> String {
     format!("BT_PW_{}", path.to_string_lossy().replace([std::path::MAIN_SEPARATOR, '.'], "_").to_uppercase())
 }
 
@@ -102,6 +114,17 @@ mod tests {
         assert_eq!(password, Password::new("pä55"));
         assert_eq!(password.to_env(&variable), "Mpf7ZWI=");
         assert_eq!(format!("{password:?}"), "Password(..)");
+    }
+
+    #[test]
+    fn a_name_that_no_shell_exports_has_one_that_it_does() {
+        let path = Path::new("/w/my-wallet 2/hotkeys/h");
+        assert_eq!(env_variable(path), "BT_PW__W_MY_WALLET_2_HOTKEYS_H");
+        for variable in ["BT_PW__W_MY_WALLET_2_HOTKEYS_H", "BT_PW__W_MY-WALLET 2_HOTKEYS_H"] {
+            let env = |name: &str| (name == variable).then(|| Password::new("pä55").to_env(variable));
+            let unlock = Unlock { given: None, env: &env };
+            assert_eq!(unlock.password(path), Ok(Some(Password::new("pä55"))), "{variable}");
+        }
     }
 
     #[test]

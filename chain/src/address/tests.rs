@@ -20,6 +20,9 @@ fn a_name_says_which_chain_and_addresses_say_where() {
         ("endpoints = [\"http://10.0.0.1:9944\"]", "http://10.0.0.1:9944", false),
         ("endpoints = [\"wss://a\", \"ws://b\"]", "wss://a,ws://b", true),
         ("network = \"test\"\nendpoints = [\"wss://a\"]", "test at wss://a", true),
+        ("network = \" Finney \"", "finney", true),
+        ("endpoints = [\" HTTP://Node.Example:9944// \"]", "http://node.example:9944", false),
+        ("endpoints = [\"WSS://A:443/Key/\", \"ws://B/\"]", "wss://a:443/Key/,ws://b", true),
     ];
     for (text, shown, subtensor) in cases {
         let (address, warnings) = keys(text).expect(text);
@@ -49,6 +52,9 @@ fn what_does_not_belong_together_is_refused() {
         ("network = \"finey\"", AddressError::Unknown("finey".into())),
         ("endpoints = [\"10.0.0.1:9944\"]", AddressError::Scheme("10.0.0.1:9944".into())),
         ("endpoints = [\"ws://\"]", AddressError::Scheme("ws://".into())),
+        ("endpoints = [\"http://a\"]", AddressError::Ledger("http://a".into())),
+        ("endpoints = [\"https://a:443\"]", AddressError::Ledger("https://a:443".into())),
+        ("endpoints = [\"http://a:1/path\"]", AddressError::Ledger("http://a:1/path".into())),
         ("endpoints = [\"ws://a\", \"http://b\"]", AddressError::Mixed("ws://a".into(), "http://b".into())),
         ("endpoints = [\"http://a\", \"http://b\"]", AddressError::LedgerOnce { given: 2 }),
         (
@@ -67,7 +73,10 @@ fn what_does_not_belong_together_is_refused() {
 #[test]
 fn the_command_line_takes_a_name_or_addresses() {
     let parse = |text: &str| text.parse::<ChainAddress>();
-    assert!(parse("local").expect("a name").is_subtensor());
+    for name in ["local", "Archive", "FINNEY "] {
+        assert!(parse(name).expect("a name").is_subtensor(), "{name}");
+    }
+    assert_eq!(parse("WS://A").expect("an address").endpoints(), ["ws://a"]);
     assert_eq!(parse("wss://a, wss://b").expect("addresses").endpoints(), ["wss://a", "wss://b"]);
     assert_eq!(parse("").expect_err("nothing"), AddressError::Unknown(String::new()));
     assert_eq!(parse("wsx://a").expect_err("no scheme"), AddressError::Scheme("wsx://a".into()));

@@ -8,6 +8,7 @@ use weighhouse_types::Digest;
 use crate::address::{AddressError, ChainAddress, NetworkName};
 
 const FINNEY_URL: &str = "wss://entrypoint-finney.opentensor.ai:443";
+const ARCHIVE_URL: &str = "wss://archive.chain.opentensor.ai:443";
 const TEST_URL: &str = "wss://test.finney.opentensor.ai:443";
 const LOCAL_URL: &str = "ws://127.0.0.1:9944";
 
@@ -47,6 +48,7 @@ impl TryFrom<&ChainAddress> for Network {
     fn try_from(address: &ChainAddress) -> Result<Self, AddressError> {
         let (url, genesis) = match address.network() {
             Some(NetworkName::Finney) => (FINNEY_URL, Some(FINNEY_GENESIS)),
+            Some(NetworkName::Archive) => (ARCHIVE_URL, Some(FINNEY_GENESIS)),
             Some(NetworkName::Test) => (TEST_URL, Some(TEST_GENESIS)),
             _ if !address.is_subtensor() => return Err(AddressError::Unknown(address.to_string())),
             _ => (LOCAL_URL, None),
@@ -85,6 +87,8 @@ mod tests {
             "test".parse::<Network>().expect("a name").genesis.map(|genesis| genesis.to_string()).as_deref(),
             Some("8f9cf856bf558a14440e75569c9e58594757048d7b3a84b5d25f6bd978263105")
         );
+        let archive: Network = "archive".parse().expect("a name");
+        assert_eq!((archive.genesis, archive.endpoints.len()), (finney.genesis, 1));
         let two: Network = "ws://127.0.0.1:1, wss://example.org".parse().expect("addresses");
         assert_eq!(two.endpoints, ["ws://127.0.0.1:1", "wss://example.org"]);
         assert_eq!(two.genesis, None);

@@ -48,7 +48,7 @@ pub(crate) enum ChainCommand {
 /// The options that name a chain.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Endpoint {
-    /// Chain: finney, test, local or ledger, or addresses of a node (http:// of a ledger; ws://, wss:// of subtensor)
+    /// Chain: finney, archive, test, local or ledger, or addresses of a node (http:// of a ledger; ws://, wss:// of subtensor)
     #[arg(
         long = "chain",
         visible_alias = "network",

@@ -35,7 +35,7 @@ pub(crate) struct RoleFile {
     /// Hotkey name within the wallet
     #[arg(long, value_name = "NAME", default_value = "default")]
     hotkey: String,
-    /// Chain: finney, test, local or ledger, or addresses of a node
+    /// Chain: finney, archive, test, local or ledger, or addresses of a node
     #[arg(long, value_name = "NAME|URL", default_value_t = ChainAddress::default())]
     chain: ChainAddress,
     #[arg(long, default_value_t = Netuid(1))]

@@ -1,5 +1,6 @@
 //! Wallet options, and passwords: from a file descriptor, `BT_PW_*`, or a prompt; never the command line.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ use super::expand;
 use crate::failure::{Context, Exit, Failure};
 
 const WALLETS: &str = "~/.bittensor/wallets";
+/// Variables that name the folder of wallets, ours first.
+const WALLETS_VARIABLES: [&str; 2] = ["WEIGHHOUSE_WALLETS", "BT_WALLET_PATH"];
 
 /// Options that name a wallet.
 #[derive(Args, Clone, Debug)]
@@ -31,9 +34,9 @@ pub(crate) struct WalletArgs {
 /// Options that say where wallets lie and how encrypted ones are opened.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WalletsDir {
-    /// Folder of wallets
-    #[arg(long, default_value = WALLETS, value_name = "DIR", env = "WEIGHHOUSE_WALLETS")]
-    pub(crate) wallet_path: PathBuf,
+    /// Folder of wallets [env: WEIGHHOUSE_WALLETS or BT_WALLET_PATH] [default: ~/.bittensor/wallets]
+    #[arg(long, value_name = "DIR")]
+    wallet_path: Option<PathBuf>,
     /// Read the password from this open file descriptor
     #[arg(long, value_name = "FD")]
     pub(crate) password_fd: Option<u32>,
@@ -41,7 +44,7 @@ pub(crate) struct WalletsDir {
 
 impl WalletsDir {
     pub(crate) fn base(&self) -> PathBuf {
-        expand(&self.wallet_path)
+        wallets(self.wallet_path.as_deref(), |name| std::env::var_os(name))
     }
 
     pub(crate) fn folder(&self, wallet: &str) -> Result<Folder, Failure> {
@@ -72,13 +75,18 @@ impl WalletArgs {
 }
 
 /// Opens a daemon's hotkey: from the environment or not at all, never by prompt.
-pub(crate) fn daemon_hotkey(base: &Path, wallet: &str, hotkey: &str) -> Result<Keypair, Failure> {
-    let folder = Folder::new(&expand(base), wallet).map_err(wallet_failure)?;
+pub(crate) fn daemon_hotkey(path: Option<&Path>, wallet: &str, hotkey: &str) -> Result<Keypair, Failure> {
+    let base = wallets(path, |name| std::env::var_os(name));
+    let folder = Folder::new(&base, wallet).map_err(wallet_failure)?;
     folder.open_hotkey(hotkey, &Unlock { given: None, env: &environment }).map_err(wallet_failure)
 }
 
-pub(crate) fn default_wallets() -> PathBuf {
-    PathBuf::from(WALLETS)
+/// The folder of wallets: the one given, else what the environment names, else Bittensor's own.
+fn wallets(given: Option<&Path>, env: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let named = WALLETS_VARIABLES.into_iter().filter_map(|name| env(name).map(PathBuf::from));
+    // An empty one would be the folder that the command happens to run in.
+    let found = given.map(Path::to_owned).into_iter().chain(named).find(|path| !path.as_os_str().is_empty());
+    expand(&found.unwrap_or_else(|| PathBuf::from(WALLETS)))
 }
 
 fn environment(name: &str) -> Option<String> {
@@ -103,7 +111,7 @@ fn unlocked(
 /// A new password, typed twice.
 pub(crate) fn new_password(at: &WalletsDir, what: &str) -> Result<Password, Failure> {
     if let Some(given) = at.given()? {
-        return Ok(given);
+        return present(given, what);
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::config(format!(
@@ -115,7 +123,17 @@ pub(crate) fn new_password(at: &WalletsDir, what: &str) -> Result<Password, Fail
     if first != second {
         return Err(Failure::config("the two passwords differ; nothing was written"));
     }
-    Ok(first)
+    present(first, what)
+}
+
+/// An empty password is one that nobody gave: a closed descriptor, or Enter pressed twice.
+fn present(password: Password, what: &str) -> Result<Password, Failure> {
+    if password.is_empty() {
+        return Err(Failure::config(format!(
+            "the password for {what} is empty; nothing was written: give one, or --no-password to keep it in the clear"
+        )));
+    }
+    Ok(password)
 }
 
 fn prompt(text: &str) -> Result<Password, Failure> {
@@ -162,6 +180,26 @@ mod tests {
                 found.push(path);
             }
         }
+    }
+
+    #[test]
+    fn a_folder_given_goes_before_the_environment_and_an_empty_one_is_none() {
+        let ours = |name: &str| (name == "WEIGHHOUSE_WALLETS").then(|| OsString::from("/ours"));
+        let theirs = |name: &str| (name == "BT_WALLET_PATH").then(|| OsString::from("/theirs"));
+        let either = |name: &str| ours(name).or_else(|| theirs(name));
+        assert_eq!(wallets(Some(Path::new("/given")), either), Path::new("/given"));
+        assert_eq!(wallets(Some(Path::new("")), either), Path::new("/ours"));
+        assert_eq!(wallets(None, theirs), Path::new("/theirs"));
+        for env in [|_: &str| None, |_: &str| Some(OsString::new())] {
+            assert!(wallets(None, env).ends_with(".bittensor/wallets"));
+        }
+    }
+
+    #[test]
+    fn a_new_password_is_not_empty() {
+        assert!(present(Password::new("x"), "the coldkey").is_ok());
+        let error = present(Password::new(""), "the coldkey").expect_err("refused").to_string();
+        assert!(error.contains("nothing was written"), "{error}");
     }
 
     #[test]

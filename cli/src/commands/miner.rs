@@ -86,7 +86,7 @@ fn load_models(config: &Config, cpu: &CpuPool, clock: &Arc<dyn Clock>) -> Result
 async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Failure> {
     let config = read_config(&file.config)?;
     warn_of(&config.chain.outdated);
-    let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey)?;
+    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

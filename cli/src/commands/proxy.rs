@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_ask::proxy::{self, ProxyError};
 use weighhouse_ask::{Asker, ProxyLimits, Target};
 use weighhouse_seams::{SystemClock, TcpDialer};
-use weighhouse_types::{Hotkey, Netuid, Uid};
+use weighhouse_types::{Hotkey, Netuid, Uid, address};
 use weighhouse_wallet::btauth::Signer;
 
 use super::keys::WalletArgs;
@@ -27,13 +27,13 @@ pub(crate) struct Proxy {
     #[command(flatten)]
     wallet: WalletArgs,
     /// Loopback address to listen on
-    #[arg(long, default_value = "127.0.0.1:8001")]
+    #[arg(long, default_value = "127.0.0.1:8001", value_parser = address::parse)]
     listen: SocketAddr,
     /// Look the miner up on the chain by its uid
     #[arg(long, conflicts_with_all = ["address", "receiver"], required_unless_present = "address")]
     uid: Option<Uid>,
     /// The miner's address
-    #[arg(long, requires = "receiver")]
+    #[arg(long, value_name = "HOST:PORT", requires = "receiver", value_parser = super::resolved)]
     address: Option<SocketAddr>,
     /// The miner's hotkey
     #[arg(long, value_name = "SS58", requires = "address")]

@@ -20,7 +20,7 @@ use weighhouse_validator::config::{self, Config};
 use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
-use super::keys::{daemon_hotkey, default_wallets};
+use super::keys::daemon_hotkey;
 use super::{chain_failure, connect, dialer, expand, judges, open_dir, read_text, serve_metrics, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
@@ -99,8 +99,7 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     warn_of(&config.chain.outdated);
     let (task_file, task) = load_task(&config.task)?;
     let policy = read_policy(&config)?;
-    let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
-    let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
+    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
     let storage = open_dir(&expand(&config.journal.dir))?;
     let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;

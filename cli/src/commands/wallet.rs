@@ -1,5 +1,7 @@
 //! `weighhouse wallet`: make, bring in, list, sign, verify.
 
+mod list;
+
 use std::io::Read;
 
 use clap::{Args, Subcommand};
@@ -12,7 +14,7 @@ use weighhouse_wallet::{Overwrite, coldkey};
 
 use super::keys::{WalletArgs, WalletsDir, new_password, wallet_failure};
 use crate::failure::{Context, Exit, Failure};
-use crate::output::{self, Table};
+use crate::output;
 
 /// Make, import, list and use keys (Bittensor's wallet folders).
 #[derive(Subcommand, Debug)]
@@ -31,7 +33,7 @@ pub(crate) enum WalletCommand {
     #[command(visible_alias = "regenerate")]
     Import(Import),
     /// List wallets, hotkeys and addresses
-    List(List),
+    List(list::List),
     /// Sign a message with a hotkey, or with the coldkey
     Sign(Sign),
     /// Check a signature
@@ -68,14 +70,6 @@ pub(crate) struct Import {
     /// Keep the coldkey in the clear
     #[arg(long)]
     no_password: bool,
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct List {
-    #[command(flatten)]
-    at: WalletsDir,
     #[arg(long)]
     json: bool,
 }
@@ -123,7 +117,7 @@ pub(crate) fn run(command: WalletCommand) -> Result<(), Failure> {
     match command {
         WalletCommand::Create(args) => create(&args),
         WalletCommand::Import(args) => import(&args),
-        WalletCommand::List(args) => list(&args),
+        WalletCommand::List(args) => list::run(&args),
         WalletCommand::Sign(args) => sign(&args),
         WalletCommand::Verify(args) => verify(&args),
     }
@@ -174,8 +168,7 @@ fn import(args: &Import) -> Result<(), Failure> {
         .take(4096)
         .read_to_string(&mut text)
         .exit(Exit::Config, "reading words from standard input")?;
-    let keypair = Keypair::from_uri(text.trim())
-        .exit(Exit::Config, "standard input holds no words, seed or key URI")?;
+    let keypair = imported(text.trim())?;
     if !args.hotkey_only {
         save_coldkey(&folder, &keypair, &args.wallet.at, args.no_password)?;
         made.coldkey = Some(keypair.coldkey());
@@ -185,6 +178,21 @@ fn import(args: &Import) -> Result<(), Failure> {
         made.hotkey = Some(keypair.hotkey());
     }
     show(&made, &args.wallet.hotkey, args.json)
+}
+
+/// Absent words never mean the development phrase: a file that wasn't there would become a key that everybody has.
+fn imported(text: &str) -> Result<Keypair, Failure> {
+    if text.is_empty() {
+        return Err(Failure::config(
+            "standard input is empty: nothing was imported; give it words, a seed (0x...) or a key URI",
+        ));
+    }
+    let keypair =
+        Keypair::from_uri(text).exit(Exit::Config, "standard input holds no words, seed or key URI")?;
+    if Keypair::is_public_uri(text) {
+        output::note("this key is below the public development phrase: anybody can sign with it");
+    }
+    Ok(keypair)
 }
 
 /// All keys are looked at before any is written: half a wallet helps nobody.
@@ -234,46 +242,6 @@ fn show(made: &CreatedKey, hotkey_name: &str, json: bool) -> Result<(), Failure>
     Ok(())
 }
 
-#[derive(Serialize)]
-struct WalletEntry {
-    wallet: String,
-    coldkey: Option<Coldkey>,
-    hotkeys: Vec<ListedHotkey>,
-}
-
-#[derive(Serialize)]
-struct ListedHotkey {
-    name: String,
-    /// Absent where the public file is missing and the keyfile is encrypted.
-    hotkey: Option<Hotkey>,
-}
-
-fn list(args: &List) -> Result<(), Failure> {
-    let base = args.at.base();
-    let mut all = Vec::new();
-    for wallet in Folder::wallets(&base).map_err(wallet_failure)? {
-        let folder = Folder::new(&base, &wallet).map_err(wallet_failure)?;
-        let names = folder.hotkeys().map_err(wallet_failure)?;
-        let hotkeys =
-            names.into_iter().map(|name| ListedHotkey { hotkey: folder.hotkey(&name).ok(), name }).collect();
-        all.push(WalletEntry { wallet, coldkey: folder.coldkey().ok(), hotkeys });
-    }
-    if args.json {
-        return Ok(output::json(&all)?);
-    }
-    let mut table = Table::new(&["<wallet", "<key", "<address"]);
-    let address = |key: Option<String>| key.unwrap_or_else(|| "(encrypted, no public file)".to_owned());
-    for listed in &all {
-        let coldkey = address(listed.coldkey.map(|key| key.to_string()));
-        table.row(vec![listed.wallet.clone(), "coldkey".into(), coldkey]);
-        for hotkey in &listed.hotkeys {
-            let shown = address(hotkey.hotkey.map(|key| key.to_string()));
-            table.row(vec![String::new(), hotkey.name.clone(), shown]);
-        }
-    }
-    Ok(table.print()?)
-}
-
 fn sign(args: &Sign) -> Result<(), Failure> {
     let keypair = if args.coldkey { args.wallet.open_coldkey()? } else { args.wallet.open_hotkey()? };
     let signature = const_hex::encode(keypair.sign(args.message.as_bytes()));
@@ -294,4 +262,17 @@ fn verify(args: &Verify) -> Result<(), Failure> {
         output::line("valid")?;
     }
     checked.exit(Exit::Denied, "not valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_to_import_is_no_key() {
+        for text in ["", "///", "///password"] {
+            assert_eq!(imported(text).expect_err("refused").exit, Exit::Config, "{text:?}");
+        }
+        assert!(imported("//Alice").is_ok());
+    }
 }

@@ -131,7 +131,7 @@ fn errors_name_the_cause_and_the_fix() {
         For more information, try '--help'.
 
         $ weighhouse chain metagraph --chain finey
-        error: invalid value 'finey' for '--chain <NAME|URL>': "finey" is no network: give finney, test, local or ledger, or addresses (http://, ws:// or wss://)
+        error: invalid value 'finey' for '--chain <NAME|URL>': "finey" is no network: give finney, archive, test, local or ledger, or addresses (http://, ws:// or wss://)
 
         For more information, try '--help'.
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weighhouse_chain::address::EndpointList;
-use weighhouse_types::Hotkey;
+use weighhouse_types::{Hotkey, address};
 
 use super::limits::{MinerLimits, Text};
 use super::model::ModelTable;
@@ -38,9 +38,9 @@ pub(super) struct RawMiner {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Wallet")]
 pub struct WalletSection {
-    /// The folder of wallets; a leading `~/` is the home folder.
-    #[serde(default = "default_wallet_path")]
-    pub path: PathBuf,
+    /// The folder of wallets; a leading `~/` is the home folder. When absent: `WEIGHHOUSE_WALLETS` or `BT_WALLET_PATH`
+    /// of the environment, else `~/.bittensor/wallets`.
+    pub path: Option<PathBuf>,
     /// The wallet's name.
     pub name: String,
     /// The hotkey's name within the wallet.
@@ -52,8 +52,8 @@ pub struct WalletSection {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Chain")]
 pub(super) struct ChainSection {
-    /// The network's name: `finney`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone, whatever answers
-    /// there.
+    /// The network's name: `finney`, `archive`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone,
+    /// whatever answers there.
     pub(super) network: Option<String>,
     /// Its addresses: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
     /// which are all asked and must agree. The network's own when absent.
@@ -73,8 +73,10 @@ pub(super) struct ChainSection {
 #[schemars(rename = "Serve")]
 pub(super) struct ServeSection {
     /// The address to listen on.
+    #[serde(deserialize_with = "address::deserialize")]
     pub(super) listen: SocketAddr,
     /// The address to publish as the axon, where it differs from the one listened on.
+    #[serde(deserialize_with = "address::deserialize_optional")]
     pub(super) external: Option<SocketAddr>,
 }
 
@@ -101,6 +103,7 @@ pub(super) struct AdmissionSection {
 #[schemars(rename = "Metrics")]
 pub struct MetricsSection {
     /// The address that serves Prometheus metrics; absent: none.
+    #[serde(deserialize_with = "address::deserialize_optional")]
     pub listen: Option<SocketAddr>,
 }
 
@@ -111,10 +114,6 @@ pub struct MetricsSection {
 pub struct StateSection {
     /// The folder of the replay guard's high-water mark.
     pub dir: PathBuf,
-}
-
-fn default_wallet_path() -> PathBuf {
-    PathBuf::from("~/.bittensor/wallets")
 }
 
 impl Default for ServeSection {

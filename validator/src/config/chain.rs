@@ -15,8 +15,8 @@ use super::ChainSection;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Chain")]
 pub(super) struct RawChain {
-    /// The network's name: `finney`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone, whatever answers
-    /// there.
+    /// The network's name: `finney`, `archive`, `test` or `local` of subtensor, or `ledger`; with `endpoints` alone,
+    /// whatever answers there.
     network: Option<String>,
     /// Its addresses: a served ledger's `http://` address, or `ws://` and `wss://` addresses of a subtensor network,
     /// which are all asked and must agree. The network's own when absent.

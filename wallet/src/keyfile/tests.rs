@@ -35,9 +35,51 @@ fn any_one_secret_is_enough_and_none_is_refused() {
         }
         assert!(parse_secret(document.to_string().as_bytes()).is_ok(), "{keep}");
         document[keep] = serde_json::Value::Null;
-        assert_eq!(refused(&document), KeyfileError::MissingField("privateKey"));
+        assert_eq!(refused(&document), KeyfileError::NoSecret);
     }
-    assert_eq!(refused(&serde_json::json!({})), KeyfileError::MissingField("publicKey"));
+    assert_eq!(refused(&serde_json::json!({})), KeyfileError::NoSecret);
+    assert_eq!(parse_public(b"{}"), Err(KeyfileError::MissingField("publicKey")));
+}
+
+#[test]
+fn a_secret_alone_is_a_keyfile() {
+    let full = plain();
+    let own = parse_secret(full.to_string().as_bytes()).expect("a keyfile").public();
+    for field in ["privateKey", "secretSeed", "secretPhrase"] {
+        let document = serde_json::json!({ field: full[field] }).to_string();
+        assert_eq!(parse_secret(document.as_bytes()).expect(field).public(), own, "{field}");
+        assert_eq!(parse_public(document.as_bytes()), Ok(own), "{field}");
+    }
+    // Seed and expanded key are told by their lengths, as bittensor-wallet does.
+    for (field, other) in [("privateKey", "secretSeed"), ("secretSeed", "privateKey")] {
+        let document = serde_json::json!({ field: full[other] }).to_string();
+        assert_eq!(parse_secret(document.as_bytes()).expect(field).public(), own, "{other} in {field}");
+    }
+}
+
+#[test]
+fn spellings_that_other_tools_open_are_opened() {
+    let own = parse_secret(plain().to_string().as_bytes()).expect("a keyfile").public();
+    let open = |field: &str, value: serde_json::Value| {
+        let mut document = plain();
+        document[field] = value;
+        parse_secret(document.to_string().as_bytes()).map(|key| key.public())
+    };
+    for kind in ["1", "sr25519", "SR25519", " Sr25519 ", "", "unknown"] {
+        assert_eq!(open("cryptoType", kind.into()), Ok(own), "{kind}");
+    }
+    assert_eq!(open("cryptoType", 1.0.into()), Ok(own));
+    assert_eq!(open("cryptoType", true.into()), Ok(own));
+    for kind in [serde_json::json!(0), "0".into(), "ed25519".into(), "Ed25519".into()] {
+        assert_eq!(open("cryptoType", kind), Err(KeyfileError::CryptoType(ED25519)));
+    }
+    for field in ["privateKey", "secretSeed", "publicKey", "accountId"] {
+        let text = plain()[field].as_str().expect("text")[2..].to_owned();
+        for spelt in [text.clone(), format!("0X{text}"), format!("0x{}", text.to_uppercase())] {
+            assert_eq!(open(field, spelt.into()), Ok(own), "{field}");
+        }
+        assert_eq!(open(field, "".into()), Ok(own), "{field}");
+    }
 }
 
 #[test]
@@ -73,14 +115,16 @@ fn malformed_files_are_refused_without_quoting_them() {
     for (bytes, expected) in [
         (&b"$ANSIBLE_VAULT;1.1;AES256"[..], KeyfileError::AnsibleVault),
         (b"gAAAAABk", KeyfileError::Fernet),
-        (b"", KeyfileError::NotJson { line: 1, column: 0 }),
+        (b"", KeyfileError::Empty),
+        (b" \n", KeyfileError::Empty),
+        (b"$NACL", KeyfileError::Encrypted),
         (b"canary", KeyfileError::NotJson { line: 1, column: 1 }),
     ] {
         assert_eq!(parse_secret(bytes).expect_err("refused"), expected);
     }
     let error = parse_secret(br#"{"secretPhrase": ["canary"]}"#).expect_err("refused");
     assert!(matches!(error, KeyfileError::WrongType { line: 1, .. }), "{error}");
-    let error = parse_secret(br#"{"cryptoType": "canary"}"#).expect_err("refused");
+    let error = parse_secret(br#"{"secretPhrase": "canary"}"#).expect_err("refused");
     assert!(!error.to_string().contains("canary"), "{error}");
     for (field, value, expected) in [
         ("cryptoType", serde_json::json!(0), KeyfileError::CryptoType(0)),

@@ -65,6 +65,21 @@ fn malformed_uris_are_refused_without_repeating_them() {
 }
 
 #[test]
+fn nothing_is_no_key_and_a_key_that_everybody_has_is_known() {
+    for uri in ["", "///", "///password"] {
+        assert_eq!(Keypair::from_uri(uri).expect_err("refused"), KeyError::Empty, "{uri:?}");
+    }
+    assert!(Keypair::from_uri(" ").is_err());
+    let phrase = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+    for uri in ["//Alice", "/soft", phrase, &format!("{phrase}//Alice")] {
+        assert!(Keypair::is_public_uri(uri) && Keypair::from_uri(uri).is_ok(), "{uri}");
+    }
+    for uri in [WORDS, &format!("{WORDS}//Alice"), &format!("0x{}", "11".repeat(32))] {
+        assert!(!Keypair::is_public_uri(uri), "{uri}");
+    }
+}
+
+#[test]
 fn only_the_right_signature_is_accepted() {
     let keypair = Keypair::from_uri("//Alice").expect("alice");
     let public = keypair.public();

@@ -24,8 +24,18 @@ struct Uri<'a> {
     password: &'a str,
 }
 
+/// True where the URI names no words or seed, so that the development phrase is meant.
+pub(super) fn is_public(text: &str) -> bool {
+    let root = text.split('/').next().unwrap_or(text);
+    root.is_empty() || root.split_whitespace().eq(DEVELOPMENT_PHRASE.split(' '))
+}
+
 pub(super) fn derive(text: &str) -> Result<Keypair, KeyError> {
     let uri = parse(text)?;
+    // Nothing at all is a file that wasn't there, never a wish for a key that everybody has.
+    if uri.root.is_empty() && uri.path.is_empty() {
+        return Err(KeyError::Empty);
+    }
     let root = root(uri.root, uri.password)?;
     if uri.path.is_empty() {
         // Unchanged, so that a keyfile can keep words and seed; a derived key has neither.

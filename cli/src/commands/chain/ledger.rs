@@ -11,13 +11,12 @@ use weighhouse_chain::ledger::{
     AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
 };
 use weighhouse_seams::{Clock, Entropy, SystemClock};
-use weighhouse_types::{Hyperparameters, Netuid, Rao};
+use weighhouse_types::{Hyperparameters, Netuid, Rao, address, tao};
 
 use crate::commands::keys::{WalletsDir, wallet_failure};
 use crate::commands::{bind, chain_failure, open_dir, read_text, refuse_existing, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
-use weighhouse_types::tao;
 
 #[derive(Args, Debug)]
 pub(crate) struct MakeGenesis {
@@ -59,7 +58,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
     /// Address to serve on; whoever reaches it can read the chain and hand in signed calls
-    #[arg(long, default_value = "127.0.0.1:9944")]
+    #[arg(long, default_value = "127.0.0.1:9944", value_parser = address::parse)]
     listen: SocketAddr,
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         (config, detail.trim_end().to_owned())
     });
     let Some(config) = checks.note("config", config)? else { return checks.finish() };
-    let keypair = daemon_hotkey(&config.wallet.path, &config.wallet.name, &config.wallet.hotkey);
+    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey);
     let keypair = checks.note(
         "wallet",
         keypair.map(|keypair| {

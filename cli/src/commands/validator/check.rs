@@ -2,7 +2,7 @@
 
 use super::{ConfigFile, load_task, read_config, read_policy};
 use crate::commands::checks::Checks;
-use crate::commands::keys::{daemon_hotkey, default_wallets};
+use crate::commands::keys::daemon_hotkey;
 use crate::commands::standing::HotkeyStatus;
 use crate::commands::{connect, expand, open_dir};
 use crate::failure::{Exit, Failure};
@@ -24,8 +24,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     }
     let policy = config.policy.file.as_ref().map_or("built in".to_owned(), |file| file.display().to_string());
     checks.note("policy", read_policy(&config).map(|_| ((), policy)))?;
-    let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
-    let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey);
+    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey);
     let hotkey = checks.note(
         "wallet",
         keypair.map(|keypair| {

@@ -2,7 +2,7 @@
 
 use super::{ConfigFile, read_config};
 use crate::commands::connect;
-use crate::commands::keys::{daemon_hotkey, default_wallets};
+use crate::commands::keys::daemon_hotkey;
 use crate::commands::samples::Samples;
 use crate::commands::standing::HotkeyStatus;
 use crate::failure::{Exit, Failure};
@@ -14,8 +14,7 @@ const LAG_BLOCKS_MAX: u64 = 10;
 pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let config = read_config(&args.config)?;
     let samples = Samples::ask("validator", config.metrics.listen).await?;
-    let base = config.wallet.path.clone().unwrap_or_else(default_wallets);
-    let keypair = daemon_hotkey(&base, &config.wallet.name, &config.wallet.hotkey)?;
+    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
     let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
     let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;
