@@ -78,6 +78,7 @@ impl SegmentHeader {
             Record::FollowUp(follow_up) => follow_up.epoch == self.epoch,
             Record::Answered(answered) => answered.epoch == self.epoch,
             Record::JudgedTogether(joint) => joint.epoch == self.epoch,
+            Record::EarlierChecks(checks) => checks.epoch == self.epoch,
             Record::PhaseChange(change) => change.epoch == self.epoch && change.asked_in <= self.epoch,
             Record::CarriedChallenge(carried) => {
                 carried.epoch == self.epoch && carried.asked.epoch < self.epoch

@@ -23,6 +23,12 @@ pub enum WeighError {
     Trail { who: Hotkey },
     #[error("trails of epoch {found}, the records open epoch {opened}")]
     TrailsElsewhere { found: Epoch, opened: Epoch },
+    #[error("a second record takes over the checks of earlier epochs")]
+    SecondChecks,
+    #[error("checks of epoch {found}, the records open epoch {opened}")]
+    ChecksElsewhere { found: Epoch, opened: Epoch },
+    #[error("the earlier checks of {who} come twice or out of order")]
+    ChecksOrder { who: Hotkey },
     #[error("uid {uid} was judged in epoch {judged}, the records open epoch {opened}")]
     WrongEpoch { uid: Uid, judged: Epoch, opened: Epoch },
     #[error("departures of epoch {departed}, the records open epoch {opened}")]

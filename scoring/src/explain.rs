@@ -147,6 +147,12 @@ fn rating_clause(fold: &Fold<'_>, scored: &ScoredMiner) -> String {
         Rating::TooOld => {
             format!("; older than {} epochs, so it no longer counts", policy.max_age_epochs())
         }
+        Rating::Convicted => "; convicted, so it earns nothing and begins anew as a newcomer".to_owned(),
+        Rating::OnProbation => {
+            let (accepted, least) =
+                fold.newcomers.as_ref().map_or((0, 0), |terms| (terms.accepted(&scored.who), terms.least));
+            format!("; {accepted} of {least} answers accepted by checks of earlier epochs before it is paid")
+        }
         Rating::NoValue => "; the policy's expression has no value for it".to_owned(),
     }
 }

@@ -13,6 +13,7 @@ pub mod policy;
 
 mod cluster;
 mod error;
+mod newcomers;
 pub mod rate;
 pub mod share;
 mod standing;

@@ -23,11 +23,15 @@ pub enum Rating {
     TooOld,
     /// The policy's expression has no value for this miner: not scored.
     NoValue,
+    /// Convicted in this epoch of pretending; it counts as a score of zero, whatever its average.
+    Convicted,
+    /// A newcomer of whose answers checks have not accepted enough yet: not scored yet.
+    OnProbation,
 }
 
 impl Rating {
     pub fn is_scored(self) -> bool {
-        matches!(self, Self::Scored | Self::BelowMinMark)
+        matches!(self, Self::Scored | Self::BelowMinMark | Self::Convicted)
     }
 }
 

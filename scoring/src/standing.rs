@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use weighhouse_types::{
-    EpochContext, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch, Uid,
-    VerdictRecord,
+    EarlierChecks, EpochContext, Likeness, Mark, Neuron, RegistrationId, Score, Standing, Trail, TrailEpoch,
+    Uid, VerdictRecord,
 };
 
 use crate::error::WeighError;
+use crate::newcomers::{self, NewcomerTerms};
 use crate::policy::{ClusterPay, Policy};
 use crate::rate::{Rating, RatingFigures};
 use crate::share::Candidate;
@@ -46,6 +47,7 @@ pub(crate) struct EpochRecords<'a> {
     pub(crate) judged: Vec<&'a VerdictRecord>,
     pub(crate) trails: Vec<&'a Trail>,
     pub(crate) likeness: Vec<&'a Likeness>,
+    pub(crate) checks: Option<&'a EarlierChecks>,
     /// Registrations that ended after the epoch was opened.
     pub(crate) departed: BTreeSet<RegistrationId>,
 }
@@ -58,6 +60,8 @@ pub(crate) struct Fold<'a> {
     /// By uid; each list by (round, challenge), whatever order the records came in.
     verdicts: Vec<Vec<&'a VerdictRecord>>,
     likeness: Vec<&'a Likeness>,
+    /// `None` under the terms of earlier task files, and of tasks that check every answer.
+    pub(crate) newcomers: Option<NewcomerTerms<'a>>,
     departed: BTreeSet<RegistrationId>,
     /// Registered miners with an average at the epoch's end, those too old included; ascending by uid.
     tracks: Vec<(Uid, RegistrationId, Track)>,
@@ -71,14 +75,18 @@ impl<'a> Fold<'a> {
 
     /// As if the epoch had been opened under another policy.
     pub(crate) fn under(policy: Policy, records: EpochRecords<'a>) -> Result<Self, WeighError> {
-        let EpochRecords { context, judged, trails, likeness, departed } = records;
+        let EpochRecords { context, judged, trails, likeness, checks, departed } = records;
         check_context(context)?;
         if let Some(other) = likeness.iter().find(|likeness| likeness.epoch != context.epoch) {
             return Err(WeighError::LikenessElsewhere { found: other.epoch, opened: context.epoch });
         }
+        if let Some(checks) = checks.filter(|checks| checks.epoch != context.epoch) {
+            return Err(WeighError::ChecksElsewhere { found: checks.epoch, opened: context.epoch });
+        }
+        let newcomers = checks.map(NewcomerTerms::new).transpose()?;
         let verdicts = group(context, judged)?;
         let mut carried = carried(context, trails)?;
-        let mut fold = Self { context, policy, verdicts, likeness, departed, tracks: Vec::new() };
+        let mut fold = Self { context, policy, verdicts, likeness, newcomers, departed, tracks: Vec::new() };
         for neuron in fold.others().filter(|neuron| !fold.has_departed(neuron)).collect::<Vec<_>>() {
             let who = neuron.registration();
             let tally = fold.tally(neuron.uid);
@@ -125,9 +133,18 @@ impl<'a> Fold<'a> {
         let mut tally = Tally::default();
         for verdict in self.verdicts(uid) {
             let latency = verdict.exchange.as_ref().map(|exchange| exchange.latency_us);
-            tally.add(&self.policy, verdict.judgement.mark.billionths(), latency);
+            let mark = verdict.judgement.mark.billionths();
+            match self.newcomers.is_some() && newcomers::is_unchecked(verdict) {
+                true => tally.add_unchecked(&self.policy, mark, latency),
+                false => tally.add(&self.policy, mark, latency),
+            }
         }
         tally
+    }
+
+    /// Tells whether a miner was convicted in this epoch, which then takes its score and its average.
+    pub(crate) fn is_convicted(&self, uid: Uid) -> bool {
+        self.newcomers.is_some() && self.verdicts(uid).iter().any(|verdict| newcomers::is_conviction(verdict))
     }
 
     pub(crate) fn coverage(&self) -> Coverage {
@@ -143,7 +160,7 @@ impl<'a> Fold<'a> {
     /// Every registered miner with an average, ascending by uid.
     pub(crate) fn scores(&self) -> Vec<ScoredMiner> {
         let scored = |(uid, who, track): &(Uid, RegistrationId, Track)| {
-            let (score, rating) = self.policy.rate(track, self.context.epoch.0);
+            let RatingFigures { score, rating, .. } = self.rate(*uid, who, track);
             ScoredMiner { uid: *uid, who: *who, score, attempts: self.verdicts(*uid).len() as u64, rating }
         };
         self.tracks.iter().map(scored).collect()
@@ -178,6 +195,8 @@ impl<'a> Fold<'a> {
             .iter()
             .enumerate()
             .filter(|(_, (_, _, track))| !track.is_too_old(&self.policy, self.context.epoch.0))
+            // Whoever was convicted begins anew, as a fresh registration does.
+            .filter(|(_, (uid, _, _))| !self.is_convicted(*uid))
             .map(|(at, (_, who, track))| {
                 (standing(*who, track), trail(*who, track, places.get(at).copied().flatten()))
             })
@@ -188,12 +207,24 @@ impl<'a> Fold<'a> {
     }
 
     pub(crate) fn track(&self, uid: Uid) -> Option<&Track> {
-        let at = self.tracks.binary_search_by_key(&uid, |(other, _, _)| *other).ok()?;
-        Some(&self.tracks[at].2)
+        self.entry(uid).map(|(_, _, track)| track)
     }
 
     pub(crate) fn rated(&self, uid: Uid) -> Option<RatingFigures> {
-        Some(self.policy.rate_in_steps(self.track(uid)?, self.context.epoch.0))
+        self.entry(uid).map(|(_, who, track)| self.rate(uid, who, track))
+    }
+
+    fn entry(&self, uid: Uid) -> Option<&(Uid, RegistrationId, Track)> {
+        let at = self.tracks.binary_search_by_key(&uid, |(other, _, _)| *other).ok()?;
+        Some(&self.tracks[at])
+    }
+
+    fn rate(&self, uid: Uid, who: &RegistrationId, track: &Track) -> RatingFigures {
+        let mut rated = self.policy.rate_in_steps(track, self.context.epoch.0);
+        if let Some(newcomers) = &self.newcomers {
+            newcomers.apply(who, self.is_convicted(uid), &mut rated);
+        }
+        rated
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Tally {
     pub squares: u64,
     /// Verdicts on an answer that came in time.
     pub in_time: u32,
+    /// Verdicts on answers that were not checked, and the sum of their values.
+    pub unchecked: u32,
+    pub unchecked_sum: i64,
 }
 
 impl Tally {
@@ -35,6 +38,15 @@ impl Tally {
 
     /// Counts one verdict: its mark in billionths, and how long the answer took in microseconds, if there was one.
     pub fn add(&mut self, policy: &Policy, mark: i64, latency_us: Option<u64>) {
+        self.add_marked(policy, mark, latency_us, false);
+    }
+
+    /// As [`Tally::add`], of an answer that was not checked: it holds an average, and never raises it.
+    pub fn add_unchecked(&mut self, policy: &Policy, mark: i64, latency_us: Option<u64>) {
+        self.add_marked(policy, mark, latency_us, true);
+    }
+
+    fn add_marked(&mut self, policy: &Policy, mark: i64, latency_us: Option<u64>, is_unchecked: bool) {
         let in_time =
             latency_us.is_some_and(|latency| policy.deadline_us().is_none_or(|deadline| latency <= deadline));
         let (of_mark, of_answer) = policy.mix();
@@ -50,6 +62,10 @@ impl Tally {
                 i128::from(UNIT),
             )
         };
+        if is_unchecked && self.count < Self::MAX {
+            self.unchecked += 1;
+            self.unchecked_sum += value;
+        }
         self.add_value(value, in_time);
     }
 
@@ -73,6 +89,12 @@ impl Tally {
             count => divide_i64(self.sum, count),
         }
     }
+
+    /// The mean value of the checked in billionths; `None` without any.
+    fn checked_mean(&self) -> Option<i64> {
+        let checked = i64::from(self.count - self.unchecked);
+        (checked > 0).then(|| divide_i64(self.sum - self.unchecked_sum, checked))
+    }
 }
 
 /// One epoch in a window.
@@ -93,7 +115,7 @@ pub struct Track {
     pub average: i64,
     /// Variance of the average (its standard error squared), in 10^-12.
     pub variance: u64,
-    /// Verdicts since the first.
+    /// Verdicts since the first, unchecked answers not counted.
     pub attempts: u64,
     /// The epoch of the first verdict.
     pub since: u64,
@@ -125,7 +147,7 @@ impl Track {
         if self.attempts > 0 && self.is_too_old(policy, epoch) {
             self.restart();
         }
-        let fresh = fresh(policy, epoch, tally, &mut self.capacity);
+        let fresh = fresh(policy, epoch, tally, self);
         self.answered = if tally.in_time >= tally.count {
             1_000_000_000
         } else {
@@ -149,7 +171,7 @@ impl Track {
                 self.average_sorted(MedianOr::Trimmed(trim));
             }
         }
-        self.attempts = self.attempts.saturating_add(u64::from(tally.count));
+        self.attempts = self.attempts.saturating_add(u64::from(tally.count - tally.unchecked));
         self.judged_in = epoch;
     }
 
@@ -248,17 +270,23 @@ enum MedianOr {
 }
 
 /// The epoch's mean with its capacity counted, and the variance of its values: of the sample, or with a single verdict
-/// the largest that values in [-1, 1] with its mean can have, `1 - mean^2`.
-fn fresh(policy: &Policy, epoch: u64, tally: &Tally, capacity: &mut u32) -> EpochMean {
+/// the largest that values in [-1, 1] with its mean can have, `1 - mean^2`. Unchecked answers don't lift it above both the
+/// average so far and the mean of the checked.
+fn fresh(policy: &Policy, epoch: u64, tally: &Tally, track: &mut Track) -> EpochMean {
     let mean = tally.mean();
     let full = policy.capacity();
     let share = match full {
         0 => 1_000_000_000,
         full => u64::from(tally.in_time.min(full)) * 1_000_000_000 / u64::from(full),
     };
-    *capacity = u32::try_from(share).unwrap_or(u32::MAX);
+    track.capacity = u32::try_from(share).unwrap_or(u32::MAX);
     // At most 10^9 x 10^9, which fits an i64.
-    let counted = if full == 0 { mean } else { divide_i64(mean * share as i64, UNIT) };
+    let count = |mean: i64| if full == 0 { mean } else { divide_i64(mean * share as i64, UNIT) };
+    let mut counted = count(mean);
+    if tally.unchecked > 0 {
+        let most = tally.checked_mean().map_or(track.average, |checked| count(checked).max(track.average));
+        counted = counted.min(most);
+    }
     EpochMean { epoch, mean: counted, count: tally.count, variance: sample_variance(tally, mean) }
 }
 

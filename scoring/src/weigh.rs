@@ -157,6 +157,7 @@ pub(crate) fn pick<'a>(
     let mut context: Option<&EpochContext> = None;
     let (mut judged, mut trails, mut likeness) = (Vec::new(), Vec::new(), Vec::new());
     let mut departures = Vec::new();
+    let mut checks = None;
     let mut trails_of = Vec::new();
     for record in records {
         match record {
@@ -173,6 +174,11 @@ pub(crate) fn pick<'a>(
                 trails.extend(of);
             }
             Record::Likeness(round) => likeness.push(round),
+            Record::EarlierChecks(earlier) => {
+                if checks.replace(earlier).is_some() {
+                    return Err(WeighError::SecondChecks);
+                }
+            }
             // Listed one by one, so that a new record does not compile before it is decided on here.
             Record::Blob { .. }
             | Record::Asked(_)
@@ -204,7 +210,7 @@ pub(crate) fn pick<'a>(
         departed.extend(who);
     }
     likeness.sort_by_key(|round: &&weighhouse_types::Likeness| round.round);
-    Ok(EpochRecords { context, judged, trails, likeness, departed })
+    Ok(EpochRecords { context, judged, trails, likeness, checks, departed })
 }
 
 pub(crate) fn decide(fold: &Fold<'_>) -> Decision {

@@ -294,9 +294,9 @@ impl Task {
         self.work.fingerprint(answer)
     }
 
-    /// The verdict on an answer that is not checked.
-    pub fn spare(&self, read: &Read) -> Judgement {
-        self.work.spare(read)
+    /// The verdict on an answer that is not checked, and is worth what checked ones of its miner were.
+    pub fn spare(&self, read: &Read, worth: Mark) -> Judgement {
+        Judgement { mark: worth, ..self.work.spare(read) }
     }
 
     /// The verdict on an answer of a miner whom the sequential test has convicted; `judgement` is the answer's own, if it

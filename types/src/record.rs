@@ -9,6 +9,7 @@
 mod fields;
 
 mod asked;
+mod checks;
 mod closing;
 mod epoch;
 mod judged;
@@ -25,6 +26,7 @@ use crate::{Blob, Block, Epoch, Intent, IntentUpdate, RegistrationId};
 
 pub use asked::{ChallengeRecord, ChallengeScope, Exchange, Failure, FollowUp, StageRecord};
 pub use awaiting::{LaterAnswer, LaterAnswers};
+pub use checks::{CheckedMiner, EarlierChecks, OpenWalk, RecentMarks};
 pub use closing::{EpochClosed, EpochCounts, Receipt, VoidCause, VoidRound};
 pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
 pub use fields::{Field, FieldValue, Fields};
@@ -89,6 +91,9 @@ pub enum Record {
     /// Nothing is decided by it.
     #[codec(index = 19)]
     BlockSeen { block: Block, unix_us: u64 },
+    /// The checks of earlier epochs, right behind the context.
+    #[codec(index = 20)]
+    EarlierChecks(EarlierChecks),
 }
 
 /// A record whose layout is its fields alone.
@@ -114,6 +119,7 @@ impl Record {
             // It holds whole records, each of which may have unknown fields of its own.
             Self::CarriedChallenge(carried) => return carried.unknown(),
             Self::EpochClosed(closed) => &closed.fields,
+            Self::EarlierChecks(checks) => &checks.fields,
             // This version has no extensions yet, so that each of them is a later version's.
             Self::Extension(extension) => return Some(extension.name.clone()),
             Self::Blob(_)

@@ -4,6 +4,7 @@
 //! Where it isn't, everything else is checked all the same, and the audit says whose word the verdicts are.
 
 mod audited;
+mod checks;
 mod closing;
 mod joint;
 mod later;
@@ -87,7 +88,20 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<Vec<String>, Audit
     let added = segment.records().iter().filter(is_added);
     problems
         .extend(added.map(|_| "a challenge was taken over that the epoch before doesn't have".to_owned()));
+    if weighhouse_scoring::closing(before.records())?.standings != context_of(&segment)?.carried {
+        problems.push("the standings are not those that the epoch before left behind".to_owned());
+    }
+    // Without the task's kind at hand nothing can be said of its checks, as the audit of each file says.
+    if let Ok(task) = Task::load(&context.task, &OnRecord)
+        && !checks::are_taken_over(before.records(), segment.records(), &task)
+    {
+        problems.push("the checks are not those that the epoch before left behind".to_owned());
+    }
     Ok(problems)
+}
+
+fn context_of(segment: &Segment) -> Result<&EpochContext, AuditError> {
+    context(segment.records()).ok_or(AuditError::NoContext)
 }
 
 fn context(records: &[Record]) -> Option<&EpochContext> {
@@ -105,6 +119,9 @@ pub(crate) fn check_records(
     let context = context(records).ok_or(AuditError::NoContext)?;
     let mut audited = AuditReport::new(context, records);
     let task = load_task(context, loader, &mut audited)?;
+    if let Some(task) = &task {
+        audited.problems.extend(checks::check(records, context, task));
+    }
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records));
     Ok(audited)

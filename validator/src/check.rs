@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weighhouse_tasks::sequential::{Attention, Watch};
+use weighhouse_tasks::sequential::Attention;
 use weighhouse_tasks::{Challenge, Reference, Task, TaskError};
 use weighhouse_types::{
     Blob, ChallengeRecord, ChallengeScope, Digest, Epoch, Evidence, Fields, Judgement, Likeness, Record,
@@ -35,20 +35,20 @@ pub(crate) struct UncheckedAnswer<'a> {
 /// Decides how closely a miner's answer is looked at.
 pub(crate) fn attention(task: &Task, history: &CheckHistory, answer: &UncheckedAnswer<'_>) -> Attention {
     let Some(budget) = task.budget() else { return Attention::Newcomer };
-    let CheckHistory { watch, repetitions } = history;
-    let repeats = |said: &Digest| repetitions.is_repeated(answer.round, answer.challenge, said);
-    match watch.attention(budget, &answer.who, answer.seed) {
+    let repeats = |said: &Digest| history.repetitions.is_repeated(answer.round, answer.challenge, said);
+    match history.watch.attention(budget, &answer.who, answer.seed) {
         // A miner that was never drawn would otherwise earn by sending one answer to every question.
         Attention::Settled if answer.fingerprint.as_ref().is_some_and(repeats) => Attention::Repeats,
         attention => attention,
     }
 }
 
-/// The verdict on one answer; takes a check's outcome into the miner's sequential test. `checked` is the reference's word on
+/// The verdict on one answer; takes a check's outcome into the miner's sequential test. `attention` is what was decided before
+/// any answer of its round was judged. `checked` is the reference's word on
 /// the answer, or on the question, and the judge's verdict by it, where the answer was checked.
 pub(crate) fn verdict(
     task: &Task,
-    watch: &mut Watch,
+    history: &mut CheckHistory,
     who: RegistrationId,
     (answer, attention): (&ReadAnswer, Attention),
     checked: Option<(&Reference, Judgement)>,
@@ -59,14 +59,14 @@ pub(crate) fn verdict(
     };
     // Nothing more is spent on a miner that the test has convicted in this epoch.
     if attention == Attention::Convicted {
-        return Ok(task.convict(None, &watch.walk(&who)));
+        return Ok(task.convict(None, &history.watch.walk(&who)));
     }
     if !attention.is_checked() {
-        return Ok(task.spare(read));
+        return Ok(task.spare(read, history.worth_unchecked(&who)));
     }
     let (reference, judgement) = checked.ok_or(TaskError::NoTestimony)?;
     let Some(budget) = task.budget() else { return Ok(judgement) };
-    let walk = watch.take(budget, who, &task.bins(reference));
+    let walk = history.watch.take(budget, who, &task.bins(reference));
     Ok(if walk.is_convicted() { task.convict(Some(judgement), &walk) } else { judgement })
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn judge_attempts(
         let checked = judgements[index].take();
         let checked = checked.map(|judgement| (testimony.unwrap_or(&prepared.reference), judgement));
         let seen = (&attempt.answer, attentions[index]);
-        let judgement = verdict(task, &mut history.watch, who, seen, checked)?;
+        let judgement = verdict(task, &mut history, who, seen, checked)?;
         let mut records = Vec::with_capacity(4);
         records.extend(testimony.into_iter().flat_map(|word| said(task, &prepared.asked, who, word)));
         records.extend(attempt.blob());

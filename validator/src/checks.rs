@@ -1,16 +1,29 @@
-//! The memory of an epoch's checks: how sure the sequential test is of each miner, and what was said before.
+//! The memory of checks: how sure the sequential test is of each miner, what its checked answers were worth, and what was
+//! said before in the epoch.
 //!
 //! The validator keeps it as the epoch goes on; a restarted one and an auditor rebuild the same from the records.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use weighhouse_tasks::Task;
 use weighhouse_tasks::sequential::{Repetitions, Watch};
-use weighhouse_types::{Digest, Evidence, Standing};
+use weighhouse_types::{
+    CheckedMiner, Digest, EarlierChecks, Epoch, Evidence, Fields, Mark, Neuron, OpenWalk, RecentMarks,
+    RegistrationId, Standing, VerdictRecord,
+};
 
 /// The state of an epoch's checks after the records so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CheckHistory {
     pub(crate) watch: Watch,
     pub(crate) repetitions: Repetitions,
+    /// Checks of a newcomer before it is settled; 0 under the terms of earlier task files.
+    newcomer_checks: u64,
+    /// Others are settled, so that whoever comes now is on probation.
+    has_settled: bool,
+    miners: BTreeMap<RegistrationId, CheckedMiner>,
+    /// Answers that were checked and have no verdict yet.
+    checked: BTreeSet<(Digest, RegistrationId)>,
 }
 
 /// One answer's fingerprint, and which question it was given to.
@@ -23,15 +36,52 @@ pub(crate) struct Fingerprint {
 
 impl CheckHistory {
     /// The state at an epoch's beginning; `None` where the task checks every answer and nothing needs to be kept.
-    pub(crate) fn new(task: &Task, carried: &[Standing]) -> Option<Self> {
+    pub(crate) fn new(task: &Task, carried: &[Standing], earlier: Option<&EarlierChecks>) -> Option<Self> {
         let budget = task.budget()?;
-        Some(Self { watch: Watch::new(budget, carried), repetitions: Repetitions::default() })
+        let watch = Watch::new(budget, carried, earlier);
+        let newcomer_checks = budget.newcomer_checks().unwrap_or_default();
+        let miners: BTreeMap<_, _> = earlier
+            .into_iter()
+            .flat_map(|earlier| earlier.miners.iter().map(|miner| (miner.who, miner.clone())))
+            .collect();
+        let has_settled = miners.values().any(|miner| miner.accepted >= newcomer_checks);
+        Some(Self { watch, newcomer_checks, has_settled, miners, ..Self::default() })
+    }
+
+    /// What there is to take over where no epoch of this task came before; `None` under the terms of earlier task files.
+    pub(crate) fn nothing(task: &Task, epoch: Epoch) -> Option<EarlierChecks> {
+        Self::new(task, &[], None)?.leave(task, epoch, &[])
     }
 
     /// Takes in one check's outcome.
     pub(crate) fn take(&mut self, task: &Task, evidence: &Evidence) {
         if let Some(budget) = task.budget() {
             self.watch.take(budget, evidence.who, &evidence.bins);
+            self.checked.insert((evidence.challenge, evidence.who));
+        }
+    }
+
+    /// As [`CheckHistory::take`], of a check that the watch has taken in already.
+    pub(crate) fn expect(&mut self, challenge: Digest, who: RegistrationId) {
+        self.checked.insert((challenge, who));
+    }
+
+    /// Takes in a verdict, which says what the answer was worth if it was checked.
+    pub(crate) fn judged(&mut self, verdict: &VerdictRecord) {
+        let VerdictRecord { challenge, who, judgement, .. } = verdict;
+        let is_checked = self.checked.remove(&(*challenge, *who));
+        let miner = self.miners.entry(*who).or_insert_with(|| newcomer(*who, self.has_settled));
+        if is_checked {
+            miner.accepted += u64::from(judgement.mark > Mark::ZERO);
+            miner.recent.push(judgement.mark);
+        }
+    }
+
+    /// The worth of an answer of this miner's that isn't checked: the mean of its newest checked ones.
+    pub(crate) fn worth_unchecked(&self, who: &RegistrationId) -> Mark {
+        match (self.newcomer_checks, self.miners.get(who)) {
+            (0, _) => Mark::MAX,
+            (_, miner) => miner.and_then(|miner| miner.recent.mean()).unwrap_or(Mark::ZERO),
         }
     }
 
@@ -40,4 +90,29 @@ impl CheckHistory {
         let Fingerprint { round, challenge, said } = fingerprint;
         self.repetitions.take(round, challenge, said);
     }
+
+    /// Everything that the next epoch takes over of those who are still registered then; `None` under the terms of earlier
+    /// task files.
+    pub(crate) fn leave(&self, task: &Task, epoch: Epoch, neurons: &[Neuron]) -> Option<EarlierChecks> {
+        let budget = task.budget()?;
+        let newcomer_checks = budget.newcomer_checks()?;
+        let registered: BTreeSet<_> = neurons.iter().map(Neuron::registration).collect();
+        let leave = |miner: &CheckedMiner| {
+            let walk = self.watch.walk(&miner.who);
+            match walk.is_convicted() {
+                true => newcomer(miner.who, true),
+                false => CheckedMiner { walk: walk.leave(&budget.test), ..miner.clone() },
+            }
+        };
+        let miners =
+            self.miners.values().filter(|miner| registered.contains(&miner.who)).map(leave).collect();
+        Some(EarlierChecks { epoch, newcomer_checks, miners, fields: Fields::default() })
+    }
 }
+
+fn newcomer(who: RegistrationId, on_probation: bool) -> CheckedMiner {
+    CheckedMiner { who, accepted: 0, on_probation, recent: RecentMarks::default(), walk: OpenWalk::default() }
+}
+
+#[cfg(test)]
+mod tests;

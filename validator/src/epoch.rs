@@ -9,8 +9,8 @@ use weighhouse_journal::Journal;
 use weighhouse_scoring::{Closing, Decision, Policy, WeighError};
 use weighhouse_tasks::Task;
 use weighhouse_types::{
-    Digest, Epoch, EpochContext, FollowUp, Neuron, Record, RegistrationId, StageRecord, SubnetState, Trail,
-    Uid, VerdictRecord,
+    Digest, EarlierChecks, Epoch, EpochContext, FollowUp, Neuron, Record, RegistrationId, StageRecord,
+    SubnetState, Trail, Uid, VerdictRecord,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -47,7 +47,11 @@ impl OpenEpoch {
         // A crash may have left a segment without its context: then nothing was asked in it yet.
         let Some(context) = context else { return Ok(None) };
         let policy = Policy::parse(&context.policy)?;
-        let mut open = Self::empty(context, policy, task);
+        let earlier = records.iter().find_map(|record| match record {
+            Record::EarlierChecks(earlier) => Some(earlier),
+            _ => None,
+        });
+        let mut open = Self::empty(context, policy, task, earlier);
         for record in records {
             // An answer's bytes are needed only where its fingerprint is.
             if let (Some(history), Record::Judged(judged)) = (&mut open.history, &record)
@@ -63,11 +67,17 @@ impl OpenEpoch {
         Ok(Some(open))
     }
 
-    /// Opens an epoch under the policy that its context holds as bytes; what it carries in comes with its context.
-    pub(crate) fn new(context: EpochContext, policy: Policy, trails: Vec<Trail>, task: &Task) -> Self {
+    /// Opens an epoch under the policy that its context holds as bytes, with what the epoch before left behind.
+    pub(crate) fn new(
+        context: EpochContext,
+        policy: Policy,
+        (trails, earlier): (Vec<Trail>, Option<EarlierChecks>),
+        task: &Task,
+    ) -> Self {
         let epoch = context.epoch;
-        let mut open = Self::empty(context.clone(), policy, task);
+        let mut open = Self::empty(context.clone(), policy, task, earlier.as_ref());
         open.records.push(Record::EpochOpened(Box::new(context)));
+        open.records.extend(earlier.map(Record::EarlierChecks));
         if !trails.is_empty() {
             open.records.push(Record::Trails { epoch, trails });
         }
@@ -90,17 +100,19 @@ impl OpenEpoch {
         })
     }
 
-    fn empty(context: EpochContext, policy: Policy, task: &Task) -> Self {
+    fn empty(context: EpochContext, policy: Policy, task: &Task, earlier: Option<&EarlierChecks>) -> Self {
         // The task file may have changed while the epoch ran; what it was opened with stays its task.
         let asks = Digest::of(&context.task) == task.digest();
-        let history = if asks { CheckHistory::new(task, &context.carried) } else { None };
+        let history = if asks { CheckHistory::new(task, &context.carried, earlier) } else { None };
         Self { context, policy, asks, history, records: Vec::new() }
     }
 
     /// Takes note of a record that the journal has made durable.
     pub(crate) fn take(&mut self, record: Record, task: &Task) {
-        if let (Some(history), Record::Evidence(evidence)) = (&mut self.history, &record) {
-            history.take(task, evidence);
+        match (&mut self.history, &record) {
+            (Some(history), Record::Evidence(evidence)) => history.take(task, evidence),
+            (Some(history), Record::Judged(judged)) => history.judged(judged),
+            _ => {}
         }
         self.records.push(record);
     }
@@ -217,6 +229,16 @@ impl OpenEpoch {
     /// Weighs the epoch's records under its policy.
     pub(crate) fn weigh(&self) -> Result<Decision, WeighError> {
         weighhouse_scoring::weigh_under(&self.policy, &self.records)
+    }
+
+    /// The checks that an epoch which opens with these neurons takes over.
+    pub(crate) fn leave_checks(
+        &self,
+        task: &Task,
+        epoch: Epoch,
+        neurons: &[Neuron],
+    ) -> Option<EarlierChecks> {
+        self.history.as_ref()?.leave(task, epoch, neurons)
     }
 
     /// The standings that the next epoch carries in.

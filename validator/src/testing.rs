@@ -68,6 +68,8 @@ pub(crate) enum Behaviour {
     Reseeds,
     /// Completes this number of prompts, and then gives its last answer again.
     Repeats(usize),
+    /// Completes this number of prompts, and then goes on under another seed.
+    Turns(usize),
     /// Answers a test-only kind as its persona of this name does.
     Plays(&'static str),
 }
@@ -174,10 +176,16 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
             let rows = model.forward(&pixels).expect("a forward pass");
             weighhouse_tasks::respond(&request, "1", &rows)
         }
-        Served::Text(model) => completion(model, miner.behaviour, &request),
+        Served::Text(model) => {
+            let behaviour = match miner.behaviour {
+                Behaviour::Turns(after) if said.len() >= after => Behaviour::Reseeds,
+                behaviour => behaviour,
+            };
+            completion(model, behaviour, &request)
+        }
         Served::TestKind(kind) => played(kind, miner.behaviour, &request)?,
     };
-    if matches!(miner.behaviour, Behaviour::Repeats(after) if said.len() < after) {
+    if matches!(miner.behaviour, Behaviour::Repeats(after) | Behaviour::Turns(after) if said.len() < after) {
         said.push(answer.clone());
     }
     Some(frame(&ModelInferResponse::try_from(answer).expect("few dimensions")))
@@ -241,6 +249,8 @@ pub(crate) struct World {
     clock: Arc<dyn Clock>,
     served: Served,
     withheld: Arc<Notify>,
+    /// When a miner of completions is settled.
+    terms: &'static str,
 }
 
 impl World {
@@ -253,6 +263,11 @@ impl World {
     /// As [`World::new`], of a language model.
     pub(crate) async fn of_text(behaviours: &[Behaviour]) -> Self {
         Self::serving(Served::Text(Box::new(language_model())), behaviours).await
+    }
+
+    /// As [`World::of_text`], under other terms than the verdicts of earlier epochs.
+    pub(crate) async fn on_terms(terms: &'static str, behaviours: &[Behaviour]) -> Self {
+        Self { terms, ..Self::of_text(behaviours).await }
     }
 
     /// As [`World::new`], of a test-only kind.
@@ -318,7 +333,14 @@ impl World {
             pipes.insert(address(index), Arc::new(miner));
         }
         ledger.produce_block().await.expect("a block");
-        Self { ledger, dialer: Arc::new(Pipes(pipes)), clock, served, withheld: told }
+        Self {
+            ledger,
+            dialer: Arc::new(Pipes(pipes)),
+            clock,
+            served,
+            withheld: told,
+            terms: "settled_after = 8",
+        }
     }
 
     /// A validator's parts, its journal in `dir`.
@@ -329,7 +351,7 @@ impl World {
                 Task::load(DIGITS_CONFORMANCE.as_bytes(), &Builtin::Reference.bytes()),
             ),
             Served::Text(model) => {
-                let file = text_task(model.digest());
+                let file = text_task(model.digest()).replace("settled_after = 8", self.terms);
                 let witness: Arc<dyn Witness> = Arc::new(TeacherForced(LanguageModel::clone(model)));
                 let task = Task::load(file.as_bytes(), &witness);
                 (file, task)

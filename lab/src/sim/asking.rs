@@ -457,5 +457,6 @@ fn count_up(distribution: &MarkDistribution, sum: f64, of_variance: f64, count: 
         // Not negative, and below 2^63: a signed conversion is the faster one.
         squares: (squares * MILLION_SQUARED) as i64 as u64,
         in_time: count.in_time(distribution.in_time),
+        ..Tally::default()
     }
 }

@@ -14,6 +14,7 @@ fn fold<'a>(context: &'a EpochContext, verdicts: &'a [VerdictRecord]) -> Fold<'a
         judged: verdicts.iter().collect(),
         trails: Vec::new(),
         likeness: Vec::new(),
+        checks: None,
         departed: BTreeSet::new(),
     };
     Fold::new(records).expect("one epoch's records")

@@ -7,7 +7,8 @@
 //! with the same error rates needs fewer tokens on average.
 //!
 //! Who is checked: newcomers and suspects always, the convicted no more (they are paid nothing until the epoch ends), all
-//! others when the draw falls on them. All of it follows from an epoch's own records, in their order.
+//! others when the draw falls on them, and a settled miner whose average is low until it is cleared again. All of it
+//! follows from an epoch's own records, in their order.
 //!
 //! **Invariant.** `f64` sums in one fixed order over recorded bytes: an auditor reaches the same verdict.
 
@@ -17,7 +18,7 @@ mod repetitions;
 mod sprt;
 
 pub use attention::{Attention, Watch};
-pub use file::Budget;
+pub use file::{Budget, Terms};
 pub(crate) use file::{BudgetError, RawBudget};
 pub use repetitions::Repetitions;
 pub use sprt::{EDGES, LogOddsWalk, SequentialTest, Verdict};

@@ -57,7 +57,9 @@ impl<'a> Walk<'a> {
                 // An answer that stood on record before its verdict has been counted there.
                 let is_new = !self.holds(&(judged.challenge, judged.who), judged.exchange.as_ref());
                 audited.answers += usize::from(is_answer && is_new);
-                self.check_verdict(judged)?;
+                let checked = self.check_verdict(judged);
+                self.history.judged(judged);
+                checked?;
                 audited.verdicts += 1;
                 Ok(())
             }

@@ -119,7 +119,10 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         let checked = alone.map(|judgement| (&word, judgement));
-        let again = check::verdict(task, &mut self.history.watch, who, (&read, attention), checked);
+        let again = check::verdict(task, &mut self.history, who, (&read, attention), checked);
+        if self.testimonies.contains_key(&(id, who)) {
+            self.history.expect(id, who);
+        }
         if let Some(said) = read.fingerprint {
             self.history.note(Fingerprint { round, challenge: id, said });
         }

@@ -80,7 +80,8 @@ impl From<String> for Finding {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(records: &'a [Record], context: &'a EpochContext, task: Option<Task>) -> Self {
-        let history = task.as_ref().and_then(|task| CheckHistory::new(task, &context.carried));
+        let earlier = super::checks::earlier(records);
+        let history = task.as_ref().and_then(|task| CheckHistory::new(task, &context.carried, earlier));
         Self {
             records,
             context,

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use weighhouse_types::{Block, Epoch, EpochContext, Fields, Record, SubnetState};
 
 use super::validator::{Validator, write};
+use crate::checks::CheckHistory;
 use crate::closing::closing_records;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
@@ -25,6 +26,9 @@ impl Validator {
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
+        let neurons = &state.metagraph.neurons;
+        let left = self.open.as_ref().and_then(|open| open.leave_checks(&self.parts.task, epoch, neurons));
+        let earlier = left.or_else(|| CheckHistory::nothing(&self.parts.task, epoch));
         let file = self.policy_for(state);
         let context = EpochContext {
             epoch,
@@ -48,7 +52,7 @@ impl Validator {
                 .map_or_else(Fields::default, Fields::on_the_word_of),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
-        let mut opened = OpenEpoch::new(context, file.policy, trails, &self.parts.task);
+        let mut opened = OpenEpoch::new(context, file.policy, (trails, earlier), &self.parts.task);
         let mut records = opened.records().to_vec();
         for record in self.taken_over(epoch).await? {
             if !matches!(record, Record::Blob(_)) {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use weighhouse_models::language::LanguageModel;
-use weighhouse_tasks::sequential::{Attention, Budget, EDGES, SequentialTest, Watch};
+use weighhouse_tasks::sequential::{Attention, Budget, EDGES, SequentialTest, Terms, Watch};
 use weighhouse_tasks::witness::TeacherForced;
 use weighhouse_types::{Block, Epoch, Hotkey, Mark, RegistrationId, Standing};
 
@@ -69,7 +69,7 @@ pub(super) fn run(
     let budget = Budget {
         test: test.clone(),
         drawn: DRAWN,
-        settled_after: SETTLED_AFTER,
+        terms: Terms::Verdicts(SETTLED_AFTER),
         false_alarm: FALSE_ALARM,
         miss: MISS,
     };
@@ -99,7 +99,7 @@ fn tempos(budget: &Budget, pools: &[Vec<Vec<u32>>; 2], settled: bool) -> anyhow:
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut outcome = TempoOutcome::default();
     for _ in 0..TEMPOS {
-        let mut watch = Watch::new(budget, &carried);
+        let mut watch = Watch::new(budget, &carried, None);
         for _ in 0..ROUNDS {
             for miner in 0..MINERS {
                 let mut seed = [0; 32];

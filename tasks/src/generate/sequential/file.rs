@@ -6,7 +6,7 @@ use super::sprt::SequentialTest;
 
 /// Bins that a histogram may have.
 const BINS_MAX: usize = 64;
-/// Earlier verdicts that may be asked of a miner before it is taken for settled.
+/// Earlier verdicts or checks that may be asked of a miner before it is taken for settled.
 const SETTLED_AFTER_MAX: u64 = 1_000_000;
 
 /// Budget of checks: the miners that are checked, and the errors that the test may make.
@@ -15,11 +15,21 @@ pub struct Budget {
     pub test: SequentialTest,
     /// The share of a settled miner's answers that are checked.
     pub drawn: f64,
-    /// A miner with this many verdicts in earlier epochs, and a good average of them, is no newcomer.
-    pub settled_after: u64,
+    pub terms: Terms,
     /// As declared.
     pub false_alarm: f64,
     pub miss: f64,
+}
+
+/// Terms of newcomers: when a miner is settled, so that its answers are only checked when they are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// After so many verdicts of earlier epochs. Unchecked answers count in full, and a conviction is forgotten when its epoch
+    /// ends: terms of earlier task files, under which pretending pays.
+    Verdicts(u64),
+    /// Once checks of earlier epochs accepted so many answers; whoever comes after others isn't paid before. Unchecked
+    /// answers count what checked ones were worth, and a conviction makes a newcomer.
+    Checks(u64),
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,7 +38,8 @@ pub(crate) struct RawBudget {
     false_alarm: f64,
     miss: f64,
     drawn: f64,
-    settled_after: u64,
+    settled_after: Option<u64>,
+    newcomer_checks: Option<u64>,
     edges: Vec<f64>,
     honest: Vec<f64>,
     cheat: Vec<f64>,
@@ -42,6 +53,16 @@ pub struct BudgetError {
     what: String,
 }
 
+impl Budget {
+    /// Answers of a newcomer that checks have to accept before it is settled; `None` under the terms of earlier files.
+    pub fn newcomer_checks(&self) -> Option<u64> {
+        match self.terms {
+            Terms::Checks(checks) => Some(checks),
+            Terms::Verdicts(_) => None,
+        }
+    }
+}
+
 impl RawBudget {
     pub(crate) fn check(self) -> Result<Budget, BudgetError> {
         let refuse = |key, what: &str| Err(BudgetError { key, what: what.to_owned() });
@@ -53,9 +74,16 @@ impl RawBudget {
         if !(0.0..=1.0).contains(&self.drawn) {
             return refuse("drawn", "is a share: 0 to 1");
         }
-        if self.settled_after > SETTLED_AFTER_MAX {
-            return refuse("settled_after", "is at most 1000000");
-        }
+        let terms = match (self.newcomer_checks, self.settled_after) {
+            (Some(checks), None) if (1..=SETTLED_AFTER_MAX).contains(&checks) => Terms::Checks(checks),
+            (None, Some(verdicts)) if verdicts <= SETTLED_AFTER_MAX => Terms::Verdicts(verdicts),
+            (Some(_), None) => return refuse("newcomer_checks", "is 1 to 1000000"),
+            (None, Some(_)) => return refuse("settled_after", "is at most 1000000"),
+            (None, None) => return refuse("newcomer_checks", "is missing"),
+            (Some(_), Some(_)) => {
+                return refuse("settled_after", "is replaced by newcomer_checks: leave it out");
+            }
+        };
         let sorted = self.edges.is_sorted_by(|a, b| a < b);
         if self.edges.is_empty()
             || self.edges.len() >= BINS_MAX
@@ -75,12 +103,6 @@ impl RawBudget {
         if !test.can_convict() {
             return refuse("cheat", "is the same as budget.honest: nothing could be told apart");
         }
-        Ok(Budget {
-            test,
-            drawn: self.drawn,
-            settled_after: self.settled_after,
-            false_alarm: self.false_alarm,
-            miss: self.miss,
-        })
+        Ok(Budget { test, drawn: self.drawn, terms, false_alarm: self.false_alarm, miss: self.miss })
     }
 }

@@ -1,5 +1,7 @@
 //! The sequential probability ratio test: log-odds that each checked token moves, between two bounds.
 
+use weighhouse_types::OpenWalk;
+
 /// Upper ends of the bins that a calibration counts margins in, in units of the logits.
 pub const EDGES: [f64; 8] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
 
@@ -80,6 +82,22 @@ impl SequentialTest {
 }
 
 impl LogOddsWalk {
+    /// Goes on with a walk of an earlier epoch.
+    pub(super) fn resume(open: &OpenWalk) -> Self {
+        let OpenWalk { log_odds, checks, tokens } = *open;
+        Self { log_odds: f64::from(log_odds) / 1_000.0, checks, tokens, ..Self::default() }
+    }
+
+    /// The walk as a later epoch goes on with it; it begins anew where it has ended.
+    pub fn leave(&self, test: &SequentialTest) -> OpenWalk {
+        match self.verdict(test) {
+            Verdict::Undecided => {
+                OpenWalk { log_odds: self.log_odds(), checks: self.checks, tokens: self.tokens }
+            }
+            Verdict::Cleared | Verdict::Convicted => OpenWalk::default(),
+        }
+    }
+
     /// Takes in one check: [`SequentialTest::count`] of its margins.
     pub fn take(&mut self, test: &SequentialTest, counts: &[u32]) -> Verdict {
         if self.convicted {

@@ -1,6 +1,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use weighhouse_types::{Block, Epoch, Hotkey, Mark, RegistrationId, Standing};
+use weighhouse_types::{
+    Block, CheckedMiner, EarlierChecks, Epoch, Fields, Hotkey, Mark, OpenWalk, RecentMarks, RegistrationId,
+    Standing,
+};
 
 use super::*;
 
@@ -9,7 +12,7 @@ const CHEAT: [f64; 3] = [0.95, 0.03, 0.02];
 
 fn budget() -> Budget {
     let test = SequentialTest::new(vec![1e-6, 0.1], &HONEST, &CHEAT, 1e-4, 0.01);
-    Budget { test, drawn: 0.1, settled_after: 8, false_alarm: 1e-4, miss: 0.01 }
+    Budget { test, drawn: 0.1, terms: Terms::Verdicts(8), false_alarm: 1e-4, miss: 0.01 }
 }
 
 /// A completion's margins, drawn from a distribution.
@@ -88,7 +91,7 @@ fn standing(key: u8, attempts: u64, average: i64) -> Standing {
 fn newcomers_and_suspects_are_checked_and_the_settled_when_drawn() {
     let budget = budget();
     let carried = [standing(1, 8, 900_000_000), standing(2, 7, 900_000_000), standing(3, 100, 400_000_000)];
-    let mut watch = Watch::new(&budget, &carried);
+    let mut watch = Watch::new(&budget, &carried, None);
     let share = |watch: &Watch, key: u8, wanted: Attention| {
         let seed = |at: u16| std::array::from_fn(|byte| if byte < 2 { at.to_le_bytes()[byte] } else { 9 });
         (0..2_000).filter(|at| watch.attention(&budget, &who(key), &seed(*at)) == wanted).count()
@@ -105,4 +108,47 @@ fn newcomers_and_suspects_are_checked_and_the_settled_when_drawn() {
     watch.take(&budget, who(1), &budget.test.count(&[1.0; 3]));
     assert_eq!(share(&watch, 1, Attention::Convicted), 2_000);
     assert!(!Attention::Convicted.is_checked() && Attention::Suspect.is_checked());
+}
+
+/// Checks of earlier epochs that accepted so many answers of the miner with this key.
+fn checked(key: u8, accepted: u64, log_odds: i32) -> CheckedMiner {
+    let walk = OpenWalk { log_odds, checks: 1, tokens: 32 };
+    CheckedMiner { who: who(key), accepted, on_probation: false, recent: RecentMarks::default(), walk }
+}
+
+#[test]
+fn a_newcomer_is_checked_until_checks_of_earlier_epochs_accepted_enough() {
+    let budget = Budget { terms: Terms::Checks(32), drawn: 0.0, ..budget() };
+    let carried =
+        [1, 2, 3, 4].map(|key| standing(key, 100, if key == 3 { 940_000_000 } else { 1_000_000_000 }));
+    let miners = vec![checked(1, 32, 0), checked(2, 31, 0), checked(3, 32, 0), checked(4, 32, 1)];
+    let earlier = EarlierChecks { epoch: Epoch(2), newcomer_checks: 32, miners, fields: Fields::default() };
+    let mut watch = Watch::new(&budget, &carried, Some(&earlier));
+    let attention = |watch: &Watch, key: u8| watch.attention(&budget, &who(key), &[0; 32]);
+    assert_eq!(attention(&watch, 1), Attention::Settled);
+    for key in [2, 3, 5] {
+        assert_eq!(attention(&watch, key), Attention::Newcomer, "{key}");
+    }
+    assert_eq!(attention(&watch, 4), Attention::Suspect, "an epoch's end forgets no evidence");
+    for key in [2, 3, 4] {
+        while !watch.take(&budget, who(key), &budget.test.count(&[0.0; 32])).was_cleared() {}
+    }
+    assert_eq!(attention(&watch, 2), Attention::Newcomer, "cleared, and not yet checked often enough");
+    assert_eq!(attention(&watch, 3), Attention::Settled);
+    assert_eq!(attention(&watch, 4), Attention::Settled);
+}
+
+#[test]
+fn a_walk_goes_on_in_the_next_epoch_and_an_ended_one_begins_anew() {
+    let test = budget().test;
+    let mut walk = LogOddsWalk::default();
+    assert_eq!(walk.take(&test, &test.count(&[1.0])), Verdict::Undecided);
+    let open = walk.leave(&test);
+    assert_eq!((open.log_odds, open.checks, open.tokens), (walk.log_odds(), 1, 1));
+    let mut resumed = LogOddsWalk::resume(&open);
+    assert!(resumed.is_suspect());
+    assert_eq!(resumed.take(&test, &test.count(&[1.0; 2])), Verdict::Convicted);
+    assert_eq!(resumed.leave(&test), OpenWalk::default());
+    while walk.take(&test, &test.count(&[0.0; 32])) != Verdict::Cleared {}
+    assert_eq!(walk.leave(&test), OpenWalk::default());
 }

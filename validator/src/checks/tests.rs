@@ -1,0 +1,141 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use weighhouse_journal::Segment;
+use weighhouse_tasks::OnRecord;
+use weighhouse_types::{
+    CheckedMiner, EarlierChecks, Epoch, Mark, OpenWalk, Outcome, RecentMarks, Record, Uid, VerdictRecord,
+};
+
+use crate::Validator;
+use crate::audit::{audit, audit_taken_over, check_records};
+use crate::testing::{Behaviour, World};
+
+/// Rounds of an epoch, which are as many as settle a newcomer.
+const ROUNDS: u32 = 6;
+const TERMS: &str = "newcomer_checks = 6";
+/// Two blocks more than three epochs of 13 have.
+const BLOCKS: u32 = 41;
+
+/// Runs three epochs, the validator opened anew at each block where it is to be; their files.
+async fn epochs(behaviours: &[Behaviour], restarts: bool, dir: &Path) -> [Vec<u8>; 3] {
+    let world = World::on_terms(TERMS, behaviours).await;
+    let parts = || {
+        let mut parts = world.parts(dir);
+        parts.rounds.per_epoch = ROUNDS;
+        parts.rounds.deadline = std::time::Duration::from_secs(30);
+        parts
+    };
+    let mut validator = Validator::open(parts()).await.expect("opened");
+    for _ in 0..BLOCKS {
+        validator.step().await.expect("a step");
+        if restarts {
+            drop(validator);
+            validator = Validator::open(parts()).await.expect("opened again");
+        }
+        world.ledger.produce_block().await.expect("a block");
+    }
+    [0, 1, 2].map(|epoch| {
+        std::fs::read(dir.join(weighhouse_journal::segment_name(Epoch(epoch)))).expect("the epoch's file")
+    })
+}
+
+fn records(file: &[u8]) -> Vec<Record> {
+    Segment::read(file).expect("a whole segment").into_records()
+}
+
+fn verdicts(records: &[Record], uid: u16) -> Vec<&VerdictRecord> {
+    let judged = records.iter().filter_map(|record| match record {
+        Record::Judged(judged) if judged.uid == Uid(uid) => Some(judged),
+        _ => None,
+    });
+    judged.collect()
+}
+
+fn outcomes(records: &[Record], uid: u16) -> BTreeSet<Outcome> {
+    verdicts(records, uid).iter().map(|judged| judged.judgement.reasons[0].outcome()).collect()
+}
+
+fn earlier(records: &[Record]) -> &EarlierChecks {
+    let found = records.iter().find_map(|record| match record {
+        Record::EarlierChecks(earlier) => Some(earlier),
+        _ => None,
+    });
+    found.expect("taken over")
+}
+
+fn paid(file: &[u8]) -> BTreeSet<u16> {
+    let vector = audit(file).expect("auditable").vector.expect("a vector");
+    vector.entries().iter().filter(|(_, weight)| *weight > 0).map(|(uid, _)| uid.0).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conviction_counts_in_its_epoch_and_makes_a_newcomer() {
+    use Behaviour::{Honest, Turns};
+    let mut seals = Vec::new();
+    for restarts in [false, true] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let files = epochs(&[Honest, Turns(7), Turns(7), Turns(7)], restarts, dir.path()).await;
+        let [first, second, third] = [0, 1, 2].map(|epoch| records(&files[epoch]));
+        assert_eq!(paid(&files[0]), BTreeSet::from([1, 2, 3, 4]), "nobody waits where nobody is settled");
+        let accepted_all = BTreeSet::from([Outcome::Accepted]);
+        (1..=4).for_each(|uid| assert_eq!(outcomes(&first, uid), accepted_all, "a newcomer is checked"));
+        assert!(earlier(&second).miners.iter().all(|miner| miner.accepted == u64::from(ROUNDS)));
+
+        let convicted = |records: &[Record], uid: u16| outcomes(records, uid).contains(&Outcome::Convicted);
+        let caught: BTreeSet<u16> = (1..=4).filter(|uid| convicted(&second, *uid)).collect();
+        assert!(!caught.is_empty() && !caught.contains(&1), "{caught:?}");
+        assert!(outcomes(&second, 1).contains(&Outcome::Unchecked), "{:?}", outcomes(&second, 1));
+        let all = BTreeSet::from([1, 2, 3, 4]);
+        assert_eq!(
+            paid(&files[1]),
+            all.difference(&caught).copied().collect(),
+            "not even for the answers before"
+        );
+
+        for uid in &caught {
+            let who = verdicts(&second, *uid)[0].who;
+            let (recent, walk) = (RecentMarks::default(), OpenWalk::default());
+            let newcomer = CheckedMiner { who, accepted: 0, on_probation: true, recent, walk };
+            assert!(earlier(&third).miners.contains(&newcomer));
+            assert!(!outcomes(&third, *uid).contains(&Outcome::Unchecked), "checked as a newcomer");
+            assert!(!paid(&files[2]).contains(uid));
+        }
+        for (before, after) in files.iter().zip(&files[1..]) {
+            assert_eq!(audit_taken_over(before, after).expect("readable"), Vec::<String>::new());
+        }
+        for file in &files {
+            assert_eq!(audit(file).expect("auditable").problems, Vec::<String>::new());
+        }
+        seals.push(files.map(|file| (paid(&file), earlier(&records(&file)).clone())));
+    }
+    assert_eq!(seals[0], seals[1], "restarts change nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_sees_checks_that_the_epoch_before_did_not_leave() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let files = epochs(&[Behaviour::Honest, Behaviour::Honest], false, dir.path()).await;
+    let second = records(&files[1]);
+    let problems = |change: &dyn Fn(&mut EarlierChecks)| {
+        let mut records = second.clone();
+        records.iter_mut().for_each(|record| {
+            if let Record::EarlierChecks(earlier) = record {
+                change(earlier);
+            }
+        });
+        check_records(&records, &OnRecord).expect("auditable").problems
+    };
+    assert_eq!(problems(&|_| {}), Vec::<String>::new());
+    let other_terms = problems(&|earlier| earlier.newcomer_checks = 1);
+    assert!(other_terms.iter().any(|problem| problem.contains("other terms")), "{other_terms:?}");
+    let foreign = problems(&|earlier| earlier.miners[0].who.registered_at.0 += 1);
+    assert!(foreign.iter().any(|problem| problem.contains("not registered")), "{foreign:?}");
+    // An unchecked answer would be worth something else.
+    let worse = problems(&|earlier| earlier.miners.iter_mut().for_each(|miner| miner.recent.push(Mark::MIN)));
+    assert!(worse.iter().any(|problem| problem.contains("the judge says something else")), "{worse:?}");
+    let mut without = second.clone();
+    without.retain(|record| !matches!(record, Record::EarlierChecks(_)));
+    let without = check_records(&without, &OnRecord).expect("auditable").problems;
+    assert!(without.iter().any(|problem| problem.contains("not recorded")), "{without:?}");
+}
