@@ -78,6 +78,14 @@ mod tests {
         assert_eq!((samplers("far"), samplers("near")), (vec!["greedy".into()], vec!["greedy".to_owned()]));
         let digest = |name: &str| catalogue.find(name, "").expect(name).model().digest;
         assert_eq!((digest("far"), digest("near")), (digest_of_name("x"), digest_of_name("x")));
+        let called = |digest: &str| {
+            load_all(&format!(
+                "[[model]]\nname = 'own'\nkind = 'text'\npath = 'llama'\ndigest = '{digest}'\n"
+            ))
+        };
+        assert!(called(&digest("own").to_string()).is_ok());
+        let other = called(&digest("near").to_string()).expect_err("refused").to_string();
+        assert!(other.contains(&digest("own").to_string()), "{other}");
 
         let asked = TextRequest::greedy("the", 3).to_infer("own", "1").expect("small");
         let answer = catalogue.find(&asked.model, "").expect("served").infer(&asked).await.expect("answered");

@@ -1,56 +1,33 @@
 //! A model as Hugging Face publishes it: a folder with `config.json`, `tokenizer.json` and safetensors weights, whole
 //! (`model.safetensors`) or in shards (`model.safetensors.index.json`).
 
+mod error;
+mod files;
+mod wrong;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sha2::Digest as _;
 use weighhouse_types::{Digest, Hasher};
 
+pub use self::error::FolderError;
+use self::files::small;
+
 use crate::precision::{Precision, round};
-use crate::safetensors::{Shard, ShardError, ShardLimits};
+use crate::safetensors::{Shard, ShardLimits};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
+const GENERATION: &str = "generation_config.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const WHOLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 const TOKENIZER_BYTES_MAX: u64 = 64 << 20;
 const INDEX_BYTES_MAX: u64 = 16 << 20;
 const SHARDS_MAX: usize = 1_024;
-/// Endings of files that can run code when they are read.
-const PICKLES: [&str; 6] = ["bin", "pt", "pth", "pkl", "pickle", "ckpt"];
-
-/// Why a folder is no model that can be served.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    #[error("{}: {error}", path.display())]
-    Read { path: PathBuf, error: io::Error },
-    #[error("{} is missing: is the download complete?", path.display())]
-    Missing { path: PathBuf },
-    #[error("{} has {bytes} bytes, over the limit of {limit}", path.display())]
-    TooLong { path: PathBuf, bytes: u64, limit: u64 },
-    #[error(
-        "{} is a pickle, which can run code when it is read; only safetensors are read, so convert it first",
-        path.display()
-    )]
-    Pickle { path: PathBuf },
-    #[error("{}: {what}", path.display())]
-    Index { path: PathBuf, what: String },
-    #[error("{}: {error}", path.display())]
-    Shard { path: PathBuf, error: ShardError },
-    #[error("the weights lack tensor {name:?}")]
-    MissingTensor { name: String },
-    #[error("the weights have a tensor {name:?} that the model does not")]
-    SurplusTensor { name: String },
-    #[error("tensor {name:?} has shape {actual:?}, expected {expected:?}")]
-    Shape { name: String, expected: Vec<usize>, actual: Vec<usize> },
-    #[error("the weights have {numbers} numbers, over the limit of {limit}")]
-    TooManyNumbers { numbers: u64, limit: u64 },
-}
 
 /// Limits of a model that is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +46,10 @@ impl LoadLimits {
 pub(crate) struct Folder {
     pub(crate) config: Vec<u8>,
     pub(crate) tokenizer: Vec<u8>,
+    /// `generation_config.json` and `tokenizer_config.json`, which a folder may lack.
+    pub(crate) generation: Option<Vec<u8>>,
+    pub(crate) tokenizer_config: Option<Vec<u8>>,
+    /// Covers `config.json`, `tokenizer.json` and the weights.
     pub(crate) digest: Digest,
     shards: Vec<(PathBuf, Shard)>,
     tensors: BTreeMap<String, (usize, Vec<usize>)>,
@@ -91,21 +72,29 @@ impl Folder {
     }
 
     pub(crate) fn open(root: &Path, limits: &LoadLimits) -> Result<Self, FolderError> {
+        Self::read(root, limits).map_err(|error| wrong::lacking(root, error))
+    }
+
+    fn read(root: &Path, limits: &LoadLimits) -> Result<Self, FolderError> {
         let config = small(root, CONFIG, CONFIG_BYTES_MAX)?;
-        let tokenizer = small(root, TOKENIZER, TOKENIZER_BYTES_MAX)?;
+        wrong::quantised(root, &config)?;
         let (names, map) = weights(root)?;
+        let tokenizer = small(root, TOKENIZER, TOKENIZER_BYTES_MAX)?;
         let mut hasher = Hasher::new("weighhouse/model/v1").part(&config).part(&tokenizer);
         let mut shards = Vec::with_capacity(names.len());
         for name in names {
             let path = root.join(&name);
             // One handle for the digest and for the numbers, so that they can't be of two files.
-            let file = File::open(&path).map_err(|error| absent(&path, error))?;
-            let digest = hash(&file).map_err(|error| FolderError::Read { path: path.clone(), error })?;
+            let file = files::open(&path)?;
+            let digest =
+                files::hash(&file).map_err(|error| FolderError::Read { path: path.clone(), error })?;
             hasher = hasher.part(digest.as_bytes());
             let shard = Shard::open(file, ShardLimits::STANDARD);
             shards.push((path.clone(), shard.map_err(|error| FolderError::Shard { path, error })?));
         }
-        let folder = Self::assemble(config, tokenizer, hasher.finish(), shards, limits)?;
+        let mut folder = Self::assemble(config, tokenizer, hasher.finish(), shards, limits)?;
+        folder.generation = Self::optional(root, GENERATION)?;
+        folder.tokenizer_config = Self::optional(root, TOKENIZER_CONFIG)?;
         match map {
             Some(map) => folder.agree(root, &map),
             None => Ok(folder),
@@ -139,6 +128,9 @@ impl Folder {
             for (name, shape) in shard.tensors() {
                 // Headers come with the model: a sum that wraps could pass the limit below.
                 numbers = numbers.saturating_add(shape.iter().map(|size| *size as u64).product());
+                if wrong::is_quantised(name) {
+                    return Err(FolderError::Quantised { name: name.to_owned() });
+                }
                 if tensors.insert(name.to_owned(), (index, shape.to_vec())).is_some() {
                     let what = format!("tensor {name:?} is in more than one shard");
                     return Err(FolderError::Index { path: path.clone(), what });
@@ -149,7 +141,8 @@ impl Folder {
         if numbers > limits.numbers_max {
             return Err(FolderError::TooManyNumbers { numbers, limit: limits.numbers_max });
         }
-        Ok(Self { config, tokenizer, digest, shards, tensors, precision: None })
+        let (generation, tokenizer_config) = (None, None);
+        Ok(Self { config, tokenizer, generation, tokenizer_config, digest, shards, tensors, precision: None })
     }
 
     /// The index and the shards must name the same tensors in the same files.
@@ -174,7 +167,7 @@ impl Folder {
     /// Checks that there is a tensor of this name and shape.
     pub(crate) fn check(&self, name: &str, shape: &[usize]) -> Result<(), FolderError> {
         match self.tensors.get(name) {
-            None => Err(FolderError::MissingTensor { name: name.to_owned() }),
+            None => Err(missing_tensor(name)),
             Some((_, actual)) if actual != shape => {
                 let (expected, actual) = (shape.to_vec(), actual.clone());
                 Err(FolderError::Shape { name: name.to_owned(), expected, actual })
@@ -185,7 +178,7 @@ impl Folder {
 
     /// Appends a tensor's numbers.
     pub(crate) fn take(&mut self, name: &str, values: &mut Vec<f32>) -> Result<(), FolderError> {
-        let missing = || FolderError::MissingTensor { name: name.to_owned() };
+        let missing = || missing_tensor(name);
         let (index, shape) = self.tensors.remove(name).ok_or_else(missing)?;
         let (path, shard) = &mut self.shards[index];
         match shard.read(name, values) {
@@ -234,7 +227,7 @@ fn weights(root: &Path) -> Result<(Vec<String>, Option<TensorMap>), FolderError>
     if root.join(WHOLE).exists() || !index.exists() {
         return match root.join(WHOLE).exists() {
             true => Ok((vec![WHOLE.to_owned()], None)),
-            false => Err(pickle(root).unwrap_or(FolderError::Missing { path: root.join(WHOLE) })),
+            false => Err(FolderError::Missing { path: root.join(WHOLE) }),
         };
     }
     let refuse = |what: String| FolderError::Index { path: index.clone(), what };
@@ -250,49 +243,25 @@ fn weights(root: &Path) -> Result<(Vec<String>, Option<TensorMap>), FolderError>
     if let Some(name) = names.iter().find(|name| !plain(name)) {
         return Err(refuse(format!("{name:?} is no name of a shard")));
     }
+    let absent: Vec<_> = names.iter().filter(|name| !root.join(name).exists()).collect();
+    if let Some(first) = absent.first() {
+        let (lacking, all) = (absent.len(), names.len());
+        let what =
+            format!("{lacking} of {all} shards are missing, {first:?} first: is the download complete?");
+        return Err(refuse(what));
+    }
     Ok((names.into_iter().cloned().collect(), Some(weight_map)))
 }
 
-/// The first pickle in the folder, by name.
-fn pickle(root: &Path) -> Option<FolderError> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(root).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    paths.sort();
-    let ends = |path: &PathBuf| {
-        path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| PICKLES.contains(&ending))
+fn missing_tensor(name: &str) -> FolderError {
+    let hint = match name {
+        "lm_head.weight" => {
+            ": where the model shares it with its embedding, set tie_word_embeddings = true in config.json"
+        }
+        _ => "",
     };
-    paths.into_iter().find(ends).map(|path| FolderError::Pickle { path })
+    FolderError::MissingTensor { name: name.to_owned(), hint }
 }
 
-fn small(root: &Path, name: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
-    let path = root.join(name);
-    let file = File::open(&path).map_err(|error| absent(&path, error))?;
-    let mut bytes = Vec::new();
-    // One byte more than the limit shows a file that is too long.
-    match file.take(limit + 1).read_to_end(&mut bytes) {
-        Err(error) => Err(FolderError::Read { path, error }),
-        Ok(_) if bytes.len() as u64 > limit => {
-            Err(FolderError::TooLong { path, bytes: bytes.len() as u64, limit })
-        }
-        Ok(_) => Ok(bytes),
-    }
-}
-
-fn absent(path: &Path, error: io::Error) -> FolderError {
-    match error.kind() {
-        io::ErrorKind::NotFound => FolderError::Missing { path: path.to_owned() },
-        _ => FolderError::Read { path: path.to_owned(), error },
-    }
-}
-
-fn hash(mut file: &File) -> io::Result<Digest> {
-    let mut hasher = sha2::Sha256::new();
-    // In pieces: weights may be larger than the memory.
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(Digest(hasher.finalize().into())),
-            read => hasher.update(&piece[..read]),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 mod builtin;
 mod config;
 mod decoder;
+mod ending;
 mod error;
 mod kernels;
 mod model;

@@ -26,35 +26,61 @@ pub enum TextError {
 }
 
 #[derive(Clone)]
-pub(crate) struct Text(Arc<Tokenizer>);
+pub(crate) struct Text {
+    tokenizer: Arc<Tokenizer>,
+    /// Tokens that the model has.
+    embedding: usize,
+}
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Text").field(&self.0.get_vocab_size(true)).finish()
+        f.debug_tuple("Text").field(&self.tokenizer.get_vocab_size(true)).finish()
     }
 }
 
 impl Text {
-    /// An embedding may be larger than the vocabulary (rounded up to a multiple), never smaller.
+    /// An embedding may be larger than the vocabulary (rounded up to a multiple). Tokens that were added to the tokenizer
+    /// alone, for padding say, may lie past it: no model says them, and a prompt with one is refused.
     pub(crate) fn read(json: &[u8], embedding: usize) -> Result<Self, TextError> {
         let mut tokenizer =
             Tokenizer::from_bytes(json).map_err(|error| TextError::Tokenizer(error.to_string()))?;
-        let greatest = tokenizer.get_vocab(true).into_values().max().map_or(0, |token| token as usize + 1);
+        let added = tokenizer.get_added_tokens_decoder();
+        let own = tokenizer.get_vocab(false).into_values().filter(|token| !added.contains_key(token));
+        let greatest = own.max().map_or(0, |token| token as usize + 1);
         if greatest > embedding {
             return Err(TextError::Mismatch { tokenizer: greatest, embedding });
         }
         // A published file may cut or pad as its training did; a prompt is served whole or refused.
         tokenizer.with_truncation(None).map_err(|error| TextError::Tokenizer(error.to_string()))?;
         tokenizer.with_padding(None);
-        Ok(Self(Arc::new(tokenizer)))
+        Ok(Self { tokenizer: Arc::new(tokenizer), embedding })
+    }
+
+    /// A token by what it is written as.
+    pub(crate) fn id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
+    /// What is wrong if `tokenizer_config.json` and `tokenizer.json` disagree on the token that begins a text.
+    pub(crate) fn disagreement(&self, tokenizer_config: &[u8]) -> Option<String> {
+        let json: serde_json::Value = serde_json::from_slice(tokenizer_config).ok()?;
+        let begins = json.get("add_bos_token")?.as_bool()?;
+        let token = named(&json, "bos_token")?;
+        let first = self.encode("a").ok()?.first().copied();
+        (begins != (first == Some(self.id(&token)?))).then(|| {
+            format!(
+                "tokenizer_config.json says add_bos_token = {begins}, tokenizer.json does otherwise: servers that go by \
+                 the former read prompts as other tokens; save both anew with transformers (save_pretrained)"
+            )
+        })
     }
 
     /// Texts are cut after this many tokens, special ones included.
     pub(crate) fn cut(self, tokens_max: usize) -> Result<Self, TextError> {
-        let mut tokenizer = Arc::unwrap_or_clone(self.0);
+        let mut tokenizer = Arc::unwrap_or_clone(self.tokenizer);
         let cut = TruncationParams { max_length: tokens_max, ..Default::default() };
         tokenizer.with_truncation(Some(cut)).map_err(|error| TextError::Tokenizer(error.to_string()))?;
-        Ok(Self(Arc::new(tokenizer)))
+        Ok(Self { tokenizer: Arc::new(tokenizer), ..self })
     }
 
     /// With the special tokens that the tokenizer puts around a text.
@@ -62,14 +88,19 @@ impl Text {
         if text.len() > TEXT_BYTES_MAX {
             return Err(TextError::TooLong { bytes: text.len() });
         }
-        let encoding =
-            self.0.encode_fast(text, true).map_err(|error| TextError::Tokenizer(error.to_string()))?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, true)
+            .map_err(|error| TextError::Tokenizer(error.to_string()))?;
+        match encoding.get_ids().iter().find(|token| **token as usize >= self.embedding) {
+            Some(token) => Err(TextError::NoToken { token: *token }),
+            None => Ok(encoding.get_ids().to_vec()),
+        }
     }
 
     /// A text of its own, without special tokens. Bytes that are no UTF-8 become U+FFFD.
     pub(crate) fn decode(&self, tokens: &[u32]) -> String {
-        self.0.decode(tokens, true).unwrap_or_default()
+        self.tokenizer.decode(tokens, true).unwrap_or_default()
     }
 
     /// The text by which these tokens continue a prompt, without special tokens. Bytes that are no UTF-8 become U+FFFD.
@@ -94,6 +125,12 @@ impl Text {
         }
         prompt
     }
+}
+
+/// A special token that `tokenizer_config.json` names: as a text, or an object with one.
+pub(crate) fn named(tokenizer_config: &serde_json::Value, key: &str) -> Option<String> {
+    let token = tokenizer_config.get(key)?;
+    Some(token.get("content").unwrap_or(token).as_str()?.to_owned())
 }
 
 #[cfg(test)]

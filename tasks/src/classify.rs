@@ -93,7 +93,7 @@ impl Kind for Classify {
     type Answer = Vec<[f32; CLASSES]>;
     type Word = Rows;
 
-    fn reference(references: &dyn References) -> Result<Option<Digest>, TaskError> {
+    fn reference(references: &dyn References, _: Option<Digest>) -> Result<Option<Digest>, TaskError> {
         Ok(references.weights()?.map(|weights| Digest::of(&weights)))
     }
 

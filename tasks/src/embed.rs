@@ -71,7 +71,7 @@ impl Kind for Embeddings {
     type Answer = Array2<f32>;
     type Word = Vectors;
 
-    fn reference(references: &dyn References) -> Result<Option<Digest>, TaskError> {
+    fn reference(references: &dyn References, _: Option<Digest>) -> Result<Option<Digest>, TaskError> {
         Ok(references.encoder()?.map(|encoder| encoder.digest()))
     }
 

@@ -19,6 +19,11 @@ pub enum TaskError {
     File(#[from] TaskFileError),
     #[error("the task names reference {named}, the weights are {given}")]
     WrongReference { named: Digest, given: Digest },
+    #[error(
+        "the task names reference {named}, the model is {given}: another model, or does one of the two folders lack \
+         generation_config.json, whose end tokens the digest covers?"
+    )]
+    WrongLanguage { named: Digest, given: Digest },
     /// Why there is no reference, or what it failed with.
     #[error("the reference: {0}")]
     Reference(String),

@@ -19,6 +19,11 @@ pub(crate) struct Fake {
     pub(crate) salt: u64,
 }
 
+/// The fake by a digest of its own besides.
+pub(crate) const OLDER: &[u8] = b"fake, without a file";
+/// A token at which some servers end.
+pub(crate) const OTHER_END: u32 = 8;
+
 impl Fake {
     pub(crate) const REFERENCE: Self = Self { blur: 0.0, salt: 0 };
 
@@ -73,6 +78,10 @@ impl Language for Fake {
         Digest::of(b"fake")
     }
 
+    fn under(&self, digest: Digest) -> Option<Self> {
+        [Language::digest(self), Digest::of(OLDER)].contains(&digest).then_some(*self)
+    }
+
     fn vocabulary(&self) -> usize {
         VOCABULARY
     }
@@ -83,6 +92,10 @@ impl Language for Fake {
 
     fn end_tokens(&self) -> &[u32] {
         &[END]
+    }
+
+    fn other_end_tokens(&self) -> &[u32] {
+        &[OTHER_END]
     }
 
     fn encode(&self, text: &str) -> Result<Vec<u32>, WitnessError> {

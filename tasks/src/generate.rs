@@ -73,8 +73,10 @@ impl Kind for Completions {
     type Answer = Completion;
     type Word = Testimony;
 
-    fn reference(references: &dyn References) -> Result<Option<Digest>, TaskError> {
-        Ok(references.language()?.map(|witness| witness.digest()))
+    fn reference(references: &dyn References, named: Option<Digest>) -> Result<Option<Digest>, TaskError> {
+        let Some(witness) = references.language()? else { return Ok(None) };
+        let own = named.filter(|named| witness.under(*named).is_some());
+        Ok(Some(own.unwrap_or_else(|| witness.digest())))
     }
 
     fn new(
@@ -83,10 +85,10 @@ impl Kind for Completions {
         references: &dyn References,
     ) -> Result<Self, TaskError> {
         let settings = section.check(file.items)?;
-        let witness = references.language()?;
-        if let Some(witness) = &witness {
-            file.names(witness.digest())?;
-        }
+        let witness = match (references.language()?, file.reference) {
+            (Some(witness), Some(named)) => Some(pinned(witness, named)?),
+            (witness, _) => witness,
+        };
         let tolerance = file.tolerance()?;
         Ok(Self { settings, tolerance, witness })
     }
@@ -191,6 +193,15 @@ impl Kind for Completions {
             _ => None,
         }
     }
+}
+
+/// The reference by the digest that the task file pins.
+fn pinned(witness: Arc<dyn Witness>, named: Digest) -> Result<Arc<dyn Witness>, TaskError> {
+    let given = witness.digest();
+    if given == named {
+        return Ok(witness);
+    }
+    witness.under(named).ok_or(TaskError::WrongLanguage { named, given })
 }
 
 impl Challenge {

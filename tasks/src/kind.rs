@@ -70,11 +70,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// where all that is right follows from the seed, and so is part of the question.
     type Word: Encode + Decode + Send + Sync + 'static;
 
-    /// The digest of the reference at hand, for a built-in task file that leaves it open; `None` where there is none.
+    /// The digest of the reference at hand, for a built-in task file that leaves it open; `None` where there is none. A
+    /// reference with several is called by the one that the file names, if it is one of its own.
     ///
     /// # Errors
     /// A reference that doesn't load.
-    fn reference(_: &dyn References) -> Result<Option<Digest>, TaskError> {
+    fn reference(_: &dyn References, _: Option<Digest>) -> Result<Option<Digest>, TaskError> {
         Ok(None)
     }
 

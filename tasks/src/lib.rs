@@ -82,7 +82,7 @@ pub fn with_reference(file: &str, reference: Digest) -> String {
 /// A file that is refused, or a reference that doesn't load.
 pub fn with_reference_at_hand(file: &str, loader: &(impl TaskLoader + ?Sized)) -> Result<String, TaskError> {
     let (header, _, kind) = TaskFile::split(file.as_bytes(), loader.further_kinds())?;
-    let at_hand = (kind.reference)(loader.references())?;
+    let at_hand = (kind.reference)(loader.references(), header.reference)?;
     // A file that names it already keeps its bytes, by which the task is known.
     Ok(match at_hand.filter(|_| at_hand != header.reference) {
         Some(digest) => with_reference(file, digest),

@@ -47,7 +47,7 @@ impl TaskLoader for dyn References + '_ {
     }
 }
 
-type ReferenceOf = fn(&dyn References) -> Result<Option<Digest>, TaskError>;
+type ReferenceOf = fn(&dyn References, Option<Digest>) -> Result<Option<Digest>, TaskError>;
 type Open = fn(&TaskFile, &str, &dyn References) -> Result<Arc<dyn Work>, TaskError>;
 
 /// A kind by its name, with what can be said of it before it is opened.

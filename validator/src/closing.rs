@@ -61,6 +61,7 @@ pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
         ValidatorError::Task(error) => match error {
             TaskError::File(_)
             | TaskError::WrongReference { .. }
+            | TaskError::WrongLanguage { .. }
             | TaskError::JudgeVersion { .. }
             | TaskError::Request(_) => None,
             TaskError::Model(_)

@@ -6,6 +6,7 @@
 
 mod judges;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -21,7 +22,7 @@ pub use judges::RemoteJudges;
 const IN_FLIGHT: usize = 16;
 
 /// A [`Witness`] that asks a server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RemoteReference {
     tokens: LanguageTokens,
     server: CompletionServer,
@@ -78,13 +79,12 @@ impl RemoteReference {
             margins.push(f32::INFINITY);
             log_probs.push(f32::NEG_INFINITY);
         }
-        let known = &claim.tokens[..prepared.known];
-        let ends = &self.tokens.shape().end_tokens;
+        let (ends, other) = (self.tokens.end_tokens(), self.tokens.other_end_tokens());
         Testimony {
             prompt_tokens: prepared.prompt as u32,
             margins,
             log_probs,
-            first_end: known.iter().position(|id| ends.contains(id)).map(|at| at as u32),
+            first_end: claim.first_end(prepared.known, ends, other),
             text: self.tokens.continuation(&prepared.tokens[..prepared.prompt], claim.spoken(prepared.known)),
         }
     }
@@ -101,6 +101,10 @@ struct TokenizedClaim {
 impl Witness for RemoteReference {
     fn digest(&self) -> Digest {
         self.tokens.digest()
+    }
+
+    fn under(&self, digest: Digest) -> Option<Arc<dyn Witness>> {
+        Some(Arc::new(Self { tokens: self.tokens.under(digest)?, ..self.clone() }))
     }
 
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {

@@ -18,7 +18,7 @@ Examples:
   weighhouse model generate small --prompt \"The borrow checker\" --max-tokens 40
   weighhouse model embed all-MiniLM-L6-v2 \"one text\" \"another\"")]
 pub(crate) enum Model {
-    /// Show a weights file's digest and its accuracy on held-out scans
+    /// Show a weights file's digest and its accuracy on held-out scans, or a language model's digest and shape
     Show(Show),
     /// Go on with a text
     Generate(language::Generate),
@@ -28,6 +28,7 @@ pub(crate) enum Model {
 
 #[derive(Args, Debug)]
 pub(crate) struct Show {
+    /// A classifier's weights, or a language model's folder
     file: PathBuf,
     #[arg(long)]
     json: bool,
@@ -42,6 +43,9 @@ pub(crate) fn run(command: Model) -> Result<(), Failure> {
 }
 
 fn show(args: &Show) -> Result<(), Failure> {
+    if args.file.is_dir() {
+        return language::show(&args.file, args.json);
+    }
     let bytes = std::fs::read(&args.file).exit(Exit::Missing, args.file.display())?;
     describe(&bytes, args.json)
 }

@@ -4,7 +4,7 @@ mod check;
 mod status;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use weighhouse_tasks::judge::JudgeClient;
 use weighhouse_tasks::registry::{builtin, builtin_names};
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
 use weighhouse_tasks::{References, Task, TaskError};
-use weighhouse_types::JudgeTerms;
+use weighhouse_types::{Digest, JudgeTerms};
 use weighhouse_validator::config::{self, Config};
 use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
@@ -132,13 +132,25 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
 fn load_task(asked: &config::TaskSection) -> Result<(String, Task), Failure> {
     let file = asked.file.as_str();
     let text = task_text(file)?;
-    let task = Task::load(text.as_bytes(), &ConfiguredReferences { asked }).exit(Exit::Config, file)?;
+    let references = ConfiguredReferences { asked, newest: OnceLock::new() };
+    let task = Task::load(text.as_bytes(), &references).exit(Exit::Config, file)?;
+    if let (Some(newest), Some(pinned)) = (references.newest.get(), task.file().reference)
+        && *newest != pinned
+    {
+        tracing::warn!(
+            %pinned, %newest,
+            "the task pins the reference without its generation_config.json, by which it ends a text: a validator whose \
+             folder lacks that file judges otherwise; `weighhouse task digest FOLDER --pin FILE` pins it too"
+        );
+    }
     Ok((text, task))
 }
 
 /// The reference that a validator's file names.
 struct ConfiguredReferences<'a> {
     asked: &'a config::TaskSection,
+    /// The newest digest of a language model.
+    newest: OnceLock<Digest>,
 }
 
 impl ConfiguredReferences<'_> {
@@ -149,6 +161,13 @@ impl ConfiguredReferences<'_> {
         place.map_err(TaskError::Reference)
     }
 
+    fn note(&self, digest: Digest, warning: Option<&str>) {
+        self.newest.get_or_init(|| digest);
+        if let Some(warning) = warning {
+            tracing::warn!(reference = %self.asked.reference, "{warning}");
+        }
+    }
+
     fn not_elsewhere(&self) -> Result<(), TaskError> {
         let what = "task.server: only a task of completions has a reference elsewhere";
         if self.asked.server.is_some() { Err(TaskError::Reference(what.to_owned())) } else { Ok(()) }
@@ -157,6 +176,7 @@ impl ConfiguredReferences<'_> {
     /// A server that runs the model, its tokens and digest from the model's folder here.
     fn server(&self, server: &config::Server) -> Result<Arc<dyn Witness>, Failure> {
         let tokens = models::tokens(&self.asked.reference)?;
+        self.note(tokens.digest(), tokens.warning());
         let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
         let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
         let (model, deadline) = (server.model.clone(), server.deadline);
@@ -186,6 +206,7 @@ impl References for ConfiguredReferences<'_> {
             return self.server(server).map(Some).map_err(unavailable);
         }
         let model = models::language_on(&self.place()?, &self.asked.reference).map_err(unavailable)?;
+        self.note(model.digest(), model.warning());
         Ok(Some(Arc::new(TeacherForced(model))))
     }
 

@@ -10,6 +10,8 @@ use hf_hub::{Cache, Repo, RepoType};
 const MAIN: &str = "main";
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
+/// Files that some models do without.
+const OPTIONAL: [&str; 2] = ["generation_config.json", "tokenizer_config.json"];
 const WHOLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// Files that are asked for again after a failure.
@@ -114,6 +116,7 @@ fn wanted(files: &[String]) -> Result<Vec<&str>, HubError> {
     for name in [CONFIG, TOKENIZER] {
         wanted.push(find(name).ok_or(HubError::Lacks(name))?);
     }
+    wanted.extend(OPTIONAL.into_iter().filter_map(find));
     if let Some(whole) = find(WHOLE) {
         wanted.push(whole);
         return Ok(wanted);

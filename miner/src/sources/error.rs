@@ -6,6 +6,7 @@ use weighhouse_models::ModelError;
 use weighhouse_models::device::DeviceError;
 use weighhouse_models::encoder::EncoderError;
 use weighhouse_models::language::LanguageError;
+use weighhouse_types::Digest;
 
 use crate::engine::TwiceServed;
 
@@ -24,6 +25,10 @@ pub enum LoadError {
     Language { name: String, error: Box<LanguageError> },
     #[error("model {name:?}: {error}")]
     Embedder { name: String, error: Box<EncoderError> },
+    #[error(
+        "model {name:?}: digest = {wanted} is not the model's, which is {own}: are all its files those that were meant?"
+    )]
+    Digest { name: String, wanted: Digest, own: String },
     #[error("model {name:?}: no thread could be started: {error}")]
     Thread { name: String, error: io::Error },
     #[error("model {name:?}: {error}")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::device::Device;
 use weighhouse_models::language::{BuiltinLanguage, DecoderLimits, LanguageModel, UnknownLanguage};
+use weighhouse_types::Digest;
 use weighhouse_types::text::TextLimits;
 
 use super::error::LoadError;
@@ -20,6 +21,8 @@ use crate::engine::{Engine, ModelName, Paces, TextEngine};
 pub(super) struct LanguageSource {
     weights: LanguageWeights,
     device: Device,
+    /// The digest that the model is to be called by.
+    digest: Option<Digest>,
 }
 
 #[derive(Debug)]
@@ -32,7 +35,7 @@ enum LanguageWeights {
 impl ModelSource for LanguageSource {
     const KIND: &'static str = "text";
     const BACKEND: &'static str = "burn";
-    const KEYS: &'static [&'static str] = &["builtin", "path", "device"];
+    const KEYS: &'static [&'static str] = &["builtin", "path", "device", "digest"];
 
     fn read(table: ModelTable) -> Result<Self, ConfigError> {
         let unknown =
@@ -45,7 +48,7 @@ impl ModelSource for LanguageSource {
                 return Err(ConfigError::model(why));
             }
         };
-        Ok(Self { weights, device: read_device(table.device)? })
+        Ok(Self { weights, device: read_device(table.device)?, digest: table.digest })
     }
 
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
@@ -58,6 +61,7 @@ impl ModelSource for LanguageSource {
         };
         let model =
             loaded.map_err(|error| LoadError::Language { name: name.name.clone(), error: error.into() })?;
+        let model = self.called(&name, model)?;
         let limits = DecoderLimits {
             sequences_max: site.text.sequences_max,
             cache_tokens_max: site.text.cache_tokens_max,
@@ -66,5 +70,26 @@ impl ModelSource for LanguageSource {
             .map_err(|error| LoadError::Thread { name: name.name.clone(), error })?;
         let bounds = (TextLimits::from(site.text), Paces::from(site.text));
         Ok(Arc::new(TextEngine::new(name, Arc::new(decoder), bounds, site.around.clock.clone())))
+    }
+}
+
+impl LanguageSource {
+    /// The model by the digest that the configuration names; what its operator should know is said.
+    fn called(&self, name: &ModelName, model: LanguageModel) -> Result<LanguageModel, LoadError> {
+        let name = &name.name;
+        if let Some(warning) = model.warning() {
+            tracing::warn!(model = name, "{warning}");
+        }
+        if let [newest, older] = model.digests() {
+            tracing::info!(
+                model = name, digest = %newest, without_generation_config = %older,
+                "end tokens are those of generation_config.json, which the digest covers; a task that pins the other digest \
+                 means the same folder: set `digest` to be called by it"
+            );
+        }
+        let Some(wanted) = self.digest else { return Ok(model) };
+        let own: Vec<String> = model.digests().iter().map(Digest::to_string).collect();
+        let (name, own) = (name.clone(), own.join(" or "));
+        model.under(wanted).ok_or(LoadError::Digest { name, wanted, own })
     }
 }

@@ -123,7 +123,13 @@ impl EncoderShape {
 
 fn pooling(root: &Path) -> Result<(Pooling, bool), EncoderConfigError> {
     let file = "modules.json";
-    let Some(modules) = beside::<Vec<Module>>(root, file)? else { return Ok((Pooling::Mean, false)) };
+    let Some(modules) = beside::<Vec<Module>>(root, file)? else {
+        if root.join("1_Pooling").exists() {
+            let what = "is missing, though there is 1_Pooling: is the download complete?".to_owned();
+            return Err(EncoderConfigError::Beside { file, what });
+        }
+        return Ok((Pooling::Mean, false));
+    };
     let (mut pooling, mut normalise) = (Pooling::Mean, false);
     for module in modules {
         match module.kind.rsplit('.').next().unwrap_or_default() {

@@ -11,6 +11,8 @@ pub enum LanguageError {
     Folder(#[from] FolderError),
     #[error("config.json: {0}")]
     Config(#[from] ModelConfigError),
+    #[error("generation_config.json is not the JSON it should be: {0}")]
+    Generation(String),
     #[error("tokenizer.json: {0}")]
     Tokenizer(#[from] TextError),
     #[error("the backend didn't take the weights")]

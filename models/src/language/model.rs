@@ -8,6 +8,7 @@ use burn_tensor::FloatDType;
 use weighhouse_types::Digest;
 
 use super::config::Shape;
+use super::ending::Ending;
 use super::error::{ForwardError, LanguageError};
 use super::kernels::{self, ForcedSequence, Passes, TensorNetwork};
 use crate::device::Place;
@@ -23,7 +24,8 @@ const PACK_TOKENS: usize = 1_024;
 /// A loaded language model. Any number of threads may share one; clones share the weights.
 #[derive(Clone)]
 pub struct LanguageModel {
-    digest: Digest,
+    ending: Ending,
+    warning: Option<Arc<str>>,
     shape: Arc<Shape>,
     pub(super) text: Text,
     passes: Arc<dyn Passes>,
@@ -31,7 +33,7 @@ pub struct LanguageModel {
 
 impl fmt::Debug for LanguageModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LanguageModel").field("digest", &self.digest).field("shape", &self.shape).finish()
+        f.debug_struct("LanguageModel").field("digest", &self.digest()).field("shape", &self.shape).finish()
     }
 }
 
@@ -99,18 +101,46 @@ impl LanguageModel {
     ) -> Result<Self, LanguageError> {
         let shape = Shape::parse(&folder.config)?;
         let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
-        let digest = folder.digest;
+        let ending = Ending::read(&folder, &shape.end_tokens, &text)?;
+        let warning = folder.tokenizer_config.as_deref().and_then(|json| text.disagreement(json));
+        let warning = warning.map(Arc::from);
         let network = TensorNetwork::load(&mut folder, &shape, &place.burn())?;
         let network = TensorNetwork { arithmetic, ..network };
         // Last: a tensor that nothing has taken by now is refused.
         folder.finish()?;
         let passes = kernels::of(network, place).ok_or(LanguageError::Backend)?;
-        Ok(Self { digest, shape: Arc::new(shape), text, passes })
+        Ok(Self { ending, warning, shape: Arc::new(shape), text, passes })
     }
 
-    /// Covers `config.json`, `tokenizer.json` and the weights' files: the model's identity.
+    /// The model's identity. It covers `config.json`, `tokenizer.json`, the weights' files, and the end tokens of
+    /// `generation_config.json` where there is one.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.ending.digest()
+    }
+
+    /// The digests that its files have, the newest first: two where there is a `generation_config.json`.
+    pub fn digests(&self) -> &[Digest] {
+        self.ending.digests()
+    }
+
+    /// The same model called by this digest, if it is one of its own.
+    pub fn under(&self, digest: Digest) -> Option<Self> {
+        Some(Self { ending: self.ending.under(digest)?, ..self.clone() })
+    }
+
+    /// What an operator should know of the folder.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Tokens that end a text.
+    pub fn end_tokens(&self) -> &[u32] {
+        self.ending.tokens()
+    }
+
+    /// Tokens at which some servers end a text besides.
+    pub fn other_end_tokens(&self) -> &[u32] {
+        self.ending.other()
     }
 
     /// The same model with its weights rounded to what a cheaper deployment would hold, for measuring and for the
@@ -138,10 +168,6 @@ impl LanguageModel {
     /// Most tokens of a prompt and its completion together.
     pub fn context(&self) -> usize {
         self.shape.context
-    }
-
-    pub fn end_tokens(&self) -> &[u32] {
-        &self.shape.end_tokens
     }
 
     /// # Errors

@@ -12,6 +12,10 @@ const THETA_DEFAULT: f64 = 10_000.0;
 pub enum RopeError {
     #[error("rope_type {0:?} is not served; default, linear, dynamic, llama3 and yarn are")]
     Unserved(String),
+    #[error("one for each kind of layer, or no object of keys, is not served")]
+    Form,
+    #[error("partial_rotary_factor = {factor} is not served, only 1 is")]
+    Partial { factor: f64 },
     #[error("{key} is missing or no finite number above 0")]
     Number { key: &'static str },
     #[error("low_freq_factor must be below high_freq_factor")]
@@ -35,12 +39,19 @@ impl Rope {
     ) -> Result<Self, RopeError> {
         let null = Value::Null;
         let scaling = scaling.unwrap_or(&null);
-        let theta = match scaling.get("rope_theta") {
+        if scaling.as_object().map_or(!scaling.is_null(), |keys| keys.values().any(Value::is_object)) {
+            return Err(RopeError::Form);
+        }
+        let given = |key: &str| scaling.get(key).filter(|value| !value.is_null());
+        let theta = match given("rope_theta") {
             Some(_) => number(scaling, "rope_theta")?,
             None => positive(theta.unwrap_or(THETA_DEFAULT), "rope_theta")?,
         };
         // Older files call it `type`.
-        let kind = scaling.get("rope_type").or_else(|| scaling.get("type")).and_then(Value::as_str);
+        let kind = match given("rope_type").or_else(|| given("type")) {
+            Some(kind) => Some(kind.as_str().ok_or_else(|| RopeError::Unserved(kind.to_string()))?),
+            None => None,
+        };
         let plain = frequencies(theta, head_width);
         let as_is = |frequencies| Self { frequencies, magnitude: 1.0 };
         match kind.unwrap_or("default") {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use weighhouse_types::Digest;
 
 use super::config::Shape;
+use super::ending::Ending;
 use super::error::LanguageError;
 use crate::folder::{Folder, LoadLimits};
 use crate::text::{Text, TextError};
@@ -14,7 +15,8 @@ use crate::text::{Text, TextError};
 /// their headers checked, but not held.
 #[derive(Clone, Debug)]
 pub struct LanguageTokens {
-    digest: Digest,
+    ending: Ending,
+    warning: Option<Arc<str>>,
     shape: Arc<Shape>,
     text: Text,
 }
@@ -28,12 +30,40 @@ impl LanguageTokens {
         let folder = Folder::open(folder, limits)?;
         let shape = Shape::parse(&folder.config)?;
         let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
-        Ok(Self { digest: folder.digest, shape: Arc::new(shape), text })
+        let ending = Ending::read(&folder, &shape.end_tokens, &text)?;
+        let warning = folder.tokenizer_config.as_deref().and_then(|json| text.disagreement(json));
+        let warning = warning.map(Arc::from);
+        Ok(Self { ending, warning, shape: Arc::new(shape), text })
     }
 
     /// The model's, as [`LanguageModel::digest`](super::LanguageModel::digest).
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.ending.digest()
+    }
+
+    /// The digests that its files have, the newest first: two where there is a `generation_config.json`.
+    pub fn digests(&self) -> &[Digest] {
+        self.ending.digests()
+    }
+
+    /// The same model called by this digest, if it is one of its own.
+    pub fn under(&self, digest: Digest) -> Option<Self> {
+        Some(Self { ending: self.ending.under(digest)?, ..self.clone() })
+    }
+
+    /// What an operator should know of the folder.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Tokens that end a text.
+    pub fn end_tokens(&self) -> &[u32] {
+        self.ending.tokens()
+    }
+
+    /// Tokens at which some servers end a text besides.
+    pub fn other_end_tokens(&self) -> &[u32] {
+        self.ending.other()
     }
 
     pub fn shape(&self) -> &Shape {

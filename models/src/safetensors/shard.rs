@@ -16,6 +16,7 @@ pub enum Datatype {
     F32,
     F16,
     Bf16,
+    F64,
     /// Another: some files carry a table of positions, which no model reads.
     Other,
 }
@@ -50,6 +51,7 @@ impl Datatype {
             Dtype::F32 => Self::F32,
             Dtype::F16 => Self::F16,
             Dtype::BF16 => Self::Bf16,
+            Dtype::F64 => Self::F64,
             _ => Self::Other,
         }
     }
@@ -125,6 +127,9 @@ impl Shard {
                     values
                         .extend(piece.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()));
                 }
+                Datatype::F64 => {
+                    values.extend(piece.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32));
+                }
                 Datatype::Other => {}
             }
         }
@@ -165,6 +170,7 @@ mod tests {
         assert_eq!(values(file("F16", &halves, 6)).expect("F16"), expected);
         assert_eq!(values(file("BF16", &numbers(&[0x3f80, 0xc000]), 2)).expect("BF16"), [1.0, -2.0]);
         assert_eq!(values(file("F32", &1.5_f32.to_le_bytes(), 1)).expect("F32"), [1.5]);
+        assert_eq!(values(file("F64", &(-0.75_f64).to_le_bytes(), 1)).expect("F64"), [-0.75]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn sentencepiece(metaspace: bool) -> Text {
 }
 
 fn token(text: &Text, content: &str) -> u32 {
-    text.0.token_to_id(content).expect("in the vocabulary")
+    text.id(content).expect("in the vocabulary")
 }
 
 #[test]
@@ -82,6 +82,20 @@ fn characters_in_bytes_are_whole_or_replaced() {
         assert_eq!(said(&[0xff; 20]), "\u{fffd}".repeat(20));
         let within = [&prompt[..], &[byte(0xc3)]].concat();
         assert_eq!(text.continuation(&within, &[byte(0xa9), token(&text, "▁hi")]), "é hi");
+    }
+}
+
+#[test]
+fn a_disagreement_on_the_first_token_is_told() {
+    let text = sentencepiece(true);
+    let said = |json: &str| text.disagreement(json.as_bytes());
+    assert_eq!(said(r#"{"bos_token":"<s>","add_bos_token":true}"#), None);
+    assert!(
+        said(r#"{"bos_token":{"content":"<s>"},"add_bos_token":false}"#)
+            .is_some_and(|why| why.contains("false"))
+    );
+    for unsaid in ["{}", "x", r#"{"bos_token":"<s>"}"#, r#"{"add_bos_token":false,"bos_token":null}"#] {
+        assert_eq!(said(unsaid), None);
     }
 }
 

@@ -7,6 +7,7 @@
 mod ours;
 
 use std::fmt;
+use std::sync::Arc;
 
 use parity_scale_codec::{Decode, Encode};
 use weighhouse_models::encoder::EmbedError;
@@ -34,6 +35,15 @@ impl<'a> Claim<'a> {
     /// The first `known` tokens that are part of the text.
     pub fn spoken(&self, known: usize) -> &'a [u32] {
         &self.tokens[..known.min(self.tokens.len().saturating_sub(usize::from(self.ended)))]
+    }
+
+    /// Position of the token that ends the text: the first at which every server ends, or the last of all where it is one
+    /// at which some do.
+    pub fn first_end(&self, known: usize, ends: &[u32], other: &[u32]) -> Option<u32> {
+        let known = &self.tokens[..known];
+        let first = known.iter().position(|id| ends.contains(id));
+        let last = || known.last().filter(|id| self.ended && other.contains(id)).map(|_| known.len() - 1);
+        first.or_else(last).map(|at| at as u32)
     }
 }
 
@@ -75,6 +85,11 @@ pub trait Witness: Send + Sync + fmt::Debug {
     /// The agreed model's identity, as the task file names it.
     fn digest(&self) -> Digest;
 
+    /// The same model called by another digest of its own: one covers `generation_config.json`, one doesn't.
+    fn under(&self, _: Digest) -> Option<Arc<dyn Witness>> {
+        None
+    }
+
     /// One testimony per claim, in order. Belongs on a thread for CPU work.
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError>;
 
@@ -91,12 +106,23 @@ pub struct Sequence<'a> {
 }
 
 /// A language model, as far as a judge needs one.
-pub trait Language: Send + Sync + fmt::Debug {
+pub trait Language: Send + Sync + fmt::Debug + 'static {
     fn digest(&self) -> Digest;
+    /// The same model called by another digest of its own.
+    fn under(&self, _: Digest) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
     fn vocabulary(&self) -> usize;
     /// Tokens that prompt and completion may have together.
     fn context(&self) -> usize;
     fn end_tokens(&self) -> &[u32];
+    /// Tokens at which some servers end a text besides.
+    fn other_end_tokens(&self) -> &[u32] {
+        &[]
+    }
     fn encode(&self, text: &str) -> Result<Vec<u32>, WitnessError>;
     /// The text by which tokens of the vocabulary continue a prompt.
     fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> String;
@@ -119,6 +145,10 @@ struct TokenizedClaim {
 impl<L: Language> Witness for TeacherForced<L> {
     fn digest(&self) -> Digest {
         self.0.digest()
+    }
+
+    fn under(&self, digest: Digest) -> Option<Arc<dyn Witness>> {
+        Some(Arc::new(TeacherForced(self.0.under(digest)?)))
     }
 
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {
@@ -209,12 +239,11 @@ impl<L: Language> TeacherForced<L> {
             margins.push(f32::INFINITY);
             own.push(f32::NEG_INFINITY);
         }
-        let ends = self.0.end_tokens();
         Ok(Testimony {
             prompt_tokens: prepared.prompt as u32,
             margins,
             log_probs: own,
-            first_end: known.iter().position(|id| ends.contains(id)).map(|at| at as u32),
+            first_end: claim.first_end(prepared.known, self.0.end_tokens(), self.0.other_end_tokens()),
             text: self.0.continuation(&prepared.tokens[..prepared.prompt], claim.spoken(prepared.known)),
         })
     }

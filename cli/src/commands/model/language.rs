@@ -1,6 +1,7 @@
 //! `weighhouse model` for language models and encoders: generate, embed.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use clap::Args;
 use weighhouse_models::language::{Decoder, DecoderLimits, Generation};
@@ -49,12 +50,34 @@ pub(crate) struct Embed {
     json: bool,
 }
 
+/// Reads all that loading reads, and computes nothing.
+pub(crate) fn show(folder: &Path, json: bool) -> Result<(), Failure> {
+    let model = models::language(&folder.display().to_string())?;
+    let (digest, older, ends) = (model.digest(), model.digests().get(1), model.end_tokens());
+    let (vocabulary, context) = (model.vocabulary(), model.context());
+    if json {
+        return Ok(output::json(&serde_json::json!({
+            "digest": digest, "without_generation_config": older, "end_tokens": ends,
+            "vocabulary": vocabulary, "context": context, "warning": model.warning(),
+        }))?);
+    }
+    output::line(format!("digest {digest}"))?;
+    if let Some(older) = older {
+        output::line(format!("without generation_config.json {older}"))?;
+    }
+    output::line(format!("end tokens {ends:?}\nvocabulary {vocabulary}, context {context}"))?;
+    match model.warning() {
+        Some(warning) => Ok(output::line(format!("warning: {warning}"))?),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {
     let model = models::language(&args.model)?;
     let sampling = Sampling::new(args.temperature, args.top_k, args.top_p, args.seed);
     let sampling = sampling.exit(Exit::Config, "sampling")?;
     let prompt = model.encode(&args.prompt).exit(Exit::Config, "--prompt")?;
-    let digest = model.digest();
+    let (digest, older) = (model.digest(), model.digests().get(1).copied());
     let limits = DecoderLimits { sequences_max: 1, cache_tokens_max: model.context().next_multiple_of(64) };
     let (max_tokens, stop) = (args.max_tokens, args.stop.clone());
     let what = Generation { max_tokens, sampling, stop, top_log_probs: 0, ignore_end: false };
@@ -76,7 +99,7 @@ pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {
     if args.json {
         let finish = finish.map(|finish| finish.name());
         let said = serde_json::json!({
-            "digest": digest, "text": text, "prompt_tokens": prompt, "tokens": tokens, "log_probs": log_probs,
+            "digest": digest, "without_generation_config": older, "text": text, "prompt_tokens": prompt, "tokens": tokens, "log_probs": log_probs,
             "finish": finish,
         });
         return Ok(output::json(&said)?);

@@ -8,19 +8,21 @@ use weighhouse_types::Digest;
 
 use crate::commands::{read_text, write_file};
 use crate::failure::{Context, Exit, Failure};
-use crate::output;
+use crate::{models, output};
 
-/// Work out the digest of a judge's files, which a task file of kind judge pins.
+/// Work out the digest of a judge's files, or of a language model's folder, which a task file pins.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   weighhouse task digest judge.py
   weighhouse task digest ./judge --pin task.toml    write it into [judge] digest
+  weighhouse task digest ./model --pin task.toml    write it into reference
 
-SHA-256 over one file, or over everything in a folder but hidden names and __pycache__: the same as
-`python -m weighhouse.judge FILE --digest` gives.")]
+Of a judge, SHA-256 over one file, or over everything in a folder but hidden names and __pycache__: the same as
+`python -m weighhouse.judge FILE --digest` gives. A folder with a config.json is a model. Where it has a
+generation_config.json, the digest covers its end tokens, and the one without them is shown too.")]
 pub(crate) struct DigestArgs {
-    /// The judge: a file, or a folder
+    /// The judge: a file, or a folder; or a language model's folder
     judge: PathBuf,
     /// Write the digest into this task file
     #[arg(long, value_name = "FILE")]
@@ -30,6 +32,9 @@ pub(crate) struct DigestArgs {
 }
 
 pub(super) fn run(args: &DigestArgs) -> Result<(), Failure> {
+    if args.judge.join("config.json").exists() {
+        return of_model(args);
+    }
     let digest = judge_digest(&args.judge).exit(Exit::Missing, "the judge's files")?;
     if let Some(file) = &args.pin {
         let pinned = weighhouse_tasks::with_judge(&read_text(file)?, digest);
@@ -40,6 +45,32 @@ pub(super) fn run(args: &DigestArgs) -> Result<(), Failure> {
         write_file(file, pinned.as_bytes())?;
     }
     say(args.json, digest, args.pin.as_deref())
+}
+
+fn of_model(args: &DigestArgs) -> Result<(), Failure> {
+    let tokens = models::tokens(&args.judge.display().to_string())?;
+    let digest = tokens.digest();
+    if let Some(file) = &args.pin {
+        let text = read_text(file)?;
+        if !text.lines().any(|line| line.split('=').next().is_some_and(|key| key.trim() == "reference")) {
+            let what = "has no line `reference = ..`: add one above the first section";
+            return Err(Failure::config(format!("{}: {what}", file.display())));
+        }
+        write_file(file, weighhouse_tasks::with_reference(&text, digest).as_bytes())?;
+    }
+    let older = tokens.digests().get(1);
+    if args.json {
+        let said = serde_json::json!({
+            "digest": digest, "without_generation_config": older, "end_tokens": tokens.end_tokens(),
+            "pinned": args.pin,
+        });
+        return Ok(output::json(&said)?);
+    }
+    output::line(format!("sha256:{digest}"))?;
+    match older {
+        Some(older) => Ok(output::line(format!("sha256:{older} without generation_config.json"))?),
+        None => Ok(()),
+    }
 }
 
 fn say(json: bool, digest: Digest, pinned: Option<&Path>) -> Result<(), Failure> {

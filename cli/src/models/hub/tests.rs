@@ -107,6 +107,8 @@ fn what_a_repository_lacks_is_named_and_pickles_are_refused() {
     assert!(say(&[CONFIG, WHOLE]).contains(TOKENIZER));
     assert!(say(&[CONFIG, TOKENIZER]).contains(WHOLE));
     assert!(say(&[CONFIG, TOKENIZER, "pytorch_model.bin"]).contains("pytorch_model.bin"));
+    let beside = files(&[OPTIONAL[1], WHOLE, "training_args.bin", TOKENIZER, OPTIONAL[0], CONFIG]);
+    assert_eq!(wanted(&beside).expect("whole"), [CONFIG, TOKENIZER, OPTIONAL[0], OPTIONAL[1], WHOLE]);
     let shards = files(&[
         CONFIG,
         TOKENIZER,

@@ -8,7 +8,11 @@ fn what_is_left_out_has_the_published_default() {
     let shape = Shape::parse(format!("{LLAMA}}}").as_bytes()).expect("a shape");
     assert_eq!((shape.kv_heads, shape.head_width, shape.tied), (2, 4, false));
     assert_eq!((shape.qkv_bias, shape.output_bias, shape.inner_bias), (false, false, false));
-    assert!(shape.end_tokens.is_empty());
+    assert_eq!(shape.end_tokens, [2]);
+    let null = format!("{LLAMA},\"eos_token_id\":null}}");
+    assert!(Shape::parse(null.as_bytes()).expect("a shape").end_tokens.is_empty());
+    let qwen = format!("{}}}", LLAMA.replace("llama", "qwen2"));
+    assert!(Shape::parse(qwen.as_bytes()).expect("a shape").end_tokens.is_empty());
     let many = format!("{LLAMA},\"eos_token_id\":[3,4]}}");
     assert_eq!(Shape::parse(many.as_bytes()).expect("a shape").end_tokens, [3, 4]);
 }

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::fake::{BUDGET, Fake, file, sent};
+use crate::fake::{BUDGET, Fake, OLDER, OTHER_END, file, sent};
 use crate::generate::Completions;
 use crate::witness::{Language, TeacherForced, Witness};
 use crate::{Challenge, OnRecord, Recorded, Reference, Task, TaskError, TaskFileError};
 use weighhouse_models::sampling::Sampling;
-use weighhouse_types::Failure;
+use weighhouse_types::{Digest, Failure};
 
 fn task(sampler: &str, temperature: f32, ignore_end: bool) -> Task {
     let file = file(sampler, temperature, ignore_end, "");
@@ -254,4 +254,38 @@ fn files_that_contradict_themselves_are_refused_by_name() {
     let embed = sound.replace("\"generate\"", "\"embed\"");
     let error = Task::load(embed.as_bytes(), &OnRecord).expect_err("refused").to_string();
     assert!(error.contains("unknown field") && error.contains("expected `embed`"), "{error}");
+}
+
+#[test]
+fn an_answer_may_end_where_some_servers_do_and_go_on_there() {
+    let task = task("gumbel/v1", 1.0, false);
+    let answer = |seed: u8| Fake::REFERENCE.answer(&task.challenge(&[seed; 32]).expect("drawn"), 32, false);
+    let other = |answer: &TextAnswer| answer.tokens.iter().position(|id| *id == OTHER_END);
+    let seed = (0..).find(|seed| other(&answer(*seed)).is_some_and(|at| at > 0)).expect("one comes by it");
+    let challenge = task.challenge(&[seed; 32]).expect("drawn");
+    let on = answer(seed);
+    assert_eq!(verdict(&task, &challenge, &on).mark, Mark::MAX, "goes on");
+    let at = other(&on).expect("found");
+    let mut ended = on.clone();
+    ended.tokens.truncate(at + 1);
+    ended.log_probs.truncate(at + 1);
+    ended.text = Language::continuation(&Fake::REFERENCE, &[], &ended.tokens[..at]);
+    ended.finish = Some(Finish::End);
+    assert_eq!(verdict(&task, &challenge, &ended).mark, Mark::MAX, "ends");
+}
+
+#[test]
+fn a_task_file_pins_any_digest_that_is_the_models_own() {
+    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(Fake::REFERENCE));
+    let file = file("greedy", 0.0, true, "");
+    let [newest, older, none] = [&b"fake"[..], OLDER, b"another"].map(Digest::of);
+    let pins = |digest: Digest| file.replace(&newest.to_string(), &digest.to_string());
+    for own in [newest, older] {
+        assert!(Task::load(pins(own).as_bytes(), &witness).is_ok());
+        assert_eq!(crate::with_reference_at_hand(&pins(own), &witness).expect("read"), pins(own));
+    }
+    let error = Task::load(pins(none).as_bytes(), &witness).expect_err("refused");
+    assert_eq!(error, TaskError::WrongLanguage { named: none, given: newest });
+    assert!(error.to_string().contains("generation_config.json"), "{error}");
+    assert_eq!(crate::with_reference_at_hand(&pins(none), &witness).expect("read"), file);
 }

@@ -12,6 +12,10 @@ impl Language for LanguageModel {
         self.digest()
     }
 
+    fn under(&self, digest: Digest) -> Option<Self> {
+        self.under(digest)
+    }
+
     fn vocabulary(&self) -> usize {
         self.vocabulary()
     }
@@ -22,6 +26,10 @@ impl Language for LanguageModel {
 
     fn end_tokens(&self) -> &[u32] {
         self.end_tokens()
+    }
+
+    fn other_end_tokens(&self) -> &[u32] {
+        self.other_end_tokens()
     }
 
     fn encode(&self, text: &str) -> Result<Vec<u32>, WitnessError> {
