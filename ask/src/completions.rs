@@ -12,9 +12,9 @@ mod token;
 
 pub use echo::{ScoreError, TokenScore};
 pub use error::CompletionError;
-pub use events::{CompletionEvents, Events};
+pub use events::{CompletionEvents, Event, EventKind, Events};
 pub use response::CompletionResponse;
-pub use server::CompletionServer;
+pub use server::{CompletionRoute, CompletionServer};
 pub use token::token_id;
 
 #[cfg(test)]

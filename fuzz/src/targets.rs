@@ -93,6 +93,8 @@ fn events(bytes: &[u8]) {
         }
         while events.next().is_some() {}
     }
+    events.end();
+    while events.next().is_some() {}
 }
 
 fn safetensors(bytes: &[u8]) {

@@ -156,6 +156,7 @@ fn check_text(text: Text) -> Result<Text, ConfigError> {
         ("text.token_timeout", text.token_timeout),
         ("text.stream_timeout", text.stream_timeout),
         ("text.connect_timeout", text.connect_timeout),
+        ("text.silence_timeout", text.silence_timeout),
     ];
     check_positive(&counts, &times)?;
     Ok(text)

@@ -1,6 +1,7 @@
 //! Every metric of the miner: names, descriptions, and the only places that write them.
 //!
-//! Refusals by reason are counted where requests are verified, in the wallet. Labels come from fixed lists, never from callers, so their number is bounded.
+//! Refusals by reason are counted where requests are verified, in the wallet. Labels come from fixed lists and the
+//! configuration, never from callers, so their number is bounded.
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ const CONNECTIONS: &str = "weighhouse_miner_connections";
 const CONNECTIONS_REFUSED: &str = "weighhouse_miner_connections_refused_total";
 const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
 const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
+const BACKEND_UP: &str = "weighhouse_miner_backend_up";
+const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
 
 /// Gives the exporter its help texts; call it once a recorder is installed.
 pub fn describe() {
@@ -24,6 +27,11 @@ pub fn describe() {
     describe_counter!(CONNECTIONS_REFUSED, "Connections closed at once, by the limit they hit.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
     describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
+    describe_gauge!(BACKEND_UP, "1 while the server behind a model answers, else 0, by model.");
+    describe_counter!(
+        BACKEND_FAILURES,
+        "Answers that the server behind a model failed at, by model and cause."
+    );
 }
 
 pub(crate) fn request(method: &'static str, code: Code, took: Duration) {
@@ -49,4 +57,13 @@ pub(crate) fn roster_block(block: u64) {
 
 pub(crate) fn roster_failure() {
     counter!(ROSTER_FAILURES).increment(1);
+}
+
+/// `model` is one of the configuration's.
+pub(crate) fn backend_up(model: &str, up: bool) {
+    gauge!(BACKEND_UP, "model" => model.to_owned()).set(f64::from(u8::from(up)));
+}
+
+pub(crate) fn backend_failure(model: &str, cause: &'static str) {
+    counter!(BACKEND_FAILURES, "model" => model.to_owned(), "cause" => cause).increment(1);
 }

@@ -29,6 +29,7 @@ use crate::config::{Config, MinerLimits};
 use crate::engine::Catalogue;
 use crate::incoming::{self, ConnectionLimits};
 use crate::service::MinerService;
+use crate::upstream::{self, Upstreams};
 
 /// Streams that a peer opened and reset before they were looked at (rapid reset): more close the connection.
 const PENDING_RESETS_MAX: usize = 20;
@@ -95,7 +96,10 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let gate = Arc::new(Gate::new(config.admission.clone(), roster, clock.clone()));
     // A child, so that the miner's own failure stops its tasks and not its caller's.
     let stop = shutdown.child_token();
-    let service = MinerService::new(models, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
+    let upstreams = Upstreams::of(&models, &clock);
+    let watching = upstream::watch(models.clone(), upstreams.clone(), config.text.silence_timeout);
+    let behind = (models, upstreams);
+    let service = MinerService::new(behind, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
     tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
 
@@ -105,6 +109,10 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     tasks.spawn(serve(serving, listener, config.limits.clone(), streams, clock.clone(), stop.clone()));
     let refresh = roster::refresh(source.clone(), hotkey, gate, roster_sender, state.head.number);
     tasks.spawn(until(stop.clone(), refresh));
+    tasks.spawn(until(stop.clone(), async {
+        watching.await;
+        Ok(())
+    }));
     // Until then fresh nonces are refused, so being announced earlier would only earn failed requests.
     let wait = guard.ready_in();
     let announcing = async move {

@@ -6,7 +6,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::stream::{Stream, StreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
@@ -29,6 +29,7 @@ use weighhouse_wallet::http::Authenticated;
 use crate::backend::BackendError;
 use crate::config::MinerLimits;
 use crate::engine::{AnswerStream, Catalogue, Engine, EngineError, ServedModel, TensorSpec};
+use crate::upstream::{Upstream, Upstreams};
 
 const NAME: &str = "weighhouse";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -41,6 +42,7 @@ const MESSAGE_CHARACTERS_MAX: usize = 200;
 #[derive(Clone, Debug)]
 pub(crate) struct MinerService {
     models: Catalogue,
+    upstreams: Upstreams,
     hotkey: Hotkey,
     limits: MinerLimits,
     ready: watch::Receiver<bool>,
@@ -62,13 +64,13 @@ enum ServiceFailure {
 
 impl MinerService {
     pub(crate) fn new(
-        models: Catalogue,
+        (models, upstreams): (Catalogue, Upstreams),
         hotkey: Hotkey,
         limits: MinerLimits,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        Self { models, hotkey, limits, ready, stop }
+        Self { models, upstreams, hotkey, limits, ready, stop }
     }
 
     /// The only way to a model's answer.
@@ -79,7 +81,10 @@ impl MinerService {
         let request = call.value();
         // The engine is looked up once and answers for itself: no answer can carry another model's digest.
         let engine = self.models.find(&request.model, &request.version)?;
-        let answer = engine.infer(request).await?;
+        let answer = match self.upstreams.behind(engine) {
+            Some(upstream) => upstream.guard(engine.infer(request)).await?,
+            None => engine.infer(request).await?,
+        };
         let model = engine.model();
         tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "answered");
         Ok(Signable::whole(answer.try_into()?, model.digest))
@@ -92,7 +97,13 @@ impl MinerService {
     ) -> Result<Signable<AnswerStream>, ServiceFailure> {
         let request = call.value();
         let engine = self.models.find(&request.model, &request.version)?;
-        let stream = engine.stream(request).await?;
+        let stream = match self.upstreams.behind(engine).cloned() {
+            Some(upstream) => {
+                let stream = upstream.guard(engine.stream(request)).await?;
+                guarded(upstream, stream)
+            }
+            None => engine.stream(request).await?,
+        };
         let model = engine.model();
         tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "streaming");
         Ok(Signable::streamed(stream, model.digest))
@@ -115,6 +126,19 @@ impl MinerService {
             },
         }
     }
+}
+
+/// The same pieces, as long as the server behind doesn't hang.
+fn guarded(upstream: Arc<Upstream>, stream: AnswerStream) -> AnswerStream {
+    Box::pin(stream::unfold(Some(stream), move |stream| {
+        let upstream = upstream.clone();
+        async move {
+            let mut stream = stream?;
+            let piece = upstream.guard(async { stream.next().await.transpose() }).await.transpose()?;
+            let goes_on = piece.is_ok();
+            Some((piece, goes_on.then_some(stream)))
+        }
+    }))
 }
 
 /// The one place where failures become statuses: a code and a short constant for the stranger, the rest for our log.
@@ -142,25 +166,37 @@ fn refuse(failure: &ServiceFailure) -> Status {
         ServiceFailure::Engine(EngineError::Backend(error)) => backend_status(error),
         ServiceFailure::Engine(EngineError::Failed(_)) => Status::internal("internal error"),
     };
-    match status.code() {
+    match (failure, status.code()) {
+        // Told where it happened, with its model.
+        (ServiceFailure::Engine(EngineError::Backend(_)), _) => {}
         // Only these are our fault; the rest would let strangers fill our log at its default level.
-        tonic::Code::Internal => tracing::error!(error = %failure, "no answer"),
-        code => tracing::debug!(error = %failure, ?code, "no answer"),
+        (_, tonic::Code::Internal) => tracing::error!(error = %failure, "no answer"),
+        (_, code) => tracing::debug!(error = %failure, ?code, "no answer"),
     }
     status
 }
 
+/// A server's words go to the caller where they are about the request or the answer, never those with an address or a key.
 fn backend_status(error: &BackendError) -> Status {
+    let words = || cut(&printable(&error.to_string()));
     match error {
         BackendError::Unreachable(_) => Status::unavailable("the backend can't be reached"),
+        BackendError::Silent => Status::unavailable("the backend answers nothing"),
         BackendError::Disconnected => Status::unavailable("the backend ended its answer midway"),
-        BackendError::Slow(_) => Status::deadline_exceeded("the backend took too long"),
+        BackendError::Slow(_) => Status::deadline_exceeded(words()),
         BackendError::Busy => Status::resource_exhausted("overloaded"),
-        BackendError::Refused(_) => Status::invalid_argument("the model refuses this input"),
-        BackendError::Misconfigured(_) | BackendError::Failed(_) | BackendError::Malformed(_) => {
-            Status::internal("the backend failed")
+        BackendError::Refused(_) => Status::invalid_argument(words()),
+        BackendError::Unsuited(_) => Status::unimplemented(words()),
+        BackendError::Misconfigured(_) => {
+            Status::internal("the backend is not what the miner was set up for")
         }
+        BackendError::Failed(_) | BackendError::Malformed(_) => Status::internal(words()),
     }
+}
+
+/// The message of a status is a header, and its words are foreign.
+fn printable(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn cut(message: &str) -> String {
@@ -201,7 +237,9 @@ impl GrpcInferenceService for MinerService {
         _: Request<ServerReadyRequest>,
     ) -> Result<Response<ServerReadyResponse>, Status> {
         // Not ready while draining, so that a balancer sends nothing new to a miner that is about to stop.
-        Ok(Response::new(ServerReadyResponse { ready: *self.ready.borrow() && !self.stop.is_cancelled() }))
+        let ready = *self.ready.borrow() && !self.stop.is_cancelled();
+        // The protocol's rule: a server is ready when all its models are.
+        Ok(Response::new(ServerReadyResponse { ready: ready && self.upstreams.all_answer() }))
     }
 
     async fn model_ready(
@@ -209,7 +247,8 @@ impl GrpcInferenceService for MinerService {
         call: Request<ModelReadyRequest>,
     ) -> Result<Response<ModelReadyResponse>, Status> {
         let ModelReadyRequest { name, version } = call.into_inner();
-        let ready = !self.stop.is_cancelled() && self.models.find(&name, &version).is_ok();
+        let answers = |engine| self.upstreams.behind(engine).is_none_or(|upstream| upstream.answers());
+        let ready = !self.stop.is_cancelled() && self.models.find(&name, &version).is_ok_and(answers);
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 

@@ -85,12 +85,21 @@ impl Text {
 
     /// With the special tokens that the tokenizer puts around a text.
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        self.encoded(text, true)
+    }
+
+    /// Without them.
+    pub(crate) fn encode_bare(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        self.encoded(text, false)
+    }
+
+    fn encoded(&self, text: &str, with_special: bool) -> Result<Vec<u32>, TextError> {
         if text.len() > TEXT_BYTES_MAX {
             return Err(TextError::TooLong { bytes: text.len() });
         }
         let encoding = self
             .tokenizer
-            .encode_fast(text, true)
+            .encode_fast(text, with_special)
             .map_err(|error| TextError::Tokenizer(error.to_string()))?;
         match encoding.get_ids().iter().find(|token| **token as usize >= self.embedding) {
             Some(token) => Err(TextError::NoToken { token: *token }),

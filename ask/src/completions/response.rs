@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header, response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -18,6 +18,7 @@ pub(super) type HttpConnection = http1::Connection<TokioIo<TcpStream>, Full<Byte
 #[derive(Debug)]
 pub struct CompletionResponse {
     status: StatusCode,
+    headers: HeaderMap,
     body: Incoming,
     /// Driven while the body is read: a task of its own would be one more wake-up between a token and its caller.
     connection: Pin<Box<HttpConnection>>,
@@ -27,16 +28,22 @@ pub struct CompletionResponse {
 impl CompletionResponse {
     /// `closed` tells that the connection has ended already and only the body's buffered rest is left.
     pub(super) fn new(
-        status: StatusCode,
+        head: response::Parts,
         body: Incoming,
         connection: Pin<Box<HttpConnection>>,
         closed: bool,
     ) -> Self {
-        Self { status, body, connection, closed }
+        Self { status: head.status, headers: head.headers, body, connection, closed }
     }
 
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The compression that the server used though it was asked for none.
+    pub fn compression(&self) -> Option<&str> {
+        let encoding = self.headers.get(header::CONTENT_ENCODING)?.to_str().unwrap_or("unreadable");
+        (!encoding.trim().is_empty() && !encoding.eq_ignore_ascii_case("identity")).then_some(encoding)
     }
 
     /// Returns the next bytes of the body; `None` at its end.

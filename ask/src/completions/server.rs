@@ -1,4 +1,4 @@
-//! A server's address, and the one call that is made to it.
+//! A server's address, and the calls that are made to it.
 
 use std::fmt;
 use std::pin::pin;
@@ -29,6 +29,17 @@ pub struct CompletionServer {
     pub connect_timeout: Duration,
 }
 
+/// The paths of a server that are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompletionRoute {
+    /// `/v1/completions`.
+    Completions,
+    /// `/completion` beside `/v1`, llama.cpp's own.
+    LlamaCompletion,
+    /// `/v1/models`, which has no question.
+    Models,
+}
+
 impl fmt::Debug for CompletionServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("CompletionServer");
@@ -42,7 +53,16 @@ impl CompletionServer {
     /// # Errors
     /// A server that can't be reached in time, or that hangs up before it answers.
     pub async fn post(&self, question: &Value) -> Result<CompletionResponse, CompletionError> {
-        let request = self.request(question)?;
+        self.call(CompletionRoute::Completions, question).await
+    }
+
+    /// As [`Self::post`], at another path.
+    pub async fn call(
+        &self,
+        route: CompletionRoute,
+        question: &Value,
+    ) -> Result<CompletionResponse, CompletionError> {
+        let request = self.request(route, question)?;
         let unreachable = |error: &dyn fmt::Display| CompletionError::Unreachable(error.to_string());
         // A literal IPv6 address stands in brackets in a URL and without them in a socket address.
         let host = self.url.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -72,24 +92,41 @@ impl CompletionServer {
             }
         };
         let (head, body) = sent.map_err(|_| CompletionError::Disconnected)?.into_parts();
-        Ok(CompletionResponse::new(head.status, body, connection, closed))
+        Ok(CompletionResponse::new(head, body, connection, closed))
     }
 
-    fn request(&self, question: &Value) -> Result<Request<Full<Bytes>>, CompletionError> {
+    fn request(
+        &self,
+        route: CompletionRoute,
+        question: &Value,
+    ) -> Result<Request<Full<Bytes>>, CompletionError> {
         let base = self.url.path().trim_end_matches('/');
         // Users give the address with or without `/v1`, as the servers' own documentation does.
         let base = if base.is_empty() { "/v1" } else { base };
         let host = self.url.authority().map_or("", |authority| authority.as_str());
-        let mut post = Request::post(format!("{base}/completions"))
-            .header(header::HOST, host)
-            .header(header::CONTENT_TYPE, "application/json");
+        let (request, body) = match route {
+            CompletionRoute::Models => (Request::get(format!("{base}/models")), Bytes::new()),
+            CompletionRoute::Completions => (Request::post(format!("{base}/completions")), written(question)),
+            CompletionRoute::LlamaCompletion => {
+                let root = base.strip_suffix("/v1").unwrap_or(base);
+                (Request::post(format!("{root}/completion")), written(question))
+            }
+        };
+        // Compressed events would come in blocks and not as they are made.
+        let mut request = request.header(header::HOST, host).header(header::ACCEPT_ENCODING, "identity");
+        if route != CompletionRoute::Models {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
         if question["stream"] == Value::Bool(true) {
-            post = post.header(header::ACCEPT, "text/event-stream");
+            request = request.header(header::ACCEPT, "text/event-stream");
         }
         if let Some(key) = &self.key {
-            post = post.header(header::AUTHORIZATION, format!("Bearer {key}"));
+            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         }
-        post.body(Full::new(Bytes::from(question.to_string())))
-            .map_err(|error| CompletionError::Misconfigured(error.to_string()))
+        request.body(Full::new(body)).map_err(|error| CompletionError::Misconfigured(error.to_string()))
     }
+}
+
+fn written(question: &Value) -> Bytes {
+    Bytes::from(question.to_string())
 }

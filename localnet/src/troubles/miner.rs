@@ -34,6 +34,10 @@ impl Engine for HeardMiner {
         self.engine.upstream().await
     }
 
+    async fn look(&self) -> Option<Result<(), EngineError>> {
+        self.engine.look().await
+    }
+
     async fn metadata(&self) -> ServedModel {
         self.engine.metadata().await
     }

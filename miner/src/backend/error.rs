@@ -30,6 +30,9 @@ impl fmt::Display for Stage {
 pub enum BackendError {
     #[error("the backend can't be reached: {0}")]
     Unreachable(String),
+    /// It takes connections and answers nothing, not even whether it is there: stopped, and not only slow.
+    #[error("the backend takes connections and answers nothing: it hangs or was stopped")]
+    Silent,
     #[error("the backend took too long for {0}")]
     Slow(Stage),
     #[error("the backend is overloaded")]
@@ -40,12 +43,33 @@ pub enum BackendError {
     /// The operator's doing: a wrong path, model name or key.
     #[error("the backend is not what the configuration says: {0}")]
     Misconfigured(String),
+    /// Something was asked that this server can't do.
+    #[error("the backend can't do this: {0}")]
+    Unsuited(String),
     #[error("the backend failed: {0}")]
     Failed(String),
     #[error("the backend ended its answer midway")]
     Disconnected,
     #[error("the backend's answer makes no sense: {0}")]
     Malformed(String),
+}
+
+impl BackendError {
+    /// The kind of failure in a word, for a metric.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Silent => "silent",
+            Self::Slow(_) => "slow",
+            Self::Busy => "busy",
+            Self::Refused(_) => "refused",
+            Self::Misconfigured(_) => "misconfigured",
+            Self::Unsuited(_) => "unsuited",
+            Self::Failed(_) => "failed",
+            Self::Disconnected => "disconnected",
+            Self::Malformed(_) => "malformed",
+        }
+    }
 }
 
 /// The status of a server that speaks the Open Inference Protocol.

@@ -87,6 +87,11 @@ pub struct Text {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub connect_timeout: Duration,
+    /// Longest time that a backend may leave unanswered whether it is there; then it counts as stopped, and its callers
+    /// are answered so.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub silence_timeout: Duration,
     /// Generations that one of our own models runs at once; more wait, up to `limits.queue_max`.
     pub sequences_max: usize,
     /// Tokens of prompts and answers that one of our own models keeps in its cache, over all generations.
@@ -127,6 +132,7 @@ impl Default for Text {
             token_timeout: Duration::from_secs(10),
             stream_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(2),
+            silence_timeout: Duration::from_secs(5),
             sequences_max: 16,
             cache_tokens_max: 64 << 10,
         }

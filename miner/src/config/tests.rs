@@ -140,7 +140,7 @@ fn a_model_has_what_its_kind_and_backend_need_and_nothing_else() {
         ("kind = 'text', backend = 'openai', url = 'http://h:1'", "model"),
         ("kind = 'text', backend = 'openai', url = 'https://h:1', model = 'x'", "model.url"),
         ("kind = 'text', backend = 'openai', url = '/v1', model = 'x'", "model.url"),
-        ("kind = 'text', backend = 'openai', url = 'http://h:1', model = 'x', path = 'p'", "model"),
+        ("kind = 'text', backend = 'oip', url = 'http://h:1', model = 'x', path = 'p'", "model"),
         ("kind = 'text', backend = 'oip', url = 'http://h:1', model = 'x', key_file = 'k'", "model"),
         ("kind = 'text', path = 'p', url = 'http://h:1'", "model"),
         ("kind = 'text', weights = 'w'", "model"),

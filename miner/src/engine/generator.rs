@@ -27,6 +27,11 @@ pub trait Generator: Send + Sync + fmt::Debug {
     /// Generates; begins when it is polled, and ends when it is dropped. The last piece says why it is the last.
     fn generate(&self, request: TextRequest) -> PieceStream;
 
+    /// Tells whether an answer comes whole, so that nothing of it can be awaited before the rest.
+    fn answers_whole(&self, _: &TextRequest) -> bool {
+        false
+    }
+
     /// Asks the server behind, if any, what it can do; once, before serving. A server that isn't there yet is no error: it
     /// is asked again.
     async fn prepare(&self) -> Result<(), EngineError> {
@@ -36,6 +41,11 @@ pub trait Generator: Send + Sync + fmt::Debug {
     /// Asks the server behind whether it would answer now: what it can do, in words. `None` where no server stands behind.
     async fn upstream(&self) -> Option<Result<String, EngineError>> {
         None
+    }
+
+    /// As [`Self::upstream`], at the least cost and often: whether the server answers at all.
+    async fn look(&self) -> Option<Result<(), EngineError>> {
+        self.upstream().await.map(|told| told.map(drop))
     }
 }
 

@@ -75,6 +75,11 @@ pub trait Engine: Send + Sync + fmt::Debug {
         None
     }
 
+    /// As [`Self::upstream`], at the least cost and often: whether the server answers at all.
+    async fn look(&self) -> Option<Result<(), EngineError>> {
+        self.upstream().await.map(|told| told.map(drop))
+    }
+
     /// The model with its inputs and outputs as they are now: those behind another server can change.
     async fn metadata(&self) -> ServedModel {
         self.model().clone()

@@ -52,7 +52,11 @@ impl TextEngine {
             return Err(EngineError::Sampler { wanted });
         }
         let max_tokens = asked.max_tokens;
-        let pieces = paced::paced(self.generator.generate(asked), max_tokens, self.paces, self.clock.clone());
+        let mut paces = self.paces;
+        if self.generator.answers_whole(&asked) {
+            paces.first = paces.whole;
+        }
+        let pieces = paced::paced(self.generator.generate(asked), max_tokens, paces, self.clock.clone());
         let (model, id) = (self.served.name.clone(), request.id.clone());
         Ok((pieces, Envelope { model, id, outputs: request.outputs.clone() }))
     }
@@ -93,6 +97,10 @@ impl Engine for TextEngine {
 
     async fn upstream(&self) -> Option<Result<String, EngineError>> {
         self.generator.upstream().await
+    }
+
+    async fn look(&self) -> Option<Result<(), EngineError>> {
+        self.generator.look().await
     }
 
     async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {

@@ -14,10 +14,13 @@ use weighhouse_proto::inference::{
 };
 use weighhouse_proto::v1::DescribeRequest;
 use weighhouse_proto::v1::miner_client::MinerClient;
+use weighhouse_types::{InferAnswer, InferRequest};
 use weighhouse_wallet::answer::verify_answer;
 use weighhouse_wallet::btauth::{MAX_AGE, header};
 
 use super::*;
+use crate::backend::BackendError;
+use crate::engine::{Engine, EngineError, ServedModel};
 use crate::testing::{FakeChain, TestClock, key, neuron};
 use harness::{Harness, HeldEngine, Setup, request};
 
@@ -244,4 +247,43 @@ fn an_address_that_nobody_can_dial_is_not_published() {
     assert!(matches!(announce::address(None, any), Err(MinerError::NoExternalAddress { .. })));
     assert_eq!(announce::address(Some(real), any).expect("configured"), real);
     assert_eq!(announce::address(None, real).expect("bound"), real);
+}
+
+/// A model whose server is away.
+#[derive(Debug)]
+struct Away(ServedModel);
+
+#[tonic::async_trait]
+impl Engine for Away {
+    fn model(&self) -> &ServedModel {
+        &self.0
+    }
+
+    fn items_max(&self) -> u32 {
+        1
+    }
+
+    async fn look(&self) -> Option<Result<(), EngineError>> {
+        Some(Err(BackendError::Unreachable("refused".into()).into()))
+    }
+
+    async fn infer(&self, _: &InferRequest) -> Result<InferAnswer, EngineError> {
+        Err(BackendError::Failed("out of memory at\n10.0.0.7".into()).into())
+    }
+}
+
+#[tokio::test]
+async fn a_model_whose_server_is_away_is_not_ready_and_its_callers_hear_why() {
+    let served = HeldEngine::new().model().clone();
+    let miner = Setup { engine: Some(Arc::new(Away(served))), ..Setup::default() }.start().await;
+    let mut client = GrpcInferenceServiceClient::new(miner.channel().await);
+    let asked = ModelReadyRequest { name: "digits".into(), version: String::new() };
+    while client.model_ready(asked.clone()).await.expect("open").into_inner().ready {
+        tokio::task::yield_now().await;
+    }
+    assert!(!client.server_ready(ServerReadyRequest {}).await.expect("open").into_inner().ready);
+    let reply = miner.send(&miner.sign(&request(1))).await;
+    let (code, message) = (reply.code(), reply.message());
+    assert_eq!((code, message.as_str()), (Code::Internal, "the backend failed: out of memory at 10.0.0.7"));
+    miner.stop().await.expect("a clean end");
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weighhouse_ask::completions::CompletionServer;
+use weighhouse_models::LoadLimits;
+use weighhouse_models::language::LanguageTokens;
 use weighhouse_types::text::TextLimits;
 
 use super::address::ModelAddress;
@@ -20,6 +22,8 @@ use crate::engine::{Engine, Generator, ModelName, Paces, TextEngine};
 pub(super) struct OpenAiSource {
     address: ModelAddress,
     key_file: Option<PathBuf>,
+    /// The folder of the server's model, for its tokenizer.
+    folder: Option<PathBuf>,
 }
 
 /// A text model behind a server of the Open Inference Protocol.
@@ -29,10 +33,10 @@ pub(super) struct OipSource(ModelAddress);
 impl ModelSource for OpenAiSource {
     const KIND: &'static str = "text";
     const BACKEND: &'static str = "openai";
-    const KEYS: &'static [&'static str] = &["url", "model", "digest", "key_file"];
+    const KEYS: &'static [&'static str] = &["url", "model", "digest", "key_file", "path"];
 
     fn read(mut table: ModelTable) -> Result<Self, ConfigError> {
-        Ok(Self { address: ModelAddress::read(&mut table)?, key_file: table.key_file })
+        Ok(Self { address: ModelAddress::read(&mut table)?, key_file: table.key_file, folder: table.path })
     }
 
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
@@ -43,7 +47,16 @@ impl ModelSource for OpenAiSource {
             key: self.key_file.as_deref().map(|path| read_key(path, site)).transpose()?,
             connect_timeout: site.text.connect_timeout,
         };
-        Ok(engine(name, Arc::new(OpenAi::new(server, *digest)), site))
+        let read = |path: &PathBuf| {
+            LanguageTokens::read(&site.folder(&name, path)?, &LoadLimits::STANDARD)
+                .map_err(|error| LoadError::Language { name: name.name.clone(), error: error.into() })
+        };
+        let tokenizer = self.folder.as_ref().map(read).transpose()?;
+        let behind = match tokenizer {
+            Some(tokenizer) => OpenAi::with_tokenizer(server, *digest, tokenizer),
+            None => OpenAi::new(server, *digest),
+        };
+        Ok(engine(name, Arc::new(behind), site))
     }
 }
 

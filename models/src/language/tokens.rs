@@ -80,4 +80,25 @@ impl LanguageTokens {
     pub fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> String {
         self.text.continuation(prompt, tokens)
     }
+
+    /// The tokenizer's spellings of a text that continues a prompt, as part of the whole text where that is known, and by
+    /// itself. They are one where no token crosses the seam; what a model wrote is likely one of them.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn spellings(
+        &self,
+        prompt: &[u32],
+        prompt_text: Option<&str>,
+        text: &str,
+    ) -> Result<Vec<Vec<u32>>, TextError> {
+        let mut found = vec![self.text.encode_bare(text)?];
+        if let Some(before) = prompt_text {
+            let whole = self.text.encode(&format!("{before}{text}"))?;
+            found.extend(whole.strip_prefix(prompt).map(<[u32]>::to_vec));
+        }
+        found.dedup();
+        found.retain(|tokens| self.text.continuation(prompt, tokens) == text);
+        Ok(found)
+    }
 }

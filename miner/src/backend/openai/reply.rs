@@ -1,182 +1,265 @@
 //! The chunks of a completion: OpenAI's own form, and what vLLM and llama.cpp add to it.
+//!
+//! Read leniently where a field doesn't matter, and refused where an answer that is signed would be wrong.
 
-use std::collections::BTreeMap;
+mod joined;
 
 use serde::Deserialize;
 use serde_json::Value;
-use weighhouse_ask::completions::token_id;
+use weighhouse_ask::completions::{Event, EventKind};
 use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 
+use self::joined::JoinedText;
+use super::json::{self, TextBytes};
+use super::refusal::Refusal;
+use super::rows::{ReplyLogProbs, Row};
 use crate::backend::error::{BackendError, shortened};
 
-#[derive(Debug, Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    usage: Option<Usage>,
-    error: Option<Value>,
-}
+/// How much likelier another token may be than the chosen one, for rounding in what a server prints.
+const GREEDY_SLACK: f32 = 0.01;
 
-#[derive(Debug, Deserialize)]
-struct Choice {
-    #[serde(default)]
-    text: String,
-    logprobs: Option<ReplyLogProbs>,
-    finish_reason: Option<String>,
-    /// vLLM and SGLang: which stop word it was; null or a token for the end token.
-    #[serde(default, alias = "matched_stop")]
-    stop_reason: Value,
-}
-
-#[derive(Debug, Deserialize)]
-struct Usage {
-    #[serde(default)]
-    prompt_tokens: u32,
-}
-
-/// OpenAI's lists, or llama.cpp's objects.
 #[derive(Debug, Default, Deserialize)]
-struct ReplyLogProbs {
-    #[serde(default)]
-    tokens: Vec<String>,
-    #[serde(default)]
-    token_logprobs: Vec<Option<f32>>,
-    top_logprobs: Option<Vec<Option<BTreeMap<String, f32>>>>,
-    content: Option<Vec<TokenEntry>>,
+#[serde(default)]
+struct Chunk {
+    object: Value,
+    model: Value,
+    choices: Option<Vec<Choice>>,
+    usage: Value,
+    error: Value,
 }
 
-#[derive(Debug, Deserialize)]
-struct TokenEntry {
-    id: Option<u32>,
-    logprob: f32,
-    #[serde(default)]
-    top_logprobs: Vec<Alternative>,
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    index: Value,
+    text: Option<TextBytes>,
+    /// Of chats, which are no completions.
+    delta: Value,
+    message: Value,
+    logprobs: Option<ReplyLogProbs>,
+    finish_reason: Value,
+    /// vLLM: which stop word it was; null or a token for the end token.
+    stop_reason: Value,
+    /// The same of SGLang.
+    matched_stop: Value,
 }
 
-#[derive(Debug, Deserialize)]
-struct Alternative {
-    id: Option<u32>,
-    logprob: f32,
+/// What an event means to a reading.
+#[derive(Debug, PartialEq)]
+pub(super) enum Read {
+    Nothing,
+    Piece(TextAnswer),
+    /// `[DONE]`.
+    Done,
+}
+
+/// What the chunks of one completion told besides its pieces.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The server's name for its model.
+    pub(super) model: Option<String>,
+    pub(super) prompt_tokens: u32,
+    /// Tokens that the server says it generated.
+    pub(super) completion_tokens: Option<usize>,
+    /// Tokens that came with a log-probability.
+    pub(super) tokens: usize,
+    /// The tokens' own words.
+    pub(super) names: Vec<TextBytes>,
+    /// Tokens come as llama.cpp's objects.
+    pub(super) is_llama: bool,
+    /// The server says by itself which stop word ended its answer.
+    pub(super) stop_word: bool,
 }
 
 /// Reads one completion's chunks.
 #[derive(Debug)]
 pub(super) struct Reader {
-    has_stop_words: bool,
-    log_probs: bool,
+    wants_lists: bool,
     top: usize,
-    prompt_tokens: u32,
+    text: JoinedText,
+    /// Whether tokens came with ids so far; `None` before the first.
+    has_ids: Option<bool>,
+    pub(super) told: Told,
 }
 
 impl Reader {
-    pub(super) fn new(request: &TextRequest) -> Self {
+    /// `model` is the name that the server's answers must carry, if it is known.
+    pub(super) fn new(request: &TextRequest, model: Option<String>) -> Self {
+        let top = usize::from(request.top_log_probs);
         Self {
-            has_stop_words: !request.stop.is_empty(),
-            log_probs: request.log_probs,
-            top: usize::from(request.top_log_probs),
-            prompt_tokens: 0,
+            wants_lists: request.log_probs || top > 0,
+            top,
+            text: JoinedText::default(),
+            has_ids: None,
+            told: Told { model, ..Told::default() },
         }
     }
 
-    /// The piece in one event; `None` where there is nothing for the caller in it.
-    pub(super) fn read(&mut self, event: &[u8]) -> Result<Option<TextAnswer>, BackendError> {
-        if event == b"[DONE]" {
-            // A proper stream said before why it ends.
-            return Err(BackendError::Disconnected);
+    pub(super) fn read(&mut self, event: &Event) -> Result<Read, BackendError> {
+        let data = event.data.trim_ascii();
+        match event.kind {
+            EventKind::Error => return Err(said(data)),
+            EventKind::Unframed if data.starts_with(b"<") => {
+                let page = shortened(&String::from_utf8_lossy(data));
+                return Err(BackendError::Misconfigured(format!(
+                    "it answers with a page; check `url`: {page}"
+                )));
+            }
+            EventKind::Unframed if json::parse::<Value>(data).is_err() => return Err(said(data)),
+            _ if data.eq_ignore_ascii_case(b"[DONE]") => return Ok(Read::Done),
+            // A list would be read as an object's fields in order.
+            _ if data.starts_with(b"[") => return Err(BackendError::Malformed("a list and no chunk".into())),
+            _ => {}
         }
-        let malformed = |error: serde_json::Error| BackendError::Malformed(shortened(&error.to_string()));
-        let Chunk { choices, usage, error } = serde_json::from_slice(event).map_err(malformed)?;
-        if let Some(error) = error.filter(|error| !error.is_null()) {
-            return Err(BackendError::Failed(shortened(&error.to_string())));
+        match json::parse::<Option<Chunk>>(data) {
+            Ok(Some(chunk)) => self.chunk(chunk, data),
+            Ok(None) => Ok(Read::Nothing),
+            Err(_) if !event.is_whole => Err(BackendError::Disconnected),
+            Err(error) => Err(BackendError::Malformed(shortened(&error.to_string()))),
         }
-        if let Some(usage) = usage {
-            self.prompt_tokens = usage.prompt_tokens;
+    }
+
+    fn chunk(&mut self, chunk: Chunk, data: &[u8]) -> Result<Read, BackendError> {
+        let Chunk { object, model, choices, usage, error } = chunk;
+        let mut choices = choices.unwrap_or_default();
+        if choices.is_empty() || !error.is_null() {
+            let failure = json::parse::<Value>(data).ok().as_ref().and_then(Refusal::find);
+            if let Some(failure) = failure {
+                return Err(failure.into_error());
+            }
         }
-        let Some(choice) = choices.into_iter().next() else { return Ok(None) };
+        self.count(&usage);
+        if choices.len() > 1 {
+            return Err(BackendError::Malformed("several choices, though one was asked for".into()));
+        }
+        let Some(choice) = choices.pop() else { return Ok(Read::Nothing) };
+        self.check_model(&model)?;
+        check_shape(&choice, &object)?;
         let finish = self.finish(&choice)?;
+        let text = choice.text.unwrap_or_default();
+        let text = self.text.push(&text.0, finish.is_some());
         let mut piece =
-            TextAnswer { text: choice.text, finish, prompt_tokens: self.prompt_tokens, ..Default::default() };
-        if let (Some(found), true) = (choice.logprobs, self.log_probs || self.top > 0) {
-            self.add_log_probs(&mut piece, found)?;
+            TextAnswer { text, finish, prompt_tokens: self.told.prompt_tokens, ..Default::default() };
+        if let (Some(found), true) = (choice.logprobs, self.wants_lists) {
+            self.told.is_llama |= found.is_llama();
+            self.add(&mut piece, found.rows()?)?;
         }
         let nothing = piece.text.is_empty() && piece.log_probs.is_empty() && piece.finish.is_none();
-        Ok((!nothing).then_some(piece))
+        Ok(if nothing { Read::Nothing } else { Read::Piece(piece) })
     }
 
-    fn finish(&self, choice: &Choice) -> Result<Option<Finish>, BackendError> {
-        let Some(reason) = choice.finish_reason.as_deref() else { return Ok(None) };
-        match reason {
-            "length" => Ok(Some(Finish::Length)),
+    fn count(&mut self, usage: &Value) {
+        let number = |name: &str| usage[name].as_u64();
+        if let Some(count) = number("prompt_tokens").and_then(|count| u32::try_from(count).ok()) {
+            self.told.prompt_tokens = count;
+        }
+        if let Some(count) = number("completion_tokens").and_then(|count| usize::try_from(count).ok()) {
+            self.told.completion_tokens = Some(count);
+        }
+    }
+
+    fn check_model(&mut self, model: &Value) -> Result<(), BackendError> {
+        let Some(found) = model.as_str().filter(|name| !name.is_empty()) else { return Ok(()) };
+        match &self.told.model {
+            Some(expected) if expected != found => {
+                let (found, expected) = (shortened(found), shortened(expected));
+                Err(BackendError::Misconfigured(format!(
+                    "a chunk is of model {found:?} and not of {expected:?}; restart the miner if that is meant"
+                )))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.told.model = Some(shortened(found));
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, choice: &Choice) -> Result<Option<Finish>, BackendError> {
+        let reason = match &choice.finish_reason {
+            Value::String(reason) => reason.trim().to_lowercase(),
+            _ => return Ok(None),
+        };
+        let word = [&choice.stop_reason, &choice.matched_stop];
+        match reason.as_str() {
+            "" | "null" | "none" => Ok(None),
+            "length" | "max_tokens" | "max_length" | "limit" => Ok(Some(Finish::Length)),
             // `eos_token` and `stop_sequence` are the words of Hugging Face's Text Generation Inference.
-            "eos_token" => Ok(Some(Finish::End)),
-            "stop_sequence" => Ok(Some(Finish::Stop)),
-            "stop" if self.has_stop_words && choice.stop_reason.is_string() => Ok(Some(Finish::Stop)),
-            // Servers that don't tell a stop word from the end token leave only this.
-            "stop" => Ok(Some(Finish::End)),
+            "stop_sequence" | "stop_word" => {
+                self.told.stop_word = true;
+                Ok(Some(Finish::Stop))
+            }
+            "stop" if word.iter().any(|word| word.as_str().is_some_and(|word| !word.is_empty())) => {
+                self.told.stop_word = true;
+                Ok(Some(Finish::Stop))
+            }
+            // No stop words are sent to a server that doesn't say which one ended its answer.
+            "stop" | "eos" | "eos_token" | "end" | "end_turn" => Ok(Some(Finish::End)),
             // vLLM's `abort`, OpenAI's `content_filter`:
             // the text is cut for a reason that validators don't know.
             other => Err(BackendError::Failed(format!("it ended for {:?}", shortened(other)))),
         }
     }
 
-    fn add_log_probs(&self, piece: &mut TextAnswer, found: ReplyLogProbs) -> Result<(), BackendError> {
-        let rows = match found.content {
-            Some(entries) => entries.into_iter().map(TopRow::from).collect(),
-            None => listed(found.tokens, found.token_logprobs, found.top_logprobs.unwrap_or_default())?,
-        };
-        // A NaN would be journalled by the validator as an answer; better none at all.
-        if rows.iter().any(|row| row.log_prob.is_nan()) {
-            return Err(BackendError::Malformed("a log-probability that is no number".into()));
+    fn add(&mut self, piece: &mut TextAnswer, rows: Vec<Row>) -> Result<(), BackendError> {
+        if rows.is_empty() {
+            return Ok(());
         }
+        rows.iter().try_for_each(check_greedy)?;
         // A token whose id is unknown can't be named on our wire; the others then couldn't be placed either.
-        if rows.iter().all(|row| row.id.is_some()) {
+        let has_ids = rows.iter().all(|row| row.id.is_some());
+        if *self.has_ids.get_or_insert(has_ids) != has_ids {
+            return Err(BackendError::Malformed("some of its tokens have ids and some have none".into()));
+        }
+        self.told.tokens += rows.len();
+        if has_ids {
             piece.tokens = rows.iter().filter_map(|row| row.id).collect();
         }
-        if self.top > 0 && rows.iter().all(|row| row.top.is_some()) {
-            piece.top = rows.iter().map(|row| best(row.top.clone().unwrap_or_default(), self.top)).collect();
+        self.told.names.extend(rows.iter().map(|row| row.name.clone()));
+        if self.top > 0 && has_ids && rows.iter().all(|row| row.has_top_ids()) {
+            piece.top = rows.iter().map(|row| row.best(self.top)).collect();
         }
         piece.log_probs = rows.into_iter().map(|row| row.log_prob).collect();
         Ok(())
     }
 }
 
-/// One token as far as the server told.
-struct TopRow {
-    id: Option<u32>,
-    log_prob: f32,
-    /// `None` where an alternative's id is unknown.
-    top: Option<Vec<(u32, f32)>>,
+/// An error that came as words or as JSON.
+fn said(data: &[u8]) -> BackendError {
+    let found = json::parse::<Value>(data).ok();
+    let failure = found.as_ref().and_then(|value| {
+        // llama.cpp puts the error's fields on an `error:` line without the word.
+        Refusal::find(value).or_else(|| Refusal::find(&serde_json::json!({ "error": value })))
+    });
+    failure.unwrap_or_else(|| Refusal::of_words(&String::from_utf8_lossy(data))).into_error()
 }
 
-impl From<TokenEntry> for TopRow {
-    fn from(entry: TokenEntry) -> Self {
-        let top = entry.top_logprobs.iter().map(|other| Some((other.id?, other.logprob))).collect();
-        Self { id: entry.id, log_prob: entry.logprob, top }
+fn check_shape(choice: &Choice, object: &Value) -> Result<(), BackendError> {
+    let is_chat = !choice.delta.is_null()
+        || !choice.message.is_null()
+        || object.as_str().is_some_and(|object| object.starts_with("chat."));
+    if choice.text.is_none() && is_chat {
+        return Err(BackendError::Misconfigured(
+            "it answers /v1/completions as a chat, whose tokens are other ones".into(),
+        ));
+    }
+    match &choice.index {
+        Value::Null => Ok(()),
+        index if index.as_u64() == Some(0) || index == "0" => Ok(()),
+        index => Err(BackendError::Malformed(format!("a choice of index {index}, though one was asked for"))),
     }
 }
 
-fn listed(
-    tokens: Vec<String>,
-    values: Vec<Option<f32>>,
-    tops: Vec<Option<BTreeMap<String, f32>>>,
-) -> Result<Vec<TopRow>, BackendError> {
-    if tokens.len() != values.len() || (!tops.is_empty() && tops.len() != tokens.len()) {
-        return Err(BackendError::Malformed("lists of log-probabilities that differ in length".into()));
+/// Under greedy the chosen token is the likeliest. Where it is not, the server has a penalty or a ban of its own on, and a
+/// judge would find its tokens wrong.
+pub(super) fn check_greedy(row: &Row) -> Result<(), BackendError> {
+    let likeliest = row.top.iter().map(|other| other.log_prob).fold(row.log_prob, f32::max);
+    if likeliest - row.log_prob <= GREEDY_SLACK {
+        return Ok(());
     }
-    let mut tops = tops.into_iter();
-    let row = |(token, value): (String, Option<f32>)| {
-        let log_prob =
-            value.ok_or_else(|| BackendError::Malformed("a token without its log-probability".into()))?;
-        let top = tops.next().flatten().unwrap_or_default();
-        let top = top.iter().map(|(token, value)| Some((token_id(token)?, *value))).collect();
-        Ok(TopRow { id: token_id(&token), log_prob, top })
-    };
-    tokens.into_iter().zip(values).map(row).collect()
-}
-
-/// The likeliest first, lower ids first among equals; servers add the chosen token where it is none of them.
-fn best(mut row: Vec<(u32, f32)>, count: usize) -> Vec<(u32, f32)> {
-    row.sort_by(|(a, left), (b, right)| right.total_cmp(left).then(a.cmp(b)));
-    row.truncate(count);
-    row
+    let (name, above) = (row.name.to_text(), likeliest - row.log_prob);
+    Err(BackendError::Misconfigured(format!(
+        "it chose {:?} though another token is likelier by {above:.3}: a penalty or a ban of its own is on",
+        shortened(&name)
+    )))
 }

@@ -1,0 +1,113 @@
+//! A completion that is being read: events in, pieces of an answer out.
+
+use std::time::Duration;
+
+use weighhouse_ask::completions::CompletionEvents;
+use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
+
+use super::abilities::Abilities;
+use super::reply::{Read, Reader, Told};
+use super::spelling::Spelling;
+use super::stop_words::StopWords;
+use crate::backend::error::BackendError;
+
+/// Wait for the counts that some servers send behind the end of an answer.
+const COUNTS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A completion that is being read; dropping it hangs up.
+pub(super) struct Reading {
+    events: CompletionEvents,
+    reader: Reader,
+    stop: StopWords,
+    spelling: Option<Spelling>,
+    /// Tokens that the server counts must all have been named.
+    counts: bool,
+    goes_on: bool,
+    ended: bool,
+}
+
+impl Reading {
+    pub(super) fn new(events: CompletionEvents, request: &TextRequest, abilities: &Abilities) -> Self {
+        let reader = Reader::new(request, abilities.model.clone());
+        let (stop, goes_on) = (StopWords::new(&request.stop), request.ignore_end);
+        Self { events, reader, stop, spelling: None, counts: abilities.counts, goes_on, ended: false }
+    }
+
+    /// The same, with ids found by the words.
+    pub(super) fn spelled(self, spelling: Option<Spelling>) -> Self {
+        Self { spelling, ..self }
+    }
+
+    /// What the chunks told besides the pieces.
+    pub(super) fn into_told(self) -> Told {
+        self.reader.told
+    }
+
+    /// The next piece; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<TextAnswer>, BackendError> {
+        while !self.ended {
+            let event = self.events.next().await?;
+            let mut piece = match self.reader.read(&event)? {
+                Read::Piece(piece) => piece,
+                Read::Nothing => continue,
+                // A proper stream said before why it ends.
+                Read::Done => return Err(BackendError::Disconnected),
+            };
+            let (text, is_stopped) = self.stop.push(&piece.text, piece.finish.is_some());
+            piece.text = text;
+            if is_stopped {
+                piece.finish = Some(Finish::Stop);
+                self.ended = true;
+            } else if let Some(finish) = piece.finish {
+                self.ended = true;
+                self.end(finish).await?;
+            }
+            piece.prompt_tokens = self.reader.told.prompt_tokens;
+            if let Some(spelling) = &mut self.spelling {
+                spelling.add(&mut piece, &self.reader.told)?;
+            }
+            if piece.finish.is_some() || !piece.text.is_empty() || !piece.log_probs.is_empty() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads what stands behind the end, and holds the answer against it.
+    async fn end(&mut self, finish: Finish) -> Result<(), BackendError> {
+        if finish == Finish::End && self.goes_on {
+            return Err(BackendError::Unsuited("it doesn't go on after its end token".into()));
+        }
+        let misses_count = self.counts && self.reader.told.completion_tokens.is_none();
+        if self.reader.told.prompt_tokens == 0 || misses_count {
+            // A server that says no more, or keeps the connection open, costs a moment and no answer.
+            tokio::time::timeout(COUNTS_TIMEOUT, self.counts()).await.unwrap_or(Ok(()))?;
+        }
+        self.check_count(finish)
+    }
+
+    async fn counts(&mut self) -> Result<(), BackendError> {
+        while let Ok(event) = self.events.next().await {
+            match self.reader.read(&event) {
+                Ok(Read::Piece(piece)) if !piece.text.is_empty() || !piece.log_probs.is_empty() => {
+                    return Err(BackendError::Malformed("it goes on after the end of its answer".into()));
+                }
+                Ok(Read::Done) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A stream may leave out tokens, or their first event may be lost: the answer would be signed with a hole in it.
+    fn check_count(&self, finish: Finish) -> Result<(), BackendError> {
+        let Told { tokens: named, completion_tokens, .. } = self.reader.told;
+        let Some(counted) = completion_tokens.filter(|_| self.counts && named > 0) else { return Ok(()) };
+        // Some count the end token without naming it, or the reverse.
+        let slack = usize::from(finish == Finish::End);
+        if finish == Finish::Stop || counted.abs_diff(named) <= slack {
+            return Ok(());
+        }
+        Err(BackendError::Malformed(format!("it named {named} of {counted} tokens")))
+    }
+}

@@ -1,0 +1,69 @@
+//! Ids of tokens that a server names by their words, found with the tokenizer of its model.
+//!
+//! A text has many spellings, and a wrong id is judged as another model's. An answer is given ids only where exactly one of
+//! the tokenizer's own spellings has as many tokens as the server named, each with its word.
+
+use weighhouse_models::language::LanguageTokens;
+use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextRequest};
+
+use super::json::TextBytes;
+use super::reply::Told;
+use crate::backend::error::BackendError;
+
+/// Characters by which servers show that a word is a vocabulary's entry, or part of a character, and not plain text.
+const MARKS: [char; 5] = [char::REPLACEMENT_CHARACTER, 'Ġ', 'Ċ', '▁', '\\'];
+
+/// The answer so far: ids are found at its end.
+pub(super) struct Spelling {
+    tokenizer: LanguageTokens,
+    prompt: Prompt,
+    text: String,
+    log_probs: Vec<f32>,
+}
+
+impl Spelling {
+    pub(super) fn new(tokenizer: LanguageTokens, request: &TextRequest) -> Self {
+        Self { tokenizer, prompt: request.prompt.clone(), text: String::new(), log_probs: Vec::new() }
+    }
+
+    /// Keeps a piece's log-probabilities back, and adds all of them with their ids to the last piece.
+    pub(super) fn add(&mut self, piece: &mut TextAnswer, told: &Told) -> Result<(), BackendError> {
+        self.text.push_str(&piece.text);
+        self.log_probs.append(&mut piece.log_probs);
+        let Some(finish) = piece.finish else { return Ok(()) };
+        piece.tokens = self.ids(&told.names, finish).ok_or_else(|| {
+            BackendError::Unsuited(
+                "the tokens of this text can't be told from their words beyond doubt".into(),
+            )
+        })?;
+        piece.log_probs = std::mem::take(&mut self.log_probs);
+        Ok(())
+    }
+
+    fn ids(&self, names: &[TextBytes], finish: Finish) -> Option<Vec<u32>> {
+        let (prompt, text) = match &self.prompt {
+            Prompt::Text(text) => (self.tokenizer.encode(text).ok()?, Some(text.as_str())),
+            Prompt::Ids(ids) => (ids.clone(), None),
+        };
+        let mut found = self.tokenizer.spellings(&prompt, text, &self.text).ok()?;
+        found.retain_mut(|tokens| {
+            // The end token has no text, though it may have a name.
+            if let (Finish::End, [end]) = (finish, &self.tokenizer.shape().end_tokens[..])
+                && tokens.len() + 1 == names.len()
+            {
+                tokens.push(*end);
+            }
+            tokens.len() == names.len() && tokens.iter().zip(names).all(|(id, name)| self.may_be(*id, name))
+        });
+        found.pop().filter(|_| found.is_empty())
+    }
+
+    /// Tells whether a token could have this name.
+    fn may_be(&self, id: u32, name: &TextBytes) -> bool {
+        let (own, name) = (self.tokenizer.continuation(&[], &[id]), name.to_text());
+        own.is_empty() || name.contains(MARKS) || own.contains(MARKS) || own.trim() == name.trim()
+    }
+}
+
+#[cfg(test)]
+mod tests;

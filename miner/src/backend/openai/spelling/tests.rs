@@ -1,0 +1,47 @@
+use std::path::Path;
+
+use weighhouse_models::LoadLimits;
+
+use super::*;
+
+fn tokenizer() -> LanguageTokens {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/testdata/language/llama");
+    LanguageTokens::read(&folder, &LoadLimits::STANDARD).expect("a folder")
+}
+
+/// Spells a text whose tokens have these names, each with a log-probability.
+fn spelled(text: &str, names: &[String], finish: Finish) -> Result<TextAnswer, BackendError> {
+    let mut spelling = Spelling::new(tokenizer(), &TextRequest::greedy("the model", 8));
+    let log_probs = vec![-0.5; names.len()];
+    let mut piece =
+        TextAnswer { text: text.to_owned(), log_probs, finish: Some(finish), ..TextAnswer::default() };
+    let names = names.iter().map(|name| TextBytes(name.clone().into_bytes())).collect();
+    spelling.add(&mut piece, &Told { names, ..Told::default() })?;
+    Ok(piece)
+}
+
+#[test]
+fn words_that_the_tokenizer_spells_in_one_way_have_ids() {
+    let tokenizer = tokenizer();
+    let text = " another model";
+    let prompt = tokenizer.encode("the model").expect("encoded");
+    let spellings = tokenizer.spellings(&prompt, Some("the model"), text).expect("encoded");
+    let ids = spellings[0].clone();
+    let names: Vec<String> = ids.iter().map(|id| tokenizer.continuation(&[], &[*id])).collect();
+    let piece = spelled(text, &names, Finish::Length).expect("one way");
+    assert_eq!((piece.tokens, piece.log_probs.len()), (ids, names.len()));
+
+    let split = [&names[..], &["x".to_owned()]].concat();
+    assert!(spelled(text, &split, Finish::Length).is_err(), "another number of tokens");
+    let mut other = names;
+    other[0] = " others".to_owned();
+    assert!(spelled(text, &other, Finish::Length).is_err(), "another word");
+}
+
+#[test]
+fn log_probabilities_wait_for_their_ids() {
+    let mut spelling = Spelling::new(tokenizer(), &TextRequest::greedy("the model", 8));
+    let mut piece = TextAnswer { text: " a".into(), log_probs: vec![-0.5], ..TextAnswer::default() };
+    spelling.add(&mut piece, &Told::default()).expect("no end yet");
+    assert!(piece.log_probs.is_empty() && piece.tokens.is_empty());
+}

@@ -1,0 +1,134 @@
+//! The servers behind a miner's models: whether they answer, and what they failed at.
+//!
+//! **Invariant.** A server that goes away or comes back is told once, at the default level; so is each cause of failed
+//! answers, and again only after a while. Callers of a server that hangs are answered when that is noticed, not at their
+//! deadline.
+
+mod told;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch as channel;
+use weighhouse_seams::Clock;
+
+use self::told::Told;
+use crate::backend::BackendError;
+use crate::engine::{Catalogue, Engine, EngineError};
+use crate::metrics;
+
+pub(crate) use watch::watch;
+
+/// The server behind one model, or none.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    model: String,
+    /// Why it doesn't answer, while it doesn't.
+    trouble: channel::Sender<Option<BackendError>>,
+    /// When it was last heard of, by the monotonic clock.
+    heard: channel::Sender<Duration>,
+    told: Told,
+    clock: Arc<dyn Clock>,
+}
+
+/// One for each model.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstreams(Arc<HashMap<String, Arc<Upstream>>>);
+
+impl Upstreams {
+    pub(crate) fn of(models: &Catalogue, clock: &Arc<dyn Clock>) -> Self {
+        let one = |engine: &Arc<dyn Engine>| {
+            let model = engine.model().name.name.clone();
+            (model.clone(), Arc::new(Upstream::new(model, clock.clone())))
+        };
+        Self(Arc::new(models.engines().iter().map(one).collect()))
+    }
+
+    /// The one behind a model that is served.
+    pub(crate) fn behind(&self, engine: &dyn Engine) -> Option<&Arc<Upstream>> {
+        self.0.get(&engine.model().name.name)
+    }
+
+    /// Tells whether every server behind answers.
+    pub(crate) fn all_answer(&self) -> bool {
+        self.0.values().all(|upstream| upstream.answers())
+    }
+}
+
+impl Upstream {
+    fn new(model: String, clock: Arc<dyn Clock>) -> Self {
+        let heard = channel::Sender::new(clock.monotonic());
+        Self { model, trouble: channel::Sender::new(None), heard, told: Told::new(clock.clone()), clock }
+    }
+
+    pub(crate) fn answers(&self) -> bool {
+        self.trouble.borrow().is_none()
+    }
+
+    /// Waits for work, but not on a server that is known to hang.
+    pub(crate) async fn guard<T>(
+        &self,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
+        let mut trouble = self.trouble.subscribe();
+        let hangs = trouble.wait_for(|trouble| *trouble == Some(BackendError::Silent));
+        let done = tokio::select! {
+            biased;
+            done = work => done,
+            // The sender lives as long as this does.
+            _ = hangs => Err(BackendError::Silent.into()),
+        };
+        match &done {
+            Ok(_) => self.heard(),
+            Err(EngineError::Backend(error)) => self.failed(error),
+            Err(_) => {}
+        }
+        done
+    }
+
+    /// Takes note of an answer, or of a piece of one.
+    fn heard(&self) {
+        self.heard.send_replace(self.clock.monotonic());
+    }
+
+    fn heard_since(&self, time: Duration) -> bool {
+        *self.heard.borrow() > time
+    }
+
+    /// Tells why an answer ended early or didn't begin.
+    fn failed(&self, error: &BackendError) {
+        let cause = error.cause();
+        metrics::backend_failure(&self.model, cause);
+        if let BackendError::Refused(_) = error {
+            // The caller's doing: told to it, and not to be repeated at its will in our log.
+            return tracing::debug!(model = self.model, %error, "no answer");
+        }
+        let is_known =
+            !self.answers() && matches!(error, BackendError::Unreachable(_) | BackendError::Silent);
+        match self.told.is_due(cause) {
+            Some(unsaid) if !is_known => {
+                tracing::warn!(model = self.model, cause, unsaid, %error, "an answer failed");
+            }
+            _ => tracing::debug!(model = self.model, %error, "no answer"),
+        }
+    }
+
+    /// Takes note of whether the server answers; true where it does again after it didn't.
+    fn note(&self, trouble: Option<&BackendError>) -> bool {
+        let before = self.trouble.send_replace(trouble.cloned());
+        metrics::backend_up(&self.model, trouble.is_none());
+        let kind = |trouble: Option<&BackendError>| trouble.map(BackendError::cause);
+        if kind(before.as_ref()) != kind(trouble) {
+            match trouble {
+                Some(error) => tracing::warn!(model = self.model, %error, "the backend doesn't answer"),
+                None => tracing::info!(model = self.model, "the backend answers again"),
+            }
+        }
+        before.is_some() && trouble.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests;
