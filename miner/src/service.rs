@@ -187,11 +187,16 @@ fn backend_status(error: &BackendError) -> Status {
         BackendError::Busy => Status::resource_exhausted("overloaded"),
         BackendError::Refused(_) => Status::invalid_argument(words()),
         BackendError::Unsuited(_) => Status::unimplemented(words()),
-        BackendError::Misconfigured(_) => {
-            Status::internal("the backend is not what the miner was set up for")
+        // What follows the first colon are the server's words, of keys and names.
+        BackendError::Misconfigured(why) => {
+            Status::internal(cut(&printable(&format!("the backend can't be used: {}", first_part(why)))))
         }
         BackendError::Failed(_) | BackendError::Malformed(_) => Status::internal(words()),
     }
+}
+
+fn first_part(words: &str) -> &str {
+    words.split(": ").next().unwrap_or_default()
 }
 
 /// The message of a status is a header, and its words are foreign.

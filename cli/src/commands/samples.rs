@@ -52,6 +52,19 @@ impl Samples {
         let values = self.0.iter().filter(|(sample, _)| is_named(sample)).map(|(_, value)| *value);
         values.reduce(|sum, value| sum + value)
     }
+    /// The values of one name by that of its label, where it has this one alone.
+    pub(crate) fn by_label(&self, name: &str, label: &str) -> Vec<(&str, f64)> {
+        let inner = |sample: &'_ str| -> Option<(usize, usize)> {
+            let start =
+                sample.strip_prefix(name)?.strip_prefix('{')?.strip_prefix(label)?.strip_prefix("=\"")?;
+            let at = sample.len() - start.len();
+            Some((at, at + start.strip_suffix("\"}")?.len()))
+        };
+        let samples = self.0.iter();
+        samples
+            .filter_map(|(sample, value)| inner(sample).map(|(from, to)| (&sample[from..to], *value)))
+            .collect()
+    }
 }
 
 /// HTTP/1.0, so that the answer ends with the connection.
@@ -77,6 +90,8 @@ mod tests {
         assert_eq!(samples.total("a_total"), Some(5.0));
         assert_eq!(samples.total("b"), Some(7.0));
         assert_eq!(samples.total("c"), None);
+        assert_eq!(samples.by_label("a_total", "by"), [("x", 2.0), ("y z", 3.0)]);
+        assert!(samples.by_label("b", "by").is_empty());
     }
 
     #[tokio::test]

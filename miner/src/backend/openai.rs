@@ -32,7 +32,7 @@ use self::abilities::{Abilities, TokenForm};
 use self::question::{question, wants_lists};
 use self::reading::Reading;
 use self::refusal::Refusal;
-use self::server::{ProbedServer, is_away};
+use self::server::ProbedServer;
 use self::spelling::Spelling;
 use super::error::{BackendError, shortened};
 use crate::engine::error::EngineError;
@@ -98,10 +98,13 @@ impl Generator for OpenAi {
         Box::pin(stream::try_unfold(begin, |call| async {
             let next = match call {
                 OpenAiCall::Begin(behind, request) => begin_answer(&behind, &request).await,
-                OpenAiCall::Reading(mut reading) => {
-                    let piece = reading.next().await;
-                    piece.map(|piece| piece.map(|piece| (piece, OpenAiCall::Reading(reading))))
-                }
+                OpenAiCall::Reading(behind, mut reading) => match reading.next().await {
+                    Ok(piece) => Ok(piece.map(|piece| (piece, OpenAiCall::Reading(behind, reading)))),
+                    Err(error) => {
+                        note(&behind, &error).await;
+                        Err(error)
+                    }
+                },
                 OpenAiCall::Done => Ok(None),
             };
             next.map_err(EngineError::Backend)
@@ -114,8 +117,12 @@ impl Generator for OpenAi {
         match self.behind.learn().await {
             Ok(abilities) => {
                 if let Some(obstacle) = self.obstacle(&abilities) {
-                    tracing::warn!(%url, model, "it can't earn on tasks that need token ids: {obstacle}");
+                    tracing::warn!(%url, model, "{obstacle}");
                 }
+            }
+            // Whoever watches the server tells that it is away.
+            Err(BackendError::Unreachable(why)) => {
+                tracing::debug!(%url, model, why, "the backend isn't there yet")
             }
             // Other models of this miner can be served meanwhile, and a server that is set up anew is asked again.
             Err(error) => {
@@ -129,9 +136,7 @@ impl Generator for OpenAi {
         let url = &self.behind.server.url;
         let told = self.behind.learn().await;
         let told = told.map(|abilities| match self.obstacle(&abilities) {
-            Some(obstacle) => {
-                format!("{url} {abilities}; it can't earn on tasks that need token ids: {obstacle}")
-            }
+            Some(obstacle) => format!("{url} {abilities}; {obstacle}"),
             None => format!("{url} {abilities}"),
         });
         Some(told.map_err(EngineError::Backend))
@@ -144,14 +149,14 @@ impl Generator for OpenAi {
 
 enum OpenAiCall {
     Begin(Arc<ProbedServer>, Box<TextRequest>),
-    Reading(Box<Reading>),
+    Reading(Arc<ProbedServer>, Box<Reading>),
     Done,
 }
 
 /// The first piece of an answer, and what reads the rest.
 type Begun = Option<(TextAnswer, OpenAiCall)>;
 
-async fn begin_answer(behind: &ProbedServer, request: &TextRequest) -> Result<Begun, BackendError> {
+async fn begin_answer(behind: &Arc<ProbedServer>, request: &TextRequest) -> Result<Begun, BackendError> {
     let begun = match begin_once(behind, request).await {
         // Words about the length of the prompt need no second opinion.
         Err(BackendError::Refused(why)) if !refusal::is_about_length(&why) => {
@@ -170,17 +175,25 @@ async fn begin_answer(behind: &ProbedServer, request: &TextRequest) -> Result<Be
         }
         begun => begun,
     };
-    match &begun {
-        Err(error) if is_away(error) => behind.forget(),
-        Err(BackendError::Malformed(_) | BackendError::Misconfigured(_) | BackendError::Unsuited(_)) => {
-            behind.doubt().await;
-        }
-        _ => {}
+    if let Err(error) = &begun {
+        note(behind, error).await;
     }
     begun
 }
 
-async fn begin_once(behind: &ProbedServer, request: &TextRequest) -> Result<Begun, BackendError> {
+/// Takes what is known of a server for outdated where a failure shows that it may be.
+async fn note(behind: &ProbedServer, error: &BackendError) {
+    match error {
+        BackendError::Unreachable(_) => behind.forget(),
+        BackendError::Disconnected
+        | BackendError::Malformed(_)
+        | BackendError::Misconfigured(_)
+        | BackendError::Unsuited(_) => behind.doubt().await,
+        _ => {}
+    }
+}
+
+async fn begin_once(behind: &Arc<ProbedServer>, request: &TextRequest) -> Result<Begun, BackendError> {
     let abilities = behind.abilities().await?;
     if matches!(request.prompt, Prompt::Ids(_)) && !abilities.prompt_ids {
         return Err(BackendError::Unsuited("it takes no prompts as token ids".into()));
@@ -189,12 +202,13 @@ async fn begin_once(behind: &ProbedServer, request: &TextRequest) -> Result<Begu
         let answer = llama::complete(&behind.server, (&abilities, anchor), request).await?;
         return Ok(Some((answer, OpenAiCall::Done)));
     }
-    let is_worded = abilities.tokens == TokenForm::Words && wants_lists(request) && request.stop.is_empty();
-    let tokenizer = behind.tokenizer.as_ref().filter(|_| is_worded);
+    let is_nameless = matches!(abilities.tokens, TokenForm::Words | TokenForm::Text);
+    let is_spelled = is_nameless && wants_lists(request) && request.stop.is_empty();
+    let tokenizer = behind.tokenizer.as_ref().filter(|_| is_spelled);
     let spelling = tokenizer.map(|tokenizer| Spelling::new(tokenizer.clone(), request));
     let mut reading = open(&behind.server, request, &abilities).await?.spelled(spelling);
     let first = reading.next().await?;
-    Ok(first.map(|piece| (piece, OpenAiCall::Reading(Box::new(reading)))))
+    Ok(first.map(|piece| (piece, OpenAiCall::Reading(behind.clone(), Box::new(reading)))))
 }
 
 /// The anchor for llama.cpp's own call, where an answer has to come by it.

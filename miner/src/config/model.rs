@@ -31,7 +31,7 @@ pub(crate) struct ModelTable {
     pub(crate) weights: Option<PathBuf>,
     /// A folder with `config.json`, `model.safetensors` (or its shards) and `tokenizer.json`, for text or embed; or
     /// `OWNER/NAME` of a model on the Hugging Face hub, `@REVISION` behind it if wanted. With `openai`, that of the backend's
-    /// model: its tokenizer finds the ids of tokens that the backend names by words.
+    /// model: its tokenizer finds the ids of tokens that the backend names by words or not at all.
     pub(crate) path: Option<PathBuf>,
     /// The device that computes one of our own text or embedding models: `auto` (an accelerator where there is one), `cpu`,
     /// `cuda`, `cuda:1`, `wgpu`, `wgpu:1`. A build has `cuda` and `wgpu` if it was made with those features.

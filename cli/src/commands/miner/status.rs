@@ -23,21 +23,34 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let roster = Block(count("weighhouse_miner_roster_block"));
     let requests = count("weighhouse_miner_requests_total");
     let refused = count("weighhouse_miner_connections_refused_total");
-    let works = roster.0.saturating_add(ROSTER_LAG_MAX) >= standing.head.0 && standing.axon.is_some();
+    let backends = samples.by_label("weighhouse_miner_backend_up", "model");
+    let failures = count("weighhouse_miner_backend_failures_total");
+    let away: Vec<&str> = backends.iter().filter(|(_, up)| *up == 0.0).map(|(model, _)| *model).collect();
+    let in_step = roster.0.saturating_add(ROSTER_LAG_MAX) >= standing.head.0 && standing.axon.is_some();
+    let works = in_step && away.is_empty();
     if args.json {
         output::json(&serde_json::json!({
             "works": works, "requests": requests, "connections_refused": refused, "roster_block": roster,
-            "chain": standing,
+            "backends_away": away, "backend_failures": failures, "chain": standing,
         }))?;
     } else {
         let axon = standing.axon.as_deref().unwrap_or("none");
         output::line(format!("requests  {requests} since it started; {refused} connections refused"))?;
         output::line(format!("callers   as of block {roster}; the chain is at {}", standing.head))?;
+        if !backends.is_empty() {
+            let state =
+                if away.is_empty() { "all answer".to_owned() } else { format!("away: {}", away.join(", ")) };
+            output::line(format!("backends  {state}; {failures} answers failed"))?;
+        }
         output::line(format!("chain     uid {}, axon {axon}", standing.uid))?;
         output::line(format!("earns     {} TAO in its last epoch", standing.emission_tao))?;
     }
     if works {
         return Ok(());
     }
-    Err(Failure::new(Exit::Unavailable, "the miner isn't in step with the chain; its log says why"))
+    let why = match in_step {
+        true => format!("the backend of {} doesn't answer; the miner's log says why", away.join(", ")),
+        false => "the miner isn't in step with the chain; its log says why".to_owned(),
+    };
+    Err(Failure::new(Exit::Unavailable, why))
 }

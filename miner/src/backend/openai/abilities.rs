@@ -35,6 +35,8 @@ pub(super) enum TokenForm {
     Words,
     /// Not at all: its answers are text.
     Text,
+    /// It wasn't found out.
+    Unknown,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +68,7 @@ impl Abilities {
             fields,
             streams: true,
             model: None,
-            tokens: TokenForm::Ids,
+            tokens: TokenForm::Unknown,
             alternatives: TOP_LOG_PROBS_MAX,
             stop_words: 0,
             prompt_ids: true,
@@ -92,16 +94,25 @@ impl Abilities {
         names.filter(|name| seen.insert(*name) && is_refused(name)).collect()
     }
 
-    /// Why its answers earn nothing where token ids are asked for; `None` where they can. `has_tokenizer` tells that
-    /// ids can be found from words.
+    /// What its answers can't earn; `None` where nothing is known to be in the way. `has_tokenizer` tells that ids can be
+    /// found from text.
     pub(super) fn obstacle(&self, has_tokenizer: bool) -> Option<&'static str> {
-        match self.tokens {
-            TokenForm::Ids | TokenForm::Llama { .. } => None,
-            TokenForm::Words if has_tokenizer => None,
-            TokenForm::Words => Some("it names tokens by their words; name the model's folder as `path`"),
-            TokenForm::Text => {
-                Some("it tells neither tokens nor log-probabilities; front one that does (vLLM, llama.cpp)")
+        match (self.tokens, has_tokenizer) {
+            (TokenForm::Ids | TokenForm::Llama { .. } | TokenForm::Unknown, _) | (TokenForm::Words, true) => {
+                None
             }
+            (TokenForm::Words, false) => Some(
+                "it can't earn on tasks that need token ids: it names tokens by their words; name the model's folder as \
+                 `path`, whose tokenizer finds their ids",
+            ),
+            (TokenForm::Text, false) => Some(
+                "it can't earn on tasks that need token ids: its answers are text alone; front a server that tells ids \
+                 (vLLM, llama.cpp), or name the model's folder as `path` for tasks without log-probabilities",
+            ),
+            (TokenForm::Text, true) => Some(
+                "it can't earn on tasks that need log-probabilities: its answers are text alone, of which the tokenizer \
+                 finds no more than the ids; front a server that tells them (vLLM, llama.cpp)",
+            ),
         }
     }
 }
@@ -120,6 +131,7 @@ impl fmt::Display for Abilities {
             }
             TokenForm::Words => "names tokens by their words",
             TokenForm::Text => "tells no tokens",
+            TokenForm::Unknown => "didn't say which tokens it chose",
         })?;
         match self.alternatives {
             0 => f.write_str(", no log-probabilities")?,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use weighhouse_ask::completions::CompletionEvents;
 use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 
-use super::abilities::Abilities;
+use super::abilities::{Abilities, TokenForm};
+use super::question::wants_lists;
 use super::reply::{Read, Reader, Told};
 use super::spelling::Spelling;
 use super::stop_words::StopWords;
@@ -22,6 +23,8 @@ pub(super) struct Reading {
     spelling: Option<Spelling>,
     /// Tokens that the server counts must all have been named.
     counts: bool,
+    /// Tokens must be named, as they were when the server was asked what it can do.
+    names: bool,
     goes_on: bool,
     ended: bool,
 }
@@ -30,7 +33,8 @@ impl Reading {
     pub(super) fn new(events: CompletionEvents, request: &TextRequest, abilities: &Abilities) -> Self {
         let reader = Reader::new(request, abilities.model.clone());
         let (stop, goes_on) = (StopWords::new(&request.stop), request.ignore_end);
-        Self { events, reader, stop, spelling: None, counts: abilities.counts, goes_on, ended: false }
+        let names = abilities.tokens == TokenForm::Ids && wants_lists(request);
+        Self { events, reader, stop, spelling: None, counts: abilities.counts, names, goes_on, ended: false }
     }
 
     /// The same, with ids found by the words.
@@ -102,6 +106,9 @@ impl Reading {
     /// A stream may leave out tokens, or their first event may be lost: the answer would be signed with a hole in it.
     fn check_count(&self, finish: Finish) -> Result<(), BackendError> {
         let Told { tokens: named, completion_tokens, .. } = self.reader.told;
+        if named == 0 && self.names {
+            return Err(BackendError::Malformed("it named none of its tokens, and did before".into()));
+        }
         let Some(counted) = completion_tokens.filter(|_| self.counts && named > 0) else { return Ok(()) };
         // Some count the end token without naming it, or the reverse.
         let slack = usize::from(finish == Finish::End);

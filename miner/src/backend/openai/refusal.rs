@@ -46,7 +46,11 @@ impl Refusal {
         let source = error.filter(|error| error.is_object()).unwrap_or(value);
         let words = ["message", "detail", "error", "msg"].iter().find_map(|name| source[*name].as_str());
         let words = words.or_else(|| error.and_then(Value::as_str)).map(str::to_owned);
-        let words = words.unwrap_or_else(|| error.unwrap_or(value).to_string());
+        let mut words = words.unwrap_or_else(|| error.unwrap_or(value).to_string());
+        // The kind may be all that says what it is about.
+        if let Some(kind) = source["type"].as_str().filter(|kind| kind.contains("context")) {
+            words = format!("{words} ({kind})");
+        }
         let code = code(source).or_else(|| code(value)).unwrap_or(500);
         Some(Self { code, words })
     }
@@ -104,7 +108,8 @@ pub(super) fn is_about_length(words: &str) -> bool {
     let words = words.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     let much = ["exceed", "too long", "too large", "too many", "maximum", "longer than", "larger than"];
-    says(&["context", "prompt", "input tokens", "input length"]) && says(&much)
+    let is_measured = says(&["context"]) && says(&["token"]);
+    is_measured || (says(&["context", "prompt", "input tokens", "input length"]) && says(&much))
 }
 
 #[cfg(test)]
@@ -120,7 +125,11 @@ mod tests {
             (json!({ "error": { "code": "400", "message": "no" } }), 400, "no"),
             (json!({ "error": { "code": null, "type": "BadRequestError", "message": "no" } }), 400, "no"),
             (json!({ "error": { "code": "context_length_exceeded", "message": "no" } }), 400, "no"),
-            (json!({ "error": { "type": "exceed_context_size_error", "message": "no" } }), 400, "no"),
+            (
+                json!({ "error": { "type": "exceed_context_size_error", "message": "no" } }),
+                400,
+                "no (exceed_context_size_error)",
+            ),
             (json!({ "object": "error", "message": "no", "type": "NotFoundError", "code": 404 }), 404, "no"),
             (json!({ "error": "no", "error_type": "overloaded" }), 429, "no"),
             (json!({ "error": "no", "error_type": "validation" }), 400, "no"),
@@ -146,6 +155,7 @@ mod tests {
             "context size exceeded",
             "This model's maximum context length is 256 tokens. However, you requested 300 tokens",
             "the prompt is too long",
+            "prompt of 6009 tokens, context of 4096",
         ] {
             let error = Refusal { code: 500, words: words.to_owned() }.into_error();
             assert_eq!(error, BackendError::Refused(words.to_owned()));

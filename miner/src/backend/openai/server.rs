@@ -13,10 +13,14 @@ use super::abilities::Abilities;
 use super::probe::probe;
 use super::refusal::Refusal;
 use super::{MODELS_BYTES_MAX, REFUSAL_BYTES_MAX};
-use crate::backend::error::BackendError;
+use crate::backend::error::{BackendError, shortened};
 
 /// Least time between two probes for a server that answers differently than before; one that was away is probed at once.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Names of a server's models that are told, and the wait for them.
+const MODELS_SHOWN_MAX: usize = 8;
+const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server with what it can do, which is found out before its first use and again when it changes.
 #[derive(Debug)]
@@ -107,7 +111,13 @@ impl ProbedServer {
             }
             _ => {}
         }
-        let found = probe(&self.server).await.and_then(|found| self.check_model(found));
+        let found = match probe(&self.server).await {
+            Ok(found) => self.check_model(found),
+            Err(BackendError::Misconfigured(why)) => {
+                Err(BackendError::Misconfigured(self.with_models(why).await))
+            }
+            Err(error) => Err(error),
+        };
         history.probed = Some(Instant::now());
         match found {
             Ok(found) => {
@@ -122,6 +132,22 @@ impl ProbedServer {
                 Err(error)
             }
         }
+    }
+
+    /// Adds which models the server has, where the configured one isn't among them.
+    async fn with_models(&self, why: String) -> String {
+        let asking = async {
+            let response = self.server.call(CompletionRoute::Models, &Value::Null).await.ok()?;
+            let body = response.collect(MODELS_BYTES_MAX).await.ok()?;
+            serde_json::from_slice::<Value>(&body).ok()
+        };
+        let listed = tokio::time::timeout(MODELS_TIMEOUT, asking).await.ok().flatten().unwrap_or_default();
+        let models = listed["data"].as_array().into_iter().flatten();
+        let names: Vec<_> = models.filter_map(|model| model["id"].as_str()).take(MODELS_SHOWN_MAX).collect();
+        if names.is_empty() || names.contains(&self.server.model.as_str()) {
+            return why;
+        }
+        format!("{why}; its models are {}: check `model`", shortened(&names.join(", ")))
     }
 
     /// A server that now has another model would be signed for as if it had the first.
@@ -164,6 +190,6 @@ impl ProbedServer {
     }
 }
 
-pub(super) fn is_away(error: &BackendError) -> bool {
+fn is_away(error: &BackendError) -> bool {
     matches!(error, BackendError::Unreachable(_) | BackendError::Disconnected | BackendError::Busy)
 }

@@ -1,7 +1,7 @@
-//! Ids of tokens that a server names by their words, found with the tokenizer of its model.
+//! Ids of tokens that a server names by their words or not at all, found with the tokenizer of its model.
 //!
 //! A text has many spellings, and a wrong id is judged as another model's. An answer is given ids only where exactly one of
-//! the tokenizer's own spellings has as many tokens as the server named, each with its word.
+//! the tokenizer's own spellings has as many tokens as the server generated, each with the word that it named, if it did.
 
 use weighhouse_models::language::LanguageTokens;
 use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextRequest};
@@ -17,13 +17,21 @@ const MARKS: [char; 5] = [char::REPLACEMENT_CHARACTER, 'Ġ', 'Ċ', '▁', '\\'];
 pub(super) struct Spelling {
     tokenizer: LanguageTokens,
     prompt: Prompt,
+    max_tokens: usize,
     text: String,
     log_probs: Vec<f32>,
 }
 
 impl Spelling {
     pub(super) fn new(tokenizer: LanguageTokens, request: &TextRequest) -> Self {
-        Self { tokenizer, prompt: request.prompt.clone(), text: String::new(), log_probs: Vec::new() }
+        let max_tokens = usize::try_from(request.max_tokens).unwrap_or(usize::MAX);
+        Self {
+            tokenizer,
+            prompt: request.prompt.clone(),
+            max_tokens,
+            text: String::new(),
+            log_probs: Vec::new(),
+        }
     }
 
     /// Keeps a piece's log-probabilities back, and adds all of them with their ids to the last piece.
@@ -31,29 +39,38 @@ impl Spelling {
         self.text.push_str(&piece.text);
         self.log_probs.append(&mut piece.log_probs);
         let Some(finish) = piece.finish else { return Ok(()) };
-        piece.tokens = self.ids(&told.names, finish).ok_or_else(|| {
+        piece.tokens = self.ids(told, finish).ok_or_else(|| {
             BackendError::Unsuited(
-                "the tokens of this text can't be told from their words beyond doubt".into(),
+                "the tokens of this text can't be told beyond doubt, and it names no ids".into(),
             )
         })?;
         piece.log_probs = std::mem::take(&mut self.log_probs);
         Ok(())
     }
 
-    fn ids(&self, names: &[TextBytes], finish: Finish) -> Option<Vec<u32>> {
+    fn ids(&self, told: &Told, finish: Finish) -> Option<Vec<u32>> {
         let (prompt, text) = match &self.prompt {
             Prompt::Text(text) => (self.tokenizer.encode(text).ok()?, Some(text.as_str())),
             Prompt::Ids(ids) => (ids.clone(), None),
+        };
+        let names = &told.names;
+        let count = match (names.len(), finish) {
+            (0, Finish::Length) => told.completion_tokens.unwrap_or(self.max_tokens),
+            (0, _) => told.completion_tokens?,
+            (count, _) => count,
         };
         let mut found = self.tokenizer.spellings(&prompt, text, &self.text).ok()?;
         found.retain_mut(|tokens| {
             // The end token has no text, though it may have a name.
             if let (Finish::End, [end]) = (finish, &self.tokenizer.shape().end_tokens[..])
-                && tokens.len() + 1 == names.len()
+                && tokens.len() + 1 == count
             {
                 tokens.push(*end);
+            } else if finish == Finish::End && names.is_empty() {
+                // Whether the end token was counted is not known.
+                return false;
             }
-            tokens.len() == names.len() && tokens.iter().zip(names).all(|(id, name)| self.may_be(*id, name))
+            tokens.len() == count && tokens.iter().zip(names).all(|(id, name)| self.may_be(*id, name))
         });
         found.pop().filter(|_| found.is_empty())
     }

@@ -45,3 +45,28 @@ fn log_probabilities_wait_for_their_ids() {
     spelling.add(&mut piece, &Told::default()).expect("no end yet");
     assert!(piece.log_probs.is_empty() && piece.tokens.is_empty());
 }
+
+#[test]
+fn text_alone_has_ids_where_its_count_is_the_tokenizers() {
+    let tokenizer = tokenizer();
+    let text = " another model";
+    let count = tokenizer.spellings(&[], None, text).expect("encoded")[0].len();
+    let spelled = |completion_tokens, max_tokens: usize, finish| {
+        let mut spelling =
+            Spelling::new(tokenizer.clone(), &TextRequest::greedy("the model", max_tokens as u32));
+        let mut piece = TextAnswer { text: text.to_owned(), finish: Some(finish), ..TextAnswer::default() };
+        spelling.add(&mut piece, &Told { completion_tokens, ..Told::default() })?;
+        Ok::<_, BackendError>(piece.tokens.len())
+    };
+    assert_eq!(spelled(Some(count), 99, Finish::Length), Ok(count));
+    assert_eq!(spelled(None, count, Finish::Length), Ok(count));
+    assert_eq!(spelled(Some(count + 1), 99, Finish::End), Ok(count + 1), "with the end token");
+    for (told, max_tokens, finish) in [
+        (Some(count + 1), 99, Finish::Length),
+        (None, count + 1, Finish::Length),
+        (Some(count), 99, Finish::End),
+        (None, 99, Finish::End),
+    ] {
+        assert!(spelled(told, max_tokens, finish).is_err(), "{told:?} {max_tokens} {finish}");
+    }
+}
