@@ -27,6 +27,8 @@ pub struct Generate {
     pub sampling: Sampling,
     /// A completion goes on after an end token, until it has `max_tokens`.
     pub ignore_end: bool,
+    /// A completion must have its tokens' log-probabilities.
+    pub log_probs: bool,
     pub margins: Margins,
     /// `None`: every answer is checked, and each check stands alone.
     pub budget: Option<Budget>,
@@ -85,6 +87,8 @@ struct RawGenerate {
     #[serde(default = "one")]
     top_p: f32,
     ignore_end: bool,
+    #[serde(default = "always")]
+    log_probs: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +103,10 @@ fn one() -> f32 {
     1.0
 }
 
+fn always() -> bool {
+    true
+}
+
 impl RawGenerate {
     fn check(
         self,
@@ -110,12 +118,21 @@ impl RawGenerate {
             let value = f64::from(items);
             return Err(TaskFileError::Range { key: "items", value, allowed: "1, a completion".to_owned() });
         }
+        let sampling = sampling(&self.sampler, self.temperature, self.top_k, self.top_p)?;
+        // Servers that give text alone can be greedy and nothing else that is checkable.
+        if !self.log_probs && sampling.temperature != 0.0 {
+            return Err(refused(
+                "generate.log_probs",
+                "= false goes with the sampler \"greedy\" alone".to_owned(),
+            ));
+        }
         Ok(Generate {
             prompts: self.prompts.check("generate.prompts")?,
             prompt_words: count("generate.prompt_words", self.prompt_words, WORDS_MAX)?,
             max_tokens: count("generate.max_tokens", self.max_tokens, TOKENS_MAX)?,
-            sampling: sampling(&self.sampler, self.temperature, self.top_k, self.top_p)?,
+            sampling,
             ignore_end: self.ignore_end,
+            log_probs: self.log_probs,
             margins: Margins {
                 clip: above_zero("margins.clip", margins.clip)?,
                 token_max: above_zero("margins.token_max", margins.token_max)?,

@@ -72,7 +72,8 @@ pub(crate) fn read(generate: &Generate, answer: &InferAnswer) -> Result<Completi
     if tokens > generate.max_tokens {
         return contradicts(generate.max_tokens, "more tokens than were asked for");
     }
-    if answer.log_probs.len() != answer.tokens.len() {
+    let may_lack = !generate.log_probs && answer.log_probs.is_empty();
+    if answer.log_probs.len() != answer.tokens.len() && !may_lack {
         return contradicts(0, "no log-probabilities");
     }
     let sound = |value: &f32| value.is_finite() && *value <= LOG_PROB_MAX;

@@ -289,3 +289,32 @@ fn a_task_file_pins_any_digest_that_is_the_models_own() {
     assert!(error.to_string().contains("generation_config.json"), "{error}");
     assert_eq!(crate::with_reference_at_hand(&pins(none), &witness).expect("read"), file);
 }
+
+#[test]
+fn a_task_without_log_probabilities_takes_tokens_alone_and_judges_them_all_the_same() {
+    let with = |key: &str, sampler: &str, temperature| {
+        file(sampler, temperature, true, "")
+            .replace("ignore_end = true", &format!("ignore_end = true\n{key}"))
+    };
+    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(Fake::REFERENCE));
+    let task = |text: String| Task::load(text.as_bytes(), &witness);
+    let lenient = task(with("log_probs = false", "greedy", 0.0)).expect("a task");
+    let strict = task(with("", "greedy", 0.0)).expect("a task");
+    let challenge = lenient.challenge(&[3; 32]).expect("drawn");
+    let mut answer = Fake::REFERENCE.answer(&challenge, 32, true);
+    answer.log_probs.clear();
+    let mark = |task: &Task, answer: &TextAnswer| {
+        let answer = Ok(sent(answer));
+        let reference = match task.read(&challenge, &answer) {
+            Ok(read) => task.testify(&[(&challenge, &read)]).expect("testimony").expect("asked").remove(0),
+            Err(judgement) => return judgement.mark,
+        };
+        task.judge(&challenge, &reference, &answer).expect("judged").mark
+    };
+    assert_eq!(mark(&lenient, &answer), Mark::MAX);
+    assert_eq!(mark(&strict, &answer), Mark::ZERO);
+    answer.tokens[3] ^= 1;
+    assert_eq!(mark(&lenient, &answer), Mark::MIN);
+    let refused = task(with("log_probs = false", "gumbel/v1", 0.8)).expect_err("not greedy");
+    assert!(refused.to_string().contains("generate.log_probs"), "{refused}");
+}
