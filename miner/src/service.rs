@@ -3,6 +3,8 @@
 //! Live, ready, metadata and `Describe` are open to all. `ModelInfer` and `ModelStreamInfer` take nothing but a request
 //! that carries the evidence of its verification, and give back a [`Signable`]: an answer with its model's digest.
 
+mod failure;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
-use weighhouse_proto::frame::{self, FrameError};
+use weighhouse_proto::frame;
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use weighhouse_proto::inference::model_metadata_response::TensorMetadata;
 use weighhouse_proto::inference::{
@@ -22,11 +24,11 @@ use weighhouse_proto::inference::{
 use weighhouse_proto::v1::miner_server::Miner;
 use weighhouse_proto::v1::{DescribeRequest, DescribeResponse};
 use weighhouse_proto::{Description, ModelDescription, ServingLimits};
-use weighhouse_types::{Hotkey, InferAnswer, InferRequest, TensorError};
+use weighhouse_types::{Hotkey, InferAnswer, InferRequest};
 use weighhouse_wallet::answer::Signable;
 use weighhouse_wallet::http::Authenticated;
 
-use crate::backend::BackendError;
+use self::failure::{ServiceFailure, refuse};
 use crate::config::MinerLimits;
 use crate::engine::{AnswerStream, Catalogue, Engine, EngineError, ServedModel, TensorSpec};
 use crate::upstream::{Upstream, Upstreams};
@@ -35,9 +37,6 @@ const NAME: &str = "weighhouse";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The extension that `ServerMetadata` names.
 const STREAMING: &str = "model_stream_infer";
-/// Characters of a status message: whatever a caller wrote into its request, the answer's headers stay small.
-const MESSAGE_CHARACTERS_MAX: usize = 200;
-
 /// The two services of a miner.
 #[derive(Clone, Debug)]
 pub(crate) struct MinerService {
@@ -47,19 +46,6 @@ pub(crate) struct MinerService {
     limits: MinerLimits,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
-}
-
-/// A reason for no answer.
-#[derive(Debug, thiserror::Error)]
-enum ServiceFailure {
-    #[error("the request was not verified")]
-    Unsigned,
-    #[error("a stream takes exactly one message: {0}")]
-    Frame(#[from] FrameError),
-    #[error("{0}")]
-    Tensors(#[from] TensorError),
-    #[error("{0}")]
-    Engine(#[from] EngineError),
 }
 
 impl MinerService {
@@ -139,73 +125,6 @@ fn guarded(upstream: Arc<Upstream>, stream: AnswerStream) -> AnswerStream {
             Some((piece, goes_on.then_some(stream)))
         }
     }))
-}
-
-/// The one place where failures become statuses: a code and a short constant for the stranger, the rest for our log.
-fn refuse(failure: &ServiceFailure) -> Status {
-    let status = match failure {
-        // Constant texts: an answer must not echo what a stranger sent, nor say how we are built.
-        ServiceFailure::Unsigned => Status::unauthenticated("unsigned request"),
-        ServiceFailure::Frame(FrameError::Message(_)) => Status::invalid_argument("malformed message"),
-        ServiceFailure::Frame(_) => {
-            Status::invalid_argument("a stream takes exactly one uncompressed message")
-        }
-        ServiceFailure::Tensors(_) => Status::invalid_argument("malformed tensors"),
-        ServiceFailure::Engine(EngineError::NoModel { .. }) => Status::not_found("no such model"),
-        ServiceFailure::Engine(EngineError::Busy) => Status::resource_exhausted("overloaded"),
-        ServiceFailure::Engine(EngineError::Input(_) | EngineError::UnknownOutput { .. }) => {
-            Status::invalid_argument("input does not fit the model")
-        }
-        // A line can say what is wrong with such a request, and its author can do something about it.
-        ServiceFailure::Engine(
-            error @ (EngineError::Scans(_) | EngineError::Text(_) | EngineError::Refused(_)),
-        ) => Status::invalid_argument(cut(&error.to_string())),
-        ServiceFailure::Engine(error @ EngineError::Sampler { .. }) => {
-            Status::unimplemented(cut(&error.to_string()))
-        }
-        ServiceFailure::Engine(EngineError::Backend(error)) => backend_status(error),
-        ServiceFailure::Engine(EngineError::Failed(_)) => Status::internal("internal error"),
-    };
-    match (failure, status.code()) {
-        // Told where it happened, with its model.
-        (ServiceFailure::Engine(EngineError::Backend(_)), _) => {}
-        // Only these are our fault; the rest would let strangers fill our log at its default level.
-        (_, tonic::Code::Internal) => tracing::error!(error = %failure, "no answer"),
-        (_, code) => tracing::debug!(error = %failure, ?code, "no answer"),
-    }
-    status
-}
-
-/// A server's words go to the caller where they are about the request or the answer, never those with an address or a key.
-fn backend_status(error: &BackendError) -> Status {
-    let words = || cut(&printable(&error.to_string()));
-    match error {
-        BackendError::Unreachable(_) => Status::unavailable("the backend can't be reached"),
-        BackendError::Silent => Status::unavailable("the backend answers nothing"),
-        BackendError::Disconnected => Status::unavailable("the backend ended its answer midway"),
-        BackendError::Slow(_) => Status::deadline_exceeded(words()),
-        BackendError::Busy => Status::resource_exhausted("overloaded"),
-        BackendError::Refused(_) => Status::invalid_argument(words()),
-        BackendError::Unsuited(_) => Status::unimplemented(words()),
-        // What follows the first colon are the server's words, of keys and names.
-        BackendError::Misconfigured(why) => {
-            Status::internal(cut(&printable(&format!("the backend can't be used: {}", first_part(why)))))
-        }
-        BackendError::Failed(_) | BackendError::Malformed(_) => Status::internal(words()),
-    }
-}
-
-fn first_part(words: &str) -> &str {
-    words.split(": ").next().unwrap_or_default()
-}
-
-/// The message of a status is a header, and its words are foreign.
-fn printable(words: &str) -> String {
-    words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn cut(message: &str) -> String {
-    message.chars().take(MESSAGE_CHARACTERS_MAX).collect()
 }
 
 /// The request in a stream's body, which holds one frame and nothing behind it.

@@ -44,7 +44,12 @@ async fn complete(mut io: TcpStream) -> anyhow::Result<()> {
     loop {
         anyhow::ensure!(io.read_buf(&mut read).await? > 0 && read.len() < REQUEST_BYTES_MAX, "no request");
         let text = String::from_utf8_lossy(&read);
-        let Some((_, body)) = text.split_once("\r\n\r\n") else { continue };
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        // The miner looks whether the server is there.
+        if head.starts_with("GET ") {
+            let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            return io.write_all(answer).await.context("the caller hung up before it was answered");
+        }
         if serde_json::from_str::<serde_json::Value>(body).is_ok() {
             break;
         }

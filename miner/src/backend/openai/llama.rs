@@ -16,11 +16,11 @@ use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextRequest};
 
 use super::abilities::Abilities;
 use super::json::{TextBytes, parse};
+use super::limits::{REFUSAL_BYTES_MAX, bytes_max};
 use super::question::{prompt, wants_lists};
 use super::refusal::Refusal;
 use super::reply::check_greedy;
 use super::rows::{Row, TokenEntry};
-use super::{REFUSAL_BYTES_MAX, bytes_max};
 use crate::backend::error::{BackendError, shortened};
 
 /// Requests for one answer that goes on after end tokens.

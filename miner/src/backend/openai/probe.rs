@@ -2,54 +2,28 @@
 //!
 //! Each is a small completion of our own prompt, so that a refusal can only be for what stands beside the prompt.
 
-use std::collections::HashSet;
-use std::time::Duration;
+mod ask;
+mod fields;
 
-use http::StatusCode;
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
-use weighhouse_ask::completions::{CompletionEvents, CompletionServer};
+use weighhouse_ask::completions::CompletionServer;
 use weighhouse_types::text::{Prompt, STOP_WORDS_MAX, TOP_LOG_PROBS_MAX, TextAnswer, TextRequest};
 
+use self::ask::{Answer, PROMPTS, QUESTION_TIMEOUT, ask, sample};
+use self::fields::settle;
 use super::abilities::{Abilities, TokenForm, optional_fields};
+use super::limits::bytes_max;
 use super::llama::{self, LlamaAnswer};
-use super::question::question;
-use super::reading::Reading;
-use super::refusal::Refusal;
 use super::reply::Told;
-use super::{REFUSAL_BYTES_MAX, bytes_max};
-use crate::backend::error::{BackendError, Stage, shortened};
+use crate::backend::error::{BackendError, shortened};
 
-/// Wait for the answer to one question: a server's first completion with log-probabilities may compile for half a minute.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// Questions about fields, if a server refuses many and names none.
-const FIELD_QUESTIONS_MAX: usize = 128;
-/// Texts to continue; a model may end at once after one of them.
-const PROMPTS: [&str; 2] = ["The quick brown fox jumps over the", "1, 2, 3, 4, 5,"];
 /// Tokens of a sample: enough for a few characters.
 const SAMPLE_TOKENS: u32 = 8;
 /// Counts of alternatives and stop words that are tried, from what our wire takes down to what OpenAI's does.
 const ALTERNATIVES: [u8; 3] = [TOP_LOG_PROBS_MAX, 5, 1];
 const STOP_WORDS: [usize; 3] = [STOP_WORDS_MAX, 4, 1];
-
-/// A small answer, or the refusal of it.
-enum Answer {
-    Given(Box<(TextAnswer, Told)>),
-    Refused(Refusal),
-}
-
-impl Answer {
-    fn given(self) -> Option<(TextAnswer, Told)> {
-        match self {
-            Self::Given(given) => Some(*given),
-            Self::Refused(_) => None,
-        }
-    }
-}
-
-/// A request of our own that every server can answer.
-pub(super) fn sample(max_tokens: u32) -> TextRequest {
-    TextRequest::greedy(PROMPTS[0], max_tokens)
-}
 
 /// Finds out what a server can do.
 ///
@@ -108,48 +82,6 @@ async fn plain(server: &CompletionServer) -> Result<Abilities, BackendError> {
             shortened(refusal.words())
         ))),
     }
-}
-
-/// Adds the fields that the server takes: all at once if it does, else the halves, until the refused ones are alone.
-async fn settle(
-    server: &CompletionServer,
-    abilities: &mut Abilities,
-    fields: Vec<(&'static str, Value)>,
-) -> Result<(), BackendError> {
-    // Some fields only go with requests that want them.
-    let request = TextRequest { ignore_end: true, log_probs: true, ..sample(1) };
-    let mut groups = vec![fields];
-    for _ in 0..FIELD_QUESTIONS_MAX {
-        let Some(mut group) = groups.pop() else { break };
-        if group.is_empty() {
-            continue;
-        }
-        let before = abilities.fields.len();
-        abilities.fields.extend(group.iter().cloned());
-        let Answer::Refused(refusal) = ask(server, &request, abilities).await? else { continue };
-        abilities.fields.truncate(before);
-        if group.len() == 1 {
-            continue;
-        }
-        let words = refusal.words();
-        let (named, others): (Vec<_>, Vec<_>) =
-            group.iter().cloned().partition(|(name, _)| is_named(words, name));
-        if named.is_empty() || others.is_empty() {
-            let half = group.split_off(group.len() / 2);
-            groups.extend([half, group]);
-        } else {
-            // Each named field is tried again: a refusal may also list what is allowed.
-            groups.extend(named.into_iter().map(|field| vec![field]));
-            groups.push(others);
-        }
-    }
-    Ok(())
-}
-
-/// Tells whether words name a field, and not only a longer one.
-fn is_named(words: &str, name: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    words.split(|c: char| !is_part(c)).any(|word| word == name)
 }
 
 /// Reads a few tokens with as many alternatives as the server gives, and notes how many those are.
@@ -238,43 +170,4 @@ pub(super) async fn refuses(
 ) -> Result<bool, BackendError> {
     let control = TextRequest { prompt: sample(1).prompt, max_tokens: 1, ..request.clone() };
     Ok(ask(server, &control, abilities).await?.given().is_none())
-}
-
-async fn ask(
-    server: &CompletionServer,
-    request: &TextRequest,
-    abilities: &Abilities,
-) -> Result<Answer, BackendError> {
-    let asking = ask_unhurried(server, request, abilities);
-    tokio::time::timeout(QUESTION_TIMEOUT, asking).await.unwrap_or(Err(BackendError::Slow(Stage::First)))
-}
-
-async fn ask_unhurried(
-    server: &CompletionServer,
-    request: &TextRequest,
-    abilities: &Abilities,
-) -> Result<Answer, BackendError> {
-    let response = server.post(&question(&server.model, request, abilities)).await?;
-    let status = response.status();
-    if status != StatusCode::OK {
-        let refusal = Refusal::of_status(status, &response.refusal(REFUSAL_BYTES_MAX).await);
-        return if refusal.blames_the_request() {
-            Ok(Answer::Refused(refusal))
-        } else {
-            Err(refusal.into_error())
-        };
-    }
-    // An end is welcome here, even where the request asks to go on after it.
-    let read = TextRequest { ignore_end: false, ..request.clone() };
-    let events = CompletionEvents::new(response, bytes_max(&read));
-    let mut reading = Reading::new(events, &read, abilities);
-    let mut answer = TextAnswer::default();
-    loop {
-        match reading.next().await {
-            Ok(Some(piece)) => answer.append(piece),
-            Ok(None) => return Ok(Answer::Given(Box::new((answer, reading.into_told())))),
-            Err(BackendError::Refused(why)) => return Ok(Answer::Refused(Refusal::of_words(&why))),
-            Err(error) => return Err(error),
-        }
-    }
 }

@@ -2,21 +2,20 @@
 //!
 //! Read leniently where a field doesn't matter, and refused where an answer that is signed would be wrong.
 
+mod checks;
 mod joined;
 
 use serde::Deserialize;
 use serde_json::Value;
 use weighhouse_ask::completions::{Event, EventKind};
-use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
+use weighhouse_types::text::{TextAnswer, TextRequest};
 
+use self::checks::{check_shape, said};
 use self::joined::JoinedText;
 use super::json::{self, TextBytes};
 use super::refusal::Refusal;
 use super::rows::{ReplyLogProbs, Row};
 use crate::backend::error::{BackendError, shortened};
-
-/// How much likelier another token may be than the chosen one, for rounding in what a server prints.
-const GREEDY_SLACK: f32 = 0.01;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -43,6 +42,8 @@ struct Choice {
     /// The same of SGLang.
     matched_stop: Value,
 }
+
+pub(super) use self::checks::check_greedy;
 
 /// What an event means to a reading.
 #[derive(Debug, PartialEq)]
@@ -135,7 +136,7 @@ impl Reader {
         let Some(choice) = choices.pop() else { return Ok(Read::Nothing) };
         self.check_model(&model)?;
         check_shape(&choice, &object)?;
-        let finish = self.finish(&choice)?;
+        let finish = self.told.finish(&choice)?;
         let text = choice.text.unwrap_or_default();
         let text = self.text.push(&text.0, finish.is_some());
         let mut piece =
@@ -175,32 +176,6 @@ impl Reader {
         }
     }
 
-    fn finish(&mut self, choice: &Choice) -> Result<Option<Finish>, BackendError> {
-        let reason = match &choice.finish_reason {
-            Value::String(reason) => reason.trim().to_lowercase(),
-            _ => return Ok(None),
-        };
-        let word = [&choice.stop_reason, &choice.matched_stop];
-        match reason.as_str() {
-            "" | "null" | "none" => Ok(None),
-            "length" | "max_tokens" | "max_length" | "limit" => Ok(Some(Finish::Length)),
-            // `eos_token` and `stop_sequence` are the words of Hugging Face's Text Generation Inference.
-            "stop_sequence" | "stop_word" => {
-                self.told.stop_word = true;
-                Ok(Some(Finish::Stop))
-            }
-            "stop" if word.iter().any(|word| word.as_str().is_some_and(|word| !word.is_empty())) => {
-                self.told.stop_word = true;
-                Ok(Some(Finish::Stop))
-            }
-            // No stop words are sent to a server that doesn't say which one ended its answer.
-            "stop" | "eos" | "eos_token" | "end" | "end_turn" => Ok(Some(Finish::End)),
-            // vLLM's `abort`, OpenAI's `content_filter`:
-            // the text is cut for a reason that validators don't know.
-            other => Err(BackendError::Failed(format!("it ended for {:?}", shortened(other)))),
-        }
-    }
-
     fn add(&mut self, piece: &mut TextAnswer, rows: Vec<Row>) -> Result<(), BackendError> {
         if rows.is_empty() {
             return Ok(());
@@ -222,44 +197,4 @@ impl Reader {
         piece.log_probs = rows.into_iter().map(|row| row.log_prob).collect();
         Ok(())
     }
-}
-
-/// An error that came as words or as JSON.
-fn said(data: &[u8]) -> BackendError {
-    let found = json::parse::<Value>(data).ok();
-    let failure = found.as_ref().and_then(|value| {
-        // llama.cpp puts the error's fields on an `error:` line without the word.
-        Refusal::find(value).or_else(|| Refusal::find(&serde_json::json!({ "error": value })))
-    });
-    failure.unwrap_or_else(|| Refusal::of_words(&String::from_utf8_lossy(data))).into_error()
-}
-
-fn check_shape(choice: &Choice, object: &Value) -> Result<(), BackendError> {
-    let is_chat = !choice.delta.is_null()
-        || !choice.message.is_null()
-        || object.as_str().is_some_and(|object| object.starts_with("chat."));
-    if choice.text.is_none() && is_chat {
-        return Err(BackendError::Misconfigured(
-            "it answers /v1/completions as a chat, whose tokens are other ones".into(),
-        ));
-    }
-    match &choice.index {
-        Value::Null => Ok(()),
-        index if index.as_u64() == Some(0) || index == "0" => Ok(()),
-        index => Err(BackendError::Malformed(format!("a choice of index {index}, though one was asked for"))),
-    }
-}
-
-/// Under greedy the chosen token is the likeliest. Where it is not, the server has a penalty or a ban of its own on, and a
-/// judge would find its tokens wrong.
-pub(super) fn check_greedy(row: &Row) -> Result<(), BackendError> {
-    let likeliest = row.top.iter().map(|other| other.log_prob).fold(row.log_prob, f32::max);
-    if likeliest - row.log_prob <= GREEDY_SLACK {
-        return Ok(());
-    }
-    let (name, above) = (row.name.to_text(), likeliest - row.log_prob);
-    Err(BackendError::Misconfigured(format!(
-        "it chose {:?} though another token is likelier by {above:.3}: a penalty or a ban of its own is on",
-        shortened(&name)
-    )))
 }

@@ -10,9 +10,9 @@ use weighhouse_ask::completions::{CompletionRoute, CompletionServer};
 use weighhouse_models::language::LanguageTokens;
 
 use super::abilities::Abilities;
+use super::limits::{MODELS_BYTES_MAX, REFUSAL_BYTES_MAX};
 use super::probe::probe;
 use super::refusal::Refusal;
-use super::{MODELS_BYTES_MAX, REFUSAL_BYTES_MAX};
 use crate::backend::error::{BackendError, shortened};
 
 /// Least time between two probes for a server that answers differently than before; one that was away is probed at once.

@@ -4,7 +4,7 @@ mod server;
 
 use futures::StreamExt as _;
 use serde_json::json;
-use weighhouse_types::text::Finish;
+use weighhouse_types::text::{Finish, Prompt, TextAnswer};
 
 use self::server::{Served, Server, ok, status, stream};
 use super::*;
