@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 
 use weighhouse_models::device::Place;
 use weighhouse_models::encoder::Embedder;
-use weighhouse_models::language::{BuiltinLanguage, LanguageModel, LanguageTokens};
+use weighhouse_models::language::{
+    BuiltinLanguage, LanguageError, LanguageModel, LanguageTokens, ModelConfigError,
+};
 use weighhouse_models::precision::Precision;
 use weighhouse_models::{Builtin, LoadLimits};
+use weighhouse_types::Digest;
 
 use crate::commands::expand;
 use crate::failure::{Context, Exit, Failure};
@@ -54,6 +57,18 @@ pub(crate) fn weights(reference: &str) -> Result<Vec<u8>, Failure> {
 /// A language model's tokens and identity, from its folder or the hub.
 pub(crate) fn tokens(name: &str) -> Result<LanguageTokens, Failure> {
     LanguageTokens::read(&named(name)?, &LoadLimits::STANDARD).exit(Exit::Missing, name)
+}
+
+/// A folder's digests, the newest first, and its end tokens: of a language model, or of an encoder, which has none.
+pub(crate) fn identity(name: &str) -> Result<(Vec<Digest>, Vec<u32>), Failure> {
+    match LanguageTokens::read(&named(name)?, &LoadLimits::STANDARD) {
+        Err(LanguageError::Config(ModelConfigError::Family(family))) if family == "bert" => {
+            Ok((vec![encoder(name)?.digest()], Vec::new()))
+        }
+        read => read
+            .map(|tokens| (tokens.digests().to_vec(), tokens.end_tokens().to_vec()))
+            .exit(Exit::Missing, name),
+    }
 }
 
 /// An encoder: a folder, or `OWNER/NAME[@REVISION]` of the hub.

@@ -2,14 +2,20 @@
 
 mod stream;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use stream::TextStream;
 use tokenizers::{Tokenizer, TruncationParams};
 
+use crate::folder::Folder;
+
 /// Longest text that is looked at.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
+/// Keys of `tokenizer_config.json` that name a special token.
+const SPECIAL: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /// Fewest tokens of a prompt that a completion is decoded behind.
 const TAIL_TOKENS: usize = 8;
 
@@ -30,6 +36,8 @@ pub(crate) struct Text {
     tokenizer: Arc<Tokenizer>,
     /// Tokens that the model has.
     embedding: usize,
+    /// Special tokens, which have no text; sorted.
+    silent: Arc<[u32]>,
 }
 
 impl fmt::Debug for Text {
@@ -39,6 +47,15 @@ impl fmt::Debug for Text {
 }
 
 impl Text {
+    /// A folder's tokenizer.
+    pub(crate) fn of(folder: &Folder, embedding: usize) -> Result<Self, TextError> {
+        let text = Self::read(&folder.tokenizer, embedding)?;
+        Ok(match &folder.tokenizer_config {
+            Some(json) => text.with_special(json),
+            None => text,
+        })
+    }
+
     /// An embedding may be larger than the vocabulary (rounded up to a multiple). Tokens that were added to the tokenizer
     /// alone, for padding say, may lie past it: no model says them, and a prompt with one is refused.
     pub(crate) fn read(json: &[u8], embedding: usize) -> Result<Self, TextError> {
@@ -53,12 +70,26 @@ impl Text {
         // A published file may cut or pad as its training did; a prompt is served whole or refused.
         tokenizer.with_truncation(None).map_err(|error| TextError::Tokenizer(error.to_string()))?;
         tokenizer.with_padding(None);
-        Ok(Self { tokenizer: Arc::new(tokenizer), embedding })
+        let special = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id);
+        let silent = special.collect::<BTreeSet<_>>().into_iter().collect();
+        Ok(Self { tokenizer: Arc::new(tokenizer), embedding, silent })
     }
 
     /// A token by what it is written as.
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
+    }
+
+    /// With the special tokens that `tokenizer_config.json` names besides.
+    pub(crate) fn with_special(mut self, tokenizer_config: &[u8]) -> Self {
+        let json = serde_json::from_slice(tokenizer_config).unwrap_or(serde_json::Value::Null);
+        let one = SPECIAL.iter().filter_map(|key| named(&json, key));
+        let more =
+            ["additional_special_tokens", "extra_special_tokens"].into_iter().filter_map(|key| json.get(key));
+        let more = more.filter_map(|list| list.as_array()).flatten().filter_map(content);
+        let more = one.chain(more).filter_map(|token| self.id(&token));
+        self.silent = more.chain(self.silent.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
+        self
     }
 
     /// What is wrong if `tokenizer_config.json` and `tokenizer.json` disagree on the token that begins a text.
@@ -107,9 +138,19 @@ impl Text {
         }
     }
 
+    /// It has no text.
+    fn is_silent(&self, token: u32) -> bool {
+        self.silent.binary_search(&token).is_ok()
+    }
+
     /// A text of its own, without special tokens. Bytes that are no UTF-8 become U+FFFD.
     pub(crate) fn decode(&self, tokens: &[u32]) -> String {
-        self.tokenizer.decode(tokens, true).unwrap_or_default()
+        let spoken: Vec<u32> = tokens.iter().copied().filter(|token| !self.is_silent(*token)).collect();
+        // Some decoders panic where no token is left.
+        if spoken.iter().all(|token| self.tokenizer.id_to_token(*token).is_none()) {
+            return String::new();
+        }
+        self.tokenizer.decode(&spoken, true).unwrap_or_default()
     }
 
     /// The text by which these tokens continue a prompt, without special tokens. Bytes that are no UTF-8 become U+FFFD.
@@ -138,7 +179,10 @@ impl Text {
 
 /// A special token that `tokenizer_config.json` names: as a text, or an object with one.
 pub(crate) fn named(tokenizer_config: &serde_json::Value, key: &str) -> Option<String> {
-    let token = tokenizer_config.get(key)?;
+    content(tokenizer_config.get(key)?)
+}
+
+fn content(token: &serde_json::Value) -> Option<String> {
     Some(token.get("content").unwrap_or(token).as_str()?.to_owned())
 }
 

@@ -65,6 +65,8 @@ struct Module {
 
 #[derive(Debug, Deserialize)]
 struct RawPooling {
+    /// A newer form of the keys below.
+    pooling_mode: Option<String>,
     #[serde(default)]
     pooling_mode_cls_token: bool,
     #[serde(default)]
@@ -76,6 +78,20 @@ struct RawPooling {
 #[derive(Debug, Deserialize)]
 struct Sentence {
     max_seq_length: usize,
+}
+
+impl RawPooling {
+    fn mode(self) -> Result<Pooling, &'static str> {
+        let on = |(key, value): (&String, &serde_json::Value)| {
+            key.starts_with("pooling_mode_") && value.as_bool() == Some(true)
+        };
+        let others = self.others.iter().any(on);
+        match (self.pooling_mode_mean_tokens, self.pooling_mode_cls_token, self.pooling_mode.as_deref()) {
+            (true, false, None) | (false, false, Some("mean")) if !others => Ok(Pooling::Mean),
+            (false, true, None) | (false, false, Some("cls")) if !others => Ok(Pooling::First),
+            _ => Err("only the mean over tokens or the first token is served"),
+        }
+    }
 }
 
 impl EncoderShape {
@@ -140,20 +156,12 @@ fn pooling(root: &Path) -> Result<(Pooling, bool), EncoderConfigError> {
                 if Path::new(&module.path).components().all(|part| matches!(part, Component::Normal(_))) =>
             {
                 let raw: Option<RawPooling> = beside(&root.join(&module.path), "config.json")?;
-                let on = |(key, value): (&String, &serde_json::Value)| {
-                    key.starts_with("pooling_mode_") && value.as_bool() == Some(true)
-                };
-                pooling = match raw {
-                    None => Pooling::Mean,
-                    Some(raw) if raw.others.iter().any(on) => {
-                        let what = "only the mean over tokens and the first token are served".to_owned();
-                        return Err(EncoderConfigError::Beside { file: "the pooling's config.json", what });
-                    }
-                    Some(raw) if raw.pooling_mode_cls_token && !raw.pooling_mode_mean_tokens => {
-                        Pooling::First
-                    }
-                    Some(_) => Pooling::Mean,
-                };
+                pooling = raw
+                    .map_or_else(|| Err("is missing: is the download complete?"), RawPooling::mode)
+                    .map_err(|what| EncoderConfigError::Beside {
+                        file: "the pooling's config.json",
+                        what: what.to_owned(),
+                    })?;
             }
             _ => {
                 let what = format!("module {:?} is not served", module.kind);

@@ -160,6 +160,17 @@ fn what_other_programs_take_is_taken() {
     for edits in &same {
         assert_eq!(logits(&with_config(edits).expect("served")), logits(&as_is), "{edits:?}");
     }
+    let renamed = own("llama");
+    let weights = renamed.path().join("model.safetensors");
+    let bytes = std::fs::read(&weights).expect("weights");
+    let length = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
+    let header = String::from_utf8(bytes[8..8 + length].to_vec()).expect("a header");
+    let header = header.replace("model.embed_tokens.weight", "lm_head.weight");
+    let written = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes[8 + length..]].concat();
+    std::fs::write(weights, written).expect("written");
+    let model =
+        LanguageModel::load(renamed.path(), &LoadLimits::STANDARD).expect("tied under the head's name");
+    assert_eq!(logits(&model), logits(&as_is));
     let windowed = [("model_type", "mistral".into()), ("sliding_window", 16.into())];
     assert_eq!(with_config(&windowed).expect("served").context(), 16, "within a window attention is whole");
 }
@@ -189,4 +200,23 @@ fn pooling_without_the_file_that_says_so_is_refused() {
     std::fs::create_dir(folder.path().join("1_Pooling")).expect("made");
     let error = load().expect_err("refused").to_string();
     assert!(error.contains("modules.json") && error.contains("1_Pooling"), "{error}");
+    let pooling = r#"[{"path":"","type":"sentence_transformers.models.Transformer"},
+        {"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]"#;
+    std::fs::write(folder.path().join("modules.json"), pooling).expect("written");
+    assert!(load().expect_err("refused").to_string().contains("the pooling's config.json: is missing"));
+    let said = |config: &str| {
+        std::fs::write(folder.path().join("1_Pooling/config.json"), config).expect("written");
+        load().map_err(|error| error.to_string())
+    };
+    for served in [
+        r#"{"pooling_mode_mean_tokens":true}"#,
+        r#"{"pooling_mode_cls_token":true}"#,
+        r#"{"pooling_mode":"cls"}"#,
+    ] {
+        assert!(said(served).is_ok(), "{served}");
+    }
+    let both = r#"{"pooling_mode_mean_tokens":true,"pooling_mode_cls_token":true}"#;
+    for refused in [both, "{}", r#"{"pooling_mode_max_tokens":true}"#, r#"{"pooling_mode":"lasttoken"}"#] {
+        assert!(said(refused).expect_err(refused).contains("only the mean"), "{refused}");
+    }
 }

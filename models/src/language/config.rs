@@ -54,7 +54,7 @@ pub struct Shape {
     /// True if the output shares the embedding's weights.
     pub tied: bool,
     /// Tokens that end a text, where no other file names others.
-    pub end_tokens: Vec<u32>,
+    pub(crate) end_tokens: Vec<u32>,
 }
 
 /// End token of families whose files needn't name it.

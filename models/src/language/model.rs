@@ -100,7 +100,7 @@ impl LanguageModel {
         mut folder: Folder,
     ) -> Result<Self, LanguageError> {
         let shape = Shape::parse(&folder.config)?;
-        let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
+        let text = Text::of(&folder, shape.vocabulary)?;
         let ending = Ending::read(&folder, &shape.end_tokens, &text)?;
         let warning = folder.tokenizer_config.as_deref().and_then(|json| text.disagreement(json));
         let warning = warning.map(Arc::from);

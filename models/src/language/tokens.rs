@@ -29,7 +29,7 @@ impl LanguageTokens {
     pub fn read(folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
         let folder = Folder::open(folder, limits)?;
         let shape = Shape::parse(&folder.config)?;
-        let text = Text::read(&folder.tokenizer, shape.vocabulary)?;
+        let text = Text::of(&folder, shape.vocabulary)?;
         let ending = Ending::read(&folder, &shape.end_tokens, &text)?;
         let warning = folder.tokenizer_config.as_deref().and_then(|json| text.disagreement(json));
         let warning = warning.map(Arc::from);

@@ -7,7 +7,7 @@ use super::Text;
 
 /// Tokens that are held at most while they end within a character: a model may put out bytes that never become one.
 const HELD_MAX: usize = 8;
-/// Tokens that are kept at most while what they give ends within a character.
+/// Tokens that are kept at most while they give nothing, or what they give ends within a character.
 const KEPT_MAX: usize = 64;
 
 /// Text that follows a prompt. It takes time in proportion to the tokens.
@@ -31,6 +31,9 @@ impl TextStream {
 
     /// The text that is certain with this token; empty within a character.
     pub(crate) fn push(&mut self, token: u32) -> String {
+        if self.text.is_silent(token) {
+            return String::new();
+        }
         self.tokens.push(token);
         self.new_text(false)
     }
@@ -42,12 +45,14 @@ impl TextStream {
 
     fn new_text(&mut self, last: bool) -> String {
         let all = self.text.decode(&self.tokens);
+        let held = self.tokens.len() - self.given;
         if all == self.before {
-            // Special tokens, say: held, they would be decoded again with each that follows.
-            self.tokens.truncate(self.given);
+            // A space that begins a text is dropped, and yet the next token isn't the first.
+            if held > KEPT_MAX {
+                self.tokens.truncate(self.given);
+            }
             return String::new();
         }
-        let held = self.tokens.len() - self.given;
         if !last && all.ends_with(char::REPLACEMENT_CHARACTER) && held < HELD_MAX {
             return String::new();
         }

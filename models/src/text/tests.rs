@@ -99,7 +99,52 @@ fn a_disagreement_on_the_first_token_is_told() {
     }
 }
 
+#[test]
+fn special_tokens_of_the_tokenizer_config_have_no_text() {
+    let text = sentencepiece(false);
+    let (a, b, word) = (token(&text, "a"), token(&text, "b"), token(&text, "▁hi"));
+    let json = r#"{"eos_token":"a","additional_special_tokens":[{"content":"b"}],"pad_token":null}"#;
+    let special = text.clone().with_special(json.as_bytes());
+    assert_eq!(text.continuation(&[word], &[a, word, b]), "a hib");
+    assert_eq!(special.continuation(&[word], &[a, word, b]), " hi");
+}
+
+/// Byte-pair words of another kind of decoder each.
+fn words(decoder: &Value) -> Text {
+    let words = ["a", "##b", "▁c", "d</w>", "Ġe", "'", ",", "▁", "é"];
+    let vocab: serde_json::Map<String, Value> =
+        words.iter().zip(0_u32..).map(|(word, id)| ((*word).to_owned(), id.into())).collect();
+    let file = json!({ "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null, "decoder": decoder,
+        "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "a" } });
+    Text::read(file.to_string().as_bytes(), 9).expect("a tokenizer")
+}
+
+fn decoders() -> Vec<Value> {
+    let metaspace = |scheme: &str| json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": true });
+    vec![
+        Value::Null,
+        json!({ "type": "Fuse" }),
+        json!({ "type": "WordPiece", "prefix": "##", "cleanup": true }),
+        json!({ "type": "BPEDecoder", "suffix": "</w>" }),
+        json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true }),
+        metaspace("always"),
+        metaspace("first"),
+        metaspace("never"),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn every_decoder_continues_its_prompt(tokens in proptest::collection::vec(0..9_u32, 0..40), at in 0..40_usize) {
+        for decoder in decoders() {
+            let text = words(&decoder);
+            let (prompt, rest) = tokens.split_at(at.min(tokens.len()));
+            let whole = text.decode(prompt) + &text.continuation(prompt, rest);
+            prop_assert_eq!(whole, text.decode(&tokens), "{}", decoder);
+        }
+    }
+
     #[test]
     fn a_prompt_and_its_continuation_are_the_whole_text(
         text in "[hiab é数🦀\n]{0,40}", at in 0..60_usize, metaspace: bool,

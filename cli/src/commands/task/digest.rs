@@ -10,7 +10,7 @@ use crate::commands::{read_text, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::{models, output};
 
-/// Work out the digest of a judge's files, or of a language model's folder, which a task file pins.
+/// Work out the digest of a judge's files, or of a model's folder, which a task file pins.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ Of a judge, SHA-256 over one file, or over everything in a folder but hidden nam
 `python -m weighhouse.judge FILE --digest` gives. A folder with a config.json is a model. Where it has a
 generation_config.json, the digest covers its end tokens, and the one without them is shown too.")]
 pub(crate) struct DigestArgs {
-    /// The judge: a file, or a folder; or a language model's folder
+    /// The judge: a file, or a folder; or a model's folder
     judge: PathBuf,
     /// Write the digest into this task file
     #[arg(long, value_name = "FILE")]
@@ -48,8 +48,8 @@ pub(super) fn run(args: &DigestArgs) -> Result<(), Failure> {
 }
 
 fn of_model(args: &DigestArgs) -> Result<(), Failure> {
-    let tokens = models::tokens(&args.judge.display().to_string())?;
-    let digest = tokens.digest();
+    let (digests, ends) = models::identity(&args.judge.display().to_string())?;
+    let (digest, older) = (digests[0], digests.get(1));
     if let Some(file) = &args.pin {
         let text = read_text(file)?;
         if !text.lines().any(|line| line.split('=').next().is_some_and(|key| key.trim() == "reference")) {
@@ -58,10 +58,9 @@ fn of_model(args: &DigestArgs) -> Result<(), Failure> {
         }
         write_file(file, weighhouse_tasks::with_reference(&text, digest).as_bytes())?;
     }
-    let older = tokens.digests().get(1);
     if args.json {
         let said = serde_json::json!({
-            "digest": digest, "without_generation_config": older, "end_tokens": tokens.end_tokens(),
+            "digest": digest, "without_generation_config": older, "end_tokens": ends,
             "pinned": args.pin,
         });
         return Ok(output::json(&said)?);

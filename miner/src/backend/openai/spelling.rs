@@ -62,7 +62,7 @@ impl Spelling {
         let mut found = self.tokenizer.spellings(&prompt, text, &self.text).ok()?;
         found.retain_mut(|tokens| {
             // The end token has no text, though it may have a name.
-            if let (Finish::End, [end]) = (finish, &self.tokenizer.shape().end_tokens[..])
+            if let (Finish::End, [end]) = (finish, self.tokenizer.end_tokens())
                 && tokens.len() + 1 == count
             {
                 tokens.push(*end);

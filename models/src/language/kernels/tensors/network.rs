@@ -12,6 +12,8 @@ use crate::linear::Linear;
 use crate::loading::Loading;
 use crate::precision::{self, Precision};
 
+const HEAD: &str = "lm_head.weight";
+
 #[derive(Clone, Debug)]
 pub struct TensorLayer {
     pub before: Tensor<1>,
@@ -40,12 +42,19 @@ pub struct TensorNetwork {
 impl TensorNetwork {
     pub(crate) fn load(folder: &mut Folder, shape: &Shape, device: &Device) -> Result<Self, FolderError> {
         // Written by old exporters: computed here.
-        folder.drop_where(|name| name.ends_with(".rotary_emb.inv_freq"));
+        let computed = [".rotary_emb.inv_freq", ".rotary_emb.cos_cached", ".rotary_emb.sin_cached"];
+        folder.drop_where(|name| computed.iter().any(|end| name.ends_with(end)));
         // Folders saved from the bare model, without its head, leave the outer name out.
-        let prefix = if folder.has("model.embed_tokens.weight") { "model." } else { "" };
+        let prefix = if folder.has("model.norm.weight") { "model." } else { "" };
+        let embedded = format!("{prefix}embed_tokens.weight");
+        // Of two names for one matrix, some exporters keep the head's.
+        let embedded = match shape.tied && !folder.has(&embedded) && folder.has(HEAD) {
+            true => HEAD.to_owned(),
+            false => embedded,
+        };
         let mut load = Loading::new(folder, device);
         let table = [shape.vocabulary, shape.width];
-        let embedding = load.matrix(&[format!("{prefix}embed_tokens.weight")], &[table[0]], table[1])?;
+        let embedding = load.matrix(&[embedded], &[table[0]], table[1])?;
         let layer =
             |load: &mut Loading<'_>, index| read_layer(load, &format!("{prefix}layers.{index}"), shape);
         let layers = (0..shape.layers).map(|index| layer(&mut load, index));
@@ -53,10 +62,10 @@ impl TensorNetwork {
         let norm = load.vector(&[format!("{prefix}norm.weight")], &[shape.width])?;
         let head = if shape.tied {
             // Some exporters write the shared matrix twice.
-            load.drop_where(|name| name == "lm_head.weight");
+            load.drop_where(|name| name == HEAD);
             embedding.clone()
         } else {
-            load.matrix(&["lm_head.weight"], &[table[0]], table[1])?
+            load.matrix(&[HEAD], &[table[0]], table[1])?
         };
         let (shape, device) = (shape.clone(), device.clone());
         Ok(Self { shape, embedding, layers, norm, head, device, arithmetic: None })
