@@ -8,12 +8,15 @@ use weighhouse_ask::completions::token_id;
 use super::json::TextBytes;
 use crate::backend::error::BackendError;
 
+/// The likeliest tokens at one position, by their text.
+type Likeliest = BTreeMap<TextBytes, Option<f32>>;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ReplyLogProbs {
     tokens: Option<Vec<TextBytes>>,
     token_logprobs: Option<Vec<Option<f32>>>,
-    top_logprobs: Option<Vec<Option<BTreeMap<TextBytes, Option<f32>>>>>,
+    top_logprobs: Option<Vec<Option<Likeliest>>>,
     content: Option<Vec<TokenEntry>>,
 }
 
@@ -98,7 +101,7 @@ fn alternative(id: Option<u32>, log_prob: Option<f32>) -> Option<Alternative> {
 fn listed(
     tokens: Vec<TextBytes>,
     values: Vec<Option<f32>>,
-    tops: Vec<Option<BTreeMap<TextBytes, Option<f32>>>>,
+    tops: Vec<Option<Likeliest>>,
 ) -> Result<Vec<Row>, BackendError> {
     if tokens.len() != values.len() || (!tops.is_empty() && tops.len() != tokens.len()) {
         return Err(BackendError::Malformed("lists of log-probabilities that differ in length".into()));
