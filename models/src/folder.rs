@@ -3,13 +3,13 @@
 
 mod error;
 mod files;
+mod weights;
 mod wrong;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use weighhouse_types::{Digest, Hasher};
 
 pub use self::error::FolderError;
@@ -25,9 +25,9 @@ const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const WHOLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// `tokenizer_config.json` may list every added token.
+const OPTIONAL_BYTES_MAX: u64 = 16 << 20;
 const TOKENIZER_BYTES_MAX: u64 = 64 << 20;
-const INDEX_BYTES_MAX: u64 = 16 << 20;
-const SHARDS_MAX: usize = 1_024;
 
 /// Limits of a model that is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,15 +57,10 @@ pub(crate) struct Folder {
     precision: Option<Precision>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
 impl Folder {
     /// A file that a folder may lack; `None` if it does.
     pub(crate) fn optional(root: &Path, name: &str) -> Result<Option<Vec<u8>>, FolderError> {
-        match small(root, name, CONFIG_BYTES_MAX) {
+        match small(root, name, OPTIONAL_BYTES_MAX) {
             Err(FolderError::Missing { .. }) => Ok(None),
             read => read.map(Some),
         }
@@ -78,7 +73,7 @@ impl Folder {
     fn read(root: &Path, limits: &LoadLimits) -> Result<Self, FolderError> {
         let config = small(root, CONFIG, CONFIG_BYTES_MAX)?;
         wrong::quantised(root, &config)?;
-        let (names, map) = weights(root)?;
+        let (names, map) = weights::files(root)?;
         let tokenizer = small(root, TOKENIZER, TOKENIZER_BYTES_MAX)?;
         let mut hasher = Hasher::new("weighhouse/model/v1").part(&config).part(&tokenizer);
         let mut shards = Vec::with_capacity(names.len());
@@ -216,41 +211,6 @@ impl Folder {
             None => Ok(()),
         }
     }
-}
-
-/// The file of each tensor, as the index says.
-type TensorMap = BTreeMap<String, String>;
-
-/// The names of the weights' files, and the index's map if there is one.
-fn weights(root: &Path) -> Result<(Vec<String>, Option<TensorMap>), FolderError> {
-    let index = root.join(INDEX);
-    if root.join(WHOLE).exists() || !index.exists() {
-        return match root.join(WHOLE).exists() {
-            true => Ok((vec![WHOLE.to_owned()], None)),
-            false => Err(FolderError::Missing { path: root.join(WHOLE) }),
-        };
-    }
-    let refuse = |what: String| FolderError::Index { path: index.clone(), what };
-    let json = small(root, INDEX, INDEX_BYTES_MAX)?;
-    let Index { weight_map } = serde_json::from_slice(&json).map_err(|error| refuse(error.to_string()))?;
-    // In the order of names, on which the digest depends.
-    let names: BTreeSet<&String> = weight_map.values().collect();
-    if names.is_empty() || names.len() > SHARDS_MAX {
-        return Err(refuse(format!("{} shards are named, 1 to {SHARDS_MAX} are read", names.len())));
-    }
-    // Names and no paths: they come with the model and must stay in its folder.
-    let plain = |name: &str| name.ends_with(".safetensors") && !name.contains(['/', '\\']);
-    if let Some(name) = names.iter().find(|name| !plain(name)) {
-        return Err(refuse(format!("{name:?} is no name of a shard")));
-    }
-    let absent: Vec<_> = names.iter().filter(|name| !root.join(name).exists()).collect();
-    if let Some(first) = absent.first() {
-        let (lacking, all) = (absent.len(), names.len());
-        let what =
-            format!("{lacking} of {all} shards are missing, {first:?} first: is the download complete?");
-        return Err(refuse(what));
-    }
-    Ok((names.into_iter().cloned().collect(), Some(weight_map)))
 }
 
 fn missing_tensor(name: &str) -> FolderError {

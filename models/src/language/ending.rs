@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use weighhouse_types::{Digest, Hasher};
 
+use super::config::EndTokens;
 use super::error::LanguageError;
 use crate::folder::Folder;
 use crate::text::{Text, named};
@@ -91,25 +92,6 @@ fn covered(end_tokens: &[u32]) -> Vec<u8> {
 #[derive(Debug, Deserialize)]
 struct Generation {
     eos_token_id: Option<EndTokens>,
-}
-
-/// A number or several, as files name end tokens.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum EndTokens {
-    One(i64),
-    Many(Vec<i64>),
-}
-
-impl EndTokens {
-    /// Without those that no vocabulary has: some files write -1 for none.
-    pub(super) fn ids(self) -> Vec<u32> {
-        let ids = match self {
-            Self::One(id) => vec![id],
-            Self::Many(ids) => ids,
-        };
-        ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect()
-    }
 }
 
 #[cfg(test)]
