@@ -81,8 +81,9 @@ impl LanguageTokens {
         self.text.continuation(prompt, tokens)
     }
 
-    /// The tokenizer's spellings of a text that continues a prompt, as part of the whole text where that is known, and by
-    /// itself. They are one where no token crosses the seam; what a model wrote is likely one of them.
+    /// The tokenizer's spellings of a text that continues a prompt: by itself, as one that goes on, and as part of the whole
+    /// text where the prompt's is known. They are one where no token crosses an end of it; what a model wrote is likely one
+    /// of them.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -93,12 +94,17 @@ impl LanguageTokens {
         text: &str,
     ) -> Result<Vec<Vec<u32>>, TextError> {
         let mut found = vec![self.text.encode_bare(text)?];
+        // A tokenizer may take spaces at an end together, and those before a word apart.
+        let mut longer = self.text.encode_bare(&format!("{text}a"))?;
+        longer.pop();
+        found.push(longer);
         if let Some(before) = prompt_text {
             let whole = self.text.encode(&format!("{before}{text}"))?;
             found.extend(whole.strip_prefix(prompt).map(<[u32]>::to_vec));
         }
-        found.dedup();
         found.retain(|tokens| self.text.continuation(prompt, tokens) == text);
+        found.sort_unstable();
+        found.dedup();
         Ok(found)
     }
 }

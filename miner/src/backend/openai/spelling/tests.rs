@@ -70,3 +70,30 @@ fn text_alone_has_ids_where_its_count_is_the_tokenizers() {
         assert!(spelled(told, max_tokens, finish).is_err(), "{told:?} {max_tokens} {finish}");
     }
 }
+
+#[test]
+fn an_end_that_was_cut_within_spaces_is_spelled_as_the_server_counts_it() {
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/weights/language");
+    let folder = tempfile::tempdir().expect("a folder");
+    for (from, to) in [
+        ("reference.json", "config.json"),
+        ("reference.safetensors", "model.safetensors"),
+        ("tokenizer.json", "tokenizer.json"),
+    ] {
+        std::fs::copy(weights.join(from), folder.path().join(to)).expect("copied");
+    }
+    let tokenizer = LanguageTokens::read(folder.path(), &LoadLimits::STANDARD).expect("a folder");
+    let text = " the\n\n";
+    for count in [2, 3] {
+        let mut spelling = Spelling::new(tokenizer.clone(), &TextRequest::greedy("fn", 8));
+        let mut piece =
+            TextAnswer { text: text.into(), finish: Some(Finish::Length), ..TextAnswer::default() };
+        spelling
+            .add(&mut piece, &Told { completion_tokens: Some(count), ..Told::default() })
+            .expect("one way");
+        assert_eq!(
+            (piece.tokens.len(), tokenizer.continuation(&[], &piece.tokens)),
+            (count, text.to_owned())
+        );
+    }
+}

@@ -1,6 +1,9 @@
 //! Replies as servers and the proxies before them write them.
 
+use weighhouse_ask::completions::Events;
+
 use super::*;
+use crate::backend::openai::reply::{Read, Reader};
 
 type Check = fn(&BackendError) -> bool;
 
@@ -218,5 +221,29 @@ async fn whatever_ends_an_answer_early_is_told_with_its_cause() {
         let (backend, _server) = fronted(answer).await;
         let error = whole(&backend, TextRequest::greedy("a", 4)).await.expect_err(&shown);
         assert!(check(&error), "{shown}: {error}");
+    }
+}
+
+#[test]
+fn no_byte_that_is_changed_panics_or_unsettles_the_lists() {
+    let stream = "\u{feff}data: {\"model\":\"m\",\"choices\":[{\"index\":0,\"text\":\"aß\",\"logprobs\":{\"tokens\":[\"token_id:5\"],\
+        \"token_logprobs\":[-0.5],\"top_logprobs\":[{\"token_id:5\":-0.5}]},\"finish_reason\":null}]}\n\n\
+        data: {\"choices\":[{\"text\":\"b\",\"logprobs\":{\"content\":[{\"id\":7,\"token\":\"b\",\"logprob\":-1e-3,\
+        \"top_logprobs\":[]}]},\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n";
+    let request = TextRequest { top_log_probs: 1, ..request() };
+    for at in 0..stream.len() {
+        for byte in [b'"', b'{', b'}', b'[', b'\\', b'\n', b'9', b'-', 0xed, 0xff] {
+            let mut bytes = stream.as_bytes().to_vec();
+            bytes[at] = byte;
+            let mut events = Events::new(1 << 16);
+            events.push(&bytes).expect("small");
+            events.end();
+            let mut reader = Reader::new(&request, None);
+            while let Some(event) = events.next() {
+                let Ok(Read::Piece(piece)) = reader.read(&event) else { continue };
+                assert!(piece.tokens.is_empty() || piece.tokens.len() == piece.log_probs.len());
+                assert!(piece.log_probs.iter().all(|value| value.is_finite()));
+            }
+        }
     }
 }
