@@ -119,12 +119,13 @@ impl Upstream {
     fn note(&self, trouble: Option<&BackendError>) -> bool {
         let before = self.trouble.send_replace(trouble.cloned());
         metrics::backend_up(&self.model, trouble.is_none());
-        let kind = |trouble: Option<&BackendError>| trouble.map(BackendError::cause);
-        if kind(before.as_ref()) != kind(trouble) {
-            match trouble {
-                Some(error) => tracing::warn!(model = self.model, %error, "the backend doesn't answer"),
-                None => tracing::info!(model = self.model, "the backend answers again"),
+        match (before.is_some(), trouble) {
+            (false, Some(error)) => tracing::warn!(model = self.model, %error, "the backend doesn't answer"),
+            (true, None) => tracing::info!(model = self.model, "the backend answers again"),
+            (true, Some(error)) => {
+                tracing::debug!(model = self.model, %error, "the backend still doesn't answer")
             }
+            (false, None) => {}
         }
         before.is_some() && trouble.is_none()
     }

@@ -99,7 +99,7 @@ impl Generator for OpenAi {
     }
 
     async fn prepare(&self) -> Result<(), EngineError> {
-        self.behind.forget();
+        self.behind.forget().await;
         let CompletionServer { url, model, .. } = &self.behind.server;
         if timeout(FIRST_LOOK_TIMEOUT, self.behind.look()).await.is_err() {
             // Whoever watches the server tells that it hangs.

@@ -40,7 +40,7 @@ pub(super) async fn begin_answer(
                 return Err(BackendError::Refused(why));
             }
             // The same question with a prompt of our own is refused as well: the server changed what it takes.
-            behind.forget();
+            behind.forget().await;
             match begin_once(behind, request).await {
                 Err(BackendError::Refused(why)) => Err(BackendError::Misconfigured(format!(
                     "it refuses what the miner adds to a prompt: {why}"
@@ -59,7 +59,7 @@ pub(super) async fn begin_answer(
 /// Takes what is known of a server for outdated where a failure shows that it may be.
 pub(super) async fn note(behind: &ProbedServer, error: &BackendError) {
     match error {
-        BackendError::Unreachable(_) => behind.forget(),
+        BackendError::Unreachable(_) => behind.forget().await,
         BackendError::Disconnected
         | BackendError::Malformed(_)
         | BackendError::Misconfigured(_)

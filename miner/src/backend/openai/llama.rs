@@ -89,6 +89,7 @@ impl Call<'_> {
         let finish = match read.stop_type.as_str() {
             "limit" => Finish::Length,
             "eos" => Finish::End,
+            "" => return Err(unended(&body)),
             other => return Err(BackendError::Failed(format!("it stopped for {:?}", shortened(other)))),
         };
         if read.tokens.len() > count {
@@ -220,4 +221,11 @@ fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> 
         let malformed = || BackendError::Malformed(shortened(&error.to_string()));
         failure.map_or_else(malformed, Refusal::into_error)
     })
+}
+
+/// JSON that is no completion, or one that doesn't say why it ended.
+fn unended(body: &[u8]) -> BackendError {
+    let failure = parse::<Value>(body).ok().as_ref().and_then(Refusal::find);
+    let malformed = || BackendError::Malformed("an answer that doesn't say why it ended".into());
+    failure.map_or_else(malformed, Refusal::into_error)
 }

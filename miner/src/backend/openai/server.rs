@@ -60,8 +60,9 @@ impl ProbedServer {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes what is known for outdated: the next use probes.
-    pub(super) fn forget(&self) {
+    /// Takes what is known for outdated, an earlier failure too: the next use probes.
+    pub(super) async fn forget(&self) {
+        self.history.lock().await.failed = None;
         self.set(None);
     }
 
@@ -73,7 +74,7 @@ impl ProbedServer {
     pub(super) async fn doubt(&self) {
         let probed = self.history.lock().await.probed;
         if probed.is_none_or(|at| at.elapsed() >= PROBE_INTERVAL) {
-            self.forget();
+            self.set(None);
         }
     }
 

@@ -1,4 +1,5 @@
 mod answers;
+mod llama;
 mod probing;
 mod server;
 
@@ -8,6 +9,7 @@ use weighhouse_types::text::{Finish, Prompt, TextAnswer};
 
 use self::server::{Served, Server, ok, status, stream};
 use super::*;
+use crate::backend::openai::abilities::TokenForm;
 
 /// What a vLLM can do.
 fn able() -> Abilities {

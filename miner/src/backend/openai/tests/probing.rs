@@ -186,4 +186,9 @@ async fn a_server_that_comes_back_with_another_model_is_not_signed_for() {
     backend.prepare().await.expect("no reason to stop");
     let error = whole(&backend, request()).await.expect_err("still another model");
     assert!(matches!(error, BackendError::Misconfigured(_)), "{error}");
+    // The first one is back: what was found wrong before counts no more.
+    fake.lock().expect("not poisoned").model = "m";
+    backend.prepare().await.expect("no reason to stop");
+    assert!(backend.behind.known().is_some(), "found out again");
+    whole(&backend, request()).await.expect("answered");
 }
