@@ -31,6 +31,9 @@ pub struct Target {
     pub hotkey: Hotkey,
 }
 
+/// Miners that may be asked, the one to prefer first, as the subnet is seen now.
+pub type Miners = tokio::sync::watch::Receiver<Arc<[Target]>>;
+
 /// A gRPC answer with status OK, byte for byte.
 #[derive(Clone, Debug)]
 pub struct RawAnswer {

@@ -7,9 +7,11 @@
 mod asker;
 mod limits;
 
+pub mod call;
 pub mod completions;
+pub mod connections;
 pub mod judges;
 pub mod proxy;
 
-pub use asker::{Asker, RawAnswer, Target, frame, unframe};
+pub use asker::{Asker, Miners, RawAnswer, Target, frame, unframe};
 pub use limits::{AskLimits, ProxyLimits};

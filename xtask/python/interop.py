@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 import numpy as np
 import tritonclient.grpc as triton
-from tritonclient.grpc import service_pb2
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 import bittensor_core
@@ -50,11 +50,11 @@ def call(address, message, headers):
         return answer, dict(state.trailing_metadata())
 
 
-def refused(code, run):
+def refused(code, run, why=""):
     try:
         run()
     except grpc.RpcError as error:
-        assert error.code() == code, f"{error.code()} {error.details()}"
+        assert error.code() == code and why in error.details(), f"{error.code()} {error.details()}"
         return
     raise AssertionError("accepted")
 
@@ -140,6 +140,7 @@ def infer_inputs():
 def tritons(args):
     direct = triton.InferenceServerClient(args.miner)
     proxied = triton.InferenceServerClient(args.proxy)
+    proxied_channel = grpc.insecure_channel(args.proxy)
 
     def open_calls():
         assert direct.is_server_live() and direct.is_server_ready() and direct.is_model_ready("digits")
@@ -160,6 +161,27 @@ def tritons(args):
         rows = proxied.infer("digits", infer_inputs()).as_numpy("probabilities")
         assert rows.shape == (2, 10) and np.allclose(rows.sum(axis=1), 1.0, atol=1e-4), rows
 
+    def told_by_their_status():
+        """What the miner says, as grpc-core reads it behind our proxy: a code and a text."""
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(proxied_channel)
+        named = lambda kind: kind(model_name="nope") if kind is service_pb2.ModelInferRequest else kind(name="nope")
+        cases = [
+            (stub.ModelMetadata, named(service_pb2.ModelMetadataRequest), "NOT_FOUND", "no such model"),
+            (stub.ModelConfig, service_pb2.ModelConfigRequest(name="digits"), "UNIMPLEMENTED", ""),
+            (stub.ModelInfer, named(service_pb2.ModelInferRequest), "NOT_FOUND", "no such model"),
+            (stub.ModelInfer, service_pb2.ModelInferRequest(model_name="digits"), "INVALID_ARGUMENT", "pixels"),
+            (stub.ModelInfer, service_pb2.ModelInferRequest(id="x" * (5 << 20)), "RESOURCE_EXHAUSTED", "cap"),
+        ]
+        for method, asked, code, why in cases:
+            refused(grpc.StatusCode[code], lambda: method(asked, timeout=20), why)
+        ask = lambda **options: list(stub.ModelStreamInfer(iter([named(service_pb2.ModelInferRequest)]), **options))
+        [answer] = ask(timeout=20)
+        assert "status 5" in answer.error_message, answer
+        # Triton's header of clients that want a status instead.
+        asked = lambda: ask(timeout=20, metadata=[("triton_grpc_error", "true")])
+        refused(grpc.StatusCode.NOT_FOUND, asked, "no such model")
+
+    check("refusals-through-the-proxy-have-their-status", told_by_their_status)
     check("tritonclient-open-calls", open_calls)
     check("tritonclient-unsigned-refused", unsigned)
     check("tritonclient-through-proxy-accepted", through_proxy)

@@ -2,32 +2,31 @@
 //!
 //! A client may keep its stream open and send as it likes; answers come back as they come, each message whole, those of
 //! different requests in any order: that is what their ids are for. A request that fails gives a message with its id
-//! and the reason, as Triton does it, and the client's stream goes on.
+//! and the reason, as Triton does it, and the client's stream goes on; or its status ends the stream, where the client
+//! asks for that with Triton's header.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tonic::Status;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
-use weighhouse_proto::method::MODEL_STREAM_INFER;
-use weighhouse_seams::ClockExt as _;
 use weighhouse_types::Failure;
 
 use crate::asker::{Asker, Target, frame, unframe};
+use crate::call::{AnswerStream, CallError, Messages};
 use crate::limits::ProxyLimits;
 
 /// Requests of one client's stream in flight at once; more wait in the client's stream.
 const CALLS_MAX: usize = 16;
 /// Messages that wait for a client to read them; more hold up the miner's streams.
 const WAITING_MAX: usize = 64;
-/// Characters of a miner's status message.
-const MESSAGE_CHARACTERS_MAX: usize = 200;
 
 /// The body that a client reads; dropping it ends the calls behind it.
 pub(super) struct StreamedBody {
@@ -53,6 +52,8 @@ pub(super) struct Relay {
     pub(super) asker: Asker,
     pub(super) to: Target,
     pub(super) limits: ProxyLimits,
+    /// A request that fails ends the client's stream with its status, instead of giving a message that names it.
+    pub(super) ends_with_errors: bool,
 }
 
 impl Relay {
@@ -71,7 +72,7 @@ impl Relay {
         // No limit on the sum of all messages: a client may keep its stream open for as long as it likes.
         let mut requests = Requests { body, messages: Messages::new(self.limits.body_bytes_max, usize::MAX) };
         let mut calls = JoinSet::new();
-        let outcome = loop {
+        let mut outcome = loop {
             tokio::select! {
                 request = requests.next(), if calls.len() < CALLS_MAX => match request {
                     Ok(Some(framed)) => {
@@ -80,98 +81,67 @@ impl Relay {
                         calls.spawn(async move { relay.one(framed, out).await });
                     }
                     Ok(None) => break Ok(()),
-                    Err(failure) => break Err(failure),
+                    Err(failure) => break Err(unreadable(&failure)),
                 },
-                Some(_) = calls.join_next(), if !calls.is_empty() => {}
+                ended = calls.join_next(), if !calls.is_empty() => if let Some(Ok(Err(status))) = ended {
+                    break Err(status);
+                },
             }
         };
         // The status ends the client's stream, so it waits for the answers still under way.
-        while calls.join_next().await.is_some() {}
-        let status = match outcome {
-            Ok(()) => 0,
-            Err(Failure::Oversized) => 8,
-            Err(_) => 3,
-        };
+        while outcome.is_ok() || !self.ends_with_errors {
+            match calls.join_next().await {
+                Some(Ok(Err(status))) => outcome = Err(status),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        drop(calls);
         let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", HeaderValue::from(status));
+        let status = outcome.err().unwrap_or_else(|| Status::ok(""));
+        if status.add_header(&mut trailers).is_err() {
+            trailers.insert("grpc-status", HeaderValue::from(status.code() as i32));
+        }
         // A client that went away needs no status.
         let _ = out.send(Frame::trailers(trailers)).await;
     }
 
-    async fn one(&self, framed: Bytes, out: mpsc::Sender<Frame<Bytes>>) {
+    /// Passes one request and its answers on. Gives the status that is to end the client's stream.
+    async fn one(&self, framed: Bytes, out: mpsc::Sender<Frame<Bytes>>) -> Result<(), Status> {
         // Sent on even if it can't be read: the miner says why it refuses,
         // and only the answer's id is missing.
         let request: ModelInferRequest = unframe(&framed).unwrap_or_default();
-        if let Err(error_message) = self.forward(framed, &out).await {
-            let (id, model_name) = (request.id, request.model_name);
-            let about = ModelInferResponse { id, model_name, ..Default::default() };
-            let message = ModelStreamInferResponse { error_message, infer_response: Some(about) };
-            let _ = out.send(Frame::data(frame(&message))).await;
+        let Err(error) = self.forward(framed, &out).await else { return Ok(()) };
+        if self.ends_with_errors {
+            return Err(error.status());
         }
+        let about =
+            ModelInferResponse { id: request.id, model_name: request.model_name, ..Default::default() };
+        let message =
+            ModelStreamInferResponse { error_message: error.to_string(), infer_response: Some(about) };
+        let _ = out.send(Frame::data(frame(&message))).await;
+        Ok(())
     }
 
     /// Signs one request, and passes its answers on until the miner's status.
-    async fn forward(&self, framed: Bytes, out: &mpsc::Sender<Frame<Bytes>>) -> Result<(), String> {
-        let Self { asker, to, limits } = self;
-        let late = |_| "the miner did not answer in time".to_owned();
-        let opening = asker.send(*to, MODEL_STREAM_INFER, HeaderMap::new(), framed);
-        let mut response = asker
-            .clock
-            .timeout(limits.deadline, opening)
-            .await
-            .map_err(late)?
-            .map_err(|_| "the miner can't be reached".to_owned())?;
-        let mut messages = Messages::new(limits.body_bytes_max, limits.body_bytes_max);
-        loop {
-            // The deadline starts anew with each message: a long completion is no stalled one.
-            let frame = asker.clock.timeout(limits.deadline, response.frame()).await.map_err(late)?;
-            let broken = || "the miner's answer broke off".to_owned();
-            let Some(frame) = frame.transpose().map_err(|_| broken())? else {
-                // A refusal may come with headers only, its status among them.
-                return status(response.response.headers()).unwrap_or_else(|| Err(broken()));
-            };
-            if let Some(trailers) = frame.trailers_ref() {
-                let status = status(trailers).unwrap_or_else(|| Err(broken()));
-                // Half a message in the buffer is a broken answer, even behind a status of OK.
-                return if messages.is_empty() { status } else { status.and_then(|()| Err(broken())) };
-            }
-            let data = frame.into_data().unwrap_or_default();
-            messages.push(&data).map_err(|_| "the answer is over the proxy's cap".to_owned())?;
-            while let Some(message) = messages.next() {
-                if out.send(Frame::data(message)).await.is_err() {
-                    // The client is gone; dropping the response tells the miner to stop.
-                    return Ok(());
-                }
+    async fn forward(&self, framed: Bytes, out: &mpsc::Sender<Frame<Bytes>>) -> Result<(), CallError> {
+        let mut answers = AnswerStream::open(&self.asker, self.to, framed, self.limits).await?;
+        while let Some(message) = answers.next().await? {
+            if out.send(Frame::data(message)).await.is_err() {
+                // The client is gone; dropping the answers tells the miner to stop.
+                return Ok(());
             }
         }
+        Ok(())
     }
 }
 
-/// Reads a gRPC status; `None` where there is none.
-fn status(headers: &HeaderMap) -> Option<Result<(), String>> {
-    let code: u8 = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
-    if code == 0 {
-        return Some(Ok(()));
+/// The status that ends a stream whose requests can't be read any further.
+fn unreadable(failure: &Failure) -> Status {
+    match failure {
+        Failure::Oversized => CallError::Oversized.status(),
+        _ => Status::invalid_argument("the stream of requests broke off within one"),
     }
-    let message = headers.get("grpc-message").map_or(&b""[..], HeaderValue::as_bytes);
-    let message: String = percent_decoded(message).chars().take(MESSAGE_CHARACTERS_MAX).collect();
-    Some(Err(format!("the miner answered with status {code}: {message}")))
-}
-
-fn percent_decoded(bytes: &[u8]) -> String {
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((byte, tail)) = rest.split_first() {
-        let hex = tail.split_at_checked(2).filter(|_| *byte == b'%');
-        let value = hex.and_then(|(hex, tail)| {
-            let value = u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?;
-            Some((value, tail))
-        });
-        let (value, tail) = value.unwrap_or((*byte, tail));
-        decoded.push(value);
-        rest = tail;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// A client's requests, each with its frame.
@@ -194,84 +164,5 @@ impl Requests {
                 None => return Err(Failure::Undecodable),
             }
         }
-    }
-}
-
-/// Bytes in, whole gRPC frames out.
-struct Messages {
-    buffer: BytesMut,
-    message_max: usize,
-    left: usize,
-}
-
-impl Messages {
-    fn new(message_max: usize, bytes_max: usize) -> Self {
-        Self { buffer: BytesMut::new(), message_max, left: bytes_max }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
-    fn push(&mut self, data: &[u8]) -> Result<(), Failure> {
-        self.left = self.left.checked_sub(data.len()).ok_or(Failure::Oversized)?;
-        self.buffer.extend_from_slice(data);
-        match weighhouse_proto::frame::length(&self.buffer) {
-            Some(length) if length > self.message_max => Err(Failure::Oversized),
-            _ => Ok(()),
-        }
-    }
-
-    fn next(&mut self) -> Option<Bytes> {
-        let length = weighhouse_proto::frame::length(&self.buffer)?;
-        (self.buffer.len() >= length).then(|| self.buffer.split_to(length).freeze())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(max: usize, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, Failure> {
-        let mut messages = Messages::new(max, usize::MAX);
-        let mut found = Vec::new();
-        for piece in pieces {
-            messages.push(piece)?;
-            while let Some(message) = messages.next() {
-                found.push(message.to_vec());
-            }
-        }
-        Ok(found)
-    }
-
-    #[test]
-    fn frames_come_out_whole_however_the_bytes_are_cut() {
-        let stream = [&[0, 0, 0, 0, 2][..], b"ab", &[0, 0, 0, 0, 0], &[0, 0, 0, 0, 1], b"c"].concat();
-        let expected = vec![stream[..7].to_vec(), stream[7..12].to_vec(), stream[12..].to_vec()];
-        for cut in 0..stream.len() {
-            assert_eq!(read(64, &[&stream[..cut], &stream[cut..]]), Ok(expected.clone()), "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_frame_that_promises_too_much_is_refused_before_it_comes() {
-        assert_eq!(read(64, &[&[0, 0xff, 0xff, 0xff, 0xff]]), Err(Failure::Oversized));
-        assert_eq!(read(64, &[&[0, 0, 0, 0, 60]]), Err(Failure::Oversized));
-        assert_eq!(read(64, &[&[0, 0, 0, 0, 59]]), Ok(vec![]));
-    }
-
-    #[test]
-    fn a_miners_status_is_read_with_its_message() {
-        let headers = |code: &'static str, message: &'static str| {
-            let mut map = HeaderMap::new();
-            map.insert("grpc-status", HeaderValue::from_static(code));
-            map.insert("grpc-message", HeaderValue::from_static(message));
-            map
-        };
-        assert_eq!(status(&headers("0", "")), Some(Ok(())));
-        let expected = "the miner answered with status 3: `max_tokens` is 0, 100% no%2".to_owned();
-        assert_eq!(status(&headers("3", "`max_tokens`%20is%200,%20100%25%20no%2")), Some(Err(expected)));
-        assert_eq!(status(&HeaderMap::new()), None);
-        assert_eq!(status(&headers("x", "")), None);
     }
 }

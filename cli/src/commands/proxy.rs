@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::proxy::{self, ProxyError};
 use weighhouse_ask::{Asker, ProxyLimits, Target};
@@ -67,9 +68,9 @@ pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), 
     let limits =
         ProxyLimits { deadline: Duration::from_secs(args.deadline), body_bytes_max: args.body_bytes_max };
     let listener = Box::new(bind(args.listen, "--listen").await?);
-    proxy::run(asker, target, limits, listener, shutdown).await.map_err(|error| {
-        let exit = if matches!(error, ProxyError::NotLoopback(_)) { Exit::Config } else { Exit::Unavailable };
-        Failure::new(exit, error)
+    let (_fixed, miners) = watch::channel([target].into());
+    proxy::run(asker, miners, limits, listener, shutdown).await.map_err(|error| match error {
+        ProxyError::NotLoopback(_) => Failure::new(Exit::Config, error),
     })
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use tower::{Layer, ServiceExt};
 use weighhouse_seams::CpuPool;
@@ -181,6 +181,8 @@ async fn sent(
     }
     let response = layer.layer(handler).oneshot(request).await.expect("infallible");
     let (head, body) = response.into_parts();
+    // Clients of grpc-core take a status among the headers only where these end the stream.
+    assert_eq!(body.is_end_stream(), head.headers.contains_key("grpc-status"));
     let read = body.collect().await.expect("whole");
     let trailers = read.trailers().cloned().unwrap_or_default();
     (head.headers, read.to_bytes(), trailers)

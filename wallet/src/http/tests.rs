@@ -118,6 +118,8 @@ impl Bench {
         if status.is_some() {
             assert_eq!(response.headers()["content-type"], "application/grpc");
             assert!(response.headers().contains_key("grpc-message"));
+            // Clients of grpc-core take a status among the headers only where these end the stream.
+            assert!(http_body::Body::is_end_stream(response.body()));
         }
         Outcome { status, handled: seen.try_recv().ok() }
     }

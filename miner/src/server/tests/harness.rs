@@ -143,6 +143,9 @@ impl Reply {
 pub(super) async fn exchange(channel: Channel, signed: Signed) -> Option<Reply> {
     let response = begin(channel, signed).await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    // Clients of grpc-core take a status among the headers only where these end the stream.
+    let ends = http_body::Body::is_end_stream(response.body());
+    assert!(ends || !headers.contains_key("grpc-status"), "{headers:?}");
     let collected = response.into_body().collect().await.ok()?;
     let trailers = collected.trailers().cloned().unwrap_or_default();
     Some(Reply { status, headers, body: collected.to_bytes(), trailers })
