@@ -149,7 +149,7 @@ impl fmt::Display for HotkeyStanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mechanism = self.mechanism;
         if self.obstacles.is_empty() {
-            writeln!(f, "mechanism {mechanism}: nothing is in the way of weights")?;
+            writeln!(f, "mechanism {mechanism}: the chain would take weights now, if they are well-formed")?;
         }
         for obstacle in &self.obstacles {
             writeln!(f, "mechanism {mechanism}: {obstacle}")?;

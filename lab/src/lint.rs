@@ -191,6 +191,12 @@ fn idle_keys(file: &File, say: &mut impl FnMut(Severity, &'static str, String)) 
 }
 
 fn values(policy: &Policy, say: &mut impl FnMut(Severity, &'static str, String)) {
+    if let Some((share, _)) = policy.burn() {
+        let message = format!(
+            "must not mine: the pay for its answers would come on top of the {share} that is burned to it"
+        );
+        say(Severity::Note, "burn.hotkey", message);
+    }
     let (_, answered) = policy.mix();
     if answered > Fraction::ZERO {
         let message = format!(

@@ -11,6 +11,7 @@
 
 pub mod policy;
 
+mod burn;
 mod cluster;
 mod error;
 mod newcomers;
@@ -27,6 +28,7 @@ pub mod diff;
 pub mod path;
 pub mod replay;
 
+pub use burn::MiningBurn;
 pub use conform::{ConformError, Limits, conform};
 pub use error::WeighError;
 pub use explain::{Explainer, Explanation, explain};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use weighhouse_types::{Epoch, Judgement, LaterAnswers, Record, RegistrationId, Uid};
 
+use crate::burn::MiningBurn;
 use crate::error::WeighError;
 use crate::rate::RatingFigures;
 use crate::share::Weigher;
@@ -51,6 +52,9 @@ pub struct Path {
     pub weight: Option<u16>,
     /// Why there is no vector.
     pub abstains: Option<String>,
+    /// The miner gets the policy's burn on top.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mining_burn: Option<MiningBurn>,
 }
 
 /// Why a miner has no path in an epoch.
@@ -95,7 +99,9 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
         judgement: verdict.judgement.clone(),
         latency_us: verdict.exchange.as_ref().map(|exchange| exchange.latency_us),
     };
-    let (vector, abstains) = match decide(&fold) {
+    let decision = decide(&fold);
+    let mining_burn = MiningBurn::of(&fold.policy, &decision).filter(|burn| burn.uid == uid);
+    let (vector, abstains) = match decision {
         Decision::Weights { vector, .. } => (Some(vector), None),
         Decision::Abstain { why, .. } => (None, Some(why.to_string())),
     };
@@ -123,6 +129,7 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
         share: if total > 0.0 { weight / total } else { 0.0 },
         weight: vector.map(sent),
         abstains,
+        mining_burn,
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use parity_scale_codec::Encode;
 use weighhouse_journal::Journal;
-use weighhouse_scoring::{Closing, Decision, Policy, WeighError};
+use weighhouse_scoring::{Closing, Decision, MiningBurn, Policy, WeighError};
 use weighhouse_tasks::Task;
 use weighhouse_types::{
     Digest, EarlierChecks, Epoch, EpochContext, FollowUp, Neuron, Record, RegistrationId, StageRecord,
@@ -226,9 +226,11 @@ impl OpenEpoch {
             .collect())
     }
 
-    /// Weighs the epoch's records under its policy.
-    pub(crate) fn weigh(&self) -> Result<Decision, WeighError> {
-        weighhouse_scoring::weigh_under(&self.policy, &self.records)
+    /// Weighs the epoch's records under its policy; tells of a burn that mines as well.
+    pub(crate) fn weigh(&self) -> Result<(Decision, Option<MiningBurn>), WeighError> {
+        let decision = weighhouse_scoring::weigh_under(&self.policy, &self.records)?;
+        let mining_burn = MiningBurn::of(&self.policy, &decision);
+        Ok((decision, mining_burn))
     }
 
     /// The checks that an epoch which opens with these neurons takes over.

@@ -36,6 +36,10 @@ pub fn describe() {
         "weighhouse_validator_rollouts_refused_total",
         "Epochs opened with a staged policy that did not verify"
     );
+    describe_gauge!(
+        "weighhouse_validator_burn_excess_ratio",
+        "Share of the newest weights that the burn's hotkey gets beyond the policy's burn, since it mines as well"
+    );
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
 }
 
@@ -71,6 +75,10 @@ pub(crate) fn published(epoch: Epoch) {
 pub(crate) fn progress(block: u64, epoch: Epoch) {
     gauge!("weighhouse_validator_block").set(block as f64);
     gauge!("weighhouse_validator_epoch").set(epoch.0 as f64);
+}
+
+pub(crate) fn burn_excess(share: f64) {
+    gauge!("weighhouse_validator_burn_excess_ratio").set(share);
 }
 
 pub(crate) fn chain_error() {

@@ -34,7 +34,12 @@ pub(crate) use queue::PublicationQueue;
 pub(crate) fn weigh(open: &OpenEpoch) -> Result<Record, WeighError> {
     let context = open.context();
     let epoch = context.epoch;
-    Ok(match open.weigh()? {
+    let (decision, mining_burn) = open.weigh()?;
+    if let Some(burn) = &mining_burn {
+        warn!(%epoch, "{burn}");
+    }
+    metrics::burn_excess(mining_burn.map_or(0.0, |burn| burn.gets - burn.share.to_f64()));
+    Ok(match decision {
         Decision::Abstain { why, .. } => {
             warn!(%epoch, %why, "nothing to publish");
             metrics::publication("abstained");

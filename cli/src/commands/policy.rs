@@ -6,7 +6,7 @@ mod check;
 mod rollout;
 
 mod diff;
-mod epochs;
+pub(super) mod epochs;
 mod replay;
 mod why;
 

@@ -157,7 +157,8 @@ pub struct Burn {
     /// The share, at least 0 and less than 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
-    /// The registered hotkey that gets it, as an SS58 address: on Bittensor, what the owner's hotkey earns is burned.
+    /// The registered hotkey that gets it, as an SS58 address: on Bittensor, what the owner's hotkey earns is burned. It
+    /// must not mine: the pay for its answers would come on top.
     pub hotkey: Option<String>,
 }
 

@@ -94,7 +94,7 @@ fn errors_name_the_key_and_the_cause() {
     for (key, value) in [("memory", "\"0.2\""), ("min_attempts", "-1"), ("min_miners", "65536")] {
         let line = 1 + VERSION_1.lines().position(|line| line.starts_with(&format!("{key} ="))).expect(key);
         let message = message(key, value);
-        assert!(message.starts_with(&format!("policy: line {line}: invalid ")), "{message}");
+        assert!(message.starts_with(&format!("policy: line {line}: {key}: invalid ")), "{message}");
     }
     let newer = b"version = 3\nother = 1\n";
     assert_eq!(Policy::parse(newer), Err(PolicyError::Version { found: 3 }));

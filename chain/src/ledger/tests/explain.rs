@@ -22,7 +22,9 @@ async fn everything_in_the_way_is_named_at_once_with_what_is_missing() {
     let validator = explain(&ledger, NETUID, hotkey(0)).await.expect("a subnet");
     assert_eq!((validator.regime, validator.short_of_permit), (Regime::Plain, None));
     assert!(
-        validator.to_string().ends_with("mechanism 0: nothing is in the way of weights\n"),
+        validator
+            .to_string()
+            .ends_with("mechanism 0: the chain would take weights now, if they are well-formed\n"),
         "{validator}"
     );
     assert!(matches!(execute(&ledger, &key(1), weights(&[(2, 1)])).await, CallOutcome::Included { .. }));

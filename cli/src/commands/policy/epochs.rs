@@ -24,7 +24,7 @@ impl From<ReadError> for Failure {
 }
 
 /// The journal's files, by epoch.
-pub(super) fn epochs(dir: &Path) -> Result<Vec<(Epoch, PathBuf)>, Failure> {
+pub(crate) fn epochs(dir: &Path) -> Result<Vec<(Epoch, PathBuf)>, Failure> {
     let dir = expand(dir);
     let files = weighhouse_journal::segments(&dir).exit(Exit::Missing, dir.display())?;
     if files.is_empty() {

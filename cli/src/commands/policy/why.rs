@@ -91,6 +91,9 @@ fn print(way: &Way) -> Result<(), Failure> {
         (Some(weight), _) => output::line(format!("weight               {weight} of 65535"))?,
         (None, why) => output::line(format!("no vector            {}", why.as_deref().unwrap_or("unknown")))?,
     }
+    if let Some(burn) = &way.mining_burn {
+        output::line(format!("burn                 {burn}"))?;
+    }
     Ok(())
 }
 
