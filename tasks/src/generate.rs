@@ -22,7 +22,7 @@ use weighhouse_types::{Digest, Hasher, InferAnswer, InferRequest, Judgement};
 
 use crate::calibrate::{CalibrateError, CalibrationPlan, CalibrationProgress, CalibrationReport};
 use crate::challenge::Challenge;
-use crate::error::TaskError;
+use crate::error::{TaskError, TaskFileError};
 use crate::file::TaskFile;
 use crate::kind::{Kind, per_seed};
 use crate::persona::Persona;
@@ -32,7 +32,10 @@ pub use complete::{CompleteError, complete};
 pub use section::{Generate, Margins};
 use sequential::{Budget, Repetitions};
 pub(crate) use verdict::{Completion, read};
-use witness::{Claim, Testimony, Witness};
+use witness::{Claim, Testimony, Witness, WitnessError};
+
+/// Prompts that a task's room for answers is measured by when it is loaded.
+const PROMPTS_TRIED: u8 = 64;
 
 /// A task of completions.
 pub(crate) struct Completions {
@@ -44,6 +47,25 @@ pub(crate) struct Completions {
 impl Completions {
     pub(crate) fn settings(&self) -> &Generate {
         &self.settings
+    }
+
+    /// Refuses a task whose questions the reference could say nothing of, by a sample of its prompts.
+    fn check_room(&self) -> Result<(), TaskError> {
+        let Some(witness) = &self.witness else { return Ok(()) };
+        let seeds: Vec<_> = (0..PROMPTS_TRIED).map(|at| [at; 32]).collect();
+        for Prompt { text, sampling } in self.draw(&seeds)? {
+            match witness.admits(&text, self.settings.max_tokens as usize, sampling) {
+                Err(WitnessError::Context { prompt, completion, context }) => {
+                    let what = format!(
+                        "= {completion} and a prompt of {prompt} tokens are over the reference's context of {context}: \
+                         lower it, or generate.prompt_words"
+                    );
+                    return Err(TaskFileError::Value { key: "generate.max_tokens", what }.into());
+                }
+                admitted => admitted?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -90,7 +112,9 @@ impl Kind for Completions {
             (witness, _) => witness,
         };
         let tolerance = file.tolerance()?;
-        Ok(Self { settings, tolerance, witness })
+        let task = Self { settings, tolerance, witness };
+        task.check_room()?;
+        Ok(task)
     }
 
     fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Prompt>, TaskError> {

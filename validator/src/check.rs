@@ -4,6 +4,8 @@
 //! it is asked about, and whether a miner is convicted by what all checks of the epoch say together, follows from the
 //! epoch's records: an auditor goes the same way.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,8 +22,7 @@ use crate::error::ValidatorError;
 use crate::parts::Parts;
 use crate::together::{self, Joint};
 
-/// Answers that one call of the reference takes.
-const TOGETHER: usize = 8;
+pub(crate) use words::Words;
 
 /// One answer before it is judged: whose it is, of which round, and to a challenge drawn from which seed.
 pub(crate) struct UncheckedAnswer<'a> {
@@ -70,33 +71,26 @@ pub(crate) fn verdict(
     Ok(if walk.is_convicted() { task.convict(Some(judgement), &walk) } else { judgement })
 }
 
-/// Judges a round's answers; the verdicts are in the attempts' order.
+/// Judges a round's answers but those that were left out; the verdicts are in the attempts' order.
 pub(crate) async fn judge_attempts(
     parts: &Parts,
-    challenges: Arc<Vec<PreparedChallenge>>,
-    attempts: Arc<Vec<Attempt>>,
+    challenges: &Arc<Vec<PreparedChallenge>>,
+    attempts: &Arc<Vec<Attempt>>,
+    words: &Arc<Words>,
     mut history: CheckHistory,
 ) -> Result<Vec<Record>, ValidatorError> {
     let task = &parts.task;
-    let attention = |attempt: &Attempt| {
-        let PreparedChallenge { asked, seed, .. } = &challenges[attempt.at];
-        let (who, fingerprint) = (attempt.neuron.registration(), attempt.answer.fingerprint);
-        let answer =
-            UncheckedAnswer { who, round: asked.round, challenge: asked.challenge, seed, fingerprint };
-        attention(task, &history, &answer)
-    };
-    // Decided for all before any is judged, so that the order of the answers changes nobody's chance.
-    let attentions: Vec<Attention> = attempts.iter().map(attention).collect();
-    let checked: Vec<usize> = (0..attempts.len()).filter(|index| attentions[*index].is_checked()).collect();
-    let testimonies = Arc::new(testify(parts, &challenges, &attempts, &checked).await?);
+    let Words { attentions, said: testimonies, .. } = &**words;
+    let is_judged = |index: &usize| !words.is_left_out(*index);
     let judging = parts.cpu.run({
         let (task, challenges) = (task.clone(), challenges.clone());
-        let (attempts, testimonies) = (attempts.clone(), testimonies.clone());
-        move || judge_checked(&task, &challenges, &attempts, &testimonies, &checked)
+        let (attempts, words) = (attempts.clone(), words.clone());
+        move || judge_checked(&task, &challenges, &attempts, &words)
     });
     let (mut judgements, joint) = judging.await??;
     let (mut evidence, mut verdicts) = (Vec::new(), Vec::new());
-    for (index, attempt) in attempts.iter().enumerate() {
+    for index in (0..attempts.len()).filter(is_judged) {
+        let attempt = &attempts[index];
         let prepared = &challenges[attempt.at];
         let who = attempt.neuron.registration();
         let testimony = testimonies[index].as_ref();
@@ -122,9 +116,11 @@ pub(crate) async fn judge_attempts(
     };
     for (at, prepared) in challenges.iter().enumerate() {
         if prepared.asked.scope == ChallengeScope::Shared {
-            let given = attempts.iter().filter(|attempt| attempt.at == at);
-            let answers: Vec<_> =
-                given.map(|attempt| (attempt.neuron.registration(), &attempt.answer)).collect();
+            let given = (0..attempts.len()).filter(is_judged).map(|index| &attempts[index]);
+            let answers: Vec<_> = given
+                .filter(|attempt| attempt.at == at)
+                .map(|attempt| (attempt.neuron.registration(), &attempt.answer))
+                .collect();
             let of = (prepared.asked.epoch, prepared.asked.round);
             let likeness = match joint.get(&at) {
                 Some(joint) => Some(joint.likeness(of, &answers)),
@@ -143,14 +139,13 @@ fn judge_checked(
     task: &Task,
     challenges: &[PreparedChallenge],
     attempts: &[Attempt],
-    testimonies: &[Option<Reference>],
-    checked: &[usize],
+    words: &Words,
 ) -> Result<CheckedVerdicts, TaskError> {
     let mut judgements = vec![None; attempts.len()];
-    let word =
-        |index: usize| testimonies[index].as_ref().unwrap_or(&challenges[attempts[index].at].reference);
-    let read = |index: &usize| Some((*index, attempts[*index].answer.read.as_ref().ok()?));
-    let readable: Vec<_> = checked.iter().filter_map(read).collect();
+    let is_checked = |index: &usize| words.attentions[*index].is_checked() && !words.is_left_out(*index);
+    let word = |index: usize| words.said[index].as_ref().unwrap_or(&challenges[attempts[index].at].reference);
+    let read = |index: usize| Some((index, attempts[index].answer.read.as_ref().ok()?));
+    let readable: Vec<_> = (0..attempts.len()).filter(is_checked).filter_map(read).collect();
     let mut joint = BTreeMap::new();
     for (at, prepared) in challenges.iter().enumerate() {
         let of = readable.iter().filter(|(index, _)| attempts[*index].at == at);
@@ -210,49 +205,6 @@ pub(crate) fn alike(
     let mut compared: Vec<_> = messages.map(|(who, _)| *who).collect();
     compared.sort();
     Some(Likeness { epoch, round, compared, groups })
-}
-
-/// The reference's word on each of the checked answers, by the answer's place; a core works on a pack of them.
-async fn testify(
-    parts: &Parts,
-    challenges: &Arc<Vec<PreparedChallenge>>,
-    attempts: &Arc<Vec<Attempt>>,
-    checked: &[usize],
-) -> Result<Vec<Option<Reference>>, ValidatorError> {
-    // Packs of this size keep all cores busy; larger ones would leave some without work at the end.
-    let jobs = checked.chunks(TOGETHER).map(|pack| {
-        let (task, challenges, attempts, pack) =
-            (parts.task.clone(), challenges.clone(), attempts.clone(), pack.to_vec());
-        async move {
-            let look = move || -> Result<Vec<(usize, Reference)>, TaskError> {
-                let answers: Vec<_> = pack
-                    .iter()
-                    .filter_map(|index| {
-                        let read = attempts[*index].answer.read.as_ref().ok()?;
-                        Some((*index, (&challenges[attempts[*index].at].challenge, read)))
-                    })
-                    .collect();
-                let pairs: Vec<_> = answers.iter().map(|(_, pair)| *pair).collect();
-                let said = one_core(|| task.testify(&pairs))?.unwrap_or_default();
-                Ok(answers.iter().map(|(index, _)| *index).zip(said).collect())
-            };
-            Ok::<_, ValidatorError>(parts.cpu.run(look).await??)
-        }
-    });
-    let mut testimonies: Vec<Option<Reference>> = vec![None; attempts.len()];
-    for (index, testimony) in futures::future::try_join_all(jobs).await?.into_iter().flatten() {
-        testimonies[index] = Some(testimony);
-    }
-    Ok(testimonies)
-}
-
-/// Two forward passes on a core each take less time than one after the other on two.
-fn one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-        Ok(pool) => pool.install(work),
-        // Without a pool of its own the work only takes longer.
-        Err(_) => work(),
-    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 
 use tracing::warn;
 use weighhouse_journal::receipts_root;
-use weighhouse_seams::PoolError;
-use weighhouse_tasks::TaskError;
 use weighhouse_types::{
     Block, Epoch, EpochClosed, EpochCounts, Fields, Receipt, Record, VoidCause, VoidRound,
 };
 
 use crate::epoch::OpenEpoch;
-use crate::error::ValidatorError;
 use crate::metrics;
 
 /// The records that close an epoch: rounds that were cut off between two stages are void, and the closing record. None where
@@ -49,37 +46,9 @@ fn unfinished(open: &OpenEpoch) -> BTreeSet<u32> {
 
 /// The record of a round that failed through our own trouble, which is told and counted as well.
 pub(crate) fn void_round(epoch: Epoch, round: u32, cause: VoidCause, why: &str) -> Record {
-    warn!(%epoch, round, why, "the round is void by our own trouble: nobody is charged for it");
+    warn!(%epoch, round, why, "by our own trouble, whoever has no verdict in this round gets none: nobody is charged");
     metrics::round_void(cause);
     Record::VoidRound(VoidRound::new(epoch, round, cause, why))
-}
-
-/// The trouble of our own that makes a round void; `None` for errors of another sort, which end the step.
-pub(crate) fn void_cause(error: &ValidatorError) -> Option<VoidCause> {
-    match error {
-        // No wildcard: whoever adds an error has to say whether it is trouble of ours that passes.
-        ValidatorError::Task(error) => match error {
-            TaskError::File(_)
-            | TaskError::WrongReference { .. }
-            | TaskError::WrongLanguage { .. }
-            | TaskError::JudgeVersion { .. }
-            | TaskError::Request(_) => None,
-            TaskError::Model(_)
-            | TaskError::Witness(_)
-            | TaskError::Reference(_)
-            | TaskError::NoReference => Some(VoidCause::Reference),
-            TaskError::Judge(_)
-            | TaskError::NoJudge
-            | TaskError::Count { .. }
-            | TaskError::Mismatch { .. }
-            | TaskError::Rows { .. }
-            | TaskError::Tokens { .. }
-            | TaskError::NotAlone { .. }
-            | TaskError::NoTestimony => Some(VoidCause::Judge),
-        },
-        ValidatorError::Pool(PoolError::Full) => Some(VoidCause::Capacity),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

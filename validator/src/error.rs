@@ -1,4 +1,4 @@
-//! Errors that end a step of the validator, and which of them the next block may mend.
+//! Errors that end a step of the validator; `fault` says what follows.
 
 use weighhouse_chain::ChainError;
 use weighhouse_journal::JournalError;
@@ -26,17 +26,4 @@ pub enum ValidatorError {
     Task(#[from] TaskError),
     #[error(transparent)]
     Pool(#[from] PoolError),
-}
-
-impl ValidatorError {
-    /// Tells whether the next block may go better: troubles of the chain pass, those of our own state don't.
-    pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Chain(error) => {
-                !matches!(error, ChainError::WrongGenesis { .. } | ChainError::State { .. })
-            }
-            Self::Pool(error) => matches!(error, PoolError::Full),
-            _ => false,
-        }
-    }
 }

@@ -21,6 +21,7 @@ mod closing;
 mod dialogue;
 mod epoch;
 mod error;
+mod fault;
 mod later;
 mod parts;
 mod policies;

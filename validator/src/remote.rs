@@ -5,18 +5,21 @@
 //! was compared with, and its tokenizer says what was asked.
 
 mod judges;
+mod scoring;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Handle;
-use weighhouse_ask::completions::{CompletionServer, TokenScore};
+use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::language::LanguageTokens;
+use weighhouse_models::sampling::Sampling;
 use weighhouse_tasks::witness::{Claim, Testimony, Witness, WitnessError};
 use weighhouse_types::Digest;
 
 pub use judges::RemoteJudges;
+use scoring::Scored;
 
 /// Completions that the server looks at together.
 const IN_FLIGHT: usize = 16;
@@ -43,21 +46,26 @@ impl RemoteReference {
     }
 
     fn prepare(&self, claim: &Claim<'_>) -> Result<TokenizedClaim, WitnessError> {
-        if claim.sampling.temperature != 0.0 {
+        let mut tokens = self.room(claim.prompt, claim.tokens.len(), claim.sampling)?;
+        let prompt = tokens.len();
+        tokens.extend(&claim.tokens[..self.known(claim.tokens)]);
+        Ok(TokenizedClaim { tokens, prompt })
+    }
+
+    /// The prompt's tokens, where so many more fit behind them.
+    fn room(&self, prompt: &str, completion: usize, sampling: Sampling) -> Result<Vec<u32>, WitnessError> {
+        if sampling.temperature != 0.0 {
             return Err(WitnessError::GreedyOnly);
         }
-        let mut tokens = self.encode(claim.prompt)?;
-        let (prompt, shape) = (tokens.len(), self.tokens.shape());
-        if prompt + claim.tokens.len() > shape.context {
-            let (completion, context) = (claim.tokens.len(), shape.context);
+        let tokens = self.encode(prompt)?;
+        let (prompt, context) = (tokens.len(), self.tokens.shape().context);
+        if prompt + completion > context {
             return Err(WitnessError::Context { prompt, completion, context });
         }
         if prompt == 0 {
             return Err(WitnessError::Model("an empty prompt has nothing to predict from".into()));
         }
-        let known = self.known(claim.tokens);
-        tokens.extend(&claim.tokens[..known]);
-        Ok(TokenizedClaim { tokens, prompt, known })
+        Ok(tokens)
     }
 
     fn encode(&self, prompt: &str) -> Result<Vec<u32>, WitnessError> {
@@ -69,13 +77,13 @@ impl RemoteReference {
         tokens.iter().take_while(|id| (**id as usize) < self.tokens.shape().vocabulary).count()
     }
 
-    fn look(&self, claim: &Claim<'_>, prepared: &TokenizedClaim, scored: &[TokenScore]) -> Testimony {
+    fn look(&self, claim: &Claim<'_>, prepared: &TokenizedClaim, scored: &Scored) -> Testimony {
         // The first token of all is predicted by nothing.
-        let own = &scored[prepared.prompt - 1..];
+        let own = &scored.scores[prepared.prompt - 1..];
         let mut margins: Vec<f32> = own.iter().map(|scored| (scored.best - scored.chosen).max(0.0)).collect();
         let mut log_probs: Vec<f32> = own.iter().map(|scored| scored.chosen).collect();
-        if prepared.known < claim.tokens.len() {
-            // A token outside the vocabulary can't be this model's, so it is as wrong as a token can be.
+        if scored.known < claim.tokens.len() {
+            // A token outside the vocabulary, or one that the server refuses, can't be this model's: as wrong as can be.
             margins.push(f32::INFINITY);
             log_probs.push(f32::NEG_INFINITY);
         }
@@ -84,8 +92,8 @@ impl RemoteReference {
             prompt_tokens: prepared.prompt as u32,
             margins,
             log_probs,
-            first_end: claim.first_end(prepared.known, ends, other),
-            text: self.tokens.continuation(&prepared.tokens[..prepared.prompt], claim.spoken(prepared.known)),
+            first_end: claim.first_end(scored.known, ends, other),
+            text: self.tokens.continuation(&prepared.tokens[..prepared.prompt], claim.spoken(scored.known)),
         }
     }
 }
@@ -94,8 +102,6 @@ impl RemoteReference {
 struct TokenizedClaim {
     tokens: Vec<u32>,
     prompt: usize,
-    /// Tokens before the first that the vocabulary doesn't have.
-    known: usize,
 }
 
 impl Witness for RemoteReference {
@@ -107,12 +113,15 @@ impl Witness for RemoteReference {
         Some(Arc::new(Self { tokens: self.tokens.under(digest)?, ..self.clone() }))
     }
 
+    fn admits(&self, prompt: &str, tokens: usize, sampling: Sampling) -> Result<(), WitnessError> {
+        self.room(prompt, tokens, sampling).map(drop)
+    }
+
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {
         let prepared = claims.iter().map(|claim| self.prepare(claim)).collect::<Result<Vec<_>, _>>()?;
-        let asking = prepared.iter().map(|prepared| self.server.score(&prepared.tokens, self.deadline));
-        let scored: Result<Vec<_>, _> =
-            self.runtime.block_on(stream::iter(asking).buffered(IN_FLIGHT).try_collect());
-        let scored = scored.map_err(|error| WitnessError::Model(format!("elsewhere: {error}")))?;
+        let ask = |prepared| scoring::score(&self.server, self.deadline, prepared);
+        let asking = stream::iter(prepared.iter().map(ask)).buffered(IN_FLIGHT);
+        let scored: Vec<_> = self.runtime.block_on(asking.try_collect())?;
         let looked = claims.iter().zip(&prepared).zip(&scored);
         Ok(looked.map(|((claim, prepared), scored)| self.look(claim, prepared, scored)).collect())
     }

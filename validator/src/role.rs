@@ -86,9 +86,7 @@ impl Validator {
             let is_last_chance = table.publication_due(block.0);
             if self.is_undecided() && self.open.as_ref().is_some_and(OpenEpoch::asks) {
                 self.resolve_carried().await?;
-                for round in table.rounds_due(block.0) {
-                    self.run_round(round, &state, is_last_chance).await?;
-                }
+                self.run_rounds(table.rounds_due(block.0), &state, is_last_chance).await?;
             }
             if is_last_chance {
                 self.close_epoch(&state).await?;

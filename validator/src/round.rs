@@ -1,12 +1,13 @@
 //! One round: challenges from the validator's VRF, references in one batch, all miners at once, verdicts.
 
+mod answered;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
 use parity_scale_codec::Encode;
 use weighhouse_ask::{AskLimits, Asker, Target};
-use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::{Scope, Task};
 use weighhouse_types::{
     Beacon, Blob, ChallengeRecord, ChallengeScope, Digest, EpochContext, Fields, Hasher, Hotkey, Neuron,
@@ -15,12 +16,11 @@ use weighhouse_types::{
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::answers::{Attempt, PreparedChallenge};
-use crate::check;
-use crate::checks::{CheckHistory, Fingerprint};
 use crate::dialogue::{self, CutOff, Dialogue};
 use crate::error::ValidatorError;
-use crate::later;
 use crate::parts::Parts;
+
+pub(crate) use answered::{AnsweredRound, JudgedRound};
 
 /// The bytes under the VRF whose output seeds a challenge. An auditor derives the same.
 pub(crate) fn vrf_input(context: &EpochContext, round: u32, scope: ChallengeScope) -> Vec<u8> {
@@ -128,38 +128,10 @@ impl Round {
         Ok(end.records)
     }
 
-    /// Judges what came back, or keeps it until the truth is known; the records are in uid order. `history` is what the
-    /// epoch's checks have shown so far, where the task leaves the judge a choice of whom to check.
-    pub(crate) async fn judge(
-        mut self,
-        parts: &Parts,
-        history: Option<CheckHistory>,
-    ) -> Result<JudgedRound, ValidatorError> {
-        self.attempts.sort_by_key(|attempt| attempt.neuron.uid);
-        if let Timing::Later { .. } = parts.task.timing() {
-            let records = later::keep(&self.challenges, &self.attempts);
-            return Ok(JudgedRound { records, fingerprints: Vec::new() });
-        }
-        let fingerprints = fingerprints(&self.challenges, &self.attempts);
-        let (attempts, history) = (Arc::new(self.attempts), history.unwrap_or_default());
-        let records = check::judge_attempts(parts, self.challenges, attempts, history).await?;
-        Ok(JudgedRound { records, fingerprints })
+    /// The round with everybody's answers, once everybody was asked.
+    pub(crate) fn answered(self) -> AnsweredRound {
+        AnsweredRound::new(self.challenges, self.attempts)
     }
-}
-
-/// A round's verdicts with their evidence, and the fingerprints of its answers.
-pub(crate) struct JudgedRound {
-    pub(crate) records: Vec<Record>,
-    pub(crate) fingerprints: Vec<Fingerprint>,
-}
-
-fn fingerprints(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Vec<Fingerprint> {
-    let fingerprint = |attempt: &Attempt| {
-        let asked = &challenges[attempt.at].asked;
-        let said = attempt.answer.fingerprint?;
-        Some(Fingerprint { round: asked.round, challenge: asked.challenge, said })
-    };
-    attempts.iter().filter_map(fingerprint).collect()
 }
 
 fn scope(task: &Task, miner: Hotkey) -> ChallengeScope {

@@ -13,7 +13,7 @@ use weighhouse_models::device::Place;
 use weighhouse_seams::{CpuPool, Entropy, SystemClock};
 use weighhouse_tasks::judge::JudgeClient;
 use weighhouse_tasks::registry::{builtin, builtin_names};
-use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness};
+use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness, WitnessError};
 use weighhouse_tasks::{References, Task, TaskError};
 use weighhouse_types::{Digest, JudgeTerms};
 use weighhouse_validator::config::{self, Config};
@@ -132,8 +132,12 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
 fn load_task(asked: &config::TaskSection) -> Result<(String, Task), Failure> {
     let file = asked.file.as_str();
     let text = task_text(file)?;
-    let references = ConfiguredReferences { asked, newest: OnceLock::new() };
-    let task = Task::load(text.as_bytes(), &references).exit(Exit::Config, file)?;
+    let references = ConfiguredReferences { asked, newest: OnceLock::new(), failed: OnceLock::new() };
+    let task = Task::load(text.as_bytes(), &references);
+    let task = task.map_err(|error| {
+        let exit = references.failed.get().copied().unwrap_or_else(|| task_exit(&error));
+        Failure::new(exit, format!("{file}: {error}"))
+    })?;
     if let (Some(newest), Some(pinned)) = (references.newest.get(), task.file().reference)
         && *newest != pinned
     {
@@ -151,9 +155,17 @@ struct ConfiguredReferences<'a> {
     asked: &'a config::TaskSection,
     /// The newest digest of a language model.
     newest: OnceLock<Digest>,
+    /// The exit code of a reference that isn't to be had: a model that is missing is no wrong configuration, and one that
+    /// can't be fetched now may be there later.
+    failed: OnceLock<Exit>,
 }
 
 impl ConfiguredReferences<'_> {
+    fn unavailable(&self, failure: Failure) -> TaskError {
+        self.failed.get_or_init(|| failure.exit);
+        TaskError::Reference(failure.to_string())
+    }
+
     fn place(&self) -> Result<Place, TaskError> {
         let place = self.asked.device.parse().map_err(|error| format!("task.device: {error}"));
         let place =
@@ -194,7 +206,7 @@ impl References for ConfiguredReferences<'_> {
             let what = "task.device: only a text reference of the validator's own has a device";
             return Err(TaskError::Reference(what.to_owned()));
         }
-        models::weights(&self.asked.reference).map(Some).map_err(unavailable)
+        models::weights(&self.asked.reference).map(Some).map_err(|failure| self.unavailable(failure))
     }
 
     fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
@@ -203,31 +215,28 @@ impl References for ConfiguredReferences<'_> {
                 let what = "task.device: only a text reference of the validator's own has a device";
                 return Err(TaskError::Reference(what.to_owned()));
             }
-            return self.server(server).map(Some).map_err(unavailable);
+            return self.server(server).map(Some).map_err(|failure| self.unavailable(failure));
         }
-        let model = models::language_on(&self.place()?, &self.asked.reference).map_err(unavailable)?;
+        let model = models::language_on(&self.place()?, &self.asked.reference);
+        let model = model.map_err(|failure| self.unavailable(failure))?;
         self.note(model.digest(), model.warning());
         Ok(Some(Arc::new(TeacherForced(model))))
     }
 
     fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
         self.not_elsewhere()?;
-        let model = models::encoder_on(&self.place()?, &self.asked.reference).map_err(unavailable)?;
-        Ok(Some(Arc::new(model)))
+        let model = models::encoder_on(&self.place()?, &self.asked.reference);
+        Ok(Some(Arc::new(model.map_err(|failure| self.unavailable(failure))?)))
     }
 
     fn judge(&self, terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
         self.not_elsewhere()?;
         if self.asked.judges.is_empty() {
             let what = "task.judges is empty: name where judges listen that run the pinned files";
-            return Err(TaskError::Judge(what.to_owned()));
+            return Err(self.unavailable(Failure::config(what)));
         }
         Ok(Some(Arc::new(judges::client(&self.asked.judges, terms)?)))
     }
-}
-
-fn unavailable(failure: Failure) -> TaskError {
-    TaskError::Reference(failure.to_string())
 }
 
 /// A task file by path or built-in name.
@@ -242,12 +251,29 @@ pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
     }
 }
 
+/// Only what a person has to change keeps a supervisor from starting the role again.
+fn task_exit(error: &TaskError) -> Exit {
+    match error {
+        TaskError::File(_)
+        | TaskError::WrongReference { .. }
+        | TaskError::WrongLanguage { .. }
+        | TaskError::JudgeVersion { .. }
+        | TaskError::Reference(_)
+        | TaskError::NoReference
+        | TaskError::NoJudge
+        | TaskError::Witness(WitnessError::GreedyOnly | WitnessError::Context { .. }) => Exit::Config,
+        TaskError::Judge(_) | TaskError::Witness(_) => Exit::Unavailable,
+        _ => Exit::Internal,
+    }
+}
+
 fn role_failure(error: ValidatorError) -> Failure {
     let exit = match error {
         ValidatorError::Chain(error) => return chain_failure(error),
         ValidatorError::NotRegistered { .. } => Exit::Denied,
         ValidatorError::Journal(_) | ValidatorError::Weigh(_) => Exit::Data,
-        ValidatorError::Policy(_) | ValidatorError::Task(_) => Exit::Config,
+        ValidatorError::Policy(_) => Exit::Config,
+        ValidatorError::Task(ref error) => task_exit(error),
         ValidatorError::Pool(_) => Exit::Internal,
     };
     Failure::new(exit, error)

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use weighhouse_models::encoder::EmbedError;
-use weighhouse_models::sampling::log_probs;
+use weighhouse_models::sampling::{Sampling, log_probs};
 use weighhouse_types::Digest;
 
 pub use claim::{Claim, Testimony};
@@ -27,6 +27,13 @@ const TOKENS_MAX: usize = 2_048;
 pub enum WitnessError {
     #[error("the reference model: {0}")]
     Model(String),
+    /// The server that runs the model can't be asked now, whatever the question.
+    #[error("the reference's server is away: {0}; see that it runs, and that task.server names it")]
+    Away(String),
+    /// The server has its reasons, or says what makes no sense.
+    #[error("the reference's server: {0}")]
+    Refused(String),
+    /// The task's doing: its questions leave no room for answers.
     #[error(
         "{prompt} prompt tokens and a completion of {completion} are over the reference's context of {context}"
     )]
@@ -49,6 +56,12 @@ pub trait Witness: Send + Sync + fmt::Debug {
     /// The same model called by another digest of its own: one covers `generation_config.json`, one doesn't.
     fn under(&self, _: Digest) -> Option<Arc<dyn Witness>> {
         None
+    }
+
+    /// Refuses what it could say nothing of, whatever is answered: a way of sampling, or a prompt that leaves no room for so
+    /// many tokens.
+    fn admits(&self, _prompt: &str, _tokens: usize, _sampling: Sampling) -> Result<(), WitnessError> {
+        Ok(())
     }
 
     /// One testimony per claim, in order. Belongs on a thread for CPU work.
@@ -112,6 +125,10 @@ impl<L: Language> Witness for TeacherForced<L> {
         Some(Arc::new(TeacherForced(self.0.under(digest)?)))
     }
 
+    fn admits(&self, prompt: &str, tokens: usize, _: Sampling) -> Result<(), WitnessError> {
+        self.room(self.0.encode(prompt)?.len(), tokens)
+    }
+
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {
         let prepared = claims.iter().map(|claim| self.prepare(claim)).collect::<Result<Vec<_>, _>>()?;
         let mut testimonies = Vec::with_capacity(claims.len());
@@ -148,10 +165,8 @@ impl<L: Language> Witness for TeacherForced<L> {
 impl<L: Language> TeacherForced<L> {
     fn prepare(&self, claim: &Claim<'_>) -> Result<TokenizedClaim, WitnessError> {
         let mut tokens = self.0.encode(claim.prompt)?;
-        let (prompt, context) = (tokens.len(), self.0.context());
-        if prompt + claim.tokens.len() > context {
-            return Err(WitnessError::Context { prompt, completion: claim.tokens.len(), context });
-        }
+        let prompt = tokens.len();
+        self.room(prompt, claim.tokens.len())?;
         // An id without logits would fail the pass, and with it all other claims in it.
         let known = self.known(claim.tokens);
         tokens.extend(&claim.tokens[..known]);
@@ -161,6 +176,14 @@ impl<L: Language> TeacherForced<L> {
     /// The number of tokens before the first that the vocabulary doesn't have.
     fn known(&self, tokens: &[u32]) -> usize {
         tokens.iter().take_while(|id| (**id as usize) < self.0.vocabulary()).count()
+    }
+
+    fn room(&self, prompt: usize, completion: usize) -> Result<(), WitnessError> {
+        let context = self.0.context();
+        if prompt + completion > context {
+            return Err(WitnessError::Context { prompt, completion, context });
+        }
+        Ok(())
     }
 
     /// The number of claims that go into one pass.

@@ -16,28 +16,69 @@ use crate::Validator;
 use crate::audit::{audit, audit_with};
 use crate::testing::{Behaviour, World, language_model, text_task};
 
-/// A reference whose server is away when it is asked for the second time.
+/// A reference whose calls of these numbers fail.
 #[derive(Debug)]
-struct AwayOnce {
+struct Hiccups {
     witness: TeacherForced<weighhouse_models::language::LanguageModel>,
     asked: AtomicU32,
+    fails: fn(u32, &[Claim<'_>]) -> Option<WitnessError>,
 }
 
-impl Witness for AwayOnce {
+impl Witness for Hiccups {
     fn digest(&self) -> Digest {
         self.witness.digest()
     }
 
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {
-        match self.asked.fetch_add(1, Ordering::Relaxed) {
-            1 => Err(WitnessError::Model("connection refused".to_owned())),
-            _ => self.witness.testify(claims),
+        match (self.fails)(self.asked.fetch_add(1, Ordering::Relaxed), claims) {
+            Some(error) => Err(error),
+            None => self.witness.testify(claims),
         }
     }
 
     fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError> {
         self.witness.continuation(prompt, tokens)
     }
+}
+
+fn away() -> WitnessError {
+    WitnessError::Away("connection refused".to_owned())
+}
+
+/// Runs an epoch of ten rounds and two honest miners by a reference that fails so; the file and its records.
+async fn epoch_with(
+    dir: &Path,
+    fails: fn(u32, &[Claim<'_>]) -> Option<WitnessError>,
+) -> (Vec<u8>, Vec<Record>) {
+    let world = World::of_text(&[Behaviour::Honest, Behaviour::Honest]).await;
+    let file = text_task(language_model().digest());
+    let witness = Hiccups { witness: TeacherForced(language_model()), asked: AtomicU32::new(0), fails };
+    let mut parts = world.parts(dir);
+    parts.rounds.per_epoch = 10;
+    parts.rounds.deadline = std::time::Duration::from_secs(30);
+    parts.task =
+        Arc::new(Task::load(file.as_bytes(), &(Arc::new(witness) as Arc<dyn Witness>)).expect("a task"));
+    let mut validator = Validator::open(parts).await.expect("opened");
+    for _ in 0..14 {
+        validator.step().await.expect("a reference's trouble ends no step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    drop(validator);
+    epoch(dir)
+}
+
+/// Verdicts by round, of an epoch that is audited and published.
+fn judged(bytes: &[u8], records: &[Record]) -> [usize; 10] {
+    let audited = audit(bytes).expect("auditable");
+    assert_eq!((audited.problems, audited.not_shown), (vec![], vec![]));
+    let mut rounds = [0; 10];
+    for record in records {
+        if let Record::Judged(judged) = record {
+            assert!(judged.judgement.mark > Mark::ZERO, "{judged:?}");
+            rounds[judged.round as usize] += 1;
+        }
+    }
+    rounds
 }
 
 /// The first epoch's file, and its records.
@@ -56,33 +97,51 @@ fn void(records: &[Record]) -> Vec<(u32, VoidCause)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_whose_reference_is_away_is_void_and_charged_to_nobody() {
-    let world = World::of_text(&[Behaviour::Honest, Behaviour::Honest]).await;
+async fn answers_wait_for_a_reference_that_is_away_and_all_are_judged() {
     let dir = tempfile::tempdir().expect("a folder");
-    let file = text_task(language_model().digest());
-    let witness = AwayOnce { witness: TeacherForced(language_model()), asked: AtomicU32::new(0) };
-    let mut parts = world.parts(dir.path());
-    parts.rounds.per_epoch = 10;
-    parts.rounds.deadline = std::time::Duration::from_secs(30);
-    parts.task =
-        Arc::new(Task::load(file.as_bytes(), &(Arc::new(witness) as Arc<dyn Witness>)).expect("a task"));
-    let mut validator = Validator::open(parts).await.expect("opened");
-    for _ in 0..14 {
-        validator.step().await.expect("a step");
-        world.ledger.produce_block().await.expect("a block");
-    }
-    drop(validator);
+    let (bytes, records) = epoch_with(dir.path(), |call, _| (1..4).contains(&call).then(away)).await;
+    assert_eq!(void(&records), []);
+    assert_eq!(judged(&bytes, &records), [2; 10]);
+    let asked = records.iter().filter(|record| matches!(record, Record::Asked(_))).count();
+    assert_eq!(asked, 20, "nobody is asked twice");
+}
 
-    let (bytes, records) = epoch(dir.path());
-    assert_eq!(void(&records), [(1, VoidCause::Reference)]);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_stays_away_makes_the_rest_of_the_epoch_void_and_is_charged_to_nobody() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (bytes, records) = epoch_with(dir.path(), |call, _| (call >= 2).then(away)).await;
+    let void = void(&records);
+    let rounds = judged(&bytes, &records);
+    assert!(rounds[0] == 2 && rounds[9] == 0, "{rounds:?}");
+    let is_void = |round: usize| void.contains(&(round as u32, VoidCause::Reference));
+    assert!((0..10).all(|round| is_void(round) == (rounds[round] == 0)), "{rounds:?} {void:?}");
     let closed = records.iter().find_map(|record| match record {
         Record::EpochClosed(closed) => Some(closed.counts),
         _ => None,
     });
-    let counts = closed.expect("a closing record");
-    assert_eq!((counts.verdicts, counts.receipts, counts.void_rounds), (18, 18, 1));
-    let audited = audit(&bytes).expect("auditable");
-    assert_eq!((audited.problems, audited.not_shown, audited.matches), (vec![], vec![], Some(true)));
+    assert_eq!(closed.expect("a closing record").void_rounds, void.len() as u32);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_the_reference_can_not_speak_of_voids_no_other_answer() {
+    // By the prompt, since a call's number says nothing once answers are asked about singly.
+    fn is_hit(claims: &[Claim<'_>]) -> bool {
+        claims.iter().any(|claim| claim.prompt.len().is_multiple_of(5))
+    }
+    let of_question = |_, claims: &[Claim<'_>]| {
+        is_hit(claims).then_some(WitnessError::Context { prompt: 9, completion: 9, context: 12 })
+    };
+    let of_answer = |_, claims: &[Claim<'_>]| is_hit(claims).then(|| WitnessError::Refused("400".to_owned()));
+    for fails in [of_question as fn(u32, &[Claim<'_>]) -> Option<WitnessError>, of_answer] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (bytes, records) = epoch_with(dir.path(), fails).await;
+        let rounds = judged(&bytes, &records);
+        let partly: Vec<_> = (0..10).filter(|round| rounds[*round] == 1).collect();
+        assert!(!partly.is_empty() && rounds.contains(&2), "{rounds:?}");
+        for round in partly {
+            assert!(void(&records).contains(&(round as u32, VoidCause::Reference)), "{rounds:?}");
+        }
+    }
 }
 
 const JUDGED: &str = "version = 1\nkind = \"judge\"\njudge_version = 3\nmode = \"quality\"\nscope = \"shared\"\nmodel = \"own\"\nitems = 1\n\
@@ -148,7 +207,7 @@ impl References for AtHand {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_judge_that_is_away_slow_or_wrong_costs_rounds_and_no_miner() {
+async fn a_judge_that_is_away_slow_or_wrong_for_a_while_costs_time_and_no_miner() {
     let world = World::of_kind("forecast", &[Behaviour::Plays("honest"), Behaviour::Plays("wrong")]).await;
     let dir = tempfile::tempdir().expect("a folder");
     let judge = AtHand(Arc::default());
@@ -162,17 +221,17 @@ async fn a_judge_that_is_away_slow_or_wrong_costs_rounds_and_no_miner() {
         world.ledger.produce_block().await.expect("a block");
     }
     let (bytes, records) = epoch(dir.path());
-    // Away before anybody was asked, the first round was asked later, and then its verdicts failed.
-    assert!(records.iter().any(|record| matches!(record, Record::Asked(asked) if asked.round == 0)));
-    assert_eq!(void(&records), [(0, VoidCause::Judge), (1, VoidCause::Judge)]);
-    let verdicts: Vec<_> = records
+    // Away before anybody was asked, the first round was asked later, and then its verdicts failed twice.
+    assert_eq!(void(&records), []);
+    let mut verdicts: Vec<_> = records
         .iter()
         .filter_map(|record| match record {
             Record::Judged(judged) => Some((judged.round, judged.uid.0, judged.judgement.mark)),
             _ => None,
         })
         .collect();
-    let rounds = [2, 3, 4, 5, 6, 7].map(|round| [(round, 1, Mark::MAX), (round, 2, Mark::ZERO)]);
+    verdicts.sort();
+    let rounds = [0, 1, 2, 3, 4, 5, 6, 7].map(|round| [(round, 1, Mark::MAX), (round, 2, Mark::ZERO)]);
     assert_eq!(verdicts, rounds.concat());
     let judge_on_record = records.iter().find_map(|record| match record {
         Record::EpochOpened(context) => context.judge.clone(),
@@ -182,7 +241,7 @@ async fn a_judge_that_is_away_slow_or_wrong_costs_rounds_and_no_miner() {
     assert_eq!((identity.version, identity.digest), (3, Some(Digest([9; 32]))));
 
     let audited = audit_with(&bytes, &judge).expect("auditable");
-    assert_eq!((audited.problems, audited.not_rederived, audited.verdicts), (vec![], vec![], 12));
+    assert_eq!((audited.problems, audited.not_rederived, audited.verdicts), (vec![], vec![], 16));
     let without = audit(&bytes).expect("auditable");
     assert_eq!((without.problems, without.verdicts, without.matches), (vec![], 0, Some(true)));
     assert!(without.not_rederived.iter().any(|said| said.contains("the judge is not at hand")));

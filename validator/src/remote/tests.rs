@@ -132,7 +132,63 @@ async fn what_a_server_can_not_say_is_the_references_failure() {
     let error = testify(other, greedy(), vec![5, 6]).await.expect_err("other tokens").to_string();
     assert!(error.contains("other tokens"), "{error}");
     let away: http::Uri = "http://127.0.0.1:1".parse().expect("a URL");
-    assert!(testify(away.clone(), greedy(), vec![5]).await.is_err());
+    let error = testify(away.clone(), greedy(), vec![5]).await.expect_err("away");
+    assert!(matches!(error, WitnessError::Away(_)), "{error}");
     let hot = Sampling::new(0.7, 0, 1.0, 1).expect("in range");
     assert_eq!(testify(away, hot, vec![5]).await.expect_err("greedy only"), WitnessError::GreedyOnly);
+}
+
+#[tokio::test]
+async fn tokens_that_a_server_refuses_alone_are_wrong_and_others_are_its_own_affair() {
+    let own = model();
+    let refusing = |refuses: fn(&[u32]) -> bool| {
+        let own = own.clone();
+        serve(move |tokens| match refuses(tokens) {
+            true => (400, "Token id 200 is out of vocabulary".to_owned()),
+            false => (200, echo(&own, tokens)),
+        })
+    };
+    let claimed = vec![5, 9, 200, 7];
+    let whole = testify(refusing(|_| false).await, greedy(), claimed.clone()).await.expect("said");
+    let url = refusing(|tokens| tokens.contains(&200)).await;
+    let said = testify(url.clone(), greedy(), claimed.clone()).await.expect("said");
+    assert_eq!(said.margins[..2], whole.margins[..2]);
+    assert_eq!((said.margins.len(), said.margins[2]), (3, f32::INFINITY));
+    let said = testify(url, greedy(), vec![200, 7]).await.expect("said");
+    assert_eq!(said.margins, [f32::INFINITY]);
+    // As many plain tokens are refused as well: the server's context is too short.
+    let prompt = whole.prompt_tokens as usize;
+    assert!(prompt < 8, "{prompt}");
+    let short = refusing(|tokens| tokens.len() > 8).await;
+    let long = vec![5; 12];
+    let error = testify(short, greedy(), long).await.expect_err("refused");
+    assert!(matches!(&error, WitnessError::Refused(why) if why.contains("check its context")), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_once_is_asked_again() {
+    let (own, asked) = (model(), std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0)));
+    let url = serve(move |tokens| match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => (400, "a hiccup".to_owned()),
+        _ => (200, echo(&own, tokens)),
+    })
+    .await;
+    let said = testify(url, greedy(), vec![5, 9, 200, 7]).await.expect("said");
+    assert!(said.margins.iter().all(|margin| margin.is_finite()), "{:?}", said.margins);
+}
+
+#[tokio::test]
+async fn a_fault_is_told_with_what_to_do_about_it() {
+    for (status, is_away, fix) in [
+        (500, true, "task.server"),
+        (503, true, "task.server"),
+        (429, true, "task.server"),
+        (401, false, "task.server.key_file"),
+        (404, false, "task.server.model"),
+    ] {
+        let url = serve(move |_| (status, "no".to_owned())).await;
+        let error = testify(url, greedy(), vec![5]).await.expect_err("refused");
+        assert_eq!(matches!(error, WitnessError::Away(_)), is_away, "{error}");
+        assert!(error.to_string().contains(fix), "{error}");
+    }
 }

@@ -3,11 +3,11 @@
 use std::sync::PoisonError;
 
 use tracing::{info, warn};
-use weighhouse_types::{Block, Epoch, EpochContext, Fields, Record, SubnetState};
+use weighhouse_types::{Block, Epoch, EpochContext, Fields, Record, SubnetState, VoidCause};
 
 use super::validator::{Validator, write};
 use crate::checks::CheckHistory;
-use crate::closing::closing_records;
+use crate::closing::{closing_records, void_round};
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::later;
@@ -23,6 +23,7 @@ impl Validator {
             return Ok(());
         }
         self.close_undecided(state.head.number).await?;
+        self.held.clear();
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
@@ -106,6 +107,12 @@ impl Validator {
         if last != Some(open.context().epoch) || open.is_closed() {
             return Ok(());
         }
+        let epoch = open.context().epoch;
+        let late = "the epoch ended while its answers waited to be judged";
+        let void = |round: &u32| void_round(epoch, *round, VoidCause::Reference, late);
+        let void: Vec<_> = self.held.keys().map(void).collect();
+        self.record(void).await?;
+        let Some(open) = &self.open else { return Ok(()) };
         let mut records = closing_records(open, block);
         records.extend(self.seen.record(block));
         self.record(records).await

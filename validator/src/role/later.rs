@@ -6,8 +6,8 @@ use tracing::info;
 use weighhouse_types::{CarriedChallenge, ChallengePhase, Fields, Record};
 
 use super::validator::Validator;
-use crate::closing::void_cause;
 use crate::error::ValidatorError;
+use crate::fault::Fault;
 use crate::later::{pending, phase};
 use crate::resolve::{self, KeptChallenge};
 
@@ -28,7 +28,7 @@ impl Validator {
         match self.resolve(awaiting).await {
             Ok(resolved) => records.extend(resolved),
             Err(error) => {
-                let Some(cause) = void_cause(&error) else { return Err(error) };
+                let (Fault::Ours(cause) | Fault::Question(cause)) = error.fault() else { return Err(error) };
                 self.postpone(cause, &error);
                 return Ok(());
             }

@@ -1,48 +1,172 @@
-//! One round as a step runs it: asked of those without a verdict, journalled before and after, void where we failed.
+//! Rounds as a step runs them: asked of those without a verdict, journalled before and after, held while trouble of our own
+//! lasts, void where it lasts too long.
 
 use std::sync::PoisonError;
 
 use tracing::info;
-use weighhouse_types::{Record, SubnetState};
+use weighhouse_types::{Record, SubnetState, VoidCause};
 
 use super::validator::Validator;
-use crate::closing::{void_cause, void_round};
+use crate::closing::void_round;
 use crate::dialogue;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
+use crate::fault::{self, Fault};
 use crate::metrics;
-use crate::round::Round;
+use crate::round::{AnsweredRound, JudgedRound, Round};
+
+/// Bytes of answers that wait to be judged; while there are more, no further round is asked.
+const HELD_BYTES_MAX: usize = 256 << 20;
+
+/// Rounds that fail in a step before it tries no more.
+const FAILED_MAX: u32 = 3;
+
+/// Trouble of our own that a step has met.
+#[derive(Default)]
+struct Trouble {
+    last: Option<(VoidCause, String)>,
+    failed: u32,
+    is_away: bool,
+}
+
+impl Trouble {
+    fn note(&mut self, cause: VoidCause, error: &ValidatorError) {
+        self.last = Some((cause, error.to_string()));
+        self.failed += 1;
+        self.is_away |= fault::is_away(error);
+    }
+
+    /// The trouble, where a further round would only meet it again, and wait for it again.
+    fn everywhere(&self) -> Option<(VoidCause, &str)> {
+        let (cause, why) = self.last.as_ref()?;
+        (self.is_away || self.failed >= FAILED_MAX).then_some((*cause, why.as_str()))
+    }
+}
 
 impl Validator {
-    /// Runs a round. Trouble of our own before anything was sent postpones it to the next block, until the epoch's last
-    /// chance; from then on, and once something was sent, it makes the round void, which is not asked again.
-    pub(super) async fn run_round(
+    /// Runs the rounds that are due. Trouble of our own holds back what it befalls, a question or answers, and each block tries
+    /// again; at the epoch's last chance it makes the round void, which is not asked again.
+    pub(super) async fn run_rounds(
+        &mut self,
+        due: impl Iterator<Item = u32>,
+        state: &SubnetState,
+        is_last_chance: bool,
+    ) -> Result<(), ValidatorError> {
+        let mut trouble = Trouble::default();
+        for round in due {
+            self.run_round(round, state, is_last_chance, &mut trouble).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_round(
         &mut self,
         round: u32,
         state: &SubnetState,
         is_last_chance: bool,
+        trouble: &mut Trouble,
     ) -> Result<(), ValidatorError> {
-        if self.open.as_ref().is_some_and(|open| open.is_void(round)) {
-            return Ok(());
+        let Some(open) = self.open.as_ref().filter(|open| !open.is_void(round)) else { return Ok(()) };
+        let mut answered = self.held.remove(&round);
+        let was_held = answered.is_some();
+        if answered.is_none() {
+            match trouble.everywhere() {
+                // It would be asked for nothing: there is no time left to judge the answers.
+                Some((cause, why)) if is_last_chance && !open.has_asked(round) => {
+                    return self.void(round, cause, why).await;
+                }
+                _ if self.held.values().map(AnsweredRound::bytes).sum::<usize>() > HELD_BYTES_MAX => {
+                    return Ok(());
+                }
+                _ => {}
+            }
+            answered = match self.ask_round(round, state).await {
+                Ok(answered) => answered,
+                Err(error) => return self.failed(round, error, is_last_chance, trouble).await,
+            };
         }
-        let Err(error) = self.ask_round(round, state).await else { return Ok(()) };
-        let Some(open) = &self.open else { return Err(error) };
-        match void_cause(&error) {
-            Some(cause) if !open.has_asked(round) && !is_last_chance => {
-                self.postpone(cause, &error);
-                Ok(())
+        let Some(mut answered) = answered else { return Ok(()) };
+        let judged = match trouble.everywhere() {
+            None => self.judge(&mut answered).await,
+            Some((cause, why)) if is_last_chance => return self.void(round, cause, why).await,
+            Some(_) => {
+                self.held.insert(round, answered);
+                return Ok(());
             }
-            Some(cause) if open.has_asked(round) || !error.is_transient() => {
-                let void = void_round(open.context().epoch, round, cause, &error.to_string());
-                self.record(vec![void]).await
+        };
+        match judged {
+            Ok(judged) => self.close_round(round, judged, was_held).await,
+            Err(error) => {
+                if let (Fault::Ours(_) | Fault::Question(_), false) = (error.fault(), is_last_chance) {
+                    self.held.insert(round, answered);
+                }
+                self.failed(round, error, is_last_chance, trouble).await
             }
-            // Trouble that passes, at the last chance and with nothing sent: the whole step is tried again.
-            _ => Err(error),
         }
     }
 
-    async fn ask_round(&mut self, round: u32, state: &SubnetState) -> Result<(), ValidatorError> {
+    /// Sorts what a round failed with: held back, void, or an end of the step.
+    async fn failed(
+        &mut self,
+        round: u32,
+        error: ValidatorError,
+        is_last_chance: bool,
+        trouble: &mut Trouble,
+    ) -> Result<(), ValidatorError> {
+        let Some(open) = &self.open else { return Err(error) };
+        let (Fault::Ours(cause) | Fault::Question(cause)) = error.fault() else { return Err(error) };
+        let (is_held, has_asked) = (self.held.contains_key(&round), open.has_asked(round));
+        if is_held || !(is_last_chance || has_asked) {
+            self.postpone(cause, &error);
+        } else if has_asked || !error.is_transient() {
+            self.void(round, cause, &error.to_string()).await?;
+        } else {
+            // Trouble that passes, at the last chance and with nothing sent: the whole step is tried again.
+            return Err(error);
+        }
+        trouble.note(cause, &error);
+        Ok(())
+    }
+
+    async fn void(&mut self, round: u32, cause: VoidCause, why: &str) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
+        let void = void_round(open.context().epoch, round, cause, why);
+        self.record(vec![void]).await
+    }
+
+    async fn judge(&mut self, answered: &mut AnsweredRound) -> Result<JudgedRound, ValidatorError> {
+        // A copy: the epoch's own takes in a check's outcome only once its record is durable.
+        let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
+        answered.judge(&self.parts, history).await
+    }
+
+    /// Makes a round's verdicts durable, and that some answers have none.
+    async fn close_round(
+        &mut self,
+        round: u32,
+        judged: JudgedRound,
+        was_held: bool,
+    ) -> Result<(), ValidatorError> {
+        let Some(epoch) = self.open.as_ref().map(|open| open.context().epoch) else { return Ok(()) };
+        let JudgedRound { mut records, fingerprints, left_out } = judged;
+        let miners = records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
+        records.extend(left_out.map(|why| void_round(epoch, round, VoidCause::Reference, &why)));
+        self.record(records).await?;
+        if let Some(open) = &mut self.open {
+            open.note(fingerprints);
+        }
+        metrics::round_closed();
+        info!(%epoch, round, miners, was_held, "round closed");
+        Ok(())
+    }
+
+    /// Asks everybody without a verdict; `None` where nobody is left to ask.
+    async fn ask_round(
+        &mut self,
+        round: u32,
+        state: &SubnetState,
+    ) -> Result<Option<AnsweredRound>, ValidatorError> {
+        let Some(open) = &self.open else { return Ok(None) };
         let mut done = open.done_in(round);
         let (rounds, _) = open.rounds();
         // Spot rounds are numbered behind those that ask everybody.
@@ -55,7 +179,7 @@ impl Validator {
         };
         let resumed = (&done, cut_off);
         let Some(mut asking) = Round::new(&self.parts, open.context(), round, state, resumed).await? else {
-            return Ok(());
+            return Ok(None);
         };
         self.record(asking.records()).await?;
         while !asking.is_asked() {
@@ -64,16 +188,6 @@ impl Validator {
                 self.record(records).await?;
             }
         }
-        // A copy: the epoch's own takes in a check's outcome only once its record is durable.
-        let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
-        let judged = asking.judge(&self.parts, history).await?;
-        let miners = judged.records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
-        self.record(judged.records).await?;
-        if let Some(open) = &mut self.open {
-            open.note(judged.fingerprints);
-        }
-        metrics::round_closed();
-        info!(epoch = %state.schedule.epoch, round, miners, "round closed");
-        Ok(())
+        Ok(Some(asking.answered()))
     }
 }

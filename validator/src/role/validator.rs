@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what is in memory follows from what is durable: a record is written first, and taken note of then.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use crate::metrics;
 use crate::parts::Parts;
 use crate::policies::Policies;
 use crate::publish::PublicationQueue;
+use crate::round::AnsweredRound;
 use crate::seen::SeenBlocks;
 
 /// The progress of a validator: liveness is a block worked through, not a loop that turns.
@@ -43,6 +45,8 @@ pub struct Validator {
     pub(super) truth_asked_in: Option<Epoch>,
     /// The trouble of our own that was told last, and the epoch in which it was: a trouble that lasts is told once.
     trouble_told: Option<(Epoch, VoidCause)>,
+    /// Rounds of the open epoch whose answers wait to be judged until trouble of ours has passed.
+    pub(super) held: BTreeMap<u32, AnsweredRound>,
 }
 
 impl Validator {
@@ -100,6 +104,7 @@ impl Validator {
             seen: SeenBlocks::default(),
             truth_asked_in: None,
             trouble_told: None,
+            held: BTreeMap::new(),
         })
     }
 

@@ -22,11 +22,15 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let (block, epoch) = (count("weighhouse_validator_block"), count("weighhouse_validator_epoch"));
     let (verdicts, errors) =
         (count("weighhouse_validator_verdicts_total"), count("weighhouse_validator_chain_errors_total"));
+    let (held, void) = (
+        count("weighhouse_validator_rounds_postponed_total"),
+        count("weighhouse_validator_rounds_void_total"),
+    );
     let works = block.saturating_add(LAG_BLOCKS_MAX) >= standing.head.0;
     if args.json {
         output::json(&serde_json::json!({
             "works": works, "block": block, "epoch": epoch, "published_epoch": published, "verdicts": verdicts,
-            "chain_errors": errors, "chain": standing,
+            "chain_errors": errors, "attempts_postponed": held, "rounds_void": void, "chain": standing,
         }))?;
     } else {
         let published = published.map_or("none yet".to_owned(), |epoch| format!("epoch {epoch}"));
@@ -34,6 +38,11 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         output::line(format!(
             "judged     {verdicts} answers since it started; {errors} steps the chain failed"
         ))?;
+        if held + void > 0 {
+            output::line(format!(
+                "trouble    {held} attempts waited for trouble of its own, {void} rounds are void; its log says why"
+            ))?;
+        }
         output::line(format!("published  {published}; last update at block {}", standing.last_update))?;
         output::line(format!("chain      uid {}, stake {} TAO", standing.uid, standing.stake_tao))?;
     }

@@ -45,6 +45,17 @@ fn ignores_end(task: &Task) -> bool {
 }
 
 #[test]
+fn a_task_that_leaves_no_room_for_answers_is_refused_with_its_figures() {
+    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(Fake::REFERENCE));
+    let file = file("greedy", 0.0, true, "").replace("max_tokens = 32", "max_tokens = 4000");
+    let error = Task::load(file.as_bytes(), &witness).expect_err("refused").to_string();
+    let context = Fake::REFERENCE.context();
+    assert!(error.starts_with("generate.max_tokens = 4000 and a prompt of "), "{error}");
+    assert!(error.contains(&format!("over the reference's context of {context}")), "{error}");
+    assert!(Task::load(file.as_bytes(), &OnRecord).is_ok(), "old records stay readable");
+}
+
+#[test]
 fn honest_completions_pass_and_none_of_a_thousand_is_doubted() {
     for task in kinds() {
         for seed in 0..100_u8 {
