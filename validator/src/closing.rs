@@ -44,9 +44,19 @@ fn unfinished(open: &OpenEpoch) -> BTreeSet<u32> {
     stages.collect::<BTreeSet<u32>>().into_iter().filter(is_unfinished).collect()
 }
 
-/// The record of a round that failed through our own trouble, which is told and counted as well.
+/// The record of a round that failed through our own trouble, which is told as well.
 pub(crate) fn void_round(epoch: Epoch, round: u32, cause: VoidCause, why: &str) -> Record {
-    warn!(%epoch, round, why, "by our own trouble, whoever has no verdict in this round gets none: nobody is charged");
+    tell_void(epoch, &[round], why);
+    untold_void_round(epoch, round, cause, why)
+}
+
+/// Tells the operator of rounds that are void for one reason.
+pub(crate) fn tell_void(epoch: Epoch, rounds: &[u32], why: &str) {
+    warn!(%epoch, ?rounds, why, "by our own trouble, whoever has no verdict in these rounds gets none: nobody is charged");
+}
+
+/// The record of such a round, counted.
+pub(crate) fn untold_void_round(epoch: Epoch, round: u32, cause: VoidCause, why: &str) -> Record {
     metrics::round_void(cause);
     Record::VoidRound(VoidRound::new(epoch, round, cause, why))
 }

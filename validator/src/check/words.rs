@@ -44,8 +44,7 @@ impl Words {
     pub(crate) fn decide(&mut self, attentions: Vec<Attention>, attempts: &[Attempt]) {
         self.attentions = attentions;
         self.said.resize(attempts.len(), None);
-        let is_asked =
-            |at: &usize| self.attentions[*at].is_checked() && attempts[*at].answer.read.is_ok();
+        let is_asked = |at: &usize| self.attentions[*at].is_checked() && attempts[*at].answer.read.is_ok();
         let asked: BTreeSet<usize> = (0..attempts.len()).filter(is_asked).collect();
         self.left_out.retain(|at, _| asked.contains(at));
         self.settled.retain(|at| asked.contains(at));

@@ -7,7 +7,7 @@ use tracing::info;
 use weighhouse_types::{Record, SubnetState, VoidCause};
 
 use super::validator::Validator;
-use crate::closing::void_round;
+use crate::closing::{tell_void, untold_void_round, void_round};
 use crate::dialogue;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
@@ -27,6 +27,8 @@ struct Trouble {
     last: Option<(VoidCause, String)>,
     failed: u32,
     is_away: bool,
+    /// Rounds that are void by it, to be told in one line.
+    void: Vec<u32>,
 }
 
 impl Trouble {
@@ -56,6 +58,9 @@ impl Validator {
         for round in due {
             self.run_round(round, state, is_last_chance, &mut trouble).await?;
         }
+        if let (Some(open), Some((_, why)), false) = (&self.open, &trouble.last, trouble.void.is_empty()) {
+            tell_void(open.context().epoch, &trouble.void, why);
+        }
         Ok(())
     }
 
@@ -73,7 +78,9 @@ impl Validator {
             match trouble.everywhere() {
                 // It would be asked for nothing: there is no time left to judge the answers.
                 Some((cause, why)) if is_last_chance && !open.has_asked(round) => {
-                    return self.void(round, cause, why).await;
+                    self.void(round, cause, why).await?;
+                    trouble.void.push(round);
+                    return Ok(());
                 }
                 _ if self.held.values().map(AnsweredRound::bytes).sum::<usize>() > HELD_BYTES_MAX => {
                     return Ok(());
@@ -88,7 +95,11 @@ impl Validator {
         let Some(mut answered) = answered else { return Ok(()) };
         let judged = match trouble.everywhere() {
             None => self.judge(&mut answered).await,
-            Some((cause, why)) if is_last_chance => return self.void(round, cause, why).await,
+            Some((cause, why)) if is_last_chance => {
+                self.void(round, cause, why).await?;
+                trouble.void.push(round);
+                return Ok(());
+            }
             Some(_) => {
                 self.held.insert(round, answered);
                 return Ok(());
@@ -120,6 +131,7 @@ impl Validator {
             self.postpone(cause, &error);
         } else if has_asked || !error.is_transient() {
             self.void(round, cause, &error.to_string()).await?;
+            trouble.void.push(round);
         } else {
             // Trouble that passes, at the last chance and with nothing sent: the whole step is tried again.
             return Err(error);
@@ -130,7 +142,7 @@ impl Validator {
 
     async fn void(&mut self, round: u32, cause: VoidCause, why: &str) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Ok(()) };
-        let void = void_round(open.context().epoch, round, cause, why);
+        let void = untold_void_round(open.context().epoch, round, cause, why);
         self.record(vec![void]).await
     }
 
