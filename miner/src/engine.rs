@@ -21,6 +21,8 @@ pub use embed::EmbedEngine;
 pub use error::EngineError;
 pub use generator::{Generator, Paces, PieceStream};
 pub use limits::EngineLimits;
-pub use passthrough::{PassthroughEngine, Upstream};
+pub use passthrough::PassthroughEngine;
 pub use served::{AnswerStream, Engine, ModelName, ServedModel, TensorSpec};
 pub use text::TextEngine;
+
+pub use crate::remote::Upstream;

@@ -16,6 +16,8 @@ mod upstream;
 pub mod backend;
 pub mod engine;
 
+mod remote;
+
 pub mod load;
 mod sources;
 

@@ -17,9 +17,10 @@ use weighhouse_proto::frame;
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use weighhouse_proto::inference::model_metadata_response::TensorMetadata;
 use weighhouse_proto::inference::{
-    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
-    ModelReadyResponse, ModelStreamInferResponse, ServerLiveRequest, ServerLiveResponse,
-    ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+    ModelConfigRequest, ModelConfigResponse, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
+    ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, ModelStreamInferResponse,
+    ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
+    ServerReadyResponse,
 };
 use weighhouse_proto::v1::miner_server::Miner;
 use weighhouse_proto::v1::{DescribeRequest, DescribeResponse};
@@ -193,6 +194,13 @@ impl GrpcInferenceService for MinerService {
             Ok(engine) => Ok(Response::new(metadata(&engine.metadata().await))),
             Err(error) => Err(refuse(&error.into())),
         }
+    }
+
+    async fn model_config(
+        &self,
+        _: Request<ModelConfigRequest>,
+    ) -> Result<Response<ModelConfigResponse>, Status> {
+        Err(Status::unimplemented("see ModelMetadata"))
     }
 
     async fn model_infer(

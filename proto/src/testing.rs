@@ -7,9 +7,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::inference::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
 use crate::inference::{
-    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
-    ModelReadyResponse, ModelStreamInferResponse, ServerLiveRequest, ServerLiveResponse,
-    ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+    ModelConfigRequest, ModelConfigResponse, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
+    ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, ModelStreamInferResponse,
+    ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
+    ServerReadyResponse,
 };
 
 /// The messages of a streamed answer.
@@ -19,6 +20,10 @@ pub type InferStream = Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse
 #[tonic::async_trait]
 pub trait FakeInference: Send + Sync + 'static {
     async fn metadata(&self, _: ModelMetadataRequest) -> Result<ModelMetadataResponse, Status> {
+        Err(unwritten())
+    }
+
+    async fn config(&self, _: ModelConfigRequest) -> Result<ModelConfigResponse, Status> {
         Err(unwritten())
     }
 
@@ -81,6 +86,13 @@ impl<F: FakeInference> GrpcInferenceService for FakeServer<F> {
         call: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         self.0.metadata(call.into_inner()).await.map(Response::new)
+    }
+
+    async fn model_config(
+        &self,
+        call: Request<ModelConfigRequest>,
+    ) -> Result<Response<ModelConfigResponse>, Status> {
+        self.0.config(call.into_inner()).await.map(Response::new)
     }
 
     async fn model_infer(

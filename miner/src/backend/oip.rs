@@ -1,44 +1,49 @@
-//! Any server of the Open Inference Protocol, version 2: Triton with an LLM backend, or one like it.
+//! Any server of the Open Inference Protocol, version 2, with a model of texts: Triton with its vLLM backend or TensorRT-LLM's
+//! ensembles, KServe, or one like them.
 //!
-//! Asks with `ModelStreamInfer` and takes decoupled answers until the stream ends; a server that doesn't know that call
-//! is asked with `ModelInfer`, and its whole answer is the only piece.
+//! Names, datatypes and shapes of what it takes are its own (`ModelMetadata`, Triton's `ModelConfig`). Its model is asked
+//! with `ModelStreamInfer` where it answers in any number of pieces, else with `ModelInfer`.
 
+mod answer;
+mod call;
+mod numbers;
+mod plan;
+mod refusal;
+mod server;
+mod setting;
+mod tensor;
+mod text;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use futures::stream;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Streaming};
-use weighhouse_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
-use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
-use weighhouse_types::text::{Finish, GREEDY, TextAnswer, TextLimits, TextRequest};
-use weighhouse_types::{Digest, InferAnswer};
+use weighhouse_seams::Clock;
+use weighhouse_types::Digest;
+use weighhouse_types::text::{GREEDY, TextAnswer, TextRequest};
 
-use super::error::{BackendError, shortened};
+use self::call::Call;
+use self::server::{Known, Server};
+use super::error::BackendError;
 use crate::engine::error::EngineError;
 use crate::engine::generator::{Generator, PieceStream};
+use crate::remote::Upstream;
 
-/// A connection that is made when it is first needed, and again when it broke.
+/// A model of texts behind a server.
 #[derive(Debug)]
 pub struct Oip {
-    channel: Channel,
-    model: String,
+    server: Arc<Server>,
     digest: Digest,
-    limits: TextLimits,
 }
 
 impl Oip {
-    /// A server at a URL such as `http://127.0.0.1:8001`. Must be called within a tokio runtime.
-    pub fn new(
-        url: &http::Uri,
-        connect_timeout: std::time::Duration,
-        model: String,
-        digest: Digest,
-        limits: TextLimits,
-    ) -> Self {
-        // Tokens are small messages; Nagle's algorithm would gather them.
-        let endpoint = Endpoint::from(url.clone()).connect_timeout(connect_timeout).tcp_nodelay(true);
-        Self { channel: endpoint.connect_lazy(), model, digest, limits }
+    /// Connects when it is first needed. Must be called within a tokio runtime.
+    pub fn new(upstream: Upstream, digest: Digest, clock: Arc<dyn Clock>) -> Self {
+        Self { server: Arc::new(Server::new(upstream, clock)), digest }
     }
 }
 
+#[async_trait]
 impl Generator for Oip {
     fn digest(&self) -> Digest {
         self.digest
@@ -49,117 +54,100 @@ impl Generator for Oip {
     }
 
     fn generate(&self, request: TextRequest) -> PieceStream {
-        let call = OipCall {
-            client: GrpcInferenceServiceClient::new(self.channel.clone()),
-            model: self.model.clone(),
-            // An answer is held to what this request asked for, not to the most that any may ask for.
-            limits: TextLimits { max_tokens: request.max_tokens, ..self.limits },
-            tokens: 0,
-            answered: false,
-            state: OipState::Begin(Box::new(request)),
-        };
-        Box::pin(stream::try_unfold(call, |mut call| async {
-            let piece = call.next().await.map_err(EngineError::Backend)?;
-            Ok(piece.map(|piece| (piece, call)))
+        let asking = Asking::Begin(self.server.clone(), Box::new(request));
+        Box::pin(stream::try_unfold(asking, |asking| async {
+            let mut asked = match asking {
+                Asking::Begin(server, request) => match begin(server, *request).await? {
+                    (Some(piece), asked) => return Ok(Some((piece, Asking::Begun(Box::new(asked))))),
+                    (None, asked) => asked,
+                },
+                Asking::Begun(asked) => *asked,
+            };
+            let piece = asked.next().await?;
+            Ok(piece.map(|piece| (piece, Asking::Begun(Box::new(asked)))))
         }))
     }
+
+    fn answers_whole(&self, _: &TextRequest) -> bool {
+        self.server.answers_whole()
+    }
+
+    async fn prepare(&self) -> Result<(), EngineError> {
+        let Upstream { url, model, .. } = &self.server.remote.upstream;
+        match self.server.ask().await {
+            Ok(_) => Ok(()),
+            // Backends start slower than miners: only what waiting can't mend stops the start.
+            Err(error @ (BackendError::Misconfigured(_) | BackendError::Malformed(_))) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%url, model, %error, "the backend can't be asked yet; it is asked again with the first request");
+                Ok(())
+            }
+        }
+    }
+
+    async fn upstream(&self) -> Option<Result<String, EngineError>> {
+        let Upstream { url, model, .. } = &self.server.remote.upstream;
+        let known = self.server.ask().await;
+        Some(known.map(|known| format!("{url}: {model:?} {known}")).map_err(EngineError::Backend))
+    }
+
+    async fn look(&self) -> Option<Result<(), EngineError>> {
+        Some(self.server.look().await.map_err(EngineError::Backend))
+    }
 }
 
-enum OipState {
-    Begin(Box<TextRequest>),
-    Reading(Box<Streaming<ModelStreamInferResponse>>),
-    Ended,
+enum Asking {
+    Begin(Arc<Server>, Box<TextRequest>),
+    Begun(Box<Asked>),
 }
 
-struct OipCall {
-    client: GrpcInferenceServiceClient<Channel>,
-    model: String,
-    limits: TextLimits,
+/// A call, and the server of which it may show that it has changed.
+struct Asked {
+    server: Arc<Server>,
+    known: Arc<Known>,
+    call: Call,
     tokens: usize,
-    answered: bool,
-    state: OipState,
 }
 
-impl OipCall {
+/// Asks, and a second time where the server's model has changed since it was looked at.
+async fn begin(
+    server: Arc<Server>,
+    request: TextRequest,
+) -> Result<(Option<TextAnswer>, Asked), BackendError> {
+    let known = server.known().await?;
+    let mut asked = Asked::new(server.clone(), known, request.clone());
+    match asked.next().await {
+        Ok(piece) => Ok((piece, asked)),
+        Err(error) if refusal::is_of_tensors(&error) && !asked.call.answered() => {
+            let known = server.known().await?;
+            if known == asked.known {
+                return Err(error);
+            }
+            let mut again = Asked::new(server, known, request);
+            Ok((again.next().await?, again))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Asked {
+    fn new(server: Arc<Server>, known: Arc<Known>, request: TextRequest) -> Self {
+        let call = Call::new(server.remote.client(), known.plan.clone(), request, known.echoes);
+        Self { server, known, call, tokens: 0 }
+    }
+
     async fn next(&mut self) -> Result<Option<TextAnswer>, BackendError> {
-        loop {
-            match std::mem::replace(&mut self.state, OipState::Ended) {
-                OipState::Ended => return Ok(None),
-                OipState::Begin(request) => {
-                    if let Some(whole) = self.begin(&request).await? {
-                        return Ok(Some(self.ended(whole)));
-                    }
-                }
-                OipState::Reading(mut stream) => {
-                    let message = stream.message().await.map_err(|status| BackendError::from(&status))?;
-                    let Some(message) = message else {
-                        let answered = self.answered.then(|| self.ended(TextAnswer::default()));
-                        return answered.map(Some).ok_or(BackendError::Disconnected);
-                    };
-                    let piece = self.read_piece(message)?;
-                    if piece.finish.is_none() {
-                        self.state = OipState::Reading(stream);
-                    }
-                    if piece != TextAnswer::default() {
-                        return Ok(Some(piece));
-                    }
+        let piece = self.call.next().await;
+        match &piece {
+            Ok(Some(piece)) => {
+                self.tokens += piece.tokens.len();
+                if piece.finish.is_some() && self.known.tells_ids && self.tokens == 0 {
+                    self.server.forget().await;
                 }
             }
+            Err(error) if server::doubts(error) => self.server.doubt().await,
+            Ok(None) | Err(_) => {}
         }
-    }
-
-    /// Opens the stream; `Some` is the whole answer of a server that has no streams.
-    async fn begin(&mut self, request: &TextRequest) -> Result<Option<TextAnswer>, BackendError> {
-        let message = request
-            // An empty version leaves the choice to the server, by the protocol.
-            .to_infer(&self.model, "")
-            .map_err(|error| BackendError::Refused(error.to_string()))
-            .and_then(|request| {
-                ModelInferRequest::try_from(request).map_err(|error| BackendError::Refused(error.to_string()))
-            })?;
-        let unstreamed = message.clone();
-        match self.client.model_stream_infer(stream::iter([message])).await {
-            Ok(response) => {
-                self.state = OipState::Reading(Box::new(response.into_inner()));
-                Ok(None)
-            }
-            // Servers without the streaming call, such as KServe's simplest runtimes, answer in one piece.
-            Err(status) if status.code() == Code::Unimplemented => {
-                let response = self.client.model_infer(unstreamed).await;
-                self.read(response.map_err(|status| BackendError::from(&status))?.into_inner()).map(Some)
-            }
-            Err(status) => Err(BackendError::from(&status)),
-        }
-    }
-
-    fn read_piece(&mut self, message: ModelStreamInferResponse) -> Result<TextAnswer, BackendError> {
-        if !message.error_message.is_empty() {
-            return Err(BackendError::Failed(shortened(&message.error_message)));
-        }
-        let Some(response) = message.infer_response else {
-            return Err(BackendError::Malformed("a message without a response".into()));
-        };
-        // Triton ends a decoupled answer with a message that has nothing but this flag, where asked to.
-        if response.outputs.is_empty() {
-            return Ok(TextAnswer::default());
-        }
-        self.read(response)
-    }
-
-    fn read(&mut self, response: ModelInferResponse) -> Result<TextAnswer, BackendError> {
-        let malformed = |error: String| BackendError::Malformed(shortened(&error));
-        let answer = InferAnswer::try_from(response).map_err(|error| malformed(error.to_string()))?;
-        let piece =
-            TextAnswer::from_infer(&answer, &self.limits).map_err(|error| malformed(error.to_string()))?;
-        self.tokens += piece.tokens.len();
-        self.answered = true;
-        Ok(piece)
-    }
-
-    /// The last piece of a server that doesn't say why it is the last.
-    fn ended(&self, mut piece: TextAnswer) -> TextAnswer {
-        let full = usize::try_from(self.limits.max_tokens).is_ok_and(|max| self.tokens >= max);
-        piece.finish = piece.finish.or(Some(if full { Finish::Length } else { Finish::End }));
         piece
     }
 }

@@ -9,8 +9,6 @@
 
 mod call;
 mod pieces;
-mod remote;
-mod signature;
 
 use std::sync::Arc;
 
@@ -22,13 +20,11 @@ use weighhouse_types::{Digest, InferAnswer, InferRequest};
 
 use self::call::UpstreamCall;
 use self::pieces::Pieces;
-use self::remote::Remote;
 use super::error::EngineError;
 use super::generator::Paces;
 use super::served::{AnswerStream, Engine, ModelName, ServedModel};
 use crate::backend::error::{BackendError, Stage};
-
-pub use remote::Upstream;
+use crate::remote::{Remote, Upstream};
 
 /// Serves one model of another server.
 #[derive(Debug)]

@@ -2,9 +2,11 @@
 
 use weighhouse_types::Digest;
 
+use super::source::Site;
 use crate::backend::digest_of_name;
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
+use crate::engine::{Paces, Upstream};
 
 /// A model at another server.
 #[derive(Debug)]
@@ -22,6 +24,17 @@ impl ModelAddress {
         };
         let digest = table.digest.unwrap_or_else(|| digest_of_name(&model));
         Ok(Self { url: parse_url(&url)?, model, digest })
+    }
+
+    /// The server of the Open Inference Protocol there, held to the miner's deadlines.
+    pub(super) fn upstream(&self, site: &Site<'_>) -> Upstream {
+        Upstream {
+            url: self.url.clone(),
+            model: self.model.clone(),
+            connect_timeout: site.text.connect_timeout,
+            answer_timeout: site.limits.request_timeout,
+            paces: Paces::from(site.text),
+        }
     }
 }
 

@@ -70,9 +70,7 @@ impl ModelSource for OipSource {
     }
 
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
-        let ModelAddress { url, model, digest } = &self.0;
-        let limits = TextLimits::from(site.text);
-        let server = Oip::new(url, site.text.connect_timeout, model.clone(), *digest, limits);
+        let server = Oip::new(self.0.upstream(site), self.0.digest, site.around.clock.clone());
         Ok(engine(name, Arc::new(server), site))
     }
 }

@@ -7,7 +7,7 @@ use super::error::LoadError;
 use super::source::{ModelSource, Site};
 use crate::config::error::ConfigError;
 use crate::config::model::ModelTable;
-use crate::engine::{Engine, ModelName, Paces, PassthroughEngine, Upstream};
+use crate::engine::{Engine, ModelName, PassthroughEngine};
 
 /// A model of any kind behind another server.
 #[derive(Debug)]
@@ -23,15 +23,7 @@ impl ModelSource for PassthroughSource {
     }
 
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
-        let ModelAddress { url, model, digest } = &self.0;
-        let upstream = Upstream {
-            url: url.clone(),
-            model: model.clone(),
-            connect_timeout: site.text.connect_timeout,
-            answer_timeout: site.limits.request_timeout,
-            paces: Paces::from(site.text),
-        };
         let (items_max, clock) = (site.limits.items_max, site.around.clock.clone());
-        Ok(Arc::new(PassthroughEngine::new((name, *digest), upstream, items_max, clock)))
+        Ok(Arc::new(PassthroughEngine::new((name, self.0.digest), self.0.upstream(site), items_max, clock)))
     }
 }

@@ -8,16 +8,16 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::timeout;
 use weighhouse_ask::completions::CompletionServer;
 use weighhouse_miner::backend::{Oip, OpenAi, digest_of_name};
-use weighhouse_miner::engine::Generator;
+use weighhouse_miner::engine::{Generator, Paces, Upstream};
+use weighhouse_seams::SystemClock;
 use weighhouse_tasks::calibrate::CompletionSource;
-use weighhouse_types::text::{TextAnswer, TextLimits, TextRequest};
+use weighhouse_types::text::{TextAnswer, TextRequest};
 
 /// Requests that are under way at once, for the server to batch.
 const IN_FLIGHT: usize = 16;
 /// For one completion, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 const CONNECT: Duration = Duration::from_secs(5);
-const LIMITS: TextLimits = TextLimits { prompt_bytes: 1 << 16, prompt_tokens: 1 << 14, max_tokens: 1 << 12 };
 
 /// `openai:http://HOST:PORT#MODEL` or `oip:http://HOST:PORT#MODEL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,12 @@ impl NamedServer {
                 let server = CompletionServer { url, model, key: None, connect_timeout: CONNECT };
                 Arc::new(OpenAi::new(server, digest))
             }
-            Protocol::Oip => Arc::new(Oip::new(&url, CONNECT, model, digest, LIMITS)),
+            Protocol::Oip => {
+                let paces = Paces { first: PATIENCE, next: PATIENCE, whole: PATIENCE };
+                let upstream =
+                    Upstream { url, model, connect_timeout: CONNECT, answer_timeout: PATIENCE, paces };
+                Arc::new(Oip::new(upstream, digest, Arc::new(SystemClock::new())))
+            }
         }
     }
 }

@@ -6,10 +6,10 @@ use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::InferAnswer;
 
-use super::remote::Remote;
-use super::signature::Signature;
 use crate::backend::error::{BackendError, Stage, shortened};
 use crate::engine::served::ModelName;
+use crate::remote::Remote;
+use crate::remote::signature::Signature;
 
 /// One request on its way, and the names that its answer carries besides the tensors.
 pub(super) struct UpstreamCall {

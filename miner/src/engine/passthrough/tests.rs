@@ -12,8 +12,8 @@ use weighhouse_proto::inference::{
 use weighhouse_proto::testing::{FakeInference, InferStream};
 use weighhouse_types::Tensor;
 
-use super::signature::Signature;
 use super::*;
+use crate::remote::signature::Signature;
 use crate::testing::{TestClock, nowhere, serve};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -15,19 +15,19 @@ const DIMENSIONS_MAX: usize = 16;
 
 /// An upstream model's inputs and outputs; a list that is left empty says nothing, and nothing is held to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Signature {
-    pub(super) inputs: Vec<TensorSpec>,
-    pub(super) outputs: Vec<TensorSpec>,
+pub(crate) struct Signature {
+    pub(crate) inputs: Vec<TensorSpec>,
+    pub(crate) outputs: Vec<TensorSpec>,
 }
 
 impl Signature {
     /// Reads a server's metadata.
-    pub(super) fn read(metadata: &ModelMetadataResponse) -> Result<Self, String> {
+    pub(crate) fn read(metadata: &ModelMetadataResponse) -> Result<Self, String> {
         Ok(Self { inputs: specs(&metadata.inputs)?, outputs: specs(&metadata.outputs)? })
     }
 
     /// Says why an input doesn't fit. An input that is left out is the upstream's to judge: it may be optional.
-    pub(super) fn check_inputs(&self, inputs: &[Tensor], items_max: u32) -> Result<(), String> {
+    pub(crate) fn check_inputs(&self, inputs: &[Tensor], items_max: u32) -> Result<(), String> {
         for tensor in inputs.iter().filter(|_| !self.inputs.is_empty()) {
             let spec = check(&self.inputs, tensor, "input")?;
             let items = tensor.shape().first().copied().unwrap_or(0);
@@ -43,12 +43,12 @@ impl Signature {
     }
 
     /// Says which wanted output the model doesn't have.
-    pub(super) fn unknown_output<'a>(&self, wanted: &'a [String]) -> Option<&'a String> {
+    pub(crate) fn unknown_output<'a>(&self, wanted: &'a [String]) -> Option<&'a String> {
         let told = !self.outputs.is_empty();
         wanted.iter().find(|name| told && !self.outputs.iter().any(|spec| spec.name == **name))
     }
 
-    pub(super) fn check_outputs(&self, outputs: &[Tensor]) -> Result<(), String> {
+    pub(crate) fn check_outputs(&self, outputs: &[Tensor]) -> Result<(), String> {
         let told = !self.outputs.is_empty();
         outputs
             .iter()
