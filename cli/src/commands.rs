@@ -174,11 +174,11 @@ pub(crate) fn expand(path: &Path) -> PathBuf {
 }
 
 /// Serves what is counted to Prometheus.
-pub(crate) fn serve_metrics(listen: Option<SocketAddr>) -> Result<(), Failure> {
+pub(crate) fn serve_metrics(listen: Option<SocketAddr>, key: &str) -> Result<(), Failure> {
     let Some(address) = listen else { return Ok(()) };
     let builder = metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(address);
     builder.install().exit(
         Exit::Unavailable,
-        format!("can't serve metrics on {address}: stop what has the port or change `metrics.listen`"),
+        format!("can't serve metrics on {address}: stop what has the port or change `{key}`"),
     )
 }

@@ -19,6 +19,8 @@ from tritonclient.utils import InferenceServerException
 import bittensor_core
 from bittensor import http_auth
 
+from gateway import gateway
+
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 raw = lambda message: message
 
@@ -195,6 +197,8 @@ class Completions(BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if not isinstance(asked["prompt"], str):
+            return self.refuse("prompts are texts")
         assert self.path == "/v1/completions" and asked["stream"] and asked["temperature"] == 0, asked
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -207,10 +211,19 @@ class Completions(BaseHTTPRequestHandler):
             if "logprobs" in asked:
                 name = f"token_id:{len(word)}"
                 choice["logprobs"] = {"tokens": [name], "token_logprobs": [-0.5], "top_logprobs": [{name: -0.5}]}
-            self.wfile.write(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
-            self.wfile.flush()
+            try:
+                self.wfile.write(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+            except BrokenPipeError:  # a question about what this server can do, answered with its first chunk
+                return
             time.sleep(0.05)
         self.wfile.write(b"data: [DONE]\n\n")
+
+    def refuse(self, why):
+        body = json.dumps({"error": {"message": why, "type": "invalid_request_error"}}).encode()
+        self.send_response(400)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 def text_inputs(prompt, max_tokens):
@@ -225,9 +238,6 @@ def text_inputs(prompt, max_tokens):
 
 def streams(args):
     """tritonclient's own streaming, unmodified, through our proxy to our miner to a server that isn't ours."""
-    host, port = args.text.rsplit(":", 1)
-    server = ThreadingHTTPServer((host, int(port)), Completions)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     client = triton.InferenceServerClient(args.proxy)
     came = queue.Queue()
     client.start_stream(callback=lambda result, error: came.put((result, error, time.monotonic())))
@@ -285,7 +295,6 @@ def streams(args):
     check("tritonclient-stream-survives-failures", failures_leave_the_stream_open)
     client.stop_stream()
     check("tritonclient-whole-completion", whole)
-    server.shutdown()
 
 
 def our_signatures(args, keypair):
@@ -337,14 +346,25 @@ def keyfiles(args, keypair):
 def main():
     parser = argparse.ArgumentParser()
     for name in (
-        "miner miner-hotkey proxy text echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password".split()
+        "miner miner-hotkey proxy gateway gateway-key text echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password".split()
     ):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
     keypair = bittensor_core.deserialize_keypair_from_keyfile_data(open(args.hotkey_file, "rb").read())
     miner(args, keypair)
+    host, port = args.text.rsplit(":", 1)
+    server = ThreadingHTTPServer((host, int(port)), Completions)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    ready = triton.InferenceServerClient(args.miner).is_server_ready
+    # The miner looks for the server every few seconds, and asks it first what it can do.
+    for _ in range(300):
+        if ready():
+            break
+        time.sleep(0.2)
     tritons(args)
     streams(args)
+    gateway(args.gateway, args.gateway_key, check)
+    server.shutdown()
     our_signatures(args, keypair)
     keyfiles(args, keypair)
     sys.stdout.flush()

@@ -95,7 +95,7 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.address, None).await?;
-    serve_metrics(config.metrics.listen)?;
+    serve_metrics(config.metrics.listen, "metrics.listen")?;
     metrics::describe();
     tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), "miner starting");
     let parts = Parts {

@@ -1,6 +1,8 @@
 //! `weighhouse proxy`.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,22 +10,28 @@ use clap::Args;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::proxy::{self, ProxyError};
-use weighhouse_ask::{Asker, ProxyLimits, Target};
-use weighhouse_seams::{SystemClock, TcpDialer};
+use weighhouse_ask::{Asker, Miners, ProxyLimits, Target};
+use weighhouse_chain::SharedChain;
+use weighhouse_gateway::{ApiKey, ChatTemplate, subnet};
+use weighhouse_seams::{Clock, Entropy, SystemClock, TcpBound, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid, address};
 use weighhouse_wallet::btauth::Signer;
 
 use super::keys::WalletArgs;
-use super::{bind, chain_failure, connect};
-use crate::failure::{Exit, Failure};
+use super::{bind, chain_failure, connect, expand, serve_metrics};
+use crate::failure::{Context, Exit, Failure};
 
-/// Sign for clients that can't: plain gRPC in on the loopback, signed gRPC out to one miner.
+/// Sign for clients that can't: plain gRPC or OpenAI's HTTP API in, signed gRPC out to miners.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   weighhouse proxy --wallet validator --uid 4
   weighhouse proxy --wallet validator --address 127.0.0.1:8091 --receiver 5Grw...
-Then point tritonclient or any other gRPC client at 127.0.0.1:8001.")]
+Then point tritonclient or any other gRPC client at 127.0.0.1:8001.
+  weighhouse proxy --wallet validator --http 127.0.0.1:8080 --folder tale=models/tale
+Then point OpenAI's clients at http://127.0.0.1:8080/v1; miners are asked by weight. To try it:
+  curl http://127.0.0.1:8080/v1/models
+  curl --json '{\"model\": \"tale\", \"prompt\": \"Once\"}' http://127.0.0.1:8080/v1/completions")]
 pub(crate) struct Proxy {
     #[command(flatten)]
     wallet: WalletArgs,
@@ -31,7 +39,7 @@ pub(crate) struct Proxy {
     #[arg(long, default_value = "127.0.0.1:8001", value_parser = address::parse)]
     listen: SocketAddr,
     /// Look the miner up on the chain by its uid
-    #[arg(long, conflicts_with_all = ["address", "receiver"], required_unless_present = "address")]
+    #[arg(long, conflicts_with_all = ["address", "receiver"], required_unless_present_any = ["address", "http"])]
     uid: Option<Uid>,
     /// The miner's address
     #[arg(long, value_name = "HOST:PORT", requires = "receiver", value_parser = super::resolved)]
@@ -39,7 +47,7 @@ pub(crate) struct Proxy {
     /// The miner's hotkey
     #[arg(long, value_name = "SS58", requires = "address")]
     receiver: Option<Hotkey>,
-    /// Chain address, with --uid
+    /// Chain address, where the miner isn't named by its address
     #[arg(long, default_value = "http://127.0.0.1:9944", value_name = "URL", env = "WEIGHHOUSE_CHAIN")]
     chain: weighhouse_chain::address::ChainAddress,
     #[arg(long, default_value_t = Netuid(1))]
@@ -50,28 +58,105 @@ pub(crate) struct Proxy {
     /// Largest request and answer, in bytes
     #[arg(long, default_value_t = 4 << 20, value_name = "BYTES")]
     body_bytes_max: usize,
+    /// Serve OpenAI's HTTP API at this address too; where no miner is named, all are asked, by weight
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    http: Option<SocketAddr>,
+    /// File with the key that HTTP clients must send as a bearer token
+    #[arg(long, value_name = "FILE", requires = "http")]
+    http_key_file: Option<PathBuf>,
+    /// Folder with a model's chat template, for /v1/chat/completions; may be repeated
+    #[arg(long, value_name = "MODEL=FOLDER", requires = "http", value_parser = model_folder)]
+    folder: Vec<(String, PathBuf)>,
+    /// Serve Prometheus metrics at this address
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    metrics: Option<SocketAddr>,
+}
+
+fn model_folder(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((model, folder)) if !model.is_empty() && !folder.is_empty() => {
+            Ok((model.to_owned(), folder.into()))
+        }
+        _ => Err("write the model's name as miners serve it, `=`, and its folder".to_owned()),
+    }
 }
 
 pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), Failure> {
     let keypair = args.wallet.open_hotkey()?;
-    let target = match (args.uid, args.address, args.receiver) {
-        (_, Some(address), Some(hotkey)) => Target { address, hotkey },
-        (Some(uid), ..) => look_up(&args, uid).await?,
-        _ => return Err(Failure::config("name the miner: --uid, or --address with --receiver")),
-    };
-    let clock = Arc::new(SystemClock::new());
+    let us = keypair.hotkey();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let asker = Asker {
         signer: Arc::new(Signer::new(Arc::new(keypair), clock.clone())),
         dialer: Arc::new(TcpDialer),
-        clock,
+        clock: clock.clone(),
     };
     let limits =
         ProxyLimits { deadline: Duration::from_secs(args.deadline), body_bytes_max: args.body_bytes_max };
+    let (chain, first) = choose(&args, us).await?;
+    let (sender, miners) = watch::channel(first);
+    let gateway = gateway(&args, &asker, &miners, limits).await?;
+    serve_metrics(args.metrics, "--metrics")?;
+    weighhouse_gateway::metrics::describe();
     let listener = Box::new(bind(args.listen, "--listen").await?);
-    let (_fixed, miners) = watch::channel([target].into());
-    proxy::run(asker, miners, limits, listener, shutdown).await.map_err(|error| match error {
-        ProxyError::NotLoopback(_) => Failure::new(Exit::Config, error),
-    })
+    let proxying = async {
+        let ended = proxy::run(asker, miners, limits, listener, shutdown.clone()).await;
+        ended.map_err(|error| match error {
+            ProxyError::NotLoopback(_) => Failure::new(Exit::Config, error),
+        })
+    };
+    let serving = async {
+        if let Some((parts, listener)) = gateway {
+            weighhouse_gateway::run(parts, Box::new(listener), shutdown.clone()).await;
+        }
+        Ok(())
+    };
+    let following = async {
+        match chain {
+            Some(chain) => subnet::follow(chain, args.netuid, us, clock, sender).await,
+            // A miner that was named stays the one.
+            None => sender.closed().await,
+        }
+        Ok(())
+    };
+    tokio::try_join!(proxying, serving, following).map(|_| ())
+}
+
+/// The miners to begin with, and the chain that they follow where none was named.
+async fn choose(args: &Proxy, us: Hotkey) -> Result<(Option<SharedChain>, Arc<[Target]>), Failure> {
+    match (args.uid, args.address, args.receiver) {
+        (_, Some(address), Some(hotkey)) => Ok((None, [Target { address, hotkey }].into())),
+        (Some(uid), ..) => Ok((None, [look_up(args, uid).await?].into())),
+        _ => {
+            let chain = connect(&args.chain, None).await?;
+            let state = chain.subnet(args.netuid).await.map_err(chain_failure)?;
+            Ok((Some(chain), subnet::by_weight(&state.metagraph, &us).into()))
+        }
+    }
+}
+
+/// The gateway's parts and its port, where one is asked for.
+async fn gateway(
+    args: &Proxy,
+    asker: &Asker,
+    miners: &Miners,
+    limits: ProxyLimits,
+) -> Result<Option<(weighhouse_gateway::Parts, TcpBound)>, Failure> {
+    let Some(address) = args.http else { return Ok(None) };
+    let key = args.http_key_file.as_deref().map(|path| ApiKey::read(&expand(path)));
+    let mut templates = HashMap::new();
+    for (model, folder) in &args.folder {
+        let template = ChatTemplate::read(&expand(folder));
+        templates.insert(model.clone(), template.exit(Exit::Config, format!("--folder {model}"))?);
+    }
+    let parts = weighhouse_gateway::Parts {
+        asker: asker.clone(),
+        miners: miners.clone(),
+        templates,
+        key: key.transpose().exit(Exit::Config, "--http-key-file")?,
+        limits,
+        entropy: Entropy::system(),
+    };
+    Ok(Some((parts, bind(address, "--http").await?)))
 }
 
 async fn look_up(args: &Proxy, uid: Uid) -> Result<Target, Failure> {

@@ -103,7 +103,7 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     let storage = open_dir(&expand(&config.journal.dir))?;
     let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
-    serve_metrics(config.metrics.listen)?;
+    serve_metrics(config.metrics.listen, "metrics.listen")?;
     metrics::describe();
     tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);

@@ -11,8 +11,12 @@ use serde_json::Value;
 
 use super::{EVERYTHING, Running, Tally, cargo, environment, root, target, weighhouse};
 
-const PEERS: [&str; 3] = ["bittensor==11.3.0", "tritonclient[grpc]==2.73.0", "numpy"];
+const PEERS: [&str; 4] = ["bittensor==11.3.0", "openai==3.57.0", "tritonclient[grpc]==2.73.0", "numpy"];
 const PASSWORD: &str = "interop password";
+const GATEWAY_KEY: &str = "sk-interop";
+/// A chat template: a line for each message.
+const TEMPLATE: &str =
+    "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:";
 /// A new validator has its permit after the next epoch; that and a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -41,7 +45,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     tally.check("every check of the Python side ran", || {
         // Counted, because a script that ends early prints no FAIL.
-        ensure!(checks == 22, "{checks} of 22 lines: {output}");
+        ensure!(checks == 31, "{checks} of 31 lines: {output}");
         Ok(())
     });
     tally.finish()
@@ -70,6 +74,7 @@ struct Net {
     miner: String,
     miner_hotkey: String,
     proxy: String,
+    gateway: String,
     /// Address at which the Python side serves completions, which the miner fronts.
     text: String,
     echo: String,
@@ -160,13 +165,15 @@ impl Net {
         std::thread::sleep(Duration::from_secs(2));
         let (proxy, echo, echo_proxy) = (at(ports[2]), at(ports[3]), at(ports[4]));
         let key = ["--wallet", "validator", "--listen"];
+        let gateway = at(ports[6]);
         let direct =
             [&["proxy"], &key[..], &[&proxy, "--address", &miner, "--receiver", &miner_hotkey]].concat();
         processes.push(cli.spawn("proxy", &direct)?);
         let echoed =
             [&["proxy"], &key[..], &[&echo_proxy, "--address", &echo, "--receiver", &miner_hotkey]].concat();
         processes.push(cli.spawn("echo-proxy", &echoed)?);
-        for address in [&proxy, &echo_proxy] {
+        processes.push(start_gateway(&cli, &at(ports[7]), &gateway)?);
+        for address in [&proxy, &echo_proxy, &gateway] {
             until("the proxy listens", || Ok(std::net::TcpStream::connect(address).is_ok()))?;
         }
         Ok(Self {
@@ -174,6 +181,7 @@ impl Net {
             miner,
             miner_hotkey,
             proxy,
+            gateway,
             text: at(ports[5]),
             echo,
             echo_proxy,
@@ -187,7 +195,7 @@ impl Net {
         let output = Command::new(python)
             .arg(root().join("xtask/python/interop.py"))
             .args(["--miner", &self.miner, "--miner-hotkey", &self.miner_hotkey, "--proxy", &self.proxy])
-            .args(["--text", &self.text])
+            .args(["--gateway", &self.gateway, "--gateway-key", GATEWAY_KEY, "--text", &self.text])
             .args([
                 "--echo",
                 &self.echo,
@@ -208,6 +216,25 @@ impl Net {
     }
 }
 
+/// A gateway with a key and a chat template, whose miners come from the chain.
+fn start_gateway(cli: &Cli<'_>, listen: &str, http: &str) -> anyhow::Result<Running> {
+    std::fs::write(cli.dir.join("gateway.key"), GATEWAY_KEY)?;
+    std::fs::create_dir(cli.dir.join("template"))?;
+    std::fs::write(cli.dir.join("template/chat_template.jinja"), TEMPLATE)?;
+    let key = [
+        "proxy",
+        "--wallet",
+        "validator",
+        "--listen",
+        listen,
+        "--http",
+        http,
+        "--http-key-file",
+        "gateway.key",
+    ];
+    cli.spawn("gateway", &[&key[..], &["--folder", "language=template"]].concat())
+}
+
 /// A wallet whose coldkey is encrypted under a password that comes through a pipe.
 fn encrypted_wallet(cli: &Cli<'_>) -> anyhow::Result<String> {
     let mut child = cli
@@ -225,18 +252,20 @@ fn encrypted_wallet(cli: &Cli<'_>) -> anyhow::Result<String> {
 
 fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str) -> String {
     let (wallets, state) = (dir.join("wallets"), dir.join("miner-state"));
+    let vectors = root().join("models/testdata/language/bert");
     format!(
         "[wallet]\npath = {wallets:?}\nname = \"miner\"\nhotkey = \"default\"\n\n[chain]\nendpoints = [\"{chain}\"]\n\
          netuid = 1\n\n[serve]\nlisten = \"{listen}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"digits\"\n\
          builtin = \"digits-reference\"\n\n[[model]]\nname = \"tale\"\nkind = \"text\"\nbackend = \"openai\"\n\
-         url = \"http://{text}\"\nmodel = \"tiny\"\n"
+         url = \"http://{text}\"\nmodel = \"tiny\"\n\n[[model]]\nname = \"language\"\nkind = \"text\"\n\
+         builtin = \"language-reference\"\n\n[[model]]\nname = \"vectors\"\nkind = \"embed\"\npath = {vectors:?}\n"
     )
 }
 
 /// Ports that were free a moment ago.
 pub(super) fn free_ports() -> anyhow::Result<Vec<u16>> {
     // All are held at once: a port that was let go could be given a second time.
-    let held: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let held: Vec<_> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 

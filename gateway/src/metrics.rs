@@ -1,0 +1,44 @@
+//! Every metric of the gateway: names, descriptions, and the only places that write them.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+const REQUESTS: &str = "weighhouse_gateway_requests_total";
+const BROKEN: &str = "weighhouse_gateway_streams_broken_total";
+const FIRST: &str = "weighhouse_gateway_first_piece_seconds";
+const TURNED: &str = "weighhouse_gateway_miners_failed_total";
+const MINERS: &str = "weighhouse_gateway_miners";
+
+/// Gives the exporter its help texts; call it once a recorder is installed.
+pub fn describe() {
+    describe_counter!(REQUESTS, "Requests, by route and HTTP status.");
+    describe_counter!(BROKEN, "Streams that ended with an error after they had begun, by route.");
+    describe_histogram!(FIRST, "Seconds from a request to the first piece of its answer, or to all of it.");
+    describe_counter!(
+        TURNED,
+        "Calls to miners that failed, after which the next miner was asked or the client told."
+    );
+    describe_gauge!(MINERS, "Miners that can be asked, as they were last seen.");
+}
+
+pub(crate) fn request(route: &'static str, status: StatusCode) {
+    counter!(REQUESTS, "route" => route, "status" => status.as_u16().to_string()).increment(1);
+}
+
+pub(crate) fn stream_broken(route: &'static str) {
+    counter!(BROKEN, "route" => route).increment(1);
+}
+
+pub(crate) fn first_piece(route: &'static str, after: Duration) {
+    histogram!(FIRST, "route" => route).record(after.as_secs_f64());
+}
+
+pub(crate) fn miner_failed() {
+    counter!(TURNED).increment(1);
+}
+
+pub(crate) fn miners(count: usize) {
+    gauge!(MINERS).set(count as f64);
+}
