@@ -26,11 +26,14 @@ const PACES: Paces = Paces { first: MINUTE, next: MINUTE, whole: MINUTE };
 type Message = Result<ModelStreamInferResponse, Status>;
 type Whole = Result<ModelInferResponse, Status>;
 
+/// `(name, datatype, shape, optional)`
+type Input = (&'static str, &'static str, Vec<i64>, bool);
+
 /// A server whose model says what it takes and gives the same answers to everybody.
 #[derive(Clone, Default)]
 struct Fake {
-    /// Inputs as `(name, datatype, shape, optional)`; none: it doesn't list them.
-    inputs: Arc<Mutex<Vec<(&'static str, &'static str, Vec<i64>, bool)>>>,
+    /// None: it doesn't list them.
+    inputs: Arc<Mutex<Vec<Input>>>,
     decoupled: bool,
     /// Has Triton's `ModelConfig`.
     configured: bool,
