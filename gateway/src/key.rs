@@ -50,6 +50,7 @@ impl ApiKey {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "test folders need not survive a crash")]
 mod tests {
     use super::*;
 

@@ -1,5 +1,7 @@
 //! A gateway, and plain HTTP to it.
 
+#![expect(clippy::disallowed_methods, reason = "test folders need not survive a crash")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "test folders need not survive a crash")]
+
 use serde_json::json;
 
 use super::*;
