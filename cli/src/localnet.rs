@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use weighhouse_localnet::{
     DIGITS, EpochReport, GuestError, Guests, JudgeFault, Localnet as Economy, LocalnetError, Observer,
-    Options, SavedJudge, Subnet, SubnetError, SubnetFolder, builtin_task,
+    Options, PretendingMiner, SavedJudge, Subnet, SubnetError, SubnetFolder, builtin_task,
 };
 use weighhouse_tasks::TaskFile;
 use weighhouse_types::profile::Paid;
@@ -33,6 +33,7 @@ Examples:
   weighhouse localnet --commit-reveal --epochs 5       as on Bittensor: weights stay hidden for an epoch
   weighhouse localnet --task generate                  completions by a language model, honest and faked
   weighhouse localnet --task generate --model ./model  by a model of yours
+  weighhouse localnet --task generate --rounds 12 --pretend garbage:3+1 --epochs 12    pretending before the real judge
   weighhouse localnet --task embed --model ./encoder   embeddings
   weighhouse localnet --task my-task.toml              any task, by the personas of its kind
   weighhouse localnet --subnet ./weather               a subnet of yours, from `weighhouse init subnet weather`
@@ -63,6 +64,12 @@ pub(crate) struct Localnet {
     /// Number of epochs to run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
+    /// Rounds of an epoch, where the policy names none: 3 if nothing is said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=12), conflicts_with = "dir")]
+    rounds: Option<u32>,
+    /// A miner that is honest for so many epochs and then pretends for so many, again and again: garbage:11+1 (may be repeated)
+    #[arg(long, value_name = "PERSONA:HONEST+PRETENDING", conflicts_with_all = ["dir", "subnet"])]
+    pretend: Vec<PretendingMiner>,
     /// Keys, beacon and challenges follow from it; a kept state has its own
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -108,7 +115,9 @@ impl From<LocalnetError> for Failure {
             error => error,
         };
         let exit = match &error {
-            LocalnetError::OtherState { .. } | LocalnetError::Task(_) => Exit::Config,
+            LocalnetError::OtherState { .. } | LocalnetError::Task(_) | LocalnetError::NoPretence { .. } => {
+                Exit::Config
+            }
             LocalnetError::DamagedState { .. }
             | LocalnetError::OpenValidator { .. }
             | LocalnetError::Journal { .. } => Exit::Data,
@@ -184,6 +193,8 @@ async fn open(args: &Localnet, dir: &Path) -> Result<Economy, Failure> {
         commit_reveal: args.commit_reveal,
         seed: args.seed,
         epochs: args.epochs,
+        rounds: args.rounds,
+        pretending: args.pretend.clone(),
     };
     if let Some(folder) = &args.subnet {
         let (path, python) = (folder.clone(), args.python.clone());

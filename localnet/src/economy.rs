@@ -10,6 +10,8 @@ use weighhouse_wallet::keypair::Keypair;
 
 use crate::error::LocalnetError;
 use crate::guests::Guests;
+use crate::options::Options;
+use crate::pretending::PretendingMiner;
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 /// Blocks per epoch.
@@ -98,17 +100,30 @@ fn cast(task: &Task) -> Vec<(String, Role, u64)> {
     cast
 }
 
+/// The miners that pretend for a while.
+fn pretending(task: &Task, options: &Options) -> Result<Vec<(String, Role, u64)>, LocalnetError> {
+    let validators = VALIDATORS.iter().filter(|(_, role, _)| matches!(role, Role::Validator)).count() as u32;
+    let asked = options.rounds().saturating_mul(validators);
+    let miner = |miner: &PretendingMiner| {
+        let persona = miner.persona(task, asked)?;
+        Ok((miner.to_string(), Role::Miner { persona, service: Service::Prompt }, 0))
+    };
+    options.pretending.iter().map(miner).collect()
+}
+
 impl Economy {
     pub(crate) fn new(
         seed: u64,
         task: &Task,
-        commit_reveal: bool,
+        options: &Options,
         guests: &Guests,
     ) -> Result<Self, LocalnetError> {
+        let pretending = pretending(task, options)?;
         let guests =
             guests.personas().enumerate().map(|(at, persona)| (persona.to_owned(), Role::Guest(at), 0));
         let participants: Vec<_> = cast(task)
             .into_iter()
+            .chain(pretending)
             .chain(guests)
             .zip(0..)
             .map(|((persona, role, stake), uid)| Participant {
@@ -139,7 +154,7 @@ impl Economy {
                 weights_set_rate_limit: 3,
                 // A resumed run whose ports are taken publishes other ones at once.
                 serving_rate_limit: 0,
-                commit_reveal_weights_enabled: commit_reveal,
+                commit_reveal_weights_enabled: options.commit_reveal,
                 ..Hyperparameters::default()
             },
             neurons: neurons.collect(),

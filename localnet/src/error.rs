@@ -30,6 +30,8 @@ pub enum LocalnetError {
     Io(#[from] io::Error),
     #[error("a built-in part does not load: {0}")]
     BuiltIn(String),
+    #[error("no persona {name:?} to pretend by: the task knows {known}")]
+    NoPretence { name: String, known: String },
     #[error("the task: {0}")]
     Task(#[from] TaskError),
     #[error("miner {persona}: {source}")]

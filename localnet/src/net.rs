@@ -64,6 +64,7 @@ pub struct Localnet {
     dir: PathBuf,
     kept: KeptState,
     epochs: Option<u64>,
+    rounds: u32,
     economy: Economy,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
@@ -96,15 +97,16 @@ impl Localnet {
         let served = Served::load(options, loader)?;
         let root = folder(dir)?;
         let kept = KeptState::settle(&root, options, served.task.file().mode.paid(), &guests)?;
-        let economy = Economy::new(kept.seed, &served.task, kept.commit_reveal, &guests)?;
+        let economy = Economy::new(kept.seed, &served.task, options, &guests)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let path = dir.join("chain.redb");
         let ledger = Ledger::open(&path, &economy.genesis, clock.clone(), &mut Entropy::system())
             .map_err(LocalnetError::OpenLedger)?;
-        let (dir, epochs, cpu) = (dir.to_owned(), options.epochs, CpuPool::new(threads, CPU_QUEUE_MAX));
+        let (dir, cpu) = (dir.to_owned(), CpuPool::new(threads, CPU_QUEUE_MAX));
+        let (epochs, rounds) = (options.epochs, options.rounds());
         let (subnet, troubles) = (None, Arc::default());
-        Ok(Self { dir, kept, epochs, economy, ledger, clock, cpu, served, guests, subnet, troubles })
+        Ok(Self { dir, kept, epochs, rounds, economy, ledger, clock, cpu, served, guests, subnet, troubles })
     }
 
     /// Opens the state of a subnet's folder, with its miners among the guests.

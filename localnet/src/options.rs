@@ -3,6 +3,10 @@
 use weighhouse_tasks::registry::builtin;
 use weighhouse_types::profile::Paid;
 
+use crate::pretending::PretendingMiner;
+
+const ROUNDS_PER_EPOCH: u32 = 3;
+
 /// The task of a localnet that names none.
 pub const DIGITS: &str = "digits";
 
@@ -19,6 +23,17 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Epochs of this run; without an end when absent.
     pub epochs: Option<u64>,
+    /// Rounds of an epoch, where the policy names none.
+    pub rounds: Option<u32>,
+    /// Miners that pretend for a while, beside the task's personas. A state with them is not kept.
+    pub pretending: Vec<PretendingMiner>,
+}
+
+impl Options {
+    /// Rounds of an epoch that ask everybody.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(ROUNDS_PER_EPOCH)
+    }
 }
 
 /// A built-in task file by its name, or by the name that it shares with one that pays for something else: `digits` is

@@ -26,7 +26,15 @@ impl Observer for Reports {
 
 fn options(seed: u64, epochs: u64) -> Options {
     let (task, task_file) = (DIGITS.to_owned(), DIGITS_CONFORMANCE.to_owned());
-    Options { task, task_file, commit_reveal: false, seed: Some(seed), epochs: Some(epochs) }
+    Options {
+        task,
+        task_file,
+        commit_reveal: false,
+        seed: Some(seed),
+        epochs: Some(epochs),
+        rounds: None,
+        pretending: Vec::new(),
+    }
 }
 
 /// The built-in weights.

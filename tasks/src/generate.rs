@@ -148,16 +148,21 @@ impl Kind for Completions {
 
     fn testify(&self, answers: &[(&Prompt, &Completion)]) -> Result<Vec<Testimony>, TaskError> {
         let witness = self.witness.as_ref().ok_or(TaskError::NoReference)?;
-        let claims: Vec<_> = answers
-            .iter()
-            .map(|(prompt, completion)| Claim {
-                prompt: &prompt.text,
-                tokens: &completion.tokens,
-                sampling: prompt.sampling,
-                ended: completion.ended(),
-            })
-            .collect();
+        let claims: Vec<_> = answers.iter().map(|(prompt, completion)| claim(prompt, completion)).collect();
         Ok(witness.testify(&claims)?)
+    }
+
+    fn contradict_themselves(&self, answers: &[(&Prompt, &Completion)]) -> Result<Vec<bool>, TaskError> {
+        let witness = self.witness.as_ref().ok_or(TaskError::NoReference)?;
+        let contradicts = |(prompt, completion): &(&Prompt, &Completion)| {
+            let spoken = claim(prompt, completion).spoken(completion.tokens.len());
+            Ok(!completion.says(&witness.continuation(&prompt.text, spoken)?))
+        };
+        answers.iter().map(contradicts).collect()
+    }
+
+    fn contradicts(&self, testimony: &Testimony, completion: &Completion) -> bool {
+        !completion.says(&testimony.text)
     }
 
     fn judge(
@@ -226,6 +231,11 @@ fn pinned(witness: Arc<dyn Witness>, named: Digest) -> Result<Arc<dyn Witness>, 
         return Ok(witness);
     }
     witness.under(named).ok_or(TaskError::WrongLanguage { named, given })
+}
+
+fn claim<'a>(prompt: &'a Prompt, completion: &'a Completion) -> Claim<'a> {
+    let (tokens, sampling, ended) = (&completion.tokens[..], prompt.sampling, completion.ended());
+    Claim { prompt: &prompt.text, tokens, sampling, ended }
 }
 
 impl Challenge {

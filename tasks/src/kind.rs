@@ -273,6 +273,23 @@ pub trait Kind: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// Tells of each answer whether it contradicts itself on sight, without the reference's work: such an answer is checked,
+    /// whoever gave it.
+    ///
+    /// # Errors
+    /// A reference that isn't at hand.
+    fn contradict_themselves(
+        &self,
+        answers: &[(&Self::Question, &Self::Answer)],
+    ) -> Result<Vec<bool>, TaskError> {
+        Ok(vec![false; answers.len()])
+    }
+
+    /// As [`Kind::contradict_themselves`], of one answer by the reference's word on it.
+    fn contradicts(&self, _word: &Self::Word, _answer: &Self::Answer) -> bool {
+        false
+    }
+
     /// A digest of what an answer says, so that repeating one is noticed where not every answer is checked: from the answer as
     /// it was read, or from the message that could not be.
     fn fingerprint(&self, _answer: Result<&Self::Answer, &InferAnswer>) -> Option<Digest> {

@@ -128,6 +128,23 @@ impl Persona {
         })
     }
 
+    /// Answers so many times as the first does, then so many times as the other, again and again.
+    pub fn alternating(first: (&Self, u32), other: (&Self, u32)) -> Self {
+        let (one, two) = (first.0.clone(), other.0.clone());
+        let all = u64::from(first.1) + u64::from(other.1);
+        Self::new(other.0.name, Conduct::Cheat, move |setup| {
+            let PersonaSetup { references, rng, earlier, own } = setup;
+            let mut one = one.open(PersonaSetup { references, rng: rng.clone(), earlier, own })?;
+            let mut two = two.open(PersonaSetup { references, rng, earlier, own })?;
+            let mut answered = 0_u64;
+            Ok(Box::new(move |request| {
+                let is_first = answered % all.max(1) < u64::from(first.1);
+                answered += 1;
+                if is_first { one(request) } else { two(request) }
+            }))
+        })
+    }
+
     /// Never answers. A localnet has miners that are late or gone already.
     pub fn silent() -> Self {
         Self::simple("silent", Conduct::Cheat, |_, _| None).measured_only()
@@ -168,5 +185,29 @@ impl Persona {
     /// A model that isn't at hand or doesn't load.
     pub fn open(&self, setup: PersonaSetup<'_>) -> Result<Answerer, TaskError> {
         (self.open)(setup)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::rand_core::SeedableRng as _;
+
+    use super::*;
+    use crate::OnRecord;
+
+    #[test]
+    fn an_alternating_persona_is_one_and_then_the_other_again_and_again() {
+        let speaks = Persona::simple("speaks", Conduct::Cheat, |asked, _| {
+            let (model, version, id) = (asked.model.clone(), String::new(), asked.id.clone());
+            Some(InferAnswer { model, version, id, outputs: Vec::new() })
+        });
+        let persona = Persona::alternating((&speaks, 2), (&Persona::silent(), 1));
+        let rng = ChaCha20Rng::from_seed([0; 32]);
+        let setup = PersonaSetup { references: &OnRecord, rng, earlier: None, own: None };
+        let mut answerer = persona.open(setup).expect("no model");
+        let request = InferRequest::asking(Vec::new(), &[]);
+        let spoke: Vec<bool> =
+            (0..7).map(|_| answerer(&request).expect("an answer or none").is_some()).collect();
+        assert_eq!(spoke, [true, true, false, true, true, false, true]);
     }
 }

@@ -288,6 +288,26 @@ impl Task {
         self.work.bins(reference)
     }
 
+    /// Tells of each answer whether it contradicts itself on sight, so that it is checked whoever gave it; `None` where nobody
+    /// looks, as under the terms of earlier task files. Belongs on a thread for CPU work.
+    ///
+    /// # Errors
+    /// A reference that isn't at hand.
+    pub fn contradict_themselves(
+        &self,
+        answers: &[(&Challenge, &Read)],
+    ) -> Result<Option<Vec<bool>>, TaskError> {
+        match self.budget().and_then(Budget::newcomer_checks) {
+            Some(_) => self.work.contradict_themselves(answers).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`Task::contradict_themselves`], of one answer by the reference's word on it.
+    pub fn contradicts(&self, reference: &Reference, read: &Read) -> bool {
+        self.budget().and_then(Budget::newcomer_checks).is_some() && self.work.contradicts(reference, read)
+    }
+
     /// A digest of what an answer says; `None` where the task checks every answer, so that repeating one gains nothing.
     pub fn fingerprint(&self, answer: Result<&Read, &InferAnswer>) -> Option<Digest> {
         self.budget()?;

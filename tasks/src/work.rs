@@ -69,6 +69,8 @@ pub(crate) trait Work: Send + Sync {
     fn deadline(&self) -> Duration;
     fn budget(&self) -> Option<&Budget>;
     fn bins(&self, reference: &Reference) -> Vec<u32>;
+    fn contradict_themselves(&self, answers: &[(&Challenge, &Read)]) -> Result<Vec<bool>, TaskError>;
+    fn contradicts(&self, reference: &Reference, read: &Read) -> bool;
     fn fingerprint(&self, answer: Result<&Read, &InferAnswer>) -> Option<Digest>;
     fn spare(&self, read: &Read) -> Judgement;
     #[cfg(test)]
@@ -224,6 +226,16 @@ impl<K: Kind> Work for K {
 
     fn bins(&self, reference: &Reference) -> Vec<u32> {
         K::recall(reference.recorded()).map_or_else(Vec::new, |word| Kind::bins(self, &word))
+    }
+
+    fn contradict_themselves(&self, answers: &[(&Challenge, &Read)]) -> Result<Vec<bool>, TaskError> {
+        let pairs: Vec<_> =
+            answers.iter().map(|(challenge, read)| (question::<K>(challenge), answer::<K>(read))).collect();
+        Kind::contradict_themselves(self, &pairs)
+    }
+
+    fn contradicts(&self, reference: &Reference, read: &Read) -> bool {
+        K::recall(reference.recorded()).is_some_and(|word| Kind::contradicts(self, &word, answer::<K>(read)))
     }
 
     fn fingerprint(&self, message: Result<&Read, &InferAnswer>) -> Option<Digest> {

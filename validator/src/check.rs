@@ -4,6 +4,7 @@
 //! it is asked about, and whether a miner is convicted by what all checks of the epoch say together, follows from the
 //! epoch's records: an auditor goes the same way.
 
+mod contradictions;
 mod words;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::error::ValidatorError;
 use crate::parts::Parts;
 use crate::together::{self, Joint};
 
+pub(crate) use contradictions::contradicting;
 pub(crate) use words::Words;
 
 /// One answer before it is judged: whose it is, of which round, and to a challenge drawn from which seed.

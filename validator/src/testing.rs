@@ -70,6 +70,8 @@ pub(crate) enum Behaviour {
     Repeats(usize),
     /// Completes this number of prompts, and then goes on under another seed.
     Turns(usize),
+    /// Completes this number of prompts, and then says another text than its tokens do.
+    Misspells(usize),
     /// Answers a test-only kind as its persona of this name does.
     Plays(&'static str),
 }
@@ -179,13 +181,15 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
         Served::Text(model) => {
             let behaviour = match miner.behaviour {
                 Behaviour::Turns(after) if said.len() >= after => Behaviour::Reseeds,
+                Behaviour::Misspells(after) if said.len() < after => Behaviour::Honest,
                 behaviour => behaviour,
             };
             completion(model, behaviour, &request)
         }
         Served::TestKind(kind) => played(kind, miner.behaviour, &request)?,
     };
-    if matches!(miner.behaviour, Behaviour::Repeats(after) | Behaviour::Turns(after) if said.len() < after) {
+    use Behaviour::{Misspells, Repeats, Turns};
+    if matches!(miner.behaviour, Misspells(after) | Repeats(after) | Turns(after) if said.len() < after) {
         said.push(answer.clone());
     }
     Some(frame(&ModelInferResponse::try_from(answer).expect("few dimensions")))
@@ -215,6 +219,9 @@ fn completion(model: &LanguageModel, behaviour: Behaviour, request: &InferReques
         answer.tokens.truncate(5);
         answer.log_probs.truncate(5);
         answer.text = model.continuation(&prompt, &answer.tokens);
+    }
+    if let Behaviour::Misspells(_) = behaviour {
+        answer.text.insert(0, '!');
     }
     answer.to_infer(&request.model, "1", &request.id).expect("an answer")
 }

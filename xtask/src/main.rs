@@ -100,6 +100,9 @@ enum Suite {
     },
     /// The real all-MiniLM-L6-v2, from PyPI, against what sentence-transformers made of the same texts
     Models,
+    /// The ten strategies of pretending that are nearest to honest work, on localnets of 3 and 12 rounds an epoch: none earns
+    /// what honest work does
+    Pretending,
     /// A report page in headless Chromium (installs Debian's)
     Report,
     /// Every parser of foreign bytes on mutated inputs; what fails is kept in target/fuzz
@@ -164,6 +167,7 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         XtaskCommand::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         XtaskCommand::Suite(Suite::Models) => suite::models::run(),
+        XtaskCommand::Suite(Suite::Pretending) => suite::pretending::run(),
         XtaskCommand::Suite(Suite::Report) => suite::report::run(),
         XtaskCommand::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
         XtaskCommand::Suite(Suite::History) => suite::history::run(),

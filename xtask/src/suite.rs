@@ -13,6 +13,7 @@ pub(crate) mod judge;
 pub(crate) mod language;
 pub(crate) mod models;
 mod npm;
+pub(crate) mod pretending;
 pub(crate) mod proto;
 pub(crate) mod python;
 pub(crate) mod report;

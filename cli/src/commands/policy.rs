@@ -3,6 +3,7 @@
 mod files;
 
 mod check;
+mod pretence;
 mod rollout;
 
 mod diff;

@@ -56,8 +56,8 @@ pub(super) fn next(closing: &Closing, account: &Account) -> String {
 
 /// The command line that chooses all this.
 fn typed(args: &Localnet) -> String {
-    let Localnet { task, subnet, model, weak, mode, commit_reveal, epochs, seed, dir, with, python, json: _ } =
-        args;
+    let Localnet { task, subnet, model, weak, mode, commit_reveal, epochs, rounds, seed, dir, .. } = args;
+    let Localnet { with, python, pretend, json: _, .. } = args;
     let mut words = vec!["weighhouse localnet".to_owned()];
     let mut option = |name: &str, value: &dyn AsRef<Path>| {
         words.push(format!("{name} {}", quoted(value.as_ref())));
@@ -72,10 +72,12 @@ fn typed(args: &Localnet) -> String {
         option("--mode", &value.get_name());
     }
     with.iter().for_each(|file| option("--with", file));
+    pretend.iter().for_each(|miner| option("--pretend", &miner.to_string()));
     if python != Path::new("python3") {
         option("--python", python);
     }
     seed.iter().for_each(|seed| option("--seed", &seed.to_string()));
+    rounds.iter().for_each(|rounds| option("--rounds", &rounds.to_string()));
     epochs.iter().for_each(|epochs| option("--epochs", &epochs.to_string()));
     dir.iter().for_each(|dir| option("--dir", dir));
     if *commit_reveal {

@@ -16,8 +16,6 @@ use crate::copier;
 use crate::economy::{NETUID, Participant, Role};
 use crate::error::LocalnetError;
 
-const ROUNDS_PER_EPOCH: u32 = 3;
-
 impl Localnet {
     pub(super) async fn start_validators(&self, roles: &mut Roles) -> Result<(), LocalnetError> {
         for participant in self.validators() {
@@ -52,7 +50,7 @@ impl Localnet {
         Ok(Parts {
             netuid: NETUID,
             mechanism: MechId(0),
-            rounds: Rounds { per_epoch: ROUNDS_PER_EPOCH, deadline, ..Rounds::default() },
+            rounds: Rounds { per_epoch: self.rounds, deadline, ..Rounds::default() },
             publish: Publish::default(),
             policy: match &self.subnet {
                 Some(subnet) => subnet.policy.clone(),

@@ -18,7 +18,15 @@ const VALIDATORS: [&str; 3] = ["honest-a", "honest-b", "honest-c"];
 
 fn localnet(dir: &Path, kind: &str, epochs: u64) -> Localnet {
     let (task, task_file) = (kind.to_owned(), task_file(kind));
-    let options = Options { task, task_file, commit_reveal: false, seed: Some(5), epochs: Some(epochs) };
+    let options = Options {
+        task,
+        task_file,
+        commit_reveal: false,
+        seed: Some(5),
+        epochs: Some(epochs),
+        rounds: None,
+        pretending: Vec::new(),
+    };
     Localnet::open(dir, &options, Arc::new(TestKinds)).expect("opened")
 }
 

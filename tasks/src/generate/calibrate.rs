@@ -11,7 +11,7 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 use weighhouse_types::text::TextAnswer;
 
-use super::sequential::EDGES;
+use super::sequential::{EDGES, Pretence};
 use super::verdict;
 use super::witness::{Claim, TeacherForced, Witness};
 use super::{Completions, Prompt};
@@ -56,6 +56,7 @@ pub(super) struct Calibrated {
     /// confidence).
     honest: RateBound,
     table: Table,
+    pretences: Vec<Pretence>,
 }
 
 /// For the task's file.
@@ -95,7 +96,15 @@ pub(super) fn run(
     let limits = limits(&seen, plan.against)?;
     let honest = figures::bound(&seen, &limits);
     let table = figures::table(&limits, &seen);
-    Ok(Calibrated { challenges: plan.challenges, tokens: settings.max_tokens, limits, honest, table })
+    let pretences = figures::pretences(&limits, &seen);
+    Ok(Calibrated {
+        challenges: plan.challenges,
+        tokens: settings.max_tokens,
+        limits,
+        honest,
+        table,
+        pretences,
+    })
 }
 
 struct Judge<'a> {

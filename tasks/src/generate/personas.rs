@@ -1,5 +1,8 @@
 //! Ways of completing a text, honest and not: which weights are served, what is changed of the question and of the answer.
 
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use weighhouse_models::draw;
 use weighhouse_models::language::{Generation, LanguageModel};
 use weighhouse_models::precision::Precision;
 use weighhouse_models::sampling::Sampling;
@@ -28,6 +31,21 @@ pub(super) struct Way {
     pub(super) fake: Option<Fake>,
 }
 
+impl Way {
+    /// Cost of an answer over that of an honest one; `None` where it has to be measured. Decoding moves weights, so that a
+    /// rounded model costs what its bits are of 16; whatever doesn't depend on the question can be prepared.
+    pub(super) fn cost(&self) -> Option<f64> {
+        match (self.fake, self.serves) {
+            (Some(Fake::Repeats | Fake::Babbles | Fake::Ignores), _) => Some(0.0),
+            (Some(Fake::Truncates), _) => Some(0.5),
+            (_, Grade::Weak) => None,
+            (_, Grade::Rounded(Precision::Int4)) => Some(0.25),
+            (_, Grade::Rounded(Precision::Int8)) => Some(0.5),
+            (_, Grade::Agreed | Grade::Rounded(_)) => Some(1.0),
+        }
+    }
+}
+
 /// A change of the question or of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fake {
@@ -43,6 +61,8 @@ pub(super) enum Fake {
     Heats,
     /// Continues a prompt of its own.
     Ignores,
+    /// Says tokens at random.
+    Babbles,
 }
 
 impl Fake {
@@ -51,7 +71,7 @@ impl Fake {
             Self::Reseeds => request.seed = request.seed.wrapping_add(1),
             Self::Heats => request.temperature += HOTTER,
             Self::Ignores => request.prompt = Prompt::Text(OTHER_PROMPT.to_owned()),
-            Self::Repeats | Self::Truncates | Self::Edits => {}
+            Self::Repeats | Self::Truncates | Self::Edits | Self::Babbles => {}
         }
     }
 
@@ -66,6 +86,13 @@ impl Fake {
                 let at = answer.tokens.len() / 2;
                 if let Some(token) = answer.tokens.get_mut(at) {
                     *token = (*token + 7) % model.vocabulary() as u32;
+                }
+            }
+            Self::Babbles => {
+                // Its own answer's log-probabilities stay: they are as likely as any.
+                let mut rng = ChaCha20Rng::seed_from_u64(answer.tokens.iter().map(|id| u64::from(*id)).sum());
+                for token in &mut answer.tokens {
+                    *token = draw::below(model.vocabulary() as u32, &mut rng);
                 }
             }
             Self::Repeats | Self::Reseeds | Self::Heats | Self::Ignores => return,
@@ -87,6 +114,7 @@ pub(super) fn ways(sampling: &Sampling) -> Vec<Way> {
         serving("weak", Conduct::Cheat, Grade::Weak),
         rounding("int8", Conduct::Cheat, Precision::Int8),
         rounding("int4", Conduct::Cheat, Precision::Int4),
+        faking("garbage", Fake::Babbles),
         faking("cached", Fake::Repeats),
         faking("truncating", Fake::Truncates),
         faking("editing", Fake::Edits),

@@ -14,12 +14,18 @@
 
 mod attention;
 mod file;
+mod pretence;
 mod repetitions;
 mod sprt;
 
 pub use attention::{Attention, Watch};
 pub use file::{Budget, Terms};
 pub(crate) use file::{BudgetError, RawBudget};
+pub(crate) use pretence::rate_at_most;
+pub use pretence::{
+    Examination, ExaminedPretence, NearStrategy, Pretence, PretenceFigures, PretenceVerdict, Stakes,
+    Strategies, Strategy, StrategyFigures, StrategyWorth,
+};
 pub use repetitions::Repetitions;
 pub use sprt::{EDGES, LogOddsWalk, SequentialTest, Verdict};
 

@@ -34,6 +34,12 @@ impl Completion {
         self.finish == Finish::End
     }
 
+    /// Its text is this one, incomplete characters at its end aside.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        let trimmed = |text: &str| text.trim_end_matches(REPLACEMENT).len();
+        self.text[..trimmed(&self.text)] == text[..trimmed(text)]
+    }
+
     pub(crate) fn log_probs(&self) -> &[f32] {
         &self.log_probs
     }
@@ -171,9 +177,7 @@ pub(crate) fn contradicts(
         None if completion.finish == Finish::End => return contradicts(last, "ends without an end token"),
         _ => {}
     }
-    let trimmed = |text: &str| text.trim_end_matches(REPLACEMENT).len();
-    let (said, meant) = (&completion.text, &testimony.text);
-    if said[..trimmed(said)] != meant[..trimmed(meant)] {
+    if !completion.says(&testimony.text) {
         return contradicts(0, "the text is not what the tokens say");
     }
     None

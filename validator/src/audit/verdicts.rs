@@ -1,6 +1,7 @@
 //! Verdicts as an auditor reaches them again: each from the miner's answers and from the word that they were judged by.
 
 use weighhouse_tasks::kind::Timing;
+use weighhouse_tasks::sequential::Attention;
 use weighhouse_tasks::{Challenge, Reference, Task};
 use weighhouse_types::{Evidence, Exchange, Judgement, VerdictRecord};
 
@@ -105,7 +106,13 @@ impl<'a> Walk<'a> {
         };
         let answer =
             UncheckedAnswer { who, round, challenge: id, seed: &seen.seed, fingerprint: read.fingerprint };
-        let attention = check::attention(task, &self.history, &answer);
+        let mut attention = check::attention(task, &self.history, &answer);
+        if attention == Attention::Settled
+            && let (Some(word), Ok(answer)) = (self.testimonies.get(&(id, who)), &read.read)
+            && task.contradicts(word, answer)
+        {
+            attention = Attention::Contradicts;
+        }
         let alone = match (self.joint_verdicts.get(&(id, who)), &read.read) {
             (Some(judgement), Ok(_)) => Some(judgement.clone()),
             (None, Ok(answer)) if attention.is_checked() => {

@@ -113,6 +113,19 @@ async fn a_conviction_counts_in_its_epoch_and_makes_a_newcomer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_not_what_its_tokens_say_is_checked_in_every_answer() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let files = epochs(&[Behaviour::Honest, Behaviour::Misspells(6)], false, dir.path()).await;
+    let second = records(&files[1]);
+    assert_eq!(outcomes(&second, 2), BTreeSet::from([Outcome::Malformed]), "settled, and none is spared");
+    let marks = verdicts(&second, 2);
+    assert!(marks.iter().all(|judged| judged.judgement.mark == Mark::ZERO), "{marks:?}");
+    // No tokenizer is at hand, and none is needed.
+    files.iter().for_each(|file| assert_eq!(audit(file).expect("auditable").problems, Vec::<String>::new()));
+    assert_eq!(paid(&files[1]), BTreeSet::from([1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_sees_checks_that_the_epoch_before_did_not_leave() {
     let dir = tempfile::tempdir().expect("a folder");
     let files = epochs(&[Behaviour::Honest, Behaviour::Honest], false, dir.path()).await;

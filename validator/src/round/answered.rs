@@ -66,8 +66,12 @@ impl AnsweredRound {
         }
         let history = history.unwrap_or_default();
         let attention = |attempt| attention(&parts.task, challenges, attempt, &history);
+        let mut attentions: Vec<Attention> = attempts.iter().map(attention).collect();
+        for at in check::contradicting(parts, challenges, attempts, &attentions).await? {
+            attentions[at] = Attention::Contradicts;
+        }
         let words = Arc::make_mut(&mut self.words);
-        words.decide(attempts.iter().map(attention).collect(), attempts);
+        words.decide(attentions, attempts);
         words.ask(parts, challenges, attempts).await?;
         let words = &self.words;
         let records = check::judge_attempts(parts, challenges, attempts, words, history).await?;

@@ -72,6 +72,7 @@ pub(super) fn run(
         terms: Terms::Verdicts(SETTLED_AFTER),
         false_alarm: FALSE_ALARM,
         miss: MISS,
+        cheats: Vec::new(),
     };
     let mut scenarios = serde_json::Map::new();
     for (name, settled) in [("newcomers", false), ("sleepers", true)] {

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
+use weighhouse_tasks::sequential::Examination;
 use weighhouse_types::{Netuid, SubnetState};
 
 use super::files::{profile, read_policy};
+use super::pretence;
 use crate::commands::{chain_failure, connect};
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
@@ -27,6 +30,7 @@ pub(crate) struct Hash {
 Examples:
   weighhouse policy check policy.toml
   weighhouse policy check policy.toml --profile digits-quality-private     expected vtrust, detection per CPU-second
+  weighhouse policy check policy.toml --task generate --rounds 12     what pretending is worth, and every strategy of it
   weighhouse policy check policy.toml --endpoint http://127.0.0.1:9944 --netuid 1     against the subnet's settings
 
 Exit code 64 when an error is found, unless --force.")]
@@ -35,6 +39,9 @@ pub(crate) struct Lint {
     /// The task's measured figures: a profile that ships, or a file of `weighhouse task measure`
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
+    /// The task, a name or a file: whether pretending pays under its budget
+    #[arg(long, value_name = "NAME|FILE")]
+    task: Option<String>,
     /// The chain's address, to check against a subnet's live settings
     #[arg(long, value_name = "URL", requires = "netuid")]
     endpoint: Option<weighhouse_chain::address::ChainAddress>,
@@ -48,6 +55,15 @@ pub(crate) struct Lint {
     force: bool,
     #[arg(long)]
     json: bool,
+}
+
+/// A policy's report, and what pretending is worth where a task is named.
+#[derive(Serialize)]
+struct Checked<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pretending: Option<&'a Examination>,
 }
 
 pub(crate) fn schema() -> Result<(), Failure> {
@@ -80,11 +96,17 @@ pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
     let report = examine(&file, profile.as_ref(), live.as_ref(), args.rounds)
         .exit(Exit::Config, args.policy.display());
     output::live("");
-    let report = report?;
+    let mut report = report?;
+    let rounds = file.policy().rounds().unwrap_or(args.rounds);
+    let examined = match &args.task {
+        Some(task) => pretence::examine(task, rounds, &mut report)?,
+        None => None,
+    };
     if args.json {
-        output::json(&report)?
+        output::json(&Checked { report: &report, pretending: examined.as_ref() })?
     } else {
-        print(&report)?
+        print(&report)?;
+        examined.as_ref().map(pretence::print).transpose()?;
     }
     let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if errors > 0 && !args.force {

@@ -98,7 +98,8 @@ pub(super) fn run(args: &Calibrate) -> Result<(), Failure> {
         how: &command(args),
         references: &models,
         coarsest: args.honest.coarsest(),
-        has_weak: args.weak.is_some(),
+        // The built-in model has a weaker one beside it.
+        has_weak: args.weak.is_some() || args.reference.is_none(),
         servers: &servers,
         challenges: args.challenges,
         seed: args.seed,

@@ -6,6 +6,8 @@ fn a_command_line_is_typed_again_with_all_that_it_chose() {
     let line = "--task my-task.toml --model ./m --mode quality --with a.py --with b.py --python py --seed 4 \
                 --epochs 2 --dir ./net --commit-reveal";
     assert_eq!(typed(&parsed(line)), format!("weighhouse localnet {line}"));
+    let pretending = "--task generate --pretend garbage:3+1 --pretend int4:3+2 --seed 4 --rounds 12";
+    assert_eq!(typed(&parsed(pretending)), format!("weighhouse localnet {pretending}"));
     let subnet = "--subnet ./weather --seed 4";
     assert_eq!(typed(&parsed(subnet)), format!("weighhouse localnet {subnet}"));
     assert_eq!(typed(&parsed("--json")), "weighhouse localnet");

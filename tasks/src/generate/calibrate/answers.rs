@@ -19,6 +19,8 @@ const BATCH: usize = 8;
 pub(super) struct Answers<'a> {
     pub(super) name: String,
     pub(super) is_honest: bool,
+    /// Cost of an answer over that of an honest one; `None` where it is what is measured.
+    pub(super) cost: Option<f64>,
     by: By<'a>,
 }
 
@@ -48,7 +50,7 @@ pub(super) fn everybody<'a>(
     }
     for (source, at) in plan.servers.iter().zip(1..) {
         let name = if plan.servers.len() == 1 { "server".to_owned() } else { format!("server {at}") };
-        everybody.push(Answers { name, is_honest: true, by: By::Server(*source) });
+        everybody.push(Answers { name, is_honest: true, cost: Some(1.0), by: By::Server(*source) });
     }
     for way in cheats.into_iter().filter(|way| way.serves != Grade::Weak || plan.has_weak) {
         everybody.push(decoding(way, plan, BATCH)?);
@@ -67,7 +69,7 @@ fn is_honest(way: &Way, plan: &CalibrationPlan<'_>) -> bool {
 fn decoding<'a>(way: &Way, plan: &CalibrationPlan<'a>, batch: usize) -> Result<Answers<'a>, CalibrateError> {
     let model = plan.references.served_language(way.serves)?;
     let by = By::Decoder { model, fake: way.fake, batch };
-    Ok(Answers { name: way.name.to_owned(), is_honest: is_honest(way, plan), by })
+    Ok(Answers { name: way.name.to_owned(), is_honest: is_honest(way, plan), cost: way.cost(), by })
 }
 
 impl Answers<'_> {

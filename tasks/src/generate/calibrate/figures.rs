@@ -7,11 +7,11 @@ use super::Limits;
 use super::answers::Answers;
 use crate::calibrate::{RateBound, bounded, significant};
 use crate::generate::verdict::mean;
-use crate::sequential::{EDGES, LogOddsWalk, SequentialTest, Verdict};
+use crate::sequential::{EDGES, LogOddsWalk, Pretence, SequentialTest, Verdict, rate_at_most};
 use crate::witness::Testimony;
 
 /// Error rates of the sequential test in the table.
-pub(super) const FALSE_ALARM: f64 = 1e-4;
+pub(super) const FALSE_ALARM: f64 = 2e-8;
 pub(super) const MISS: f64 = 0.01;
 /// The false-positive rates at which detection is told.
 const RATES: [f64; 2] = [0.01, 0.001];
@@ -29,6 +29,8 @@ pub(super) struct PersonaSample {
     /// CPU-seconds of one answer, and of one check.
     pub(super) answering: f64,
     pub(super) judging: f64,
+    /// As in [`Answers`].
+    cost: Option<f64>,
 }
 
 /// One row per persona.
@@ -72,6 +74,7 @@ impl PersonaSample {
             refused: Vec::new(),
             answering: 0.0,
             judging: 0.0,
+            cost: answers.cost,
         }
     }
 
@@ -111,12 +114,52 @@ impl PersonaSample {
     /// The share of tokens in each bin.
     pub(super) fn shares(&self) -> Vec<f64> {
         // From 1 and not 0, so that no bin is impossible: the test takes logarithms of these shares' ratios.
-        let mut counts = [1_u32; EDGES.len() + 1];
+        let counts = self.counts().map(|count| count + 1);
+        let total: u32 = counts.iter().sum();
+        counts.iter().map(|count| significant(f64::from(*count) / f64::from(total))).collect()
+    }
+
+    /// The largest share of tokens in each bin that their number allows (95 % confidence): an honest miner's false
+    /// convictions are bounded by it.
+    fn shares_at_most(&self) -> Vec<f64> {
+        let counts = self.counts();
+        let total = counts.iter().sum();
+        counts.iter().map(|count| significant(rate_at_most(total, *count))).collect()
+    }
+
+    fn counts(&self) -> [u32; EDGES.len() + 1] {
+        let mut counts = [0; EDGES.len() + 1];
         for margin in self.margins.iter().flatten() {
             counts[SequentialTest::bin(&EDGES, f64::from(*margin))] += 1;
         }
-        let total: u32 = counts.iter().sum();
-        counts.iter().map(|count| significant(f64::from(*count) / f64::from(total))).collect()
+        counts
+    }
+
+    /// What the sequential test says of it as a way of pretending; `honest` is what an honest answer costs.
+    fn pretence(&self, test: &SequentialTest, honest: f64) -> Pretence {
+        let walks = self.walks(test);
+        Pretence {
+            name: self.name.clone(),
+            cost: significant(self.cost.unwrap_or(self.answering / honest.max(f64::MIN_POSITIVE)).min(1.0)),
+            checks: walks.checks,
+            convicted: walks.convicted,
+            refused: significant(self.refused.len() as f64 / self.answers().max(1) as f64),
+        }
+    }
+
+    /// Checks its answers, a walk after another.
+    fn walks(&self, test: &SequentialTest) -> Walks {
+        let mut walks = Walks { checks: self.margins.len() as u32, ..Walks::default() };
+        let mut walk = LogOddsWalk::default();
+        for margins in &self.margins {
+            match walk.take(test, &test.count(margins)) {
+                Verdict::Undecided => continue,
+                verdict => walks.convicted += u32::from(verdict == Verdict::Convicted),
+            }
+            walks.ended += 1;
+            walk = LogOddsWalk::default();
+        }
+        walks
     }
 
     fn is_beyond(&self, at: usize, limits: &Limits) -> bool {
@@ -124,6 +167,11 @@ impl PersonaSample {
         margins.iter().any(|margin| f64::from(*margin) > limits.token_max)
             || mean(limits.clip, margins) > limits.tolerance
             || self.differences[at] > limits.log_prob_max
+    }
+
+    /// The share of tokens that are not exactly the reference's choice.
+    fn away(&self) -> f64 {
+        1.0 - self.shares()[0]
     }
 
     fn answers(&self) -> usize {
@@ -138,10 +186,31 @@ impl PersonaSample {
     }
 }
 
+/// Walks through one persona's answers.
+#[derive(Default)]
+struct Walks {
+    checks: u32,
+    ended: u32,
+    convicted: u32,
+}
+
 /// The honest histogram with the most tokens away from 0: what is honest on the worst backend is honest.
 pub(super) fn most_spread(honest: &[&PersonaSample]) -> Vec<f64> {
-    let shares = honest.iter().map(|seen| seen.shares());
-    shares.min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or_default()
+    let worst = honest.iter().max_by(|a, b| a.away().total_cmp(&b.away()));
+    worst.map_or_else(Vec::new, |seen| seen.shares_at_most())
+}
+
+/// Every way of pretending, and that of passing on another's answer, which costs whoever gives it as much.
+pub(super) fn pretences(limits: &Limits, seen: &[PersonaSample]) -> Vec<Pretence> {
+    let test = test(limits);
+    let honest = seen.iter().find(|seen| seen.is_honest).map_or(0.0, |seen| seen.answering);
+    let relayed = Pretence { name: "relayed".to_owned(), cost: 1.0, checks: 0, convicted: 0, refused: 0.0 };
+    let cheats = seen.iter().filter(|seen| !seen.is_honest);
+    cheats.map(|seen| seen.pretence(&test, honest)).chain([relayed]).collect()
+}
+
+pub(super) fn test(limits: &Limits) -> SequentialTest {
+    SequentialTest::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS)
 }
 
 pub(super) fn bound(seen: &[PersonaSample], limits: &Limits) -> RateBound {
@@ -156,7 +225,7 @@ pub(super) fn bound(seen: &[PersonaSample], limits: &Limits) -> RateBound {
 }
 
 pub(super) fn table(limits: &Limits, seen: &[PersonaSample]) -> Table {
-    let test = SequentialTest::new(limits.edges.clone(), &limits.honest, &limits.cheat, FALSE_ALARM, MISS);
+    let test = test(limits);
     let mut honest: Vec<f64> =
         seen.iter().filter(|seen| seen.is_honest).flat_map(|seen| seen.means(limits.clip)).collect();
     honest.sort_by(f64::total_cmp);
@@ -192,29 +261,16 @@ fn row(limits: &Limits, test: &SequentialTest, honest: &[f64], seen: &PersonaSam
     }
 }
 
-/// Walks through a persona's answers, a walk after another: checks until sure on average, and the share of convictions.
+/// Checks until sure on average, and the share of convictions.
 fn sure(test: &SequentialTest, seen: &PersonaSample) -> (f64, f64) {
     if seen.margins.is_empty() {
         // Their form alone decides, at the first look.
         return (1.0, if seen.answers() > 0 { 1.0 } else { 0.0 });
     }
-    let (mut walks, mut convicted, mut checks) = (0_u32, 0_u32, 0_u32);
-    let mut walk = LogOddsWalk::default();
-    let mut open = 0;
-    for margins in &seen.margins {
-        open += 1;
-        match walk.take(test, &test.count(margins)) {
-            Verdict::Undecided => continue,
-            verdict => convicted += u32::from(verdict == Verdict::Convicted),
-        }
-        walks += 1;
-        checks += open;
-        open = 0;
-        walk = LogOddsWalk::default();
-    }
-    let walks = f64::from(walks.max(1));
+    let walks = seen.walks(test);
     // Where no walk came to an end, all checks belong to one that is still open.
-    (f64::from(checks.max(open)) / walks, f64::from(convicted) / walks)
+    let ended = f64::from(walks.ended.max(1));
+    (f64::from(walks.checks) / ended, f64::from(walks.convicted) / ended)
 }
 
 /// The chance that a persona's answer is further off than an honest one; a tie is half.

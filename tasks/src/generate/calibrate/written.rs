@@ -3,14 +3,16 @@
 use std::fmt::Write;
 
 use super::Calibrated;
-use super::figures::{FALSE_ALARM, MISS};
+use super::figures::{self, FALSE_ALARM, MISS};
 use crate::calibrate::{WriteError, without};
+use crate::sequential::{Budget, Examination, Pretence, Terms};
 
 /// The sections that a calibration writes.
 const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
 /// Defaults of a budget that the file is silent about.
 const DRAWN: f64 = 0.06;
-const SETTLED_AFTER: u64 = 8;
+/// Rounds of an epoch for which the file says what pretending is worth.
+const ROUNDS: [u32; 2] = [3, 12];
 
 /// The file with its limits replaced; all else, comments included, stays as it is. `how` is the command that measured.
 ///
@@ -57,22 +59,60 @@ fn sections(calibrated: &Calibrated, how: &str) -> String {
         "# The largest mean of clipped margins.\n[conformance]\ntolerance = {:?}\n",
         limits.tolerance
     ));
-    line(format_args!(
-        "# Whom the judge checks: newcomers and suspects always, until a sequential test with these error rates"
-    ));
-    line(format_args!(
-        "# is sure, and a share of all others' answers. A miner with so many verdicts in earlier epochs and a"
-    ));
-    line(format_args!(
-        "# good average of them is no newcomer. The shares are of tokens whose margin is at most the edge, and"
-    ));
-    line(format_args!(
-        "# above the last: of the honest run that is furthest off, and of the cheat that is to be told."
-    ));
+    for comment in [
+        "# Whom the judge checks: suspects always, until a sequential test with these error rates is sure, a share of all",
+        "# others' answers, and newcomers' always. A newcomer is settled once checks accepted `newcomer_checks` of its answers,",
+        "# and where others are settled it isn't paid before. A conviction makes a newcomer. The shares are of tokens whose",
+        "# margin is at most the edge, and above the last: of the honest run that is furthest off, at most (95 % confidence),",
+        "# and of the cheat that is to be told.",
+    ] {
+        line(format_args!("{comment}"));
+    }
+    let budget = budget(calibrated);
     line(format_args!("[budget]\nfalse_alarm = {FALSE_ALARM:?}\nmiss = {MISS:?}"));
-    line(format_args!("drawn = {DRAWN:?}\nsettled_after = {SETTLED_AFTER}"));
+    line(format_args!("drawn = {DRAWN:?}\nnewcomer_checks = {}", budget.newcomer_checks().unwrap_or(1)));
     line(format_args!("edges = {:?}", limits.edges));
     line(format_args!("honest = {:?}", limits.honest));
     line(format_args!("cheat = {:?}", limits.cheat));
+    text.push_str(&pretending(&budget));
+    text
+}
+
+fn budget(calibrated: &Calibrated) -> Budget {
+    let cheats = calibrated.pretences.clone();
+    let checks = cheats.iter().filter_map(|cheat| cheat.newcomer_checks(DRAWN)).max().unwrap_or(1);
+    Budget {
+        test: figures::test(&calibrated.limits),
+        drawn: DRAWN,
+        terms: Terms::Checks(checks),
+        false_alarm: FALSE_ALARM,
+        miss: MISS,
+        cheats,
+    }
+}
+
+/// What pretending is worth, as comments, and what it follows from.
+fn pretending(budget: &Budget) -> String {
+    let mut text = String::from(
+        "# What pretending is worth, in units of a settled miner's pay for one answer, whatever share of it an honest answer\n\
+         # costs: convictions per drawn answer (lower 95 % bound), what an answer saves, its expected loss and gain; then of\n\
+         # every strategy that is honest for up to 40 epochs and pretends for up to 40, over 200 epochs and followed exactly,\n\
+         # what the one nearest to honest work gains, what its best stretch of pretending is worth with all that follows, and\n\
+         # what always pretending is paid of an honest miner's pay.\n",
+    );
+    for rounds in ROUNDS {
+        // A budget of this calibration has these terms.
+        let Ok(examined) = Examination::new(budget, rounds) else { continue };
+        text.push_str(&examined.in_comments());
+    }
+    text.push_str("cheats = [\n");
+    for Pretence { name, cost, checks, convicted, refused } in &budget.cheats {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  {{ name = {name:?}, cost = {cost:?}, checks = {checks}, convicted = {convicted}, refused = {refused:?} }},"
+        );
+    }
+    text.push_str("]\n");
     text
 }

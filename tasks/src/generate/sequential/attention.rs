@@ -24,6 +24,8 @@ pub enum Attention {
     Drawn,
     /// It says what was said before, to another question ([`Repetitions`](super::Repetitions)).
     Repeats,
+    /// Its text is not what its tokens say.
+    Contradicts,
     /// Convicted in this epoch: not checked, not paid.
     Convicted,
     /// Taken as it comes.
@@ -32,7 +34,7 @@ pub enum Attention {
 
 impl Attention {
     pub fn is_checked(self) -> bool {
-        matches!(self, Self::Newcomer | Self::Suspect | Self::Drawn | Self::Repeats)
+        !matches!(self, Self::Convicted | Self::Settled)
     }
 }
 

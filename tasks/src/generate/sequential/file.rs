@@ -2,10 +2,13 @@
 
 use serde::Deserialize;
 
+use super::pretence::Pretence;
 use super::sprt::SequentialTest;
 
 /// Bins that a histogram may have.
 const BINS_MAX: usize = 64;
+/// Ways of pretending that may be listed.
+const CHEATS_MAX: usize = 64;
 /// Earlier verdicts or checks that may be asked of a miner before it is taken for settled.
 const SETTLED_AFTER_MAX: u64 = 1_000_000;
 
@@ -19,6 +22,8 @@ pub struct Budget {
     /// As declared.
     pub false_alarm: f64,
     pub miss: f64,
+    /// Ways of pretending that were measured.
+    pub cheats: Vec<Pretence>,
 }
 
 /// Terms of newcomers: when a miner is settled, so that its answers are only checked when they are drawn.
@@ -43,6 +48,8 @@ pub(crate) struct RawBudget {
     edges: Vec<f64>,
     honest: Vec<f64>,
     cheat: Vec<f64>,
+    #[serde(default)]
+    cheats: Vec<Pretence>,
 }
 
 /// Defect of a budget: the key, and what it should be.
@@ -99,10 +106,23 @@ impl RawBudget {
                 return refuse(key, "has one share, above 0 and up to 1, for each bin: one more than edges");
             }
         }
+        if self.cheats.len() > CHEATS_MAX || !self.cheats.iter().all(Pretence::is_sound) {
+            return refuse(
+                "cheats",
+                "are at most 64, of cost and refused between 0 and 1, and no more convicted than checks",
+            );
+        }
         let test = SequentialTest::new(self.edges, &self.honest, &self.cheat, self.false_alarm, self.miss);
         if !test.can_convict() {
             return refuse("cheat", "is the same as budget.honest: nothing could be told apart");
         }
-        Ok(Budget { test, drawn: self.drawn, terms, false_alarm: self.false_alarm, miss: self.miss })
+        Ok(Budget {
+            test,
+            drawn: self.drawn,
+            terms,
+            false_alarm: self.false_alarm,
+            miss: self.miss,
+            cheats: self.cheats,
+        })
     }
 }

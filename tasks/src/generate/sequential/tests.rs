@@ -12,7 +12,7 @@ const CHEAT: [f64; 3] = [0.95, 0.03, 0.02];
 
 fn budget() -> Budget {
     let test = SequentialTest::new(vec![1e-6, 0.1], &HONEST, &CHEAT, 1e-4, 0.01);
-    Budget { test, drawn: 0.1, terms: Terms::Verdicts(8), false_alarm: 1e-4, miss: 0.01 }
+    Budget { test, drawn: 0.1, terms: Terms::Verdicts(8), false_alarm: 1e-4, miss: 0.01, cheats: Vec::new() }
 }
 
 /// A completion's margins, drawn from a distribution.

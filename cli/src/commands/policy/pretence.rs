@@ -1,0 +1,92 @@
+//! What pretending is worth under a task's budget, as `weighhouse policy check --task` shows it.
+
+use weighhouse_lab::lint::{Finding, Report, Severity};
+use weighhouse_tasks::sequential::{Examination, PretenceVerdict};
+use weighhouse_tasks::{OnRecord, Task};
+
+use crate::commands::validator::task_text;
+use crate::failure::{Context, Exit, Failure};
+use crate::output::{self, Table};
+
+const KEY: &str = "task.budget";
+
+/// Examines a task's budget in epochs of so many rounds; `None` where every answer is checked. What must not be is among the
+/// report's findings.
+pub(super) fn examine(task: &str, rounds: u32, report: &mut Report) -> Result<Option<Examination>, Failure> {
+    let loaded = Task::load(task_text(task)?.as_bytes(), &OnRecord).exit(Exit::Config, task)?;
+    let Some(budget) = loaded.budget() else { return Ok(None) };
+    let mut say = |severity, message: String| report.findings.push(Finding { severity, key: KEY, message });
+    let examined = match Examination::new(budget, rounds) {
+        Ok(examined) => examined,
+        Err(why) => {
+            say(Severity::Error, why);
+            return Ok(None);
+        }
+    };
+    examined.problems.iter().for_each(|problem| say(Severity::Error, problem.clone()));
+    for pretence in &examined.pretences {
+        if pretence.figures.verdict == PretenceVerdict::Conforms {
+            let name = &pretence.figures.name;
+            let message = format!(
+                "{name} answers within what honest miners may answer: serving it is paid as honest work"
+            );
+            say(Severity::Note, message);
+        }
+    }
+    report.findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+    Ok(Some(examined))
+}
+
+pub(super) fn print(examined: &Examination) -> Result<(), Failure> {
+    output::line(format!(
+        "pretending at {} rounds an epoch: a conviction costs {} answers served unpaid; in units of an answer's pay:",
+        examined.rounds, examined.loss
+    ))?;
+    let mut table = Table::new(&[
+        "<pretence",
+        "convicted",
+        "saves",
+        "loss",
+        "gain",
+        "<verdict",
+        "<nearest",
+        "over all",
+        "stretch",
+        "always",
+    ]);
+    for pretence in &examined.pretences {
+        let figures = &pretence.figures;
+        let [loss, gain] = figures.expected;
+        let verdict = match figures.verdict {
+            PretenceVerdict::Loses => "loses",
+            PretenceVerdict::Conforms => "conforms",
+            PretenceVerdict::Pays => "pays",
+        };
+        let mut row = vec![
+            figures.name.clone(),
+            format!("{:.4}", figures.detection),
+            format!("{:.2}", figures.gain),
+            format!("{loss:.3}"),
+            format!("{gain:.3}"),
+            verdict.to_owned(),
+        ];
+        row.extend(match &pretence.strategies {
+            None => ["-", "-", "-", "-"].map(str::to_owned),
+            Some(strategies) => {
+                let nearest = strategies.nearest;
+                [
+                    format!("{} honest, {}", nearest.strategy.honest, nearest.strategy.pretending),
+                    format!("{:.1}", nearest.gain),
+                    format!("{:.2}", strategies.stretch_most),
+                    format!("{:.4}", strategies.always_paid),
+                ]
+            }
+        });
+        table.row(row);
+    }
+    table.print()?;
+    Ok(output::line(format!(
+        "honest miners: at most {:.1e} false convictions an epoch, which cost {:.1e} of their pay",
+        examined.false_convictions, examined.honest_loss
+    ))?)
+}
