@@ -42,7 +42,9 @@ async fn the_readme_shows_what_the_first_run_prints() {
     let dir = tempfile::tempdir().expect("a folder");
     let args = parsed("--epochs 1 --seed 1");
     let (task, task_file) = (DIGITS.to_owned(), task_file(DIGITS, None).expect("a built-in task"));
-    let options = Options { task, task_file, commit_reveal: false, seed: args.seed, epochs: args.epochs };
+    let (seed, epochs) = (args.seed, args.epochs);
+    let (rounds, pretending) = (args.rounds, args.pretend.clone());
+    let options = Options { task, task_file, commit_reveal: false, seed, epochs, rounds, pretending };
     let models = NamedModels::new(None, None);
     let economy = Economy::open(dir.path(), &options, Arc::new(models)).expect("opened");
     let mut pages = Pages(text::greeting(&economy, Block(0)) + "\n");

@@ -33,7 +33,7 @@ pub(super) fn examine(task: &str, rounds: u32, report: &mut Report) -> Result<Op
             say(Severity::Note, message);
         }
     }
-    report.findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(Some(examined))
 }
 

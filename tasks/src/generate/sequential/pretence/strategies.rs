@@ -109,11 +109,12 @@ impl<'a> Strategies<'a> {
     /// start: its every answer is checked until it would be settled.
     pub fn always_paid(&self) -> f64 {
         let escapes = 1.0 - self.waiting.convicted;
-        let wait = self.stakes.wait.min(EPOCHS) as i32;
-        let as_newcomer: f64 = (1..=wait).map(|epoch| escapes.powi(epoch)).sum();
+        let wait = self.stakes.wait.min(EPOCHS);
+        let escapes_all = |epochs: u32| libm::pow(escapes, f64::from(epochs));
+        let as_newcomer: f64 = (1..=wait).map(escapes_all).sum();
         let (mut chance, mut paid) = (vec![0.0; self.stakes.wait as usize + 1], as_newcomer);
-        chance[0] = escapes.powi(wait);
-        *chance.last_mut().unwrap_or(&mut 0.0) += 1.0 - escapes.powi(wait);
+        chance[0] = escapes_all(wait);
+        *chance.last_mut().unwrap_or(&mut 0.0) += 1.0 - escapes_all(wait);
         for _ in self.stakes.wait..EPOCHS {
             paid += chance[0] * (1.0 - self.settled.convicted);
             chance = self.pretend(&chance);
