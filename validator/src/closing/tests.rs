@@ -126,7 +126,8 @@ async fn a_reference_that_stays_away_makes_the_rest_of_the_epoch_void_and_is_cha
 async fn an_answer_that_the_reference_can_not_speak_of_voids_no_other_answer() {
     // By the prompt, since a call's number says nothing once answers are asked about singly.
     fn is_hit(claims: &[Claim<'_>]) -> bool {
-        claims.iter().any(|claim| claim.prompt.len().is_multiple_of(5))
+        let sum = |claim: &Claim<'_>| claim.prompt.bytes().map(u32::from).sum::<u32>();
+        claims.iter().any(|claim| sum(claim).is_multiple_of(3))
     }
     let of_question = |_, claims: &[Claim<'_>]| {
         is_hit(claims).then_some(WitnessError::Context { prompt: 9, completion: 9, context: 12 })

@@ -99,7 +99,7 @@ pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
     let mut report = report?;
     let rounds = file.policy().rounds().unwrap_or(args.rounds);
     let examined = match &args.task {
-        Some(task) => pretence::examine(task, rounds, &mut report)?,
+        Some(task) => pretence::examine(task, rounds, live.as_ref(), &mut report)?,
         None => None,
     };
     if args.json {

@@ -1,6 +1,6 @@
 //! What pretending is worth under a task's budget, as `weighhouse policy check --task` shows it.
 
-use weighhouse_lab::lint::{Finding, Report, Severity};
+use weighhouse_lab::lint::{Finding, Live, Report, Severity};
 use weighhouse_tasks::sequential::{Examination, PretenceVerdict};
 use weighhouse_tasks::{OnRecord, Task};
 
@@ -12,7 +12,12 @@ const KEY: &str = "task.budget";
 
 /// Examines a task's budget in epochs of so many rounds; `None` where every answer is checked. What must not be is among the
 /// report's findings.
-pub(super) fn examine(task: &str, rounds: u32, report: &mut Report) -> Result<Option<Examination>, Failure> {
+pub(super) fn examine(
+    task: &str,
+    rounds: u32,
+    live: Option<&Live>,
+    report: &mut Report,
+) -> Result<Option<Examination>, Failure> {
     let loaded = Task::load(task_text(task)?.as_bytes(), &OnRecord).exit(Exit::Config, task)?;
     let Some(budget) = loaded.budget() else { return Ok(None) };
     let mut say = |severity, message: String| report.findings.push(Finding { severity, key: KEY, message });
@@ -33,8 +38,23 @@ pub(super) fn examine(task: &str, rounds: u32, report: &mut Report) -> Result<Op
             say(Severity::Note, message);
         }
     }
+    let unpaid = live.and_then(|live| outlasts_immunity(&examined, live));
+    unpaid.into_iter().for_each(|message| say(Severity::Warning, message));
     report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(Some(examined))
+}
+
+/// Says where a newcomer is paid for the first time after its immunity is over: a full subnet prunes it before.
+fn outlasts_immunity(examined: &Examination, live: &Live) -> Option<String> {
+    let wait = (examined.loss / f64::from(examined.rounds)) as u64;
+    let (epochs, immunity) = (wait + live.reveal_epochs + 1, live.immunity_blocks);
+    let needed = epochs.saturating_mul(live.tempo_blocks);
+    (needed > immunity).then(|| {
+        format!(
+            "a newcomer is paid after {epochs} epochs ({needed} blocks), and its immunity is {immunity} blocks: ask more \
+             rounds an epoch, or calibrate the task with a larger `drawn`"
+        )
+    })
 }
 
 pub(super) fn print(examined: &Examination) -> Result<(), Failure> {
@@ -89,4 +109,29 @@ pub(super) fn print(examined: &Examination) -> Result<(), Failure> {
         "honest miners: at most {:.1e} false convictions an epoch, which cost {:.1e} of their pay",
         examined.false_convictions, examined.honest_loss
     ))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newcomer_that_is_pruned_before_its_first_pay_is_warned_of() {
+        let found = |rounds, immunity_blocks| {
+            let mut report = Report { findings: Vec::new(), vtrust: None, detection: Vec::new() };
+            let live = Live {
+                tempo_blocks: 361,
+                immunity_blocks,
+                miners: 9,
+                max_weights_limit: 65_535,
+                reveal_epochs: 1,
+            };
+            examine("generate", rounds, Some(&live), &mut report)
+                .expect("a built-in task")
+                .expect("a budget");
+            report.findings.iter().any(|found| found.message.contains("its immunity is"))
+        };
+        assert!(found(3, 4_096), "11 epochs unpaid, 1 concealed, 1 to be paid");
+        assert!(!found(12, 4_096) && !found(3, 5_000));
+    }
 }
