@@ -68,7 +68,7 @@ pub(crate) struct Localnet {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=12), conflicts_with = "dir")]
     rounds: Option<u32>,
     /// A miner that is honest for so many epochs and then pretends for so many, again and again: garbage:11+1 (may be repeated)
-    #[arg(long, value_name = "PERSONA:HONEST+PRETENDING", conflicts_with_all = ["dir", "subnet"])]
+    #[arg(long, value_name = "STRATEGY", conflicts_with_all = ["dir", "subnet"])]
     pretend: Vec<PretendingMiner>,
     /// Keys, beacon and challenges follow from it; a kept state has its own
     #[arg(long, value_name = "S")]
