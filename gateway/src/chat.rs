@@ -43,7 +43,9 @@ pub(crate) fn read(model: &str, fields: &mut Fields, gateway: &Gateway) -> Resul
     let prompt = template.render(messages, variables, gateway.asker.clock.now()).map_err(|error| {
         ApiError::param("messages", format!("the model's chat template refuses these messages: {error}"))
     })?;
-    sampling.request(Prompt::Text(prompt), log_probs, gateway.limits.body_bytes_max, &gateway.entropy)
+    let request =
+        sampling.request(Prompt::Text(prompt), log_probs, gateway.limits.body_bytes_max, &gateway.entropy);
+    request.map_err(|error| error.renamed("prompt", "messages").renamed("logprobs", "top_logprobs"))
 }
 
 /// The form of chats.

@@ -34,6 +34,15 @@ impl ApiError {
         Self { param: Some(name.to_owned()), ..Self::bad(message) }
     }
 
+    /// The same of a parameter that has another name here.
+    pub(crate) fn renamed(self, name: &str, other: &str) -> Self {
+        if self.param.as_deref() != Some(name) {
+            return self;
+        }
+        let message = self.message.replace(&format!("`{name}`"), &format!("`{other}`"));
+        Self { message, param: Some(other.to_owned()), ..self }
+    }
+
     pub(crate) fn no_model(model: &str) -> Self {
         let message =
             format!("no miner that can be asked serves a model {model:?}; GET /v1/models lists those served");
@@ -81,12 +90,27 @@ impl MinerError {
         let Self::Call(CallError::Refused(status)) = self else { return false };
         matches!(status.code(), Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition)
     }
+
+    /// Tells whether it is what was asked that the miner can't do, and not the miner that fails.
+    pub(crate) fn is_of_request(&self) -> bool {
+        match self {
+            Self::Call(CallError::Oversized) => true,
+            Self::Call(CallError::Refused(status)) => status.code() == Code::Unimplemented,
+            _ => false,
+        }
+    }
 }
 
 impl From<MinerError> for ApiError {
     fn from(error: MinerError) -> Self {
         let status = match &error {
             MinerError::Malformed(_) => return Self::new(StatusCode::BAD_GATEWAY, error.to_string()),
+            // RESOURCE_EXHAUSTED in gRPC, and no limit of rates.
+            MinerError::Call(CallError::Oversized) => {
+                let message =
+                    "the miner's answer is over the gateway's limit (`--body-bytes-max`): ask for less";
+                return Self::new(StatusCode::BAD_GATEWAY, message);
+            }
             MinerError::Call(error) => error.status(),
         };
         let (http, code) = http_status(status.code());
@@ -141,5 +165,20 @@ pub(crate) fn tell(route: &'static str, status: StatusCode, error: Option<&ApiEr
         tracing::warn!(route, status = status.as_u16(), error = message, "a request failed");
     } else {
         tracing::debug!(route, status = status.as_u16(), error = message, "a request was refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_too_large_is_no_limit_of_rates() {
+        let error = ApiError::from(MinerError::Call(CallError::Oversized));
+        assert_eq!((error.status, error.code), (StatusCode::BAD_GATEWAY, None));
+        assert_eq!(error.body()["error"]["type"], "server_error");
+        let refused = |status| MinerError::Call(CallError::Refused(status));
+        assert!(refused(tonic::Status::unimplemented("ids")).is_of_request());
+        assert!(!refused(tonic::Status::unavailable("away")).is_of_request());
     }
 }

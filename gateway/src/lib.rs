@@ -13,6 +13,7 @@ mod events;
 mod fields;
 mod limits;
 mod logprobs;
+mod patience;
 mod reply;
 mod roster;
 mod routes;

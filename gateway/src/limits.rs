@@ -12,6 +12,8 @@ pub(crate) const REQUESTS_MAX: usize = 128;
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for a request's body.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which a client takes something of its answer.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of a request's headers.
 pub(crate) const HEADER_BYTES_MAX: usize = 32 << 10;
 /// Miners asked in turn for one request.

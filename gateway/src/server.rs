@@ -28,7 +28,10 @@ use weighhouse_seams::{BoxIo, Entropy, Listener};
 use crate::chat::ChatTemplate;
 use crate::error::{ApiError, tell};
 use crate::key::ApiKey;
-use crate::limits::{CONNECTIONS_MAX, CallLimits, HEADER_BYTES_MAX, HEADER_TIMEOUT, REQUESTS_MAX};
+use crate::limits::{
+    CONNECTIONS_MAX, CallLimits, HEADER_BYTES_MAX, HEADER_TIMEOUT, REQUESTS_MAX, WRITE_TIMEOUT,
+};
+use crate::patience::Patience;
 use crate::reply::{Envelope, Form};
 use crate::roster::Roster;
 use crate::routes;
@@ -102,7 +105,7 @@ async fn serve(router: Router, io: BoxIo, peer: SocketAddr, shutdown: Cancellati
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(TokioIo::new(Patience::new(io, WRITE_TIMEOUT)), service);
     let mut connection = pin!(connection);
     let served = tokio::select! {
         served = &mut connection => served,

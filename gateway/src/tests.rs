@@ -121,6 +121,17 @@ async fn log_probabilities_name_tokens_by_their_ids() {
 }
 
 #[tokio::test]
+async fn an_end_may_come_behind_all_tokens() {
+    let miner = Miner::start("//Bob").await;
+    let gateway = Gateway::before(&[&miner]).await;
+    let asked = json!({"model": "tale", "prompt": "late one two", "max_tokens": 2, "logprobs": 1});
+    let reply = gateway.post("/v1/completions", &asked).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let choice = reply.json()["choices"][0].take();
+    assert_eq!((&choice["text"], &choice["finish_reason"]), (&json!(" late one"), &json!("length")));
+}
+
+#[tokio::test]
 async fn models_are_those_that_miners_describe() {
     let (one, other) = (Miner::start("//Bob").await, Miner::serve("//Dave", "verse", false).await);
     let gateway = Gateway::before(&[&one, &other]).await;
@@ -213,6 +224,9 @@ async fn what_a_client_has_to_change_is_told_at_once_with_its_parameter() {
             "{asked}"
         );
     }
+    let chat = json!({"model": "tale", "messages": [{"role": "user", "content": "hi"}], "logprobs": true, "top_logprobs": 21});
+    let reply = gateway.post("/v1/chat/completions", &chat).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["error"]["param"]), (400, &json!("top_logprobs")));
     // The miner's own limit, in its own words.
     let reply = gateway.post("/v1/completions", &with(json!({"max_tokens": 2_000}))).await;
     assert_eq!(reply.status, 400);

@@ -53,10 +53,12 @@ impl Generation {
         let limits = TextLimits {
             prompt_bytes: 0,
             prompt_tokens: 0,
-            max_tokens: u32::try_from(self.tokens_left).unwrap_or(u32::MAX),
+            // At least one: behind the last token may come a piece with the rest of the text and the reason for its end.
+            max_tokens: u32::try_from(self.tokens_left.max(1)).unwrap_or(u32::MAX),
         };
         let piece = TextAnswer::from_infer(&answer, &limits).map_err(malformed)?;
-        self.tokens_left = self.tokens_left.saturating_sub(piece.tokens.len());
+        let left = self.tokens_left.checked_sub(piece.tokens.len());
+        self.tokens_left = left.ok_or_else(|| malformed("more tokens than were asked for"))?;
         Ok(Some(piece))
     }
 
@@ -153,7 +155,9 @@ impl Gateway {
                         "a miner gave no answer"
                     );
                     metrics::miner_failed();
-                    self.roster.set_aside(member.target);
+                    if !error.is_of_request() {
+                        self.roster.set_aside(member.target);
+                    }
                     last = Some(error);
                 }
             }

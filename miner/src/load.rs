@@ -78,6 +78,11 @@ mod tests {
         assert_eq!((samplers("far"), samplers("near")), (vec!["greedy".into()], vec!["greedy".to_owned()]));
         let digest = |name: &str| catalogue.find(name, "").expect(name).model().digest;
         assert_eq!((digest("far"), digest("near")), (digest_of_name("x"), digest_of_name("x")));
+        let near = "[[model]]\nname = 'near'\nkind = 'text'\nbackend = 'openai'\nurl = 'http://127.0.0.1:1'\nmodel = 'x'\n";
+        for (keys, expected) in [("path = 'llama'", digest("own")), ("", digest_of_name("x"))] {
+            let found = load_all(&format!("{near}{keys}\n")).expect("loaded");
+            assert_eq!(found.find("near", "").expect("served").model().digest, expected, "{keys}");
+        }
         let called = |digest: &str| {
             load_all(&format!(
                 "[[model]]\nname = 'own'\nkind = 'text'\npath = 'llama'\ndigest = '{digest}'\n"

@@ -15,8 +15,8 @@ mod rope;
 mod tokens;
 
 pub use builtin::{BuiltinLanguage, UnknownLanguage};
-pub(crate) use config::within;
 pub use config::{ModelConfigError, Shape};
+pub(crate) use config::{model_type, within};
 pub use decoder::{Decoder, DecoderEvent, DecoderLimits, Finish, Generation, SequenceId, SubmitRefusal};
 pub use error::{ForwardError, LanguageError};
 pub use kernels::{AttentionMask, ForcedSequence, TensorLayer, TensorNetwork, attend_each};

@@ -84,26 +84,32 @@ impl Text {
     pub(crate) fn with_special(mut self, tokenizer_config: &[u8]) -> Self {
         let json = serde_json::from_slice(tokenizer_config).unwrap_or(serde_json::Value::Null);
         let one = SPECIAL.iter().filter_map(|key| named(&json, key));
-        let more =
-            ["additional_special_tokens", "extra_special_tokens"].into_iter().filter_map(|key| json.get(key));
-        let more = more.filter_map(|list| list.as_array()).flatten().filter_map(content);
-        let more = one.chain(more).filter_map(|token| self.id(&token));
+        let more = ["additional_special_tokens", "extra_special_tokens"]
+            .into_iter()
+            .flat_map(|key| values(&json, key));
+        // transformers makes these special when it loads them, whatever `tokenizer.json` says.
+        let added = values(&json, "added_tokens_decoder").filter(|token| token["special"] == true);
+        let more = one.chain(more.chain(added).filter_map(content)).filter_map(|token| self.id(&token));
         self.silent = more.chain(self.silent.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
         self
     }
 
-    /// What is wrong if `tokenizer_config.json` and `tokenizer.json` disagree on the token that begins a text.
+    /// What is wrong if `tokenizer_config.json` and `tokenizer.json` disagree on the token that begins or ends a prompt.
     pub(crate) fn disagreement(&self, tokenizer_config: &[u8]) -> Option<String> {
         let json: serde_json::Value = serde_json::from_slice(tokenizer_config).ok()?;
-        let begins = json.get("add_bos_token")?.as_bool()?;
-        let token = named(&json, "bos_token")?;
-        let first = self.encode("a").ok()?.first().copied();
-        (begins != (first == Some(self.id(&token)?))).then(|| {
-            format!(
-                "tokenizer_config.json says add_bos_token = {begins}, tokenizer.json does otherwise: servers that go by \
-                 the former read prompts as other tokens; save both anew with transformers (save_pretrained)"
-            )
-        })
+        let read = self.encode("a").ok()?;
+        let places =
+            [("add_bos_token", "bos_token", read.first()), ("add_eos_token", "eos_token", read.last())];
+        let differs = |(key, token, found): (&'static str, &str, Option<&u32>)| {
+            let adds = json.get(key)?.as_bool()?;
+            let id = self.id(&named(&json, token)?)?;
+            (adds != (found == Some(&id))).then_some((key, adds))
+        };
+        let (key, adds) = places.into_iter().find_map(differs)?;
+        Some(format!(
+            "tokenizer_config.json says {key} = {adds}, tokenizer.json does otherwise: servers that go by the former read \
+             prompts as other tokens; save both anew with transformers (save_pretrained)"
+        ))
     }
 
     /// Texts are cut after this many tokens, special ones included.
@@ -180,6 +186,16 @@ impl Text {
 /// A special token that `tokenizer_config.json` names: as a text, or an object with one.
 pub(crate) fn named(tokenizer_config: &serde_json::Value, key: &str) -> Option<String> {
     content(tokenizer_config.get(key)?)
+}
+
+/// What stands in a list or an object.
+fn values<'a>(
+    json: &'a serde_json::Value,
+    key: &str,
+) -> impl Iterator<Item = &'a serde_json::Value> + use<'a> {
+    let found = json.get(key);
+    let listed = found.and_then(serde_json::Value::as_array).into_iter().flatten();
+    listed.chain(found.and_then(serde_json::Value::as_object).into_iter().flat_map(serde_json::Map::values))
 }
 
 fn content(token: &serde_json::Value) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Messages of a dialogue, as templates expect them.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::limits::MESSAGES_MAX;
@@ -25,6 +25,7 @@ pub(super) fn read(value: Value) -> Result<Vec<Value>, ApiError> {
             Some("developer") => drop(fields.insert("role".to_owned(), "system".into())),
             Some(_) => {}
         }
+        open_arguments(fields);
         let content = match fields.get("content") {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(_)) => continue,
@@ -38,6 +39,17 @@ pub(super) fn read(value: Value) -> Result<Vec<Value>, ApiError> {
         fields.insert("content".to_owned(), content.into());
     }
     Ok(messages)
+}
+
+/// Clients write a call's arguments as JSON in a text; templates expect what it says, and write it as JSON themselves.
+fn open_arguments(fields: &mut Map<String, Value>) {
+    let calls = fields.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten();
+    for arguments in calls.filter_map(|call| call.get_mut("function")?.get_mut("arguments")) {
+        let said = arguments.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if let Some(said) = said.filter(Value::is_object) {
+            *arguments = said;
+        }
+    }
 }
 
 fn join(parts: &[Value]) -> Result<String, usize> {
@@ -59,6 +71,19 @@ mod tests {
         let messages = json!([{"role": "developer", "content": parts}, {"role": "user", "content": "c"}]);
         let expected = [json!({"role": "system", "content": "ab"}), json!({"role": "user", "content": "c"})];
         assert_eq!(read(messages).expect("good"), expected);
+    }
+
+    #[test]
+    fn arguments_of_calls_are_what_their_text_says() {
+        let call = |arguments: Value| json!([{"type": "function", "function": {"name": "f", "arguments": arguments}}]);
+        for (sent, read_as) in [
+            (json!("{\"a\": 1}"), json!({"a": 1})),
+            (json!("{"), json!("{")),
+            (json!({"a": 1}), json!({"a": 1})),
+        ] {
+            let messages = json!([{"role": "assistant", "content": null, "tool_calls": call(sent)}]);
+            assert_eq!(read(messages).expect("good")[0]["tool_calls"], call(read_as));
+        }
     }
 
     #[test]

@@ -106,11 +106,24 @@ fn without_markers(source: String) -> String {
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // Known to Python's function and without meaning here.
-    let _: Option<Value> = options.get("ensure_ascii")?;
+    for name in ["ensure_ascii", "sort_keys"] {
+        let _: Option<Value> = options.get(name)?;
+    }
+    let separators: Option<Vec<String>> = options.get("separators")?;
+    let between = match separators.as_deref() {
+        None => [", ", ": "],
+        Some([item, key]) => [item.as_str(), key.as_str()],
+        Some(_) => {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "`separators` of `tojson` must be two texts",
+            ));
+        }
+    };
     options.assert_all_used()?;
     let broken = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
-    let written = match indent {
-        None => spaced(&serde_json::to_value(value).map_err(broken)?),
+    let text = match indent {
+        None => written(&serde_json::to_value(value).map_err(broken)?, between),
         Some(width) => {
             let blanks = " ".repeat(width.min(16));
             let mut out = Vec::new();
@@ -120,17 +133,19 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
             String::from_utf8_lossy(&out).into_owned()
         }
     };
-    Ok(Value::from_safe_string(written))
+    Ok(Value::from_safe_string(text))
 }
 
-/// Python puts a blank behind each comma and colon.
-fn spaced(value: &Json) -> String {
-    let joined = |items: Vec<String>| items.join(", ");
+/// Python's own separators have a blank behind each comma and colon.
+fn written(value: &Json, between: [&str; 2]) -> String {
+    let [item, key] = between;
+    let joined = |items: Vec<String>| items.join(item);
     match value {
-        Json::Array(list) => format!("[{}]", joined(list.iter().map(spaced).collect())),
+        Json::Array(list) => format!("[{}]", joined(list.iter().map(|one| written(one, between)).collect())),
         Json::Object(map) => {
-            let entry =
-                |(name, value): (&String, &Json)| format!("{}: {}", Json::from(name.as_str()), spaced(value));
+            let entry = |(name, value): (&String, &Json)| {
+                format!("{}{key}{}", Json::from(name.as_str()), written(value, between))
+            };
             format!("{{{}}}", joined(map.iter().map(entry).collect()))
         }
         plain => plain.to_string(),

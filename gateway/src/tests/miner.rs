@@ -20,7 +20,7 @@ use weighhouse_types::{Digest, InferAnswer, InferRequest};
 
 use super::key;
 
-/// Gives a prompt's words back, one by one. `busy` refuses, `!` breaks off after a word.
+/// Gives a prompt's words back, one by one, and behind `late` its end by itself. `busy` refuses, `!` breaks off after a word.
 #[derive(Debug)]
 struct Words {
     model: ServedModel,
@@ -86,7 +86,13 @@ impl Engine for Words {
                 prompt_tokens: words.len() as u32,
             })
         };
-        let pieces: Vec<_> = words.iter().take(count).enumerate().map(piece).collect();
+        let mut pieces: Vec<_> = words.iter().take(count).enumerate().map(piece).collect();
+        if words.first() == Some(&"late")
+            && let Some(Ok(last)) = pieces.last_mut()
+        {
+            let end = TextAnswer { finish: last.finish.take(), ..TextAnswer::default() };
+            pieces.push(Ok(end));
+        }
         let name = self.model.name.clone();
         let written = move |piece: Result<TextAnswer, EngineError>| Ok(piece?.to_infer(&name.name, "1", "")?);
         Ok(Box::pin(stream::iter(pieces.into_iter().map(written))))

@@ -6,6 +6,7 @@
 
 mod abilities;
 mod answer;
+mod ending;
 mod json;
 mod limits;
 mod llama;

@@ -42,8 +42,8 @@ pub(crate) struct ModelTable {
     pub(crate) model: Option<String>,
     /// A file with the backend's API key, where it wants one (`openai` only).
     pub(crate) key_file: Option<PathBuf>,
-    /// The digest that answers are signed with: of the backend's weights (absent: one of the backend's model name), or of a
-    /// text model's folder, which has two where there is a `generation_config.json`.
+    /// The digest that answers are signed with: of the backend's weights (absent: that of `path`, or one of the backend's model
+    /// name), or of a text model's folder, which has two where there is a `generation_config.json`.
     pub(crate) digest: Option<Digest>,
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::LoadLimits;
 use weighhouse_models::language::LanguageTokens;
+use weighhouse_types::Digest;
 use weighhouse_types::text::TextLimits;
 
 use super::address::ModelAddress;
@@ -22,8 +23,10 @@ use crate::engine::{Engine, Generator, ModelName, Paces, TextEngine};
 pub(super) struct OpenAiSource {
     address: ModelAddress,
     key_file: Option<PathBuf>,
-    /// The folder of the server's model, for its tokenizer.
+    /// The folder of the server's model, for its tokenizer and its digest.
     folder: Option<PathBuf>,
+    /// The digest that the configuration names.
+    digest: Option<Digest>,
 }
 
 /// A text model behind a server of the Open Inference Protocol.
@@ -36,11 +39,12 @@ impl ModelSource for OpenAiSource {
     const KEYS: &'static [&'static str] = &["url", "model", "digest", "key_file", "path"];
 
     fn read(mut table: ModelTable) -> Result<Self, ConfigError> {
-        Ok(Self { address: ModelAddress::read(&mut table)?, key_file: table.key_file, folder: table.path })
+        let address = ModelAddress::read(&mut table)?;
+        Ok(Self { address, key_file: table.key_file, folder: table.path, digest: table.digest })
     }
 
     fn load(&self, name: ModelName, site: &Site<'_>) -> Result<Arc<dyn Engine>, LoadError> {
-        let ModelAddress { url, model, digest } = &self.address;
+        let ModelAddress { url, model, .. } = &self.address;
         let server = CompletionServer {
             url: url.clone(),
             model: model.clone(),
@@ -52,11 +56,32 @@ impl ModelSource for OpenAiSource {
                 .map_err(|error| LoadError::Language { name: name.name.clone(), error: error.into() })
         };
         let tokenizer = self.folder.as_ref().map(read).transpose()?;
+        let digest = self.called(&name, tokenizer.as_ref());
         let behind = match tokenizer {
-            Some(tokenizer) => OpenAi::with_tokenizer(server, *digest, tokenizer),
-            None => OpenAi::new(server, *digest),
+            Some(tokenizer) => OpenAi::with_tokenizer(server, digest, tokenizer),
+            None => OpenAi::new(server, digest),
         };
         Ok(engine(name, Arc::new(behind), site))
+    }
+}
+
+impl OpenAiSource {
+    /// The digest that answers are signed with: the folder's own where no other is named. What its operator should know is
+    /// said.
+    fn called(&self, name: &ModelName, folder: Option<&LanguageTokens>) -> Digest {
+        let Some(folder) = folder else { return self.address.digest };
+        let model = &name.name;
+        if let Some(warning) = folder.warning() {
+            tracing::warn!(model, "{warning}");
+        }
+        let named = self.digest.unwrap_or_else(|| folder.digest());
+        if !folder.digests().contains(&named) {
+            tracing::warn!(
+                model, digest = %named, folder = %folder.digest(),
+                "`digest` is none of those of the folder in `path`: answers are signed as another model's"
+            );
+        }
+        named
     }
 }
 

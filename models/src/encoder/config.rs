@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 
 use crate::folder::{Folder, FolderError};
-use crate::language::{ModelConfigError, within};
+use crate::language::{ModelConfigError, model_type, within};
 
 /// The way in which the tokens' vectors become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,6 @@ pub(crate) struct EncoderShape {
 
 #[derive(Debug, Deserialize)]
 struct Raw {
-    model_type: String,
     vocab_size: usize,
     hidden_size: usize,
     intermediate_size: usize,
@@ -96,12 +95,12 @@ impl RawPooling {
 
 impl EncoderShape {
     pub(crate) fn read(config: &[u8], root: &Path) -> Result<Self, EncoderConfigError> {
+        let value = model_type(config)?;
+        if value != "bert" {
+            return Err(ModelConfigError::Unserved { key: "model_type", value, served: "bert" }.into());
+        }
         let raw: Raw =
             serde_json::from_slice(config).map_err(|error| ModelConfigError::Json(error.to_string()))?;
-        if raw.model_type != "bert" {
-            let (key, value) = ("model_type", raw.model_type);
-            return Err(ModelConfigError::Unserved { key, value, served: "bert" }.into());
-        }
         if raw.hidden_act != "gelu" {
             let (key, value) = ("hidden_act", raw.hidden_act);
             return Err(ModelConfigError::Unserved { key, value, served: "gelu" }.into());

@@ -12,6 +12,8 @@ use super::error::FolderError;
 /// Bytes by which a file is told that isn't what its name says.
 const HEAD_BYTES: u64 = 64;
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+/// What git-annex leaves of an unlocked file that isn't here.
+const ANNEXED: &[u8] = b"/annex/objects/";
 const PAGES: [&[u8]; 2] = [b"<!doctype html", b"<html"];
 
 /// A file up to its limit.
@@ -29,9 +31,13 @@ pub(super) fn small(root: &Path, name: &str, limit: u64) -> Result<Vec<u8>, Fold
     }
 }
 
-/// Opens a file that isn't empty, a pointer of Git LFS or a web page.
+/// Opens a file that isn't empty, a pointer of Git LFS or git-annex, or a web page.
 pub(super) fn open(path: &Path) -> Result<File, FolderError> {
     let read = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound if path.is_symlink() => {
+            let what = "is a link to a file that isn't there: download it again (git-annex: `git annex get`)";
+            FolderError::Wrong { path: path.to_owned(), what: what.to_owned() }
+        }
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             FolderError::Missing { path: path.to_owned() }
         }
@@ -53,11 +59,18 @@ fn what_instead(head: &[u8]) -> Option<&'static str> {
         Some("is empty: download it again")
     } else if head.starts_with(POINTER) {
         Some("is a Git LFS pointer that stands for the file: run `git lfs pull` in its folder")
+    } else if head.starts_with(ANNEXED) {
+        Some("is a git-annex pointer that stands for the file: run `git annex get` in its folder")
     } else if PAGES.iter().any(|page| lower.trim_ascii_start().starts_with(page)) {
         Some("is a web page: download the file itself")
     } else {
         None
     }
+}
+
+/// Tells whether a folder has this name: a link to nothing is there, and told when it is opened.
+pub(super) fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 pub(super) fn hash(mut file: &File) -> io::Result<Digest> {

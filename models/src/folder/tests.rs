@@ -46,6 +46,21 @@ fn a_file_that_stands_for_another_is_told() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_told_and_is_no_absent_file() {
+    for file in ["config.json", "tokenizer.json", "model.safetensors", "generation_config.json"] {
+        let folder = own("llama");
+        let path = folder.path().join(file);
+        let _ = std::fs::remove_file(&path);
+        std::os::unix::fs::symlink("../.git/annex/objects/absent", &path).expect("a link");
+        let said = LanguageModel::load(folder.path(), &LoadLimits::STANDARD).expect_err(file).to_string();
+        assert!(said.contains(file) && said.contains("a link to a file that isn't there"), "{said}");
+    }
+    let annexed = "/annex/objects/SHA256E-s4976698672--0123.safetensors\n";
+    assert_said(&[], &[("model.safetensors", annexed)], &["git-annex pointer", "git annex get"]);
+}
+
 #[test]
 fn other_forms_of_a_model_are_told_by_their_files() {
     let (config, tokenizer, weights) = ("config.json", "tokenizer.json", "model.safetensors");

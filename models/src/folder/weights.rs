@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::error::FolderError;
-use super::files::small;
+use super::files::{is_there, small};
 use super::{INDEX, WHOLE};
 
 const INDEX_BYTES_MAX: u64 = 16 << 20;
@@ -23,8 +23,8 @@ pub(super) type TensorMap = BTreeMap<String, String>;
 /// The names of the weights' files, and the index's map if there is one.
 pub(super) fn files(root: &Path) -> Result<(Vec<String>, Option<TensorMap>), FolderError> {
     let index = root.join(INDEX);
-    if root.join(WHOLE).exists() || !index.exists() {
-        return match root.join(WHOLE).exists() {
+    if is_there(&root.join(WHOLE)) || !is_there(&index) {
+        return match is_there(&root.join(WHOLE)) {
             true => Ok((vec![WHOLE.to_owned()], None)),
             false => Err(FolderError::Missing { path: root.join(WHOLE) }),
         };

@@ -4,6 +4,8 @@ mod raw;
 
 use std::ops::RangeInclusive;
 
+use serde::Deserialize;
+
 use super::rope::{Rope, RopeError};
 pub(crate) use raw::EndTokens;
 use raw::{Family, Raw};
@@ -64,9 +66,11 @@ impl Shape {
     /// # Errors
     /// Another family, a number outside its limits, a variant that is not served.
     pub fn parse(json: &[u8]) -> Result<Self, ModelConfigError> {
+        // First: other architectures have other keys, the lack of which would say less.
+        let family = Family::of(&model_type(json)?)?;
         let raw: Raw =
             serde_json::from_slice(json).map_err(|error| ModelConfigError::Json(error.to_string()))?;
-        let family = raw.family()?;
+        raw.check_variant()?;
         // Checked before the width is divided by it.
         let heads = within("num_attention_heads", raw.num_attention_heads, HEADS)?;
         // Files from before grouped-query attention don't name it.
@@ -115,6 +119,16 @@ impl Shape {
     pub fn projected(&self) -> (usize, usize) {
         (self.heads * self.head_width, self.kv_heads * self.head_width)
     }
+}
+
+/// The architecture that a `config.json` is of.
+pub(crate) fn model_type(json: &[u8]) -> Result<String, ModelConfigError> {
+    #[derive(Deserialize)]
+    struct Named {
+        model_type: String,
+    }
+    let named: Result<Named, _> = serde_json::from_slice(json);
+    named.map(|named| named.model_type).map_err(|error| ModelConfigError::Json(error.to_string()))
 }
 
 pub(crate) fn within(

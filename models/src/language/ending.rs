@@ -1,8 +1,9 @@
 //! Where a model ends a text, by the files that it is published with; and its identity, which covers that.
 //!
 //! Every server ends at the tokens that `generation_config.json` names, or at those of `config.json` where that file is
-//! missing or names none. vLLM and SGLang end at the tokenizer's end token as well, SGLang at those of `config.json`
-//! beside the others, and llama.cpp at tokens that it knows by their names: an answer may end there.
+//! missing; where it names none, the tokenizer's end token is what they share. vLLM and SGLang end at that one as well,
+//! SGLang at those of `config.json` beside the others, and llama.cpp at tokens that it knows by their names: an answer may
+//! end there.
 
 use std::sync::Arc;
 
@@ -15,14 +16,40 @@ use crate::folder::Folder;
 use crate::text::{Text, named};
 
 /// End tokens that llama.cpp knows by name, whatever a model's files say.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 33] = [
     "<|eot_id|>",
     "<|im_end|>",
     "<|end|>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<|eom_id|>",
+    "<|return|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
     "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<｜end▁of▁sentence｜>",
+    "[e~[",
+    "<|fim_pad|>",
+    "<fim-pad>",
+    "<fim_pad>",
+    "<PAD>",
+    "[PAD]",
+    "<|fim_repo|>",
+    "<|repo_name|>",
+    "<fim-repo>",
+    "<REPO>",
+    "<reponame>",
+    "<|file_sep|>",
 ];
 
 /// Where a model ends a text, and its digests.
@@ -40,18 +67,20 @@ pub(crate) struct Ending {
 impl Ending {
     /// `of_config` are the end tokens of `config.json`.
     pub(crate) fn read(folder: &Folder, of_config: &[u32], text: &Text) -> Result<Self, LanguageError> {
+        let config = folder.tokenizer_config.as_deref();
+        let config = config.and_then(|json| serde_json::from_slice(json).ok());
+        let tokenizers = config.and_then(|json| text.id(&named(&json, "eos_token")?));
         let (mut digests, mut tokens) = (vec![folder.digest], of_config.to_vec());
         if let Some(json) = &folder.generation {
             let generation: Generation =
                 serde_json::from_slice(json).map_err(|error| LanguageError::Generation(error.to_string()))?;
-            tokens = generation.eos_token_id.map_or(tokens, EndTokens::ids);
+            // vLLM reads this file in place of `config.json`, and is left with the tokenizer's where it names none.
+            let unnamed = tokenizers.map_or(tokens, |id| vec![id]);
+            tokens = generation.eos_token_id.map_or(unnamed, EndTokens::ids);
             let second = Hasher::new("weighhouse/model/v2").part(folder.digest.as_bytes());
             digests.insert(0, second.part(&covered(&tokens)).finish());
         }
         let known = KNOWN.iter().filter_map(|name| text.id(name));
-        let config = folder.tokenizer_config.as_deref();
-        let config = config.and_then(|json| serde_json::from_slice(json).ok());
-        let tokenizers = config.and_then(|json| text.id(&named(&json, "eos_token")?));
         let other: Vec<u32> = of_config.iter().copied().chain(tokenizers).chain(known).collect();
         Ok(Self { digests: digests.into(), holds: 0, tokens: tokens.into(), other: other.into() })
     }

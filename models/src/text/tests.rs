@@ -94,6 +94,11 @@ fn a_disagreement_on_the_first_token_is_told() {
         said(r#"{"bos_token":{"content":"<s>"},"add_bos_token":false}"#)
             .is_some_and(|why| why.contains("false"))
     );
+    assert_eq!(said(r#"{"eos_token":"</s>","add_eos_token":false}"#), None);
+    assert!(
+        said(r#"{"eos_token":"</s>","add_eos_token":true}"#)
+            .is_some_and(|why| why.contains("add_eos_token = true"))
+    );
     for unsaid in ["{}", "x", r#"{"bos_token":"<s>"}"#, r#"{"add_bos_token":false,"bos_token":null}"#] {
         assert_eq!(said(unsaid), None);
     }
@@ -106,6 +111,10 @@ fn special_tokens_of_the_tokenizer_config_have_no_text() {
     let json = r#"{"eos_token":"a","additional_special_tokens":[{"content":"b"}],"pad_token":null}"#;
     let special = text.clone().with_special(json.as_bytes());
     assert_eq!(text.continuation(&[word], &[a, word, b]), "a hib");
+    assert_eq!(special.continuation(&[word], &[a, word, b]), " hi");
+    let named = r#"{"extra_special_tokens":{"image_token":"a"},
+        "added_tokens_decoder":{"7":{"content":"b","special":true},"8":{"content":"▁hi","special":false}}}"#;
+    let special = text.clone().with_special(named.as_bytes());
     assert_eq!(special.continuation(&[word], &[a, word, b]), " hi");
 }
 

@@ -16,7 +16,7 @@ use weighhouse_models::sampling::Sampling;
 
 /// Rounding may bring a log-probability above 0 by less than this.
 const LOG_PROB_MAX: f32 = 1e-3;
-/// Stands for incomplete characters at the end of a completion.
+/// Stands for bytes that are no character.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// A well-formed completion.
@@ -34,15 +34,18 @@ impl Completion {
         self.finish == Finish::End
     }
 
-    /// Its text is this one, incomplete characters at its end aside.
+    /// Its text is this one, but for what stands in place of bytes that are no characters: decoders differ on how much.
     pub(crate) fn says(&self, text: &str) -> bool {
-        let trimmed = |text: &str| text.trim_end_matches(REPLACEMENT).len();
-        self.text[..trimmed(&self.text)] == text[..trimmed(text)]
+        readable(&self.text).eq(readable(text))
     }
 
     pub(crate) fn log_probs(&self) -> &[f32] {
         &self.log_probs
     }
+}
+
+fn readable(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|character| *character != REPLACEMENT)
 }
 
 /// The question.

@@ -10,6 +10,9 @@ use crate::commands::{read_text, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::{models, output};
 
+/// Files by which a folder is told to be a model's and no judge's.
+const OF_MODELS: [&str; 3] = ["config.json", "adapter_config.json", "model.safetensors.index.json"];
+
 /// Work out the digest of a judge's files, or of a model's folder, which a task file pins.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -32,7 +35,8 @@ pub(crate) struct DigestArgs {
 }
 
 pub(super) fn run(args: &DigestArgs) -> Result<(), Failure> {
-    if args.judge.join("config.json").exists() {
+    // A link to nothing counts too: what is missing of a model is told when it is read.
+    if OF_MODELS.iter().any(|name| args.judge.join(name).symlink_metadata().is_ok()) {
         return of_model(args);
     }
     let digest = judge_digest(&args.judge).exit(Exit::Missing, "the judge's files")?;

@@ -10,6 +10,7 @@ const TEMPLATE: &str = "chat_template.jinja";
 const CONFIG: &str = "tokenizer_config.json";
 const OLD_TEMPLATE: &str = "chat_template.json";
 const TOKENIZER: &str = "tokenizer.json";
+const POINTER: &str = "version https://git-lfs.github.com/spec/";
 const TEMPLATE_BYTES_MAX: u64 = 1 << 20;
 const TOKENIZER_BYTES_MAX: u64 = 64 << 20;
 
@@ -113,5 +114,13 @@ fn text(path: &Path, limit: u64) -> Result<Option<String>, TemplateError> {
     if text.len() as u64 > limit {
         return Err(TemplateError::TooLong { path: path.to_owned(), limit });
     }
-    Ok(Some(text))
+    // As a template any text would compile.
+    let what = if text.trim().is_empty() {
+        "is empty: download it again"
+    } else if text.starts_with(POINTER) {
+        "is a Git LFS pointer that stands for the file: run `git lfs pull` in its folder"
+    } else {
+        return Ok(Some(text));
+    };
+    Err(TemplateError::Unreadable { path: path.to_owned(), what: what.to_owned() })
 }

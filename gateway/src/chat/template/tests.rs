@@ -73,6 +73,13 @@ fn a_folder_without_a_template_or_with_a_broken_one_is_told_so() {
     assert!(matches!(none, TemplateError::None(_)), "{none}");
     let broken = folder(&[("chat_template.jinja", json!("a\n{% if %}"))]).expect_err("broken");
     assert_eq!(broken.to_string(), "the chat template doesn't compile: unexpected end of block (line 2)");
+    for (text, why) in [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:01\n", "Git LFS pointer"),
+        ("\n", "is empty"),
+    ] {
+        let error = folder(&[("chat_template.jinja", json!(text))]).expect_err(why).to_string();
+        assert!(error.contains("chat_template.jinja") && error.contains(why), "{error}");
+    }
     let json = folder(&[("tokenizer_config.json", json!("{"))]).expect_err("no JSON");
     assert!(matches!(json, TemplateError::Unreadable { .. }), "{json}");
 }
@@ -107,6 +114,7 @@ fn what_templates_use_of_python_and_transformers_works() {
             "2",
         ),
         ("{{ messages[0] | tojson }}", r#"{"content": " hi ", "role": "user"}"#),
+        ("{{ {'a': [1, 2]} | tojson(separators=(',', ':'), sort_keys=true) }}", r#"{"a":[1,2]}"#),
         ("{{ {'a': '<&>'} | tojson(indent=2) }}", "{\n  \"a\": \"<&>\"\n}"),
         ("{% generation %}a{%- endgeneration -%} b", "ab"),
         ("{{ strftime_now('%d %b %Y') }}", "21 Sep 2026"),

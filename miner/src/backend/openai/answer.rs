@@ -7,6 +7,7 @@ use weighhouse_ask::completions::{CompletionError, CompletionEvents, CompletionS
 use weighhouse_types::text::{Prompt, TextAnswer, TextRequest};
 
 use super::abilities::{Abilities, TokenForm};
+use super::ending;
 use super::limits::{REFUSAL_BYTES_MAX, bytes_max};
 use super::llama;
 use super::probe::refuses;
@@ -74,7 +75,10 @@ async fn begin_once(behind: &Arc<ProbedServer>, request: &TextRequest) -> Result
         return Err(BackendError::Unsuited("it takes no prompts as token ids".into()));
     }
     if let Some(anchor) = llama_anchor(&abilities, request) {
-        let answer = llama::complete(&behind.server, (&abilities, anchor), request).await?;
+        let mut answer = llama::complete(&behind.server, (&abilities, anchor), request).await?;
+        if let Some(tokenizer) = behind.tokenizer.as_ref().filter(|_| !request.ignore_end) {
+            answer = ending::cut(answer, tokenizer, &request.prompt);
+        }
         return Ok(Some((answer, OpenAiCall::Done)));
     }
     let is_nameless = matches!(abilities.tokens, TokenForm::Words | TokenForm::Text);

@@ -19,7 +19,6 @@ pub(super) enum Family {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Raw {
-    pub(super) model_type: String,
     pub(super) architectures: Option<Vec<String>>,
     pub(super) vocab_size: usize,
     pub(super) hidden_size: usize,
@@ -50,7 +49,7 @@ pub(super) struct Raw {
 
 /// A number or several, as files name end tokens.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "eos_token_id is neither a whole number nor a list of them")]
 pub(crate) enum EndTokens {
     One(i64),
     Many(Vec<i64>),
@@ -72,14 +71,20 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<O
     T::deserialize(value).map(Some)
 }
 
+impl Family {
+    pub(super) fn of(model_type: &str) -> Result<Self, ModelConfigError> {
+        match model_type {
+            "llama" => Ok(Self::Llama),
+            "mistral" => Ok(Self::Mistral),
+            "qwen2" => Ok(Self::Qwen2),
+            other => Err(ModelConfigError::Family(other.to_owned())),
+        }
+    }
+}
+
 impl Raw {
-    pub(super) fn family(&self) -> Result<Family, ModelConfigError> {
-        let family = match self.model_type.as_str() {
-            "llama" => Family::Llama,
-            "mistral" => Family::Mistral,
-            "qwen2" => Family::Qwen2,
-            other => return Err(ModelConfigError::Family(other.to_owned())),
-        };
+    /// Refuses what isn't served of a family that is.
+    pub(super) fn check_variant(&self) -> Result<(), ModelConfigError> {
         let architectures = self.architectures.as_deref().unwrap_or_default();
         let continues = |name: &String| name.ends_with("ForCausalLM") || name.ends_with("Model");
         if !architectures.is_empty() && !architectures.iter().any(continues) {
@@ -91,7 +96,7 @@ impl Raw {
                 let value = act.to_owned();
                 Err(ModelConfigError::Unserved { key: "hidden_act", value, served: "silu" })
             }
-            None => Ok(family),
+            None => Ok(()),
         }
     }
 

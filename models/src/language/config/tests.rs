@@ -29,3 +29,14 @@ fn every_scaling_is_read_or_refused_by_name() {
     let bands = r#"{"rope_type":"llama3","factor":2,"low_freq_factor":4,"high_freq_factor":1}"#;
     assert!(refusal(bands).contains("low_freq_factor"));
 }
+
+#[test]
+fn another_architecture_is_named_whatever_keys_it_has() {
+    for (config, named) in [
+        (r#"{"model_type":"gpt2","n_embd":768,"n_head":12}"#, "gpt2"),
+        (r#"{"model_type":"mistral3","text_config":{"model_type":"mistral","vocab_size":8}}"#, "mistral3"),
+        (r#"{"model_type":"openelm","num_query_heads":[12,14],"num_attention_heads":null}"#, "openelm"),
+    ] {
+        assert_eq!(Shape::parse(config.as_bytes()), Err(ModelConfigError::Family(named.into())), "{config}");
+    }
+}

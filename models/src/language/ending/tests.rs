@@ -64,6 +64,19 @@ fn end_tokens_of_the_generation_config_win_and_are_part_of_the_digest() {
     let broken = folder(&[("generation_config.json", r#"{"eos_token_id":"</s>"}"#)]);
     let error = LanguageModel::load(broken.path(), &LoadLimits::STANDARD).expect_err("refused");
     assert!(error.to_string().starts_with("generation_config.json is not"), "{error}");
+    assert!(error.to_string().contains("eos_token_id is neither"), "{error}");
+}
+
+#[test]
+fn a_generation_config_that_names_no_end_leaves_the_tokenizers() {
+    let said = |generation: &str| {
+        load(&[("generation_config.json", generation), ("tokenizer_config.json", r#"{"eos_token":"a"}"#)])
+    };
+    let model = said(r#"{"temperature":0.6}"#);
+    let a = model.encode("a").expect("tokens");
+    assert_eq!(model.end_tokens(), &a[a.len() - 1..]);
+    assert!(model.other_end_tokens().contains(&0), "config.json's");
+    assert_eq!(said(r#"{"eos_token_id":5}"#).end_tokens(), [5]);
 }
 
 #[test]
@@ -93,4 +106,22 @@ fn an_answer_may_end_where_some_servers_end() {
         assert_eq!(model.end_tokens(), [5]);
     }
     assert!(!text("null").other_end_tokens().contains(&a));
+}
+
+#[test]
+fn an_answer_may_end_at_tokens_that_servers_know_by_name() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/language/llama/tokenizer.json");
+    let mut tokenizer: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(own).expect("a file")).expect("JSON");
+    for (id, name) in (320..).zip(["</s>", "<｜end▁of▁sentence｜>", "<|file_sep|>", "<|other|>"]) {
+        let token = serde_json::json!({ "id": id, "content": name, "single_word": false, "lstrip": false,
+            "rstrip": false, "normalized": false, "special": true });
+        tokenizer["added_tokens"].as_array_mut().expect("a list").push(token);
+    }
+    let model = load(&[
+        ("generation_config.json", r#"{"eos_token_id":5}"#),
+        ("tokenizer.json", &tokenizer.to_string()),
+    ]);
+    let found = model.other_end_tokens();
+    assert!([320, 321, 322].iter().all(|id| found.contains(id)) && !found.contains(&323), "{found:?}");
 }

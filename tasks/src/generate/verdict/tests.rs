@@ -69,6 +69,18 @@ fn honest_completions_pass_and_none_of_a_thousand_is_doubted() {
 }
 
 #[test]
+fn texts_agree_whatever_stands_for_bytes_that_are_no_characters() {
+    let says = |own: &str, text: &str| {
+        let (tokens, log_probs, finish) = (vec![1], Vec::new(), Finish::Length);
+        Completion { tokens, log_probs, finish, text: own.to_owned() }.says(text)
+    };
+    for own in ["éa", "é\u{fffd}a", "é\u{fffd}\u{fffd}\u{fffd}a", "éa\u{fffd}"] {
+        assert!(says(own, "é\u{fffd}\u{fffd}a"), "{own}");
+    }
+    assert!(!says("éb", "é\u{fffd}a") && !says("é", "éa"));
+}
+
+#[test]
 fn another_model_temperature_or_seed_is_told_by_a_token() {
     let task = task("gumbel/v1", 0.8, true);
     for seed in 0..20_u8 {
