@@ -107,11 +107,11 @@ impl Upstream {
         }
         let is_known =
             !self.answers() && matches!(error, BackendError::Unreachable(_) | BackendError::Silent);
-        match self.told.is_due(cause) {
-            Some(unsaid) if !is_known => {
-                tracing::warn!(model = self.model, cause, unsaid, %error, "an answer failed");
-            }
-            _ => tracing::debug!(model = self.model, %error, "no answer"),
+        // What isn't told here doesn't count as told: the same cause may come later from a server that answers looks.
+        let due = if is_known { None } else { self.told.is_due(cause) };
+        match due {
+            Some(unsaid) => tracing::warn!(model = self.model, cause, unsaid, %error, "an answer failed"),
+            None => tracing::debug!(model = self.model, %error, "no answer"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::CompletionError;
 use super::server::CompletionServer;
@@ -50,8 +50,11 @@ impl CompletionServer {
                 return Err(ScoreError::Refused { status, text: response.refusal(REFUSAL_BYTES_MAX).await });
             }
             let bytes_max = BYTES_BASE + BYTES_PER_TOKEN.saturating_mul(tokens.len());
-            let body = response.collect(bytes_max).await;
-            read(&body.map_err(|error| ScoreError::Unsuited(error.to_string()))?, tokens)
+            let body = response.collect(bytes_max).await.map_err(|error| match error {
+                CompletionError::Disconnected => ScoreError::Call(error),
+                _ => ScoreError::Unsuited(error.to_string()),
+            });
+            read(&body?, tokens)
         };
         tokio::time::timeout(deadline, asking).await.unwrap_or(Err(ScoreError::Slow))
     }
@@ -87,10 +90,23 @@ struct EchoedLogProbs {
     top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
 }
 
+/// The error in an answer's place, with the status that it names.
+fn refusal(body: &[u8]) -> Option<ScoreError> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let places = [&value["error"], &value["detail"], &value];
+    let found = places.into_iter().find(|place| place.is_string() || place["message"].is_string())?;
+    let words = found.as_str().or_else(|| found["message"].as_str())?;
+    let code = found["code"].as_u64().and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
+    Some(ScoreError::Refused {
+        status: code.filter(|code| !code.is_success()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        text: words.chars().take(REFUSAL_BYTES_MAX).collect(),
+    })
+}
+
 fn read(body: &[u8], tokens: &[u32]) -> Result<Vec<TokenScore>, ScoreError> {
     let unsuited = |why: &str| ScoreError::Unsuited(why.to_owned());
-    let answer: EchoAnswer =
-        serde_json::from_slice(body).map_err(|error| ScoreError::Unsuited(error.to_string()))?;
+    let answer: EchoAnswer = serde_json::from_slice(body)
+        .map_err(|error| refusal(body).unwrap_or_else(|| ScoreError::Unsuited(error.to_string())))?;
     let found = answer.choices.into_iter().next().and_then(|choice| choice.logprobs);
     let found = found.ok_or_else(|| unsuited("there are none in its answer"))?;
     let count = tokens.len();

@@ -175,6 +175,10 @@ impl Events {
         if line.is_empty() {
             return self.give(true);
         }
+        // Spaces by which a proxy keeps its connection open; within a document they are its own.
+        if self.kind != EventKind::Unframed && line.trim_ascii().is_empty() {
+            return None;
+        }
         let (kind, value) = match field(line) {
             Some(("data", value)) if self.kind == EventKind::Error => (EventKind::Error, value),
             Some(("data", value)) => (EventKind::Data, value),

@@ -60,6 +60,22 @@ async fn scores_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
+async fn an_error_in_the_place_of_scores_is_a_refusal() {
+    for (said, code) in [
+        (r#"{"error":{"message":"no memory","code":503}}"#, 503),
+        (r#"{"object":"error","message":"no memory","code":400}"#, 400),
+        (r#"{"detail":"no memory"}"#, 500),
+    ] {
+        match server(answer(said)).await.score(&[5, 9], DEADLINE).await {
+            Err(ScoreError::Refused { status, text }) => {
+                assert_eq!((status.as_u16(), text.as_str()), (code, "no memory"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_read_to_its_cap_and_the_key_is_never_shown() {
     let body = "no such model ".repeat(100);
     let refusal = answer(&body).replace("200 OK", "404 Not Found");

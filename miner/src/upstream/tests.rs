@@ -155,6 +155,16 @@ async fn a_server_that_is_away_is_noticed_and_so_is_its_return() {
     watched.until(true).await;
 }
 
+#[tokio::test]
+async fn a_cause_that_a_look_told_is_told_again_where_the_server_answers_looks() {
+    let watched = watched();
+    let gone = BackendError::Unreachable("gone".into());
+    watched.upstream.note(Some(&gone));
+    watched.upstream.failed(&gone);
+    watched.upstream.note(None);
+    assert_eq!(watched.upstream.told.is_due(gone.cause()), Some(0));
+}
+
 #[test]
 fn a_cause_is_told_once_and_again_only_after_a_while() {
     let clock = TestClock::new();

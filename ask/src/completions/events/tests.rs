@@ -44,7 +44,7 @@ fn events_come_out_whole_however_the_bytes_are_cut() {
 #[test]
 fn what_servers_send_in_place_of_events_is_not_lost() {
     let unframed = |text: &str| (EventKind::Unframed, text.to_owned());
-    let cases: [(&str, Vec<(EventKind, String)>); 8] = [
+    let cases: [(&str, Vec<(EventKind, String)>); 9] = [
         ("{\"choices\":[]}", vec![unframed("{\"choices\":[]}")]),
         ("<html>\n<p>502</p>", vec![unframed("<html>\n<p>502</p>")]),
         ("ValueError: boom", vec![unframed("ValueError: boom")]),
@@ -52,6 +52,7 @@ fn what_servers_send_in_place_of_events_is_not_lost() {
         ("event: error\ndata: boom\n\ndata: a\n\n", vec![(EventKind::Error, "boom".into()), data("a")]),
         ("Error: boom", vec![(EventKind::Error, "boom".into())]),
         ("data: a\n{\"error\":1}\n", vec![data("a"), unframed("{\"error\":1}")]),
+        (" \n\ndata: a\n\n\t \n\ndata: b\n\n", vec![data("a"), data("b")]),
         ("warning: x\nkeep-alive: y\ndata\ndata:\n\n", vec![]),
     ];
     for (stream, expected) in cases {

@@ -55,6 +55,8 @@ pub(super) struct Abilities {
     pub(super) prompt_ids: bool,
     /// Its count of generated tokens is that of the tokens it named.
     pub(super) counts: bool,
+    /// Its answers begin with the prompt.
+    pub(super) repeats: bool,
     /// It gives log-probabilities of a prompt, as a validator's reference must.
     pub(super) echo: bool,
 }
@@ -73,6 +75,7 @@ impl Abilities {
             stop_words: 0,
             prompt_ids: true,
             counts: false,
+            repeats: false,
             echo: false,
         }
     }
@@ -146,6 +149,7 @@ impl fmt::Display for Abilities {
         };
         can(f, self.streams, "doesn't stream")?;
         can(f, self.prompt_ids, "takes no prompts as ids")?;
+        can(f, !self.repeats, "answers with the prompt before its continuation, which the miner can't give")?;
         can(f, self.counts, "doesn't count its tokens")?;
         can(f, self.echo, "doesn't score prompts (can't be a validator's reference)")?;
         let refused = self.refused();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use weighhouse_ask::completions::{CompletionError, CompletionEvents, CompletionServer};
+use weighhouse_ask::completions::{CompletionError, CompletionEvents, CompletionResponse, CompletionServer};
 use weighhouse_types::text::{Prompt, TextAnswer, TextRequest};
 
 use super::abilities::{Abilities, TokenForm};
@@ -41,11 +41,15 @@ pub(super) async fn begin_answer(
                 return Err(BackendError::Refused(why));
             }
             // The same question with a prompt of our own is refused as well: the server changed what it takes.
-            behind.forget().await;
+            let refused = |why: String| {
+                let why = format!("it refuses what the miner adds to a prompt: {why}");
+                Err(BackendError::Misconfigured(why))
+            };
+            if !behind.forget_refused().await {
+                return refused(why);
+            }
             match begin_once(behind, request).await {
-                Err(BackendError::Refused(why)) => Err(BackendError::Misconfigured(format!(
-                    "it refuses what the miner adds to a prompt: {why}"
-                ))),
+                Err(BackendError::Refused(why)) => refused(why),
                 begun => begun,
             }
         }
@@ -57,20 +61,23 @@ pub(super) async fn begin_answer(
     begun
 }
 
-/// Takes what is known of a server for outdated where a failure shows that it may be.
+/// Takes what is known of a server for outdated where a failure shows that it may be. Being away shows nothing, as whoever
+/// watches the server has it asked anew when it is back; nor does a wish that it never could fulfil.
 pub(super) async fn note(behind: &ProbedServer, error: &BackendError) {
     match error {
-        BackendError::Unreachable(_) => behind.forget().await,
-        BackendError::Disconnected
-        | BackendError::Malformed(_)
-        | BackendError::Misconfigured(_)
-        | BackendError::Unsuited(_) => behind.doubt().await,
+        BackendError::Disconnected | BackendError::Malformed(_) | BackendError::Misconfigured(_) => {
+            behind.doubt().await;
+        }
         _ => {}
     }
 }
 
 async fn begin_once(behind: &Arc<ProbedServer>, request: &TextRequest) -> Result<Begun, BackendError> {
     let abilities = behind.abilities().await?;
+    if abilities.repeats {
+        let why = "it answers with the prompt before its continuation; switch its echo off";
+        return Err(BackendError::Misconfigured(why.into()));
+    }
     if matches!(request.prompt, Prompt::Ids(_)) && !abilities.prompt_ids {
         return Err(BackendError::Unsuited("it takes no prompts as token ids".into()));
     }
@@ -110,11 +117,19 @@ async fn open(
     if status != StatusCode::OK {
         return Err(Refusal::of_status(status, &response.refusal(REFUSAL_BYTES_MAX).await).into_error());
     }
+    Ok(Reading::new(events(response, bytes_max(request))?, request, abilities))
+}
+
+/// The events of an answer, if they can be read.
+pub(super) fn events(
+    response: CompletionResponse,
+    bytes_max: usize,
+) -> Result<CompletionEvents, BackendError> {
     if let Some(compression) = response.compression() {
         let why = format!("it compresses its answers ({compression}) though asked not to; switch that off");
         return Err(BackendError::Misconfigured(why));
     }
-    Ok(Reading::new(CompletionEvents::new(response, bytes_max(request)), request, abilities))
+    Ok(CompletionEvents::new(response, bytes_max))
 }
 
 impl From<CompletionError> for BackendError {

@@ -16,7 +16,7 @@ use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextRequest};
 
 use super::abilities::Abilities;
 use super::json::{TextBytes, parse};
-use super::limits::{REFUSAL_BYTES_MAX, bytes_max};
+use super::limits::{REFUSAL_BYTES_MAX, repeating_bytes_max};
 use super::question::{prompt, wants_lists};
 use super::refusal::Refusal;
 use super::reply::check_greedy;
@@ -83,7 +83,8 @@ impl Call<'_> {
     /// Goes on after `before`.
     async fn part(&self, before: &[u32], count: usize) -> Result<TextAnswer, BackendError> {
         let question = self.question(self.prompt(before), count);
-        let body = ask(self.server, &question, bytes_max(self.request)).await?;
+        let bytes_max = repeating_bytes_max(self.request, before.len(), count);
+        let body = ask(self.server, &question, bytes_max).await?;
         let read: LlamaAnswer = read(&body)?;
         self.check_model(&read.model)?;
         let finish = match read.stop_type.as_str() {
@@ -141,7 +142,8 @@ impl Call<'_> {
             let mut question = self.question(prompts, 1);
             question["logit_bias"] = json!([[self.anchor, gaps::FORCING_BIAS]]);
             question["n_probs"] = json!(usize::from(self.request.top_log_probs) + gaps::SPARE_ALTERNATIVES);
-            let bytes_max = bytes_max(self.request).saturating_mul(places.len());
+            let one = repeating_bytes_max(self.request, before.len() + tokens.len(), 1);
+            let bytes_max = one.saturating_mul(places.len());
             let body = ask(self.server, &question, bytes_max).await?;
             let answers: Vec<LlamaAnswer> = if places.len() == 1 { vec![read(&body)?] } else { read(&body)? };
             if answers.len() != places.len() {
@@ -159,6 +161,8 @@ impl Call<'_> {
     fn question(&self, prompt: Value, count: usize) -> Value {
         let fields = self.abilities.fields.iter().filter(|(name, _)| !NOT_HERE.contains(name));
         let mut question: Value = fields.cloned().map(|(name, value)| (name.to_owned(), value)).collect();
+        // Older servers answer with the name that they are asked by, and a router needs it to find the model.
+        question["model"] = json!(self.server.model);
         question["prompt"] = prompt;
         question["n_predict"] = json!(count);
         question["temperature"] = json!(0);

@@ -14,6 +14,7 @@ const NEUTRAL: &[(&str, &str)] = &[
     ("presence_penalty", "0"),
     ("frequency_penalty", "0"),
     ("logit_bias", "{}"),
+    ("echo", "false"),
     // vLLM, SGLang, TensorRT-LLM, LMDeploy. All tokens are -1 to some servers and 0 to others.
     ("top_k", "-1"),
     ("top_k", "0"),

@@ -38,6 +38,9 @@ pub(super) async fn probe(server: &CompletionServer) -> Result<Abilities, Backen
     let second = second.into_iter().filter(|(name, _)| abilities.field(name).is_none()).collect();
     settle(server, &mut abilities, second).await?;
     let Some((answer, told)) = look(server, &mut abilities).await? else { return Ok(abilities) };
+    // Asked for a stream, it gives a whole answer: nothing of it can be awaited before the rest.
+    abilities.streams &= !told.is_whole;
+    abilities.repeats = PROMPTS.iter().any(|prompt| answer.text.starts_with(prompt));
     abilities.counts = told.tokens > 0 && told.completion_tokens == Some(told.tokens);
     abilities.tokens = match (answer.tokens.is_empty(), answer.log_probs.is_empty()) {
         (false, _) => TokenForm::Ids,
@@ -71,6 +74,7 @@ async fn plain(server: &CompletionServer) -> Result<Abilities, BackendError> {
         stop_words: 0,
         prompt_ids: false,
         counts: false,
+        repeats: false,
         echo: false,
     };
     let Answer::Refused(refusal) = ask(server, &sample(1), &abilities).await? else { return Ok(abilities) };
@@ -128,6 +132,7 @@ async fn has_own_call(server: &CompletionServer, abilities: &Abilities) -> bool 
     let mut asked: Value =
         abilities.fields.iter().cloned().map(|(name, value)| (name.to_owned(), value)).collect();
     for (name, value) in [
+        ("model", json!(server.model)),
         ("prompt", json!(PROMPTS[0])),
         ("n_predict", json!(SAMPLE_TOKENS)),
         ("temperature", json!(0)),

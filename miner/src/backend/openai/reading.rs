@@ -1,5 +1,6 @@
 //! A completion that is being read: events in, pieces of an answer out.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use weighhouse_ask::completions::CompletionEvents;
@@ -25,6 +26,7 @@ pub(super) struct Reading {
     counts: bool,
     /// Tokens must be named, as they were when the server was asked what it can do.
     names: bool,
+    max_tokens: usize,
     goes_on: bool,
     ended: bool,
 }
@@ -34,7 +36,9 @@ impl Reading {
         let reader = Reader::new(request, abilities.model.clone());
         let (stop, goes_on) = (StopWords::new(&request.stop), request.ignore_end);
         let names = abilities.tokens == TokenForm::Ids && wants_lists(request);
-        Self { events, reader, stop, spelling: None, counts: abilities.counts, names, goes_on, ended: false }
+        let max_tokens = usize::try_from(request.max_tokens).unwrap_or(usize::MAX);
+        let counts = abilities.counts;
+        Self { events, reader, stop, spelling: None, counts, names, max_tokens, goes_on, ended: false }
     }
 
     /// The same, with ids found by the words.
@@ -54,8 +58,7 @@ impl Reading {
             let mut piece = match self.reader.read(&event)? {
                 Read::Piece(piece) => piece,
                 Read::Nothing => continue,
-                // A proper stream said before why it ends.
-                Read::Done => return Err(BackendError::Disconnected),
+                Read::Done => self.unsaid()?,
             };
             let (text, is_stopped) = self.stop.push(&piece.text, piece.finish.is_some());
             piece.text = text;
@@ -75,6 +78,15 @@ impl Reading {
             }
         }
         Ok(None)
+    }
+
+    /// The last piece of a stream that said `[DONE]` and not why: only an answer of full length needs no reason.
+    fn unsaid(&self) -> Result<TextAnswer, BackendError> {
+        let Told { tokens, completion_tokens, .. } = self.reader.told;
+        if completion_tokens.unwrap_or(tokens) != self.max_tokens {
+            return Err(BackendError::Malformed("[DONE] before it said why its answer ended".into()));
+        }
+        Ok(TextAnswer { finish: Some(Finish::Length), ..TextAnswer::default() })
     }
 
     /// Reads what stands behind the end, and holds the answer against it.
@@ -105,13 +117,27 @@ impl Reading {
 
     /// A stream may leave out tokens, or their first event may be lost: the answer would be signed with a hole in it.
     fn check_count(&self, finish: Finish) -> Result<(), BackendError> {
-        let Told { tokens: named, completion_tokens, .. } = self.reader.told;
+        let told = &self.reader.told;
+        let Told { tokens: named, completion_tokens, .. } = *told;
         if named == 0 && self.names {
             return Err(BackendError::Malformed("it named none of its tokens, and did before".into()));
         }
+        // A server that reached its context instead counts as few as it names.
+        let is_short = finish == Finish::Length && named < self.max_tokens;
+        if self.names && is_short && completion_tokens != Some(named) {
+            let asked = self.max_tokens;
+            return Err(BackendError::Malformed(format!(
+                "it named {named} of the {asked} tokens that were asked for"
+            )));
+        }
         let Some(counted) = completion_tokens.filter(|_| self.counts && named > 0) else { return Ok(()) };
-        // Some count the end token without naming it, or the reverse.
-        let slack = usize::from(finish == Finish::End);
+        // Some count the end token without naming it, or the reverse: then every other token has its text, and the last
+        // is no other's copy.
+        let is_end_alone = match counted.cmp(&named) {
+            Ordering::Less => !told.repeats_last(),
+            _ => !told.has_nameless_text,
+        };
+        let slack = usize::from(finish == Finish::End && is_end_alone);
         if finish == Finish::Stop || counted.abs_diff(named) <= slack {
             return Ok(());
         }

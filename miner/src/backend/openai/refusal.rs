@@ -71,8 +71,12 @@ impl Refusal {
             400 | 413 | 422 => BackendError::Refused(why),
             429 => BackendError::Busy,
             408 | 504 => BackendError::Slow(Stage::First),
+            503 if is_about_load(&self.words) => BackendError::Busy,
             502 | 503 => BackendError::Unreachable(why),
             500..=599 if is_about_length(&self.words) => BackendError::Refused(why),
+            500..=599 if self.words.to_lowercase().contains("context deadline exceeded") => {
+                BackendError::Slow(Stage::Whole)
+            }
             500..=599 => BackendError::Failed(why),
             _ => BackendError::Misconfigured(why),
         }
@@ -103,10 +107,31 @@ fn kind(word: &str) -> Option<u16> {
     known.iter().find(|(_, parts)| parts.iter().any(|part| word.contains(part))).map(|(code, _)| *code)
 }
 
+/// What servers in Go say of their own deadlines, and others of their queues.
+const NOT_OF_LENGTH: [&str; 6] = [
+    "context deadline",
+    "context canceled",
+    "context cancelled",
+    "pending requests",
+    "too many requests",
+    "concurrent",
+];
+
+/// Tells whether words say that a server has too much to do, and not that it is away.
+fn is_about_load(words: &str) -> bool {
+    let words = words.to_lowercase();
+    let load =
+        ["queue", "busy", "overload", "pending requests", "slot", "too many", "rate limit", "capacity"];
+    load.iter().any(|part| words.contains(part))
+}
+
 /// Tells whether words say that the prompt, or the prompt with its answer, is longer than the model can take.
 pub(super) fn is_about_length(words: &str) -> bool {
     let words = words.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if says(&NOT_OF_LENGTH) {
+        return false;
+    }
     let much = ["exceed", "too long", "too large", "too many", "maximum", "longer than", "larger than"];
     let is_measured = says(&["context"]) && says(&["token"]);
     is_measured || (says(&["context", "prompt", "input tokens", "input length"]) && says(&much))
@@ -150,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn a_server_with_too_much_to_do_is_there() {
+        for words in
+            ["server busy, please try again. maximum pending requests exceeded", "The queue is full."]
+        {
+            let error = Refusal { code: 503, words: words.to_owned() }.into_error();
+            assert_eq!(error, BackendError::Busy);
+        }
+        let error = Refusal { code: 503, words: "Loading model".to_owned() }.into_error();
+        assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+    }
+
+    #[test]
     fn a_prompt_over_the_context_is_the_callers_whatever_the_code() {
         for words in [
             "context size exceeded",
@@ -160,7 +197,15 @@ mod tests {
             let error = Refusal { code: 500, words: words.to_owned() }.into_error();
             assert_eq!(error, BackendError::Refused(words.to_owned()));
         }
-        let error = Refusal::of_words("cannot allocate a context").into_error();
-        assert!(matches!(error, BackendError::Failed(_)), "{error}");
+        for words in [
+            "cannot allocate a context",
+            "context canceled while reading a token",
+            "too many concurrent prompts",
+        ] {
+            let error = Refusal::of_words(words).into_error();
+            assert!(matches!(error, BackendError::Failed(_)), "{error}");
+        }
+        let error = Refusal::of_words("rpc error: context deadline exceeded").into_error();
+        assert_eq!(error, BackendError::Slow(Stage::Whole));
     }
 }

@@ -66,8 +66,12 @@ pub(super) struct Told {
     pub(super) tokens: usize,
     /// The tokens' own words.
     pub(super) names: Vec<TextBytes>,
+    /// Text came without a token of its own.
+    pub(super) has_nameless_text: bool,
     /// Tokens come as llama.cpp's objects.
     pub(super) is_llama: bool,
+    /// It came as one document and not as events.
+    pub(super) is_whole: bool,
     /// The server says by itself which stop word ended its answer.
     pub(super) stop_word: bool,
 }
@@ -113,7 +117,10 @@ impl Reader {
             _ => {}
         }
         match json::parse::<Option<Chunk>>(data) {
-            Ok(Some(chunk)) => self.chunk(chunk, data),
+            Ok(Some(chunk)) => {
+                self.told.is_whole |= event.kind == EventKind::Unframed;
+                self.chunk(chunk, data)
+            }
             Ok(None) => Ok(Read::Nothing),
             Err(_) if !event.is_whole => Err(BackendError::Disconnected),
             Err(error) => Err(BackendError::Malformed(shortened(&error.to_string()))),
@@ -145,6 +152,7 @@ impl Reader {
             self.told.is_llama |= found.is_llama();
             self.add(&mut piece, found.rows()?)?;
         }
+        self.told.has_nameless_text |= !piece.text.is_empty() && piece.log_probs.is_empty();
         let nothing = piece.text.is_empty() && piece.log_probs.is_empty() && piece.finish.is_none();
         Ok(if nothing { Read::Nothing } else { Read::Piece(piece) })
     }

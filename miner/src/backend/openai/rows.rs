@@ -103,6 +103,10 @@ fn listed(
     values: Vec<Option<f32>>,
     tops: Vec<Option<Likeliest>>,
 ) -> Result<Vec<Row>, BackendError> {
+    // text-generation-webui lists alternatives alone, which say nothing of what was chosen.
+    if tokens.is_empty() {
+        return Ok(Vec::new());
+    }
     if tokens.len() != values.len() || (!tops.is_empty() && tops.len() != tokens.len()) {
         return Err(BackendError::Malformed("lists of log-probabilities that differ in length".into()));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use weighhouse_ask::completions::{CompletionRoute, CompletionServer};
+use weighhouse_ask::completions::{CompletionError, CompletionRoute, CompletionServer};
 use weighhouse_models::language::LanguageTokens;
 
 use super::abilities::Abilities;
@@ -43,6 +43,8 @@ struct History {
     told: Option<Arc<Abilities>>,
     failed: Option<(Instant, BackendError)>,
     probed: Option<Instant>,
+    /// When a refusal last led to one.
+    refused: Option<Instant>,
 }
 
 impl ProbedServer {
@@ -66,6 +68,18 @@ impl ProbedServer {
         self.set(None);
     }
 
+    /// As [`Self::forget`], for a refusal of what stands beside a prompt. False where another one led to it a moment ago: a
+    /// wish that is always refused would have the server probed each time that a caller has it.
+    pub(super) async fn forget_refused(&self) -> bool {
+        let mut history = self.history.lock().await;
+        if history.refused.is_some_and(|at| at.elapsed() < PROBE_INTERVAL) {
+            return false;
+        }
+        (history.refused, history.failed) = (Some(Instant::now()), None);
+        self.set(None);
+        true
+    }
+
     pub(super) fn set(&self, abilities: Option<Arc<Abilities>>) {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = abilities;
     }
@@ -83,7 +97,7 @@ impl ProbedServer {
     ///
     /// # Errors
     /// A server that can't be reached.
-    pub(super) async fn abilities(&self) -> Result<Arc<Abilities>, BackendError> {
+    pub(super) async fn abilities(self: &Arc<Self>) -> Result<Arc<Abilities>, BackendError> {
         match self.learn().await {
             Err(error) if !is_away(&error) => {
                 Ok(Arc::new(Abilities { model: self.model.get().cloned(), ..Abilities::assumed() }))
@@ -96,18 +110,26 @@ impl ProbedServer {
     ///
     /// # Errors
     /// A server that can't be reached, or gives no completions.
-    pub(super) async fn learn(&self) -> Result<Arc<Abilities>, BackendError> {
+    pub(super) async fn learn(self: &Arc<Self>) -> Result<Arc<Abilities>, BackendError> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
+        // A task of its own: a caller whose time is up would take the probe with it, and the next one would begin anew.
+        let (server, asked) = (self.clone(), Instant::now());
+        let learning = tokio::spawn(async move { server.find_out(asked).await });
+        learning.await.unwrap_or_else(|error| Err(BackendError::Failed(error.to_string())))
+    }
+
+    /// Probes for a caller that asked then, if nobody did since.
+    async fn find_out(&self, asked: Instant) -> Result<Arc<Abilities>, BackendError> {
         let mut history = self.history.lock().await;
         // Another caller may have probed meanwhile.
         if let Some(known) = self.known() {
             return Ok(known);
         }
         match &history.failed {
-            // What is away is dialled each time, which costs as much as asking it.
-            Some((at, error)) if at.elapsed() < PROBE_INTERVAL && !is_away(error) => {
+            // What is away is dialled each time, which costs as much as asking it, but not once for each who waits here.
+            Some((at, error)) if *at >= asked || at.elapsed() < PROBE_INTERVAL && !is_away(error) => {
                 return Err(error.clone());
             }
             _ => {}
@@ -187,7 +209,11 @@ impl ProbedServer {
             };
         }
         // Read to its end, so that a server that stops midway is seen to.
-        response.collect(MODELS_BYTES_MAX).await.map(drop).map_err(BackendError::from)
+        match response.collect(MODELS_BYTES_MAX).await {
+            // A long list is an answer too.
+            Ok(_) | Err(CompletionError::Oversized(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use weighhouse_ask::completions::{CompletionEvents, CompletionServer};
+use weighhouse_ask::completions::{CompletionError, CompletionServer};
 use weighhouse_types::text::{TextAnswer, TextRequest};
 
 use crate::backend::error::{BackendError, Stage};
 use crate::backend::openai::abilities::Abilities;
+use crate::backend::openai::answer::events;
 use crate::backend::openai::limits::{REFUSAL_BYTES_MAX, bytes_max};
 use crate::backend::openai::question::question;
 use crate::backend::openai::reading::Reading;
@@ -53,7 +54,11 @@ async fn ask_unhurried(
     request: &TextRequest,
     abilities: &Abilities,
 ) -> Result<Answer, BackendError> {
-    let response = server.post(&question(&server.model, request, abilities)).await?;
+    let response = match server.post(&question(&server.model, request, abilities)).await {
+        // Some servers hang up on what they can't read. One that went away can't be reached by the next question.
+        Err(CompletionError::Disconnected) => return Ok(Answer::Refused(Refusal::of_words("it hung up"))),
+        response => response?,
+    };
     let status = response.status();
     if status != StatusCode::OK {
         let refusal = Refusal::of_status(status, &response.refusal(REFUSAL_BYTES_MAX).await);
@@ -65,15 +70,22 @@ async fn ask_unhurried(
     }
     // An end is welcome here, even where the request asks to go on after it.
     let read = TextRequest { ignore_end: false, ..request.clone() };
-    let events = CompletionEvents::new(response, bytes_max(&read));
-    let mut reading = Reading::new(events, &read, abilities);
+    let mut reading = Reading::new(events(response, bytes_max(&read))?, &read, abilities);
     let mut answer = TextAnswer::default();
     loop {
         match reading.next().await {
             Ok(Some(piece)) => answer.append(piece),
             Ok(None) => return Ok(Answer::Given(Box::new((answer, reading.into_told())))),
-            Err(BackendError::Refused(why)) => return Ok(Answer::Refused(Refusal::of_words(&why))),
+            Err(error) if may_refuse(&error) => {
+                return Ok(Answer::Refused(Refusal::of_words(&error.to_string())));
+            }
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Tells whether a failure may be for what was asked: within a stream, servers refuse with whatever they have at hand.
+fn may_refuse(error: &BackendError) -> bool {
+    use BackendError::{Disconnected, Failed, Malformed, Refused};
+    matches!(error, Refused(_) | Failed(_) | Malformed(_) | Disconnected)
 }

@@ -13,6 +13,11 @@ use crate::backend::openai::rows::Row;
 const GREEDY_SLACK: f32 = 0.01;
 
 impl Told {
+    /// Tells whether the last token has the name of the one before it.
+    pub(in crate::backend::openai) fn repeats_last(&self) -> bool {
+        matches!(&self.names[..], [.., before, last] if before == last)
+    }
+
     pub(super) fn finish(&mut self, choice: &Choice) -> Result<Option<Finish>, BackendError> {
         let reason = match &choice.finish_reason {
             Value::String(reason) => reason.trim().to_lowercase(),

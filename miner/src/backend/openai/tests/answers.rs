@@ -68,6 +68,18 @@ async fn counts_that_come_behind_the_end_are_read() {
 }
 
 #[tokio::test]
+async fn an_answer_of_full_length_needs_no_reason_for_its_end() {
+    let events = [
+        r#"{"choices":[{"text":"a","finish_reason":null}]}"#,
+        r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#,
+        "[DONE]",
+    ];
+    let (backend, _server) = fronted(stream(&events)).await;
+    let found = whole(&backend, TextRequest::greedy("a", 1)).await.expect("answered");
+    assert_eq!((found.text.as_str(), found.finish), ("a", Some(Finish::Length)));
+}
+
+#[tokio::test]
 async fn half_characters_and_bad_bytes_are_text() {
     let chunk = |text: &[u8], finish: &str| {
         [
@@ -171,6 +183,37 @@ async fn tokens_that_a_stream_leaves_out_are_missed() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_lost_or_comes_twice_does_not_pass_for_the_end() {
+    let row = |id: u32, finish: &str| {
+        format!(
+            r#"{{"choices":[{{"text":"a","logprobs":{{"tokens":["token_id:{id}"],"token_logprobs":[-0.5]}},"finish_reason":{finish}}}]}}"#
+        )
+    };
+    let bare = r#"{"choices":[{"text":"a","logprobs":null}]}"#.to_owned();
+    let usage =
+        |count: u32| format!(r#"{{"choices":[],"usage":{{"prompt_tokens":1,"completion_tokens":{count}}}}}"#);
+    let stop = "\"stop\"";
+    for (events, is_sound) in [
+        ([row(5, "null"), row(2, stop), usage(2)], true),
+        ([row(5, "null"), row(2, stop), usage(1)], true),
+        ([row(5, "null"), row(6, stop), usage(3)], true),
+        ([row(5, "null"), row(5, stop), usage(1)], false),
+        ([bare.clone(), row(5, stop), usage(2)], false),
+        ([bare, row(5, "\"length\""), usage(2)], false),
+    ] {
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let (_, server) = fronted(stream(&events)).await;
+        let abilities = Abilities { counts: true, tokens: TokenForm::Ids, ..able() };
+        let found = whole(&backend(&server, abilities), request()).await;
+        assert_eq!(found.is_ok(), is_sound, "{events:?}: {found:?}");
+    }
+    // A server whose first token never has a name counts one more than it names each time.
+    let (_, server) = fronted(stream(&[&row(5, "\"length\""), &usage(2)])).await;
+    let found = whole(&backend(&server, Abilities { tokens: TokenForm::Ids, ..able() }), request()).await;
+    assert!(matches!(found, Err(BackendError::Malformed(_))), "{found:?}");
+}
+
+#[tokio::test]
 async fn whatever_ends_an_answer_early_is_told_with_its_cause() {
     let good = "data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":null}]}\n\n";
     let after = |rest: &str| ok(format!("{good}{rest}").as_bytes());
@@ -206,7 +249,10 @@ async fn whatever_ends_an_answer_early_is_told_with_its_cause() {
         (ok(b"<html><h1>502 Bad Gateway</h1></html>"), misconfigured),
         (ok(b""), disconnected),
         (after(""), disconnected),
-        (after("data: [DONE]\n\n"), disconnected),
+        (
+            after("data: [DONE]\n\n"),
+            |error| matches!(error, BackendError::Malformed(why) if why.contains("why its answer ended")),
+        ),
         (after("data: {\"choices\""), disconnected),
         (after("data: {\"choices\":\n\n"), malformed),
         (ok(&[b"data: ", &b"x".repeat(1 << 20)[..], b"\n\n"].concat()), malformed),

@@ -34,7 +34,7 @@ fn completed(prompt: &Value, body: &Value) -> Value {
         "stop_type": if end.is_some() { "eos" } else { "limit" },
         "completion_probabilities": told,
         "tokens_evaluated": 3 + place,
-        "model": "m",
+        "model": body["model"].as_str().unwrap_or("gpt-3.5-turbo"),
     })
 }
 
@@ -53,7 +53,7 @@ async fn llama() -> (OpenAi, Server) {
     })
     .await;
     let mut abilities =
-        Abilities { tokens: TokenForm::Llama { anchor: 10 }, model: Some("m".into()), ..able() };
+        Abilities { tokens: TokenForm::Llama { anchor: 10 }, model: Some("tiny".into()), ..able() };
     abilities.fields.retain(|(name, _)| *name != "ignore_eos");
     (backend(&server, abilities), server)
 }
@@ -76,6 +76,19 @@ async fn tokens_within_a_character_have_their_log_probabilities_and_an_end_is_go
     assert_eq!(asked.last().expect("asked").body["prompt"], json!(["say", 10, 20, 21, END]));
     let found = whole(&backend, request(false)).await.expect("answered");
     assert_eq!((found.tokens, found.finish), (vec![10, 20, 21, END], Some(Finish::End)));
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_a_long_prompt_is_read() {
+    let server = Server::start(|asked| {
+        let answer = json!({ "content": "a", "tokens": [10], "stop_type": "limit", "prompt": asked.body["prompt"],
+            "completion_probabilities": [entry(10, 0)] });
+        Served::bytes(status("200 OK", &answer.to_string()))
+    })
+    .await;
+    let backend = backend(&server, Abilities { tokens: TokenForm::Llama { anchor: 10 }, ..able() });
+    let long = TextRequest { log_probs: true, ..TextRequest::greedy(&"x ".repeat(100_000), 1) };
+    assert_eq!(whole(&backend, long).await.expect("answered").tokens, [10]);
 }
 
 #[tokio::test]

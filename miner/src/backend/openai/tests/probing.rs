@@ -90,6 +90,7 @@ async fn a_strict_server_is_met_without_the_fields_that_it_refuses() {
         let mut sent: Vec<_> = last.as_object().expect("a request").keys().map(String::as_str).collect();
         sent.sort_unstable();
         let expected = [
+            "echo",
             "logprobs",
             "max_tokens",
             "model",
@@ -118,6 +119,74 @@ async fn a_second_neutral_value_is_tried_where_the_first_is_refused() {
     let abilities = backend.behind.learn().await.expect("it answers");
     assert_eq!(abilities.field("top_k"), Some(&json!(0)));
     assert_eq!(abilities.field("min_p"), Some(&json!(0)));
+}
+
+#[tokio::test]
+async fn a_question_that_a_server_fails_at_is_one_that_it_refuses() {
+    let given = r#"{"choices":[{"text":"fox","logprobs":{"tokens":["token_id:5"],"token_logprobs":[-0.5],
+        "top_logprobs":[{"token_id:5":-0.5}]},"finish_reason":"length"}]}"#
+        .replace('\n', "");
+    for failure in [
+        Vec::new(),
+        ok(b""),
+        stream(&[r#"{"error":{"message":"boom","code":500}}"#]),
+        stream(&[r#"{"choices":[{"text":"a"},{"text":"b"}]}"#]),
+    ] {
+        let given = given.clone();
+        let server = Server::start(move |asked| {
+            let is_much = asked.body["logprobs"].as_u64().is_some_and(|count| count > 10);
+            Served::bytes(if is_much { failure.clone() } else { stream(&[&given]) })
+        })
+        .await;
+        let backend = OpenAi::new(server.address(), Digest::of(b"tiny"));
+        let abilities = backend.behind.learn().await.expect("it answers");
+        assert_eq!((abilities.tokens, abilities.alternatives), (TokenForm::Ids, 5));
+    }
+}
+
+#[tokio::test]
+async fn alternatives_without_the_chosen_tokens_name_none() {
+    let server = Server::start(|_| {
+        Served::bytes(stream(&[
+            r#"{"choices":[{"text":"a","logprobs":{"top_logprobs":[{"a":-0.5}]},"finish_reason":"length"}]}"#,
+        ]))
+    })
+    .await;
+    let backend = OpenAi::new(server.address(), Digest::of(b"tiny"));
+    assert_eq!(backend.behind.learn().await.expect("it answers").tokens, TokenForm::Text);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_whole_is_given_the_time_for_it() {
+    let server = Server::start(|_| {
+        Served::bytes(status("200 OK", r#"{"choices":[{"text":"a","finish_reason":"length"}]}"#))
+    })
+    .await;
+    let backend = OpenAi::new(server.address(), Digest::of(b"tiny"));
+    backend.prepare().await.expect("it answers");
+    assert!(backend.answers_whole(&request()));
+    assert_eq!(whole(&backend, request()).await, Ok(text("a", Some(Finish::Length))));
+    assert_eq!(server.asked().pop().expect("asked").body["stream"], json!(false));
+}
+
+#[tokio::test]
+async fn a_prompt_that_comes_back_is_no_part_of_an_answer() {
+    let server = Server::start(|asked| {
+        let said = format!("{} dog", asked.body["prompt"].as_str().unwrap_or_default());
+        let event = json!({ "choices": [{ "text": said, "finish_reason": "length" }] });
+        Served::bytes(stream(&[&event.to_string()]))
+    })
+    .await;
+    let backend = OpenAi::new(server.address(), Digest::of(b"tiny"));
+    let error = whole(&backend, TextRequest::greedy("count", 4)).await.expect_err("repeated");
+    assert!(matches!(&error, BackendError::Misconfigured(why) if why.contains("echo")), "{error}");
+}
+
+#[tokio::test]
+async fn a_long_list_of_models_is_an_answer() {
+    let server = Server::start(|_| Served::bytes(status("200 OK", &"x".repeat(2 << 20)))).await;
+    let backend = OpenAi::new(server.address(), Digest::of(b"tiny"));
+    assert_eq!(backend.look().await, Some(Ok(())));
 }
 
 #[tokio::test]
@@ -166,6 +235,54 @@ async fn a_refusal_of_what_the_miner_adds_is_not_the_callers_fault() {
     fake.lock().expect("not poisoned").takes.retain(|field| *field != "temperature");
     let error = whole(&backend, request()).await.expect_err("refused");
     assert!(matches!(error, BackendError::Misconfigured(_)), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_server_never_could_do_and_being_away_are_no_reason_to_ask_it_anew() {
+    let server = Server::start(|_| Served::bytes(status("503 Service Unavailable", "loading"))).await;
+    let backend = backend(&server, Abilities { prompt_ids: false, ..able() });
+    let as_ids = TextRequest { prompt: Prompt::Ids(vec![1]), ..request() };
+    assert!(matches!(whole(&backend, as_ids).await, Err(BackendError::Unsuited(_))));
+    assert!(matches!(whole(&backend, request()).await, Err(BackendError::Unreachable(_))));
+    assert!(backend.behind.known().is_some(), "nothing was forgotten");
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wish_that_is_always_refused_is_probed_for_once() {
+    let server = Server::start(|asked| {
+        let stop = asked.body.get("stop");
+        if stop.is_some_and(|words| *words == json!([" "])) {
+            return Served::bytes(status("400 Bad Request", "stop must not be blank"));
+        }
+        let choice = json!({ "text": "a", "finish_reason": "stop", "stop_reason": stop.map(|_| "a") });
+        Served::bytes(stream(&[&json!({ "choices": [choice] }).to_string()]))
+    })
+    .await;
+    let backend = OpenAi::new(server.address(), Digest::of(b"tiny"));
+    let blank = TextRequest { stop: vec![" ".into()], ..TextRequest::greedy("a", 4) };
+    let first = whole(&backend, blank.clone()).await.expect_err("refused");
+    let before = server.asked().len();
+    assert_eq!(whole(&backend, blank).await.expect_err("refused"), first);
+    assert_eq!(
+        server.asked().len(),
+        before + 2,
+        "the question, and whether the server refuses it from anybody"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_takes_no_probe_with_it() {
+    let (backend, _server, _) = changing(Fake::strict()).await;
+    let mut generation = backend.generate(request());
+    assert!(tokio::time::timeout(Duration::ZERO, generation.next()).await.is_err(), "not yet");
+    drop(generation);
+    let known = async {
+        while backend.behind.known().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), known).await.expect("found out by itself");
 }
 
 #[tokio::test]
