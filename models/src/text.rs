@@ -144,6 +144,11 @@ impl Text {
         }
     }
 
+    /// The tokenizer has it.
+    pub(crate) fn has(&self, token: u32) -> bool {
+        self.tokenizer.id_to_token(token).is_some()
+    }
+
     /// It has no text.
     fn is_silent(&self, token: u32) -> bool {
         self.silent.binary_search(&token).is_ok()

@@ -155,14 +155,16 @@ impl Kind for Completions {
     fn contradict_themselves(&self, answers: &[(&Prompt, &Completion)]) -> Result<Vec<bool>, TaskError> {
         let witness = self.witness.as_ref().ok_or(TaskError::NoReference)?;
         let contradicts = |(prompt, completion): &(&Prompt, &Completion)| {
-            let spoken = claim(prompt, completion).spoken(completion.tokens.len());
-            Ok(!completion.says(&witness.continuation(&prompt.text, spoken)?))
+            let claim = claim(prompt, completion);
+            let text = witness.continuation(&prompt.text, claim.spoken(completion.tokens.len()))?;
+            let seen = Testimony { first_end: witness.first_end(&claim), text, ..Testimony::default() };
+            Ok(self.contradicts(&seen, completion))
         };
         answers.iter().map(contradicts).collect()
     }
 
     fn contradicts(&self, testimony: &Testimony, completion: &Completion) -> bool {
-        !completion.says(&testimony.text)
+        verdict::contradicts(&self.settings, completion, testimony).is_some()
     }
 
     fn judge(

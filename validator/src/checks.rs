@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use weighhouse_tasks::Task;
 use weighhouse_tasks::sequential::{Repetitions, Watch};
 use weighhouse_types::{
-    CheckedMiner, Digest, EarlierChecks, Epoch, Evidence, Fields, Mark, Neuron, OpenWalk, RecentMarks,
-    RegistrationId, Standing, VerdictRecord,
+    CheckedMiner, Digest, EarlierChecks, Epoch, Evidence, Fields, Mark, Neuron, OpenWalk, Outcome,
+    RecentMarks, Record, RegistrationId, Standing, VerdictRecord,
 };
 
 /// The state of an epoch's checks after the records so far.
@@ -51,6 +51,38 @@ impl CheckHistory {
     /// What there is to take over where no epoch of this task came before; `None` under the terms of earlier task files.
     pub(crate) fn nothing(task: &Task, epoch: Epoch) -> Option<EarlierChecks> {
         Self::new(task, &[], None)?.leave(task, epoch, &[])
+    }
+
+    /// What an epoch takes over from one of another task, whose checks say nothing of this one: who waits unpaid goes on
+    /// waiting, and everything else begins anew. A miner could otherwise pretend for free before a change that it knows of.
+    pub(crate) fn anew(
+        task: &Task,
+        epoch: Epoch,
+        before: &[Record],
+        neurons: &[Neuron],
+    ) -> Option<EarlierChecks> {
+        let left = Self::nothing(task, epoch)?;
+        let earlier = before.iter().find_map(|record| match record {
+            Record::EarlierChecks(earlier) => Some(earlier),
+            _ => None,
+        });
+        let waits = |miner: &&CheckedMiner| {
+            let least = earlier.map_or(0, |earlier| earlier.newcomer_checks);
+            miner.on_probation && miner.accepted < least
+        };
+        let miners = earlier.into_iter().flat_map(|earlier| &earlier.miners);
+        let waiting = miners.filter(waits).map(|miner| miner.who);
+        let is_convicted = |judged: &VerdictRecord| {
+            let first = judged.judgement.reasons.first();
+            first.is_some_and(|reason| reason.outcome() == Outcome::Convicted)
+        };
+        let convicted = before.iter().filter_map(|record| match record {
+            Record::Judged(judged) if earlier.is_some() && is_convicted(judged) => Some(judged.who),
+            _ => None,
+        });
+        let registered: BTreeSet<_> = neurons.iter().map(Neuron::registration).collect();
+        let who: BTreeSet<_> = waiting.chain(convicted).filter(|who| registered.contains(who)).collect();
+        Some(EarlierChecks { miners: who.into_iter().map(|who| newcomer(who, true)).collect(), ..left })
     }
 
     /// Takes in one check's outcome.

@@ -174,6 +174,11 @@ impl OpenEpoch {
         self.records.iter().any(|record| matches!(record, Record::Asked(asked) if asked.round == round))
     }
 
+    /// Tells whether the reference spoke of any answer.
+    pub(crate) fn has_evidence(&self) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::Evidence(_)))
+    }
+
     /// Tells whether the closing record is there.
     pub(crate) fn is_closed(&self) -> bool {
         self.records.iter().any(|record| matches!(record, Record::EpochClosed(_)))

@@ -57,7 +57,9 @@ pub(crate) fn of_task(error: &TaskError) -> Fault {
         | TaskError::WrongLanguage { .. }
         | TaskError::JudgeVersion { .. }
         | TaskError::Request(_) => Fault::Fatal,
-        TaskError::Witness(WitnessError::Context { .. }) => Fault::Question(VoidCause::Reference),
+        TaskError::Witness(WitnessError::Context { .. } | WitnessError::Answer(_)) => {
+            Fault::Question(VoidCause::Reference)
+        }
         TaskError::Witness(
             WitnessError::Away(_)
             | WitnessError::Refused(_)

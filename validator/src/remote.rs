@@ -87,13 +87,15 @@ impl RemoteReference {
             margins.push(f32::INFINITY);
             log_probs.push(f32::NEG_INFINITY);
         }
-        let (ends, other) = (self.tokens.end_tokens(), self.tokens.other_end_tokens());
+        // Whichever the server takes, the tokens say the same, and an auditor goes by it: it shows what was seen of the answer
+        // before the server was asked.
+        let spoken = claim.spoken(self.known(claim.tokens));
         Testimony {
             prompt_tokens: prepared.prompt as u32,
             margins,
             log_probs,
-            first_end: claim.first_end(scored.known, ends, other),
-            text: self.tokens.continuation(&prepared.tokens[..prepared.prompt], claim.spoken(scored.known)),
+            first_end: self.first_end(claim),
+            text: self.tokens.continuation(&prepared.tokens[..prepared.prompt], spoken),
         }
     }
 }
@@ -119,7 +121,8 @@ impl Witness for RemoteReference {
 
     fn testify(&self, claims: &[Claim<'_>]) -> Result<Vec<Testimony>, WitnessError> {
         let prepared = claims.iter().map(|claim| self.prepare(claim)).collect::<Result<Vec<_>, _>>()?;
-        let ask = |prepared| scoring::score(&self.server, self.deadline, prepared);
+        let has = |token: u32| self.tokens.has(token);
+        let ask = |prepared| scoring::score(&self.server, self.deadline, prepared, has);
         let asking = stream::iter(prepared.iter().map(ask)).buffered(IN_FLIGHT);
         let scored: Vec<_> = self.runtime.block_on(asking.try_collect())?;
         let looked = claims.iter().zip(&prepared).zip(&scored);
@@ -128,6 +131,11 @@ impl Witness for RemoteReference {
 
     fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError> {
         Ok(self.tokens.continuation(&self.encode(prompt)?, &tokens[..self.known(tokens)]))
+    }
+
+    fn first_end(&self, claim: &Claim<'_>) -> Option<u32> {
+        let (ends, other) = (self.tokens.end_tokens(), self.tokens.other_end_tokens());
+        claim.first_end(self.known(claim.tokens), ends, other)
     }
 }
 

@@ -70,6 +70,11 @@ impl LanguageTokens {
         &self.shape
     }
 
+    /// Tells whether the tokenizer has a token: an embedding may be larger.
+    pub fn has(&self, token: u32) -> bool {
+        self.text.has(token)
+    }
+
     /// # Errors
     /// A text over [`TEXT_BYTES_MAX`](crate::text::TEXT_BYTES_MAX), or one that the tokenizer refuses.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {

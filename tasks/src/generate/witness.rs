@@ -33,6 +33,9 @@ pub enum WitnessError {
     /// The server has its reasons, or says what makes no sense.
     #[error("the reference's server: {0}")]
     Refused(String),
+    /// The server speaks of as many other tokens, and not of this answer's.
+    #[error("the reference's server fails at this answer, and not at others: {0}")]
+    Answer(String),
     /// The task's doing: its questions leave no room for answers.
     #[error(
         "{prompt} prompt tokens and a completion of {completion} are over the reference's context of {context}"
@@ -70,6 +73,9 @@ pub trait Witness: Send + Sync + fmt::Debug {
     /// The text by which tokens continue a prompt, without running the model. It ends before a token that the vocabulary
     /// doesn't have.
     fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError>;
+
+    /// Position of the token that ends a claim's text, as in a testimony, without running the model.
+    fn first_end(&self, claim: &Claim<'_>) -> Option<u32>;
 }
 
 /// A sequence whose every token from `from` on is to be predicted from those before it.
@@ -160,6 +166,10 @@ impl<L: Language> Witness for TeacherForced<L> {
         let known = &tokens[..self.known(tokens)];
         Ok(self.0.continuation(&self.0.encode(prompt)?, known))
     }
+
+    fn first_end(&self, claim: &Claim<'_>) -> Option<u32> {
+        claim.first_end(self.known(claim.tokens), self.0.end_tokens(), self.0.other_end_tokens())
+    }
 }
 
 impl<L: Language> TeacherForced<L> {
@@ -227,7 +237,7 @@ impl<L: Language> TeacherForced<L> {
             prompt_tokens: prepared.prompt as u32,
             margins,
             log_probs: own,
-            first_end: claim.first_end(prepared.known, self.0.end_tokens(), self.0.other_end_tokens()),
+            first_end: self.first_end(claim),
             text: self.0.continuation(&prepared.tokens[..prepared.prompt], claim.spoken(prepared.known)),
         })
     }

@@ -34,9 +34,9 @@ pub(super) fn check(records: &[Record], context: &EpochContext, task: &Task) -> 
 /// Tells whether an epoch took over the checks that the epoch right before it left behind.
 pub(super) fn are_taken_over(before: &[Record], records: &[Record], task: &Task) -> bool {
     let (Some(left), Some(context)) = (super::context(before), super::context(records)) else { return true };
-    // Under another task the checks begin anew.
+    let neurons = &context.state.metagraph.neurons;
     if left.task != context.task {
-        return true;
+        return CheckHistory::anew(task, context.epoch, before, neurons).as_ref() == earlier(records);
     }
     let Some(mut history) = CheckHistory::new(task, &left.carried, earlier(before)) else { return true };
     for record in before {
@@ -46,7 +46,7 @@ pub(super) fn are_taken_over(before: &[Record], records: &[Record], task: &Task)
             _ => {}
         }
     }
-    history.leave(task, context.epoch, &context.state.metagraph.neurons).as_ref() == earlier(records)
+    history.leave(task, context.epoch, neurons).as_ref() == earlier(records)
 }
 
 /// The checks that an epoch took over.

@@ -65,7 +65,7 @@ impl Words {
         Some(format!("{count} of {all} answers can't be checked, the first of uid {uid}: {why}"))
     }
 
-    /// Asks about all answers that have no word yet.
+    /// Asks about all answers that have no word yet. `speaks` where it is known that the reference speaks of others.
     ///
     /// # Errors
     /// Trouble of ours; what was said before it stays.
@@ -74,12 +74,13 @@ impl Words {
         parts: &Parts,
         challenges: &Arc<Vec<PreparedChallenge>>,
         attempts: &Arc<Vec<Attempt>>,
+        speaks: bool,
     ) -> Result<(), ValidatorError> {
         let pending: Vec<usize> = self.pending.iter().copied().collect();
         let asking =
             pending.chunks(TOGETHER).map(|pack| ask_pack(parts, challenges, attempts, pack.to_vec()));
         let mut asking: FuturesUnordered<_> = asking.collect();
-        let (mut failed, mut speaks) = (Vec::new(), !self.settled.is_empty());
+        let (mut failed, mut speaks) = (Vec::new(), speaks || !self.settled.is_empty());
         while let Some(said) = asking.next().await {
             // What is still under way is dropped: a reference that is away is away for all.
             for (at, said) in said? {

@@ -2,13 +2,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use weighhouse_journal::Segment;
-use weighhouse_tasks::OnRecord;
+use weighhouse_tasks::{OnRecord, Task};
 use weighhouse_types::{
     CheckedMiner, EarlierChecks, Epoch, Mark, OpenWalk, Outcome, RecentMarks, Record, Uid, VerdictRecord,
 };
 
 use crate::Validator;
 use crate::audit::{audit, audit_taken_over, check_records};
+use crate::checks::CheckHistory;
 use crate::testing::{Behaviour, World};
 
 /// Rounds of an epoch, which are as many as settle a newcomer.
@@ -151,4 +152,27 @@ async fn an_auditor_sees_checks_that_the_epoch_before_did_not_leave() {
     without.retain(|record| !matches!(record, Record::EarlierChecks(_)));
     let without = check_records(&without, &OnRecord).expect("auditable").problems;
     assert!(without.iter().any(|problem| problem.contains("not recorded")), "{without:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_task_pardons_nobody() {
+    use Behaviour::{Honest, Turns};
+    let dir = tempfile::tempdir().expect("a folder");
+    let files = epochs(&[Honest, Turns(7), Turns(7), Turns(7)], false, dir.path()).await;
+    let [second, third] = [1, 2].map(|epoch| records(&files[epoch]));
+    let context = third.iter().find_map(|record| match record {
+        Record::EpochOpened(context) => Some(context),
+        _ => None,
+    });
+    let context = context.expect("opened");
+    let mut changed = context.task.clone();
+    changed.extend_from_slice(b"\n# changed\n");
+    let task = Task::load(&changed, &OnRecord).expect("a task");
+    let neurons = &context.state.metagraph.neurons;
+    let left = CheckHistory::anew(&task, context.epoch, &second, neurons).expect("terms of newcomers");
+    let waiting: BTreeSet<_> = left.miners.iter().map(|miner| miner.who).collect();
+    let convicted = (1..=4).filter(|uid| outcomes(&second, *uid).contains(&Outcome::Convicted));
+    let convicted: BTreeSet<_> = convicted.map(|uid| verdicts(&second, uid)[0].who).collect();
+    assert!(!convicted.is_empty() && waiting == convicted, "{waiting:?}");
+    assert!(left.miners.iter().all(|miner| miner.on_probation && miner.accepted == 0));
 }

@@ -39,6 +39,10 @@ impl Witness for Hiccups {
     fn continuation(&self, prompt: &str, tokens: &[u32]) -> Result<String, WitnessError> {
         self.witness.continuation(prompt, tokens)
     }
+
+    fn first_end(&self, claim: &Claim<'_>) -> Option<u32> {
+        self.witness.first_end(claim)
+    }
 }
 
 fn away() -> WitnessError {

@@ -1,8 +1,9 @@
 //! One completion's scores from the reference's server, and whose fault it is where there are none.
 //!
 //! A server may refuse tokens for its own sake (its context, its key) or for the tokens' (an id that its model has no
-//! token for, which it could not have chosen itself). It is the tokens' where as many plain ones are taken; the answer then
-//! counts up to the first that is refused.
+//! token for, which it could not have chosen itself). It is the tokens' where as many plain ones are taken and the tokenizer
+//! has no such token either; the answer then counts up to the first that is refused. A server that breaks at these tokens and not at plain ones is not away: this
+//! answer alone can't be spoken of.
 
 use std::time::Duration;
 
@@ -18,25 +19,60 @@ pub(super) struct Scored {
     pub(super) known: usize,
 }
 
-/// Scores prompt and completion.
+/// Scores prompt and completion; `has` tells the tokenizer's tokens.
 pub(super) async fn score(
     server: &CompletionServer,
     deadline: Duration,
     claim: &TokenizedClaim,
+    has: impl Fn(u32) -> bool,
 ) -> Result<Scored, WitnessError> {
     let TokenizedClaim { tokens, prompt } = claim;
     let prompt = *prompt;
     let whole = tokens.len() - prompt;
     match server.score(tokens, deadline).await {
         Ok(scores) => Ok(Scored { scores, known: whole }),
-        Err(refusal) if is_of_tokens(&refusal) && whole > 0 => {
+        Err(error) if whole > 0 && (is_of_tokens(&error) || is_broken(&error)) => {
             let plain: Vec<u32> = tokens[..prompt].iter().copied().chain(vec![tokens[0]; whole]).collect();
             if let Err(error) = server.score(&plain, deadline).await {
                 return Err(sorted(&error, plain.len()));
             }
-            up_to_refused(server, deadline, tokens, prompt).await
+            if !is_of_tokens(&error) {
+                return once_more(server, deadline, tokens, prompt).await;
+            }
+            let scored = up_to_refused(server, deadline, tokens, prompt).await?;
+            match tokens.get(prompt + scored.known) {
+                // The model may say it, whatever the server has against it.
+                Some(token) if has(*token) => Err(WitnessError::Answer(error.to_string())),
+                _ => Ok(scored),
+            }
         }
         Err(error) => Err(sorted(&error, tokens.len())),
+    }
+}
+
+/// Scores tokens at which the server broke while it took as many plain ones.
+async fn once_more(
+    server: &CompletionServer,
+    deadline: Duration,
+    tokens: &[u32],
+    prompt: usize,
+) -> Result<Scored, WitnessError> {
+    match server.score(tokens, deadline).await {
+        Ok(scores) => Ok(Scored { scores, known: tokens.len() - prompt }),
+        Err(error) if is_of_tokens(&error) || is_broken(&error) => {
+            Err(WitnessError::Answer(error.to_string()))
+        }
+        Err(error) => Err(sorted(&error, tokens.len())),
+    }
+}
+
+/// Failures of a server that is not merely busy.
+fn is_broken(error: &ScoreError) -> bool {
+    let broken = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_IMPLEMENTED, StatusCode::BAD_GATEWAY];
+    match error {
+        ScoreError::Refused { status, .. } => broken.contains(status),
+        ScoreError::Call(error) => *error == CompletionError::Disconnected,
+        ScoreError::Slow | ScoreError::Unsuited(_) => false,
     }
 }
 

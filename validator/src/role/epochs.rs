@@ -29,7 +29,8 @@ impl Validator {
             closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
         let neurons = &state.metagraph.neurons;
         let left = self.open.as_ref().and_then(|open| open.leave_checks(&self.parts.task, epoch, neurons));
-        let earlier = left.or_else(|| CheckHistory::nothing(&self.parts.task, epoch));
+        let before = self.open.as_ref().map_or(&[][..], OpenEpoch::records);
+        let earlier = left.or_else(|| CheckHistory::anew(&self.parts.task, epoch, before, neurons));
         let file = self.policy_for(state);
         let context = EpochContext {
             epoch,

@@ -94,7 +94,7 @@ impl Validator {
         }
         let Some(mut answered) = answered else { return Ok(()) };
         let judged = match trouble.everywhere() {
-            None => self.judge(&mut answered).await,
+            None => self.judge(&mut answered, is_last_chance).await,
             Some((cause, why)) if is_last_chance => {
                 self.void(round, cause, why).await?;
                 trouble.void.push(round);
@@ -146,10 +146,15 @@ impl Validator {
         self.record(vec![void]).await
     }
 
-    async fn judge(&mut self, answered: &mut AnsweredRound) -> Result<JudgedRound, ValidatorError> {
+    async fn judge(
+        &mut self,
+        answered: &mut AnsweredRound,
+        is_last_chance: bool,
+    ) -> Result<JudgedRound, ValidatorError> {
         // A copy: the epoch's own takes in a check's outcome only once its record is durable.
         let history = self.open.as_ref().and_then(OpenEpoch::history).cloned();
-        answered.judge(&self.parts, history).await
+        let speaks = is_last_chance && self.open.as_ref().is_some_and(OpenEpoch::has_evidence);
+        answered.judge(&self.parts, history, speaks).await
     }
 
     /// Makes a round's verdicts durable, and that some answers have none.

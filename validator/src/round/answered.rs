@@ -50,7 +50,8 @@ impl AnsweredRound {
     }
 
     /// Judges what came back, or keeps it until the truth is known; the records are in uid order. `history` is what the
-    /// epoch's checks have shown so far, where the task leaves the judge a choice of whom to check.
+    /// epoch's checks have shown so far, where the task leaves the judge a choice of whom to check. `speaks` where the reference
+    /// spoke of other answers and there is no time to wait until it speaks of these.
     ///
     /// # Errors
     /// Trouble of ours, after which the same round can be judged again.
@@ -58,6 +59,7 @@ impl AnsweredRound {
         &mut self,
         parts: &Parts,
         history: Option<CheckHistory>,
+        speaks: bool,
     ) -> Result<JudgedRound, ValidatorError> {
         let (challenges, attempts) = (&self.challenges, &self.attempts);
         if let Timing::Later { .. } = parts.task.timing() {
@@ -72,7 +74,7 @@ impl AnsweredRound {
         }
         let words = Arc::make_mut(&mut self.words);
         words.decide(attentions, attempts);
-        words.ask(parts, challenges, attempts).await?;
+        words.ask(parts, challenges, attempts, speaks).await?;
         let words = &self.words;
         let records = check::judge_attempts(parts, challenges, attempts, words, history).await?;
         let said = attempts.iter().enumerate().filter(|(at, _)| !words.is_left_out(*at));

@@ -97,9 +97,8 @@ pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
         .exit(Exit::Config, args.policy.display());
     output::live("");
     let mut report = report?;
-    let rounds = file.policy().rounds().unwrap_or(args.rounds);
     let examined = match &args.task {
-        Some(task) => pretence::examine(task, rounds, live.as_ref(), &mut report)?,
+        Some(task) => pretence::examine(task, file.policy(), args.rounds, live.as_ref(), &mut report)?,
         None => None,
     };
     if args.json {

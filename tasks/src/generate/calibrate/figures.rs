@@ -136,14 +136,16 @@ impl PersonaSample {
     }
 
     /// What the sequential test says of it as a way of pretending; `honest` is what an honest answer costs.
-    fn pretence(&self, test: &SequentialTest, honest: f64) -> Pretence {
-        let walks = self.walks(test);
+    fn pretence(&self, limits: &Limits, honest: f64) -> Pretence {
+        let walks = self.walks(&test(limits));
+        let rejected = (0..self.margins.len()).filter(|at| self.is_beyond(*at, limits)).count();
         Pretence {
             name: self.name.clone(),
             cost: significant(self.cost.unwrap_or(self.answering / honest.max(f64::MIN_POSITIVE)).min(1.0)),
             checks: walks.checks,
             convicted: walks.convicted,
             refused: significant(self.refused.len() as f64 / self.answers().max(1) as f64),
+            rejected: significant(rejected as f64 / self.margins.len().max(1) as f64),
         }
     }
 
@@ -202,11 +204,17 @@ pub(super) fn most_spread(honest: &[&PersonaSample]) -> Vec<f64> {
 
 /// Every way of pretending, and that of passing on another's answer, which costs whoever gives it as much.
 pub(super) fn pretences(limits: &Limits, seen: &[PersonaSample]) -> Vec<Pretence> {
-    let test = test(limits);
     let honest = seen.iter().find(|seen| seen.is_honest).map_or(0.0, |seen| seen.answering);
-    let relayed = Pretence { name: "relayed".to_owned(), cost: 1.0, checks: 0, convicted: 0, refused: 0.0 };
+    let relayed = Pretence {
+        name: "relayed".to_owned(),
+        cost: 1.0,
+        checks: 0,
+        convicted: 0,
+        refused: 0.0,
+        rejected: 0.0,
+    };
     let cheats = seen.iter().filter(|seen| !seen.is_honest);
-    cheats.map(|seen| seen.pretence(&test, honest)).chain([relayed]).collect()
+    cheats.map(|seen| seen.pretence(limits, honest)).chain([relayed]).collect()
 }
 
 pub(super) fn test(limits: &Limits) -> SequentialTest {

@@ -102,15 +102,15 @@ fn pretending(budget: &Budget) -> String {
     );
     for rounds in ROUNDS {
         // A budget of this calibration has these terms.
-        let Ok(examined) = Examination::new(budget, rounds) else { continue };
+        let Ok(examined) = Examination::new(budget, rounds, 0) else { continue };
         text.push_str(&examined.in_comments());
     }
     text.push_str("cheats = [\n");
-    for Pretence { name, cost, checks, convicted, refused } in &budget.cheats {
+    for Pretence { name, cost, checks, convicted, refused, rejected } in &budget.cheats {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "  {{ name = {name:?}, cost = {cost:?}, checks = {checks}, convicted = {convicted}, refused = {refused:?} }},"
+            "  {{ name = {name:?}, cost = {cost:?}, checks = {checks}, convicted = {convicted}, refused = {refused:?}, rejected = {rejected:?} }},"
         );
     }
     text.push_str("]\n");

@@ -109,7 +109,7 @@ impl RawBudget {
         if self.cheats.len() > CHEATS_MAX || !self.cheats.iter().all(Pretence::is_sound) {
             return refuse(
                 "cheats",
-                "are at most 64, of cost and refused between 0 and 1, and no more convicted than checks",
+                "are at most 64, of cost, refused and rejected between 0 and 1, and no more convicted than checks",
             );
         }
         let test = SequentialTest::new(self.edges, &self.honest, &self.cheat, self.false_alarm, self.miss);

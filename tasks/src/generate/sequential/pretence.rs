@@ -26,6 +26,10 @@ const MARGIN: f64 = 2.0;
 const FALSE_CONVICTIONS_MAX: f64 = 1e-6;
 /// The share of its pay that an honest miner may lose by them.
 const HONEST_LOSS_MAX: f64 = 1e-3;
+/// Checks without a conviction after which a way of pretending is taken for conforming, and the share of them that the judge
+/// may reject.
+const CONFORMING_CHECKS: u32 = 100;
+const CONFORMING_REJECTED_MAX: f64 = 0.01;
 
 /// A way of pretending, as a calibration measured it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +46,9 @@ pub struct Pretence {
     /// The share of answers that are worth nothing by their form, which is looked at in every answer.
     #[serde(default)]
     pub refused: f64,
+    /// The share of the checked answers that the judge rejects, each by itself.
+    #[serde(default)]
+    pub rejected: f64,
 }
 
 /// The figures of one way of pretending under a budget.
@@ -80,10 +87,11 @@ pub struct Stakes {
 }
 
 impl Stakes {
-    /// `None` under the terms of earlier task files, where a conviction is forgotten when its epoch ends.
-    pub fn new(budget: &Budget, rounds: u32) -> Option<Self> {
+    /// A newcomer is asked in `spot_rounds` more than a settled miner, and serves so much shorter. `None` under the terms of
+    /// earlier task files, where a conviction is forgotten when its epoch ends.
+    pub fn new(budget: &Budget, rounds: u32, spot_rounds: u32) -> Option<Self> {
         let rounds = rounds.max(1);
-        let wait = budget.newcomer_checks()?.div_ceil(u64::from(rounds));
+        let wait = budget.newcomer_checks()?.div_ceil(u64::from(rounds) + u64::from(spot_rounds));
         Some(Self { drawn: budget.drawn, rounds, wait: u32::try_from(wait).unwrap_or(u32::MAX) })
     }
 
@@ -97,6 +105,7 @@ impl Pretence {
     pub fn is_sound(&self) -> bool {
         (0.0..=1.0).contains(&self.cost)
             && (0.0..=1.0).contains(&self.refused)
+            && (0.0..=1.0).contains(&self.rejected)
             && self.convicted <= self.checks
     }
 
@@ -108,6 +117,12 @@ impl Pretence {
     /// What an answer saves.
     pub fn gain(&self) -> f64 {
         1.0 - self.cost
+    }
+
+    /// Its answers are such as honest miners may give: neither the judge nor the test tells them.
+    fn conforms(&self) -> bool {
+        let is_told = self.convicted > 0 || self.refused > 0.0 || self.rejected > CONFORMING_REJECTED_MAX;
+        self.checks >= CONFORMING_CHECKS && !is_told
     }
 
     /// Checked answers after which a newcomer has to be settled for this to lose, whatever the rounds of an epoch.
@@ -127,7 +142,7 @@ impl Pretence {
         let caught = stakes.drawn * detection * (1.0 - self.refused);
         let loss = self.refused + caught * stakes.loss();
         let saved = (1.0 - self.refused) * (1.0 - caught) * gain;
-        let verdict = match self.convicted == 0 && self.refused == 0.0 && gain > 0.0 {
+        let verdict = match self.conforms() && gain > 0.0 {
             true => PretenceVerdict::Conforms,
             false if loss >= MARGIN * saved => PretenceVerdict::Loses,
             false => PretenceVerdict::Pays,

@@ -341,3 +341,34 @@ fn a_task_without_log_probabilities_takes_tokens_alone_and_judges_them_all_the_s
     let refused = task(with("log_probs = false", "gumbel/v1", 0.8)).expect_err("not greedy");
     assert!(refused.to_string().contains("generate.log_probs"), "{refused}");
 }
+
+#[test]
+fn an_end_that_is_none_is_seen_without_the_model() {
+    let file = file("greedy", 0.0, false, BUDGET).replace("settled_after = 8", "newcomer_checks = 8");
+    let witness: Arc<dyn Witness> = Arc::new(TeacherForced(Fake::REFERENCE));
+    let task = Task::load(file.as_bytes(), &witness).expect("a task");
+    let looked = |seed: u8, change: &dyn Fn(&mut TextAnswer)| {
+        let challenge = task.challenge(&[seed; 32]).expect("drawn");
+        let mut answer = Fake::REFERENCE.answer(&challenge, 32, false);
+        change(&mut answer);
+        let read = task.read(&challenge, &Ok(sent(&answer))).expect("well-formed");
+        let on_sight = task.contradict_themselves(&[(&challenge, &read)]).expect("looked at");
+        let on_sight = on_sight.expect("by these terms")[0];
+        let word = task.testify(&[(&challenge, &read)]).expect("testimony").expect("asked").remove(0);
+        assert_eq!(on_sight, task.contradicts(&word, &read), "an auditor sees the same");
+        on_sight
+    };
+    let stops_early = |answer: &mut TextAnswer| {
+        answer.tokens.truncate(2);
+        answer.log_probs.truncate(2);
+        answer.finish = Some(Finish::End);
+        let spoken = answer.tokens.len() - 1;
+        answer.text = Language::continuation(&Fake::REFERENCE, &[], &answer.tokens[..spoken]);
+    };
+    for seed in 0..20 {
+        assert!(!looked(seed, &|_| {}));
+        let honest = Fake::REFERENCE.answer(&task.challenge(&[seed; 32]).expect("drawn"), 32, false);
+        let ends_later = honest.tokens.len() > 2 && honest.tokens[1] != OTHER_END;
+        assert_eq!(looked(seed, &stops_early), ends_later, "{honest:?}");
+    }
+}

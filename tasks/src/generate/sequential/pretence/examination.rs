@@ -62,15 +62,17 @@ pub struct StrategyFigures {
 }
 
 impl Examination {
+    /// `spot_rounds` ask newcomers, and settled miners seldom.
+    ///
     /// # Errors
     /// Terms of earlier task files, under which a conviction is forgotten when its epoch ends.
-    pub fn new(budget: &Budget, rounds: u32) -> Result<Self, String> {
-        let Some(stakes) = Stakes::new(budget, rounds) else {
+    pub fn new(budget: &Budget, rounds: u32, spot_rounds: u32) -> Result<Self, String> {
+        let Some(stakes) = Stakes::new(budget, rounds, spot_rounds) else {
             return Err("unchecked answers count in full and a conviction ends with its epoch, so that pretending pays: \
                         calibrate the task again for newcomer_checks"
                 .to_owned());
         };
-        let false_convictions = budget.false_convictions(stakes.rounds);
+        let false_convictions = budget.false_convictions(stakes.rounds.saturating_add(spot_rounds));
         // What is lost of the epoch itself is one epoch's pay at most.
         let honest_loss = false_convictions * (f64::from(stakes.wait) + 1.0);
         let pretences: Vec<_> = budget.cheats.iter().map(|cheat| examined(cheat, &stakes)).collect();

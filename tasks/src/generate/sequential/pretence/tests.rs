@@ -2,7 +2,7 @@ use super::strategies::EPOCHS;
 use super::*;
 
 fn pretence(name: &str, cost: f64, checks: u32, convicted: u32) -> Pretence {
-    Pretence { name: name.to_owned(), cost, checks, convicted, refused: 0.0 }
+    Pretence { name: name.to_owned(), cost, checks, convicted, refused: 0.0, rejected: 0.0 }
 }
 
 fn stakes(rounds: u32, newcomer_checks: u32) -> Stakes {
@@ -31,6 +31,9 @@ fn a_newcomer_is_checked_until_no_way_of_pretending_pays() {
     let verdict = |pretence: Pretence| pretence.figures(&stakes(3, 33)).verdict;
     assert_eq!(verdict(pretence("int8", 0.5, 500, 0)), PretenceVerdict::Conforms);
     assert_eq!(verdict(pretence("subtle", 0.5, 500, 5)), PretenceVerdict::Pays);
+    let rejected = Pretence { rejected: 1.0, ..pretence("rejected and never convicted", 0.0, 500, 0) };
+    assert_eq!(verdict(rejected), PretenceVerdict::Pays);
+    assert_eq!(verdict(pretence("never measured", 0.0, 0, 0)), PretenceVerdict::Pays);
     assert_eq!(verdict(pretence("relayed", 1.0, 0, 0)), PretenceVerdict::Loses);
     assert_eq!(verdict(truncated()), PretenceVerdict::Loses);
 }
