@@ -183,6 +183,7 @@ pub(crate) fn pick<'a>(
             Record::Blob { .. }
             | Record::Asked(_)
             | Record::Evidence(_)
+            | Record::CheckDraw(_)
             | Record::Intent(_)
             | Record::IntentUpdate(_)
             | Record::Abstained { .. }

@@ -44,11 +44,11 @@ pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
 pub use record::{
-    CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, CheckedMiner, EarlierChecks,
-    EpochClosed, EpochContext, EpochCounts, Evidence, Exchange, Extension, Failure, Field, FieldValue,
-    Fields, FollowUp, JointJudgement, JointMember, JudgeIdentity, LaterAnswer, LaterAnswers, Likeness,
-    OpenWalk, PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record, StageRecord, Trail, TrailEpoch,
-    VerdictRecord, VoidCause, VoidRound, v1,
+    CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, CheckDraw, CheckedMiner,
+    EarlierChecks, EpochClosed, EpochContext, EpochCounts, Evidence, Exchange, Extension, Failure, Field,
+    FieldValue, Fields, FollowUp, JointJudgement, JointMember, JudgeIdentity, LaterAnswer, LaterAnswers,
+    Likeness, OpenWalk, PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record, StageRecord, Trail,
+    TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};

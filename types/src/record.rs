@@ -26,7 +26,7 @@ use crate::{Blob, Block, Epoch, Intent, IntentUpdate, RegistrationId};
 
 pub use asked::{ChallengeRecord, ChallengeScope, Exchange, Failure, FollowUp, StageRecord};
 pub use awaiting::{LaterAnswer, LaterAnswers};
-pub use checks::{CheckedMiner, EarlierChecks, OpenWalk, RecentMarks};
+pub use checks::{CheckDraw, CheckedMiner, EarlierChecks, OpenWalk, RecentMarks};
 pub use closing::{EpochClosed, EpochCounts, Receipt, VoidCause, VoidRound};
 pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
 pub use fields::{Field, FieldValue, Fields};
@@ -94,6 +94,9 @@ pub enum Record {
     /// The checks of earlier epochs, right behind the context.
     #[codec(index = 20)]
     EarlierChecks(EarlierChecks),
+    /// In the commit of a round's verdicts, before them.
+    #[codec(index = 21)]
+    CheckDraw(CheckDraw),
 }
 
 /// A record whose layout is its fields alone.
@@ -120,6 +123,7 @@ impl Record {
             Self::CarriedChallenge(carried) => return carried.unknown(),
             Self::EpochClosed(closed) => &closed.fields,
             Self::EarlierChecks(checks) => &checks.fields,
+            Self::CheckDraw(draw) => &draw.fields,
             // This version has no extensions yet, so that each of them is a later version's.
             Self::Extension(extension) => return Some(extension.name.clone()),
             Self::Blob(_)

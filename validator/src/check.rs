@@ -26,7 +26,7 @@ use crate::together::{self, Joint};
 pub(crate) use contradictions::contradicting;
 pub(crate) use words::Words;
 
-/// One answer before it is judged: whose it is, of which round, and to a challenge drawn from which seed.
+/// One answer before it is judged: whose it is, of which round, to which challenge, and the seed of the draw.
 pub(crate) struct UncheckedAnswer<'a> {
     pub(crate) who: RegistrationId,
     pub(crate) round: u32,

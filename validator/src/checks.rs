@@ -85,6 +85,11 @@ impl CheckHistory {
         Some(EarlierChecks { miners: who.into_iter().map(|who| newcomer(who, true)).collect(), ..left })
     }
 
+    /// Tells whether what checks show is kept beyond the epoch: not under the terms of earlier task files.
+    pub(crate) fn outlasts_epochs(&self) -> bool {
+        self.newcomer_checks > 0
+    }
+
     /// Takes in one check's outcome.
     pub(crate) fn take(&mut self, task: &Task, evidence: &Evidence) {
         if let Some(budget) = task.budget() {

@@ -19,6 +19,7 @@ mod check;
 mod checks;
 mod closing;
 mod dialogue;
+mod draw;
 mod epoch;
 mod error;
 mod fault;

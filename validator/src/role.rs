@@ -9,6 +9,7 @@
 //! Nothing here judges or knows a kind of task: rounds are `round`'s, publications `publish`'s. The role alone writes the
 //! journal, and takes note of a record only once it is durable.
 
+mod draws;
 mod epochs;
 mod later;
 mod publications;
@@ -29,6 +30,7 @@ use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::timetable::Timetable;
+use rounds::Moment;
 
 pub use validator::{Progress, Validator};
 
@@ -86,7 +88,7 @@ impl Validator {
             let is_last_chance = table.publication_due(block.0);
             if self.is_undecided() && self.open.as_ref().is_some_and(OpenEpoch::asks) {
                 self.resolve_carried().await?;
-                self.run_rounds(table.rounds_due(block.0), &state, is_last_chance).await?;
+                self.run_rounds(Moment { state: &state, table: &table, is_last_chance }).await?;
             }
             if is_last_chance {
                 self.close_epoch(&state).await?;

@@ -1,8 +1,16 @@
-//! The blocks of an epoch at which the validator asks, and the one from which it publishes.
+//! The blocks of an epoch at which the validator asks, those whose beacons say whom it checks, and the one from which it
+//! publishes.
 
-use weighhouse_types::Schedule;
+use std::time::Duration;
+
+use weighhouse_types::{Block, Schedule};
 
 use crate::config::{Publish, Rounds};
+
+/// Blocks that others may know before they are final here.
+const UNSEEN_BLOCKS: u64 = 8;
+/// Of a chain whose blocks come more slowly, a draw's block comes later in time, which does no harm.
+const BLOCK_SECONDS: u64 = 12;
 
 /// The blocks of one epoch at which rounds and the publication are due.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +41,17 @@ impl Timetable {
             .take_while(move |round| first_block + span * u64::from(*round) / u64::from(rounds) <= block)
     }
 
+    /// The block whose beacon draws the checks of a round's answers, all of which were in at `head`: the same one for all
+    /// validators that asked in time. `None` where none is left before publication.
+    pub(crate) fn draw_block(&self, round: u32, deadline: Duration, head: Block) -> Option<Block> {
+        let Self { first_block, publish_block, rounds } = *self;
+        let due = first_block + (publish_block - first_block) * u64::from(round) / u64::from(rounds.max(1));
+        let hidden = UNSEEN_BLOCKS + deadline.as_secs().div_ceil(BLOCK_SECONDS);
+        let in_time = due.saturating_add(hidden).min(publish_block);
+        let block = if head.0 < in_time { in_time } else { head.0.saturating_add(UNSEEN_BLOCKS) };
+        (block <= publish_block).then_some(Block(block))
+    }
+
     pub(crate) fn publication_due(&self, block: u64) -> bool {
         block >= self.publish_block
     }
@@ -41,7 +60,7 @@ impl Timetable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weighhouse_types::{Block, Epoch};
+    use weighhouse_types::Epoch;
 
     fn timetable(tempo: u16, rounds: u32, margin: u64) -> Timetable {
         let schedule = Schedule {
@@ -61,6 +80,19 @@ mod tests {
         let due: Vec<_> = (100..108).map(|block| table.rounds_due(block).count()).collect();
         assert_eq!(due, [0, 1, 1, 2, 2, 2, 2, 2]);
         assert_eq!((100..111).find(|block| table.publication_due(*block)), Some(106));
+    }
+
+    #[test]
+    fn checks_are_drawn_by_a_block_that_came_when_the_answers_were_in() {
+        let draw =
+            |table: &Timetable, round, head| table.draw_block(round, Duration::from_secs(30), Block(head));
+        let table = timetable(360, 3, 4);
+        assert_eq!((draw(&table, 0, 102), draw(&table, 0, 111)), (Some(Block(112)), Some(Block(112))));
+        assert_eq!(draw(&table, 0, 112), Some(Block(120)), "late answers have a draw of their own");
+        assert_eq!(draw(&table, 2, 455), None);
+        let short = timetable(12, 3, 4);
+        assert_eq!((draw(&short, 0, 101), draw(&short, 2, 108)), (Some(Block(109)), Some(Block(109))));
+        assert_eq!(draw(&short, 2, 109), None);
     }
 
     #[test]

@@ -59,8 +59,16 @@ impl Tally {
     }
 
     pub(crate) fn finish(self) -> anyhow::Result<()> {
+        self.finish_with(&[])
+    }
+
+    /// Ends with these figures, by name, beside its own.
+    pub(crate) fn finish_with(self, figures: &[(String, serde_json::Value)]) -> anyhow::Result<()> {
         let Self { name, runs, failures, skipped } = self;
-        result(&serde_json::json!({ "name": name, "runs": runs, "failures": failures, "skipped": skipped }));
+        let mut line =
+            serde_json::json!({ "name": name, "runs": runs, "failures": failures, "skipped": skipped });
+        figures.iter().for_each(|(name, figure)| line[name] = figure.clone());
+        result(&line);
         ensure!(failures == 0, "{failures} of {runs} failed");
         Ok(())
     }

@@ -4,7 +4,7 @@ use parity_scale_codec::{Decode, Encode, Error, Input};
 use serde::{Deserialize, Serialize};
 
 use super::Fields;
-use crate::{Epoch, Mark, RegistrationId};
+use crate::{Beacon, Epoch, Mark, RegistrationId};
 
 /// Everything that the checks of earlier epochs left behind. An epoch without this record judges by the terms of before it:
 /// unchecked answers count in full, and a conviction refuses answers but leaves an average as it is.
@@ -31,6 +31,17 @@ pub struct CheckedMiner {
     pub recent: RecentMarks,
     /// Its sequential test, where that has not ended.
     pub walk: OpenWalk,
+}
+
+/// The beacon by which a round's answers are drawn for checks: of a block that came once the answers were in, so that no miner
+/// knew it, and of the same one for all validators, so that they check the same miners and convict them together.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct CheckDraw {
+    pub epoch: Epoch,
+    pub round: u32,
+    pub beacon: Beacon,
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub fields: Fields,
 }
 
 /// A sequential test that has not ended.

@@ -64,6 +64,7 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             Record::Evidence(said) => self.check_testimony(said),
+            Record::CheckDraw(draw) => self.check_draw(draw),
             Record::Likeness(likeness) => self.check_likeness(likeness),
             Record::JudgedTogether(joint) => self.check_joint(at, joint),
             Record::PhaseChange(change) => self.check_phase(change),

@@ -3,12 +3,13 @@
 use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::sequential::Attention;
 use weighhouse_tasks::{Challenge, Reference, Task};
-use weighhouse_types::{Evidence, Exchange, Judgement, VerdictRecord};
+use weighhouse_types::{CheckDraw, Evidence, Exchange, Judgement, VerdictRecord};
 
 use super::walk::{Finding, Part, Walk};
 use crate::answers::{ReadAnswer, decode};
 use crate::check::{self, UncheckedAnswer};
 use crate::checks::Fingerprint;
+use crate::draw;
 
 impl<'a> Walk<'a> {
     /// Checks that the reference's recorded word is of this challenge, and counts in the bins that are recorded.
@@ -20,6 +21,21 @@ impl<'a> Walk<'a> {
             return Err(format!("{name}: its margins fall into other bins").into());
         }
         self.testimonies.insert((said.challenge, said.who), reference);
+        Ok(())
+    }
+
+    /// The beacon of a round's draw is of this epoch. A validator that was killed while it judged draws the rest anew.
+    pub(super) fn check_draw(&mut self, drawn: &CheckDraw) -> Result<(), Finding> {
+        let (block, schedule) = (drawn.beacon.block, &self.context.state.schedule);
+        let is_over = schedule.next_epoch_block().is_some_and(|next| block > next);
+        if block <= self.context.beacon.block || is_over {
+            return Err(format!(
+                "draw of round {}: its beacon's block {block} is not the epoch's",
+                drawn.round
+            )
+            .into());
+        }
+        self.draws.insert(drawn.round, draw::seed(self.context, drawn));
         Ok(())
     }
 
@@ -104,8 +120,8 @@ impl<'a> Walk<'a> {
             }
             None => self.testimonies.get(&(id, who)).unwrap_or(&seen.reference).clone(),
         };
-        let answer =
-            UncheckedAnswer { who, round, challenge: id, seed: &seen.seed, fingerprint: read.fingerprint };
+        let seed = self.draws.get(&round).unwrap_or(&seen.seed);
+        let answer = UncheckedAnswer { who, round, challenge: id, seed, fingerprint: read.fingerprint };
         let mut attention = check::attention(task, &self.history, &answer);
         if attention == Attention::Settled
             && let (Some(word), Ok(answer)) = (self.testimonies.get(&(id, who)), &read.read)

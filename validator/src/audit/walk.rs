@@ -38,6 +38,8 @@ pub(super) struct Walk<'a> {
     pub(super) joint_verdicts: BTreeMap<Part, Judgement>,
     pub(super) judged: BTreeSet<Part>,
     pub(super) history: CheckHistory,
+    /// Seeds of the rounds' draws so far.
+    pub(super) draws: BTreeMap<u32, [u8; 32]>,
 }
 
 /// A challenge whose proof holds.
@@ -96,6 +98,7 @@ impl<'a> Walk<'a> {
             joint_verdicts: BTreeMap::new(),
             judged: BTreeSet::new(),
             history: history.unwrap_or_default(),
+            draws: BTreeMap::new(),
         }
     }
 

@@ -9,17 +9,28 @@ use weighhouse_types::{Record, SubnetState, VoidCause};
 use super::validator::Validator;
 use crate::closing::{tell_void, untold_void_round, void_round};
 use crate::dialogue;
+use crate::draw::Draw;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::fault::{self, Fault};
 use crate::metrics;
 use crate::round::{AnsweredRound, JudgedRound, Round};
+use crate::timetable::Timetable;
 
 /// Bytes of answers that wait to be judged; while there are more, no further round is asked.
 const HELD_BYTES_MAX: usize = 256 << 20;
 
 /// Rounds that fail in a step before it tries no more.
 const FAILED_MAX: u32 = 3;
+
+/// The block at which rounds run.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) state: &'a SubnetState,
+    pub(super) table: &'a Timetable,
+    /// The epoch is weighed right after.
+    pub(super) is_last_chance: bool,
+}
 
 /// Trouble of our own that a step has met.
 #[derive(Default)]
@@ -48,15 +59,10 @@ impl Trouble {
 impl Validator {
     /// Runs the rounds that are due. Trouble of our own holds back what it befalls, a question or answers, and each block tries
     /// again; at the epoch's last chance it makes the round void, which is not asked again.
-    pub(super) async fn run_rounds(
-        &mut self,
-        due: impl Iterator<Item = u32>,
-        state: &SubnetState,
-        is_last_chance: bool,
-    ) -> Result<(), ValidatorError> {
+    pub(super) async fn run_rounds(&mut self, now: Moment<'_>) -> Result<(), ValidatorError> {
         let mut trouble = Trouble::default();
-        for round in due {
-            self.run_round(round, state, is_last_chance, &mut trouble).await?;
+        for round in now.table.rounds_due(now.state.head.number.0) {
+            self.run_round(round, now, &mut trouble).await?;
         }
         if let (Some(open), Some((_, why)), false) = (&self.open, &trouble.last, trouble.void.is_empty()) {
             tell_void(open.context().epoch, &trouble.void, why);
@@ -67,10 +73,10 @@ impl Validator {
     async fn run_round(
         &mut self,
         round: u32,
-        state: &SubnetState,
-        is_last_chance: bool,
+        now: Moment<'_>,
         trouble: &mut Trouble,
     ) -> Result<(), ValidatorError> {
+        let is_last_chance = now.is_last_chance;
         let Some(open) = self.open.as_ref().filter(|open| !open.is_void(round)) else { return Ok(()) };
         let mut answered = self.held.remove(&round);
         let was_held = answered.is_some();
@@ -87,12 +93,17 @@ impl Validator {
                 }
                 _ => {}
             }
-            answered = match self.ask_round(round, state).await {
+            answered = match self.ask_round(round, now).await {
                 Ok(answered) => answered,
                 Err(error) => return self.failed(round, error, is_last_chance, trouble).await,
             };
         }
         let Some(mut answered) = answered else { return Ok(()) };
+        let drawn = self.draw(round, &mut answered, now.state.head.number).await;
+        if drawn.is_err() || matches!(answered.draw, Draw::At(_)) {
+            self.held.insert(round, answered);
+            return drawn;
+        }
         let judged = match trouble.everywhere() {
             None => self.judge(&mut answered, is_last_chance).await,
             Some((cause, why)) if is_last_chance => {
@@ -181,7 +192,7 @@ impl Validator {
     async fn ask_round(
         &mut self,
         round: u32,
-        state: &SubnetState,
+        now: Moment<'_>,
     ) -> Result<Option<AnsweredRound>, ValidatorError> {
         let Some(open) = &self.open else { return Ok(None) };
         let mut done = open.done_in(round);
@@ -195,7 +206,8 @@ impl Validator {
             dialogue::cut_off(open, round, &mut journal)?
         };
         let resumed = (&done, cut_off);
-        let Some(mut asking) = Round::new(&self.parts, open.context(), round, state, resumed).await? else {
+        let Some(mut asking) = Round::new(&self.parts, open.context(), round, now.state, resumed).await?
+        else {
             return Ok(None);
         };
         self.record(asking.records()).await?;
@@ -205,6 +217,8 @@ impl Validator {
                 self.record(records).await?;
             }
         }
-        Ok(Some(asking.answered()))
+        let mut answered = asking.answered();
+        answered.draw = self.draw_of(round, now).await;
+        Ok(Some(answered))
     }
 }

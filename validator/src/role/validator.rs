@@ -45,7 +45,7 @@ pub struct Validator {
     pub(super) truth_asked_in: Option<Epoch>,
     /// The trouble of our own that was told last, and the epoch in which it was: a trouble that lasts is told once.
     trouble_told: Option<(Epoch, VoidCause)>,
-    /// Rounds of the open epoch whose answers wait to be judged until trouble of ours has passed.
+    /// Rounds of the open epoch whose answers wait to be judged until their checks are drawn, or trouble of ours has passed.
     pub(super) held: BTreeMap<u32, AnsweredRound>,
 }
 

@@ -11,6 +11,7 @@ use weighhouse_types::Record;
 use crate::answers::{Attempt, PreparedChallenge};
 use crate::check::{self, Words};
 use crate::checks::{CheckHistory, Fingerprint};
+use crate::draw::Draw;
 use crate::error::ValidatorError;
 use crate::later;
 use crate::parts::Parts;
@@ -21,6 +22,7 @@ pub(crate) struct AnsweredRound {
     attempts: Arc<Vec<Attempt>>,
     /// The reference's words so far.
     words: Arc<Words>,
+    pub(crate) draw: Draw,
 }
 
 /// A round's verdicts with their evidence, and the fingerprints of its answers.
@@ -40,7 +42,7 @@ impl fmt::Debug for AnsweredRound {
 impl AnsweredRound {
     pub(super) fn new(challenges: Arc<Vec<PreparedChallenge>>, mut attempts: Vec<Attempt>) -> Self {
         attempts.sort_by_key(|attempt| attempt.neuron.uid);
-        Self { challenges, attempts: Arc::new(attempts), words: Arc::default() }
+        Self { challenges, attempts: Arc::new(attempts), words: Arc::default(), draw: Draw::BySeed }
     }
 
     /// Bytes of the answers.
@@ -67,7 +69,11 @@ impl AnsweredRound {
             return Ok(JudgedRound { records, fingerprints: Vec::new(), left_out: None });
         }
         let history = history.unwrap_or_default();
-        let attention = |attempt| attention(&parts.task, challenges, attempt, &history);
+        let drawn = match &self.draw {
+            Draw::By(_, seed) => Some(*seed),
+            Draw::BySeed | Draw::At(_) => None,
+        };
+        let attention = |attempt| attention(&parts.task, challenges, attempt, drawn.as_ref(), &history);
         let mut attentions: Vec<Attention> = attempts.iter().map(attention).collect();
         for at in check::contradicting(parts, challenges, attempts, &attentions).await? {
             attentions[at] = Attention::Contradicts;
@@ -76,7 +82,11 @@ impl AnsweredRound {
         words.decide(attentions, attempts);
         words.ask(parts, challenges, attempts, speaks).await?;
         let words = &self.words;
-        let records = check::judge_attempts(parts, challenges, attempts, words, history).await?;
+        let verdicts = check::judge_attempts(parts, challenges, attempts, words, history).await?;
+        let records = match &self.draw {
+            Draw::By(draw, _) => [Record::CheckDraw(draw.clone())].into_iter().chain(verdicts).collect(),
+            Draw::BySeed | Draw::At(_) => verdicts,
+        };
         let said = attempts.iter().enumerate().filter(|(at, _)| !words.is_left_out(*at));
         let fingerprints = said.filter_map(|(_, attempt)| fingerprint(challenges, attempt)).collect();
         Ok(JudgedRound { records, fingerprints, left_out: words.why_left_out(attempts) })
@@ -87,10 +97,12 @@ fn attention(
     task: &Task,
     challenges: &[PreparedChallenge],
     attempt: &Attempt,
+    drawn: Option<&[u8; 32]>,
     history: &CheckHistory,
 ) -> Attention {
     let PreparedChallenge { asked, seed, .. } = &challenges[attempt.at];
     let (who, fingerprint) = (attempt.neuron.registration(), attempt.answer.fingerprint);
+    let seed = drawn.unwrap_or(seed);
     let answer =
         check::UncheckedAnswer { who, round: asked.round, challenge: asked.challenge, seed, fingerprint };
     check::attention(task, history, &answer)

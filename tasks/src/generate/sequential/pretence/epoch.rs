@@ -8,9 +8,9 @@ use super::{Pretence, Stakes};
 pub(super) struct PretendingEpoch {
     pub(super) convicted: f64,
     /// Gained where nothing is found.
-    kept: f64,
+    pub(super) kept: f64,
     /// Gained where it is.
-    caught: f64,
+    pub(super) caught: f64,
 }
 
 impl PretendingEpoch {

@@ -31,6 +31,8 @@ pub struct StrategyWorth {
     pub gain: f64,
     /// One stretch of pretending by a settled miner, with all that follows until standing is back.
     pub stretch: f64,
+    /// The standard deviation of that.
+    pub spread: f64,
 }
 
 /// Strategies around one way of pretending.
@@ -70,11 +72,8 @@ impl<'a> Strategies<'a> {
             false => self.by_calendar(strategy),
         };
         // Honest work in the same place waits as long for its first pay.
-        StrategyWorth {
-            strategy,
-            gain: gain + self.stakes.loss(),
-            stretch: self.stretch(strategy.pretending),
-        }
+        let (stretch, spread) = self.stretch(strategy.pretending);
+        StrategyWorth { strategy, gain: gain + self.stakes.loss(), stretch, spread }
     }
 
     /// The most that any strategy of a settled miner gains, whatever it does in which epoch and in how many of its answers:
@@ -175,13 +174,20 @@ impl<'a> Strategies<'a> {
         gain - self.owed(&regaining)
     }
 
-    fn stretch(&self, pretending: u32) -> f64 {
-        let (mut gain, mut chance) = (0.0, 1.0);
-        for _ in 0..pretending {
-            gain += chance * (self.settled.gain() - self.settled.convicted * self.stakes.loss());
-            chance *= 1.0 - self.settled.convicted;
+    /// The mean of a stretch of so many epochs, and its standard deviation.
+    fn stretch(&self, pretending: u32) -> (f64, f64) {
+        let PretendingEpoch { convicted, kept, caught } = self.settled;
+        let (mut mean, mut square, mut chance) = (0.0, 0.0, 1.0);
+        let mut ends = |chance: f64, worth: f64| {
+            mean += chance * worth;
+            square += chance * worth * worth;
+        };
+        for epochs in 0..pretending {
+            ends(chance * convicted, f64::from(epochs) * kept + caught - self.stakes.loss());
+            chance *= 1.0 - convicted;
         }
-        gain
+        ends(chance, f64::from(pretending) * kept);
+        (mean, libm::sqrt((square - mean * mean).max(0.0)))
     }
 
     /// What is still to be served unpaid.

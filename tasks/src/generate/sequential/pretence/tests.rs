@@ -64,6 +64,8 @@ fn a_wait_that_is_too_short_is_found_by_the_chain_too() {
     let escapes = libm::pow(1.0 - 0.06 * garbage.detection(), 3.0);
     let expected = escapes * 3.0 - (1.0 - escapes) * 3.0;
     assert!((worth.stretch - expected).abs() < 1e-9, "{} {expected}", worth.stretch);
+    let spread = 6.0 * libm::sqrt(escapes * (1.0 - escapes));
+    assert!((worth.spread - spread).abs() < 1e-9, "{} {spread}", worth.spread);
 }
 
 #[test]
