@@ -76,7 +76,7 @@ enum Bench {
     Front,
 }
 
-#[derive(Subcommand, Clone, Copy, Debug)]
+#[derive(Subcommand, Clone, Debug)]
 enum Suite {
     /// Conformance of every chain: the ledger in process and over gRPC, a Substrate runtime (installs chopsticks from npm), and
     /// the subtensor runtime whose address is in WEIGHHOUSE_SUBTENSOR_URL
@@ -97,6 +97,15 @@ enum Suite {
         /// Completions of each honest kind
         #[arg(long, default_value_t = 64)]
         challenges: u32,
+    },
+    /// vLLM, llama.cpp, Triton, transformers and LiteLLM behind miners that a validator judges (installs them from PyPI, 8 GB)
+    Servers {
+        /// One server alone: llama.cpp, vllm, triton, triton-text, transformers, litellm or odd
+        #[arg(long, value_name = "NAME")]
+        only: Option<String>,
+        /// Keep what went over the wire in miner/testdata/servers, for the miner's tests
+        #[arg(long)]
+        record: bool,
     },
     /// The real all-MiniLM-L6-v2, from PyPI, against what sentence-transformers made of the same texts
     Models,
@@ -166,6 +175,7 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Subnet) => again(&["suite", "subnet"], "real"),
         XtaskCommand::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         XtaskCommand::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
+        XtaskCommand::Suite(Suite::Servers { only, record }) => suite::servers::run(only.as_deref(), record),
         XtaskCommand::Suite(Suite::Models) => suite::models::run(),
         XtaskCommand::Suite(Suite::Pretending) => suite::pretending::run(),
         XtaskCommand::Suite(Suite::Report) => suite::report::run(),

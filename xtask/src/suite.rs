@@ -3,6 +3,7 @@
 mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
+mod earning;
 pub(crate) mod fuzz;
 #[cfg(feature = "judges")]
 mod guests;
@@ -17,6 +18,7 @@ pub(crate) mod pretending;
 pub(crate) mod proto;
 pub(crate) mod python;
 pub(crate) mod report;
+pub(crate) mod servers;
 #[cfg(feature = "real")]
 pub(crate) mod subnet;
 

@@ -269,12 +269,20 @@ pub(super) fn free_ports() -> anyhow::Result<Vec<u16>> {
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
-pub(super) fn until(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+pub(super) fn until(what: &str, done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    until_within(PATIENCE, what, done)
+}
+
+pub(super) fn until_within(
+    patience: Duration,
+    what: &str,
+    mut done: impl FnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
     let start = Instant::now();
     loop {
         match done() {
             Ok(true) => return Ok(()),
-            outcome if start.elapsed() > PATIENCE => bail!("waited in vain until {what}: {outcome:?}"),
+            outcome if start.elapsed() > patience => bail!("waited in vain until {what}: {outcome:?}"),
             _ => std::thread::sleep(Duration::from_millis(200)),
         }
     }

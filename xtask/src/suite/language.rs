@@ -8,12 +8,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::interop::{Cli, free_ports, until};
+use super::earning::{builtin, digest, earns};
 use super::{Running, Tally, environment, root, weighhouse};
 use crate::say;
 
 const PEERS: [&str; 2] = ["torch", "transformers==5.23.0"];
-const MODEL: &str = "language";
 
 pub(crate) fn run(challenges: u32) -> anyhow::Result<()> {
     let mut tally = Tally::new("language");
@@ -25,7 +24,7 @@ pub(crate) fn run(challenges: u32) -> anyhow::Result<()> {
     let binary = weighhouse()?;
     let scratch = tempfile::tempdir()?;
     let model = scratch.path().join("model");
-    builtin(&model)?;
+    builtin("reference", &model)?;
     let (half, near) = (serve(&python, &model, "bfloat16")?, serve(&python, &model, "float32")?);
     tally.check("its bfloat16 is honest, weaker models and edits are not", || {
         calibrate(&binary, &half, challenges)
@@ -45,20 +44,6 @@ pub(crate) fn run(challenges: u32) -> anyhow::Result<()> {
         Ok(())
     });
     tally.finish()
-}
-
-/// The built-in reference as a folder.
-fn builtin(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir(folder)?;
-    let files = [
-        ("reference.json", "config.json"),
-        ("tokenizer.json", "tokenizer.json"),
-        ("reference.safetensors", "model.safetensors"),
-    ];
-    for (from, to) in files {
-        std::fs::copy(root().join("models/weights/language").join(from), folder.join(to))?;
-    }
-    Ok(())
 }
 
 struct ServedModel {
@@ -100,83 +85,4 @@ fn calibrate(binary: &Path, server: &ServedModel, challenges: u32) -> anyhow::Re
         ensure!(rejected(cheat)? >= 0.99, "{cheat} is told {} of the time", rejected(cheat)?);
     }
     Ok(())
-}
-
-fn digest(binary: &Path, model: &Path) -> anyhow::Result<String> {
-    let model = model.display().to_string();
-    let said = Command::new(binary)
-        .args(["model", "generate", &model, "--prompt=x", "--max-tokens=1", "--json"])
-        .output()?;
-    let said: Value = serde_json::from_slice(&said.stdout).context("the answer")?;
-    Ok(said["digest"].as_str().context("a digest")?.to_owned())
-}
-
-/// A chain, a miner and a validator; whether the miner has an incentive after some epochs.
-fn earns(binary: &Path, model: &str, task: &str) -> anyhow::Result<()> {
-    let scratch = tempfile::tempdir()?;
-    let dir = scratch.path();
-    let ports = free_ports()?;
-    let at = |port: u16| format!("127.0.0.1:{port}");
-    let cli = Cli { binary, dir, chain: format!("http://{}", at(ports[0])) };
-    for name in ["owner", "miner", "validator"] {
-        cli.json(&["wallet", "create", "--wallet", name, "--no-password"])?;
-    }
-    let genesis = [
-        "chain",
-        "genesis",
-        "--owner-wallet",
-        "owner",
-        "--block-time",
-        "500ms",
-        "--tempo",
-        "20",
-        "--fund",
-        "miner=1000",
-        "--fund",
-        "validator=1000",
-    ];
-    std::fs::write(dir.join("genesis.toml"), cli.output(cli.command().args(genesis))?)?;
-    let listen = at(ports[0]);
-    let serving = ["chain", "serve", "--genesis", "genesis.toml", "--dir", "chain", "--listen", &listen];
-    let mut processes = vec![cli.spawn("chain", &serving)?];
-    until("the chain answers", || cli.json(&["chain", "metagraph"]).map(|_| true))?;
-    let miner = cli.json(&["chain", "register", "--wallet", "miner"])?["uid"].clone();
-    cli.json(&["chain", "register", "--wallet", "validator"])?;
-    cli.json(&["chain", "stake", "--wallet", "validator", "--amount", "500"])?;
-    let wallets = dir.join("wallets");
-    let key = |name: &str| {
-        format!(
-            "[wallet]\npath = {wallets:?}\nname = \"{name}\"\nhotkey = \"default\"\n\n[chain]\nendpoints = [\"{}\"]\n\
-             netuid = 1\n\n",
-            cli.chain
-        )
-    };
-    let (address, state, journal) = (at(ports[1]), dir.join("miner-state"), dir.join("journal"));
-    let served = format!(
-        "{}[serve]\nlisten = \"{address}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"{MODEL}\"\nkind = \"text\"\n\
-         {model}",
-        key("miner")
-    );
-    std::fs::write(dir.join("miner.toml"), served)?;
-    processes.push(cli.spawn("miner", &["miner", "--config", "miner.toml"])?);
-    let asking = format!(
-        "{}[task]\n{task}\n[rounds]\ndeadline = \"20s\"\n\n[journal]\ndir = {journal:?}\n",
-        key("validator")
-    );
-    std::fs::write(dir.join("validator.toml"), asking)?;
-    processes.push(cli.spawn("validator", &["validator", "--config", "validator.toml"])?);
-    let waited = until("the miner earns", || {
-        let state = cli.json(&["chain", "metagraph"])?;
-        let neurons = state["metagraph"]["neurons"].as_array().context("neurons")?;
-        let paid = |neuron: &&Value| neuron["uid"] == miner && neuron["incentive"].as_u64() > Some(0);
-        Ok(neurons.iter().any(|neuron| paid(&neuron)))
-    });
-    waited.with_context(|| {
-        let log = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap_or_default();
-        let last: Vec<String> = ["miner.log", "validator.log"]
-            .iter()
-            .filter_map(|name| log(name).lines().last().map(str::to_owned))
-            .collect();
-        last.join(" | ")
-    })
 }

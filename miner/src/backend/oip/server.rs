@@ -159,11 +159,9 @@ impl fmt::Display for Known {
         match (self.tells_ids, self.tells_log_probs) {
             (true, true) => f.write_str("; it tells token ids and log-probabilities"),
             (true, false) => f.write_str(
-                "; it tells token ids, but no log-probabilities: tasks that check them pay nothing",
+                "; it tells token ids, but no log-probabilities: it can't earn on tasks that need them",
             ),
-            (false, _) => {
-                f.write_str("; it tells no token ids: tasks that check tokens pay nothing for its answers")
-            }
+            (false, _) => f.write_str("; it tells no token ids: it can't earn on tasks that need them"),
         }
     }
 }
