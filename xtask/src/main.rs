@@ -103,6 +103,9 @@ enum Suite {
         /// One server alone: llama.cpp, vllm, triton, triton-text, transformers, litellm or odd
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
+        /// Judged completions of an honest miner
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        completions: usize,
         /// Keep what went over the wire in miner/testdata/servers, for the miner's tests
         #[arg(long)]
         record: bool,
@@ -175,7 +178,9 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Subnet) => again(&["suite", "subnet"], "real"),
         XtaskCommand::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         XtaskCommand::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
-        XtaskCommand::Suite(Suite::Servers { only, record }) => suite::servers::run(only.as_deref(), record),
+        XtaskCommand::Suite(Suite::Servers { only, completions, record }) => {
+            suite::servers::run(only.as_deref(), suite::servers::Options { completions, record })
+        }
         XtaskCommand::Suite(Suite::Models) => suite::models::run(),
         XtaskCommand::Suite(Suite::Pretending) => suite::pretending::run(),
         XtaskCommand::Suite(Suite::Report) => suite::report::run(),

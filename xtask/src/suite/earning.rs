@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 use weighhouse_types::{Record, VerdictRecord};
@@ -13,6 +13,10 @@ use super::interop::{Cli, free_ports, until, until_within};
 
 /// Deadline of one answer, on a busy machine.
 const DEADLINE: &str = "60s";
+/// A free port: by default, roles on one machine would want the same.
+const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n\n";
+/// Lines of a log that are shown where something went wrong.
+const SHOWN_LINES: usize = 3;
 
 /// What the miner serves and the validator asks for.
 pub(super) struct Terms<'a> {
@@ -29,7 +33,9 @@ pub(super) struct Subnet {
     binary: PathBuf,
     chain: String,
     miner: Value,
-    _processes: Vec<Running>,
+    /// Those that earn or judge, by the name of their log.
+    roles: Vec<(&'static str, Running)>,
+    _chain: Running,
     dir: TempDir,
 }
 
@@ -40,29 +46,29 @@ impl Subnet {
         let at = |port: u16| format!("127.0.0.1:{port}");
         let chain = format!("http://{}", at(ports[0]));
         let cli = Cli { binary, dir: dir.path(), chain: chain.clone() };
-        let mut processes = vec![serve_chain(&cli, &at(ports[0]))?];
+        let serving = serve_chain(&cli, &at(ports[0]))?;
         let miner = cli.json(&["chain", "register", "--wallet", "miner"])?["uid"].clone();
         cli.json(&["chain", "register", "--wallet", "validator"])?;
         cli.json(&["chain", "stake", "--wallet", "validator", "--amount", "500"])?;
         let (address, state) = (at(ports[1]), dir.path().join("miner-state"));
         let served = format!(
-            "{}[serve]\nlisten = \"{address}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"language\"\n\
+            "{}{METRICS}[serve]\nlisten = \"{address}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"language\"\n\
              kind = \"text\"\n{}",
             key(&cli, "miner"),
             terms.model
         );
         std::fs::write(dir.path().join("miner.toml"), served)?;
-        processes.push(cli.spawn("miner", &["miner", "--config", "miner.toml"])?);
+        let mut roles = vec![("miner", cli.spawn("miner", &["miner", "--config", "miner.toml"])?)];
         let asking = format!(
-            "{}[task]\n{}\n[rounds]\nper_epoch = {}\ndeadline = \"{DEADLINE}\"\n\n[journal]\ndir = {:?}\n",
+            "{}{METRICS}[task]\n{}\n[rounds]\nper_epoch = {}\ndeadline = \"{DEADLINE}\"\n\n[journal]\ndir = {:?}\n",
             key(&cli, "validator"),
             terms.task,
             terms.rounds,
             dir.path().join("journal")
         );
         std::fs::write(dir.path().join("validator.toml"), asking)?;
-        processes.push(cli.spawn("validator", &["validator", "--config", "validator.toml"])?);
-        Ok(Self { binary: binary.to_owned(), chain, miner, _processes: processes, dir })
+        roles.push(("validator", cli.spawn("validator", &["validator", "--config", "validator.toml"])?));
+        Ok(Self { binary: binary.to_owned(), chain, miner, roles, _chain: serving, dir })
     }
 
     /// Waits until the miner has an incentive.
@@ -80,15 +86,31 @@ impl Subnet {
     }
 
     /// Waits until so many of the miner's answers were judged, and gives the verdicts.
-    pub(super) fn verdicts(&self, count: usize, patience: Duration) -> anyhow::Result<Vec<VerdictRecord>> {
-        let mut verdicts = Vec::new();
+    pub(super) fn verdicts(
+        &mut self,
+        count: usize,
+        patience: Duration,
+    ) -> anyhow::Result<Vec<VerdictRecord>> {
+        let (mut verdicts, mut ended) = (Vec::new(), None);
         let waited = until_within(patience, "enough answers were judged", || {
+            ended = self.ended()?;
             verdicts = self.judged()?;
-            Ok(verdicts.len() >= count)
+            Ok(verdicts.len() >= count || ended.is_some())
         });
         let found = verdicts.len();
-        waited.with_context(|| format!("{found} verdicts | {}", self.last_lines()))?;
+        let ended = ended.map_or(Ok(()), |role| Err(anyhow!("the {role} ended")));
+        waited.and(ended).with_context(|| format!("{found} verdicts | {}", self.last_lines()))?;
         Ok(verdicts)
+    }
+
+    /// The role whose process isn't there any more.
+    fn ended(&mut self) -> anyhow::Result<Option<&'static str>> {
+        for (name, role) in &mut self.roles {
+            if role.0.try_wait()?.is_some() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     fn judged(&self) -> anyhow::Result<Vec<VerdictRecord>> {
@@ -109,8 +131,12 @@ impl Subnet {
     }
 
     fn last_lines(&self) -> String {
-        let last = |role: &&str| self.log(role).lines().last().map(str::to_owned);
-        ["miner", "validator"].iter().filter_map(last).collect::<Vec<_>>().join(" | ")
+        let last = |name: &str| {
+            let log = self.log(name);
+            let lines: Vec<&str> = log.lines().collect();
+            lines[lines.len().saturating_sub(SHOWN_LINES)..].join(" | ")
+        };
+        self.roles.iter().map(|(name, _)| format!("{name}: {}", last(name))).collect::<Vec<_>>().join(" | ")
     }
 }
 

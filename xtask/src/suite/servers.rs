@@ -2,6 +2,7 @@
 //! and what a weaker model does.
 
 mod install;
+mod process;
 mod recipes;
 mod record;
 mod site;
@@ -9,11 +10,12 @@ mod site;
 use anyhow::ensure;
 
 use self::recipes::{ODD, RECIPES, Recipe, Tells};
+pub(crate) use self::site::Options;
 use self::site::Site;
 use super::Tally;
 
-/// Runs all servers, or one; `record` keeps what went over the wire for the miner's tests.
-pub(crate) fn run(only: Option<&str>, record: bool) -> anyhow::Result<()> {
+/// Runs all servers, or one.
+pub(crate) fn run(only: Option<&str>, options: Options) -> anyhow::Result<()> {
     let wanted = |name: &str| only.is_none_or(|only| only == name);
     let names: Vec<_> = RECIPES.iter().map(|recipe| recipe.name).chain([ODD]).collect();
     ensure!(
@@ -23,7 +25,7 @@ pub(crate) fn run(only: Option<&str>, record: bool) -> anyhow::Result<()> {
         names.join(", ")
     );
     let mut tally = Tally::new("servers");
-    let site = Site::new(record)?;
+    let site = Site::new(options)?;
     for recipe in RECIPES.iter().filter(|recipe| wanted(recipe.name)) {
         check(&mut tally, &site, recipe);
     }

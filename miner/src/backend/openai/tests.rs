@@ -1,6 +1,7 @@
 mod answers;
 mod llama;
 mod probing;
+mod recorded;
 mod server;
 
 use futures::StreamExt as _;

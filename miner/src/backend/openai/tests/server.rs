@@ -100,7 +100,7 @@ async fn serve(mut io: TcpStream, answer: &Answering, asked: &Mutex<Vec<Asked>>)
 }
 
 /// The request, once all of it is there.
-fn request(text: &str) -> Option<Asked> {
+pub(super) fn request(text: &str) -> Option<Asked> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let path = lines.next()?.split(' ').nth(1)?.to_owned();
