@@ -124,7 +124,7 @@ impl Reading {
         }
         // A server that reached its context instead counts as few as it names.
         let is_short = finish == Finish::Length && named < self.max_tokens;
-        if self.names && is_short && completion_tokens != Some(named) {
+        if self.names && is_short && completion_tokens.is_some_and(|counted| counted != named) {
             let asked = self.max_tokens;
             return Err(BackendError::Malformed(format!(
                 "it named {named} of the {asked} tokens that were asked for"

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 use weighhouse_models::language::{BuiltinLanguage, ForcedSequence, LanguageModel};
+use weighhouse_models::sampling::log_probs;
 
 use super::server::{Asked, request};
 use super::*;
@@ -98,10 +99,10 @@ fn check_answer(model: &LanguageModel, prompt: &str, answer: &TextAnswer) {
         logits[0].chunks(model.vocabulary()).zip(&answer.tokens).zip(&answer.log_probs)
     {
         let largest = row.iter().copied().fold(f32::MIN, f32::max);
-        let sum: f32 = row.iter().map(|logit| (logit - largest).exp()).sum();
-        let chosen = row[*token as usize] - largest;
-        assert!(chosen > -DIFFERENCE_MAX, "token {token} is {chosen} from the likeliest");
-        assert!((chosen - sum.ln() - told).abs() < DIFFERENCE_MAX, "token {token}: {told}");
+        let below = largest - row[*token as usize];
+        assert!(below < DIFFERENCE_MAX, "token {token} is {below} from the likeliest");
+        let own = log_probs(row, *token, 0).chosen;
+        assert!((own - told).abs() < DIFFERENCE_MAX, "token {token}: {told}");
     }
 }
 
