@@ -1,12 +1,12 @@
 """A folder of the Llama family with a byte-level BPE tokenizer as GGUF, in float32: gguf_of.py FOLDER OUT"""
 
 import json
-import struct
 import sys
 from pathlib import Path
 
 import gguf
 import numpy as np
+from weights import tensors
 
 FOLDER, OUT = Path(sys.argv[1]), sys.argv[2]
 CONFIG = json.loads((FOLDER / "config.json").read_text())
@@ -28,20 +28,6 @@ OF_LAYER = {
     "input_layernorm.weight": "attn_norm.weight",
     "post_attention_layernorm.weight": "ffn_norm.weight",
 }
-
-
-def tensors():
-    raw = (FOLDER / "model.safetensors").read_bytes()
-    (length,) = struct.unpack("<Q", raw[:8])
-    header, data = json.loads(raw[8 : 8 + length]), raw[8 + length :]
-    header.pop("__metadata__", None)
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        if entry["dtype"] == "BF16":
-            values = (np.frombuffer(data[begin:end], "<u2").astype(np.uint32) << 16).view(np.float32)
-        else:
-            values = np.frombuffer(data[begin:end], {"F32": "<f4", "F16": "<f2"}[entry["dtype"]]).astype(np.float32)
-        yield name, values.reshape(entry["shape"])
 
 
 def interleaved(values, heads):
@@ -86,7 +72,7 @@ WRITER.add_rope_freq_base(CONFIG["rope_theta"])
 WRITER.add_vocab_size(CONFIG["vocab_size"])
 WRITER.add_file_type(gguf.LlamaFileType.ALL_F32)
 add_tokenizer(WRITER)
-for name, values in tensors():
+for name, values in tensors(FOLDER):
     if "q_proj" in name:
         values = interleaved(values, HEADS)
     if "k_proj" in name:

@@ -5,7 +5,6 @@ are the folder's model, in numpy. `insists` wants an input that no completion ha
 """
 
 import json
-import struct
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pytriton.decorators import batch
 from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
 from tokenizers import Tokenizer
+from weights import tensors
 
 FOLDER = Path(sys.argv[1])
 GRPC, HTTP, METRICS = (int(port) for port in sys.argv[2:5])
@@ -21,20 +21,7 @@ CONFIG = json.loads((FOLDER / "config.json").read_text())
 TOKENIZER = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
 HEADS, KEY_HEADS = CONFIG["num_attention_heads"], CONFIG["num_key_value_heads"]
 CONTEXT = CONFIG["max_position_embeddings"]
-
-
-def read():
-    raw = (FOLDER / "model.safetensors").read_bytes()
-    (length,) = struct.unpack("<Q", raw[:8])
-    header, data = json.loads(raw[8 : 8 + length]), raw[8 + length :]
-    header.pop("__metadata__", None)
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        bits = np.frombuffer(data[begin:end], "<u2").astype(np.uint32) << 16
-        yield name.removeprefix("model."), bits.view(np.float32).reshape(entry["shape"])
-
-
-WEIGHTS = dict(read())
+WEIGHTS = {name.removeprefix("model."): values for name, values in tensors(FOLDER)}
 
 
 def norm(x, weight):
