@@ -1,6 +1,8 @@
 //! Connections of a proxy's clients: served up to a number, and given time to end when the proxy stops.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,5 +58,25 @@ pub async fn serve<F: Future<Output = ()> + Send + 'static>(
     let ending = async { while connections.join_next().await.is_some() {} };
     if clock.timeout(GRACE, ending).await.is_err() {
         tracing::warn!(seconds = GRACE.as_secs(), "calls still in flight are cut");
+    }
+}
+
+/// Drives one of them to its end: on `shutdown` it takes no more calls, and finishes those that it has.
+pub async fn drive<C: Future<Output = Result<(), E>>, E: fmt::Display>(
+    connection: C,
+    shut_down: impl FnOnce(Pin<&mut C>),
+    peer: SocketAddr,
+    shutdown: &CancellationToken,
+) {
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        served = &mut connection => served,
+        () = shutdown.cancelled() => {
+            shut_down(connection.as_mut());
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "a client's connection ended");
     }
 }

@@ -8,7 +8,6 @@ mod unary;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -18,7 +17,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::info;
 use weighhouse_proto::method::MODEL_STREAM_INFER;
 use weighhouse_seams::{BoxIo, ClockExt, Listener};
 
@@ -82,17 +81,7 @@ async fn serve(
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(Duration::from_secs(20))
         .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        debug!(%peer, %error, "a client's connection ended");
-    }
+    connections::drive(connection, |connection| connection.graceful_shutdown(), peer, &shutdown).await;
 }
 
 /// A whole answer, or one that streams.

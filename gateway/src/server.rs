@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -106,17 +106,7 @@ async fn serve(router: Router, io: BoxIo, peer: SocketAddr, shutdown: Cancellati
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX)
         .serve_connection(TokioIo::new(Patience::new(io, WRITE_TIMEOUT)), service);
-    let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%peer, %error, "a client's connection ended");
-    }
+    connections::drive(connection, |connection| connection.graceful_shutdown(), peer, &shutdown).await;
 }
 
 /// Lets a request through that has the key and finds a place, and tells what became of it.

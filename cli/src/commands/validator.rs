@@ -219,7 +219,7 @@ impl References for ConfiguredReferences<'_> {
         }
         let model = models::language_on(&self.place()?, &self.asked.reference);
         let model = model.map_err(|failure| self.unavailable(failure))?;
-        self.note(model.digest(), model.warning());
+        self.note(model.digest(), model.tokens().warning());
         Ok(Some(Arc::new(TeacherForced(model))))
     }
 

@@ -77,10 +77,10 @@ impl LanguageSource {
     /// The model by the digest that the configuration names; what its operator should know is said.
     fn called(&self, name: &ModelName, model: LanguageModel) -> Result<LanguageModel, LoadError> {
         let name = &name.name;
-        if let Some(warning) = model.warning() {
+        if let Some(warning) = model.tokens().warning() {
             tracing::warn!(model = name, "{warning}");
         }
-        if let [newest, older] = model.digests() {
+        if let [newest, older] = model.tokens().digests() {
             tracing::info!(
                 model = name, digest = %newest, without_generation_config = %older,
                 "end tokens are those of generation_config.json, which the digest covers; a task that pins the other digest \
@@ -88,7 +88,7 @@ impl LanguageSource {
             );
         }
         let Some(wanted) = self.digest else { return Ok(model) };
-        let own: Vec<String> = model.digests().iter().map(Digest::to_string).collect();
+        let own: Vec<String> = model.tokens().digests().iter().map(Digest::to_string).collect();
         let (name, own) = (name.clone(), own.join(" or "));
         model.under(wanted).ok_or(LoadError::Digest { name, wanted, own })
     }

@@ -138,7 +138,7 @@ impl Decoder {
         let id = SequenceId(self.next);
         self.next += 1;
         let logits = self.batch.join(prompt, longest).ok_or(ForwardError::Backend)?;
-        let pieces = Pieces::new(self.model.text.clone(), prompt, what.stop.clone());
+        let pieces = Pieces::new(self.model.tokens().text.clone(), prompt, what.stop.clone());
         let mut sequence = Running { id, what, pieces, longest, generated: 0, last: 0 };
         let event = sequence.choose(&logits, self.model.end_tokens());
         self.running.push(sequence);

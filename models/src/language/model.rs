@@ -8,13 +8,13 @@ use burn_tensor::FloatDType;
 use weighhouse_types::Digest;
 
 use super::config::Shape;
-use super::ending::Ending;
 use super::error::{ForwardError, LanguageError};
 use super::kernels::{self, ForcedSequence, Passes, TensorNetwork};
+use super::tokens::LanguageTokens;
 use crate::device::Place;
 use crate::folder::{Folder, LoadLimits};
 use crate::precision::Precision;
-use crate::text::{Text, TextError};
+use crate::text::TextError;
 
 /// Numbers of logits that one forward pass computes at once: more are computed in turns, to bound memory.
 const LOGIT_NUMBERS_MAX: usize = 32 << 20;
@@ -24,16 +24,13 @@ const PACK_TOKENS: usize = 1_024;
 /// A loaded language model. Any number of threads may share one; clones share the weights.
 #[derive(Clone)]
 pub struct LanguageModel {
-    ending: Ending,
-    warning: Option<Arc<str>>,
-    shape: Arc<Shape>,
-    pub(super) text: Text,
+    tokens: LanguageTokens,
     passes: Arc<dyn Passes>,
 }
 
 impl fmt::Debug for LanguageModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LanguageModel").field("digest", &self.digest()).field("shape", &self.shape).finish()
+        f.debug_struct("LanguageModel").field("digest", &self.digest()).field("shape", self.shape()).finish()
     }
 }
 
@@ -99,48 +96,33 @@ impl LanguageModel {
         arithmetic: Option<FloatDType>,
         mut folder: Folder,
     ) -> Result<Self, LanguageError> {
-        let shape = Shape::parse(&folder.config)?;
-        let text = Text::of(&folder, shape.vocabulary)?;
-        let ending = Ending::read(&folder, &shape.end_tokens, &text)?;
-        let warning = folder.tokenizer_config.as_deref().and_then(|json| text.disagreement(json));
-        let warning = warning.map(Arc::from);
-        let network = TensorNetwork::load(&mut folder, &shape, &place.burn())?;
+        let tokens = LanguageTokens::of(&folder)?;
+        let network = TensorNetwork::load(&mut folder, tokens.shape(), &place.burn())?;
         let network = TensorNetwork { arithmetic, ..network };
         // Last: a tensor that nothing has taken by now is refused.
         folder.finish()?;
         let passes = kernels::of(network, place).ok_or(LanguageError::Backend)?;
-        Ok(Self { ending, warning, shape: Arc::new(shape), text, passes })
+        Ok(Self { tokens, passes })
     }
 
-    /// The model's identity. It covers `config.json`, `tokenizer.json`, the weights' files, and the end tokens of
-    /// `generation_config.json` where there is one.
+    /// The folder but for its weights.
+    pub fn tokens(&self) -> &LanguageTokens {
+        &self.tokens
+    }
+
+    /// As [`LanguageTokens::digest`].
     pub fn digest(&self) -> Digest {
-        self.ending.digest()
+        self.tokens.digest()
     }
 
-    /// The digests that its files have, the newest first: two where there is a `generation_config.json`.
-    pub fn digests(&self) -> &[Digest] {
-        self.ending.digests()
-    }
-
-    /// The same model called by this digest, if it is one of its own.
+    /// As [`LanguageTokens::under`].
     pub fn under(&self, digest: Digest) -> Option<Self> {
-        Some(Self { ending: self.ending.under(digest)?, ..self.clone() })
+        Some(Self { tokens: self.tokens.under(digest)?, ..self.clone() })
     }
 
-    /// What an operator should know of the folder.
-    pub fn warning(&self) -> Option<&str> {
-        self.warning.as_deref()
-    }
-
-    /// Tokens that end a text.
+    /// As [`LanguageTokens::end_tokens`].
     pub fn end_tokens(&self) -> &[u32] {
-        self.ending.tokens()
-    }
-
-    /// Tokens at which some servers end a text besides.
-    pub fn other_end_tokens(&self) -> &[u32] {
-        self.ending.other()
+        self.tokens.end_tokens()
     }
 
     /// The same model with its weights rounded to what a cheaper deployment would hold, for measuring and for the
@@ -158,27 +140,29 @@ impl LanguageModel {
     }
 
     pub fn shape(&self) -> &Shape {
-        &self.shape
+        self.tokens.shape()
     }
 
     pub fn vocabulary(&self) -> usize {
-        self.shape.vocabulary
+        self.shape().vocabulary
     }
 
     /// Most tokens of a prompt and its completion together.
     pub fn context(&self) -> usize {
-        self.shape.context
+        self.shape().context
     }
 
+    /// As [`LanguageTokens::encode`].
+    ///
     /// # Errors
-    /// A text over `TEXT_BYTES_MAX`, or one that the tokenizer refuses.
+    /// As there.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        self.text.encode(text)
+        self.tokens.encode(text)
     }
 
-    /// The text by which these tokens continue a prompt, without special tokens; bytes that are no UTF-8 become U+FFFD.
+    /// As [`LanguageTokens::continuation`].
     pub fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> String {
-        self.text.continuation(prompt, tokens)
+        self.tokens.continuation(prompt, tokens)
     }
 
     /// For each sequence the logits that predict its tokens from `from` on, `[tokens - from, vocabulary]` row-major.

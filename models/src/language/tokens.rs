@@ -18,7 +18,7 @@ pub struct LanguageTokens {
     ending: Ending,
     warning: Option<Arc<str>>,
     shape: Arc<Shape>,
-    text: Text,
+    pub(super) text: Text,
 }
 
 impl LanguageTokens {
@@ -27,16 +27,20 @@ impl LanguageTokens {
     /// # Errors
     /// As [`LanguageModel::load`](super::LanguageModel::load), save that tensors are not compared with the configuration.
     pub fn read(folder: &Path, limits: &LoadLimits) -> Result<Self, LanguageError> {
-        let folder = Folder::open(folder, limits)?;
+        Self::of(&Folder::open(folder, limits)?)
+    }
+
+    pub(super) fn of(folder: &Folder) -> Result<Self, LanguageError> {
         let shape = Shape::parse(&folder.config)?;
-        let text = Text::of(&folder, shape.vocabulary)?;
-        let ending = Ending::read(&folder, &shape.end_tokens, &text)?;
+        let text = Text::of(folder, shape.vocabulary)?;
+        let ending = Ending::read(folder, &shape.end_tokens, &text)?;
         let warning = folder.tokenizer_config.as_deref().and_then(|json| text.disagreement(json));
         let warning = warning.map(Arc::from);
         Ok(Self { ending, warning, shape: Arc::new(shape), text })
     }
 
-    /// The model's, as [`LanguageModel::digest`](super::LanguageModel::digest).
+    /// The model's identity. It covers `config.json`, `tokenizer.json`, the weights' files, and the end tokens of
+    /// `generation_config.json` where there is one.
     pub fn digest(&self) -> Digest {
         self.ending.digest()
     }

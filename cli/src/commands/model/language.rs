@@ -53,12 +53,12 @@ pub(crate) struct Embed {
 /// Reads all that loading reads, and computes nothing.
 pub(crate) fn show(folder: &Path, json: bool) -> Result<(), Failure> {
     let model = models::language(&folder.display().to_string())?;
-    let (digest, older, ends) = (model.digest(), model.digests().get(1), model.end_tokens());
+    let (digest, older, ends) = (model.digest(), model.tokens().digests().get(1), model.end_tokens());
     let (vocabulary, context) = (model.vocabulary(), model.context());
     if json {
         return Ok(output::json(&serde_json::json!({
             "digest": digest, "without_generation_config": older, "end_tokens": ends,
-            "vocabulary": vocabulary, "context": context, "warning": model.warning(),
+            "vocabulary": vocabulary, "context": context, "warning": model.tokens().warning(),
         }))?);
     }
     output::line(format!("digest {digest}"))?;
@@ -66,7 +66,7 @@ pub(crate) fn show(folder: &Path, json: bool) -> Result<(), Failure> {
         output::line(format!("without generation_config.json {older}"))?;
     }
     output::line(format!("end tokens {ends:?}\nvocabulary {vocabulary}, context {context}"))?;
-    match model.warning() {
+    match model.tokens().warning() {
         Some(warning) => Ok(output::line(format!("warning: {warning}"))?),
         None => Ok(()),
     }
@@ -77,7 +77,7 @@ pub(crate) fn generate(args: &Generate) -> Result<(), Failure> {
     let sampling = Sampling::new(args.temperature, args.top_k, args.top_p, args.seed);
     let sampling = sampling.exit(Exit::Config, "sampling")?;
     let prompt = model.encode(&args.prompt).exit(Exit::Config, "--prompt")?;
-    let (digest, older) = (model.digest(), model.digests().get(1).copied());
+    let (digest, older) = (model.digest(), model.tokens().digests().get(1).copied());
     let limits = DecoderLimits { sequences_max: 1, cache_tokens_max: model.context().next_multiple_of(64) };
     let (max_tokens, stop) = (args.max_tokens, args.stop.clone());
     let what = Generation { max_tokens, sampling, stop, top_log_probs: 0, ignore_end: false };

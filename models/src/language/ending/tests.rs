@@ -25,7 +25,7 @@ fn load(files: &[(&str, &str)]) -> LanguageModel {
     let folder = folder(files);
     let model = LanguageModel::load(folder.path(), &LoadLimits::STANDARD).expect("a model");
     let tokens = LanguageTokens::read(folder.path(), &LoadLimits::STANDARD).expect("a folder");
-    assert_eq!((tokens.digests(), tokens.end_tokens()), (model.digests(), model.end_tokens()));
+    assert_eq!((tokens.digests(), tokens.end_tokens()), (model.tokens().digests(), model.end_tokens()));
     model
 }
 
@@ -40,7 +40,7 @@ fn a_folder_without_a_generation_config_keeps_its_digest() {
         model.digest().to_string(),
         "f142b92a3646133867ac1eb76ed074987562dfb4dba1ce21c82d4789979105c8"
     );
-    assert_eq!((model.end_tokens(), model.digests().len()), (&[0][..], 1));
+    assert_eq!((model.end_tokens(), model.tokens().digests().len()), (&[0][..], 1));
     let other = [("tokenizer_config.json", r#"{"eos_token":"x"}"#), ("README.md", "x")];
     assert_eq!(load(&other).digest(), model.digest());
 }
@@ -75,7 +75,7 @@ fn a_generation_config_that_names_no_end_leaves_the_tokenizers() {
     let model = said(r#"{"temperature":0.6}"#);
     let a = model.encode("a").expect("tokens");
     assert_eq!(model.end_tokens(), &a[a.len() - 1..]);
-    assert!(model.other_end_tokens().contains(&0), "config.json's");
+    assert!(model.tokens().other_end_tokens().contains(&0), "config.json's");
     assert_eq!(said(r#"{"eos_token_id":5}"#).end_tokens(), [5]);
 }
 
@@ -83,7 +83,7 @@ fn a_generation_config_that_names_no_end_leaves_the_tokenizers() {
 fn a_model_is_called_by_either_digest_and_ends_alike() {
     let first = load(&[]);
     let model = with_generation(r#"{"eos_token_id":[5,3]}"#);
-    assert_eq!(model.digests(), [model.digest(), first.digest()]);
+    assert_eq!(model.tokens().digests(), [model.digest(), first.digest()]);
     let before = model.under(first.digest()).expect("without generation_config.json");
     assert_eq!((before.digest(), before.end_tokens()), (first.digest(), model.end_tokens()));
     assert_eq!(before.under(model.digest()).expect("both are kept").digest(), model.digest());
@@ -101,11 +101,11 @@ fn an_answer_may_end_where_some_servers_end() {
     let text_of = Text::read(&tokenizer.expect("a file"), 320).expect("a tokenizer");
     let a = text_of.id("a").expect("a token");
     for model in [text("\"a\""), text(r#"{"content":"a","special":true}"#)] {
-        assert!(model.other_end_tokens().contains(&a), "the tokenizer's");
-        assert!(model.other_end_tokens().contains(&0), "config.json's");
+        assert!(model.tokens().other_end_tokens().contains(&a), "the tokenizer's");
+        assert!(model.tokens().other_end_tokens().contains(&0), "config.json's");
         assert_eq!(model.end_tokens(), [5]);
     }
-    assert!(!text("null").other_end_tokens().contains(&a));
+    assert!(!text("null").tokens().other_end_tokens().contains(&a));
 }
 
 #[test]
@@ -122,6 +122,6 @@ fn an_answer_may_end_at_tokens_that_servers_know_by_name() {
         ("generation_config.json", r#"{"eos_token_id":5}"#),
         ("tokenizer.json", &tokenizer.to_string()),
     ]);
-    let found = model.other_end_tokens();
+    let found = model.tokens().other_end_tokens();
     assert!([320, 321, 322].iter().all(|id| found.contains(id)) && !found.contains(&323), "{found:?}");
 }

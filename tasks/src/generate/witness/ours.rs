@@ -29,7 +29,7 @@ impl Language for LanguageModel {
     }
 
     fn other_end_tokens(&self) -> &[u32] {
-        self.other_end_tokens()
+        self.tokens().other_end_tokens()
     }
 
     fn encode(&self, text: &str) -> Result<Vec<u32>, WitnessError> {
