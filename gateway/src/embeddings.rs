@@ -24,15 +24,7 @@ enum Encoding {
 
 impl Embeddings {
     pub(crate) fn read(fields: &mut Fields) -> Result<Self, ApiError> {
-        let wrong = || ApiError::param("input", "`input` must be a text or a list of texts");
-        let texts = match fields.required("input")? {
-            Value::String(text) => vec![text],
-            Value::Array(texts) => {
-                let text = |text: Value| text.as_str().map(str::to_owned).ok_or_else(wrong);
-                texts.into_iter().map(text).collect::<Result<_, _>>()?
-            }
-            _ => return Err(wrong()),
-        };
+        let texts = fields.texts("input")?.ok_or_else(|| ApiError::missing("input"))?;
         if texts.is_empty() || texts.len() > TEXTS_MAX {
             let message = format!("`input` has {} texts, allowed is 1 to {TEXTS_MAX}", texts.len());
             return Err(ApiError::param("input", message));

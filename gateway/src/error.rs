@@ -34,6 +34,10 @@ impl ApiError {
         Self { param: Some(name.to_owned()), ..Self::bad(message) }
     }
 
+    pub(crate) fn missing(name: &str) -> Self {
+        Self::param(name, format!("`{name}` is missing"))
+    }
+
     /// The same of a parameter that has another name here.
     pub(crate) fn renamed(self, name: &str, other: &str) -> Self {
         if self.param.as_deref() != Some(name) {
@@ -153,7 +157,7 @@ impl From<TextError> for ApiError {
             "top_log_probs" => "logprobs",
             same => same,
         };
-        Self::param(param, error.to_string().replace(&format!("`{name}`"), &format!("`{param}`")))
+        Self::param(name, error.to_string()).renamed(name, param)
     }
 }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
-use serde_json::{Value, json};
+use serde_json::Value;
 use weighhouse_types::text::Finish;
 
 use crate::error::ApiError;
@@ -34,15 +34,9 @@ pub(crate) fn stream_of<F: Form>(
     tells_usage: bool,
 ) -> Body {
     let usage = Usage::default();
-    let first = form.first().map(|choice| {
-        let mut object = envelope.object(F::PIECE, vec![choice]);
-        if tells_usage {
-            object["usage"] = Value::Null;
-        }
-        event(&object)
-    });
     let streamed =
         Streamed { form, envelope, generation, route, tells_usage, usage, finish: None, ended: false };
+    let first = form.first().map(|choice| streamed.chunk(vec![choice]));
     let rest = stream::unfold(streamed, |mut streamed| async move {
         let bytes = streamed.next().await?;
         Some((bytes, streamed))
@@ -90,7 +84,7 @@ impl<F: Form> Streamed<F> {
     fn chunk(&self, choices: Vec<Value>) -> Bytes {
         let mut object = self.envelope.object(F::PIECE, choices);
         if self.tells_usage {
-            object["usage"] = json!(null);
+            object["usage"] = Value::Null;
         }
         event(&object)
     }

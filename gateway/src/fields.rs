@@ -35,11 +35,19 @@ impl Fields {
     }
 
     pub(crate) fn required(&mut self, name: &str) -> Result<Value, ApiError> {
-        self.take(name).ok_or_else(|| ApiError::param(name, format!("`{name}` is missing")))
+        self.take(name).ok_or_else(|| ApiError::missing(name))
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         self.read(name, "a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
+        self.read(name, "a text or a list of texts", |value| match value {
+            Value::String(text) => Some(vec![text.clone()]),
+            Value::Array(texts) => texts.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        })
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, ApiError> {

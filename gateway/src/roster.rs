@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use http::StatusCode;
 use weighhouse_ask::{Asker, Miners, Target, call, frame, unframe};
+use weighhouse_proto::method::DESCRIBE;
 use weighhouse_proto::{Description, ModelKind, v1};
 use weighhouse_types::Hotkey;
 
@@ -23,7 +24,6 @@ const MEMBERS_MAX: usize = 64;
 /// Descriptions under way at once.
 const AT_ONCE: usize = MEMBERS_MAX;
 const DESCRIPTION: CallLimits = CallLimits { deadline: Duration::from_secs(5), body_bytes_max: 256 << 10 };
-const DESCRIBE: &str = "/weighhouse.v1.Miner/Describe";
 
 /// A miner that described itself.
 #[derive(Clone, Debug)]

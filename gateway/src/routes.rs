@@ -70,27 +70,34 @@ fn no_route(request: &Request, status: StatusCode) -> ApiError {
 }
 
 async fn post_completions(State(gateway): Shared, request: Request) -> Result<Response, ApiError> {
-    generate(&gateway, request, Completions, |_, fields| completions::read(fields, &gateway)).await
+    generate(gateway, request, Completions, |_, fields, gateway| completions::read(fields, gateway)).await
 }
 
 async fn post_chat(State(gateway): Shared, request: Request) -> Result<Response, ApiError> {
-    generate(&gateway, request, Chat, |model, fields| chat::read(model, fields, &gateway)).await
+    generate(gateway, request, Chat, chat::read).await
 }
 
 async fn generate<F: Form>(
-    gateway: &Gateway,
+    gateway: Arc<Gateway>,
     request: Request,
     form: F,
-    read: impl FnOnce(&str, &mut Fields) -> Result<TextRequest, ApiError>,
+    read: impl FnOnce(&str, &mut Fields, &Gateway) -> Result<TextRequest, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let clock = &gateway.asker.clock;
     let (begun, route) = (clock.monotonic(), name(request.uri().path()));
-    let mut fields = fields(gateway, request).await?;
+    let mut fields = fields(&gateway, request).await?;
     let model = model(&mut fields)?;
     let streams = fields.flag("stream")?.unwrap_or(false);
     let tells_usage = include_usage(&mut fields, streams)?;
-    let asked = read(&model, &mut fields)?;
-    fields.done()?;
+    let (reader, name) = (gateway.clone(), model.clone());
+    // A chat's template is a program, and may run for too long for the reactor.
+    let reading = tokio::task::spawn_blocking(move || {
+        let asked = read(&name, &mut fields, &reader)?;
+        fields.done().map(|()| asked)
+    });
+    let asked = reading
+        .await
+        .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))??;
     let envelope = gateway.envelope::<F>(model.clone());
     let response = if streams {
         let generation = gateway.begin(&model, &asked).await?;
@@ -157,7 +164,7 @@ async fn fields(gateway: &Gateway, request: Request) -> Result<Fields, ApiError>
 }
 
 fn model(fields: &mut Fields) -> Result<String, ApiError> {
-    fields.text("model")?.ok_or_else(|| ApiError::param("model", "`model` is missing"))
+    fields.text("model")?.ok_or_else(|| ApiError::missing("model"))
 }
 
 fn include_usage(fields: &mut Fields, streams: bool) -> Result<bool, ApiError> {

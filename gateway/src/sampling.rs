@@ -1,7 +1,6 @@
 //! Parameters that completions and chats share, as a request to a miner.
 
 use rand::Rng as _;
-use serde_json::Value;
 use weighhouse_seams::Entropy;
 use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
 
@@ -39,7 +38,7 @@ impl Sampling {
             top_k: read_top_k(fields)?,
             top_p: fields.number("top_p")?.unwrap_or(1.0) as f32,
             seed: fields.integer("seed")?,
-            stop: read_stop(fields)?,
+            stop: fields.texts("stop")?.unwrap_or_default(),
             ignore_end: fields.flag("ignore_eos")?.unwrap_or(false),
         })
     }
@@ -86,18 +85,6 @@ fn read_top_k(fields: &mut Fields) -> Result<u32, ApiError> {
         count => i32::try_from(count).ok().and_then(|count| u32::try_from(count).ok()).ok_or_else(|| {
             ApiError::param("top_k", format!("`top_k` is {count}, allowed is -1 to {}", i32::MAX))
         }),
-    }
-}
-
-fn read_stop(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
-    let wrong = || ApiError::param("stop", "`stop` must be a text or a list of texts");
-    match fields.take("stop") {
-        None => Ok(Vec::new()),
-        Some(Value::String(word)) => Ok(vec![word]),
-        Some(Value::Array(words)) => {
-            words.into_iter().map(|word| word.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
-        }
-        Some(_) => Err(wrong()),
     }
 }
 

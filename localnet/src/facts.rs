@@ -12,7 +12,7 @@ use weighhouse_types::{
 use crate::error::LocalnetError;
 use crate::rounds::Rounds;
 
-/// Rounds in which nobody was judged, through one cause of our own.
+/// Rounds in which not everybody was judged, through one cause of our own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VoidRounds {
     pub cause: VoidCause,

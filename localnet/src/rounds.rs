@@ -9,7 +9,7 @@ use weighhouse_types::{Outcome, Record};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rounds {
     pub all: usize,
-    /// Rounds in which nobody was judged, by the judge's trouble or our own.
+    /// Rounds in which not everybody was judged, by the judge's trouble or our own.
     pub void: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub void_why: Option<String>,
@@ -68,7 +68,7 @@ impl Rounds {
         self.void == 0 && self.malformed == 0
     }
 
-    /// Tells whether there was a round, and nobody was judged in any.
+    /// Tells whether there was a round, and every one was void.
     pub fn are_void(&self) -> bool {
         self.void > 0 && self.void == self.all
     }

@@ -30,7 +30,7 @@ pub fn describe() {
     describe_gauge!(BACKEND_UP, "1 while the server behind a model answers, else 0, by model.");
     describe_counter!(
         BACKEND_FAILURES,
-        "Answers that the server behind a model failed at, by model and cause."
+        "Answers that a model, or the server behind it, failed at or refused, by model and cause."
     );
 }
 

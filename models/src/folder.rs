@@ -46,9 +46,10 @@ impl LoadLimits {
 pub(crate) struct Folder {
     pub(crate) config: Vec<u8>,
     pub(crate) tokenizer: Vec<u8>,
-    /// `generation_config.json` and `tokenizer_config.json`, which a folder may lack.
+    /// `generation_config.json`, which a folder may lack.
     pub(crate) generation: Option<Vec<u8>>,
-    pub(crate) tokenizer_config: Option<Vec<u8>>,
+    /// `tokenizer_config.json`; null where there is none, or one that can't be read.
+    pub(crate) tokenizer_config: serde_json::Value,
     /// Covers `config.json`, `tokenizer.json` and the weights.
     pub(crate) digest: Digest,
     shards: Vec<(PathBuf, Shard)>,
@@ -89,7 +90,9 @@ impl Folder {
         }
         let mut folder = Self::assemble(config, tokenizer, hasher.finish(), shards, limits)?;
         folder.generation = Self::optional(root, GENERATION)?;
-        folder.tokenizer_config = Self::optional(root, TOKENIZER_CONFIG)?;
+        let config = Self::optional(root, TOKENIZER_CONFIG)?;
+        folder.tokenizer_config =
+            config.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
         match map {
             Some(map) => folder.agree(root, &map),
             None => Ok(folder),
@@ -136,7 +139,7 @@ impl Folder {
         if numbers > limits.numbers_max {
             return Err(FolderError::TooManyNumbers { numbers, limit: limits.numbers_max });
         }
-        let (generation, tokenizer_config) = (None, None);
+        let (generation, tokenizer_config) = (None, serde_json::Value::Null);
         Ok(Self { config, tokenizer, generation, tokenizer_config, digest, shards, tensors, precision: None })
     }
 

@@ -49,11 +49,7 @@ impl fmt::Debug for Text {
 impl Text {
     /// A folder's tokenizer.
     pub(crate) fn of(folder: &Folder, embedding: usize) -> Result<Self, TextError> {
-        let text = Self::read(&folder.tokenizer, embedding)?;
-        Ok(match &folder.tokenizer_config {
-            Some(json) => text.with_special(json),
-            None => text,
-        })
+        Ok(Self::read(&folder.tokenizer, embedding)?.with_special(&folder.tokenizer_config))
     }
 
     /// An embedding may be larger than the vocabulary (rounded up to a multiple). Tokens that were added to the tokenizer
@@ -81,28 +77,26 @@ impl Text {
     }
 
     /// With the special tokens that `tokenizer_config.json` names besides.
-    pub(crate) fn with_special(mut self, tokenizer_config: &[u8]) -> Self {
-        let json = serde_json::from_slice(tokenizer_config).unwrap_or(serde_json::Value::Null);
-        let one = SPECIAL.iter().filter_map(|key| named(&json, key));
+    pub(crate) fn with_special(mut self, tokenizer_config: &serde_json::Value) -> Self {
+        let one = SPECIAL.iter().filter_map(|key| named(tokenizer_config, key));
         let more = ["additional_special_tokens", "extra_special_tokens"]
             .into_iter()
-            .flat_map(|key| values(&json, key));
+            .flat_map(|key| values(tokenizer_config, key));
         // transformers makes these special when it loads them, whatever `tokenizer.json` says.
-        let added = values(&json, "added_tokens_decoder").filter(|token| token["special"] == true);
+        let added = values(tokenizer_config, "added_tokens_decoder").filter(|token| token["special"] == true);
         let more = one.chain(more.chain(added).filter_map(content)).filter_map(|token| self.id(&token));
         self.silent = more.chain(self.silent.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
         self
     }
 
     /// What is wrong if `tokenizer_config.json` and `tokenizer.json` disagree on the token that begins or ends a prompt.
-    pub(crate) fn disagreement(&self, tokenizer_config: &[u8]) -> Option<String> {
-        let json: serde_json::Value = serde_json::from_slice(tokenizer_config).ok()?;
+    pub(crate) fn disagreement(&self, tokenizer_config: &serde_json::Value) -> Option<String> {
         let read = self.encode("a").ok()?;
         let places =
             [("add_bos_token", "bos_token", read.first()), ("add_eos_token", "eos_token", read.last())];
         let differs = |(key, token, found): (&'static str, &str, Option<&u32>)| {
-            let adds = json.get(key)?.as_bool()?;
-            let id = self.id(&named(&json, token)?)?;
+            let adds = tokenizer_config.get(key)?.as_bool()?;
+            let id = self.id(&named(tokenizer_config, token)?)?;
             (adds != (found == Some(&id))).then_some((key, adds))
         };
         let (key, adds) = places.into_iter().find_map(differs)?;

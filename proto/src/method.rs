@@ -4,6 +4,8 @@
 pub const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 /// One request, an answer that comes piece by piece.
 pub const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
+/// What a miner serves, by its own word.
+pub const DESCRIBE: &str = "/weighhouse.v1.Miner/Describe";
 
 /// Returns a path's method, without its service.
 pub fn name(path: &str) -> &str {
@@ -14,9 +16,11 @@ pub fn name(path: &str) -> &str {
 mod tests {
     use super::*;
     use crate::inference::grpc_inference_service_server::SERVICE_NAME;
+    use crate::v1::miner_server;
 
     #[test]
     fn paths_are_those_of_the_generated_service() {
+        assert_eq!(DESCRIBE, format!("/{}/{}", miner_server::SERVICE_NAME, name(DESCRIBE)));
         for path in [MODEL_INFER, MODEL_STREAM_INFER] {
             assert_eq!(path, format!("/{SERVICE_NAME}/{}", name(path)));
         }

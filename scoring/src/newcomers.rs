@@ -58,14 +58,10 @@ impl<'a> NewcomerTerms<'a> {
 
 /// Tells whether a verdict was reached without a check.
 pub(crate) fn is_unchecked(verdict: &VerdictRecord) -> bool {
-    outcome(verdict) == Some(Outcome::Unchecked)
+    verdict.judgement.outcome() == Some(Outcome::Unchecked)
 }
 
 /// Tells whether a verdict convicts its miner.
 pub(crate) fn is_conviction(verdict: &VerdictRecord) -> bool {
-    outcome(verdict) == Some(Outcome::Convicted)
-}
-
-fn outcome(verdict: &VerdictRecord) -> Option<Outcome> {
-    verdict.judgement.reasons.first().map(weighhouse_types::Reason::outcome)
+    verdict.judgement.outcome() == Some(Outcome::Convicted)
 }

@@ -126,6 +126,13 @@ pub struct Judgement {
     pub reasons: Vec<Reason>,
 }
 
+impl Judgement {
+    /// That of its first reason; `None` without any.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.reasons.first().map(Reason::outcome)
+    }
+}
+
 /// The running average that an epoch hands to the next, by registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Standing {

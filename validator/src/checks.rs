@@ -48,41 +48,32 @@ impl CheckHistory {
         Some(Self { watch, newcomer_checks, has_settled, miners, ..Self::default() })
     }
 
-    /// What there is to take over where no epoch of this task came before; `None` under the terms of earlier task files.
-    pub(crate) fn nothing(task: &Task, epoch: Epoch) -> Option<EarlierChecks> {
-        Self::new(task, &[], None)?.leave(task, epoch, &[])
-    }
-
     /// What an epoch takes over from one of another task, whose checks say nothing of this one: who waits unpaid goes on
     /// waiting, and everything else begins anew. A miner could otherwise pretend for free before a change that it knows of.
+    /// `None` under the terms of earlier task files.
     pub(crate) fn anew(
         task: &Task,
         epoch: Epoch,
         before: &[Record],
         neurons: &[Neuron],
     ) -> Option<EarlierChecks> {
-        let left = Self::nothing(task, epoch)?;
-        let earlier = before.iter().find_map(|record| match record {
-            Record::EarlierChecks(earlier) => Some(earlier),
-            _ => None,
-        });
+        let newcomer_checks = task.budget()?.newcomer_checks()?;
+        let earlier = earlier(before);
         let waits = |miner: &&CheckedMiner| {
             let least = earlier.map_or(0, |earlier| earlier.newcomer_checks);
             miner.on_probation && miner.accepted < least
         };
         let miners = earlier.into_iter().flat_map(|earlier| &earlier.miners);
         let waiting = miners.filter(waits).map(|miner| miner.who);
-        let is_convicted = |judged: &VerdictRecord| {
-            let first = judged.judgement.reasons.first();
-            first.is_some_and(|reason| reason.outcome() == Outcome::Convicted)
-        };
+        let is_convicted = |judged: &VerdictRecord| judged.judgement.outcome() == Some(Outcome::Convicted);
         let convicted = before.iter().filter_map(|record| match record {
             Record::Judged(judged) if earlier.is_some() && is_convicted(judged) => Some(judged.who),
             _ => None,
         });
         let registered: BTreeSet<_> = neurons.iter().map(Neuron::registration).collect();
         let who: BTreeSet<_> = waiting.chain(convicted).filter(|who| registered.contains(who)).collect();
-        Some(EarlierChecks { miners: who.into_iter().map(|who| newcomer(who, true)).collect(), ..left })
+        let miners = who.into_iter().map(|who| newcomer(who, true)).collect();
+        Some(EarlierChecks { epoch, newcomer_checks, miners, fields: Fields::default() })
     }
 
     /// Tells whether what checks show is kept beyond the epoch: not under the terms of earlier task files.
@@ -145,6 +136,14 @@ impl CheckHistory {
             self.miners.values().filter(|miner| registered.contains(&miner.who)).map(leave).collect();
         Some(EarlierChecks { epoch, newcomer_checks, miners, fields: Fields::default() })
     }
+}
+
+/// The checks that an epoch took over, by its records.
+pub(crate) fn earlier(records: &[Record]) -> Option<&EarlierChecks> {
+    records.iter().find_map(|record| match record {
+        Record::EarlierChecks(earlier) => Some(earlier),
+        _ => None,
+    })
 }
 
 fn newcomer(who: RegistrationId, on_probation: bool) -> CheckedMiner {

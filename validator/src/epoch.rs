@@ -15,7 +15,7 @@ use weighhouse_types::{
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::answers;
-use crate::checks::{CheckHistory, Fingerprint};
+use crate::checks::{self, CheckHistory, Fingerprint};
 use crate::error::ValidatorError;
 
 /// One epoch: what it was opened with, parsed, and its records so far.
@@ -47,11 +47,7 @@ impl OpenEpoch {
         // A crash may have left a segment without its context: then nothing was asked in it yet.
         let Some(context) = context else { return Ok(None) };
         let policy = Policy::parse(&context.policy)?;
-        let earlier = records.iter().find_map(|record| match record {
-            Record::EarlierChecks(earlier) => Some(earlier),
-            _ => None,
-        });
-        let mut open = Self::empty(context, policy, task, earlier);
+        let mut open = Self::empty(context, policy, task, checks::earlier(&records));
         for record in records {
             // An answer's bytes are needed only where its fingerprint is.
             if let (Some(history), Record::Judged(judged)) = (&mut open.history, &record)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use weighhouse_types::{Epoch, Judgement, Outcome, Reason, VoidCause};
+use weighhouse_types::{Epoch, Judgement, Outcome, VoidCause};
 
 /// Names the metrics to whatever recorder is installed.
 pub fn describe() {
@@ -18,7 +18,7 @@ pub fn describe() {
     );
     describe_counter!(
         "weighhouse_validator_rounds_void_total",
-        "Rounds that failed through the validator's own trouble, by its cause: nobody was judged"
+        "Rounds that failed through the validator's own trouble, for all or for some, by its cause: nobody is charged"
     );
     describe_counter!(
         "weighhouse_validator_rounds_postponed_total",
@@ -44,7 +44,7 @@ pub fn describe() {
 }
 
 pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
-    let outcome = judgement.reasons.first().map_or(Outcome::Silent, Reason::outcome).name();
+    let outcome = judgement.outcome().unwrap_or(Outcome::Silent).name();
     counter!("weighhouse_validator_verdicts_total", "outcome" => outcome).increment(1);
     if let Some(latency) = latency {
         histogram!("weighhouse_validator_answer_seconds").record(latency.as_secs_f64());

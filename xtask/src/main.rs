@@ -112,8 +112,8 @@ enum Suite {
     },
     /// The real all-MiniLM-L6-v2, from PyPI, against what sentence-transformers made of the same texts
     Models,
-    /// The ten strategies of pretending that are nearest to honest work, on localnets of 3 and 12 rounds an epoch: none earns
-    /// what honest work does
+    /// The ten strategies of pretending that are nearest to honest work, on localnets of 3 and 12 rounds an epoch: together
+    /// they lose by it
     Pretending,
     /// A report page in headless Chromium (installs Debian's)
     Report,

@@ -146,6 +146,14 @@ pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// The end of a log, to be shown where something went wrong.
+fn last_lines(log: &Path, count: usize) -> String {
+    let log = std::fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join(" | ")
+}
+
 /// A process that ends with its owner.
 #[derive(Debug)]
 pub(crate) struct Running(pub(crate) Child);

@@ -37,13 +37,12 @@ pub struct Event {
 pub struct CompletionEvents {
     response: CompletionResponse,
     events: Events,
-    ended: bool,
 }
 
 impl CompletionEvents {
     /// Reads a response as a stream of at most `bytes_max`.
     pub fn new(response: CompletionResponse, bytes_max: usize) -> Self {
-        Self { response, events: Events::new(bytes_max), ended: false }
+        Self { response, events: Events::new(bytes_max) }
     }
 
     /// Returns the next event.
@@ -55,15 +54,12 @@ impl CompletionEvents {
             if let Some(event) = self.events.next() {
                 return Ok(event);
             }
-            if self.ended {
+            if self.events.ended {
                 return Err(CompletionError::Disconnected);
             }
             match self.response.data().await {
                 Some(Ok(data)) => self.events.push(&data)?,
-                Some(Err(_)) | None => {
-                    self.events.end();
-                    self.ended = true;
-                }
+                Some(Err(_)) | None => self.events.end(),
             }
         }
     }

@@ -52,18 +52,15 @@ impl Samples {
         let values = self.0.iter().filter(|(sample, _)| is_named(sample)).map(|(_, value)| *value);
         values.reduce(|sum, value| sum + value)
     }
+
     /// The values of one name by that of its label, where it has this one alone.
     pub(crate) fn by_label(&self, name: &str, label: &str) -> Vec<(&str, f64)> {
-        let inner = |sample: &'_ str| -> Option<(usize, usize)> {
-            let start =
-                sample.strip_prefix(name)?.strip_prefix('{')?.strip_prefix(label)?.strip_prefix("=\"")?;
-            let at = sample.len() - start.len();
-            Some((at, at + start.strip_suffix("\"}")?.len()))
-        };
-        let samples = self.0.iter();
-        samples
-            .filter_map(|(sample, value)| inner(sample).map(|(from, to)| (&sample[from..to], *value)))
-            .collect()
+        let start = format!("{name}{{{label}=\"");
+        let samples = self.0.iter().filter_map(|(sample, value)| {
+            let inner = sample.strip_prefix(&start)?.strip_suffix("\"}")?;
+            Some((inner, *value))
+        });
+        samples.collect()
     }
 }
 

@@ -56,8 +56,22 @@ pub(super) fn next(closing: &Closing, account: &Account) -> String {
 
 /// The command line that chooses all this.
 fn typed(args: &Localnet) -> String {
-    let Localnet { task, subnet, model, weak, mode, commit_reveal, epochs, rounds, seed, dir, .. } = args;
-    let Localnet { with, python, pretend, json: _, .. } = args;
+    let Localnet {
+        task,
+        subnet,
+        model,
+        weak,
+        mode,
+        commit_reveal,
+        epochs,
+        rounds,
+        pretend,
+        seed,
+        dir,
+        with,
+        python,
+        json: _,
+    } = args;
     let mut words = vec!["weighhouse localnet".to_owned()];
     let mut option = |name: &str, value: &dyn AsRef<Path>| {
         words.push(format!("{name} {}", quoted(value.as_ref())));

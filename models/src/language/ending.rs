@@ -67,9 +67,7 @@ pub(crate) struct Ending {
 impl Ending {
     /// `of_config` are the end tokens of `config.json`.
     pub(crate) fn read(folder: &Folder, of_config: &[u32], text: &Text) -> Result<Self, LanguageError> {
-        let config = folder.tokenizer_config.as_deref();
-        let config = config.and_then(|json| serde_json::from_slice(json).ok());
-        let tokenizers = config.and_then(|json| text.id(&named(&json, "eos_token")?));
+        let tokenizers = named(&folder.tokenizer_config, "eos_token").and_then(|token| text.id(&token));
         let (mut digests, mut tokens) = (vec![folder.digest], of_config.to_vec());
         if let Some(json) = &folder.generation {
             let generation: Generation =

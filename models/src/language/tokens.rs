@@ -34,8 +34,7 @@ impl LanguageTokens {
         let shape = Shape::parse(&folder.config)?;
         let text = Text::of(folder, shape.vocabulary)?;
         let ending = Ending::read(folder, &shape.end_tokens, &text)?;
-        let warning = folder.tokenizer_config.as_deref().and_then(|json| text.disagreement(json));
-        let warning = warning.map(Arc::from);
+        let warning = text.disagreement(&folder.tokenizer_config).map(Arc::from);
         Ok(Self { ending, warning, shape: Arc::new(shape), text })
     }
 

@@ -88,7 +88,7 @@ fn characters_in_bytes_are_whole_or_replaced() {
 #[test]
 fn a_disagreement_on_the_first_token_is_told() {
     let text = sentencepiece(true);
-    let said = |json: &str| text.disagreement(json.as_bytes());
+    let said = |json: &str| text.disagreement(&serde_json::from_str(json).unwrap_or_default());
     assert_eq!(said(r#"{"bos_token":"<s>","add_bos_token":true}"#), None);
     assert!(
         said(r#"{"bos_token":{"content":"<s>"},"add_bos_token":false}"#)
@@ -109,12 +109,12 @@ fn special_tokens_of_the_tokenizer_config_have_no_text() {
     let text = sentencepiece(false);
     let (a, b, word) = (token(&text, "a"), token(&text, "b"), token(&text, "▁hi"));
     let json = r#"{"eos_token":"a","additional_special_tokens":[{"content":"b"}],"pad_token":null}"#;
-    let special = text.clone().with_special(json.as_bytes());
+    let special = text.clone().with_special(&serde_json::from_str(json).expect("JSON"));
     assert_eq!(text.continuation(&[word], &[a, word, b]), "a hib");
     assert_eq!(special.continuation(&[word], &[a, word, b]), " hi");
     let named = r#"{"extra_special_tokens":{"image_token":"a"},
         "added_tokens_decoder":{"7":{"content":"b","special":true},"8":{"content":"▁hi","special":false}}}"#;
-    let special = text.clone().with_special(named.as_bytes());
+    let special = text.clone().with_special(&serde_json::from_str(named).expect("JSON"));
     assert_eq!(special.continuation(&[word], &[a, word, b]), " hi");
 }
 

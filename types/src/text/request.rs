@@ -71,6 +71,11 @@ impl TextRequest {
         if self.temperature == 0.0 { GREEDY } else { GUMBEL_V1 }
     }
 
+    /// Tells whether the caller wants to know the tokens.
+    pub fn wants_lists(&self) -> bool {
+        self.log_probs || self.top_log_probs > 0
+    }
+
     pub fn from_infer(request: &InferRequest, limits: &TextLimits) -> Result<Self, TextError> {
         let mut read = Self::greedy("", MAX_TOKENS_DEFAULT.min(limits.max_tokens));
         let mut prompt = None;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use weighhouse_tasks::Task;
-use weighhouse_types::{CheckedMiner, EarlierChecks, EpochContext, Neuron, Record};
+use weighhouse_types::{CheckedMiner, EpochContext, Neuron, Record};
 
-use crate::checks::CheckHistory;
+use crate::checks::{CheckHistory, earlier};
 
 /// Everything wrong with the checks that an epoch takes over, as its own file shows it.
 pub(super) fn check(records: &[Record], context: &EpochContext, task: &Task) -> Vec<String> {
@@ -47,12 +47,4 @@ pub(super) fn are_taken_over(before: &[Record], records: &[Record], task: &Task)
         }
     }
     history.leave(task, context.epoch, neurons).as_ref() == earlier(records)
-}
-
-/// The checks that an epoch took over.
-pub(super) fn earlier(records: &[Record]) -> Option<&EarlierChecks> {
-    records.iter().find_map(|record| match record {
-        Record::EarlierChecks(earlier) => Some(earlier),
-        _ => None,
-    })
 }

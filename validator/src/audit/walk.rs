@@ -82,7 +82,7 @@ impl From<String> for Finding {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(records: &'a [Record], context: &'a EpochContext, task: Option<Task>) -> Self {
-        let earlier = super::checks::earlier(records);
+        let earlier = crate::checks::earlier(records);
         let history = task.as_ref().and_then(|task| CheckHistory::new(task, &context.carried, earlier));
         Self {
             records,

@@ -62,11 +62,7 @@ fn outcomes(records: &[Record], uid: u16) -> BTreeSet<Outcome> {
 }
 
 fn earlier(records: &[Record]) -> &EarlierChecks {
-    let found = records.iter().find_map(|record| match record {
-        Record::EarlierChecks(earlier) => Some(earlier),
-        _ => None,
-    });
-    found.expect("taken over")
+    super::earlier(records).expect("taken over")
 }
 
 fn paid(file: &[u8]) -> BTreeSet<u16> {

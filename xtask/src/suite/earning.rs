@@ -8,8 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use weighhouse_types::{Record, VerdictRecord};
 
-use super::Running;
 use super::interop::{Cli, free_ports, until, until_within};
+use super::{Running, last_lines};
 
 /// Deadline of one answer, on a busy machine.
 const DEADLINE: &str = "60s";
@@ -127,16 +127,16 @@ impl Subnet {
 
     /// What a role has logged.
     pub(super) fn log(&self, role: &str) -> String {
-        std::fs::read_to_string(self.dir.path().join(format!("{role}.log"))).unwrap_or_default()
+        std::fs::read_to_string(self.log_file(role)).unwrap_or_default()
+    }
+
+    fn log_file(&self, role: &str) -> PathBuf {
+        self.dir.path().join(format!("{role}.log"))
     }
 
     fn last_lines(&self) -> String {
-        let last = |name: &str| {
-            let log = self.log(name);
-            let lines: Vec<&str> = log.lines().collect();
-            lines[lines.len().saturating_sub(SHOWN_LINES)..].join(" | ")
-        };
-        self.roles.iter().map(|(name, _)| format!("{name}: {}", last(name))).collect::<Vec<_>>().join(" | ")
+        let last = |name: &str| format!("{name}: {}", last_lines(&self.log_file(name), SHOWN_LINES));
+        self.roles.iter().map(|(name, _)| last(name)).collect::<Vec<_>>().join(" | ")
     }
 }
 

@@ -33,9 +33,8 @@ pub(super) fn read(answer: &InferAnswer, request: &TextRequest) -> Result<Piece,
     if let Some(tensor) = outputs.find(&TOKENS) {
         read.tokens = ids(tensor)?;
     }
-    let wanted = request.log_probs || request.top_log_probs > 0;
     // TensorRT-LLM fills them with zeros where nobody asked.
-    if let Some(tensor) = outputs.find(&LOG_PROBS).filter(|_| wanted) {
+    if let Some(tensor) = outputs.find(&LOG_PROBS).filter(|_| request.wants_lists()) {
         read.log_probs = floats(tensor).ok_or_else(|| unfit(tensor))?;
     }
     if let Some(tensor) =

@@ -84,7 +84,7 @@ impl Setting {
 
     /// What a request says here; `None` where it is best left out. `required` inputs are left out by no request.
     pub(super) fn value(self, request: &TextRequest, streamed: bool, required: bool) -> Option<Value> {
-        let log_probs = request.log_probs || request.top_log_probs > 0;
+        let log_probs = request.wants_lists();
         let said = match self {
             Self::Text => match &request.prompt {
                 Prompt::Text(text) => return Some(Value::Texts(vec![text.clone()])),
@@ -128,7 +128,7 @@ fn vllm_parameters(request: &TextRequest) -> String {
     if !request.stop.is_empty() {
         said["stop"] = json!(request.stop);
     }
-    if request.log_probs || request.top_log_probs > 0 {
+    if request.wants_lists() {
         said["logprobs"] = json!(request.top_log_probs.max(1));
     }
     said.to_string()

@@ -11,11 +11,11 @@ use super::ending;
 use super::limits::{REFUSAL_BYTES_MAX, bytes_max};
 use super::llama;
 use super::probe::refuses;
-use super::question::{question, wants_lists};
+use super::question::question;
 use super::reading::Reading;
 use super::refusal::{Refusal, is_about_length};
 use super::server::ProbedServer;
-use super::spelling::Spelling;
+use super::spelling::{Spelling, off_reactor};
 use crate::backend::error::{BackendError, shortened};
 
 /// A generation, as far as it has come.
@@ -83,13 +83,14 @@ async fn begin_once(behind: &Arc<ProbedServer>, request: &TextRequest) -> Result
     }
     if let Some(anchor) = llama_anchor(&abilities, request) {
         let mut answer = llama::complete(&behind.server, (&abilities, anchor), request).await?;
-        if let Some(tokenizer) = behind.tokenizer.as_ref().filter(|_| !request.ignore_end) {
-            answer = ending::cut(answer, tokenizer, &request.prompt);
+        if let Some(tokenizer) = behind.tokenizer.clone().filter(|_| !request.ignore_end) {
+            let prompt = request.prompt.clone();
+            answer = off_reactor(move || ending::cut(answer, &tokenizer, &prompt)).await?;
         }
         return Ok(Some((answer, OpenAiCall::Done)));
     }
     let is_nameless = matches!(abilities.tokens, TokenForm::Words | TokenForm::Text);
-    let is_spelled = is_nameless && wants_lists(request) && request.stop.is_empty();
+    let is_spelled = is_nameless && request.wants_lists() && request.stop.is_empty();
     let tokenizer = behind.tokenizer.as_ref().filter(|_| is_spelled);
     let spelling = tokenizer.map(|tokenizer| Spelling::new(tokenizer.clone(), request));
     let mut reading = open(&behind.server, request, &abilities).await?.spelled(spelling);
@@ -101,7 +102,7 @@ async fn begin_once(behind: &Arc<ProbedServer>, request: &TextRequest) -> Result
 pub(super) fn llama_anchor(abilities: &Abilities, request: &TextRequest) -> Option<u32> {
     match abilities.tokens {
         TokenForm::Llama { anchor } if request.stop.is_empty() => {
-            (wants_lists(request) || request.ignore_end).then_some(anchor)
+            (request.wants_lists() || request.ignore_end).then_some(anchor)
         }
         _ => None,
     }

@@ -17,7 +17,7 @@ use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextRequest};
 use super::abilities::Abilities;
 use super::json::{TextBytes, parse};
 use super::limits::{REFUSAL_BYTES_MAX, repeating_bytes_max};
-use super::question::{prompt, wants_lists};
+use super::question::prompt;
 use super::refusal::Refusal;
 use super::reply::check_greedy;
 use super::rows::{Row, TokenEntry};
@@ -90,7 +90,7 @@ impl Call<'_> {
         let finish = match read.stop_type.as_str() {
             "limit" => Finish::Length,
             "eos" => Finish::End,
-            "" => return Err(unended(&body)),
+            "" => return Err(unfit(&body, "an answer that doesn't say why it ended")),
             other => return Err(BackendError::Failed(format!("it stopped for {:?}", shortened(other)))),
         };
         if read.tokens.len() > count {
@@ -197,7 +197,7 @@ impl Call<'_> {
 
     /// Without what the caller didn't ask for.
     fn cut(&self, mut answer: TextAnswer) -> TextAnswer {
-        if !wants_lists(self.request) {
+        if !self.request.wants_lists() {
             (answer.tokens, answer.log_probs) = (Vec::new(), Vec::new());
         }
         answer
@@ -220,16 +220,11 @@ pub(super) async fn ask(
 }
 
 fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> {
-    parse(body).map_err(|error| {
-        let failure = parse::<Value>(body).ok().as_ref().and_then(Refusal::find);
-        let malformed = || BackendError::Malformed(shortened(&error.to_string()));
-        failure.map_or_else(malformed, Refusal::into_error)
-    })
+    parse(body).map_err(|error| unfit(body, &error.to_string()))
 }
 
-/// JSON that is no completion, or one that doesn't say why it ended.
-fn unended(body: &[u8]) -> BackendError {
-    let failure = parse::<Value>(body).ok().as_ref().and_then(Refusal::find);
-    let malformed = || BackendError::Malformed("an answer that doesn't say why it ended".into());
-    failure.map_or_else(malformed, Refusal::into_error)
+/// The error in an answer's place, or else why it is no answer.
+fn unfit(body: &[u8], why: &str) -> BackendError {
+    let malformed = || BackendError::Malformed(shortened(why));
+    Refusal::find_in(body).map_or_else(malformed, Refusal::into_error)
 }

@@ -12,7 +12,7 @@ pub(super) fn question(model: &str, request: &TextRequest, abilities: &Abilities
         let is_wanted = match *name {
             "stream_options" => abilities.streams,
             "ignore_eos" => request.ignore_end,
-            "return_tokens_as_token_ids" => wants_lists(request),
+            "return_tokens_as_token_ids" => request.wants_lists(),
             _ => true,
         };
         if is_wanted {
@@ -26,7 +26,7 @@ pub(super) fn question(model: &str, request: &TextRequest, abilities: &Abilities
     // Greedy is the only sampler that a server's own randomness can't change.
     set("temperature", json!(0));
     set("stream", json!(abilities.streams));
-    if wants_lists(request) && abilities.alternatives > 0 {
+    if request.wants_lists() && abilities.alternatives > 0 {
         // One at least: vLLM gives the chosen token's own log-probability for 0, llama.cpp none at all.
         set("logprobs", json!(request.top_log_probs.clamp(1, abilities.alternatives)));
     }
@@ -42,9 +42,4 @@ pub(super) fn prompt(prompt: &Prompt) -> Value {
         Prompt::Text(text) => json!(text),
         Prompt::Ids(ids) => json!(ids),
     }
-}
-
-/// Tells whether a caller wants to know the tokens.
-pub(super) fn wants_lists(request: &TextRequest) -> bool {
-    request.log_probs || request.top_log_probs > 0
 }

@@ -7,9 +7,8 @@ use weighhouse_ask::completions::CompletionEvents;
 use weighhouse_types::text::{Finish, TextAnswer, TextRequest};
 
 use super::abilities::{Abilities, TokenForm};
-use super::question::wants_lists;
 use super::reply::{Read, Reader, Told};
-use super::spelling::Spelling;
+use super::spelling::{Spelling, off_reactor};
 use super::stop_words::StopWords;
 use crate::backend::error::BackendError;
 
@@ -35,7 +34,7 @@ impl Reading {
     pub(super) fn new(events: CompletionEvents, request: &TextRequest, abilities: &Abilities) -> Self {
         let reader = Reader::new(request, abilities.model.clone());
         let (stop, goes_on) = (StopWords::new(&request.stop), request.ignore_end);
-        let names = abilities.tokens == TokenForm::Ids && wants_lists(request);
+        let names = abilities.tokens == TokenForm::Ids && request.wants_lists();
         let max_tokens = usize::try_from(request.max_tokens).unwrap_or(usize::MAX);
         let counts = abilities.counts;
         Self { events, reader, stop, spelling: None, counts, names, max_tokens, goes_on, ended: false }
@@ -70,7 +69,10 @@ impl Reading {
                 self.end(finish).await?;
             }
             piece.prompt_tokens = self.reader.told.prompt_tokens;
-            if let Some(spelling) = &mut self.spelling {
+            if let Some(mut spelling) = self.spelling.take_if(|_| self.ended) {
+                let told = std::mem::take(&mut self.reader.told);
+                piece = off_reactor(move || spelling.add(&mut piece, &told).map(|()| piece)).await??;
+            } else if let Some(spelling) = &mut self.spelling {
                 spelling.add(&mut piece, &self.reader.told)?;
             }
             if piece.finish.is_some() || !piece.text.is_empty() || !piece.log_probs.is_empty() {

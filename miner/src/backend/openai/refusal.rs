@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::Value;
 
+use super::json;
 use crate::backend::error::{BackendError, Stage, shortened};
 
 /// What a server says instead of an answer.
@@ -53,6 +54,11 @@ impl Refusal {
         }
         let code = code(source).or_else(|| code(value)).unwrap_or(500);
         Some(Self { code, words })
+    }
+
+    /// The same in an answer's bytes.
+    pub(super) fn find_in(body: &[u8]) -> Option<Self> {
+        Self::find(&json::parse(body).ok()?)
     }
 
     pub(super) fn words(&self) -> &str {

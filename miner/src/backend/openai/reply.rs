@@ -90,10 +90,9 @@ pub(super) struct Reader {
 impl Reader {
     /// `model` is the name that the server's answers must carry, if it is known.
     pub(super) fn new(request: &TextRequest, model: Option<String>) -> Self {
-        let top = usize::from(request.top_log_probs);
         Self {
-            wants_lists: request.log_probs || top > 0,
-            top,
+            wants_lists: request.wants_lists(),
+            top: usize::from(request.top_log_probs),
             text: JoinedText::default(),
             has_ids: None,
             told: Told { model, ..Told::default() },
@@ -130,11 +129,10 @@ impl Reader {
     fn chunk(&mut self, chunk: Chunk, data: &[u8]) -> Result<Read, BackendError> {
         let Chunk { object, model, choices, usage, error } = chunk;
         let mut choices = choices.unwrap_or_default();
-        if choices.is_empty() || !error.is_null() {
-            let failure = json::parse::<Value>(data).ok().as_ref().and_then(Refusal::find);
-            if let Some(failure) = failure {
-                return Err(failure.into_error());
-            }
+        if (choices.is_empty() || !error.is_null())
+            && let Some(failure) = Refusal::find_in(data)
+        {
+            return Err(failure.into_error());
         }
         self.count(&usage);
         if choices.len() > 1 {

@@ -13,6 +13,14 @@ use crate::backend::error::BackendError;
 /// Characters by which servers show that a word is a vocabulary's entry, or part of a character, and not plain text.
 const MARKS: [char; 5] = [char::REPLACEMENT_CHARACTER, 'Ġ', 'Ċ', '▁', '\\'];
 
+/// Does the tokenizer's work on a whole prompt or answer, which takes milliseconds: too long for the reactor.
+pub(super) async fn off_reactor<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, BackendError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| BackendError::Failed(error.to_string()))
+}
+
 /// The answer so far: ids are found at its end.
 pub(super) struct Spelling {
     tokenizer: LanguageTokens,

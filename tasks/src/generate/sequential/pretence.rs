@@ -75,6 +75,13 @@ pub enum PretenceVerdict {
     Pays,
 }
 
+impl PretenceFigures {
+    /// Strategies around it are followed: it saves something, and isn't what honest miners may answer.
+    fn is_followed(&self) -> bool {
+        self.gain > 0.0 && self.verdict != PretenceVerdict::Conforms
+    }
+}
+
 /// Loss by a conviction, and what leads to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stakes {
@@ -114,6 +121,11 @@ impl Pretence {
         rate_at_least(self.checks, self.convicted)
     }
 
+    /// The chance that an answer is well-formed, drawn and convicts, where it is drawn with this chance.
+    fn caught(&self, drawn: f64) -> f64 {
+        drawn * self.detection() * (1.0 - self.refused)
+    }
+
     /// What an answer saves.
     pub fn gain(&self) -> f64 {
         1.0 - self.cost
@@ -127,7 +139,7 @@ impl Pretence {
 
     /// Checked answers after which a newcomer has to be settled for this to lose, whatever the rounds of an epoch.
     pub fn newcomer_checks(&self, drawn: f64) -> Option<u64> {
-        let caught = drawn * self.detection() * (1.0 - self.refused);
+        let caught = self.caught(drawn);
         let kept = (1.0 - self.refused) * (1.0 - caught);
         let lacking = MARGIN * kept * self.gain() - self.refused;
         match lacking > 0.0 {
@@ -139,7 +151,7 @@ impl Pretence {
 
     pub fn figures(&self, stakes: &Stakes) -> PretenceFigures {
         let (detection, gain) = (self.detection(), self.gain());
-        let caught = stakes.drawn * detection * (1.0 - self.refused);
+        let caught = self.caught(stakes.drawn);
         let loss = self.refused + caught * stakes.loss();
         let saved = (1.0 - self.refused) * (1.0 - caught) * gain;
         let verdict = match self.conforms() && gain > 0.0 {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use crate::suite::Running;
 use crate::suite::interop::until_within;
+use crate::suite::{Running, last_lines};
 
 /// vLLM compiles parts of itself when it starts, and a machine may be busy.
 const START: Duration = Duration::from_secs(1_200);
@@ -34,7 +34,7 @@ impl Serving {
     }
 
     pub(super) fn last_lines(&self) -> String {
-        last_lines(&self.log)
+        last_lines(&self.log, SHOWN_LINES)
     }
 }
 
@@ -70,16 +70,9 @@ pub(super) fn serve(
         Ok(ended || answers(port, path))
     });
     let ready = waited.and_then(|()| if ended { Err(anyhow!("it ended")) } else { Ok(()) });
-    ready.with_context(|| last_lines(&log))?;
+    ready.with_context(|| last_lines(&log, SHOWN_LINES))?;
     let url = format!("http://127.0.0.1:{port}");
     Ok(Serving { url, model: "language".to_owned(), log, groups: vec![group] })
-}
-
-fn last_lines(log: &Path) -> String {
-    let log = std::fs::read(log).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
-    let last: Vec<&str> = log.lines().rev().take(SHOWN_LINES).collect();
-    last.into_iter().rev().collect::<Vec<_>>().join(" | ")
 }
 
 fn answers(port: u16, path: &str) -> bool {

@@ -45,9 +45,12 @@ pub(super) struct Recipe {
     start: fn(&Path, &Path) -> anyhow::Result<Serving>,
 }
 
+/// vLLM, which takes its samplers' defaults out of the model's files.
+pub(super) const ON_VLLM: Recipe = Recipe { name: "vllm", backend: "openai", tells: Tells::Ids, start: vllm };
+
 pub(super) const RECIPES: [Recipe; 6] = [
     Recipe { name: "llama.cpp", backend: "openai", tells: Tells::Ids, start: llama },
-    Recipe { name: "vllm", backend: "openai", tells: Tells::Ids, start: start_vllm },
+    ON_VLLM,
     Recipe {
         name: "triton",
         backend: "oip",
@@ -66,11 +69,6 @@ pub(super) const RECIPES: [Recipe; 6] = [
 
 /// The name of the checks with odd models.
 pub(super) const ODD: &str = "odd";
-
-/// vLLM, which takes its samplers' defaults out of the model's files.
-pub(super) fn vllm() -> Recipe {
-    Recipe { name: "vllm", backend: "openai", tells: Tells::Ids, start: start_vllm }
-}
 
 /// Makes the odd models out of a plain one.
 pub(super) fn odd(folder: &Path, out: &Path) -> anyhow::Result<PathBuf> {
@@ -101,7 +99,7 @@ fn llama(folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
     serve("llama.cpp", command, (port, "/health"), scratch)
 }
 
-fn start_vllm(folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
+fn vllm(folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
     let bin = VLLM.install()?;
     named_vllm(&bin)?;
     let port = free_ports()?[0];

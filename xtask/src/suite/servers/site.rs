@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use weighhouse_types::{Mark, Outcome, Reason, VerdictRecord};
 
 use super::process::Serving;
-use super::recipes::{Recipe, odd, vllm};
+use super::recipes::{ON_VLLM, Recipe, odd};
 use super::record::Recorder;
 use crate::say;
 use crate::suite::earning::{Subnet, Terms, builtin, digest};
@@ -85,7 +85,7 @@ impl Site {
     pub(super) fn odd(&self, name: &str) -> anyhow::Result<()> {
         let folder = odd(&self.strong.folder, &self.dir.path().join("odd"))?.join(name);
         let model = Model { digest: digest(&self.binary, &folder)?, folder };
-        self.paid(&vllm(), &model, if name == "ends" { ENDING } else { BUILTIN })
+        self.paid(&ON_VLLM, &model, if name == "ends" { ENDING } else { BUILTIN })
     }
 
     fn paid(&self, recipe: &Recipe, model: &Model, variant: Variant) -> anyhow::Result<()> {

@@ -36,6 +36,5 @@ impl PretendingEpoch {
 }
 
 fn convicted(pretence: &Pretence, drawn: f64, answers: u32) -> f64 {
-    let caught = drawn * pretence.detection() * (1.0 - pretence.refused);
-    1.0 - libm::pow(1.0 - caught, f64::from(answers))
+    1.0 - libm::pow(1.0 - pretence.caught(drawn), f64::from(answers))
 }

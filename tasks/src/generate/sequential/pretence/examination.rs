@@ -133,10 +133,7 @@ fn row(name: &str, cells: [String; 7]) -> String {
 
 /// The strategies whose stretch of pretending is nearest to honest work, a few of each way; each as soon as it is settled.
 fn nearest(cheats: &[Pretence], stakes: &Stakes) -> Vec<NearStrategy> {
-    let saves = cheats.iter().filter(|cheat| {
-        let figures = cheat.figures(stakes);
-        figures.gain > 0.0 && figures.verdict != PretenceVerdict::Conforms
-    });
+    let saves = cheats.iter().filter(|cheat| cheat.figures(stakes).is_followed());
     let honest = stakes.wait.saturating_add(1);
     let mut near: Vec<_> = saves
         .flat_map(|cheat| {
@@ -154,8 +151,7 @@ fn nearest(cheats: &[Pretence], stakes: &Stakes) -> Vec<NearStrategy> {
 
 fn examined(pretence: &Pretence, stakes: &Stakes) -> ExaminedPretence {
     let figures = pretence.figures(stakes);
-    let is_followed = figures.verdict != PretenceVerdict::Conforms && figures.gain > 0.0;
-    let strategies = is_followed.then(|| {
+    let strategies = figures.is_followed().then(|| {
         let strategies = Strategies::new(pretence, *stakes);
         let all = strategies.all(STRATEGY_EPOCHS_MAX);
         StrategyFigures {
