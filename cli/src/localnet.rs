@@ -33,7 +33,7 @@ Examples:
   weighhouse localnet --commit-reveal --epochs 5       as on Bittensor: weights stay hidden for an epoch
   weighhouse localnet --task generate                  completions by a language model, honest and faked
   weighhouse localnet --task generate --model ./model  by a model of yours
-  weighhouse localnet --task generate --rounds 12 --pretend garbage:3+1 --epochs 12    pretending before the real judge
+  weighhouse localnet --task generate --rounds 12 --pretend garbage:10+2 --epochs 24   pretending before the real judge
   weighhouse localnet --task embed --model ./encoder   embeddings
   weighhouse localnet --task my-task.toml              any task, by the personas of its kind
   weighhouse localnet --subnet ./weather               a subnet of yours, from `weighhouse init subnet weather`

@@ -67,6 +67,10 @@ impl Upstream {
         self.trouble.borrow().is_none()
     }
 
+    fn is_silent(&self) -> bool {
+        *self.trouble.borrow() == Some(BackendError::Silent)
+    }
+
     /// Waits for work, but not on a server that is known to hang.
     pub(crate) async fn guard<T>(
         &self,

@@ -18,7 +18,7 @@ pub(crate) struct NewcomerTerms<'a> {
     /// Answers that checks have to accept before whoever comes after others is paid.
     pub(crate) least: u64,
     miners: BTreeMap<RegistrationId, &'a CheckedMiner>,
-    has_settled: bool,
+    newcomers_wait: bool,
 }
 
 impl<'a> NewcomerTerms<'a> {
@@ -28,8 +28,7 @@ impl<'a> NewcomerTerms<'a> {
         }
         let least = earlier.newcomer_checks;
         let miners = earlier.miners.iter().map(|miner| (miner.who, miner)).collect();
-        let has_settled = earlier.miners.iter().any(|miner| miner.accepted >= least);
-        Ok(Self { least, miners, has_settled })
+        Ok(Self { least, miners, newcomers_wait: earlier.make_newcomers_wait() })
     }
 
     /// Answers of this miner that checks of earlier epochs accepted.
@@ -41,7 +40,7 @@ impl<'a> NewcomerTerms<'a> {
         match self.miners.get(who) {
             Some(miner) => miner.on_probation && miner.accepted < self.least,
             // As long as nobody is settled all answers are checked, and nobody has to wait.
-            None => self.has_settled,
+            None => self.newcomers_wait,
         }
     }
 

@@ -50,6 +50,8 @@ pub struct CalibrationPlan<'a> {
     /// Of each honest persona.
     pub challenges: u32,
     pub seed: u64,
+    /// Rounds of an epoch, by which the share of checks is set.
+    pub rounds: u32,
     /// The cheat that a sequential test has to tell, by its name in the table.
     pub against: &'a str,
     /// The CPU time that this thread has used so far.

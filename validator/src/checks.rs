@@ -19,8 +19,8 @@ pub(crate) struct CheckHistory {
     pub(crate) repetitions: Repetitions,
     /// Checks of a newcomer before it is settled; 0 under the terms of earlier task files.
     newcomer_checks: u64,
-    /// Others are settled, so that whoever comes now is on probation.
-    has_settled: bool,
+    /// Whoever comes now is on probation.
+    newcomers_wait: bool,
     miners: BTreeMap<RegistrationId, CheckedMiner>,
     /// Answers that were checked and have no verdict yet.
     checked: BTreeSet<(Digest, RegistrationId)>,
@@ -44,13 +44,13 @@ impl CheckHistory {
             .into_iter()
             .flat_map(|earlier| earlier.miners.iter().map(|miner| (miner.who, miner.clone())))
             .collect();
-        let has_settled = miners.values().any(|miner| miner.accepted >= newcomer_checks);
-        Some(Self { watch, newcomer_checks, has_settled, miners, ..Self::default() })
+        let newcomers_wait = earlier.is_some_and(EarlierChecks::make_newcomers_wait);
+        Some(Self { watch, newcomer_checks, newcomers_wait, miners, ..Self::default() })
     }
 
     /// What an epoch takes over from one of another task, whose checks say nothing of this one: who waits unpaid goes on
     /// waiting, and everything else begins anew. A miner could otherwise pretend for free before a change that it knows of.
-    /// `None` under the terms of earlier task files.
+    /// Without an epoch before, those wait whom the other validators don't pay. `None` under the terms of earlier task files.
     pub(crate) fn anew(
         task: &Task,
         epoch: Epoch,
@@ -71,7 +71,10 @@ impl CheckHistory {
             _ => None,
         });
         let registered: BTreeSet<_> = neurons.iter().map(Neuron::registration).collect();
-        let who: BTreeSet<_> = waiting.chain(convicted).filter(|who| registered.contains(who)).collect();
+        let known = waiting.chain(convicted).filter(|who| registered.contains(who));
+        let others_pay = before.is_empty() && neurons.iter().any(|neuron| neuron.incentive > 0);
+        let unpaid = neurons.iter().filter(|neuron| others_pay && neuron.incentive == 0);
+        let who: BTreeSet<_> = known.chain(unpaid.map(Neuron::registration)).collect();
         let miners = who.into_iter().map(|who| newcomer(who, true)).collect();
         Some(EarlierChecks { epoch, newcomer_checks, miners, fields: Fields::default() })
     }
@@ -98,7 +101,7 @@ impl CheckHistory {
     pub(crate) fn judged(&mut self, verdict: &VerdictRecord) {
         let VerdictRecord { challenge, who, judgement, .. } = verdict;
         let is_checked = self.checked.remove(&(*challenge, *who));
-        let miner = self.miners.entry(*who).or_insert_with(|| newcomer(*who, self.has_settled));
+        let miner = self.miners.entry(*who).or_insert_with(|| newcomer(*who, self.newcomers_wait));
         if is_checked {
             miner.accepted += u64::from(judgement.mark > Mark::ZERO);
             miner.recent.push(judgement.mark);
@@ -124,16 +127,20 @@ impl CheckHistory {
     pub(crate) fn leave(&self, task: &Task, epoch: Epoch, neurons: &[Neuron]) -> Option<EarlierChecks> {
         let budget = task.budget()?;
         let newcomer_checks = budget.newcomer_checks()?;
-        let registered: BTreeSet<_> = neurons.iter().map(Neuron::registration).collect();
+        let incentives: BTreeMap<_, _> =
+            neurons.iter().map(|neuron| (neuron.registration(), neuron.incentive)).collect();
         let leave = |miner: &CheckedMiner| {
+            let incentive = *incentives.get(&miner.who)?;
             let walk = self.watch.walk(&miner.who);
-            match walk.is_convicted() {
-                true => newcomer(miner.who, true),
-                false => CheckedMiner { walk: walk.leave(&budget.test), ..miner.clone() },
+            if walk.is_convicted() {
+                return Some(newcomer(miner.who, true));
             }
+            // Others, who know it longer, pay it. By half the wait, no incentive stems from before a conviction.
+            let is_known = incentive > 0 && miner.accepted >= newcomer_checks.div_ceil(2);
+            let on_probation = miner.on_probation && !is_known;
+            Some(CheckedMiner { on_probation, walk: walk.leave(&budget.test), ..miner.clone() })
         };
-        let miners =
-            self.miners.values().filter(|miner| registered.contains(&miner.who)).map(leave).collect();
+        let miners = self.miners.values().filter_map(leave).collect();
         Some(EarlierChecks { epoch, newcomer_checks, miners, fields: Fields::default() })
     }
 }

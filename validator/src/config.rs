@@ -158,7 +158,7 @@ pub struct Rounds {
 
 impl Default for Rounds {
     fn default() -> Self {
-        Self { per_epoch: 3, deadline: Duration::from_secs(5), in_flight_max: 64, answer_bytes_max: 1 << 20 }
+        Self { per_epoch: 12, deadline: Duration::from_secs(5), in_flight_max: 64, answer_bytes_max: 1 << 20 }
     }
 }
 
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn values_that_cannot_work_are_refused() {
-        let text = EXAMPLE.replace("per_epoch = 3", "per_epoch = 0");
+        let text = EXAMPLE.replace("per_epoch = 12", "per_epoch = 0");
         assert_eq!(
             Config::parse(&text).expect_err("zero").to_string(),
             "rounds.per_epoch must be at least 1"

@@ -1,5 +1,5 @@
-//! Prefill and decode of a Llama of 9 M parameters against candle's, and prefill against onnxruntime's: the same
-//! weights, the same threads, by turns.
+//! Prefill and decode of a Llama of 9 M parameters against candle's, prefill against onnxruntime's, and decode beside
+//! llama.cpp's: the same weights, the same threads, by turns.
 
 mod peer;
 
@@ -85,7 +85,12 @@ pub(crate) fn decode() -> anyhow::Result<()> {
     let mut cases = Vec::new();
     for threads in THREADS {
         for batch in BATCHES {
-            let peers = vec![OipPeer::candle(dir.path(), threads)?];
+            let mut peers = vec![OipPeer::candle(dir.path(), threads)?];
+            // Told beside: its orders go over HTTP, and the CPU time is with its prompts.
+            match OipPeer::llama(dir.path(), threads) {
+                Ok(peer) => peers.push(peer),
+                Err(error) => say(&format!("skipped llama.cpp: {error:#}")),
+            }
             cases.push(compare(BenchWork::Decode { batch }, dir.path(), threads, peers)?);
         }
     }

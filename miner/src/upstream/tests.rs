@@ -132,6 +132,9 @@ async fn a_server_that_hangs_is_noticed_and_its_callers_are_answered() {
     watched.until(true).await;
     watched.step().await;
     assert_eq!(watched.engine.prepared.load(Ordering::SeqCst), 1, "asked again what it can do");
+    watched.say(Look::Hangs);
+    let steps = watched.until(false).await;
+    assert!((17..=26).contains(&steps), "it was busy and has twice the time: {steps} half seconds");
 }
 
 #[tokio::test]

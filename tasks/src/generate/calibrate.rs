@@ -51,6 +51,8 @@ const COLUMNS: [&str; 10] = [
 pub(super) struct Calibrated {
     challenges: u32,
     tokens: u32,
+    /// Of an epoch.
+    rounds: u32,
     limits: Limits,
     /// Honest checks that no limit was set by, how many of them were beyond, and the rate that this bounds (95 %
     /// confidence).
@@ -100,6 +102,7 @@ pub(super) fn run(
     Ok(Calibrated {
         challenges: plan.challenges,
         tokens: settings.max_tokens,
+        rounds: plan.rounds,
         limits,
         honest,
         table,

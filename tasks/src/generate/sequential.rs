@@ -23,8 +23,8 @@ pub use file::{Budget, Terms};
 pub(crate) use file::{BudgetError, RawBudget};
 pub(crate) use pretence::rate_at_most;
 pub use pretence::{
-    Examination, ExaminedPretence, NearStrategy, Pretence, PretenceFigures, PretenceVerdict, Stakes,
-    Strategies, Strategy, StrategyFigures, StrategyWorth,
+    Examination, ExaminedPretence, NearStrategy, NewcomerTerms, Pretence, PretenceFigures, PretenceVerdict,
+    Stakes, Strategies, Strategy, StrategyFigures, StrategyWorth,
 };
 pub use repetitions::Repetitions;
 pub use sprt::{EDGES, LogOddsWalk, SequentialTest, Verdict};

@@ -34,18 +34,28 @@ impl Completion {
         self.finish == Finish::End
     }
 
-    /// Its text is this one, but for what stands in place of bytes that are no characters: decoders differ on how much.
+    /// Its text is this one, but for what stands in place of bytes that are no characters: decoders differ on how much, and
+    /// vLLM's, which begins anew there, loses a space behind it.
     pub(crate) fn says(&self, text: &str) -> bool {
-        readable(&self.text).eq(readable(text))
+        let mut own = self.text.chars().filter(|character| *character != REPLACEMENT).peekable();
+        let mut is_behind = false;
+        for character in text.chars() {
+            if character == REPLACEMENT {
+                is_behind = true;
+                continue;
+            }
+            let is_said = own.next_if_eq(&character).is_some();
+            if !is_said && !(is_behind && character == ' ') {
+                return false;
+            }
+            is_behind = false;
+        }
+        own.next().is_none()
     }
 
     pub(crate) fn log_probs(&self) -> &[f32] {
         &self.log_probs
     }
-}
-
-fn readable(text: &str) -> impl Iterator<Item = char> {
-    text.chars().filter(|character| *character != REPLACEMENT)
 }
 
 /// The question.

@@ -19,13 +19,20 @@ pub struct EarlierChecks {
     pub fields: Fields,
 }
 
+impl EarlierChecks {
+    /// Whoever comes now isn't paid before it is settled: others are settled, or wait already.
+    pub fn make_newcomers_wait(&self) -> bool {
+        self.miners.iter().any(|miner| miner.on_probation || miner.accepted >= self.newcomer_checks)
+    }
+}
+
 /// What checks have shown of one registration.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct CheckedMiner {
     pub who: RegistrationId,
     /// Its answers that a check accepted, since it came or since it was last convicted.
     pub accepted: u64,
-    /// It isn't paid before it is settled: it came, or was convicted, when others were settled already.
+    /// It isn't paid before it is settled: it came when others were settled already, or was convicted.
     pub on_probation: bool,
     /// The marks of its newest checked answers.
     pub recent: RecentMarks,

@@ -4,7 +4,7 @@ use std::path::Path;
 use weighhouse_journal::Segment;
 use weighhouse_tasks::{OnRecord, Task};
 use weighhouse_types::{
-    Block, CheckedMiner, EarlierChecks, Epoch, Mark, OpenWalk, Outcome, RecentMarks, Record, Uid,
+    Block, CheckedMiner, EarlierChecks, Epoch, Mark, Neuron, OpenWalk, Outcome, RecentMarks, Record, Uid,
     VerdictRecord,
 };
 
@@ -187,4 +187,37 @@ async fn a_changed_task_pardons_nobody() {
     let convicted: BTreeSet<_> = convicted.map(|uid| verdicts(&second, uid)[0].who).collect();
     assert!(!convicted.is_empty() && waiting == convicted, "{waiting:?}");
     assert!(left.miners.iter().all(|miner| miner.on_probation && miner.accepted == 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_without_history_makes_those_wait_whom_the_others_do_not_pay() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let files = epochs(&[Behaviour::Honest, Behaviour::Honest], false, dir.path()).await;
+    let first = records(&files[0]);
+    let context = first.iter().find_map(|record| match record {
+        Record::EpochOpened(context) => Some(context),
+        _ => None,
+    });
+    let context = context.expect("opened");
+    let task = Task::load(&context.task, &OnRecord).expect("a task");
+    let mut neurons = context.state.metagraph.neurons.clone();
+    let anew = |neurons: &[Neuron]| CheckHistory::anew(&task, Epoch(7), &[], neurons).expect("terms");
+    assert!(anew(&neurons).miners.is_empty(), "nobody is paid yet");
+    neurons[1].incentive = 9;
+    let mut left = anew(&neurons);
+    let who = neurons[2].registration();
+    assert!(left.miners.iter().all(|miner| miner.on_probation && miner.accepted == 0));
+    let waiting: Vec<_> = left.miners.iter().map(|miner| miner.who).collect();
+    assert!(waiting.contains(&who) && !waiting.contains(&neurons[1].registration()));
+    assert!(left.make_newcomers_wait() && left.miners.is_sorted_by_key(|miner| miner.who));
+
+    let mut is_waiting = |accepted, incentive| {
+        left.miners.iter_mut().for_each(|miner| miner.accepted = accepted);
+        neurons[2].incentive = incentive;
+        let history = CheckHistory::new(&task, &[], Some(&left)).expect("a budget");
+        let next = history.leave(&task, Epoch(8), &neurons).expect("terms");
+        next.miners.iter().find(|miner| miner.who == who).expect("registered").on_probation
+    };
+    assert!(is_waiting(3, 0) && is_waiting(2, 9), "unpaid by the others, or just come");
+    assert!(!is_waiting(3, 9), "the others know it already");
 }

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use weighhouse_proto::frame;
 use weighhouse_proto::inference::ModelInferRequest;
@@ -19,6 +19,9 @@ use weighhouse_proto::method::MODEL_STREAM_INFER as PATH;
 use weighhouse_types::Hotkey;
 use weighhouse_types::text::TextRequest;
 use weighhouse_wallet::btauth::Signer;
+
+/// Strangers come from an address of their own, as they would.
+const STRANGERS: ([u8; 4], u16) = ([127, 0, 0, 2], 0);
 
 #[derive(Clone, Copy)]
 pub(super) enum Protocol {
@@ -69,6 +72,23 @@ impl Caller {
         };
         ensure!(response.status() == 200, "status {}", response.status());
         self.read(begun, response.into_body()).await
+    }
+
+    /// Asks from an address of strangers, and tells whether it is refused.
+    pub(super) async fn is_refused(&self, tokens: u32) -> anyhow::Result<bool> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(STRANGERS.into())?;
+        let io = socket.connect(self.address).await?;
+        io.set_nodelay(true)?;
+        let (request, body) = self.infer(tokens)?;
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await?;
+        let mut driving = JoinSet::new();
+        driving.spawn(async move { drop(connection.await) });
+        let response = sender.send_request(request.body(Full::new(body))?).await?;
+        let told = response.headers().get("grpc-status").cloned();
+        let trailers = response.into_body().collect().await?;
+        let status = told.or_else(|| trailers.trailers()?.get("grpc-status").cloned());
+        Ok(status.context("a status")? != "0")
     }
 
     async fn read(&self, begun: Instant, mut body: Incoming) -> anyhow::Result<Sample> {

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
+use crate::suite::servers::llama_peer;
 use crate::suite::{cargo, environment, root, target};
 
 const ONNX: [&str; 3] = ["onnxruntime==1.32.0", "onnx==1.23.2", "numpy"];
@@ -48,6 +49,10 @@ impl OipPeer {
         let mut command = Command::new(environment("onnx", &ONNX)?);
         command.arg(root().join("xtask/python/onnx_prefill.py")).arg(folder).arg(threads.to_string());
         Self::start("onnxruntime", command)
+    }
+
+    pub(super) fn llama(folder: &Path, threads: usize) -> anyhow::Result<Self> {
+        Self::start("llama.cpp", llama_peer(folder, threads)?)
     }
 
     fn start(name: &'static str, mut command: Command) -> anyhow::Result<Self> {

@@ -24,8 +24,8 @@ const CHEATS: u16 = 26;
 /// Miners that came just now, where there are any; the last ones.
 const NEWCOMERS: u16 = 26;
 const ROUNDS: u32 = 12;
-/// Tempos after which a settled cheat has escaped the draw with a probability of 0.0001.
-const TEMPOS: u64 = 12;
+/// Tempos after which a settled cheat has escaped a draw of 2 % with a probability of 0.0001.
+const TEMPOS: u64 = 38;
 /// Completions in each pool.
 const POOL: usize = 64;
 const REPEATS: u32 = 100;

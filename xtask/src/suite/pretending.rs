@@ -1,5 +1,5 @@
 //! The strategies of pretending that are nearest to honest work, before the real judge: on one localnet with honest miners, at
-//! the task's own share of checks, at 3 and at 12 rounds an epoch.
+//! 3 and at 12 rounds an epoch, each with the share of checks that a calibration sets for so many.
 //!
 //! One turn of a strategy is its stretch of pretending with the honest one behind, in which its standing comes back. Chance
 //! decides a turn, so what has to hold is of all of them: together they lose, at 95 % confidence, and are worth no more than
@@ -7,11 +7,14 @@
 
 mod turns;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use weighhouse_tasks::registry::builtin;
+use weighhouse_tasks::sequential::NewcomerTerms;
+use weighhouse_tasks::{OnRecord, Task};
 
 use super::{Tally, weighhouse};
 use crate::say;
@@ -45,10 +48,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// The figures of one localnet, and what must not be.
 fn play(binary: &Path, rounds: u64, turns: u64) -> anyhow::Result<(Value, Vec<String>)> {
-    let played = nearest(binary, rounds)?;
+    let dir = tempfile::tempdir()?;
+    let task = task(rounds, dir.path())?;
+    let played = nearest(binary, &task, rounds)?;
     let longest = played.iter().max_by_key(|one| one.honest + one.pretending).context("no strategies")?;
     let count = longest.honest + turns * (longest.honest + longest.pretending);
-    let epochs = Epochs::new(localnet(binary, rounds, count, &played)?);
+    let epochs = Epochs::new(localnet(binary, &task, (rounds, count), &played)?);
     let (mut nets, mut expected, mut variance) = (Vec::new(), 0.0, 0.0);
     let mut problems = Vec::new();
     for one in &played {
@@ -102,11 +107,29 @@ fn mean(values: &[f64]) -> [f64; 2] {
     [mean, (squares / (count - 1.0) / count).sqrt()]
 }
 
-/// The strategies that the task's budget names.
-fn nearest(binary: &Path, rounds: u64) -> anyhow::Result<Vec<Played>> {
-    let rounds = rounds.to_string();
-    let args = ["policy", "check", "default", "--task", TASK, "--rounds", &rounds, "--json"];
-    let lines = json(Command::new(binary).args(args))?;
+/// The built-in task on the terms of newcomers for so many rounds.
+fn task(rounds: u64, dir: &Path) -> anyhow::Result<PathBuf> {
+    let text = builtin(TASK).context("the built-in task")?;
+    let task = Task::load(text.as_bytes(), &OnRecord)?;
+    let cheats = &task.budget().context("the built-in task's budget")?.cheats;
+    let terms = NewcomerTerms::of(cheats, u32::try_from(rounds)?);
+    let drawn = format!("drawn = {:?}", terms.drawn);
+    let checks = format!("newcomer_checks = {}", terms.checks);
+    let lines = text.lines().map(|line| match line.split_once(" = ") {
+        Some(("drawn", _)) => &drawn,
+        Some(("newcomer_checks", _)) => &checks,
+        _ => line,
+    });
+    let path = dir.join("task.toml");
+    std::fs::write(&path, lines.collect::<Vec<_>>().join("\n") + "\n")?;
+    Ok(path)
+}
+
+/// The strategies that a task's budget names.
+fn nearest(binary: &Path, task: &Path, rounds: u64) -> anyhow::Result<Vec<Played>> {
+    let mut command = Command::new(binary);
+    command.args(["policy", "check", "default", "--json", "--rounds", &rounds.to_string(), "--task"]);
+    let lines = json(command.arg(task))?;
     let examined = &lines.last().context("no output")?["pretending"];
     let pretences = examined["pretences"].as_array().context("no pretences")?;
     let saves = |name: &Value| pretences.iter().find(|one| one["name"] == *name)?["gain"].as_f64();
@@ -125,9 +148,14 @@ fn nearest(binary: &Path, rounds: u64) -> anyhow::Result<Vec<Played>> {
 }
 
 /// The epochs of a localnet in which all of them play.
-fn localnet(binary: &Path, rounds: u64, epochs: u64, played: &[Played]) -> anyhow::Result<Vec<Value>> {
+fn localnet(
+    binary: &Path,
+    task: &Path,
+    (rounds, epochs): (u64, u64),
+    played: &[Played],
+) -> anyhow::Result<Vec<Value>> {
     let mut command = Command::new(binary);
-    command.args(["localnet", "--task", TASK, "--seed", SEED, "--json"]);
+    command.args(["localnet", "--seed", SEED, "--json", "--task"]).arg(task);
     command.args(["--rounds", &rounds.to_string(), "--epochs", &epochs.to_string()]);
     played.iter().for_each(|one| {
         command.args(["--pretend", &one.name]);

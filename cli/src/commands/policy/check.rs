@@ -48,7 +48,7 @@ pub(crate) struct Lint {
     #[arg(long)]
     netuid: Option<u16>,
     /// Challenges per miner and epoch, where the policy leaves it to the validator
-    #[arg(long, default_value_t = 3, value_name = "N")]
+    #[arg(long, default_value_t = 12, value_name = "N")]
     rounds: u32,
     /// Report errors, but end as if there were none
     #[arg(long)]

@@ -18,6 +18,9 @@ use crate::failure::{Context, Exit, Failure};
 use crate::models::NamedModels;
 use crate::output::{self, Table};
 
+/// As many as a validator's configuration has by default.
+const ROUNDS: u32 = 12;
+
 /// Measure how far honest completions or embeddings are from the reference, set a task's limits beyond them, and tell
 /// what they catch.
 #[derive(Args, Debug)]
@@ -57,6 +60,9 @@ pub(crate) struct Calibrate {
     challenges: u32,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Rounds of an epoch: the share of completions that are checked is set so that newcomers wait 10 epochs at most
+    #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rounds: u32,
     /// Write the task file with its limits here
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -103,6 +109,7 @@ pub(super) fn run(args: &Calibrate) -> Result<(), Failure> {
         servers: &servers,
         challenges: args.challenges,
         seed: args.seed,
+        rounds: args.rounds,
         against: &args.against,
         cpu: &cpu_time,
     };
@@ -142,10 +149,11 @@ fn command(args: &Calibrate) -> String {
     let honest =
         args.honest.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
     format!(
-        "weighhouse task calibrate --honest {honest} --against {} --challenges {} --seed {}{}",
+        "weighhouse task calibrate --honest {honest} --against {} --challenges {} --seed {}{}{}",
         args.against,
         args.challenges,
         args.seed,
+        if args.rounds == ROUNDS { String::new() } else { format!(" --rounds {}", args.rounds) },
         " --server ..".repeat(args.server.len())
     )
 }

@@ -1,7 +1,8 @@
 //! Ids of tokens that a server names by their words or not at all, found with the tokenizer of its model.
 //!
 //! A text has many spellings, and a wrong id is judged as another model's. An answer is given ids only where exactly one of
-//! the tokenizer's own spellings has as many tokens as the server generated, each with the word that it named, if it did.
+//! the tokenizer's own spellings has as many tokens as the server generated, each with the word that it named, if it did. Of an
+//! answer that ended by itself, where nothing was counted, exactly one spelling has to exist.
 
 use weighhouse_models::language::LanguageTokens;
 use weighhouse_types::text::{Finish, Prompt, TextAnswer, TextRequest};
@@ -63,12 +64,15 @@ impl Spelling {
         };
         let names = &told.names;
         let count = match (names.len(), finish) {
-            (0, Finish::Length) => told.completion_tokens.unwrap_or(self.max_tokens),
-            (0, _) => told.completion_tokens?,
-            (count, _) => count,
+            (0, Finish::Length) => Some(told.completion_tokens.unwrap_or(self.max_tokens)),
+            // Without a count an end is told apart from other spellings where there are none.
+            (0, Finish::End) => told.completion_tokens,
+            (0, _) => Some(told.completion_tokens?),
+            (count, _) => Some(count),
         };
         let mut found = self.tokenizer.spellings(&prompt, text, &self.text).ok()?;
         found.retain_mut(|tokens| {
+            let count = count.unwrap_or_else(|| (tokens.len() + 1).min(self.max_tokens));
             // The end token has no text, though it may have a name.
             if let (Finish::End, [end]) = (finish, self.tokenizer.end_tokens())
                 && tokens.len() + 1 == count

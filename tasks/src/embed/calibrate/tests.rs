@@ -42,6 +42,7 @@ fn plan(file: &str) -> CalibrationPlan<'_> {
         servers: &[],
         challenges: 8,
         seed: 1,
+        rounds: 12,
         against: "int4",
         cpu: &|| Duration::ZERO,
     }

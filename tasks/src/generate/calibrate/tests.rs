@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::calibrate::CompletionSource;
+use crate::sequential::NewcomerTerms;
 use crate::{References, Task, complete};
 use weighhouse_models::LoadLimits;
 use weighhouse_models::language::LanguageModel;
@@ -59,6 +60,7 @@ fn plan<'a>(file: &'a str, servers: &'a [&'a dyn CompletionSource], challenges: 
         servers,
         challenges,
         seed: 5,
+        rounds: 12,
         against: "int4",
         cpu: &|| Duration::ZERO,
     }
@@ -165,4 +167,21 @@ fn what_can_not_be_calibrated_says_why() {
     let digits = Task::load(crate::DIGITS_CONFORMANCE.as_bytes(), &crate::OnRecord).expect("a task");
     let refused = digits.calibrate(&plan(&text, &[], 2), &mut |_| {}).expect_err("nothing to calibrate");
     assert_eq!(refused.to_string(), "kind = \"classify\" has no limits to calibrate");
+}
+
+#[test]
+fn built_in_files_say_what_their_figures_mean() {
+    let mut wrong = Vec::new();
+    for name in ["generate", "generate-greedy"] {
+        let text = crate::registry::builtin(name).expect("built in");
+        let task = Task::load(text.as_bytes(), &crate::OnRecord).expect("a task");
+        let budget = task.budget().expect("a budget");
+        let terms = NewcomerTerms::of(&budget.cheats, 12);
+        assert_eq!((budget.drawn, budget.newcomer_checks()), (terms.drawn, Some(terms.checks)), "{name}");
+        let said = written::pretending(budget);
+        if !text.ends_with(&said) {
+            wrong.push(format!("{name} has to end with:\n{said}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

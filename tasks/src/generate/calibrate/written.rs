@@ -5,12 +5,10 @@ use std::fmt::Write;
 use super::Calibrated;
 use super::figures::{self, FALSE_ALARM, MISS};
 use crate::calibrate::{WriteError, without};
-use crate::sequential::{Budget, Examination, Pretence, Terms};
+use crate::sequential::{Budget, Examination, NewcomerTerms, Pretence, Terms};
 
 /// The sections that a calibration writes.
 const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
-/// Defaults of a budget that the file is silent about.
-const DRAWN: f64 = 0.06;
 /// Rounds of an epoch for which the file says what pretending is worth.
 const ROUNDS: [u32; 2] = [3, 12];
 
@@ -70,7 +68,8 @@ fn sections(calibrated: &Calibrated, how: &str) -> String {
     }
     let budget = budget(calibrated);
     line(format_args!("[budget]\nfalse_alarm = {FALSE_ALARM:?}\nmiss = {MISS:?}"));
-    line(format_args!("drawn = {DRAWN:?}\nnewcomer_checks = {}", budget.newcomer_checks().unwrap_or(1)));
+    let checks = budget.newcomer_checks().unwrap_or(1);
+    line(format_args!("drawn = {:?}\nnewcomer_checks = {checks}", budget.drawn));
     line(format_args!("edges = {:?}", limits.edges));
     line(format_args!("honest = {:?}", limits.honest));
     line(format_args!("cheat = {:?}", limits.cheat));
@@ -80,10 +79,10 @@ fn sections(calibrated: &Calibrated, how: &str) -> String {
 
 fn budget(calibrated: &Calibrated) -> Budget {
     let cheats = calibrated.pretences.clone();
-    let checks = cheats.iter().filter_map(|cheat| cheat.newcomer_checks(DRAWN)).max().unwrap_or(1);
+    let NewcomerTerms { drawn, checks } = NewcomerTerms::of(&cheats, calibrated.rounds);
     Budget {
         test: figures::test(&calibrated.limits),
-        drawn: DRAWN,
+        drawn,
         terms: Terms::Checks(checks),
         false_alarm: FALSE_ALARM,
         miss: MISS,
@@ -92,7 +91,7 @@ fn budget(calibrated: &Calibrated) -> Budget {
 }
 
 /// What pretending is worth, as comments, and what it follows from.
-fn pretending(budget: &Budget) -> String {
+pub(super) fn pretending(budget: &Budget) -> String {
     let mut text = String::from(
         "# What pretending is worth, in units of a settled miner's pay for one answer, whatever share of it an honest answer\n\
          # costs: convictions per drawn answer (lower 95 % bound), what an answer saves, its expected loss and gain; then of\n\

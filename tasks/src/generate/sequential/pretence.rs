@@ -26,6 +26,11 @@ const MARGIN: f64 = 2.0;
 const FALSE_CONVICTIONS_MAX: f64 = 1e-6;
 /// The share of its pay that an honest miner may lose by them.
 const HONEST_LOSS_MAX: f64 = 1e-3;
+/// The smallest share of checks that a calibration sets: they cost less than a hundredth of the miners' work even where those
+/// generate in batches.
+const DRAWN_LEAST_PERCENT: u32 = 2;
+/// Epochs that a newcomer serves unpaid, at most: an immunity period of 4096 blocks is 11 tempos.
+const WAIT_MOST_EPOCHS: u32 = 10;
 /// Checks without a conviction after which a way of pretending is taken for conforming, and the share of them that the judge
 /// may reject.
 const CONFORMING_CHECKS: u32 = 100;
@@ -79,6 +84,27 @@ impl PretenceFigures {
     /// Strategies around it are followed: it saves something, and isn't what honest miners may answer.
     fn is_followed(&self) -> bool {
         self.gain > 0.0 && self.verdict != PretenceVerdict::Conforms
+    }
+}
+
+/// Terms of newcomers under which no way of pretending pays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewcomerTerms {
+    /// The share of a settled miner's answers that are checked.
+    pub drawn: f64,
+    /// Answers that checks have to accept before a newcomer is settled.
+    pub checks: u64,
+}
+
+impl NewcomerTerms {
+    /// The cheapest ones under which newcomers are paid before their immunity ends: with few rounds an epoch, more is drawn.
+    pub fn of(cheats: &[Pretence], rounds: u32) -> Self {
+        let checks =
+            |drawn| cheats.iter().filter_map(|cheat| cheat.newcomer_checks(drawn)).max().unwrap_or(1);
+        let most = u64::from(WAIT_MOST_EPOCHS) * u64::from(rounds.max(1));
+        let shares = (DRAWN_LEAST_PERCENT..100).map(|percent| f64::from(percent) / 100.0);
+        let mut terms = shares.map(|drawn| Self { drawn, checks: checks(drawn) });
+        terms.find(|terms| terms.checks <= most).unwrap_or_else(|| Self { drawn: 1.0, checks: checks(1.0) })
     }
 }
 

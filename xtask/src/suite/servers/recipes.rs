@@ -1,7 +1,7 @@
 //! How each server is installed, started and fronted.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
@@ -87,6 +87,15 @@ impl Recipe {
     }
 }
 
+/// llama.cpp as one that decodes by orders ([`crate::inference`]).
+pub(crate) fn llama_peer(folder: &Path, threads: usize) -> anyhow::Result<Command> {
+    let mut command = Command::new(LLAMA.install()?.join("python"));
+    command.arg(script("llama_peer.py")).arg(folder).arg(threads.to_string());
+    // It tells of every request there.
+    command.stderr(Stdio::null());
+    Ok(command)
+}
+
 fn llama(folder: &Path, scratch: &Path) -> anyhow::Result<Serving> {
     let bin = LLAMA.install()?;
     let weights = scratch.join("model.gguf");
@@ -137,6 +146,8 @@ fn triton(model: &str, folder: &Path, scratch: &Path) -> anyhow::Result<Serving>
     command.args([grpc, http, ports[2]].map(|port| port.to_string()));
     // Triton's stub for Python loads the interpreter's library.
     command.env("LD_LIBRARY_PATH", String::from_utf8(said.stdout)?.trim());
+    // Two threads wait for each other at every product, on a busy machine for most of the time.
+    command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")]);
     // The last of its models to be loaded.
     let mut serving = serve("triton", command, (http, "/v2/models/double/ready"), scratch)?;
     (serving.url, serving.model) = (format!("http://127.0.0.1:{grpc}"), model.to_owned());

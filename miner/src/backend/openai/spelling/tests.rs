@@ -61,11 +61,12 @@ fn text_alone_has_ids_where_its_count_is_the_tokenizers() {
     assert_eq!(spelled(Some(count), 99, Finish::Length), Ok(count));
     assert_eq!(spelled(None, count, Finish::Length), Ok(count));
     assert_eq!(spelled(Some(count + 1), 99, Finish::End), Ok(count + 1), "with the end token");
+    assert_eq!(spelled(None, 99, Finish::End), Ok(count + 1), "there is one way to spell it");
     for (told, max_tokens, finish) in [
         (Some(count + 1), 99, Finish::Length),
         (None, count + 1, Finish::Length),
         (Some(count), 99, Finish::End),
-        (None, 99, Finish::End),
+        (None, count, Finish::End),
     ] {
         assert!(spelled(told, max_tokens, finish).is_err(), "{told:?} {max_tokens} {finish}");
     }
