@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +13,18 @@ use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use http::Extensions;
 use tokio::sync::watch;
 use weighhouse_seams::Clock;
 use weighhouse_types::{Block, Hotkey, Metagraph, Rao};
 use weighhouse_wallet::http::{Admission, Refusal};
 
 use crate::config;
+use crate::incoming::Peer;
+
+mod places;
+
+pub(crate) use places::{Place, PlaceLimits, Places};
 
 /// A hotkey's standing in the subnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,7 @@ pub(crate) struct Gate {
     rules: config::Admission,
     roster: watch::Receiver<Arc<Roster>>,
     quotas: Quotas,
+    places: Arc<Places>,
 }
 
 impl fmt::Debug for Gate {
@@ -78,11 +84,12 @@ impl Gate {
     pub(crate) fn new(
         rules: config::Admission,
         roster: watch::Receiver<Arc<Roster>>,
+        places: Arc<Places>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let quota = Quota::per_second(rules.requests_per_second).allow_burst(rules.burst);
         let quotas = RateLimiter::new(quota, HashMapStateStore::default(), Monotonic(clock));
-        Self { rules, roster, quotas }
+        Self { rules, roster, quotas, places }
     }
 
     fn standing(&self, hotkey: &Hotkey) -> Result<(), Refusal> {
@@ -92,13 +99,26 @@ impl Gate {
         }
         // Copied, so that the watch channel's read lock ends here: the refresh waits for it to write.
         let neuron = *self.roster.borrow().neurons.get(hotkey).ok_or(Refusal::UnknownHotkey)?;
+        self.lacks(neuron).map_or(Ok(()), |what| Err(Refusal::NoStanding(what)))
+    }
+
+    /// What a neuron lacks to ask.
+    fn lacks(&self, neuron: Neuron) -> Option<&'static str> {
         if self.rules.permit_required && !neuron.validator_permit {
-            return Err(Refusal::NoStanding("no validator permit"));
+            return Some("no validator permit");
         }
-        if neuron.stake < self.rules.stake_min {
-            return Err(Refusal::NoStanding("stake below `admission.stake_min_tao`"));
-        }
-        Ok(())
+        (neuron.stake < self.rules.stake_min).then_some("stake below `admission.stake_min_tao`")
+    }
+
+    /// The places that are a caller's alone: its part of the divided ones, by stake.
+    fn own_places(&self, caller: &Hotkey) -> usize {
+        let roster = self.roster.borrow().clone();
+        let stake = |neuron: &Neuron| u128::from(neuron.stake.0);
+        let all: u128 =
+            roster.neurons.values().filter(|neuron| self.lacks(**neuron).is_none()).map(stake).sum();
+        let own = roster.neurons.get(caller).map_or(0, stake);
+        let part = (self.places.divided() as u128 * own).checked_div(all).unwrap_or(0);
+        usize::try_from(part).unwrap_or(usize::MAX).max(1)
     }
 
     /// Forgets the quotas that are whole again.
@@ -110,15 +130,21 @@ impl Gate {
 }
 
 impl Admission for Gate {
-    // Connections are counted by address where they are accepted, so the peer's address decides nothing here.
-    fn admit(&self, claimed: &Hotkey, _peer: Option<SocketAddr>) -> Result<(), Refusal> {
+    fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal> {
         self.standing(claimed)
     }
 
-    fn charge(&self, caller: &Hotkey) -> Result<(), Refusal> {
+    fn charge(&self, caller: &Hotkey, request: &Extensions) -> Result<(), Refusal> {
         // Again, because the roster may have changed while the body was read.
         self.standing(caller)?;
-        self.quotas.check_key(caller).map_err(|_| Refusal::HotkeyQuota)
+        if let Some(peer) = request.get::<Peer>() {
+            peer.proves();
+        }
+        self.quotas.check_key(caller).map_err(|_| Refusal::HotkeyQuota)?;
+        match request.get::<Arc<Place>>() {
+            Some(place) => place.prove(caller, self.own_places(caller)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -121,12 +121,15 @@ fn check_limits(limits: MinerLimits) -> Result<MinerLimits, ConfigError> {
         ("limits.queue_max", limits.queue_max),
         ("limits.batch_items_max", limits.batch_items_max as usize),
         ("limits.in_flight_max", limits.in_flight_max),
+        ("limits.unproven_max", limits.unproven_max),
+        ("limits.unproven_per_address_max", limits.unproven_per_address_max),
         ("limits.connections_max", limits.connections_max),
         ("limits.connections_per_address_max", limits.connections_per_address_max),
         ("limits.streams_per_connection_max", limits.streams_per_connection_max as usize),
         ("limits.header_bytes_max", limits.header_bytes_max as usize),
     ];
     let times = [
+        ("limits.body_timeout", limits.body_timeout),
         ("limits.request_timeout", limits.request_timeout),
         ("limits.handshake_timeout", limits.handshake_timeout),
         ("limits.keepalive_interval", limits.keepalive_interval),

@@ -1,14 +1,16 @@
 //! Connections: how many there may be, how long each may live, and who is at the other end.
 //!
-//! **Invariants.** At no time are there more connections than the caps say, in all or of one network. A connection
-//! that has not begun HTTP/2 by the handshake timeout is cut, and so is every connection at its age limit, whatever
-//! its streams are doing: the server above asks politely before.
+//! **Invariants.** At no time are there more connections than the caps say, in all or of one network, but for those that are
+//! being cut to make room. Room is made by one on which nobody has proven a request, an idle one first; the others stay. A
+//! connection that has not begun HTTP/2 by the handshake timeout is cut, and so is every connection at its age limit,
+//! whatever its streams are doing: the server above asks politely before.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -48,9 +50,9 @@ pub(crate) fn accept(
     stream::unfold((listener, slots, clock, kill), |(listener, slots, clock, kill)| async move {
         loop {
             match listener.accept().await {
-                Ok((io, peer)) => match slots.take(peer.ip()) {
+                Ok((io, peer)) => match slots.take(peer.ip(), clock.monotonic()) {
                     Ok(slot) => {
-                        let connection = HeldConnection::new(io, peer, slot, &clock, &kill);
+                        let connection = HeldConnection::new(io, slot, &clock, &kill);
                         return Some((Ok(connection), (listener, slots, clock, kill)));
                     }
                     Err(limit) => {
@@ -72,7 +74,54 @@ pub(crate) fn accept(
 #[derive(Debug, Default)]
 struct OpenConnections {
     total: usize,
-    by_network: HashMap<IpAddr, usize>,
+    by_network: HashMap<IpAddr, Vec<Arc<ConnectionState>>>,
+}
+
+/// A connection as requests on it and newer connections see it.
+#[derive(Debug, Default)]
+struct ConnectionState {
+    /// Somebody has proven a request on it.
+    proven: AtomicBool,
+    /// Requests on it that have no answer yet.
+    requests: AtomicUsize,
+    /// When the last one began, in nanoseconds of the monotonic clock.
+    used: AtomicU64,
+    evicted: CancellationToken,
+}
+
+/// The other end of a request's connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    network: IpAddr,
+    connection: Arc<ConnectionState>,
+}
+
+/// A request that has no answer yet.
+#[derive(Debug)]
+pub(crate) struct OpenRequest(Arc<ConnectionState>);
+
+impl Peer {
+    pub(crate) fn network(&self) -> IpAddr {
+        self.network
+    }
+
+    /// Takes note of a request that begins.
+    pub(crate) fn begins(&self, now: Duration) -> OpenRequest {
+        self.connection.requests.fetch_add(1, Ordering::Relaxed);
+        self.connection.used.store(now.as_nanos() as u64, Ordering::Relaxed);
+        OpenRequest(self.connection.clone())
+    }
+
+    /// Takes note that a request of this connection was proven.
+    pub(crate) fn proves(&self) {
+        self.connection.proven.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -82,20 +131,51 @@ struct Slots {
 }
 
 impl Slots {
-    fn take(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionSlot, &'static str> {
+    fn take(self: &Arc<Self>, ip: IpAddr, now: Duration) -> Result<ConnectionSlot, &'static str> {
         // The count and the check are under one lock, or two connections could take the last place.
         let network = network_of(ip);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.total >= self.limits.total {
-            return Err("total");
+        if open.by_network.get(&network).is_some_and(|some| some.len() >= self.limits.per_network) {
+            open.evict("address", |known| *known == network)?;
+        } else if open.total >= self.limits.total {
+            open.evict("total", |_| true)?;
         }
-        if open.by_network.get(&network).is_some_and(|count| *count >= self.limits.per_network) {
-            return Err("address");
-        }
+        let state = Arc::new(ConnectionState::default());
+        state.used.store(now.as_nanos() as u64, Ordering::Relaxed);
         open.total += 1;
-        *open.by_network.entry(network).or_default() += 1;
+        open.by_network.entry(network).or_default().push(state.clone());
         metrics::connections(1.0);
-        Ok(ConnectionSlot { slots: self.clone(), network })
+        Ok(ConnectionSlot { slots: self.clone(), network, state })
+    }
+}
+
+impl OpenConnections {
+    /// Cuts the connection that is least worth keeping, if there is one that nobody has proven anything on: an idle one before a
+    /// busy one, of the networks that have most, the one that was longest without a request.
+    fn evict(&mut self, limit: &'static str, of: impl Fn(&IpAddr) -> bool) -> Result<(), &'static str> {
+        let known = self.by_network.iter().filter(|(network, _)| of(network));
+        let all = known.flat_map(|(network, some)| some.iter().map(move |one| (network, some.len(), one)));
+        let unproven = all.filter(|(_, _, one)| !one.proven.load(Ordering::Relaxed));
+        let worth = |(_, count, one): &(&IpAddr, usize, &Arc<ConnectionState>)| {
+            let is_busy = one.requests.load(Ordering::Relaxed) > 0;
+            (is_busy, std::cmp::Reverse(*count), one.used.load(Ordering::Relaxed))
+        };
+        let least = unproven.min_by_key(worth).map(|(network, _, one)| (*network, one.clone()));
+        let (network, state) = least.ok_or(limit)?;
+        self.remove(network, &state);
+        state.evicted.cancel();
+        metrics::connection_evicted(limit);
+        Ok(())
+    }
+
+    fn remove(&mut self, network: IpAddr, state: &Arc<ConnectionState>) {
+        let Some(some) = self.by_network.get_mut(&network) else { return };
+        let Some(at) = some.iter().position(|one| Arc::ptr_eq(one, state)) else { return };
+        some.swap_remove(at);
+        self.total -= 1;
+        if some.is_empty() {
+            self.by_network.remove(&network);
+        }
     }
 }
 
@@ -113,18 +193,13 @@ fn network_of(ip: IpAddr) -> IpAddr {
 struct ConnectionSlot {
     slots: Arc<Slots>,
     network: IpAddr,
+    state: Arc<ConnectionState>,
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.total -= 1;
-        if let Some(count) = open.by_network.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_network.remove(&self.network);
-            }
-        }
+        open.remove(self.network, &self.state);
         metrics::connections(-1.0);
     }
 }
@@ -134,39 +209,34 @@ type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// An accepted connection within its limits.
 pub(crate) struct HeldConnection {
     io: BoxIo,
-    peer: SocketAddr,
     read: u64,
     /// Gone once the handshake was seen.
     handshake: Option<Timer>,
     end: Timer,
     cut: bool,
-    _slot: ConnectionSlot,
+    slot: ConnectionSlot,
 }
 
 impl HeldConnection {
-    fn new(
-        io: BoxIo,
-        peer: SocketAddr,
-        slot: ConnectionSlot,
-        clock: &Arc<dyn Clock>,
-        kill: &CancellationToken,
-    ) -> Self {
+    fn new(io: BoxIo, slot: ConnectionSlot, clock: &Arc<dyn Clock>, kill: &CancellationToken) -> Self {
         let limits = slot.slots.limits;
         let timer = |after: Duration| {
             let clock = clock.clone();
             async move { clock.sleep(after).await }
         };
-        let (age, kill) = (timer(limits.age_max), kill.clone());
+        let (age, kill, evicted) = (timer(limits.age_max), kill.clone(), slot.state.evicted.clone());
         let end = async move {
             tokio::select! {
                 () = age => {}
                 () = kill.cancelled() => {}
+                () = evicted.cancelled() => {}
             }
         };
         let handshake: Timer = Box::pin(timer(limits.handshake_timeout));
-        Self { io, peer, read: 0, handshake: Some(handshake), end: Box::pin(end), cut: false, _slot: slot }
+        Self { io, read: 0, handshake: Some(handshake), end: Box::pin(end), cut: false, slot }
     }
 
+    /// Polled by reads and writes: a peer that takes nothing leaves HTTP/2 waiting in a write.
     fn poll_limits(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let late = self.handshake.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready());
         if self.cut || late || self.end.as_mut().poll(context).is_ready() {
@@ -175,18 +245,13 @@ impl HeldConnection {
         }
         Ok(())
     }
-
-    fn check_cut(&self) -> io::Result<()> {
-        // The timers are polled on reads alone: HTTP/2 reads for as long as a connection lives.
-        if self.cut { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
-    }
 }
 
 impl Connected for HeldConnection {
-    type ConnectInfo = SocketAddr;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> SocketAddr {
-        self.peer
+    fn connect_info(&self) -> Peer {
+        Peer { network: self.slot.network, connection: self.slot.state.clone() }
     }
 }
 
@@ -211,13 +276,13 @@ impl AsyncRead for HeldConnection {
 impl AsyncWrite for HeldConnection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.check_cut()?;
+        this.poll_limits(cx)?;
         Pin::new(&mut this.io).poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.check_cut()?;
+        this.poll_limits(cx)?;
         Pin::new(&mut this.io).poll_flush(cx)
     }
 
@@ -231,7 +296,7 @@ impl AsyncWrite for HeldConnection {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.check_cut()?;
+        this.poll_limits(cx)?;
         Pin::new(&mut this.io).poll_write_vectored(cx, slices)
     }
 
@@ -255,28 +320,58 @@ mod tests {
         text.parse().expect("an address")
     }
 
+    /// One on which a request was proven, which makes no room.
+    fn proven(slots: &Arc<Slots>, from: &str) -> ConnectionSlot {
+        let slot = slots.take(ip(from), Duration::ZERO).expect("free");
+        slot.state.proven.store(true, Ordering::Relaxed);
+        slot
+    }
+
     #[test]
     fn a_network_has_its_own_cap_and_gives_places_back() {
         let slots = slots(10, 2);
-        let _first = slots.take(ip("2001:db8::1")).expect("free");
-        let second = slots.take(ip("2001:db8::ffff:2")).expect("free");
-        assert_eq!(slots.take(ip("2001:db8::3")).err(), Some("address"));
-        assert!(slots.take(ip("2001:db8:0:1::3")).is_ok());
+        let _first = proven(&slots, "2001:db8::1");
+        let second = proven(&slots, "2001:db8::ffff:2");
+        let take = |from| slots.take(ip(from), Duration::ZERO);
+        assert_eq!(take("2001:db8::3").err(), Some("address"));
+        assert!(take("2001:db8:0:1::3").is_ok());
         drop(second);
-        assert!(slots.take(ip("2001:db8::3")).is_ok());
-        let _mapped = slots.take(ip("::ffff:10.0.0.1")).expect("free");
-        let _plain = slots.take(ip("10.0.0.1")).expect("free");
-        assert_eq!(slots.take(ip("10.0.0.1")).err(), Some("address"));
+        assert!(take("2001:db8::3").is_ok());
+        let _mapped = proven(&slots, "::ffff:10.0.0.1");
+        let _plain = proven(&slots, "10.0.0.1");
+        assert_eq!(take("10.0.0.1").err(), Some("address"));
     }
 
     #[test]
     fn the_total_cap_holds_over_all_networks_and_nothing_is_left_behind() {
         let slots = slots(2, 2);
-        let held = [slots.take(ip("10.0.0.1")).expect("free"), slots.take(ip("10.0.0.2")).expect("free")];
-        assert_eq!(slots.take(ip("10.0.0.3")).err(), Some("total"));
+        let held = [proven(&slots, "10.0.0.1"), proven(&slots, "10.0.0.2")];
+        assert_eq!(slots.take(ip("10.0.0.3"), Duration::ZERO).err(), Some("total"));
         drop(held);
         let open = slots.open.lock().expect("not poisoned");
         assert_eq!((open.total, open.by_network.len()), (0, 0));
+    }
+
+    #[test]
+    fn who_has_proven_nothing_makes_room_the_idle_first_and_the_largest_network() {
+        let slots = slots(4, 3);
+        let take = |from, at| slots.take(ip(from), Duration::from_secs(at)).expect("free");
+        let is_cut = |slot: &ConnectionSlot| slot.state.evicted.is_cancelled();
+        let (honest, busy) = (proven(&slots, "10.0.0.1"), take("10.0.0.1", 1));
+        let peer = Peer { network: ip("10.0.0.1"), connection: busy.state.clone() };
+        let request = peer.begins(Duration::from_secs(1));
+        let (idle, _next) = (take("10.0.0.1", 2), take("10.0.0.1", 3));
+        assert_eq!([&honest, &busy, &idle].map(is_cut), [false, false, true]);
+        let (lone, newest) = (take("10.0.0.2", 0), take("10.0.0.3", 9));
+        assert!(
+            !is_cut(&lone) && !is_cut(&newest) && is_cut(&_next),
+            "others keep what a large network loses"
+        );
+        drop(request);
+        let _last = take("10.0.0.1", 10);
+        assert!(is_cut(&busy) && !is_cut(&honest));
+        drop(idle);
+        assert_eq!(slots.open.lock().expect("not poisoned").total, 4, "a cut one was given back before");
     }
 
     #[tokio::test]
@@ -293,9 +388,8 @@ mod tests {
         let slots = Arc::new(Slots { limits, open: Mutex::default() });
         let open = |kill: &CancellationToken| {
             let (near, far) = tokio::io::duplex(1024);
-            let slot = slots.take(ip("10.0.0.1")).expect("free");
-            let peer = SocketAddr::from(([10, 0, 0, 1], 1));
-            (HeldConnection::new(Box::new(near), peer, slot, &clock, kill), far)
+            let slot = slots.take(ip("10.0.0.1"), Duration::ZERO).expect("free");
+            (HeldConnection::new(Box::new(near), slot, &clock, kill), far)
         };
         let kill = CancellationToken::new();
         let (mut silent, mut far) = open(&kill);

@@ -13,6 +13,8 @@ const LATENCY: &str = "weighhouse_miner_request_seconds";
 const IN_FLIGHT: &str = "weighhouse_miner_requests_in_flight";
 const CONNECTIONS: &str = "weighhouse_miner_connections";
 const CONNECTIONS_REFUSED: &str = "weighhouse_miner_connections_refused_total";
+const CONNECTIONS_EVICTED: &str = "weighhouse_miner_connections_evicted_total";
+const REQUESTS_EVICTED: &str = "weighhouse_miner_requests_evicted_total";
 const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
 const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
 const BACKEND_UP: &str = "weighhouse_miner_backend_up";
@@ -25,6 +27,11 @@ pub fn describe() {
     describe_gauge!(IN_FLIGHT, "Requests being worked on.");
     describe_gauge!(CONNECTIONS, "Open connections.");
     describe_counter!(CONNECTIONS_REFUSED, "Connections closed at once, by the limit they hit.");
+    describe_counter!(
+        CONNECTIONS_EVICTED,
+        "Connections without a proven request that were cut to make room, by the limit that was hit."
+    );
+    describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
     describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
     describe_gauge!(BACKEND_UP, "1 while the server behind a model answers, else 0, by model.");
@@ -49,6 +56,14 @@ pub(crate) fn connections(change: f64) {
 
 pub(crate) fn connection_refused(limit: &'static str) {
     counter!(CONNECTIONS_REFUSED, "limit" => limit).increment(1);
+}
+
+pub(crate) fn connection_evicted(limit: &'static str) {
+    counter!(CONNECTIONS_EVICTED, "limit" => limit).increment(1);
+}
+
+pub(crate) fn request_evicted() {
+    counter!(REQUESTS_EVICTED).increment(1);
 }
 
 pub(crate) fn roster_block(block: u64) {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::LayerExt as _;
 use tonic::transport::Server;
 use weighhouse_chain::{Chain, ChainError};
+use weighhouse_proto::ModelKind;
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use weighhouse_proto::v1::miner_server::MinerServer;
 use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Storage};
@@ -24,7 +25,7 @@ use weighhouse_types::{Hotkey, Netuid, SubnetState};
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
-use crate::admission::{Gate, Roster};
+use crate::admission::{Gate, PlaceLimits, Places, Roster};
 use crate::config::{Config, MinerLimits};
 use crate::engine::Catalogue;
 use crate::incoming::{self, ConnectionLimits};
@@ -93,18 +94,31 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), ReplayLimits::STANDARD)?);
 
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
-    let gate = Arc::new(Gate::new(config.admission.clone(), roster, clock.clone()));
+    let places = Places::new(PlaceLimits {
+        proven: config.limits.in_flight_max,
+        unproven: config.limits.unproven_max,
+        unproven_per_network: config.limits.unproven_per_address_max,
+    });
+    let gate = Arc::new(Gate::new(config.admission.clone(), roster, places.clone(), clock.clone()));
     // A child, so that the miner's own failure stops its tasks and not its caller's.
     let stop = shutdown.child_token();
     let upstreams = Upstreams::of(&models, &clock);
     let watching = upstream::watch(models.clone(), upstreams.clone(), config.text.silence_timeout);
+    let serves_texts = models.engines().iter().any(|engine| engine.model().kind == Some(ModelKind::Text));
     let behind = (models, upstreams);
     let service = MinerService::new(behind, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
     tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
 
-    let serving =
-        Serving { service, gate: gate.clone(), guard: guard.clone(), keypair: keypair.clone(), cpu };
+    let serving = Serving {
+        service,
+        serves_texts,
+        gate: gate.clone(),
+        places,
+        guard: guard.clone(),
+        keypair: keypair.clone(),
+        cpu,
+    };
     let streams = config.text.stream_timeout;
     tasks.spawn(serve(serving, listener, config.limits.clone(), streams, clock.clone(), stop.clone()));
     let refresh = roster::refresh(source.clone(), hotkey, gate, roster_sender, state.head.number);
@@ -162,7 +176,9 @@ async fn until(
 /// Services and limits that the server is assembled from.
 struct Serving {
     service: MinerService,
+    serves_texts: bool,
     gate: Arc<Gate>,
+    places: Arc<Places>,
     guard: Arc<ReplayGuard>,
     keypair: Arc<Keypair>,
     cpu: CpuPool,
@@ -176,6 +192,7 @@ async fn serve(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), MinerError> {
+    let Serving { service, serves_texts, gate, places, guard, keypair, cpu } = serving;
     let kill = CancellationToken::new();
     let connections = ConnectionLimits {
         total: limits.connections_max,
@@ -184,13 +201,18 @@ async fn serve(
         // Older connections are asked to leave first; the cut comes only after the longest request could have ended.
         age_max: limits.connection_age_max + limits.request_timeout.max(stream_timeout),
     };
+    // A whole answer of a text model takes as long as a stream of it; ends with the response's headers.
+    let longest = match serves_texts {
+        true => limits.request_timeout.max(stream_timeout),
+        false => limits.request_timeout,
+    };
     let incoming = incoming::accept(listener, connections, clock.clone(), kill.clone());
-    let Serving { service, gate, guard, keypair, cpu } = serving;
+
     let auth = layers::auth(gate, guard, &keypair, &clock, cpu, &limits);
     let inference =
         GrpcInferenceServiceServer::new(service.clone()).max_decoding_message_size(limits.request_bytes_max);
     let server = builder(&limits)
-        .layer(layers::Overall::new(limits.in_flight_max, clock.clone()))
+        .layer(layers::Overall { places, deadlines: [longest, limits.request_timeout], clock: clock.clone() })
         .add_service(auth.named_layer(inference))
         .add_service(MinerServer::new(service))
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
@@ -214,8 +236,6 @@ fn builder(limits: &MinerLimits) -> Server {
         // Refused at once and not queued: a validator's deadline runs on while a request waits.
         .load_shed(true)
         .max_concurrent_streams(limits.streams_per_connection_max)
-        // Ends with the response's headers: a stream's pieces are held to the paces of `[text]`.
-        .timeout(limits.request_timeout)
         .http2_keepalive_interval(Some(limits.keepalive_interval))
         .http2_keepalive_timeout(Some(limits.keepalive_timeout))
         // No grace here: tonic would then cut the connection without asking. `incoming` cuts it.

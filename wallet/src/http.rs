@@ -10,8 +10,7 @@ mod evidence;
 mod layer;
 mod refusal;
 
-use std::net::SocketAddr;
-
+use http::Extensions;
 use weighhouse_types::Hotkey;
 
 pub(crate) use body::{BodyError, BoxError, collect};
@@ -22,12 +21,13 @@ pub use refusal::{GrpcCode, Refusal};
 /// Admission of callers, decided by the miner from its metagraph snapshot. Both are called for every signed request, so they
 /// must be quick and must not block.
 pub trait Admission: Send + Sync + std::fmt::Debug {
-    /// Before the body is read: is the claimed hotkey known, has the peer's address room? Nothing is proven yet, so
-    /// nothing may be charged to the hotkey here: anybody could use up another's quota.
-    fn admit(&self, claimed: &Hotkey, peer: Option<SocketAddr>) -> Result<(), Refusal>;
+    /// Before the body is read: is the claimed hotkey known? Nothing is proven yet, so nothing may be charged to the hotkey
+    /// here: anybody could use up another's quota.
+    fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal>;
 
-    /// After signature and replay: standing and quota of the caller, who is now proven.
-    fn charge(&self, caller: &Hotkey) -> Result<(), Refusal>;
+    /// After signature and replay: standing and quota of the caller, who is now proven, and a place to work; `request` has
+    /// what the server left there.
+    fn charge(&self, caller: &Hotkey, request: &Extensions) -> Result<(), Refusal>;
 }
 
 #[cfg(test)]

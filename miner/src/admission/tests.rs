@@ -28,15 +28,16 @@ fn gate(permit_required: bool, stake_min: u64) -> (Gate, Arc<TestClock>, watch::
     };
     let (sender, receiver) = watch::channel(Arc::new(Roster::from(&metagraph)));
     let clock = TestClock::new();
-    (Gate::new(rules, receiver, clock.clone()), clock, sender)
+    let places = Places::new(PlaceLimits { proven: 12, unproven: 100, unproven_per_network: 100 });
+    (Gate::new(rules, receiver, places, clock.clone()), clock, sender)
 }
 
 fn standing(gate: &Gate, hotkey: &Hotkey) -> Result<(), GrpcCode> {
-    gate.admit(hotkey, None).map_err(|refusal| refusal.code())
+    gate.admit(hotkey).map_err(|refusal| refusal.code())
 }
 
 fn charge(gate: &Gate, hotkey: &Hotkey) -> Result<(), GrpcCode> {
-    gate.charge(hotkey).map_err(|refusal| refusal.code())
+    gate.charge(hotkey, &Extensions::new()).map_err(|refusal| refusal.code())
 }
 
 #[test]
@@ -83,4 +84,12 @@ fn a_new_roster_counts_from_then_on() {
     assert_eq!(charge(&gate, &VALIDATOR), Ok(()));
     roster.send_replace(Arc::new(Roster::default()));
     assert_eq!(charge(&gate, &VALIDATOR), Err(GrpcCode::PermissionDenied));
+}
+
+#[test]
+fn half_of_the_places_are_divided_by_stake_among_those_who_may_ask() {
+    let (gate, ..) = gate(true, 0);
+    // 100 and 1 TAO of stake; the third has no permit.
+    assert_eq!((gate.own_places(&VALIDATOR), gate.own_places(&POOR)), (5, 1));
+    assert_eq!(gate.own_places(&FRIEND), 1, "the operator's own list has no stake");
 }

@@ -21,9 +21,13 @@ pub struct MinerLimits {
     pub queue_max: usize,
     /// Items that the model runs at once.
     pub batch_items_max: u32,
-    /// Requests being worked on, over all connections.
+    /// Requests of proven callers being worked on, over all connections: half of them divided by stake, the others anybody's.
     pub in_flight_max: usize,
-    /// Connections in all.
+    /// Requests whose body or signature is waited for; the oldest makes room where there are more.
+    pub unproven_max: usize,
+    /// Those of one IPv4 address or IPv6 /64 network.
+    pub unproven_per_address_max: usize,
+    /// Connections in all. Where there are more, or more of one network, one makes room on which nobody proved a request.
     pub connections_max: usize,
     /// Connections of one IPv4 address or IPv6 /64 network.
     pub connections_per_address_max: usize,
@@ -31,6 +35,10 @@ pub struct MinerLimits {
     pub streams_per_connection_max: u32,
     /// Bytes of one request's headers.
     pub header_bytes_max: u32,
+    /// Longest time for a signed request's body to arrive.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub body_timeout: Duration,
     /// Longest time for one request, its body's arrival included.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -107,10 +115,13 @@ impl Default for MinerLimits {
             queue_max: 256,
             batch_items_max: 512,
             in_flight_max: 256,
+            unproven_max: 512,
+            unproven_per_address_max: 128,
             connections_max: 1024,
             connections_per_address_max: 16,
             streams_per_connection_max: 64,
             header_bytes_max: 16 << 10,
+            body_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
             keepalive_interval: Duration::from_secs(20),

@@ -1,14 +1,15 @@
-//! Layers that every request passes before a handler: a place among those in flight, and on signed paths verification.
+//! Layers that every request passes before a handler: a place to work, and on signed paths verification.
 
 mod streamed;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http::{Extensions, Request, Response};
-use tokio::sync::Semaphore;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -19,8 +20,9 @@ use weighhouse_wallet::http::{VerifyLayer, VerifyLimits, VerifyParts};
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::ReplayGuard;
 
-use crate::admission::Gate;
+use crate::admission::{Gate, Place, Places};
 use crate::config::MinerLimits;
+use crate::incoming::{OpenRequest, Peer};
 use crate::metrics;
 
 /// The paths whose requests must be signed.
@@ -36,6 +38,8 @@ const METHODS: [&str; 8] = [
     "ModelStreamInfer",
     "Describe",
 ];
+/// Bytes of a request that needs no signature: all of those are names.
+const UNSIGNED_BYTES_MAX: usize = 16 << 10;
 /// Bytes of one answer, or of a whole stream. A token's message has some three hundred, with 20 alternatives five.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
@@ -50,32 +54,31 @@ pub(super) fn auth(
 ) -> (VerifyLayer, SignAnswerLayer) {
     let verify = VerifyLayer::new(VerifyParts {
         hotkey: keypair.hotkey(),
-        is_signed: |path| SIGNED_PATHS.contains(&path),
-        peer: |extensions: &Extensions| extensions.get::<SocketAddr>().copied(),
+        is_signed,
         admission: gate,
         replay,
         clock: clock.clone(),
         pool: pool.clone(),
         limits: VerifyLimits {
             body_bytes: limits.request_bytes_max,
-            body_deadline: limits.request_timeout,
+            body_deadline: limits.body_timeout,
             held_bytes: limits.held_bytes_max,
         },
     });
     (verify, SignAnswerLayer::new(keypair.clone(), pool, ANSWER_BYTES_MAX))
 }
 
-/// Bounds the requests in flight over all connections, and measures each.
-#[derive(Clone, Debug)]
-pub(super) struct Overall {
-    places: Arc<Semaphore>,
-    clock: Arc<dyn Clock>,
+fn is_signed(path: &str) -> bool {
+    SIGNED_PATHS.contains(&path)
 }
 
-impl Overall {
-    pub(super) fn new(in_flight_max: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { places: Arc::new(Semaphore::new(in_flight_max)), clock }
-    }
+/// Gives each request a place, over all connections, holds it to its deadline, and measures it.
+#[derive(Clone, Debug)]
+pub(super) struct Overall {
+    pub(super) places: Arc<Places>,
+    /// From a signed request's headers to its response's, and any other's.
+    pub(super) deadlines: [Duration; 2],
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl<S> Layer<S> for Overall {
@@ -105,20 +108,32 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let streams = request.uri().path() == method::MODEL_STREAM_INFER;
         let method = method_of(request.uri().path());
-        // Taken before the body is read, and refused rather than queued, so that a flood costs one status each.
-        let Ok(place) = self.overall.places.clone().try_acquire_owned() else {
-            metrics::request(method, Code::ResourceExhausted, std::time::Duration::ZERO);
-            return Box::pin(async { Ok(Status::resource_exhausted("overloaded").into_http()) });
-        };
         let clock = self.overall.clock.clone();
         let begun = clock.monotonic();
+        let peer = request.extensions().get::<Peer>();
+        let network = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Peer::network);
+        let in_flight =
+            InFlight::begin(self.overall.places.enter(network), peer.map(|peer| peer.begins(begun)));
+        let place = in_flight.place.clone();
+        // Whoever proves the request moves it to a place of the caller's.
+        request.extensions_mut().insert(place.clone());
+        if !is_signed(request.uri().path()) {
+            request =
+                request.map(|body| Body::new(Limited::new(body, UNSIGNED_BYTES_MAX).map_err(too_large)));
+        }
+        let [signed, other] = self.overall.deadlines;
+        let deadline = if is_signed(request.uri().path()) { signed } else { other };
         let answering = self.inner.call(request);
         Box::pin(async move {
-            let in_flight = InFlight::begin(place);
-            let answer = answering.await?;
+            let answer = tokio::select! {
+                biased;
+                answer = answering => answer?,
+                () = place.evicted() => Status::resource_exhausted("overloaded").into_http(),
+                () = clock.sleep(deadline) => Status::deadline_exceeded("took too long").into_http(),
+            };
             // Headers without a status mean that a message follows, with the status behind it.
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
             // An error's headers are the whole answer; only a stream that began goes on holding its place.
@@ -133,19 +148,28 @@ where
     }
 }
 
+fn too_large(error: Box<dyn std::error::Error + Send + Sync>) -> Status {
+    match error.is::<LengthLimitError>() {
+        true => Status::resource_exhausted("message too large"),
+        false => Status::from_error(error),
+    }
+}
+
 fn method_of(path: &str) -> &'static str {
     METHODS.into_iter().find(|known| *known == method::name(path)).unwrap_or("other")
 }
 
-/// A place among the requests in flight; also gives it back when the caller goes away.
-pub(super) struct InFlight(
-    #[allow(dead_code, reason = "held for its drop")] tokio::sync::OwnedSemaphorePermit,
-);
+/// A request that is worked on; its place is given back when the caller goes away as well.
+pub(super) struct InFlight {
+    place: Arc<Place>,
+    #[allow(dead_code, reason = "held for its drop")]
+    request: Option<OpenRequest>,
+}
 
 impl InFlight {
-    fn begin(place: tokio::sync::OwnedSemaphorePermit) -> Self {
+    fn begin(place: Arc<Place>, request: Option<OpenRequest>) -> Self {
         metrics::in_flight(1.0);
-        Self(place)
+        Self { place, request }
     }
 }
 

@@ -169,13 +169,60 @@ async fn tensors_that_lie_are_refused_after_verification() {
 }
 
 #[tokio::test]
-async fn connections_over_the_cap_are_closed_at_once() {
+async fn over_the_cap_only_a_connection_without_a_proven_request_makes_room() {
     let miner =
         Setup { config: "[limits]\nconnections_per_address_max = 1", ..Setup::default() }.start().await;
+    let mut silent = tokio::net::TcpStream::connect(miner.address).await.expect("accepted by the system");
     let channel = miner.channel().await;
-    let mut second = tokio::net::TcpStream::connect(miner.address).await.expect("accepted by the system");
-    assert_eq!(second.read(&mut [0; 64]).await.unwrap_or(0), 0);
+    let signed = miner.sign(&request(1));
+    let proven = harness::exchange(channel.clone(), signed).await.expect("room was made");
+    assert_eq!(proven.code(), Code::Ok);
+    let until_closed = async |stream: &mut tokio::net::TcpStream| {
+        let mut read = [0; 64];
+        // What the server says before the handshake is no matter.
+        while let Ok(count) = stream.read(&mut read).await {
+            if count == 0 {
+                break;
+            }
+        }
+    };
+    until_closed(&mut silent).await;
+    let mut later = tokio::net::TcpStream::connect(miner.address).await.expect("accepted by the system");
+    until_closed(&mut later).await;
     assert!(GrpcInferenceServiceClient::new(channel).server_live(ServerLiveRequest {}).await.is_ok());
+    miner.stop().await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn requests_whose_bodies_never_come_keep_nobody_out() {
+    let config = "[limits]\nunproven_max = 8\nunproven_per_address_max = 4\nin_flight_max = 1";
+    let miner = Setup { config, ..Setup::default() }.start().await;
+    let channel = miner.channel().await;
+    let stuck = |channel: Channel, signed: harness::Signed| {
+        tokio::spawn(async move { harness::begin_without_body(channel, signed).await })
+    };
+    let mut waiting: Vec<_> = (0..9).map(|_| stuck(channel.clone(), miner.sign(&request(1)))).collect();
+    // Those beyond the share made room, and are told so.
+    for _ in 0..5 {
+        let (ended, _, rest) = futures::future::select_all(waiting).await;
+        assert_eq!(ended.expect("joined"), Code::ResourceExhausted);
+        waiting = rest;
+    }
+    for _ in 0..3 {
+        assert_eq!(miner.send(&miner.sign(&request(1))).await.code(), Code::Ok);
+    }
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    miner.stop().await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_message_that_needs_no_signature_is_small() {
+    let miner = Setup::default().start().await;
+    let mut client = GrpcInferenceServiceClient::new(miner.channel().await);
+    let ask = |bytes: usize| ModelReadyRequest { name: "x".repeat(bytes), version: String::new() };
+    assert!(client.model_ready(ask(1_000)).await.is_ok());
+    let refused = client.model_ready(ask(20_000)).await.expect_err("too large");
+    assert_eq!((refused.code(), refused.message()), (Code::ResourceExhausted, "message too large"));
     miner.stop().await.expect("a clean end");
 }
 

@@ -1,13 +1,12 @@
 //! The layer itself: one function from request to verdict, each step a leaf.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, Method, Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Empty, Full};
 use tokio::sync::Semaphore;
@@ -39,8 +38,6 @@ pub struct VerifyParts {
     pub hotkey: Hotkey,
     /// Paths that must be signed, such as `/inference.GRPCInferenceService/ModelInfer`.
     pub is_signed: fn(&str) -> bool,
-    /// The request extension in which the server leaves the peer's address.
-    pub peer: fn(&Extensions) -> Option<SocketAddr>,
     pub admission: Arc<dyn Admission>,
     pub replay: Arc<ReplayGuard>,
     pub clock: Arc<dyn Clock>,
@@ -140,7 +137,7 @@ impl VerifyState {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
         // Only now: before the signature was checked, anybody could use up another's quota.
-        self.parts.admission.charge(&evidence.caller())?;
+        self.parts.admission.charge(&evidence.caller(), &head.extensions)?;
         metrics::request_verified();
         head.extensions.insert(evidence);
         Ok((Request::from_parts(head, Full::new(bytes)), held))
@@ -152,7 +149,7 @@ impl VerifyState {
         claims.check_receiver(&self.parts.hotkey)?;
         // From here on the order is by cost: a comparison, a look-up, and only then bytes from the network.
         claims.check_fresh(self.parts.clock.now())?;
-        self.parts.admission.admit(&claims.hotkey, (self.parts.peer)(&head.extensions))?;
+        self.parts.admission.admit(&claims.hotkey)?;
         Ok(claims)
     }
 

@@ -43,11 +43,6 @@ pub enum Refusal {
     NoStanding(&'static str),
     #[error("the hotkey's quota is used up")]
     HotkeyQuota,
-    #[error("the address's quota is used up")]
-    PeerQuota,
-    /// Not ready, or stopping.
-    #[error("not serving: {0}")]
-    NotServing(&'static str),
     #[error("too much work is queued")]
     Overloaded,
     #[error("verification stopped midway")]
@@ -90,8 +85,6 @@ impl Refusal {
             Self::UnknownHotkey => (PermissionDenied, "hotkey not registered", "unknown_hotkey"),
             Self::NoStanding(_) => (PermissionDenied, "hotkey has no standing", "standing"),
             Self::HotkeyQuota => (ResourceExhausted, "quota used up", "hotkey_quota"),
-            Self::PeerQuota => (ResourceExhausted, "quota used up", "peer_quota"),
-            Self::NotServing(_) => (Unavailable, "not serving", "not_serving"),
             Self::Overloaded => (ResourceExhausted, "overloaded", "overloaded"),
             Self::Internal => (Internal, "internal error", "internal"),
             Self::Unsignable => (Internal, "internal error", "unsignable"),

@@ -28,7 +28,7 @@ struct Doorman {
 }
 
 impl Admission for Doorman {
-    fn admit(&self, claimed: &Hotkey, _: Option<SocketAddr>) -> Result<(), Refusal> {
+    fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal> {
         match claimed {
             key if *key == hotkey("//Alice") || *key == hotkey("//Charlie") => Ok(()),
             key if *key == hotkey("//Bob") => Err(Refusal::NoStanding("no permit")),
@@ -36,7 +36,7 @@ impl Admission for Doorman {
         }
     }
 
-    fn charge(&self, caller: &Hotkey) -> Result<(), Refusal> {
+    fn charge(&self, caller: &Hotkey, _: &Extensions) -> Result<(), Refusal> {
         self.charged.fetch_add(1, Ordering::SeqCst);
         if *caller == hotkey("//Charlie") { Err(Refusal::HotkeyQuota) } else { Ok(()) }
     }
@@ -72,7 +72,6 @@ impl Bench {
         let layer = VerifyLayer::new(VerifyParts {
             hotkey: hotkey("//miner"),
             is_signed: |path| path == INFER,
-            peer: |_| None,
             admission: doorman.clone(),
             replay: replay.clone(),
             clock: clock.clone(),

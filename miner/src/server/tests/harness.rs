@@ -151,6 +151,19 @@ pub(super) async fn exchange(channel: Channel, signed: Signed) -> Option<Reply> 
     Some(Reply { status, headers, body: collected.to_bytes(), trailers })
 }
 
+/// Sends a request's headers, never its body, and waits for the status.
+pub(super) async fn begin_without_body(channel: Channel, signed: Signed) -> Code {
+    let mut sent =
+        http::Request::post(signed.path).header("content-type", "application/grpc").header("te", "trailers");
+    for (name, value) in &signed.headers {
+        sent = sent.header(*name, value);
+    }
+    let frames = futures::stream::pending::<Result<http_body::Frame<Bytes>, std::io::Error>>();
+    let sent = sent.body(Body::new(http_body_util::StreamBody::new(frames))).expect("a request");
+    let response = channel.oneshot(sent).await.expect("a response");
+    tonic::Status::from_header_map(response.headers()).map_or(Code::Unknown, |status| status.code())
+}
+
 /// Sends a request and waits for the response's headers.
 pub(super) async fn begin(channel: Channel, signed: Signed) -> Option<http::Response<Body>> {
     let mut sent =

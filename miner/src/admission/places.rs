@@ -1,0 +1,260 @@
+//! Places to work: of requests that nobody has proven to be theirs, and of proven callers.
+//!
+//! A request begins among the unproven, while its body and signature are waited for. Where their pool is full, or a network's
+//! share of it, whoever has waited longest makes room: an honest request is proven within milliseconds, so that requests whose
+//! bodies never come make room for each other. A proven request takes one of its caller's places instead. Half of those are
+//! divided by stake, the others are anybody's: neither strangers nor one caller keep all others out.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use weighhouse_types::Hotkey;
+use weighhouse_wallet::http::Refusal;
+
+use crate::metrics;
+
+/// How many places there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlaceLimits {
+    pub(crate) proven: usize,
+    pub(crate) unproven: usize,
+    /// Of one IPv4 address or IPv6 /64 network.
+    pub(crate) unproven_per_network: usize,
+}
+
+/// All places of a miner.
+#[derive(Debug)]
+pub(crate) struct Places {
+    limits: PlaceLimits,
+    held: Mutex<HeldPlaces>,
+}
+
+#[derive(Debug, Default)]
+struct HeldPlaces {
+    /// By network, the oldest first.
+    unproven: HashMap<IpAddr, VecDeque<Waiting>>,
+    unproven_count: usize,
+    last_number: u64,
+    proven: usize,
+    /// Those of anybody's places that are taken.
+    common: usize,
+    /// Own places that are taken.
+    own: HashMap<Hotkey, usize>,
+}
+
+/// A request that isn't proven.
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    evicted: CancellationToken,
+}
+
+/// One request's place; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Places>,
+    sort: Mutex<Sort>,
+    evicted: CancellationToken,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Sort {
+    Unproven { network: IpAddr, number: u64 },
+    Own(Hotkey),
+    Common,
+}
+
+impl Places {
+    pub(crate) fn new(limits: PlaceLimits) -> Arc<Self> {
+        Arc::new(Self { limits, held: Mutex::default() })
+    }
+
+    /// Places that are divided by stake.
+    pub(crate) fn divided(&self) -> usize {
+        self.limits.proven / 2
+    }
+
+    /// A place for a request that has just begun.
+    pub(crate) fn enter(self: &Arc<Self>, network: IpAddr) -> Arc<Place> {
+        let mut held = self.held();
+        let of_network = held.unproven.get(&network).map_or(0, VecDeque::len);
+        if of_network >= self.limits.unproven_per_network {
+            held.evict(network);
+        } else if held.unproven_count >= self.limits.unproven
+            && let Some(largest) = held.largest()
+        {
+            held.evict(largest);
+        }
+        held.last_number += 1;
+        held.unproven_count += 1;
+        let (number, evicted) = (held.last_number, CancellationToken::new());
+        held.unproven.entry(network).or_default().push_back(Waiting { number, evicted: evicted.clone() });
+        drop(held);
+        let sort = Mutex::new(Sort::Unproven { network, number });
+        Arc::new(Place { places: self.clone(), sort, evicted })
+    }
+
+    fn held(&self) -> MutexGuard<'_, HeldPlaces> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldPlaces {
+    /// The network with most of the unproven, and among those the one that has waited longest.
+    fn largest(&self) -> Option<IpAddr> {
+        let size = |waiting: &VecDeque<Waiting>| {
+            (waiting.len(), std::cmp::Reverse(waiting.front().map_or(u64::MAX, |first| first.number)))
+        };
+        self.unproven.iter().max_by_key(|(_, waiting)| size(waiting)).map(|(network, _)| *network)
+    }
+
+    fn evict(&mut self, network: IpAddr) {
+        if let Some(oldest) = self.unproven.get_mut(&network).and_then(VecDeque::pop_front) {
+            oldest.evicted.cancel();
+            self.unproven_count -= 1;
+            metrics::request_evicted();
+        }
+    }
+
+    /// Takes a request from among the unproven; false where it was evicted.
+    fn leave(&mut self, network: IpAddr, number: u64) -> bool {
+        let Some(waiting) = self.unproven.get_mut(&network) else { return false };
+        let found = waiting.iter().position(|one| one.number == number);
+        if let Some(at) = found {
+            waiting.remove(at);
+            self.unproven_count -= 1;
+        }
+        if waiting.is_empty() {
+            self.unproven.remove(&network);
+        }
+        found.is_some()
+    }
+}
+
+impl Place {
+    /// Moves the request to one of its caller's places, of which `own` are nobody else's.
+    pub(crate) fn prove(&self, caller: &Hotkey, own: usize) -> Result<(), Refusal> {
+        let mut sort = self.sort.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sort::Unproven { network, number } = *sort else { return Ok(()) };
+        let limits = self.places.limits;
+        let mut held = self.places.held();
+        if held.proven >= limits.proven {
+            return Err(Refusal::Overloaded);
+        }
+        let is_own = held.own.get(caller).is_none_or(|taken| *taken < own.max(1));
+        if !is_own && held.common >= limits.proven - self.places.divided() {
+            return Err(Refusal::Overloaded);
+        }
+        if !held.leave(network, number) {
+            return Err(Refusal::Overloaded);
+        }
+        held.proven += 1;
+        if is_own {
+            *held.own.entry(*caller).or_default() += 1;
+            *sort = Sort::Own(*caller);
+        } else {
+            held.common += 1;
+            *sort = Sort::Common;
+        }
+        Ok(())
+    }
+
+    /// Waits until the place is given to a newer request, which never happens to a proven one.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.cancelled().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let sort = *self.sort.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.places.held();
+        match sort {
+            Sort::Unproven { network, number } => {
+                held.leave(network, number);
+                return;
+            }
+            Sort::Own(caller) => {
+                if let Some(taken) = held.own.get_mut(&caller) {
+                    *taken -= 1;
+                    if *taken == 0 {
+                        held.own.remove(&caller);
+                    }
+                }
+            }
+            Sort::Common => held.common -= 1,
+        }
+        held.proven -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+    const ALICE: Hotkey = Hotkey([1; 32]);
+    const BOB: Hotkey = Hotkey([2; 32]);
+
+    fn places(proven: usize, unproven: usize, unproven_per_network: usize) -> Arc<Places> {
+        Places::new(PlaceLimits { proven, unproven, unproven_per_network })
+    }
+
+    fn is_evicted(place: &Place) -> bool {
+        place.evicted.is_cancelled()
+    }
+
+    #[test]
+    fn the_oldest_of_a_full_network_makes_room_and_others_never_notice() {
+        let places = places(8, 100, 2);
+        let other = places.enter(OTHER);
+        let first: Vec<_> = (0..3).map(|_| places.enter(ONE)).collect();
+        assert_eq!(first.iter().map(|place| is_evicted(place)).collect::<Vec<_>>(), [true, false, false]);
+        assert!(!is_evicted(&other));
+        assert!(first[0].prove(&ALICE, 1).is_err(), "it has no place to give up");
+        assert!(first[1].prove(&ALICE, 1).is_ok());
+        let more: Vec<_> = (0..5).map(|_| places.enter(ONE)).collect();
+        assert!(!is_evicted(&first[1]), "a proven request stays");
+        drop((first, more, other));
+        let held = places.held();
+        assert_eq!((held.unproven_count, held.unproven.len(), held.proven, held.own.len()), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn a_full_pool_makes_room_where_most_are_waiting() {
+        let places = places(8, 3, 100);
+        let (one, other) = ([places.enter(ONE), places.enter(ONE)], places.enter(OTHER));
+        let _next = places.enter(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 3)));
+        assert!(is_evicted(&one[0]) && !is_evicted(&one[1]) && !is_evicted(&other));
+    }
+
+    #[test]
+    fn one_caller_leaves_the_others_their_own_places() {
+        let places = places(8, 100, 100);
+        let prove = |caller: &Hotkey, own| {
+            let place = places.enter(ONE);
+            place.prove(caller, own).map(|()| place)
+        };
+        let hog: Vec<_> = std::iter::from_fn(|| prove(&ALICE, 2).ok()).collect();
+        assert_eq!(hog.len(), 2 + 4, "its own, and all of anybody's");
+        let small: Vec<_> = std::iter::from_fn(|| prove(&BOB, 2).ok()).collect();
+        assert_eq!(small.len(), 2);
+        drop(hog);
+        assert_eq!(std::iter::from_fn(|| prove(&BOB, 2).ok()).collect::<Vec<_>>().len(), 4);
+    }
+
+    #[test]
+    fn there_are_never_more_than_all_places() {
+        let places = places(2, 100, 100);
+        let callers: Vec<_> = (0..9).map(|at| Hotkey([at; 32])).collect();
+        let taken: Vec<_> = callers
+            .iter()
+            .map(|caller| (places.enter(ONE), caller))
+            .filter(|(place, caller)| place.prove(caller, 1).is_ok())
+            .collect();
+        assert_eq!(taken.len(), 2);
+    }
+}
