@@ -45,7 +45,8 @@ impl Completion {
                 continue;
             }
             let is_said = own.next_if_eq(&character).is_some();
-            if !is_said && !(is_behind && character == ' ') {
+            let may_be_lost = is_behind && character == ' ';
+            if !(is_said || may_be_lost) {
                 return false;
             }
             is_behind = false;
