@@ -110,15 +110,16 @@ impl Gate {
         (neuron.stake < self.rules.stake_min).then_some("stake below `admission.stake_min_tao`")
     }
 
-    /// The places that are a caller's alone: its part of the divided ones, by stake.
+    /// The places that are a caller's alone: one, and of the divided ones that are left its part by stake.
     fn own_places(&self, caller: &Hotkey) -> usize {
         let roster = self.roster.borrow().clone();
+        let asking = || roster.neurons.iter().filter(|(_, neuron)| self.lacks(**neuron).is_none());
         let stake = |neuron: &Neuron| u128::from(neuron.stake.0);
-        let all: u128 =
-            roster.neurons.values().filter(|neuron| self.lacks(**neuron).is_none()).map(stake).sum();
-        let own = roster.neurons.get(caller).map_or(0, stake);
-        let part = (self.places.divided() as u128 * own).checked_div(all).unwrap_or(0);
-        usize::try_from(part).unwrap_or(usize::MAX).max(1)
+        let all: u128 = asking().map(|(_, neuron)| stake(neuron)).sum();
+        let own = asking().find(|(hotkey, _)| *hotkey == caller).map_or(0, |(_, neuron)| stake(neuron));
+        let left = self.places.divided().saturating_sub(asking().count());
+        let part = (left as u128 * own).checked_div(all).unwrap_or(0);
+        usize::try_from(part).unwrap_or(usize::MAX).saturating_add(1)
     }
 
     /// Forgets the quotas that are whole again.
@@ -134,13 +135,19 @@ impl Admission for Gate {
         self.standing(claimed)
     }
 
+    fn reads(&self, bytes: usize, request: &Extensions) {
+        if let Some(place) = request.get::<Arc<Place>>() {
+            place.reads(bytes);
+        }
+    }
+
     fn charge(&self, caller: &Hotkey, request: &Extensions) -> Result<(), Refusal> {
         // Again, because the roster may have changed while the body was read.
         self.standing(caller)?;
-        if let Some(peer) = request.get::<Peer>() {
-            peer.proves();
-        }
         self.quotas.check_key(caller).map_err(|_| Refusal::HotkeyQuota)?;
+        if let Some(peer) = request.get::<Peer>() {
+            peer.proves(caller);
+        }
         match request.get::<Arc<Place>>() {
             Some(place) => place.prove(caller, self.own_places(caller)),
             None => Ok(()),

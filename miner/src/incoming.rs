@@ -1,17 +1,17 @@
 //! Connections: how many there may be, how long each may live, and who is at the other end.
 //!
 //! **Invariants.** At no time are there more connections than the caps say, in all or of one network, but for those that are
-//! being cut to make room. Room is made by one on which nobody has proven a request, an idle one first; the others stay. A
+//! being cut to make room: the oldest on which nobody has proven a request, else the oldest of the caller that has most. A
 //! connection that has not begun HTTP/2 by the handshake timeout is cut, and so is every connection at its age limit,
 //! whatever its streams are doing: the server above asks politely before.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 use weighhouse_seams::{BoxIo, Clock, Listener};
+use weighhouse_types::Hotkey;
 
 use crate::metrics;
 
@@ -50,7 +51,7 @@ pub(crate) fn accept(
     stream::unfold((listener, slots, clock, kill), |(listener, slots, clock, kill)| async move {
         loop {
             match listener.accept().await {
-                Ok((io, peer)) => match slots.take(peer.ip(), clock.monotonic()) {
+                Ok((io, peer)) => match slots.take(peer.ip()) {
                     Ok(slot) => {
                         let connection = HeldConnection::new(io, slot, &clock, &kill);
                         return Some((Ok(connection), (listener, slots, clock, kill)));
@@ -74,18 +75,17 @@ pub(crate) fn accept(
 #[derive(Debug, Default)]
 struct OpenConnections {
     total: usize,
+    last_number: u64,
     by_network: HashMap<IpAddr, Vec<Arc<ConnectionState>>>,
 }
 
 /// A connection as requests on it and newer connections see it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct ConnectionState {
-    /// Somebody has proven a request on it.
-    proven: AtomicBool,
-    /// Requests on it that have no answer yet.
-    requests: AtomicUsize,
-    /// When the last one began, in nanoseconds of the monotonic clock.
-    used: AtomicU64,
+    /// Counted up with each connection.
+    number: u64,
+    /// Who has proven a request on it.
+    caller: OnceLock<Hotkey>,
     evicted: CancellationToken,
 }
 
@@ -96,31 +96,14 @@ pub(crate) struct Peer {
     connection: Arc<ConnectionState>,
 }
 
-/// A request that has no answer yet.
-#[derive(Debug)]
-pub(crate) struct OpenRequest(Arc<ConnectionState>);
-
 impl Peer {
     pub(crate) fn network(&self) -> IpAddr {
         self.network
     }
 
-    /// Takes note of a request that begins.
-    pub(crate) fn begins(&self, now: Duration) -> OpenRequest {
-        self.connection.requests.fetch_add(1, Ordering::Relaxed);
-        self.connection.used.store(now.as_nanos() as u64, Ordering::Relaxed);
-        OpenRequest(self.connection.clone())
-    }
-
-    /// Takes note that a request of this connection was proven.
-    pub(crate) fn proves(&self) {
-        self.connection.proven.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Drop for OpenRequest {
-    fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    /// Takes note that a caller has proven a request of this connection; the first one counts.
+    pub(crate) fn proves(&self, caller: &Hotkey) {
+        self.connection.caller.get_or_init(|| *caller);
     }
 }
 
@@ -131,7 +114,7 @@ struct Slots {
 }
 
 impl Slots {
-    fn take(self: &Arc<Self>, ip: IpAddr, now: Duration) -> Result<ConnectionSlot, &'static str> {
+    fn take(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionSlot, &'static str> {
         // The count and the check are under one lock, or two connections could take the last place.
         let network = network_of(ip);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,8 +123,9 @@ impl Slots {
         } else if open.total >= self.limits.total {
             open.evict("total", |_| true)?;
         }
-        let state = Arc::new(ConnectionState::default());
-        state.used.store(now.as_nanos() as u64, Ordering::Relaxed);
+        open.last_number += 1;
+        let (number, evicted) = (open.last_number, CancellationToken::new());
+        let state = Arc::new(ConnectionState { number, caller: OnceLock::new(), evicted });
         open.total += 1;
         open.by_network.entry(network).or_default().push(state.clone());
         metrics::connections(1.0);
@@ -150,18 +134,30 @@ impl Slots {
 }
 
 impl OpenConnections {
-    /// Cuts the connection that is least worth keeping, if there is one that nobody has proven anything on: an idle one before a
-    /// busy one, of the networks that have most, the one that was longest without a request.
+    /// Cuts one: the oldest on which nobody has proven a request, of the network that has most of those, or else the oldest of
+    /// the caller that has most, if it has another one.
     fn evict(&mut self, limit: &'static str, of: impl Fn(&IpAddr) -> bool) -> Result<(), &'static str> {
         let known = self.by_network.iter().filter(|(network, _)| of(network));
-        let all = known.flat_map(|(network, some)| some.iter().map(move |one| (network, some.len(), one)));
-        let unproven = all.filter(|(_, _, one)| !one.proven.load(Ordering::Relaxed));
-        let worth = |(_, count, one): &(&IpAddr, usize, &Arc<ConnectionState>)| {
-            let is_busy = one.requests.load(Ordering::Relaxed) > 0;
-            (is_busy, std::cmp::Reverse(*count), one.used.load(Ordering::Relaxed))
+        let all: Vec<_> =
+            known.flat_map(|(network, some)| some.iter().map(move |one| (network, one))).collect();
+        let mut unproven: HashMap<&IpAddr, usize> = HashMap::new();
+        let mut callers: HashMap<&Hotkey, usize> = HashMap::new();
+        for (network, one) in &all {
+            match one.caller.get() {
+                Some(caller) => *callers.entry(caller).or_default() += 1,
+                None => *unproven.entry(network).or_default() += 1,
+            }
+        }
+        let worth = |(network, one): &&(&IpAddr, &Arc<ConnectionState>)| {
+            let caller = one.caller.get();
+            let count = caller.map_or_else(|| unproven[*network], |caller| callers[caller]);
+            (caller.is_some(), Reverse(count), one.number)
         };
-        let least = unproven.min_by_key(worth).map(|(network, _, one)| (*network, one.clone()));
-        let (network, state) = least.ok_or(limit)?;
+        let is_lone = |(_, one): &(&IpAddr, &Arc<ConnectionState>)| {
+            one.caller.get().is_some_and(|caller| callers[caller] == 1)
+        };
+        let least = all.iter().filter(|one| !is_lone(one)).min_by_key(worth);
+        let (network, state) = least.map(|(network, one)| (**network, (*one).clone())).ok_or(limit)?;
         self.remove(network, &state);
         state.evicted.cancel();
         metrics::connection_evicted(limit);
@@ -320,58 +316,64 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    /// One on which a request was proven, which makes no room.
-    fn proven(slots: &Arc<Slots>, from: &str) -> ConnectionSlot {
-        let slot = slots.take(ip(from), Duration::ZERO).expect("free");
-        slot.state.proven.store(true, Ordering::Relaxed);
+    /// One on which a caller of its own has proven a request.
+    fn proven(slots: &Arc<Slots>, from: &str, caller: u8) -> ConnectionSlot {
+        let slot = slots.take(ip(from)).expect("free");
+        slot.state.caller.get_or_init(|| Hotkey([caller; 32]));
         slot
+    }
+
+    fn is_cut(slot: &ConnectionSlot) -> bool {
+        slot.state.evicted.is_cancelled()
     }
 
     #[test]
     fn a_network_has_its_own_cap_and_gives_places_back() {
         let slots = slots(10, 2);
-        let _first = proven(&slots, "2001:db8::1");
-        let second = proven(&slots, "2001:db8::ffff:2");
-        let take = |from| slots.take(ip(from), Duration::ZERO);
+        let _first = proven(&slots, "2001:db8::1", 1);
+        let second = proven(&slots, "2001:db8::ffff:2", 2);
+        let take = |from| slots.take(ip(from));
         assert_eq!(take("2001:db8::3").err(), Some("address"));
         assert!(take("2001:db8:0:1::3").is_ok());
         drop(second);
         assert!(take("2001:db8::3").is_ok());
-        let _mapped = proven(&slots, "::ffff:10.0.0.1");
-        let _plain = proven(&slots, "10.0.0.1");
+        let _mapped = proven(&slots, "::ffff:10.0.0.1", 3);
+        let _plain = proven(&slots, "10.0.0.1", 4);
         assert_eq!(take("10.0.0.1").err(), Some("address"));
     }
 
     #[test]
     fn the_total_cap_holds_over_all_networks_and_nothing_is_left_behind() {
         let slots = slots(2, 2);
-        let held = [proven(&slots, "10.0.0.1"), proven(&slots, "10.0.0.2")];
-        assert_eq!(slots.take(ip("10.0.0.3"), Duration::ZERO).err(), Some("total"));
+        let held = [proven(&slots, "10.0.0.1", 1), proven(&slots, "10.0.0.2", 2)];
+        assert_eq!(slots.take(ip("10.0.0.3")).err(), Some("total"));
         drop(held);
         let open = slots.open.lock().expect("not poisoned");
         assert_eq!((open.total, open.by_network.len()), (0, 0));
     }
 
     #[test]
-    fn who_has_proven_nothing_makes_room_the_idle_first_and_the_largest_network() {
+    fn who_has_proven_nothing_makes_room_the_oldest_of_the_largest_network_first() {
         let slots = slots(4, 3);
-        let take = |from, at| slots.take(ip(from), Duration::from_secs(at)).expect("free");
-        let is_cut = |slot: &ConnectionSlot| slot.state.evicted.is_cancelled();
-        let (honest, busy) = (proven(&slots, "10.0.0.1"), take("10.0.0.1", 1));
-        let peer = Peer { network: ip("10.0.0.1"), connection: busy.state.clone() };
-        let request = peer.begins(Duration::from_secs(1));
-        let (idle, _next) = (take("10.0.0.1", 2), take("10.0.0.1", 3));
-        assert_eq!([&honest, &busy, &idle].map(is_cut), [false, false, true]);
-        let (lone, newest) = (take("10.0.0.2", 0), take("10.0.0.3", 9));
-        assert!(
-            !is_cut(&lone) && !is_cut(&newest) && is_cut(&_next),
-            "others keep what a large network loses"
-        );
-        drop(request);
-        let _last = take("10.0.0.1", 10);
-        assert!(is_cut(&busy) && !is_cut(&honest));
-        drop(idle);
+        let take = |from| slots.take(ip(from)).expect("free");
+        let honest = proven(&slots, "10.0.0.1", 1);
+        let (old, new) = (take("10.0.0.1"), take("10.0.0.1"));
+        let newest = take("10.0.0.1");
+        assert_eq!([&honest, &old, &new, &newest].map(is_cut), [false, true, false, false]);
+        let (lone, other) = (take("10.0.0.2"), take("10.0.0.3"));
+        assert_eq!([&lone, &other, &new].map(is_cut), [false, false, true], "a large network makes room");
+        drop(old);
         assert_eq!(slots.open.lock().expect("not poisoned").total, 4, "a cut one was given back before");
+    }
+
+    #[test]
+    fn a_caller_with_many_connections_makes_room_and_never_its_last() {
+        let slots = slots(3, 3);
+        let (first, second) = (proven(&slots, "10.0.0.1", 1), proven(&slots, "10.0.0.2", 1));
+        let other = proven(&slots, "10.0.0.3", 2);
+        let new = proven(&slots, "10.0.0.4", 3);
+        assert_eq!([&first, &second, &other, &new].map(is_cut), [true, false, false, false]);
+        assert_eq!(slots.take(ip("10.0.0.5")).err(), Some("total"));
     }
 
     #[tokio::test]
@@ -388,7 +390,7 @@ mod tests {
         let slots = Arc::new(Slots { limits, open: Mutex::default() });
         let open = |kill: &CancellationToken| {
             let (near, far) = tokio::io::duplex(1024);
-            let slot = slots.take(ip("10.0.0.1"), Duration::ZERO).expect("free");
+            let slot = slots.take(ip("10.0.0.1")).expect("free");
             (HeldConnection::new(Box::new(near), slot, &clock, kill), far)
         };
         let kill = CancellationToken::new();

@@ -24,12 +24,12 @@ const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
 pub fn describe() {
     describe_counter!(REQUESTS, "Requests answered, by method and gRPC status code.");
     describe_histogram!(LATENCY, "Seconds from a request's headers to its response's.");
-    describe_gauge!(IN_FLIGHT, "Requests being worked on.");
+    describe_gauge!(IN_FLIGHT, "Requests that have no whole answer yet.");
     describe_gauge!(CONNECTIONS, "Open connections.");
     describe_counter!(CONNECTIONS_REFUSED, "Connections closed at once, by the limit they hit.");
     describe_counter!(
         CONNECTIONS_EVICTED,
-        "Connections without a proven request that were cut to make room, by the limit that was hit."
+        "Connections that were cut to make room, by the limit that was hit."
     );
     describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");

@@ -98,6 +98,8 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
         proven: config.limits.in_flight_max,
         unproven: config.limits.unproven_max,
         unproven_per_network: config.limits.unproven_per_address_max,
+        // The others are for proven requests; a body alone may be as large as it may.
+        unproven_bytes: (config.limits.held_bytes_max / 2).max(config.limits.request_bytes_max * 4),
     });
     let gate = Arc::new(Gate::new(config.admission.clone(), roster, places.clone(), clock.clone()));
     // A child, so that the miner's own failure stops its tasks and not its caller's.
@@ -194,17 +196,17 @@ async fn serve(
 ) -> Result<(), MinerError> {
     let Serving { service, serves_texts, gate, places, guard, keypair, cpu } = serving;
     let kill = CancellationToken::new();
+    // A whole answer of a text model takes as long as a stream of it; ends with the response's headers.
+    let longest = match serves_texts {
+        true => limits.request_timeout.max(stream_timeout),
+        false => limits.request_timeout,
+    };
     let connections = ConnectionLimits {
         total: limits.connections_max,
         per_network: limits.connections_per_address_max,
         handshake_timeout: limits.handshake_timeout,
         // Older connections are asked to leave first; the cut comes only after the longest request could have ended.
-        age_max: limits.connection_age_max + limits.request_timeout.max(stream_timeout),
-    };
-    // A whole answer of a text model takes as long as a stream of it; ends with the response's headers.
-    let longest = match serves_texts {
-        true => limits.request_timeout.max(stream_timeout),
-        false => limits.request_timeout,
+        age_max: limits.connection_age_max + longest + stream_timeout,
     };
     let incoming = incoming::accept(listener, connections, clock.clone(), kill.clone());
 
@@ -212,9 +214,14 @@ async fn serve(
     let inference =
         GrpcInferenceServiceServer::new(service.clone()).max_decoding_message_size(limits.request_bytes_max);
     let server = builder(&limits)
-        .layer(layers::Overall { places, deadlines: [longest, limits.request_timeout], clock: clock.clone() })
+        .layer(layers::Overall {
+            places,
+            deadlines: [longest, limits.request_timeout],
+            stream_timeout,
+            clock: clock.clone(),
+        })
         .add_service(auth.named_layer(inference))
-        .add_service(MinerServer::new(service))
+        .add_service(MinerServer::new(service).max_decoding_message_size(layers::UNSIGNED_BYTES_MAX))
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::pin!(server);
     tokio::select! {

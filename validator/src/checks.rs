@@ -49,8 +49,9 @@ impl CheckHistory {
     }
 
     /// What an epoch takes over from one of another task, whose checks say nothing of this one: who waits unpaid goes on
-    /// waiting, and everything else begins anew. A miner could otherwise pretend for free before a change that it knows of.
-    /// Without an epoch before, those wait whom the other validators don't pay. `None` under the terms of earlier task files.
+    /// waiting, all others don't, and everything else begins anew. A miner could otherwise pretend for free before a change that
+    /// it knows of. Without an epoch before, those wait whom the other validators don't pay. `None` under the terms of earlier
+    /// task files.
     pub(crate) fn anew(
         task: &Task,
         epoch: Epoch,
@@ -59,23 +60,23 @@ impl CheckHistory {
     ) -> Option<EarlierChecks> {
         let newcomer_checks = task.budget()?.newcomer_checks()?;
         let earlier = earlier(before);
-        let waits = |miner: &&CheckedMiner| {
-            let least = earlier.map_or(0, |earlier| earlier.newcomer_checks);
-            miner.on_probation && miner.accepted < least
-        };
-        let miners = earlier.into_iter().flat_map(|earlier| &earlier.miners);
-        let waiting = miners.filter(waits).map(|miner| miner.who);
-        let is_convicted = |judged: &VerdictRecord| judged.judgement.outcome() == Some(Outcome::Convicted);
-        let convicted = before.iter().filter_map(|record| match record {
-            Record::Judged(judged) if earlier.is_some() && is_convicted(judged) => Some(judged.who),
-            _ => None,
-        });
+        let least = earlier.map_or(0, |earlier| earlier.newcomer_checks);
+        let mut waits: BTreeMap<RegistrationId, bool> = BTreeMap::new();
+        for miner in earlier.into_iter().flat_map(|earlier| &earlier.miners) {
+            waits.insert(miner.who, miner.on_probation && miner.accepted < least);
+        }
+        for record in before {
+            if let (Some(_), Record::Judged(judged)) = (earlier, record) {
+                let is_convicted = judged.judgement.outcome() == Some(Outcome::Convicted);
+                *waits.entry(judged.who).or_default() |= is_convicted;
+            }
+        }
+        if before.is_empty() && neurons.iter().any(|neuron| neuron.incentive > 0) {
+            waits.extend(neurons.iter().map(|neuron| (neuron.registration(), neuron.incentive == 0)));
+        }
         let registered: BTreeSet<_> = neurons.iter().map(Neuron::registration).collect();
-        let known = waiting.chain(convicted).filter(|who| registered.contains(who));
-        let others_pay = before.is_empty() && neurons.iter().any(|neuron| neuron.incentive > 0);
-        let unpaid = neurons.iter().filter(|neuron| others_pay && neuron.incentive == 0);
-        let who: BTreeSet<_> = known.chain(unpaid.map(Neuron::registration)).collect();
-        let miners = who.into_iter().map(|who| newcomer(who, true)).collect();
+        let known = waits.into_iter().filter(|(who, _)| registered.contains(who));
+        let miners = known.map(|(who, waits)| newcomer(who, waits)).collect();
         Some(EarlierChecks { epoch, newcomer_checks, miners, fields: Fields::default() })
     }
 
@@ -135,7 +136,8 @@ impl CheckHistory {
             if walk.is_convicted() {
                 return Some(newcomer(miner.who, true));
             }
-            // Others, who know it longer, pay it. By half the wait, no incentive stems from before a conviction.
+            // Others, who know it longer, pay it. By half the wait an incentive from before a conviction has gone, where that
+            // is several epochs.
             let is_known = incentive > 0 && miner.accepted >= newcomer_checks.div_ceil(2);
             let on_probation = miner.on_probation && !is_known;
             Some(CheckedMiner { on_probation, walk: walk.leave(&budget.test), ..miner.clone() })

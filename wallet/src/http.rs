@@ -25,6 +25,9 @@ pub trait Admission: Send + Sync + std::fmt::Debug {
     /// here: anybody could use up another's quota.
     fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal>;
 
+    /// As bytes of the body come, which nobody has proven yet.
+    fn reads(&self, _bytes: usize, _request: &Extensions) {}
+
     /// After signature and replay: standing and quota of the caller, who is now proven, and a place to work; `request` has
     /// what the server left there.
     fn charge(&self, caller: &Hotkey, request: &Extensions) -> Result<(), Refusal>;

@@ -91,6 +91,8 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let models = load_models(&config, &cpu, &clock)?;
+    // Signatures never wait behind a model.
+    let signatures = CpuPool::new(threads, config.limits.unproven_max + config.limits.in_flight_max);
     models.prepare().await.exit(Exit::Config, "model")?;
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
@@ -105,7 +107,7 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
         listener: Box::new(listener),
         clock,
         storage: Arc::new(storage),
-        cpu,
+        cpu: signatures,
         config,
         ready: tokio::sync::watch::Sender::new(false),
         shutdown,

@@ -15,13 +15,18 @@ use weighhouse_wallet::http::Refusal;
 
 use crate::metrics;
 
-/// How many places there are.
+/// Unproven requests of a network that count as few.
+const SMALL: usize = 8;
+
+/// How many places there are, and bytes of unproven bodies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlaceLimits {
     pub(crate) proven: usize,
     pub(crate) unproven: usize,
     /// Of one IPv4 address or IPv6 /64 network.
     pub(crate) unproven_per_network: usize,
+    /// Bytes of all their bodies; of one network a quarter.
+    pub(crate) unproven_bytes: usize,
 }
 
 /// All places of a miner.
@@ -36,6 +41,7 @@ struct HeldPlaces {
     /// By network, the oldest first.
     unproven: HashMap<IpAddr, VecDeque<Waiting>>,
     unproven_count: usize,
+    unproven_bytes: usize,
     last_number: u64,
     proven: usize,
     /// Those of anybody's places that are taken.
@@ -48,6 +54,8 @@ struct HeldPlaces {
 #[derive(Debug)]
 struct Waiting {
     number: u64,
+    /// Of its body, so far.
+    bytes: usize,
     evicted: CancellationToken,
 }
 
@@ -64,6 +72,7 @@ enum Sort {
     Unproven { network: IpAddr, number: u64 },
     Own(Hotkey),
     Common,
+    GivenBack,
 }
 
 impl Places {
@@ -90,7 +99,11 @@ impl Places {
         held.last_number += 1;
         held.unproven_count += 1;
         let (number, evicted) = (held.last_number, CancellationToken::new());
-        held.unproven.entry(network).or_default().push_back(Waiting { number, evicted: evicted.clone() });
+        held.unproven.entry(network).or_default().push_back(Waiting {
+            number,
+            bytes: 0,
+            evicted: evicted.clone(),
+        });
         drop(held);
         let sort = Mutex::new(Sort::Unproven { network, number });
         Arc::new(Place { places: self.clone(), sort, evicted })
@@ -102,10 +115,11 @@ impl Places {
 }
 
 impl HeldPlaces {
-    /// The network with most of the unproven, and among those the one that has waited longest.
+    /// The network with most of the unproven, and among small ones the one that has waited longest.
     fn largest(&self) -> Option<IpAddr> {
         let size = |waiting: &VecDeque<Waiting>| {
-            (waiting.len(), std::cmp::Reverse(waiting.front().map_or(u64::MAX, |first| first.number)))
+            let oldest = waiting.front().map_or(u64::MAX, |first| first.number);
+            (waiting.len().saturating_sub(SMALL), std::cmp::Reverse(oldest))
         };
         self.unproven.iter().max_by_key(|(_, waiting)| size(waiting)).map(|(network, _)| *network)
     }
@@ -114,17 +128,27 @@ impl HeldPlaces {
         if let Some(oldest) = self.unproven.get_mut(&network).and_then(VecDeque::pop_front) {
             oldest.evicted.cancel();
             self.unproven_count -= 1;
+            self.unproven_bytes -= oldest.bytes;
             metrics::request_evicted();
         }
+    }
+
+    fn bytes_of(&self, network: IpAddr) -> usize {
+        self.unproven.get(&network).map_or(0, |waiting| waiting.iter().map(|one| one.bytes).sum())
+    }
+
+    /// The network whose unproven bodies have most bytes.
+    fn heaviest(&self) -> Option<IpAddr> {
+        self.unproven.keys().copied().max_by_key(|network| self.bytes_of(*network))
     }
 
     /// Takes a request from among the unproven; false where it was evicted.
     fn leave(&mut self, network: IpAddr, number: u64) -> bool {
         let Some(waiting) = self.unproven.get_mut(&network) else { return false };
         let found = waiting.iter().position(|one| one.number == number);
-        if let Some(at) = found {
-            waiting.remove(at);
+        if let Some(one) = found.and_then(|at| waiting.remove(at)) {
             self.unproven_count -= 1;
+            self.unproven_bytes -= one.bytes;
         }
         if waiting.is_empty() {
             self.unproven.remove(&network);
@@ -161,17 +185,43 @@ impl Place {
         Ok(())
     }
 
+    /// Takes note of bytes of the request's body that came before it is proven. Where bodies have too many, in all or of one
+    /// network, the oldest make room.
+    pub(crate) fn reads(&self, bytes: usize) {
+        let sort = *self.sort.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sort::Unproven { network, number } = sort else { return };
+        let limit = self.places.limits.unproven_bytes;
+        let mut held = self.places.held();
+        let waiting = held.unproven.get_mut(&network);
+        let Some(own) = waiting.and_then(|all| all.iter_mut().find(|one| one.number == number)) else {
+            return;
+        };
+        own.bytes += bytes;
+        held.unproven_bytes += bytes;
+        while held.unproven.get(&network).is_some_and(|all| all.len() > 1)
+            && held.bytes_of(network) > limit / 4
+        {
+            held.evict(network);
+        }
+        while held.unproven_count > 1
+            && held.unproven_bytes > limit
+            && let Some(heaviest) = held.heaviest()
+        {
+            held.evict(heaviest);
+        }
+    }
+
     /// Waits until the place is given to a newer request, which never happens to a proven one.
     pub(crate) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let sort = *self.sort.get_mut().unwrap_or_else(PoisonError::into_inner);
+    /// Gives it back before the request's end: of a caller that doesn't read its answer.
+    pub(crate) fn give_back(&self) {
+        let mut sort = self.sort.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = self.places.held();
-        match sort {
+        match std::mem::replace(&mut *sort, Sort::GivenBack) {
+            Sort::GivenBack => return,
             Sort::Unproven { network, number } => {
                 held.leave(network, number);
                 return;
@@ -190,6 +240,12 @@ impl Drop for Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +256,7 @@ mod tests {
     const BOB: Hotkey = Hotkey([2; 32]);
 
     fn places(proven: usize, unproven: usize, unproven_per_network: usize) -> Arc<Places> {
-        Places::new(PlaceLimits { proven, unproven, unproven_per_network })
+        Places::new(PlaceLimits { proven, unproven, unproven_per_network, unproven_bytes: 400 })
     }
 
     fn is_evicted(place: &Place) -> bool {
@@ -229,6 +285,31 @@ mod tests {
         let (one, other) = ([places.enter(ONE), places.enter(ONE)], places.enter(OTHER));
         let _next = places.enter(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 3)));
         assert!(is_evicted(&one[0]) && !is_evicted(&one[1]) && !is_evicted(&other));
+    }
+
+    #[test]
+    fn bodies_that_are_never_proven_make_room_by_their_bytes() {
+        let places = places(8, 100, 100);
+        let first: Vec<_> = (0..3).map(|_| places.enter(ONE)).collect();
+        first.iter().for_each(|place| place.reads(45));
+        assert_eq!(first.iter().map(|place| is_evicted(place)).collect::<Vec<_>>(), [true, false, false]);
+        let large = places.enter(OTHER);
+        large.reads(4_000);
+        assert!(is_evicted(&large) && !is_evicted(&first[2]), "over the limit of all");
+        drop((first, large));
+        assert_eq!(places.held().unproven_bytes, 0);
+    }
+
+    #[test]
+    fn a_place_that_was_given_back_is_not_given_back_again() {
+        let places = places(1, 100, 100);
+        let slow = places.enter(ONE);
+        assert!(slow.prove(&ALICE, 1).is_ok());
+        slow.give_back();
+        let next = places.enter(ONE);
+        assert!(next.prove(&BOB, 1).is_ok());
+        drop(slow);
+        assert_eq!(places.held().proven, 1);
     }
 
     #[test]

@@ -28,7 +28,12 @@ fn gate(permit_required: bool, stake_min: u64) -> (Gate, Arc<TestClock>, watch::
     };
     let (sender, receiver) = watch::channel(Arc::new(Roster::from(&metagraph)));
     let clock = TestClock::new();
-    let places = Places::new(PlaceLimits { proven: 12, unproven: 100, unproven_per_network: 100 });
+    let places = Places::new(PlaceLimits {
+        proven: 12,
+        unproven: 100,
+        unproven_per_network: 100,
+        unproven_bytes: 100,
+    });
     (Gate::new(rules, receiver, places, clock.clone()), clock, sender)
 }
 
@@ -90,6 +95,6 @@ fn a_new_roster_counts_from_then_on() {
 fn half_of_the_places_are_divided_by_stake_among_those_who_may_ask() {
     let (gate, ..) = gate(true, 0);
     // 100 and 1 TAO of stake; the third has no permit.
-    assert_eq!((gate.own_places(&VALIDATOR), gate.own_places(&POOR)), (5, 1));
+    assert_eq!((gate.own_places(&VALIDATOR), gate.own_places(&POOR)), (4, 1));
     assert_eq!(gate.own_places(&FRIEND), 1, "the operator's own list has no stake");
 }

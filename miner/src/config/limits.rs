@@ -27,7 +27,7 @@ pub struct MinerLimits {
     pub unproven_max: usize,
     /// Those of one IPv4 address or IPv6 /64 network.
     pub unproven_per_address_max: usize,
-    /// Connections in all. Where there are more, or more of one network, one makes room on which nobody proved a request.
+    /// Connections in all. Where there are more, or more of one network, one makes room on which nobody has proven a request.
     pub connections_max: usize,
     /// Connections of one IPv4 address or IPv6 /64 network.
     pub connections_per_address_max: usize,
@@ -39,7 +39,8 @@ pub struct MinerLimits {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub body_timeout: Duration,
-    /// Longest time for one request, its body's arrival included.
+    /// Longest time for one request, its body's arrival included; where text models are served, at least `text.stream_timeout` for a
+    /// signed one.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub request_timeout: Duration,

@@ -22,7 +22,7 @@ use weighhouse_wallet::replay::ReplayGuard;
 
 use crate::admission::{Gate, Place, Places};
 use crate::config::MinerLimits;
-use crate::incoming::{OpenRequest, Peer};
+use crate::incoming::Peer;
 use crate::metrics;
 
 /// The paths whose requests must be signed.
@@ -39,7 +39,7 @@ const METHODS: [&str; 8] = [
     "Describe",
 ];
 /// Bytes of a request that needs no signature: all of those are names.
-const UNSIGNED_BYTES_MAX: usize = 16 << 10;
+pub(super) const UNSIGNED_BYTES_MAX: usize = 16 << 10;
 /// Bytes of one answer, or of a whole stream. A token's message has some three hundred, with 20 alternatives five.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
@@ -78,6 +78,8 @@ pub(super) struct Overall {
     pub(super) places: Arc<Places>,
     /// From a signed request's headers to its response's, and any other's.
     pub(super) deadlines: [Duration; 2],
+    /// After it a stream whose caller doesn't read gives its place back.
+    pub(super) stream_timeout: Duration,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -112,12 +114,11 @@ where
         let streams = request.uri().path() == method::MODEL_STREAM_INFER;
         let method = method_of(request.uri().path());
         let clock = self.overall.clock.clone();
-        let begun = clock.monotonic();
-        let peer = request.extensions().get::<Peer>();
-        let network = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Peer::network);
-        let in_flight =
-            InFlight::begin(self.overall.places.enter(network), peer.map(|peer| peer.begins(begun)));
-        let place = in_flight.place.clone();
+        let network = request.extensions().get::<Peer>().map(Peer::network);
+        let network = network.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let place = self.overall.places.enter(network);
+        let in_flight = InFlight::begin(place.clone(), method, clock.clone());
+        let stream_timeout = self.overall.stream_timeout;
         // Whoever proves the request moves it to a place of the caller's.
         request.extensions_mut().insert(place.clone());
         if !is_signed(request.uri().path()) {
@@ -139,10 +140,9 @@ where
             // An error's headers are the whole answer; only a stream that began goes on holding its place.
             if streams && code == Code::Ok {
                 // A stream is worked on until its last byte.
-                let held = streamed::HeldPlace::hold(answer, method, begun, clock, in_flight);
-                return Ok(held);
+                return Ok(streamed::HeldPlace::hold(answer, in_flight, stream_timeout));
             }
-            metrics::request(method, code, clock.monotonic().saturating_sub(begun));
+            in_flight.ends(code);
             Ok(answer)
         })
     }
@@ -159,22 +159,30 @@ fn method_of(path: &str) -> &'static str {
     METHODS.into_iter().find(|known| *known == method::name(path)).unwrap_or("other")
 }
 
-/// A request that is worked on; its place is given back when the caller goes away as well.
+/// A request that is worked on: measured when it ends, also by its caller's going away.
 pub(super) struct InFlight {
     place: Arc<Place>,
-    #[allow(dead_code, reason = "held for its drop")]
-    request: Option<OpenRequest>,
+    method: &'static str,
+    clock: Arc<dyn Clock>,
+    begun: Duration,
+    code: Code,
 }
 
 impl InFlight {
-    fn begin(place: Arc<Place>, request: Option<OpenRequest>) -> Self {
+    fn begin(place: Arc<Place>, method: &'static str, clock: Arc<dyn Clock>) -> Self {
         metrics::in_flight(1.0);
-        Self { place, request }
+        let begun = clock.monotonic();
+        Self { place, method, clock, begun, code: Code::Cancelled }
+    }
+
+    fn ends(mut self, code: Code) {
+        self.code = code;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         metrics::in_flight(-1.0);
+        metrics::request(self.method, self.code, self.clock.monotonic().saturating_sub(self.begun));
     }
 }

@@ -27,7 +27,8 @@ pub(crate) async fn watch(models: Catalogue, upstreams: Upstreams, silence: Dura
     std::future::pending::<()>().await;
 }
 
-async fn watch_one(engine: &dyn Engine, upstream: &Upstream, mut silence: Duration) {
+async fn watch_one(engine: &dyn Engine, upstream: &Upstream, configured: Duration) {
+    let mut silence = configured;
     loop {
         let begun = upstream.clock.monotonic();
         let trouble = match upstream.clock.timeout(silence, engine.look()).await {
@@ -38,6 +39,10 @@ async fn watch_one(engine: &dyn Engine, upstream: &Upstream, mut silence: Durati
             Err(_) if upstream.heard_since(begun) => None,
             Err(_) => Some(BackendError::Silent),
         };
+        if matches!(trouble, Some(BackendError::Unreachable(_))) {
+            // It is started anew, perhaps as another one.
+            silence = configured;
+        }
         let was_silent = upstream.is_silent();
         if upstream.note(trouble.as_ref()) {
             if was_silent && silence < SILENCE_MAX {

@@ -49,7 +49,7 @@ impl Completion {
             if !(is_said || may_be_lost) {
                 return false;
             }
-            is_behind = false;
+            is_behind &= is_said && character == ' ';
         }
         own.next().is_none()
     }

@@ -182,11 +182,13 @@ async fn a_changed_task_pardons_nobody() {
     let task = Task::load(&changed, &OnRecord).expect("a task");
     let neurons = &context.state.metagraph.neurons;
     let left = CheckHistory::anew(&task, context.epoch, &second, neurons).expect("terms of newcomers");
-    let waiting: BTreeSet<_> = left.miners.iter().map(|miner| miner.who).collect();
+    let waiting: BTreeSet<_> =
+        left.miners.iter().filter(|miner| miner.on_probation).map(|miner| miner.who).collect();
     let convicted = (1..=4).filter(|uid| outcomes(&second, *uid).contains(&Outcome::Convicted));
     let convicted: BTreeSet<_> = convicted.map(|uid| verdicts(&second, uid)[0].who).collect();
     assert!(!convicted.is_empty() && waiting == convicted, "{waiting:?}");
-    assert!(left.miners.iter().all(|miner| miner.on_probation && miner.accepted == 0));
+    assert!(left.miners.iter().all(|miner| miner.accepted == 0));
+    assert_eq!(left.miners.len(), 4, "the others are known, and don't wait");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,9 +208,11 @@ async fn a_validator_without_history_makes_those_wait_whom_the_others_do_not_pay
     neurons[1].incentive = 9;
     let mut left = anew(&neurons);
     let who = neurons[2].registration();
-    assert!(left.miners.iter().all(|miner| miner.on_probation && miner.accepted == 0));
-    let waiting: Vec<_> = left.miners.iter().map(|miner| miner.who).collect();
-    assert!(waiting.contains(&who) && !waiting.contains(&neurons[1].registration()));
+    let waits = |left: &EarlierChecks, who| {
+        left.miners.iter().find(|miner| miner.who == who).expect("registered").on_probation
+    };
+    assert!(left.miners.iter().all(|miner| miner.accepted == 0));
+    assert!(waits(&left, who) && !waits(&left, neurons[1].registration()), "who is paid goes on being paid");
     assert!(left.make_newcomers_wait() && left.miners.is_sorted_by_key(|miner| miner.who));
 
     let mut is_waiting = |accepted, incentive| {
@@ -216,7 +220,7 @@ async fn a_validator_without_history_makes_those_wait_whom_the_others_do_not_pay
         neurons[2].incentive = incentive;
         let history = CheckHistory::new(&task, &[], Some(&left)).expect("a budget");
         let next = history.leave(&task, Epoch(8), &neurons).expect("terms");
-        next.miners.iter().find(|miner| miner.who == who).expect("registered").on_probation
+        waits(&next, who)
     };
     assert!(is_waiting(3, 0) && is_waiting(2, 9), "unpaid by the others, or just come");
     assert!(!is_waiting(3, 9), "the others know it already");

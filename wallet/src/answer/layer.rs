@@ -124,7 +124,7 @@ impl SigningState {
         R::Error: Into<BoxError>,
     {
         let (head, body) = response.into_parts();
-        let collected = collect(body, self.answer_bytes_max, None).await?;
+        let collected = collect(body, self.answer_bytes_max, None, |_| ()).await?;
         let mut trailers = collected.trailers.unwrap_or_default();
         // An answer that failed midway stays unsigned: a signature would make its fragment evidence.
         if trailers.get("grpc-status").is_some_and(|status| status == "0") {

@@ -32,11 +32,12 @@ pub(crate) struct CollectedBody {
     pub(crate) held: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads a body to its end, or until it exceeds `max` or the budget (a permit per byte).
+/// Reads a body to its end, or until it exceeds `max` or the budget (a permit per byte); tells of bytes as they come.
 pub(crate) async fn collect<B>(
     body: B,
     max: usize,
     budget: Option<Arc<Semaphore>>,
+    reads: impl Fn(usize),
 ) -> Result<CollectedBody, BodyError>
 where
     B: Body<Data = Bytes>,
@@ -56,6 +57,7 @@ where
                 if data.len() > max - gathered.len() {
                     return Err(BodyError::TooLarge { max });
                 }
+                reads(data.len());
                 if let Some(budget) = &budget {
                     let count = u32::try_from(data.len()).map_err(|_| BodyError::TooLarge { max })?;
                     let permit =

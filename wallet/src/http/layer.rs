@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Extensions, Method, Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Empty, Full};
 use tokio::sync::Semaphore;
@@ -133,7 +133,7 @@ impl VerifyState {
     {
         let (mut head, body) = request.into_parts();
         let claims = self.check_head(&head)?;
-        let CollectedBody { bytes, held, .. } = self.read(body).await?;
+        let CollectedBody { bytes, held, .. } = self.read(body, &head.extensions).await?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
         // Only now: before the signature was checked, anybody could use up another's quota.
@@ -153,13 +153,14 @@ impl VerifyState {
         Ok(claims)
     }
 
-    async fn read<B>(&self, body: B) -> Result<CollectedBody, Refusal>
+    async fn read<B>(&self, body: B, request: &Extensions) -> Result<CollectedBody, Refusal>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
         let limits = self.parts.limits;
-        let reading = collect(body, limits.body_bytes, Some(self.budget.clone()));
+        let reads = |bytes| self.parts.admission.reads(bytes, request);
+        let reading = collect(body, limits.body_bytes, Some(self.budget.clone()), reads);
         match self.parts.clock.timeout(limits.body_deadline, reading).await {
             Ok(read) => Ok(read?),
             Err(_) => Err(BodyError::Deadline(limits.body_deadline).into()),

@@ -22,7 +22,7 @@ use turns::{Epochs, Played};
 
 const TASK: &str = "generate";
 /// Rounds of an epoch, and turns of the longest strategy.
-const PLAYS: [(u64, u64); 2] = [(3, 8), (12, 3)];
+const PLAYS: [(u64, u64); 2] = [(3, 8), (12, 5)];
 const SEED: &str = "3";
 /// Standard deviations that the chain's prediction may be exceeded by: a chance of 1 %.
 const EXCESS_MAX: f64 = 2.33;

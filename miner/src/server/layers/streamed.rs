@@ -1,41 +1,34 @@
-//! A streamed answer's place among the requests in flight, held until its body has ended or was given up.
+//! A streamed answer's place among the requests in flight, held until its body has ended or was given up, or its time is over.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::task::JoinSet;
 use tonic::body::Body;
 use tonic::{Code, Status};
-use weighhouse_seams::Clock;
 
 use super::InFlight;
-use crate::metrics;
 
 pub(super) struct HeldPlace {
     inner: Body,
-    method: &'static str,
-    begun: Duration,
-    clock: Arc<dyn Clock>,
-    /// Status that it ended with; a body that is dropped before was given up by its caller.
-    code: Code,
-    _place: InFlight,
+    in_flight: InFlight,
+    /// Ends with the body. Nothing polls a body whose caller takes nothing, so that it can't watch the time itself.
+    _watch: JoinSet<()>,
 }
 
 impl HeldPlace {
-    pub(super) fn hold(
-        answer: Response<Body>,
-        method: &'static str,
-        begun: Duration,
-        clock: Arc<dyn Clock>,
-        place: InFlight,
-    ) -> Response<Body> {
-        answer.map(|inner| {
-            Body::new(Self { inner, method, begun, clock, code: Code::Cancelled, _place: place })
-        })
+    pub(super) fn hold(answer: Response<Body>, in_flight: InFlight, longest: Duration) -> Response<Body> {
+        let (place, clock) = (in_flight.place.clone(), in_flight.clock.clone());
+        let mut watch = JoinSet::new();
+        watch.spawn(async move {
+            clock.sleep(longest).await;
+            place.give_back();
+        });
+        answer.map(|inner| Body::new(Self { inner, in_flight, _watch: watch }))
     }
 }
 
@@ -51,7 +44,7 @@ impl HttpBody for HeldPlace {
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()
         {
-            self.code = code_of(trailers);
+            self.in_flight.code = code_of(trailers);
         }
         Poll::Ready(frame)
     }
@@ -67,10 +60,4 @@ impl HttpBody for HeldPlace {
 
 fn code_of(trailers: &HeaderMap) -> Code {
     Status::from_header_map(trailers).map_or(Code::Unknown, |status| status.code())
-}
-
-impl Drop for HeldPlace {
-    fn drop(&mut self) {
-        metrics::request(self.method, self.code, self.clock.monotonic().saturating_sub(self.begun));
-    }
 }

@@ -81,7 +81,12 @@ fn texts_agree_whatever_stands_for_bytes_that_are_no_characters() {
     for own in ["a b", "a\u{fffd} b", "ab", "a\u{fffd}b"] {
         assert!(says(own, "a\u{fffd}\u{fffd} b"), "vLLM loses the space behind: {own}");
     }
-    assert!(!says("ab", "a b") && !says("ab", "a\u{fffd}  b") && !says("a  b", "a\u{fffd} b"));
+    assert!(
+        !says("ab", "a b")
+            && !says("ab", "a\u{fffd}  b")
+            && says("a b", "a\u{fffd}  b")
+            && !says("a  b", "a\u{fffd} b")
+    );
 }
 
 #[test]
