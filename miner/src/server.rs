@@ -209,7 +209,6 @@ async fn serve(
         age_max: limits.connection_age_max + longest + stream_timeout,
     };
     let incoming = incoming::accept(listener, connections, clock.clone(), kill.clone());
-
     let auth = layers::auth(gate, guard, &keypair, &clock, cpu, &limits);
     let inference =
         GrpcInferenceServiceServer::new(service.clone()).max_decoding_message_size(limits.request_bytes_max);
