@@ -52,7 +52,8 @@ def add_tokenizer(writer):
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list([texts.get(index, f"[unused{index}]") for index in ids])
     writer.add_token_types([kind.CONTROL if i in special else kind.NORMAL if i in texts else kind.UNUSED for i in ids])
-    merges = TOKENIZER["model"]["merges"]
+    # llama.cpp wants one at least, which a tokenizer of whole words doesn't have.
+    merges = TOKENIZER["model"].get("merges", ["w w"])
     writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
     writer.add_eos_token_id(CONFIG["eos_token_id"])
     writer.add_bos_token_id(CONFIG["eos_token_id"])
