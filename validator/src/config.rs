@@ -156,9 +156,19 @@ pub struct Rounds {
     pub answer_bytes_max: usize,
 }
 
+impl Rounds {
+    /// Rounds of an epoch where a configuration doesn't say it.
+    pub const PER_EPOCH: u32 = 12;
+}
+
 impl Default for Rounds {
     fn default() -> Self {
-        Self { per_epoch: 12, deadline: Duration::from_secs(5), in_flight_max: 64, answer_bytes_max: 1 << 20 }
+        Self {
+            per_epoch: Self::PER_EPOCH,
+            deadline: Duration::from_secs(5),
+            in_flight_max: 64,
+            answer_bytes_max: 1 << 20,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub use file::{Budget, Terms};
 pub(crate) use file::{BudgetError, RawBudget};
 pub(crate) use pretence::rate_at_most;
 pub use pretence::{
-    Examination, ExaminedPretence, NearStrategy, NewcomerTerms, Pretence, PretenceFigures, PretenceVerdict,
+    DrawTerms, Examination, ExaminedPretence, NearStrategy, Pretence, PretenceFigures, PretenceVerdict,
     Stakes, Strategies, Strategy, StrategyFigures, StrategyWorth,
 };
 pub use repetitions::Repetitions;

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use weighhouse_tasks::registry::builtin;
-use weighhouse_tasks::sequential::NewcomerTerms;
+use weighhouse_tasks::sequential::DrawTerms;
 use weighhouse_tasks::{OnRecord, Task};
 
 use super::{Tally, weighhouse};
@@ -112,7 +112,7 @@ fn task(rounds: u64, dir: &Path) -> anyhow::Result<PathBuf> {
     let text = builtin(TASK).context("the built-in task")?;
     let task = Task::load(text.as_bytes(), &OnRecord)?;
     let cheats = &task.budget().context("the built-in task's budget")?.cheats;
-    let terms = NewcomerTerms::of(cheats, u32::try_from(rounds)?);
+    let terms = DrawTerms::of(cheats, u32::try_from(rounds)?);
     let drawn = format!("drawn = {:?}", terms.drawn);
     let checks = format!("newcomer_checks = {}", terms.checks);
     let lines = text.lines().map(|line| match line.split_once(" = ") {

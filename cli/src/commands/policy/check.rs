@@ -7,6 +7,7 @@ use serde::Serialize;
 use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
 use weighhouse_tasks::sequential::Examination;
 use weighhouse_types::{Netuid, SubnetState};
+use weighhouse_validator::config::Rounds;
 
 use super::files::{profile, read_policy};
 use super::pretence;
@@ -48,7 +49,7 @@ pub(crate) struct Lint {
     #[arg(long)]
     netuid: Option<u16>,
     /// Challenges per miner and epoch, where the policy leaves it to the validator
-    #[arg(long, default_value_t = 12, value_name = "N")]
+    #[arg(long, default_value_t = Rounds::PER_EPOCH, value_name = "N")]
     rounds: u32,
     /// Report errors, but end as if there were none
     #[arg(long)]

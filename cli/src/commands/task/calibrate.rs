@@ -9,6 +9,7 @@ use weighhouse_tasks::calibrate::{
 };
 use weighhouse_tasks::registry::builtin;
 use weighhouse_tasks::{Task as Loaded, with_reference_at_hand};
+use weighhouse_validator::config::Rounds;
 
 use super::cpu_time;
 use super::server::NamedServer;
@@ -17,9 +18,6 @@ use crate::commands::write_file;
 use crate::failure::{Context, Exit, Failure};
 use crate::models::NamedModels;
 use crate::output::{self, Table};
-
-/// As many as a validator's configuration has by default.
-const ROUNDS: u32 = 12;
 
 /// Measure how far honest completions or embeddings are from the reference, set a task's limits beyond them, and tell
 /// what they catch.
@@ -61,7 +59,7 @@ pub(crate) struct Calibrate {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Rounds of an epoch: the share of completions that are checked is set so that newcomers wait 10 epochs at most
-    #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = Rounds::PER_EPOCH, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,
     /// Write the task file with its limits here
     #[arg(long, value_name = "FILE")]
@@ -153,7 +151,7 @@ fn command(args: &Calibrate) -> String {
         args.against,
         args.challenges,
         args.seed,
-        if args.rounds == ROUNDS { String::new() } else { format!(" --rounds {}", args.rounds) },
+        if args.rounds == Rounds::PER_EPOCH { String::new() } else { format!(" --rounds {}", args.rounds) },
         " --server ..".repeat(args.server.len())
     )
 }

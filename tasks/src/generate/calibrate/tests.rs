@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::calibrate::CompletionSource;
-use crate::sequential::NewcomerTerms;
+use crate::sequential::DrawTerms;
 use crate::{References, Task, complete};
 use weighhouse_models::LoadLimits;
 use weighhouse_models::language::LanguageModel;
@@ -176,7 +176,7 @@ fn built_in_files_say_what_their_figures_mean() {
         let text = crate::registry::builtin(name).expect("built in");
         let task = Task::load(text.as_bytes(), &crate::OnRecord).expect("a task");
         let budget = task.budget().expect("a budget");
-        let terms = NewcomerTerms::of(&budget.cheats, 12);
+        let terms = DrawTerms::of(&budget.cheats, 12);
         assert_eq!((budget.drawn, budget.newcomer_checks()), (terms.drawn, Some(terms.checks)), "{name}");
         let said = written::pretending(budget);
         if !text.ends_with(&said) {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Calibrated;
 use super::figures::{self, FALSE_ALARM, MISS};
 use crate::calibrate::{WriteError, without};
-use crate::sequential::{Budget, Examination, NewcomerTerms, Pretence, Terms};
+use crate::sequential::{Budget, DrawTerms, Examination, Pretence, Terms};
 
 /// The sections that a calibration writes.
 const SECTIONS: [&str; 3] = ["[margins]", "[conformance]", "[budget]"];
@@ -79,7 +79,7 @@ fn sections(calibrated: &Calibrated, how: &str) -> String {
 
 fn budget(calibrated: &Calibrated) -> Budget {
     let cheats = calibrated.pretences.clone();
-    let NewcomerTerms { drawn, checks } = NewcomerTerms::of(&cheats, calibrated.rounds);
+    let DrawTerms { drawn, checks } = DrawTerms::of(&cheats, calibrated.rounds);
     Budget {
         test: figures::test(&calibrated.limits),
         drawn,

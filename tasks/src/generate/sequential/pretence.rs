@@ -89,14 +89,14 @@ impl PretenceFigures {
 
 /// Terms of newcomers under which no way of pretending pays.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NewcomerTerms {
+pub struct DrawTerms {
     /// The share of a settled miner's answers that are checked.
     pub drawn: f64,
     /// Answers that checks have to accept before a newcomer is settled.
     pub checks: u64,
 }
 
-impl NewcomerTerms {
+impl DrawTerms {
     /// The cheapest ones under which newcomers are paid before their immunity ends: with few rounds an epoch, more is drawn.
     pub fn of(cheats: &[Pretence], rounds: u32) -> Self {
         let checks =

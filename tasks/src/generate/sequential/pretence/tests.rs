@@ -41,16 +41,16 @@ fn a_newcomer_is_checked_until_no_way_of_pretending_pays() {
 #[test]
 fn few_rounds_draw_more_so_that_newcomers_are_paid_before_their_immunity_ends() {
     let cheats = [garbage(), pretence("int4", 0.25, 500, 450), truncated(), pretence("int8", 0.5, 500, 0)];
-    let terms = |rounds| NewcomerTerms::of(&cheats, rounds);
-    assert_eq!(terms(12), NewcomerTerms { drawn: 0.02, checks: 99 });
+    let terms = |rounds| DrawTerms::of(&cheats, rounds);
+    assert_eq!(terms(12), DrawTerms { drawn: 0.02, checks: 99 });
     assert_eq!(terms(360), terms(12));
-    assert_eq!(terms(3), NewcomerTerms { drawn: 0.07, checks: 27 });
+    assert_eq!(terms(3), DrawTerms { drawn: 0.07, checks: 27 });
     for rounds in [1, 2, 3, 4, 6, 12, 100] {
-        let NewcomerTerms { drawn, checks } = terms(rounds);
+        let DrawTerms { drawn, checks } = terms(rounds);
         assert!(checks <= u64::from(10 * rounds), "{rounds}: {checks}");
         assert_eq!(Some(checks), garbage().newcomer_checks(drawn), "{rounds}");
     }
-    let hopeless = NewcomerTerms::of(&[pretence("seldom told", 0.0, 500, 20)], 1);
+    let hopeless = DrawTerms::of(&[pretence("seldom told", 0.0, 500, 20)], 1);
     assert_eq!((hopeless.drawn, hopeless.checks > 10), (1.0, true));
 }
 
