@@ -90,6 +90,10 @@ impl Language for Fake {
         512
     }
 
+    fn pack_tokens(&self) -> usize {
+        2_048
+    }
+
     fn end_tokens(&self) -> &[u32] {
         &[END]
     }

@@ -18,8 +18,6 @@ use crate::text::TextError;
 
 /// Numbers of logits that one forward pass computes at once: more are computed in turns, to bound memory.
 const LOGIT_NUMBERS_MAX: usize = 32 << 20;
-/// Tokens of one packed forward pass.
-const PACK_TOKENS: usize = 1_024;
 
 /// A loaded language model. Any number of threads may share one; clones share the weights.
 #[derive(Clone)]
@@ -165,6 +163,11 @@ impl LanguageModel {
         self.tokens.continuation(prompt, tokens)
     }
 
+    /// Tokens of sequences that one forward pass takes together; a longer one goes alone.
+    pub fn pack_tokens(&self) -> usize {
+        self.passes.pack_tokens()
+    }
+
     /// For each sequence the logits that predict its tokens from `from` on, `[tokens - from, vocabulary]` row-major.
     ///
     /// Sequences are packed: the cost is that of their tokens, whatever their lengths.
@@ -186,7 +189,7 @@ impl LanguageModel {
             let mut tokens = 0;
             let fits = |sequence: &&ForcedSequence<'_>| {
                 tokens += sequence.tokens.len();
-                tokens <= PACK_TOKENS
+                tokens <= self.pack_tokens()
             };
             // A sequence longer than a pack goes alone.
             let count = rest.iter().take_while(fits).count().max(1);

@@ -6,8 +6,8 @@
 
 use std::sync::LazyLock;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 use weighhouse_types::Hasher;
 
 use super::{finite_order, largest};
@@ -31,7 +31,8 @@ static UPPER: LazyLock<Vec<f64>> = LazyLock::new(|| {
 
 /// The noise at one position of a sequence.
 pub(super) struct Noise {
-    rng: ChaCha8Rng,
+    key: [u8; 32],
+    position: u32,
 }
 
 /// The noise that `gumbel/v1` adds to a token.
@@ -51,16 +52,20 @@ pub fn token_difr(temperature: f64, logits: &[f64], noise: &[f64], claimed: usiz
 impl Noise {
     pub(super) fn new(seed: u64, position: u32) -> Self {
         let key = Hasher::new(DOMAIN).part(&seed.to_le_bytes()).finish();
-        let mut rng = ChaCha8Rng::from_seed(key.0);
+        Self { key: key.0, position }
+    }
+
+    /// The words from a token's on.
+    fn words(&self, token: u32) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::from_seed(self.key);
         // A position is a stream and a token a word in it, so that either is reached at once.
-        rng.set_stream(u64::from(position));
-        Self { rng }
+        rng.set_stream(u64::from(self.position));
+        rng.set_word_pos(u128::from(token));
+        rng
     }
 
     pub(super) fn of(&self, token: u32) -> f64 {
-        let mut rng = self.rng.clone();
-        rng.set_word_pos(u128::from(token));
-        of_word(rng.next_u32())
+        of_word(self.words(token).next_u32())
     }
 
     pub(super) fn score(&self, temperature: f64, logit: f32, token: u32) -> f64 {
@@ -71,8 +76,7 @@ impl Noise {
     pub(super) fn best(&self, temperature: f64, logits: &[f32]) -> (u32, f64) {
         let upper: &[f64; 1 << TABLE_BITS] =
             UPPER.as_slice().try_into().expect("the table has an entry for each value of the leading bits");
-        let mut rng = self.rng.clone();
-        rng.set_word_pos(0);
+        let mut rng = self.words(0);
         let mut bytes = [0; WORDS * 4];
         let mut words = [0; WORDS];
         let mut best = (0, f64::NEG_INFINITY);
@@ -90,7 +94,11 @@ impl Noise {
                     continue;
                 }
                 for (token, (logit, word)) in (first..).zip(logits.iter().zip(words)) {
-                    let bound = f64::from(*logit) + temperature * upper[(word >> (32 - TABLE_BITS)) as usize];
+                    let bin = (word >> (32 - TABLE_BITS)) as usize;
+                    if bin < least {
+                        continue;
+                    }
+                    let bound = f64::from(*logit) + temperature * upper[bin];
                     // Tokens come in ascending order, so an equal score never replaces.
                     if bound > best.1 {
                         let exact = score(temperature, *logit, of_word(*word));

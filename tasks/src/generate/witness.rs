@@ -19,8 +19,6 @@ pub use weighhouse_models::encoder::Encoder;
 
 /// Logits that one pass may give: 256 MiB.
 const LOGITS_MAX: usize = 1 << 26;
-/// Tokens of one pass, unless a single sequence has more.
-const TOKENS_MAX: usize = 2_048;
 
 /// Why a witness can't testify: never the miner's fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +96,8 @@ pub trait Language: Send + Sync + fmt::Debug + 'static {
     fn vocabulary(&self) -> usize;
     /// Tokens that prompt and completion may have together.
     fn context(&self) -> usize;
+    /// Tokens of claims that are best judged together.
+    fn pack_tokens(&self) -> usize;
     fn end_tokens(&self) -> &[u32];
     /// Tokens at which some servers end a text besides.
     fn other_end_tokens(&self) -> &[u32] {
@@ -202,7 +202,7 @@ impl<L: Language> TeacherForced<L> {
         let fits = |prepared: &&TokenizedClaim| {
             tokens += prepared.tokens.len();
             rows += prepared.known;
-            tokens <= TOKENS_MAX && rows.saturating_mul(self.0.vocabulary()) <= LOGITS_MAX
+            tokens <= self.0.pack_tokens() && rows.saturating_mul(self.0.vocabulary()) <= LOGITS_MAX
         };
         // A claim over the limits goes alone.
         claims.iter().take_while(fits).count().max(1)

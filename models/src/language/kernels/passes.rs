@@ -20,6 +20,9 @@ pub(crate) trait Passes: Send + Sync {
     /// embedding and output stay as they are.
     fn rounded(&self, precision: Precision) -> Option<Arc<dyn Passes>>;
 
+    /// Tokens of sequences that are best packed into one pass.
+    fn pack_tokens(&self) -> usize;
+
     /// Teacher-forced logits of a pack of checked sequences; at most `rows_max` rows need be computed at once.
     fn forced(&self, pack: &[ForcedSequence<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>>;
 

@@ -14,9 +14,15 @@ use super::passes::{Batch, ForcedSequence, Passes};
 use crate::precision::Precision;
 use batch::TensorBatch;
 
+const PACK_TOKENS: usize = 1_024;
+
 impl Passes for TensorNetwork {
     fn rounded(&self, precision: Precision) -> Option<Arc<dyn Passes>> {
         Some(Arc::new(self.at(precision)?))
+    }
+
+    fn pack_tokens(&self) -> usize {
+        PACK_TOKENS
     }
 
     fn forced(&self, pack: &[ForcedSequence<'_>], rows_max: usize) -> Option<Vec<Vec<f32>>> {

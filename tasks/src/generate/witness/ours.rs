@@ -24,6 +24,10 @@ impl Language for LanguageModel {
         self.context()
     }
 
+    fn pack_tokens(&self) -> usize {
+        self.pack_tokens()
+    }
+
     fn end_tokens(&self) -> &[u32] {
         self.end_tokens()
     }
