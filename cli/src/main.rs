@@ -3,6 +3,7 @@
 mod commands;
 mod failure;
 mod localnet;
+mod logging;
 mod models;
 mod output;
 mod signals;
@@ -10,11 +11,9 @@ mod tree;
 
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
-
 use commands::{audit, chain, history, init, miner, model, policy, proxy, task, validator, wallet};
 use failure::{Exit, Failure};
-use tree::{Cli, Command, LogFormat};
+use tree::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = match Cli::read() {
@@ -36,28 +35,25 @@ fn main() -> ExitCode {
         command => matches!(command, Command::Proxy(_)),
     };
     let default = match &cli.command {
-        _ if daemon => "info",
+        // What others' code says of a connection is its peer's to repeat.
+        _ if daemon => "error,weighhouse=info",
         // A localnet tells itself why its miners gave no answer.
         Command::Localnet(_) => "error,weighhouse_miner::service=off",
         _ => "error",
     };
-    init_logging(cli.log_format, default);
-    match run(cli.command) {
+    let logging = logging::init(cli.log_format, default);
+    let outcome = logging.map_err(Failure::from).and_then(|logging| {
+        let outcome = run(cli.command);
+        // Before the last word, which stands last then.
+        drop(logging);
+        outcome
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::complain(&failure);
             failure.code()
         }
-    }
-}
-
-fn init_logging(format: LogFormat, default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        // Colours only where somebody looks: journald and files would keep the escape codes.
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => builder.json().init(),
     }
 }
 

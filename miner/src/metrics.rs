@@ -14,6 +14,7 @@ const IN_FLIGHT: &str = "weighhouse_miner_requests_in_flight";
 const CONNECTIONS: &str = "weighhouse_miner_connections";
 const CONNECTIONS_REFUSED: &str = "weighhouse_miner_connections_refused_total";
 const CONNECTIONS_EVICTED: &str = "weighhouse_miner_connections_evicted_total";
+const CONNECTIONS_FLOODED: &str = "weighhouse_miner_connections_flooded_total";
 const REQUESTS_EVICTED: &str = "weighhouse_miner_requests_evicted_total";
 const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
 const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
@@ -30,6 +31,10 @@ pub fn describe() {
     describe_counter!(
         CONNECTIONS_EVICTED,
         "Connections that were cut to make room, by the limit that was hit."
+    );
+    describe_counter!(
+        CONNECTIONS_FLOODED,
+        "Connections that were cut for frames that carry no request: pings, settings, windows, resets."
     );
     describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
@@ -60,6 +65,10 @@ pub(crate) fn connection_refused(limit: &'static str) {
 
 pub(crate) fn connection_evicted(limit: &'static str) {
     counter!(CONNECTIONS_EVICTED, "limit" => limit).increment(1);
+}
+
+pub(crate) fn connection_flooded() {
+    counter!(CONNECTIONS_FLOODED).increment(1);
 }
 
 pub(crate) fn request_evicted() {

@@ -91,7 +91,9 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     // Before anything is served: a miner without a place in the subnet would earn nothing and answer strangers.
     let state = source.read().await?;
     check_registered(&state, hotkey)?;
-    let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), ReplayLimits::STANDARD)?);
+    let remembered =
+        ReplayLimits::of_quota(config.admission.requests_per_second.get(), config.admission.burst.get());
+    let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), remembered)?);
 
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
     let places = Places::new(PlaceLimits {

@@ -8,6 +8,10 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
+/// The longest that bytes may wait for the other end to take them.
+#[cfg(target_os = "linux")]
+const UNTAKEN_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
@@ -55,6 +59,9 @@ impl Listener for TcpBound {
         let (stream, peer) = self.listener.accept().await?;
         // Frames are written whole; Nagle's algorithm would only hold back the last packet of each.
         stream.set_nodelay(true)?;
+        // A peer that went away without a word, or takes nothing: without this the kernel tries for a quarter of an hour.
+        #[cfg(target_os = "linux")]
+        rustix::net::sockopt::set_tcp_user_timeout(&stream, UNTAKEN_MAX.as_millis() as u32)?;
         Ok((Box::new(stream), peer))
     }
 }

@@ -39,6 +39,14 @@ pub struct ReplayLimits {
 impl ReplayLimits {
     /// 13,000 requests a second from everybody, 800 from one.
     pub const STANDARD: Self = Self { total: 262_144, per_hotkey: 16_384 };
+
+    /// Enough that a caller meets its quota first, and that four who use theirs up leave room for the others.
+    pub fn of_quota(per_second: u32, burst: u32) -> Self {
+        let remembered = u64::from(per_second) * RETENTION.as_secs() + u64::from(burst);
+        // Twice, because requests over the quota use nonces too.
+        let per_hotkey = usize::try_from(remembered * 2).unwrap_or(usize::MAX).max(Self::STANDARD.per_hotkey);
+        Self { total: per_hotkey.saturating_mul(8).max(Self::STANDARD.total), per_hotkey }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -208,3 +208,14 @@ fn an_unreadable_mark_stops_the_role() {
         assert!(matches!(refused, Err(ReplayOpenError::Unreadable { .. })), "{bytes:?}");
     }
 }
+
+#[test]
+fn a_quota_is_used_up_before_the_memory_of_nonces() {
+    assert_eq!(ReplayLimits::of_quota(20, 40), ReplayLimits::STANDARD);
+    assert_eq!(
+        ReplayLimits::of_quota(5_000, 10_000),
+        ReplayLimits { total: 8 * 220_000, per_hotkey: 220_000 }
+    );
+    let most = ReplayLimits::of_quota(u32::MAX, u32::MAX);
+    assert!(most.per_hotkey < most.total);
+}

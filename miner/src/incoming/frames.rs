@@ -1,0 +1,164 @@
+//! A connection's budget of HTTP/2 frames that carry no request and no body: PING, SETTINGS, PRIORITY, WINDOW_UPDATE,
+//! RST_STREAM and the like. The library below answers or obeys each of them at once, however many come.
+
+use std::time::Duration;
+
+/// The client's preface, which comes before the first frame.
+const PREFACE: u64 = 24;
+/// The header of a frame.
+const HEADER: usize = 9;
+/// Frames that a connection may send at once.
+const BURST: f64 = 1_000.0;
+/// Frames that it may send a second besides.
+const PER_SECOND: f64 = 100.0;
+/// Frames that each request brings along: windows of its answer, and an end before it.
+const PER_REQUEST: f64 = 8.0;
+/// Frames that each piece of an answer brings along.
+const PER_ANSWER_PIECE: f64 = 2.0;
+/// Bytes of a body that bring one frame along.
+const BODY_BYTES_PER_FRAME: f64 = 4_096.0;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+
+/// Finds the headers of frames in bytes as they come.
+#[derive(Debug)]
+struct FrameReader {
+    /// Bytes until the next header.
+    skip: u64,
+    header: [u8; HEADER],
+    filled: usize,
+}
+
+impl FrameReader {
+    fn behind(skip: u64) -> Self {
+        Self { skip, header: [0; HEADER], filled: 0 }
+    }
+
+    /// Gives each frame's kind and length.
+    fn read(&mut self, mut bytes: &[u8], mut frame: impl FnMut(u8, u32)) {
+        while !bytes.is_empty() {
+            if self.skip > 0 {
+                let skipped = self.skip.min(bytes.len() as u64);
+                self.skip -= skipped;
+                bytes = &bytes[skipped as usize..];
+                continue;
+            }
+            let taken = (HEADER - self.filled).min(bytes.len());
+            self.header[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
+            self.filled += taken;
+            bytes = &bytes[taken..];
+            if self.filled == HEADER {
+                self.filled = 0;
+                let [high, middle, low, kind, ..] = self.header;
+                let length = u32::from_be_bytes([0, high, middle, low]);
+                self.skip = u64::from(length);
+                frame(kind, length);
+            }
+        }
+    }
+}
+
+/// What a connection may still send.
+#[derive(Debug)]
+pub(super) struct FrameBudget {
+    coming: FrameReader,
+    going: FrameReader,
+    left: f64,
+    refilled: Duration,
+}
+
+impl FrameBudget {
+    pub(super) fn new(now: Duration) -> Self {
+        let (coming, going) = (FrameReader::behind(PREFACE), FrameReader::behind(0));
+        Self { coming, going, left: BURST, refilled: now }
+    }
+
+    /// Takes note of bytes that came; false where the budget is used up.
+    pub(super) fn takes(&mut self, bytes: &[u8], now: Duration) -> bool {
+        let seconds = now.saturating_sub(self.refilled).as_secs_f64();
+        self.refilled = now;
+        let mut left = (self.left + seconds * PER_SECOND).min(BURST);
+        self.coming.read(bytes, |kind, length| {
+            let brings = match kind {
+                HEADERS => PER_REQUEST,
+                DATA if length > 0 => f64::from(length) / BODY_BYTES_PER_FRAME,
+                // An empty piece of a body among them: it says nothing, unless it is the last.
+                _ => -1.0,
+            };
+            left = (left + brings).min(BURST);
+        });
+        self.left = left;
+        left >= 0.0
+    }
+
+    /// Takes note of bytes of ours: a peer measures the way, and opens windows, by the answers that it gets.
+    pub(super) fn sends(&mut self, bytes: &[u8]) {
+        let mut pieces = 0_u32;
+        self.going.read(bytes, |kind, _| pieces += u32::from(kind == DATA));
+        self.left = (self.left + f64::from(pieces) * PER_ANSWER_PIECE).min(BURST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+
+    fn frame(kind: u8, length: u32) -> Vec<u8> {
+        let mut frame = length.to_be_bytes()[1..].to_vec();
+        frame.extend([kind, 0, 0, 0, 0, 1]);
+        frame.resize(HEADER + length as usize, 0xff);
+        frame
+    }
+
+    fn begun() -> FrameBudget {
+        let mut budget = FrameBudget::new(Duration::ZERO);
+        assert!(budget.takes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Duration::ZERO));
+        budget
+    }
+
+    #[test]
+    fn a_flood_uses_the_budget_up_however_it_is_cut_and_time_fills_it() {
+        for size in [1, 7, 17, 1_000] {
+            let mut budget = begun();
+            let flood = frame(PING, 8).repeat(BURST as usize);
+            assert!(flood.chunks(size).all(|bytes| budget.takes(bytes, Duration::ZERO)), "{size}");
+            assert!(!budget.takes(&frame(SETTINGS, 0), Duration::ZERO), "{size}");
+            assert!(budget.takes(&frame(SETTINGS, 6).repeat(99), Duration::from_secs(1)), "{size}");
+            assert!(!budget.takes(&frame(PING, 8), Duration::from_secs(1)), "{size}");
+        }
+    }
+
+    #[test]
+    fn requests_and_bodies_pay_for_what_comes_with_them() {
+        let mut budget = begun();
+        let request =
+            [frame(HEADERS, 100), frame(DATA, 2_048), frame(PING, 8).repeat(4), frame(DATA, 0)].concat();
+        assert!((0..10_000).all(|_| budget.takes(&request, Duration::ZERO)));
+        // An answer that is asked for with one request and read for minutes.
+        let piece = frame(DATA, 300);
+        for _ in 0..10_000 {
+            budget.sends(&piece);
+            assert!(budget.takes(&frame(PING, 8).repeat(2), Duration::ZERO));
+        }
+        budget.sends(&frame(PING, 8).repeat(10_000));
+        assert!(!budget.takes(&frame(PING, 8).repeat(BURST as usize + 1), Duration::ZERO), "echoes bring nothing");
+        let mut budget = begun();
+        let windows = frame(8, 4);
+        assert!((0..60).all(|second| budget.takes(&windows.repeat(100), Duration::from_secs(second))));
+    }
+
+    #[test]
+    fn the_payload_of_a_frame_is_no_frame() {
+        let mut budget = begun();
+        let mut body = frame(DATA, 16_384);
+        let inside = frame(PING, 0);
+        for chunk in body[HEADER..].chunks_exact_mut(HEADER) {
+            chunk.copy_from_slice(&inside);
+        }
+        assert!((0..100).all(|_| budget.takes(&body, Duration::ZERO)));
+    }
+}
