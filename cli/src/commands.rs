@@ -13,6 +13,7 @@ pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
 
+mod admin;
 mod checks;
 mod judges;
 mod samples;
@@ -171,14 +172,4 @@ pub(crate) fn expand(path: &Path) -> PathBuf {
         (Ok(rest), Some(home)) => Path::new(&home).join(rest),
         _ => path.to_owned(),
     }
-}
-
-/// Serves what is counted to Prometheus.
-pub(crate) fn serve_metrics(listen: Option<SocketAddr>, key: &str) -> Result<(), Failure> {
-    let Some(address) = listen else { return Ok(()) };
-    let builder = metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(address);
-    builder.install().exit(
-        Exit::Unavailable,
-        format!("can't serve metrics on {address}: stop what has the port or change `{key}`"),
-    )
 }

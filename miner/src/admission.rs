@@ -15,10 +15,12 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use http::Extensions;
 use tokio::sync::watch;
-use weighhouse_seams::Clock;
+use weighhouse_seams::{Clock, UnixNanos};
 use weighhouse_types::{Block, Hotkey, Metagraph, Rao};
+use weighhouse_wallet::btauth::{AuthError, Claims};
 use weighhouse_wallet::http::{Admission, Refusal};
 
+use crate::callers::Callers;
 use crate::config;
 use crate::incoming::Peer;
 
@@ -69,6 +71,7 @@ pub(crate) struct Gate {
     roster: watch::Receiver<Arc<Roster>>,
     quotas: Quotas,
     places: Arc<Places>,
+    callers: Arc<Callers>,
 }
 
 impl fmt::Debug for Gate {
@@ -85,11 +88,12 @@ impl Gate {
         rules: config::Admission,
         roster: watch::Receiver<Arc<Roster>>,
         places: Arc<Places>,
+        callers: Arc<Callers>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let quota = Quota::per_second(rules.requests_per_second).allow_burst(rules.burst);
         let quotas = RateLimiter::new(quota, HashMapStateStore::default(), Monotonic(clock));
-        Self { rules, roster, quotas, places }
+        Self { rules, roster, quotas, places, callers }
     }
 
     fn standing(&self, hotkey: &Hotkey) -> Result<(), Refusal> {
@@ -100,6 +104,12 @@ impl Gate {
         // Copied, so that the watch channel's read lock ends here: the refresh waits for it to write.
         let neuron = *self.roster.borrow().neurons.get(hotkey).ok_or(Refusal::UnknownHotkey)?;
         self.lacks(neuron).map_or(Ok(()), |what| Err(Refusal::NoStanding(what)))
+    }
+
+    /// True for those whose requests the miner lives by, whether they may ask or not.
+    fn is_validator(&self, hotkey: &Hotkey) -> bool {
+        let permit = self.roster.borrow().neurons.get(hotkey).is_some_and(|neuron| neuron.validator_permit);
+        permit || self.standing(hotkey).is_ok()
     }
 
     /// What a neuron lacks to ask.
@@ -135,6 +145,13 @@ impl Admission for Gate {
         self.standing(claimed)
     }
 
+    fn refused(&self, claims: &Claims, refusal: &Refusal, now: UnixNanos) {
+        if self.is_validator(&claims.hotkey) {
+            let why = format!("{refusal}{}", advice(claims, refusal, now));
+            self.callers.refused(&claims.hotkey, refusal.reason(), &why);
+        }
+    }
+
     fn reads(&self, bytes: usize, request: &Extensions) {
         if let Some(place) = request.get::<Arc<Place>>() {
             place.reads(bytes);
@@ -148,10 +165,27 @@ impl Admission for Gate {
         if let Some(peer) = request.get::<Peer>() {
             peer.proves(caller);
         }
+        self.callers.asks(caller);
         match request.get::<Arc<Place>>() {
             Some(place) => place.prove(caller, self.own_places(caller)),
             None => Ok(()),
         }
+    }
+}
+
+/// What an operator can do about a validator that is refused.
+fn advice(claims: &Claims, refusal: &Refusal, now: UnixNanos) -> String {
+    match refusal {
+        Refusal::Auth(AuthError::Stale(_) | AuthError::Ahead(_)) => {
+            let seconds = (i128::from(claims.nonce) - i128::from(now.0)) as f64 / 1e9;
+            format!(": its clock and ours are {seconds:+.1} s apart; see that ours is in step (NTP)")
+        }
+        Refusal::Auth(AuthError::WrongReceiver(_)) => {
+            ": our address may still be another hotkey's axon on the chain".to_owned()
+        }
+        Refusal::HotkeyQuota => "; admission.requests_per_second and admission.burst set it".to_owned(),
+        Refusal::Overloaded => "; limits.in_flight_max sets how much is worked on at once".to_owned(),
+        _ => String::new(),
     }
 }
 

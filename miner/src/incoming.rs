@@ -23,8 +23,8 @@ use tonic::transport::server::Connected;
 use weighhouse_seams::{BoxIo, Clock, Listener};
 
 use frames::FrameBudget;
-use slots::{ConnectionSlot, Slots};
 pub(crate) use slots::{ConnectionLimits, Peer};
+use slots::{ConnectionSlot, Slots};
 
 use crate::metrics;
 

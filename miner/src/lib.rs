@@ -1,7 +1,7 @@
 //! The miner: a model behind the Open Inference Protocol, served to validators that sign what they ask.
 //!
 //! In the order in which a request meets them: `incoming` bounds connections, the layers of [`server`] bound what is
-//! in flight and have signed paths verified, `admission` knows who may ask, `service` turns messages into domain
+//! in flight and have signed paths verified, `admission` knows who may ask, `callers` tells what they asked and why they were refused, `service` turns messages into domain
 //! values and back, `upstream` knows which of the servers behind answer, and an [`engine`] answers, by itself or with a [`backend`] that it fronts. [`load`] makes the engines
 //! that a configuration describes, each from one of `sources`. Nothing here knows how answers are judged.
 
@@ -9,8 +9,10 @@ pub mod config;
 pub mod server;
 
 mod admission;
+mod callers;
 mod incoming;
 mod service;
+mod told;
 mod upstream;
 
 pub mod backend;

@@ -18,7 +18,12 @@ const CONNECTIONS_FLOODED: &str = "weighhouse_miner_connections_flooded_total";
 const REQUESTS_EVICTED: &str = "weighhouse_miner_requests_evicted_total";
 const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
 const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
+const INCENTIVE: &str = "weighhouse_miner_incentive_ratio";
+const EMISSION: &str = "weighhouse_miner_emission_rao";
+const IMMUNITY: &str = "weighhouse_miner_immunity_left_blocks";
+const PRUNED_BEFORE: &str = "weighhouse_miner_pruned_before";
 const BACKEND_UP: &str = "weighhouse_miner_backend_up";
+const DECODER_RESTARTS: &str = "weighhouse_miner_decoder_restarts_total";
 const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
 
 /// Gives the exporter its help texts; call it once a recorder is installed.
@@ -39,7 +44,15 @@ pub fn describe() {
     describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
     describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
+    describe_gauge!(INCENTIVE, "The miner's incentive on the chain, of 1.");
+    describe_gauge!(EMISSION, "The miner's pay of the last epoch.");
+    describe_gauge!(IMMUNITY, "Blocks for which the miner can't be pruned yet.");
+    describe_gauge!(PRUNED_BEFORE, "Neurons that would be pruned before the miner.");
     describe_gauge!(BACKEND_UP, "1 while the server behind a model answers, else 0, by model.");
+    describe_counter!(
+        DECODER_RESTARTS,
+        "Failed passes of our own text models, after which all that ran began anew."
+    );
     describe_counter!(
         BACKEND_FAILURES,
         "Answers that a model, or the server behind it, failed at or refused, by model and cause."
@@ -81,6 +94,17 @@ pub(crate) fn roster_block(block: u64) {
 
 pub(crate) fn roster_failure() {
     counter!(ROSTER_FAILURES).increment(1);
+}
+
+pub(crate) fn standing(incentive: f64, emission: u64, immunity_left: u64, pruned_before: usize) {
+    gauge!(INCENTIVE).set(incentive);
+    gauge!(EMISSION).set(emission as f64);
+    gauge!(IMMUNITY).set(immunity_left as f64);
+    gauge!(PRUNED_BEFORE).set(pruned_before as f64);
+}
+
+pub(crate) fn decoder_restart() {
+    counter!(DECODER_RESTARTS).increment(1);
 }
 
 /// `model` is one of the configuration's.

@@ -4,18 +4,23 @@
 //! deadline. The miner refuses to start, and stops, when its hotkey is not registered: it would earn nothing.
 
 mod announce;
+mod health;
 mod layers;
+mod report;
 mod roster;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::LayerExt as _;
 use tonic::transport::Server;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use weighhouse_chain::{Chain, ChainError};
 use weighhouse_proto::ModelKind;
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
@@ -25,7 +30,9 @@ use weighhouse_types::{Hotkey, Netuid, SubnetState};
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
+use self::health::HealthWatch;
 use crate::admission::{Gate, PlaceLimits, Places, Roster};
+use crate::callers::Callers;
 use crate::config::{Config, MinerLimits};
 use crate::engine::Catalogue;
 use crate::incoming::{self, ConnectionLimits};
@@ -36,6 +43,9 @@ use crate::upstream::{self, Upstreams};
 const PENDING_RESETS_MAX: usize = 20;
 /// Streams that were reset for a peer's errors: more close the connection.
 const ERROR_RESETS_MAX: usize = 64;
+
+/// Time for the last statuses to reach their callers.
+const CUT_GRACE: Duration = Duration::from_secs(1);
 
 /// Parts that a miner is made of.
 #[derive(Debug)]
@@ -51,7 +61,8 @@ pub struct Parts {
     pub storage: Arc<dyn Storage>,
     /// Checks signatures.
     pub cpu: CpuPool,
-    /// Set once signed requests pass; what supervisors wait for.
+    /// True while requests can be answered: signed ones pass, and the servers behind models answer. What supervisors wait
+    /// for.
     pub ready: watch::Sender<bool>,
     /// Cancelling it drains and ends the miner.
     pub shutdown: CancellationToken,
@@ -70,7 +81,7 @@ pub enum MinerError {
     #[error(
         "the miner listens on {listen}, which nobody can dial: set `serve.external` to the address to publish"
     )]
-    NoExternalAddress { listen: std::net::SocketAddr },
+    NoExternalAddress { listen: SocketAddr },
     #[error(transparent)]
     Replay(#[from] ReplayOpenError),
     #[error("serving ended: {0}")]
@@ -96,22 +107,26 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), remembered)?);
 
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
-    let places = Places::new(PlaceLimits {
-        proven: config.limits.in_flight_max,
-        unproven: config.limits.unproven_max,
-        unproven_per_network: config.limits.unproven_per_address_max,
-        // The others are for proven requests; a body alone may be as large as it may.
-        unproven_bytes: (config.limits.held_bytes_max / 2).max(config.limits.request_bytes_max * 4),
-    });
-    let gate = Arc::new(Gate::new(config.admission.clone(), roster, places.clone(), clock.clone()));
+    let (places, callers) = (places(&config.limits), Callers::new(clock.clone()));
+    let gate = Gate::new(config.admission.clone(), roster, places.clone(), callers.clone(), clock.clone());
+    let gate = Arc::new(gate);
     // A child, so that the miner's own failure stops its tasks and not its caller's.
     let stop = shutdown.child_token();
     let upstreams = Upstreams::of(&models, &clock);
     let watching = upstream::watch(models.clone(), upstreams.clone(), config.text.silence_timeout);
     let serves_texts = models.engines().iter().any(|engine| engine.model().kind == Some(ModelKind::Text));
-    let behind = (models, upstreams);
-    let service = MinerService::new(behind, hotkey, config.limits.clone(), ready.subscribe(), stop.clone());
-    let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
+    let passes = watch::Sender::new(false);
+    let (about, behind) = ((hotkey, config.limits.clone()), (models, upstreams.clone()));
+    let service = MinerService::new(behind, about, callers.clone(), passes.subscribe(), stop.clone());
+    let (reporter, health) = health::service().await;
+    let telling = HealthWatch {
+        reporter,
+        passes: passes.subscribe(),
+        upstreams,
+        able: ready,
+        clock: clock.clone(),
+        stop: stop.clone(),
+    };
     tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
 
     let serving = Serving {
@@ -119,31 +134,23 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
         serves_texts,
         gate: gate.clone(),
         places,
+        callers: callers.clone(),
         guard: guard.clone(),
         keypair: keypair.clone(),
         cpu,
     };
-    let streams = config.text.stream_timeout;
-    tasks.spawn(serve(serving, listener, config.limits.clone(), streams, clock.clone(), stop.clone()));
-    let refresh = roster::refresh(source.clone(), hotkey, gate, roster_sender, state.head.number);
+    let (limits, streams) = (config.limits.clone(), config.text.stream_timeout);
+    let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
+    tasks.spawn(serve(serving, health, listener, limits, streams, clock.clone(), stop.clone()));
+    tasks.spawn(telling.run().map(Ok));
+    let standing = watch::Sender::new(report::OwnStanding::of(&state, &hotkey));
+    let reporting = report::report(callers, standing.subscribe(), clock.clone());
+    tasks.spawn(until(stop.clone(), reporting.map(Ok)));
+    tasks.spawn(until(stop.clone(), watching.map(Ok)));
+    let senders = (roster_sender, standing);
+    let refresh = roster::refresh(source.clone(), hotkey, gate, senders, state.head.number);
     tasks.spawn(until(stop.clone(), refresh));
-    tasks.spawn(until(stop.clone(), async {
-        watching.await;
-        Ok(())
-    }));
-    // Until then fresh nonces are refused, so being announced earlier would only earn failed requests.
-    let wait = guard.ready_in();
-    let announcing = async move {
-        if !wait.is_zero() {
-            tracing::info!(
-                wait_ms = wait.as_millis(),
-                "an earlier run was cut off: its replay lease runs out first"
-            );
-            clock.sleep(wait).await;
-        }
-        ready.send_replace(true);
-        announce::publish(source, keypair, announced).await
-    };
+    let announcing = announce(source, keypair, announced, guard.ready_in(), passes);
     tasks.spawn(until(stop.clone(), announcing));
 
     // The first failure, or the end of serving, ends everything else; draining takes place in `serve`.
@@ -158,6 +165,35 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     }
     // A clean stop gives the lease back; after a failure the next run waits it out.
     outcome.and_then(|()| guard.release().map_err(MinerError::Release))
+}
+
+fn places(limits: &MinerLimits) -> Arc<Places> {
+    Places::new(PlaceLimits {
+        proven: limits.in_flight_max,
+        unproven: limits.unproven_max,
+        unproven_per_network: limits.unproven_per_address_max,
+        // The others are for proven requests; a body alone may be as large as it may.
+        unproven_bytes: (limits.held_bytes_max / 2).max(limits.request_bytes_max * 4),
+    })
+}
+
+/// Publishes the axon, for ever, once signed requests pass: being announced earlier would only earn failed ones.
+async fn announce(
+    source: roster::RosterSource,
+    keypair: Arc<Keypair>,
+    address: SocketAddr,
+    wait: Duration,
+    passes: watch::Sender<bool>,
+) -> Result<(), MinerError> {
+    if !wait.is_zero() {
+        tracing::info!(
+            wait_ms = wait.as_millis(),
+            "an earlier run was cut off: its replay lease runs out first"
+        );
+        source.clock.sleep(wait).await;
+    }
+    passes.send_replace(true);
+    announce::publish(source, keypair, address).await
 }
 
 fn check_registered(state: &SubnetState, hotkey: Hotkey) -> Result<(), MinerError> {
@@ -183,6 +219,7 @@ struct Serving {
     serves_texts: bool,
     gate: Arc<Gate>,
     places: Arc<Places>,
+    callers: Arc<Callers>,
     guard: Arc<ReplayGuard>,
     keypair: Arc<Keypair>,
     cpu: CpuPool,
@@ -190,14 +227,15 @@ struct Serving {
 
 async fn serve(
     serving: Serving,
+    health: HealthServer<impl Health>,
     listener: Box<dyn Listener>,
     limits: MinerLimits,
     stream_timeout: Duration,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), MinerError> {
-    let Serving { service, serves_texts, gate, places, guard, keypair, cpu } = serving;
-    let kill = CancellationToken::new();
+    let Serving { service, serves_texts, gate, places, callers, guard, keypair, cpu } = serving;
+    let (cut, kill) = (CancellationToken::new(), CancellationToken::new());
     // A whole answer of a text model takes as long as a stream of it; ends with the response's headers.
     let longest = match serves_texts {
         true => limits.request_timeout.max(stream_timeout),
@@ -217,11 +255,14 @@ async fn serve(
     let server = builder(&limits)
         .layer(layers::Overall {
             places,
+            callers,
             deadlines: [longest, limits.request_timeout],
             stream_timeout,
             clock: clock.clone(),
+            cut: cut.clone(),
         })
         .add_service(auth.named_layer(inference))
+        .add_service(health)
         .add_service(MinerServer::new(service).max_decoding_message_size(layers::UNSIGNED_BYTES_MAX))
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::pin!(server);
@@ -230,7 +271,12 @@ async fn serve(
         () = stop.cancelled() => tracing::info!("miner drains"),
     }
     if clock.timeout(limits.drain_timeout, &mut server).await.is_err() {
-        tracing::warn!("requests were still running at the drain deadline; they are cut");
+        tracing::warn!(
+            "requests were still running at the drain deadline (limits.drain_timeout); they are cut"
+        );
+        // Each is told so with a status, which needs a moment to be sent.
+        cut.cancel();
+        let _ = clock.timeout(CUT_GRACE, &mut server).await;
     }
     // Whatever is left belongs to peers that don't read; nothing of ours waits for them.
     kill.cancel();

@@ -30,6 +30,7 @@ use weighhouse_wallet::answer::Signable;
 use weighhouse_wallet::http::Authenticated;
 
 use self::failure::{ServiceFailure, refuse};
+use crate::callers::Callers;
 use crate::config::MinerLimits;
 use crate::engine::{AnswerStream, Catalogue, Engine, EngineError, ServedModel, TensorSpec};
 use crate::upstream::{Upstream, Upstreams};
@@ -38,6 +39,8 @@ const NAME: &str = "weighhouse";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The extension that `ServerMetadata` names.
 const STREAMING: &str = "model_stream_infer";
+/// Characters of a refusal's reason in the log, which may quote the caller.
+const WHY_CHARACTERS_MAX: usize = 300;
 /// The two services of a miner.
 #[derive(Clone, Debug)]
 pub(crate) struct MinerService {
@@ -45,6 +48,7 @@ pub(crate) struct MinerService {
     upstreams: Upstreams,
     hotkey: Hotkey,
     limits: MinerLimits,
+    callers: Arc<Callers>,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
 }
@@ -52,12 +56,12 @@ pub(crate) struct MinerService {
 impl MinerService {
     pub(crate) fn new(
         (models, upstreams): (Catalogue, Upstreams),
-        hotkey: Hotkey,
-        limits: MinerLimits,
+        (hotkey, limits): (Hotkey, MinerLimits),
+        callers: Arc<Callers>,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        Self { models, upstreams, hotkey, limits, ready, stop }
+        Self { models, upstreams, hotkey, limits, callers, ready, stop }
     }
 
     /// The only way to a model's answer.
@@ -94,6 +98,27 @@ impl MinerService {
         let model = engine.model();
         tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "streaming");
         Ok(Signable::streamed(stream, model.digest))
+    }
+
+    /// Refuses a proven caller, and tells our operator what may cost money.
+    fn refuse(&self, caller: &Hotkey, failure: &ServiceFailure) -> Status {
+        if let Some(reason) = failure.reason() {
+            let served = || {
+                self.models
+                    .engines()
+                    .iter()
+                    .map(|engine| engine.model().name.name.clone())
+                    .collect::<Vec<_>>()
+            };
+            let why: String = match failure {
+                ServiceFailure::Engine(EngineError::NoModel { .. }) => {
+                    format!("{failure}; this miner serves {:?}: is it the task file's `model`?", served())
+                }
+                _ => failure.to_string(),
+            };
+            self.callers.refused(caller, reason, &why.chars().take(WHY_CHARACTERS_MAX).collect::<String>());
+        }
+        refuse(failure)
     }
 
     fn description(&self) -> Description {
@@ -210,11 +235,12 @@ impl GrpcInferenceService for MinerService {
         let evidence =
             Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&ServiceFailure::Unsigned))?;
         // tonic decoded these from the verified bytes: the layer below puts them back in the body's place.
+        let caller = evidence.caller();
         let answered = match evidence.try_map(|_| InferRequest::try_from(call.into_inner())) {
             Ok(verified) => self.infer(verified).await,
             Err(error) => Err(error.into()),
         };
-        answered.map(response).map_err(|failure| refuse(&failure))
+        answered.map(response).map_err(|failure| self.refuse(&caller, &failure))
     }
 
     async fn model_stream_infer(
@@ -224,8 +250,10 @@ impl GrpcInferenceService for MinerService {
         let evidence =
             Authenticated::take(call.extensions_mut()).ok_or_else(|| refuse(&ServiceFailure::Unsigned))?;
         // The verified bytes are the whole of the caller's stream; tonic's own reading of them isn't needed.
-        let verified = evidence.try_map(|body| read_one(&body)).map_err(|failure| refuse(&failure))?;
-        let answers = self.stream(verified).await.map_err(|failure| refuse(&failure))?;
+        let caller = evidence.caller();
+        let refuse = |failure| self.refuse(&caller, &failure);
+        let verified = evidence.try_map(|body| read_one(&body)).map_err(refuse)?;
+        let answers = self.stream(verified).await.map_err(refuse)?;
         Ok(response(
             answers.map(|answers| -> Self::ModelStreamInferStream { Box::pin(answers.map(stream_message)) }),
         ))

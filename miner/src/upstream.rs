@@ -4,7 +4,6 @@
 //! answers, and again only after a while. Callers of a server that hangs are answered when that is noticed, not at their
 //! deadline.
 
-mod told;
 mod watch;
 
 use std::collections::HashMap;
@@ -14,10 +13,10 @@ use std::time::Duration;
 use tokio::sync::watch as channel;
 use weighhouse_seams::Clock;
 
-use self::told::Told;
 use crate::backend::BackendError;
 use crate::engine::{Catalogue, Engine, EngineError};
 use crate::metrics;
+use crate::told::Told;
 
 pub(crate) use watch::watch;
 
@@ -29,7 +28,7 @@ pub(crate) struct Upstream {
     trouble: channel::Sender<Option<BackendError>>,
     /// When it was last heard of, by the monotonic clock.
     heard: channel::Sender<Duration>,
-    told: Told,
+    told: Told<&'static str>,
     clock: Arc<dyn Clock>,
 }
 

@@ -54,6 +54,9 @@ fn check_fields(bytes: &[u8]) -> Result<(), ReadError> {
 #[derive(Debug)]
 pub struct BoundedCodec<T, U>(PhantomData<(T, U)>);
 
+/// What is said of a message that can't be read.
+pub const MALFORMED: &str = "malformed message";
+
 impl<T, U> Default for BoundedCodec<T, U> {
     fn default() -> Self {
         Self(PhantomData)
@@ -85,8 +88,8 @@ impl<U: Message + Default> Decoder for BoundedDecoder<U> {
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let bytes = buffer.copy_to_bytes(buffer.remaining());
-        // gRPC's code for a message that can't be read.
-        decode(&bytes).map(Some).map_err(|_| Status::internal("malformed message"))
+        // Not INTERNAL, which stands for our own faults: strangers could have any number of those counted.
+        decode(&bytes).map(Some).map_err(|_| Status::invalid_argument(MALFORMED))
     }
 }
 

@@ -22,6 +22,8 @@ pub mod header {
     pub const NONCE: &str = "x-bittensor-nonce";
     pub const CRYPTO: &str = "x-bittensor-crypto";
     pub const SIGNATURE: &str = "x-bittensor-signature";
+    /// In a refusal for a nonce that isn't fresh: nanoseconds since the Unix epoch by the receiver's clock.
+    pub const TIME: &str = "weighhouse-time";
 }
 
 /// Time by which a nonce may lie behind the receiver's clock.

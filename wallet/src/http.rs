@@ -11,7 +11,10 @@ mod layer;
 mod refusal;
 
 use http::Extensions;
+use weighhouse_seams::UnixNanos;
 use weighhouse_types::Hotkey;
+
+use crate::btauth::Claims;
 
 pub(crate) use body::{BodyError, BoxError, collect};
 pub use evidence::Authenticated;
@@ -24,6 +27,9 @@ pub trait Admission: Send + Sync + std::fmt::Debug {
     /// Before the body is read: is the claimed hotkey known? Nothing is proven yet, so nothing may be charged to the hotkey
     /// here: anybody could use up another's quota.
     fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal>;
+
+    /// A request with these claims was refused. Whether they are true may not have been looked at.
+    fn refused(&self, _claims: &Claims, _refusal: &Refusal, _now: UnixNanos) {}
 
     /// As bytes of the body come, which nobody has proven yet.
     fn reads(&self, _bytes: usize, _request: &Extensions) {}

@@ -123,6 +123,15 @@ enum Suite {
         #[arg(long, default_value_t = 60, value_name = "S")]
         seconds: u64,
     },
+    /// Hostile peers against a miner, each while an honest validator asks: it is answered, and memory and log stay small
+    Hostile {
+        /// Honest requests during each attack
+        #[arg(long, value_name = "N", default_value_t = 5_000)]
+        requests: usize,
+        /// One attack alone, by its name
+        #[arg(long, value_name = "NAME")]
+        only: Option<String>,
+    },
     /// Exported tables as pyarrow and DuckDB read them, and the queries of docs/history.md
     History,
     /// The gRPC contracts: their names, and whether clients of the last release still fit (installs buf from npm)
@@ -187,6 +196,14 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
         XtaskCommand::Suite(Suite::History) => suite::history::run(),
         XtaskCommand::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
+        #[cfg(all(feature = "serving", feature = "judges"))]
+        XtaskCommand::Suite(Suite::Hostile { requests, only }) => {
+            suite::hostile::run(requests, only.as_deref())
+        }
+        #[cfg(not(all(feature = "serving", feature = "judges")))]
+        XtaskCommand::Suite(Suite::Hostile { requests, .. }) => {
+            again(&["suite", "hostile", "--requests", &requests.to_string()], "serving,judges")
+        }
         #[cfg(feature = "judges")]
         XtaskCommand::Suite(Suite::Judge) => suite::judge::run(),
         #[cfg(not(feature = "judges"))]

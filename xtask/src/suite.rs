@@ -8,6 +8,8 @@ pub(crate) mod fuzz;
 #[cfg(feature = "judges")]
 mod guests;
 pub(crate) mod history;
+#[cfg(all(feature = "serving", feature = "judges"))]
+pub(crate) mod hostile;
 pub(crate) mod interop;
 #[cfg(feature = "judges")]
 pub(crate) mod judge;

@@ -2,7 +2,9 @@
 
 use http::{HeaderMap, StatusCode, header};
 use tonic::{Code, Status};
+use weighhouse_seams::UnixNanos;
 use weighhouse_types::Failure;
+use weighhouse_wallet::btauth::header::TIME;
 
 /// Characters of a miner's status message.
 const MESSAGE_CHARACTERS_MAX: usize = 200;
@@ -43,12 +45,17 @@ impl CallError {
     ///
     /// # Errors
     /// Any other status, or none.
-    pub(crate) fn read_status(headers: &HeaderMap) -> Result<(), Self> {
+    pub(crate) fn read_status(headers: &HeaderMap, now: UnixNanos) -> Result<(), Self> {
         let status = Status::from_header_map(headers).ok_or(Self::BrokenOff)?;
         if status.code() == Code::Ok {
             return Ok(());
         }
-        let message: String = status.message().chars().take(MESSAGE_CHARACTERS_MAX).collect();
+        let mut message: String = status.message().chars().take(MESSAGE_CHARACTERS_MAX).collect();
+        let time = headers.get(TIME).and_then(|time| time.to_str().ok()?.parse::<u64>().ok());
+        if let Some(theirs) = time {
+            let seconds = (i128::from(theirs) - i128::from(now.0)) as f64 / 1e9;
+            message.push_str(&format!(" (its clock is {seconds:+.1} s off ours)"));
+        }
         Err(Self::Refused(Status::new(status.code(), message)))
     }
 
@@ -94,7 +101,19 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-status", http::HeaderValue::from_static(code));
         headers.insert("grpc-message", http::HeaderValue::from_static(message));
-        CallError::read_status(&headers).map_err(|error| error.to_string())
+        CallError::read_status(&headers, UnixNanos(0)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_refusal_for_its_time_says_how_far_the_clocks_are_apart() {
+        let read = |time: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-status", http::HeaderValue::from_static("16"));
+            headers.insert(TIME, http::HeaderValue::from_str(time).expect("text"));
+            CallError::read_status(&headers, UnixNanos(60_000_000_000)).expect_err("refused").to_string()
+        };
+        assert!(read("2500000000").ends_with(" (its clock is -57.5 s off ours)"));
+        assert!(read("later").ends_with(": "), "nonsense of a peer");
     }
 
     #[test]
@@ -103,7 +122,7 @@ mod tests {
         let expected = "the miner answered with status 3: `max_tokens` is 0, 100% no%2";
         assert_eq!(read("3", "`max_tokens`%20is%200,%20100%25%20no%2"), Err(expected.to_owned()));
         assert_eq!(read("99", ""), Err("the miner answered with status 2: ".to_owned()));
-        let none = CallError::read_status(&HeaderMap::new()).expect_err("no status");
+        let none = CallError::read_status(&HeaderMap::new(), UnixNanos(0)).expect_err("no status");
         assert_eq!(none.to_string(), "the miner's answer broke off");
     }
 

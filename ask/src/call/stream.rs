@@ -63,11 +63,11 @@ impl AnswerStream {
             let frame = self.response.frame().await.transpose().map_err(|_| CallError::BrokenOff)?;
             let Some(frame) = frame else {
                 // A refusal may come with headers only, its status among them.
-                CallError::read_status(self.response.response.headers())?;
+                CallError::read_status(self.response.response.headers(), self.clock.now())?;
                 return self.end();
             };
             if let Some(trailers) = frame.trailers_ref() {
-                CallError::read_status(trailers)?;
+                CallError::read_status(trailers, self.clock.now())?;
                 return self.end();
             }
             self.messages.push(&frame.into_data().unwrap_or_default())?;

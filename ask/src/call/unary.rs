@@ -25,7 +25,7 @@ pub async fn call(
         CallError::check_head(head.status, &head.headers)?;
         // A refusal may come with headers only, its status among them.
         let status = if trailers.contains_key("grpc-status") { &trailers } else { &head.headers };
-        CallError::read_status(status)?;
+        CallError::read_status(status, asker.clock.now())?;
         Ok(framed)
     };
     asker.clock.timeout(limits.deadline, exchange).await.unwrap_or(Err(CallError::Late))

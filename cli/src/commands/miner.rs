@@ -1,12 +1,14 @@
 //! `weighhouse miner`: serves, or says whether it could or does.
 
 mod check;
+mod descriptors;
 mod status;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_miner::config::Config;
 use weighhouse_miner::engine::Catalogue;
@@ -16,7 +18,7 @@ use weighhouse_miner::server::{self, MinerError, Parts};
 use weighhouse_seams::{Clock, CpuPool, SystemClock};
 
 use super::keys::daemon_hotkey;
-use super::{bind, chain_failure, connect, expand, open_dir, read_text, serve_metrics, warn_of};
+use super::{admin, bind, chain_failure, connect, expand, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 
@@ -86,6 +88,7 @@ fn load_models(config: &Config, cpu: &CpuPool, clock: &Arc<dyn Clock>) -> Result
 async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Failure> {
     let config = read_config(&file.config)?;
     warn_of(&config.chain.outdated);
+    let descriptors = descriptors::raise(&config.limits)?;
     let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
@@ -97,9 +100,10 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let listener = bind(config.serve.listen, "serve.listen").await?;
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.address, None).await?;
-    serve_metrics(config.metrics.listen, "metrics.listen")?;
+    let ready = watch::Sender::new(false);
+    admin::serve(config.metrics.listen, "metrics.listen", ready.subscribe()).await?;
     metrics::describe();
-    tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), "miner starting");
+    tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), descriptors, "miner starting");
     let parts = Parts {
         keypair: Arc::new(keypair),
         chain,
@@ -109,7 +113,7 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
         storage: Arc::new(storage),
         cpu: signatures,
         config,
-        ready: tokio::sync::watch::Sender::new(false),
+        ready,
         shutdown,
     };
     server::run(parts).await.map_err(role_failure)

@@ -18,7 +18,7 @@ use weighhouse_types::{Hotkey, Netuid, Uid, address};
 use weighhouse_wallet::btauth::Signer;
 
 use super::keys::WalletArgs;
-use super::{bind, chain_failure, connect, expand, serve_metrics};
+use super::{admin, bind, chain_failure, connect, expand};
 use crate::failure::{Context, Exit, Failure};
 
 /// Sign for clients that can't: plain gRPC or OpenAI's HTTP API in, signed gRPC out to miners.
@@ -95,7 +95,8 @@ pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), 
     let (chain, first) = choose(&args, us).await?;
     let (sender, miners) = watch::channel(first);
     let gateway = gateway(&args, &asker, &miners, limits).await?;
-    serve_metrics(args.metrics, "--metrics")?;
+    let (_ready, is_ready) = watch::channel(true);
+    admin::serve(args.metrics, "--metrics", is_ready).await?;
     weighhouse_gateway::metrics::describe();
     let listener = Box::new(bind(args.listen, "--listen").await?);
     let proxying = async {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use clap::{Args, Subcommand};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::completions::CompletionServer;
 use weighhouse_models::device::Place;
@@ -21,7 +22,7 @@ use weighhouse_validator::remote::RemoteReference;
 use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
 
 use super::keys::daemon_hotkey;
-use super::{chain_failure, connect, dialer, expand, judges, open_dir, read_text, serve_metrics, warn_of};
+use super::{admin, chain_failure, connect, dialer, expand, judges, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
 
@@ -103,7 +104,8 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     let storage = open_dir(&expand(&config.journal.dir))?;
     let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
-    serve_metrics(config.metrics.listen, "metrics.listen")?;
+    let ready = watch::Sender::new(false);
+    admin::serve(config.metrics.listen, "metrics.listen", ready.subscribe()).await?;
     metrics::describe();
     tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -125,6 +127,7 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
         cpu: CpuPool::new(threads, 256),
     };
     let validator = Role::open(parts).await.map_err(role_failure)?;
+    ready.send_replace(true);
     validator.run(shutdown).await.map_err(role_failure)
 }
 

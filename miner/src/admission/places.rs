@@ -211,6 +211,12 @@ impl Place {
         }
     }
 
+    /// True where its request was proven to be its caller's.
+    pub(crate) fn is_proven(&self) -> bool {
+        let sort = self.sort.lock().unwrap_or_else(PoisonError::into_inner);
+        !matches!(*sort, Sort::Unproven { .. })
+    }
+
     /// Waits until the place is given to a newer request, which never happens to a proven one.
     pub(crate) async fn evicted(&self) {
         self.evicted.cancelled().await;

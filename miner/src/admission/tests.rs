@@ -34,7 +34,8 @@ fn gate(permit_required: bool, stake_min: u64) -> (Gate, Arc<TestClock>, watch::
         unproven_per_network: 100,
         unproven_bytes: 100,
     });
-    (Gate::new(rules, receiver, places, clock.clone()), clock, sender)
+    let callers = Callers::new(clock.clone());
+    (Gate::new(rules, receiver, places, callers, clock.clone()), clock, sender)
 }
 
 fn standing(gate: &Gate, hotkey: &Hotkey) -> Result<(), GrpcCode> {

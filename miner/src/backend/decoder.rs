@@ -1,15 +1,21 @@
 //! Text models that the miner runs itself: one thread owns a model's decoder, sequences join and leave its batch.
 //!
 //! A prompt is tokenised on the CPU pool, waits in a bounded queue until the batch has room, and from then on gets a
-//! token each step. A caller that went away is noticed at its next token, and its sequence leaves.
+//! token each step. A caller that went away is noticed at its next token, and its sequence leaves. A step that fails or
+//! panics ends the generations that ran; the batch begins anew, and a model that goes on failing is said to be away.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
+use async_trait::async_trait;
 use futures::stream;
 use tokio::sync::mpsc;
 use weighhouse_models::language::{
-    Decoder as Batch, DecoderEvent, DecoderLimits, Generation, LanguageModel, SequenceId, SubmitRefusal,
+    Decoder as Batch, DecoderEvent, DecoderLimits, ForwardError, Generation, LanguageModel, SequenceId,
+    SubmitRefusal,
 };
 use weighhouse_models::sampling::Sampling;
 use weighhouse_seams::{CpuPool, PoolError};
@@ -19,6 +25,10 @@ use weighhouse_types::text::{GREEDY, GUMBEL_V1, Prompt, TextAnswer, TextRequest}
 use super::error::BackendError;
 use crate::engine::error::EngineError;
 use crate::engine::generator::{Generator, PieceStream};
+use crate::metrics;
+
+/// Failed steps in a row after which the model counts as away.
+const FAILURES_MAX: u32 = 3;
 
 /// A generation that waits for its turn, or runs.
 struct DecoderJob {
@@ -35,6 +45,8 @@ pub struct Decoder {
     model: LanguageModel,
     jobs: SyncSender<DecoderJob>,
     cpu: CpuPool,
+    /// Steps in a row that failed.
+    failures: Arc<AtomicU32>,
 }
 
 impl Decoder {
@@ -45,15 +57,54 @@ impl Decoder {
         queue_max: usize,
         cpu: &CpuPool,
     ) -> std::io::Result<Self> {
+        let weights = model.clone();
+        Self::run(model, move || Batch::new(weights.clone(), limits), queue_max, cpu)
+    }
+
+    fn run<B: Steps>(
+        model: LanguageModel,
+        begin: impl Fn() -> B + Send + 'static,
+        queue_max: usize,
+        cpu: &CpuPool,
+    ) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(queue_max);
-        let batch = Batch::new(model.clone(), limits);
-        let worker = Worker { batch, queue, waiting: VecDeque::new(), running: HashMap::new() };
+        let failures = Arc::new(AtomicU32::new(0));
+        let (batch, waiting, running) = (begin(), VecDeque::new(), HashMap::new());
+        let worker =
+            Worker { batch, begin: Box::new(begin), queue, waiting, running, failures: failures.clone() };
         // A thread of its own: a decoder is busy for minutes on end, which no shared pool should be.
         std::thread::Builder::new().name("decoder".into()).spawn(|| worker.run())?;
-        Ok(Self { model, jobs, cpu: cpu.clone() })
+        Ok(Self { model, jobs, cpu: cpu.clone(), failures })
     }
 }
 
+/// Sequences that are continued together, as the model has them.
+trait Steps: Send + 'static {
+    fn is_idle(&self) -> bool;
+    fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, SubmitRefusal>;
+    fn leave(&mut self, sequence: SequenceId);
+    fn step(&mut self) -> Result<Vec<DecoderEvent>, ForwardError>;
+}
+
+impl Steps for Batch {
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, SubmitRefusal> {
+        self.join(prompt, what)
+    }
+
+    fn leave(&mut self, sequence: SequenceId) {
+        self.leave(sequence);
+    }
+
+    fn step(&mut self) -> Result<Vec<DecoderEvent>, ForwardError> {
+        self.step()
+    }
+}
+
+#[async_trait]
 impl Generator for Decoder {
     fn digest(&self) -> Digest {
         self.model.digest()
@@ -61,6 +112,14 @@ impl Generator for Decoder {
 
     fn samplers(&self) -> Vec<&'static str> {
         vec![GREEDY, GUMBEL_V1]
+    }
+
+    async fn look(&self) -> Option<Result<(), EngineError>> {
+        let failures = self.failures.load(Ordering::Relaxed);
+        Some(match failures < FAILURES_MAX {
+            true => Ok(()),
+            false => Err(BackendError::Failed(format!("{failures} times in a row, as the log tells")).into()),
+        })
     }
 
     fn generate(&self, request: TextRequest) -> PieceStream {
@@ -137,12 +196,14 @@ fn pool_failure(error: PoolError) -> EngineError {
 }
 
 /// The thread's side.
-struct Worker {
-    batch: Batch,
+struct Worker<B> {
+    batch: B,
+    begin: Box<dyn Fn() -> B + Send>,
     queue: Receiver<DecoderJob>,
     /// At most the one that found no room in the batch.
     waiting: VecDeque<DecoderJob>,
     running: HashMap<SequenceId, Reader>,
+    failures: Arc<AtomicU32>,
 }
 
 struct Reader {
@@ -150,23 +211,38 @@ struct Reader {
     pieces: mpsc::Sender<Result<TextAnswer, EngineError>>,
 }
 
-impl Worker {
+impl<B: Steps> Worker<B> {
     fn run(mut self) {
         while self.admit() {
-            match self.batch.step() {
-                Ok(events) => events.into_iter().for_each(|event| self.tell(event)),
-                Err(error) => {
-                    // A pass that failed leaves the cache in an unknown state: no sequence in it can be trusted to go
-                    // on.
-                    tracing::error!(%error, "the decoder ends");
-                    let failed = || EngineError::from(BackendError::Failed(error.to_string()));
-                    for reader in self.running.into_values() {
-                        let _ = reader.pieces.try_send(Err(failed()));
+            // What a panic leaves behind is dropped with the batch.
+            match catch_unwind(AssertUnwindSafe(|| self.batch.step())) {
+                Ok(Ok(events)) => {
+                    if !events.is_empty() {
+                        self.failures.store(0, Ordering::Relaxed);
                     }
-                    return;
+                    events.into_iter().for_each(|event| self.tell(event));
                 }
+                Ok(Err(error)) => self.restart(&error.to_string()),
+                Err(_) => self.restart("a panic"),
             }
         }
+    }
+
+    /// A pass that failed leaves the cache in an unknown state: no sequence in it can be trusted to go on.
+    fn restart(&mut self, error: &str) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::error!(
+            error,
+            failures,
+            running = self.running.len(),
+            "the model's pass failed; it begins anew"
+        );
+        metrics::decoder_restart();
+        for reader in std::mem::take(&mut self.running).into_values() {
+            let failed = EngineError::from(BackendError::Failed(error.to_owned()));
+            let _ = reader.pieces.try_send(Err(failed));
+        }
+        self.batch = (self.begin)();
     }
 
     /// Lets one generation in, so that those that run wait for one prompt at most; false at the end of all.

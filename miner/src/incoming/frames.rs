@@ -145,7 +145,10 @@ mod tests {
             assert!(budget.takes(&frame(PING, 8).repeat(2), Duration::ZERO));
         }
         budget.sends(&frame(PING, 8).repeat(10_000));
-        assert!(!budget.takes(&frame(PING, 8).repeat(BURST as usize + 1), Duration::ZERO), "echoes bring nothing");
+        assert!(
+            !budget.takes(&frame(PING, 8).repeat(BURST as usize + 1), Duration::ZERO),
+            "echoes bring nothing"
+        );
         let mut budget = begun();
         let windows = frame(8, 4);
         assert!((0..60).all(|second| budget.takes(&windows.repeat(100), Duration::from_secs(second))));

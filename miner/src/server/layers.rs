@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -21,6 +22,7 @@ use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::ReplayGuard;
 
 use crate::admission::{Gate, Place, Places};
+use crate::callers::Callers;
 use crate::config::MinerLimits;
 use crate::incoming::Peer;
 use crate::metrics;
@@ -28,7 +30,7 @@ use crate::metrics;
 /// The paths whose requests must be signed.
 const SIGNED_PATHS: [&str; 2] = [method::MODEL_INFER, method::MODEL_STREAM_INFER];
 /// The methods that metrics name; anything else is `other`.
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 10] = [
     "ServerLive",
     "ServerReady",
     "ModelReady",
@@ -37,9 +39,14 @@ const METHODS: [&str; 8] = [
     "ModelInfer",
     "ModelStreamInfer",
     "Describe",
+    // Of `grpc.health.v1`.
+    "Check",
+    "Watch",
 ];
 /// Bytes of a request that needs no signature: all of those are names.
 pub(super) const UNSIGNED_BYTES_MAX: usize = 16 << 10;
+/// What is said of a request that a stop cut off.
+const STOPPED: &str = "the miner stops";
 /// Bytes of one answer, or of a whole stream. A token's message has some three hundred, with 20 alternatives five.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
@@ -76,11 +83,14 @@ fn is_signed(path: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Overall {
     pub(super) places: Arc<Places>,
+    pub(super) callers: Arc<Callers>,
     /// From a signed request's headers to its response's, and any other's.
     pub(super) deadlines: [Duration; 2],
     /// After it a stream whose caller doesn't read gives its place back.
     pub(super) stream_timeout: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    /// Ends whatever still runs at the drain deadline.
+    pub(super) cut: CancellationToken,
 }
 
 impl<S> Layer<S> for Overall {
@@ -117,8 +127,9 @@ where
         let network = request.extensions().get::<Peer>().map(Peer::network);
         let network = network.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let place = self.overall.places.enter(network);
-        let in_flight = InFlight::begin(place.clone(), method, clock.clone());
-        let stream_timeout = self.overall.stream_timeout;
+        let callers = self.overall.callers.clone();
+        let in_flight = InFlight::begin(place.clone(), method, callers, clock.clone());
+        let (stream_timeout, cut) = (self.overall.stream_timeout, self.overall.cut.clone());
         // Whoever proves the request moves it to a place of the caller's.
         request.extensions_mut().insert(place.clone());
         if !is_signed(request.uri().path()) {
@@ -133,6 +144,7 @@ where
                 biased;
                 answer = answering => answer?,
                 () = place.evicted() => Status::resource_exhausted("overloaded").into_http(),
+                () = cut.cancelled() => Status::unavailable(STOPPED).into_http(),
                 () = clock.sleep(deadline) => Status::deadline_exceeded("took too long").into_http(),
             };
             // Headers without a status mean that a message follows, with the status behind it.
@@ -140,7 +152,7 @@ where
             // An error's headers are the whole answer; only a stream that began goes on holding its place.
             if streams && code == Code::Ok {
                 // A stream is worked on until its last byte.
-                return Ok(streamed::HeldPlace::hold(answer, in_flight, stream_timeout));
+                return Ok(streamed::HeldPlace::hold(answer, in_flight, stream_timeout, cut));
             }
             in_flight.ends(code);
             Ok(answer)
@@ -163,16 +175,17 @@ fn method_of(path: &str) -> &'static str {
 pub(super) struct InFlight {
     place: Arc<Place>,
     method: &'static str,
+    callers: Arc<Callers>,
     clock: Arc<dyn Clock>,
     begun: Duration,
     code: Code,
 }
 
 impl InFlight {
-    fn begin(place: Arc<Place>, method: &'static str, clock: Arc<dyn Clock>) -> Self {
+    fn begin(place: Arc<Place>, method: &'static str, callers: Arc<Callers>, clock: Arc<dyn Clock>) -> Self {
         metrics::in_flight(1.0);
         let begun = clock.monotonic();
-        Self { place, method, clock, begun, code: Code::Cancelled }
+        Self { place, method, callers, clock, begun, code: Code::Cancelled }
     }
 
     fn ends(mut self, code: Code) {
@@ -183,6 +196,10 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         metrics::in_flight(-1.0);
-        metrics::request(self.method, self.code, self.clock.monotonic().saturating_sub(self.begun));
+        let took = self.clock.monotonic().saturating_sub(self.begun);
+        metrics::request(self.method, self.code, took);
+        if self.place.is_proven() {
+            self.callers.ends(self.code == Code::Ok, took);
+        }
     }
 }

@@ -9,6 +9,7 @@ use weighhouse_seams::{Clock, ClockExt as _};
 use weighhouse_types::{Block, Hotkey, Netuid, SubnetState};
 
 use super::MinerError;
+use super::report::OwnStanding;
 use crate::admission::{Gate, Roster};
 use crate::metrics;
 
@@ -46,7 +47,7 @@ pub(super) async fn refresh(
     source: RosterSource,
     hotkey: Hotkey,
     gate: Arc<Gate>,
-    sender: watch::Sender<Arc<Roster>>,
+    (sender, standing): (watch::Sender<Arc<Roster>>, watch::Sender<Option<OwnStanding>>),
     mut seen: Block,
 ) -> Result<(), MinerError> {
     loop {
@@ -64,6 +65,7 @@ pub(super) async fn refresh(
                 // A miner that was pruned stops: it earns nothing, and its operator should notice.
                 super::check_registered(&state, hotkey)?;
                 metrics::roster_block(state.metagraph.block.0);
+                standing.send_replace(OwnStanding::of(&state, &hotkey));
                 sender.send_replace(Arc::new(Roster::from(&state.metagraph)));
                 gate.forget_idle();
             }

@@ -257,7 +257,8 @@ async fn a_request_that_never_ends_is_cut_at_the_drain_deadline() {
         clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;
     }
-    assert!(running.await.expect("joined").is_none_or(|reply| reply.code() != Code::Ok));
+    let reply = running.await.expect("joined").expect("told");
+    assert_eq!((reply.code(), reply.message().as_str()), (Code::Unavailable, "the miner stops"));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Failures as statuses: a code and a few words for the caller, the rest for our log.
 
 use tonic::Status;
+use weighhouse_proto::bounded::MALFORMED;
 use weighhouse_proto::frame::FrameError;
 use weighhouse_types::TensorError;
 
@@ -23,12 +24,34 @@ pub(super) enum ServiceFailure {
     Engine(#[from] EngineError),
 }
 
+impl ServiceFailure {
+    /// A name for what is the caller's doing, or a misunderstanding of the two.
+    pub(super) fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Unsigned => None,
+            Self::Frame(_) | Self::Tensors(_) => Some("malformed"),
+            Self::Engine(error) => match error {
+                EngineError::NoModel { .. } => Some("no_model"),
+                EngineError::Busy => Some("busy"),
+                EngineError::Input(_)
+                | EngineError::UnknownOutput { .. }
+                | EngineError::Scans(_)
+                | EngineError::Text(_)
+                | EngineError::Refused(_) => Some("input"),
+                EngineError::Sampler { .. } => Some("sampler"),
+                // Told where it happens.
+                EngineError::Backend(_) | EngineError::Failed(_) => None,
+            },
+        }
+    }
+}
+
 /// The one place where failures become statuses: a code and a short constant for the stranger, the rest for our log.
 pub(super) fn refuse(failure: &ServiceFailure) -> Status {
     let status = match failure {
         // Constant texts: an answer must not echo what a stranger sent, nor say how we are built.
         ServiceFailure::Unsigned => Status::unauthenticated("unsigned request"),
-        ServiceFailure::Frame(FrameError::Message(_)) => Status::invalid_argument("malformed message"),
+        ServiceFailure::Frame(FrameError::Message(_)) => Status::invalid_argument(MALFORMED),
         ServiceFailure::Frame(_) => {
             Status::invalid_argument("a stream takes exactly one uncompressed message")
         }

@@ -116,7 +116,10 @@ where
             match shared.verify(request).await {
                 // The permit lives until the answer is ready, as the body does in whatever the inner service holds.
                 Ok((verified, _held)) => Ok(inner.call(verified.map(Either::Left)).await?.map(Either::Left)),
-                Err(refusal) => Ok(refusal.into_response(&path).map(Either::Right)),
+                Err(refusal) => {
+                    let now = shared.parts.clock.now();
+                    Ok(refusal.into_response(&path, Some(now)).map(Either::Right))
+                }
             }
         })
     }
@@ -131,8 +134,24 @@ impl VerifyState {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
-        let (mut head, body) = request.into_parts();
-        let claims = self.check_head(&head)?;
+        let (head, body) = request.into_parts();
+        let claims = Claims::parse(&head.headers)?;
+        let named = claims.clone();
+        let verified = self.verify_claims(claims, head, body).await;
+        verified.inspect_err(|refusal| self.parts.admission.refused(&named, refusal, self.parts.clock.now()))
+    }
+
+    async fn verify_claims<B>(
+        &self,
+        claims: Claims,
+        mut head: http::request::Parts,
+        body: B,
+    ) -> Result<(Request<Full<Bytes>>, BodyPermit), Refusal>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        self.check_head(&claims)?;
         let CollectedBody { bytes, held, .. } = self.read(body, &head.extensions).await?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
@@ -144,13 +163,11 @@ impl VerifyState {
     }
 
     /// Everything that can be refused before the body is read.
-    fn check_head(&self, head: &http::request::Parts) -> Result<Claims, Refusal> {
-        let claims = Claims::parse(&head.headers)?;
+    fn check_head(&self, claims: &Claims) -> Result<(), Refusal> {
         claims.check_receiver(&self.parts.hotkey)?;
         // From here on the order is by cost: a comparison, a look-up, and only then bytes from the network.
         claims.check_fresh(self.parts.clock.now())?;
-        self.parts.admission.admit(&claims.hotkey)?;
-        Ok(claims)
+        self.parts.admission.admit(&claims.hotkey)
     }
 
     async fn read<B>(&self, body: B, request: &Extensions) -> Result<CollectedBody, Refusal>

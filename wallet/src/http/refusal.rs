@@ -5,11 +5,15 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_body_util::Empty;
+use weighhouse_seams::UnixNanos;
 
 use super::body::BodyError;
-use crate::btauth::{AuthError, ClaimsError};
+use crate::btauth::{AuthError, ClaimsError, header};
 use crate::metrics;
 use crate::replay::ReplayError;
+
+/// The reason of a refusal for the time of a request.
+const STALE: &str = "stale";
 
 /// The gRPC status codes that a refusal can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ impl Refusal {
                 (Unauthenticated, "signed for another receiver", "receiver")
             }
             Self::Auth(AuthError::Stale(_) | AuthError::Ahead(_)) | Self::Replay(ReplayError::Ahead) => {
-                (Unauthenticated, "outside the freshness window", "stale")
+                (Unauthenticated, "outside the freshness window", STALE)
             }
             Self::Auth(AuthError::Signature(_)) => (Unauthenticated, "wrong signature", "signature"),
             Self::Replay(ReplayError::Seen) => (Unauthenticated, "nonce used before", "replay"),
@@ -91,14 +95,20 @@ impl Refusal {
         }
     }
 
+    /// A name for it, one of few.
+    pub fn reason(&self) -> &'static str {
+        self.status().2
+    }
+
     pub fn code(&self) -> GrpcCode {
         self.status().0
     }
 
     /// Counts and logs the refusal, and gives the trailers-only response for it.
-    pub(crate) fn into_response(self, path: &str) -> Response<Empty<Bytes>> {
+    pub(crate) fn into_response(self, path: &str, now: Option<UnixNanos>) -> Response<Empty<Bytes>> {
         let (code, message, reason) = self.status();
         metrics::request_refused(reason);
+        let is_of_time = reason == STALE;
         match self {
             // Only faults of our own are logged as errors: strangers could otherwise fill the log at will.
             Self::Replay(ReplayError::Storage(_)) | Self::Internal | Self::Unsignable => {
@@ -112,6 +122,9 @@ impl Refusal {
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));
         headers.insert("grpc-status", HeaderValue::from(code as u16));
         headers.insert("grpc-message", HeaderValue::from_static(message));
+        if let (Some(now), true) = (now, is_of_time) {
+            headers.insert(header::TIME, HeaderValue::from(now.0));
+        }
         response
     }
 }

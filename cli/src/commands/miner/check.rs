@@ -8,7 +8,7 @@ use weighhouse_miner::config::Config;
 use weighhouse_miner::engine::Catalogue;
 use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Dialer as _, Listener as _, SystemClock, TcpDialer};
 
-use super::{ConfigFile, load_models, read_config};
+use super::{ConfigFile, descriptors, load_models, read_config};
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::standing::HotkeyStatus;
@@ -26,6 +26,8 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         (config, detail.trim_end().to_owned())
     });
     let Some(config) = checks.note("config", config)? else { return checks.finish() };
+    let descriptors = descriptors::raise(&config.limits);
+    checks.note("descriptors", descriptors.map(|held| ((), format!("{held} file descriptors"))))?;
     let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey);
     let keypair = checks.note(
         "wallet",

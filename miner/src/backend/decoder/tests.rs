@@ -105,3 +105,45 @@ async fn a_full_queue_refuses() {
     assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(EngineError::Busy))));
     assert!(answers.iter().any(Result::is_ok) && answers.iter().any(Result::is_err));
 }
+
+/// A batch whose next steps fail, every other one by a panic.
+struct Flaky(Batch, Arc<AtomicU32>);
+
+impl Steps for Flaky {
+    fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+
+    fn join(&mut self, prompt: &[u32], what: Generation) -> Result<SequenceId, SubmitRefusal> {
+        self.0.join(prompt, what)
+    }
+
+    fn leave(&mut self, sequence: SequenceId) {
+        self.0.leave(sequence);
+    }
+
+    fn step(&mut self) -> Result<Vec<DecoderEvent>, ForwardError> {
+        let before = self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match before {
+            Ok(left) if left % 2 == 0 => panic!("a pass that panics, as this test wants it"),
+            Ok(_) => Err(ForwardError::Backend),
+            Err(_) => self.0.step(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pass_that_fails_ends_what_ran_and_the_model_goes_on() {
+    let fails = Arc::new(AtomicU32::new(FAILURES_MAX));
+    let (weights, left) = (model(), fails.clone());
+    let begin = move || Flaky(Batch::new(weights.clone(), LIMITS), left.clone());
+    let decoder = Decoder::run(model(), begin, 4, &CpuPool::new(1, 64)).expect("a thread");
+    for _ in 0..FAILURES_MAX {
+        assert!(matches!(decoder.look().await, Some(Ok(()))), "not yet");
+        let failed = whole(&decoder, greedy(3)).await;
+        assert!(matches!(failed, Err(EngineError::Backend(BackendError::Failed(_)))), "{failed:?}");
+    }
+    assert!(matches!(decoder.look().await, Some(Err(_))));
+    assert_eq!(whole(&decoder, greedy(3)).await.expect("it began anew").tokens.len(), 3);
+    assert!(matches!(decoder.look().await, Some(Ok(()))));
+}

@@ -4,6 +4,7 @@
 //! as INVALID_ARGUMENT.
 
 use tonic::{Code, Status};
+use weighhouse_proto::bounded::MALFORMED;
 
 use crate::backend::error::{BackendError, Stage, shortened};
 
@@ -56,6 +57,8 @@ fn of(code: Option<Code>, message: &str) -> BackendError {
         return BackendError::Busy;
     }
     match code {
+        // Our own reader's word for a server's message.
+        Some(Code::InvalidArgument) if message == MALFORMED => BackendError::Malformed(why),
         Some(Code::Cancelled) => BackendError::Disconnected,
         // Triton's word for a request that waited in its queue for too long.
         Some(Code::Unavailable) if says(message, &["timeout expired"]) => BackendError::Slow(Stage::First),

@@ -1,4 +1,5 @@
-//! A streamed answer's place among the requests in flight, held until its body has ended or was given up, or its time is over.
+//! A streamed answer's place among the requests in flight, held until its body has ended or was given up, or its time is over. A
+//! miner that stops ends the body with a status.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,27 +9,36 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::InFlight;
+use super::{InFlight, STOPPED};
 
 pub(super) struct HeldPlace {
     inner: Body,
     in_flight: InFlight,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    is_cut: bool,
     /// Ends with the body. Nothing polls a body whose caller takes nothing, so that it can't watch the time itself.
     _watch: JoinSet<()>,
 }
 
 impl HeldPlace {
-    pub(super) fn hold(answer: Response<Body>, in_flight: InFlight, longest: Duration) -> Response<Body> {
+    pub(super) fn hold(
+        answer: Response<Body>,
+        in_flight: InFlight,
+        longest: Duration,
+        cut: CancellationToken,
+    ) -> Response<Body> {
         let (place, clock) = (in_flight.place.clone(), in_flight.clock.clone());
         let mut watch = JoinSet::new();
         watch.spawn(async move {
             clock.sleep(longest).await;
             place.give_back();
         });
-        answer.map(|inner| Body::new(Self { inner, in_flight, _watch: watch }))
+        let cut = Box::pin(cut.cancelled_owned());
+        answer.map(|inner| Body::new(Self { inner, in_flight, cut, is_cut: false, _watch: watch }))
     }
 }
 
@@ -40,7 +50,17 @@ impl HttpBody for HeldPlace {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if self.is_cut {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) else {
+            ready!(self.cut.as_mut().poll(context));
+            self.is_cut = true;
+            self.in_flight.code = Code::Unavailable;
+            let mut trailers = HeaderMap::new();
+            let told = Status::unavailable(STOPPED).add_header(&mut trailers);
+            return Poll::Ready(Some(told.map(|()| Frame::trailers(trailers))));
+        };
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()
         {
@@ -50,7 +70,7 @@ impl HttpBody for HeldPlace {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.is_cut || self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,6 +1,8 @@
-//! Causes of failures that were told, so that a log has each once and not with every answer.
+//! Causes that were told, so that a log has each once and not with every answer.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,21 +13,21 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// When each cause was told, and how often it came since.
 #[derive(Debug)]
-pub(super) struct Told {
-    causes: Mutex<HashMap<&'static str, (Duration, u64)>>,
+pub(crate) struct Told<K> {
+    causes: Mutex<HashMap<K, (Duration, u64)>>,
     clock: Arc<dyn Clock>,
 }
 
-impl Told {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+impl<K: Debug + Eq + Hash> Told<K> {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { causes: Mutex::default(), clock }
     }
 
     /// How often the cause came untold, where it is to be told now.
-    pub(super) fn is_due(&self, cause: &'static str) -> Option<u64> {
+    pub(crate) fn is_due(&self, cause: K) -> Option<u64> {
         let now = self.clock.monotonic();
         let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        match causes.get_mut(cause) {
+        match causes.get_mut(&cause) {
             Some((told, unsaid)) if now.saturating_sub(*told) < AGAIN_AFTER => {
                 *unsaid += 1;
                 None

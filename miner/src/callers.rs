@@ -1,0 +1,105 @@
+//! What validators asked for and got: each reason for which one was refused, told at the default level once and then with
+//! its count, and figures for a line every minute.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use weighhouse_seams::Clock;
+use weighhouse_types::Hotkey;
+
+use crate::told::Told;
+
+/// Times of answers that are kept for their median.
+const TIMES_MAX: usize = 4_096;
+
+#[derive(Debug)]
+pub(crate) struct Callers {
+    told: Told<(Hotkey, &'static str)>,
+    traffic: Mutex<Traffic>,
+}
+
+/// Since the last line.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    asking: HashSet<Hotkey>,
+    pub(crate) answered: u64,
+    pub(crate) refused: u64,
+    times: Vec<Duration>,
+}
+
+impl Callers {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { told: Told::new(clock), traffic: Mutex::default() })
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request of this caller was proven.
+    pub(crate) fn asks(&self, caller: &Hotkey) {
+        self.traffic().asking.insert(*caller);
+    }
+
+    /// A proven request ended.
+    pub(crate) fn ends(&self, answered: bool, took: Duration) {
+        let mut traffic = self.traffic();
+        if !answered {
+            traffic.refused += 1;
+            return;
+        }
+        traffic.answered += 1;
+        if traffic.times.len() < TIMES_MAX {
+            traffic.times.push(took);
+        }
+    }
+
+    /// Tells why a request in a validator's name wasn't answered.
+    pub(crate) fn refused(&self, validator: &Hotkey, reason: &'static str, why: &str) {
+        match self.told.is_due((*validator, reason)) {
+            Some(unsaid) => {
+                tracing::warn!(%validator, reason, unsaid, "a request in a validator's name was refused: {why}");
+            }
+            None => tracing::debug!(%validator, reason, "refused: {why}"),
+        }
+    }
+
+    /// What came since this was asked before.
+    pub(crate) fn take(&self) -> Traffic {
+        std::mem::take(&mut *self.traffic())
+    }
+}
+
+impl Traffic {
+    pub(crate) fn validators(&self) -> usize {
+        self.asking.len()
+    }
+
+    /// The median time of an answer, where there was one.
+    pub(crate) fn median(&mut self) -> Option<Duration> {
+        let middle = self.times.len() / 2;
+        (!self.times.is_empty()).then(|| *self.times.select_nth_unstable(middle).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestClock;
+
+    #[test]
+    fn figures_are_of_the_time_since_the_last_line() {
+        let callers = Callers::new(TestClock::new());
+        for (caller, millis) in [(1, 30), (2, 10), (1, 20)] {
+            callers.asks(&Hotkey([caller; 32]));
+            callers.ends(true, Duration::from_millis(millis));
+        }
+        callers.ends(false, Duration::ZERO);
+        let mut traffic = callers.take();
+        assert_eq!((traffic.validators(), traffic.answered, traffic.refused), (2, 3, 1));
+        assert_eq!(traffic.median(), Some(Duration::from_millis(20)));
+        let mut none = callers.take();
+        assert_eq!((none.validators(), none.answered, none.median()), (0, 0, None));
+    }
+}
