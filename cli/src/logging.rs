@@ -104,6 +104,8 @@ impl<S: Subscriber> Layer<S> for Repeats {
 
 #[cfg(test)]
 mod tests {
+    use tracing::Callsite as _;
+
     use super::*;
 
     #[test]

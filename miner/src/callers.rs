@@ -65,6 +65,11 @@ impl Callers {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn has_told(&self, validator: &Hotkey, reason: &'static str) -> bool {
+        self.told.is_due((*validator, reason)).is_none()
+    }
+
     /// What came since this was asked before.
     pub(crate) fn take(&self) -> Traffic {
         std::mem::take(&mut *self.traffic())

@@ -18,6 +18,7 @@ const CONNECTIONS_FLOODED: &str = "weighhouse_miner_connections_flooded_total";
 const REQUESTS_EVICTED: &str = "weighhouse_miner_requests_evicted_total";
 const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
 const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
+const AXON_LOST: &str = "weighhouse_miner_axon_lost_total";
 const INCENTIVE: &str = "weighhouse_miner_incentive_ratio";
 const EMISSION: &str = "weighhouse_miner_emission_rao";
 const IMMUNITY: &str = "weighhouse_miner_immunity_left_blocks";
@@ -28,6 +29,7 @@ const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
 
 /// Gives the exporter its help texts; call it once a recorder is installed.
 pub fn describe() {
+    weighhouse_wallet::metrics::describe();
     describe_counter!(REQUESTS, "Requests answered, by method and gRPC status code.");
     describe_histogram!(LATENCY, "Seconds from a request's headers to its response's.");
     describe_gauge!(IN_FLIGHT, "Requests that have no whole answer yet.");
@@ -44,6 +46,10 @@ pub fn describe() {
     describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
     describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
+    describe_counter!(
+        AXON_LOST,
+        "Times the chain showed another axon than the miner's, which it then published again."
+    );
     describe_gauge!(INCENTIVE, "The miner's incentive on the chain, of 1.");
     describe_gauge!(EMISSION, "The miner's pay of the last epoch.");
     describe_gauge!(IMMUNITY, "Blocks for which the miner can't be pruned yet.");
@@ -94,6 +100,10 @@ pub(crate) fn roster_block(block: u64) {
 
 pub(crate) fn roster_failure() {
     counter!(ROSTER_FAILURES).increment(1);
+}
+
+pub(crate) fn axon_lost() {
+    counter!(AXON_LOST).increment(1);
 }
 
 pub(crate) fn standing(incentive: f64, emission: u64, immunity_left: u64, pruned_before: usize) {

@@ -147,11 +147,12 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let reporting = report::report(callers, standing.subscribe(), clock.clone());
     tasks.spawn(until(stop.clone(), reporting.map(Ok)));
     tasks.spawn(until(stop.clone(), watching.map(Ok)));
-    let senders = (roster_sender, standing);
-    let refresh = roster::refresh(source.clone(), hotkey, gate, senders, state.head.number);
-    tasks.spawn(until(stop.clone(), refresh));
-    let announcing = announce(source, keypair, announced, guard.ready_in(), passes);
+    let announcing =
+        announce(source.clone(), keypair, announced, guard.ready_in(), passes, standing.subscribe());
     tasks.spawn(until(stop.clone(), announcing));
+    let senders = (roster_sender, standing);
+    let refresh = roster::refresh(source, hotkey, gate, senders, state.head.number);
+    tasks.spawn(until(stop.clone(), refresh));
 
     // The first failure, or the end of serving, ends everything else; draining takes place in `serve`.
     let mut outcome = Ok(());
@@ -177,13 +178,14 @@ fn places(limits: &MinerLimits) -> Arc<Places> {
     })
 }
 
-/// Publishes the axon, for ever, once signed requests pass: being announced earlier would only earn failed ones.
+/// Publishes the axon, and again where the chain has lost it, once signed requests pass: being announced earlier would only earn failed ones.
 async fn announce(
     source: roster::RosterSource,
     keypair: Arc<Keypair>,
     address: SocketAddr,
     wait: Duration,
     passes: watch::Sender<bool>,
+    standing: watch::Receiver<Option<report::OwnStanding>>,
 ) -> Result<(), MinerError> {
     if !wait.is_zero() {
         tracing::info!(
@@ -193,7 +195,7 @@ async fn announce(
         source.clock.sleep(wait).await;
     }
     passes.send_replace(true);
-    announce::publish(source, keypair, address).await
+    announce::publish(source, keypair, address, standing).await
 }
 
 fn check_registered(state: &SubnetState, hotkey: Hotkey) -> Result<(), MinerError> {

@@ -45,6 +45,9 @@ pub struct WalletSection {
     pub name: String,
     /// The hotkey's name within the wallet.
     pub hotkey: String,
+    /// The file with the hotkey's password, where it is encrypted. When absent: the systemd credential `hotkey-password`,
+    /// `/run/secrets/hotkey-password`, or Bittensor's variable `BT_PW_` and the keyfile's path.
+    pub password_file: Option<PathBuf>,
 }
 
 /// The chain that the weights are published on.

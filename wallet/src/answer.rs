@@ -4,6 +4,7 @@
 //! digest), frames included. It travels in the response's trailers, so that the answer's bytes are known before it is
 //! made; of a streamed answer that is every frame of the stream.
 
+mod batch;
 mod layer;
 mod signable;
 mod signature;

@@ -23,7 +23,7 @@ pub mod http;
 
 pub mod answer;
 
-mod metrics;
+pub mod metrics;
 
 #[cfg(test)]
 mod testclock;

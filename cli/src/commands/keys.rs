@@ -18,6 +18,13 @@ const WALLETS: &str = "~/.bittensor/wallets";
 /// Variables that name the folder of wallets, ours first.
 const WALLETS_VARIABLES: [&str; 2] = ["WEIGHHOUSE_WALLETS", "BT_WALLET_PATH"];
 
+/// The folder of a unit's credentials, by systemd.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+/// The folder of a container's secrets.
+const SECRETS: &str = "/run/secrets";
+/// The hotkey's password among either.
+const SECRET: &str = "hotkey-password";
+
 /// Options that name a wallet.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WalletArgs {
@@ -74,11 +81,66 @@ impl WalletArgs {
     }
 }
 
-/// Opens a daemon's hotkey: from the environment or not at all, never by prompt.
-pub(crate) fn daemon_hotkey(path: Option<&Path>, wallet: &str, hotkey: &str) -> Result<Keypair, Failure> {
+/// A daemon's hotkey, as its configuration names it.
+pub(crate) struct DaemonWallet<'a> {
+    path: Option<&'a Path>,
+    name: &'a str,
+    hotkey: &'a str,
+    password_file: Option<&'a Path>,
+}
+
+macro_rules! daemon_wallet {
+    ($section:ty) => {
+        impl<'a> From<&'a $section> for DaemonWallet<'a> {
+            fn from(section: &'a $section) -> Self {
+                Self {
+                    path: section.path.as_deref(),
+                    name: &section.name,
+                    hotkey: &section.hotkey,
+                    password_file: section.password_file.as_deref(),
+                }
+            }
+        }
+    };
+}
+daemon_wallet!(weighhouse_miner::config::WalletSection);
+daemon_wallet!(weighhouse_validator::config::WalletSection);
+
+/// Opens a daemon's hotkey; never by prompt.
+pub(crate) fn daemon_hotkey<'a>(wallet: impl Into<DaemonWallet<'a>>) -> Result<Keypair, Failure> {
+    let DaemonWallet { path, name, hotkey, password_file } = wallet.into();
     let base = wallets(path, |name| std::env::var_os(name));
-    let folder = Folder::new(&base, wallet).map_err(wallet_failure)?;
-    folder.open_hotkey(hotkey, &Unlock { given: None, env: &environment }).map_err(wallet_failure)
+    let folder = Folder::new(&base, name).map_err(wallet_failure)?;
+    let given = daemon_password(password_file, |name| std::env::var_os(name))?;
+    match folder.open_hotkey(hotkey, &Unlock { given, env: &environment }) {
+        Err(WalletError::PasswordNeeded { path, variable }) => Err(Failure::new(
+            Exit::Denied,
+            format!(
+                "{}: encrypted, and a daemon has nobody to ask: put its password into a file that `[wallet] password_file` \
+                 names, into a systemd credential {SECRET} (LoadCredential=), into {SECRETS}/{SECRET}, or into the variable \
+                 {variable} as Bittensor writes it",
+                path.display()
+            ),
+        )),
+        other => other.map_err(wallet_failure),
+    }
+}
+
+/// The password in a file: the one that is named, else a credential or secret that is there.
+fn daemon_password(
+    named: Option<&Path>,
+    env: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Password>, Failure> {
+    let credentials = env(CREDENTIALS_VARIABLE).map(PathBuf::from);
+    let usual = credentials.into_iter().chain([PathBuf::from(SECRETS)]).map(|dir| dir.join(SECRET));
+    let file = named.map(expand).or_else(|| usual.into_iter().find(|file| file.exists()));
+    let Some(file) = file else { return Ok(None) };
+    let open = std::fs::File::open(&file).exit(Exit::Config, format!("password file {}", file.display()))?;
+    let password = read_password(open, &format!("password file {}", file.display()))?;
+    match password.is_empty() {
+        true => Err(Failure::config(format!("password file {}: it is empty", file.display()))),
+        false => Ok(Some(password)),
+    }
 }
 
 /// The folder of wallets: the one given, else what the environment names, else Bittensor's own.
@@ -144,10 +206,14 @@ fn prompt(text: &str) -> Result<Password, Failure> {
 fn read_descriptor(descriptor: u32) -> Result<Password, Failure> {
     // Reached by name, so that no raw descriptor has to be trusted.
     let path = format!("/dev/fd/{descriptor}");
+    let what = format!("--password-fd {descriptor}");
+    read_password(std::fs::File::open(&path).exit(Exit::Config, &what)?, &what)
+}
+
+fn read_password(file: std::fs::File, what: &str) -> Result<Password, Failure> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(&path).exit(Exit::Config, format!("--password-fd {descriptor}"))?;
     // Bounded: a descriptor of a device or pipe may never end.
-    file.take(4096).read_to_end(&mut bytes).exit(Exit::Config, format!("--password-fd {descriptor}"))?;
+    file.take(4096).read_to_end(&mut bytes).exit(Exit::Config, what)?;
     // `echo` and here-documents end in a newline that is no part of the password.
     while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         bytes.pop();
@@ -169,6 +235,8 @@ pub(crate) fn wallet_failure(error: WalletError) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -217,5 +285,23 @@ mod tests {
                 assert!(!text.contains(door), "{} names {door}", file.display());
             }
         }
+    }
+
+    #[test]
+    fn a_daemons_password_is_in_the_named_file_or_among_its_credentials() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (named, empty) = (dir.path().join("named"), dir.path().join("empty"));
+        for (file, text) in [(&named, "one\n"), (&dir.path().join(SECRET), "two"), (&empty, "\n")] {
+            std::fs::File::create(file)
+                .and_then(|mut file| file.write_all(text.as_bytes()))
+                .expect("written");
+        }
+        let env = |name: &str| (name == CREDENTIALS_VARIABLE).then(|| dir.path().as_os_str().to_owned());
+        let password = |named: Option<&Path>| daemon_password(named, env);
+        assert_eq!(password(Some(&named)).expect("read"), Some(Password::new("one")));
+        assert_eq!(password(None).expect("read"), Some(Password::new("two")));
+        assert!(password(Some(&empty)).is_err_and(|error| error.to_string().contains("empty")));
+        assert!(password(Some(&dir.path().join("none"))).is_err(), "a file that is named has to be there");
+        assert_eq!(daemon_password(None, |_| None).expect("nothing"), None);
     }
 }

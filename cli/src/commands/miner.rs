@@ -89,7 +89,7 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let config = read_config(&file.config)?;
     warn_of(&config.chain.outdated);
     let descriptors = descriptors::raise(&config.limits)?;
-    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
+    let keypair = daemon_hotkey(&config.wallet)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let cpu = CpuPool::new(threads, config.limits.in_flight_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

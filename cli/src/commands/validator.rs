@@ -100,7 +100,7 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     warn_of(&config.chain.outdated);
     let (task_file, task) = load_task(&config.task)?;
     let policy = read_policy(&config)?;
-    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
+    let keypair = daemon_hotkey(&config.wallet)?;
     let storage = open_dir(&expand(&config.journal.dir))?;
     let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;

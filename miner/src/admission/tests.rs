@@ -99,3 +99,19 @@ fn half_of_the_places_are_divided_by_stake_among_those_who_may_ask() {
     assert_eq!((gate.own_places(&VALIDATOR), gate.own_places(&POOR)), (4, 1));
     assert_eq!(gate.own_places(&FRIEND), 1, "the operator's own list has no stake");
 }
+
+#[test]
+fn refusals_in_a_validators_name_are_told_and_no_strangers() {
+    let (gate, clock, _roster) = gate(true, 10);
+    let claims = |hotkey| Claims { hotkey, receiver: None, nonce: clock.now().0, signature: [0; 64] };
+    let late = || Refusal::Auth(AuthError::Stale(Duration::from_secs(63)));
+    let now = clock.now().saturating_add(Duration::from_secs(63));
+    for (hotkey, told) in [(VALIDATOR, true), (POOR, true), (FRIEND, true), (MINER, false), (STRANGER, false)]
+    {
+        gate.refused(&claims(hotkey), &late(), now);
+        assert_eq!(gate.callers.has_told(&hotkey, "stale"), told, "{hotkey}");
+    }
+    let advice = advice(&claims(VALIDATOR), &late(), now);
+    assert!(advice.contains("-63.0 s apart") && advice.contains("NTP"), "{advice}");
+    assert!(!gate.callers.has_told(&VALIDATOR, "signature"), "each reason by itself");
+}

@@ -1,17 +1,24 @@
-//! The miner's axon: which address to publish, and publishing it.
+//! The miner's axon: which address to publish, publishing it, and seeing that the chain keeps it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::watch;
 use weighhouse_chain::{Call, CallOutcome, ChainError, Refusal};
 use weighhouse_types::{Axon, Block};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::MinerError;
+use super::report::OwnStanding;
 use super::roster::{RETRY, RosterSource};
+use crate::metrics;
 
 /// The axon's protocol version; this project's peers don't read it.
 const AXON_VERSION: u32 = 1;
+
+/// Between two publications: two processes with one hotkey would otherwise take turns for as long as fees last.
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// The address to publish: the configured one, else the one that was bound, which must be a real one.
 pub(super) fn address(external: Option<SocketAddr>, bound: SocketAddr) -> Result<SocketAddr, MinerError> {
@@ -23,19 +30,57 @@ pub(super) fn address(external: Option<SocketAddr>, bound: SocketAddr) -> Result
     }
 }
 
-/// Publishes the axon unless the chain already shows it. Tries again while the chain can't be reached or wants to be
+/// Publishes the axon unless the chain already shows it, and again where the chain has lost it. Tries again while the chain can't be reached or wants to be
 /// asked later; a refusal for any other reason is an error.
 pub(super) async fn publish(
     source: RosterSource,
     keypair: Arc<Keypair>,
     address: SocketAddr,
+    mut standing: watch::Receiver<Option<OwnStanding>>,
 ) -> Result<(), MinerError> {
     loop {
-        match attempt(&source, &keypair, address).await {
+        publish_once(&source, &keypair, address).await?;
+        let published = source.clock.monotonic();
+        let axon = lost(&mut standing, address).await;
+        metrics::axon_lost();
+        tracing::warn!(
+            ours = %address, ?axon,
+            "the chain has another axon for this hotkey, and validators don't reach us: ours is published again; does another \
+             process serve with this hotkey?"
+        );
+        let since = source.clock.monotonic().saturating_sub(published);
+        source.clock.sleep(AGAIN_AFTER.saturating_sub(since)).await;
+    }
+}
+
+/// Waits until the chain, having shown our axon, shows another one or none.
+async fn lost(
+    standing: &mut watch::Receiver<Option<OwnStanding>>,
+    address: SocketAddr,
+) -> Option<SocketAddr> {
+    let has = |standing: &Option<OwnStanding>, axon| standing.as_ref().is_some_and(|own| own.axon == axon);
+    // What was read before the publication shows the address before it.
+    let shown = standing.wait_for(|standing| has(standing, Some(address))).await.is_ok();
+    let other = standing.wait_for(|standing| standing.is_some() && !has(standing, Some(address))).await;
+    let other = other.ok().map(|standing| standing.as_ref().and_then(|own| own.axon));
+    match other {
+        Some(axon) if shown => axon,
+        // Nobody tells any more: the miner ends.
+        _ => std::future::pending().await,
+    }
+}
+
+async fn publish_once(
+    source: &RosterSource,
+    keypair: &Keypair,
+    address: SocketAddr,
+) -> Result<(), MinerError> {
+    loop {
+        match attempt(source, keypair, address).await {
             Ok(()) => return Ok(()),
             Err(MinerError::Chain(ChainError::Refused(Refusal::ServingRateLimitExceeded { blocks }))) => {
                 tracing::info!(blocks, "the chain takes a new axon later");
-                wait(&source, blocks).await;
+                wait(source, blocks).await;
             }
             Err(MinerError::Chain(ChainError::Refused(refusal))) => {
                 return Err(ChainError::Refused(refusal).into());

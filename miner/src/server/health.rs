@@ -45,6 +45,7 @@ pub(super) struct HealthWatch {
 impl HealthWatch {
     /// Tells until the miner stops, and that it does, so that nothing new is sent to it.
     pub(super) async fn run(mut self) {
+        let mut told_all = false;
         loop {
             let stops = self.stop.is_cancelled();
             let able = !stops && *self.passes.borrow_and_update() && self.upstreams.all_answer();
@@ -57,7 +58,7 @@ impl HealthWatch {
             tokio::select! {
                 () = self.stop.cancelled() => {}
                 // Without a sender nothing changes any more.
-                _ = self.passes.changed() => {}
+                changed = self.passes.changed(), if !told_all => told_all = changed.is_err(),
                 () = self.clock.sleep(INTERVAL) => {}
             }
         }

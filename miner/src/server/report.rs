@@ -1,6 +1,7 @@
 //! A line every minute: what was asked, and what the miner earns by it.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const WHOLE: f64 = 65_535.0;
 pub(super) struct OwnStanding {
     pub(super) uid: Uid,
     pub(super) incentive: f64,
+    /// The address that validators dial.
+    pub(super) axon: Option<SocketAddr>,
     /// Pay of the last epoch.
     pub(super) emission: Rao,
     pub(super) epoch: Epoch,
@@ -45,6 +48,7 @@ impl OwnStanding {
         Some(Self {
             uid: own.uid,
             incentive: f64::from(own.incentive) / WHOLE,
+            axon: own.axon.map(|axon| axon.address()),
             emission: own.emission,
             epoch: state.schedule.epoch,
             immunity_left: immunity_left(own),
@@ -77,7 +81,7 @@ impl Earnings {
     }
 }
 
-/// Writes the lines, for ever.
+/// Writes the lines, for as long as somebody tells the standing.
 pub(super) async fn report(
     callers: Arc<Callers>,
     mut standing: watch::Receiver<Option<OwnStanding>>,
@@ -88,8 +92,10 @@ pub(super) async fn report(
     loop {
         let left = due.saturating_sub(clock.monotonic());
         let changed = tokio::select! {
-            // The sender lives as long as the miner.
-            changed = standing.changed() => changed.is_ok(),
+            changed = standing.changed() => match changed {
+                Ok(()) => true,
+                Err(_) => return,
+            },
             () = clock.sleep(left) => false,
         };
         let own = standing.borrow_and_update().clone();
@@ -174,6 +180,7 @@ mod tests {
         let standing = |epoch| OwnStanding {
             uid: Uid(1),
             incentive: 0.5,
+            axon: None,
             emission: Rao(10),
             epoch: Epoch(epoch),
             immunity_left: 0,

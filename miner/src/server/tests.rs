@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use weighhouse_proto::Description;
 use weighhouse_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use weighhouse_proto::inference::{
@@ -247,16 +250,11 @@ async fn requests_over_the_in_flight_cap_are_refused_and_a_drain_lets_the_others
 #[tokio::test]
 async fn a_request_that_never_ends_is_cut_at_the_drain_deadline() {
     let held = HeldEngine::new();
-    let miner = Setup { engine: Some(held.clone()), ..Setup::default() }.start().await;
+    let config = "[limits]\nrequest_timeout = '60s'";
+    let miner = Setup { engine: Some(held.clone()), config, ..Setup::default() }.start().await;
     let running = tokio::spawn(harness::exchange(miner.channel().await, miner.sign(&request(1))));
     held.entered().await;
-    miner.shutdown.cancel();
-    let clock = miner.clock.clone();
-    let mut ended = std::pin::pin!(miner.stop());
-    while futures::poll!(&mut ended).is_pending() {
-        clock.advance(Duration::from_secs(1));
-        tokio::task::yield_now().await;
-    }
+    miner.stop_slowly().await;
     let reply = running.await.expect("joined").expect("told");
     assert_eq!((reply.code(), reply.message().as_str()), (Code::Unavailable, "the miner stops"));
 }
@@ -286,6 +284,55 @@ async fn the_axon_is_published_once_and_again_when_the_chain_says_later() {
     }
     assert_eq!((miner.axon(), attempts(&miner)), (Some(miner.address), 2));
     miner.stop().await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn an_axon_that_the_chain_has_lost_is_published_again() {
+    let miner = Setup::default().start().await;
+    let hotkey = miner.hotkey();
+    miner.published().await;
+    // The miner has to have seen its own before.
+    for _ in 0..100 {
+        miner.chain.change(|_| ());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    miner.chain.change(|metagraph| {
+        let own = metagraph.neurons.iter_mut().find(|neuron| neuron.hotkey == hotkey);
+        own.expect("registered").axon = None;
+    });
+    while miner.axon().is_none() {
+        // Not at once: another process may be doing the same.
+        miner.clock.advance(Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(miner.axon(), Some(miner.address));
+    miner.stop().await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn health_follows_the_backends_and_ends_with_the_miner() {
+    let miner = Setup::default().start().await;
+    miner.published().await;
+    let mut health = HealthClient::new(miner.channel().await);
+    let mut check = async |service: &str| {
+        let asked = HealthCheckRequest { service: service.to_owned() };
+        health.check(asked).await.map(|answer| answer.into_inner().status())
+    };
+    for service in ["", "inference.GRPCInferenceService"] {
+        while check(service).await.expect("known") != ServingStatus::Serving {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(check("cats").await.expect_err("unknown").code(), Code::NotFound);
+    let mut watching = HealthClient::new(miner.channel().await);
+    let watched = watching.watch(HealthCheckRequest::default()).await.expect("open");
+    let mut watched = watched.into_inner();
+    let next = watched.message().await.expect("told").expect("a status");
+    assert_eq!(next.status(), ServingStatus::Serving);
+    miner.shutdown.cancel();
+    let next = watched.message().await.expect("told").expect("a status");
+    assert_eq!(next.status(), ServingStatus::NotServing);
+    miner.stop_slowly().await;
 }
 
 #[test]

@@ -15,14 +15,16 @@ use tower::{Layer, Service};
 use weighhouse_seams::{CpuPool, PoolError};
 use weighhouse_types::Digest;
 
+use super::batch::BatchSigner;
 use super::signable::SigningTerms;
-use super::{AnswerSignature, SignedStream, answer_digest, trailer};
+use super::{SignedStream, answer_digest, trailer};
 use crate::http::{Authenticated, BoxError, Refusal, collect};
 use crate::keypair::Keypair;
 use crate::metrics;
 
 /// Signs answers to verified requests. Belongs inside [`crate::http::VerifyLayer`], whose evidence names the request.
-/// An answer is held whole until it is signed; a streamed one passes as it comes and is signed behind its last byte.
+/// An answer is held whole until it is signed; a streamed one passes as it comes and is signed behind its last byte. Those
+/// that wait while others are signed share a signature.
 /// Failures, and answers on unsigned paths, pass as they are.
 ///
 /// **Invariant.** No answer to a verified request leaves unsigned: one that is not of a [`Signable`](super::Signable) is refused.
@@ -31,15 +33,13 @@ pub struct SignAnswerLayer(Arc<SigningState>);
 
 #[derive(Debug)]
 pub(super) struct SigningState {
-    keypair: Arc<Keypair>,
-    /// Hashes and signs.
-    pool: CpuPool,
+    signer: Arc<BatchSigner>,
     answer_bytes_max: usize,
 }
 
 impl SignAnswerLayer {
     pub fn new(keypair: Arc<Keypair>, pool: CpuPool, answer_bytes_max: usize) -> Self {
-        Self(Arc::new(SigningState { keypair, pool, answer_bytes_max }))
+        Self(Arc::new(SigningState { signer: BatchSigner::new(keypair, pool), answer_bytes_max }))
     }
 }
 
@@ -147,18 +147,14 @@ impl SigningState {
         asked: Digest,
         model: Digest,
     ) -> Result<(), Refusal> {
-        let keypair = self.keypair.clone();
-        let signing = self.pool.run(move || {
-            let digest = answer_digest(&asked, &answer(), &model);
-            const_hex::encode(AnswerSignature::single(&keypair, &digest).encode())
-        });
+        let signing = self.signer.sign(move || answer_digest(&asked, &answer(), &model));
         let signature = signing.await.map_err(|error| match error {
             PoolError::Full => Refusal::Overloaded,
             PoolError::Panicked => Refusal::Internal,
         })?;
         let text = |value: String| HeaderValue::try_from(value).expect("hexadecimal is a header value");
         // Replaced and not appended: verifiers refuse a trailer that stands there twice.
-        trailers.insert(trailer::SIGNATURE, text(signature));
+        trailers.insert(trailer::SIGNATURE, text(const_hex::encode(signature.encode())));
         trailers.insert(trailer::MODEL, text(model.to_string()));
         Ok(())
     }

@@ -27,8 +27,8 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     });
     let Some(config) = checks.note("config", config)? else { return checks.finish() };
     let descriptors = descriptors::raise(&config.limits);
-    checks.note("descriptors", descriptors.map(|held| ((), format!("{held} file descriptors"))))?;
-    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey);
+    checks.note("files", descriptors.map(|held| ((), format!("{held} file descriptors"))))?;
+    let keypair = daemon_hotkey(&config.wallet);
     let keypair = checks.note(
         "wallet",
         keypair.map(|keypair| {

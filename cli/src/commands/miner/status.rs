@@ -16,7 +16,7 @@ const ROSTER_LAG_MAX: u64 = 50;
 pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let config = read_config(&args.config)?;
     let samples = Samples::ask("miner", config.metrics.listen).await?;
-    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
+    let keypair = daemon_hotkey(&config.wallet)?;
     let chain = connect(&config.chain.address, None).await?;
     let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
     let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;

@@ -24,7 +24,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     }
     let policy = config.policy.file.as_ref().map_or("built in".to_owned(), |file| file.display().to_string());
     checks.note("policy", read_policy(&config).map(|_| ((), policy)))?;
-    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey);
+    let keypair = daemon_hotkey(&config.wallet);
     let hotkey = checks.note(
         "wallet",
         keypair.map(|keypair| {

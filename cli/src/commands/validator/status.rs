@@ -14,7 +14,7 @@ const LAG_BLOCKS_MAX: u64 = 10;
 pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let config = read_config(&args.config)?;
     let samples = Samples::ask("validator", config.metrics.listen).await?;
-    let keypair = daemon_hotkey(config.wallet.path.as_deref(), &config.wallet.name, &config.wallet.hotkey)?;
+    let keypair = daemon_hotkey(&config.wallet)?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
     let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, keypair.hotkey()).await?;
     let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;

@@ -208,6 +208,16 @@ impl Harness {
         self.running.await.expect("joined")
     }
 
+    /// Stops while something still runs, with time for what is said at the end to be sent.
+    pub(super) async fn stop_slowly(self) {
+        let clock = self.clock.clone();
+        let mut ended = std::pin::pin!(self.stop());
+        while futures::poll!(&mut ended).is_pending() {
+            clock.advance(Duration::from_millis(50));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits for the miner to end by itself.
     pub(super) async fn ended(self) -> Result<(), MinerError> {
         self.running.await.expect("joined")

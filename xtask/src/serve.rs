@@ -1,0 +1,136 @@
+//! Signed requests of 2 KiB that are given back, 64 in flight, client included: a miner with all its checks and its receipts,
+//! against bare tonic that verifies each request and signs each answer; by turns.
+
+mod bare;
+mod client;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use weighhouse_chain::testing::{FakeChain, neuron};
+use weighhouse_miner::engine::{Catalogue, Engine, EngineError, ModelName, ServedModel, TensorSpec};
+use weighhouse_miner::server::{self, Parts};
+use weighhouse_miner::{Config, MinerError};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
+use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, Tensor};
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::median::median;
+use crate::{result, say};
+use client::Client;
+
+const BYTES: usize = 2 << 10;
+/// Share of bare tonic's requests a second.
+const GOAL: f64 = 0.8;
+const TURNS: usize = 7;
+const TURN: Duration = Duration::from_secs(2);
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measure())
+}
+
+async fn measure() -> anyhow::Result<()> {
+    let mut serving = JoinSet::new();
+    let (keypair, sender) = (key("//Bob")?, key("//Alice")?);
+    let scratch = tempfile::tempdir()?;
+    let miner = start_miner(&mut serving, scratch.path(), keypair.clone(), &sender).await?;
+    let bare = bare::start(&mut serving, keypair.clone()).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let tensor = Tensor::new("bytes".into(), Datatype::Uint8, vec![BYTES as u64], vec![7; BYTES].into())?;
+    let asked = InferRequest { model: "echo".into(), ..InferRequest::asking(vec![tensor], &[]) };
+    let client = Client::new(sender, keypair.hotkey(), clock, asked)?;
+    // The first turn warms both up and isn't counted.
+    client.ask(miner, TURN / 4).await?;
+    client.ask(bare, TURN / 4).await?;
+    let (mut ours, mut peers, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        let (peer, own) = (client.ask(bare, TURN).await?, client.ask(miner, TURN).await?);
+        say(&format!("bare tonic {:.0}/s, miner {:.0}/s, {:.1} answers a signature", peer.rate, own.rate, own.batch));
+        ratios.push(own.rate / peer.rate);
+        ours.push(own.rate);
+        peers.push(peer.rate);
+    }
+    let ratio = median(ratios);
+    result(&serde_json::json!({
+        "name": "serve", "ours": median(ours), "peer": median(peers), "ratio": ratio, "goal": GOAL, "met": ratio >= GOAL,
+        "unit": "requests of 2 KiB a second, each signed and its answer verified by the client, 64 in flight",
+    }));
+    Ok(())
+}
+
+fn key(uri: &str) -> anyhow::Result<Arc<Keypair>> {
+    Ok(Arc::new(Keypair::from_uri(uri).context("a development key")?))
+}
+
+/// Gives its input back.
+#[derive(Debug)]
+struct Echo(ServedModel);
+
+impl Echo {
+    fn new() -> Self {
+        let spec = || vec![TensorSpec { name: "bytes".into(), datatype: Datatype::Uint8, shape: vec![None] }];
+        Self(ServedModel {
+            name: ModelName { name: "echo".into(), version: "1".into() },
+            digest: Digest::of(b"echo"),
+            kind: None,
+            inputs: spec(),
+            outputs: spec(),
+            samplers: Vec::new(),
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Engine for Echo {
+    fn model(&self) -> &ServedModel {
+        &self.0
+    }
+
+    fn items_max(&self) -> u32 {
+        u32::MAX
+    }
+
+    async fn infer(&self, request: &InferRequest) -> Result<InferAnswer, EngineError> {
+        let InferRequest { model, version, id, inputs, .. } = request.clone();
+        Ok(InferAnswer { model, version, id, outputs: inputs })
+    }
+}
+
+async fn start_miner(
+    serving: &mut JoinSet<anyhow::Result<()>>,
+    dir: &std::path::Path,
+    keypair: Arc<Keypair>,
+    caller: &Keypair,
+) -> anyhow::Result<SocketAddr> {
+    let config = Config::parse(&format!(
+        "wallet = {{ name = 'w', hotkey = 'h' }}\nchain = {{ netuid = 1 }}\n\
+         [admission]\nallow = ['{}']\nrequests_per_second = 100000\nburst = 100000\n\
+         [[model]]\nname = 'echo'\nbuiltin = 'digits-weak'\n",
+        caller.hotkey()
+    ))?;
+    let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await?;
+    let address = listener.local_addr();
+    let ready = watch::Sender::new(false);
+    let mut is_ready = ready.subscribe();
+    let parts = Parts {
+        chain: FakeChain::new(vec![neuron(0, keypair.hotkey(), 0, false)]),
+        keypair,
+        models: Catalogue::of(Arc::new(Echo::new())),
+        listener: Box::new(listener),
+        clock: Arc::new(SystemClock::new()),
+        storage: Arc::new(DirStorage::open(dir)?),
+        cpu: CpuPool::new(2, config.limits.unproven_max + config.limits.in_flight_max),
+        config,
+        ready,
+        shutdown: CancellationToken::new(),
+    };
+    serving.spawn(async move { server::run(parts).await.map_err(|error: MinerError| error.into()) });
+    is_ready.wait_for(|ready| *ready).await?;
+    Ok(address)
+}
