@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -26,10 +26,14 @@ const FINE_LINES_MAX: u32 = 6_000;
 const LEFT_OUT: &str = "weighhouse::log";
 
 /// Logs from here on, to standard error; what waits is written when the guard goes.
-pub(crate) fn init(format: LogFormat, default: &str) -> std::io::Result<WorkerGuard> {
+pub(crate) fn init(format: LogFormat, default: &str) -> std::io::Result<LogGuard> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // Whatever is asked for, what was left out of it is said.
+    let told = format!("{LEFT_OUT}=warn").parse().map_err(std::io::Error::other)?;
+    let filter = filter.add_directive(told);
     let (writer, guard) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_MAX).finish(stderr());
+    let guard = LogGuard { worker: Some(guard), lost: writer.error_counter() };
     let lost = writer.error_counter();
     // Its own complaints would go to a standard error that can't be written, and end the process.
     let lines = fmt::layer().with_writer(writer).log_internal_errors(false);
@@ -40,6 +44,11 @@ pub(crate) fn init(format: LogFormat, default: &str) -> std::io::Result<WorkerGu
     };
     let repeats = Repeats::default();
     tracing_subscriber::registry().with(filter).with(repeats.clone()).with(lines).init();
+    // The usual hook writes to standard error itself, and hangs where nobody reads it.
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        tracing::error!(at, "panic: {}", panic.payload_as_str().unwrap_or("of another kind"));
+    }));
     let mut lost_before = 0;
     let tell = move || {
         loop {
@@ -58,6 +67,22 @@ pub(crate) fn init(format: LogFormat, default: &str) -> std::io::Result<WorkerGu
     };
     std::thread::Builder::new().name("log".into()).spawn(tell)?;
     Ok(guard)
+}
+
+/// Writes what waits when it goes, for a second at most.
+#[derive(Debug)]
+pub(crate) struct LogGuard {
+    worker: Option<WorkerGuard>,
+    lost: ErrorCounter,
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        // A reader that stopped takes no farewell either, about which the worker would complain on standard output.
+        if self.lost.dropped_lines() > 0 {
+            std::mem::forget(self.worker.take());
+        }
+    }
 }
 
 /// Lines of one place in its current minute.

@@ -145,10 +145,10 @@ impl Admission for Gate {
         self.standing(claimed)
     }
 
-    fn refused(&self, claims: &Claims, refusal: &Refusal, now: UnixNanos) {
+    fn refused(&self, claims: &Claims, proven: bool, refusal: &Refusal, now: UnixNanos) {
         if self.is_validator(&claims.hotkey) {
             let why = format!("{refusal}{}", advice(claims, refusal, now));
-            self.callers.refused(&claims.hotkey, refusal.reason(), &why);
+            self.callers.refused(&claims.hotkey, proven, refusal.reason(), &why);
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tonic::Code;
 use weighhouse_seams::Clock;
 use weighhouse_types::Hotkey;
 
@@ -15,7 +16,7 @@ const TIMES_MAX: usize = 4_096;
 
 #[derive(Debug)]
 pub(crate) struct Callers {
-    told: Told<(Hotkey, &'static str)>,
+    told: Told<(Hotkey, bool, &'static str)>,
     traffic: Mutex<Traffic>,
 }
 
@@ -24,7 +25,10 @@ pub(crate) struct Callers {
 pub(crate) struct Traffic {
     asking: HashSet<Hotkey>,
     pub(crate) answered: u64,
+    /// In validators' names, proven or not.
     pub(crate) refused: u64,
+    /// Proven requests that we failed at, or whose callers went away.
+    pub(crate) failed: u64,
     times: Vec<Duration>,
 }
 
@@ -43,31 +47,42 @@ impl Callers {
     }
 
     /// A proven request ended.
-    pub(crate) fn ends(&self, answered: bool, took: Duration) {
+    pub(crate) fn ends(&self, code: Code, took: Duration) {
         let mut traffic = self.traffic();
-        if !answered {
-            traffic.refused += 1;
-            return;
-        }
-        traffic.answered += 1;
-        if traffic.times.len() < TIMES_MAX {
-            traffic.times.push(took);
+        match code {
+            Code::Ok => {
+                traffic.answered += 1;
+                if traffic.times.len() < TIMES_MAX {
+                    traffic.times.push(took);
+                }
+            }
+            Code::Internal | Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+                traffic.failed += 1
+            }
+            // Counted where it was refused.
+            _ => {}
         }
     }
 
-    /// Tells why a request in a validator's name wasn't answered.
-    pub(crate) fn refused(&self, validator: &Hotkey, reason: &'static str, why: &str) {
-        match self.told.is_due((*validator, reason)) {
-            Some(unsaid) => {
-                tracing::warn!(%validator, reason, unsaid, "a request in a validator's name was refused: {why}");
+    /// Tells why a request in a validator's name wasn't answered. Each of the two lines has its own share of the log, so that
+    /// nobody can use up that of the proven ones.
+    pub(crate) fn refused(&self, validator: &Hotkey, proven: bool, reason: &'static str, why: &str) {
+        self.traffic().refused += 1;
+        match (self.told.is_due((*validator, proven, reason)), proven) {
+            (Some(unsaid), true) => {
+                tracing::warn!(%validator, reason, unsaid, "a validator was refused: {why}");
             }
-            None => tracing::debug!(%validator, reason, "refused: {why}"),
+            (Some(unsaid), false) => tracing::warn!(
+                %validator, reason, unsaid,
+                "somebody was refused in a validator's name, which anybody can use: {why}"
+            ),
+            (None, _) => tracing::debug!(%validator, reason, proven, "refused: {why}"),
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn has_told(&self, validator: &Hotkey, reason: &'static str) -> bool {
-        self.told.is_due((*validator, reason)).is_none()
+    pub(crate) fn has_told(&self, validator: &Hotkey, proven: bool, reason: &'static str) -> bool {
+        self.told.is_due((*validator, proven, reason)).is_none()
     }
 
     /// What came since this was asked before.
@@ -98,11 +113,14 @@ mod tests {
         let callers = Callers::new(TestClock::new());
         for (caller, millis) in [(1, 30), (2, 10), (1, 20)] {
             callers.asks(&Hotkey([caller; 32]));
-            callers.ends(true, Duration::from_millis(millis));
+            callers.ends(Code::Ok, Duration::from_millis(millis));
         }
-        callers.ends(false, Duration::ZERO);
+        callers.ends(Code::Internal, Duration::ZERO);
+        callers.refused(&Hotkey([3; 32]), true, "quota", "too often");
+        callers.ends(Code::ResourceExhausted, Duration::ZERO);
         let mut traffic = callers.take();
-        assert_eq!((traffic.validators(), traffic.answered, traffic.refused), (2, 3, 1));
+        assert_eq!((traffic.validators(), traffic.answered), (2, 3));
+        assert_eq!((traffic.refused, traffic.failed), (1, 1), "each once");
         assert_eq!(traffic.median(), Some(Duration::from_millis(20)));
         let mut none = callers.take();
         assert_eq!((none.validators(), none.answered, none.median()), (0, 0, None));

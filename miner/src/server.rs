@@ -261,6 +261,7 @@ async fn serve(
             deadlines: [longest, limits.request_timeout],
             stream_timeout,
             clock: clock.clone(),
+            stop: stop.clone(),
             cut: cut.clone(),
         })
         .add_service(auth.named_layer(inference))

@@ -116,7 +116,12 @@ impl MinerService {
                 }
                 _ => failure.to_string(),
             };
-            self.callers.refused(caller, reason, &why.chars().take(WHY_CHARACTERS_MAX).collect::<String>());
+            self.callers.refused(
+                caller,
+                true,
+                reason,
+                &why.chars().take(WHY_CHARACTERS_MAX).collect::<String>(),
+            );
         }
         refuse(failure)
     }

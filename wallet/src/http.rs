@@ -28,8 +28,8 @@ pub trait Admission: Send + Sync + std::fmt::Debug {
     /// here: anybody could use up another's quota.
     fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal>;
 
-    /// A request with these claims was refused. Whether they are true may not have been looked at.
-    fn refused(&self, _claims: &Claims, _refusal: &Refusal, _now: UnixNanos) {}
+    /// A request with these claims was refused; only where `proven` was its signature looked at, and right.
+    fn refused(&self, _claims: &Claims, _proven: bool, _refusal: &Refusal, _now: UnixNanos) {}
 
     /// As bytes of the body come, which nobody has proven yet.
     fn reads(&self, _bytes: usize, _request: &Extensions) {}

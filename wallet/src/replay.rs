@@ -40,12 +40,18 @@ impl ReplayLimits {
     /// 13,000 requests a second from everybody, 800 from one.
     pub const STANDARD: Self = Self { total: 262_144, per_hotkey: 16_384 };
 
-    /// Enough that a caller meets its quota first, and that four who use theirs up leave room for the others.
+    /// A quarter of a gigabyte.
+    pub const MOST: Self = Self { total: 4 << 20, per_hotkey: 2 << 20 };
+
+    /// Enough that a caller meets its quota first, and that seven who use theirs up leave room for the others; within
+    /// [`Self::MOST`], which very large quotas reach.
     pub fn of_quota(per_second: u32, burst: u32) -> Self {
         let remembered = u64::from(per_second) * RETENTION.as_secs() + u64::from(burst);
         // Twice, because requests over the quota use nonces too.
-        let per_hotkey = usize::try_from(remembered * 2).unwrap_or(usize::MAX).max(Self::STANDARD.per_hotkey);
-        Self { total: per_hotkey.saturating_mul(8).max(Self::STANDARD.total), per_hotkey }
+        let per_hotkey = usize::try_from(remembered * 2).unwrap_or(usize::MAX);
+        let per_hotkey = per_hotkey.clamp(Self::STANDARD.per_hotkey, Self::MOST.per_hotkey);
+        let total = per_hotkey.saturating_mul(8).clamp(Self::STANDARD.total, Self::MOST.total);
+        Self { total, per_hotkey }
     }
 }
 

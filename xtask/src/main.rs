@@ -19,6 +19,8 @@ mod lab;
 mod median;
 #[cfg(feature = "real")]
 mod metagraph;
+#[cfg(feature = "serving")]
+mod serve;
 mod suite;
 
 use std::io::Write;
@@ -74,6 +76,8 @@ enum Bench {
     Btauth,
     /// A miner in front of servers that stream, against the servers themselves: 1 % of throughput, 1 ms to the first token
     Front,
+    /// Signed requests given back with a receipt, 64 in flight: a miner, against bare tonic that verifies and signs each
+    Serve,
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -160,6 +164,10 @@ fn main() -> ExitCode {
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Front) => front::run(),
         #[cfg(feature = "serving")]
+        XtaskCommand::Bench(Bench::Serve) => serve::run(),
+        #[cfg(not(feature = "serving"))]
+        XtaskCommand::Bench(Bench::Serve) => again(&["bench", "serve"], "serving"),
+        #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Embed) => embed::run(),
         #[cfg(not(feature = "serving"))]
         XtaskCommand::Bench(Bench::Embed) => again(&["bench", "embed"], "serving"),
@@ -201,8 +209,11 @@ fn main() -> ExitCode {
             suite::hostile::run(requests, only.as_deref())
         }
         #[cfg(not(all(feature = "serving", feature = "judges")))]
-        XtaskCommand::Suite(Suite::Hostile { requests, .. }) => {
-            again(&["suite", "hostile", "--requests", &requests.to_string()], "serving,judges")
+        XtaskCommand::Suite(Suite::Hostile { requests, only }) => {
+            let requests = requests.to_string();
+            let mut task = vec!["suite", "hostile", "--requests", &requests];
+            task.extend(only.iter().flat_map(|only| ["--only", only]));
+            again(&task, "serving,judges")
         }
         #[cfg(feature = "judges")]
         XtaskCommand::Suite(Suite::Judge) => suite::judge::run(),

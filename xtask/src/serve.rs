@@ -51,7 +51,10 @@ async fn measure() -> anyhow::Result<()> {
     let (mut ours, mut peers, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
         let (peer, own) = (client.ask(bare, TURN).await?, client.ask(miner, TURN).await?);
-        say(&format!("bare tonic {:.0}/s, miner {:.0}/s, {:.1} answers a signature", peer.rate, own.rate, own.batch));
+        say(&format!(
+            "bare tonic {:.0}/s, miner {:.0}/s, {:.1} answers a signature",
+            peer.rate, own.rate, own.batch
+        ));
         ratios.push(own.rate / peer.rate);
         ours.push(own.rate);
         peers.push(peer.rate);

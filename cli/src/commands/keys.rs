@@ -111,8 +111,15 @@ pub(crate) fn daemon_hotkey<'a>(wallet: impl Into<DaemonWallet<'a>>) -> Result<K
     let DaemonWallet { path, name, hotkey, password_file } = wallet.into();
     let base = wallets(path, |name| std::env::var_os(name));
     let folder = Folder::new(&base, name).map_err(wallet_failure)?;
-    let given = daemon_password(password_file, |name| std::env::var_os(name))?;
-    match folder.open_hotkey(hotkey, &Unlock { given, env: &environment }) {
+    let open = |given| folder.open_hotkey(hotkey, &Unlock { given, env: &environment });
+    let mut opened = open(password_file.map(|file| password_in(&expand(file))).transpose()?);
+    // What happens to lie there is read only where nothing else was given.
+    if matches!(opened, Err(WalletError::PasswordNeeded { .. }))
+        && let Some(file) = usual_password(|name| std::env::var_os(name))
+    {
+        opened = open(Some(password_in(&file)?));
+    }
+    match opened {
         Err(WalletError::PasswordNeeded { path, variable }) => Err(Failure::new(
             Exit::Denied,
             format!(
@@ -126,20 +133,19 @@ pub(crate) fn daemon_hotkey<'a>(wallet: impl Into<DaemonWallet<'a>>) -> Result<K
     }
 }
 
-/// The password in a file: the one that is named, else a credential or secret that is there.
-fn daemon_password(
-    named: Option<&Path>,
-    env: impl Fn(&str) -> Option<OsString>,
-) -> Result<Option<Password>, Failure> {
+/// The credential or secret that is there.
+fn usual_password(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let credentials = env(CREDENTIALS_VARIABLE).map(PathBuf::from);
     let usual = credentials.into_iter().chain([PathBuf::from(SECRETS)]).map(|dir| dir.join(SECRET));
-    let file = named.map(expand).or_else(|| usual.into_iter().find(|file| file.exists()));
-    let Some(file) = file else { return Ok(None) };
-    let open = std::fs::File::open(&file).exit(Exit::Config, format!("password file {}", file.display()))?;
-    let password = read_password(open, &format!("password file {}", file.display()))?;
+    usual.into_iter().find(|file| file.exists())
+}
+
+fn password_in(file: &Path) -> Result<Password, Failure> {
+    let what = format!("password file {}", file.display());
+    let password = read_password(std::fs::File::open(file).exit(Exit::Config, &what)?, &what)?;
     match password.is_empty() {
-        true => Err(Failure::config(format!("password file {}: it is empty", file.display()))),
-        false => Ok(Some(password)),
+        true => Err(Failure::config(format!("{what}: it is empty"))),
+        false => Ok(password),
     }
 }
 
@@ -288,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemons_password_is_in_the_named_file_or_among_its_credentials() {
+    fn a_daemons_password_is_in_a_file_or_a_credential() {
         let dir = tempfile::tempdir().expect("a folder");
         let (named, empty) = (dir.path().join("named"), dir.path().join("empty"));
         for (file, text) in [(&named, "one\n"), (&dir.path().join(SECRET), "two"), (&empty, "\n")] {
@@ -297,11 +303,11 @@ mod tests {
                 .expect("written");
         }
         let env = |name: &str| (name == CREDENTIALS_VARIABLE).then(|| dir.path().as_os_str().to_owned());
-        let password = |named: Option<&Path>| daemon_password(named, env);
-        assert_eq!(password(Some(&named)).expect("read"), Some(Password::new("one")));
-        assert_eq!(password(None).expect("read"), Some(Password::new("two")));
-        assert!(password(Some(&empty)).is_err_and(|error| error.to_string().contains("empty")));
-        assert!(password(Some(&dir.path().join("none"))).is_err(), "a file that is named has to be there");
-        assert_eq!(daemon_password(None, |_| None).expect("nothing"), None);
+        assert_eq!(password_in(&named).expect("read"), Password::new("one"));
+        let usual = usual_password(env).expect("a credential");
+        assert_eq!(password_in(&usual).expect("read"), Password::new("two"));
+        assert!(password_in(&empty).is_err_and(|error| error.to_string().contains("empty")));
+        assert!(password_in(&dir.path().join("none")).is_err(), "a file that is named has to be there");
+        assert_eq!(usual_password(|_| Some("/nowhere".into())), None);
     }
 }

@@ -108,10 +108,15 @@ fn refusals_in_a_validators_name_are_told_and_no_strangers() {
     let now = clock.now().saturating_add(Duration::from_secs(63));
     for (hotkey, told) in [(VALIDATOR, true), (POOR, true), (FRIEND, true), (MINER, false), (STRANGER, false)]
     {
-        gate.refused(&claims(hotkey), &late(), now);
-        assert_eq!(gate.callers.has_told(&hotkey, "stale"), told, "{hotkey}");
+        gate.refused(&claims(hotkey), false, &late(), now);
+        assert_eq!(gate.callers.has_told(&hotkey, false, "stale"), told, "{hotkey}");
     }
     let advice = advice(&claims(VALIDATOR), &late(), now);
     assert!(advice.contains("-63.0 s apart") && advice.contains("NTP"), "{advice}");
-    assert!(!gate.callers.has_told(&VALIDATOR, "signature"), "each reason by itself");
+    assert!(!gate.callers.has_told(&VALIDATOR, false, "signature"), "each reason by itself");
+    assert!(
+        !gate.callers.has_told(&VALIDATOR, true, "stale"),
+        "what anybody can send hides nothing that is proven"
+    );
+    assert_eq!(gate.callers.take().refused, 3);
 }

@@ -116,9 +116,10 @@ impl Generator for Decoder {
 
     async fn look(&self) -> Option<Result<(), EngineError>> {
         let failures = self.failures.load(Ordering::Relaxed);
-        Some(match failures < FAILURES_MAX {
-            true => Ok(()),
-            false => Err(BackendError::Failed(format!("{failures} times in a row, as the log tells")).into()),
+        Some(match failures {
+            ..FAILURES_MAX => Ok(()),
+            u32::MAX => Err(ended()),
+            _ => Err(BackendError::Failed(format!("{failures} times in a row, as the log tells")).into()),
         })
     }
 
@@ -206,6 +207,15 @@ struct Worker<B> {
     failures: Arc<AtomicU32>,
 }
 
+/// Says when it is dropped that the model is away for good.
+struct Ended(Arc<AtomicU32>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.store(u32::MAX, Ordering::Relaxed);
+    }
+}
+
 struct Reader {
     log_probs: bool,
     pieces: mpsc::Sender<Result<TextAnswer, EngineError>>,
@@ -213,24 +223,37 @@ struct Reader {
 
 impl<B: Steps> Worker<B> {
     fn run(mut self) {
-        while self.admit() {
+        // However the thread ends, nobody answers behind it.
+        let _ended = Ended(self.failures.clone());
+        loop {
             // What a panic leaves behind is dropped with the batch.
-            match catch_unwind(AssertUnwindSafe(|| self.batch.step())) {
-                Ok(Ok(events)) => {
-                    if !events.is_empty() {
-                        self.failures.store(0, Ordering::Relaxed);
-                    }
-                    events.into_iter().for_each(|event| self.tell(event));
-                }
+            match catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return,
                 Ok(Err(error)) => self.restart(&error.to_string()),
                 Err(_) => self.restart("a panic"),
             }
         }
     }
 
+    /// One prompt's pass, and one more token for all that run; false at the end of all.
+    fn turn(&mut self) -> Result<bool, ForwardError> {
+        if !self.admit()? {
+            return Ok(false);
+        }
+        for event in self.batch.step()? {
+            // Not with any token: the first one comes of the prompt's pass, and those after it may all fail.
+            if event.finish.is_some() {
+                self.failures.store(0, Ordering::Relaxed);
+            }
+            self.tell(event);
+        }
+        Ok(true)
+    }
+
     /// A pass that failed leaves the cache in an unknown state: no sequence in it can be trusted to go on.
     fn restart(&mut self, error: &str) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         tracing::error!(
             error,
             failures,
@@ -246,7 +269,7 @@ impl<B: Steps> Worker<B> {
     }
 
     /// Lets one generation in, so that those that run wait for one prompt at most; false at the end of all.
-    fn admit(&mut self) -> bool {
+    fn admit(&mut self) -> Result<bool, ForwardError> {
         let idle = self.batch.is_idle();
         let job = match self.waiting.pop_front() {
             Some(job) => Ok(job),
@@ -255,17 +278,17 @@ impl<B: Steps> Worker<B> {
             None => self.queue.try_recv(),
         };
         match job {
-            Ok(job) => self.join(job),
+            Ok(job) => self.join(job)?,
             Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => return !idle,
+            Err(TryRecvError::Disconnected) => return Ok(!idle),
         }
-        true
+        Ok(true)
     }
 
-    fn join(&mut self, job: DecoderJob) {
+    fn join(&mut self, job: DecoderJob) -> Result<(), ForwardError> {
         // Its caller gave up while it waited; a prompt pass for nobody would hold up all others.
         if job.pieces.is_closed() {
-            return;
+            return Ok(());
         }
         match self.batch.join(&job.prompt, job.what.clone()) {
             Ok(id) => {
@@ -274,10 +297,16 @@ impl<B: Steps> Worker<B> {
             }
             // Whoever runs now leaves sooner or later; an idle batch has room for all that fits at all.
             Err(SubmitRefusal::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
+            Err(SubmitRefusal::Prompt(error @ ForwardError::Backend)) => {
+                let failed = BackendError::Failed(error.to_string());
+                let _ = job.pieces.try_send(Err(failed.into()));
+                return Err(error);
+            }
             Err(refused) => {
                 let _ = job.pieces.try_send(Err(EngineError::Refused(refused.to_string())));
             }
         }
+        Ok(())
     }
 
     fn tell(&mut self, event: DecoderEvent) {

@@ -7,12 +7,16 @@ use std::time::Duration;
 const PREFACE: u64 = 24;
 /// The header of a frame.
 const HEADER: usize = 9;
+/// A stream's number, without the reserved bit.
+const STREAM_MASK: u32 = u32::MAX >> 1;
 /// Frames that a connection may send at once.
 const BURST: f64 = 1_000.0;
 /// Frames that it may send a second besides.
 const PER_SECOND: f64 = 100.0;
 /// Frames that each request brings along: windows of its answer, and an end before it.
 const PER_REQUEST: f64 = 8.0;
+/// What an end before the answer costs: all that its request brought, and a frame.
+const PER_RESET: f64 = PER_REQUEST + 1.0;
 /// Frames that each piece of an answer brings along.
 const PER_ANSWER_PIECE: f64 = 2.0;
 /// Bytes of a body that bring one frame along.
@@ -20,6 +24,8 @@ const BODY_BYTES_PER_FRAME: f64 = 4_096.0;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const GOAWAY: u8 = 7;
 
 /// Finds the headers of frames in bytes as they come.
 #[derive(Debug)]
@@ -35,8 +41,8 @@ impl FrameReader {
         Self { skip, header: [0; HEADER], filled: 0 }
     }
 
-    /// Gives each frame's kind and length.
-    fn read(&mut self, mut bytes: &[u8], mut frame: impl FnMut(u8, u32)) {
+    /// Gives each frame's kind, length and stream.
+    fn read(&mut self, mut bytes: &[u8], mut frame: impl FnMut(u8, u32, u32)) {
         while !bytes.is_empty() {
             if self.skip > 0 {
                 let skipped = self.skip.min(bytes.len() as u64);
@@ -50,10 +56,10 @@ impl FrameReader {
             bytes = &bytes[taken..];
             if self.filled == HEADER {
                 self.filled = 0;
-                let [high, middle, low, kind, ..] = self.header;
+                let [high, middle, low, kind, _, stream @ ..] = self.header;
                 let length = u32::from_be_bytes([0, high, middle, low]);
                 self.skip = u64::from(length);
-                frame(kind, length);
+                frame(kind, length, u32::from_be_bytes(stream) & STREAM_MASK);
             }
         }
     }
@@ -66,12 +72,16 @@ pub(super) struct FrameBudget {
     going: FrameReader,
     left: f64,
     refilled: Duration,
+    /// The newest stream that the peer opened.
+    newest: u32,
+    /// We said that no new stream is looked at.
+    is_closing: bool,
 }
 
 impl FrameBudget {
     pub(super) fn new(now: Duration) -> Self {
         let (coming, going) = (FrameReader::behind(PREFACE), FrameReader::behind(0));
-        Self { coming, going, left: BURST, refilled: now }
+        Self { coming, going, left: BURST, refilled: now, newest: 0, is_closing: false }
     }
 
     /// Takes note of bytes that came; false where the budget is used up.
@@ -79,9 +89,15 @@ impl FrameBudget {
         let seconds = now.saturating_sub(self.refilled).as_secs_f64();
         self.refilled = now;
         let mut left = (self.left + seconds * PER_SECOND).min(BURST);
-        self.coming.read(bytes, |kind, length| {
+        let (newest, is_closing) = (&mut self.newest, self.is_closing);
+        self.coming.read(bytes, |kind, length, stream| {
             let brings = match kind {
-                HEADERS => PER_REQUEST,
+                // Others are trailers, or ignored below without a word.
+                HEADERS if stream > *newest && !is_closing => {
+                    *newest = stream;
+                    PER_REQUEST
+                }
+                RST_STREAM => -PER_RESET,
                 DATA if length > 0 => f64::from(length) / BODY_BYTES_PER_FRAME,
                 // An empty piece of a body among them: it says nothing, unless it is the last.
                 _ => -1.0,
@@ -95,7 +111,11 @@ impl FrameBudget {
     /// Takes note of bytes of ours: a peer measures the way, and opens windows, by the answers that it gets.
     pub(super) fn sends(&mut self, bytes: &[u8]) {
         let mut pieces = 0_u32;
-        self.going.read(bytes, |kind, _| pieces += u32::from(kind == DATA));
+        let is_closing = &mut self.is_closing;
+        self.going.read(bytes, |kind, _, _| {
+            pieces += u32::from(kind == DATA);
+            *is_closing |= kind == GOAWAY;
+        });
         self.left = (self.left + f64::from(pieces) * PER_ANSWER_PIECE).min(BURST);
     }
 }
@@ -108,8 +128,13 @@ mod tests {
     const PING: u8 = 6;
 
     fn frame(kind: u8, length: u32) -> Vec<u8> {
+        of_stream(1, kind, length)
+    }
+
+    fn of_stream(stream: u32, kind: u8, length: u32) -> Vec<u8> {
         let mut frame = length.to_be_bytes()[1..].to_vec();
-        frame.extend([kind, 0, 0, 0, 0, 1]);
+        frame.extend([kind, 0]);
+        frame.extend(stream.to_be_bytes());
         frame.resize(HEADER + length as usize, 0xff);
         frame
     }
@@ -135,9 +160,11 @@ mod tests {
     #[test]
     fn requests_and_bodies_pay_for_what_comes_with_them() {
         let mut budget = begun();
-        let request =
-            [frame(HEADERS, 100), frame(DATA, 2_048), frame(PING, 8).repeat(4), frame(DATA, 0)].concat();
-        assert!((0..10_000).all(|_| budget.takes(&request, Duration::ZERO)));
+        let request = |stream| {
+            let head = of_stream(stream, HEADERS, 100);
+            [head, frame(DATA, 2_048), frame(PING, 8).repeat(4), frame(DATA, 0)].concat()
+        };
+        assert!((0..10_000).all(|at| budget.takes(&request(2 * at + 1), Duration::ZERO)));
         // An answer that is asked for with one request and read for minutes.
         let piece = frame(DATA, 300);
         for _ in 0..10_000 {
@@ -152,6 +179,22 @@ mod tests {
         let mut budget = begun();
         let windows = frame(8, 4);
         assert!((0..60).all(|second| budget.takes(&windows.repeat(100), Duration::from_secs(second))));
+    }
+
+    #[test]
+    fn a_request_pays_once_and_not_for_being_taken_back() {
+        let again = [frame(HEADERS, 1), frame(PING, 8)].concat();
+        assert!(
+            !(0..1_000).all(|_| begun().takes(&again.repeat(600), Duration::ZERO)),
+            "one stream's headers"
+        );
+        let mut budget = begun();
+        let reset = |at| [of_stream(2 * at + 1, HEADERS, 100), of_stream(2 * at + 1, RST_STREAM, 4)].concat();
+        assert!(!(0..2_000).all(|at| budget.takes(&reset(at), Duration::ZERO)), "rapid reset");
+        let mut budget = begun();
+        budget.sends(&of_stream(0, GOAWAY, 8));
+        let ignored = |at| [of_stream(2 * at + 1, HEADERS, 100), frame(PING, 8)].concat();
+        assert!(!(0..2_000).all(|at| budget.takes(&ignored(at), Duration::ZERO)), "after our farewell");
     }
 
     #[test]

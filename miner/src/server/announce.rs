@@ -38,10 +38,10 @@ pub(super) async fn publish(
     address: SocketAddr,
     mut standing: watch::Receiver<Option<OwnStanding>>,
 ) -> Result<(), MinerError> {
+    let mut block = publish_once(&source, &keypair, address).await?;
     loop {
-        publish_once(&source, &keypair, address).await?;
         let published = source.clock.monotonic();
-        let axon = lost(&mut standing, address).await;
+        let axon = lost(&mut standing, address, block).await;
         metrics::axon_lost();
         tracing::warn!(
             ours = %address, ?axon,
@@ -50,23 +50,32 @@ pub(super) async fn publish(
         );
         let since = source.clock.monotonic().saturating_sub(published);
         source.clock.sleep(AGAIN_AFTER.saturating_sub(since)).await;
+        block = loop {
+            match publish_once(&source, &keypair, address).await {
+                Ok(block) => break block,
+                // Who asks meanwhile is still answered.
+                Err(error) => tracing::warn!(%error, "the axon can't be published again yet"),
+            }
+            source.clock.sleep(AGAIN_AFTER).await;
+        };
     }
 }
 
-/// Waits until the chain, having shown our axon, shows another one or none.
+/// Waits until the chain shows another axon than ours, or none, in a block behind that of the publication.
 async fn lost(
     standing: &mut watch::Receiver<Option<OwnStanding>>,
     address: SocketAddr,
+    published: Block,
 ) -> Option<SocketAddr> {
-    let has = |standing: &Option<OwnStanding>, axon| standing.as_ref().is_some_and(|own| own.axon == axon);
-    // What was read before the publication shows the address before it.
-    let shown = standing.wait_for(|standing| has(standing, Some(address))).await.is_ok();
-    let other = standing.wait_for(|standing| standing.is_some() && !has(standing, Some(address))).await;
-    let other = other.ok().map(|standing| standing.as_ref().and_then(|own| own.axon));
-    match other {
-        Some(axon) if shown => axon,
+    let is_lost = |standing: &Option<OwnStanding>| {
+        standing.as_ref().is_some_and(|own| own.block > published && own.axon != Some(address))
+    };
+    let axon =
+        standing.wait_for(is_lost).await.ok().map(|standing| standing.as_ref().and_then(|own| own.axon));
+    match axon {
+        Some(axon) => axon,
         // Nobody tells any more: the miner ends.
-        _ => std::future::pending().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -74,10 +83,10 @@ async fn publish_once(
     source: &RosterSource,
     keypair: &Keypair,
     address: SocketAddr,
-) -> Result<(), MinerError> {
+) -> Result<Block, MinerError> {
     loop {
         match attempt(source, keypair, address).await {
-            Ok(()) => return Ok(()),
+            Ok(block) => return Ok(block),
             Err(MinerError::Chain(ChainError::Refused(Refusal::ServingRateLimitExceeded { blocks }))) => {
                 tracing::info!(blocks, "the chain takes a new axon later");
                 wait(source, blocks).await;
@@ -94,19 +103,20 @@ async fn publish_once(
     }
 }
 
-async fn attempt(source: &RosterSource, keypair: &Keypair, address: SocketAddr) -> Result<(), MinerError> {
+/// Gives the block since which the chain has our axon.
+async fn attempt(source: &RosterSource, keypair: &Keypair, address: SocketAddr) -> Result<Block, MinerError> {
     let state = source.read().await?;
     let published = state.metagraph.by_hotkey(&keypair.hotkey()).and_then(|neuron| neuron.axon);
     // Each call costs a rate-limited transaction, so a restart that changes nothing makes none.
     if published.is_some_and(|axon| axon.address() == address) {
         tracing::info!(%address, "the axon is published already");
-        return Ok(());
+        return Ok(state.metagraph.block);
     }
     let axon = Axon::new(address, AXON_VERSION, Block(0));
     let call = Call::ServeAxon { netuid: source.netuid, axon };
     let block = execute(source, keypair, call).await?;
     tracing::info!(%address, %block, "axon published");
-    Ok(())
+    Ok(block)
 }
 
 /// As [`weighhouse_chain::Chain::execute`], with a deadline on every question.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
+use weighhouse_proto::bounded::MALFORMED;
 use weighhouse_proto::method;
 use weighhouse_seams::{Clock, CpuPool};
 use weighhouse_wallet::answer::SignAnswerLayer;
@@ -21,6 +22,7 @@ use weighhouse_wallet::http::{VerifyLayer, VerifyLimits, VerifyParts};
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::ReplayGuard;
 
+use self::streamed::HeldPlace;
 use crate::admission::{Gate, Place, Places};
 use crate::callers::Callers;
 use crate::config::MinerLimits;
@@ -45,8 +47,14 @@ const METHODS: [&str; 10] = [
 ];
 /// Bytes of a request that needs no signature: all of those are names.
 pub(super) const UNSIGNED_BYTES_MAX: usize = 16 << 10;
-/// What is said of a request that a stop cut off.
+/// What is said of a request that a stop cut off, that made room, and that took too long.
 const STOPPED: &str = "the miner stops";
+const OVERLOADED: &str = "overloaded";
+const LATE: &str = "took too long";
+/// Of `grpc.health.v1`.
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+/// Between the last word of a look at our health and its end.
+const FAREWELL: Duration = Duration::from_millis(100);
 /// Bytes of one answer, or of a whole stream. A token's message has some three hundred, with 20 alternatives five.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
@@ -89,6 +97,8 @@ pub(super) struct Overall {
     /// After it a stream whose caller doesn't read gives its place back.
     pub(super) stream_timeout: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    /// The miner drains.
+    pub(super) stop: CancellationToken,
     /// Ends whatever still runs at the drain deadline.
     pub(super) cut: CancellationToken,
 }
@@ -122,6 +132,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let streams = request.uri().path() == method::MODEL_STREAM_INFER;
+        let watches = request.uri().path() == WATCH;
         let method = method_of(request.uri().path());
         let clock = self.overall.clock.clone();
         let network = request.extensions().get::<Peer>().map(Peer::network);
@@ -137,26 +148,59 @@ where
                 request.map(|body| Body::new(Limited::new(body, UNSIGNED_BYTES_MAX).map_err(too_large)));
         }
         let [signed, other] = self.overall.deadlines;
-        let deadline = if is_signed(request.uri().path()) { signed } else { other };
+        let is_signed = is_signed(request.uri().path());
+        let deadline = if is_signed { signed } else { other };
+        let stop = self.overall.stop.clone();
         let answering = self.inner.call(request);
         Box::pin(async move {
             let answer = tokio::select! {
                 biased;
                 answer = answering => answer?,
-                () = place.evicted() => Status::resource_exhausted("overloaded").into_http(),
+                () = place.evicted() => Status::resource_exhausted(OVERLOADED).into_http(),
                 () = cut.cancelled() => Status::unavailable(STOPPED).into_http(),
-                () = clock.sleep(deadline) => Status::deadline_exceeded("took too long").into_http(),
+                () = clock.sleep(deadline) => Status::deadline_exceeded(LATE).into_http(),
             };
             // Headers without a status mean that a message follows, with the status behind it.
             let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
             // An error's headers are the whole answer; only a stream that began goes on holding its place.
             if streams && code == Code::Ok {
                 // A stream is worked on until its last byte.
-                return Ok(streamed::HeldPlace::hold(answer, in_flight, stream_timeout, cut));
+                let ending = async move {
+                    cut.cancelled().await;
+                    Status::unavailable(STOPPED)
+                };
+                return Ok(HeldPlace::hold(answer, in_flight, stream_timeout, Box::pin(ending)));
+            }
+            if watches && code == Code::Ok {
+                let ending = watching(place, stop, clock, stream_timeout);
+                return Ok(HeldPlace::hold(answer, in_flight, stream_timeout, Box::pin(ending)));
+            }
+            if !is_signed && code == Code::Internal {
+                // What needs no signature fails at what was sent alone, and INTERNAL stands for faults of ours.
+                in_flight.ends(Code::InvalidArgument);
+                return Ok(Status::invalid_argument(MALFORMED).into_http());
             }
             in_flight.ends(code);
             Ok(answer)
         })
+    }
+}
+
+/// What ends a stranger's look at our health: it makes room as other unproven requests do, and holds up no stop.
+async fn watching(
+    place: Arc<Place>,
+    stop: CancellationToken,
+    clock: Arc<dyn Clock>,
+    longest: Duration,
+) -> Status {
+    tokio::select! {
+        () = place.evicted() => Status::resource_exhausted(OVERLOADED),
+        () = clock.sleep(longest) => Status::deadline_exceeded(LATE),
+        () = stop.cancelled() => {
+            // Time to be told that the miner serves no more.
+            clock.sleep(FAREWELL).await;
+            Status::unavailable(STOPPED)
+        }
     }
 }
 
@@ -199,7 +243,7 @@ impl Drop for InFlight {
         let took = self.clock.monotonic().saturating_sub(self.begun);
         metrics::request(self.method, self.code, took);
         if self.place.is_proven() {
-            self.callers.ends(self.code == Code::Ok, took);
+            self.callers.ends(self.code, took);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use weighhouse_seams::Clock;
-use weighhouse_types::{Epoch, Hotkey, Neuron, Rao, SubnetState, Uid};
+use weighhouse_types::{Block, Epoch, Hotkey, Neuron, Rao, SubnetState, Uid};
 
 use crate::callers::Callers;
 use crate::metrics;
@@ -20,6 +20,8 @@ const WHOLE: f64 = 65_535.0;
 /// The miner's own row of the metagraph, and what follows from the others.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OwnStanding {
+    /// The block of what follows.
+    pub(super) block: Block,
     pub(super) uid: Uid,
     pub(super) incentive: f64,
     /// The address that validators dial.
@@ -46,6 +48,7 @@ impl OwnStanding {
         let others =
             state.metagraph.neurons.iter().filter(|neuron| Some(neuron.uid) != state.metagraph.owner);
         Some(Self {
+            block: state.metagraph.block,
             uid: own.uid,
             incentive: f64::from(own.incentive) / WHOLE,
             axon: own.axon.map(|axon| axon.address()),
@@ -117,6 +120,7 @@ fn line(callers: &Callers, own: Option<&OwnStanding>, earnings: &Earnings) {
         validators = traffic.validators(),
         answered = traffic.answered,
         refused = traffic.refused,
+        failed = traffic.failed,
         median_ms,
         uid = own.map(|own| own.uid.0),
         incentive = own.map(|own| own.incentive),
@@ -134,7 +138,7 @@ fn tao(rao: Rao) -> f64 {
 #[cfg(test)]
 mod tests {
     use weighhouse_chain::testing::neuron;
-    use weighhouse_types::{Block, Head, Hyperparameters, Metagraph, Netuid, Schedule};
+    use weighhouse_types::{Head, Hyperparameters, Metagraph, Netuid, Schedule};
 
     use super::*;
 
@@ -178,6 +182,7 @@ mod tests {
     fn an_epochs_pay_counts_once_and_for_a_day() {
         let mut earnings = Earnings::default();
         let standing = |epoch| OwnStanding {
+            block: Block(1),
             uid: Uid(1),
             incentive: 0.5,
             axon: None,

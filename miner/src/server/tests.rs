@@ -332,7 +332,10 @@ async fn health_follows_the_backends_and_ends_with_the_miner() {
     miner.shutdown.cancel();
     let next = watched.message().await.expect("told").expect("a status");
     assert_eq!(next.status(), ServingStatus::NotServing);
+    let ending = tokio::spawn(async move { watched.message().await });
     miner.stop_slowly().await;
+    let ended = ending.await.expect("joined").expect_err("with a status");
+    assert_eq!((ended.code(), ended.message()), (Code::Unavailable, "the miner stops"));
 }
 
 #[test]

@@ -137,8 +137,13 @@ impl VerifyState {
         let (head, body) = request.into_parts();
         let claims = Claims::parse(&head.headers)?;
         let named = claims.clone();
-        let verified = self.verify_claims(claims, head, body).await;
-        verified.inspect_err(|refusal| self.parts.admission.refused(&named, refusal, self.parts.clock.now()))
+        let mut proven = false;
+        let verified = self.verify_claims(claims, head, body, &mut proven).await;
+        verified.inspect_err(|refusal| {
+            // A nonce is looked up behind the signature.
+            let proven = proven || matches!(refusal, Refusal::Replay(_));
+            self.parts.admission.refused(&named, proven, refusal, self.parts.clock.now());
+        })
     }
 
     async fn verify_claims<B>(
@@ -146,6 +151,7 @@ impl VerifyState {
         claims: Claims,
         mut head: http::request::Parts,
         body: B,
+        proven: &mut bool,
     ) -> Result<(Request<Full<Bytes>>, BodyPermit), Refusal>
     where
         B: Body<Data = Bytes> + Send,
@@ -155,6 +161,7 @@ impl VerifyState {
         let CollectedBody { bytes, held, .. } = self.read(body, &head.extensions).await?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
+        *proven = true;
         // Only now: before the signature was checked, anybody could use up another's quota.
         self.parts.admission.charge(&evidence.caller(), &head.extensions)?;
         metrics::request_verified();

@@ -48,12 +48,13 @@ struct Echo;
 #[tonic::async_trait]
 impl FakeInference for Echo {
     async fn infer(&self, request: ModelInferRequest) -> Result<ModelInferResponse, Status> {
-        let output = |input: weighhouse_proto::inference::model_infer_request::InferInputTensor| InferOutputTensor {
-            name: input.name,
-            datatype: input.datatype,
-            shape: input.shape,
-            ..InferOutputTensor::default()
-        };
+        let output =
+            |input: weighhouse_proto::inference::model_infer_request::InferInputTensor| InferOutputTensor {
+                name: input.name,
+                datatype: input.datatype,
+                shape: input.shape,
+                ..InferOutputTensor::default()
+            };
         Ok(ModelInferResponse {
             model_name: request.model_name,
             id: request.id,
@@ -125,7 +126,8 @@ where
     for (name, text) in
         [(trailer::SIGNATURE, const_hex::encode(signature.encode())), (trailer::MODEL, model.to_string())]
     {
-        trailers.insert(name, HeaderValue::try_from(text).map_err(|error| Status::internal(error.to_string()))?);
+        trailers
+            .insert(name, HeaderValue::try_from(text).map_err(|error| Status::internal(error.to_string()))?);
     }
     let body = Full::new(bytes).with_trailers(std::future::ready(Some(Ok(trailers))));
     Ok(Response::from_parts(head, Body::new(body)))

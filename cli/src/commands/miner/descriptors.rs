@@ -12,7 +12,7 @@ const WANTED_MAX: u64 = 1 << 20;
 
 /// Connections of callers, and one to a backend for each request that is worked on.
 fn needed(limits: &MinerLimits) -> u64 {
-    limits.connections_max as u64 + limits.in_flight_max as u64 + KEPT
+    (limits.connections_max as u64).saturating_add(limits.in_flight_max as u64).saturating_add(KEPT)
 }
 
 /// Raises the soft limit as far as it goes, and gives it.

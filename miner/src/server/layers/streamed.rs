@@ -1,5 +1,5 @@
-//! A streamed answer's place among the requests in flight, held until its body has ended or was given up, or its time is over. A
-//! miner that stops ends the body with a status.
+//! A streamed answer's place among the requests in flight, held until its body has ended or was given up, or its time is over.
+//! What ends the body before is told with a status.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,16 +9,18 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::JoinSet;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::{InFlight, STOPPED};
+use super::InFlight;
+
+/// Gives the status of what ends a body from without.
+pub(super) type Ending = Pin<Box<dyn Future<Output = Status> + Send>>;
 
 pub(super) struct HeldPlace {
     inner: Body,
     in_flight: InFlight,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    ending: Ending,
     is_cut: bool,
     /// Ends with the body. Nothing polls a body whose caller takes nothing, so that it can't watch the time itself.
     _watch: JoinSet<()>,
@@ -29,7 +31,7 @@ impl HeldPlace {
         answer: Response<Body>,
         in_flight: InFlight,
         longest: Duration,
-        cut: CancellationToken,
+        ending: Ending,
     ) -> Response<Body> {
         let (place, clock) = (in_flight.place.clone(), in_flight.clock.clone());
         let mut watch = JoinSet::new();
@@ -37,8 +39,7 @@ impl HeldPlace {
             clock.sleep(longest).await;
             place.give_back();
         });
-        let cut = Box::pin(cut.cancelled_owned());
-        answer.map(|inner| Body::new(Self { inner, in_flight, cut, is_cut: false, _watch: watch }))
+        answer.map(|inner| Body::new(Self { inner, in_flight, ending, is_cut: false, _watch: watch }))
     }
 }
 
@@ -54,11 +55,11 @@ impl HttpBody for HeldPlace {
             return Poll::Ready(None);
         }
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) else {
-            ready!(self.cut.as_mut().poll(context));
+            let status = ready!(self.ending.as_mut().poll(context));
             self.is_cut = true;
-            self.in_flight.code = Code::Unavailable;
+            self.in_flight.code = status.code();
             let mut trailers = HeaderMap::new();
-            let told = Status::unavailable(STOPPED).add_header(&mut trailers);
+            let told = status.add_header(&mut trailers);
             return Poll::Ready(Some(told.map(|()| Frame::trailers(trailers))));
         };
         if let Some(Ok(frame)) = &frame

@@ -48,6 +48,8 @@ pub(super) enum Attack {
     Frames(u8, u8),
     EmptyData,
     RapidReset,
+    /// Pings between headers that are ignored, or that each open a stream.
+    PaidFor,
     Continuation,
     SlowHeaders,
     HalfHandshakes,
@@ -65,7 +67,7 @@ pub(super) enum Attack {
 }
 
 /// Each attack with its name, and from how many addresses and connections it comes.
-pub(super) const ALL: [(&str, Attack, u8, usize); 25] = [
+pub(super) const ALL: [(&str, Attack, u8, usize); 26] = [
     ("bodies that never come", Attack::BodiesThatNeverCome, 1, 5),
     ("bodies that never come, from 16 addresses", Attack::BodiesThatNeverCome, 16, 5),
     ("bodies that trickle", Attack::BodiesThatTrickle, 4, 4),
@@ -77,6 +79,7 @@ pub(super) const ALL: [(&str, Attack, u8, usize); 25] = [
     ("unknown frames", Attack::Frames(0xbe, 0), 1, 4),
     ("empty pieces of a body", Attack::EmptyData, 1, 4),
     ("rapid reset", Attack::RapidReset, 1, 4),
+    ("pings between headers of one stream", Attack::PaidFor, 1, 4),
     ("continuations without end", Attack::Continuation, 1, 4),
     ("slow headers", Attack::SlowHeaders, 4, 16),
     ("half handshakes", Attack::HalfHandshakes, 64, 16),
@@ -194,6 +197,13 @@ async fn once(attack: Attack, from: Ipv4Addr, means: &Means) -> anyhow::Result<(
                     writing.write_all(&flood).await?;
                 }
             }
+            Attack::PaidFor => {
+                writing.write_all(&open(1, 0, MODEL_INFER, &[])).await?;
+                let flood = [frame(HEADERS, END_HEADERS, 1, &[0x82]), control(PING, 0).repeat(8)].concat();
+                loop {
+                    writing.write_all(&flood.repeat(BATCH / 8)).await?;
+                }
+            }
             Attack::Continuation => {
                 writing.write_all(&frame(HEADERS, 0, 1, &request(MODEL_INFER, &claims(means)))).await?;
                 let more = frame(CONTINUATION, 0, 1, &frames::block(&[("x-more", &"y".repeat(1_000))]));
@@ -222,8 +232,7 @@ async fn once(attack: Attack, from: Ipv4Addr, means: &Means) -> anyhow::Result<(
 fn pace(attack: Attack) -> Option<Duration> {
     match attack {
         Attack::BodiesThatNeverCome | Attack::BodiesThatTrickle => Some(Duration::from_millis(10)),
-        // Its own quota holds it back.
-        Attack::UnreadStreams | Attack::Overload => Some(Duration::from_millis(2)),
+        Attack::UnreadStreams => Some(Duration::from_millis(2)),
         _ => None,
     }
 }
