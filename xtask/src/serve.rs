@@ -42,7 +42,7 @@ async fn measure() -> anyhow::Result<()> {
     let miner = start_miner(&mut serving, scratch.path(), keypair.clone(), &sender).await?;
     let bare = bare::start(&mut serving, keypair.clone()).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let tensor = Tensor::new("bytes".into(), Datatype::Uint8, vec![BYTES as u64], vec![7; BYTES].into())?;
+    let tensor = Tensor::new("bytes".into(), Datatype::Uint8, vec![BYTES as u64], vec![7; BYTES])?;
     let asked = InferRequest { model: "echo".into(), ..InferRequest::asking(vec![tensor], &[]) };
     let client = Client::new(sender, keypair.hotkey(), clock, asked)?;
     // The first turn warms both up and isn't counted.

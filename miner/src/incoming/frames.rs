@@ -189,11 +189,12 @@ mod tests {
             "one stream's headers"
         );
         let mut budget = begun();
-        let reset = |at| [of_stream(2 * at + 1, HEADERS, 100), of_stream(2 * at + 1, RST_STREAM, 4)].concat();
+        let reset =
+            |at: u32| [of_stream(2 * at + 1, HEADERS, 100), of_stream(2 * at + 1, RST_STREAM, 4)].concat();
         assert!(!(0..2_000).all(|at| budget.takes(&reset(at), Duration::ZERO)), "rapid reset");
         let mut budget = begun();
         budget.sends(&of_stream(0, GOAWAY, 8));
-        let ignored = |at| [of_stream(2 * at + 1, HEADERS, 100), frame(PING, 8)].concat();
+        let ignored = |at: u32| [of_stream(2 * at + 1, HEADERS, 100), frame(PING, 8)].concat();
         assert!(!(0..2_000).all(|at| budget.takes(&ignored(at), Duration::ZERO)), "after our farewell");
     }
 
