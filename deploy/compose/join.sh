@@ -11,8 +11,12 @@ mkdir -p "$state"
 if [ ! -e "$state/registered" ]; then
     # Registrations are one per block: whoever comes second tries again.
     until weighhouse chain register --wallet "$name"; do sleep 3; done
-    [ -z "$stake" ] || weighhouse chain stake --wallet "$name" --amount "$stake"
     touch "$state/registered"
+fi
+# A step of its own: a hotkey that has its uid can't be registered again.
+if [ -n "$stake" ] && [ ! -e "$state/staked" ]; then
+    until weighhouse chain stake --wallet "$name" --amount "$stake"; do sleep 3; done
+    touch "$state/staked"
 fi
 sed -e "s|@NAME@|$name|" -e "s|@ADDRESS@|$(hostname -i | cut -d' ' -f1)|" "/deploy/compose/$role.toml" > "$state/$role.toml"
 exec weighhouse "$role" --config "$state/$role.toml"

@@ -48,6 +48,10 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let dir = expand(&config.state.dir);
     checks.note("state", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
     axon(&mut checks, &config).await?;
+    if let Some(listen) = config.metrics.listen {
+        let bound = bind(listen, "metrics.listen").await;
+        checks.note("metrics", bound.map(|_| ((), format!("{listen} is free"))))?;
+    }
     let chain = connect(&config.chain.address, None).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     if let (Some(chain), Some(hotkey)) = (chain, keypair) {
