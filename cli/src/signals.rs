@@ -21,6 +21,7 @@ pub(crate) fn shutdown() -> std::io::Result<CancellationToken> {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = received(&mut hangup) => {}
         }
         // 128 and the number of SIGINT, as shells tell it.
         std::process::exit(130);

@@ -96,7 +96,7 @@ impl HeldConnection {
             }
         };
         let handshake: Timer = Box::pin(timer(limits.handshake_timeout));
-        let (frames, clock) = (FrameBudget::new(clock.monotonic()), clock.clone());
+        let (frames, clock) = (FrameBudget::new(limits.streams_max, clock.monotonic()), clock.clone());
         Self { io, read: 0, frames, clock, handshake: Some(handshake), end: Box::pin(end), cut: false, slot }
     }
 
@@ -197,6 +197,7 @@ mod tests {
         let limits = ConnectionLimits {
             total: 2,
             per_network: 2,
+            streams_max: 64,
             handshake_timeout: Duration::from_secs(5),
             age_max: Duration::from_secs(60),
         };

@@ -51,7 +51,7 @@ pub fn describe() {
         "Times the chain showed another axon than the miner's, which it then published again."
     );
     describe_gauge!(INCENTIVE, "The miner's incentive on the chain, of 1.");
-    describe_gauge!(EMISSION, "The miner's pay of the last epoch.");
+    describe_gauge!(EMISSION, "The miner's pay of the last epoch, in 1e-9 of the subnet's token.");
     describe_gauge!(IMMUNITY, "Blocks for which the miner can't be pruned yet.");
     describe_gauge!(PRUNED_BEFORE, "Neurons that would be pruned before the miner.");
     describe_gauge!(BACKEND_UP, "1 while the server behind a model answers, else 0, by model.");

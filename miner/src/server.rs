@@ -254,6 +254,7 @@ async fn serve(
     let connections = ConnectionLimits {
         total: limits.connections_max,
         per_network: limits.connections_per_address_max,
+        streams_max: limits.streams_per_connection_max,
         handshake_timeout: limits.handshake_timeout,
         // Older connections are asked to leave first; the cut comes only after the longest request could have ended.
         age_max: limits.connection_age_max + longest + stream_timeout,

@@ -72,7 +72,7 @@ enum Sort {
     Unproven { network: IpAddr, number: u64 },
     Own(Hotkey),
     Common,
-    GivenBack,
+    GivenBack { proven: bool },
 }
 
 impl Places {
@@ -214,7 +214,7 @@ impl Place {
     /// True where its request was proven to be its caller's.
     pub(crate) fn is_proven(&self) -> bool {
         let sort = self.sort.lock().unwrap_or_else(PoisonError::into_inner);
-        !matches!(*sort, Sort::Unproven { .. })
+        matches!(*sort, Sort::Own(_) | Sort::Common | Sort::GivenBack { proven: true })
     }
 
     /// Waits until the place is given to a newer request, which never happens to a proven one.
@@ -226,8 +226,9 @@ impl Place {
     pub(crate) fn give_back(&self) {
         let mut sort = self.sort.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = self.places.held();
-        match std::mem::replace(&mut *sort, Sort::GivenBack) {
-            Sort::GivenBack => return,
+        let proven = matches!(*sort, Sort::Own(_) | Sort::Common | Sort::GivenBack { proven: true });
+        match std::mem::replace(&mut *sort, Sort::GivenBack { proven }) {
+            Sort::GivenBack { .. } => return,
             Sort::Unproven { network, number } => {
                 held.leave(network, number);
                 return;

@@ -7,7 +7,6 @@
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use async_trait::async_trait;
@@ -19,7 +18,7 @@ use weighhouse_seams::{CpuPool, PoolError};
 use weighhouse_types::Digest;
 use weighhouse_types::text::{GREEDY, GUMBEL_V1, Prompt, TextAnswer, TextRequest};
 
-use self::worker::{DecoderJob, Steps, Worker};
+use self::worker::{DecoderJob, Failures, Steps, Worker};
 use super::error::BackendError;
 use crate::engine::error::EngineError;
 use crate::engine::generator::{Generator, PieceStream};
@@ -34,7 +33,7 @@ pub struct Decoder {
     jobs: SyncSender<DecoderJob>,
     cpu: CpuPool,
     /// Steps in a row that failed.
-    failures: Arc<AtomicU32>,
+    failures: Arc<Failures>,
 }
 
 impl Decoder {
@@ -56,7 +55,7 @@ impl Decoder {
         cpu: &CpuPool,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(queue_max);
-        let failures = Arc::new(AtomicU32::new(0));
+        let failures = Arc::new(Failures::default());
         let worker = Worker::new(begin, queue, failures.clone());
         // A thread of its own: a decoder is busy for minutes on end, which no shared pool should be.
         std::thread::Builder::new().name("decoder".into()).spawn(|| worker.run())?;
@@ -75,7 +74,7 @@ impl Generator for Decoder {
     }
 
     async fn look(&self) -> Option<Result<(), EngineError>> {
-        let failures = self.failures.load(Ordering::Relaxed);
+        let failures = self.failures.in_a_row();
         Some(match failures {
             ..FAILURES_MAX => Ok(()),
             u32::MAX => Err(ended()),

@@ -9,7 +9,7 @@ const PREFACE: u64 = 24;
 const HEADER: usize = 9;
 /// A stream's number, without the reserved bit.
 const STREAM_MASK: u32 = u32::MAX >> 1;
-/// Frames that a connection may send at once.
+/// Frames that a connection may send at once, or more where the ends of all its requests would be more.
 const BURST: f64 = 1_000.0;
 /// Frames that it may send a second besides.
 const PER_SECOND: f64 = 100.0;
@@ -71,6 +71,7 @@ pub(super) struct FrameBudget {
     coming: FrameReader,
     going: FrameReader,
     left: f64,
+    most: f64,
     refilled: Duration,
     /// The newest stream that the peer opened.
     newest: u32,
@@ -79,17 +80,19 @@ pub(super) struct FrameBudget {
 }
 
 impl FrameBudget {
-    pub(super) fn new(now: Duration) -> Self {
+    /// For a connection with so many requests at once.
+    pub(super) fn new(streams: u32, now: Duration) -> Self {
+        let most = BURST.max(2.0 * PER_RESET * f64::from(streams));
         let (coming, going) = (FrameReader::behind(PREFACE), FrameReader::behind(0));
-        Self { coming, going, left: BURST, refilled: now, newest: 0, is_closing: false }
+        Self { coming, going, left: most, most, refilled: now, newest: 0, is_closing: false }
     }
 
     /// Takes note of bytes that came; false where the budget is used up.
     pub(super) fn takes(&mut self, bytes: &[u8], now: Duration) -> bool {
         let seconds = now.saturating_sub(self.refilled).as_secs_f64();
         self.refilled = now;
-        let mut left = (self.left + seconds * PER_SECOND).min(BURST);
-        let (newest, is_closing) = (&mut self.newest, self.is_closing);
+        let mut left = (self.left + seconds * PER_SECOND).min(self.most);
+        let (newest, is_closing, most) = (&mut self.newest, self.is_closing, self.most);
         self.coming.read(bytes, |kind, length, stream| {
             let brings = match kind {
                 // Others are trailers, or ignored below without a word.
@@ -102,7 +105,7 @@ impl FrameBudget {
                 // An empty piece of a body among them: it says nothing, unless it is the last.
                 _ => -1.0,
             };
-            left = (left + brings).min(BURST);
+            left = (left + brings).min(most);
         });
         self.left = left;
         left >= 0.0
@@ -116,7 +119,7 @@ impl FrameBudget {
             pieces += u32::from(kind == DATA);
             *is_closing |= kind == GOAWAY;
         });
-        self.left = (self.left + f64::from(pieces) * PER_ANSWER_PIECE).min(BURST);
+        self.left = (self.left + f64::from(pieces) * PER_ANSWER_PIECE).min(self.most);
     }
 }
 
@@ -140,7 +143,7 @@ mod tests {
     }
 
     fn begun() -> FrameBudget {
-        let mut budget = FrameBudget::new(Duration::ZERO);
+        let mut budget = FrameBudget::new(50, Duration::ZERO);
         assert!(budget.takes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Duration::ZERO));
         budget
     }
@@ -196,6 +199,15 @@ mod tests {
         budget.sends(&of_stream(0, GOAWAY, 8));
         let ignored = |at: u32| [of_stream(2 * at + 1, HEADERS, 100), frame(PING, 8)].concat();
         assert!(!(0..2_000).all(|at| budget.takes(&ignored(at), Duration::ZERO)), "after our farewell");
+    }
+
+    #[test]
+    fn all_requests_of_a_connection_may_end_at_once() {
+        let mut budget = FrameBudget::new(500, Duration::ZERO);
+        assert!(budget.takes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Duration::ZERO));
+        let each = |kind, length| (0..500).flat_map(move |at| of_stream(2 * at + 1, kind, length));
+        let all: Vec<u8> = each(HEADERS, 100).chain(each(RST_STREAM, 4)).collect();
+        assert!(budget.takes(&all, Duration::ZERO));
     }
 
     #[test]

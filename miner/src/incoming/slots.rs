@@ -17,6 +17,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) total: usize,
     /// Of one IPv4 address or IPv6 /64 network.
     pub(crate) per_network: usize,
+    /// Requests at once of one connection.
+    pub(crate) streams_max: u32,
     pub(crate) handshake_timeout: Duration,
     /// When a connection is cut.
     pub(crate) age_max: Duration,
@@ -167,7 +169,8 @@ mod tests {
 
     fn slots(total: usize, per_network: usize) -> Arc<Slots> {
         let long = Duration::from_secs(60);
-        let limits = ConnectionLimits { total, per_network, handshake_timeout: long, age_max: long };
+        let limits =
+            ConnectionLimits { total, per_network, streams_max: 64, handshake_timeout: long, age_max: long };
         Slots::new(limits)
     }
 

@@ -22,7 +22,10 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// The address to publish: the configured one, else the one that was bound, which must be a real one.
 pub(super) fn address(external: Option<SocketAddr>, bound: SocketAddr) -> Result<SocketAddr, MinerError> {
-    match external {
+    // As the chain gives it back: an IPv4 address that is written as an IPv6 one is an IPv4 address.
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let bound = canonical(bound);
+    match external.map(canonical) {
         Some(address) => Ok(address),
         // 0.0.0.0 on the chain would send every validator to itself.
         None if bound.ip().is_unspecified() => Err(MinerError::NoExternalAddress { listen: bound }),

@@ -124,14 +124,15 @@ fn line(callers: &Callers, own: Option<&OwnStanding>, earnings: &Earnings) {
         median_ms,
         uid = own.map(|own| own.uid.0),
         incentive = own.map(|own| own.incentive),
-        day_tao = tao(earnings.sum()),
+        day_alpha = alpha(earnings.sum()),
         immunity_left = own.map(|own| own.immunity_left),
         pruned_before = own.map(|own| own.pruned_before),
         "the last minute"
     );
 }
 
-fn tao(rao: Rao) -> f64 {
+/// Pay is in the subnet's own token.
+fn alpha(rao: Rao) -> f64 {
     rao.0 as f64 / 1e9
 }
 

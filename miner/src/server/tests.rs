@@ -345,6 +345,8 @@ fn an_address_that_nobody_can_dial_is_not_published() {
     assert!(matches!(announce::address(None, any), Err(MinerError::NoExternalAddress { .. })));
     assert_eq!(announce::address(Some(real), any).expect("configured"), real);
     assert_eq!(announce::address(None, real).expect("bound"), real);
+    let mapped = "[::ffff:203.0.113.7]:8091".parse().expect("an address");
+    assert_eq!(announce::address(Some(mapped), any).expect("configured"), real);
 }
 
 /// A model whose server is away.

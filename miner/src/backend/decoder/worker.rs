@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use weighhouse_models::language::{
@@ -15,6 +16,9 @@ use weighhouse_types::text::TextAnswer;
 use crate::backend::error::BackendError;
 use crate::engine::error::EngineError;
 use crate::metrics;
+
+/// After this long the model is worth another try.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 
 /// A generation that waits for its turn, or runs.
 pub(super) struct DecoderJob {
@@ -59,15 +63,42 @@ pub(super) struct Worker<B> {
     /// At most the one that found no room in the batch.
     waiting: VecDeque<DecoderJob>,
     running: HashMap<SequenceId, Reader>,
-    failures: Arc<AtomicU32>,
+    /// Whose prompt's pass is computed.
+    joining: Option<mpsc::Sender<Result<TextAnswer, EngineError>>>,
+    failures: Arc<Failures>,
+}
+
+/// Failures of passes, as those see them who ask whether the model answers.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    /// [`u32::MAX`] where the thread has ended.
+    in_a_row: AtomicU32,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Failures {
+    fn count(&self) -> u32 {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// How many there were, while they count: a model that nobody asks, because it is said to be away, would stay so.
+    pub(super) fn in_a_row(&self) -> u32 {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.in_a_row.load(Ordering::Relaxed) {
+            u32::MAX => u32::MAX,
+            failures if last.is_some_and(|last| last.elapsed() < FORGIVEN_AFTER) => failures,
+            _ => 0,
+        }
+    }
 }
 
 /// Says when it is dropped that the model is away for good.
-struct Ended(Arc<AtomicU32>);
+struct Ended(Arc<Failures>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.0.store(u32::MAX, Ordering::Relaxed);
+        self.0.in_a_row.store(u32::MAX, Ordering::Relaxed);
     }
 }
 
@@ -80,10 +111,10 @@ impl<B: Steps> Worker<B> {
     pub(super) fn new(
         begin: impl Fn() -> B + Send + 'static,
         queue: Receiver<DecoderJob>,
-        failures: Arc<AtomicU32>,
+        failures: Arc<Failures>,
     ) -> Self {
         let (batch, waiting, running) = (begin(), VecDeque::new(), HashMap::new());
-        Self { batch, begin: Box::new(begin), queue, waiting, running, failures }
+        Self { batch, begin: Box::new(begin), queue, waiting, running, joining: None, failures }
     }
 
     pub(super) fn run(mut self) {
@@ -108,7 +139,7 @@ impl<B: Steps> Worker<B> {
         for event in self.batch.step()? {
             // Not with any token: the first one comes of the prompt's pass, and those after it may all fail.
             if event.finish.is_some() {
-                self.failures.store(0, Ordering::Relaxed);
+                self.failures.in_a_row.store(0, Ordering::Relaxed);
             }
             self.tell(event);
         }
@@ -117,7 +148,7 @@ impl<B: Steps> Worker<B> {
 
     /// A pass that failed leaves the cache in an unknown state: no sequence in it can be trusted to go on.
     fn restart(&mut self, error: &str) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let failures = self.failures.count();
         tracing::error!(
             error,
             failures,
@@ -125,9 +156,10 @@ impl<B: Steps> Worker<B> {
             "the model's pass failed; it begins anew"
         );
         metrics::decoder_restart();
-        for reader in std::mem::take(&mut self.running).into_values() {
+        let running = std::mem::take(&mut self.running).into_values().map(|reader| reader.pieces);
+        for pieces in running.chain(self.joining.take()) {
             let failed = EngineError::from(BackendError::Failed(error.to_owned()));
-            let _ = reader.pieces.try_send(Err(failed));
+            let _ = pieces.try_send(Err(failed));
         }
         self.batch = (self.begin)();
     }
@@ -154,18 +186,19 @@ impl<B: Steps> Worker<B> {
         if job.pieces.is_closed() {
             return Ok(());
         }
-        match self.batch.join(&job.prompt, job.what.clone()) {
+        self.joining = Some(job.pieces.clone());
+        let joined = self.batch.join(&job.prompt, job.what.clone());
+        if let Err(SubmitRefusal::Prompt(error @ ForwardError::Backend)) = joined {
+            return Err(error);
+        }
+        self.joining = None;
+        match joined {
             Ok(id) => {
                 let DecoderJob { log_probs, pieces, .. } = job;
                 self.running.insert(id, Reader { log_probs, pieces });
             }
             // Whoever runs now leaves sooner or later; an idle batch has room for all that fits at all.
             Err(SubmitRefusal::Busy { .. }) if !self.batch.is_idle() => self.waiting.push_back(job),
-            Err(SubmitRefusal::Prompt(error @ ForwardError::Backend)) => {
-                let failed = BackendError::Failed(error.to_string());
-                let _ = job.pieces.try_send(Err(failed.into()));
-                return Err(error);
-            }
             Err(refused) => {
                 let _ = job.pieces.try_send(Err(EngineError::Refused(refused.to_string())));
             }
