@@ -29,7 +29,7 @@ use slots::{ConnectionSlot, Slots};
 use crate::metrics;
 
 /// The client's preface and the header of its first frame: whoever sent them speaks HTTP/2.
-const HANDSHAKE_BYTES: u64 = 24 + 9;
+const HANDSHAKE_BYTES: u64 = frames::PREFACE + frames::HEADER as u64;
 /// Rest after a failed accept (mostly: out of file descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 

@@ -186,7 +186,8 @@ fn places(limits: &MinerLimits) -> Arc<Places> {
     })
 }
 
-/// Publishes the axon, and again where the chain has lost it, once signed requests pass: being announced earlier would only earn failed ones.
+/// Publishes the axon, and again where the chain has lost it, once signed requests pass: being announced earlier would only
+/// earn failed ones.
 async fn announce(
     source: roster::RosterSource,
     keypair: Arc<Keypair>,

@@ -30,6 +30,7 @@ use weighhouse_wallet::answer::Signable;
 use weighhouse_wallet::http::Authenticated;
 
 use self::failure::{ServiceFailure, refuse};
+use crate::backend::error::shortened;
 use crate::callers::Callers;
 use crate::config::MinerLimits;
 use crate::engine::{AnswerStream, Catalogue, Engine, EngineError, ServedModel, TensorSpec};
@@ -39,8 +40,6 @@ const NAME: &str = "weighhouse";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The extension that `ServerMetadata` names.
 const STREAMING: &str = "model_stream_infer";
-/// Characters of a refusal's reason in the log, which may quote the caller.
-const WHY_CHARACTERS_MAX: usize = 300;
 /// The two services of a miner.
 #[derive(Clone, Debug)]
 pub(crate) struct MinerService {
@@ -103,25 +102,14 @@ impl MinerService {
     /// Refuses a proven caller, and tells our operator what may cost money.
     fn refuse(&self, caller: &Hotkey, failure: &ServiceFailure) -> Status {
         if let Some(reason) = failure.reason() {
-            let served = || {
-                self.models
-                    .engines()
-                    .iter()
-                    .map(|engine| engine.model().name.name.clone())
-                    .collect::<Vec<_>>()
-            };
-            let why: String = match failure {
-                ServiceFailure::Engine(EngineError::NoModel { .. }) => {
-                    format!("{failure}; this miner serves {:?}: is it the task file's `model`?", served())
-                }
-                _ => failure.to_string(),
-            };
-            self.callers.refused(
-                caller,
-                true,
-                reason,
-                &why.chars().take(WHY_CHARACTERS_MAX).collect::<String>(),
-            );
+            let mut why = failure.to_string();
+            if let ServiceFailure::Engine(EngineError::NoModel { .. }) = failure {
+                let served: Vec<_> =
+                    self.models.engines().iter().map(|engine| &engine.model().name.name).collect();
+                why.push_str(&format!("; this miner serves {served:?}: is it the task file's `model`?"));
+            }
+            // It may quote the caller.
+            self.callers.refused(caller, true, reason, &shortened(&why));
         }
         refuse(failure)
     }

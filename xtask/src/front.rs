@@ -9,19 +9,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use futures::future::try_join_all;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use weighhouse_chain::testing::{FakeChain, neuron};
+use weighhouse_miner::Config;
 use weighhouse_miner::load::{self, Surroundings};
-use weighhouse_miner::server::{self, Parts};
-use weighhouse_miner::{Config, MinerError};
-use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
+use weighhouse_seams::{Clock, CpuPool, SystemClock};
 use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
 
+use crate::loopback::{self, key};
 use crate::{result, say};
 use caller::{Caller, Protocol, Sample};
 
@@ -120,10 +117,6 @@ async fn ask_as_stranger(caller: Caller, at: u32) -> anyhow::Result<()> {
     }
 }
 
-fn key(uri: &str) -> anyhow::Result<Arc<Keypair>> {
-    Ok(Arc::new(Keypair::from_uri(uri).context("a development key")?))
-}
-
 #[derive(Default)]
 struct Turns {
     first: Vec<f64>,
@@ -197,38 +190,17 @@ async fn start_miner(
     openai: SocketAddr,
     oip: SocketAddr,
 ) -> anyhow::Result<SocketAddr> {
-    let caller = key("//Alice")?.hotkey();
-    let text = format!(
-        "wallet = {{ name = 'w', hotkey = 'h' }}\nchain = {{ netuid = 1 }}\n\
-         [admission]\nallow = ['{caller}']\nrequests_per_second = 100000\nburst = 100000\n\
-         [limits]\nconnections_per_address_max = 256\n\
+    let tables = format!(
+        "[limits]\nconnections_per_address_max = 256\n\
          [[model]]\nname = 'openai'\nkind = 'text'\nbackend = 'openai'\nurl = 'http://{openai}'\nmodel = 'm'\n\
          [[model]]\nname = 'oip'\nkind = 'text'\nbackend = 'oip'\nurl = 'http://{oip}'\nmodel = 'm'\n"
     );
-    let config = Config::parse(&text)?;
-    let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await?;
-    let address = listener.local_addr();
-    let (clock, cpu): (Arc<dyn Clock>, _) = (Arc::new(SystemClock::new()), CpuPool::new(2, 256));
-    let read = |path: &std::path::Path| std::fs::read(path);
-    let expand = std::path::Path::to_owned;
-    let folder = |path: &std::path::Path| Ok(path.to_owned());
-    let around = Surroundings { read: &read, expand: &expand, folder: &folder, cpu: &cpu, clock: &clock };
-    let models = load::engines(&config, &around)?;
-    let ready = watch::Sender::new(false);
-    let mut is_ready = ready.subscribe();
-    let parts = Parts {
-        config,
-        chain: FakeChain::new(vec![neuron(0, keypair.hotkey(), 0, false)]),
-        keypair,
-        models,
-        listener: Box::new(listener),
-        clock,
-        storage: Arc::new(DirStorage::open(dir)?),
-        cpu,
-        ready,
-        shutdown: CancellationToken::new(),
+    let models = |config: &Config, cpu: &CpuPool, clock: &Arc<dyn Clock>| {
+        let read = |path: &std::path::Path| std::fs::read(path);
+        let expand = std::path::Path::to_owned;
+        let folder = |path: &std::path::Path| Ok(path.to_owned());
+        let around = Surroundings { read: &read, expand: &expand, folder: &folder, cpu, clock };
+        Ok(load::engines(config, &around)?)
     };
-    serving.spawn(async move { server::run(parts).await.map_err(|error: MinerError| error.into()) });
-    is_ready.wait_for(|ready| *ready).await?;
-    Ok(address)
+    loopback::miner(serving, dir, keypair, &*key("//Alice")?, &tables, models).await
 }

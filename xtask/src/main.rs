@@ -16,6 +16,8 @@ mod inference;
 #[cfg(feature = "serving")]
 mod judge;
 mod lab;
+#[cfg(feature = "serving")]
+mod loopback;
 mod median;
 #[cfg(feature = "real")]
 mod metagraph;

@@ -4,22 +4,16 @@
 mod bare;
 mod client;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use weighhouse_chain::testing::{FakeChain, neuron};
+use weighhouse_miner::Config;
 use weighhouse_miner::engine::{Catalogue, Engine, EngineError, ModelName, ServedModel, TensorSpec};
-use weighhouse_miner::server::{self, Parts};
-use weighhouse_miner::{Config, MinerError};
-use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
+use weighhouse_seams::{Clock, CpuPool, SystemClock};
 use weighhouse_types::{Datatype, Digest, InferAnswer, InferRequest, Tensor};
-use weighhouse_wallet::keypair::Keypair;
 
+use crate::loopback::{self, key};
 use crate::median::median;
 use crate::{result, say};
 use client::Client;
@@ -39,7 +33,10 @@ async fn measure() -> anyhow::Result<()> {
     let mut serving = JoinSet::new();
     let (keypair, sender) = (key("//Bob")?, key("//Alice")?);
     let scratch = tempfile::tempdir()?;
-    let miner = start_miner(&mut serving, scratch.path(), keypair.clone(), &sender).await?;
+    let echo = |_: &Config, _: &CpuPool, _: &Arc<dyn Clock>| Ok(Catalogue::of(Arc::new(Echo::new())));
+    // The configuration has to name a model; what is served is the echo.
+    let tables = "[[model]]\nname = 'echo'\nbuiltin = 'digits-weak'\n";
+    let miner = loopback::miner(&mut serving, scratch.path(), keypair.clone(), &sender, tables, echo).await?;
     let bare = bare::start(&mut serving, keypair.clone()).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let tensor = Tensor::new("bytes".into(), Datatype::Uint8, vec![BYTES as u64], vec![7; BYTES])?;
@@ -65,10 +62,6 @@ async fn measure() -> anyhow::Result<()> {
         "unit": "requests of 2 KiB a second, each signed and its answer verified by the client, 64 in flight",
     }));
     Ok(())
-}
-
-fn key(uri: &str) -> anyhow::Result<Arc<Keypair>> {
-    Ok(Arc::new(Keypair::from_uri(uri).context("a development key")?))
 }
 
 /// Gives its input back.
@@ -103,37 +96,4 @@ impl Engine for Echo {
         let InferRequest { model, version, id, inputs, .. } = request.clone();
         Ok(InferAnswer { model, version, id, outputs: inputs })
     }
-}
-
-async fn start_miner(
-    serving: &mut JoinSet<anyhow::Result<()>>,
-    dir: &std::path::Path,
-    keypair: Arc<Keypair>,
-    caller: &Keypair,
-) -> anyhow::Result<SocketAddr> {
-    let config = Config::parse(&format!(
-        "wallet = {{ name = 'w', hotkey = 'h' }}\nchain = {{ netuid = 1 }}\n\
-         [admission]\nallow = ['{}']\nrequests_per_second = 100000\nburst = 100000\n\
-         [[model]]\nname = 'echo'\nbuiltin = 'digits-weak'\n",
-        caller.hotkey()
-    ))?;
-    let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await?;
-    let address = listener.local_addr();
-    let ready = watch::Sender::new(false);
-    let mut is_ready = ready.subscribe();
-    let parts = Parts {
-        chain: FakeChain::new(vec![neuron(0, keypair.hotkey(), 0, false)]),
-        keypair,
-        models: Catalogue::of(Arc::new(Echo::new())),
-        listener: Box::new(listener),
-        clock: Arc::new(SystemClock::new()),
-        storage: Arc::new(DirStorage::open(dir)?),
-        cpu: CpuPool::new(2, config.limits.unproven_max + config.limits.in_flight_max),
-        config,
-        ready,
-        shutdown: CancellationToken::new(),
-    };
-    serving.spawn(async move { server::run(parts).await.map_err(|error: MinerError| error.into()) });
-    is_ready.wait_for(|ready| *ready).await?;
-    Ok(address)
 }

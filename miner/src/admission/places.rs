@@ -75,6 +75,16 @@ enum Sort {
     GivenBack { proven: bool },
 }
 
+impl Sort {
+    fn is_proven(self) -> bool {
+        match self {
+            Self::Unproven { .. } => false,
+            Self::Own(_) | Self::Common => true,
+            Self::GivenBack { proven } => proven,
+        }
+    }
+}
+
 impl Places {
     pub(crate) fn new(limits: PlaceLimits) -> Arc<Self> {
         Arc::new(Self { limits, held: Mutex::default() })
@@ -213,8 +223,7 @@ impl Place {
 
     /// True where its request was proven to be its caller's.
     pub(crate) fn is_proven(&self) -> bool {
-        let sort = self.sort.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(*sort, Sort::Own(_) | Sort::Common | Sort::GivenBack { proven: true })
+        self.sort.lock().unwrap_or_else(PoisonError::into_inner).is_proven()
     }
 
     /// Waits until the place is given to a newer request, which never happens to a proven one.
@@ -226,7 +235,7 @@ impl Place {
     pub(crate) fn give_back(&self) {
         let mut sort = self.sort.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = self.places.held();
-        let proven = matches!(*sort, Sort::Own(_) | Sort::Common | Sort::GivenBack { proven: true });
+        let proven = sort.is_proven();
         match std::mem::replace(&mut *sort, Sort::GivenBack { proven }) {
             Sort::GivenBack { .. } => return,
             Sort::Unproven { network, number } => {

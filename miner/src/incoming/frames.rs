@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 /// The client's preface, which comes before the first frame.
-const PREFACE: u64 = 24;
+pub(super) const PREFACE: u64 = 24;
 /// The header of a frame.
-const HEADER: usize = 9;
+pub(super) const HEADER: usize = 9;
 /// A stream's number, without the reserved bit.
 const STREAM_MASK: u32 = u32::MAX >> 1;
 /// Frames that a connection may send at once, or more where the ends of all its requests would be more.

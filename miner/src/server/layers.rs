@@ -143,12 +143,12 @@ where
         let (stream_timeout, cut) = (self.overall.stream_timeout, self.overall.cut.clone());
         // Whoever proves the request moves it to a place of the caller's.
         request.extensions_mut().insert(place.clone());
-        if !is_signed(request.uri().path()) {
+        let is_signed = is_signed(request.uri().path());
+        if !is_signed {
             request =
                 request.map(|body| Body::new(Limited::new(body, UNSIGNED_BYTES_MAX).map_err(too_large)));
         }
         let [signed, other] = self.overall.deadlines;
-        let is_signed = is_signed(request.uri().path());
         let deadline = if is_signed { signed } else { other };
         let stop = self.overall.stop.clone();
         let answering = self.inner.call(request);

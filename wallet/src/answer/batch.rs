@@ -18,6 +18,7 @@ const WAITING_MAX: usize = 4_096;
 
 /// Gives an answer's digest; hashes its bytes, which belongs on the pool.
 type Hash = Box<dyn FnOnce() -> Digest + Send>;
+type Signed = oneshot::Sender<Result<AnswerSignature, PoolError>>;
 
 /// Signs answers in the order in which they come. While one batch is signed the next one gathers.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) struct BatchSigner {
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<(Hash, oneshot::Sender<AnswerSignature>)>,
+    waiting: Vec<(Hash, Signed)>,
     /// True while a task signs what waits.
     is_signing: bool,
 }
@@ -62,8 +63,8 @@ impl BatchSigner {
         if begins {
             tokio::spawn(self.clone().sign_all());
         }
-        // Dropped where the pool had no room, or a hash panicked.
-        signed.await.map_err(|_| PoolError::Full)
+        // Only a task that panicked tells nothing.
+        signed.await.unwrap_or(Err(PoolError::Panicked))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -80,8 +81,10 @@ impl BatchSigner {
                 let digests: Vec<Digest> = hashes.into_iter().map(|hash| hash()).collect();
                 sign_batch(&keypair, &digests)
             });
-            // Whose senders are dropped is told so.
-            let Ok(signatures) = signing.await else { continue };
+            let signatures: Vec<_> = match signing.await {
+                Ok(signatures) => signatures.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error); senders.len()],
+            };
             for (sender, signature) in senders.into_iter().zip(signatures) {
                 // Its caller may have gone away meanwhile.
                 let _ = sender.send(signature);
@@ -89,7 +92,7 @@ impl BatchSigner {
         }
     }
 
-    fn next_batch(&self) -> Option<Vec<(Hash, oneshot::Sender<AnswerSignature>)>> {
+    fn next_batch(&self) -> Option<Vec<(Hash, Signed)>> {
         let mut queue = self.queue();
         if queue.waiting.is_empty() {
             // Under the lock: whoever comes next begins anew.

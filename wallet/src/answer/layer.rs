@@ -86,7 +86,7 @@ where
             let response = answering.await?;
             let terms = response.extensions().get::<SigningTerms>().copied();
             let refuse = |refusal: Refusal| {
-                Ok(refusal.into_response(&path, None).map(|body| Either::Right(Either::Right(body))))
+                Ok(refusal.into_response(&path).map(|body| Either::Right(Either::Right(body))))
             };
             let (asked, SigningTerms { model, streamed }) = match (asked, terms) {
                 (Some(asked), Some(terms)) => (asked, terms),

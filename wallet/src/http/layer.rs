@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, Method, Request, Response};
+use http::{Extensions, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Empty, Full};
 use tokio::sync::Semaphore;
@@ -16,7 +16,7 @@ use weighhouse_types::{Digest, Hotkey};
 
 use super::body::CollectedBody;
 use super::{Admission, Authenticated, BodyError, BoxError, Refusal, collect};
-use crate::btauth::Claims;
+use crate::btauth::{Claims, header};
 use crate::metrics;
 use crate::replay::ReplayGuard;
 
@@ -117,8 +117,13 @@ where
                 // The permit lives until the answer is ready, as the body does in whatever the inner service holds.
                 Ok((verified, _held)) => Ok(inner.call(verified.map(Either::Left)).await?.map(Either::Left)),
                 Err(refusal) => {
-                    let now = shared.parts.clock.now();
-                    Ok(refusal.into_response(&path, Some(now)).map(Either::Right))
+                    let is_stale = refusal.is_stale();
+                    let mut response = refusal.into_response(&path);
+                    if is_stale {
+                        let now = shared.parts.clock.now();
+                        response.headers_mut().insert(header::TIME, HeaderValue::from(now.0));
+                    }
+                    Ok(response.map(Either::Right))
                 }
             }
         })

@@ -5,10 +5,9 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_body_util::Empty;
-use weighhouse_seams::UnixNanos;
 
 use super::body::BodyError;
-use crate::btauth::{AuthError, ClaimsError, header};
+use crate::btauth::{AuthError, ClaimsError};
 use crate::metrics;
 use crate::replay::ReplayError;
 
@@ -100,15 +99,19 @@ impl Refusal {
         self.status().2
     }
 
+    /// True of a nonce that isn't fresh: two clocks are apart.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.reason() == STALE
+    }
+
     pub fn code(&self) -> GrpcCode {
         self.status().0
     }
 
     /// Counts and logs the refusal, and gives the trailers-only response for it.
-    pub(crate) fn into_response(self, path: &str, now: Option<UnixNanos>) -> Response<Empty<Bytes>> {
+    pub(crate) fn into_response(self, path: &str) -> Response<Empty<Bytes>> {
         let (code, message, reason) = self.status();
         metrics::request_refused(reason);
-        let is_of_time = reason == STALE;
         match self {
             // Only faults of our own are logged as errors: strangers could otherwise fill the log at will.
             Self::Replay(ReplayError::Storage(_)) | Self::Internal | Self::Unsignable => {
@@ -122,9 +125,6 @@ impl Refusal {
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));
         headers.insert("grpc-status", HeaderValue::from(code as u16));
         headers.insert("grpc-message", HeaderValue::from_static(message));
-        if let (Some(now), true) = (now, is_of_time) {
-            headers.insert(header::TIME, HeaderValue::from(now.0));
-        }
         response
     }
 }

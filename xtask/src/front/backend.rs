@@ -14,6 +14,7 @@ use weighhouse_proto::testing::{FakeInference, InferStream, service};
 use weighhouse_types::text::{Finish, TextAnswer};
 
 use super::{PACE, TOKENS};
+use crate::loopback::incoming;
 
 /// Longest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
@@ -70,16 +71,8 @@ async fn complete(mut io: TcpStream) -> anyhow::Result<()> {
 
 pub(super) async fn oip(serving: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<SocketAddr> {
     let (listener, address) = bind().await?;
-    let incoming = stream::unfold(listener, |listener| async {
-        let accepted = async {
-            let (io, _) = listener.accept().await?;
-            io.set_nodelay(true)?;
-            std::io::Result::Ok(io)
-        };
-        Some((accepted.await, listener))
-    });
     let server = tonic::transport::Server::builder().add_service(service(PacedServer));
-    serving.spawn(async move { Ok(server.serve_with_incoming(incoming).await?) });
+    serving.spawn(async move { Ok(server.serve_with_incoming(incoming(listener)).await?) });
     Ok(address)
 }
 

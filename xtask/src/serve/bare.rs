@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::stream;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tokio::net::TcpListener;
@@ -24,22 +23,16 @@ use weighhouse_wallet::answer::{AnswerSignature, answer_digest, trailer};
 use weighhouse_wallet::btauth::Claims;
 use weighhouse_wallet::keypair::Keypair;
 
+use crate::loopback::incoming;
+
 pub(super) async fn start(
     serving: &mut JoinSet<anyhow::Result<()>>,
     keypair: Arc<Keypair>,
 ) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let incoming = stream::unfold(listener, |listener| async {
-        let accepted = async {
-            let (io, _) = listener.accept().await?;
-            io.set_nodelay(true)?;
-            std::io::Result::Ok(io)
-        };
-        Some((accepted.await, listener))
-    });
     let server = tonic::transport::Server::builder().layer(Signing(keypair)).add_service(service(Echo));
-    serving.spawn(async move { Ok(server.serve_with_incoming(incoming).await?) });
+    serving.spawn(async move { Ok(server.serve_with_incoming(incoming(listener)).await?) });
     Ok(address)
 }
 

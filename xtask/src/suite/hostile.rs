@@ -159,16 +159,7 @@ impl Net {
         let ports = free_ports()?;
         let (ledger, miner) = (format!("127.0.0.1:{}", ports[0]), format!("127.0.0.1:{}", ports[1]));
         let cli = Cli { binary, dir, chain: format!("http://{ledger}") };
-        for wallet in ["owner", "miner", "validator", "traitor"] {
-            cli.json(&["wallet", "create", "--wallet", wallet, "--no-password"])?;
-        }
-        let rules = ["chain", "genesis", "--owner-wallet", "owner", "--block-time", "200ms", "--tempo", "20"];
-        let funds = ["miner=1000", "validator=1000", "traitor=1000"].map(|fund| ["--fund", fund]).concat();
-        let genesis = cli.output(cli.command().args(rules).args(funds))?;
-        std::fs::write(dir.join("genesis.toml"), genesis)?;
-        let serve = ["chain", "serve", "--genesis", "genesis.toml", "--dir", "chain", "--listen", &ledger];
-        let chain = cli.spawn("chain", &serve)?;
-        until("the chain answers", || cli.json(&["chain", "metagraph"]).map(|_| true))?;
+        let chain = cli.serve_chain(&ledger, &["miner", "validator", "traitor"])?;
         cli.json(&["chain", "register", "--wallet", "miner"])?;
         for wallet in ["validator", "traitor"] {
             cli.json(&["chain", "register", "--wallet", wallet])?;

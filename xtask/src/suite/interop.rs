@@ -114,6 +114,24 @@ impl Cli<'_> {
         let log = std::fs::File::create(self.dir.join(format!("{name}.log")))?;
         Ok(Running(self.command().args(args).stdout(Stdio::null()).stderr(log).spawn()?))
     }
+
+    /// A new chain of quick blocks, whose wallets are made, and funded but for the owner's.
+    pub(super) fn serve_chain(&self, listen: &str, funded: &[&str]) -> anyhow::Result<Running> {
+        for name in [&["owner"], funded].concat() {
+            self.json(&["wallet", "create", "--wallet", name, "--no-password"])?;
+        }
+        let rules = ["chain", "genesis", "--owner-wallet", "owner", "--block-time", "200ms", "--tempo", "20"];
+        let mut genesis = self.command();
+        genesis.args(rules);
+        for name in funded {
+            genesis.arg("--fund").arg(format!("{name}=1000"));
+        }
+        std::fs::write(self.dir.join("genesis.toml"), self.output(&mut genesis)?)?;
+        let serve = ["chain", "serve", "--genesis", "genesis.toml", "--dir", "chain", "--listen", listen];
+        let chain = self.spawn("chain", &serve)?;
+        until("the chain answers", || self.json(&["chain", "metagraph"]).map(|_| true))?;
+        Ok(chain)
+    }
 }
 
 impl Net {
@@ -121,31 +139,8 @@ impl Net {
         let ports = free_ports()?;
         let at = |port: u16| format!("127.0.0.1:{port}");
         let cli = Cli { binary, dir, chain: format!("http://{}", at(ports[0])) };
-        for name in ["owner", "miner", "validator"] {
-            cli.json(&["wallet", "create", "--wallet", name, "--no-password"])?;
-        }
+        let mut processes = vec![cli.serve_chain(&at(ports[0]), &["miner", "validator"])?];
         let coldkey = encrypted_wallet(&cli)?;
-        let genesis = cli.output(cli.command().args([
-            "chain",
-            "genesis",
-            "--owner-wallet",
-            "owner",
-            "--block-time",
-            "200ms",
-            "--tempo",
-            "20",
-            "--fund",
-            "miner=1000",
-            "--fund",
-            "validator=1000",
-        ]))?;
-        std::fs::write(dir.join("genesis.toml"), genesis)?;
-        let listen = at(ports[0]);
-        let mut processes = vec![cli.spawn(
-            "chain",
-            &["chain", "serve", "--genesis", "genesis.toml", "--dir", "chain", "--listen", &listen],
-        )?];
-        until("the chain answers", || cli.json(&["chain", "metagraph"]).map(|_| true))?;
         let registered = cli.json(&["chain", "register", "--wallet", "miner"])?;
         let miner_hotkey = registered["hotkey"].as_str().context("a hotkey")?.to_owned();
         let registered = cli.json(&["chain", "register", "--wallet", "validator"])?;
