@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
     let signer = Arc::new(Signer::new(Arc::new(validator), clock.clone()));
     let (asker, framed) = (Asker { signer, dialer: Arc::new(TcpDialer), clock }, frame(&question));
     let limits = AskLimits { deadline: Duration::from_secs(10), answer_bytes_max: 1 << 20 };
-    let answer = asker.ask(Target { address, hotkey }, framed.clone(), limits).await;
+    let answer = asker.ask(Target { address, hotkey, pin: None }, framed.clone(), limits).await;
     let answer = answer.map_err(|failure| anyhow::anyhow!("no answer: {failure:?}"))?;
     verify_answer(&hotkey, &framed, &answer.framed, &answer.trailers)?;
     writeln!(std::io::stdout(), "{} bytes signed by {hotkey} in {:?}", answer.framed.len(), answer.latency)?;

@@ -15,7 +15,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 pub use weighhouse_proto::frame::encode as frame;
 use weighhouse_proto::method::MODEL_INFER;
-use weighhouse_seams::{Clock, ClockExt, Dialer};
+use weighhouse_seams::{Clock, ClockExt, Dialer, TlsPin};
 use weighhouse_types::{Failure, Hotkey};
 use weighhouse_wallet::btauth::Signer;
 
@@ -25,10 +25,12 @@ use crate::limits::AskLimits;
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 
 /// A miner's address, and the hotkey that is to receive the request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub address: SocketAddr,
     pub hotkey: Hotkey,
+    /// The key that its connections are encrypted by, where it has published one.
+    pub pin: Option<TlsPin>,
 }
 
 /// Miners that may be asked, the one to prefer first, as the subnet is seen now.
@@ -73,6 +75,13 @@ impl Asker {
         body: Bytes,
     ) -> Result<OpenResponse, Failure> {
         let io = self.dialer.dial(to.address).await.map_err(|_| Failure::Unreachable)?;
+        let io = match to.pin {
+            Some(pin) => pin.secure(io).await.map_err(|error| {
+                tracing::debug!(hotkey = %to.hotkey, %error, "no handshake with the key on the chain");
+                Failure::Unreachable
+            })?,
+            None => io,
+        };
         let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_header_list_size(HEADER_LIST_BYTES_MAX)
@@ -98,7 +107,8 @@ impl Asker {
         extra: HeaderMap,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut request = Request::post(format!("http://{}{path}", to.address))
+        let scheme = if to.pin.is_some() { "https" } else { "http" };
+        let mut request = Request::post(format!("{scheme}://{}{path}", to.address))
             .header(http::header::CONTENT_TYPE, "application/grpc")
             .header(http::header::TE, "trailers")
             .header(http::header::USER_AGENT, concat!("weighhouse/", env!("CARGO_PKG_VERSION")))

@@ -8,6 +8,7 @@
 
 pub mod address;
 mod call;
+pub mod certificate;
 mod error;
 pub mod explain;
 mod preflight;
@@ -74,6 +75,15 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     -> Result<Vec<(Uid, u16)>, ChainError>;
 
     async fn certificate(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Certificate>, ChainError>;
+
+    /// The certificates of many hotkeys, in their order.
+    async fn certificates(
+        &self,
+        netuid: Netuid,
+        hotkeys: &[Hotkey],
+    ) -> Result<Vec<Option<Certificate>>, ChainError> {
+        futures::future::try_join_all(hotkeys.iter().map(|hotkey| self.certificate(netuid, *hotkey))).await
+    }
 
     /// Free balance of a coldkey.
     async fn balance(&self, coldkey: Coldkey) -> Result<Rao, ChainError>;

@@ -61,11 +61,13 @@ use crate::{Call, CallOutcome, Chain, ChainError, SignedCall};
 use client::storage_index;
 use endpoint::Version;
 use endpoints::Endpoints;
+use fetch::StorageBatch;
 use items::Key;
 use metadata::Demand;
 use read::Question;
 use runtime::Runtime;
 use sign::Nonces;
+use stored::CertificateInfo;
 use submit::{PoolVerdict, Searches};
 
 #[cfg(any(test, feature = "conformance"))]
@@ -94,6 +96,10 @@ struct Inner {
     questions: Mutex<HashMap<Netuid, Arc<Question>>>,
     nonces: Mutex<Nonces>,
     searches: Mutex<Searches>,
+}
+
+fn certificate(info: CertificateInfo) -> Certificate {
+    Certificate { algorithm: info.algorithm, public_key: info.public_key }
 }
 
 fn undecodable(what: &str, error: &dyn std::fmt::Display) -> ChainError {
@@ -186,7 +192,23 @@ impl Chain for Subtensor {
     async fn certificate(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Certificate>, ChainError> {
         let keys = [Key::Small(netuid.0), Key::Account(hotkey.0)];
         let info = self.of_subnet(netuid, items::CERTIFICATES, &keys).await?;
-        Ok(info.map(|info| Certificate { algorithm: info.algorithm, public_key: info.public_key }))
+        Ok(info.map(certificate))
+    }
+
+    async fn certificates(
+        &self,
+        netuid: Netuid,
+        hotkeys: &[Hotkey],
+    ) -> Result<Vec<Option<Certificate>>, ChainError> {
+        let (head, runtime) = self.now().await?;
+        let mut batch = StorageBatch::new(&runtime);
+        let keys = |hotkey: &Hotkey| [Key::Small(netuid.0), Key::Account(hotkey.0)];
+        let slots = hotkeys
+            .iter()
+            .map(|hotkey| batch.add(items::CERTIFICATES, &keys(hotkey)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let values = batch.fetch(&self.0.endpoints, head.hash).await?;
+        slots.iter().map(|slot| Ok(values.get(slot)?.map(certificate))).collect()
     }
 
     async fn mechanisms(&self, netuid: Netuid) -> Result<Mechanisms, ChainError> {

@@ -1,5 +1,6 @@
 //! A chain for tests and benchmarks of roles, where a ledger would be too much: one subnet that changes when told.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -32,6 +33,7 @@ pub struct FakeChain {
     /// Number of axon publications still to be refused for coming too fast.
     pub too_fast: Mutex<u32>,
     pub submitted: Mutex<Vec<Call>>,
+    certificates: Mutex<HashMap<Hotkey, Certificate>>,
 }
 
 impl FakeChain {
@@ -43,6 +45,7 @@ impl FakeChain {
             block: watch::Sender::new(Block(1)),
             too_fast: Mutex::new(0),
             submitted: Mutex::default(),
+            certificates: Mutex::default(),
         })
     }
 
@@ -94,8 +97,8 @@ impl Chain for FakeChain {
         Err(ChainError::Unsupported { what: "bonds" })
     }
 
-    async fn certificate(&self, _: Netuid, _: Hotkey) -> Result<Option<Certificate>, ChainError> {
-        Ok(None)
+    async fn certificate(&self, _: Netuid, hotkey: Hotkey) -> Result<Option<Certificate>, ChainError> {
+        Ok(self.certificates.lock().expect("not poisoned").get(&hotkey).cloned())
     }
 
     async fn balance(&self, _: Coldkey) -> Result<Rao, ChainError> {
@@ -116,10 +119,19 @@ impl Chain for FakeChain {
             parity_scale_codec::Decode::decode(&mut &signed.bytes[..]).expect("made by sign");
         self.submitted.lock().expect("not poisoned").push(call.clone());
         let refused = *self.too_fast.lock().expect("not poisoned") > 0;
+        let (axon, certificate) = match call {
+            _ if refused => (None, None),
+            Call::ServeAxon { axon, .. } => (Some(axon), None),
+            Call::ServeAxonTls { axon, certificate, .. } => (Some(axon), Some(certificate)),
+            _ => (None, None),
+        };
+        if let Some(certificate) = certificate {
+            self.certificates.lock().expect("not poisoned").insert(hotkey, certificate);
+        }
         self.change(|metagraph| {
             let ours = metagraph.neurons.iter_mut().find(|neuron| neuron.hotkey == hotkey);
-            if let (Call::ServeAxon { axon, .. }, Some(neuron), false) = (call, ours, refused) {
-                neuron.axon = Some(axon);
+            if let (Some(_), Some(neuron)) = (axon, ours) {
+                neuron.axon = axon;
             }
         });
         Ok(())

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use weighhouse_ask::Target;
-use weighhouse_chain::SharedChain;
+use weighhouse_chain::certificate::{self, Pins};
+use weighhouse_chain::{Chain, ChainError, SharedChain};
 use weighhouse_seams::Clock;
-use weighhouse_types::{Hotkey, Metagraph, Netuid};
+use weighhouse_types::{Hotkey, Metagraph, Netuid, Neuron};
 
 /// Time between two looks at the metagraph: a block.
 const PERIOD: Duration = Duration::from_secs(12);
 
 /// Lists the miners that may be asked: those with the most incentive first, and of equals the one with the lowest uid. Those
 /// without any are listed only while nobody has some: with weights published, nothing but their own word is for them.
-pub fn by_weight(metagraph: &Metagraph, us: &Hotkey) -> Vec<Target> {
+pub fn by_weight(metagraph: &Metagraph, pins: &Pins, us: &Hotkey) -> Vec<Target> {
     let is_paid = metagraph.neurons.iter().any(|neuron| neuron.incentive > 0);
     let mut found: Vec<_> = metagraph
         .neurons
@@ -23,7 +24,21 @@ pub fn by_weight(metagraph: &Metagraph, us: &Hotkey) -> Vec<Target> {
         .filter_map(|neuron| Some((neuron, neuron.axon?.address())))
         .collect();
     found.sort_by_key(|(neuron, _)| (std::cmp::Reverse(neuron.incentive), neuron.uid));
-    found.into_iter().map(|(neuron, address)| Target { address, hotkey: neuron.hotkey }).collect()
+    let target = |(neuron, address): (&Neuron, _)| {
+        let hotkey = neuron.hotkey;
+        Target { address, hotkey, pin: pins.get(&hotkey).copied() }
+    };
+    found.into_iter().map(target).collect()
+}
+
+/// The same, from the chain.
+///
+/// # Errors
+/// Those of the chain.
+pub async fn read(chain: &dyn Chain, netuid: Netuid, us: &Hotkey) -> Result<Arc<[Target]>, ChainError> {
+    let state = chain.subnet(netuid).await?;
+    let pins = certificate::pins(chain, &state).await?;
+    Ok(by_weight(&state.metagraph, &pins, us).into())
 }
 
 /// Keeps the list in step with the chain, until nobody reads it. While the chain can't be read, the last list stays.
@@ -40,12 +55,11 @@ pub async fn follow(
             () = clock.sleep(PERIOD) => {}
             () = miners.closed() => return,
         }
-        match chain.subnet(netuid).await {
-            Ok(state) => {
+        match read(&*chain, netuid, &us).await {
+            Ok(found) => {
                 was_read = true;
-                let found: Arc<[Target]> = by_weight(&state.metagraph, &us).into();
                 miners.send_if_modified(|known| {
-                    let same = known.iter().map(key).eq(found.iter().map(key));
+                    let same = *known == found;
                     *known = found;
                     !same
                 });
@@ -59,13 +73,9 @@ pub async fn follow(
     }
 }
 
-fn key(target: &Target) -> (std::net::SocketAddr, Hotkey) {
-    (target.address, target.hotkey)
-}
-
 #[cfg(test)]
 mod tests {
-    use weighhouse_types::{Axon, Block, Coldkey, Neuron, Rao, Uid};
+    use weighhouse_types::{Axon, Block, Coldkey, Rao, Uid};
 
     use super::*;
 
@@ -92,7 +102,10 @@ mod tests {
 
     fn listed(incentives: &[(u16, bool)]) -> Vec<u16> {
         let us = Hotkey([0; 32]);
-        by_weight(&metagraph(incentives), &us).iter().map(|target| target.address.port()).collect()
+        by_weight(&metagraph(incentives), &Pins::new(), &us)
+            .iter()
+            .map(|target| target.address.port())
+            .collect()
     }
 
     #[test]

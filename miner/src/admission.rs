@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +151,10 @@ impl Admission for Gate {
             let why = format!("{refusal}{}", advice(claims, refusal, now));
             self.callers.refused(&claims.hotkey, proven, refusal.reason(), &why);
         }
+    }
+
+    fn network(&self, request: &Extensions) -> IpAddr {
+        Peer::network_of(request)
     }
 
     fn reads(&self, bytes: usize, request: &Extensions) {

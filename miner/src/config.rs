@@ -20,7 +20,7 @@ use crate::sources::{self, ModelConfig};
 
 pub use error::ConfigError;
 pub use limits::{MinerLimits, Text};
-pub use raw::{MetricsSection, StateSection, WalletSection};
+pub use raw::{MetricsSection, StateSection, Tls, WalletSection};
 
 /// The configuration of `weighhouse miner`.
 #[derive(Clone, Debug)]
@@ -49,6 +49,7 @@ pub struct Serve {
     pub listen: SocketAddr,
     /// Address in the axon; `None`: the one that was bound.
     pub external: Option<SocketAddr>,
+    pub tls: Tls,
 }
 
 /// The callers that may ask, and how often.
@@ -80,7 +81,7 @@ impl Config {
         Ok(Self {
             wallet: raw.wallet,
             chain: check_chain(raw.chain)?,
-            serve: Serve { listen: raw.serve.listen, external: raw.serve.external },
+            serve: Serve { listen: raw.serve.listen, external: raw.serve.external, tls: raw.serve.tls },
             models: sources::read(raw.model)?,
             admission: check_admission(raw.admission)?,
             limits,

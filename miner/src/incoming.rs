@@ -2,7 +2,7 @@
 //!
 //! **Invariants.** At no time are there more connections than the caps say, in all or of one network, but for those that are
 //! being cut to make room: the oldest on which nobody has proven a request, else the oldest of the caller that has most. A
-//! connection that has not begun HTTP/2 by the handshake timeout is cut, and so is every connection at its age limit,
+//! connection that has not begun HTTP/2 by the handshake timeout, within TLS where it is encrypted, is cut, and so is every connection at its age limit,
 //! whatever its streams are doing: the server above asks politely before. One that sends more frames without a request or
 //! a body than its budget has is cut at once.
 
@@ -20,7 +20,7 @@ use futures::stream::{self, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
-use weighhouse_seams::{BoxIo, Clock, Listener};
+use weighhouse_seams::{BoxIo, Clock, Listener, TlsAcceptor};
 
 use frames::FrameBudget;
 pub(crate) use slots::{ConnectionLimits, Peer};
@@ -37,17 +37,22 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub(crate) fn accept(
     listener: Box<dyn Listener>,
     limits: ConnectionLimits,
+    tls: Option<TlsAcceptor>,
     clock: Arc<dyn Clock>,
     kill: CancellationToken,
 ) -> impl Stream<Item = io::Result<HeldConnection>> + Send {
     let slots = Slots::new(limits);
-    stream::unfold((listener, slots, clock, kill), |(listener, slots, clock, kill)| async move {
+    stream::unfold((listener, slots, tls, clock, kill), |(listener, slots, tls, clock, kill)| async move {
         loop {
             match listener.accept().await {
                 Ok((io, peer)) => match slots.take(peer.ip()) {
                     Ok(slot) => {
+                        let io = match &tls {
+                            Some(acceptor) => acceptor.accept(io),
+                            None => io,
+                        };
                         let connection = HeldConnection::new(io, slot, &clock, &kill);
-                        return Some((Ok(connection), (listener, slots, clock, kill)));
+                        return Some((Ok(connection), (listener, slots, tls, clock, kill)));
                     }
                     Err(limit) => {
                         metrics::connection_refused(limit);

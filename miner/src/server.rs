@@ -5,6 +5,7 @@
 
 mod announce;
 mod health;
+mod keys;
 mod layers;
 mod report;
 mod roster;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::LayerExt as _;
@@ -25,15 +26,17 @@ use weighhouse_chain::{Chain, ChainError};
 use weighhouse_proto::ModelKind;
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use weighhouse_proto::v1::miner_server::MinerServer;
-use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Storage};
-use weighhouse_types::{Hotkey, Netuid, SubnetState};
+use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Plaintext, Storage, TlsAcceptor};
+use weighhouse_types::{Block, Hotkey, Netuid, SubnetState};
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
+use self::announce::Announced;
 use self::health::HealthWatch;
+pub use self::keys::{Keys, KeysError};
 use crate::admission::{Gate, PlaceLimits, Places, Roster};
 use crate::callers::Callers;
-use crate::config::{Config, MinerLimits};
+use crate::config::{Config, MinerLimits, Tls};
 use crate::engine::Catalogue;
 use crate::incoming::{self, ConnectionLimits};
 use crate::service::MinerService;
@@ -84,6 +87,8 @@ pub enum MinerError {
     NoExternalAddress { listen: SocketAddr },
     #[error(transparent)]
     Replay(#[from] ReplayOpenError),
+    #[error("TLS: {0}")]
+    Keys(#[from] KeysError),
     #[error("serving ended: {0}")]
     Serve(#[from] tonic::transport::Error),
     #[error("the replay guard's lease could not be given back: {0}")]
@@ -96,15 +101,18 @@ pub enum MinerError {
 pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let Parts { config, keypair, chain, models, listener, clock, storage, cpu, ready, shutdown } = parts;
     let (hotkey, netuid) = (keypair.hotkey(), config.chain.netuid);
-    let announced = announce::address(config.serve.external, listener.local_addr())?;
+    let address = announce::address(config.serve.external, listener.local_addr())?;
+    let keys = if config.serve.tls == Tls::Off { None } else { Some(Keys::open(&*storage)?) };
+    let announced = Announced { address, pin: keys.as_ref().map(Keys::pin) };
+    let tls = keys.map(|keys| keys.acceptor(plaintext(config.serve.tls)));
     let source =
         roster::RosterSource { chain, clock: clock.clone(), netuid, timeout: config.limits.chain_timeout };
     // Before anything is served: a miner without a place in the subnet would earn nothing and answer strangers.
-    let state = source.read().await?;
+    let (state, pin) = futures::try_join!(source.read(), source.pin(hotkey))?;
     check_registered(&state, hotkey)?;
     let remembered =
         ReplayLimits::of_quota(config.admission.requests_per_second.get(), config.admission.burst.get());
-    let guard = Arc::new(ReplayGuard::open(storage, clock.clone(), remembered)?);
+    let guard = Arc::new(ReplayGuard::open(storage.clone(), clock.clone(), remembered)?);
 
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
     let (places, callers) = (places(&config.limits), Callers::new(clock.clone()));
@@ -127,7 +135,12 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
         clock: clock.clone(),
         stop: stop.clone(),
     };
-    tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %announced, "miner starts");
+    tracing::info!(%hotkey, %netuid, listen = %listener.local_addr(), axon = %address, tls = ?config.serve.tls, "miner starts");
+    if config.serve.tls == Tls::Off {
+        tracing::warn!(
+            "serve.tls is off: whoever sees the traffic reads questions and answers, which stay signed"
+        );
+    }
 
     let serving = Serving {
         service,
@@ -138,17 +151,26 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
         guard: guard.clone(),
         keypair: keypair.clone(),
         cpu,
+        tls: tls.clone(),
     };
     let (limits, streams) = (config.limits.clone(), config.text.stream_timeout);
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
     tasks.spawn(serve(serving, health, listener, limits, streams, clock.clone(), stop.clone()));
     tasks.spawn(telling.run().map(Ok));
-    let standing = watch::Sender::new(report::OwnStanding::of(&state, &hotkey));
+    let standing = watch::Sender::new(report::OwnStanding::of(&state, &hotkey, pin));
     let reporting = report::report(callers, standing.subscribe(), clock.clone());
     tasks.spawn(until(stop.clone(), reporting.map(Ok)));
     tasks.spawn(until(stop.clone(), watching.map(Ok)));
-    let announcing =
-        announce(source.clone(), keypair, announced, guard.ready_in(), passes, standing.subscribe());
+    let (forgetting, announced_at) = keys::forgetting(tls, storage, standing.subscribe());
+    tasks.spawn(until(stop.clone(), forgetting.map(Ok)));
+    let announcing = announce(
+        source.clone(),
+        keypair,
+        announced,
+        guard.ready_in(),
+        passes,
+        (standing.subscribe(), announced_at),
+    );
     tasks.spawn(until(stop.clone(), announcing));
     let senders = (roster_sender, standing);
     let refresh = roster::refresh(source, hotkey, gate, senders, state.head.number);
@@ -191,10 +213,10 @@ fn places(limits: &MinerLimits) -> Arc<Places> {
 async fn announce(
     source: roster::RosterSource,
     keypair: Arc<Keypair>,
-    address: SocketAddr,
+    ours: Announced,
     wait: Duration,
     passes: watch::Sender<bool>,
-    standing: watch::Receiver<Option<report::OwnStanding>>,
+    (standing, announced_at): (watch::Receiver<Option<report::OwnStanding>>, oneshot::Sender<Block>),
 ) -> Result<(), MinerError> {
     if !wait.is_zero() {
         tracing::info!(
@@ -204,7 +226,11 @@ async fn announce(
         source.clock.sleep(wait).await;
     }
     passes.send_replace(true);
-    announce::publish(source, keypair, address, standing).await
+    announce::publish(source, keypair, ours, standing, announced_at).await
+}
+
+fn plaintext(tls: Tls) -> Plaintext {
+    if tls == Tls::Required { Plaintext::Refused } else { Plaintext::Served }
 }
 
 fn check_registered(state: &SubnetState, hotkey: Hotkey) -> Result<(), MinerError> {
@@ -234,6 +260,7 @@ struct Serving {
     guard: Arc<ReplayGuard>,
     keypair: Arc<Keypair>,
     cpu: CpuPool,
+    tls: Option<TlsAcceptor>,
 }
 
 async fn serve(
@@ -245,7 +272,7 @@ async fn serve(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), MinerError> {
-    let Serving { service, serves_texts, gate, places, callers, guard, keypair, cpu } = serving;
+    let Serving { service, serves_texts, gate, places, callers, guard, keypair, cpu, tls } = serving;
     let (cut, kill) = (CancellationToken::new(), CancellationToken::new());
     // A whole answer of a text model takes as long as a stream of it; ends with the response's headers.
     let longest = match serves_texts {
@@ -260,7 +287,7 @@ async fn serve(
         // Older connections are asked to leave first; the cut comes only after the longest request could have ended.
         age_max: limits.connection_age_max + longest + stream_timeout,
     };
-    let incoming = incoming::accept(listener, connections, clock.clone(), kill.clone());
+    let incoming = incoming::accept(listener, connections, tls, clock.clone(), kill.clone());
     let auth = layers::auth(gate, guard, &keypair, &clock, cpu, &limits);
     let inference =
         GrpcInferenceServiceServer::new(service.clone()).max_decoding_message_size(limits.request_bytes_max);

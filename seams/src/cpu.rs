@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 /// At most `threads` jobs run at once and at most `queue` wait; beyond that the caller is refused at once.
 #[derive(Clone, Debug)]
 pub struct CpuPool {
+    threads: usize,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
@@ -23,9 +24,15 @@ impl CpuPool {
     pub fn new(threads: usize, queue: usize) -> Self {
         let threads = threads.max(1);
         Self {
+            threads,
             running: Arc::new(Semaphore::new(threads)),
             admitted: Arc::new(Semaphore::new(threads + queue)),
         }
+    }
+
+    /// Jobs that run at once.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Runs the job on a blocking thread. Dropping the future leaves a started job to finish unseen.

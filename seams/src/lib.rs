@@ -20,4 +20,4 @@ pub use entropy::Entropy;
 pub use net::{BoxIo, Dialer, Io, Listener, TcpBound, TcpDialer};
 pub use storage::{AppendFile, DirStorage, Storage};
 #[cfg(feature = "tls")]
-pub use tls::{TlsTrust, TlsTrustError};
+pub use tls::{Plaintext, TlsAcceptor, TlsKey, TlsKeyError, TlsPin, TlsTrust, TlsTrustError};

@@ -28,6 +28,14 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
     /// Replaces the file whole: after a crash it holds the old bytes or the new ones.
     fn write_atomic(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// As [`Self::write_atomic`], for nobody else's eyes.
+    fn write_secret(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write_atomic(name, bytes)
+    }
+
+    /// Removes the file, where there is one.
+    fn remove(&self, name: &str) -> io::Result<()>;
 }
 
 /// A real folder, locked for as long as this lives.
@@ -62,6 +70,19 @@ impl DirStorage {
             ));
         }
         Ok(self.dir.join(name))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8], options: &mut OpenOptions) -> io::Result<()> {
+        let target = self.path(name)?;
+        // One name is enough: the folder is locked to this process,
+        // and a leftover of a crash is written over.
+        let temporary = self.dir.join(format!(".{name}.tmp"));
+        let mut file = options.create(true).truncate(true).write(true).open(&temporary)?;
+        file.write_all(bytes)?;
+        // Before the rename, or a crash could leave the new name on bytes that were never written.
+        file.sync_all()?;
+        std::fs::rename(&temporary, &target)?;
+        self.sync_dir()
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -102,16 +123,21 @@ impl Storage for DirStorage {
     }
 
     fn write_atomic(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let target = self.path(name)?;
-        // One name is enough: the folder is locked to this process,
-        // and a leftover of a crash is written over.
-        let temporary = self.dir.join(format!(".{name}.tmp"));
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        // Before the rename, or a crash could leave the new name on bytes that were never written.
-        file.sync_all()?;
-        std::fs::rename(&temporary, &target)?;
-        self.sync_dir()
+        self.replace(name, bytes, &mut OpenOptions::new())
+    }
+
+    fn write_secret(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        self.replace(name, bytes, &mut options)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match std::fs::remove_file(self.path(name)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.sync_dir(),
+        }
     }
 }
 

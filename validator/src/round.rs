@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use parity_scale_codec::Encode;
 use weighhouse_ask::{AskLimits, Asker, Target};
+use weighhouse_chain::certificate::Pins;
 use weighhouse_tasks::{Scope, Task};
 use weighhouse_types::{
     Beacon, Blob, ChallengeRecord, ChallengeScope, Digest, EpochContext, Fields, Hasher, Hotkey, Neuron,
@@ -53,7 +54,7 @@ impl Round {
         parts: &Parts,
         context: &EpochContext,
         round: u32,
-        current: &SubnetState,
+        current: (&SubnetState, &Pins),
         (done, mut cut_off): (&BTreeSet<Uid>, BTreeMap<RegistrationId, CutOff>),
     ) -> Result<Option<Self>, ValidatorError> {
         let mut miners = miners(context, current);
@@ -142,7 +143,7 @@ fn scope(task: &Task, miner: Hotkey) -> ChallengeScope {
 }
 
 /// Everyone but ourselves who serves, with the address to dial: the registrations are the context's, the addresses today's.
-fn miners(context: &EpochContext, current: &SubnetState) -> Vec<(Neuron, Option<Target>)> {
+fn miners(context: &EpochContext, (current, pins): (&SubnetState, &Pins)) -> Vec<(Neuron, Option<Target>)> {
     let others = context.state.metagraph.neurons.iter().filter(|neuron| neuron.hotkey != context.validator);
     let present = |neuron: &Neuron| {
         let now = current.metagraph.neuron(neuron.uid)?;
@@ -156,7 +157,9 @@ fn miners(context: &EpochContext, current: &SubnetState) -> Vec<(Neuron, Option<
             let address = axon.address();
             // An axon of zeros is how a miner says that it serves nothing.
             let dialable = address.port() != 0 && !address.ip().is_unspecified();
-            let target = dialable.then_some(Target { address, hotkey: neuron.hotkey });
+            let hotkey = neuron.hotkey;
+            let pin = pins.get(&hotkey).copied();
+            let target = dialable.then_some(Target { address, hotkey, pin });
             Some((neuron.clone(), target))
         })
         .collect()

@@ -9,6 +9,10 @@ mod body;
 mod evidence;
 mod layer;
 mod refusal;
+mod turns;
+mod verifier;
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::Extensions;
 use weighhouse_seams::UnixNanos;
@@ -30,6 +34,11 @@ pub trait Admission: Send + Sync + std::fmt::Debug {
 
     /// A request with these claims was refused; only where `proven` was its signature looked at, and right.
     fn refused(&self, _claims: &Claims, _proven: bool, _refusal: &Refusal, _now: UnixNanos) {}
+
+    /// The network that a request came from. Signatures are looked at in turns among networks.
+    fn network(&self, _request: &Extensions) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    }
 
     /// As bytes of the body come, which nobody has proven yet.
     fn reads(&self, _bytes: usize, _request: &Extensions) {}

@@ -5,14 +5,17 @@
 //! is wiped when a [`Keypair`] is dropped, and `Debug` shows the address alone.
 
 mod uri;
+mod verify;
 
 use std::fmt;
 
 use rand::CryptoRng;
-use schnorrkel::{ExpansionMode, MiniSecretKey, PublicKey, SecretKey, Signature};
+use schnorrkel::{ExpansionMode, MiniSecretKey, SecretKey};
 use sha2::Sha512;
 use weighhouse_types::{Coldkey, Hotkey};
 use zeroize::{Zeroize, Zeroizing};
+
+pub use verify::{Signed, verify, verify_all};
 
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
@@ -164,19 +167,6 @@ impl fmt::Debug for Keypair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Keypair").field(&self.hotkey()).finish()
     }
-}
-
-/// Accepts exactly a 64-byte sr25519 signature of `message` under `public`; anything else is refused.
-pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-    if signature.is_empty() {
-        return Err(SignatureError::Absent);
-    }
-    if signature.len() != SIGNATURE_BYTES {
-        return Err(SignatureError::Length(signature.len()));
-    }
-    let signature = Signature::from_bytes(signature).map_err(|_| SignatureError::Shape)?;
-    let public = PublicKey::from_bytes(public).map_err(|_| SignatureError::PublicKey)?;
-    public.verify_simple(SIGNING_CONTEXT, message, &signature).map_err(|_| SignatureError::Wrong)
 }
 
 fn mnemonic_seed(mnemonic: &bip39::Mnemonic, password: &str) -> Zeroizing<[u8; 32]> {

@@ -80,6 +80,8 @@ enum Bench {
     Front,
     /// Signed requests given back with a receipt, 64 in flight: a miner, against bare tonic that verifies and signs each
     Serve,
+    /// The same over TLS with a pinned key, against bare tonic over TLS
+    Tls,
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -166,9 +168,13 @@ fn main() -> ExitCode {
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Front) => front::run(),
         #[cfg(feature = "serving")]
-        XtaskCommand::Bench(Bench::Serve) => serve::run(),
+        XtaskCommand::Bench(Bench::Serve) => serve::run(serve::Wire::Plain),
+        #[cfg(feature = "serving")]
+        XtaskCommand::Bench(Bench::Tls) => serve::run(serve::Wire::Tls),
         #[cfg(not(feature = "serving"))]
         XtaskCommand::Bench(Bench::Serve) => again(&["bench", "serve"], "serving"),
+        #[cfg(not(feature = "serving"))]
+        XtaskCommand::Bench(Bench::Tls) => again(&["bench", "tls"], "serving"),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Embed) => embed::run(),
         #[cfg(not(feature = "serving"))]

@@ -89,7 +89,7 @@ struct Connected {
 
 impl Connected {
     async fn new() -> Self {
-        let to = Target { address: ([127, 0, 0, 1], 1).into(), hotkey: Hotkey([7; 32]) };
+        let to = Target { address: ([127, 0, 0, 1], 1).into(), hotkey: Hotkey([7; 32]), pin: None };
         Self::with([to].into()).await
     }
 

@@ -1,5 +1,6 @@
 //! `weighhouse chain`: serve the ledger, take part in it, look at it.
 
+mod certificate;
 mod ledger;
 mod stake;
 mod subnet;
@@ -38,6 +39,7 @@ pub(crate) enum ChainCommand {
     Metagraph(subnet::SubnetArgs),
     /// Show a subnet's hyperparameters, or set some as its owner
     Hyperparameters(subnet::SetHyperparameters),
+    Certificate(certificate::Certificate),
     /// Show a coldkey's free balance
     Balance(subnet::Balance),
     /// Say what stands between a hotkey and its weights, and what to do about it
@@ -73,6 +75,7 @@ pub(crate) async fn run(command: ChainCommand, shutdown: CancellationToken) -> R
         ChainCommand::VerifyEpoch(args) => verify_epoch::run(&args).await,
         ChainCommand::Metagraph(args) => subnet::metagraph(&args).await,
         ChainCommand::Hyperparameters(args) => subnet::hyperparameters(&args).await,
+        ChainCommand::Certificate(args) => certificate::run(&args).await,
         ChainCommand::Balance(args) => subnet::balance(&args).await,
         ChainCommand::Why(args) => why::run(&args).await,
     }

@@ -14,13 +14,13 @@ use weighhouse_miner::config::Config;
 use weighhouse_miner::engine::Catalogue;
 use weighhouse_miner::load::{self, Surroundings};
 use weighhouse_miner::metrics;
-use weighhouse_miner::server::{self, MinerError, Parts};
+use weighhouse_miner::server::{self, Keys, MinerError, Parts};
 use weighhouse_seams::{Clock, CpuPool, SystemClock};
 
 use super::keys::daemon_hotkey;
 use super::{admin, bind, chain_failure, connect, expand, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
-use crate::models;
+use crate::{models, output};
 
 /// Serve models to validators: verify, answer, sign.
 #[derive(Args, Debug)]
@@ -41,6 +41,10 @@ enum MinerCommand {
     Run(ConfigFile),
     /// Try everything that serving needs, and say what is wrong
     Check(ConfigFile),
+    /// Make a new key of TLS, which the next start publishes
+    ///
+    /// The key before it is served beside it until the chain has shown the new one for 100 blocks, and is removed then.
+    RenewKey(ConfigFile),
     /// Say whether the running miner works, and what it earns
     Status(ConfigFile),
 }
@@ -66,6 +70,7 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
     match args.command {
         Some(MinerCommand::Run(file)) => serve(&file, shutdown).await,
         Some(MinerCommand::Check(file)) => check::run(&file).await,
+        Some(MinerCommand::RenewKey(file)) => renew_key(&file),
         Some(MinerCommand::Status(file)) => status::run(&file).await,
         None if args.check => {
             read_config(&args.file.config)?;
@@ -77,6 +82,18 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
 
 fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
+}
+
+fn renew_key(file: &ConfigFile) -> Result<(), Failure> {
+    let config = read_config(&file.config)?;
+    // The folder is locked: a miner that runs has read its keys already.
+    let storage = open_dir(&expand(&config.state.dir))?;
+    let pin = Keys::renew(&storage).exit(Exit::Data, "TLS")?;
+    let name = pin.server_name();
+    if file.json {
+        return Ok(output::json(&serde_json::json!({ "server_name": name }))?);
+    }
+    Ok(output::line(format!("new key, server name {name}: the next start of the miner publishes it"))?)
 }
 
 fn load_models(config: &Config, cpu: &CpuPool, clock: &Arc<dyn Clock>) -> Result<Catalogue, Failure> {
@@ -124,7 +141,7 @@ fn role_failure(error: MinerError) -> Failure {
         MinerError::Chain(error) => return chain_failure(error),
         MinerError::NotRegistered { .. } => Exit::Denied,
         MinerError::NoExternalAddress { .. } => Exit::Config,
-        MinerError::Replay(_) => Exit::Data,
+        MinerError::Replay(_) | MinerError::Keys(_) => Exit::Data,
         MinerError::ChainTimeout { .. } => Exit::Unavailable,
         MinerError::Serve(_) | MinerError::Release(_) | MinerError::Panicked => Exit::Internal,
     };

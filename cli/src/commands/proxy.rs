@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::proxy::{self, ProxyError};
 use weighhouse_ask::{Asker, Miners, ProxyLimits, Target};
-use weighhouse_chain::SharedChain;
+use weighhouse_chain::{SharedChain, certificate};
 use weighhouse_gateway::{ApiKey, ChatTemplate, subnet};
 use weighhouse_seams::{Clock, Entropy, SystemClock, TcpBound, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid, address};
@@ -125,12 +125,12 @@ pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), 
 /// The miners to begin with, and the chain that they follow where none was named.
 async fn choose(args: &Proxy, us: Hotkey) -> Result<(Option<SharedChain>, Arc<[Target]>), Failure> {
     match (args.uid, args.address, args.receiver) {
-        (_, Some(address), Some(hotkey)) => Ok((None, [Target { address, hotkey }].into())),
+        (_, Some(address), Some(hotkey)) => Ok((None, [Target { address, hotkey, pin: None }].into())),
         (Some(uid), ..) => Ok((None, [look_up(args, uid).await?].into())),
         _ => {
             let chain = connect(&args.chain, None).await?;
-            let state = chain.subnet(args.netuid).await.map_err(chain_failure)?;
-            Ok((Some(chain), subnet::by_weight(&state.metagraph, &us).into()))
+            let miners = subnet::read(&*chain, args.netuid, &us).await.map_err(chain_failure)?;
+            Ok((Some(chain), miners))
         }
     }
 }
@@ -167,5 +167,7 @@ async fn look_up(args: &Proxy, uid: Uid) -> Result<Target, Failure> {
         state.metagraph.neuron(uid).ok_or_else(|| Failure::config(format!("there is no uid {uid}")))?;
     let axon =
         neuron.axon.ok_or_else(|| Failure::new(Exit::Unavailable, format!("uid {uid} published no axon")))?;
-    Ok(Target { address: axon.address(), hotkey: neuron.hotkey })
+    let hotkey = neuron.hotkey;
+    let certificate = chain.certificate(args.netuid, hotkey).await.map_err(chain_failure)?;
+    Ok(Target { address: axon.address(), hotkey, pin: certificate.as_ref().and_then(certificate::to_pin) })
 }

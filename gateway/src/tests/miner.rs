@@ -144,7 +144,7 @@ impl Miner {
         let keypair = key(name);
         let us = keypair.hotkey();
         let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
-        let target = Target { address: listener.local_addr(), hotkey: us };
+        let target = Target { address: listener.local_addr(), hotkey: us, pin: None };
         let dir = tempfile::tempdir().expect("a folder");
         let (ready, mut is_ready) = watch::channel(false);
         let parts = Parts {

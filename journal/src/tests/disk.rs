@@ -136,6 +136,11 @@ impl Storage for Disk {
         self.call()?.files.insert(name.to_owned(), content);
         Ok(())
     }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.call()?.files.remove(name);
+        Ok(())
+    }
 }
 
 #[derive(Debug)]

@@ -81,6 +81,21 @@ pub(super) struct ServeSection {
     /// The address to publish as the axon, where it differs from the one listened on.
     #[serde(deserialize_with = "address::deserialize_optional")]
     pub(super) external: Option<SocketAddr>,
+    /// Whether connections are encrypted, by a key that is published with the axon.
+    pub(super) tls: Tls,
+}
+
+/// Whether connections are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// By whoever asks for it, as validators do that read the key on the chain; plaintext is served as well.
+    #[default]
+    Offered,
+    /// All of them; plaintext is cut.
+    Required,
+    /// None.
+    Off,
 }
 
 /// The callers that may ask, and how often.
@@ -122,7 +137,7 @@ pub struct StateSection {
 impl Default for ServeSection {
     fn default() -> Self {
         // Bittensor's own default port for an axon.
-        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8091)), external: None }
+        Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8091)), external: None, tls: Tls::default() }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use http::Extensions;
 use tokio_util::sync::CancellationToken;
 use weighhouse_types::Hotkey;
 
@@ -49,8 +50,9 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn network(&self) -> IpAddr {
-        self.network
+    /// The network of a request's connection.
+    pub(crate) fn network_of(request: &Extensions) -> IpAddr {
+        request.get::<Self>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.network)
     }
 
     /// Takes note that a caller has proven a request of this connection; the first one counts.

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use weighhouse_chain::certificate::{none, of_pin};
 use weighhouse_chain::{Call, CallOutcome, ChainError, Refusal};
-use weighhouse_types::{Axon, Block};
+use weighhouse_seams::TlsPin;
+use weighhouse_types::{Axon, Block, Hotkey, Netuid, SubnetState};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::MinerError;
@@ -33,28 +35,53 @@ pub(super) fn address(external: Option<SocketAddr>, bound: SocketAddr) -> Result
     }
 }
 
+/// What the chain should say of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Announced {
+    pub(super) address: SocketAddr,
+    /// The key that connections are encrypted by, if any.
+    pub(super) pin: Option<TlsPin>,
+}
+
+impl Announced {
+    fn call(&self, netuid: Netuid, published: Option<TlsPin>) -> Call {
+        let axon = Axon::new(self.address, AXON_VERSION, Block(0));
+        let certificate = match (self.pin, published) {
+            (Some(pin), _) => of_pin(&pin),
+            // A chain keeps the last certificate, and validators would go on asking for its key.
+            (None, Some(_)) => none(),
+            (None, None) => return Call::ServeAxon { netuid, axon },
+        };
+        Call::ServeAxonTls { netuid, axon, certificate }
+    }
+}
+
 /// Publishes the axon unless the chain already shows it, and again where the chain has lost it. Tries again while the chain can't be reached or wants to be
 /// asked later; a refusal for any other reason is an error.
 pub(super) async fn publish(
     source: RosterSource,
     keypair: Arc<Keypair>,
-    address: SocketAddr,
+    ours: Announced,
     mut standing: watch::Receiver<Option<OwnStanding>>,
+    announced_at: oneshot::Sender<Block>,
 ) -> Result<(), MinerError> {
-    let mut block = publish_once(&source, &keypair, address).await?;
+    let mut block = publish_once(&source, &keypair, ours).await?;
+    // Nobody waits for it where there is no old key.
+    let _ = announced_at.send(block);
     loop {
         let published = source.clock.monotonic();
-        let axon = lost(&mut standing, address, block).await;
+        let shown = lost(&mut standing, ours, block).await;
         metrics::axon_lost();
         tracing::warn!(
-            ours = %address, ?axon,
+            ?ours,
+            ?shown,
             "the chain has another axon for this hotkey, and validators don't reach us: ours is published again; does another \
              process serve with this hotkey?"
         );
         let since = source.clock.monotonic().saturating_sub(published);
         source.clock.sleep(AGAIN_AFTER.saturating_sub(since)).await;
         block = loop {
-            match publish_once(&source, &keypair, address).await {
+            match publish_once(&source, &keypair, ours).await {
                 Ok(block) => break block,
                 // Who asks meanwhile is still answered.
                 Err(error) => tracing::warn!(%error, "the axon can't be published again yet"),
@@ -67,16 +94,16 @@ pub(super) async fn publish(
 /// Waits until the chain shows another axon than ours, or none, in a block behind that of the publication.
 async fn lost(
     standing: &mut watch::Receiver<Option<OwnStanding>>,
-    address: SocketAddr,
+    ours: Announced,
     published: Block,
-) -> Option<SocketAddr> {
+) -> Option<Announced> {
     let is_lost = |standing: &Option<OwnStanding>| {
-        standing.as_ref().is_some_and(|own| own.block > published && own.axon != Some(address))
+        standing.as_ref().is_some_and(|own| own.block > published && own.announced != Some(ours))
     };
-    let axon =
-        standing.wait_for(is_lost).await.ok().map(|standing| standing.as_ref().and_then(|own| own.axon));
-    match axon {
-        Some(axon) => axon,
+    let announced = |standing: watch::Ref<'_, Option<OwnStanding>>| standing.as_ref()?.announced;
+    let shown = standing.wait_for(is_lost).await.ok().map(announced);
+    match shown {
+        Some(shown) => shown,
         // Nobody tells any more: the miner ends.
         None => std::future::pending().await,
     }
@@ -85,10 +112,10 @@ async fn lost(
 async fn publish_once(
     source: &RosterSource,
     keypair: &Keypair,
-    address: SocketAddr,
+    ours: Announced,
 ) -> Result<Block, MinerError> {
     loop {
-        match attempt(source, keypair, address).await {
+        match attempt(source, keypair, ours).await {
             Ok(block) => return Ok(block),
             Err(MinerError::Chain(ChainError::Refused(Refusal::ServingRateLimitExceeded { blocks }))) => {
                 tracing::info!(blocks, "the chain takes a new axon later");
@@ -107,19 +134,24 @@ async fn publish_once(
 }
 
 /// Gives the block since which the chain has our axon.
-async fn attempt(source: &RosterSource, keypair: &Keypair, address: SocketAddr) -> Result<Block, MinerError> {
+async fn attempt(source: &RosterSource, keypair: &Keypair, ours: Announced) -> Result<Block, MinerError> {
+    let hotkey = keypair.hotkey();
     let state = source.read().await?;
-    let published = state.metagraph.by_hotkey(&keypair.hotkey()).and_then(|neuron| neuron.axon);
+    let pin = source.pin(hotkey).await?;
     // Each call costs a rate-limited transaction, so a restart that changes nothing makes none.
-    if published.is_some_and(|axon| axon.address() == address) {
-        tracing::info!(%address, "the axon is published already");
+    if shown(&state, &hotkey, pin) == Some(ours) {
+        tracing::info!(address = %ours.address, "the axon is published already");
         return Ok(state.metagraph.block);
     }
-    let axon = Axon::new(address, AXON_VERSION, Block(0));
-    let call = Call::ServeAxon { netuid: source.netuid, axon };
-    let block = execute(source, keypair, call).await?;
-    tracing::info!(%address, %block, "axon published");
+    let block = execute(source, keypair, ours.call(source.netuid, pin)).await?;
+    tracing::info!(address = %ours.address, tls = ours.pin.is_some(), %block, "axon published");
     Ok(block)
+}
+
+/// What the chain says of a hotkey.
+pub(super) fn shown(state: &SubnetState, hotkey: &Hotkey, pin: Option<TlsPin>) -> Option<Announced> {
+    let axon = state.metagraph.by_hotkey(hotkey)?.axon?;
+    Some(Announced { address: axon.address(), pin })
 }
 
 /// As [`weighhouse_chain::Chain::execute`], with a deadline on every question.

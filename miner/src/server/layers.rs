@@ -2,7 +2,6 @@
 
 mod streamed;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -135,9 +134,7 @@ where
         let watches = request.uri().path() == WATCH;
         let method = method_of(request.uri().path());
         let clock = self.overall.clock.clone();
-        let network = request.extensions().get::<Peer>().map(Peer::network);
-        let network = network.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let place = self.overall.places.enter(network);
+        let place = self.overall.places.enter(Peer::network_of(request.extensions()));
         let callers = self.overall.callers.clone();
         let in_flight = InFlight::begin(place.clone(), method, callers, clock.clone());
         let (stream_timeout, cut) = (self.overall.stream_timeout, self.overall.cut.clone());

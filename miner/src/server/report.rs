@@ -1,14 +1,14 @@
 //! A line every minute: what was asked, and what the miner earns by it.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use weighhouse_seams::Clock;
+use weighhouse_seams::{Clock, TlsPin};
 use weighhouse_types::{Block, Epoch, Hotkey, Neuron, Rao, SubnetState, Uid};
 
+use super::announce::{self, Announced};
 use crate::callers::Callers;
 use crate::metrics;
 
@@ -24,8 +24,8 @@ pub(super) struct OwnStanding {
     pub(super) block: Block,
     pub(super) uid: Uid,
     pub(super) incentive: f64,
-    /// The address that validators dial.
-    pub(super) axon: Option<SocketAddr>,
+    /// The address that validators dial, and the key that they ask for.
+    pub(super) announced: Option<Announced>,
     /// Pay of the last epoch.
     pub(super) emission: Rao,
     pub(super) epoch: Epoch,
@@ -36,7 +36,7 @@ pub(super) struct OwnStanding {
 }
 
 impl OwnStanding {
-    pub(super) fn of(state: &SubnetState, hotkey: &Hotkey) -> Option<Self> {
+    pub(super) fn of(state: &SubnetState, hotkey: &Hotkey, pin: Option<TlsPin>) -> Option<Self> {
         let own = state.metagraph.by_hotkey(hotkey)?;
         let immunity_left = |neuron: &Neuron| {
             let age = state.head.number.saturating_since(neuron.registered_at);
@@ -51,7 +51,7 @@ impl OwnStanding {
             block: state.metagraph.block,
             uid: own.uid,
             incentive: f64::from(own.incentive) / WHOLE,
-            axon: own.axon.map(|axon| axon.address()),
+            announced: announce::shown(state, hotkey, pin),
             emission: own.emission,
             epoch: state.schedule.epoch,
             immunity_left: immunity_left(own),
@@ -172,11 +172,11 @@ mod tests {
     fn who_is_pruned_first_is_the_chains_order() {
         // The owner's; paid least; as much and older; itself; immune.
         let state = state(&[(0, 1), (1, 5), (2, 4), (2, 6), (0, 950)]);
-        let own = |uid: u8| OwnStanding::of(&state, &Hotkey([uid; 32])).expect("registered");
+        let own = |uid: u8| OwnStanding::of(&state, &Hotkey([uid; 32]), None).expect("registered");
         assert_eq!((own(3).pruned_before, own(3).immunity_left), (2, 0));
         assert_eq!((own(4).pruned_before, own(4).immunity_left), (3, 50));
         assert_eq!(own(1).pruned_before, 0);
-        assert!(OwnStanding::of(&state, &Hotkey([9; 32])).is_none());
+        assert!(OwnStanding::of(&state, &Hotkey([9; 32]), None).is_none());
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
             block: Block(1),
             uid: Uid(1),
             incentive: 0.5,
-            axon: None,
+            announced: None,
             emission: Rao(10),
             epoch: Epoch(epoch),
             immunity_left: 0,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use weighhouse_chain::{Chain, ChainError};
-use weighhouse_seams::{Clock, ClockExt as _};
+use weighhouse_chain::{Chain, ChainError, certificate};
+use weighhouse_seams::{Clock, ClockExt as _, TlsPin};
 use weighhouse_types::{Block, Hotkey, Netuid, SubnetState};
 
 use super::MinerError;
@@ -28,6 +28,12 @@ pub(super) struct RosterSource {
 impl RosterSource {
     pub(super) async fn read(&self) -> Result<SubnetState, MinerError> {
         self.ask(self.chain.subnet(self.netuid)).await
+    }
+
+    /// The key that the chain shows for a hotkey.
+    pub(super) async fn pin(&self, hotkey: Hotkey) -> Result<Option<TlsPin>, MinerError> {
+        let certificate = self.ask(self.chain.certificate(self.netuid, hotkey)).await?;
+        Ok(certificate.as_ref().and_then(certificate::to_pin))
     }
 
     pub(super) async fn ask<T: Send>(
@@ -60,12 +66,12 @@ pub(super) async fn refresh(
                 continue;
             }
         }
-        match source.read().await {
-            Ok(state) => {
+        match futures::try_join!(source.read(), source.pin(hotkey)) {
+            Ok((state, pin)) => {
                 // A miner that was pruned stops: it earns nothing, and its operator should notice.
                 super::check_registered(&state, hotkey)?;
                 metrics::roster_block(state.metagraph.block.0);
-                standing.send_replace(OwnStanding::of(&state, &hotkey));
+                standing.send_replace(OwnStanding::of(&state, &hotkey, pin));
                 sender.send_replace(Arc::new(Roster::from(&state.metagraph)));
                 gate.forget_idle();
             }

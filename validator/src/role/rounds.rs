@@ -4,6 +4,7 @@
 use std::sync::PoisonError;
 
 use tracing::info;
+use weighhouse_chain::certificate;
 use weighhouse_types::{Record, SubnetState, VoidCause};
 
 use super::validator::Validator;
@@ -206,8 +207,9 @@ impl Validator {
             dialogue::cut_off(open, round, &mut journal)?
         };
         let resumed = (&done, cut_off);
-        let Some(mut asking) = Round::new(&self.parts, open.context(), round, now.state, resumed).await?
-        else {
+        let pins = certificate::pins(&*self.parts.chain, now.state).await?;
+        let current = (now.state, &pins);
+        let Some(mut asking) = Round::new(&self.parts, open.context(), round, current, resumed).await? else {
             return Ok(None);
         };
         self.record(asking.records()).await?;

@@ -7,7 +7,7 @@ use weighhouse_seams::UnixNanos;
 use weighhouse_types::{Digest, Hotkey, Ss58Error};
 
 use super::{MAX_AGE, MAX_AHEAD, Payload, SCHEME, VERSION, header};
-use crate::keypair::{self, SIGNATURE_BYTES, SignatureError};
+use crate::keypair::{SIGNATURE_BYTES, SignatureError, Signed};
 
 /// Why headers are no `btauth/1` headers that this project accepts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,9 +96,14 @@ impl Claims {
 
     /// `body` is the SHA-256 of the raw body as it arrived.
     pub fn check_signature(&self, method: &str, target: &str, body: Digest) -> Result<(), AuthError> {
+        Ok(self.signed(method, target, body).verify()?)
+    }
+
+    /// What the signature has to be of.
+    pub(crate) fn signed(&self, method: &str, target: &str, body: Digest) -> Signed {
         let payload =
             Payload { method, target, body, nonce: self.nonce, sender: self.hotkey, receiver: self.receiver };
-        Ok(keypair::verify(self.hotkey.as_bytes(), &payload.to_bytes(), &self.signature)?)
+        Signed { public: self.hotkey.0, message: payload.to_bytes(), signature: self.signature }
     }
 }
 

@@ -6,15 +6,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, HeaderValue, Method, Request, Response};
+use http::{Extensions, HeaderValue, Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Empty, Full};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
-use weighhouse_seams::{Clock, ClockExt, CpuPool, PoolError};
-use weighhouse_types::{Digest, Hotkey};
+use weighhouse_seams::{Clock, ClockExt, CpuPool};
+use weighhouse_types::Hotkey;
 
 use super::body::CollectedBody;
+use super::verifier::{Unverified, Verifier};
 use super::{Admission, Authenticated, BodyError, BoxError, Refusal, collect};
 use crate::btauth::{Claims, header};
 use crate::metrics;
@@ -55,13 +56,15 @@ struct VerifyState {
     parts: VerifyParts,
     /// A permit per byte of `held_bytes`.
     budget: Arc<Semaphore>,
+    verifier: Arc<Verifier>,
 }
 
 impl VerifyLayer {
     pub fn new(parts: VerifyParts) -> Self {
         // Tokio's semaphore panics when made with more permits than this maximum.
         let budget = Arc::new(Semaphore::new(parts.limits.held_bytes.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(VerifyState { parts, budget }))
+        let verifier = Verifier::new(parts.pool.clone(), parts.replay.clone());
+        Self(Arc::new(VerifyState { parts, budget, verifier }))
     }
 }
 
@@ -165,7 +168,9 @@ impl VerifyState {
         self.check_head(&claims)?;
         let CollectedBody { bytes, held, .. } = self.read(body, &head.extensions).await?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        let evidence = self.check_body(claims, head.method.clone(), target, bytes.clone()).await?;
+        let request = Unverified { claims, method: head.method.clone(), target, body: bytes.clone() };
+        let network = self.parts.admission.network(&head.extensions);
+        let evidence = self.verifier.verify(request, network).await?;
         *proven = true;
         // Only now: before the signature was checked, anybody could use up another's quota.
         self.parts.admission.charge(&evidence.caller(), &head.extensions)?;
@@ -194,27 +199,5 @@ impl VerifyState {
             Ok(read) => Ok(read?),
             Err(_) => Err(BodyError::Deadline(limits.body_deadline).into()),
         }
-    }
-
-    /// Signature, then replay, on the CPU pool: hashing a large body would hold up the reactor.
-    async fn check_body(
-        &self,
-        claims: Claims,
-        method: Method,
-        target: String,
-        body: Bytes,
-    ) -> Result<Authenticated<Bytes>, Refusal> {
-        let replay = self.parts.replay.clone();
-        let checked = self.parts.pool.run(move || {
-            let digest = Digest::of(&body);
-            claims.check_signature(method.as_str(), &target, digest)?;
-            // After the signature: an unsigned request must not burn the nonce of the hotkey it names.
-            replay.accept(&claims.hotkey, claims.nonce)?;
-            Ok(Authenticated::new(claims.hotkey, claims.nonce, digest, body))
-        });
-        checked.await.unwrap_or_else(|error| match error {
-            PoolError::Full => Err(Refusal::Overloaded),
-            PoolError::Panicked => Err(Refusal::Internal),
-        })
     }
 }

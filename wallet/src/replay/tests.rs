@@ -41,6 +41,11 @@ impl Storage for MemoryStorage {
         self.files.lock().expect("whole").insert(name.to_owned(), bytes.to_owned());
         Ok(())
     }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.files.lock().expect("whole").remove(name);
+        Ok(())
+    }
 }
 
 struct Bench {

@@ -2,22 +2,27 @@
 //! call and a signature behind it.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::body::Body;
+use tonic::transport::server::Connected;
 use tower::{Layer, Service};
 use weighhouse_proto::inference::model_infer_response::InferOutputTensor;
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_proto::testing::{FakeInference, service};
+use weighhouse_seams::{BoxIo, Plaintext, TlsAcceptor, TlsKey};
 use weighhouse_types::Digest;
 use weighhouse_wallet::answer::{AnswerSignature, answer_digest, trailer};
 use weighhouse_wallet::btauth::Claims;
@@ -28,12 +33,65 @@ use crate::loopback::incoming;
 pub(super) async fn start(
     serving: &mut JoinSet<anyhow::Result<()>>,
     keypair: Arc<Keypair>,
+    tls: Option<&TlsKey>,
 ) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let server = tonic::transport::Server::builder().layer(Signing(keypair)).add_service(service(Echo));
-    serving.spawn(async move { Ok(server.serve_with_incoming(incoming(listener)).await?) });
+    let Some(key) = tls else {
+        serving.spawn(async move { Ok(server.serve_with_incoming(incoming(listener)).await?) });
+        return Ok(address);
+    };
+    let acceptor = TlsAcceptor::new(std::slice::from_ref(key), Plaintext::Refused);
+    let secured =
+        incoming(listener).map(move |io| Ok::<_, io::Error>(Secured(acceptor.accept(Box::new(io?)))));
+    serving.spawn(async move { Ok(server.serve_with_incoming(secured).await?) });
     Ok(address)
+}
+
+/// A connection as tonic takes it.
+struct Secured(BoxIo);
+
+impl Connected for Secured {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
 }
 
 struct Echo;

@@ -10,12 +10,11 @@ use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use weighhouse_proto::frame;
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_proto::method::MODEL_INFER;
-use weighhouse_seams::Clock;
+use weighhouse_seams::{Clock, Dialer as _, TcpDialer, TlsPin};
 use weighhouse_types::{Hotkey, InferRequest};
 use weighhouse_wallet::answer::{AnswerSignature, verify_answer};
 use weighhouse_wallet::btauth::Signer;
@@ -29,6 +28,13 @@ pub(super) struct Client {
     signer: Arc<Signer>,
     receiver: Hotkey,
     body: Bytes,
+}
+
+/// A server, and the key by which connections to it are encrypted.
+#[derive(Clone, Copy)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) pin: Option<TlsPin>,
 }
 
 /// What came in a turn.
@@ -50,17 +56,20 @@ impl Client {
         Ok(Self { signer: Arc::new(Signer::new(sender, clock)), receiver, body })
     }
 
-    pub(super) async fn ask(&self, address: SocketAddr, turn: Duration) -> anyhow::Result<Answered> {
+    pub(super) async fn ask(&self, server: Server, turn: Duration) -> anyhow::Result<Answered> {
         let mut driving = JoinSet::new();
         let mut asking = JoinSet::new();
         let begun = Instant::now();
         for _ in 0..CONNECTIONS {
-            let io = TcpStream::connect(address).await?;
-            io.set_nodelay(true)?;
+            let io = TcpDialer.dial(server.address).await?;
+            let io = match server.pin {
+                Some(pin) => pin.secure(io).await?,
+                None => io,
+            };
             let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await?;
             driving.spawn(async move { drop(connection.await) });
             for _ in 0..IN_FLIGHT / CONNECTIONS {
-                asking.spawn(self.clone().keep_asking(sender.clone(), address, begun + turn));
+                asking.spawn(self.clone().keep_asking(sender.clone(), server.address, begun + turn));
             }
         }
         let (mut answers, mut sharing) = (0_u64, 0_u64);

@@ -185,7 +185,7 @@ impl Net {
         let mut asking = JoinSet::new();
         for part in 0..TOGETHER {
             let (asker, means) = (self.honest.clone(), self.means.clone());
-            let to = Target { address: means.miner, hotkey: means.hotkey };
+            let to = Target { address: means.miner, hotkey: means.hotkey, pin: None };
             asking.spawn(async move {
                 let (mut times, mut failures) = (Vec::new(), Vec::new());
                 for _ in (part..requests).step_by(TOGETHER) {

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighhouse_miner::config::Config;
+use weighhouse_miner::config::{Config, Tls};
 use weighhouse_miner::engine::Catalogue;
+use weighhouse_miner::server::Keys;
 use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Dialer as _, Listener as _, SystemClock, TcpDialer};
 
 use super::{ConfigFile, descriptors, load_models, read_config};
@@ -46,7 +47,13 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         upstreams(&mut checks, &models).await?;
     }
     let dir = expand(&config.state.dir);
-    checks.note("state", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
+    let state = open_dir(&dir).map(|storage| (storage, dir.display().to_string()));
+    if let Some(storage) = checks.note("state", state)?
+        && config.serve.tls != Tls::Off
+    {
+        let keys = Keys::open(&storage).exit(Exit::Data, "TLS");
+        checks.note("tls", keys.map(|keys| ((), format!("server name {}", keys.pin().server_name()))))?;
+    }
     axon(&mut checks, &config).await?;
     if let Some(listen) = config.metrics.listen {
         let bound = bind(listen, "metrics.listen").await;
