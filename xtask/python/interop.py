@@ -133,6 +133,37 @@ def miner(args, keypair):
     check("unknown-hotkey-refused", stranger)
 
 
+def encrypted(args, keypair):
+    with open(args.certificate) as file:
+        told = json.load(file)
+    pem, name = told["certificate"].encode(), told["server_name"]
+    named = [("grpc.ssl_target_name_override", name)]
+
+    def signed():
+        message = request()
+        headers = http_auth.sign(
+            keypair, method="POST", path=INFER, body=framed(message), receiver_ss58=args.miner_hotkey
+        )
+        with grpc.secure_channel(args.miner, grpc.ssl_channel_credentials(pem), options=named) as channel:
+            infer = channel.unary_unary(INFER, request_serializer=raw, response_deserializer=raw)
+            assert infer(message, metadata=[(header.lower(), value) for header, value in headers.items()], timeout=20)
+
+    def other_name():
+        options = [("grpc.ssl_target_name_override", "a" + name[1:])]
+        with grpc.secure_channel(args.miner, grpc.ssl_channel_credentials(pem), options=options) as channel:
+            infer = channel.unary_unary(INFER, request_serializer=raw, response_deserializer=raw)
+            refused(grpc.StatusCode.UNAVAILABLE, lambda: infer(b"", timeout=5))
+
+    def tritonclient():
+        credentials = grpc.ssl_channel_credentials(pem)
+        client = triton.InferenceServerClient(args.miner, creds=credentials, channel_args=named)
+        assert client.is_server_live() and client.is_model_ready("digits")
+
+    check("grpcio-over-the-published-key", signed)
+    check("grpcio-refuses-another-name", other_name)
+    check("tritonclient-over-the-published-key", tritonclient)
+
+
 def infer_inputs():
     tensor = triton.InferInput("pixels", [2, 64], "FP32")
     tensor.set_data_from_numpy(np.full((2, 64), 0.25, dtype=np.float32))
@@ -346,12 +377,13 @@ def keyfiles(args, keypair):
 def main():
     parser = argparse.ArgumentParser()
     for name in (
-        "miner miner-hotkey proxy gateway gateway-key text echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password".split()
+        "miner miner-hotkey proxy gateway gateway-key text echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password certificate".split()
     ):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
     keypair = bittensor_core.deserialize_keypair_from_keyfile_data(open(args.hotkey_file, "rb").read())
     miner(args, keypair)
+    encrypted(args, keypair)
     host, port = args.text.rsplit(":", 1)
     server = ThreadingHTTPServer((host, int(port)), Completions)
     threading.Thread(target=server.serve_forever, daemon=True).start()

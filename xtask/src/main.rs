@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "development files need not survive a crash")]
 
+#[cfg(feature = "serving")]
+mod batching;
 mod bench;
 mod dist;
 #[cfg(feature = "serving")]
@@ -82,6 +84,8 @@ enum Bench {
     Serve,
     /// The same over TLS with a pinned key, against bare tonic over TLS
     Tls,
+    /// Scans of 64 callers through a miner's engine, against each in a pass of its own
+    Batching,
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -171,6 +175,10 @@ fn main() -> ExitCode {
         XtaskCommand::Bench(Bench::Serve) => serve::run(serve::Wire::Plain),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Tls) => serve::run(serve::Wire::Tls),
+        #[cfg(feature = "serving")]
+        XtaskCommand::Bench(Bench::Batching) => batching::run(),
+        #[cfg(not(feature = "serving"))]
+        XtaskCommand::Bench(Bench::Batching) => again(&["bench", "batching"], "serving"),
         #[cfg(not(feature = "serving"))]
         XtaskCommand::Bench(Bench::Serve) => again(&["bench", "serve"], "serving"),
         #[cfg(not(feature = "serving"))]

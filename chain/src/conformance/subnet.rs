@@ -85,6 +85,8 @@ async fn serves(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let state = chain.subnet(netuid).await?;
     let served = state.metagraph.by_hotkey(&hotkey).and_then(|neuron| neuron.axon);
     same("the axon", served, Some(Axon { block, ..axon }))?;
+    let many = chain.certificates(netuid, &[Hotkey([7; 32]), hotkey]).await?;
+    same("certificates of many", many, vec![None, Some(certificate.clone())])?;
     same("the certificate", chain.certificate(netuid, hotkey).await?, Some(certificate))
 }
 

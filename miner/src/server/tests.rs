@@ -1,5 +1,6 @@
 mod harness;
 mod stream;
+mod tls;
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_proto::method::MODEL_INFER;
-use weighhouse_seams::{SystemClock, TcpDialer};
+use weighhouse_seams::{SystemClock, TcpDialer, TlsKey};
 use weighhouse_types::{InferRequest, Tensor};
 use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::folder::Folder;
@@ -107,9 +107,11 @@ fn sign_of(attack: Attack, honest: usize) -> Option<(usize, f64)> {
     Some(match attack {
         Attack::BodiesThatNeverCome | Attack::BodiesThatTrickle => (EVICTED, 0.0),
         // The library below ends it, and we hear nothing of it.
-        Attack::Continuation => return None,
+        Attack::Continuation | Attack::TlsHandshakes | Attack::TlsJunk => return None,
         Attack::Frames(..) | Attack::PaidFor => (FLOODED, 0.0),
-        Attack::SlowHeaders | Attack::HalfHandshakes | Attack::IdleConnections => (CONNECTIONS, 0.0),
+        Attack::SlowHeaders | Attack::HalfHandshakes | Attack::HalfTls | Attack::IdleConnections => {
+            (CONNECTIONS, 0.0)
+        }
         // Requests besides the honest ones, and many.
         Attack::LargeUnsigned => (ENDED, honest as f64),
         Attack::Overload => (ENDED, 1.5 * honest as f64),
@@ -185,7 +187,7 @@ impl Net {
         let mut asking = JoinSet::new();
         for part in 0..TOGETHER {
             let (asker, means) = (self.honest.clone(), self.means.clone());
-            let to = Target { address: means.miner, hotkey: means.hotkey, pin: None };
+            let to = Target { address: means.miner, hotkey: means.hotkey, pin: Some(means.pin) };
             asking.spawn(async move {
                 let (mut times, mut failures) = (Vec::new(), Vec::new());
                 for _ in (part..requests).step_by(TOGETHER) {
@@ -269,5 +271,6 @@ fn means(dir: &Path, miner: SocketAddr) -> anyhow::Result<(Means, Asker)> {
     let stranger = signer(Keypair::from_uri("//Eve")?);
     let victim = honest.hotkey();
     let asker = Asker { signer: honest, dialer: Arc::new(TcpDialer), clock };
-    Ok((Means { miner, hotkey, victim, traitor, stranger, body, replayed }, asker))
+    let pin = TlsKey::of_pem(&std::fs::read_to_string(dir.join("miner-state/tls.pem"))?)?.pin();
+    Ok((Means { miner, hotkey, pin, victim, traitor, stranger, body, replayed }, asker))
 }

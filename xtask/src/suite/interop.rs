@@ -45,7 +45,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     tally.check("every check of the Python side ran", || {
         // Counted, because a script that ends early prints no FAIL.
-        ensure!(checks == 31, "{checks} of 31 lines: {output}");
+        ensure!(checks == 34, "{checks} of 34 lines: {output}");
         Ok(())
     });
     tally.finish()
@@ -143,6 +143,7 @@ impl Net {
         let coldkey = encrypted_wallet(&cli)?;
         let registered = cli.json(&["chain", "register", "--wallet", "miner"])?;
         let miner_hotkey = registered["hotkey"].as_str().context("a hotkey")?.to_owned();
+        let miner_uid = registered["uid"].to_string();
         let registered = cli.json(&["chain", "register", "--wallet", "validator"])?;
         let uid = registered["uid"].as_u64().context("a uid")?;
         cli.json(&["chain", "stake", "--wallet", "validator", "--amount", "500"])?;
@@ -156,6 +157,8 @@ impl Net {
                 neurons.iter().any(|neuron| neuron["uid"] == uid && neuron["validator_permit"] == true);
             Ok(permit && neurons.iter().any(|neuron| !neuron["axon"].is_null()))
         })?;
+        let told = cli.json(&["chain", "certificate", "--uid", &miner_uid])?;
+        std::fs::write(dir.join("axon.json"), told.to_string())?;
         // The miner looks at the metagraph once a block; give it a few.
         std::thread::sleep(Duration::from_secs(2));
         let (proxy, echo, echo_proxy) = (at(ports[2]), at(ports[3]), at(ports[4]));
@@ -203,6 +206,8 @@ impl Net {
             .arg(wallets.join("validator/hotkeys/default"))
             .arg("--coldkey-file")
             .arg(wallets.join("locked/coldkey"))
+            .arg("--certificate")
+            .arg(self.dir.join("axon.json"))
             .args(["--coldkey", &self.coldkey, "--password", PASSWORD])
             .stderr(Stdio::inherit())
             .output()?;

@@ -1,5 +1,7 @@
 //! A miner on a real socket, and a caller that signs what it sends.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body_util::{BodyExt as _, Full};
@@ -8,12 +10,14 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tower::ServiceExt as _;
+use weighhouse_ask::{AskLimits, Asker, RawAnswer, Target};
+use weighhouse_chain::certificate::to_pin;
 use weighhouse_models::{Builtin, Classifier};
 use weighhouse_proto::frame;
 use weighhouse_proto::inference::ModelInferResponse;
 pub(super) use weighhouse_proto::method::{MODEL_INFER as PATH, MODEL_STREAM_INFER as STREAM_PATH};
-use weighhouse_seams::{DirStorage, TcpBound};
-use weighhouse_types::{Digest, InferAnswer, InferRequest, Tensor};
+use weighhouse_seams::{DirStorage, SystemClock, TcpBound, TcpDialer, TlsPin};
+use weighhouse_types::{Digest, Failure, InferAnswer, InferRequest, Tensor};
 use weighhouse_wallet::btauth::Signer;
 
 use super::*;
@@ -201,6 +205,35 @@ impl Harness {
         self.shutdown.cancel();
         self.running.await.expect("joined").expect("a clean end");
         Self::launch(self.base).await
+    }
+
+    /// Starts again after `change` to the configuration and the folder of its state.
+    pub(super) async fn restart_after(mut self, change: impl FnOnce(&mut Config, &Path)) -> Self {
+        self.shutdown.cancel();
+        self.running.await.expect("joined").expect("a clean end");
+        change(&mut self.base.config, self.base.dir.path());
+        Self::launch(self.base).await
+    }
+
+    pub(super) fn state_dir(&self) -> &Path {
+        self.base.dir.path()
+    }
+
+    /// Asks as a validator does, over TLS where there is a key.
+    pub(super) async fn ask(&self, pin: Option<TlsPin>) -> Result<RawAnswer, Failure> {
+        let signer = Arc::new(Signer::new(key("//Alice"), self.clock.clone()));
+        self.clock.advance(Duration::from_nanos(1));
+        let asker = Asker { signer, dialer: Arc::new(TcpDialer), clock: Arc::new(SystemClock::new()) };
+        let message = &ModelInferRequest::try_from(request(1)).expect("small");
+        let limits = AskLimits { deadline: Duration::from_secs(10), answer_bytes_max: 1 << 20 };
+        let target = Target { address: self.address, hotkey: self.hotkey(), pin };
+        asker.ask(target, frame::encode(message), limits).await
+    }
+
+    /// The key that the chain shows.
+    pub(super) async fn shown(&self) -> Option<TlsPin> {
+        let certificate = self.chain.certificate(Netuid(1), self.hotkey()).await.expect("told");
+        certificate.as_ref().and_then(to_pin)
     }
 
     pub(super) async fn stop(self) -> Result<(), MinerError> {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use weighhouse_proto::method::{DESCRIBE, MODEL_INFER};
+use weighhouse_seams::TlsPin;
 use weighhouse_types::Hotkey;
 use weighhouse_wallet::btauth::{Signer, header};
 
@@ -21,6 +22,8 @@ use super::frames::{
 const WINDOW: u32 = 65_535;
 /// Frames that are written at a time.
 const BATCH: usize = 1_000;
+/// The first byte of a record of a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
 /// After a connection was refused or cut.
 const REST: Duration = Duration::from_millis(20);
 
@@ -29,6 +32,8 @@ const REST: Duration = Duration::from_millis(20);
 pub(super) struct Means {
     pub(super) miner: SocketAddr,
     pub(super) hotkey: Hotkey,
+    /// The miner's key of TLS.
+    pub(super) pin: TlsPin,
     /// A validator whose name is used without its key.
     pub(super) victim: Hotkey,
     /// A validator that turned against the miner.
@@ -53,6 +58,12 @@ pub(super) enum Attack {
     Continuation,
     SlowHeaders,
     HalfHandshakes,
+    /// The beginning of a handshake of TLS, and nothing more.
+    HalfTls,
+    /// Whole handshakes, and nothing more.
+    TlsHandshakes,
+    /// What begins like TLS.
+    TlsJunk,
     IdleConnections,
     DeclaredGibibyte,
     CompressedBomb,
@@ -67,7 +78,7 @@ pub(super) enum Attack {
 }
 
 /// Each attack with its name, and from how many addresses and connections it comes.
-pub(super) const ALL: [(&str, Attack, u8, usize); 26] = [
+pub(super) const ALL: [(&str, Attack, u8, usize); 29] = [
     ("bodies that never come", Attack::BodiesThatNeverCome, 1, 5),
     ("bodies that never come, from 16 addresses", Attack::BodiesThatNeverCome, 16, 5),
     ("bodies that trickle", Attack::BodiesThatTrickle, 4, 4),
@@ -83,6 +94,9 @@ pub(super) const ALL: [(&str, Attack, u8, usize); 26] = [
     ("continuations without end", Attack::Continuation, 1, 4),
     ("slow headers", Attack::SlowHeaders, 4, 16),
     ("half handshakes", Attack::HalfHandshakes, 64, 16),
+    ("half handshakes of TLS", Attack::HalfTls, 64, 16),
+    ("handshakes of TLS", Attack::TlsHandshakes, 4, 4),
+    ("junk that begins like TLS", Attack::TlsJunk, 4, 4),
     ("idle connections", Attack::IdleConnections, 64, 16),
     ("lengths of 1 GiB", Attack::DeclaredGibibyte, 1, 4),
     ("compressed bombs", Attack::CompressedBomb, 1, 4),
@@ -155,6 +169,14 @@ async fn once(attack: Attack, from: Ipv4Addr, means: &Means) -> anyhow::Result<(
     let mut socket = connect(from, means).await?;
     match attack {
         Attack::HalfHandshakes => return wait(socket).await,
+        Attack::HalfTls => {
+            socket.write_all(&[TLS_HANDSHAKE, 3, 1, 2, 0, 1, 0]).await?;
+            return wait(socket).await;
+        }
+        Attack::TlsHandshakes => return Ok(drop(means.pin.secure(Box::new(socket)).await?)),
+        Attack::TlsJunk => loop {
+            socket.write_all(&[&[TLS_HANDSHAKE, 3, 3, 0x40, 0][..], &[0x5a; 0x4000]].concat()).await?;
+        },
         Attack::UnreadSocket => return write_alone(socket, means).await,
         Attack::SlowHeaders => return dawdle(socket).await,
         _ => {}
