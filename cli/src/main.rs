@@ -7,6 +7,7 @@ mod logging;
 mod models;
 mod output;
 mod signals;
+mod supervisor;
 mod tree;
 
 use std::process::ExitCode;

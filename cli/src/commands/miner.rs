@@ -6,6 +6,7 @@ mod status;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tokio::sync::watch;
@@ -17,10 +18,17 @@ use weighhouse_miner::metrics;
 use weighhouse_miner::server::{self, MinerError, Parts};
 use weighhouse_seams::{Clock, CpuPool, SystemClock};
 
+use super::admin::Told;
 use super::keys::daemon_hotkey;
 use super::{admin, bind, chain_failure, connect, expand, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
+use crate::supervisor::Followed;
+
+/// The miner looks at its own health every second.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// From the end of a drain to the process's.
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Serve models to validators: verify, answer, sign.
 #[derive(Args, Debug)]
@@ -101,9 +109,15 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.address, None).await?;
     let ready = watch::Sender::new(false);
-    admin::serve(config.metrics.listen, "metrics.listen", ready.subscribe()).await?;
+    admin::serve(Told {
+        listen: (config.metrics.listen, "metrics.listen"),
+        ready: ready.subscribe(),
+        state: Some(expand(&config.state.dir)),
+    })
+    .await?;
     metrics::describe();
     tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), descriptors, "miner starting");
+    tokio::spawn(tell(ready.subscribe(), &config, shutdown.clone()));
     let parts = Parts {
         keypair: Arc::new(keypair),
         chain,
@@ -117,6 +131,23 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
         shutdown,
     };
     server::run(parts).await.map_err(role_failure)
+}
+
+/// Tells the service manager. Ready is who serves: a server behind a model may come later, and a start that waited for it
+/// would time out.
+fn tell(
+    turns: watch::Receiver<bool>,
+    config: &Config,
+    shutdown: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let listen = config.serve.listen;
+    let status = move |is_ready: &bool| match is_ready {
+        true => format!("serving at {listen}"),
+        false => format!("listening at {listen}, but not ready: the log says why"),
+    };
+    let stop_time = config.limits.drain_timeout + STOP_GRACE;
+    let followed = Followed { turns, patience: PATIENCE, stop_time };
+    followed.tell(status, |_| std::future::ready(true), shutdown)
 }
 
 fn role_failure(error: MinerError) -> Failure {
