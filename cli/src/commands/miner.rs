@@ -1,7 +1,7 @@
 //! `weighhouse miner`: serves, or says whether it could or does.
 
 mod check;
-mod descriptors;
+pub(crate) mod descriptors;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -81,6 +81,11 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
         }
         None => serve(&args.file, shutdown).await,
     }
+}
+
+/// As `weighhouse miner check` does.
+pub(crate) async fn check(config: &Path, json: bool) -> Result<(), Failure> {
+    check::run(&ConfigFile { config: config.to_owned(), json }).await
 }
 
 fn read_config(path: &Path) -> Result<Config, Failure> {

@@ -91,6 +91,11 @@ pub(crate) async fn run(args: ValidatorArgs, shutdown: CancellationToken) -> Res
     }
 }
 
+/// As `weighhouse validator check` does.
+pub(crate) async fn check(config: &Path, json: bool) -> Result<(), Failure> {
+    check::run(&ConfigFile { config: config.to_owned(), json }).await
+}
+
 fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
 }
