@@ -2,6 +2,9 @@
 
 pub(crate) mod audit;
 pub(crate) mod chain;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod keys;

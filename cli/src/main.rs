@@ -7,11 +7,15 @@ mod logging;
 mod models;
 mod output;
 mod signals;
+mod supervisor;
 mod tree;
 
 use std::process::ExitCode;
 
-use commands::{audit, chain, history, init, miner, model, policy, proxy, task, validator, wallet};
+use commands::{
+    audit, chain, check, completions, health, history, init, miner, model, policy, proxy, task, validator,
+    wallet,
+};
 use failure::{Exit, Failure};
 use tree::{Cli, Command};
 
@@ -70,6 +74,9 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Wallet(args) => wallet::run(args),
             Command::Chain(args) => chain::run(args, shutdown).await,
             Command::Audit(args) => audit::run(&args),
+            Command::Check(args) => check::run(&args).await,
+            Command::Health(args) => health::run(&args).await,
+            Command::Completions(args) => completions::run(&args),
             Command::Policy(args) => policy::run(args, shutdown).await,
             Command::History(args) => history::run(args, &shutdown),
             Command::Model(args) => model::run(args),

@@ -9,7 +9,10 @@ use std::fmt::Write as _;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{audit, chain, history, init, miner, model, policy, proxy, task, validator, wallet};
+use crate::commands::{
+    audit, chain, check, completions, health, history, init, miner, model, policy, proxy, task, validator,
+    wallet,
+};
 use crate::localnet;
 
 /// Serve models, judge answers, publish weights: the neuron layer of a subnet.
@@ -50,6 +53,9 @@ pub(crate) enum Command {
     Audit(audit::Audit),
     #[command(subcommand)]
     History(history::History),
+    Check(check::Check),
+    Health(health::Health),
+    Completions(completions::Completions),
 }
 
 /// Top-level commands by who needs them.
@@ -60,7 +66,7 @@ const READERS: [(&str, &[&str]); 5] = [
     ("You tune a subnet", &["policy", "task"]),
     ("You audit", &["audit", "history"]),
 ];
-const EVERYBODY: (&str, &[&str]) = ("Everybody", &["wallet", "chain"]);
+const EVERYBODY: (&str, &[&str]) = ("Everybody", &["wallet", "chain", "check", "health", "completions"]);
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -93,7 +99,7 @@ fn by_reader(tree: &clap::Command) -> String {
         for name in *names {
             let about = tree.find_subcommand(name).and_then(clap::Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(text, "  {name:<10} {}", about.trim_end_matches('.'));
+            let _ = writeln!(text, "  {name:<11} {}", about.trim_end_matches('.'));
         }
     }
     text

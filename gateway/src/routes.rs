@@ -110,7 +110,7 @@ async fn generate<F: Form>(
         let (miner, answer) = gateway.complete(&model, &asked).await?;
         reply_json(&envelope.whole(form, &answer), Some(miner))
     };
-    metrics::first_piece(route, clock.monotonic().saturating_sub(begun));
+    metrics::first_piece(route, clock.monotonic().saturating_sub(begun), clock.now());
     Ok(response)
 }
 

@@ -9,6 +9,7 @@ use tonic::Code;
 use weighhouse_seams::Clock;
 use weighhouse_types::Hotkey;
 
+use crate::metrics;
 use crate::told::Told;
 
 /// Times of answers that are kept for their median.
@@ -17,6 +18,7 @@ const TIMES_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Callers {
     told: Told<(Hotkey, bool, &'static str)>,
+    clock: Arc<dyn Clock>,
     traffic: Mutex<Traffic>,
 }
 
@@ -34,7 +36,7 @@ pub(crate) struct Traffic {
 
 impl Callers {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { told: Told::new(clock), traffic: Mutex::default() })
+        Arc::new(Self { told: Told::new(clock.clone()), clock, traffic: Mutex::default() })
     }
 
     fn traffic(&self) -> MutexGuard<'_, Traffic> {
@@ -52,6 +54,7 @@ impl Callers {
         match code {
             Code::Ok => {
                 traffic.answered += 1;
+                metrics::validator_answered(self.clock.now());
                 if traffic.times.len() < TIMES_MAX {
                     traffic.times.push(took);
                 }

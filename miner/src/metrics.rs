@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tonic::Code;
+use weighhouse_seams::UnixNanos;
+use weighhouse_types::Block;
 
 const REQUESTS: &str = "weighhouse_miner_requests_total";
+const LAST_REQUEST: &str = "weighhouse_miner_last_request_timestamp_seconds";
 const LATENCY: &str = "weighhouse_miner_request_seconds";
 const IN_FLIGHT: &str = "weighhouse_miner_requests_in_flight";
 const CONNECTIONS: &str = "weighhouse_miner_connections";
@@ -17,6 +20,7 @@ const CONNECTIONS_EVICTED: &str = "weighhouse_miner_connections_evicted_total";
 const CONNECTIONS_FLOODED: &str = "weighhouse_miner_connections_flooded_total";
 const REQUESTS_EVICTED: &str = "weighhouse_miner_requests_evicted_total";
 const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
+const LAST_PROGRESS: &str = "weighhouse_miner_last_progress_timestamp_seconds";
 const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
 const AXON_LOST: &str = "weighhouse_miner_axon_lost_total";
 const INCENTIVE: &str = "weighhouse_miner_incentive_ratio";
@@ -31,6 +35,7 @@ const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
 pub fn describe() {
     weighhouse_wallet::metrics::describe();
     describe_counter!(REQUESTS, "Requests answered, by method and gRPC status code.");
+    describe_gauge!(LAST_REQUEST, "When a validator's request was last answered, since the Unix epoch.");
     describe_histogram!(LATENCY, "Seconds from a request's headers to its response's.");
     describe_gauge!(IN_FLIGHT, "Requests that have no whole answer yet.");
     describe_gauge!(CONNECTIONS, "Open connections.");
@@ -45,6 +50,7 @@ pub fn describe() {
     );
     describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
+    describe_gauge!(LAST_PROGRESS, "When the metagraph was last read, since the Unix epoch.");
     describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
     describe_counter!(
         AXON_LOST,
@@ -63,6 +69,10 @@ pub fn describe() {
         BACKEND_FAILURES,
         "Answers that a model, or the server behind it, failed at or refused, by model and cause."
     );
+    // An alert on an increase needs a first sample before it.
+    for rare in [AXON_LOST, DECODER_RESTARTS, CONNECTIONS_FLOODED, REQUESTS_EVICTED, ROSTER_FAILURES] {
+        counter!(rare).increment(0);
+    }
 }
 
 pub(crate) fn request(method: &'static str, code: Code, took: Duration) {
@@ -94,8 +104,18 @@ pub(crate) fn request_evicted() {
     counter!(REQUESTS_EVICTED).increment(1);
 }
 
-pub(crate) fn roster_block(block: u64) {
-    gauge!(ROSTER_BLOCK).set(block as f64);
+/// A proven request was answered.
+pub(crate) fn validator_answered(now: UnixNanos) {
+    gauge!(LAST_REQUEST).set(seconds(now));
+}
+
+pub(crate) fn roster_read(block: Block, now: UnixNanos) {
+    gauge!(ROSTER_BLOCK).set(block.0 as f64);
+    gauge!(LAST_PROGRESS).set(seconds(now));
+}
+
+fn seconds(time: UnixNanos) -> f64 {
+    time.0 as f64 / 1e9
 }
 
 pub(crate) fn roster_failure() {

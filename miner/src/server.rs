@@ -65,7 +65,7 @@ pub struct Parts {
     /// Checks signatures.
     pub cpu: CpuPool,
     /// True while requests can be answered: signed ones pass, and the servers behind models answer. What supervisors wait
-    /// for.
+    /// for. Sent anew every second while the miner serves.
     pub ready: watch::Sender<bool>,
     /// Cancelling it drains and ends the miner.
     pub shutdown: CancellationToken,

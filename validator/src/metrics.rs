@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use weighhouse_types::{Epoch, Judgement, Outcome, VoidCause};
+use weighhouse_seams::UnixNanos;
+use weighhouse_types::{Block, Epoch, Judgement, Outcome, VoidCause};
 
-/// Names the metrics to whatever recorder is installed.
+/// Ends of a publication.
+const PUBLICATIONS: [&str; 5] = ["abstained", "committed", "failed", "missed", "published"];
+
+/// Names the metrics to whatever recorder is installed; those that alerts look for an increase of begin at 0.
 pub fn describe() {
     describe_counter!("weighhouse_validator_verdicts_total", "Verdicts, by their outcome");
     describe_histogram!(
@@ -26,6 +30,18 @@ pub fn describe() {
     );
     describe_counter!("weighhouse_validator_publications_total", "Publications, by their outcome");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
+    describe_gauge!(
+        "weighhouse_validator_last_progress_timestamp_seconds",
+        "When a block was last worked through, since the Unix epoch"
+    );
+    describe_gauge!(
+        "weighhouse_validator_last_round_timestamp_seconds",
+        "When a round was last judged and journalled, since the Unix epoch"
+    );
+    describe_gauge!(
+        "weighhouse_validator_last_publication_timestamp_seconds",
+        "When weights were last read back from the chain, since the Unix epoch"
+    );
     describe_gauge!("weighhouse_validator_epoch", "The epoch that is open");
     describe_gauge!("weighhouse_validator_published_epoch", "The newest epoch whose weights were read back");
     describe_gauge!(
@@ -41,6 +57,19 @@ pub fn describe() {
         "Share of the newest weights that the burn's hotkey gets beyond the policy's burn, since it mines as well"
     );
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
+    counter!("weighhouse_validator_chain_errors_total").increment(0);
+    counter!("weighhouse_validator_rollouts_refused_total").increment(0);
+    for cause in [VoidCause::Reference, VoidCause::Judge, VoidCause::Capacity].map(VoidCause::name) {
+        counter!("weighhouse_validator_rounds_void_total", "cause" => cause).increment(0);
+        counter!("weighhouse_validator_rounds_postponed_total", "cause" => cause).increment(0);
+    }
+    for outcome in PUBLICATIONS {
+        counter!("weighhouse_validator_publications_total", "outcome" => outcome).increment(0);
+    }
+}
+
+fn seconds(time: UnixNanos) -> f64 {
+    time.0 as f64 / 1e9
 }
 
 pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
@@ -51,8 +80,9 @@ pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
     }
 }
 
-pub(crate) fn round_closed() {
+pub(crate) fn round_closed(now: UnixNanos) {
     counter!("weighhouse_validator_rounds_total").increment(1);
+    gauge!("weighhouse_validator_last_round_timestamp_seconds").set(seconds(now));
 }
 
 pub(crate) fn round_void(cause: VoidCause) {
@@ -67,13 +97,20 @@ pub(crate) fn publication(outcome: &'static str) {
     counter!("weighhouse_validator_publications_total", "outcome" => outcome).increment(1);
 }
 
-pub(crate) fn published(epoch: Epoch) {
+pub(crate) fn published(epoch: Epoch, now: UnixNanos) {
     publication("published");
+    published_before(epoch);
+    gauge!("weighhouse_validator_last_publication_timestamp_seconds").set(seconds(now));
+}
+
+/// The newest epoch that an earlier run published.
+pub(crate) fn published_before(epoch: Epoch) {
     gauge!("weighhouse_validator_published_epoch").set(epoch.0 as f64);
 }
 
-pub(crate) fn progress(block: u64, epoch: Epoch) {
-    gauge!("weighhouse_validator_block").set(block as f64);
+pub(crate) fn progress(block: Block, epoch: Epoch, now: UnixNanos) {
+    gauge!("weighhouse_validator_block").set(block.0 as f64);
+    gauge!("weighhouse_validator_last_progress_timestamp_seconds").set(seconds(now));
     gauge!("weighhouse_validator_epoch").set(epoch.0 as f64);
 }
 

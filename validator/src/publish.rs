@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 use weighhouse_chain::ChainError;
 use weighhouse_journal::Publication;
 use weighhouse_scoring::{Decision, WeighError};
+use weighhouse_seams::UnixNanos;
 use weighhouse_types::{Intent, IntentState, IntentUpdate, Record, SubnetState};
 
 use crate::epoch::OpenEpoch;
@@ -82,7 +83,7 @@ pub(crate) fn update(intent: &Intent, state: IntentState) -> Record {
 }
 
 /// Tells the operator of a state that was just journalled.
-pub(crate) fn report(intent: &Intent, state: &IntentState) {
+pub(crate) fn report(intent: &Intent, state: &IntentState, now: UnixNanos) {
     let epoch = intent.epoch;
     match state {
         IntentState::Committed { block, .. } => {
@@ -91,7 +92,7 @@ pub(crate) fn report(intent: &Intent, state: &IntentState) {
         }
         IntentState::Published { block } => {
             info!(%epoch, %block, uids = intent.weights.entries().len(), "weights published");
-            metrics::published(epoch);
+            metrics::published(epoch, now);
         }
         IntentState::Failed { why } => {
             error!(%epoch, why, "the weights were not published");

@@ -96,7 +96,7 @@ impl Validator {
                 self.follow_publications(&state).await?;
             }
         }
-        metrics::progress(block.0, epoch);
+        metrics::progress(block, epoch, self.parts.clock.now());
         let published = self.publications.published();
         self.progress.send_modify(|progress| {
             progress.block = block;

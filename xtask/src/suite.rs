@@ -14,6 +14,8 @@ pub(crate) mod interop;
 #[cfg(feature = "judges")]
 pub(crate) mod judge;
 pub(crate) mod language;
+#[cfg(all(feature = "serving", feature = "judges"))]
+mod metrics;
 pub(crate) mod models;
 mod npm;
 pub(crate) mod pretending;

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use tokio::sync::{Semaphore, watch};
@@ -26,29 +28,51 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// The exporter's own housekeeping, without which its histograms would grow.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+const BUILD: &str = "weighhouse_build_info";
+const READY: &str = "weighhouse_ready";
+const DISK_FREE: &str = "weighhouse_disk_free_bytes";
+const DISK_SIZE: &str = "weighhouse_disk_size_bytes";
+
+/// What a role tells of itself there.
+pub(crate) struct Told {
+    /// The address, and the key or flag that it comes from.
+    pub(crate) listen: (Option<SocketAddr>, &'static str),
+    /// Whether the role can do its work now.
+    pub(crate) ready: watch::Receiver<bool>,
+    /// Folder of what has to outlive a restart, where there is one.
+    pub(crate) state: Option<PathBuf>,
+}
+
 struct Admin {
     metrics: PrometheusHandle,
     process: Collector,
     ready: watch::Receiver<bool>,
 }
 
-/// Serves from here on, where an address is given; `ready` tells whether the role can do its work now.
-pub(crate) async fn serve(
-    listen: Option<SocketAddr>,
-    key: &str,
-    ready: watch::Receiver<bool>,
-) -> Result<(), Failure> {
-    let Some(address) = listen else { return Ok(()) };
+/// Gives the exporter its help texts.
+fn describe() {
+    Collector::default().describe();
+    describe_gauge!(BUILD, "1, with the version that runs.");
+    describe_gauge!(READY, "1 while the role can do its work, as /readyz says.");
+    describe_gauge!(DISK_FREE, "Bytes that the role may still write where its journal or state lies.");
+    describe_gauge!(DISK_SIZE, "Bytes of the file system where the role's journal or state lies.");
+}
+
+/// Serves from here on, where an address is given.
+pub(crate) async fn serve(told: Told) -> Result<(), Failure> {
+    let Told { listen: (Some(address), key), ready, state } = told else { return Ok(()) };
     let listener = bind(address, key).await?;
     let metrics = PrometheusBuilder::new().install_recorder().exit(Exit::Internal, "metrics")?;
-    let process = Collector::default();
-    process.describe();
-    metrics::describe_gauge!("weighhouse_build_info", "1, with the version that runs.");
-    metrics::gauge!("weighhouse_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    let admin = Arc::new(Admin { metrics, process, ready });
+    describe();
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let admin = Arc::new(Admin { metrics, process: Collector::default(), ready });
     let upkeep = admin.metrics.clone();
     tokio::spawn(async move {
         loop {
+            if let Some(state) = state.clone() {
+                // A file system over a network may take its time.
+                let _ = tokio::task::spawn_blocking(move || measure(&state)).await;
+            }
             tokio::time::sleep(UPKEEP_INTERVAL).await;
             upkeep.run_upkeep();
         }
@@ -78,6 +102,13 @@ pub(crate) async fn serve(
     Ok(())
 }
 
+/// Tells how full the disk is.
+fn measure(folder: &Path) {
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return };
+    gauge!(DISK_FREE).set(disk.f_bavail.saturating_mul(disk.f_frsize) as f64);
+    gauge!(DISK_SIZE).set(disk.f_blocks.saturating_mul(disk.f_frsize) as f64);
+}
+
 impl Admin {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let (status, body) = match (request.method(), request.uri().path()) {
@@ -95,6 +126,7 @@ impl Admin {
         match path {
             "/metrics" => {
                 self.process.collect();
+                gauge!(READY).set(f64::from(u8::from(*self.ready.borrow())));
                 (StatusCode::OK, self.metrics.render())
             }
             // Answered by the threads that do the role's work: an answer is their progress.
@@ -105,3 +137,6 @@ impl Admin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

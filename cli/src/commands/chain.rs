@@ -1,6 +1,7 @@
 //! `weighhouse chain`: serve the ledger, take part in it, look at it.
 
 mod certificate;
+mod head;
 mod ledger;
 mod stake;
 mod subnet;
@@ -15,6 +16,8 @@ use weighhouse_types::Digest;
 
 use crate::failure::Failure;
 
+#[cfg(test)]
+pub(crate) use head::describe as describe_metrics;
 pub(crate) use ledger::{InitGenesis, init_genesis};
 
 /// Serve the embedded ledger, or take part in a chain that is served.

@@ -47,6 +47,11 @@ impl Checks {
         self.push(CheckReport { check, verdict: "unsure", detail })
     }
 
+    /// Notes what works and wants a person's look all the same.
+    pub(crate) fn warn(&mut self, check: &'static str, detail: String) -> Result<(), Failure> {
+        self.push(CheckReport { check, verdict: "warning", detail })
+    }
+
     fn push(&mut self, checked: CheckReport) -> Result<(), Failure> {
         if !self.json {
             output::line(format!("{:<7} {:<8} {}", checked.verdict, checked.check, checked.detail))?;

@@ -1,11 +1,12 @@
 //! `weighhouse miner`: serves, or says whether it could or does.
 
 mod check;
-mod descriptors;
+pub(crate) mod descriptors;
 mod status;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tokio::sync::watch;
@@ -17,10 +18,17 @@ use weighhouse_miner::metrics;
 use weighhouse_miner::server::{self, Keys, MinerError, Parts};
 use weighhouse_seams::{Clock, CpuPool, SystemClock};
 
+use super::admin::Told;
 use super::keys::daemon_hotkey;
 use super::{admin, bind, chain_failure, connect, expand, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
+use crate::supervisor::Followed;
 use crate::{models, output};
+
+/// The miner looks at its own health every second.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// From the end of a drain to the process's.
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Serve models to validators: verify, answer, sign.
 #[derive(Args, Debug)]
@@ -80,6 +88,11 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
     }
 }
 
+/// As `weighhouse miner check` does.
+pub(crate) async fn check(config: &Path, json: bool) -> Result<(), Failure> {
+    check::run(&ConfigFile { config: config.to_owned(), json }).await
+}
+
 fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
 }
@@ -118,9 +131,15 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
     let storage = open_dir(&expand(&config.state.dir))?;
     let chain = connect(&config.chain.address, None).await?;
     let ready = watch::Sender::new(false);
-    admin::serve(config.metrics.listen, "metrics.listen", ready.subscribe()).await?;
+    admin::serve(Told {
+        listen: (config.metrics.listen, "metrics.listen"),
+        ready: ready.subscribe(),
+        state: Some(expand(&config.state.dir)),
+    })
+    .await?;
     metrics::describe();
     tracing::info!(listen = %config.serve.listen, hotkey = %keypair.hotkey(), descriptors, "miner starting");
+    tokio::spawn(tell(ready.subscribe(), &config, shutdown.clone()));
     let parts = Parts {
         keypair: Arc::new(keypair),
         chain,
@@ -134,6 +153,23 @@ async fn serve(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), Fai
         shutdown,
     };
     server::run(parts).await.map_err(role_failure)
+}
+
+/// Tells the service manager. Ready is who serves: a server behind a model may come later, and a start that waited for it
+/// would time out.
+fn tell(
+    turns: watch::Receiver<bool>,
+    config: &Config,
+    shutdown: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let listen = config.serve.listen;
+    let status = move |is_ready: &bool| match is_ready {
+        true => format!("serving at {listen}"),
+        false => format!("listening at {listen}, but not ready: the log says why"),
+    };
+    let stop_time = config.limits.drain_timeout + STOP_GRACE;
+    let followed = Followed { turns, patience: PATIENCE, stop_time };
+    followed.tell(status, |_| std::future::ready(true), shutdown)
 }
 
 fn role_failure(error: MinerError) -> Failure {

@@ -17,6 +17,7 @@ use weighhouse_seams::{Clock, Entropy, SystemClock, TcpBound, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid, address};
 use weighhouse_wallet::btauth::Signer;
 
+use super::admin::Told;
 use super::keys::WalletArgs;
 use super::{admin, bind, chain_failure, connect, expand};
 use crate::failure::{Context, Exit, Failure};
@@ -96,7 +97,7 @@ pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), 
     let (sender, miners) = watch::channel(first);
     let gateway = gateway(&args, &asker, &miners, limits).await?;
     let (_ready, is_ready) = watch::channel(true);
-    admin::serve(args.metrics, "--metrics", is_ready).await?;
+    admin::serve(Told { listen: (args.metrics, "--metrics"), ready: is_ready, state: None }).await?;
     weighhouse_gateway::metrics::describe();
     let listener = Box::new(bind(args.listen, "--listen").await?);
     let proxying = async {

@@ -64,16 +64,30 @@ impl Samples {
     }
 }
 
-/// HTTP/1.0, so that the answer ends with the connection.
 async fn page(listen: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpDialer.dial(listen).await?;
-    stream.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {listen}\r\n\r\n").as_bytes()).await?;
-    let mut page = String::new();
-    stream.take(PAGE_BYTES_MAX).read_to_string(&mut page).await?;
-    match page.split_once("\r\n\r\n") {
-        Some((head, body)) if head.split(' ').nth(1) == Some("200") => Ok(body.to_owned()),
+    match get(listen, "/metrics").await? {
+        Answer { status: 200, body } => Ok(body),
         _ => Err(std::io::Error::other("what answers there serves no metrics")),
     }
+}
+
+/// What a role's port answers.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// HTTP/1.0, so that the answer ends with the connection.
+pub(crate) async fn get(listen: SocketAddr, path: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpDialer.dial(listen).await?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {listen}\r\n\r\n").as_bytes()).await?;
+    let mut page = String::new();
+    stream.take(PAGE_BYTES_MAX).read_to_string(&mut page).await?;
+    let answer = page.split_once("\r\n\r\n").and_then(|(head, body)| {
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Answer { status, body: body.to_owned() })
+    });
+    answer.ok_or_else(|| std::io::Error::other("what answers there speaks no HTTP"))
 }
 
 #[cfg(test)]

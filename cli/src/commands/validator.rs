@@ -5,13 +5,15 @@ mod status;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::completions::CompletionServer;
+use weighhouse_chain::SharedChain;
 use weighhouse_models::device::Place;
-use weighhouse_seams::{CpuPool, Entropy, SystemClock};
+use weighhouse_seams::{ClockExt as _, CpuPool, Entropy, SystemClock};
 use weighhouse_tasks::judge::JudgeClient;
 use weighhouse_tasks::registry::{builtin, builtin_names};
 use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness, WitnessError};
@@ -19,12 +21,20 @@ use weighhouse_tasks::{References, Task, TaskError};
 use weighhouse_types::{Digest, JudgeTerms};
 use weighhouse_validator::config::{self, Config};
 use weighhouse_validator::remote::RemoteReference;
-use weighhouse_validator::{Parts, Validator as Role, ValidatorError, metrics};
+use weighhouse_validator::{Parts, Progress, Validator as Role, ValidatorError, metrics};
 
+use super::admin::Told;
 use super::keys::daemon_hotkey;
 use super::{admin, chain_failure, connect, dialer, expand, judges, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::models;
+use crate::supervisor::Followed;
+
+/// Far above the longest block's work: rounds, with a reference that is slow.
+const STEP_MAX: Duration = Duration::from_secs(30 * 60);
+/// For the step that is under way to end.
+const STOP_TIME: Duration = Duration::from_secs(120);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Ask miners, judge their answers, publish weights and confirm them.
 #[derive(Args, Debug)]
@@ -81,6 +91,11 @@ pub(crate) async fn run(args: ValidatorArgs, shutdown: CancellationToken) -> Res
     }
 }
 
+/// As `weighhouse validator check` does.
+pub(crate) async fn check(config: &Path, json: bool) -> Result<(), Failure> {
+    check::run(&ConfigFile { config: config.to_owned(), json }).await
+}
+
 fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
 }
@@ -105,7 +120,12 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
     let ready = watch::Sender::new(false);
-    admin::serve(config.metrics.listen, "metrics.listen", ready.subscribe()).await?;
+    admin::serve(Told {
+        listen: (config.metrics.listen, "metrics.listen"),
+        ready: ready.subscribe(),
+        state: Some(expand(&config.journal.dir)),
+    })
+    .await?;
     metrics::describe();
     tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -119,7 +139,7 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
         task_file: task_file.into_bytes(),
         task: Arc::new(task),
         keypair: Arc::new(keypair),
-        chain,
+        chain: chain.clone(),
         dialer: dialer(&config.chain.dial),
         clock: Arc::new(SystemClock::new()),
         entropy: Entropy::system(),
@@ -128,7 +148,24 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     };
     let validator = Role::open(parts).await.map_err(role_failure)?;
     ready.send_replace(true);
+    tokio::spawn(tell(validator.progress(), chain, shutdown.clone()));
     validator.run(shutdown).await.map_err(role_failure)
+}
+
+/// Tells the service manager. A validator hangs that gets through no block while the chain makes new ones.
+async fn tell(mut turns: watch::Receiver<Progress>, chain: SharedChain, shutdown: CancellationToken) {
+    let status = |progress: &Progress| {
+        let published = progress.published.map_or("none".to_owned(), |epoch| epoch.to_string());
+        format!("worked through block {}; newest epoch published: {published}", progress.block)
+    };
+    let clock = SystemClock::new();
+    let hangs = async |progress: Progress| {
+        let head = clock.timeout(HEAD_TIMEOUT, chain.head()).await;
+        matches!(head, Ok(Ok(head)) if head.number > progress.block)
+    };
+    // Its journal is open, and rounds that are due may take their time.
+    turns.mark_changed();
+    Followed { turns, patience: STEP_MAX, stop_time: STOP_TIME }.tell(status, hangs, shutdown).await;
 }
 
 /// A task file by path or built-in name, with the reference it names. Must be called within a runtime.

@@ -49,7 +49,8 @@ impl HealthWatch {
         loop {
             let stops = self.stop.is_cancelled();
             let able = !stops && *self.passes.borrow_and_update() && self.upstreams.all_answer();
-            if self.able.send_if_modified(|told| std::mem::replace(told, able) != able) {
+            // Told anew each time, so that whoever waits for it sees that the miner moves.
+            if self.able.send_replace(able) != able {
                 tell(&self.reporter, able).await;
             }
             if stops {

@@ -70,7 +70,7 @@ pub(super) async fn refresh(
             Ok((state, pin)) => {
                 // A miner that was pruned stops: it earns nothing, and its operator should notice.
                 super::check_registered(&state, hotkey)?;
-                metrics::roster_block(state.metagraph.block.0);
+                metrics::roster_read(state.metagraph.block, source.clock.now());
                 standing.send_replace(OwnStanding::of(&state, &hotkey, pin));
                 sender.send_replace(Arc::new(Roster::from(&state.metagraph)));
                 gate.forget_idle();

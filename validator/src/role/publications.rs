@@ -24,7 +24,7 @@ impl Validator {
             let mut news = vec![publish::update(&publication.intent, next.clone())];
             news.extend(next.block().and_then(|block| self.seen.record(block)));
             self.record(news).await?;
-            publish::report(&publication.intent, &next);
+            publish::report(&publication.intent, &next, self.parts.clock.now());
             self.publications.update(epoch, next);
             if let Some(advanced) = self.publications.get(epoch).filter(|advanced| advanced.is_in_flight()) {
                 publish::submit(&self.parts, advanced).await;

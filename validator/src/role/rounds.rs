@@ -184,7 +184,7 @@ impl Validator {
         if let Some(open) = &mut self.open {
             open.note(fingerprints);
         }
-        metrics::round_closed();
+        metrics::round_closed(self.parts.clock.now());
         info!(%epoch, round, miners, was_held, "round closed");
         Ok(())
     }

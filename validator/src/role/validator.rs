@@ -79,6 +79,9 @@ impl Validator {
             }
         }
         let publications = PublicationQueue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
+        if let Some(epoch) = publications.published() {
+            metrics::published_before(epoch);
+        }
         if let Some(open) = &open {
             let epoch = open.context().epoch;
             info!(%epoch, judged = open.judged().count(), "journal resumed");

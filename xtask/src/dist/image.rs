@@ -18,8 +18,10 @@ const HOME: &str = "var/lib/weighhouse";
 const USER: u64 = 10_001;
 const PASSWD: &str = "root:x:0:0:root:/root:/sbin/nologin\n\
                       weighhouse:x:10001:10001::/var/lib/weighhouse:/sbin/nologin\n";
+/// Where a miner by the example file tells `weighhouse health` whether it is ready.
+const HEALTH: &str = "http://127.0.0.1:9191/readyz";
 /// The authorities for TLS, on Debian and what derives from it.
-const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(super) const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Writes `weighhouse-VERSION-image.tar`.
 pub(super) fn write(release: &Release) -> anyhow::Result<()> {
@@ -32,7 +34,14 @@ pub(super) fn write(release: &Release) -> anyhow::Result<()> {
         "config": {
             "User": "weighhouse",
             "WorkingDir": format!("/{HOME}"),
-            "Env": ["PATH=/usr/local/bin", format!("HOME=/{HOME}"), format!("SSL_CERT_FILE={AUTHORITIES}")],
+            "Env": [
+                "PATH=/usr/local/bin", format!("HOME=/{HOME}"), format!("SSL_CERT_FILE={AUTHORITIES}"),
+                format!("WEIGHHOUSE_HEALTH={HEALTH}"),
+            ],
+            "Healthcheck": {
+                "Test": ["CMD", "weighhouse", "health"],
+                "Interval": 15_000_000_000_u64, "Timeout": 6_000_000_000_u64, "StartPeriod": 120_000_000_000_u64, "Retries": 3,
+            },
             "Entrypoint": ["weighhouse"],
             "Cmd": ["--help"],
         },
@@ -63,9 +72,9 @@ fn layer(release: &Release) -> anyhow::Result<Vec<u8>> {
         let name = library.strip_prefix("/").context("an absolute path")?.display().to_string();
         add(&mut layer, &name, &library, 0o755)?;
     }
-    if Path::new(AUTHORITIES).exists() {
-        add(&mut layer, AUTHORITIES.trim_start_matches('/'), Path::new(AUTHORITIES), 0o644)?;
-    }
+    let authorities = Path::new(AUTHORITIES);
+    ensure!(authorities.exists(), "{AUTHORITIES} isn't there: install Debian's ca-certificates");
+    add(&mut layer, AUTHORITIES.trim_start_matches('/'), authorities, 0o644)?;
     // A container's runtime looks the config's `User` up in the image's own file.
     entry(&mut layer, "etc/passwd", PASSWD.as_bytes())?;
     Ok(layer.into_inner()?)

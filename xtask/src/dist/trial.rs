@@ -63,5 +63,20 @@ pub(super) fn image(release: &Release) -> anyhow::Result<()> {
     let told = String::from_utf8_lossy(&started.stderr).into_owned();
     ensure!(started.status.success(), "the command doesn't start within the image's files: {told}");
     ensure!(text.contains(&release.version), "it says {text:?}");
+    authorities(&files)
+}
+
+/// The machine as the command sees it within the image: certificates for TLS are there.
+fn authorities(files: &Path) -> anyhow::Result<()> {
+    let checked = Command::new("chroot")
+        .arg(files)
+        .args(["/usr/local/bin/weighhouse", "check", "--dir", "/tmp", "--json"])
+        .env("SSL_CERT_FILE", super::image::AUTHORITIES)
+        .output()
+        .context("running chroot")?;
+    let told: serde_json::Value = serde_json::from_slice(&checked.stdout).context("a list of checks")?;
+    let checks = told["checks"].as_array().context("checks")?;
+    let tls = checks.iter().find(|check| check["check"] == "tls").context("no check of TLS")?;
+    ensure!(tls["verdict"] == "ok", "{tls}");
     Ok(())
 }

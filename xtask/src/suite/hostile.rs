@@ -24,7 +24,7 @@ use weighhouse_wallet::password::Unlock;
 
 use self::attacks::{ALL, Attack, Means};
 use super::interop::{Cli, free_ports, until};
-use super::{Running, Tally, weighhouse};
+use super::{Running, Tally, metrics, weighhouse};
 use crate::say;
 
 /// What attacks show in.
@@ -99,6 +99,7 @@ pub(crate) fn run(requests: usize, only: Option<&str>) -> anyhow::Result<()> {
             Ok(())
         });
     }
+    metrics::check(&mut tally, &net.page()?);
     tally.finish_with(&figures)
 }
 
@@ -220,12 +221,19 @@ impl Net {
         Ok(kib << 10)
     }
 
-    /// The figures of [`FELT`], each summed over its labels.
-    fn felt(&self) -> anyhow::Result<[f64; FELT.len()]> {
+    /// The miner's metrics as Prometheus reads them.
+    fn page(&self) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.metrics)?;
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-        let mut page = String::new();
-        stream.read_to_string(&mut page)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, page) = answer.split_once("\r\n\r\n").context("an answer")?;
+        Ok(page.to_owned())
+    }
+
+    /// The figures of [`FELT`], each summed over its labels.
+    fn felt(&self) -> anyhow::Result<[f64; FELT.len()]> {
+        let page = self.page()?;
         let sum = |name: &str| {
             let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
             let named = samples.filter(|(sample, _)| sample.split('{').next() == Some(name));

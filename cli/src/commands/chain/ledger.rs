@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::ledger::{
     AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
@@ -13,8 +14,10 @@ use weighhouse_chain::ledger::{
 use weighhouse_seams::{Clock, Entropy, SystemClock};
 use weighhouse_types::{Hyperparameters, Netuid, Rao, address, tao};
 
+use super::head;
+use crate::commands::admin::Told;
 use crate::commands::keys::{WalletsDir, wallet_failure};
-use crate::commands::{bind, chain_failure, open_dir, read_text, refuse_existing, write_file};
+use crate::commands::{admin, bind, chain_failure, open_dir, read_text, refuse_existing, write_file};
 use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
@@ -60,6 +63,9 @@ pub(crate) struct Serve {
     /// Address to serve on; whoever reaches it can read the chain and hand in signed calls
     #[arg(long, default_value = "127.0.0.1:9944", value_parser = address::parse)]
     listen: SocketAddr,
+    /// Serve Prometheus metrics, /livez and /readyz at this address
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    metrics: Option<SocketAddr>,
 }
 
 /// Writes the genesis file.
@@ -135,6 +141,12 @@ pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Res
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let path = args.dir.join("chain.redb");
     let ledger = Ledger::open(&path, &genesis, clock, &mut Entropy::system()).map_err(chain_failure)?;
+    let ready = watch::Sender::new(true);
+    let told =
+        Told { listen: (args.metrics, "--metrics"), ready: ready.subscribe(), state: Some(args.dir.clone()) };
+    admin::serve(told).await?;
+    head::describe();
+    tokio::spawn(head::follow(ledger.clone(), shutdown.clone()));
     tracing::info!(listen = %args.listen, genesis = %genesis.hash(), "chain ready");
     let producing = ledger.run(shutdown.clone().cancelled_owned());
     let serving =

@@ -16,7 +16,7 @@ fn needed(limits: &MinerLimits) -> u64 {
 }
 
 /// Raises the soft limit as far as it goes, and gives it.
-pub(super) fn raise(limits: &MinerLimits) -> Result<u64, Failure> {
+pub(crate) fn raise(limits: &MinerLimits) -> Result<u64, Failure> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let most = maximum.unwrap_or(WANTED_MAX).min(WANTED_MAX);
     let mut held = current.unwrap_or(WANTED_MAX);
