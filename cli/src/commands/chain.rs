@@ -1,6 +1,7 @@
 //! `weighhouse chain`: serve the ledger, take part in it, look at it.
 
 mod ledger;
+mod register;
 mod stake;
 mod subnet;
 mod transfer;
@@ -15,6 +16,7 @@ use weighhouse_types::Digest;
 use crate::failure::Failure;
 
 pub(crate) use ledger::{InitGenesis, init_genesis};
+pub(crate) use register::fee;
 
 /// Serve the embedded ledger, or take part in a chain that is served.
 #[derive(Subcommand, Debug)]
@@ -25,7 +27,7 @@ pub(crate) enum ChainCommand {
     /// Run the ledger and serve it to roles on this and other hosts
     Serve(ledger::Serve),
     /// Pay the burn price for a uid (signed by the coldkey)
-    Register(stake::Register),
+    Register(register::Register),
     /// Move free balance to a hotkey's stake (signed by the coldkey)
     Stake(stake::Stake),
     /// Move stake back to free balance (signed by the coldkey)
@@ -66,7 +68,7 @@ pub(crate) async fn run(command: ChainCommand, shutdown: CancellationToken) -> R
     match command {
         ChainCommand::Genesis(args) => ledger::make_genesis(&args),
         ChainCommand::Serve(args) => ledger::run_ledger(&args, shutdown).await,
-        ChainCommand::Register(args) => stake::register(&args).await,
+        ChainCommand::Register(args) => register::run(&args).await,
         ChainCommand::Stake(args) => stake::stake(&args, true).await,
         ChainCommand::Unstake(args) => stake::stake(&args, false).await,
         ChainCommand::Transfer(args) => transfer::run(&args).await,

@@ -2,6 +2,7 @@
 
 mod check;
 mod descriptors;
+mod earnings;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ enum MinerCommand {
     Check(ConfigFile),
     /// Say whether the running miner works, and what it earns
     Status(ConfigFile),
+    /// Say what a miner would earn in the subnet as it is, and what that rests on
+    Earnings(earnings::MinerEarnings),
 }
 
 #[derive(Args, Debug)]
@@ -67,6 +70,7 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
         Some(MinerCommand::Run(file)) => serve(&file, shutdown).await,
         Some(MinerCommand::Check(file)) => check::run(&file).await,
         Some(MinerCommand::Status(file)) => status::run(&file).await,
+        Some(MinerCommand::Earnings(args)) => earnings::run(&args).await,
         None if args.check => {
             read_config(&args.file.config)?;
             Ok(crate::output::line(format!("{}: valid", args.file.config.display()))?)
