@@ -100,7 +100,7 @@ fn lenient<T>(answer: Result<T, ChainError>, otherwise: T) -> Result<T, ChainErr
 }
 
 /// Stake missing to be among the `max_allowed_validators` highest, which get permits; `None` for one that is.
-fn short_of_permit(state: &SubnetState, stake: Rao) -> Option<Rao> {
+pub fn short_of_permit(state: &SubnetState, stake: Rao) -> Option<Rao> {
     let mut stakes: Vec<Rao> = state.metagraph.neurons.iter().map(|neuron| neuron.stake).collect();
     stakes.sort_unstable_by(|a, b| b.cmp(a));
     let permits = usize::from(state.hyperparameters.max_allowed_validators);

@@ -51,6 +51,7 @@ use crate::timelock::SIGNATURE_BYTES;
 use crate::{Call, CallOutcome, Chain, ChainError, Event, SignedCall};
 use extrinsic::{Account, EXTRINSIC_BYTES_MAX, Extrinsic};
 use pool::{NotTaken, Pool, Waiting};
+use staking::{ALPHA_PRICE, EXISTENTIAL_DEPOSIT, FEE};
 use state::State;
 use store::{BLOCKS_KEPT, Header, OpenedStore, Store, StoredBlock, StoredCall};
 
@@ -387,6 +388,23 @@ impl Chain for Ledger {
 
     async fn burn(&self, netuid: Netuid) -> Result<Rao, ChainError> {
         Ok(self.newest().state.subnet(netuid)?.registration_price)
+    }
+
+    async fn alpha_price(&self, netuid: Netuid) -> Result<Rao, ChainError> {
+        self.newest().state.subnet(netuid)?;
+        Ok(ALPHA_PRICE)
+    }
+
+    async fn existential_deposit(&self) -> Result<Rao, ChainError> {
+        Ok(EXISTENTIAL_DEPOSIT)
+    }
+
+    async fn fee(&self, _: &Call) -> Result<Rao, ChainError> {
+        Ok(FEE)
+    }
+
+    fn block_time(&self) -> Option<Duration> {
+        Self::block_time(self)
     }
 
     async fn mechanisms(&self, netuid: Netuid) -> Result<Mechanisms, ChainError> {

@@ -9,6 +9,7 @@
 pub mod address;
 mod call;
 pub mod certificate;
+pub mod earnings;
 mod error;
 pub mod explain;
 mod preflight;
@@ -31,6 +32,7 @@ pub mod subtensor;
 mod vectors;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use weighhouse_types::{
@@ -90,6 +92,26 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
 
     /// Price of a registration in the subnet now.
     async fn burn(&self, netuid: Netuid) -> Result<Rao, ChainError>;
+
+    /// Price of one of the subnet's own tokens, by its pool: the whole TAO where they are one currency.
+    async fn alpha_price(&self, _netuid: Netuid) -> Result<Rao, ChainError> {
+        Err(ChainError::Unsupported { what: "prices of tokens" })
+    }
+
+    /// What an account has to keep to stay in being.
+    async fn existential_deposit(&self) -> Result<Rao, ChainError> {
+        Err(ChainError::Unsupported { what: "existential deposits" })
+    }
+
+    /// What the chain takes for including a call, besides what the call itself pays.
+    async fn fee(&self, _call: &Call) -> Result<Rao, ChainError> {
+        Err(ChainError::Unsupported { what: "fees" })
+    }
+
+    /// Time between two blocks; `None` where they are made on demand.
+    fn block_time(&self) -> Option<Duration> {
+        None
+    }
 
     /// Number of the subnet's mechanisms, and their shares of its emission.
     async fn mechanisms(&self, _netuid: Netuid) -> Result<Mechanisms, ChainError> {

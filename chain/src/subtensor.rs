@@ -36,6 +36,7 @@ mod outgoing;
 mod sign;
 mod submit;
 
+mod costs;
 mod extra;
 mod verify;
 
@@ -268,6 +269,26 @@ impl Chain for Subtensor {
     async fn burn(&self, netuid: Netuid) -> Result<Rao, ChainError> {
         let burn = self.of_subnet(netuid, items::BURN, &[Key::Small(netuid.0)]).await?;
         Ok(Rao(burn.unwrap_or(0)))
+    }
+
+    async fn alpha_price(&self, netuid: Netuid) -> Result<Rao, ChainError> {
+        let (head, runtime) = self.now().await?;
+        costs::alpha_price(&runtime, &self.0.endpoints, head.hash, netuid).await
+    }
+
+    async fn existential_deposit(&self) -> Result<Rao, ChainError> {
+        let (_, runtime) = self.now().await?;
+        costs::existential_deposit(&runtime)
+    }
+
+    async fn fee(&self, call: &Call) -> Result<Rao, ChainError> {
+        let (head, runtime) = self.now().await?;
+        let payload = self.payload(&runtime, head, call).await?;
+        costs::fee(&runtime, &self.0.endpoints, head.hash, &payload).await
+    }
+
+    fn block_time(&self) -> Option<Duration> {
+        Some(Duration::from_millis(extra::BLOCK_MILLIS))
     }
 
     async fn sign(&self, signer: &Keypair, call: Call) -> Result<SignedCall, ChainError> {

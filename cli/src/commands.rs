@@ -18,6 +18,8 @@ pub(crate) mod wallet;
 
 mod admin;
 mod checks;
+mod confirm;
+mod earnings;
 mod judges;
 mod samples;
 mod standing;

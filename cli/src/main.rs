@@ -67,7 +67,7 @@ fn run(command: Command) -> Result<(), Failure> {
         let shutdown = signals::shutdown()?;
         match command {
             Command::Localnet(args) => localnet::run(args, shutdown).await,
-            Command::Init(args) => init::run(args),
+            Command::Init(args) => init::run(args).await,
             Command::Miner(args) => miner::run(args, shutdown).await,
             Command::Validator(args) => validator::run(args, shutdown).await,
             Command::Proxy(args) => proxy::run(args, shutdown).await,

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::sim::{Scenario, ScenarioError, run_all};
+use weighhouse_scoring::forecast::epochs_to_full_pay;
 use weighhouse_scoring::policy::{
     AverageKind, ClusterPay, Facts, File, Fraction, Policy, PolicyFile, Shape, ShapeKind,
 };
@@ -289,7 +290,7 @@ fn against_subnet(
 ) {
     let per_epoch = u64::from(policy.rounds().unwrap_or(rounds).max(1));
     let samples = policy.min_attempts().div_ceil(per_epoch).max(1);
-    let epochs = samples.max(policy.ramp_epochs()) + live.reveal_epochs + 1;
+    let epochs = epochs_to_full_pay(policy, rounds, live.reveal_epochs);
     let needed = epochs * live.tempo_blocks;
     if needed * 2 > live.immunity_blocks {
         let message = format!(

@@ -3,7 +3,8 @@
 //! [`mod@weigh`] folds one epoch's recorded judgements into averages by registration ([`track`]), rates each of them under
 //! the [`policy`] ([`rate`]), shares the whole among them ([`share`]) and turns the shares into the u16 vector that a
 //! validator publishes ([`mod@conform`]), or gives the reason to publish none; [`mod@explain`] says in words why.
-//! [`replay`], [`diff`] and [`path`] ask the same of journals: another policy, the difference, every figure on the way.
+//! [`replay`], [`diff`] and [`path`] ask the same of journals: another policy, the difference, every figure on the way;
+//! [`mod@forecast`] asks it of a miner that isn't judged yet.
 //!
 //! **Invariant.** Nothing here reads a clock, a file, a socket or a random number. Averages and scores are integers; an
 //! expression's value, shares and conforming are IEEE doubles of the four basic operations and `libm`'s functions, in a
@@ -23,6 +24,7 @@ pub mod weigh;
 
 pub mod conform;
 pub mod explain;
+pub mod forecast;
 
 pub mod diff;
 pub mod path;

@@ -1,16 +1,17 @@
 //! From registration to the epoch.
 
-use weighhouse_types::{Axon, Block, Certificate, Rao, SubnetState, Uid};
+use weighhouse_types::{Axon, Block, Certificate, Netuid, Rao, SubnetState, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, row, stored, uid_of, wait_for_rate};
 use super::{Actors, CaseStop, CheckResult, Report, ensure, hidden, included, need, refused, same};
 use crate::preflight;
-use crate::{Call, Chain, Event, Refusal};
+use crate::{Call, Chain, ChainError, Event, Refusal};
 
 /// Checks a chain that has a subnet. The subnet changes under it: use one of its own.
 pub async fn subnet(chain: &dyn Chain, actors: &Actors) -> Report {
     let mut report = Report::default();
     report.note("a metagraph is of one block and whole", metagraph(chain, actors).await);
+    report.note("costs are told before they are paid", costs(chain, actors).await);
     report.note("a registration costs its price and gives a uid", registers(chain, actors).await);
     report.note("stake is added and taken back", stakes(chain, actors).await);
     report.note("an axon and its certificate are served", serves(chain, actors).await);
@@ -40,6 +41,22 @@ async fn metagraph(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let rows = chain.mechanism(actors.netuid, MAIN).await?;
     let shown: Vec<Block> = state.metagraph.neurons.iter().map(|neuron| neuron.last_update).collect();
     ensure(rows.last_update.len() >= shown.len(), || "last updates are missing".to_owned())
+}
+
+async fn costs(chain: &dyn Chain, actors: &Actors) -> CheckResult {
+    let payer = need("miner", actors.miners.first())?;
+    let least = chain.existential_deposit().await?;
+    ensure(least > Rao(0), || "an account without anything stays in being".to_owned())?;
+    ensure(chain.alpha_price(actors.netuid).await? > Rao(0), || "the token costs nothing".to_owned())?;
+    let unknown = chain.alpha_price(Netuid(u16::MAX)).await.map_err(|error| error.to_string());
+    same("the price in no subnet", unknown, Err(ChainError::NoSubnet(Netuid(u16::MAX)).to_string()))?;
+    let amount = Rao(least.0.saturating_mul(2));
+    let call = Call::Transfer { to: payer.coldkey.coldkey(), amount };
+    let (before, fee) = (chain.balance(payer.coldkey.coldkey()).await?, chain.fee(&call).await?);
+    included(chain, &payer.coldkey, call).await?;
+    let taken = before.0.saturating_sub(chain.balance(payer.coldkey.coldkey()).await?.0);
+    // A fee by the call's length is told before the call has its last byte.
+    ensure(taken.abs_diff(fee.0) <= fee.0 / 5, || format!("{fee} rao were told and {taken} taken"))
 }
 
 async fn registers(chain: &dyn Chain, actors: &Actors) -> CheckResult {

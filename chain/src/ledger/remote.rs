@@ -25,6 +25,7 @@ use weighhouse_wallet::keypair::Keypair;
 
 use super::extrinsic;
 use super::serve::GENESIS_HEADER;
+use super::staking::{ALPHA_PRICE, EXISTENTIAL_DEPOSIT, FEE};
 use crate::timelock::SIGNATURE_BYTES;
 use crate::{Call, CallOutcome, Chain, ChainError, Event, Refusal, SignedCall};
 
@@ -307,6 +308,24 @@ impl Chain for Remote {
         let request = v1::RegistrationPriceRequest { netuid: netuid.0.into() };
         let ask = |mut client: ChainClient<Channel>| async move { client.registration_price(request).await };
         Ok(Rao(self.ask(ask).await.map_err(self.failed_on(netuid))?.price))
+    }
+
+    async fn alpha_price(&self, netuid: Netuid) -> Result<Rao, ChainError> {
+        // Known without asking, but of a subnet that there is.
+        self.burn(netuid).await?;
+        Ok(ALPHA_PRICE)
+    }
+
+    async fn existential_deposit(&self) -> Result<Rao, ChainError> {
+        Ok(EXISTENTIAL_DEPOSIT)
+    }
+
+    async fn fee(&self, _: &Call) -> Result<Rao, ChainError> {
+        Ok(FEE)
+    }
+
+    fn block_time(&self) -> Option<Duration> {
+        Self::block_time(self)
     }
 
     async fn mechanisms(&self, netuid: Netuid) -> Result<Mechanisms, ChainError> {

@@ -9,6 +9,12 @@ use crate::{Event, Refusal};
 /// An account that would come into being with less is not made, so that dust can't fill the state.
 pub(crate) const EXISTENTIAL_DEPOSIT: Rao = Rao(500);
 
+/// Of a subnet's token: there is one currency.
+pub(crate) const ALPHA_PRICE: Rao = Rao(Rao::PER_TAO);
+
+/// Calls are included for nothing.
+pub(crate) const FEE: Rao = Rao(0);
+
 impl State {
     pub(super) fn add_stake(
         &mut self,

@@ -16,7 +16,7 @@ use super::storage_index;
 use crate::ChainError;
 use crate::rules::hyperparameters::REVEAL_PERIOD_MAX;
 
-const BLOCK_MILLIS: u64 = 12_000;
+pub(super) const BLOCK_MILLIS: u64 = 12_000;
 /// The value in runtimes that don't store one.
 const TIMELOCK_VERSION: u16 = 4;
 

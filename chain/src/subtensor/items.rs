@@ -182,6 +182,9 @@ items! {
     "needed" REGISTRATION_ALLOWED: bool = PALLET, "NetworkRegistrationAllowed", 1;
     "needed" NETWORKS_ADDED: bool = PALLET, "NetworksAdded", 1;
     "needed" BURN: u64 = PALLET, "Burn", 1;
+    "optional" SUBNET_MECHANISM: u16 = PALLET, "SubnetMechanism", 1;
+    "optional" SUBNET_TAO: u64 = PALLET, "SubnetTAO", 1;
+    "optional" SUBNET_ALPHA_IN: u64 = PALLET, "SubnetAlphaIn", 1;
     "needed" BLOCKS_SINCE_LAST_STEP: u64 = PALLET, "BlocksSinceLastStep", 1;
     "optional" LAST_EPOCH_BLOCK: u64 = PALLET, "LastEpochBlock", 1;
     "optional" PENDING_EPOCH_AT: u64 = PALLET, "PendingEpochAt", 1;

@@ -3,6 +3,7 @@
 mod metadata;
 mod node;
 
+mod costs;
 mod faults;
 mod generic;
 mod live;

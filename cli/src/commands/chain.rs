@@ -3,6 +3,7 @@
 mod certificate;
 mod head;
 mod ledger;
+mod register;
 mod stake;
 mod subnet;
 mod transfer;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 #[cfg(test)]
 pub(crate) use head::describe as describe_metrics;
 pub(crate) use ledger::{InitGenesis, init_genesis};
+pub(crate) use register::fee;
 
 /// Serve the embedded ledger, or take part in a chain that is served.
 #[derive(Subcommand, Debug)]
@@ -29,7 +31,7 @@ pub(crate) enum ChainCommand {
     /// Run the ledger and serve it to roles on this and other hosts
     Serve(ledger::Serve),
     /// Pay the burn price for a uid (signed by the coldkey)
-    Register(stake::Register),
+    Register(register::Register),
     /// Move free balance to a hotkey's stake (signed by the coldkey)
     Stake(stake::Stake),
     /// Move stake back to free balance (signed by the coldkey)
@@ -71,7 +73,7 @@ pub(crate) async fn run(command: ChainCommand, shutdown: CancellationToken) -> R
     match command {
         ChainCommand::Genesis(args) => ledger::make_genesis(&args),
         ChainCommand::Serve(args) => ledger::run_ledger(&args, shutdown).await,
-        ChainCommand::Register(args) => stake::register(&args).await,
+        ChainCommand::Register(args) => register::run(&args).await,
         ChainCommand::Stake(args) => stake::stake(&args, true).await,
         ChainCommand::Unstake(args) => stake::stake(&args, false).await,
         ChainCommand::Transfer(args) => transfer::run(&args).await,

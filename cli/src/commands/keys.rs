@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use weighhouse_types::{Coldkey, Hotkey};
 use weighhouse_wallet::folder::{Folder, WalletError};
 use weighhouse_wallet::keyfile::KeyfileError;
 use weighhouse_wallet::keypair::Keypair;
@@ -106,11 +107,33 @@ macro_rules! daemon_wallet {
 daemon_wallet!(weighhouse_miner::config::WalletSection);
 daemon_wallet!(weighhouse_validator::config::WalletSection);
 
+impl DaemonWallet<'_> {
+    fn folder(&self) -> Result<Folder, Failure> {
+        let base = wallets(self.path, |name| std::env::var_os(name));
+        Folder::new(&base, self.name).map_err(wallet_failure)
+    }
+
+    /// The addresses of its coldkey and its hotkey, as far as its files have them: for these no password is needed.
+    pub(crate) fn addresses(&self) -> Result<(Option<Coldkey>, Option<Hotkey>), Failure> {
+        let folder = self.folder()?;
+        Ok((present_in(folder.coldkey())?, present_in(folder.hotkey(self.hotkey))?))
+    }
+}
+
+/// What isn't there is no failure, and what can't be read is.
+fn present_in<T>(read: Result<T, WalletError>) -> Result<Option<T>, Failure> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(WalletError::NoWallet { .. } | WalletError::NoKey { .. }) => Ok(None),
+        Err(error) => Err(wallet_failure(error)),
+    }
+}
+
 /// Opens a daemon's hotkey; never by prompt.
 pub(crate) fn daemon_hotkey<'a>(wallet: impl Into<DaemonWallet<'a>>) -> Result<Keypair, Failure> {
-    let DaemonWallet { path, name, hotkey, password_file } = wallet.into();
-    let base = wallets(path, |name| std::env::var_os(name));
-    let folder = Folder::new(&base, name).map_err(wallet_failure)?;
+    let wallet: DaemonWallet<'_> = wallet.into();
+    let folder = wallet.folder()?;
+    let DaemonWallet { hotkey, password_file, .. } = wallet;
     let open = |given| folder.open_hotkey(hotkey, &Unlock { given, env: &environment });
     let mut opened = open(password_file.map(|file| password_in(&expand(file))).transpose()?);
     // What happens to lie there is read only where nothing else was given.

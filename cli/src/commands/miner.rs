@@ -2,6 +2,7 @@
 
 mod check;
 pub(crate) mod descriptors;
+mod earnings;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +56,8 @@ enum MinerCommand {
     RenewKey(ConfigFile),
     /// Say whether the running miner works, and what it earns
     Status(ConfigFile),
+    /// Say what a miner would earn in the subnet as it is, and what that rests on
+    Earnings(earnings::MinerEarnings),
 }
 
 #[derive(Args, Debug)]
@@ -80,6 +83,7 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
         Some(MinerCommand::Check(file)) => check::run(&file).await,
         Some(MinerCommand::RenewKey(file)) => renew_key(&file),
         Some(MinerCommand::Status(file)) => status::run(&file).await,
+        Some(MinerCommand::Earnings(args)) => earnings::run(&args).await,
         None if args.check => {
             read_config(&args.file.config)?;
             Ok(crate::output::line(format!("{}: valid", args.file.config.display()))?)

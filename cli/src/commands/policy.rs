@@ -1,6 +1,6 @@
 //! `weighhouse policy`: everything about how judgements become weights, without a chain or a model.
 
-mod files;
+pub(crate) mod files;
 
 mod check;
 mod pretence;

@@ -4,7 +4,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "init",
         "
-  weighhouse init miner --wallet miner --chain finney --netuid 12
+  weighhouse init miner --wallet miner --network finney --netuid 12
   weighhouse init validator --wallet validator
   weighhouse init genesis --owner-wallet owner --fund validator=1000
   weighhouse init subnet weather",
@@ -13,13 +13,17 @@ const EXAMPLES: &[(&str, &str)] = &[
         "init miner",
         "
   weighhouse init miner --wallet miner
-  weighhouse init miner --wallet miner --chain finney --netuid 12 --out finney.toml",
+  weighhouse init miner --network finney --netuid 12 --external 203.0.113.7:8091 --out finney.toml
+  weighhouse init miner --from miner.toml --network finney --netuid 12 --out finney.toml    carry a localnet's over
+  weighhouse init miner --steps --out finney.toml                                           what is left, and its cost",
     ),
     (
         "init validator",
         "
   weighhouse init validator --wallet validator
-  weighhouse init validator --chain wss://one.node:443,wss://another.node:443 --netuid 12",
+  weighhouse init validator --network wss://one.node:443,wss://another.node:443 --netuid 12
+  weighhouse init validator --from validator.toml --network test --netuid 12 --out test.toml
+  weighhouse init validator --steps --out test.toml --json",
     ),
     (
         "init genesis",
@@ -51,6 +55,13 @@ const EXAMPLES: &[(&str, &str)] = &[
         "
   weighhouse miner status
   weighhouse miner status --json",
+    ),
+    (
+        "miner earnings",
+        "
+  weighhouse miner earnings                             if every answer got full marks
+  weighhouse miner earnings --config finney.toml --score score.json --policy policy.toml --task task.toml
+  weighhouse miner earnings --marks 0.93 --json",
     ),
     (
         "validator",
@@ -127,8 +138,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "chain register",
         "
-  weighhouse chain register --wallet miner --dry-run
-  weighhouse chain register --wallet miner --chain finney --netuid 12 --limit 0.5",
+  weighhouse chain register --wallet miner --dry-run             the price, and what it would earn
+  weighhouse chain register --wallet miner --chain finney --netuid 12 --limit 0.5 --yes",
     ),
     (
         "chain stake",

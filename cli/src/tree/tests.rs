@@ -101,6 +101,8 @@ fn older_spellings_mean_what_they_meant() {
         "weighhouse chain explain 5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
         "weighhouse chain genesis --owner-wallet owner",
         "weighhouse chain metagraph --network finney",
+        "weighhouse init miner --wallet miner --chain finney --netuid 12 --out finney.toml",
+        "weighhouse init validator --chain http://127.0.0.1:9944",
     ] {
         assert_eq!(spelt(line), Ok(()), "{line}");
     }

@@ -18,7 +18,7 @@ use crate::{Chain as _, ChainError};
 const DEADLINE: Duration = Duration::from_secs(2);
 const NO_FORK: u64 = u64::MAX;
 
-fn network(nodes: &[&Node]) -> Network {
+pub(super) fn network(nodes: &[&Node]) -> Network {
     let urls: Vec<String> = nodes.iter().map(|node| node.url()).collect();
     Network { deadline: DEADLINE, ..urls.join(",").parse().expect("addresses") }
 }
@@ -224,7 +224,7 @@ async fn a_runtime_upgrade_is_taken_up_while_running() {
 }
 
 /// A node that has subnet 1, with one neuron.
-async fn node_with_a_subnet(metadata: &[u8]) -> Node {
+pub(super) async fn node_with_a_subnet(metadata: &[u8]) -> Node {
     let runtime = runtime(393, metadata).expect("a known runtime");
     let api = runtime.metadata().runtime_api_trait_by_name(METAGRAPH_API).expect("the api");
     let ty = api.method_by_name(SELECTIVE).expect("the method").output_ty();

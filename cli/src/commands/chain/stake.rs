@@ -1,7 +1,7 @@
-//! `weighhouse chain register`, `stake` and `unstake`: what a coldkey pays with.
+//! `weighhouse chain stake` and `unstake`: what a coldkey votes with.
 
 use clap::Args;
-use weighhouse_chain::{Call, Event};
+use weighhouse_chain::Call;
 use weighhouse_types::{Hotkey, Netuid, Rao};
 
 use super::Endpoint;
@@ -9,24 +9,6 @@ use crate::commands::keys::{WalletArgs, wallet_failure};
 use crate::commands::{chain_failure, connect};
 use crate::failure::Failure;
 use crate::output::{self, tao};
-
-#[derive(Args, Debug)]
-pub(crate) struct Register {
-    #[command(flatten)]
-    wallet: WalletArgs,
-    #[command(flatten)]
-    endpoint: Endpoint,
-    #[arg(long, default_value_t = Netuid(1))]
-    netuid: Netuid,
-    /// Most that may be paid, in TAO; the present price plus a tenth when absent
-    #[arg(long, value_name = "TAO", value_parser = weighhouse_types::tao::parse)]
-    limit: Option<Rao>,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
-    #[arg(long)]
-    json: bool,
-}
 
 #[derive(Args, Debug)]
 pub(crate) struct Stake {
@@ -46,38 +28,8 @@ pub(crate) struct Stake {
     json: bool,
 }
 
-pub(super) async fn register(args: &Register) -> Result<(), Failure> {
-    let hotkey = args.wallet.folder()?.hotkey(&args.wallet.hotkey).map_err(wallet_failure)?;
-    let chain = connect(&args.endpoint.address, args.endpoint.genesis_hash).await?;
-    let price = chain.burn(args.netuid).await.map_err(chain_failure)?;
-    // A tenth more: other registrations may raise the price until this one is in a block.
-    let limit = args.limit.unwrap_or(Rao(price.0.saturating_add(price.0 / 10)));
-    if args.dry_run {
-        let (price, most) = (tao(price.0), tao(limit.0));
-        let subnet = args.netuid;
-        return would(
-            args.json,
-            format!("register {hotkey} in subnet {subnet} for {price} TAO, at most {most}"),
-        );
-    }
-    let coldkey = args.wallet.open_coldkey()?;
-    let call = Call::Register { netuid: args.netuid, hotkey, limit };
-    output::note("waiting for the registration to be final ...");
-    let (block, events) = chain.execute(&coldkey, call).await.map_err(chain_failure)?;
-    let registered = events.iter().find_map(|event| match event {
-        Event::NeuronRegistered { uid, burned, .. } => Some((*uid, *burned)),
-        _ => None,
-    });
-    let (uid, burned) = registered.ok_or_else(|| Failure::internal("the chain reported no uid"))?;
-    if args.json {
-        let object = serde_json::json!({ "uid": uid, "hotkey": hotkey, "burned_rao": burned.0.to_string(), "block": block });
-        return Ok(output::json(&object)?);
-    }
-    Ok(output::line(format!("{hotkey} is uid {uid} since block {block}; burned {} TAO", tao(burned.0)))?)
-}
-
 /// A dry run's only word.
-fn would(json: bool, what: String) -> Result<(), Failure> {
+pub(super) fn would(json: bool, what: String) -> Result<(), Failure> {
     if json {
         return Ok(output::json(&serde_json::json!({ "dry_run": true, "would": what }))?);
     }

@@ -1,15 +1,13 @@
 //! `weighhouse chain transfer`: free balance to another coldkey, after a look at what it does.
 
-use std::io::{IsTerminal as _, Write as _};
-
 use clap::Args;
 use weighhouse_chain::Call;
 use weighhouse_types::{Coldkey, Rao};
 
 use super::Endpoint;
 use crate::commands::keys::{WalletArgs, wallet_failure};
-use crate::commands::{chain_failure, connect};
-use crate::failure::{Context, Exit, Failure};
+use crate::commands::{chain_failure, confirm, connect};
+use crate::failure::{Exit, Failure};
 use crate::output::{self, tao};
 
 #[derive(Args, Debug)]
@@ -51,8 +49,11 @@ pub(crate) async fn run(args: &Transfer) -> Result<(), Failure> {
     if args.dry_run {
         return result(args, from, None);
     }
-    if !args.yes && !is_confirmed()? {
-        return Err(Failure::new(Exit::Denied, "nothing was done"));
+    if !args.yes && !confirm::can_ask() {
+        return Err(Failure::config("nobody is there to confirm: give --yes, or --dry-run to look"));
+    }
+    if !args.yes {
+        confirm::ask()?;
     }
     let coldkey = args.wallet.open_coldkey()?;
     let call = Call::Transfer { to: args.to, amount: args.amount };
@@ -74,20 +75,4 @@ fn result(args: &Transfer, from: Coldkey, block: Option<u64>) -> Result<(), Fail
         None => "a dry run: nothing was done".to_owned(),
     };
     Ok(output::line(text)?)
-}
-
-fn is_confirmed() -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::config("nobody is there to confirm: give --yes, or --dry-run to look"));
-    }
-    let ask = || {
-        let mut err = std::io::stderr().lock();
-        write!(err, "go on? (yes/no) ")?;
-        err.flush()?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        // The whole word: a single key hit by accident must not move money.
-        Ok::<_, std::io::Error>(answer.trim() == "yes")
-    };
-    ask().exit(Exit::Unavailable, "can't ask")
 }

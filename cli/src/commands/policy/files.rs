@@ -11,7 +11,7 @@ use crate::commands::read_text;
 use crate::failure::{Context, Exit, Failure};
 
 /// Reads a policy file; `default` is the one that ships.
-pub(super) fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
+pub(crate) fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
     if path.as_os_str() == "default" {
         return Ok(PolicyFile::shipped());
     }
