@@ -89,6 +89,10 @@ impl Editor {
             all => self.set("chain", "endpoints", Some(Value::from_iter(all.iter().map(String::as_str)))),
         }
         self.set("chain", "netuid", Some(i64::from(target.netuid.0).into()));
+        // What was taken out of a table on one line leaves its spaces behind.
+        if let Some(line) = self.document.get_mut("chain").and_then(Item::as_inline_table_mut) {
+            line.fmt();
+        }
     }
 
     /// Validators of another network reach no loopback, and a real one refuses addresses that nobody can dial.

@@ -129,6 +129,13 @@ fn a_validators_identity_of_the_old_chain_is_left_out() {
 }
 
 #[test]
+fn a_table_on_one_line_stays_one() {
+    let line = "chain = { endpoints = [\"http://127.0.0.1:9944\"], netuid = 1 } # here\n";
+    let (text, _) = carry(line, &target(Role::Validator, "finney")).expect("carried");
+    assert!(text.starts_with("chain = { netuid = 12, network = \"finney\" } # here\n"), "{text}");
+}
+
+#[test]
 fn within_ledgers_a_miner_keeps_its_addresses() {
     let (text, changes) = carry(MINER, &target(Role::Miner, "ledger")).expect("carried");
     assert_eq!(keys(&changes), ["chain.endpoint", "chain.network", "chain.netuid", "state.dir"]);

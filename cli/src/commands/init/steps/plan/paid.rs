@@ -128,7 +128,7 @@ pub(super) fn stake(setup: &Setup<'_>, facts: Option<&Facts>) -> Step {
         return step("stake", StepState::Done, detail);
     };
     let detail = format!(
-        "{} would be among the stakes that get a permit at the next epoch; it stays yours, and others may stake more",
+        "stakes {}: among the stakes that get a permit at the next epoch; it stays yours, and others may stake more",
         cost(missing, facts.stake_fee)
     );
     let whole = missing.0.saturating_add(facts.stake_fee.unwrap_or_default().0);
