@@ -3,7 +3,8 @@
 //! [`mod@weigh`] folds one epoch's recorded judgements into averages by registration ([`track`]), rates each of them under
 //! the [`policy`] ([`rate`]), shares the whole among them ([`share`]) and turns the shares into the u16 vector that a
 //! validator publishes ([`mod@conform`]), or gives the reason to publish none; [`mod@explain`] says in words why.
-//! [`replay`], [`diff`] and [`path`] ask the same of journals: another policy, the difference, every figure on the way.
+//! [`replay`], [`diff`] and [`path`] ask the same of journals: another policy, the difference, every figure on the way;
+//! [`mod@statement`] what each check cost a miner.
 //!
 //! **Invariant.** Nothing here reads a clock, a file, a socket or a random number. Averages and scores are integers; an
 //! expression's value, shares and conforming are IEEE doubles of the four basic operations and `libm`'s functions, in a
@@ -27,6 +28,7 @@ pub mod explain;
 pub mod diff;
 pub mod path;
 pub mod replay;
+pub mod statement;
 
 pub use burn::MiningBurn;
 pub use conform::{ConformError, Limits, conform};
