@@ -10,6 +10,7 @@ pub mod address;
 mod call;
 mod error;
 pub mod explain;
+pub mod grpc;
 mod preflight;
 mod refusal;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::ledger::{
-    AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
+    AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, LedgerLimits, SubnetEntry, serve,
 };
 use weighhouse_seams::{Clock, Entropy, SystemClock};
 use weighhouse_types::{Hyperparameters, Netuid, Rao, address, tao};
@@ -137,8 +137,12 @@ pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Res
     let ledger = Ledger::open(&path, &genesis, clock, &mut Entropy::system()).map_err(chain_failure)?;
     tracing::info!(listen = %args.listen, genesis = %genesis.hash(), "chain ready");
     let producing = ledger.run(shutdown.clone().cancelled_owned());
-    let serving =
-        serve(ledger.clone(), Box::new(listener), ServeLimits::default(), shutdown.clone().cancelled_owned());
+    let serving = serve(
+        ledger.clone(),
+        Box::new(listener),
+        LedgerLimits::default(),
+        shutdown.clone().cancelled_owned(),
+    );
     // Whichever ends first cancels the other: a chain that isn't served, or stands still, is of no use.
     let (produced, served) = tokio::join!(
         async {
