@@ -4,6 +4,9 @@ mod check;
 mod descriptors;
 mod status;
 
+mod score;
+mod why;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +46,10 @@ enum MinerCommand {
     Check(ConfigFile),
     /// Say whether the running miner works, and what it earns
     Status(ConfigFile),
+    /// Say what an epoch's judgements cost this miner, and why, by each validator's own word
+    Why(why::Why),
+    /// Let the validators' judge mark this miner's answers before it goes live
+    Score(score::Score),
 }
 
 #[derive(Args, Debug)]
@@ -67,6 +74,8 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
         Some(MinerCommand::Run(file)) => serve(&file, shutdown).await,
         Some(MinerCommand::Check(file)) => check::run(&file).await,
         Some(MinerCommand::Status(file)) => status::run(&file).await,
+        Some(MinerCommand::Why(args)) => why::run(&args).await,
+        Some(MinerCommand::Score(args)) => score::run(&args, &shutdown).await,
         None if args.check => {
             read_config(&args.file.config)?;
             Ok(crate::output::line(format!("{}: valid", args.file.config.display()))?)
