@@ -1,5 +1,5 @@
 //! Calls to others: one signed question to one miner, a proxy that signs for clients that can't, a client of
-//! OpenAI-compatible completion servers, and one of judges in processes of their own.
+//! OpenAI-compatible completion servers, one of judges in processes of their own, and a miner's question to a validator.
 //!
 //! [`Asker`] works below the generated gRPC code, because the framed bytes themselves are signed and recorded. Every call
 //! has a connection and a deadline of its own, and every answer a cap; nothing here judges what comes back.
@@ -12,6 +12,7 @@ pub mod completions;
 pub mod connections;
 pub mod judges;
 pub mod proxy;
+pub mod verdicts;
 
 pub use asker::{Asker, Miners, RawAnswer, Target, frame, unframe};
 pub use limits::{AskLimits, ProxyLimits};

@@ -57,7 +57,7 @@ use store::{BLOCKS_KEPT, Header, OpenedStore, Store, StoredBlock, StoredCall};
 
 pub use genesis::{AccountEntry, BlockTime, Genesis, GenesisError, GenesisFile, NeuronEntry, SubnetEntry};
 pub use remote::Remote;
-pub use serve::{ServeLimits, serve};
+pub use serve::{LedgerLimits, serve};
 
 /// Reads and submissions that run at once, and that wait; further ones are refused as busy.
 const WORKERS: usize = 4;

@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod earnings;
 mod error;
 pub mod explain;
+pub mod grpc;
 mod preflight;
 mod refusal;
 

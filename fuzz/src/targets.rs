@@ -33,6 +33,7 @@ pub(crate) const TARGETS: &[Target] = &[
     },
     Target { name: "policy", seeds: &["scoring/policies/default.toml"], parse: policy },
     Target { name: "events", seeds: &[], parse: events },
+    Target { name: "statement", seeds: &[], parse: statement },
     Target { name: "safetensors", seeds: &["models/testdata/python.safetensors"], parse: safetensors },
 ];
 
@@ -95,6 +96,13 @@ fn events(bytes: &[u8]) {
     }
     events.end();
     while events.next().is_some() {}
+}
+
+/// A validator's statement, as a miner reads and prints it.
+fn statement(bytes: &[u8]) {
+    if let Ok(statement) = weighhouse_proto::decode_statement(bytes) {
+        let _ = statement.sentence();
+    }
 }
 
 fn safetensors(bytes: &[u8]) {

@@ -24,6 +24,7 @@ mod copier;
 mod personas;
 mod served;
 mod subnet;
+mod trial;
 
 pub use account::{Account, MinerTotal, Totals, ValidatorTotal};
 pub use economy::Participant;
@@ -37,6 +38,7 @@ pub use program::ProgramError;
 pub use report::{EpochReport, EpochRow};
 pub use rounds::Rounds;
 pub use subnet::{SavedJudge, Subnet, SubnetError, SubnetFolder, judge_of};
+pub use trial::{Trial, TrialError};
 pub use troubles::JudgeFault;
 
 #[cfg(test)]

@@ -274,6 +274,6 @@ impl Localnet {
     }
 }
 
-fn folder(dir: &Path) -> Result<DirStorage, LocalnetError> {
+pub(crate) fn folder(dir: &Path) -> Result<DirStorage, LocalnetError> {
     DirStorage::open(dir).map_err(|source| LocalnetError::Folder { dir: dir.display().to_string(), source })
 }

@@ -13,6 +13,7 @@ mod contents;
 mod describe;
 mod infer;
 mod judge;
+mod verdicts;
 
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -21,6 +22,7 @@ pub use bounded::{ReadError, decode};
 pub use chain::{ChainMessageError, bytes32, narrow};
 pub use describe::{Description, DescriptionError, ModelDescription, ModelKind, ServingLimits};
 pub use judge::JudgeMessageError;
+pub use verdicts::{StatementError, decode_statement, encode_statement, statement_digest};
 
 /// The Open Inference Protocol, version 2: what Triton's and KServe's clients speak.
 pub mod inference {

@@ -6,6 +6,8 @@ pub const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 pub const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
 /// What a miner serves, by its own word.
 pub const DESCRIBE: &str = "/weighhouse.v1.Miner/Describe";
+/// What a validator's judgements came to for its caller.
+pub const EXPLAIN: &str = "/weighhouse.v1.VerdictsService/Explain";
 
 /// Returns a path's method, without its service.
 pub fn name(path: &str) -> &str {
@@ -16,11 +18,12 @@ pub fn name(path: &str) -> &str {
 mod tests {
     use super::*;
     use crate::inference::grpc_inference_service_server::SERVICE_NAME;
-    use crate::v1::miner_server;
+    use crate::v1::{miner_server, verdicts_service_server};
 
     #[test]
     fn paths_are_those_of_the_generated_service() {
         assert_eq!(DESCRIBE, format!("/{}/{}", miner_server::SERVICE_NAME, name(DESCRIBE)));
+        assert_eq!(EXPLAIN, format!("/{}/{}", verdicts_service_server::SERVICE_NAME, name(EXPLAIN)));
         for path in [MODEL_INFER, MODEL_STREAM_INFER] {
             assert_eq!(path, format!("/{SERVICE_NAME}/{}", name(path)));
         }

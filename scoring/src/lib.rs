@@ -4,7 +4,7 @@
 //! the [`policy`] ([`rate`]), shares the whole among them ([`share`]) and turns the shares into the u16 vector that a
 //! validator publishes ([`mod@conform`]), or gives the reason to publish none; [`mod@explain`] says in words why.
 //! [`replay`], [`diff`] and [`path`] ask the same of journals: another policy, the difference, every figure on the way;
-//! [`mod@forecast`] asks it of a miner that isn't judged yet.
+//! [`mod@forecast`] asks it of a miner that isn't judged yet, [`mod@statement`] what each check cost one.
 //!
 //! **Invariant.** Nothing here reads a clock, a file, a socket or a random number. Averages and scores are integers; an
 //! expression's value, shares and conforming are IEEE doubles of the four basic operations and `libm`'s functions, in a
@@ -29,6 +29,7 @@ pub mod forecast;
 pub mod diff;
 pub mod path;
 pub mod replay;
+pub mod statement;
 
 pub use burn::MiningBurn;
 pub use conform::{ConformError, Limits, conform};

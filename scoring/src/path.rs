@@ -1,7 +1,7 @@
 //! One miner's way from its answers to its weight, step by step, in the figures that decided.
 
 use serde::Serialize;
-use weighhouse_types::{Epoch, Judgement, LaterAnswers, Record, RegistrationId, Uid};
+use weighhouse_types::{Digest, Epoch, Judgement, LaterAnswers, Record, RegistrationId, Uid};
 
 use crate::burn::MiningBurn;
 use crate::error::WeighError;
@@ -19,6 +19,7 @@ pub struct Step {
     /// The epoch that asked: an earlier one where the truth came later.
     pub asked_in: Epoch,
     pub round: u32,
+    pub challenge: Digest,
     pub judgement: Judgement,
     /// `None` where nothing judgeable came back.
     pub latency_us: Option<u64>,
@@ -96,6 +97,7 @@ pub fn path(records: &[Record], uid: Uid) -> Result<Path, PathError> {
     let step = |verdict: &&weighhouse_types::VerdictRecord| Step {
         asked_in: verdict.asked_in,
         round: verdict.round,
+        challenge: verdict.challenge,
         judgement: verdict.judgement.clone(),
         latency_us: verdict.exchange.as_ref().map(|exchange| exchange.latency_us),
     };

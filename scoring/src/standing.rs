@@ -179,6 +179,16 @@ impl<'a> Fold<'a> {
         scores.iter().zip(&self.tracks).map(candidate).collect()
     }
 
+    /// The cluster of a registration, where it is in one and the policy pays such miners less.
+    pub(crate) fn cluster(&self, who: &RegistrationId) -> Option<u32> {
+        self.clusters().get(who).copied()
+    }
+
+    /// Likeness of the epoch's shared rounds.
+    pub(crate) fn likeness(&self) -> &[&'a Likeness] {
+        &self.likeness
+    }
+
     /// The number of each clustered registration's cluster: those alike in enough of the rounds in which both answered,
     /// and whoever is alike with one of them.
     fn clusters(&self) -> BTreeMap<RegistrationId, u32> {

@@ -127,6 +127,11 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The first reason that speaks against the miner.
+    pub fn complaint(&self) -> Option<&Reason> {
+        self.reasons.iter().find(|reason| !reason.outcome().is_praise())
+    }
+
     /// That of its first reason; `None` without any.
     pub fn outcome(&self) -> Option<Outcome> {
         self.reasons.first().map(Reason::outcome)

@@ -24,6 +24,7 @@ pub mod profile;
 mod record;
 pub mod sample;
 pub mod scans;
+mod statement;
 mod tensor;
 pub mod text;
 
@@ -51,5 +52,6 @@ pub use record::{
     TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
+pub use statement::{JudgedAnswer, Loss, LossExample, PayStatement, SubnetPay, ToldReason};
 pub use tensor::{Datatype, InferAnswer, InferRequest, Tensor, TensorError};
 pub use weights::{WeightVector, WeightVectorError};

@@ -2,7 +2,8 @@
 //!
 //! The life of an answer runs through the modules in this order: an `epoch` is opened from one finalised block; a
 //! `round` derives challenges, asks every miner, judges and journals; `publish` turns the epoch's records
-//! into an intent and follows it until the chain shows it. [`role`] drives all of it, one step per block.
+//! into an intent and follows it until the chain shows it. [`role`] drives all of it, one step per block. [`verdicts`] tells
+//! miners, once it is public, what became of their answers.
 //!
 //! **Invariant:** every effect is journalled before it leaves: a challenge before it is sent, a judgement before it
 //! counts, an intent and its signed bytes before they are submitted. A miner's misbehaviour costs that miner only.
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod remote;
 pub mod role;
 pub mod rollout;
+pub mod verdicts;
 
 mod answers;
 mod check;

@@ -56,6 +56,10 @@ pub fn describe() {
         "weighhouse_validator_burn_excess_ratio",
         "Share of the newest weights that the burn's hotkey gets beyond the policy's burn, since it mines as well"
     );
+    describe_counter!(
+        "weighhouse_validator_verdicts_requests_total",
+        "Proven requests of miners for what became of their answers, by gRPC status"
+    );
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
     counter!("weighhouse_validator_chain_errors_total").increment(0);
     counter!("weighhouse_validator_rollouts_refused_total").increment(0);
@@ -116,6 +120,10 @@ pub(crate) fn progress(block: Block, epoch: Epoch, now: UnixNanos) {
 
 pub(crate) fn burn_excess(share: f64) {
     gauge!("weighhouse_validator_burn_excess_ratio").set(share);
+}
+
+pub(crate) fn explained(code: tonic::Code) {
+    counter!("weighhouse_validator_verdicts_requests_total", "code" => format!("{code:?}")).increment(1);
 }
 
 pub(crate) fn chain_error() {

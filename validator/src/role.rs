@@ -10,12 +10,14 @@
 //! journal, and takes note of a record only once it is durable.
 
 mod draws;
+mod endpoint;
 mod epochs;
 mod later;
 mod publications;
 mod rounds;
 mod validator;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
@@ -73,6 +75,8 @@ impl Validator {
         let state = self.read_subnet().await?;
         let block = state.head.number;
         self.seen.note(block, self.parts.clock.now());
+        let hotkeys = state.metagraph.neurons.iter().map(|neuron| neuron.hotkey);
+        self.registered.send_replace(Arc::new(hotkeys.collect()));
         self.follow_publications(&state).await?;
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
@@ -96,6 +100,7 @@ impl Validator {
                 self.follow_publications(&state).await?;
             }
         }
+        self.tell_endpoint(block).await;
         metrics::progress(block, epoch, self.parts.clock.now());
         let published = self.publications.published();
         self.progress.send_modify(|progress| {

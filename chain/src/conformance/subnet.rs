@@ -1,6 +1,6 @@
 //! From registration to the epoch.
 
-use weighhouse_types::{Axon, Block, Certificate, Netuid, Rao, SubnetState, Uid};
+use weighhouse_types::{Axon, Block, Certificate, Hotkey, Netuid, Rao, SubnetState, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, row, stored, uid_of, wait_for_rate};
 use super::{Actors, CaseStop, CheckResult, Report, ensure, hidden, included, need, refused, same};

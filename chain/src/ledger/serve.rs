@@ -3,22 +3,19 @@
 //! Every answer names the genesis, so that a client notices when it talks to another chain. Nothing here decides
 //! anything; strangers' bytes are bounded before they are read.
 
-mod connection;
 mod service;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Server;
+use tokio::sync::watch;
 use weighhouse_proto::v1::chain_server::ChainServer;
-use weighhouse_seams::{Clock, Listener};
+use weighhouse_seams::Listener;
 
 use super::Ledger;
 use super::extrinsic::EXTRINSIC_BYTES_MAX;
-use connection::LedgerConnection;
+use crate::grpc::{self, ServeLimits};
 use service::LedgerService;
 
 /// The genesis hash in every answer's metadata, as hexadecimal digits.
@@ -26,133 +23,36 @@ pub(super) const GENESIS_HEADER: &str = "x-weighhouse-genesis";
 
 /// One extrinsic and its frame.
 const REQUEST_BYTES_MAX: usize = EXTRINSIC_BYTES_MAX + 1024;
-const HEADER_BYTES_MAX: u32 = 8 * 1024;
-const FRAME_BYTES_MAX: u32 = 16 * 1024;
-const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
-const RESET_STREAMS_MAX: usize = 64;
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two tries after the listener failed (out of file descriptors, say).
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Limits on what the server takes on.
+/// Limits on what a served ledger takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServeLimits {
-    /// Further connections are closed at once.
-    pub connections_max: usize,
-    /// Requests at once on one connection; further ones are refused.
-    pub streams_max: u32,
-    pub request_timeout: Duration,
-    /// Longest wait of `NextBlock`; below `request_timeout`.
+pub struct LedgerLimits {
+    pub serve: ServeLimits,
+    /// Longest wait of `NextBlock`; below the request timeout.
     pub next_block_wait: Duration,
-    /// A connection is closed after this long, to be made anew.
-    pub connection_age_max: Duration,
-    /// Time that requests have to finish after the shutdown began.
-    pub drain: Duration,
 }
 
-impl Default for ServeLimits {
+impl Default for LedgerLimits {
     fn default() -> Self {
-        Self {
-            connections_max: 256,
-            streams_max: 64,
-            request_timeout: Duration::from_secs(15),
-            next_block_wait: Duration::from_secs(10),
-            connection_age_max: Duration::from_secs(3600),
-            drain: Duration::from_secs(5),
-        }
+        Self { serve: ServeLimits::default(), next_block_wait: Duration::from_secs(10) }
     }
 }
 
-/// Serves until `shutdown`, then lets requests finish for `limits.drain` and closes what is left.
+/// Serves until `shutdown`, then lets requests finish for a while and closes what is left.
 pub async fn serve(
     ledger: Ledger,
     listener: Box<dyn Listener>,
-    limits: ServeLimits,
+    limits: LedgerLimits,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), tonic::transport::Error> {
     let clock = Arc::clone(&ledger.0.clock);
     let (stop, stopping) = watch::channel(false);
-    let (cut, cutting) = watch::channel(false);
-    // Of one: further connections wait in the kernel, where the cap on them isn't counted yet.
-    let (accepted, incoming) = mpsc::channel::<std::io::Result<LedgerConnection>>(1);
-    let service = ChainServer::new(LedgerService::new(ledger, limits.next_block_wait, stopping.clone()))
+    let service = ChainServer::new(LedgerService::new(ledger, limits.next_block_wait, stopping))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
-    let mut stopped = stopping.clone();
-    let server = server(&limits).add_service(service).serve_with_incoming_shutdown(
-        ReceiverStream::new(incoming),
-        async move {
-            // An error means that the sender is gone: the same as being told.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        },
-    );
-    let accept = accept(listener, accepted, limits.connections_max, cutting, Arc::clone(&clock));
-    let finish = async {
+    let shutdown = async {
         shutdown.await;
         stop.send_replace(true);
-        clock.sleep(limits.drain).await;
-        cut.send_replace(true);
-        // The cut connections end the server, and the server ends the `select` below.
-        std::future::pending().await
     };
-    let serving = async { tokio::join!(server, accept).0 };
-    tokio::select! {
-        served = serving => served,
-        never = finish => never,
-    }
-}
-
-fn server(limits: &ServeLimits) -> Server {
-    Server::builder()
-        .concurrency_limit_per_connection(usize::try_from(limits.streams_max).unwrap_or(usize::MAX))
-        .load_shed(true)
-        .timeout(limits.request_timeout)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(limits.streams_max)
-        .max_connection_age(limits.connection_age_max)
-        .max_connection_age_grace(limits.request_timeout)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        // An adaptive window would replace the two sizes above.
-        .http2_adaptive_window(Some(false))
-        // Against streams that are opened and reset at once, HTTP/2's rapid reset (CVE-2023-44487).
-        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS_MAX))
-        .http2_max_local_error_reset_streams(Some(RESET_STREAMS_MAX))
-        .http2_max_header_list_size(HEADER_BYTES_MAX)
-        .max_frame_size(FRAME_BYTES_MAX)
-}
-
-/// Takes connections until the server stops reading them; then the port is free.
-async fn accept(
-    listener: Box<dyn Listener>,
-    accepted: mpsc::Sender<std::io::Result<LedgerConnection>>,
-    connections_max: usize,
-    cutting: watch::Receiver<bool>,
-    clock: Arc<dyn Clock>,
-) {
-    let slots = Arc::new(Semaphore::new(connections_max));
-    loop {
-        let next = tokio::select! {
-            biased;
-            // First: no peer is accepted for a server that has ended.
-            () = accepted.closed() => return,
-            next = listener.accept() => next,
-        };
-        match next {
-            Ok((io, peer)) => match Arc::clone(&slots).try_acquire_owned() {
-                Ok(slot) => {
-                    if accepted.send(Ok(LedgerConnection::new(io, slot, cutting.clone()))).await.is_err() {
-                        return;
-                    }
-                }
-                Err(_) => tracing::warn!(%peer, connections_max, "connection closed: too many"),
-            },
-            Err(error) => {
-                tracing::warn!(%error, "no connection could be accepted");
-                clock.sleep(ACCEPT_RETRY).await;
-            }
-        }
-    }
+    let router = grpc::server(&limits.serve).add_service(service);
+    grpc::serve(router, listener, limits.serve, clock, shutdown).await
 }

@@ -5,6 +5,9 @@ pub(crate) mod descriptors;
 mod earnings;
 mod status;
 
+mod score;
+mod why;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +61,10 @@ enum MinerCommand {
     Status(ConfigFile),
     /// Say what a miner would earn in the subnet as it is, and what that rests on
     Earnings(earnings::MinerEarnings),
+    /// Say what an epoch's judgements cost this miner, and why, by each validator's own word
+    Why(why::Why),
+    /// Let the validators' judge mark this miner's answers before it goes live
+    Score(score::Score),
 }
 
 #[derive(Args, Debug)]
@@ -84,6 +91,8 @@ pub(crate) async fn run(args: MinerArgs, shutdown: CancellationToken) -> Result<
         Some(MinerCommand::RenewKey(file)) => renew_key(&file),
         Some(MinerCommand::Status(file)) => status::run(&file).await,
         Some(MinerCommand::Earnings(args)) => earnings::run(&args).await,
+        Some(MinerCommand::Why(args)) => why::run(&args).await,
+        Some(MinerCommand::Score(args)) => score::run(&args, &shutdown).await,
         None if args.check => {
             read_config(&args.file.config)?;
             Ok(crate::output::line(format!("{}: valid", args.file.config.display()))?)

@@ -1,34 +1,31 @@
 //! `weighhouse validator`: validates, or says whether it could or does.
 
 mod check;
+mod references;
 mod status;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use weighhouse_ask::completions::CompletionServer;
 use weighhouse_chain::SharedChain;
-use weighhouse_models::device::Place;
-use weighhouse_seams::{ClockExt as _, CpuPool, Entropy, SystemClock};
-use weighhouse_tasks::judge::JudgeClient;
+use weighhouse_seams::{ClockExt as _, CpuPool, Entropy, Listener as _, SystemClock};
 use weighhouse_tasks::registry::{builtin, builtin_names};
-use weighhouse_tasks::witness::{Encoder, TeacherForced, Witness, WitnessError};
-use weighhouse_tasks::{References, Task, TaskError};
-use weighhouse_types::{Digest, JudgeTerms};
+use weighhouse_tasks::witness::WitnessError;
+use weighhouse_tasks::{Task, TaskError};
 use weighhouse_validator::config::{self, Config};
-use weighhouse_validator::remote::RemoteReference;
-use weighhouse_validator::{Parts, Progress, Validator as Role, ValidatorError, metrics};
+use weighhouse_validator::{Parts, Progress, Validator as Role, ValidatorError, metrics, verdicts};
 
 use super::admin::Told;
 use super::keys::daemon_hotkey;
-use super::{admin, chain_failure, connect, dialer, expand, judges, open_dir, read_text, warn_of};
+use super::{admin, bind, chain_failure, connect, dialer, expand, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
-use crate::models;
 use crate::supervisor::Followed;
+use references::ConfiguredReferences;
 
 /// Far above the longest block's work: rounds, with a reference that is slow.
 const STEP_MAX: Duration = Duration::from_secs(30 * 60);
@@ -146,10 +143,35 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
         storage: Arc::new(storage),
         cpu: CpuPool::new(threads, 256),
     };
-    let validator = Role::open(parts).await.map_err(role_failure)?;
+    let mut validator = Role::open(parts).await.map_err(role_failure)?;
+    let stop = shutdown.child_token();
+    let verdicts = serve_verdicts(&config.verdicts, &mut validator, &stop).await?;
     ready.send_replace(true);
     tokio::spawn(tell(validator.progress(), chain, shutdown.clone()));
-    validator.run(shutdown).await.map_err(role_failure)
+    let validated = validator.run(shutdown).await.map_err(role_failure);
+    stop.cancel();
+    verdicts.join_all().await;
+    validated
+}
+
+/// Serves miners their verdicts beside the role, where the file says so. Whatever befalls it, weights go out all the same.
+async fn serve_verdicts(
+    section: &config::VerdictsSection,
+    validator: &mut Role,
+    shutdown: &CancellationToken,
+) -> Result<JoinSet<()>, Failure> {
+    let mut serving = JoinSet::new();
+    let Some(listen) = section.listen else { return Ok(serving) };
+    let listener = bind(listen, "verdicts.listen").await?;
+    validator.publish_endpoint(section.external.unwrap_or(listener.local_addr()));
+    let parts = validator.verdicts(Box::new(listener));
+    let served = verdicts::serve(parts, shutdown.clone());
+    serving.spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "miners aren't told of their verdicts any more");
+        }
+    });
+    Ok(serving)
 }
 
 /// Tells the service manager. A validator hangs that gets through no block while the chain makes new ones.
@@ -169,10 +191,10 @@ async fn tell(mut turns: watch::Receiver<Progress>, chain: SharedChain, shutdown
 }
 
 /// A task file by path or built-in name, with the reference it names. Must be called within a runtime.
-fn load_task(asked: &config::TaskSection) -> Result<(String, Task), Failure> {
+pub(crate) fn load_task(asked: &config::TaskSection) -> Result<(String, Task), Failure> {
     let file = asked.file.as_str();
     let text = task_text(file)?;
-    let references = ConfiguredReferences { asked, newest: OnceLock::new(), failed: OnceLock::new() };
+    let references = ConfiguredReferences::new(asked);
     let task = Task::load(text.as_bytes(), &references);
     let task = task.map_err(|error| {
         let exit = references.failed.get().copied().unwrap_or_else(|| task_exit(&error));
@@ -188,95 +210,6 @@ fn load_task(asked: &config::TaskSection) -> Result<(String, Task), Failure> {
         );
     }
     Ok((text, task))
-}
-
-/// The reference that a validator's file names.
-struct ConfiguredReferences<'a> {
-    asked: &'a config::TaskSection,
-    /// The newest digest of a language model.
-    newest: OnceLock<Digest>,
-    /// The exit code of a reference that isn't to be had: a model that is missing is no wrong configuration, and one that
-    /// can't be fetched now may be there later.
-    failed: OnceLock<Exit>,
-}
-
-impl ConfiguredReferences<'_> {
-    fn unavailable(&self, failure: Failure) -> TaskError {
-        self.failed.get_or_init(|| failure.exit);
-        TaskError::Reference(failure.to_string())
-    }
-
-    fn place(&self) -> Result<Place, TaskError> {
-        let place = self.asked.device.parse().map_err(|error| format!("task.device: {error}"));
-        let place =
-            place.and_then(|device| Place::find(device).map_err(|error| format!("task.device: {error}")));
-        place.map_err(TaskError::Reference)
-    }
-
-    fn note(&self, digest: Digest, warning: Option<&str>) {
-        self.newest.get_or_init(|| digest);
-        if let Some(warning) = warning {
-            tracing::warn!(reference = %self.asked.reference, "{warning}");
-        }
-    }
-
-    fn not_elsewhere(&self) -> Result<(), TaskError> {
-        let what = "task.server: only a task of completions has a reference elsewhere";
-        if self.asked.server.is_some() { Err(TaskError::Reference(what.to_owned())) } else { Ok(()) }
-    }
-
-    /// A server that runs the model, its tokens and digest from the model's folder here.
-    fn server(&self, server: &config::Server) -> Result<Arc<dyn Witness>, Failure> {
-        let tokens = models::tokens(&self.asked.reference)?;
-        self.note(tokens.digest(), tokens.warning());
-        let url = server.uri().ok_or_else(|| Failure::config("task.server.url must be http://HOST:PORT"))?;
-        let key = server.key_file.as_deref().map(|file| read_text(&expand(file))).transpose()?;
-        let (model, deadline) = (server.model.clone(), server.deadline);
-        // Editors end a file with a newline, which no header may hold.
-        let key = key.map(|key| key.trim().to_owned());
-        let server = CompletionServer { url, model, key, connect_timeout: deadline };
-        Ok(Arc::new(RemoteReference::new(tokens, server, deadline, tokio::runtime::Handle::current())))
-    }
-}
-
-impl References for ConfiguredReferences<'_> {
-    fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
-        self.not_elsewhere()?;
-        if self.asked.device != "cpu" {
-            let what = "task.device: only a text reference of the validator's own has a device";
-            return Err(TaskError::Reference(what.to_owned()));
-        }
-        models::weights(&self.asked.reference).map(Some).map_err(|failure| self.unavailable(failure))
-    }
-
-    fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
-        if let Some(server) = &self.asked.server {
-            if self.asked.device != "cpu" {
-                let what = "task.device: only a text reference of the validator's own has a device";
-                return Err(TaskError::Reference(what.to_owned()));
-            }
-            return self.server(server).map(Some).map_err(|failure| self.unavailable(failure));
-        }
-        let model = models::language_on(&self.place()?, &self.asked.reference);
-        let model = model.map_err(|failure| self.unavailable(failure))?;
-        self.note(model.digest(), model.tokens().warning());
-        Ok(Some(Arc::new(TeacherForced(model))))
-    }
-
-    fn encoder(&self) -> Result<Option<Arc<dyn Encoder>>, TaskError> {
-        self.not_elsewhere()?;
-        let model = models::encoder_on(&self.place()?, &self.asked.reference);
-        Ok(Some(Arc::new(model.map_err(|failure| self.unavailable(failure))?)))
-    }
-
-    fn judge(&self, terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
-        self.not_elsewhere()?;
-        if self.asked.judges.is_empty() {
-            let what = "task.judges is empty: name where judges listen that run the pinned files";
-            return Err(self.unavailable(Failure::config(what)));
-        }
-        Ok(Some(Arc::new(judges::client(&self.asked.judges, terms)?)))
-    }
 }
 
 /// A task file by path or built-in name.

@@ -64,6 +64,20 @@ const EXAMPLES: &[(&str, &str)] = &[
   weighhouse miner earnings --marks 0.93 --json",
     ),
     (
+        "miner why",
+        "
+  weighhouse miner why                               ask every validator that tells
+  weighhouse miner why --epoch 42 --json
+  weighhouse miner why --journal journal --uid 17    from a validator's journal, or one epoch's file",
+    ),
+    (
+        "miner score",
+        "
+  weighhouse miner score --task digits-conformance
+  weighhouse miner score --config miner.toml --task task.toml --reference ./model --rounds 100
+  weighhouse miner score --task task.toml --judge unix:/run/judge.sock --json",
+    ),
+    (
         "validator",
         "
   weighhouse validator                                  validate as validator.toml says

@@ -3527,3 +3527,462 @@ pub mod miner_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainRequest {
+    #[prost(uint32, tag = "1")]
+    pub netuid: u32,
+    /// Absent: the newest epoch whose weights are public and that knows the caller.
+    #[prost(uint64, optional, tag = "2")]
+    pub epoch: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainResponse {
+    /// An encoded PayStatement. Signed as it stands here, so that it can be shown to others.
+    #[prost(bytes = "vec", tag = "1")]
+    pub statement: ::prost::alloc::vec::Vec<u8>,
+    /// The validator's hotkey's sr25519 signature (64 bytes) over SHA-256 of the domain "weighhouse/pay-statement/v1" and
+    /// the statement's bytes, each behind its length in eight bytes, little-endian.
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// Amounts without a unit are billionths; shares are of all of the validator's weights.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PayStatement {
+    /// Hash of the chain's first block: 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub genesis: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub netuid: u32,
+    #[prost(uint32, tag = "3")]
+    pub mechanism: u32,
+    #[prost(uint64, tag = "4")]
+    pub epoch: u64,
+    /// Whose judgements these are: 32 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub validator: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "6")]
+    pub uid: u32,
+    /// The miner, and the block of its registration.
+    #[prost(bytes = "vec", tag = "7")]
+    pub hotkey: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "8")]
+    pub registered_at: u64,
+    /// The kind of task that the epoch asked.
+    #[prost(string, tag = "9")]
+    pub task: ::prost::alloc::string::String,
+    /// The block at which the chain showed the epoch's weights.
+    #[prost(uint64, optional, tag = "10")]
+    pub published: ::core::option::Option<u64>,
+    /// Number of verdicts.
+    #[prost(uint32, tag = "11")]
+    pub answers: u32,
+    /// Worth of an answer that was accepted.
+    #[prost(sint32, tag = "12")]
+    pub accepted_worth: i32,
+    /// The average that was carried in, if any.
+    #[prost(sint64, optional, tag = "13")]
+    pub carried: ::core::option::Option<i64>,
+    /// The average at the epoch's end, and the score that the policy makes of it.
+    #[prost(sint64, tag = "14")]
+    pub average: i64,
+    #[prost(uint64, tag = "15")]
+    pub score: u64,
+    /// Whether and why the score counts: "scored", "on_probation".
+    #[prost(string, tag = "16")]
+    pub rating: ::prost::alloc::string::String,
+    /// What the records say of the miner, in words.
+    #[prost(string, tag = "17")]
+    pub reasons: ::prost::alloc::string::String,
+    /// The weight in the validator's vector of at most 65535; absent where there is no vector.
+    #[prost(uint32, optional, tag = "18")]
+    pub weight: ::core::option::Option<u32>,
+    /// Why there is no vector.
+    #[prost(string, optional, tag = "19")]
+    pub abstains: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "20")]
+    pub share: u64,
+    /// The share, had no check cost anything.
+    #[prost(uint64, tag = "21")]
+    pub share_without: u64,
+    /// The costliest first.
+    #[prost(message, repeated, tag = "22")]
+    pub losses: ::prost::alloc::vec::Vec<Loss>,
+    #[prost(message, optional, tag = "23")]
+    pub pay: ::core::option::Option<SubnetPay>,
+    /// In the order of their rounds.
+    #[prost(message, repeated, tag = "24")]
+    pub verdicts: ::prost::alloc::vec::Vec<JudgedAnswer>,
+    /// Verdicts that are left out of the list, on answers that lost nothing first.
+    #[prost(uint32, tag = "25")]
+    pub omitted: u32,
+}
+/// What one check cost.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Loss {
+    /// Its name: "betrayed", "deadline_exceeded".
+    #[prost(string, tag = "1")]
+    pub check: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub phrase: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub answers: u32,
+    /// Marks that an answer's worth would have added, all answers together.
+    #[prost(sint64, tag = "4")]
+    pub marks: i64,
+    /// Its part of what was lost: what undoing it adds once the losses before it in the list are undone.
+    #[prost(sint64, tag = "5")]
+    pub lost: i64,
+    /// The share, had this check alone cost nothing.
+    #[prost(uint64, tag = "6")]
+    pub share_without: u64,
+    #[prost(message, optional, tag = "7")]
+    pub example: ::core::option::Option<LossExample>,
+}
+/// The first answer that a check cost something.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LossExample {
+    #[prost(uint64, tag = "1")]
+    pub asked_in: u64,
+    #[prost(uint32, tag = "2")]
+    pub round: u32,
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+}
+/// What the chain paid, in the smallest unit of the subnet's own token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubnetPay {
+    /// The epoch whose first block showed it.
+    #[prost(uint64, tag = "1")]
+    pub shown_in: u64,
+    #[prost(uint64, tag = "2")]
+    pub miners: u64,
+    #[prost(uint64, tag = "3")]
+    pub own: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JudgedAnswer {
+    /// The epoch that asked: an earlier one where the truth came later.
+    #[prost(uint64, tag = "1")]
+    pub asked_in: u64,
+    #[prost(uint32, tag = "2")]
+    pub round: u32,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub challenge: ::prost::alloc::vec::Vec<u8>,
+    /// In \[-1, 1\].
+    #[prost(sint32, tag = "4")]
+    pub mark: i32,
+    /// False where the answer was taken without a check.
+    #[prost(bool, tag = "5")]
+    pub checked: bool,
+    #[prost(message, repeated, tag = "6")]
+    pub reasons: ::prost::alloc::vec::Vec<ToldReason>,
+    /// Absent where nothing judgeable came back.
+    #[prost(uint64, optional, tag = "7")]
+    pub latency_us: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ToldReason {
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod verdicts_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct VerdictsServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl VerdictsServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> VerdictsServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> VerdictsServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            VerdictsServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// A registered miner, after an epoch: what cost it points, and how much.
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.VerdictsService/Explain",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.VerdictsService", "Explain"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod verdicts_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with VerdictsServiceServer.
+    #[async_trait]
+    pub trait VerdictsService: std::marker::Send + std::marker::Sync + 'static {
+        /// A registered miner, after an epoch: what cost it points, and how much.
+        async fn explain(
+            &self,
+            request: tonic::Request<super::ExplainRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
+    }
+    #[derive(Debug)]
+    pub struct VerdictsServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> VerdictsServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for VerdictsServiceServer<T>
+    where
+        T: VerdictsService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/weighhouse.v1.VerdictsService/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: VerdictsService>(pub Arc<T>);
+                    impl<
+                        T: VerdictsService,
+                    > tonic::server::UnaryService<super::ExplainRequest>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as VerdictsService>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for VerdictsServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "weighhouse.v1.VerdictsService";
+    impl<T> tonic::server::NamedService for VerdictsServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}

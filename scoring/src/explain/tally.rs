@@ -66,8 +66,7 @@ impl ReasonTally {
         self.accepted += usize::from(verdict.judgement.mark > Mark::ZERO);
         let reasons = &verdict.judgement.reasons;
         // A verdict may praise one thing and fault another; the fault is what its miner can mend.
-        let complaint = reasons.iter().find(|reason| !reason.outcome().is_praise());
-        let Some(reason) = complaint.or(reasons.first()) else {
+        let Some(reason) = verdict.judgement.complaint().or(reasons.first()) else {
             self.unexplained += 1;
             return;
         };

@@ -220,6 +220,27 @@ impl Reason {
         }
     }
 
+    /// The name of the check that gave it, in snake case: `betrayed`, `deadline_exceeded`. A kind's own words are named by their
+    /// outcome.
+    pub fn code(&self) -> String {
+        let code = match self {
+            Self::Conforms { .. } => "conforms",
+            Self::Deviates { .. } => "deviates",
+            Self::Skill { .. } => "skill",
+            Self::BelowReference { .. } => "below_reference",
+            Self::Malformed { .. } => "malformed",
+            Self::Silent { failure } => return failure.code().replace(' ', "_"),
+            Self::Attested { .. } => "attested",
+            Self::Betrayed { .. } => "betrayed",
+            Self::Doubted { .. } => "doubted",
+            Self::Contradicts { .. } => "contradicts",
+            Self::Convicted { .. } => "convicted",
+            Self::Spared { .. } => "spared",
+            Self::Told { outcome, .. } => outcome.name(),
+        };
+        code.to_owned()
+    }
+
     /// Why there is no answer to judge.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
@@ -319,6 +340,15 @@ mod tests {
             (Outcome::Wrong, "wrong: later than the deadline".into())
         );
         assert_eq!(reason.gist().to_string(), "wrong (later than the deadline)");
+    }
+
+    #[test]
+    fn a_check_has_a_name() {
+        let code = |reason: Reason| reason.code();
+        assert_eq!(code(Reason::Silent { failure: Failure::DeadlineExceeded }), "deadline_exceeded");
+        assert_eq!(code(Reason::Silent { failure: Failure::Status { code: 8 } }), "grpc_status_8");
+        assert_eq!(code(Reason::Deviates { items: 8, outside: 1, worst: 0 }), "deviates");
+        assert_eq!(code(Reason::told(Outcome::Wrong, "too long")), "wrong");
     }
 
     #[test]

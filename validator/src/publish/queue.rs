@@ -69,6 +69,11 @@ impl PublicationQueue {
         Some(epoch)
     }
 
+    /// True while a signed call is with the chain.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.0.values().any(Publication::is_in_flight)
+    }
+
     fn tidy(&mut self) {
         let newest = self.0.keys().next_back().copied();
         // The newest stays even when closed: it says which epoch has been published.

@@ -2,14 +2,15 @@
 //!
 //! **Invariant:** what is in memory follows from what is durable: a record is written first, and taken note of then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tracing::{info, warn};
 use weighhouse_ask::Asker;
 use weighhouse_journal::{Identity, Journal, JournalError};
-use weighhouse_types::{Block, Epoch, Record, VoidCause};
+use weighhouse_seams::Listener;
+use weighhouse_types::{Block, Epoch, Hotkey, Record, VoidCause};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::epoch::OpenEpoch;
@@ -20,6 +21,9 @@ use crate::policies::Policies;
 use crate::publish::PublicationQueue;
 use crate::round::AnsweredRound;
 use crate::seen::SeenBlocks;
+use crate::verdicts::{Shelf, VerdictsParts};
+
+use super::endpoint::Endpoint;
 
 /// The progress of a validator: liveness is a block worked through, not a loop that turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +51,9 @@ pub struct Validator {
     trouble_told: Option<(Epoch, VoidCause)>,
     /// Rounds of the open epoch whose answers wait to be judged until their checks are drawn, or trouble of ours has passed.
     pub(super) held: BTreeMap<u32, AnsweredRound>,
+    /// Hotkeys of the subnet, as of the newest block.
+    pub(super) registered: watch::Sender<Arc<HashSet<Hotkey>>>,
+    pub(super) endpoint: Option<Endpoint>,
 }
 
 impl Validator {
@@ -61,6 +68,7 @@ impl Validator {
         if !own.validator_permit {
             warn!(uid = %own.uid, "no validator permit yet: nothing is asked until an epoch grants one");
         }
+        let registered = state.metagraph.neurons.iter().map(|neuron| neuron.hotkey).collect();
         let identity = Identity {
             genesis: parts.chain.genesis(),
             netuid: parts.netuid,
@@ -108,12 +116,27 @@ impl Validator {
             truth_asked_in: None,
             trouble_told: None,
             held: BTreeMap::new(),
+            registered: watch::Sender::new(Arc::new(registered)),
+            endpoint: None,
         })
     }
 
     /// Progress after each block, for supervisors.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    /// The service that tells miners what became of their answers, on this listener: to be served beside [`Validator::run`].
+    pub fn verdicts(&self, listener: Box<dyn Listener>) -> VerdictsParts {
+        VerdictsParts {
+            netuid: self.parts.netuid,
+            keypair: self.parts.keypair.clone(),
+            clock: self.parts.clock.clone(),
+            listener,
+            storage: self.parts.storage.clone(),
+            shelf: Shelf::new(self.journal.clone(), self.parts.storage.clone()),
+            registered: self.registered.subscribe(),
+        }
     }
 
     /// Counts a trouble of our own that the next block may mend, and tells the operator of it once an epoch.

@@ -8,9 +8,10 @@ use weighhouse_seams::{BoxIo, Dialer, Listener, TcpBound, TcpDialer};
 
 use super::super::*;
 use super::{conformance, world::*};
+use crate::grpc::ServeLimits;
 
 /// Serves on a free port for as long as the work takes, and then sees the server end.
-pub(super) async fn served(ledger: Ledger, limits: ServeLimits, work: impl AsyncFnOnce(String)) {
+pub(super) async fn served(ledger: Ledger, limits: LedgerLimits, work: impl AsyncFnOnce(String)) {
     let listener = TcpBound::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("binds");
     let url = format!("http://{}", listener.local_addr());
     let (stop, stopped) = oneshot::channel::<()>();
@@ -32,7 +33,7 @@ async fn connect(url: &str, genesis: Option<Digest>) -> Result<Remote, ChainErro
 #[tokio::test]
 async fn the_ledger_served_over_grpc_is_a_chain() {
     let ledger = ledger();
-    served(ledger.clone(), ServeLimits::default(), async |url| {
+    served(ledger.clone(), LedgerLimits::default(), async |url| {
         let remote = connect(&url, Some(ledger.genesis())).await.expect("connects");
         assert_eq!((remote.name(), remote.block_time()), ("test", None));
         conformance::check(&remote, &ledger).await;
@@ -43,7 +44,7 @@ async fn the_ledger_served_over_grpc_is_a_chain() {
 #[tokio::test]
 async fn a_chain_of_another_genesis_is_refused() {
     let ledger = ledger();
-    served(ledger.clone(), ServeLimits::default(), async |url| {
+    served(ledger.clone(), LedgerLimits::default(), async |url| {
         let other = connect(&url, Some(Digest([5; 32]))).await;
         match other {
             Err(ChainError::WrongGenesis { expected, actual, .. }) => {
@@ -58,7 +59,7 @@ async fn a_chain_of_another_genesis_is_refused() {
 #[tokio::test]
 async fn waiting_for_a_block_outlasts_the_servers_wait() {
     let ledger = ledger();
-    let limits = ServeLimits { next_block_wait: Duration::from_millis(1), ..ServeLimits::default() };
+    let limits = LedgerLimits { next_block_wait: Duration::from_millis(1), ..LedgerLimits::default() };
     served(ledger.clone(), limits, async |url| {
         let remote = connect(&url, None).await.expect("connects");
         let (next, made) = tokio::join!(remote.next_block(Block(0)), async {
@@ -133,7 +134,10 @@ async fn a_half_open_connection_is_given_up() {
 #[tokio::test]
 async fn connections_beyond_the_limit_are_closed() {
     let ledger = ledger();
-    let limits = ServeLimits { connections_max: 1, ..ServeLimits::default() };
+    let limits = LedgerLimits {
+        serve: ServeLimits { connections_max: 1, ..ServeLimits::default() },
+        ..LedgerLimits::default()
+    };
     served(ledger.clone(), limits, async |url| {
         let first = connect(&url, None).await.expect("connects");
         let second = connect(&url, None).await;
@@ -164,14 +168,14 @@ async fn a_restarted_server_is_found_again_but_another_chain_is_not_believed() {
     let ledger = ledger();
     let dialer = Arc::new(Moving(Mutex::new(SocketAddr::from(([127, 0, 0, 1], 1)))));
     let mut found = None;
-    served(ledger.clone(), ServeLimits::default(), async |url| {
+    served(ledger.clone(), LedgerLimits::default(), async |url| {
         *dialer.0.lock().expect("not poisoned") = address(&url);
         let remote = Remote::connect(&url, None, Arc::clone(&dialer) as Arc<dyn Dialer>, clock()).await;
         found = Some(remote.expect("connects"));
     })
     .await;
     let remote = found.expect("connected above");
-    served(ledger.clone(), ServeLimits::default(), async |url| {
+    served(ledger.clone(), LedgerLimits::default(), async |url| {
         *dialer.0.lock().expect("not poisoned") = address(&url);
         assert_eq!(remote.head().await.expect("found again").hash, ledger.genesis());
     })
@@ -180,7 +184,7 @@ async fn a_restarted_server_is_found_again_but_another_chain_is_not_believed() {
     file.name = "other".to_owned();
     let other = Genesis::new(file).expect("valid");
     let other = Ledger::in_memory(&other, clock(), &mut entropy()).expect("opens");
-    served(other.clone(), ServeLimits::default(), async |url| {
+    served(other.clone(), LedgerLimits::default(), async |url| {
         *dialer.0.lock().expect("not poisoned") = address(&url);
         let head = remote.head().await;
         assert!(
@@ -197,7 +201,7 @@ async fn a_server_ends_while_a_client_waits_for_a_block() {
     let listener = TcpBound::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("binds");
     let url = format!("http://{}", listener.local_addr());
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = serve(ledger.clone(), Box::new(listener), ServeLimits::default(), async move {
+    let server = serve(ledger.clone(), Box::new(listener), LedgerLimits::default(), async move {
         let _ = stopped.await;
     });
     let client = async {

@@ -72,7 +72,7 @@ async fn the_ledger_in_process_passes_the_suite() {
 #[tokio::test]
 async fn the_ledger_over_grpc_passes_the_suite() {
     let ledger = running();
-    served(ledger.clone(), ServeLimits::default(), async |url| check(&ledger, &OverGrpc(url)).await).await;
+    served(ledger.clone(), LedgerLimits::default(), async |url| check(&ledger, &OverGrpc(url)).await).await;
 }
 
 /// Without an owner and a newcomer, what needs them is not executed, and nothing fails.

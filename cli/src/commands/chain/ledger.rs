@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::ledger::{
-    AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, ServeLimits, SubnetEntry, serve,
+    AccountEntry, BlockTime, Genesis, GenesisFile, Ledger, LedgerLimits, SubnetEntry, serve,
 };
 use weighhouse_seams::{Clock, Entropy, SystemClock};
 use weighhouse_types::{Hyperparameters, Netuid, Rao, address, tao};
@@ -149,8 +149,12 @@ pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Res
     tokio::spawn(head::follow(ledger.clone(), shutdown.clone()));
     tracing::info!(listen = %args.listen, genesis = %genesis.hash(), "chain ready");
     let producing = ledger.run(shutdown.clone().cancelled_owned());
-    let serving =
-        serve(ledger.clone(), Box::new(listener), ServeLimits::default(), shutdown.clone().cancelled_owned());
+    let serving = serve(
+        ledger.clone(),
+        Box::new(listener),
+        LedgerLimits::default(),
+        shutdown.clone().cancelled_owned(),
+    );
     // Whichever ends first cancels the other: a chain that isn't served, or stands still, is of no use.
     let (produced, served) = tokio::join!(
         async {

@@ -4,7 +4,7 @@ use super::{ConfigFile, load_task, read_config, read_policy};
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::standing::HotkeyStatus;
-use crate::commands::{connect, expand, open_dir};
+use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Exit, Failure};
 
 pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
@@ -34,6 +34,10 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     )?;
     let dir = expand(&config.journal.dir);
     checks.note("journal", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
+    if let Some(listen) = config.verdicts.listen {
+        let bound = bind(listen, "verdicts.listen").await;
+        checks.note("verdicts", bound.map(|_| ((), format!("{listen} is free"))))?;
+    }
     let chain = connect(&config.chain.address, config.chain.genesis).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     let (Some(chain), Some(hotkey)) = (chain, hotkey) else { return checks.finish() };

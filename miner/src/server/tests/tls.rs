@@ -1,6 +1,6 @@
 //! Encrypted connections: by the key on the chain, by the one before it, and not at all.
 
-use weighhouse_seams::{DirStorage, TlsKey};
+use weighhouse_seams::{DirStorage, Storage as _, TlsKey};
 use weighhouse_types::Failure;
 
 use super::harness::{Harness, Setup};
@@ -68,7 +68,7 @@ async fn a_key_can_be_renewed_once_at_a_time_and_nobody_else_reads_it() {
         let mode = std::fs::metadata(dir.path().join(name)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    std::fs::write(dir.path().join("tls.pem"), "no key").expect("written");
+    storage.write_atomic("tls.pem", b"no key").expect("written");
     let refused = Keys::open(&storage).expect_err("no key").to_string();
     assert!(refused.contains("tls.pem") && refused.contains("restore it"), "{refused}");
 }

@@ -173,7 +173,9 @@ async fn once(attack: Attack, from: Ipv4Addr, means: &Means) -> anyhow::Result<(
             socket.write_all(&[TLS_HANDSHAKE, 3, 1, 2, 0, 1, 0]).await?;
             return wait(socket).await;
         }
-        Attack::TlsHandshakes => return Ok(drop(means.pin.secure(Box::new(socket)).await?)),
+        Attack::TlsHandshakes => {
+            return means.pin.secure(Box::new(socket)).await.map(drop).map_err(Into::into);
+        }
         Attack::TlsJunk => loop {
             socket.write_all(&[&[TLS_HANDSHAKE, 3, 3, 0x40, 0][..], &[0x5a; 0x4000]].concat()).await?;
         },

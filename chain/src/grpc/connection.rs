@@ -10,14 +10,14 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tonic::transport::server::Connected;
 use weighhouse_seams::BoxIo;
 
-pub(super) struct LedgerConnection {
+pub(super) struct ServedConnection {
     io: BoxIo,
     /// Ready once the server's drain is over.
     cut: Pin<Box<dyn Future<Output = ()> + Send>>,
     _slot: OwnedSemaphorePermit,
 }
 
-impl LedgerConnection {
+impl ServedConnection {
     pub(super) fn new(io: BoxIo, slot: OwnedSemaphorePermit, mut cutting: watch::Receiver<bool>) -> Self {
         let cut = Box::pin(async move {
             // An error means that the server itself is gone.
@@ -27,13 +27,13 @@ impl LedgerConnection {
     }
 }
 
-impl Connected for LedgerConnection {
+impl Connected for ServedConnection {
     type ConnectInfo = ();
 
     fn connect_info(&self) {}
 }
 
-impl AsyncRead for LedgerConnection {
+impl AsyncRead for ServedConnection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.cut.as_mut().poll(cx).is_ready() {
@@ -45,7 +45,7 @@ impl AsyncRead for LedgerConnection {
     }
 }
 
-impl AsyncWrite for LedgerConnection {
+impl AsyncWrite for ServedConnection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
     }

@@ -1,0 +1,50 @@
+//! Who may ask: registered hotkeys, each a few times a minute.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Extensions;
+use tokio::sync::watch;
+use weighhouse_seams::Clock;
+use weighhouse_types::Hotkey;
+use weighhouse_wallet::http::{Admission, Refusal};
+
+/// Requests of one hotkey within [`WINDOW`].
+const REQUESTS_MAX: u32 = 12;
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Hotkeys of the subnet as the validator saw it last.
+pub(crate) type Registered = watch::Receiver<Arc<HashSet<Hotkey>>>;
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    registered: Registered,
+    clock: Arc<dyn Clock>,
+    /// Since when, and how often, each has asked.
+    asked: Mutex<HashMap<Hotkey, (Duration, u32)>>,
+}
+
+impl Gate {
+    pub(super) fn new(registered: Registered, clock: Arc<dyn Clock>) -> Self {
+        Self { registered, clock, asked: Mutex::default() }
+    }
+}
+
+impl Admission for Gate {
+    fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal> {
+        let is_registered = self.registered.borrow().contains(claimed);
+        if is_registered { Ok(()) } else { Err(Refusal::UnknownHotkey) }
+    }
+
+    fn charge(&self, caller: &Hotkey, _: &Extensions) -> Result<(), Refusal> {
+        // Again, because it may have been pruned while the body was read; so no more are remembered than there are.
+        self.admit(caller)?;
+        let now = self.clock.monotonic();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, (since, _)| now.saturating_sub(*since) < WINDOW);
+        let (_, count) = asked.entry(*caller).or_insert((now, 0));
+        *count += 1;
+        if *count > REQUESTS_MAX { Err(Refusal::HotkeyQuota) } else { Ok(()) }
+    }
+}
