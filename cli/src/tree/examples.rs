@@ -51,6 +51,12 @@ const EXAMPLES: &[(&str, &str)] = &[
   weighhouse miner check --config finney.toml --json",
     ),
     (
+        "miner renew-key",
+        "
+  weighhouse miner renew-key --config miner.toml     while the miner is stopped
+  weighhouse miner renew-key --json",
+    ),
+    (
         "miner status",
         "
   weighhouse miner status

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ServerConfig, version};
 use tokio_rustls::server::TlsStream;
@@ -65,6 +65,9 @@ impl TlsAcceptor {
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        // A session that is taken up again would outlive the key that it began with.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         Self { config: Arc::new(config), keys, plaintext }
     }
 

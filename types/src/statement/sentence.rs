@@ -44,7 +44,8 @@ impl PayStatement {
             ),
             _ => {
                 let told = |loss: &&Loss| {
-                    format!("{} to `{}` over {} answers", self.part(loss.lost), loss.check, loss.answers)
+                    let counted = if loss.answers == 1 { "answer" } else { "answers" };
+                    format!("{} to `{}` over {} {counted}", self.part(loss.lost), loss.check, loss.answers)
                 };
                 let mut parts: Vec<String> = costly.iter().take(NAMED_MAX).map(told).collect();
                 if let Some(rest) = costly.get(NAMED_MAX..).filter(|rest| !rest.is_empty()) {

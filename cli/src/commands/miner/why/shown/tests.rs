@@ -29,7 +29,7 @@ fn money_comes_first_then_checks_then_reasons() {
     statement.pay =
         Some(SubnetPay { shown_in: Epoch(43), miners: Rao(3_000_000_000), own: Rao(900_000_000) });
     expect![[r#"
-        epoch 42: 0.5000 of 1.5000 alpha lost over 4 answers, 0.2857 to `unreachable` over 1 answers, 0.2143 to `wrong` over 1 answers; without them this epoch would have paid 1.5000
+        epoch 42: 0.5000 of 1.5000 alpha lost over 4 answers, 0.2857 to `unreachable` over 1 answer, 0.2143 to `wrong` over 1 answer; without them this epoch would have paid 1.5000
           check        answers  marks    alpha  paid without it  first example                 means
           unreachable   1 of 4  -1.00  -0.2857           1.2857  round 3: silent: unreachable  unreachable
           wrong         1 of 4  -1.00  -0.2143           1.2857  round 1: wrong: too long      wrong
