@@ -14,6 +14,8 @@ pub(super) struct Scored {
     verdict: String,
     /// The mean mark, in [-1, 1].
     mean: f64,
+    /// What `weighhouse miner earnings --score` reads: marks below nothing are worth nothing.
+    marks: f64,
     answers: u32,
     /// Answers whose mark is the highest that there is.
     full: usize,
@@ -40,7 +42,7 @@ impl Scored {
         let latency_ms = Latencies::of(&verdicts);
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
         let verdict = verdict(mean, answers, &checks, accepted_worth);
-        Self { verdict, mean, answers, full, checks, latency_ms, deadline_ms, verdicts }
+        Self { verdict, mean, marks: mean.max(0.0), answers, full, checks, latency_ms, deadline_ms, verdicts }
     }
 
     pub(super) fn print(&self) -> Result<(), Failure> {
