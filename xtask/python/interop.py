@@ -149,7 +149,7 @@ def encrypted(args, keypair):
             assert infer(message, metadata=[(header.lower(), value) for header, value in headers.items()], timeout=20)
 
     def other_name():
-        options = [("grpc.ssl_target_name_override", "a" + name[1:])]
+        options = [("grpc.ssl_target_name_override", "b" + name[1:])]
         with grpc.secure_channel(args.miner, grpc.ssl_channel_credentials(pem), options=options) as channel:
             infer = channel.unary_unary(INFER, request_serializer=raw, response_deserializer=raw)
             refused(grpc.StatusCode.UNAVAILABLE, lambda: infer(b"", timeout=5))
