@@ -96,26 +96,30 @@ impl OpenConnections {
     /// the caller that has most, if it has another one.
     fn evict(&mut self, limit: &'static str, of: impl Fn(&IpAddr) -> bool) -> Result<(), &'static str> {
         let known = self.by_network.iter().filter(|(network, _)| of(network));
-        let all: Vec<_> =
-            known.flat_map(|(network, some)| some.iter().map(move |one| (network, one))).collect();
+        // Who proves a request while this goes on is still a stranger here: looked at twice, one could be both.
+        let all: Vec<_> = known
+            .flat_map(|(network, some)| some.iter().map(move |one| (network, one, one.caller.get())))
+            .collect();
         let mut unproven: HashMap<&IpAddr, usize> = HashMap::new();
         let mut callers: HashMap<&Hotkey, usize> = HashMap::new();
-        for (network, one) in &all {
-            match one.caller.get() {
+        for (network, _, caller) in &all {
+            match caller {
                 Some(caller) => *callers.entry(caller).or_default() += 1,
                 None => *unproven.entry(network).or_default() += 1,
             }
         }
-        let worth = |(network, one): &&(&IpAddr, &Arc<ConnectionState>)| {
-            let caller = one.caller.get();
-            let count = caller.map_or_else(|| unproven[*network], |caller| callers[caller]);
-            (caller.is_some(), Reverse(count), one.number)
+        type Known<'a> = (&'a IpAddr, &'a Arc<ConnectionState>, Option<&'a Hotkey>);
+        let worth = |(network, one, caller): &&Known<'_>| {
+            let count = match caller {
+                Some(caller) => callers.get(caller),
+                None => unproven.get(network),
+            };
+            (caller.is_some(), Reverse(count.copied().unwrap_or(0)), one.number)
         };
-        let is_lone = |(_, one): &(&IpAddr, &Arc<ConnectionState>)| {
-            one.caller.get().is_some_and(|caller| callers[caller] == 1)
-        };
+        let is_lone =
+            |(_, _, caller): &Known<'_>| caller.is_some_and(|caller| callers.get(caller) == Some(&1));
         let least = all.iter().filter(|one| !is_lone(one)).min_by_key(worth);
-        let (network, state) = least.map(|(network, one)| (**network, (*one).clone())).ok_or(limit)?;
+        let (network, state) = least.map(|(network, one, _)| (**network, (*one).clone())).ok_or(limit)?;
         self.remove(network, &state);
         state.evicted.cancel();
         metrics::connection_evicted(limit);
@@ -228,6 +232,22 @@ mod tests {
         assert_eq!([&lone, &other, &new].map(is_cut), [false, false, true], "a large network makes room");
         drop(old);
         assert_eq!(slots.open.lock().expect("not poisoned").total, 4, "a cut one was given back before");
+    }
+
+    #[test]
+    fn connections_are_proven_while_others_make_room() {
+        for round in 0..200_u8 {
+            let slots = slots(64, 64);
+            let held: Vec<_> = (0..64_u8).map(|n| slots.take([10, 0, 0, n].into()).expect("free")).collect();
+            let states: Vec<_> = held.iter().map(|slot| slot.state.clone()).collect();
+            let proving = std::thread::spawn(move || {
+                for (n, state) in (0..).zip(states) {
+                    state.caller.get_or_init(|| Hotkey([n; 32]));
+                }
+            });
+            let _newer: Vec<_> = (0..8).map(|_| slots.take([10, 0, 1, round].into())).collect();
+            proving.join().expect("no panic");
+        }
     }
 
     #[test]

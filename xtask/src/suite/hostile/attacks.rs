@@ -94,7 +94,6 @@ pub(super) const ALL: [(&str, Attack, u8, usize); 29] = [
     ("continuations without end", Attack::Continuation, 1, 4),
     ("slow headers", Attack::SlowHeaders, 4, 16),
     ("half handshakes", Attack::HalfHandshakes, 64, 16),
-    ("half handshakes of TLS", Attack::HalfTls, 64, 16),
     ("handshakes of TLS", Attack::TlsHandshakes, 4, 4),
     ("junk that begins like TLS", Attack::TlsJunk, 4, 4),
     ("idle connections", Attack::IdleConnections, 64, 16),
@@ -108,6 +107,7 @@ pub(super) const ALL: [(&str, Attack, u8, usize); 29] = [
     ("a validator that asks far more often than it may", Attack::Overload, 1, 2),
     ("a validator that reads no stream", Attack::UnreadStreams, 2, 8),
     ("a validator that reads no socket", Attack::UnreadSocket, 2, 8),
+    ("half handshakes of TLS", Attack::HalfTls, 64, 16),
 ];
 
 /// Begins an attack; it ends with what is returned.
