@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::LayerExt as _;
@@ -27,7 +27,7 @@ use weighhouse_proto::ModelKind;
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use weighhouse_proto::v1::miner_server::MinerServer;
 use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Plaintext, Storage, TlsAcceptor};
-use weighhouse_types::{Block, Hotkey, Netuid, SubnetState};
+use weighhouse_types::{Hotkey, Netuid, SubnetState};
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
@@ -60,7 +60,7 @@ pub struct Parts {
     /// Bound before, so that a taken port is the caller's error.
     pub listener: Box<dyn Listener>,
     pub clock: Arc<dyn Clock>,
-    /// The folder of the replay guard's high-water mark.
+    /// The folder of the replay guard's high-water mark and the keys of TLS.
     pub storage: Arc<dyn Storage>,
     /// Checks signatures.
     pub cpu: CpuPool,
@@ -161,16 +161,12 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let reporting = report::report(callers, standing.subscribe(), clock.clone());
     tasks.spawn(until(stop.clone(), reporting.map(Ok)));
     tasks.spawn(until(stop.clone(), watching.map(Ok)));
-    let (forgetting, announced_at) = keys::forgetting(tls, storage, standing.subscribe());
-    tasks.spawn(until(stop.clone(), forgetting.map(Ok)));
-    let announcing = announce(
-        source.clone(),
-        keypair,
-        announced,
-        guard.ready_in(),
-        passes,
-        (standing.subscribe(), announced_at),
-    );
+    if let Some(tls) = tls {
+        let forgetting = keys::forget_old(tls, storage, announced, standing.subscribe());
+        tasks.spawn(until(stop.clone(), forgetting.map(Ok)));
+    }
+    let announcing =
+        announce(source.clone(), keypair, announced, guard.ready_in(), passes, standing.subscribe());
     tasks.spawn(until(stop.clone(), announcing));
     let senders = (roster_sender, standing);
     let refresh = roster::refresh(source, hotkey, gate, senders, state.head.number);
@@ -216,7 +212,7 @@ async fn announce(
     ours: Announced,
     wait: Duration,
     passes: watch::Sender<bool>,
-    (standing, announced_at): (watch::Receiver<Option<report::OwnStanding>>, oneshot::Sender<Block>),
+    standing: watch::Receiver<Option<report::OwnStanding>>,
 ) -> Result<(), MinerError> {
     if !wait.is_zero() {
         tracing::info!(
@@ -226,7 +222,7 @@ async fn announce(
         source.clock.sleep(wait).await;
     }
     passes.send_replace(true);
-    announce::publish(source, keypair, ours, standing, announced_at).await
+    announce::publish(source, keypair, ours, standing).await
 }
 
 fn plaintext(tls: Tls) -> Plaintext {

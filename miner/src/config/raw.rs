@@ -130,7 +130,7 @@ pub struct MetricsSection {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "State")]
 pub struct StateSection {
-    /// The folder of the replay guard's high-water mark.
+    /// The folder of the replay guard's high-water mark and the keys of TLS.
     pub dir: PathBuf,
 }
 

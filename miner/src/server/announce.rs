@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use weighhouse_chain::certificate::{none, of_pin};
 use weighhouse_chain::{Call, CallOutcome, ChainError, Refusal};
 use weighhouse_seams::TlsPin;
@@ -63,11 +63,8 @@ pub(super) async fn publish(
     keypair: Arc<Keypair>,
     ours: Announced,
     mut standing: watch::Receiver<Option<OwnStanding>>,
-    announced_at: oneshot::Sender<Block>,
 ) -> Result<(), MinerError> {
     let mut block = publish_once(&source, &keypair, ours).await?;
-    // Nobody waits for it where there is no old key.
-    let _ = announced_at.send(block);
     loop {
         let published = source.clock.monotonic();
         let shown = lost(&mut standing, ours, block).await;

@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use weighhouse_seams::{Plaintext, Storage, TlsAcceptor, TlsKey, TlsKeyError, TlsPin};
 use weighhouse_types::Block;
 
+use super::announce::Announced;
 use super::report::OwnStanding;
 
 const KEY: &str = "tls.pem";
@@ -74,26 +75,31 @@ impl Keys {
     }
 }
 
-/// Stops serving the old key once the chain has shown the new one for long enough. Waits to be told since when it does.
-pub(super) fn forgetting(
-    tls: Option<TlsAcceptor>,
+/// Stops serving the old key once the chain has shown ours for long enough.
+pub(super) async fn forget_old(
+    tls: TlsAcceptor,
     storage: Arc<dyn Storage>,
+    ours: Announced,
     mut standing: watch::Receiver<Option<OwnStanding>>,
-) -> (impl Future<Output = ()>, oneshot::Sender<Block>) {
-    let (sender, announced_at) = oneshot::channel::<Block>();
-    let forgetting = async move {
-        let (Some(tls), Ok(since)) = (tls, announced_at.await) else { return };
-        let until = Block(since.0.saturating_add(OLD_KEY_BLOCKS));
-        let is_late = |own: &Option<OwnStanding>| own.as_ref().is_some_and(|own| own.block >= until);
-        if standing.wait_for(is_late).await.is_err() {
-            return;
-        }
-        tls.keep_newest();
-        if let Err(error) = storage.remove(OLD_KEY) {
-            tracing::warn!(%error, file = storage.describe(OLD_KEY), "the old key of TLS can't be removed");
-        }
-    };
-    (forgetting, sender)
+) {
+    let Some(since) = block_when(&mut standing, |own| own.announced == Some(ours)).await else { return };
+    let until = Block(since.0.saturating_add(OLD_KEY_BLOCKS));
+    if block_when(&mut standing, |own| own.block >= until).await.is_none() {
+        return;
+    }
+    tls.keep_newest();
+    if let Err(error) = storage.remove(OLD_KEY) {
+        tracing::warn!(%error, file = storage.describe(OLD_KEY), "the old key of TLS can't be removed");
+    }
+}
+
+/// The first block in which it is so; `None` where nobody tells any more.
+async fn block_when(
+    standing: &mut watch::Receiver<Option<OwnStanding>>,
+    is_so: impl Fn(&OwnStanding) -> bool,
+) -> Option<Block> {
+    let found = standing.wait_for(|own| own.as_ref().is_some_and(&is_so)).await.ok()?;
+    found.as_ref().map(|own| own.block)
 }
 
 fn read(storage: &dyn Storage, name: &str) -> Result<Option<TlsKey>, KeysError> {
