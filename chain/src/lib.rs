@@ -21,7 +21,7 @@ pub mod rules;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod ledger;
-#[cfg(feature = "testing")]
+#[doc(hidden)]
 pub mod testing;
 pub mod timelock;
 pub mod verify;

@@ -15,7 +15,7 @@ mod infer;
 mod judge;
 mod verdicts;
 
-#[cfg(feature = "testing")]
+#[doc(hidden)]
 pub mod testing;
 
 pub use bounded::{ReadError, decode};

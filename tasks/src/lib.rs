@@ -36,7 +36,7 @@ pub mod measure;
 #[cfg(test)]
 mod fake;
 
-#[cfg(feature = "testing")]
+#[doc(hidden)]
 pub mod testing;
 
 pub use challenge::Challenge;

@@ -80,8 +80,10 @@ impl Tally {
     }
 }
 
-/// Packages and features of every build that suites need: with one set of them, dependencies are compiled once.
-pub(crate) const EVERYTHING: [&str; 4] = ["--release", "--workspace", "--features", "full"];
+/// Packages and features of every build that suites need: with one set of them, dependencies are compiled once. The trainer
+/// asks more of burn than the others.
+pub(crate) const EVERYTHING: [&str; 6] =
+    ["--release", "--workspace", "--exclude", "weighhouse-trainer", "--features", "full"];
 
 /// The binary under test with all that operators want, built first.
 pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {

@@ -91,7 +91,7 @@ pub(crate) fn build(out: &Path) -> anyhow::Result<PathBuf> {
         .arg(out)
         .arg("--manifest-path")
         .arg(root().join("python/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", target().join("python"))
+        .env("CARGO_TARGET_DIR", target())
         .stdout(std::io::stderr())
         .status()
         .context("running maturin")?;
