@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_chain::ledger::{Genesis, Ledger};
-use weighhouse_miner::{Catalogue, ClassifierEngine, Config, ModelName, Parts, run};
+use weighhouse_miner::{Catalogue, ClassifierEngine, Config, Live, ModelName, Parts, run};
 use weighhouse_models::{Builtin, Classifier};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, Listener, SystemClock, TcpBound, TcpDialer};
@@ -31,10 +31,10 @@ async fn main() -> anyhow::Result<()> {
     let (address, hotkey) = (listener.local_addr(), miner.hotkey());
     let (ready, mut is_ready) = tokio::sync::watch::channel(false);
     let parts = Parts {
+        live: Live::new(Catalogue::of(engine), &config, &clock),
         config,
         keypair: Arc::new(miner),
         chain: Arc::new(ledger),
-        models: Catalogue::of(engine),
         listener: Box::new(listener),
         clock: clock.clone(),
         storage: Arc::new(DirStorage::open(state.path())?),

@@ -12,6 +12,7 @@ pub mod completions;
 pub mod connections;
 pub mod judges;
 pub mod proxy;
+pub mod reach;
 pub mod verdicts;
 
 pub use asker::{Asker, Miners, RawAnswer, Target, frame, unframe};

@@ -1,6 +1,8 @@
 //! A miner's question to a validator: what became of my answers. What comes back is checked to be the validator's word, about us.
 
-use weighhouse_proto::v1::{ExplainRequest, ExplainResponse};
+use std::time::Duration;
+
+use weighhouse_proto::v1::{ExplainRequest, ExplainResponse, ReachRequest, ReachResponse, reach_response};
 use weighhouse_proto::{StatementError, decode_statement, method, statement_digest};
 use weighhouse_types::{Digest, Epoch, Netuid, PayStatement};
 use weighhouse_wallet::keypair::{SignatureError, verify};
@@ -8,6 +10,10 @@ use weighhouse_wallet::keypair::{SignatureError, verify};
 use crate::asker::{Asker, Target, frame, unframe};
 use crate::call::{CallError, call};
 use crate::limits::ProxyLimits;
+
+/// The version under which a validator's prometheus endpoint on the chain is this service. An axon would have other
+/// validators ask for answers there.
+pub const ENDPOINT_VERSION: u32 = u32::from_be_bytes(*b"verd");
 
 /// A statement with what its validator signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,4 +60,34 @@ pub async fn explain(
         && (statement.validator, statement.who.hotkey) == (to.hotkey, asker.signer.hotkey())
         && epoch.is_none_or(|epoch| epoch == statement.epoch);
     if is_ours { Ok(SignedStatement { statement, encoded, signature }) } else { Err(ExplainError::Elsewhere) }
+}
+
+/// What a validator found that dialled the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The address that it dialled, by its own word.
+    pub address: String,
+    /// The time that an answer took, or why there was none.
+    pub outcome: Result<Duration, String>,
+}
+
+/// Asks a validator to dial the caller's axon.
+///
+/// # Errors
+/// A refusal, silence, or an answer that says nothing.
+pub async fn reach(
+    asker: &Asker,
+    to: Target,
+    netuid: Netuid,
+    limits: ProxyLimits,
+) -> Result<Reached, ExplainError> {
+    let request = ReachRequest { netuid: netuid.0.into() };
+    let framed = call(asker, to, method::REACH, frame(&request), limits).await?;
+    let ReachResponse { address, encrypted: _, outcome } =
+        unframe(&framed).map_err(|_| ExplainError::Undecodable)?;
+    let outcome = match outcome.ok_or(ExplainError::Undecodable)? {
+        reach_response::Outcome::Milliseconds(took) => Ok(Duration::from_millis(took.into())),
+        reach_response::Outcome::Failure(why) => Err(why),
+    };
+    Ok(Reached { address, outcome })
 }

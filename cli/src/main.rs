@@ -17,6 +17,7 @@ use commands::{
     wallet,
 };
 use failure::{Exit, Failure};
+use signals::Signals;
 use tree::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -64,11 +65,13 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let shutdown = signals::shutdown()?;
+        let reloaded = matches!(&command, Command::Miner(args) if args.is_daemon());
+        let signals = Signals::listen(reloaded)?;
+        let shutdown = signals.shutdown.clone();
         match command {
             Command::Localnet(args) => localnet::run(args, shutdown).await,
             Command::Init(args) => init::run(args).await,
-            Command::Miner(args) => miner::run(args, shutdown).await,
+            Command::Miner(args) => miner::run(args, signals).await,
             Command::Validator(args) => validator::run(args, shutdown).await,
             Command::Proxy(args) => proxy::run(args, shutdown).await,
             Command::Wallet(args) => wallet::run(args),

@@ -87,6 +87,19 @@ impl<T: Clone + Send + Sync + 'static> Followed<T> {
     }
 }
 
+/// Tells that a reload begins; the manager waits for [`reloaded`].
+pub(crate) fn reloads() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "the service manager can't be told of a reload"),
+    }
+}
+
+/// Tells that a reload has ended, however it did.
+pub(crate) fn reloaded() {
+    send(&[NotifyState::Ready]);
+}
+
 async fn at(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,

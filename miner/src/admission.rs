@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
@@ -66,45 +66,78 @@ impl GovernorClock for Monotonic {
 
 type Quotas = RateLimiter<Hotkey, HashMapStateStore<Hotkey>, Monotonic, NoOpMiddleware<Duration>>;
 
+/// What the operator says, and what each caller has left of it.
+struct Rules {
+    admission: Arc<config::Admission>,
+    quotas: Arc<Quotas>,
+}
+
 /// Decides about callers.
 pub(crate) struct Gate {
-    rules: config::Admission,
+    admission: watch::Receiver<Arc<config::Admission>>,
+    rules: RwLock<Arc<Rules>>,
     roster: watch::Receiver<Arc<Roster>>,
-    quotas: Quotas,
+    clock: Arc<dyn Clock>,
     places: Arc<Places>,
     callers: Arc<Callers>,
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
-            .field("rules", &self.rules)
-            .field("quotas", &self.quotas.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Gate").field("admission", &self.admission).finish_non_exhaustive()
+    }
+}
+
+impl Rules {
+    /// The quotas of before where they are as large: nobody is to have a whole one at each reload.
+    fn new(admission: Arc<config::Admission>, clock: &Arc<dyn Clock>, before: Option<&Self>) -> Self {
+        let size = |rules: &config::Admission| (rules.requests_per_second, rules.burst);
+        let same = before.filter(|before| size(&before.admission) == size(&admission));
+        let quotas = same.map_or_else(
+            || {
+                let quota = Quota::per_second(admission.requests_per_second).allow_burst(admission.burst);
+                let store = HashMapStateStore::default();
+                Arc::new(RateLimiter::new(quota, store, Monotonic(clock.clone())))
+            },
+            |before| before.quotas.clone(),
+        );
+        Self { admission, quotas }
     }
 }
 
 impl Gate {
     pub(crate) fn new(
-        rules: config::Admission,
+        admission: watch::Receiver<Arc<config::Admission>>,
         roster: watch::Receiver<Arc<Roster>>,
         places: Arc<Places>,
         callers: Arc<Callers>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let quota = Quota::per_second(rules.requests_per_second).allow_burst(rules.burst);
-        let quotas = RateLimiter::new(quota, HashMapStateStore::default(), Monotonic(clock));
-        Self { rules, roster, quotas, places, callers }
+        let rules = Rules::new(admission.borrow().clone(), &clock, None);
+        Self { admission, rules: RwLock::new(Arc::new(rules)), roster, clock, places, callers }
+    }
+
+    /// The rules in force.
+    fn rules(&self) -> Arc<Rules> {
+        let said = self.admission.borrow().clone();
+        let known = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if Arc::ptr_eq(&known.admission, &said) {
+            return known;
+        }
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        *rules = Arc::new(Rules::new(said, &self.clock, Some(&rules)));
+        rules.clone()
     }
 
     fn standing(&self, hotkey: &Hotkey) -> Result<(), Refusal> {
+        let admission = self.rules().admission.clone();
         // The operator's own list: hotkeys that test the miner need no place in the subnet.
-        if self.rules.allow.contains(hotkey) {
+        if admission.allow.contains(hotkey) {
             return Ok(());
         }
         // Copied, so that the watch channel's read lock ends here: the refresh waits for it to write.
         let neuron = *self.roster.borrow().neurons.get(hotkey).ok_or(Refusal::UnknownHotkey)?;
-        self.lacks(neuron).map_or(Ok(()), |what| Err(Refusal::NoStanding(what)))
+        lacks(&admission, neuron).map_or(Ok(()), |what| Err(Refusal::NoStanding(what)))
     }
 
     /// True for those whose requests the miner lives by, whether they may ask or not.
@@ -113,18 +146,11 @@ impl Gate {
         permit || self.standing(hotkey).is_ok()
     }
 
-    /// What a neuron lacks to ask.
-    fn lacks(&self, neuron: Neuron) -> Option<&'static str> {
-        if self.rules.permit_required && !neuron.validator_permit {
-            return Some("no validator permit");
-        }
-        (neuron.stake < self.rules.stake_min).then_some("stake below `admission.stake_min_tao`")
-    }
-
     /// The places that are a caller's alone: one, and of the divided ones that are left its part by stake.
     fn own_places(&self, caller: &Hotkey) -> usize {
-        let roster = self.roster.borrow().clone();
-        let asking = || roster.neurons.iter().filter(|(_, neuron)| self.lacks(**neuron).is_none());
+        let (roster, rules) = (self.roster.borrow().clone(), self.rules());
+        let asking =
+            || roster.neurons.iter().filter(|(_, neuron)| lacks(&rules.admission, **neuron).is_none());
         let stake = |neuron: &Neuron| u128::from(neuron.stake.0);
         let all: u128 = asking().map(|(_, neuron)| stake(neuron)).sum();
         let own = asking().find(|(hotkey, _)| *hotkey == caller).map_or(0, |(_, neuron)| stake(neuron));
@@ -136,9 +162,18 @@ impl Gate {
     /// Forgets the quotas that are whole again.
     pub(crate) fn forget_idle(&self) {
         // Hotkeys come and go; without this the map would grow with everybody who ever asked.
-        self.quotas.retain_recent();
-        self.quotas.shrink_to_fit();
+        let quotas = &self.rules().quotas;
+        quotas.retain_recent();
+        quotas.shrink_to_fit();
     }
+}
+
+/// What a neuron lacks to ask.
+fn lacks(rules: &config::Admission, neuron: Neuron) -> Option<&'static str> {
+    if rules.permit_required && !neuron.validator_permit {
+        return Some("no validator permit");
+    }
+    (neuron.stake < rules.stake_min).then_some("stake below `admission.stake_min_tao`")
 }
 
 impl Admission for Gate {
@@ -166,7 +201,7 @@ impl Admission for Gate {
     fn charge(&self, caller: &Hotkey, request: &Extensions) -> Result<(), Refusal> {
         // Again, because the roster may have changed while the body was read.
         self.standing(caller)?;
-        self.quotas.check_key(caller).map_err(|_| Refusal::HotkeyQuota)?;
+        self.rules().quotas.check_key(caller).map_err(|_| Refusal::HotkeyQuota)?;
         if let Some(peer) = request.get::<Peer>() {
             peer.proves(caller);
         }

@@ -4,6 +4,7 @@
 //! has a default; `deploy/miner.toml` shows them all, and a test keeps it and this file in step.
 
 pub(crate) mod error;
+mod identity;
 pub(crate) mod limits;
 pub(crate) mod model;
 mod raw;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use weighhouse_chain::address::{ChainAddress, ChainKeys};
 use weighhouse_types::{Hotkey, Netuid, Rao, config};
 
+use self::identity::Identity;
 use crate::sources::{self, ModelConfig};
 
 pub use error::ConfigError;
@@ -34,6 +36,8 @@ pub struct Config {
     pub text: Text,
     pub metrics: MetricsSection,
     pub state: StateSection,
+    /// The hotkeys besides that of `wallet`.
+    others: Vec<Identity>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,16 +82,19 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let raw: raw::RawMiner = config::parse(text)?;
         let limits = check_limits(raw.limits)?;
+        let serve = Serve { listen: raw.serve.listen, external: raw.serve.external, tls: raw.serve.tls };
+        let others = identity::read(raw.identity, &raw.wallet, serve.listen)?;
         Ok(Self {
             wallet: raw.wallet,
             chain: check_chain(raw.chain)?,
-            serve: Serve { listen: raw.serve.listen, external: raw.serve.external, tls: raw.serve.tls },
+            serve,
             models: sources::read(raw.model)?,
             admission: check_admission(raw.admission)?,
             limits,
             text: check_text(raw.text)?,
             metrics: raw.metrics,
             state: raw.state,
+            others,
         })
     }
 }

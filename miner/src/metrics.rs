@@ -8,7 +8,9 @@ use std::time::Duration;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tonic::Code;
 use weighhouse_seams::UnixNanos;
-use weighhouse_types::Block;
+use weighhouse_types::{Block, Hotkey};
+
+use crate::server::OwnStanding;
 
 const REQUESTS: &str = "weighhouse_miner_requests_total";
 const LAST_REQUEST: &str = "weighhouse_miner_last_request_timestamp_seconds";
@@ -23,10 +25,14 @@ const ROSTER_BLOCK: &str = "weighhouse_miner_roster_block";
 const LAST_PROGRESS: &str = "weighhouse_miner_last_progress_timestamp_seconds";
 const ROSTER_FAILURES: &str = "weighhouse_miner_roster_failures_total";
 const AXON_LOST: &str = "weighhouse_miner_axon_lost_total";
+const AXON_REACHED: &str = "weighhouse_miner_axon_reached_ratio";
 const INCENTIVE: &str = "weighhouse_miner_incentive_ratio";
 const EMISSION: &str = "weighhouse_miner_emission_rao";
 const IMMUNITY: &str = "weighhouse_miner_immunity_left_blocks";
 const PRUNED_BEFORE: &str = "weighhouse_miner_pruned_before";
+const RELOADED: &str = "weighhouse_miner_config_last_reload_successful";
+const RELOADED_AT: &str = "weighhouse_miner_config_last_reload_success_timestamp_seconds";
+const IDENTITIES: &str = "weighhouse_miner_identities";
 const BACKEND_UP: &str = "weighhouse_miner_backend_up";
 const DECODER_RESTARTS: &str = "weighhouse_miner_decoder_restarts_total";
 const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
@@ -56,10 +62,20 @@ pub fn describe() {
         AXON_LOST,
         "Times the chain showed another axon than the miner's, which it then published again."
     );
+    describe_gauge!(
+        AXON_REACHED,
+        "Of the validators that dialled the axon when last asked to, those that reached it."
+    );
     describe_gauge!(INCENTIVE, "The miner's incentive on the chain, of 1.");
     describe_gauge!(EMISSION, "The miner's pay of the last epoch, in 1e-9 of the subnet's token.");
     describe_gauge!(IMMUNITY, "Blocks for which the miner can't be pruned yet.");
     describe_gauge!(PRUNED_BEFORE, "Neurons that would be pruned before the miner.");
+    describe_gauge!(RELOADED, "1 if the configuration was last read without an error, else 0.");
+    describe_gauge!(
+        RELOADED_AT,
+        "When the configuration was last read without an error, since the Unix epoch."
+    );
+    describe_gauge!(IDENTITIES, "Hotkeys that this process serves as.");
     describe_gauge!(BACKEND_UP, "1 while the server behind a model answers, else 0, by model.");
     describe_counter!(
         DECODER_RESTARTS,
@@ -126,11 +142,29 @@ pub(crate) fn axon_lost() {
     counter!(AXON_LOST).increment(1);
 }
 
-pub(crate) fn standing(incentive: f64, emission: u64, immunity_left: u64, pruned_before: usize) {
-    gauge!(INCENTIVE).set(incentive);
-    gauge!(EMISSION).set(emission as f64);
-    gauge!(IMMUNITY).set(immunity_left as f64);
-    gauge!(PRUNED_BEFORE).set(pruned_before as f64);
+pub(crate) fn axon_reached(ratio: f64) {
+    gauge!(AXON_REACHED).set(ratio);
+}
+
+/// `hotkey` is one of ours.
+pub(crate) fn standing(hotkey: &Hotkey, own: &OwnStanding) {
+    let hotkey = hotkey.to_string();
+    gauge!(INCENTIVE, "hotkey" => hotkey.clone()).set(own.incentive);
+    gauge!(EMISSION, "hotkey" => hotkey.clone()).set(own.emission.0 as f64);
+    gauge!(IMMUNITY, "hotkey" => hotkey.clone()).set(own.immunity_left as f64);
+    gauge!(PRUNED_BEFORE, "hotkey" => hotkey).set(own.pruned_before as f64);
+}
+
+/// The configuration was read, at the start or anew.
+pub fn reloaded(worked: bool, now: UnixNanos) {
+    gauge!(RELOADED).set(f64::from(u8::from(worked)));
+    if worked {
+        gauge!(RELOADED_AT).set(seconds(now));
+    }
+}
+
+pub(crate) fn identities(serving: usize) {
+    gauge!(IDENTITIES).set(serving as f64);
 }
 
 pub(crate) fn decoder_restart() {
@@ -140,6 +174,11 @@ pub(crate) fn decoder_restart() {
 /// `model` is one of the configuration's.
 pub(crate) fn backend_up(model: &str, up: bool) {
     gauge!(BACKEND_UP, "model" => model.to_owned()).set(f64::from(u8::from(up)));
+}
+
+/// A gauge can't be taken back, and its last figure would stand for ever.
+pub(crate) fn backend_gone(model: &str) {
+    gauge!(BACKEND_UP, "model" => model.to_owned()).set(f64::NAN);
 }
 
 pub(crate) fn backend_failure(model: &str, cause: &'static str) {

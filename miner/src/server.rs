@@ -7,8 +7,10 @@ mod announce;
 mod health;
 mod keys;
 mod layers;
+mod reached;
 mod report;
 mod roster;
+mod several;
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,25 +24,28 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::LayerExt as _;
 use tonic::transport::Server;
 use tonic_health::pb::health_server::{Health, HealthServer};
+use tracing::{Instrument as _, Span};
+use weighhouse_ask::Asker;
 use weighhouse_chain::{Chain, ChainError};
-use weighhouse_proto::ModelKind;
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use weighhouse_proto::v1::miner_server::MinerServer;
-use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Plaintext, Storage, TlsAcceptor};
+use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Plaintext, Storage, TcpDialer, TlsAcceptor};
 use weighhouse_types::{Hotkey, Netuid, SubnetState};
+use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
 use self::announce::Announced;
 use self::health::HealthWatch;
 pub use self::keys::{Keys, KeysError};
+pub(crate) use self::report::OwnStanding;
+pub use self::several::run_all;
 use crate::admission::{Gate, PlaceLimits, Places, Roster};
 use crate::callers::Callers;
-use crate::config::{Config, MinerLimits, Tls};
-use crate::engine::Catalogue;
+use crate::config::{Admission, Config, MinerLimits, Tls};
 use crate::incoming::{self, ConnectionLimits};
+use crate::live::Live;
 use crate::service::MinerService;
-use crate::upstream::{self, Upstreams};
 
 /// Streams that a peer opened and reset before they were looked at (rapid reset): more close the connection.
 const PENDING_RESETS_MAX: usize = 20;
@@ -56,7 +61,8 @@ pub struct Parts {
     pub config: Config,
     pub keypair: Arc<Keypair>,
     pub chain: Arc<dyn Chain>,
-    pub models: Catalogue,
+    /// The models and the admission that are in force; `config` has no say in them any more.
+    pub live: Arc<Live>,
     /// Bound before, so that a taken port is the caller's error.
     pub listener: Box<dyn Listener>,
     pub clock: Arc<dyn Clock>,
@@ -99,7 +105,7 @@ pub enum MinerError {
 
 /// Serves until `shutdown` is cancelled or the miner can't go on.
 pub async fn run(parts: Parts) -> Result<(), MinerError> {
-    let Parts { config, keypair, chain, models, listener, clock, storage, cpu, ready, shutdown } = parts;
+    let Parts { config, keypair, chain, live, listener, clock, storage, cpu, ready, shutdown } = parts;
     let (hotkey, netuid) = (keypair.hotkey(), config.chain.netuid);
     let address = announce::address(config.serve.external, listener.local_addr())?;
     let keys = if config.serve.tls == Tls::Off { None } else { Some(Keys::open(&*storage)?) };
@@ -110,27 +116,24 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     // Before anything is served: a miner without a place in the subnet would earn nothing and answer strangers.
     let (state, pin) = futures::try_join!(source.read(), source.pin(hotkey))?;
     check_registered(&state, hotkey)?;
-    let remembered =
-        ReplayLimits::of_quota(config.admission.requests_per_second.get(), config.admission.burst.get());
+    let admission = live.admission();
+    let remembered = remembered(&admission.borrow());
     let guard = Arc::new(ReplayGuard::open(storage.clone(), clock.clone(), remembered)?);
 
     let (roster_sender, roster) = watch::channel(Arc::new(Roster::from(&state.metagraph)));
     let (places, callers) = (places(&config.limits), Callers::new(clock.clone()));
-    let gate = Gate::new(config.admission.clone(), roster, places.clone(), callers.clone(), clock.clone());
+    let gate = Gate::new(admission.clone(), roster, places.clone(), callers.clone(), clock.clone());
     let gate = Arc::new(gate);
     // A child, so that the miner's own failure stops its tasks and not its caller's.
     let stop = shutdown.child_token();
-    let upstreams = Upstreams::of(&models, &clock);
-    let watching = upstream::watch(models.clone(), upstreams.clone(), config.text.silence_timeout);
-    let serves_texts = models.engines().iter().any(|engine| engine.model().kind == Some(ModelKind::Text));
     let passes = watch::Sender::new(false);
-    let (about, behind) = ((hotkey, config.limits.clone()), (models, upstreams.clone()));
-    let service = MinerService::new(behind, about, callers.clone(), passes.subscribe(), stop.clone());
+    let about = (hotkey, config.limits.clone());
+    let service = MinerService::new(live.clone(), about, callers.clone(), passes.subscribe(), stop.clone());
     let (reporter, health) = health::service().await;
     let telling = HealthWatch {
         reporter,
         passes: passes.subscribe(),
-        upstreams,
+        live: live.clone(),
         able: ready,
         clock: clock.clone(),
         stop: stop.clone(),
@@ -144,7 +147,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
 
     let serving = Serving {
         service,
-        serves_texts,
+        live: live.clone(),
         gate: gate.clone(),
         places,
         callers: callers.clone(),
@@ -155,22 +158,29 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     };
     let (limits, streams) = (config.limits.clone(), config.text.stream_timeout);
     let mut tasks: JoinSet<Result<(), MinerError>> = JoinSet::new();
-    tasks.spawn(serve(serving, health, listener, limits, streams, clock.clone(), stop.clone()));
-    tasks.spawn(telling.run().map(Ok));
+    tasks.spawn(
+        serve(serving, health, listener, limits, streams, clock.clone(), stop.clone()).in_current_span(),
+    );
+    tasks.spawn(telling.run().map(Ok).in_current_span());
     let standing = watch::Sender::new(report::OwnStanding::of(&state, &hotkey, pin));
-    let reporting = report::report(callers, standing.subscribe(), clock.clone());
-    tasks.spawn(until(stop.clone(), reporting.map(Ok)));
-    tasks.spawn(until(stop.clone(), watching.map(Ok)));
+    let reporting = report::report(hotkey, callers, standing.subscribe(), clock.clone());
+    tasks.spawn(until(stop.clone(), reporting.map(Ok)).in_current_span());
+    tasks.spawn(until(stop.clone(), async move { Ok(live.watch().await) }).in_current_span());
+    tasks.spawn(until(stop.clone(), remember(guard.clone(), admission).map(Ok)).in_current_span());
     if let Some(tls) = tls {
         let forgetting = keys::forget_old(tls, storage, announced, standing.subscribe());
-        tasks.spawn(until(stop.clone(), forgetting.map(Ok)));
+        tasks.spawn(until(stop.clone(), forgetting.map(Ok)).in_current_span());
     }
+    let signer = Arc::new(Signer::new(keypair.clone(), clock.clone()));
+    let asker = Asker { signer, dialer: Arc::new(TcpDialer), clock: clock.clone() };
+    let reached = reached::watch(source.clone(), asker, announced, standing.subscribe());
+    tasks.spawn(until(stop.clone(), reached.map(Ok)).in_current_span());
     let announcing =
         announce(source.clone(), keypair, announced, guard.ready_in(), passes, standing.subscribe());
-    tasks.spawn(until(stop.clone(), announcing));
+    tasks.spawn(until(stop.clone(), announcing).in_current_span());
     let senders = (roster_sender, standing);
     let refresh = roster::refresh(source, hotkey, gate, senders, state.head.number);
-    tasks.spawn(until(stop.clone(), refresh));
+    tasks.spawn(until(stop.clone(), refresh).in_current_span());
 
     let outcome = all_end(tasks, &stop).await;
     // A clean stop gives the lease back; after a failure the next run waits it out.
@@ -225,6 +235,19 @@ async fn announce(
     announce::publish(source, keypair, ours, standing).await
 }
 
+fn remembered(admission: &Admission) -> ReplayLimits {
+    ReplayLimits::of_quota(admission.requests_per_second.get(), admission.burst.get())
+}
+
+/// Keeps what the guard remembers in step with what callers may ask.
+async fn remember(guard: Arc<ReplayGuard>, mut admission: watch::Receiver<Arc<Admission>>) {
+    while admission.changed().await.is_ok() {
+        let limits = remembered(&admission.borrow_and_update());
+        guard.limit(limits);
+    }
+    std::future::pending().await
+}
+
 fn plaintext(tls: Tls) -> Plaintext {
     if tls == Tls::Required { Plaintext::Refused } else { Plaintext::Served }
 }
@@ -249,7 +272,7 @@ async fn until(
 /// Services and limits that the server is assembled from.
 struct Serving {
     service: MinerService,
-    serves_texts: bool,
+    live: Arc<Live>,
     gate: Arc<Gate>,
     places: Arc<Places>,
     callers: Arc<Callers>,
@@ -268,20 +291,15 @@ async fn serve(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), MinerError> {
-    let Serving { service, serves_texts, gate, places, callers, guard, keypair, cpu, tls } = serving;
+    let Serving { service, live, gate, places, callers, guard, keypair, cpu, tls } = serving;
     let (cut, kill) = (CancellationToken::new(), CancellationToken::new());
-    // A whole answer of a text model takes as long as a stream of it; ends with the response's headers.
-    let longest = match serves_texts {
-        true => limits.request_timeout.max(stream_timeout),
-        false => limits.request_timeout,
-    };
     let connections = ConnectionLimits {
         total: limits.connections_max,
         per_network: limits.connections_per_address_max,
         streams_max: limits.streams_per_connection_max,
         handshake_timeout: limits.handshake_timeout,
         // Older connections are asked to leave first; the cut comes only after the longest request could have ended.
-        age_max: limits.connection_age_max + longest + stream_timeout,
+        age_max: limits.connection_age_max + limits.request_timeout.max(stream_timeout) + stream_timeout,
     };
     let incoming = incoming::accept(listener, connections, tls, clock.clone(), kill.clone());
     let auth = layers::auth(gate, guard, &keypair, &clock, cpu, &limits);
@@ -291,8 +309,10 @@ async fn serve(
         .layer(layers::Overall {
             places,
             callers,
-            deadlines: [longest, limits.request_timeout],
+            live,
+            request_timeout: limits.request_timeout,
             stream_timeout,
+            span: Span::current(),
             clock: clock.clone(),
             stop: stop.clone(),
             cut: cut.clone(),

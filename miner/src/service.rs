@@ -33,8 +33,9 @@ use self::failure::{ServiceFailure, refuse};
 use crate::backend::error::shortened;
 use crate::callers::Callers;
 use crate::config::MinerLimits;
-use crate::engine::{AnswerStream, Catalogue, Engine, EngineError, ServedModel, TensorSpec};
-use crate::upstream::{Upstream, Upstreams};
+use crate::engine::{AnswerStream, Engine, EngineError, ServedModel, TensorSpec};
+use crate::live::Live;
+use crate::upstream::Upstream;
 
 const NAME: &str = "weighhouse";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -43,8 +44,7 @@ const STREAMING: &str = "model_stream_infer";
 /// The two services of a miner.
 #[derive(Clone, Debug)]
 pub(crate) struct MinerService {
-    models: Catalogue,
-    upstreams: Upstreams,
+    live: Arc<Live>,
     hotkey: Hotkey,
     limits: MinerLimits,
     callers: Arc<Callers>,
@@ -54,13 +54,13 @@ pub(crate) struct MinerService {
 
 impl MinerService {
     pub(crate) fn new(
-        (models, upstreams): (Catalogue, Upstreams),
+        live: Arc<Live>,
         (hotkey, limits): (Hotkey, MinerLimits),
         callers: Arc<Callers>,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        Self { models, upstreams, hotkey, limits, callers, ready, stop }
+        Self { live, hotkey, limits, callers, ready, stop }
     }
 
     /// The only way to a model's answer.
@@ -70,8 +70,9 @@ impl MinerService {
     ) -> Result<Signable<ModelInferResponse>, ServiceFailure> {
         let request = call.value();
         // The engine is looked up once and answers for itself: no answer can carry another model's digest.
-        let engine = self.models.find(&request.model, &request.version)?;
-        let answer = match self.upstreams.behind(engine) {
+        let offer = self.live.offer();
+        let engine = offer.models.find(&request.model, &request.version)?;
+        let answer = match offer.upstreams.behind(engine) {
             Some(upstream) => upstream.guard(engine.infer(request)).await?,
             None => engine.infer(request).await?,
         };
@@ -86,8 +87,9 @@ impl MinerService {
         call: Authenticated<InferRequest>,
     ) -> Result<Signable<AnswerStream>, ServiceFailure> {
         let request = call.value();
-        let engine = self.models.find(&request.model, &request.version)?;
-        let stream = match self.upstreams.behind(engine).cloned() {
+        let offer = self.live.offer();
+        let engine = offer.models.find(&request.model, &request.version)?;
+        let stream = match offer.upstreams.behind(engine).cloned() {
             Some(upstream) => {
                 let stream = upstream.guard(engine.stream(request)).await?;
                 guarded(upstream, stream)
@@ -104,8 +106,9 @@ impl MinerService {
         if let Some(reason) = failure.reason() {
             let mut why = failure.to_string();
             if let ServiceFailure::Engine(EngineError::NoModel { .. }) = failure {
+                let offer = self.live.offer();
                 let served: Vec<_> =
-                    self.models.engines().iter().map(|engine| &engine.model().name.name).collect();
+                    offer.models.engines().iter().map(|engine| &engine.model().name.name).collect();
                 why.push_str(&format!("; this miner serves {served:?}: is it the task file's `model`?"));
             }
             // It may quote the caller.
@@ -119,13 +122,14 @@ impl MinerService {
             let ServedModel { name, digest, kind, samplers, .. } = engine.model().clone();
             ModelDescription { name: name.name, version: name.version, digest, kind, samplers }
         };
+        let models = &self.live.offer().models;
         Description {
             hotkey: self.hotkey,
             software: format!("{NAME} {VERSION}"),
-            models: self.models.engines().iter().map(describe).collect(),
+            models: models.engines().iter().map(describe).collect(),
             limits: ServingLimits {
                 request_bytes_max: self.limits.request_bytes_max as u64,
-                items_max: self.models.items_max(),
+                items_max: models.items_max(),
                 streams_max: self.limits.streams_per_connection_max,
                 request_timeout: self.limits.request_timeout,
             },
@@ -182,7 +186,7 @@ impl GrpcInferenceService for MinerService {
         // Not ready while draining, so that a balancer sends nothing new to a miner that is about to stop.
         let ready = *self.ready.borrow() && !self.stop.is_cancelled();
         // The protocol's rule: a server is ready when all its models are.
-        Ok(Response::new(ServerReadyResponse { ready: ready && self.upstreams.all_answer() }))
+        Ok(Response::new(ServerReadyResponse { ready: ready && self.live.offer().upstreams.all_answer() }))
     }
 
     async fn model_ready(
@@ -190,8 +194,9 @@ impl GrpcInferenceService for MinerService {
         call: Request<ModelReadyRequest>,
     ) -> Result<Response<ModelReadyResponse>, Status> {
         let ModelReadyRequest { name, version } = call.into_inner();
-        let answers = |engine| self.upstreams.behind(engine).is_none_or(|upstream| upstream.answers());
-        let ready = !self.stop.is_cancelled() && self.models.find(&name, &version).is_ok_and(answers);
+        let offer = self.live.offer();
+        let answers = |engine| offer.upstreams.behind(engine).is_none_or(|upstream| upstream.answers());
+        let ready = !self.stop.is_cancelled() && offer.models.find(&name, &version).is_ok_and(answers);
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -208,7 +213,7 @@ impl GrpcInferenceService for MinerService {
         call: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         let ModelMetadataRequest { name, version } = call.into_inner();
-        match self.models.find(&name, &version) {
+        match self.live.offer().models.find(&name, &version) {
             Ok(engine) => Ok(Response::new(metadata(&engine.metadata().await))),
             Err(error) => Err(refuse(&error.into())),
         }

@@ -50,6 +50,14 @@ impl Upstreams {
         self.0.get(&engine.model().name.name)
     }
 
+    /// Says no more of the servers that aren't among these.
+    pub(crate) fn end(&self, now: &Self) {
+        self.0
+            .keys()
+            .filter(|model| !now.0.contains_key(*model))
+            .for_each(|model| metrics::backend_gone(model));
+    }
+
     /// Tells whether every server behind answers.
     pub(crate) fn all_answer(&self) -> bool {
         self.0.values().all(|upstream| upstream.answers())

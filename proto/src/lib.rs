@@ -15,6 +15,9 @@ mod infer;
 mod judge;
 mod verdicts;
 
+/// Descriptors of all contracts, for reflection. `cargo xtask generate` makes them.
+pub const DESCRIPTORS: &[u8] = include_bytes!("contracts.binpb");
+
 #[doc(hidden)]
 pub mod testing;
 

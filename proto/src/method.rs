@@ -4,10 +4,15 @@
 pub const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 /// One request, an answer that comes piece by piece.
 pub const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
+/// Whether a server of the protocol lives; open to all.
+pub const SERVER_LIVE: &str = "/inference.GRPCInferenceService/ServerLive";
 /// What a miner serves, by its own word.
 pub const DESCRIBE: &str = "/weighhouse.v1.Miner/Describe";
 /// What a validator's judgements came to for its caller.
 pub const EXPLAIN: &str = "/weighhouse.v1.VerdictsService/Explain";
+
+/// Whether a validator reaches its caller.
+pub const REACH: &str = "/weighhouse.v1.VerdictsService/Reach";
 
 /// Returns a path's method, without its service.
 pub fn name(path: &str) -> &str {
@@ -23,8 +28,10 @@ mod tests {
     #[test]
     fn paths_are_those_of_the_generated_service() {
         assert_eq!(DESCRIBE, format!("/{}/{}", miner_server::SERVICE_NAME, name(DESCRIBE)));
-        assert_eq!(EXPLAIN, format!("/{}/{}", verdicts_service_server::SERVICE_NAME, name(EXPLAIN)));
-        for path in [MODEL_INFER, MODEL_STREAM_INFER] {
+        for path in [EXPLAIN, REACH] {
+            assert_eq!(path, format!("/{}/{}", verdicts_service_server::SERVICE_NAME, name(path)));
+        }
+        for path in [MODEL_INFER, MODEL_STREAM_INFER, SERVER_LIVE] {
             assert_eq!(path, format!("/{SERVICE_NAME}/{}", name(path)));
         }
     }

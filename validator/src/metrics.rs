@@ -57,6 +57,10 @@ pub fn describe() {
         "Share of the newest weights that the burn's hotkey gets beyond the policy's burn, since it mines as well"
     );
     describe_counter!(
+        "weighhouse_validator_reach_requests_total",
+        "Requests of miners to be dialled, by gRPC status code."
+    );
+    describe_counter!(
         "weighhouse_validator_verdicts_requests_total",
         "Proven requests of miners for what became of their answers, by gRPC status"
     );
@@ -124,6 +128,10 @@ pub(crate) fn burn_excess(share: f64) {
 
 pub(crate) fn explained(code: tonic::Code) {
     counter!("weighhouse_validator_verdicts_requests_total", "code" => format!("{code:?}")).increment(1);
+}
+
+pub(crate) fn reached(code: tonic::Code) {
+    counter!("weighhouse_validator_reach_requests_total", "code" => format!("{code:?}")).increment(1);
 }
 
 pub(crate) fn chain_error() {

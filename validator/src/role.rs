@@ -17,7 +17,6 @@ mod publications;
 mod rounds;
 mod validator;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
@@ -32,6 +31,7 @@ use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
 use crate::timetable::Timetable;
+use crate::verdicts::axons;
 use rounds::Moment;
 
 pub use validator::{Progress, Validator};
@@ -75,8 +75,7 @@ impl Validator {
         let state = self.read_subnet().await?;
         let block = state.head.number;
         self.seen.note(block, self.parts.clock.now());
-        let hotkeys = state.metagraph.neurons.iter().map(|neuron| neuron.hotkey);
-        self.registered.send_replace(Arc::new(hotkeys.collect()));
+        self.registered.send_replace(axons(&state.metagraph));
         self.follow_publications(&state).await?;
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());

@@ -131,6 +131,7 @@ impl Dialer for Pipes {
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
 async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let asks = request.uri().path() == weighhouse_proto::method::MODEL_INFER;
     let request = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let framed = match miner.behaviour {
         Behaviour::Silent => std::future::pending().await,
@@ -140,6 +141,8 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
             return Ok(response.body(Full::default().boxed()).expect("valid headers"));
         }
         Behaviour::Garbage => Bytes::from_static(&[0, 0, 0, 0, 3, 0xff, 0xff, 0xff]),
+        // An empty message: it lives.
+        _ if !asks => Bytes::from_static(&[0; 5]),
         Behaviour::Oversized => Bytes::from(vec![0; 1 << 20]),
         _ => match answer_by(&miner, &request) {
             Some(framed) => framed,

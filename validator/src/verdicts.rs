@@ -9,17 +9,15 @@
 
 mod find;
 mod gate;
+mod reach;
 mod server;
 mod service;
 mod shelf;
 
 pub use find::{FindError, Journalled, Miner, Which, find};
+pub(crate) use gate::{Axons, axons};
 pub use server::{VerdictsError, VerdictsParts, serve};
 pub use shelf::Shelf;
 
 #[cfg(test)]
 mod tests;
-
-/// The version under which a validator's prometheus endpoint on the chain is this service. An axon would have other
-/// validators ask for answers there.
-pub const ENDPOINT_VERSION: u32 = u32::from_be_bytes(*b"verd");

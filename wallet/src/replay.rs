@@ -89,12 +89,12 @@ pub enum ReplayError {
 pub struct ReplayGuard {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
-    limits: ReplayLimits,
     state: Mutex<ReplayState>,
 }
 
 #[derive(Debug)]
 struct ReplayState {
+    limits: ReplayLimits,
     /// At or below this nothing is accepted: an earlier run's lease, then the newest nonce forgotten.
     floor: u64,
     /// On disk: at or below this nonces may be accepted.
@@ -126,6 +126,7 @@ impl ReplayGuard {
             );
         }
         let state = ReplayState {
+            limits,
             floor,
             // Nothing above the old mark is covered yet, so the first nonce writes a lease.
             lease: floor,
@@ -134,7 +135,7 @@ impl ReplayGuard {
             seen: BTreeSet::new(),
             per_hotkey: HashMap::new(),
         };
-        Ok(Self { storage, clock, limits, state: Mutex::new(state) })
+        Ok(Self { storage, clock, state: Mutex::new(state) })
     }
 
     /// Accepts a nonce whose signature was verified, at most once. Blocks for a durable write about once per
@@ -155,10 +156,10 @@ impl ReplayGuard {
         if state.seen.contains(&(nonce, *hotkey)) {
             return Err(ReplayError::Seen);
         }
-        if state.per_hotkey.get(hotkey).is_some_and(|count| *count >= self.limits.per_hotkey) {
+        if state.per_hotkey.get(hotkey).is_some_and(|count| *count >= state.limits.per_hotkey) {
             return Err(ReplayError::CallerFull(*hotkey));
         }
-        if state.seen.len() >= self.limits.total {
+        if state.seen.len() >= state.limits.total {
             return Err(ReplayError::Full);
         }
         // The mark is durable before the nonce is accepted: a crash right after may forget it, but refuses all it
@@ -172,6 +173,11 @@ impl ReplayGuard {
         }
         state.remember(nonce, *hotkey);
         Ok(())
+    }
+
+    /// Remembers so much from here on. What is remembered already stays so.
+    pub fn limit(&self, limits: ReplayLimits) {
+        self.lock().limits = limits;
     }
 
     /// Time until a fresh nonce passes: zero, except after a run that did not [`release`](Self::release).

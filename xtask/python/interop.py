@@ -15,6 +15,9 @@ import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 import bittensor_core
 from bittensor import http_auth
@@ -374,10 +377,36 @@ def keyfiles(args, keypair):
     check("our-encrypted-coldkey-read-by-the-sdk", encrypted)
 
 
+def health(args):
+    def status(address, service):
+        with grpc.insecure_channel(address) as channel:
+            asked = health_pb2.HealthCheckRequest(service=service)
+            return health_pb2_grpc.HealthStub(channel).Check(asked, timeout=20).status
+
+    def of_the_axon():
+        serving = health_pb2.HealthCheckResponse.SERVING
+        for service in ("", "inference.GRPCInferenceService"):
+            assert status(args.miner, service) == serving, service
+        refused(grpc.StatusCode.NOT_FOUND, lambda: status(args.miner, "nobody.Knows"))
+
+    def of_the_metrics_port():
+        assert status(args.metrics, "") == health_pb2.HealthCheckResponse.SERVING
+        with grpc.insecure_channel(args.metrics) as channel:
+            described = ProtoReflectionDescriptorDatabase(channel)
+            services = set(described.get_services())
+            known = {"inference.GRPCInferenceService", "weighhouse.v1.Miner", "grpc.health.v1.Health"}
+            assert known <= services, services
+            service = DescriptorPool(described).FindServiceByName("weighhouse.v1.VerdictsService")
+            assert [method.name for method in service.methods] == ["Explain", "Reach"]
+
+    check("grpcio-health-checking", of_the_axon)
+    check("health-and-reflection-on-the-metrics-port", of_the_metrics_port)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in (
-        "miner miner-hotkey proxy gateway gateway-key text echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password certificate".split()
+        "metrics miner miner-hotkey proxy gateway gateway-key text echo echo-hotkey echo-proxy hotkey-file coldkey-file coldkey password certificate".split()
     ):
         parser.add_argument(f"--{name}", required=True)
     args = parser.parse_args()
@@ -393,6 +422,7 @@ def main():
         if ready():
             break
         time.sleep(0.2)
+    health(args)
     tritons(args)
     streams(args)
     gateway(args.gateway, args.gateway_key, check)

@@ -1,5 +1,5 @@
-//! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package; and the descriptors
-//! from which `python/python/weighhouse/wire.py` makes the same messages; and, with the feature `schemas`,
+//! Generated code: `proto/src/gen/` from every `.proto` under `proto/proto/`, one file per package; their descriptors, for
+//! reflection, and those from which `python/python/weighhouse/wire.py` makes the same messages; and, with the feature `schemas`,
 //! `deploy/schema/` from the types that read configuration files.
 //!
 //! The result is committed, so that building the product needs neither `protoc` nor a build script. `--check`
@@ -17,7 +17,9 @@ use protox::prost::Message as _;
 
 /// Contracts that the Python package speaks, below `proto/proto/`.
 const OF_PYTHON: [&str; 2] = ["inference.proto", "weighhouse/v1/judge.proto"];
-const DESCRIPTORS: &str = "python/python/weighhouse/contracts.binpb";
+const DESCRIPTORS_OF_PYTHON: &str = "python/python/weighhouse/contracts.binpb";
+/// Of every contract, for reflection.
+const DESCRIPTORS: &str = "proto/src/contracts.binpb";
 
 /// File name to content.
 type Files = BTreeMap<String, String>;
@@ -29,13 +31,25 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     settle(&generate(&contracts)?, &root.join("proto/src/gen"), check)?;
     #[cfg(feature = "schemas")]
     settle(&schemas::generate()?, &root.join("deploy/schema"), check)?;
-    let descriptors = protox::compile(OF_PYTHON, [&contracts])?.encode_to_vec();
-    let path = root.join(DESCRIPTORS);
-    if fs::read(&path).ok().as_ref() == Some(&descriptors) {
+    settle_descriptors(&protox::compile(OF_PYTHON, [&contracts])?, &root, DESCRIPTORS_OF_PYTHON, check)?;
+    let mut all = protox::compile(protos(&contracts)?, [&contracts])?;
+    // Comments are most of it, and no client shows them.
+    all.file.iter_mut().for_each(|file| file.source_code_info = None);
+    settle_descriptors(&all, &root, DESCRIPTORS, check)
+}
+
+fn settle_descriptors(
+    fresh: &protox::prost_reflect::prost_types::FileDescriptorSet,
+    root: &Path,
+    file: &str,
+    check: bool,
+) -> anyhow::Result<()> {
+    let (path, fresh) = (root.join(file), fresh.encode_to_vec());
+    if fs::read(&path).ok().as_ref() == Some(&fresh) {
         return Ok(());
     }
-    ensure!(!check, "generated code is stale ({DESCRIPTORS}): run `cargo xtask generate`");
-    fs::write(&path, descriptors).with_context(|| path.display().to_string())
+    ensure!(!check, "generated code is stale ({file}): run `cargo xtask generate`");
+    fs::write(&path, fresh).with_context(|| path.display().to_string())
 }
 
 /// Brings a folder to the fresh files, or fails where it differs and `check` is set.
@@ -68,11 +82,7 @@ fn settle(fresh: &Files, target: &Path, check: bool) -> anyhow::Result<()> {
 }
 
 fn generate(contracts: &Path) -> anyhow::Result<Files> {
-    let mut protos = Vec::new();
-    find_protos(contracts, &mut protos)?;
-    protos.sort();
-    ensure!(!protos.is_empty(), "no .proto file under {}", contracts.display());
-    let descriptors = protox::compile(&protos, [contracts])?;
+    let descriptors = protox::compile(protos(contracts)?, [contracts])?;
     let scratch = tempfile::tempdir()?;
     tonic_prost_build::configure()
         .out_dir(scratch.path())
@@ -87,6 +97,15 @@ fn generate(contracts: &Path) -> anyhow::Result<Files> {
         bail!("{name}: well-known types come from prost-types, not from here");
     }
     Ok(files)
+}
+
+/// Every contract, in order.
+fn protos(contracts: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut protos = Vec::new();
+    find_protos(contracts, &mut protos)?;
+    protos.sort();
+    ensure!(!protos.is_empty(), "no .proto file under {}", contracts.display());
+    Ok(protos)
 }
 
 fn find_protos(dir: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {

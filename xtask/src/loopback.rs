@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_chain::testing::{FakeChain, neuron};
 use weighhouse_miner::engine::Catalogue;
 use weighhouse_miner::server::{self, Parts};
-use weighhouse_miner::{Config, MinerError};
+use weighhouse_miner::{Config, Live, MinerError};
 use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
 use weighhouse_wallet::keypair::Keypair;
 
@@ -56,10 +56,10 @@ pub(crate) async fn miner(
     let ready = watch::Sender::new(false);
     let mut is_ready = ready.subscribe();
     let parts = Parts {
+        live: Live::new(models, &config, &clock),
         config,
         chain: FakeChain::new(vec![neuron(0, keypair.hotkey(), 0, false)]),
         keypair,
-        models,
         listener: Box::new(listener),
         clock,
         storage: Arc::new(DirStorage::open(dir)?),

@@ -5,6 +5,8 @@
 #[cfg(feature = "serving")]
 mod batching;
 mod bench;
+#[cfg(all(feature = "serving", feature = "judges"))]
+mod connections;
 mod dist;
 #[cfg(feature = "serving")]
 mod embed;
@@ -86,6 +88,8 @@ enum Bench {
     Tls,
     /// Scans of 64 callers through a miner's engine, against each in a pass of its own
     Batching,
+    /// Answers of a miner with 10 to 2,000 open connections, and the memory of each
+    Connections,
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -175,6 +179,10 @@ fn main() -> ExitCode {
         XtaskCommand::Bench(Bench::Serve) => serve::run(serve::Wire::Plain),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Tls) => serve::run(serve::Wire::Tls),
+        #[cfg(all(feature = "serving", feature = "judges"))]
+        XtaskCommand::Bench(Bench::Connections) => connections::run(),
+        #[cfg(not(all(feature = "serving", feature = "judges")))]
+        XtaskCommand::Bench(Bench::Connections) => again(&["bench", "connections"], "serving,judges"),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Batching) => batching::run(),
         #[cfg(not(feature = "serving"))]

@@ -85,6 +85,21 @@ impl Tally {
 pub(crate) const EVERYTHING: [&str; 6] =
     ["--release", "--workspace", "--exclude", "weighhouse-trainer", "--features", "full"];
 
+/// Packages whose tests `full` changes, out of the same build.
+pub(crate) const TESTED: [&str; 11] = [
+    "--release",
+    "-p",
+    "weighhouse-chain",
+    "-p",
+    "weighhouse-cli",
+    "-p",
+    "weighhouse-fuzz",
+    "-p",
+    "xtask",
+    "--features",
+    "full",
+];
+
 /// The binary under test with all that operators want, built first.
 pub(crate) fn weighhouse() -> anyhow::Result<PathBuf> {
     binary("weighhouse")

@@ -1,6 +1,8 @@
-//! A role's port for Prometheus and supervisors: `/metrics`, `/livez` and `/readyz`.
+//! A role's port for Prometheus and supervisors: `/metrics`, `/livez` and `/readyz`; and for clients of gRPC.
 //!
 //! It stands beside the role and takes little: few connections, small requests, short waits.
+
+mod grpc;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,20 +13,30 @@ use std::time::Duration;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::{Semaphore, watch};
-use weighhouse_seams::Listener as _;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::Service as _;
+use weighhouse_seams::{Io, Listener as _};
 
 use super::bind;
 use crate::failure::{Context as _, Exit, Failure};
 
 const CONNECTIONS_MAX: usize = 32;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests at once on a connection of gRPC, and the bytes of their headers.
+const STREAMS_MAX: u32 = 8;
+const HEADER_BYTES_MAX: u32 = 8 << 10;
+/// Between pings on a silent connection of gRPC, and for the answer to one.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The exporter's own housekeeping, without which its histograms would grow.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -47,6 +59,7 @@ struct Admin {
     metrics: PrometheusHandle,
     process: Collector,
     ready: watch::Receiver<bool>,
+    grpc: Routes,
 }
 
 /// Gives the exporter its help texts.
@@ -65,7 +78,8 @@ pub(crate) async fn serve(told: Told) -> Result<(), Failure> {
     let metrics = PrometheusBuilder::new().install_recorder().exit(Exit::Internal, "metrics")?;
     describe();
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    let admin = Arc::new(Admin { metrics, process: Collector::default(), ready });
+    let grpc = grpc::routes(ready.clone())?;
+    let admin = Arc::new(Admin { metrics, process: Collector::default(), ready, grpc });
     let upkeep = admin.metrics.clone();
     tokio::spawn(async move {
         loop {
@@ -87,19 +101,42 @@ pub(crate) async fn serve(told: Told) -> Result<(), Failure> {
             };
             let admin = admin.clone();
             tokio::spawn(async move {
-                let answer = service_fn(|request| {
-                    let answered = admin.answer(&request);
-                    async move { Ok::<_, Infallible>(answered) }
-                });
-                let mut server = http1::Builder::new();
-                server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).keep_alive(false);
-                // A peer that broke off is its own affair.
-                let _ = server.serve_connection(TokioIo::new(io), answer).await;
+                connection(admin, io).await;
                 drop(place);
             });
         }
     });
     Ok(())
+}
+
+async fn connection(admin: Arc<Admin>, io: Box<dyn Io>) {
+    let mut io = BufReader::new(io);
+    // Which HTTP it is shows in the first bytes.
+    match tokio::time::timeout(HEAD_TIMEOUT, io.fill_buf()).await {
+        Ok(Ok(first)) if !first.is_empty() => {}
+        _ => return,
+    }
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let admin = admin.clone();
+        async move {
+            let kind = request.headers().get(http::header::CONTENT_TYPE);
+            if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+                return admin.grpc.clone().call(request).await;
+            }
+            Ok::<_, Infallible>(admin.answer(&request).map(Body::new))
+        }
+    });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).keep_alive(false);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    // A peer that broke off is its own affair.
+    let _ = server.serve_connection(TokioIo::new(io), answer).await;
 }
 
 /// Tells how full the disk is.

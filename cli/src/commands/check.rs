@@ -1,6 +1,6 @@
 //! `weighhouse check`: what a configuration file needs, or what this machine has.
 
-mod machine;
+pub(super) mod machine;
 
 use std::path::{Path, PathBuf};
 

@@ -48,7 +48,8 @@ const EXAMPLES: &[(&str, &str)] = &[
         "miner check",
         "
   weighhouse miner check
-  weighhouse miner check --config finney.toml --json",
+  weighhouse miner check --config finney.toml --json
+  weighhouse miner check --task task.toml          whether the subnet's task asks for a model that is served",
     ),
     (
         "miner renew-key",

@@ -10,7 +10,7 @@ use weighhouse_ask::Target;
 use weighhouse_chain::testing::{FakeChain, neuron};
 use weighhouse_miner::backend::BackendError;
 use weighhouse_miner::engine::AnswerStream;
-use weighhouse_miner::{Catalogue, Config, Engine, EngineError, ModelName, Parts, ServedModel, run};
+use weighhouse_miner::{Catalogue, Config, Engine, EngineError, Live, ModelName, Parts, ServedModel, run};
 use weighhouse_proto::ModelKind;
 use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
 use weighhouse_types::text::{
@@ -147,16 +147,19 @@ impl Miner {
         let target = Target { address: listener.local_addr(), hotkey: us, pin: None };
         let dir = tempfile::tempdir().expect("a folder");
         let (ready, mut is_ready) = watch::channel(false);
+        let config = Config::parse(config).expect("a configuration");
+        let models = Catalogue::new(vec![Arc::new(words), Arc::new(lengths)]).expect("two names");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let parts = Parts {
-            config: Config::parse(config).expect("a configuration"),
+            live: Live::new(models, &config, &clock),
+            config,
             keypair,
             chain: FakeChain::new(vec![
                 neuron(0, key("//Alice").hotkey(), 1_000, true),
                 neuron(1, us, 0, false),
             ]),
-            models: Catalogue::new(vec![Arc::new(words), Arc::new(lengths)]).expect("two names"),
             listener: Box::new(listener),
-            clock: Arc::new(SystemClock::new()) as Arc<dyn Clock>,
+            clock,
             storage: Arc::new(DirStorage::open(dir.path()).expect("a folder")),
             cpu: CpuPool::new(1, 16),
             ready,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use weighhouse_miner::Live;
 use weighhouse_miner::engine::{Catalogue, Engine};
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_seams::{ClockExt, TcpBound};
@@ -98,11 +99,13 @@ impl Localnet {
         };
         let (ready, is_ready) = watch::channel(false);
         let state = self.dir.join("miners").join(&participant.persona);
+        let config = Served::config()?;
+        let models = Catalogue::of(self.engine(participant)?);
         let parts = Parts {
-            config: Served::config()?,
+            live: Live::new(models, &config, &self.clock),
+            config,
             keypair: participant.keypair.clone(),
             chain: Arc::new(self.ledger.clone()),
-            models: Catalogue::of(self.engine(participant)?),
             listener: Box::new(listener),
             clock: self.clock.clone(),
             storage: Arc::new(folder(&state)?),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
 use weighhouse_chain::{Call, Chain as _};
-use weighhouse_miner::server;
+use weighhouse_miner::{Live, server};
 use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_seams::{Clock, CpuPool, Entropy, Listener as _, SystemClock, TcpBound, TcpDialer};
 use weighhouse_tasks::Task;
@@ -69,10 +69,10 @@ impl TrialParts {
         config.admission.stake_min = Rao(0);
         let (ready, is_ready) = watch::channel(false);
         let parts = server::Parts {
+            live: Live::new(models, &config, &clock),
             config,
             keypair: miner,
             chain: Arc::new(ledger.clone()),
-            models,
             listener: Box::new(listener),
             clock: clock.clone(),
             storage: Arc::new(folder(&dir.join("miner"))?),

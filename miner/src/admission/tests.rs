@@ -12,19 +12,29 @@ const MINER: Hotkey = Hotkey([3; 32]);
 const FRIEND: Hotkey = Hotkey([4; 32]);
 const STRANGER: Hotkey = Hotkey([5; 32]);
 
-fn gate(permit_required: bool, stake_min: u64) -> (Gate, Arc<TestClock>, watch::Sender<Arc<Roster>>) {
-    let metagraph = Metagraph {
-        netuid: Netuid(1),
-        block: Block(7),
-        owner: None,
-        neurons: vec![neuron(0, VALIDATOR, 100, true), neuron(1, POOR, 1, true), neuron(2, MINER, 50, false)],
-    };
-    let rules = config::Admission {
+fn rules(permit_required: bool, stake_min: u64) -> config::Admission {
+    config::Admission {
         permit_required,
         stake_min: Rao::from_tao(stake_min),
         requests_per_second: NonZeroU32::new(2).expect("not 0"),
         burst: NonZeroU32::new(3).expect("not 0"),
         allow: [FRIEND].into(),
+    }
+}
+
+fn gate(permit_required: bool, stake_min: u64) -> (Gate, Arc<TestClock>, watch::Sender<Arc<Roster>>) {
+    let (_, rules) = watch::channel(Arc::new(rules(permit_required, stake_min)));
+    gate_of(rules)
+}
+
+fn gate_of(
+    rules: watch::Receiver<Arc<config::Admission>>,
+) -> (Gate, Arc<TestClock>, watch::Sender<Arc<Roster>>) {
+    let metagraph = Metagraph {
+        netuid: Netuid(1),
+        block: Block(7),
+        owner: None,
+        neurons: vec![neuron(0, VALIDATOR, 100, true), neuron(1, POOR, 1, true), neuron(2, MINER, 50, false)],
     };
     let (sender, receiver) = watch::channel(Arc::new(Roster::from(&metagraph)));
     let clock = TestClock::new();
@@ -71,17 +81,30 @@ fn a_quota_is_one_hotkeys_and_fills_again() {
 }
 
 #[test]
+fn what_the_operator_changes_counts_from_then_on_and_gives_nobody_a_quota_back() {
+    let (sender, receiver) = watch::channel(Arc::new(rules(true, 0)));
+    let (gate, ..) = gate_of(receiver);
+    assert!((0..3).all(|_| charge(&gate, &VALIDATOR).is_ok()));
+    sender.send_replace(Arc::new(rules(true, 10)));
+    assert_eq!(charge(&gate, &POOR), Err(GrpcCode::PermissionDenied));
+    assert_eq!(charge(&gate, &VALIDATOR), Err(GrpcCode::ResourceExhausted), "used up before");
+    let burst = NonZeroU32::new(4).expect("not 0");
+    sender.send_replace(Arc::new(config::Admission { burst, ..rules(true, 10) }));
+    assert!((0..4).all(|_| charge(&gate, &VALIDATOR).is_ok()), "another quota");
+}
+
+#[test]
 fn strangers_take_no_memory_and_idle_hotkeys_are_forgotten() {
     let (gate, clock, _roster) = gate(true, 0);
     for byte in 10..200 {
         assert_eq!(charge(&gate, &Hotkey([byte; 32])), Err(GrpcCode::PermissionDenied));
     }
-    assert_eq!(gate.quotas.len(), 0);
+    assert_eq!(gate.rules().quotas.len(), 0);
     assert_eq!(charge(&gate, &VALIDATOR), Ok(()));
-    assert_eq!(gate.quotas.len(), 1);
+    assert_eq!(gate.rules().quotas.len(), 1);
     clock.advance(Duration::from_secs(60));
     gate.forget_idle();
-    assert_eq!(gate.quotas.len(), 0);
+    assert_eq!(gate.rules().quotas.len(), 0);
 }
 
 #[test]

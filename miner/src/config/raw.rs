@@ -30,6 +30,8 @@ pub(super) struct RawMiner {
     #[serde(default)]
     pub(super) state: StateSection,
     #[serde(default)]
+    pub(super) identity: Vec<IdentityTable>,
+    #[serde(default)]
     pub(super) model: Vec<ModelTable>,
 }
 
@@ -83,6 +85,27 @@ pub(super) struct ServeSection {
     pub(super) external: Option<SocketAddr>,
     /// Whether connections are encrypted, by a key that is published with the axon.
     pub(super) tls: Tls,
+}
+
+/// Another hotkey that answers with the same models, at an address of its own.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Identity")]
+pub(super) struct IdentityTable {
+    /// The hotkey's name within its wallet.
+    pub(super) hotkey: String,
+    /// The wallet's name; absent: that of `[wallet]`.
+    pub(super) wallet: Option<String>,
+    /// The file with the hotkey's password, where it is encrypted; absent: found as that of `[wallet]` is.
+    pub(super) password_file: Option<PathBuf>,
+    /// The subnet to serve in; absent: that of `[chain]`.
+    pub(super) netuid: Option<u16>,
+    /// The address to listen on.
+    #[serde(deserialize_with = "address::deserialize")]
+    pub(super) listen: SocketAddr,
+    /// The address to publish as the axon, where it differs from the one listened on.
+    #[serde(default, deserialize_with = "address::deserialize_optional")]
+    pub(super) external: Option<SocketAddr>,
 }
 
 /// Whether connections are encrypted.

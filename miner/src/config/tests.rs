@@ -41,7 +41,10 @@ fn the_example_file_shows_every_key_with_its_comment() {
     let uncommented: String = EXAMPLE
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(key) if key.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => {
+            Some(key)
+                if key.starts_with("[[")
+                    || key.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) =>
+            {
                 format!("{key}\n")
             }
             _ => format!("{line}\n"),
@@ -168,4 +171,43 @@ fn the_committed_schema_is_of_these_keys() {
         Config::schema().to_value(),
         "run `cargo run --release -p xtask --features schemas -- generate`"
     );
+}
+
+#[test]
+fn each_hotkey_has_a_port_and_a_state_of_its_own_and_the_rest_in_common() {
+    let config = with(
+        "[serve]\nlisten = '127.0.0.1:8091'\ntls = 'required'\n\
+         [[identity]]\nhotkey = 'second'\nlisten = '127.0.0.1:8092'\nexternal = '203.0.113.7:8092'\n\
+         [[identity]]\nhotkey = 'default'\nwallet = 'other'\nnetuid = 2\nlisten = '127.0.0.1:0'\n",
+    );
+    let all = config.expect("valid").identities();
+    let names: Vec<_> = all
+        .iter()
+        .map(|one| (one.wallet.name.as_str(), one.wallet.hotkey.as_str(), one.chain.netuid.0))
+        .collect();
+    assert_eq!(names, [("default", "default", 1), ("default", "second", 1), ("other", "default", 2)]);
+    let dirs: Vec<_> = all.iter().map(|one| one.state.dir.display().to_string()).collect();
+    assert_eq!(
+        dirs,
+        ["miner-state", "miner-state/identities/default/second", "miner-state/identities/other/default"]
+    );
+    assert!(all.iter().all(|one| one.serve.tls == Tls::Required && one.identities().len() == 1));
+    assert_eq!(all[1].serve.external, Some("203.0.113.7:8092".parse().expect("an address")));
+    let again = [
+        ("hotkey = 'default'\nlisten = '127.0.0.1:1'", "identity.hotkey"),
+        ("hotkey = 'b'\nlisten = '0.0.0.0:8091'", "identity.listen"),
+    ];
+    for (table, key) in again {
+        let error = with(&format!("[[identity]]\n{table}")).expect_err("twice").to_string();
+        assert!(error.contains(key) && error.contains("twice"), "{error}");
+    }
+}
+
+#[test]
+fn what_a_reload_leaves_alone_is_named() {
+    let running = Config::parse(MINIMAL).expect("valid");
+    let same = with("[admission]\nburst = 7").expect("valid");
+    assert!(running.needs_restart(&same).is_empty());
+    let moved = with("[serve]\nlisten = '127.0.0.1:1'\n[limits]\nqueue_max = 7").expect("valid");
+    assert_eq!(running.needs_restart(&moved), ["serve", "limits"]);
 }

@@ -11,7 +11,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use weighhouse_proto::inference::grpc_inference_service_server::SERVICE_NAME;
 use weighhouse_seams::Clock;
 
-use crate::upstream::Upstreams;
+use crate::live::Live;
 
 /// Between two looks at the servers behind.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ pub(super) struct HealthWatch {
     pub(super) reporter: HealthReporter,
     /// True once signed requests pass.
     pub(super) passes: watch::Receiver<bool>,
-    pub(super) upstreams: Upstreams,
+    pub(super) live: Arc<Live>,
     pub(super) able: watch::Sender<bool>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stop: CancellationToken,
@@ -48,7 +48,7 @@ impl HealthWatch {
         let mut told_all = false;
         loop {
             let stops = self.stop.is_cancelled();
-            let able = !stops && *self.passes.borrow_and_update() && self.upstreams.all_answer();
+            let able = !stops && *self.passes.borrow_and_update() && self.live.offer().upstreams.all_answer();
             // Told anew each time, so that whoever waits for it sees that the miner moves.
             if self.able.send_replace(able) != able {
                 tell(&self.reporter, able).await;

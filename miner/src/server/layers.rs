@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
+use tracing::{Instrument as _, Span};
 use weighhouse_proto::bounded::MALFORMED;
 use weighhouse_proto::method;
 use weighhouse_seams::{Clock, CpuPool};
@@ -26,6 +27,7 @@ use crate::admission::{Gate, Place, Places};
 use crate::callers::Callers;
 use crate::config::MinerLimits;
 use crate::incoming::Peer;
+use crate::live::Live;
 use crate::metrics;
 
 /// The paths whose requests must be signed.
@@ -91,15 +93,28 @@ fn is_signed(path: &str) -> bool {
 pub(super) struct Overall {
     pub(super) places: Arc<Places>,
     pub(super) callers: Arc<Callers>,
-    /// From a signed request's headers to its response's, and any other's.
-    pub(super) deadlines: [Duration; 2],
+    pub(super) live: Arc<Live>,
+    /// From a request's headers to its response's.
+    pub(super) request_timeout: Duration,
     /// After it a stream whose caller doesn't read gives its place back.
     pub(super) stream_timeout: Duration,
+    /// Names the identity in the log, where there are several.
+    pub(super) span: Span,
     pub(super) clock: Arc<dyn Clock>,
     /// The miner drains.
     pub(super) stop: CancellationToken,
     /// Ends whatever still runs at the drain deadline.
     pub(super) cut: CancellationToken,
+}
+
+impl Overall {
+    /// A whole answer of a text model takes as long as a stream of it.
+    fn deadline(&self, is_signed: bool) -> Duration {
+        match is_signed && self.live.offer().has_texts {
+            true => self.request_timeout.max(self.stream_timeout),
+            false => self.request_timeout,
+        }
+    }
 }
 
 impl<S> Layer<S> for Overall {
@@ -145,11 +160,11 @@ where
             request =
                 request.map(|body| Body::new(Limited::new(body, UNSIGNED_BYTES_MAX).map_err(too_large)));
         }
-        let [signed, other] = self.overall.deadlines;
-        let deadline = if is_signed { signed } else { other };
+        let deadline = self.overall.deadline(is_signed);
         let stop = self.overall.stop.clone();
-        let answering = self.inner.call(request);
-        Box::pin(async move {
+        let span = self.overall.span.clone();
+        let answering = span.in_scope(|| self.inner.call(request));
+        let answering = async move {
             let answer = tokio::select! {
                 biased;
                 answer = answering => answer?,
@@ -179,7 +194,8 @@ where
             }
             in_flight.ends(code);
             Ok(answer)
-        })
+        };
+        Box::pin(answering.instrument(span))
     }
 }
 

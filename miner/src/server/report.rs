@@ -19,20 +19,20 @@ const WHOLE: f64 = 65_535.0;
 
 /// The miner's own row of the metagraph, and what follows from the others.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct OwnStanding {
+pub(crate) struct OwnStanding {
     /// The block of what follows.
     pub(super) block: Block,
     pub(super) uid: Uid,
-    pub(super) incentive: f64,
+    pub(crate) incentive: f64,
     /// The address that validators dial, and the key that they ask for.
     pub(super) announced: Option<Announced>,
     /// Pay of the last epoch.
-    pub(super) emission: Rao,
+    pub(crate) emission: Rao,
     pub(super) epoch: Epoch,
     /// Blocks for which it can't be pruned yet.
-    pub(super) immunity_left: u64,
+    pub(crate) immunity_left: u64,
     /// Neurons that would be pruned before it.
-    pub(super) pruned_before: usize,
+    pub(crate) pruned_before: usize,
 }
 
 impl OwnStanding {
@@ -86,6 +86,7 @@ impl Earnings {
 
 /// Writes the lines, for as long as somebody tells the standing.
 pub(super) async fn report(
+    hotkey: Hotkey,
     callers: Arc<Callers>,
     mut standing: watch::Receiver<Option<OwnStanding>>,
     clock: Arc<dyn Clock>,
@@ -104,7 +105,7 @@ pub(super) async fn report(
         let own = standing.borrow_and_update().clone();
         if let Some(own) = &own {
             earnings.note(own, clock.monotonic());
-            metrics::standing(own.incentive, own.emission.0, own.immunity_left, own.pruned_before);
+            metrics::standing(&hotkey, own);
         }
         if !changed {
             due = clock.monotonic() + INTERVAL;

@@ -3528,6 +3528,34 @@ pub mod miner_server {
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReachRequest {
+    #[prost(uint32, tag = "1")]
+    pub netuid: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReachResponse {
+    /// The address that was dialled.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Whether the chain shows a key, by which the connection had to be encrypted.
+    #[prost(bool, tag = "2")]
+    pub encrypted: bool,
+    #[prost(oneof = "reach_response::Outcome", tags = "3, 4")]
+    pub outcome: ::core::option::Option<reach_response::Outcome>,
+}
+/// Nested message and enum types in `ReachResponse`.
+pub mod reach_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// From dialling to an answer.
+        #[prost(uint32, tag = "3")]
+        Milliseconds(u32),
+        /// The step that failed, in words.
+        #[prost(string, tag = "4")]
+        Failure(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExplainRequest {
     #[prost(uint32, tag = "1")]
     pub netuid: u32,
@@ -3804,6 +3832,29 @@ pub mod verdicts_service_client {
                 .insert(GrpcMethod::new("weighhouse.v1.VerdictsService", "Explain"));
             self.inner.unary(req, path, codec).await
         }
+        /// A registered miner: whether its axon can be reached from here, at the address and by the key that the chain shows. Once in
+        /// ten minutes.
+        pub async fn reach(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReachRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReachResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.VerdictsService/Reach",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.VerdictsService", "Reach"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3824,6 +3875,12 @@ pub mod verdicts_service_server {
             &self,
             request: tonic::Request<super::ExplainRequest>,
         ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
+        /// A registered miner: whether its axon can be reached from here, at the address and by the key that the chain shows. Once in
+        /// ten minutes.
+        async fn reach(
+            &self,
+            request: tonic::Request<super::ReachRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReachResponse>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct VerdictsServiceServer<T> {
@@ -3931,6 +3988,50 @@ pub mod verdicts_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExplainSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.VerdictsService/Reach" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReachSvc<T: VerdictsService>(pub Arc<T>);
+                    impl<
+                        T: VerdictsService,
+                    > tonic::server::UnaryService<super::ReachRequest> for ReachSvc<T> {
+                        type Response = super::ReachResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReachRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as VerdictsService>::reach(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReachSvc(inner);
                         let codec = crate::bounded::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -9,7 +9,7 @@ use weighhouse_types::{Axon, Block};
 
 use super::{CHAIN_DEADLINE, Validator};
 use crate::metrics;
-use crate::verdicts::ENDPOINT_VERSION;
+use weighhouse_ask::verdicts::ENDPOINT_VERSION;
 
 /// Blocks between two looks at the chain's word on our address.
 const LOOK_BLOCKS: u64 = 25;

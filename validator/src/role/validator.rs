@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what is in memory follows from what is durable: a record is written first, and taken note of then.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use weighhouse_ask::Asker;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::Listener;
-use weighhouse_types::{Block, Epoch, Hotkey, Record, VoidCause};
+use weighhouse_types::{Block, Epoch, Record, VoidCause};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::epoch::OpenEpoch;
@@ -21,7 +21,7 @@ use crate::policies::Policies;
 use crate::publish::PublicationQueue;
 use crate::round::AnsweredRound;
 use crate::seen::SeenBlocks;
-use crate::verdicts::{Shelf, VerdictsParts};
+use crate::verdicts::{Axons, Shelf, VerdictsParts, axons};
 
 use super::endpoint::Endpoint;
 
@@ -51,8 +51,8 @@ pub struct Validator {
     trouble_told: Option<(Epoch, VoidCause)>,
     /// Rounds of the open epoch whose answers wait to be judged until their checks are drawn, or trouble of ours has passed.
     pub(super) held: BTreeMap<u32, AnsweredRound>,
-    /// Hotkeys of the subnet, as of the newest block.
-    pub(super) registered: watch::Sender<Arc<HashSet<Hotkey>>>,
+    /// Hotkeys of the subnet and their axons, as of the newest block.
+    pub(super) registered: watch::Sender<Arc<Axons>>,
     pub(super) endpoint: Option<Endpoint>,
 }
 
@@ -68,7 +68,6 @@ impl Validator {
         if !own.validator_permit {
             warn!(uid = %own.uid, "no validator permit yet: nothing is asked until an epoch grants one");
         }
-        let registered = state.metagraph.neurons.iter().map(|neuron| neuron.hotkey).collect();
         let identity = Identity {
             genesis: parts.chain.genesis(),
             netuid: parts.netuid,
@@ -116,7 +115,7 @@ impl Validator {
             truth_asked_in: None,
             trouble_told: None,
             held: BTreeMap::new(),
-            registered: watch::Sender::new(Arc::new(registered)),
+            registered: watch::Sender::new(axons(&state.metagraph)),
             endpoint: None,
         })
     }
@@ -131,6 +130,8 @@ impl Validator {
         VerdictsParts {
             netuid: self.parts.netuid,
             keypair: self.parts.keypair.clone(),
+            chain: self.parts.chain.clone(),
+            dialer: self.parts.dialer.clone(),
             clock: self.parts.clock.clone(),
             listener,
             storage: self.parts.storage.clone(),

@@ -1,21 +1,28 @@
 //! Who may ask: registered hotkeys, each a few times a minute.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Extensions;
 use tokio::sync::watch;
 use weighhouse_seams::Clock;
-use weighhouse_types::Hotkey;
+use weighhouse_types::{Hotkey, Metagraph, Neuron};
 use weighhouse_wallet::http::{Admission, Refusal};
 
 /// Requests of one hotkey within [`WINDOW`].
 const REQUESTS_MAX: u32 = 12;
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Hotkeys of the subnet as the validator saw it last.
-pub(crate) type Registered = watch::Receiver<Arc<HashSet<Hotkey>>>;
+/// Hotkeys of the subnet as the validator saw it last, with the addresses of their axons.
+pub(crate) type Axons = HashMap<Hotkey, Option<SocketAddr>>;
+pub(crate) type Registered = watch::Receiver<Arc<Axons>>;
+
+pub(crate) fn axons(metagraph: &Metagraph) -> Arc<Axons> {
+    let axon = |neuron: &Neuron| (neuron.hotkey, neuron.axon.map(|axon| axon.address()));
+    Arc::new(metagraph.neurons.iter().map(axon).collect())
+}
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -33,7 +40,7 @@ impl Gate {
 
 impl Admission for Gate {
     fn admit(&self, claimed: &Hotkey) -> Result<(), Refusal> {
-        let is_registered = self.registered.borrow().contains(claimed);
+        let is_registered = self.registered.borrow().contains_key(claimed);
         if is_registered { Ok(()) } else { Err(Refusal::UnknownHotkey) }
     }
 

@@ -1,21 +1,23 @@
 //! Serving: verification before everything, few connections, small bodies.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::service::LayerExt as _;
 use tracing::info;
+use weighhouse_chain::Chain;
 use weighhouse_chain::grpc::{self, ServeLimits};
 use weighhouse_proto::method;
 use weighhouse_proto::v1::verdicts_service_server::VerdictsServiceServer;
-use weighhouse_seams::{Clock, CpuPool, Listener, Storage};
+use weighhouse_seams::{Clock, CpuPool, Dialer, Listener, Storage};
 use weighhouse_types::Netuid;
 use weighhouse_wallet::http::{VerifyLayer, VerifyLimits, VerifyParts};
 use weighhouse_wallet::keypair::Keypair;
 use weighhouse_wallet::replay::{ReplayGuard, ReplayLimits, ReplayOpenError};
 
 use super::gate::{Gate, Registered};
+use super::reach::Reacher;
 use super::service::Verdicts;
 use super::shelf::Shelf;
 
@@ -35,6 +37,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct VerdictsParts {
     pub netuid: Netuid,
     pub keypair: Arc<Keypair>,
+    pub chain: Arc<dyn Chain>,
+    /// Dials miners that ask for it.
+    pub dialer: Arc<dyn Dialer>,
     pub clock: Arc<dyn Clock>,
     /// Bound before, so that a taken port is the caller's error.
     pub listener: Box<dyn Listener>,
@@ -60,12 +65,12 @@ pub enum VerdictsError {
 /// # Errors
 /// An unreadable high-water mark, or a server that can't run.
 pub async fn serve(parts: VerdictsParts, shutdown: CancellationToken) -> Result<(), VerdictsError> {
-    let VerdictsParts { netuid, keypair, clock, listener, storage, shelf, registered } = parts;
+    let VerdictsParts { netuid, keypair, chain, dialer, clock, listener, storage, shelf, registered } = parts;
     let replay = Arc::new(ReplayGuard::open(storage, clock.clone(), ReplayLimits::STANDARD)?);
     let verify = VerifyLayer::new(VerifyParts {
         hotkey: keypair.hotkey(),
-        is_signed: |path| path == method::EXPLAIN,
-        admission: Arc::new(Gate::new(registered, clock.clone())),
+        is_signed: |path| [method::EXPLAIN, method::REACH].contains(&path),
+        admission: Arc::new(Gate::new(registered.clone(), clock.clone())),
         replay: replay.clone(),
         clock: clock.clone(),
         // Signatures never wait behind an epoch that is read.
@@ -77,7 +82,15 @@ pub async fn serve(parts: VerdictsParts, shutdown: CancellationToken) -> Result<
         },
     });
     info!(listen = %listener.local_addr(), "verdicts are served to the miners they are about");
-    let service = Verdicts { shelf, netuid, keypair, cpu: CpuPool::new(1, QUEUE_MAX) };
+    let reacher = Arc::new(Reacher {
+        netuid,
+        chain,
+        dialer,
+        clock: clock.clone(),
+        registered,
+        dialled: Mutex::default(),
+    });
+    let service = Verdicts { shelf, netuid, keypair, cpu: CpuPool::new(1, QUEUE_MAX), reacher };
     let service = VerdictsServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX);
     let limits = ServeLimits {
         connections_max: CONNECTIONS_MAX,

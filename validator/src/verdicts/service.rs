@@ -1,4 +1,4 @@
-//! The one method: a caller's hotkey in, its statement out, signed.
+//! The methods: a caller's hotkey in, its statement out, signed; or whether its axon answers.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tonic::{Code, Request, Response, Status, async_trait};
 use tracing::{debug, error};
 use weighhouse_proto::v1::verdicts_service_server::VerdictsService;
-use weighhouse_proto::v1::{ExplainRequest, ExplainResponse};
+use weighhouse_proto::v1::{ExplainRequest, ExplainResponse, ReachRequest, ReachResponse};
 use weighhouse_proto::{encode_statement, statement_digest};
 use weighhouse_scoring::path::PathError;
 use weighhouse_seams::{CpuPool, PoolError};
@@ -15,6 +15,7 @@ use weighhouse_wallet::http::Authenticated;
 use weighhouse_wallet::keypair::Keypair;
 
 use super::find::{FindError, Miner, Which, find};
+use super::reach::Reacher;
 use super::shelf::{Shelf, ShelfError};
 use crate::metrics;
 
@@ -26,6 +27,7 @@ pub(super) struct Verdicts {
     pub(super) keypair: Arc<Keypair>,
     /// Reads files and replays epochs, one at a time: a large epoch is in memory once.
     pub(super) cpu: CpuPool,
+    pub(super) reacher: Arc<Reacher>,
 }
 
 impl Verdicts {
@@ -84,6 +86,17 @@ impl VerdictsService for Verdicts {
         let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
         metrics::explained(code);
         debug!(%caller, ?code, "asked for its verdicts");
+        answer.map(Response::new)
+    }
+
+    async fn reach(&self, mut call: Request<ReachRequest>) -> Result<Response<ReachResponse>, Status> {
+        let Some(proof) = Authenticated::<Bytes>::take(call.extensions_mut()) else {
+            return Err(Status::unauthenticated("unsigned request"));
+        };
+        let caller = proof.caller();
+        let answer = self.reacher.reach(caller, call.into_inner()).await;
+        metrics::reached(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        debug!(%caller, ?answer, "asked whether it can be reached");
         answer.map(Response::new)
     }
 }

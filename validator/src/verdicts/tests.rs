@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weighhouse_ask::call::CallError;
-use weighhouse_ask::verdicts::{ExplainError, SignedStatement, explain};
+use weighhouse_ask::verdicts::{ENDPOINT_VERSION, ExplainError, SignedStatement, explain, reach};
 use weighhouse_ask::{Asker, ProxyLimits, Target};
 use weighhouse_chain::Chain as _;
 use weighhouse_seams::{Clock, Listener as _, SystemClock, TcpBound, TcpDialer};
@@ -161,11 +161,29 @@ async fn the_chain_says_where_verdicts_are_served() {
     served.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_miner_is_dialled_where_the_chain_shows_its_axon_and_once_in_ten_minutes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let served = Served::after(3, dir.path()).await;
+    let to = Target { address: served.address, hotkey: validator().hotkey(), pin: None };
+    let ask = async |who: &str| reach(&asker(who), to, NETUID, LIMITS).await;
+    let reached = ask("//miner0").await.expect("told");
+    let axon = served.world.ledger.subnet(NETUID).await.expect("read").metagraph.neurons[1].axon;
+    assert_eq!(reached.address, axon.expect("published").address().to_string());
+    assert!(reached.outcome.is_ok(), "{reached:?}");
+    let again = refusal(ask("//miner0").await.expect_err("too soon"));
+    assert_eq!(again, (tonic::Code::ResourceExhausted, "dialled within the last ten minutes".into()));
+    let nowhere = refusal(ask("//Validator").await.expect_err("no axon"));
+    assert_eq!(nowhere.0, tonic::Code::FailedPrecondition);
+    assert_eq!(refusal(ask("//Eve").await.expect_err("unregistered")).0, tonic::Code::PermissionDenied);
+    served.end().await;
+}
+
 #[test]
 fn only_registered_hotkeys_pass_the_gate() {
     use weighhouse_wallet::http::{Admission as _, Refusal};
     let known = Hotkey([1; 32]);
-    let (registered, receiver) = watch::channel(Arc::new(HashSet::from([known])));
+    let (registered, receiver) = watch::channel(Arc::new(HashMap::from([(known, None)])));
     let gate = gate::Gate::new(receiver, Arc::new(SystemClock::new()));
     assert!(gate.admit(&known).is_ok());
     assert!(matches!(gate.admit(&Hotkey([2; 32])), Err(Refusal::UnknownHotkey)));

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail, ensure};
 
-use super::{EVERYTHING, Tally, cargo, chopsticks, root};
+use super::{TESTED, Tally, cargo, chopsticks, root};
 use crate::say;
 
 const SUBSTRATE_URL: &str = "WEIGHHOUSE_SUBSTRATE_URL";
@@ -71,7 +71,7 @@ fn hold(tally: &mut Tally, (chain, test): (&str, &str), address: Option<(&str, &
 fn execute(test: &str, address: Option<(&str, &str)>) -> anyhow::Result<(bool, String)> {
     let output = cargo()
         .arg("test")
-        .args(EVERYTHING)
+        .args(TESTED)
         .args(["--lib", "--bins", "--", "--exact", test, "--nocapture"])
         .envs(address)
         .current_dir(root())

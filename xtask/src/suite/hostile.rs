@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use http_body_util::Full;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinSet;
 use weighhouse_ask::{AskLimits, Asker, Target, frame};
 use weighhouse_proto::inference::ModelInferRequest;
@@ -47,6 +49,12 @@ const ANSWERED_MIN: f64 = 0.999;
 /// How much more memory than before: the miner's budget of bodies, and as much again for everything else.
 const MEMORY_ADDED_MAX: u64 = 128 << 20;
 const LOG_ADDED_MAX: u64 = 1 << 20;
+const RELOADS: &str = "reloads while requests go on";
+const RELOADED: &str = "weighhouse_miner_config_last_reload_successful";
+/// Between two reloads.
+const RELOAD_REST: Duration = Duration::from_millis(100);
+/// The last check, which has the miner start again.
+const FULL_DISK: &str = "a full disk under the log";
 /// Honest requests at a time.
 const TOGETHER: usize = 4;
 /// An attack's lead before honest requests are counted.
@@ -57,7 +65,7 @@ pub(crate) fn run(requests: usize, only: Option<&str>) -> anyhow::Result<()> {
     let mut tally = Tally::new("hostile");
     let binary = weighhouse()?;
     let scratch = tempfile::tempdir()?;
-    let net = Net::start(&binary, scratch.path())?;
+    let mut net = Net::start(&binary, scratch.path(), "")?;
     // One thread: attackers have no more than one core.
     let attackers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let honest = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -100,7 +108,63 @@ pub(crate) fn run(requests: usize, only: Option<&str>) -> anyhow::Result<()> {
         });
     }
     metrics::check(&mut tally, &net.page()?);
+    if only.is_none_or(|only| only == RELOADS) {
+        tally.check(RELOADS, || reloads(&net, &honest, requests));
+    }
+    if only.is_none_or(|only| only == FULL_DISK) {
+        tally.check(FULL_DISK, || {
+            net.restart_onto_full_disk(&binary)?;
+            let attacking = {
+                let _runtime = attackers.enter();
+                // A line for each of the first of them.
+                attacks::begin(Attack::MutatedHeaders, 2, 4, &net.means)
+            };
+            let answers = honest.block_on(net.ask(requests))?;
+            drop(attacking);
+            say(&format!("        {answers}"));
+            let share = answers.answered as f64 / requests as f64;
+            ensure!(
+                share >= ANSWERED_MIN,
+                "{} of {requests} answered: {:?}",
+                answers.answered,
+                answers.failures
+            );
+            Ok(())
+        });
+    }
     tally.finish_with(&figures)
+}
+
+/// No request is dropped by a reload, and nothing by one that fails.
+fn reloads(net: &Net, honest: &tokio::runtime::Runtime, requests: usize) -> anyhow::Result<()> {
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (answers, told) = std::thread::scope(|scope| {
+        let telling = scope.spawn(|| {
+            let mut told = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                net.signal(Signal::HUP)?;
+                told += 1;
+                std::thread::sleep(RELOAD_REST);
+            }
+            anyhow::Ok(told)
+        });
+        let answers = honest.block_on(net.ask(requests));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (answers, telling.join())
+    });
+    let (answers, told) = (answers?, told.map_err(|_| anyhow::anyhow!("the signals' thread panicked"))??);
+    say(&format!("        {answers}; {told} reloads"));
+    ensure!(answers.answered == requests, "{:?}", answers.failures);
+    let path = net.dir.join("miner.toml");
+    let config = std::fs::read_to_string(&path)?;
+    for (text, worked) in [("nonsense", 0.0), (&config, 1.0)] {
+        std::fs::write(&path, text)?;
+        net.signal(Signal::HUP)?;
+        until("the miner says how the reload went", || Ok(net.sum(RELOADED)? == worked))?;
+        let answers = honest.block_on(net.ask(TOGETHER))?;
+        ensure!(answers.answered == TOGETHER, "{:?}", answers.failures);
+    }
+    Ok(())
 }
 
 /// The figure that an attack has to raise, and by more than what: else it never reached what it is meant for.
@@ -121,15 +185,15 @@ fn sign_of(attack: Attack, honest: usize) -> Option<(usize, f64)> {
 }
 
 /// How honest requests fared.
-struct Answers {
-    answered: usize,
+pub(crate) struct Answers {
+    pub(crate) answered: usize,
     failures: Vec<String>,
     /// Seconds of each, ascending.
     times: Vec<f64>,
 }
 
 impl Answers {
-    fn at(&self, share: f64) -> f64 {
+    pub(crate) fn at(&self, share: f64) -> f64 {
         let last = self.times.len().saturating_sub(1);
         self.times.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
     }
@@ -148,7 +212,7 @@ impl std::fmt::Display for Answers {
 }
 
 /// A chain and a miner of ours, each a process of its own.
-struct Net {
+pub(crate) struct Net {
     means: Means,
     honest: Asker,
     miner: Running,
@@ -158,7 +222,8 @@ struct Net {
 }
 
 impl Net {
-    fn start(binary: &Path, dir: &Path) -> anyhow::Result<Self> {
+    /// `tables` are those of the miner's configuration besides.
+    pub(crate) fn start(binary: &Path, dir: &Path, tables: &str) -> anyhow::Result<Self> {
         let ports = free_ports()?;
         let (ledger, miner) = (format!("127.0.0.1:{}", ports[0]), format!("127.0.0.1:{}", ports[1]));
         let cli = Cli { binary, dir, chain: format!("http://{ledger}") };
@@ -169,7 +234,7 @@ impl Net {
             cli.json(&["chain", "stake", "--wallet", wallet, "--amount", "500"])?;
         }
         let metrics = SocketAddr::from(([127, 0, 0, 1], ports[2]));
-        std::fs::write(dir.join("miner.toml"), config(dir, &cli.chain, &miner, metrics))?;
+        std::fs::write(dir.join("miner.toml"), config(dir, &cli.chain, &miner, metrics) + tables)?;
         let running = cli.spawn("miner", &["miner", "--config", "miner.toml"])?;
         until("the validators have their permits and the miner its axon", || {
             let state = cli.json(&["chain", "metagraph"])?;
@@ -183,8 +248,24 @@ impl Net {
         Ok(Self { means, honest, miner: running, metrics, dir: dir.to_owned(), _chain: chain })
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.means.miner
+    }
+
+    /// An honest request.
+    pub(crate) fn signed(&self) -> anyhow::Result<http::Request<Full<Bytes>>> {
+        let Means { miner, hotkey, body, .. } = &self.means;
+        let mut request = http::Request::post(format!("http://{miner}{MODEL_INFER}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        for (name, value) in self.honest.signer.headers("POST", MODEL_INFER, body, Some(hotkey)) {
+            request = request.header(name, value);
+        }
+        Ok(request.body(Full::new(body.clone()))?)
+    }
+
     /// Honest requests, each on a connection of its own as validators' are.
-    async fn ask(&self, requests: usize) -> anyhow::Result<Answers> {
+    pub(crate) async fn ask(&self, requests: usize) -> anyhow::Result<Answers> {
         let mut asking = JoinSet::new();
         for part in 0..TOGETHER {
             let (asker, means) = (self.honest.clone(), self.means.clone());
@@ -212,8 +293,36 @@ impl Net {
         Ok(all)
     }
 
+    /// Starts the miner again, whose log can't be written any more.
+    fn restart_onto_full_disk(&mut self, binary: &Path) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)?;
+        self.miner.0.wait()?;
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
+        let cli = Cli { binary, dir: &self.dir, chain: String::new() };
+        self.miner = cli.spawn_onto(full, &["miner", "--config", "miner.toml"])?;
+        until("the miner serves again", || Ok(self.ready()))
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = i32::try_from(self.miner.0.id()).ok().and_then(Pid::from_raw).context("a process id")?;
+        Ok(kill_process(id, signal)?)
+    }
+
+    fn ready(&self) -> bool {
+        self.get("/readyz")
+            .is_ok_and(|answer| answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"))
+    }
+
+    fn get(&self, path: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(self.metrics)?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
     /// Bytes of the miner that are resident.
-    fn memory(&self) -> anyhow::Result<u64> {
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.miner.0.id()))?;
         let line =
             status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the miner has ended")?;
@@ -223,28 +332,31 @@ impl Net {
 
     /// The miner's metrics as Prometheus reads them.
     fn page(&self) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.metrics)?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
+        let answer = self.get("/metrics")?;
         let (_, page) = answer.split_once("\r\n\r\n").context("an answer")?;
         Ok(page.to_owned())
     }
 
-    /// The figures of [`FELT`], each summed over its labels.
+    /// The figures of [`FELT`].
     fn felt(&self) -> anyhow::Result<[f64; FELT.len()]> {
         let page = self.page()?;
-        let sum = |name: &str| {
-            let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
-            let named = samples.filter(|(sample, _)| sample.split('{').next() == Some(name));
-            named.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
-        };
-        Ok(FELT.map(sum))
+        Ok(FELT.map(|name| sum(&page, name)))
+    }
+
+    fn sum(&self, name: &str) -> anyhow::Result<f64> {
+        Ok(sum(&self.page()?, name))
     }
 
     fn log_bytes(&self) -> anyhow::Result<u64> {
         Ok(std::fs::metadata(self.dir.join("miner.log"))?.len())
     }
+}
+
+/// A figure, summed over its labels.
+fn sum(page: &str, name: &str) -> f64 {
+    let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
+    let named = samples.filter(|(sample, _)| sample.split('{').next() == Some(name));
+    named.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
 }
 
 fn config(dir: &Path, chain: &str, listen: &str, metrics: SocketAddr) -> String {

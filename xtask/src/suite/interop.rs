@@ -11,7 +11,14 @@ use serde_json::Value;
 
 use super::{EVERYTHING, Running, Tally, cargo, environment, root, target, weighhouse};
 
-const PEERS: [&str; 4] = ["bittensor==11.3.0", "openai==3.57.0", "tritonclient[grpc]==2.73.0", "numpy"];
+const PEERS: [&str; 6] = [
+    "bittensor==11.3.0",
+    "openai==3.57.0",
+    "tritonclient[grpc]==2.73.0",
+    "numpy",
+    "grpcio-health-checking",
+    "grpcio-reflection",
+];
 const PASSWORD: &str = "interop password";
 const GATEWAY_KEY: &str = "sk-interop";
 /// A chat template: a line for each message.
@@ -45,7 +52,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     tally.check("every check of the Python side ran", || {
         // Counted, because a script that ends early prints no FAIL.
-        ensure!(checks == 34, "{checks} of 34 lines: {output}");
+        ensure!(checks == 36, "{checks} of 36 lines: {output}");
         Ok(())
     });
     tally.finish()
@@ -77,6 +84,7 @@ struct Net {
     gateway: String,
     /// Address at which the Python side serves completions, which the miner fronts.
     text: String,
+    metrics: String,
     echo: String,
     echo_proxy: String,
     coldkey: String,
@@ -111,7 +119,11 @@ impl Cli<'_> {
     }
 
     pub(super) fn spawn(&self, name: &str, args: &[&str]) -> anyhow::Result<Running> {
-        let log = std::fs::File::create(self.dir.join(format!("{name}.log")))?;
+        self.spawn_onto(std::fs::File::create(self.dir.join(format!("{name}.log")))?, args)
+    }
+
+    /// With this file as its log.
+    pub(super) fn spawn_onto(&self, log: std::fs::File, args: &[&str]) -> anyhow::Result<Running> {
         Ok(Running(self.command().args(args).stdout(Stdio::null()).stderr(log).spawn()?))
     }
 
@@ -148,7 +160,10 @@ impl Net {
         let uid = registered["uid"].as_u64().context("a uid")?;
         cli.json(&["chain", "stake", "--wallet", "validator", "--amount", "500"])?;
         let miner = at(ports[1]);
-        std::fs::write(dir.join("miner.toml"), miner_config(dir, &cli.chain, &miner, &at(ports[5])))?;
+        std::fs::write(
+            dir.join("miner.toml"),
+            miner_config(dir, &cli.chain, &miner, &at(ports[5]), &at(ports[8])),
+        )?;
         processes.push(cli.spawn("miner", &["miner", "--config", "miner.toml"])?);
         until("the validator has its permit and the miner its axon", || {
             let state = cli.json(&["chain", "metagraph"])?;
@@ -181,6 +196,7 @@ impl Net {
             proxy,
             gateway,
             text: at(ports[5]),
+            metrics: at(ports[8]),
             echo,
             echo_proxy,
             coldkey,
@@ -194,6 +210,7 @@ impl Net {
             .arg(root().join("xtask/python/interop.py"))
             .args(["--miner", &self.miner, "--miner-hotkey", &self.miner_hotkey, "--proxy", &self.proxy])
             .args(["--gateway", &self.gateway, "--gateway-key", GATEWAY_KEY, "--text", &self.text])
+            .args(["--metrics", &self.metrics])
             .args([
                 "--echo",
                 &self.echo,
@@ -250,12 +267,12 @@ fn encrypted_wallet(cli: &Cli<'_>) -> anyhow::Result<String> {
     Ok(made["coldkey"].as_str().context("a coldkey")?.to_owned())
 }
 
-fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str) -> String {
+fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str, metrics: &str) -> String {
     let (wallets, state) = (dir.join("wallets"), dir.join("miner-state"));
     let vectors = root().join("models/testdata/language/bert");
     format!(
         "[wallet]\npath = {wallets:?}\nname = \"miner\"\nhotkey = \"default\"\n\n[chain]\nendpoints = [\"{chain}\"]\n\
-         netuid = 1\n\n[serve]\nlisten = \"{listen}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"digits\"\n\
+         netuid = 1\n\n[serve]\nlisten = \"{listen}\"\n\n[metrics]\nlisten = \"{metrics}\"\n\n[state]\ndir = {state:?}\n\n[[model]]\nname = \"digits\"\n\
          builtin = \"digits-reference\"\n\n[[model]]\nname = \"tale\"\nkind = \"text\"\nbackend = \"openai\"\n\
          url = \"http://{text}\"\nmodel = \"tiny\"\n\n[[model]]\nname = \"language\"\nkind = \"text\"\n\
          builtin = \"language-reference\"\n\n[[model]]\nname = \"vectors\"\nkind = \"embed\"\npath = {vectors:?}\n"
@@ -265,7 +282,7 @@ fn miner_config(dir: &Path, chain: &str, listen: &str, text: &str) -> String {
 /// Ports that were free a moment ago.
 pub(super) fn free_ports() -> anyhow::Result<Vec<u16>> {
     // All are held at once: a port that was let go could be given a second time.
-    let held: Vec<_> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let held: Vec<_> = (0..9).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 

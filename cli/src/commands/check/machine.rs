@@ -1,6 +1,6 @@
 //! This machine, before there is a configuration.
 
-mod clock;
+pub(in crate::commands) mod clock;
 mod disk;
 mod limits;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &Check) -> Result<(), Failure> {
     processor(&mut checks)?;
     memory(&mut checks)?;
     gpu(&mut checks)?;
-    let files = miner::descriptors::raise(&MinerLimits::default());
+    let files = miner::descriptors::raise(&MinerLimits::default(), 1);
     checks.note("files", files.map(|held| ((), format!("{held} file descriptors"))))?;
     clock::check(&mut checks).await?;
     disk::check(&mut checks, &args.dir)?;

@@ -4,22 +4,36 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
+use weighhouse_chain::Chain;
 use weighhouse_miner::config::{Config, Tls};
 use weighhouse_miner::engine::Catalogue;
 use weighhouse_miner::server::Keys;
 use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Dialer as _, Listener as _, SystemClock, TcpDialer};
+use weighhouse_tasks::{OnRecord, Task};
 
 use super::{ConfigFile, descriptors, load_models, read_config};
+use crate::commands::check::machine::clock;
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::standing::HotkeyStatus;
+use crate::commands::validator::task_text;
 use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Context as _, Exit, Failure};
 
 /// Time that a connection to ourselves may take.
 const DIAL_PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) file: ConfigFile,
+    /// The subnet's task file, or a built-in task: whether a model of its name is served
+    #[arg(long, value_name = "FILE")]
+    pub(super) task: Option<String>,
+}
+
+pub(super) async fn run(args: &ConfigFile, task: Option<&str>) -> Result<(), Failure> {
     let mut checks = Checks::new(args.json);
     let config = read_config(&args.config).map(|config| {
         let old = config.chain.outdated.join("; ");
@@ -27,16 +41,9 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         (config, detail.trim_end().to_owned())
     });
     let Some(config) = checks.note("config", config)? else { return checks.finish() };
-    let descriptors = descriptors::raise(&config.limits);
+    let identities = config.identities();
+    let descriptors = descriptors::raise(&config.limits, identities.len());
     checks.note("files", descriptors.map(|held| ((), format!("{held} file descriptors"))))?;
-    let keypair = daemon_hotkey(&config.wallet);
-    let keypair = checks.note(
-        "wallet",
-        keypair.map(|keypair| {
-            let hotkey = keypair.hotkey();
-            (hotkey, format!("hotkey {hotkey}"))
-        }),
-    )?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let cpu = CpuPool::new(1, config.limits.in_flight_max);
     let loaded = load_models(&config, &cpu, &clock).map(|models| {
@@ -45,7 +52,49 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     });
     if let Some(models) = checks.note("model", loaded)? {
         upstreams(&mut checks, &models).await?;
+        if let Some(task) = task {
+            checks.note("task", served(task, &models))?;
+        }
     }
+    clock::check(&mut checks).await?;
+    if let Some(listen) = config.metrics.listen {
+        let bound = bind(listen, "metrics.listen").await;
+        checks.note("metrics", bound.map(|_| ((), format!("{listen} is free"))))?;
+    }
+    let chain = connect(&config.chain.address, None).await;
+    let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
+    for one in &identities {
+        identity(&mut checks, one, chain.as_deref()).await?;
+    }
+    checks.finish()
+}
+
+/// Whether the model that a task asks for is served.
+fn served(task: &str, models: &Catalogue) -> Result<((), String), Failure> {
+    let text = task_text(task)?;
+    let file = Task::load(text.as_bytes(), &OnRecord).exit(Exit::Config, task)?.file().clone();
+    let found = models.find(&file.model, "");
+    let names: Vec<_> = models.engines().iter().map(|engine| &engine.model().name.name).collect();
+    let missing = || {
+        let wanted = &file.model;
+        let fix = format!(
+            "{task} asks for {wanted:?}, and served are {names:?}: set `name = {wanted:?}` at the model"
+        );
+        Failure::new(Exit::Config, fix)
+    };
+    found.map(|_| ((), format!("{task} asks for {:?}, which is served", file.model))).map_err(|_| missing())
+}
+
+/// What a hotkey has of its own.
+async fn identity(checks: &mut Checks, config: &Config, chain: Option<&dyn Chain>) -> Result<(), Failure> {
+    let keypair = daemon_hotkey(&config.wallet);
+    let hotkey = checks.note(
+        "wallet",
+        keypair.map(|keypair| {
+            let hotkey = keypair.hotkey();
+            (hotkey, format!("hotkey {hotkey}"))
+        }),
+    )?;
     let dir = expand(&config.state.dir);
     let state = open_dir(&dir).map(|storage| (storage, dir.display().to_string()));
     if let Some(storage) = checks.note("state", state)?
@@ -54,18 +103,12 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         let keys = Keys::open(&storage).exit(Exit::Data, "TLS");
         checks.note("tls", keys.map(|keys| ((), format!("server name {}", keys.pin().server_name()))))?;
     }
-    axon(&mut checks, &config).await?;
-    if let Some(listen) = config.metrics.listen {
-        let bound = bind(listen, "metrics.listen").await;
-        checks.note("metrics", bound.map(|_| ((), format!("{listen} is free"))))?;
-    }
-    let chain = connect(&config.chain.address, None).await;
-    let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
-    if let (Some(chain), Some(hotkey)) = (chain, keypair) {
-        let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, hotkey).await;
+    axon(checks, config).await?;
+    if let (Some(chain), Some(hotkey)) = (chain, hotkey) {
+        let standing = HotkeyStatus::ask(chain, config.chain.netuid, hotkey).await;
         checks.note("subnet", standing.map(|standing| ((), format!("uid {}", standing.uid))))?;
     }
-    checks.finish()
+    Ok(())
 }
 
 /// Asks the servers behind models whether they serve them now.

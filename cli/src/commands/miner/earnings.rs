@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ConfigFile, read_config};
+use super::{ConfigFile, read_identity};
 use crate::commands::connect;
 use crate::commands::earnings::Assumed;
 use crate::commands::keys::DaemonWallet;
@@ -13,12 +13,15 @@ use crate::output;
 pub(super) struct MinerEarnings {
     #[command(flatten)]
     file: ConfigFile,
+    /// Which of the file's hotkeys; the first if not given
+    #[arg(long, value_name = "NAME")]
+    hotkey: Option<String>,
     #[command(flatten)]
     assumed: Assumed,
 }
 
 pub(super) async fn run(args: &MinerEarnings) -> Result<(), Failure> {
-    let config = read_config(&args.file.config)?;
+    let config = read_identity(&args.file.config, args.hotkey.as_deref())?;
     // A hotkey that isn't there yet isn't registered either.
     let (_, hotkey) = DaemonWallet::from(&config.wallet).addresses()?;
     let chain = connect(&config.chain.address, None).await?;

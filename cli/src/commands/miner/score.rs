@@ -121,7 +121,7 @@ fn failure(error: TrialError) -> Failure {
             Failure::config(format!("{error}, so it can't be scored alone: {instead}"))
         }
         TrialError::Void { .. } | TrialError::NotReady => Failure::new(Exit::Unavailable, error),
-        TrialError::Miner(error) => super::role_failure(error),
+        TrialError::Miner(error) => super::serve::role_failure(error),
         error => Failure::internal(error),
     }
 }

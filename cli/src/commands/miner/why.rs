@@ -10,7 +10,7 @@ use clap::Args;
 use weighhouse_types::{Epoch, Hotkey, Uid};
 use weighhouse_validator::verdicts::Which;
 
-use super::read_config;
+use super::read_identity;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::{chain_failure, connect};
 use crate::failure::{Exit, Failure};
@@ -23,6 +23,9 @@ pub(super) struct Why {
     /// Configuration file: its wallet signs the questions
     #[arg(long, value_name = "FILE", default_value = "miner.toml", conflicts_with = "journal")]
     config: PathBuf,
+    /// Which of the file's hotkeys; the first if not given
+    #[arg(long, value_name = "NAME", conflicts_with = "journal")]
+    hotkey: Option<String>,
     /// Ask this validator alone
     #[arg(long, value_name = "HOTKEY", conflicts_with = "journal")]
     validator: Option<Hotkey>,
@@ -55,7 +58,7 @@ fn of_journal(args: &Why, path: &Path, uid: Uid) -> Result<(), Failure> {
 }
 
 async fn of_validators(args: &Why) -> Result<(), Failure> {
-    let config = read_config(&args.config)?;
+    let config = read_identity(&args.config, args.hotkey.as_deref())?;
     let keypair = daemon_hotkey(&config.wallet)?;
     let chain = connect(&config.chain.address, None).await?;
     let state = chain.subnet(config.chain.netuid).await.map_err(chain_failure)?;

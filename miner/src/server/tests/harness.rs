@@ -21,7 +21,7 @@ use weighhouse_types::{Digest, Failure, InferAnswer, InferRequest, Tensor};
 use weighhouse_wallet::btauth::Signer;
 
 use super::*;
-use crate::engine::{ClassifierEngine, Engine, EngineError, EngineLimits, ModelName, ServedModel};
+use crate::engine::{Catalogue, ClassifierEngine, Engine, EngineError, EngineLimits, ModelName, ServedModel};
 
 pub(super) fn digest() -> Digest {
     Digest::of(Builtin::Weak.bytes())
@@ -108,6 +108,7 @@ pub(super) struct Harness {
     pub(super) chain: Arc<FakeChain>,
     pub(super) clock: Arc<TestClock>,
     pub(super) shutdown: CancellationToken,
+    pub(super) live: Arc<Live>,
     running: JoinHandle<Result<(), MinerError>>,
 }
 
@@ -185,12 +186,14 @@ impl Harness {
         let address = listener.local_addr();
         let shutdown = CancellationToken::new();
         let ready = tokio::sync::watch::Sender::new(false);
+        let clock: Arc<dyn Clock> = base.clock.clone();
+        let live = Live::new(Catalogue::of(base.engine.clone()), &base.config, &clock);
         let running = tokio::spawn(run(Parts {
             ready,
+            live: live.clone(),
             config: base.config.clone(),
             keypair: key("//Bob"),
             chain: base.chain.clone(),
-            models: Catalogue::of(base.engine.clone()),
             listener: Box::new(listener),
             clock: base.clock.clone(),
             storage: Arc::new(DirStorage::open(base.dir.path()).expect("a folder")),
@@ -198,7 +201,7 @@ impl Harness {
             shutdown: shutdown.clone(),
         }));
         let (chain, clock) = (base.chain.clone(), base.clock.clone());
-        Self { base, address, chain, clock, shutdown, running }
+        Self { base, address, chain, clock, shutdown, live, running }
     }
 
     pub(super) async fn restart(self) -> Self {

@@ -13,7 +13,7 @@ const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-pub(super) async fn check(checks: &mut Checks) -> Result<(), Failure> {
+pub(in crate::commands) async fn check(checks: &mut Checks) -> Result<(), Failure> {
     let told = if Path::new(SYNCHRONISED).exists() { Some(true) } else { asked().await };
     match told {
         Some(true) => checks.note("clock", Ok(((), "synchronised".to_owned()))).map(drop),

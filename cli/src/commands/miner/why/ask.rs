@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use weighhouse_ask::call::CallError;
-use weighhouse_ask::verdicts::{ExplainError, SignedStatement, explain};
+use weighhouse_ask::verdicts::{ENDPOINT_VERSION, ExplainError, SignedStatement, explain};
 use weighhouse_ask::{Asker, ProxyLimits, Target};
 use weighhouse_chain::SharedChain;
 use weighhouse_seams::{Clock, ClockExt as _, SystemClock, TcpDialer};
 use weighhouse_types::{Epoch, Hotkey, Metagraph, Neuron, Uid};
-use weighhouse_validator::verdicts::ENDPOINT_VERSION;
 use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
 
