@@ -13,6 +13,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+use crate::notices::Notices;
 use crate::tree::LogFormat;
 
 /// Lines that wait for a slow reader of the log; more are lost.
@@ -43,7 +44,12 @@ pub(crate) fn init(format: LogFormat, default: &str) -> std::io::Result<LogGuard
         LogFormat::Json => lines.json().boxed(),
     };
     let repeats = Repeats::default();
-    tracing_subscriber::registry().with(filter).with(repeats.clone()).with(lines).init();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(repeats.clone())
+        .with(lines)
+        .with(Notices::of_process())
+        .init();
     // The usual hook writes to standard error itself, and hangs where nobody reads it.
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);

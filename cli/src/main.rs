@@ -5,6 +5,7 @@ mod failure;
 mod localnet;
 mod logging;
 mod models;
+mod notices;
 mod output;
 mod signals;
 mod supervisor;

@@ -15,6 +15,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use weighhouse_chain::address::{ChainAddress, ChainKeys};
+use weighhouse_types::notify::NotifySection;
 use weighhouse_types::{Hotkey, Netuid, Rao, config};
 
 use self::identity::Identity;
@@ -35,6 +36,7 @@ pub struct Config {
     pub limits: MinerLimits,
     pub text: Text,
     pub metrics: MetricsSection,
+    pub notify: NotifySection,
     pub state: StateSection,
     /// The hotkeys besides that of `wallet`.
     others: Vec<Identity>,
@@ -93,6 +95,7 @@ impl Config {
             limits,
             text: check_text(raw.text)?,
             metrics: raw.metrics,
+            notify: raw.notify,
             state: raw.state,
             others,
         })

@@ -165,7 +165,11 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let standing = watch::Sender::new(report::OwnStanding::of(&state, &hotkey, pin));
     let reporting = report::report(hotkey, callers, standing.subscribe(), clock.clone());
     tasks.spawn(until(stop.clone(), reporting.map(Ok)).in_current_span());
-    tasks.spawn(until(stop.clone(), async move { Ok(live.watch().await) }).in_current_span());
+    let watching = async move {
+        live.watch().await;
+        Ok(())
+    };
+    tasks.spawn(until(stop.clone(), watching).in_current_span());
     tasks.spawn(until(stop.clone(), remember(guard.clone(), admission).map(Ok)).in_current_span());
     if let Some(tls) = tls {
         let forgetting = keys::forget_old(tls, storage, announced, standing.subscribe());

@@ -126,13 +126,22 @@ impl Upstream {
         }
     }
 
+    /// Its name where people are told of it.
+    fn state(&self) -> String {
+        format!("backend of {}", self.model)
+    }
+
     /// Takes note of whether the server answers; true where it does again after it didn't.
     fn note(&self, trouble: Option<&BackendError>) -> bool {
         let before = self.trouble.send_replace(trouble.cloned());
         metrics::backend_up(&self.model, trouble.is_none());
         match (before.is_some(), trouble) {
-            (false, Some(error)) => tracing::warn!(model = self.model, %error, "the backend doesn't answer"),
-            (true, None) => tracing::info!(model = self.model, "the backend answers again"),
+            (false, Some(error)) => tracing::warn!(
+                state = %self.state(), turned = "bad", model = self.model, %error, "the backend doesn't answer"
+            ),
+            (true, None) => tracing::info!(
+                state = %self.state(), turned = "good", model = self.model, "the backend answers again"
+            ),
             (true, Some(error)) => {
                 tracing::debug!(model = self.model, %error, "the backend still doesn't answer")
             }

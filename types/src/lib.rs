@@ -20,6 +20,7 @@ mod weights;
 
 mod blob;
 mod intent;
+pub mod notify;
 pub mod profile;
 mod record;
 pub mod sample;

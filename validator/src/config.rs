@@ -12,6 +12,7 @@ use serde::Deserialize;
 use weighhouse_ask::judges::JudgeAddress;
 use weighhouse_chain::address::ChainAddress;
 use weighhouse_seams::DialMap;
+use weighhouse_types::notify::NotifySection;
 use weighhouse_types::{Digest, MechId, Netuid, address, config};
 
 pub use verdicts::VerdictsSection;
@@ -36,6 +37,8 @@ pub struct Config {
     pub verdicts: VerdictsSection,
     #[serde(default)]
     pub metrics: MetricsSection,
+    #[serde(default)]
+    pub notify: NotifySection,
 }
 
 /// The wallet whose hotkey signs. The coldkey is never opened.

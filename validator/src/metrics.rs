@@ -56,6 +56,10 @@ pub fn describe() {
         "weighhouse_validator_burn_excess_ratio",
         "Share of the newest weights that the burn's hotkey gets beyond the policy's burn, since it mines as well"
     );
+    describe_gauge!(
+        "weighhouse_validator_permitted",
+        "1 while the chain shows a validator permit of the hotkey, else 0."
+    );
     describe_counter!(
         "weighhouse_validator_reach_requests_total",
         "Requests of miners to be dialled, by gRPC status code."
@@ -128,6 +132,10 @@ pub(crate) fn burn_excess(share: f64) {
 
 pub(crate) fn explained(code: tonic::Code) {
     counter!("weighhouse_validator_verdicts_requests_total", "code" => format!("{code:?}")).increment(1);
+}
+
+pub(crate) fn permitted(permitted: bool) {
+    gauge!("weighhouse_validator_permitted").set(f64::from(u8::from(permitted)));
 }
 
 pub(crate) fn reached(code: tonic::Code) {

@@ -62,6 +62,9 @@ pub(crate) fn weigh(open: &OpenEpoch) -> Result<Record, WeighError> {
     })
 }
 
+/// Its name where people are told of it.
+const STATE: &str = "publication";
+
 /// Finds the next state of a publication; `None` while there is nothing new. The caller journals it before anything else.
 pub(crate) async fn advance(
     parts: &Parts,
@@ -91,15 +94,15 @@ pub(crate) fn report(intent: &Intent, state: &IntentState, now: UnixNanos) {
             metrics::publication("committed");
         }
         IntentState::Published { block } => {
-            info!(%epoch, %block, uids = intent.weights.entries().len(), "weights published");
+            info!(state = STATE, turned = "good", %epoch, %block, uids = intent.weights.entries().len(), "weights published");
             metrics::published(epoch, now);
         }
         IntentState::Failed { why } => {
-            error!(%epoch, why, "the weights were not published");
+            error!(state = STATE, turned = "bad", %epoch, why, "the weights were not published");
             metrics::publication("failed");
         }
         IntentState::Missed { why } => {
-            error!(%epoch, why, "the weights were committed to and never revealed");
+            error!(state = STATE, turned = "bad", %epoch, why, "the weights were committed to and never revealed");
             metrics::publication("missed");
         }
         _ => {}

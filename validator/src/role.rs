@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 use weighhouse_chain::ChainError;
 use weighhouse_seams::ClockExt;
 use weighhouse_types::{Block, SubnetState};
@@ -36,6 +36,10 @@ use rounds::Moment;
 
 pub use validator::{Progress, Validator};
 
+/// Names of states where people are told of them.
+const BLOCKS: &str = "blocks";
+const PERMIT: &str = "validator permit";
+
 /// The longest wait for one step's reads from the chain.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// The first wait after a failed step; it doubles up to [`RETRY_MAX`].
@@ -48,10 +52,15 @@ impl Validator {
         let mut retry = RETRY_FIRST;
         loop {
             let seen = match self.step().await {
-                Ok(block) => block,
+                Ok(block) => {
+                    if retry > RETRY_FIRST {
+                        info!(state = BLOCKS, turned = "good", %block, "blocks are worked through again");
+                    }
+                    block
+                }
                 Err(error) if error.is_transient() => {
                     metrics::chain_error();
-                    warn!(%error, retry_ms = retry.as_millis(), "this block failed; trying again");
+                    warn!(state = BLOCKS, turned = "bad", %error, retry_ms = retry.as_millis(), "this block failed; trying again");
                     let wait = jittered(retry, &mut self.parts.entropy);
                     retry = (retry * 2).min(RETRY_MAX);
                     tokio::select! {
@@ -81,6 +90,7 @@ impl Validator {
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
         // Without a permit miners need not answer and the chain takes no weights: judging would only do harm.
         let permitted = own.is_some_and(|own| own.validator_permit);
+        self.tell_permit(permitted, own.is_some());
         if permitted {
             self.open_epoch(&state).await?;
         }
@@ -108,6 +118,26 @@ impl Validator {
             progress.published = published.or(progress.published);
         });
         Ok(block)
+    }
+
+    /// Tells when the permit comes and goes.
+    fn tell_permit(&mut self, permitted: bool, registered: bool) {
+        metrics::permitted(permitted);
+        match (self.permitted.replace(permitted), permitted) {
+            (Some(true), false) if !registered => warn!(
+                state = PERMIT,
+                turned = "bad",
+                "the hotkey was pruned from the subnet: nothing is asked or published until it is registered again \
+                 (weighhouse chain register)"
+            ),
+            (Some(true), false) => warn!(
+                state = PERMIT,
+                turned = "bad",
+                "the validator permit is lost: nothing is asked or published until an epoch grants one, which more stake does"
+            ),
+            (Some(false), true) => info!(state = PERMIT, turned = "good", "the validator permit is there"),
+            _ => {}
+        }
     }
 
     /// Rounds of this epoch: as many as its policy asks for, or as are configured, and the policy's spot rounds.

@@ -24,6 +24,7 @@ use super::admin::Told;
 use super::keys::daemon_hotkey;
 use super::{admin, bind, chain_failure, connect, dialer, expand, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
+use crate::notices;
 use crate::supervisor::Followed;
 use references::ConfiguredReferences;
 
@@ -124,6 +125,8 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     })
     .await?;
     metrics::describe();
+    notices::describe();
+    notices::follow(&config.notify, "validator", shutdown.clone())?;
     tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let parts = Parts {

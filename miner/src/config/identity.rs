@@ -78,6 +78,7 @@ impl Config {
             ("limits", self.limits != new.limits),
             ("text", self.text != new.text),
             ("metrics", self.metrics != new.metrics),
+            ("notify", self.notify != new.notify),
             ("state", self.state != new.state),
         ]
         .into_iter()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weighhouse_chain::address::EndpointList;
+use weighhouse_types::notify::NotifySection;
 use weighhouse_types::{Hotkey, address};
 
 use super::limits::{MinerLimits, Text};
@@ -27,6 +28,8 @@ pub(super) struct RawMiner {
     pub(super) text: Text,
     #[serde(default)]
     pub(super) metrics: MetricsSection,
+    #[serde(default)]
+    pub(super) notify: NotifySection,
     #[serde(default)]
     pub(super) state: StateSection,
     #[serde(default)]

@@ -19,6 +19,9 @@ use crate::metrics;
 /// The axon's protocol version; this project's peers don't read it.
 const AXON_VERSION: u32 = 1;
 
+/// Its name where people are told of it.
+const STATE: &str = "axon on the chain";
+
 /// Between two publications: two processes with one hotkey would otherwise take turns for as long as fees last.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
@@ -70,6 +73,8 @@ pub(super) async fn publish(
         let shown = lost(&mut standing, ours, block).await;
         metrics::axon_lost();
         tracing::warn!(
+            state = STATE,
+            turned = "bad",
             ?ours,
             ?shown,
             "the chain has another axon for this hotkey, and validators don't reach us: ours is published again; does another \
@@ -141,7 +146,9 @@ async fn attempt(source: &RosterSource, keypair: &Keypair, ours: Announced) -> R
         return Ok(state.metagraph.block);
     }
     let block = execute(source, keypair, ours.call(source.netuid, pin)).await?;
-    tracing::info!(address = %ours.address, tls = ours.pin.is_some(), %block, "axon published");
+    tracing::info!(
+        state = STATE, turned = "good", address = %ours.address, tls = ours.pin.is_some(), %block, "axon published"
+    );
     Ok(block)
 }
 

@@ -22,6 +22,8 @@ const INTERVAL_UNREACHED: Duration = Duration::from_secs(660);
 /// Validators whose word is wanted, and that are asked for it.
 const WORDS: usize = 3;
 const ASKED_MAX: usize = 64;
+/// Its name where people are told of it.
+const REACH: &str = "axon from outside";
 const LIMITS: ProxyLimits = ProxyLimits { deadline: Duration::from_secs(40), body_bytes_max: 4 << 10 };
 
 /// What validators said that dialled us, by their hotkeys.
@@ -90,14 +92,16 @@ fn tell(words: &Words, address: SocketAddr, before: Option<bool>) -> Option<bool
     let asked = words.len();
     match (reached, before) {
         (0, _) => tracing::error!(
-            axon = %address, asked, why = failures.join("; "),
+            state = REACH, turned = "bad", axon = %address, asked, why = failures.join("; "),
             "no validator reaches the axon, so it earns nothing: open the port in the firewall and the router, or set serve.external \
              to the address that leads here"
         ),
         (_, Some(true)) if failures.is_empty() => {}
-        _ if failures.is_empty() => tracing::info!(axon = %address, asked, "validators reach the axon"),
+        _ if failures.is_empty() => {
+            tracing::info!(state = REACH, turned = "good", axon = %address, asked, "validators reach the axon");
+        }
         _ => tracing::warn!(
-            axon = %address, asked, reached, why = failures.join("; "), "some validators don't reach the axon"
+            state = REACH, turned = "good", axon = %address, asked, reached, why = failures.join("; "), "some validators don't reach the axon"
         ),
     }
     Some(reached > 0)

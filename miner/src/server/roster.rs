@@ -13,6 +13,9 @@ use super::report::OwnStanding;
 use crate::admission::{Gate, Roster};
 use crate::metrics;
 
+/// Its name where people are told of it.
+const STATE: &str = "chain";
+
 /// Wait after the chain failed.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 
@@ -56,12 +59,14 @@ pub(super) async fn refresh(
     (sender, standing): (watch::Sender<Arc<Roster>>, watch::Sender<Option<OwnStanding>>),
     mut seen: Block,
 ) -> Result<(), MinerError> {
+    let mut is_away = false;
     loop {
         match source.ask(source.chain.next_block(seen)).await {
             Ok(head) => seen = head.number,
             // A new block may take any time; reading below shows whether the chain is there at all.
             Err(MinerError::ChainTimeout { .. }) => {}
             Err(error) => {
+                is_away = true;
                 failed(&source, &error).await;
                 continue;
             }
@@ -74,14 +79,20 @@ pub(super) async fn refresh(
                 standing.send_replace(OwnStanding::of(&state, &hotkey, pin));
                 sender.send_replace(Arc::new(Roster::from(&state.metagraph)));
                 gate.forget_idle();
+                if std::mem::take(&mut is_away) {
+                    tracing::info!(state = STATE, turned = "good", "the metagraph is read again");
+                }
             }
-            Err(error) => failed(&source, &error).await,
+            Err(error) => {
+                is_away = true;
+                failed(&source, &error).await;
+            }
         }
     }
 }
 
 async fn failed(source: &RosterSource, error: &MinerError) {
     metrics::roster_failure();
-    tracing::warn!(%error, "the metagraph can't be read; the last one stays in force");
+    tracing::warn!(state = STATE, turned = "bad", %error, "the metagraph can't be read; the last one stays in force");
     source.clock.sleep(RETRY).await;
 }

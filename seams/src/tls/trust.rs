@@ -12,6 +12,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::PROTOCOL;
 use crate::BoxIo;
 
+const HTTP1: &[u8] = b"http/1.1";
+
 /// The authorities whose certificates are believed.
 #[derive(Clone, Debug)]
 pub struct TlsTrust(Arc<ClientConfig>);
@@ -62,6 +64,14 @@ impl TlsTrust {
         // gRPC needs HTTP/2, and servers that offer both would else choose HTTP/1.
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         Ok(Self(Arc::new(config)))
+    }
+
+    /// The same for servers that are spoken to in HTTP/1.1.
+    #[must_use]
+    pub fn over_http1(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = vec![HTTP1.to_vec()];
+        Self(Arc::new(config))
     }
 
     /// Shakes hands with the server of this name.

@@ -7,7 +7,7 @@ use tracing::info;
 use weighhouse_chain::certificate;
 use weighhouse_types::{Record, SubnetState, VoidCause};
 
-use super::validator::Validator;
+use super::validator::{ROUNDS, Validator};
 use crate::closing::{tell_void, untold_void_round, void_round};
 use crate::dialogue;
 use crate::draw::Draw;
@@ -176,6 +176,9 @@ impl Validator {
         judged: JudgedRound,
         was_held: bool,
     ) -> Result<(), ValidatorError> {
+        if std::mem::take(&mut self.in_trouble) {
+            info!(state = ROUNDS, turned = "good", round, "rounds are judged again");
+        }
         let Some(epoch) = self.open.as_ref().map(|open| open.context().epoch) else { return Ok(()) };
         let JudgedRound { mut records, fingerprints, left_out } = judged;
         let miners = records.iter().filter(|record| matches!(record, Record::Judged(_))).count();

@@ -25,6 +25,9 @@ use crate::verdicts::{Axons, Shelf, VerdictsParts, axons};
 
 use super::endpoint::Endpoint;
 
+/// Its name where people are told of it.
+pub(super) const ROUNDS: &str = "rounds";
+
 /// The progress of a validator: liveness is a block worked through, not a loop that turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -54,6 +57,10 @@ pub struct Validator {
     /// Hotkeys of the subnet and their axons, as of the newest block.
     pub(super) registered: watch::Sender<Arc<Axons>>,
     pub(super) endpoint: Option<Endpoint>,
+    /// Whether the operator was told of a trouble since the last round that was judged.
+    pub(super) in_trouble: bool,
+    /// Whether the last block showed a validator permit.
+    pub(super) permitted: Option<bool>,
 }
 
 impl Validator {
@@ -65,7 +72,8 @@ impl Validator {
         let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
             return Err(ValidatorError::NotRegistered { hotkey, netuid: parts.netuid });
         };
-        if !own.validator_permit {
+        let own_permit = own.validator_permit;
+        if !own_permit {
             warn!(uid = %own.uid, "no validator permit yet: nothing is asked until an epoch grants one");
         }
         let identity = Identity {
@@ -117,6 +125,8 @@ impl Validator {
             held: BTreeMap::new(),
             registered: watch::Sender::new(axons(&state.metagraph)),
             endpoint: None,
+            in_trouble: false,
+            permitted: Some(own_permit),
         })
     }
 
@@ -147,7 +157,8 @@ impl Validator {
         let epoch = open.context().epoch;
         if self.trouble_told.replace((epoch, cause)) != Some((epoch, cause)) {
             let cause = cause.name();
-            warn!(%epoch, cause, %error, "what is due waits for our own trouble to pass; each block tries again");
+            self.in_trouble = true;
+            warn!(state = ROUNDS, turned = "bad", %epoch, cause, %error, "what is due waits for our own trouble to pass; each block tries again");
         }
     }
 

@@ -13,6 +13,9 @@ use super::{load_models, read_config};
 use crate::failure::{Context as _, Exit, Failure};
 use crate::supervisor;
 
+/// Its name where people are told of it.
+const STATE: &str = "configuration";
+
 /// What a reload reads, and where it puts it.
 pub(super) struct Reload {
     pub(super) path: PathBuf,
@@ -33,7 +36,7 @@ impl Reload {
             let outcome = self.reload().await;
             metrics::reloaded(outcome.is_ok(), self.clock.now());
             if let Err(error) = outcome {
-                tracing::error!(%error, "nothing was reloaded: what was served before is served on");
+                tracing::error!(state = STATE, turned = "bad", %error, "nothing was reloaded: what was served before is served on");
             }
             supervisor::reloaded();
         }
@@ -48,7 +51,12 @@ impl Reload {
         // Weights take a while to read, which other work mustn't wait for.
         let models = tokio::task::block_in_place(|| load_models(&config, &self.cpu, &self.clock))?;
         models.prepare().await.exit(Exit::Config, "model")?;
-        tracing::info!(models = listed(&models), "reloaded: models and admission");
+        tracing::info!(
+            state = STATE,
+            turned = "good",
+            models = listed(&models),
+            "reloaded: models and admission"
+        );
         self.live.exchange(models, config.admission.clone());
         self.running = config;
         if !later.is_empty() {

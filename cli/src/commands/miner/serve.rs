@@ -16,6 +16,7 @@ use crate::commands::admin::{self, Told};
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::{bind, chain_failure, connect, expand, open_dir, warn_of};
 use crate::failure::{Context as _, Exit, Failure};
+use crate::notices;
 use crate::signals::Signals;
 use crate::supervisor::Followed;
 
@@ -49,6 +50,8 @@ pub(super) async fn run(file: &ConfigFile, signals: Signals) -> Result<(), Failu
     })
     .await?;
     metrics::describe();
+    notices::describe();
+    notices::follow(&config.notify, "miner", shutdown.clone())?;
     let hotkeys: Vec<String> = keypairs.iter().map(|pair| pair.hotkey().to_string()).collect();
     tracing::info!(listen = %config.serve.listen, hotkeys = hotkeys.join(" "), descriptors, "miner starting");
     tokio::spawn(tell(ready.subscribe(), &config, shutdown.clone()));

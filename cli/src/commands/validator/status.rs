@@ -26,7 +26,8 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         count("weighhouse_validator_rounds_postponed_total"),
         count("weighhouse_validator_rounds_void_total"),
     );
-    let works = block.saturating_add(LAG_BLOCKS_MAX) >= standing.head.0;
+    let in_step = block.saturating_add(LAG_BLOCKS_MAX) >= standing.head.0;
+    let works = in_step && standing.validator_permit;
     if args.json {
         output::json(&serde_json::json!({
             "works": works, "block": block, "epoch": epoch, "published_epoch": published, "verdicts": verdicts,
@@ -49,5 +50,11 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     if works {
         return Ok(());
     }
-    Err(Failure::new(Exit::Unavailable, "the validator is behind the chain; its log says why"))
+    let why = match in_step {
+        true => {
+            "no validator permit: nothing is asked or published until an epoch grants one, which more stake does"
+        }
+        false => "the validator is behind the chain; its log says why",
+    };
+    Err(Failure::new(Exit::Unavailable, why))
 }
