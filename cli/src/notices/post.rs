@@ -111,11 +111,14 @@ impl Hook {
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("weighhouse/", env!("CARGO_PKG_VERSION")))
             .body(Full::new(body))?;
+        let mut responding = std::pin::pin!(sender.send_request(request));
         let response = tokio::select! {
-            response = sender.send_request(request) => response?,
+            biased;
+            response = &mut responding => response?,
+            // It may end with the answer, which is there then.
             ended = connection => {
                 ended?;
-                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+                responding.await?
             }
         };
         if response.status().is_success() { Ok(()) } else { Err(PostError::Status(response.status())) }

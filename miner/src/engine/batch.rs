@@ -2,7 +2,7 @@
 //!
 //! Nothing runs in the background. A caller that finds the model idle takes what waits (its own request included) to
 //! the CPU pool, and everybody's result comes back through a channel of their own; a caller that gives up takes nobody
-//! down with it.
+//! down with it: what it had taken and the pool had not begun goes back to the queue's front.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +14,7 @@ use weighhouse_seams::CpuPool;
 use super::error::EngineError;
 use super::limits::EngineLimits;
 
-/// Times that a request is queued again after the caller that was to run it gave up first.
+/// Times that a request is run whose pass panicked, perhaps by another's doing.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// A model's arithmetic over several requests at once, apart from queues and names.
@@ -32,6 +32,25 @@ pub(super) trait BatchModel: Send + Sync + fmt::Debug + 'static {
 struct Job<M: BatchModel> {
     input: Arc<M::Input>,
     done: oneshot::Sender<Result<M::Output, EngineError>>,
+}
+
+/// Requests that a caller has taken to the pool. Where it gives up before the pool begins, they go back to the queue.
+struct Taken<'a, M: BatchModel> {
+    queue: &'a Mutex<VecDeque<Job<M>>>,
+    jobs: Arc<Mutex<Vec<Job<M>>>>,
+}
+
+impl<M: BatchModel> Taken<'_, M> {
+    fn take(&self) -> Vec<Job<M>> {
+        std::mem::take(&mut *self.jobs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<M: BatchModel> Drop for Taken<'_, M> {
+    fn drop(&mut self) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take().into_iter().rev().for_each(|job| queue.push_front(job));
+    }
 }
 
 /// One model and the requests that wait for it.
@@ -67,7 +86,6 @@ impl<M: BatchModel> Batcher<M> {
     /// The outcome of one request, run together with whatever else waits.
     pub(super) async fn run(&self, input: M::Input) -> Result<M::Output, EngineError> {
         let input = Arc::new(input);
-        // The caller that runs the batch may give up midway; its requests then go back into the queue.
         for _ in 0..ATTEMPTS_MAX {
             let mut result = self.enqueue(input.clone())?;
             loop {
@@ -76,6 +94,7 @@ impl<M: BatchModel> Batcher<M> {
                     biased;
                     outcome = &mut result => match outcome {
                         Ok(outcome) => return outcome,
+                        // Its pass panicked.
                         Err(_) => break,
                     },
                     // Dropped for a result, the wait for the turn loses nothing but its place in that queue.
@@ -83,7 +102,7 @@ impl<M: BatchModel> Batcher<M> {
                 }
             }
         }
-        Err(EngineError::Failed("its batch was dropped".into()))
+        Err(EngineError::Failed("its pass panicked".into()))
     }
 
     fn enqueue(
@@ -103,6 +122,7 @@ impl<M: BatchModel> Batcher<M> {
 
     fn take_batch(&self) -> Vec<Job<M>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.retain(|job| !job.done.is_closed());
         let (mut batch, mut items) = (Vec::new(), 0);
         while let Some(job) = queue.front() {
             items += M::items(&job.input);
@@ -121,8 +141,8 @@ impl<M: BatchModel> Batcher<M> {
             return;
         }
         let model = self.model.clone();
-        let senders = Arc::new(Mutex::new(batch));
-        let jobs = senders.clone();
+        let taken = Taken { queue: &self.queue, jobs: Arc::new(Mutex::new(batch)) };
+        let jobs = taken.jobs.clone();
         let ran = self.cpu.run(move || {
             let batch = std::mem::take(&mut *jobs.lock().unwrap_or_else(PoisonError::into_inner));
             let inputs: Vec<_> = batch.iter().map(|job| job.input.clone()).collect();
@@ -133,7 +153,7 @@ impl<M: BatchModel> Batcher<M> {
         });
         // Jobs that the pool took lost their channel if it panicked; those it did not take are still here.
         if ran.await.is_err() {
-            for job in std::mem::take(&mut *senders.lock().unwrap_or_else(PoisonError::into_inner)) {
+            for job in taken.take() {
                 let _ = job.done.send(Err(EngineError::Busy));
             }
         }

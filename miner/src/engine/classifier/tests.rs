@@ -137,3 +137,42 @@ async fn a_caller_that_gives_up_takes_nobody_down_with_it() {
     word.send(()).expect("listening");
     assert_eq!(first(&follower.await.expect("joined").expect("served")), 2.0);
 }
+
+#[tokio::test]
+async fn any_number_of_callers_that_give_up_before_their_pass_begins_take_nobody_down() {
+    let (pool, limits) = (CpuPool::new(1, 8), EngineLimits { queue_max: 8, ..LIMITS });
+    let (begun, has_begun) = mpsc::channel();
+    let (word, gate) = mpsc::channel::<()>();
+    let busy = tokio::spawn({
+        let pool = pool.clone();
+        async move {
+            let held = move || {
+                begun.send(()).expect("the test waits");
+                let _ = gate.recv();
+            };
+            pool.run(held).await
+        }
+    });
+    while has_begun.try_recv().is_err() {
+        tokio::task::yield_now().await;
+    }
+    let echo = Arc::new(Echo { passes: AtomicUsize::new(0), gate: None });
+    let engine = ClassifierEngine::over(ModelName::new("digits", "1"), echo, limits, &pool);
+    let asked = |value: f32| request(&filled(value));
+    let [first_asked, last_asked] = [asked(1.0), asked(2.0)];
+    let mut leaders: Vec<_> = (0..5).map(|_| Box::pin(engine.infer(&first_asked))).collect();
+    let mut follower = Box::pin(engine.infer(&last_asked));
+    for leader in &mut leaders {
+        assert!(futures::poll!(leader.as_mut()).is_pending());
+    }
+    assert!(futures::poll!(follower.as_mut()).is_pending());
+    // Each takes the follower's request along and gives up.
+    for mut leader in leaders {
+        assert!(futures::poll!(leader.as_mut()).is_pending());
+        assert!(futures::poll!(follower.as_mut()).is_pending());
+        drop(leader);
+    }
+    drop(word);
+    assert_eq!(first(&follower.await.expect("served")), 2.0);
+    busy.await.expect("joined").expect("no panic");
+}
