@@ -383,14 +383,21 @@ def health(args):
             asked = health_pb2.HealthCheckRequest(service=service)
             return health_pb2_grpc.HealthStub(channel).Check(asked, timeout=20).status
 
+    def serves(address, service):
+        # It is told every second.
+        for _ in range(50):
+            if status(address, service) == health_pb2.HealthCheckResponse.SERVING:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{service!r} doesn't serve")
+
     def of_the_axon():
-        serving = health_pb2.HealthCheckResponse.SERVING
         for service in ("", "inference.GRPCInferenceService"):
-            assert status(args.miner, service) == serving, service
+            serves(args.miner, service)
         refused(grpc.StatusCode.NOT_FOUND, lambda: status(args.miner, "nobody.Knows"))
 
     def of_the_metrics_port():
-        assert status(args.metrics, "") == health_pb2.HealthCheckResponse.SERVING
+        serves(args.metrics, "")
         with grpc.insecure_channel(args.metrics) as channel:
             described = ProtoReflectionDescriptorDatabase(channel)
             services = set(described.get_services())
