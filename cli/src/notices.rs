@@ -113,6 +113,12 @@ pub(crate) fn describe() {
     describe_counter!(POSTS, "Notices of states that turned bad or good again, by what became of them.");
 }
 
+/// Where posts go, if anywhere.
+pub(crate) fn hook(section: &NotifySection, role: &str) -> Result<Option<Hook>, Failure> {
+    let url = section.url.as_deref();
+    url.map(|url| Hook::new(url, section.format, role)).transpose().exit(Exit::Config, "notify.url")
+}
+
 /// Posts from here on until `shutdown`, where an address is configured.
 pub(crate) fn follow(
     section: &NotifySection,
@@ -120,8 +126,7 @@ pub(crate) fn follow(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let notices = COLLECTED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (Some(notices), Some(url)) = (notices, &section.url) else { return Ok(()) };
-    let hook = Hook::new(url, section.format, role).exit(Exit::Config, "notify.url")?;
+    let (Some(notices), Some(hook)) = (notices, hook(section, role)?) else { return Ok(()) };
     tokio::spawn(async move {
         tokio::select! {
             () = post_all(notices, Arc::new(hook)) => {}

@@ -28,6 +28,9 @@ impl Signals {
             had_terminal: has_terminal(),
             reload: reloaded.then(|| signals.reload.clone()),
         };
+        if reloaded && source.hangup.is_none() {
+            tracing::info!("SIGHUP was ignored when this process started (nohup): it reloads nothing");
+        }
         let shutdown = signals.shutdown.clone();
         tokio::spawn(async move {
             source.end().await;

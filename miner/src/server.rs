@@ -88,7 +88,7 @@ pub enum MinerError {
     )]
     NotRegistered { hotkey: Hotkey, netuid: Netuid },
     #[error(
-        "the miner listens on {listen}, which nobody can dial: set `serve.external` to the address to publish"
+        "the miner listens on {listen}, which nobody can dial: set `external` beside `listen` to the address to publish"
     )]
     NoExternalAddress { listen: SocketAddr },
     #[error(transparent)]
@@ -327,8 +327,10 @@ async fn serve(
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::pin!(server);
     tokio::select! {
-        ended = &mut server => return Ok(ended?),
+        // First: without requests the server ends at once.
+        biased;
         () = stop.cancelled() => tracing::info!("miner drains"),
+        ended = &mut server => return Ok(ended?),
     }
     if clock.timeout(limits.drain_timeout, &mut server).await.is_err() {
         tracing::warn!(

@@ -19,9 +19,6 @@ use crate::metrics;
 /// The axon's protocol version; this project's peers don't read it.
 const AXON_VERSION: u32 = 1;
 
-/// Its name where people are told of it.
-const STATE: &str = "axon on the chain";
-
 /// Between two publications: two processes with one hotkey would otherwise take turns for as long as fees last.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
@@ -72,16 +69,14 @@ pub(super) async fn publish(
         let published = source.clock.monotonic();
         let shown = lost(&mut standing, ours, block).await;
         metrics::axon_lost();
+        let wait = AGAIN_AFTER.saturating_sub(source.clock.monotonic().saturating_sub(published));
+        let shown = shown.map_or("none".to_owned(), |shown| shown.address.to_string());
         tracing::warn!(
-            state = STATE,
-            turned = "bad",
-            ?ours,
-            ?shown,
-            "the chain has another axon for this hotkey, and validators don't reach us: ours is published again; does another \
-             process serve with this hotkey?"
+            state = %state_of(&keypair), turned = "bad", ours = %ours.address, shown, again_in_s = wait.as_secs(),
+            "the chain has another axon for this hotkey, and validators don't reach us: ours is published again, which is done once \
+             in ten minutes; does another process serve with this hotkey?"
         );
-        let since = source.clock.monotonic().saturating_sub(published);
-        source.clock.sleep(AGAIN_AFTER.saturating_sub(since)).await;
+        source.clock.sleep(wait).await;
         block = loop {
             match publish_once(&source, &keypair, ours).await {
                 Ok(block) => break block,
@@ -147,9 +142,14 @@ async fn attempt(source: &RosterSource, keypair: &Keypair, ours: Announced) -> R
     }
     let block = execute(source, keypair, ours.call(source.netuid, pin)).await?;
     tracing::info!(
-        state = STATE, turned = "good", address = %ours.address, tls = ours.pin.is_some(), %block, "axon published"
+        state = %state_of(keypair), turned = "good", address = %ours.address, tls = ours.pin.is_some(), %block, "axon published"
     );
     Ok(block)
+}
+
+/// Its name where people are told of it.
+fn state_of(keypair: &Keypair) -> String {
+    format!("axon of {} on the chain", keypair.hotkey())
 }
 
 /// What the chain says of a hotkey.

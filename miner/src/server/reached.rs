@@ -22,8 +22,6 @@ const INTERVAL_UNREACHED: Duration = Duration::from_secs(660);
 /// Validators whose word is wanted, and that are asked for it.
 const WORDS: usize = 3;
 const ASKED_MAX: usize = 64;
-/// Its name where people are told of it.
-const REACH: &str = "axon from outside";
 const LIMITS: ProxyLimits = ProxyLimits { deadline: Duration::from_secs(40), body_bytes_max: 4 << 10 };
 
 /// What validators said that dialled us, by their hotkeys.
@@ -44,7 +42,7 @@ pub(super) async fn watch(
         }
         source.clock.sleep(SETTLE).await;
         let words = ask(&source, &asker).await;
-        let now = tell(&words, ours.address, reached);
+        let now = tell(&words, (asker.signer.hotkey(), ours.address), reached);
         reached = now.or(reached);
         let pause = if now == Some(false) { INTERVAL_UNREACHED } else { INTERVAL };
         source.clock.sleep(pause).await;
@@ -79,11 +77,13 @@ async fn ask(source: &RosterSource, asker: &Asker) -> Words {
 }
 
 /// Tells the operator what is new, and gives whether anybody reached us; nobody's word is none.
-fn tell(words: &Words, address: SocketAddr, before: Option<bool>) -> Option<bool> {
+fn tell(words: &Words, (hotkey, address): (Hotkey, SocketAddr), before: Option<bool>) -> Option<bool> {
     if words.is_empty() {
         return None;
     }
     let reached = words.values().filter(|word| word.is_ok()).count();
+    // Its name where people are told of it.
+    let state = format!("axon of {hotkey} from outside");
     metrics::axon_reached(reached as f64 / words.len() as f64);
     let failures: Vec<String> = words
         .iter()
@@ -92,16 +92,16 @@ fn tell(words: &Words, address: SocketAddr, before: Option<bool>) -> Option<bool
     let asked = words.len();
     match (reached, before) {
         (0, _) => tracing::error!(
-            state = REACH, turned = "bad", axon = %address, asked, why = failures.join("; "),
+            state, turned = "bad", axon = %address, asked, why = failures.join("; "),
             "no validator reaches the axon, so it earns nothing: open the port in the firewall and the router, or set serve.external \
              to the address that leads here"
         ),
         (_, Some(true)) if failures.is_empty() => {}
         _ if failures.is_empty() => {
-            tracing::info!(state = REACH, turned = "good", axon = %address, asked, "validators reach the axon");
+            tracing::info!(state, turned = "good", axon = %address, asked, "validators reach the axon");
         }
         _ => tracing::warn!(
-            state = REACH, turned = "good", axon = %address, asked, reached, why = failures.join("; "), "some validators don't reach the axon"
+            state, turned = "good", axon = %address, asked, reached, why = failures.join("; "), "some validators don't reach the axon"
         ),
     }
     Some(reached > 0)
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn nobodys_word_says_nothing_and_one_validator_that_comes_through_is_enough() {
-        let address = SocketAddr::from(([203, 0, 113, 7], 8091));
+        let address = (Hotkey([9; 32]), SocketAddr::from(([203, 0, 113, 7], 8091)));
         let word = |byte: u8, reached: bool| {
             let outcome =
                 if reached { Ok(Duration::from_millis(9)) } else { Err("nothing\ntakes it".to_owned()) };

@@ -32,7 +32,7 @@ pub async fn run_all(
         metrics::identities(serving.len());
         outcome = match ended.unwrap_or(Err(MinerError::Panicked)) {
             Err(error @ MinerError::NotRegistered { .. }) if !serving.is_empty() && outcome.is_ok() => {
-                tracing::error!(state = "registration", turned = "bad", %error, left = serving.len(), "one of the hotkeys serves no more");
+                tracing::error!(state = "registration", turned = "bad", %error, left = serving.len(), "one of the hotkeys serves no more, until a restart after it is registered");
                 continue;
             }
             Err(error) if outcome.is_ok() => {

@@ -20,6 +20,7 @@ use crate::commands::standing::HotkeyStatus;
 use crate::commands::validator::task_text;
 use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Context as _, Exit, Failure};
+use crate::notices;
 
 /// Time that a connection to ourselves may take.
 const DIAL_PATIENCE: Duration = Duration::from_secs(3);
@@ -57,14 +58,20 @@ pub(super) async fn run(args: &ConfigFile, task: Option<&str>) -> Result<(), Fai
         }
     }
     clock::check(&mut checks).await?;
+    if let Some(url) = &config.notify.url {
+        // A webhook's path is its password.
+        let host = url.split('/').nth(2).unwrap_or_default().to_owned();
+        checks.note("notify", notices::hook(&config.notify, "miner").map(|_| ((), host)))?;
+    }
     if let Some(listen) = config.metrics.listen {
         let bound = bind(listen, "metrics.listen").await;
         checks.note("metrics", bound.map(|_| ((), format!("{listen} is free"))))?;
     }
     let chain = connect(&config.chain.address, None).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
-    for one in &identities {
-        identity(&mut checks, one, chain.as_deref()).await?;
+    for (nth, one) in identities.iter().enumerate() {
+        let table = if nth == 0 { "serve" } else { "identity" };
+        identity(&mut checks, (one, table), chain.as_deref()).await?;
     }
     checks.finish()
 }
@@ -86,7 +93,11 @@ fn served(task: &str, models: &Catalogue) -> Result<((), String), Failure> {
 }
 
 /// What a hotkey has of its own.
-async fn identity(checks: &mut Checks, config: &Config, chain: Option<&dyn Chain>) -> Result<(), Failure> {
+async fn identity(
+    checks: &mut Checks,
+    (config, table): (&Config, &str),
+    chain: Option<&dyn Chain>,
+) -> Result<(), Failure> {
     let keypair = daemon_hotkey(&config.wallet);
     let hotkey = checks.note(
         "wallet",
@@ -103,7 +114,7 @@ async fn identity(checks: &mut Checks, config: &Config, chain: Option<&dyn Chain
         let keys = Keys::open(&storage).exit(Exit::Data, "TLS");
         checks.note("tls", keys.map(|keys| ((), format!("server name {}", keys.pin().server_name()))))?;
     }
-    axon(checks, config).await?;
+    axon(checks, config, table).await?;
     if let (Some(chain), Some(hotkey)) = (chain, hotkey) {
         let standing = HotkeyStatus::ask(chain, config.chain.netuid, hotkey).await;
         checks.note("subnet", standing.map(|standing| ((), format!("uid {}", standing.uid))))?;
@@ -123,15 +134,15 @@ async fn upstreams(checks: &mut Checks, models: &Catalogue) -> Result<(), Failur
 }
 
 /// Binds the port and dials the address that would be published.
-async fn axon(checks: &mut Checks, config: &Config) -> Result<(), Failure> {
+async fn axon(checks: &mut Checks, config: &Config, table: &str) -> Result<(), Failure> {
     let listen = config.serve.listen;
-    let bound = bind(listen, "serve.listen").await;
+    let bound = bind(listen, &format!("{table}.listen")).await;
     let bound = bound.map(|bound| (bound, format!("{listen} is free")));
     let Some(listener) = checks.note("port", bound)? else { return Ok(()) };
     let published = match config.serve.external {
         Some(external) => external,
         None if listen.ip().is_unspecified() => {
-            let why = format!("nobody can dial {listen}: set `serve.external` to the address to publish");
+            let why = format!("nobody can dial {listen}: set `{table}.external` to the address to publish");
             return checks.note::<()>("axon", Err(Failure::config(why))).map(drop);
         }
         None => SocketAddr::new(listen.ip(), listener.local_addr().port()),

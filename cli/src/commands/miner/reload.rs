@@ -11,7 +11,7 @@ use weighhouse_seams::{Clock, CpuPool};
 
 use super::{load_models, read_config};
 use crate::failure::{Context as _, Exit, Failure};
-use crate::supervisor;
+use crate::{notices, supervisor};
 
 /// Its name where people are told of it.
 const STATE: &str = "configuration";
@@ -44,6 +44,8 @@ impl Reload {
 
     async fn reload(&mut self) -> Result<(), Failure> {
         let read = read_config(&self.path)?;
+        // Not exchanged, and the next start would fail by it.
+        notices::hook(&read.notify, "miner")?;
         let later = self.running.needs_restart(&read);
         // The models are read with the bounds that are in force.
         let mut config = self.running.clone();

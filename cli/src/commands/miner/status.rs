@@ -32,10 +32,11 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let away: Vec<&str> = backends.iter().filter(|(_, up)| *up == 0.0).map(|(model, _)| *model).collect();
     let in_step = roster.0.saturating_add(ROSTER_LAG_MAX) >= head.0
         && standings.iter().all(|standing| standing.axon.is_some());
-    let works = in_step && away.is_empty();
+    let reloaded = samples.total("weighhouse_miner_config_last_reload_successful") != Some(0.0);
+    let works = in_step && away.is_empty() && reloaded;
     if args.json {
         output::json(&serde_json::json!({
-            "works": works, "requests": requests, "connections_refused": refused, "roster_block": roster,
+            "works": works, "reloaded": reloaded, "requests": requests, "connections_refused": refused, "roster_block": roster,
             "backends_away": away, "backend_failures": failures, "chain": standings,
         }))?;
     } else {
@@ -56,6 +57,9 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         return Ok(());
     }
     let why = match in_step {
+        true if away.is_empty() => {
+            "the configuration couldn't be read again; the miner's log says why".to_owned()
+        }
         true => format!("the backend of {} doesn't answer; the miner's log says why", away.join(", ")),
         false => "the miner isn't in step with the chain; its log says why".to_owned(),
     };
