@@ -9,7 +9,7 @@ mod post;
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{counter, describe_counter};
@@ -129,7 +129,7 @@ pub(crate) fn follow(
     let (Some(notices), Some(hook)) = (notices, hook(section, role)?) else { return Ok(()) };
     tokio::spawn(async move {
         tokio::select! {
-            () = post_all(notices, Arc::new(hook)) => {}
+            () = post_all(notices, hook) => {}
             () = shutdown.cancelled() => {}
         }
     });
@@ -139,7 +139,7 @@ pub(crate) fn follow(
 /// States that are bad, and since when; those that haven't been told of yet with what is to be told.
 type Bad = BTreeMap<String, (Instant, Option<Notice>)>;
 
-async fn post_all(mut notices: mpsc::Receiver<Notice>, hook: Arc<Hook>) {
+async fn post_all(mut notices: mpsc::Receiver<Notice>, hook: Hook) {
     let mut bad = Bad::new();
     loop {
         let due = bad.values().filter(|(_, untold)| untold.is_some()).map(|(since, _)| *since + SETTLE).min();

@@ -123,19 +123,19 @@ impl Validator {
     /// Tells when the permit comes and goes.
     fn tell_permit(&mut self, permitted: bool, registered: bool) {
         metrics::permitted(permitted);
-        match (self.permitted.replace(permitted), permitted) {
-            (Some(true), false) if !registered => warn!(
+        match (std::mem::replace(&mut self.permitted, permitted), permitted) {
+            (true, false) if !registered => warn!(
                 state = PERMIT,
                 turned = "bad",
                 "the hotkey was pruned from the subnet: nothing is asked or published until it is registered again \
                  (weighhouse chain register)"
             ),
-            (Some(true), false) => warn!(
+            (true, false) => warn!(
                 state = PERMIT,
                 turned = "bad",
                 "the validator permit is lost: nothing is asked or published until an epoch grants one, which more stake does"
             ),
-            (Some(false), true) => info!(state = PERMIT, turned = "good", "the validator permit is there"),
+            (false, true) => info!(state = PERMIT, turned = "good", "the validator permit is there"),
             _ => {}
         }
     }

@@ -1,6 +1,8 @@
 //! The list that `check` prints: what was tried, and what is wrong with it.
 
 use serde::Serialize;
+use weighhouse_types::Hotkey;
+use weighhouse_wallet::keypair::Keypair;
 
 use super::super::output;
 use crate::failure::{Exit, Failure};
@@ -40,6 +42,15 @@ impl Checks {
         };
         self.push(CheckReport { check, verdict, detail })?;
         Ok(value)
+    }
+
+    /// Notes whether a wallet's hotkey opens.
+    pub(crate) fn wallet(&mut self, opened: Result<Keypair, Failure>) -> Result<Option<Hotkey>, Failure> {
+        let opened = opened.map(|keypair| {
+            let hotkey = keypair.hotkey();
+            (hotkey, format!("hotkey {hotkey}"))
+        });
+        self.note("wallet", opened)
     }
 
     /// Notes what can't be told from this machine, which fails nothing.

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use tracing::{info, warn};
+use weighhouse_ask::verdicts::ENDPOINT_VERSION;
 use weighhouse_chain::{Call, ChainError};
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::{Axon, Block};
 
 use super::{CHAIN_DEADLINE, Validator};
 use crate::metrics;
-use weighhouse_ask::verdicts::ENDPOINT_VERSION;
 
 /// Blocks between two looks at the chain's word on our address.
 const LOOK_BLOCKS: u64 = 25;

@@ -60,7 +60,7 @@ pub struct Validator {
     /// Whether the operator was told of a trouble since the last round that was judged.
     pub(super) in_trouble: bool,
     /// Whether the last block showed a validator permit.
-    pub(super) permitted: Option<bool>,
+    pub(super) permitted: bool,
 }
 
 impl Validator {
@@ -126,7 +126,7 @@ impl Validator {
             registered: watch::Sender::new(axons(&state.metagraph)),
             endpoint: None,
             in_trouble: false,
-            permitted: Some(own_permit),
+            permitted: own_permit,
         })
     }
 

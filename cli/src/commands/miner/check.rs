@@ -98,14 +98,7 @@ async fn identity(
     (config, table): (&Config, &str),
     chain: Option<&dyn Chain>,
 ) -> Result<(), Failure> {
-    let keypair = daemon_hotkey(&config.wallet);
-    let hotkey = checks.note(
-        "wallet",
-        keypair.map(|keypair| {
-            let hotkey = keypair.hotkey();
-            (hotkey, format!("hotkey {hotkey}"))
-        }),
-    )?;
+    let hotkey = checks.wallet(daemon_hotkey(&config.wallet))?;
     let dir = expand(&config.state.dir);
     let state = open_dir(&dir).map(|storage| (storage, dir.display().to_string()));
     if let Some(storage) = checks.note("state", state)?

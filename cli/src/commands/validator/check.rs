@@ -24,14 +24,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     }
     let policy = config.policy.file.as_ref().map_or("built in".to_owned(), |file| file.display().to_string());
     checks.note("policy", read_policy(&config).map(|_| ((), policy)))?;
-    let keypair = daemon_hotkey(&config.wallet);
-    let hotkey = checks.note(
-        "wallet",
-        keypair.map(|keypair| {
-            let hotkey = keypair.hotkey();
-            (hotkey, format!("hotkey {hotkey}"))
-        }),
-    )?;
+    let hotkey = checks.wallet(daemon_hotkey(&config.wallet))?;
     let dir = expand(&config.journal.dir);
     checks.note("journal", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
     if let Some(listen) = config.verdicts.listen {
