@@ -57,6 +57,15 @@ pub(crate) async fn connect(address: &ChainAddress, genesis: Option<Digest>) -> 
     Ok(Arc::new(remote.map_err(chain_failure)?))
 }
 
+/// What `--chain` takes to mean this network.
+pub(crate) fn chain_option(address: &ChainAddress) -> String {
+    match (address.endpoints(), address.network()) {
+        ([], Some(network)) => network.as_str().to_owned(),
+        ([], None) => address.to_string(),
+        (endpoints, _) => endpoints.join(","),
+    }
+}
+
 /// Logs each old spelling of a configuration file with the new one.
 pub(crate) fn warn_of(outdated: &[String]) {
     for advice in outdated {
@@ -141,8 +150,8 @@ pub(crate) fn resolved(text: &str) -> Result<SocketAddr, String> {
     found.into_iter().next().ok_or_else(|| format!("{text:?} has no address; {form}"))
 }
 
-pub(crate) fn open_dir(dir: &Path) -> Result<DirStorage, Failure> {
-    DirStorage::open(dir).exit(Exit::Unavailable, format!("can't use {}", dir.display()))
+pub(crate) fn open_dir(dir: &Path, key: &str) -> Result<DirStorage, Failure> {
+    DirStorage::open(dir).exit(Exit::Unavailable, format!("can't use {} ({key})", dir.display()))
 }
 
 /// Writes a file whole: whoever looks at it finds the old bytes or the new ones.

@@ -113,20 +113,16 @@ pub(crate) fn describe() {
     describe_counter!(POSTS, "Notices of states that turned bad or good again, by what became of them.");
 }
 
-/// Where posts go, if anywhere.
-pub(crate) fn hook(section: &NotifySection, role: &str) -> Result<Option<Hook>, Failure> {
+/// Where posts go, if anywhere; `who` tells a role from others of one machine.
+pub(crate) fn hook(section: &NotifySection, who: &str) -> Result<Option<Hook>, Failure> {
     let url = section.url.as_deref();
-    url.map(|url| Hook::new(url, section.format, role)).transpose().exit(Exit::Config, "notify.url")
+    url.map(|url| Hook::new(url, section.format, who)).transpose().exit(Exit::Config, "notify.url")
 }
 
 /// Posts from here on until `shutdown`, where an address is configured.
-pub(crate) fn follow(
-    section: &NotifySection,
-    role: &'static str,
-    shutdown: CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) fn follow(section: &NotifySection, who: &str, shutdown: CancellationToken) -> Result<(), Failure> {
     let notices = COLLECTED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (Some(notices), Some(hook)) = (notices, hook(section, role)?) else { return Ok(()) };
+    let (Some(notices), Some(hook)) = (notices, hook(section, who)?) else { return Ok(()) };
     tokio::spawn(async move {
         tokio::select! {
             () = post_all(notices, hook) => {}

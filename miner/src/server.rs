@@ -84,7 +84,8 @@ pub enum MinerError {
     #[error("the chain didn't answer in {seconds} s; check `chain.endpoints`")]
     ChainTimeout { seconds: u64 },
     #[error(
-        "hotkey {hotkey} is not registered in subnet {netuid}; register it first (weighhouse chain register)"
+        "hotkey {hotkey} is not registered in subnet {netuid}; register it first (weighhouse chain register --netuid {netuid} \
+         --wallet WALLET --hotkey HOTKEY)"
     )]
     NotRegistered { hotkey: Hotkey, netuid: Netuid },
     #[error(

@@ -11,7 +11,8 @@ use weighhouse_types::{Hotkey, Netuid};
 #[derive(Debug, thiserror::Error)]
 pub enum ValidatorError {
     #[error(
-        "hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register`"
+        "hotkey {hotkey} is not registered in subnet {netuid}; register it with `weighhouse chain register --netuid {netuid} \
+         --wallet WALLET --hotkey HOTKEY`"
     )]
     NotRegistered { hotkey: Hotkey, netuid: Netuid },
     #[error(transparent)]

@@ -60,7 +60,7 @@ impl Validator {
                 }
                 Err(error) if error.is_transient() => {
                     metrics::chain_error();
-                    warn!(state = BLOCKS, turned = "bad", %error, retry_ms = retry.as_millis(), "this block failed; trying again");
+                    warn!(state = BLOCKS, turned = "bad", %error, retry_ms = retry.as_millis(), "this block failed; trying again (where it lasts: chain.endpoints)");
                     let wait = jittered(retry, &mut self.parts.entropy);
                     retry = (retry * 2).min(RETRY_MAX);
                     tokio::select! {

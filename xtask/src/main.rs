@@ -27,6 +27,8 @@ mod median;
 mod metagraph;
 #[cfg(feature = "serving")]
 mod serve;
+#[cfg(all(feature = "serving", feature = "judges"))]
+mod start;
 mod suite;
 
 use std::io::Write;
@@ -90,6 +92,8 @@ enum Bench {
     Batching,
     /// Answers of a miner with 10 to 2,000 open connections, and the memory of each
     Connections,
+    /// A miner's start: 100 ms until it is ready, and 40 MB while nobody asks
+    Start,
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -183,6 +187,10 @@ fn main() -> ExitCode {
         XtaskCommand::Bench(Bench::Connections) => connections::run(),
         #[cfg(not(all(feature = "serving", feature = "judges")))]
         XtaskCommand::Bench(Bench::Connections) => again(&["bench", "connections"], "serving,judges"),
+        #[cfg(all(feature = "serving", feature = "judges"))]
+        XtaskCommand::Bench(Bench::Start) => start::run(),
+        #[cfg(not(all(feature = "serving", feature = "judges")))]
+        XtaskCommand::Bench(Bench::Start) => again(&["bench", "start"], "serving,judges"),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Batching) => batching::run(),
         #[cfg(not(feature = "serving"))]

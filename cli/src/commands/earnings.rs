@@ -157,6 +157,7 @@ impl Estimate {
         let (blocks, epochs) = (earnings.immunity_blocks, earnings.immunity_epochs);
         let after = match (earnings.pruned_after_immunity, earnings.pruned_before) {
             (true, _) => "then it is the next to lose its uid".to_owned(),
+            (false, 1) => "1 neuron loses its uid before it".to_owned(),
             (false, before) => format!("{before} neurons lose their uid before it"),
         };
         format!("{blocks} blocks ({epochs} epochs); {after}")

@@ -116,7 +116,7 @@ fn renew_key(file: &ConfigFile) -> Result<(), Failure> {
     let config = read_config(&file.config)?;
     for one in config.identities() {
         // The folder is locked: a miner that runs has read its keys already.
-        let storage = open_dir(&expand(&one.state.dir))?;
+        let storage = open_dir(&expand(&one.state.dir), "state.dir")?;
         let pin = Keys::renew(&storage).exit(Exit::Data, "TLS")?;
         let (hotkey, name) = (&one.wallet.hotkey, pin.server_name());
         match file.json {

@@ -114,8 +114,9 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     let (task_file, task) = load_task(&config.task)?;
     let policy = read_policy(&config)?;
     let keypair = daemon_hotkey(&config.wallet)?;
-    let storage = open_dir(&expand(&config.journal.dir))?;
-    let staged = config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir))).transpose()?;
+    let storage = open_dir(&expand(&config.journal.dir), "journal.dir")?;
+    let staged =
+        config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir), "policy.staged")).transpose()?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
     let ready = watch::Sender::new(false);
     admin::serve(Told {
@@ -126,7 +127,8 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     .await?;
     metrics::describe();
     notices::describe();
-    notices::follow(&config.notify, "validator", shutdown.clone())?;
+    let who = format!("validator {}/{}", config.wallet.name, config.wallet.hotkey);
+    notices::follow(&config.notify, &who, shutdown.clone())?;
     tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let parts = Parts {

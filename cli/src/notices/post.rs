@@ -55,7 +55,7 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
-    pub(crate) fn new(url: &str, format: Option<NotifyFormat>, role: &str) -> Result<Self, HookError> {
+    pub(crate) fn new(url: &str, format: Option<NotifyFormat>, who: &str) -> Result<Self, HookError> {
         let wrong = || HookError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let host = uri.host().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
@@ -73,7 +73,7 @@ impl Hook {
             path,
             trust,
             format,
-            from: format!("weighhouse {role} on {machine}"),
+            from: format!("weighhouse {who} on {machine}"),
         })
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
-use weighhouse_seams::CpuPool;
+use weighhouse_seams::{CpuPool, PoolError};
 
 use super::error::EngineError;
 use super::limits::EngineLimits;
@@ -86,6 +86,9 @@ impl<M: BatchModel> Batcher<M> {
     /// The outcome of one request, run together with whatever else waits.
     pub(super) async fn run(&self, input: M::Input) -> Result<M::Output, EngineError> {
         let input = Arc::new(input);
+        if let Some(outcome) = self.run_alone(&input).await {
+            return outcome;
+        }
         for _ in 0..ATTEMPTS_MAX {
             let mut result = self.enqueue(input.clone())?;
             loop {
@@ -103,6 +106,21 @@ impl<M: BatchModel> Batcher<M> {
             }
         }
         Err(EngineError::Failed("its pass panicked".into()))
+    }
+
+    /// The outcome where the model is idle and nobody waits: no channel is needed then.
+    async fn run_alone(&self, input: &Arc<M::Input>) -> Option<Result<M::Output, EngineError>> {
+        let _turn = self.turn.try_lock().ok()?;
+        if !self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            return None;
+        }
+        let (model, input) = (self.model.clone(), input.clone());
+        match self.cpu.run(move || model.run(&[input]).pop()).await {
+            Ok(outcome) => outcome,
+            Err(PoolError::Full) => Some(Err(EngineError::Busy)),
+            // It is tried again, with whoever waits by then.
+            Err(PoolError::Panicked) => None,
+        }
     }
 
     fn enqueue(

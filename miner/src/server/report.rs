@@ -124,12 +124,17 @@ fn line(callers: &Callers, own: Option<&OwnStanding>, earnings: &Earnings) {
         failed = traffic.failed,
         median_ms,
         uid = own.map(|own| own.uid.0),
-        incentive = own.map(|own| own.incentive),
+        incentive = own.map(|own| rounded(own.incentive)),
         day_alpha = alpha(earnings.sum()),
         immunity_left = own.map(|own| own.immunity_left),
         pruned_before = own.map(|own| own.pruned_before),
         "the last minute"
     );
+}
+
+/// The chain knows it to 1 in 65535.
+fn rounded(incentive: f64) -> f64 {
+    (incentive * 1e5).round() / 1e5
 }
 
 /// Pay is in the subnet's own token.

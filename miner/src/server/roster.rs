@@ -93,6 +93,6 @@ pub(super) async fn refresh(
 
 async fn failed(source: &RosterSource, error: &MinerError) {
     metrics::roster_failure();
-    tracing::warn!(state = STATE, turned = "bad", %error, "the metagraph can't be read; the last one stays in force");
+    tracing::warn!(state = STATE, turned = "bad", %error, "the metagraph can't be read (chain.endpoints); the last one stays in force");
     source.clock.sleep(RETRY).await;
 }

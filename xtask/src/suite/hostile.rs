@@ -295,12 +295,18 @@ impl Net {
 
     /// Starts the miner again, whose log can't be written any more.
     fn restart_onto_full_disk(&mut self, binary: &Path) -> anyhow::Result<()> {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
+        self.restart(binary, full)?;
+        until("the miner serves again", || Ok(self.ready()))
+    }
+
+    /// Ends the miner and starts it again, with this file as its log.
+    pub(crate) fn restart(&mut self, binary: &Path, log: std::fs::File) -> anyhow::Result<()> {
         self.signal(Signal::TERM)?;
         self.miner.0.wait()?;
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
         let cli = Cli { binary, dir: &self.dir, chain: String::new() };
-        self.miner = cli.spawn_onto(full, &["miner", "--config", "miner.toml"])?;
-        until("the miner serves again", || Ok(self.ready()))
+        self.miner = cli.spawn_onto(log, &["miner", "--config", "miner.toml"])?;
+        Ok(())
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
@@ -308,7 +314,8 @@ impl Net {
         Ok(kill_process(id, signal)?)
     }
 
-    fn ready(&self) -> bool {
+    /// Whether `/readyz` says so.
+    pub(crate) fn ready(&self) -> bool {
         self.get("/readyz")
             .is_ok_and(|answer| answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"))
     }

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{EVERYTHING, Running, Tally, cargo, environment, root, target, weighhouse};
+use super::{EVERYTHING, Running, Tally, cargo, environment, npm, proto, root, target, weighhouse};
 
 const PEERS: [&str; 6] = [
     "bittensor==11.3.0",
@@ -50,6 +50,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
         checks += 1;
     }
+    let buf = npm::install("buf", proto::BUF)?.join("node_modules/.bin/buf");
+    tally.check("buf-curl-of-the-axon", || net.curl_axon(&buf));
+    tally.check("buf-curl-by-reflection", || net.curl_metrics(&buf));
     tally.check("every check of the Python side ran", || {
         // Counted, because a script that ends early prints no FAIL.
         ensure!(checks == 36, "{checks} of 36 lines: {output}");
@@ -231,6 +234,44 @@ impl Net {
         ensure!(output.status.success(), "the Python side ended with {}", output.status);
         Ok(String::from_utf8(output.stdout)?)
     }
+
+    /// By the contracts: strangers may ask what is served, and signed questions go through the proxy.
+    fn curl_axon(&self, buf: &Path) -> anyhow::Result<()> {
+        let contracts = root().join("proto/proto").display().to_string();
+        let ask = |address: &str, method: &str, body: &Value| {
+            curl(buf, &["--schema", &contracts, "--data", &body.to_string()], &format!("{address}/{method}"))
+        };
+        let live = ask(&self.miner, "inference.GRPCInferenceService/ServerLive", &json!({}))?;
+        ensure!(live["live"] == true, "{live}");
+        let scan = json!({ "name": "pixels", "datatype": "FP32", "shape": ["1", "64"],
+            "contents": { "fp32Contents": vec![0.5; 64] } });
+        let question = json!({ "modelName": "digits", "inputs": [scan] });
+        let answer = ask(&self.proxy, "inference.GRPCInferenceService/ModelInfer", &question)?;
+        ensure!(answer["outputs"][0]["shape"] == json!(["1", "10"]), "{answer}");
+        let refused = ask(&self.miner, "inference.GRPCInferenceService/ModelInfer", &question);
+        ensure!(
+            refused.as_ref().is_err_and(|why| why.to_string().contains("unauthenticated")),
+            "unsigned: {refused:?}"
+        );
+        Ok(())
+    }
+
+    /// Without any contract at hand.
+    fn curl_metrics(&self, buf: &Path) -> anyhow::Result<()> {
+        let health = curl(buf, &[], &format!("{}/grpc.health.v1.Health/Check", self.metrics))?;
+        // The server behind a model ended with the Python side.
+        ensure!(health["status"] == "NOT_SERVING", "{health}");
+        Ok(())
+    }
+}
+
+/// What buf's client is answered, without TLS.
+fn curl(buf: &Path, args: &[&str], to: &str) -> anyhow::Result<Value> {
+    let mut command = Command::new(buf);
+    command.args(["curl", "--protocol", "grpc", "--http2-prior-knowledge"]).args(args);
+    let said = command.arg(format!("http://{to}")).stdin(Stdio::null()).output().context("running buf")?;
+    ensure!(said.status.success(), "buf curl {to}: {}", String::from_utf8_lossy(&said.stderr).trim());
+    Ok(serde_json::from_slice(&said.stdout)?)
 }
 
 /// A gateway with a key and a chat template, whose miners come from the chain.

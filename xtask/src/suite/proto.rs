@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use super::{Tally, npm, root};
 
 /// A package of npm that brings the binary along.
-const BUF: &str = "@bufbuild/buf@1.75.0";
+pub(super) const BUF: &str = "@bufbuild/buf@1.75.0";
 const BASELINE: &str = "proto/baseline.binpb";
 
 /// Runs the suite; with `accept`, what is there becomes the baseline.

@@ -137,7 +137,7 @@ pub(super) async fn run_ledger(args: &Serve, shutdown: CancellationToken) -> Res
     let genesis = Genesis::parse(&text).exit(Exit::Config, args.genesis.display())?;
     let listener = bind(args.listen, "--listen").await?;
     // Kept for its lock: two processes must not produce one chain's blocks.
-    let _dir = open_dir(&args.dir)?;
+    let _dir = open_dir(&args.dir, "--dir")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let path = args.dir.join("chain.redb");
     let ledger = Ledger::open(&path, &genesis, clock, &mut Entropy::system()).map_err(chain_failure)?;

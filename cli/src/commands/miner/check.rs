@@ -11,12 +11,14 @@ use weighhouse_miner::engine::Catalogue;
 use weighhouse_miner::server::Keys;
 use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Dialer as _, Listener as _, SystemClock, TcpDialer};
 use weighhouse_tasks::{OnRecord, Task};
+use weighhouse_types::Hotkey;
 
 use super::{ConfigFile, descriptors, load_models, read_config};
 use crate::commands::check::machine::clock;
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
-use crate::commands::standing::HotkeyStatus;
+use crate::commands::samples::Samples;
+use crate::commands::standing::Place;
 use crate::commands::validator::task_text;
 use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Context as _, Exit, Failure};
@@ -63,7 +65,10 @@ pub(super) async fn run(args: &ConfigFile, task: Option<&str>) -> Result<(), Fai
         let host = url.split('/').nth(2).unwrap_or_default().to_owned();
         checks.note("notify", notices::hook(&config.notify, "miner").map(|_| ((), host)))?;
     }
-    if let Some(listen) = config.metrics.listen {
+    let running = Running::ask(config.metrics.listen).await;
+    if let Some(listen) = config.metrics.listen
+        && running.0.is_empty()
+    {
         let bound = bind(listen, "metrics.listen").await;
         checks.note("metrics", bound.map(|_| ((), format!("{listen} is free"))))?;
     }
@@ -71,7 +76,7 @@ pub(super) async fn run(args: &ConfigFile, task: Option<&str>) -> Result<(), Fai
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     for (nth, one) in identities.iter().enumerate() {
         let table = if nth == 0 { "serve" } else { "identity" };
-        identity(&mut checks, (one, table), chain.as_deref()).await?;
+        identity(&mut checks, (one, table), &running, chain.as_deref()).await?;
     }
     checks.finish()
 }
@@ -92,27 +97,61 @@ fn served(task: &str, models: &Catalogue) -> Result<((), String), Failure> {
     found.map(|_| ((), format!("{task} asks for {:?}, which is served", file.model))).map_err(|_| missing())
 }
 
+/// Hotkeys of a miner that answers at this configuration's `metrics.listen`.
+struct Running(Vec<String>);
+
+impl Running {
+    async fn ask(listen: Option<SocketAddr>) -> Self {
+        let Ok(samples) = Samples::ask("miner", listen).await else { return Self(Vec::new()) };
+        let hotkeys = samples.by_label("weighhouse_miner_incentive_ratio", "hotkey");
+        Self(hotkeys.into_iter().map(|(hotkey, _)| hotkey.to_owned()).collect())
+    }
+
+    fn has(&self, hotkey: Option<Hotkey>) -> bool {
+        hotkey.is_some_and(|hotkey| self.0.contains(&hotkey.to_string()))
+    }
+}
+
 /// What a hotkey has of its own.
 async fn identity(
     checks: &mut Checks,
     (config, table): (&Config, &str),
+    running: &Running,
     chain: Option<&dyn Chain>,
 ) -> Result<(), Failure> {
     let hotkey = checks.wallet(daemon_hotkey(&config.wallet))?;
+    if running.has(hotkey) {
+        let listen = config.serve.listen;
+        let detail =
+            format!("a miner of this hotkey runs: its folder and {listen} are its own, and not tried");
+        checks.warn("running", detail)?;
+    } else {
+        place(checks, config, table).await?;
+    }
+    if let (Some(chain), Some(hotkey)) = (chain, hotkey) {
+        let place = Place {
+            address: &config.chain.address,
+            netuid: config.chain.netuid,
+            hotkey,
+            wallet: (&config.wallet.name, &config.wallet.hotkey),
+        };
+        let standing = place.ask(chain).await;
+        checks.note("subnet", standing.map(|standing| ((), format!("uid {}", standing.uid))))?;
+    }
+    Ok(())
+}
+
+/// The folder and the port.
+async fn place(checks: &mut Checks, config: &Config, table: &str) -> Result<(), Failure> {
     let dir = expand(&config.state.dir);
-    let state = open_dir(&dir).map(|storage| (storage, dir.display().to_string()));
+    let state = open_dir(&dir, "state.dir").map(|storage| (storage, dir.display().to_string()));
     if let Some(storage) = checks.note("state", state)?
         && config.serve.tls != Tls::Off
     {
         let keys = Keys::open(&storage).exit(Exit::Data, "TLS");
         checks.note("tls", keys.map(|keys| ((), format!("server name {}", keys.pin().server_name()))))?;
     }
-    axon(checks, config, table).await?;
-    if let (Some(chain), Some(hotkey)) = (chain, hotkey) {
-        let standing = HotkeyStatus::ask(chain, config.chain.netuid, hotkey).await;
-        checks.note("subnet", standing.map(|standing| ((), format!("uid {}", standing.uid))))?;
-    }
-    Ok(())
+    axon(checks, config, table).await
 }
 
 /// Asks the servers behind models whether they serve them now.

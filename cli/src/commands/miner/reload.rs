@@ -24,6 +24,8 @@ pub(super) struct Reload {
     pub(super) live: Arc<Live>,
     pub(super) cpu: CpuPool,
     pub(super) clock: Arc<dyn Clock>,
+    /// The models that are in force, as the log has them.
+    pub(super) listed: String,
 }
 
 impl Reload {
@@ -53,12 +55,18 @@ impl Reload {
         // Weights take a while to read, which other work mustn't wait for.
         let models = tokio::task::block_in_place(|| load_models(&config, &self.cpu, &self.clock))?;
         models.prepare().await.exit(Exit::Config, "model")?;
-        tracing::info!(
-            state = STATE,
-            turned = "good",
-            models = listed(&models),
+        let listed = listed(&models);
+        let models_of = |config: &Config| format!("{:?}", config.models);
+        let same = listed == self.listed
+            && config.admission == self.running.admission
+            && models_of(&config) == models_of(&self.running);
+        let what = if same {
+            "read again: models and admission are the same"
+        } else {
             "reloaded: models and admission"
-        );
+        };
+        tracing::info!(state = STATE, turned = "good", models = listed, "{what}");
+        self.listed = listed;
         self.live.exchange(models, config.admission.clone());
         self.running = config;
         if !later.is_empty() {
@@ -69,7 +77,7 @@ impl Reload {
 }
 
 /// The models, each with the start of its digest.
-fn listed(models: &Catalogue) -> String {
+pub(super) fn listed(models: &Catalogue) -> String {
     let one = |engine: &Arc<dyn weighhouse_miner::Engine>| {
         let model = engine.model();
         format!("{} {:.8}", model.name.name, model.digest.to_string())

@@ -10,7 +10,7 @@ use weighhouse_miner::server::{self, MinerError, Parts};
 use weighhouse_miner::{Live, metrics};
 use weighhouse_seams::{Clock, CpuPool, DirStorage, SystemClock, TcpBound};
 
-use super::reload::Reload;
+use super::reload::{self, Reload};
 use super::{ConfigFile, descriptors, load_models, read_config};
 use crate::commands::admin::{self, Told};
 use crate::commands::keys::daemon_hotkey;
@@ -39,6 +39,7 @@ pub(super) async fn run(file: &ConfigFile, signals: Signals) -> Result<(), Failu
     // Signatures never wait behind a model.
     let signatures = pool(config.limits.unproven_max + config.limits.in_flight_max);
     models.prepare().await.exit(Exit::Config, "model")?;
+    let listed = reload::listed(&models);
     let live = Live::new(models, &config, &clock);
     let places = places(&identities).await?;
     let chain = connect(&config.chain.address, None).await?;
@@ -51,7 +52,8 @@ pub(super) async fn run(file: &ConfigFile, signals: Signals) -> Result<(), Failu
     .await?;
     metrics::describe();
     notices::describe();
-    notices::follow(&config.notify, "miner", shutdown.clone())?;
+    let who = format!("miner {}/{}", config.wallet.name, config.wallet.hotkey);
+    notices::follow(&config.notify, &who, shutdown.clone())?;
     let hotkeys: Vec<String> = keypairs.iter().map(|pair| pair.hotkey().to_string()).collect();
     tracing::info!(listen = %config.serve.listen, hotkeys = hotkeys.join(" "), descriptors, "miner starting");
     tokio::spawn(tell(ready.subscribe(), &config, shutdown.clone()));
@@ -69,7 +71,8 @@ pub(super) async fn run(file: &ConfigFile, signals: Signals) -> Result<(), Failu
         shutdown: shutdown.clone(),
     });
     let serving = server::run_all(parts.collect(), ready, &shutdown);
-    let following = Reload { path: file.config.clone(), running: config, live, cpu, clock: clock.clone() };
+    let following =
+        Reload { path: file.config.clone(), running: config, live, cpu, clock: clock.clone(), listed };
     tokio::select! {
         ended = serving => ended.map_err(role_failure),
         never = following.follow(&reload) => match never {},
@@ -81,7 +84,7 @@ async fn places(identities: &[Config]) -> Result<Vec<(TcpBound, DirStorage)>, Fa
     let mut places = Vec::new();
     for (nth, one) in identities.iter().enumerate() {
         let key = if nth == 0 { "serve.listen" } else { "identity.listen" };
-        places.push((bind(one.serve.listen, key).await?, open_dir(&expand(&one.state.dir))?));
+        places.push((bind(one.serve.listen, key).await?, open_dir(&expand(&one.state.dir), "state.dir")?));
     }
     Ok(places)
 }

@@ -74,9 +74,7 @@ async fn of_validators(args: &Why) -> Result<(), Failure> {
         let validators: Vec<_> = told.iter().map(shown::ToldBy::of).collect();
         output::json(&serde_json::json!({ "hotkey": own, "validators": validators }))?;
     } else {
-        for told in &told {
-            shown::print_told(told)?;
-        }
+        shown::print_all(&told)?;
     }
     match (answers, told.len()) {
         (0, 0) => Err(Failure::new(

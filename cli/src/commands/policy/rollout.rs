@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
         // Checked as every validator will, before there is a file to hand out.
         .verify(chain.genesis(), Netuid(args.netuid), expected)
         .exit(Exit::Denied, "validators would refuse it")?;
-    let out = crate::commands::open_dir(&crate::commands::expand(&args.out))?;
+    let out = crate::commands::open_dir(&crate::commands::expand(&args.out), "--out")?;
     let write = |name: &str, bytes: &[u8]| {
         weighhouse_seams::Storage::write_atomic(&out, name, bytes).exit(Exit::Unavailable, args.out.display())
     };

@@ -3,7 +3,7 @@
 use super::{ConfigFile, load_task, read_config, read_policy};
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
-use crate::commands::standing::HotkeyStatus;
+use crate::commands::standing::Place;
 use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Exit, Failure};
 
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     checks.note("policy", read_policy(&config).map(|_| ((), policy)))?;
     let hotkey = checks.wallet(daemon_hotkey(&config.wallet))?;
     let dir = expand(&config.journal.dir);
-    checks.note("journal", open_dir(&dir).map(|_| ((), dir.display().to_string())))?;
+    checks.note("journal", open_dir(&dir, "journal.dir").map(|_| ((), dir.display().to_string())))?;
     if let Some(listen) = config.verdicts.listen {
         let bound = bind(listen, "verdicts.listen").await;
         checks.note("verdicts", bound.map(|_| ((), format!("{listen} is free"))))?;
@@ -34,8 +34,13 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let chain = connect(&config.chain.address, config.chain.genesis).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     let (Some(chain), Some(hotkey)) = (chain, hotkey) else { return checks.finish() };
-    let standing = HotkeyStatus::ask(&*chain, config.chain.netuid, hotkey).await;
-    let standing = standing.map(|standing| {
+    let place = Place {
+        address: &config.chain.address,
+        netuid: config.chain.netuid,
+        hotkey,
+        wallet: (&config.wallet.name, &config.wallet.hotkey),
+    };
+    let standing = place.ask(&*chain).await.map(|standing| {
         let detail = format!("uid {}, stake {} TAO", standing.uid, standing.stake_tao);
         (standing, detail)
     });

@@ -6,6 +6,7 @@ use weighhouse_chain::explain::Regime;
 
 use super::facts::Facts;
 use super::{Role, Setup, Step, StepState};
+use crate::commands::chain_option;
 use crate::commands::init::carry::is_dialled_from_outside;
 use paid::{funds, register, stake};
 
@@ -49,11 +50,7 @@ impl Setup<'_> {
     }
 
     fn chain(&self) -> String {
-        match (self.address.endpoints(), self.address.network()) {
-            ([], Some(network)) => network.as_str().to_owned(),
-            ([], None) => self.address.to_string(),
-            (endpoints, _) => endpoints.join(","),
-        }
+        chain_option(self.address)
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) struct Told {
     pub(super) outcome: Result<SignedStatement, String>,
 }
 
+/// Why there is none of most that have a permit: on a small subnet miners have one too.
+pub(super) const SERVES_NONE: &str = "serves no verdicts";
+
 /// The subnet's validators, and the means to ask them.
 pub(super) struct Validators {
     chain: SharedChain,
@@ -82,7 +85,7 @@ impl Validators {
             Err(late) => return Err(format!("the chain: {late}")),
         };
         let serves = endpoint.filter(|endpoint| endpoint.version == ENDPOINT_VERSION);
-        serves.map(|endpoint| endpoint.address()).ok_or_else(|| "serves no verdicts".to_owned())
+        serves.map(|endpoint| endpoint.address()).ok_or_else(|| SERVES_NONE.to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use weighhouse_types::{Block, Hotkey, Loss, PayStatement, Uid, tao};
 
-use super::ask::Told as Answer;
+use super::ask::{SERVES_NONE, Told as Answer};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 
@@ -52,7 +52,19 @@ impl<'a> ToldBy<'a> {
     }
 }
 
-pub(super) fn print_told(answer: &Answer) -> Result<(), Failure> {
+/// Each one's word, and those in one line that serve none.
+pub(super) fn print_all(all: &[Answer]) -> Result<(), Failure> {
+    let (silent, told): (Vec<_>, Vec<_>) =
+        all.iter().partition(|answer| answer.outcome.as_ref().is_err_and(|why| why == SERVES_NONE));
+    told.into_iter().try_for_each(print_told)?;
+    if !silent.is_empty() {
+        let uids: Vec<_> = silent.iter().map(|answer| answer.uid.to_string()).collect();
+        output::line(format!("no verdicts are served by uid {}", uids.join(", ")))?;
+    }
+    Ok(())
+}
+
+fn print_told(answer: &Answer) -> Result<(), Failure> {
     let Answer { validator, uid, outcome } = answer;
     match outcome {
         Ok(signed) => {
