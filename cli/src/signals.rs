@@ -34,6 +34,7 @@ impl Signals {
         let shutdown = signals.shutdown.clone();
         tokio::spawn(async move {
             source.end().await;
+            tracing::info!("told to stop");
             shutdown.cancel();
             source.end().await;
             // 128 and the number of SIGINT, as shells tell it.

@@ -71,7 +71,7 @@ pub use journal::{Journal, RecordIndex, SegmentReport, verify};
 pub use limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_RECORDS_MAX};
 pub use publication::{Publication, open_intents, publications, published};
 pub use receipts::{receipt_leaf, receipt_proof, receipts_root};
-pub use segment::Segment;
+pub use segment::{Segment, sealed};
 
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,29 @@ use weighhouse_merkle as merkle;
 use weighhouse_types::{Digest, RECORD_VERSION, Record};
 
 use crate::error::SegmentError;
-use crate::format;
+use crate::format::{self, BatchHeader};
 use crate::header::SegmentHeader;
 use crate::scan;
+
+/// A segment's bytes over any records, in one batch: its seals are no signature, so that whoever holds a journal can write what it
+/// likes. What an audit is held against.
+pub fn sealed(header: SegmentHeader, records: &[Record]) -> Vec<u8> {
+    let (mut bytes, first_seal) = (header.to_bytes(), header.first_seal());
+    let payloads: Vec<_> = records.iter().map(format::payload).collect();
+    let length = payloads.iter().map(|payload| format::LENGTH_BYTES + payload.len()).sum::<usize>();
+    let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let batch =
+        BatchHeader { offset: bytes.len() as u64, length: size(length), records: size(payloads.len()) };
+    let batch = batch.to_bytes(&first_seal);
+    bytes.extend(batch);
+    for payload in &payloads {
+        bytes.extend(size(payload.len()).to_le_bytes());
+        bytes.extend(payload);
+    }
+    let leaves: Vec<_> = payloads.iter().map(|payload| merkle::leaf_hash(payload)).collect();
+    bytes.extend(format::seal(&first_seal, &batch, &leaves).as_bytes());
+    bytes
+}
 
 /// A whole and undamaged segment.
 #[derive(Clone, Debug)]

@@ -86,6 +86,12 @@ impl Config {
         let limits = check_limits(raw.limits)?;
         let serve = Serve { listen: raw.serve.listen, external: raw.serve.external, tls: raw.serve.tls };
         let others = identity::read(raw.identity, &raw.wallet, serve.listen)?;
+        let ports = std::iter::once(serve.listen).chain(others.iter().map(identity::Identity::listen));
+        let metrics = raw.metrics.listen.filter(|listen| listen.port() != 0);
+        if let Some(listen) = ports.into_iter().find(|listen| Some(*listen) == metrics) {
+            let why = format!("{listen} is where requests come in: metrics need a port of their own");
+            return Err(ConfigError::Value { key: "metrics.listen", why });
+        }
         Ok(Self {
             wallet: raw.wallet,
             chain: check_chain(raw.chain)?,

@@ -135,6 +135,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
         reporter,
         passes: passes.subscribe(),
         live: live.clone(),
+        guard: guard.clone(),
         able: ready,
         clock: clock.clone(),
         stop: stop.clone(),

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,8 +81,8 @@ pub enum ReplayError {
     CallerFull(Hotkey),
     #[error("as many nonces as are remembered at all have been used")]
     Full,
-    #[error("the high-water mark cannot be stored: {0}")]
-    Storage(io::Error),
+    #[error("the high-water mark can't be stored in {path}: {source}")]
+    Storage { path: String, source: io::Error },
 }
 
 /// See the module's text. Shared by reference; one per role and storage folder.
@@ -90,6 +91,8 @@ pub struct ReplayGuard {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     state: Mutex<ReplayState>,
+    /// Whether the last write of the mark worked.
+    stores: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -135,7 +138,7 @@ impl ReplayGuard {
             seen: BTreeSet::new(),
             per_hotkey: HashMap::new(),
         };
-        Ok(Self { storage, clock, state: Mutex::new(state) })
+        Ok(Self { storage, clock, state: Mutex::new(state), stores: AtomicBool::new(true) })
     }
 
     /// Accepts a nonce whose signature was verified, at most once. Blocks for a durable write about once per
@@ -168,7 +171,8 @@ impl ReplayGuard {
             let lease = UnixNanos(nonce).saturating_add(LEASE).0;
             // Written under the lock: of all callers that find the lease used up,
             // one writes and the rest find it extended.
-            self.store(lease).map_err(ReplayError::Storage)?;
+            self.store(lease)
+                .map_err(|source| ReplayError::Storage { path: self.storage.describe(FILE), source })?;
             state.lease = lease;
         }
         state.remember(nonce, *hotkey);
@@ -195,8 +199,21 @@ impl ReplayGuard {
         Ok(())
     }
 
+    /// Writes the mark again; while that fails no request passes. Blocks.
+    pub fn try_storage(&self) -> io::Result<()> {
+        let state = self.lock();
+        self.store(state.lease)
+    }
+
+    /// Whether the mark could be written when it last had to be.
+    pub fn stores(&self) -> bool {
+        self.stores.load(Ordering::Relaxed)
+    }
+
     fn store(&self, mark: u64) -> io::Result<()> {
-        self.storage.write_atomic(FILE, format!("{FILE_HEAD}{mark}\n").as_bytes())
+        let stored = self.storage.write_atomic(FILE, format!("{FILE_HEAD}{mark}\n").as_bytes());
+        self.stores.store(stored.is_ok(), Ordering::Relaxed);
+        stored
     }
 
     fn lock(&self) -> MutexGuard<'_, ReplayState> {

@@ -160,6 +160,12 @@ enum Suite {
         #[arg(long)]
         accept: bool,
     },
+    /// Epochs of a localnet, changed and sealed anew as their keeper could: the audit notices each change
+    Forge {
+        /// Single bits that are changed
+        #[arg(long, default_value_t = 300)]
+        flips: u32,
+    },
     /// Judges in Python as a validator meets them, at a port and at a socket, and miners in Python in a localnet (installs
     /// grpcio, numpy and protobuf from PyPI)
     Judge,
@@ -247,6 +253,12 @@ fn main() -> ExitCode {
             task.extend(only.iter().flat_map(|only| ["--only", only]));
             again(&task, "serving,judges")
         }
+        #[cfg(feature = "forge")]
+        XtaskCommand::Suite(Suite::Forge { flips }) => suite::forge::run(flips),
+        #[cfg(not(feature = "forge"))]
+        XtaskCommand::Suite(Suite::Forge { flips }) => {
+            again(&["suite", "forge", "--flips", &flips.to_string()], "forge")
+        }
         #[cfg(feature = "judges")]
         XtaskCommand::Suite(Suite::Judge) => suite::judge::run(),
         #[cfg(not(feature = "judges"))]
@@ -263,7 +275,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs the same task out of a build that has it: the others don't wait for models, servers and chains to compile.
-#[cfg(not(all(feature = "serving", feature = "real", feature = "judges")))]
+#[cfg(not(all(feature = "forge", feature = "serving", feature = "real", feature = "judges")))]
 fn again(task: &[&str], feature: &str) -> anyhow::Result<()> {
     let status = suite::cargo()
         .args(["run", "--release", "--package", "xtask", "--features", feature, "--"])

@@ -4,6 +4,8 @@ mod chopsticks;
 pub(crate) mod conformance;
 pub(crate) mod crash;
 mod earning;
+#[cfg(feature = "forge")]
+pub(crate) mod forge;
 pub(crate) mod fuzz;
 #[cfg(feature = "judges")]
 mod guests;

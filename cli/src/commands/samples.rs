@@ -1,5 +1,6 @@
 //! Figures of a running role, read from its own Prometheus endpoint.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ impl Samples {
         Ok(Self::parse(&page))
     }
 
-    fn parse(page: &str) -> Self {
+    pub(crate) fn parse(page: &str) -> Self {
         let samples = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
             // From the right: values of labels may hold spaces.
             let (name, value) = line.trim().rsplit_once(' ')?;
@@ -51,6 +52,18 @@ impl Samples {
         };
         let values = self.0.iter().filter(|(sample, _)| is_named(sample)).map(|(_, value)| *value);
         values.reduce(|sum, value| sum + value)
+    }
+
+    /// The values of one name, summed by one of its labels; values of labels that hold quotes are cut there.
+    pub(crate) fn sums(&self, name: &str, label: &str) -> BTreeMap<&str, u64> {
+        let (start, key) = (format!("{name}{{"), format!("{label}=\""));
+        let mut sums = BTreeMap::new();
+        for (sample, value) in &self.0 {
+            let Some(labels) = sample.strip_prefix(&start) else { continue };
+            let named = labels.split(',').find_map(|part| part.strip_prefix(&key)?.split('"').next());
+            named.into_iter().for_each(|named| *sums.entry(named).or_default() += *value as u64);
+        }
+        sums
     }
 
     /// The values of one name by that of its label, where it has this one alone.
@@ -103,6 +116,9 @@ mod tests {
         assert_eq!(samples.total("c"), None);
         assert_eq!(samples.by_label("a_total", "by"), [("x", 2.0), ("y z", 3.0)]);
         assert!(samples.by_label("b", "by").is_empty());
+        let samples =
+            Samples::parse("c{x=\"1\",y=\"p\"} 2\nc{y=\"p\",x=\"2\"} 3\nc{y=\"q\"} 1\ncc{y=\"q\"} 9\n");
+        assert_eq!(samples.sums("c", "y"), BTreeMap::from([("p", 5), ("q", 1)]));
     }
 
     #[tokio::test]

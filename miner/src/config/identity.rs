@@ -22,6 +22,12 @@ pub(super) struct Identity {
     external: Option<SocketAddr>,
 }
 
+impl Identity {
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+}
+
 /// Reads the tables: each of a hotkey and an address that none before it has.
 pub(super) fn read(
     tables: Vec<IdentityTable>,

@@ -73,8 +73,8 @@ pub(super) async fn publish(
         let shown = shown.map_or("none".to_owned(), |shown| shown.address.to_string());
         tracing::warn!(
             state = %state_of(&keypair), turned = "bad", ours = %ours.address, shown, again_in_s = wait.as_secs(),
-            "the chain has another axon for this hotkey, and validators don't reach us: ours is published again, which is done once \
-             in ten minutes; does another process serve with this hotkey?"
+            "the chain has another axon for this hotkey, and validators don't reach us: ours will be published again, at most once \
+             in ten minutes; a restart does it at once. Does another process serve with this hotkey?"
         );
         source.clock.sleep(wait).await;
         block = loop {

@@ -41,6 +41,10 @@ pub(super) async fn watch(
             return std::future::pending().await;
         }
         source.clock.sleep(SETTLE).await;
+        // Of another's address nobody says anything about ours.
+        if !shown(&standing.borrow_and_update()) {
+            continue;
+        }
         let words = ask(&source, &asker).await;
         let now = tell(&words, (asker.signer.hotkey(), ours.address), reached);
         reached = now.or(reached);

@@ -66,8 +66,7 @@ pub(super) async fn refresh(
             // A new block may take any time; reading below shows whether the chain is there at all.
             Err(MinerError::ChainTimeout { .. }) => {}
             Err(error) => {
-                is_away = true;
-                failed(&source, &error).await;
+                failed(&source, &error, &mut is_away).await;
                 continue;
             }
         }
@@ -84,15 +83,16 @@ pub(super) async fn refresh(
                 }
             }
             Err(error) => {
-                is_away = true;
-                failed(&source, &error).await;
+                failed(&source, &error, &mut is_away).await;
             }
         }
     }
 }
 
-async fn failed(source: &RosterSource, error: &MinerError) {
+async fn failed(source: &RosterSource, error: &MinerError, is_away: &mut bool) {
     metrics::roster_failure();
-    tracing::warn!(state = STATE, turned = "bad", %error, "the metagraph can't be read (chain.endpoints); the last one stays in force");
+    if !std::mem::replace(is_away, true) {
+        tracing::warn!(state = STATE, turned = "bad", %error, "the metagraph can't be read (chain.endpoints); the last one stays in force, and it is tried again every few seconds");
+    }
     source.clock.sleep(RETRY).await;
 }

@@ -80,7 +80,7 @@ impl Refusal {
             Self::Replay(ReplayError::CallerFull(_) | ReplayError::Full) => {
                 (ResourceExhausted, "too many requests", "replay_full")
             }
-            Self::Replay(ReplayError::Storage(_)) => (Unavailable, "not serving", "replay_storage"),
+            Self::Replay(ReplayError::Storage { .. }) => (Unavailable, "not serving", "replay_storage"),
             Self::Body(BodyError::TooLarge { .. }) => (ResourceExhausted, "message too large", "too_large"),
             Self::Body(BodyError::Budget) => (ResourceExhausted, "overloaded", "body_budget"),
             Self::Body(BodyError::Deadline(_)) => (DeadlineExceeded, "body too slow", "body_deadline"),
@@ -113,8 +113,9 @@ impl Refusal {
         let (code, message, reason) = self.status();
         metrics::request_refused(reason);
         match self {
-            // Only faults of our own are logged as errors: strangers could otherwise fill the log at will.
-            Self::Replay(ReplayError::Storage(_)) | Self::Internal | Self::Unsignable => {
+            // Only faults of our own are logged as errors: strangers could otherwise fill the log at will. A mark that can't be
+            // stored is told once by whoever asks the guard.
+            Self::Internal | Self::Unsignable => {
                 tracing::error!(path, reason, error = %self, "refused");
             }
             _ => tracing::debug!(path, reason, error = %self, "refused"),

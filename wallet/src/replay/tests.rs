@@ -198,8 +198,10 @@ fn nothing_is_accepted_that_cannot_be_made_durable() {
     let bench = Bench::new();
     let guard = bench.open(ReplayLimits::STANDARD);
     bench.storage.broken.store(true, Ordering::SeqCst);
-    assert!(matches!(guard.accept(&caller(1), START), Err(ReplayError::Storage(_))));
+    assert!(matches!(guard.accept(&caller(1), START), Err(ReplayError::Storage { .. })));
+    assert!(!guard.stores() && guard.try_storage().is_err());
     bench.storage.broken.store(false, Ordering::SeqCst);
+    assert!(guard.try_storage().is_ok() && guard.stores());
     guard.accept(&caller(1), START).expect("a failed attempt used nothing up");
 }
 

@@ -30,13 +30,16 @@ pub(crate) fn raise(limits: &MinerLimits, hotkeys: usize) -> Result<u64, Failure
     }
     let hotkeys = hotkeys as u64;
     let others = needed.saturating_sub(hotkeys.saturating_mul(limits.connections_max as u64));
+    let fix = match held.saturating_sub(others) / hotkeys {
+        0 => "lower both".to_owned(),
+        most => format!("lower limits.connections_max to {most}"),
+    };
     Err(Failure::new(
         Exit::Config,
         format!(
-            "limits.connections_max = {} needs {needed} file descriptors, and this process may open {held}: lower it to {}, or \
-             raise the limit (`LimitNOFILE=` in a systemd unit, `ulimit -n` in a shell)",
-            limits.connections_max,
-            held.saturating_sub(others) / hotkeys
+            "limits.connections_max = {} and limits.in_flight_max = {} need {needed} file descriptors, and this process may open \
+             {held}: {fix}, or raise the limit (`LimitNOFILE=` in a systemd unit, `ulimit -n` in a shell)",
+            limits.connections_max, limits.in_flight_max
         ),
     ))
 }

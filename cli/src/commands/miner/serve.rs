@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weighhouse_miner::config::Config;
-use weighhouse_miner::server::{self, MinerError, Parts};
+use weighhouse_miner::server::{self, KeysError, MinerError, Parts};
 use weighhouse_miner::{Live, metrics};
 use weighhouse_seams::{Clock, CpuPool, DirStorage, SystemClock, TcpBound};
+use weighhouse_wallet::replay::ReplayOpenError;
 
 use super::reload::{self, Reload};
 use super::{ConfigFile, descriptors, load_models, read_config};
@@ -70,11 +71,16 @@ pub(super) async fn run(file: &ConfigFile, signals: Signals) -> Result<(), Failu
         ready: watch::Sender::new(false),
         shutdown: shutdown.clone(),
     });
-    let serving = server::run_all(parts.collect(), ready, &shutdown);
+    let parts: Vec<_> = parts.collect();
+    let serving = async {
+        server::run_all(parts, ready, &shutdown).await.map_err(role_failure)?;
+        tracing::info!("miner stopped");
+        Ok(())
+    };
     let following =
         Reload { path: file.config.clone(), running: config, live, cpu, clock: clock.clone(), listed };
     tokio::select! {
-        ended = serving => ended.map_err(role_failure),
+        ended = serving => ended,
         never = following.follow(&reload) => match never {},
     }
 }
@@ -111,6 +117,10 @@ pub(super) fn role_failure(error: MinerError) -> Failure {
         MinerError::Chain(error) => return chain_failure(error),
         MinerError::NotRegistered { .. } => Exit::Denied,
         MinerError::NoExternalAddress { .. } => Exit::Config,
+        // Room on a disk comes back, and a supervisor may try again.
+        MinerError::Keys(KeysError::Storage { .. }) | MinerError::Replay(ReplayOpenError::Io { .. }) => {
+            Exit::Unavailable
+        }
         MinerError::Replay(_) | MinerError::Keys(_) => Exit::Data,
         MinerError::ChainTimeout { .. } => Exit::Unavailable,
         MinerError::Serve(_) | MinerError::Release(_) | MinerError::Panicked => Exit::Internal,
