@@ -50,6 +50,8 @@ pub(crate) struct EpochRecords<'a> {
     pub(crate) checks: Option<&'a EarlierChecks>,
     /// Registrations that ended after the epoch was opened.
     pub(crate) departed: BTreeSet<RegistrationId>,
+    /// Rounds that are void as a whole.
+    pub(crate) void_rounds: u32,
 }
 
 /// One epoch's records, checked against each other.
@@ -60,6 +62,7 @@ pub(crate) struct Fold<'a> {
     /// By uid; each list by (round, challenge), whatever order the records came in.
     verdicts: Vec<Vec<&'a VerdictRecord>>,
     likeness: Vec<&'a Likeness>,
+    pub(crate) void_rounds: u32,
     /// `None` under the terms of earlier task files, and of tasks that check every answer.
     pub(crate) newcomers: Option<NewcomerTerms<'a>>,
     departed: BTreeSet<RegistrationId>,
@@ -75,7 +78,7 @@ impl<'a> Fold<'a> {
 
     /// As if the epoch had been opened under another policy.
     pub(crate) fn under(policy: Policy, records: EpochRecords<'a>) -> Result<Self, WeighError> {
-        let EpochRecords { context, judged, trails, likeness, checks, departed } = records;
+        let EpochRecords { context, judged, trails, likeness, checks, departed, void_rounds } = records;
         check_context(context)?;
         if let Some(other) = likeness.iter().find(|likeness| likeness.epoch != context.epoch) {
             return Err(WeighError::LikenessElsewhere { found: other.epoch, opened: context.epoch });
@@ -86,7 +89,8 @@ impl<'a> Fold<'a> {
         let newcomers = checks.map(NewcomerTerms::new).transpose()?;
         let verdicts = group(context, judged)?;
         let mut carried = carried(context, trails)?;
-        let mut fold = Self { context, policy, verdicts, likeness, newcomers, departed, tracks: Vec::new() };
+        let tracks = Vec::new();
+        let mut fold = Self { context, policy, verdicts, likeness, void_rounds, newcomers, departed, tracks };
         for neuron in fold.others().filter(|neuron| !fold.has_departed(neuron)).collect::<Vec<_>>() {
             let who = neuron.registration();
             let tally = fold.tally(neuron.uid);

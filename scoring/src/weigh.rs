@@ -4,7 +4,7 @@
 //! hyperparameters and the standings of earlier epochs; the judgements and the departures are the rest. Whoever holds
 //! the journal gets the same bytes. Nothing here falls back: without judgements that earn something there is no vector.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use weighhouse_types::{
@@ -21,6 +21,9 @@ use crate::standing::{Coverage, EpochRecords, Fold, ScoredMiner};
 
 #[cfg(test)]
 mod tests;
+
+/// At most one round in so many may be void: by more, a validator would choose which of its rounds count.
+const VOID_SHARE: u64 = 5;
 
 /// Decision on an epoch's weights, from its records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +55,8 @@ impl Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Abstain {
+    #[error("{void} of {rounds} rounds are void, and more than a fifth may not be")]
+    VoidRounds { void: u32, rounds: u32 },
     #[error("{} of {} miners judged, the policy wants a share of {least}", coverage.judged, coverage.miners)]
     Coverage { coverage: Coverage, least: Fraction },
     #[error("every average is older than {max_age_epochs} epochs")]
@@ -156,7 +161,7 @@ pub(crate) fn pick<'a>(
 ) -> Result<EpochRecords<'a>, WeighError> {
     let mut context: Option<&EpochContext> = None;
     let (mut judged, mut trails, mut likeness) = (Vec::new(), Vec::new(), Vec::new());
-    let mut departures = Vec::new();
+    let (mut departures, mut void) = (Vec::new(), BTreeSet::new());
     let mut checks = None;
     let mut trails_of = Vec::new();
     for record in records {
@@ -169,6 +174,7 @@ pub(crate) fn pick<'a>(
             },
             Record::Judged(verdict) => judged.push(verdict),
             Record::Departed { epoch, who, .. } => departures.push((*epoch, who)),
+            Record::VoidRound(round) => drop(void.insert(round.round)),
             Record::Trails { epoch, trails: of } => {
                 trails_of.push(*epoch);
                 trails.extend(of);
@@ -192,7 +198,6 @@ pub(crate) fn pick<'a>(
             | Record::JudgedTogether(_)
             | Record::PhaseChange(_)
             | Record::CarriedChallenge(_)
-            | Record::VoidRound(_)
             | Record::EpochClosed(_)
             | Record::Extension(_)
             | Record::BlockSeen { .. } => {}
@@ -211,7 +216,14 @@ pub(crate) fn pick<'a>(
         departed.extend(who);
     }
     likeness.sort_by_key(|round: &&weighhouse_types::Likeness| round.round);
-    Ok(EpochRecords { context, judged, trails, likeness, checks, departed })
+    // One in which at least half as many were judged as in any is void for the others alone.
+    let mut by_round = BTreeMap::<u32, usize>::new();
+    let own = judged.iter().filter(|verdict| verdict.asked_in == opened);
+    own.for_each(|verdict| *by_round.entry(verdict.round).or_default() += 1);
+    let most = by_round.values().copied().max().unwrap_or(0);
+    void.retain(|round| by_round.get(round).copied().unwrap_or(0) * 2 < most.max(1));
+    let void_rounds = u32::try_from(void.len()).unwrap_or(u32::MAX);
+    Ok(EpochRecords { context, judged, trails, likeness, checks, departed, void_rounds })
 }
 
 pub(crate) fn decide(fold: &Fold<'_>) -> Decision {
@@ -258,6 +270,12 @@ fn vector(fold: &Fold<'_>, scores: &[ScoredMiner]) -> Result<WeightVector, Absta
 
 fn reason_to_abstain(fold: &Fold<'_>, scores: &[ScoredMiner]) -> Option<Abstain> {
     let policy = &fold.policy;
+    let void = fold.void_rounds;
+    // Records of before the number was written say nothing of how many there should be.
+    let rounds = fold.context.fields.rounds();
+    if let Some(rounds) = rounds.filter(|rounds| u64::from(void) * VOID_SHARE > u64::from(*rounds)) {
+        return Some(Abstain::VoidRounds { void, rounds });
+    }
     let coverage = fold.coverage();
     let least = policy.min_coverage();
     // Multiplied out and not divided, so that no rounding decides over a whole epoch.

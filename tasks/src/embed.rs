@@ -59,6 +59,9 @@ pub(crate) struct Texts(Vec<String>);
 #[derive(Debug, Encode, Decode)]
 pub(crate) struct Vectors(Vec<Vec<f32>>);
 
+/// The largest distance between two processors' vectors of one text, of their length.
+const SAME: f64 = 1e-4;
+
 impl Kind for Embeddings {
     const NAME: &'static str = "embed";
     const FILES: &'static [(&'static str, &'static str)] = &[("embed", crate::EMBED)];
@@ -118,6 +121,16 @@ impl Kind for Embeddings {
             Ok(Vectors(rows.rows().into_iter().map(|row| row.to_vec()).collect()))
         };
         asked.iter().map(embed).collect()
+    }
+
+    fn agrees(&self, recorded: &Vectors, again: &Vectors) -> bool {
+        let is_near = |(one, other): (&Vec<f32>, &Vec<f32>)| {
+            let square = |value: f64| value * value;
+            let apart: f64 = one.iter().zip(other).map(|(a, b)| square(f64::from(a - b))).sum();
+            let length: f64 = other.iter().map(|value| square(f64::from(*value))).sum();
+            one.len() == other.len() && apart <= square(SAME) * length
+        };
+        recorded.0.len() == again.0.len() && recorded.0.iter().zip(&again.0).all(is_near)
     }
 
     fn read(&self, texts: &Texts, answer: &InferAnswer) -> Result<Self::Answer, Judgement> {

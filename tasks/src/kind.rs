@@ -148,6 +148,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
         questions.iter().map(word).collect()
     }
 
+    /// Tells whether a word on record is the one that was worked out again here. Words of floating point differ in their last
+    /// bits from one processor to another, and must not differ by what decides a verdict.
+    fn agrees(&self, recorded: &Self::Word, again: &Self::Word) -> bool {
+        recorded.encode() == again.encode()
+    }
+
     /// Reads an answer, or says what is wrong with its form: the one place where foreign tensors are read.
     ///
     /// # Errors

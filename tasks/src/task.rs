@@ -151,6 +151,11 @@ impl Task {
         self.work.refer(challenges)
     }
 
+    /// Tells whether a reference on record is the one that was worked out again here, but for what processors differ by.
+    pub fn agrees(&self, recorded: &Reference, again: &Reference) -> bool {
+        self.work.agrees(recorded, again)
+    }
+
     /// Reads what came back, once.
     ///
     /// # Errors

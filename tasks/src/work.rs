@@ -35,6 +35,7 @@ pub(crate) trait Work: Send + Sync {
     fn follow_up(&self, asked: &[(&Challenge, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError>;
     fn timing(&self) -> Timing;
     fn refer(&self, challenges: &[Challenge]) -> Result<Vec<Reference>, TaskError>;
+    fn agrees(&self, recorded: &Reference, again: &Reference) -> bool;
     fn read(
         &self,
         challenge: &Challenge,
@@ -122,6 +123,12 @@ impl<K: Kind> Work for K {
             return Ok(challenges.iter().map(awaited).collect());
         }
         each::<K>(challenges.iter().map(Challenge::digest), &words)
+    }
+
+    fn agrees(&self, recorded: &Reference, again: &Reference) -> bool {
+        let words = (K::recall(recorded.recorded()), K::recall(again.recorded()));
+        recorded.challenge() == again.challenge()
+            && matches!(words, (Some(recorded), Some(again)) if Kind::agrees(self, &recorded, &again))
     }
 
     fn read(

@@ -4,12 +4,15 @@
 //! Where it isn't, everything else is checked all the same, and the audit says whose word the verdicts are.
 
 mod audited;
+mod blobs;
 mod checks;
 mod closing;
 mod joint;
 mod later;
 mod records;
+mod rounds;
 mod stages;
+mod taken_over;
 mod verdicts;
 #[cfg(test)]
 mod version_1;
@@ -18,9 +21,8 @@ mod walk;
 use weighhouse_journal::{JournalError, Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
-use weighhouse_types::{CarriedChallenge, EpochContext, IntentState, JudgeIdentity, Record};
+use weighhouse_types::{Block, EpochContext, Intent, IntentState, JudgeIdentity, Record};
 
-use crate::later::take_over;
 use walk::Walk;
 
 pub use audited::AuditReport;
@@ -60,44 +62,48 @@ pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Au
     Ok(audited)
 }
 
-/// Everything wrong with what an epoch took over from the one right before it; nothing where these are no two such files of one
+/// What two files of one validator say of each other.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Everything that is not as it should be.
+    pub problems: Vec<String>,
+    /// Everything that is other than before, and that a validator may change: whether it had a right to is for the reader to say.
+    pub changed: Vec<String>,
+}
+
+/// Everything wrong with what an epoch took over from the one before it; nothing where these are no two such files of one
 /// validator's.
 ///
 /// # Errors
 /// As [`audit`].
-pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<Vec<String>, AuditError> {
+pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditError> {
     let (before, segment) = (Segment::read(before)?, Segment::read(file)?);
-    let epoch = segment.header().epoch;
-    let is_next = before.header().identity == segment.header().identity
-        && before.header().epoch.0.checked_add(1) == Some(epoch.0);
-    let Some(context) = context(before.records()).filter(|_| is_next) else { return Ok(Vec::new()) };
-    let expected = take_over(&before, context, epoch)?;
-    let is_missing =
-        // Bytes are missed where the records that name them are checked.
-        |record: &&Record| !matches!(record, Record::Blob(_)) && !segment.records().contains(record);
-    let name = |record: &Record| match record {
-        Record::CarriedChallenge(carried) => {
-            let CarriedChallenge { asked, .. } = carried.as_ref();
-            format!("challenge {} of epoch {} was not taken over as it stood", asked.challenge, asked.epoch)
-        }
-        _ => "a challenge beyond the limits did not lapse".to_owned(),
-    };
-    let mut problems: Vec<String> = expected.iter().filter(is_missing).map(name).collect();
-    let is_added =
-        |record: &&Record| matches!(record, Record::CarriedChallenge(_)) && !expected.contains(record);
-    let added = segment.records().iter().filter(is_added);
-    problems
-        .extend(added.map(|_| "a challenge was taken over that the epoch before doesn't have".to_owned()));
-    if weighhouse_scoring::closing(before.records())?.standings != context_of(&segment)?.carried {
-        problems.push("the standings are not those that the epoch before left behind".to_owned());
+    let mut found = TakenOver::default();
+    let (left, epoch) = (before.header().epoch, segment.header().epoch);
+    if before.header().identity != segment.header().identity || left >= epoch {
+        return Ok(found);
     }
-    // Without the task's kind at hand nothing can be said of its checks, as the audit of each file says.
-    if let Ok(task) = Task::load(&context.task, &OnRecord)
-        && !checks::are_taken_over(before.records(), segment.records(), &task)
-    {
-        problems.push("the checks are not those that the epoch before left behind".to_owned());
+    let (earlier, context) = (context_of(&before)?, context_of(&segment)?);
+    if earlier.policy != context.policy {
+        found.changed.push(format!("the policy is another one than epoch {left}'s"));
     }
-    Ok(problems)
+    if earlier.task != context.task {
+        found.changed.push(format!("the task is another one than epoch {left}'s"));
+    }
+    if earlier.fields.rounds() != context.fields.rounds() {
+        let rounds =
+            |context: &EpochContext| context.fields.rounds().map_or("?".to_owned(), |n| n.to_string());
+        let (now, then) = (rounds(context), rounds(earlier));
+        found.changed.push(format!("{now} rounds instead of {then}"));
+    }
+    if earlier.software != context.software {
+        found.changed.push(format!("{} instead of {}", context.software, earlier.software));
+    }
+    if left.0.checked_add(1) != Some(epoch.0) {
+        found.changed.push(format!("no file here is of the epochs between {left} and {epoch}"));
+    }
+    found.problems = taken_over::problems(&before, earlier, &segment, context)?;
+    Ok(found)
 }
 
 fn context_of(segment: &Segment) -> Result<&EpochContext, AuditError> {
@@ -123,7 +129,9 @@ pub(crate) fn check_records(
         audited.problems.extend(checks::check(records, context, task));
     }
     Walk::new(records, context, task).check(&mut audited);
-    audited.problems.extend(closing::check(records));
+    audited.problems.extend(closing::check(records, context));
+    audited.problems.extend(blobs::check(records));
+    rounds::check(records, context, &mut audited);
     Ok(audited)
 }
 
@@ -165,6 +173,10 @@ fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), Audi
         Decision::Weights { vector, .. } => audited.vector = Some(vector),
         Decision::Abstain { why, .. } => audited.abstains = Some(why.to_string()),
     }
+    let abstained = records.iter().any(|record| matches!(record, Record::Abstained { .. }));
+    if abstained && audited.vector.is_some() {
+        audited.problems.push("the validator abstained, and the records give a vector".to_owned());
+    }
     let Some((_, publication)) = publications(records).pop_last() else {
         return Ok(());
     };
@@ -177,6 +189,15 @@ fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), Audi
         intent.version_key,
     );
     let matches = audited.vector.as_ref() == Some(&intent.weights) && id == intent.id;
+    audited.problems.extend(news(records, intent));
+    let is_here = context(records).is_some_and(|context| {
+        let version_key = context.state.hyperparameters.weights_version_key;
+        (intent.netuid, intent.mechanism, intent.version_key)
+            == (context.netuid, context.mechanism, version_key)
+    });
+    if !is_here {
+        audited.problems.push("the intent is for another subnet, mechanism or version key".to_owned());
+    }
     if !matches {
         audited.problems.push("the intended vector is not the one that the records give".to_owned());
     }
@@ -185,4 +206,20 @@ fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), Audi
         audited.published_at = Some(block);
     }
     Ok(())
+}
+
+/// News of this epoch's intent that names another, or comes from before the epoch.
+fn news(records: &[Record], intent: &Intent) -> Vec<String> {
+    let opened = context(records).map_or(Block(0), |context| context.state.head.number);
+    let mut problems = Vec::new();
+    for record in records {
+        let Record::IntentUpdate(update) = record else { continue };
+        if update.epoch == intent.epoch && update.intent != intent.id {
+            problems.push(format!("news of intent {}, which the epoch doesn't have", update.intent));
+        }
+        if let Some(block) = update.state.block().filter(|block| *block < opened) {
+            problems.push(format!("news of block {block}, which was before the epoch was opened"));
+        }
+    }
+    problems
 }

@@ -11,26 +11,42 @@ use weighhouse_types::{
 use crate::epoch::OpenEpoch;
 use crate::metrics;
 
-/// The records that close an epoch: rounds that were cut off between two stages are void, and the closing record. None where
-/// the epoch is closed already.
-pub(crate) fn closing_records(open: &OpenEpoch, block: Block) -> Vec<Record> {
+/// Rounds that are void by the epoch's end: those that were cut off between two stages, and those that were never asked.
+/// Recorded before the epoch is weighed, which counts them.
+pub(crate) fn void_by_the_end(open: &OpenEpoch) -> Vec<Record> {
     if open.is_closed() {
         return Vec::new();
     }
     let epoch = open.context().epoch;
     let why = "the epoch ended before every stage was asked";
-    let void = |round| void_round(epoch, round, VoidCause::Capacity, why);
-    let mut closing: Vec<Record> = unfinished(open).into_iter().map(void).collect();
-    let records = || open.records().iter().chain(&closing);
-    let closed = EpochClosed {
-        epoch,
+    let cut_off = |round| void_round(epoch, round, VoidCause::Capacity, why);
+    let mut void: Vec<Record> = unfinished(open).into_iter().map(cut_off).collect();
+    let rounds = 0..open.context().fields.rounds().unwrap_or(0);
+    let unasked: Vec<u32> = rounds.filter(|round| !open.has_asked(*round) && !open.is_void(*round)).collect();
+    let why = "the round was never asked";
+    if open.records().iter().any(|record| matches!(record, Record::Asked(_))) && !unasked.is_empty() {
+        tell_void(epoch, &unasked, why);
+    }
+    let unasked = unasked.into_iter();
+    void.extend(
+        unasked.map(|round| Record::VoidRound(VoidRound::new(epoch, round, VoidCause::Unasked, why))),
+    );
+    void
+}
+
+/// The record that closes an epoch with these further records behind its own. None where it is closed already.
+pub(crate) fn closing_record(open: &OpenEpoch, further: &[Record], block: Block) -> Option<Record> {
+    if open.is_closed() {
+        return None;
+    }
+    let records = || open.records().iter().chain(further);
+    Some(Record::EpochClosed(EpochClosed {
+        epoch: open.context().epoch,
         block,
         counts: EpochCounts::of(records()),
         receipts: receipts_root(&Receipt::all(records())),
         fields: Fields::default(),
-    };
-    closing.push(Record::EpochClosed(closed));
-    closing
+    }))
 }
 
 /// Rounds in which somebody answered an earlier stage, and then nothing more was heard or judged.

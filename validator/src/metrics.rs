@@ -7,7 +7,7 @@ use weighhouse_seams::UnixNanos;
 use weighhouse_types::{Block, Epoch, Judgement, Outcome, VoidCause};
 
 /// Ends of a publication.
-const PUBLICATIONS: [&str; 5] = ["abstained", "committed", "failed", "missed", "published"];
+const PUBLICATIONS: [&str; 6] = ["abstained", "committed", "failed", "missed", "passed", "published"];
 
 /// Names the metrics to whatever recorder is installed; those that alerts look for an increase of begin at 0.
 pub fn describe() {
@@ -28,7 +28,11 @@ pub fn describe() {
         "weighhouse_validator_rounds_postponed_total",
         "Attempts at a round, or at the truth about earlier ones, that wait for the validator's own trouble to pass, by its cause"
     );
-    describe_counter!("weighhouse_validator_publications_total", "Publications, by their outcome");
+    describe_counter!(
+        "weighhouse_validator_publications_total",
+        "Epochs by what became of their weights; those have passed that ended before they were weighed"
+    );
+    describe_gauge!("weighhouse_validator_passed_epoch", "The newest epoch that ended before it was weighed");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
     describe_gauge!(
         "weighhouse_validator_last_progress_timestamp_seconds",
@@ -71,7 +75,8 @@ pub fn describe() {
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
     counter!("weighhouse_validator_chain_errors_total").increment(0);
     counter!("weighhouse_validator_rollouts_refused_total").increment(0);
-    for cause in [VoidCause::Reference, VoidCause::Judge, VoidCause::Capacity].map(VoidCause::name) {
+    let causes = [VoidCause::Reference, VoidCause::Judge, VoidCause::Capacity, VoidCause::Unasked];
+    for cause in causes.map(VoidCause::name) {
         counter!("weighhouse_validator_rounds_void_total", "cause" => cause).increment(0);
         counter!("weighhouse_validator_rounds_postponed_total", "cause" => cause).increment(0);
     }
@@ -107,6 +112,12 @@ pub(crate) fn postponed(cause: VoidCause) {
 
 pub(crate) fn publication(outcome: &'static str) {
     counter!("weighhouse_validator_publications_total", "outcome" => outcome).increment(1);
+}
+
+/// Epochs ended before they were weighed, the newest of which is this one.
+pub(crate) fn passed(epochs: u64, newest: Epoch) {
+    counter!("weighhouse_validator_publications_total", "outcome" => "passed").increment(epochs);
+    gauge!("weighhouse_validator_passed_epoch").set(newest.0 as f64);
 }
 
 pub(crate) fn published(epoch: Epoch, now: UnixNanos) {

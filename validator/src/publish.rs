@@ -21,7 +21,7 @@ use weighhouse_chain::ChainError;
 use weighhouse_journal::Publication;
 use weighhouse_scoring::{Decision, WeighError};
 use weighhouse_seams::UnixNanos;
-use weighhouse_types::{Intent, IntentState, IntentUpdate, Record, SubnetState};
+use weighhouse_types::{Epoch, Intent, IntentState, IntentUpdate, Record, SubnetState};
 
 use crate::epoch::OpenEpoch;
 use crate::metrics;
@@ -107,6 +107,17 @@ pub(crate) fn report(intent: &Intent, state: &IntentState, now: UnixNanos) {
         }
         _ => {}
     }
+}
+
+/// Tells the operator of epochs that ended before they were weighed, from the first of them to the one before `now`.
+pub(crate) fn passed(first: Epoch, now: Epoch) {
+    let Some(count) = now.0.checked_sub(first.0).filter(|count| *count > 0) else { return };
+    let last = Epoch(now.0 - 1);
+    error!(
+        state = STATE, turned = "bad", %first, %last,
+        "{count} epochs ended before they were weighed: the validator was away, behind or without a permit, and published nothing for them"
+    );
+    metrics::passed(count, last);
 }
 
 /// Hands a publication's journalled, signed call to the chain, where its state has one. Doing it twice has one effect.

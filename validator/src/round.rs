@@ -40,6 +40,11 @@ pub(crate) fn vrf_input_of(
     ("weighhouse/challenge/v1", genesis, netuid, mechanism, beacon, task, round, scope).encode()
 }
 
+/// The name of a challenge. It covers the VRF's pre-output, so that nobody but this validator can name it before it is sent.
+pub(crate) fn challenge_id(input: &[u8], preout: &[u8; 32]) -> Digest {
+    Hasher::new("weighhouse/challenge-id/v1").part(input).part(preout).finish()
+}
+
 /// A round under way: its challenges, the miners that are still to be asked, and the attempts that are over.
 pub(crate) struct Round {
     challenges: Arc<Vec<PreparedChallenge>>,
@@ -178,12 +183,7 @@ fn prepare(
     let each = scopes.iter().zip(seeds).zip(challenges.into_iter().zip(references));
     Ok(each
         .map(|((scope, seed), (challenge, reference))| {
-            // The id covers the VRF's pre-output, so that nobody but this validator can name a challenge before it is
-            // sent.
-            let id = Hasher::new("weighhouse/challenge-id/v1")
-                .part(&vrf_input(context, round, *scope))
-                .part(&seed.preout)
-                .finish();
+            let id = challenge_id(&vrf_input(context, round, *scope), &seed.preout);
             let reference_blob = Blob::new(reference.to_bytes());
             let secret = task.secret(&challenge).map(Blob::new);
             let mut asked = ChallengeRecord {

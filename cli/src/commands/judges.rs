@@ -21,13 +21,16 @@ pub(crate) fn client(addresses: &[JudgeAddress], terms: &JudgeTerms) -> Result<R
     Ok(RemoteJudges::new(addresses, *terms, &dialing, Handle::current()))
 }
 
-/// References of an auditor: recorded words, and judges at some addresses, if any.
+/// References of an auditor: recorded words, weights to hold them against, and judges at some addresses, if any.
 #[derive(Debug)]
-pub(crate) struct AuditReferences<'a>(pub(crate) &'a [JudgeAddress]);
+pub(crate) struct AuditReferences<'a> {
+    pub(crate) weights: Option<&'a [u8]>,
+    pub(crate) judges: &'a [JudgeAddress],
+}
 
 impl References for AuditReferences<'_> {
     fn weights(&self) -> Result<Option<Vec<u8>>, TaskError> {
-        Ok(None)
+        Ok(self.weights.map(<[u8]>::to_vec))
     }
 
     fn language(&self) -> Result<Option<Arc<dyn Witness>>, TaskError> {
@@ -39,9 +42,9 @@ impl References for AuditReferences<'_> {
     }
 
     fn judge(&self, terms: &JudgeTerms) -> Result<Option<Arc<dyn JudgeClient>>, TaskError> {
-        if self.0.is_empty() {
+        if self.judges.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(client(self.0, terms)?.of_record())))
+        Ok(Some(Arc::new(client(self.judges, terms)?.of_record())))
     }
 }

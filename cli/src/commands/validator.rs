@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::SharedChain;
+use weighhouse_journal::JournalError;
 use weighhouse_seams::{ClockExt as _, CpuPool, Entropy, Listener as _, SystemClock};
 use weighhouse_tasks::registry::{builtin, builtin_names};
 use weighhouse_tasks::witness::WitnessError;
@@ -249,6 +250,8 @@ fn role_failure(error: ValidatorError) -> Failure {
     let exit = match error {
         ValidatorError::Chain(error) => return chain_failure(error),
         ValidatorError::NotRegistered { .. } => Exit::Denied,
+        // Room on a disk comes back, and what a failed write left is found out by the next start.
+        ValidatorError::Journal(JournalError::Io { .. } | JournalError::Poisoned { .. }) => Exit::Unavailable,
         ValidatorError::Journal(_) | ValidatorError::Weigh(_) => Exit::Data,
         ValidatorError::Policy(_) => Exit::Config,
         ValidatorError::Task(ref error) => task_exit(error),

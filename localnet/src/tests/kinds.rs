@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_journal::segment_name;
 use weighhouse_tasks::testing::{TestKinds, WITHHELD, task_file};
 use weighhouse_types::Epoch;
-use weighhouse_validator::audit::{AuditReport, audit_taken_over, audit_with};
+use weighhouse_validator::audit::{AuditReport, TakenOver, audit_taken_over, audit_with};
 
 use super::{Reports, earned};
 use crate::{Account, Localnet, Options};
@@ -97,6 +97,6 @@ fn forecasts_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later()
     }
     let files: Vec<_> = (0..4).map(|epoch| file(dir.path(), "honest-a", epoch)).collect();
     for (before, after) in files.iter().zip(&files[1..]) {
-        assert_eq!(audit_taken_over(before, after).expect("readable"), Vec::<String>::new());
+        assert_eq!(audit_taken_over(before, after).expect("readable"), TakenOver::default());
     }
 }

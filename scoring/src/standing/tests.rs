@@ -16,6 +16,7 @@ fn fold<'a>(context: &'a EpochContext, verdicts: &'a [VerdictRecord]) -> Fold<'a
         likeness: Vec::new(),
         checks: None,
         departed: BTreeSet::new(),
+        void_rounds: 0,
     };
     Fold::new(records).expect("one epoch's records")
 }

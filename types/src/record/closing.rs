@@ -41,6 +41,9 @@ pub enum VoidCause {
     /// There was no room in a queue or a pool of ours.
     #[codec(index = 2)]
     Capacity,
+    /// The round was never asked: the validator was away or had no permit, or nobody served.
+    #[codec(index = 3)]
+    Unasked,
 }
 
 impl VoidCause {
@@ -50,6 +53,7 @@ impl VoidCause {
             Self::Reference => "reference",
             Self::Judge => "judge",
             Self::Capacity => "capacity",
+            Self::Unasked => "unasked",
         }
     }
 }

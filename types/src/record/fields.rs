@@ -3,6 +3,7 @@
 //! Later versions of the software add facts as fields and leave the layout of records alone. A reader that doesn't know a
 //! field's name refuses the record by that name: a fact that it can't weigh may change what the record means.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use parity_scale_codec::{Decode, Encode, Error, Input};
@@ -17,6 +18,8 @@ const NAME_BYTES_MAX: usize = 64;
 const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Names whose word a fact rests on, where it can't be derived from the records.
 const OPERATOR: &str = "operator";
+/// Rounds of the epoch in which every miner is asked.
+const ROUNDS: &str = "rounds";
 /// The longest name of an operator, in bytes.
 const OPERATOR_BYTES_MAX: usize = 256;
 
@@ -92,15 +95,30 @@ impl Fields {
         })
     }
 
+    /// With the number of the epoch's rounds.
+    pub fn with_rounds(mut self, rounds: u32) -> Self {
+        self.0.push(Field { name: ROUNDS.to_owned(), value: FieldValue::Unsigned(rounds.into()) });
+        self
+    }
+
+    /// The number of rounds in which every miner is asked; `None` in records of before it was written.
+    pub fn rounds(&self) -> Option<u32> {
+        self.0.iter().find_map(|field| match field.value {
+            FieldValue::Unsigned(rounds) if field.name == ROUNDS => u32::try_from(rounds).ok(),
+            _ => None,
+        })
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The first field whose name, or type under that name, this version doesn't know.
     pub fn unknown(&self) -> Option<&Field> {
-        self.0
-            .iter()
-            .find(|field| !matches!((field.name.as_str(), &field.value), (OPERATOR, FieldValue::Text(_))))
+        self.0.iter().find(|field| {
+            let known = (field.name.as_str(), &field.value);
+            !matches!(known, (OPERATOR, FieldValue::Text(_)) | (ROUNDS, FieldValue::Unsigned(_)))
+        })
     }
 }
 
@@ -115,6 +133,10 @@ impl Decode for Fields {
         let fields = Vec::<Field>::decode(input)?;
         if fields.len() > FIELDS_MAX {
             return Err(Error::from("more fields than a record may have"));
+        }
+        let names: BTreeSet<_> = fields.iter().map(|field| &field.name).collect();
+        if names.len() < fields.len() {
+            return Err(Error::from("a field stands twice in a record"));
         }
         Ok(Self(fields))
     }

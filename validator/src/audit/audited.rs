@@ -16,6 +16,8 @@ pub struct AuditReport {
     pub answers: usize,
     /// Verdicts that were reached again from the recorded reference.
     pub verdicts: usize,
+    /// References that were worked out again by their model.
+    pub references: usize,
     /// Answers that await their truth at the epoch's end.
     #[serde(skip_serializing_if = "is_zero")]
     pub awaiting: usize,
@@ -38,6 +40,9 @@ pub struct AuditReport {
     /// Everything that was not reached again, since the judge is not at hand here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_rederived: Vec<String>,
+    /// Everything that is other than in the file before, and that a validator may change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
     /// Everything that rests on an operator's word, as the records say themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_trust: Vec<String>,
@@ -56,6 +61,7 @@ impl AuditReport {
             challenges: 0,
             answers: 0,
             verdicts: 0,
+            references: 0,
             awaiting: later.awaiting.len(),
             resolved: later.resolved,
             lapsed: later.lapsed,
@@ -65,6 +71,7 @@ impl AuditReport {
             published_at: None,
             not_shown: Vec::new(),
             not_rederived: Vec::new(),
+            changed: Vec::new(),
             on_trust: Vec::new(),
             problems: Vec::new(),
         }

@@ -1,14 +1,17 @@
 //! The end of an epoch's evidence, as an auditor checks it.
 
 use weighhouse_journal::{Segment, receipts_root};
-use weighhouse_types::{EpochCounts, Receipt, Record, v1};
+use weighhouse_types::{EpochContext, EpochCounts, Receipt, Record, v1};
 
 /// Everything wrong with an epoch's closing record and its void rounds.
-pub(super) fn check(records: &[Record]) -> Vec<String> {
+pub(super) fn check(records: &[Record], context: &EpochContext) -> Vec<String> {
     let closed = records.iter().position(|record| matches!(record, Record::EpochClosed(_)));
     let (before, after) = records.split_at(closed.unwrap_or(records.len()));
     let mut problems = Vec::new();
     if let Some(Record::EpochClosed(closed)) = after.first() {
+        if closed.block < context.state.head.number {
+            problems.push("the epoch was closed before it was opened".to_owned());
+        }
         if closed.counts != EpochCounts::of(before.iter()) {
             problems.push("the closing record counts other records than there are".to_owned());
         }
@@ -52,11 +55,19 @@ pub(super) fn not_shown(segment: &Segment) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use weighhouse_types::{Block, Digest, Epoch, EpochClosed, Fields, VoidCause, VoidRound};
+    use weighhouse_types::{Block, Digest, Epoch, EpochClosed, Fields, VoidCause, VoidRound, sample};
 
     use super::*;
 
     const EPOCH: Epoch = Epoch(3);
+
+    fn context() -> EpochContext {
+        sample::context(sample::subnet(EPOCH, Block(1), Vec::new()))
+    }
+
+    fn check_all(records: &[Record]) -> Vec<String> {
+        check(records, &context())
+    }
 
     fn closed(counts: EpochCounts) -> Record {
         let receipts = receipts_root(&[]);
@@ -73,12 +84,12 @@ mod tests {
     fn a_closing_record_is_held_to_the_records_before_it() {
         let void = Record::VoidRound(VoidRound::new(EPOCH, 2, VoidCause::Reference, "away"));
         let counts = EpochCounts { void_rounds: 1, ..EpochCounts::default() };
-        assert_eq!(check(&[void.clone(), closed(counts)]), Vec::<String>::new());
-        assert_eq!(check(&[closed(counts)]).len(), 1);
-        assert_eq!(check(&[closed(EpochCounts::default()), void.clone()]).len(), 1);
-        assert_eq!(check(&[closed(EpochCounts::default()), closed(EpochCounts::default())]).len(), 1);
+        assert_eq!(check_all(&[void.clone(), closed(counts)]), Vec::<String>::new());
+        assert_eq!(check_all(&[closed(counts)]).len(), 1);
+        assert_eq!(check_all(&[closed(EpochCounts::default()), void.clone()]).len(), 1);
+        assert_eq!(check_all(&[closed(EpochCounts::default()), closed(EpochCounts::default())]).len(), 1);
         let Record::EpochClosed(mut other) = closed(counts) else { panic!("a closing record") };
         other.receipts = Digest::of(b"other answers");
-        assert_eq!(check(&[void, Record::EpochClosed(other)]).len(), 1);
+        assert_eq!(check_all(&[void, Record::EpochClosed(other)]).len(), 1);
     }
 }

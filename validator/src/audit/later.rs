@@ -1,5 +1,6 @@
 //! Challenges of earlier epochs as an auditor checks them: taken over whole, closed, and resolved by a truth on record.
 
+use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::{Reference, Task};
 use weighhouse_types::{CarriedChallenge, ChallengePhase, Digest, PhaseChange, Record, StageRecord};
 
@@ -11,6 +12,11 @@ impl<'a> Walk<'a> {
     pub(super) fn check_carried(&mut self, carried: &'a CarriedChallenge) -> Result<(), Finding> {
         let name = format!("challenge {} of epoch {}", carried.asked.challenge, carried.asked.epoch);
         self.blob(&name, &carried.task)?;
+        // Of another task's challenges nothing is known here but that they lapse.
+        let is_this = self.task.as_ref().is_some_and(|task| task.digest() == carried.task);
+        if is_this && !self.truth_comes_later() {
+            return Err(format!("{name}: the truth about it was known at once").into());
+        }
         // Its complaint is returned last: the answers have to be noted in any case,
         // or each would be one more complaint.
         let drawn = self.check_challenge(&carried.asked, Some(carried));
@@ -34,6 +40,9 @@ impl<'a> Walk<'a> {
     /// A challenge ends as the rules say, and the truth is the one that can be worked out, where it can.
     pub(super) fn check_phase(&mut self, change: &'a PhaseChange) -> Result<(), Finding> {
         let name = format!("challenge {} of epoch {}", change.challenge, change.asked_in);
+        if change.asked_in == self.epoch() && !self.truth_comes_later() {
+            return Err(format!("{name}: the truth about it was known at once").into());
+        }
         match &change.phase {
             ChallengePhase::Closed => self.seen(&name, &change.challenge).map(|_| ()).map_err(Finding::from),
             ChallengePhase::Lapsed { .. } => self.check_lapsed(&name, change.challenge),
@@ -62,6 +71,11 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+    }
+
+    /// True as well where the kind isn't at hand.
+    fn truth_comes_later(&self) -> bool {
+        self.task.as_ref().is_none_or(|task| matches!(task.timing(), Timing::Later { .. }))
     }
 
     fn check_lapsed(&self, name: &str, challenge: Digest) -> Result<(), Finding> {

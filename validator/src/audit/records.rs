@@ -20,6 +20,7 @@ impl<'a> Walk<'a> {
             }
         }
         audited.problems.extend(self.unjudged());
+        self.check_references(audited);
         let counted = |(what, count): (String, u32)| format!("{count} {what}");
         audited.not_rederived.extend(not_at_hand.into_iter().map(counted));
         audited.on_trust.extend(on_trust.into_iter().map(counted));
@@ -69,6 +70,43 @@ impl<'a> Walk<'a> {
             Record::JudgedTogether(joint) => self.check_joint(at, joint),
             Record::PhaseChange(change) => self.check_phase(change),
             _ => Ok(()),
+        }
+    }
+
+    /// The references' words on questions, worked out again where their model is at hand.
+    fn check_references(&self, audited: &mut AuditReport) {
+        let Some(task) = &self.task else { return };
+        let said: Vec<_> = self
+            .challenges
+            .values()
+            .filter(|seen| !seen.reference.is_awaited())
+            .filter_map(|seen| Some((seen.asked, &seen.reference, seen.challenge.clone()?)))
+            .collect();
+        let challenges: Vec<_> = said.iter().map(|(_, _, challenge)| challenge.clone()).collect();
+        if !self.testimonies.is_empty() {
+            let answers = self.testimonies.len();
+            audited.on_trust.push(format!("the reference's word on {answers} answers: the validator's"));
+        }
+        if said.is_empty() {
+            return;
+        }
+        match task.references(&challenges) {
+            Ok(again) => {
+                let differs =
+                    said.iter().zip(&again).filter(|((_, word, _), again)| !task.agrees(word, again));
+                audited.problems.extend(differs.map(|((asked, ..), _)| {
+                    format!(
+                        "challenge {}: the reference's word on record is not its model's",
+                        asked.challenge
+                    )
+                }));
+                audited.references = said.len();
+            }
+            // Its model is not at hand.
+            Err(_) => audited.on_trust.push(format!(
+                "the reference's word on {} questions: the validator's, as its model is not at hand",
+                said.len()
+            )),
         }
     }
 

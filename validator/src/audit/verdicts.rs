@@ -3,7 +3,7 @@
 use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::sequential::Attention;
 use weighhouse_tasks::{Challenge, Reference, Task};
-use weighhouse_types::{CheckDraw, Evidence, Exchange, Judgement, VerdictRecord};
+use weighhouse_types::{CheckDraw, Evidence, Exchange, Judgement, Reason, VerdictRecord};
 
 use super::walk::{Finding, Part, Walk};
 use crate::answers::{ReadAnswer, decode};
@@ -15,6 +15,19 @@ impl<'a> Walk<'a> {
     /// Checks that the reference's recorded word is of this challenge, and counts in the bins that are recorded.
     pub(super) fn check_testimony(&mut self, said: &Evidence) -> Result<(), Finding> {
         let name = format!("evidence in round {} of challenge {}", said.round, said.challenge);
+        let seen = self.seen(&name, &said.challenge)?;
+        if seen.asked.round != said.round {
+            return Err(format!("{name}: its challenge was asked in another round").into());
+        }
+        if !seen.reference.is_awaited() {
+            return Err(format!("{name}: the reference had spoken before anybody answered").into());
+        }
+        if !self.is_of(seen.asked.scope, &said.who) {
+            return Err(format!("{name}: the challenge was another miner's").into());
+        }
+        if !self.judged_answers.contains(&(said.challenge, said.who)) {
+            return Err(format!("{name}: there is no such answer").into());
+        }
         let reference = Reference::from_bytes(self.blob(&name, &said.blob)?);
         let reference = reference.map_err(|error| format!("{name}: {error}"))?;
         if self.task.as_ref().is_some_and(|task| task.bins(&reference) != said.bins) {
@@ -36,7 +49,10 @@ impl<'a> Walk<'a> {
             .into());
         }
         self.draws.insert(drawn.round, draw::seed(self.context, drawn));
-        Ok(())
+        match self.ended_rounds.contains(&drawn.round) {
+            true => Ok(()),
+            false => Err(format!("draw of round {}: nobody was judged in it", drawn.round).into()),
+        }
     }
 
     /// The answer, where there is one, is the miner's and to its own challenge.
@@ -58,14 +74,24 @@ impl<'a> Walk<'a> {
                 self.check_exchange(&name, part, judged.stage, exchange)?;
                 Ok(true)
             }
-            None if judged.judgement.mark.billionths() != 0 => {
-                Err(format!("{name}: a mark without an answer").into())
+            None if judged.judgement.mark.billionths() != 0
+                || !matches!(judged.judgement.reasons.as_slice(), [Reason::Silent { .. }]) =>
+            {
+                Err(format!("{name}: no answer, and judged as if there were one").into())
+            }
+            None if self.answered_at(&part, judged.stage) => {
+                Err(format!("{name}: its answer is on record, and it is judged to be silent").into())
             }
             None if judged.stage > 0 && !self.follow_ups.contains_key(&(part, judged.stage)) => {
                 Err(format!("{name}: stage {} was never asked", judged.stage).into())
             }
             None => Ok(false),
         }
+    }
+
+    fn answered_at(&self, part: &Part, stage: u8) -> bool {
+        let mut answered = self.answered.get(part).into_iter().flatten();
+        answered.any(|answered| answered.stage == stage && answered.outcome.is_ok())
     }
 
     /// Tells whether an answer is on record without a verdict.

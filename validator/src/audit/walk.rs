@@ -13,7 +13,7 @@ use crate::answers::decode;
 use crate::checks::CheckHistory;
 use crate::dialogue::framed;
 use crate::resolve;
-use crate::round::vrf_input;
+use crate::round::{challenge_id, vrf_input};
 use crate::together::Joint;
 
 /// One miner's part in one challenge.
@@ -37,6 +37,10 @@ pub(super) struct Walk<'a> {
     pub(super) joint: BTreeMap<Digest, Joint>,
     pub(super) joint_verdicts: BTreeMap<Part, Judgement>,
     pub(super) judged: BTreeSet<Part>,
+    /// Rounds of this epoch with a verdict, or void.
+    pub(super) ended_rounds: BTreeSet<u32>,
+    /// Answers with a verdict, wherever it stands.
+    pub(super) judged_answers: BTreeSet<Part>,
     pub(super) history: CheckHistory,
     /// Seeds of the rounds' draws so far.
     pub(super) draws: BTreeMap<u32, [u8; 32]>,
@@ -97,6 +101,8 @@ impl<'a> Walk<'a> {
             joint: BTreeMap::new(),
             joint_verdicts: BTreeMap::new(),
             judged: BTreeSet::new(),
+            ended_rounds: ended_rounds(records, context.epoch),
+            judged_answers: judged_answers(records),
             history: history.unwrap_or_default(),
             draws: BTreeMap::new(),
         }
@@ -110,6 +116,16 @@ impl<'a> Walk<'a> {
         carried: Option<&'a CarriedChallenge>,
     ) -> Result<(), Finding> {
         let name = format!("challenge {}", asked.challenge);
+        let kind = self.context.kind();
+        // Version 1 named neither a judge nor, with a challenge, its kind and request.
+        if carried.is_none() && self.context.judge.is_some() {
+            if kind.is_some_and(|kind| kind != asked.kind) {
+                return Err(format!("{name}: it is of another kind than the epoch's task").into());
+            }
+            if asked.request.is_none() {
+                return Err(format!("{name}: its request is not recorded").into());
+            }
+        }
         let input = match carried {
             Some(carried) => resolve::vrf_input(self.context, carried),
             None => vrf_input(self.context, asked.round, asked.scope),
@@ -126,6 +142,10 @@ impl<'a> Walk<'a> {
             (Some(task), _) => Some(task.challenge(&seed)),
             (None, _) => None,
         };
+        // Version 1 named no judge.
+        if self.context.judge.is_some() && asked.challenge != challenge_id(&input, preout) {
+            return Err(format!("{name}: its name is not the one that its draw gives").into());
+        }
         let (challenge, trouble) = match drawn.transpose() {
             Ok(challenge) => (challenge, None),
             Err(error) => (None, Some(Finding::of(&name, error))),
@@ -207,4 +227,22 @@ impl<'a> Walk<'a> {
     pub(super) fn epoch(&self) -> Epoch {
         self.context.epoch
     }
+}
+
+fn ended_rounds(records: &[Record], epoch: Epoch) -> BTreeSet<u32> {
+    let ended = records.iter().filter_map(|record| match record {
+        Record::Judged(judged) => (judged.asked_in == epoch).then_some(judged.round),
+        // Where the reference could speak of no answer.
+        Record::VoidRound(void) => Some(void.round),
+        _ => None,
+    });
+    ended.collect()
+}
+
+fn judged_answers(records: &[Record]) -> BTreeSet<Part> {
+    let answers = records.iter().filter_map(|record| match record {
+        Record::Judged(judged) if judged.exchange.is_some() => Some((judged.challenge, judged.who)),
+        _ => None,
+    });
+    answers.collect()
 }

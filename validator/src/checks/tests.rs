@@ -103,7 +103,7 @@ async fn a_conviction_counts_in_its_epoch_and_makes_a_newcomer() {
             assert!(!paid(&files[2]).contains(uid));
         }
         for (before, after) in files.iter().zip(&files[1..]) {
-            assert_eq!(audit_taken_over(before, after).expect("readable"), Vec::<String>::new());
+            assert_eq!(audit_taken_over(before, after).expect("readable").problems, Vec::<String>::new());
         }
         for file in &files {
             assert_eq!(audit(file).expect("auditable").problems, Vec::<String>::new());

@@ -77,7 +77,8 @@ async fn an_auditor_of_two_files_finds_a_challenge_that_was_left_out_in_between(
     let (dir, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     run(dir.path(), false).await;
     run(other.path(), false).await;
-    let problems = |after: &Path| audit_taken_over(&file(dir.path(), 0), &file(after, 1)).expect("readable");
+    let problems =
+        |after: &Path| audit_taken_over(&file(dir.path(), 0), &file(after, 1)).expect("readable").problems;
     assert_eq!(problems(dir.path()), Vec::<String>::new());
     // The same challenges, answered otherwise.
     let problems = problems(other.path());

@@ -7,7 +7,7 @@ use weighhouse_types::{Block, Epoch, EpochContext, Fields, Record, SubnetState, 
 
 use super::validator::{Validator, write};
 use crate::checks::CheckHistory;
-use crate::closing::{closing_records, void_round};
+use crate::closing::{closing_record, void_by_the_end, void_round};
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::later;
@@ -22,6 +22,11 @@ impl Validator {
         if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
             return Ok(());
         }
+        if let Some(open) = &self.open {
+            let last = open.context().epoch;
+            let first = if self.is_undecided() { last.0 } else { last.0.saturating_add(1) };
+            publish::passed(Epoch(first), epoch);
+        }
         self.close_undecided(state.head.number).await?;
         self.held.clear();
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
@@ -32,6 +37,8 @@ impl Validator {
         let before = self.open.as_ref().map_or(&[][..], OpenEpoch::records);
         let earlier = left.or_else(|| CheckHistory::anew(&self.parts.task, epoch, before, neurons));
         let file = self.policy_for(state);
+        let operator = self.parts.task.judge_operator();
+        let operator = operator.as_deref().map_or_else(Fields::default, Fields::on_the_word_of);
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -46,12 +53,7 @@ impl Validator {
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
             judge: Some(self.parts.task.judge_identity()),
-            fields: self
-                .parts
-                .task
-                .judge_operator()
-                .as_deref()
-                .map_or_else(Fields::default, Fields::on_the_word_of),
+            fields: operator.with_rounds(file.policy.rounds().unwrap_or(self.parts.rounds.per_epoch)),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let mut opened = OpenEpoch::new(context, file.policy, (trails, earlier), &self.parts.task);
@@ -114,7 +116,8 @@ impl Validator {
         let void: Vec<_> = self.held.keys().map(void).collect();
         self.record(void).await?;
         let Some(open) = &self.open else { return Ok(()) };
-        let mut records = closing_records(open, block);
+        let mut records = void_by_the_end(open);
+        records.extend(closing_record(open, &records, block));
         records.extend(self.seen.record(block));
         self.record(records).await
     }
@@ -151,6 +154,9 @@ impl Validator {
         }
         let Some(open) = &self.open else { return Ok(()) };
         let epoch = open.context().epoch;
+        let void = void_by_the_end(open);
+        self.record(void).await?;
+        let Some(open) = &self.open else { return Ok(()) };
         let who: Vec<_> = open.departed(state).into_iter().map(|(who, _)| who).collect();
         if !who.is_empty() {
             info!(%epoch, left = who.len(), "registrations left since the epoch was opened");
@@ -164,7 +170,7 @@ impl Validator {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
         }
-        records.extend(closing_records(open, state.head.number));
+        records.extend(closing_record(open, &records, state.head.number));
         records.extend(self.seen.record(state.head.number));
         self.record(records.clone()).await?;
         self.publications.extend(&records);

@@ -1,20 +1,23 @@
 //! Forged journals before the audit: epochs of a real localnet, changed and sealed anew as their keeper could.
 
 mod changes;
+mod forgeries;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use parity_scale_codec::{DecodeAll as _, Encode as _};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use weighhouse_journal::{Segment, SegmentHeader, sealed};
+use weighhouse_models::Builtin;
 use weighhouse_types::{Epoch, Record};
-use weighhouse_validator::audit::{audit, audit_taken_over};
+use weighhouse_validator::audit::{AuditError, AuditReport, audit, audit_taken_over, audit_with};
 
 use self::changes::changed;
+use self::forgeries::Forgery;
 use super::{Tally, weighhouse};
 use crate::say;
 
@@ -33,6 +36,8 @@ struct Case {
     header: SegmentHeader,
     records: Vec<Record>,
     after: Vec<u8>,
+    /// What the true epoch has on trust.
+    on_trust: Vec<String>,
 }
 
 pub(crate) fn run(flips: u32) -> anyhow::Result<()> {
@@ -50,6 +55,24 @@ pub(crate) fn run(flips: u32) -> anyhow::Result<()> {
             Ok(())
         });
     }
+    // Without its neighbours, which a keeper may rewrite as well.
+    let case = &cases[0];
+    for Forgery { name, complaint, forge } in forgeries::ALL {
+        tally.check(name, || {
+            let mut records = case.records.clone();
+            forge(&mut records);
+            ensure!(records != case.records, "nothing was forged");
+            forgeries::fit(&mut records);
+            let problems = case.problems(&sealed(case.header, &records));
+            ensure!(problems.iter().any(|problem| problem.contains(complaint)), "{problems:?}");
+            Ok(())
+        });
+    }
+    tally.check("an epoch is missing between two", || {
+        let found = audit_taken_over(&case.before, &case.after)?;
+        ensure!(!found.changed.is_empty() && !found.problems.is_empty(), "{found:?}");
+        Ok(())
+    });
     let mut unnoticed = BTreeMap::new();
     let share = flips.div_ceil(u32::try_from(cases.len())?);
     for case in &cases {
@@ -57,8 +80,13 @@ pub(crate) fn run(flips: u32) -> anyhow::Result<()> {
             *unnoticed.entry(what).or_insert(0) += count;
         }
     }
-    for (what, count) in &unnoticed {
-        say(&format!("unnoticed {count:>6} {what}"));
+    for (what, count) in unnoticed {
+        let word = changes::KEEPERS_WORD.iter().any(|field| what.starts_with(field));
+        if word {
+            say(&format!("on trust {count:>5} {what}"));
+            continue;
+        }
+        tally.check(&format!("{count} changes of {what} are noticed"), || bail!("no audit noticed"));
     }
     tally.finish_with(&[("flips".to_owned(), flips.into())])
 }
@@ -83,18 +111,38 @@ impl Case {
         let segment = Segment::read(&file(FORGED)?)?;
         let header = *segment.header();
         let (before, after) = (file(FORGED - 1)?, file(FORGED + 1)?);
-        Ok(Self { task, before, header, records: segment.into_records(), after })
+        let on_trust = Vec::new();
+        let mut case = Self { task, before, header, records: segment.into_records(), after, on_trust };
+        case.on_trust = case.audited(&file(FORGED)?)?.on_trust;
+        Ok(case)
+    }
+
+    fn audited(&self, file: &[u8]) -> Result<AuditReport, AuditError> {
+        // The model of digits is everybody's.
+        let weights = Builtin::Reference.bytes();
+        match self.task.contains("--mode") {
+            true => audit_with(file, &weights),
+            false => audit(file),
+        }
+    }
+
+    /// Everything wrong with an epoch of these records by itself.
+    fn problems(&self, file: &[u8]) -> Vec<String> {
+        let audited = self.audited(file);
+        // What is newly on trust is told as well.
+        let told = |audited: AuditReport| {
+            let new = audited.on_trust.into_iter().filter(|what| !self.on_trust.contains(what));
+            audited.problems.into_iter().chain(new).collect()
+        };
+        audited.map_or_else(|error| vec![error.to_string()], told)
     }
 
     /// The first thing that an audit finds wrong with an epoch of these records between its neighbours.
     fn problem(&self, records: &[Record]) -> Option<String> {
         let file = sealed(self.header, records);
-        let own = match audit(&file) {
-            Ok(audited) => audited.problems.into_iter().next(),
-            Err(error) => Some(error.to_string()),
-        };
+        let own = self.problems(&file).into_iter().next();
         let beside = |before: &[u8], after: &[u8]| match audit_taken_over(before, after) {
-            Ok(problems) => problems.into_iter().next(),
+            Ok(found) => found.problems.into_iter().chain(found.changed).next(),
             Err(error) => Some(error.to_string()),
         };
         own.or_else(|| beside(&self.before, &file)).or_else(|| beside(&file, &self.after))

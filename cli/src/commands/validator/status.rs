@@ -33,10 +33,13 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         count("weighhouse_validator_rounds_void_total"),
     );
     let in_step = block.saturating_add(LAG_BLOCKS_MAX) >= standing.head.0;
-    let works = in_step && standing.validator_permit;
+    let passed = samples.total("weighhouse_validator_passed_epoch").map(|epoch| epoch as u64);
+    // Until a newer epoch's weights are on the chain.
+    let has_passed = passed.filter(|passed| published.is_none_or(|published| published < *passed));
+    let works = in_step && standing.validator_permit && has_passed.is_none();
     if args.json {
         output::json(&serde_json::json!({
-            "works": works, "block": block, "epoch": epoch, "published_epoch": published, "verdicts": verdicts,
+            "works": works, "passed_epoch": passed, "block": block, "epoch": epoch, "published_epoch": published, "verdicts": verdicts,
             "chain_errors": errors, "attempts_postponed": held, "rounds_void": void, "chain": standing,
         }))?;
     } else {
@@ -56,11 +59,14 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     if works {
         return Ok(());
     }
-    let why = match in_step {
-        true => {
+    let why = match (in_step, has_passed) {
+        (false, _) => "the validator is behind the chain; its log says why".to_owned(),
+        (true, _) if !standing.validator_permit => {
             "no validator permit: nothing is asked or published until an epoch grants one, which more stake does"
+                .to_owned()
         }
-        false => "the validator is behind the chain; its log says why",
+        (true, Some(passed)) => format!("epoch {passed} ended before it was weighed; its log says why"),
+        (true, None) => "its log says why".to_owned(),
     };
     Err(Failure::new(Exit::Unavailable, why))
 }

@@ -3,6 +3,17 @@
 use serde_json::Value;
 use weighhouse_types::Record;
 
+/// Fields that are the keeper's word, as docs/audit.md lists them: what the chain alone can show, and the validator's own clock.
+pub(super) const KEEPERS_WORD: &[&str] = &[
+    "block_seen.",
+    "check_draw.beacon.value",
+    "epoch_closed.block",
+    "epoch_opened.state.",
+    "intent_update.epoch",
+    "intent_update.state.",
+    "judged.exchange.latency_us",
+];
+
 /// The first field in which they differ, such as `judged.exchange.latency_us`; positions in lists are left out.
 pub(super) fn changed(record: &Record, other: &Record) -> anyhow::Result<String> {
     let (one, other) = (value(record)?, value(other)?);

@@ -1,0 +1,58 @@
+//! Bytes that records name by digest: all of them are there, and nothing else is.
+
+use std::collections::BTreeSet;
+
+use weighhouse_types::{ChallengePhase, ChallengeRecord, Digest, Exchange, Record};
+
+/// Everything that is missing or that nobody names.
+pub(super) fn check(records: &[Record]) -> Vec<String> {
+    let held: BTreeSet<Digest> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Blob(blob) => Some(blob.digest()),
+            _ => None,
+        })
+        .collect();
+    let mut named = BTreeSet::new();
+    records.iter().for_each(|record| name(record, &mut named));
+    let missing = named.difference(&held).map(|digest| format!("bytes {digest} are not recorded"));
+    // Version 1 named a request in the answers to it alone.
+    let names_requests =
+        records.iter().all(|record| !matches!(record, Record::Asked(asked) if asked.request.is_none()));
+    let unnamed = held.difference(&named).filter(|_| names_requests);
+    let unnamed = unnamed.map(|digest| format!("bytes {digest} belong to no record"));
+    missing.chain(unnamed).collect()
+}
+
+fn name(record: &Record, named: &mut BTreeSet<Digest>) {
+    match record {
+        Record::Asked(asked) => of_challenge(asked, named),
+        Record::FollowUp(follow_up) => drop(named.insert(follow_up.request)),
+        Record::Answered(answered) => {
+            answered.outcome.iter().for_each(|exchange| of_exchange(exchange, named))
+        }
+        Record::Judged(judged) => judged.exchange.iter().for_each(|exchange| of_exchange(exchange, named)),
+        Record::Evidence(said) => drop(named.insert(said.blob)),
+        Record::JudgedTogether(joint) => named.extend(joint.findings),
+        Record::PhaseChange(change) => {
+            if let ChallengePhase::Resolved { truth } = change.phase {
+                named.insert(truth);
+            }
+        }
+        Record::CarriedChallenge(carried) => {
+            named.insert(carried.task);
+            of_challenge(&carried.asked, named);
+            let exchanges = carried.answers.iter().filter_map(|answered| answered.outcome.as_ref().ok());
+            exchanges.for_each(|exchange| of_exchange(exchange, named));
+        }
+        _ => {}
+    }
+}
+
+fn of_challenge(asked: &ChallengeRecord, named: &mut BTreeSet<Digest>) {
+    named.extend([asked.request, asked.secret, asked.reference].into_iter().flatten());
+}
+
+fn of_exchange(exchange: &Exchange, named: &mut BTreeSet<Digest>) {
+    named.extend([exchange.request, exchange.answer]);
+}
