@@ -190,6 +190,10 @@ fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), Audi
     );
     let matches = audited.vector.as_ref() == Some(&intent.weights) && id == intent.id;
     audited.problems.extend(news(records, intent));
+    let is_other = |record: &Record| matches!(record, Record::Intent(other) if other.id != intent.id);
+    if records.iter().any(is_other) {
+        audited.problems.push("the epoch has more than one intent".to_owned());
+    }
     let is_here = context(records).is_some_and(|context| {
         let version_key = context.state.hyperparameters.weights_version_key;
         (intent.netuid, intent.mechanism, intent.version_key)

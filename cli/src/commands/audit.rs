@@ -65,6 +65,9 @@ pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
             let found = audit_taken_over(&before, &bytes).exit(Exit::Data, &shown)?;
             audited.problems.extend(found.problems);
             audited.changed.extend(found.changed);
+        } else if audited.epoch > Epoch(0) {
+            let what = "what it took over from earlier epochs: give the file before as well";
+            audited.on_trust.push(what.to_owned());
         }
         if args.json {
             output::json(&audited)?;
@@ -110,6 +113,10 @@ fn print(audited: &AuditReport) -> Result<(), Failure> {
     if let Some(later) = later(audited) {
         output::line(later)?;
     }
+    if audited.is_open {
+        output::line("the epoch is still open, or its end was cut off: nothing is decided by these records")?;
+        return told(audited);
+    }
     match (&audited.vector, &audited.abstains) {
         (Some(vector), _) => {
             let entries: Vec<_> =
@@ -126,6 +133,11 @@ fn print(audited: &AuditReport) -> Result<(), Failure> {
         (None, _) => "no vector was intended yet".to_owned(),
     };
     output::line(published)?;
+    told(audited)
+}
+
+/// What was not re-derived, is on trust, or wrong.
+fn told(audited: &AuditReport) -> Result<(), Failure> {
     for what in &audited.not_rederived {
         output::line(format!("not re-derived: {what}"))?;
     }

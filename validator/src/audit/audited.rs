@@ -31,6 +31,9 @@ pub struct AuditReport {
     pub vector: Option<WeightVector>,
     /// Why they give none.
     pub abstains: Option<String>,
+    /// True where no closing record ends it: the epoch is under way, or its end was cut off.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_open: bool,
     /// True if it is the vector that the validator meant to publish; absent where it meant none yet.
     pub matches: Option<bool>,
     pub published_at: Option<Block>,
@@ -65,6 +68,7 @@ impl AuditReport {
             awaiting: later.awaiting.len(),
             resolved: later.resolved,
             lapsed: later.lapsed,
+            is_open: false,
             vector: None,
             abstains: None,
             matches: None,

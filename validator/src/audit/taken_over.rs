@@ -16,6 +16,11 @@ pub(super) fn problems(
     context: &EpochContext,
 ) -> Result<Vec<String>, AuditError> {
     let mut problems = challenges(before, earlier, segment)?;
+    let is_closed = before.records().iter().any(|record| matches!(record, Record::EpochClosed(_)));
+    // Version 1 closed none, and named no judge.
+    if !is_closed && earlier.judge.is_some() {
+        problems.push(format!("epoch {} was never closed", earlier.epoch));
+    }
     let Closing { standings, trails } = weighhouse_scoring::closing(before.records())?;
     if standings != context.carried {
         problems.push("the standings are not those that the epoch before left behind".to_owned());
