@@ -18,7 +18,9 @@ use weighhouse_miner::engine::Catalogue;
 use weighhouse_miner::load::{self, Surroundings};
 use weighhouse_miner::server::Keys;
 use weighhouse_seams::{Clock, CpuPool};
+use weighhouse_types::Hotkey;
 
+use super::standing::Place;
 use super::{expand, open_dir, read_text};
 use crate::failure::{Context, Exit, Failure};
 use crate::signals::Signals;
@@ -110,6 +112,16 @@ fn read_identity(path: &Path, hotkey: Option<&str>) -> Result<Config, Failure> {
     meant.ok_or_else(|| {
         Failure::config(format!("{} has no such hotkey; it has {}", path.display(), names.join(", ")))
     })
+}
+
+/// The place in the subnet that a configuration names.
+fn place(config: &Config, hotkey: Hotkey) -> Place<'_> {
+    Place {
+        address: &config.chain.address,
+        netuid: config.chain.netuid,
+        hotkey,
+        wallet: (&config.wallet.name, &config.wallet.hotkey),
+    }
 }
 
 fn renew_key(file: &ConfigFile) -> Result<(), Failure> {

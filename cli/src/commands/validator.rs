@@ -18,11 +18,13 @@ use weighhouse_seams::{ClockExt as _, CpuPool, Entropy, Listener as _, SystemClo
 use weighhouse_tasks::registry::{builtin, builtin_names};
 use weighhouse_tasks::witness::WitnessError;
 use weighhouse_tasks::{Task, TaskError};
+use weighhouse_types::Hotkey;
 use weighhouse_validator::config::{self, Config};
 use weighhouse_validator::{Parts, Progress, Validator as Role, ValidatorError, metrics, verdicts};
 
 use super::admin::Told;
 use super::keys::daemon_hotkey;
+use super::standing::Place;
 use super::{admin, bind, chain_failure, connect, dialer, expand, open_dir, read_text, warn_of};
 use crate::failure::{Context, Exit, Failure};
 use crate::notices;
@@ -227,6 +229,16 @@ pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
             Err(Failure::new(Exit::Missing, format!("{file}: no such task file, and none of {known}")))
         }
         None => read_text(Path::new(file)),
+    }
+}
+
+/// The place in the subnet that a configuration names.
+fn place(config: &Config, hotkey: Hotkey) -> Place<'_> {
+    Place {
+        address: &config.chain.address,
+        netuid: config.chain.netuid,
+        hotkey,
+        wallet: (&config.wallet.name, &config.wallet.hotkey),
     }
 }
 

@@ -10,11 +10,11 @@ use weighhouse_miner::Config;
 use weighhouse_types::Hotkey;
 
 use super::check::published;
-use super::{ConfigFile, read_config};
+use super::{ConfigFile, place, read_config};
 use crate::commands::connect;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::samples::Samples;
-use crate::commands::standing::{HotkeyStatus, Place};
+use crate::commands::standing::HotkeyStatus;
 use crate::failure::{Exit, Failure};
 use crate::output;
 
@@ -73,15 +73,7 @@ async fn standing(
 ) -> Result<(Standing, Option<Failure>), Failure> {
     let hotkey = daemon_hotkey(&config.wallet)?.hotkey();
     let asked = match chain {
-        Ok(chain) => {
-            let place = Place {
-                address: &config.chain.address,
-                netuid: config.chain.netuid,
-                hotkey,
-                wallet: (&config.wallet.name, &config.wallet.hotkey),
-            };
-            place.ask(&**chain).await
-        }
+        Ok(chain) => place(config, hotkey).ask(&**chain).await,
         Err(failure) => Err(Failure::new(failure.exit, failure)),
     };
     let (status, failure) = match asked {

@@ -1,9 +1,8 @@
 //! `weighhouse validator check`: everything that starting needs, tried without asking or publishing.
 
-use super::{ConfigFile, load_task, read_config, read_policy};
+use super::{ConfigFile, load_task, place, read_config, read_policy};
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
-use crate::commands::standing::Place;
 use crate::commands::{bind, connect, expand, open_dir};
 use crate::failure::{Exit, Failure};
 
@@ -34,13 +33,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let chain = connect(&config.chain.address, config.chain.genesis).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     let (Some(chain), Some(hotkey)) = (chain, hotkey) else { return checks.finish() };
-    let place = Place {
-        address: &config.chain.address,
-        netuid: config.chain.netuid,
-        hotkey,
-        wallet: (&config.wallet.name, &config.wallet.hotkey),
-    };
-    let standing = place.ask(&*chain).await.map(|standing| {
+    let standing = place(&config, hotkey).ask(&*chain).await.map(|standing| {
         let detail = format!("uid {}, stake {} TAO", standing.uid, standing.stake_tao);
         (standing, detail)
     });

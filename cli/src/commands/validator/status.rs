@@ -1,10 +1,9 @@
 //! `weighhouse validator status`: how far the running validator is, and what the chain says of it.
 
-use super::{ConfigFile, read_config};
+use super::{ConfigFile, place, read_config};
 use crate::commands::connect;
 use crate::commands::keys::daemon_hotkey;
 use crate::commands::samples::Samples;
-use crate::commands::standing::Place;
 use crate::failure::{Exit, Failure};
 use crate::output;
 
@@ -16,13 +15,7 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
     let samples = Samples::ask("validator", config.metrics.listen).await?;
     let keypair = daemon_hotkey(&config.wallet)?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
-    let place = Place {
-        address: &config.chain.address,
-        netuid: config.chain.netuid,
-        hotkey: keypair.hotkey(),
-        wallet: (&config.wallet.name, &config.wallet.hotkey),
-    };
-    let standing = place.ask(&*chain).await?;
+    let standing = place(&config, keypair.hotkey()).ask(&*chain).await?;
     let count = |name: &str| samples.total(name).unwrap_or(0.0) as u64;
     let published = samples.total("weighhouse_validator_published_epoch").map(|epoch| epoch as u64);
     let (block, epoch) = (count("weighhouse_validator_block"), count("weighhouse_validator_epoch"));

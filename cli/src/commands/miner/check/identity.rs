@@ -11,9 +11,8 @@ use weighhouse_types::Hotkey;
 
 use crate::commands::checks::Checks;
 use crate::commands::keys::daemon_hotkey;
-use crate::commands::miner::status::hotkeys_of;
+use crate::commands::miner::{self, status::hotkeys_of};
 use crate::commands::samples::Samples;
-use crate::commands::standing::Place;
 use crate::commands::{bind, expand, open_dir};
 use crate::failure::{Context as _, Exit, Failure};
 
@@ -57,16 +56,10 @@ pub(super) async fn identity(
             format!("a miner of this hotkey runs: its folder and {listen} are its own, and not tried");
         checks.warn("running", detail)?;
     } else {
-        place(checks, config, table).await?;
+        folder_and_port(checks, config, table).await?;
     }
     if let (Some(chain), Some(hotkey)) = (chain, hotkey) {
-        let place = Place {
-            address: &config.chain.address,
-            netuid: config.chain.netuid,
-            hotkey,
-            wallet: (&config.wallet.name, &config.wallet.hotkey),
-        };
-        let standing = place.ask(chain).await;
+        let standing = miner::place(config, hotkey).ask(chain).await;
         if let (Ok(standing), Some(ours)) = (&standing, published(config))
             && let Some(shown) = standing.axon.as_ref().filter(|shown| **shown != ours.to_string())
         {
@@ -88,7 +81,7 @@ pub(in crate::commands::miner) fn published(config: &Config) -> Option<SocketAdd
 }
 
 /// The folder and the port.
-async fn place(checks: &mut Checks, config: &Config, table: &str) -> Result<(), Failure> {
+async fn folder_and_port(checks: &mut Checks, config: &Config, table: &str) -> Result<(), Failure> {
     let dir = expand(&config.state.dir);
     let state = open_dir(&dir, "state.dir").and_then(|storage| {
         // A folder may be there, and its disk full.
