@@ -15,11 +15,12 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 pub use weighhouse_proto::frame::encode as frame;
 use weighhouse_proto::method::MODEL_INFER;
-use weighhouse_seams::{Clock, ClockExt, Dialer, TlsPin};
+use weighhouse_seams::{Clock, ClockExt, Dialer, TlsPin, UnixNanos};
 use weighhouse_types::{Failure, Hotkey};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::limits::AskLimits;
+use crate::ready::Ready;
 
 /// Response headers larger than this end the connection.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
@@ -57,13 +58,32 @@ impl Asker {
     /// Sends one framed message and returns the framed answer, or why there is none.
     pub async fn ask(&self, to: Target, framed: Bytes, limits: AskLimits) -> Result<RawAnswer, Failure> {
         let started = self.clock.monotonic();
-        let exchange = async {
-            let response = self.send(to, MODEL_INFER, HeaderMap::new(), framed).await?;
-            read_answer(response, limits.answer_bytes_max).await
-        };
-        let (framed, trailers) =
-            self.clock.timeout(limits.deadline, exchange).await.map_err(|_| Failure::DeadlineExceeded)??;
-        Ok(RawAnswer { framed, trailers, latency: self.clock.monotonic().saturating_sub(started) })
+        let ready = self.clock.timeout(limits.deadline, self.ready(to, framed)).await;
+        let ready = ready.map_err(|_| Failure::DeadlineExceeded)??;
+        let spent = self.clock.monotonic().saturating_sub(started);
+        let limits = AskLimits { deadline: limits.deadline.saturating_sub(spent), ..limits };
+        let heard = ready.ask(limits).await;
+        heard.outcome.map(|answer| RawAnswer { latency: answer.latency + spent, ..answer })
+    }
+
+    /// Connects, and signs a request that can be sent in a moment. The caller sets the deadline.
+    pub async fn ready(&self, to: Target, framed: Bytes) -> Result<Ready, Failure> {
+        let connection = self.connect(to).await?;
+        let headers = self.signer.headers("POST", MODEL_INFER, &framed, Some(&to.hotkey));
+        let request = signed(to, MODEL_INFER, HeaderMap::new(), framed.clone(), headers)?;
+        Ok(Ready { connection, request, framed, to, asker: self.clone() })
+    }
+
+    /// Asks once more, signed at the time that the miner has told.
+    pub(crate) async fn ask_at(
+        &self,
+        to: Target,
+        framed: Bytes,
+        theirs: UnixNanos,
+    ) -> Result<OpenResponse, Failure> {
+        let connection = self.connect(to).await?;
+        let headers = self.signer.headers_at(theirs.0, "POST", MODEL_INFER, &framed, Some(&to.hotkey));
+        connection.post(signed(to, MODEL_INFER, HeaderMap::new(), framed, headers)?).await
     }
 
     /// Opens a connection, signs `body` for the receiver and posts it. The caller sets the deadline.
@@ -74,6 +94,13 @@ impl Asker {
         extra: HeaderMap,
         body: Bytes,
     ) -> Result<OpenResponse, Failure> {
+        let connection = self.connect(to).await?;
+        // Signed after the handshake, so that dialling doesn't use up the nonce's freshness window.
+        let headers = self.signer.headers("POST", path, &body, Some(&to.hotkey));
+        connection.post(signed(to, path, extra, body, headers)?).await
+    }
+
+    async fn connect(&self, to: Target) -> Result<OpenConnection, Failure> {
         let io = self.dialer.dial(to.address).await.map_err(|_| Failure::Unreachable)?;
         let io = match to.pin {
             Some(pin) => pin.secure(io).await.map_err(|error| {
@@ -82,15 +109,49 @@ impl Asker {
             })?,
             None => io,
         };
-        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_header_list_size(HEADER_LIST_BYTES_MAX)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|_| Failure::Unreachable)?;
-        let mut connection = Box::pin(connection);
-        // Signed after the handshake, so that dialling doesn't use up the nonce's freshness window.
-        let request = self.signed(to, path, extra, body)?;
+        Ok(OpenConnection { sender, connection: Box::pin(connection) })
+    }
+}
+
+fn signed(
+    to: Target,
+    path: &str,
+    extra: HeaderMap,
+    body: Bytes,
+    headers: Vec<(&'static str, String)>,
+) -> Result<Request<Full<Bytes>>, Failure> {
+    let scheme = if to.pin.is_some() { "https" } else { "http" };
+    let mut request = Request::post(format!("{scheme}://{}{path}", to.address))
+        .header(http::header::CONTENT_TYPE, "application/grpc")
+        .header(http::header::TE, "trailers")
+        .header(http::header::USER_AGENT, concat!("weighhouse/", env!("CARGO_PKG_VERSION")))
+        .body(Full::new(body))
+        .map_err(|_| Failure::Unreachable)?;
+    request.headers_mut().extend(extra);
+    for (name, value) in headers {
+        let value = HeaderValue::from_str(&value).map_err(|_| Failure::Unreachable)?;
+        request.headers_mut().insert(name, value);
+    }
+    Ok(request)
+}
+
+type Connection = http2::Connection<TokioIo<weighhouse_seams::BoxIo>, Full<Bytes>, TokioExecutor>;
+
+/// A connection over which nothing was asked yet.
+pub(crate) struct OpenConnection {
+    sender: http2::SendRequest<Full<Bytes>>,
+    connection: std::pin::Pin<Box<Connection>>,
+}
+
+impl OpenConnection {
+    pub(crate) async fn post(self, request: Request<Full<Bytes>>) -> Result<OpenResponse, Failure> {
+        let Self { mut sender, mut connection } = self;
         let response = tokio::select! {
             // The response first: a miner may close the connection right after it has answered.
             biased;
@@ -99,31 +160,7 @@ impl Asker {
         };
         Ok(OpenResponse { response, connection, closed: false, _sender: sender })
     }
-
-    fn signed(
-        &self,
-        to: Target,
-        path: &str,
-        extra: HeaderMap,
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, Failure> {
-        let scheme = if to.pin.is_some() { "https" } else { "http" };
-        let mut request = Request::post(format!("{scheme}://{}{path}", to.address))
-            .header(http::header::CONTENT_TYPE, "application/grpc")
-            .header(http::header::TE, "trailers")
-            .header(http::header::USER_AGENT, concat!("weighhouse/", env!("CARGO_PKG_VERSION")))
-            .body(Full::new(body.clone()))
-            .map_err(|_| Failure::Unreachable)?;
-        request.headers_mut().extend(extra);
-        for (name, value) in self.signer.headers("POST", path, &body, Some(&to.hotkey)) {
-            let value = HeaderValue::from_str(&value).map_err(|_| Failure::Unreachable)?;
-            request.headers_mut().insert(name, value);
-        }
-        Ok(request)
-    }
 }
-
-type Connection = http2::Connection<TokioIo<weighhouse_seams::BoxIo>, Full<Bytes>, TokioExecutor>;
 
 /// A response and the connection that must be driven while its body is read.
 pub(crate) struct OpenResponse {
@@ -170,24 +207,6 @@ impl OpenResponse {
         })?;
         let trailers = collected.trailers().cloned().unwrap_or_default();
         Ok((parts, collected.to_bytes(), trailers))
-    }
-}
-
-async fn read_answer(response: OpenResponse, cap: usize) -> Result<(Bytes, HeaderMap), Failure> {
-    let (parts, framed, mut trailers) = response.collect(cap).await?;
-    // A gRPC server answers 200 even when it refuses; another status comes from something that isn't one.
-    if parts.status != http::StatusCode::OK {
-        return Err(Failure::Undecodable);
-    }
-    // A refusal may come with headers only, its status among them.
-    if !trailers.contains_key("grpc-status") {
-        trailers = parts.headers;
-    }
-    let status = trailers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<u8>().ok());
-    match status {
-        Some(0) => Ok((framed, trailers)),
-        Some(code) => Err(Failure::Status { code }),
-        None => Err(Failure::Undecodable),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Limits of one call to one miner.
 #[derive(Clone, Copy, Debug)]
 pub struct AskLimits {
-    /// From dialling to the answer's last byte.
+    /// To the answer's last byte: from the request's sending, or where both are one call, from dialling.
     pub deadline: Duration,
     /// The framed answer.
     pub answer_bytes_max: usize,

@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod testing;
 pub mod timelock;
 pub mod verify;
+pub mod votes;
 
 #[cfg(feature = "subtensor")]
 pub mod subtensor;

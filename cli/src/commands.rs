@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
@@ -15,6 +16,7 @@ pub(crate) mod proxy;
 pub(crate) mod task;
 pub(crate) mod validator;
 pub(crate) mod wallet;
+pub(crate) mod weights;
 
 mod admin;
 mod checks;
@@ -23,6 +25,8 @@ mod earnings;
 mod judges;
 mod samples;
 mod standing;
+mod statements;
+mod weights_file;
 
 use std::io::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};

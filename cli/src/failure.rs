@@ -40,6 +40,11 @@ impl Failure {
         Self::new(Exit::Internal, message)
     }
 
+    /// The same once more, for the end of a command that went on.
+    pub(crate) fn again(&self) -> Self {
+        Self { exit: self.exit, message: self.message.clone() }
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)
     }

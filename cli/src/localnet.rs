@@ -2,8 +2,10 @@
 
 mod next;
 mod text;
+mod watched;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,9 +21,11 @@ use weighhouse_types::{Block, Epoch};
 
 use crate::commands::chain_failure;
 use crate::commands::validator::task_text;
+use crate::console::{LISTEN, Page};
 use crate::failure::{Context, Exit, Failure};
 use crate::models::NamedModels;
 use crate::output;
+use watched::{REST, Watched};
 
 /// Run ledger, validators and miners in one process and print each epoch's outcome.
 #[derive(Args, Clone, Debug)]
@@ -38,7 +42,8 @@ Examples:
   weighhouse localnet --task my-task.toml              any task, by the personas of its kind
   weighhouse localnet --subnet ./weather               a subnet of yours, from `weighhouse init subnet weather`
   weighhouse localnet --with examples/cheats/replay.py what a miner of yours would earn, and where it is first refused
-  weighhouse localnet --dir ./net                      keep the state; run again to resume")]
+  weighhouse localnet --dir ./net                      keep the state; run again to resume
+  weighhouse localnet --console                        watch it in a browser: who earns, and who is caught by what")]
 pub(crate) struct Localnet {
     /// Task of the miners: digits, generate, embed or another built-in task, or a task file
     #[arg(long, value_name = "TASK", default_value = DIGITS, conflicts_with = "subnet")]
@@ -87,6 +92,15 @@ pub(crate) struct Localnet {
         help = "The Python that runs files of yours, with the package weighhouse[judge]"
     )]
     python: PathBuf,
+    /// Show the run as a page in a browser, at a pace that can be followed; it stays after the last epoch, until Ctrl-C
+    #[arg(long)]
+    console: bool,
+    /// Address of the page: a free port of this machine if not given
+    #[arg(long, value_name = "IP:PORT", requires = "console")]
+    listen: Option<SocketAddr>,
+    /// Open no browser
+    #[arg(long, requires = "console")]
+    no_open: bool,
     /// One JSON object per epoch, and a last one with everybody's earnings
     #[arg(long)]
     json: bool,
@@ -166,19 +180,32 @@ pub(crate) async fn run(args: Localnet, shutdown: CancellationToken) -> Result<(
     };
     let dir =
         args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).unwrap_or_default();
-    let economy = open(&args, &dir).await?;
+    let mut economy = open(&args, &dir).await?;
     if !args.json {
         output::line(text::greeting(&economy, economy.head().await?))?;
     }
-    let closing = text::Closing::new(&economy, &args);
-    let ended = economy.run(&mut Printer { json: args.json }, shutdown).await;
-    output::live("");
-    let Some(account) = ended? else { return Ok(()) };
-    match args.json {
-        true => output::json(&account.totals())?,
-        false => output::line(text::account(&account, &closing))?,
+    let mut watched = None;
+    if args.console {
+        economy = economy.with_rest(REST);
+        let page =
+            Page { listen: args.listen.unwrap_or(LISTEN), host: None, opens: args.no_open.then_some(false) };
+        watched = Some(Watched::start(&economy, &page, args.json, shutdown.clone()).await?);
     }
-    match account.facts.fault() {
+    let closing = text::Closing::new(&economy, &args);
+    let told = watched.as_ref().map(|watched| watched.economy.clone());
+    let ended = economy.run(&mut Printer { json: args.json, told }, shutdown.clone()).await;
+    output::live("");
+    let account = ended?;
+    if let Some(account) = &account {
+        match args.json {
+            true => output::json(&account.totals())?,
+            false => output::line(text::account(account, &closing))?,
+        }
+    }
+    if let Some(watched) = watched.filter(|_| !shutdown.is_cancelled()) {
+        watched.stay().await?;
+    }
+    match account.and_then(|account| account.facts.fault()) {
         None => Ok(()),
         Some(fault) => Err(Failure::new(Exit::Unavailable, format!("no answer was judged: {fault}"))),
     }
@@ -228,6 +255,8 @@ fn task_file(task: &str, mode: Option<Paid>) -> Result<String, Failure> {
 /// Prints a run as it goes.
 struct Printer {
     json: bool,
+    /// A page beside it.
+    told: Option<weighhouse_console::Economy>,
 }
 
 impl Observer for Printer {
@@ -237,6 +266,9 @@ impl Observer for Printer {
 
     fn epoch_closed(&mut self, report: &EpochReport) -> io::Result<()> {
         output::live("");
+        if let Some(told) = &self.told {
+            told.epoch_closed(watched::closed(report));
+        }
         if self.json { output::json(report) } else { output::line(text::epoch(report)) }
     }
 

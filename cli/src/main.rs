@@ -1,6 +1,7 @@
 //! The `weighhouse` binary: parse, log, dispatch, exit code.
 
 mod commands;
+mod console;
 mod failure;
 mod localnet;
 mod logging;
@@ -14,8 +15,8 @@ mod tree;
 use std::process::ExitCode;
 
 use commands::{
-    audit, chain, check, completions, health, history, init, miner, model, policy, proxy, task, validator,
-    wallet,
+    audit, chain, check, completions, explain, health, history, init, miner, model, policy, proxy, task,
+    validator, wallet, weights,
 };
 use failure::{Exit, Failure};
 use signals::Signals;
@@ -77,7 +78,9 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Proxy(args) => proxy::run(args, shutdown).await,
             Command::Wallet(args) => wallet::run(args),
             Command::Chain(args) => chain::run(args, shutdown).await,
-            Command::Audit(args) => audit::run(&args),
+            Command::Weights(args) => weights::run(args, shutdown).await,
+            Command::Explain(args) => explain::run(&args).await,
+            Command::Audit(args) => audit::run(&args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Health(args) => health::run(&args).await,
             Command::Completions(args) => completions::run(&args),

@@ -40,6 +40,31 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     line(serde_json::to_string(value).map_err(io::Error::other)?)
 }
 
+/// A text that takes the place of the one before, where somebody watches; else each stands below the other.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    is_terminal: bool,
+    lines: usize,
+}
+
+impl Screen {
+    pub(crate) fn new() -> Self {
+        Self { is_terminal: io::stdout().is_terminal(), lines: 0 }
+    }
+
+    pub(crate) fn show(&mut self, text: &str) -> io::Result<()> {
+        let text = text.trim_end();
+        if !self.is_terminal || self.lines == 0 {
+            line(text)?;
+        } else {
+            // Up to the first of its lines, and the rest of the screen cleared.
+            line(format_args!("\x1b[{}A\x1b[J{text}", self.lines))?;
+        }
+        self.lines = text.lines().count();
+        Ok(())
+    }
+}
+
 /// Rows under headings in aligned columns, without lines between them.
 #[derive(Debug)]
 pub(crate) struct Table(comfy_table::Table);

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    audit, chain, check, completions, health, history, init, miner, model, policy, proxy, task, validator,
-    wallet,
+    audit, chain, check, completions, explain, health, history, init, miner, model, policy, proxy, task,
+    validator, wallet, weights,
 };
 use crate::localnet;
 
@@ -39,6 +39,9 @@ pub(crate) enum Command {
     Init(init::Init),
     Miner(miner::MinerArgs),
     Validator(validator::ValidatorArgs),
+    #[command(subcommand)]
+    Weights(weights::WeightsCommand),
+    Explain(explain::Explain),
     Proxy(proxy::Proxy),
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -62,7 +65,7 @@ pub(crate) enum Command {
 const READERS: [(&str, &[&str]); 5] = [
     ("New here", &["localnet", "init"]),
     ("You run a miner", &["miner", "model"]),
-    ("You run a validator", &["validator", "proxy"]),
+    ("You run a validator", &["validator", "weights", "explain", "proxy"]),
     ("You tune a subnet", &["policy", "task"]),
     ("You audit", &["audit", "history"]),
 ];

@@ -98,10 +98,13 @@ mod output;
 
 mod error;
 
+pub mod weights;
+
 pub use error::ExportError;
 pub use export::{ExportProgress, ExportReport, ExportRequest, export};
 pub use limits::{HELD_EPOCHS_MAX, SEGMENT_BYTES_MAX};
 pub use schema::{CellType, Column, FORMAT_VERSION, TableSchema};
+pub use words::state as intent_state;
 
 #[cfg(test)]
 mod tests;

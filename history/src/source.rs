@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use weighhouse_journal::{Defect, Segment, SegmentHeader, segment_name, segments};
+use weighhouse_journal::{Segment, SegmentHeader, segment_name, segments};
 use weighhouse_types::Epoch;
 
 use crate::error::ExportError;
@@ -45,15 +45,13 @@ impl JournalSource {
     pub(crate) fn read(&mut self, epoch: Epoch) -> Result<EpochFile, ExportError> {
         let file = self.dir.join(segment_name(epoch));
         let bytes = self.bytes(&file)?;
-        let read = match Segment::read(&bytes) {
-            // The owner may be in the midst of a commit, or have been killed in it: only the last file can be so.
-            Err(error) if error.cause == Defect::BatchCutShort && self.epochs.last() == Some(&epoch) => {
-                let whole = usize::try_from(error.offset).ok().and_then(|offset| bytes.get(..offset));
-                let unfinished_bytes = (bytes.len() as u64).saturating_sub(error.offset);
-                Segment::read(whole.unwrap_or(&bytes)).map(|segment| EpochFile { segment, unfinished_bytes })
-            }
-            read => read.map(|segment| EpochFile { segment, unfinished_bytes: 0 }),
+        // The owner may be in the midst of a commit, or have been killed in it: only the last file can be so.
+        let read = if self.epochs.last() == Some(&epoch) {
+            Segment::read_whole_commits(&bytes)
+        } else {
+            Segment::read(&bytes).map(|segment| (segment, 0))
         };
+        let read = read.map(|(segment, unfinished_bytes)| EpochFile { segment, unfinished_bytes });
         let read = read.map_err(|source| ExportError::Damaged { file: file.clone(), source })?;
         let found = *read.segment.header();
         // A folder does not say whose journal it holds, so the first file does.

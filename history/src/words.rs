@@ -12,8 +12,8 @@ pub(crate) fn first_failure(reasons: &[Reason]) -> Option<String> {
     reasons.iter().find_map(Reason::failure).map(Failure::code)
 }
 
-/// State of an intent in a word; `None` for one that was written and never handed to the chain.
-pub(crate) fn state(state: Option<&IntentState>) -> &'static str {
+/// State of an intent in a word, as in the tables; `None` for one that was written and never handed to the chain.
+pub fn state(state: Option<&IntentState>) -> &'static str {
     match state {
         None => "intended",
         Some(IntentState::Signed { .. }) => "signed",

@@ -82,6 +82,8 @@ pub enum JournalError {
     SegmentFull { epoch: Epoch, limit: u64 },
     #[error("no records of epoch {epoch} in this journal")]
     UnknownEpoch { epoch: Epoch },
+    #[error("epoch {epoch} is one of the newest two, which are never removed")]
+    Needed { epoch: Epoch },
     #[error("no blob {digest} in the records of epoch {epoch}")]
     UnknownBlob { epoch: Epoch, digest: Digest },
 }

@@ -80,6 +80,7 @@ impl SegmentHeader {
             Record::JudgedTogether(joint) => joint.epoch == self.epoch,
             Record::EarlierChecks(checks) => checks.epoch == self.epoch,
             Record::CheckDraw(draw) => draw.epoch == self.epoch,
+            Record::RoundReceipts(receipts) => receipts.epoch == self.epoch,
             Record::PhaseChange(change) => change.epoch == self.epoch && change.asked_in <= self.epoch,
             Record::CarriedChallenge(carried) => {
                 carried.epoch == self.epoch && carried.asked.epoch < self.epoch

@@ -41,8 +41,8 @@ pub fn segment_name(epoch: Epoch) -> String {
     format!("epoch-{:020}.wj", epoch.0)
 }
 
-/// `None` for every other file that may lie in the folder.
-pub(crate) fn epoch_of_name(name: &str) -> Option<Epoch> {
+/// The epoch of a segment by its file's name; `None` for every other file that may lie in the folder.
+pub fn epoch_of_name(name: &str) -> Option<Epoch> {
     let epoch = Epoch(name.strip_prefix("epoch-")?.strip_suffix(".wj")?.parse().ok()?);
     // Parsing alone would take `+3` and `03` too, and one epoch could have several files.
     (segment_name(epoch) == name).then_some(epoch)

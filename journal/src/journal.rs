@@ -68,6 +68,11 @@ impl Journal {
         &self.identity
     }
 
+    /// The folder's name, for messages.
+    pub fn folder(&self) -> String {
+        self.storage.describe("")
+    }
+
     /// All epochs with a segment, ascending.
     pub fn epochs(&self) -> Vec<Epoch> {
         self.epochs.iter().copied().collect()
@@ -105,6 +110,34 @@ impl Journal {
         self.current = Some(Current::fresh(file, header));
         self.epochs.insert(epoch);
         Ok(())
+    }
+
+    /// Removes the file of an epoch that is over, and says how many bytes it had. What it held is gone for good: whoever calls
+    /// this knows that nobody needs it any more.
+    ///
+    /// # Errors
+    /// For an epoch that isn't here, for the newest two, and where the file can't be removed; the journal stays usable.
+    pub fn remove_epoch(&mut self, epoch: Epoch) -> Result<u64, JournalError> {
+        self.check_healthy()?;
+        if !self.epochs.contains(&epoch) {
+            return Err(JournalError::UnknownEpoch { epoch });
+        }
+        // The newest is written, and goes on from the one before.
+        if self.epochs.iter().rev().take(2).any(|kept| *kept == epoch) {
+            return Err(JournalError::Needed { epoch });
+        }
+        let name = segment_name(epoch);
+        let remove = || {
+            let bytes = self.storage.open_read(&name)?.map_or(Ok(0), |file| file.size())?;
+            self.storage.remove(&name).map(|()| bytes)
+        };
+        let bytes = remove().map_err(|source| JournalError::Io {
+            file: self.storage.describe(&name),
+            doing: "remove an old epoch",
+            source,
+        })?;
+        self.epochs.remove(&epoch);
+        Ok(bytes)
     }
 
     /// Adds a record to the next commit. Until then nothing of it is durable or visible. A blob that the epoch has already

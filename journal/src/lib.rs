@@ -42,7 +42,7 @@
 //! A last batch is taken for torn only where a crash explains it: the file ends before the batch does, or a sector of
 //! it was never written and reads as zeros. A flipped bit looks like neither, and is refused even in the last batch.
 //!
-//! Retention and compaction are not here: evidence is kept.
+//! Evidence is kept until its owner has a whole epoch removed ([`Journal::remove_epoch`]); there is no compaction.
 
 mod header;
 mod limits;
@@ -66,12 +66,12 @@ pub use ahead::{read_in_order, read_segment};
 pub use error::{Defect, JournalError, ReadError, SegmentError};
 pub use folder::segments;
 pub use format::read_record;
-pub use header::{FORMAT_VERSION, Identity, SegmentHeader, segment_name};
+pub use header::{FORMAT_VERSION, Identity, SegmentHeader, epoch_of_name, segment_name};
 pub use journal::{Journal, RecordIndex, SegmentReport, verify};
 pub use limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_RECORDS_MAX};
 pub use publication::{Publication, open_intents, publications, published};
 pub use receipts::{receipt_leaf, receipt_proof, receipts_root};
-pub use segment::{Segment, sealed};
+pub use segment::{Segment, read_header, sealed};
 
 #[cfg(test)]
 mod tests;

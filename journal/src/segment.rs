@@ -8,7 +8,7 @@ use weighhouse_types::{Digest, RECORD_VERSION, Record};
 use crate::error::SegmentError;
 use crate::format::{self, BatchHeader};
 use crate::header::SegmentHeader;
-use crate::scan;
+use crate::scan::{self, ScanStop};
 
 /// A segment's bytes over any records, in one batch: its seals are no signature, so that whoever holds a journal can write what it
 /// likes. What an audit is held against.
@@ -30,6 +30,15 @@ pub fn sealed(header: SegmentHeader, records: &[Record]) -> Vec<u8> {
     bytes
 }
 
+/// The header of a segment alone: what follows it isn't looked at.
+///
+/// # Errors
+/// A header that is missing, damaged, or of another version.
+pub fn read_header(mut bytes: &[u8]) -> Result<SegmentHeader, SegmentError> {
+    let Ok(header) = scan::read_header(&mut bytes);
+    Ok(header?.0)
+}
+
 /// A whole and undamaged segment.
 #[derive(Clone, Debug)]
 pub struct Segment {
@@ -44,7 +53,29 @@ pub struct Segment {
 impl Segment {
     /// # Errors
     /// The first thing that is wrong with the bytes, a torn last batch included.
-    pub fn read(mut bytes: &[u8]) -> Result<Self, SegmentError> {
+    pub fn read(bytes: &[u8]) -> Result<Self, SegmentError> {
+        match Self::read_up_to(bytes)? {
+            (segment, _, None) => Ok(segment),
+            (.., Some(stop)) => Err(stop.error),
+        }
+    }
+
+    /// Reads the whole commits of a file whose owner may be in the midst of one, or was killed in it; the number of bytes of
+    /// that last commit comes with them.
+    ///
+    /// # Errors
+    /// Whatever else is wrong with the bytes.
+    pub fn read_whole_commits(bytes: &[u8]) -> Result<(Self, u64), SegmentError> {
+        match Self::read_up_to(bytes)? {
+            (segment, end, None | Some(ScanStop { torn: true, .. })) => {
+                Ok((segment, bytes.len() as u64 - end))
+            }
+            (.., Some(stop)) => Err(stop.error),
+        }
+    }
+
+    /// The end of the last whole batch, and why the rest can't be read.
+    fn read_up_to(mut bytes: &[u8]) -> Result<(Self, u64, Option<ScanStop>), SegmentError> {
         let Ok(header) = scan::read_header(&mut bytes);
         let (header, first_seal) = header?;
         let mut segment = Self {
@@ -62,10 +93,7 @@ impl Segment {
             segment.records.push(entry.record);
             segment.leaves.push(entry.leaf);
         });
-        match scanned.stop {
-            Some(stop) => Err(stop.error),
-            None => Ok(segment),
-        }
+        Ok((segment, scanned.end, scanned.stop))
     }
 
     pub fn header(&self) -> &SegmentHeader {

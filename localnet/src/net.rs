@@ -5,21 +5,21 @@ mod pace;
 mod roles;
 mod validators;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use weighhouse_chain::Chain;
 use weighhouse_chain::ledger::Ledger;
+use weighhouse_chain::{Chain, SharedChain};
 use weighhouse_journal::{Segment, segment_name};
 use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, SystemClock};
 use weighhouse_tasks::TaskLoader;
 use weighhouse_tasks::kind::Timing;
 use weighhouse_types::profile::Paid;
-use weighhouse_types::{Block, Epoch, MechId, Record, SubnetState, WeightVector};
+use weighhouse_types::{Block, Epoch, MechId, Netuid, Record, SubnetState, WeightVector};
 
 use crate::account::Account;
 use crate::economy::{Economy, NETUID, Participant, Role};
@@ -73,6 +73,8 @@ pub struct Localnet {
     guests: Guests,
     subnet: Option<Subnet>,
     troubles: Arc<Troubles>,
+    /// Rest after each block, for those who watch.
+    rest: Duration,
 }
 
 impl Localnet {
@@ -105,8 +107,22 @@ impl Localnet {
             .map_err(LocalnetError::OpenLedger)?;
         let (dir, cpu) = (dir.to_owned(), CpuPool::new(threads, CPU_QUEUE_MAX));
         let (epochs, rounds) = (options.epochs, options.rounds());
-        let (subnet, troubles) = (None, Arc::default());
-        Ok(Self { dir, kept, epochs, rounds, economy, ledger, clock, cpu, served, guests, subnet, troubles })
+        let (subnet, troubles, rest) = (None, Arc::default(), Duration::ZERO);
+        Ok(Self {
+            dir,
+            kept,
+            epochs,
+            rounds,
+            economy,
+            ledger,
+            clock,
+            cpu,
+            served,
+            guests,
+            subnet,
+            troubles,
+            rest,
+        })
     }
 
     /// Opens the state of a subnet's folder, with its miners among the guests.
@@ -121,6 +137,21 @@ impl Localnet {
     ) -> Result<Self, LocalnetError> {
         let localnet = Self::open_with(dir, options, subnet.loader(), guests)?;
         Ok(Self { troubles: subnet.troubles(), subnet: Some(subnet), ..localnet })
+    }
+
+    /// Rests after each block, so that somebody who watches can follow.
+    pub fn with_rest(self, rest: Duration) -> Self {
+        Self { rest, ..self }
+    }
+
+    /// The chain, and the subnet on it.
+    pub fn chain(&self) -> (SharedChain, Netuid) {
+        (Arc::new(self.ledger.clone()), NETUID)
+    }
+
+    /// The journal of the largest honest validator.
+    pub fn journal(&self) -> PathBuf {
+        self.journal_of(self.largest_validator())
     }
 
     pub fn seed(&self) -> u64 {
@@ -236,6 +267,10 @@ impl Localnet {
                 }
                 self.take_up_judge(Epoch(state.schedule.epoch.0 + 1), roles, observer).await?;
             }
+            tokio::select! {
+                () = self.clock.sleep(self.rest) => {}
+                () = shutdown.cancelled() => return Ok(report),
+            }
             // Only once everybody has worked through the one before: that makes two runs of a seed alike.
             self.ledger.produce_block().await?;
         }
@@ -254,9 +289,13 @@ impl Localnet {
         &self.economy.participants[0]
     }
 
+    fn journal_of(&self, validator: &Participant) -> PathBuf {
+        self.dir.join("validators").join(&validator.persona)
+    }
+
     /// An epoch's records as a validator journalled them, read while it may still be running.
     fn records(&self, validator: &Participant, epoch: Epoch) -> Result<Vec<Record>, LocalnetError> {
-        let path = self.dir.join("validators").join(&validator.persona).join(segment_name(epoch));
+        let path = self.journal_of(validator).join(segment_name(epoch));
         let segment = Segment::read(&std::fs::read(&path)?);
         let segment =
             segment.map_err(|source| LocalnetError::Journal { path: path.display().to_string(), source })?;
@@ -267,10 +306,16 @@ impl Localnet {
         let largest = self.largest_validator();
         let records = self.records(largest, epoch)?;
         let decision = weighhouse_scoring::weigh(&records)?;
-        let published = self.ledger.weights(NETUID, MechId(0), largest.uid).await?;
-        let weights = WeightVector::new(published).ok();
-        let weighed = (decision.scores(), weights.as_ref());
-        Ok(EpochReport::new(epoch, state, &self.economy.participants, weighed, Rounds::of(&records)))
+        let mut weights = BTreeMap::new();
+        for validator in self.economy.participants.iter().filter(|participant| participant.validates()) {
+            let row = self.ledger.weights(NETUID, MechId(0), validator.uid).await?;
+            weights.insert(validator.uid, row);
+        }
+        let own = WeightVector::new(weights.get(&largest.uid).cloned().unwrap_or_default()).ok();
+        let weighed = (decision.scores(), own.as_ref());
+        let report =
+            EpochReport::new(epoch, state, &self.economy.participants, weighed, Rounds::of(&records));
+        Ok(EpochReport { weights, ..report })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The figures of a closed epoch.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use weighhouse_scoring::ScoredMiner;
 use weighhouse_types::{Block, Epoch, SubnetState, Uid, WeightVector};
@@ -36,6 +38,9 @@ pub struct EpochReport {
     pub neurons: Vec<EpochRow>,
     #[serde(skip_serializing_if = "Rounds::went_well")]
     pub rounds: Rounds,
+    /// Every validator's weights on the chain as the epoch closed.
+    #[serde(skip)]
+    pub weights: BTreeMap<Uid, Vec<(Uid, u16)>>,
 }
 
 impl EpochReport {
@@ -67,7 +72,8 @@ impl EpochReport {
             }
         };
         let Block(block) = state.head.number;
-        Self { epoch: epoch.0, block, neurons: participants.iter().map(row).collect(), rounds }
+        let neurons = participants.iter().map(row).collect();
+        Self { epoch: epoch.0, block, neurons, rounds, weights: BTreeMap::new() }
     }
 
     pub(crate) fn epoch(&self) -> Epoch {

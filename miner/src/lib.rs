@@ -2,7 +2,7 @@
 //!
 //! In the order in which a request meets them: `incoming` bounds connections, the layers of [`server`] bound what is
 //! in flight and have signed paths verified, `admission` knows who may ask, `callers` tells what they asked and why they were refused, `service` turns messages into domain
-//! values and back, `live` has what a reload exchanges, `upstream` knows which of the servers behind answer, and an [`engine`] answers, by itself or with a [`backend`] that it fronts. [`load`] makes the engines
+//! values and back, [`receipts`] keeps what they signed for, `live` has what a reload exchanges, `upstream` knows which of the servers behind answer, and an [`engine`] answers, by itself or with a [`backend`] that it fronts. [`load`] makes the engines
 //! that a configuration describes, each from one of `sources`. Nothing here knows how answers are judged.
 
 pub mod config;
@@ -12,6 +12,7 @@ mod admission;
 mod callers;
 mod incoming;
 mod live;
+pub mod receipts;
 mod service;
 mod told;
 mod upstream;

@@ -33,6 +33,7 @@ const PRUNED_BEFORE: &str = "weighhouse_miner_pruned_before";
 const RELOADED: &str = "weighhouse_miner_config_last_reload_successful";
 const RELOADED_AT: &str = "weighhouse_miner_config_last_reload_success_timestamp_seconds";
 const IDENTITIES: &str = "weighhouse_miner_identities";
+const RECEIPTS: &str = "weighhouse_miner_receipts_total";
 const BACKEND_UP: &str = "weighhouse_miner_backend_up";
 const DECODER_RESTARTS: &str = "weighhouse_miner_decoder_restarts_total";
 const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
@@ -55,6 +56,7 @@ pub fn describe() {
         "Connections that were cut for frames that carry no request: pings, settings, windows, resets."
     );
     describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
+    describe_counter!(RECEIPTS, "Validators' receipts for answers, by whether they were kept.");
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
     describe_gauge!(LAST_PROGRESS, "When the metagraph was last read, since the Unix epoch.");
     describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
@@ -118,6 +120,12 @@ pub(crate) fn connection_flooded() {
 
 pub(crate) fn request_evicted() {
     counter!(REQUESTS_EVICTED).increment(1);
+}
+
+/// A validator said that it received an answer.
+pub(crate) fn receipt(kept: bool) {
+    let outcome = if kept { "kept" } else { "refused" };
+    counter!(RECEIPTS, "outcome" => outcome).increment(1);
 }
 
 /// A proven request was answered.

@@ -45,12 +45,16 @@ use crate::callers::Callers;
 use crate::config::{Admission, Config, MinerLimits, Tls};
 use crate::incoming::{self, ConnectionLimits};
 use crate::live::Live;
+use crate::receipts::Receipts;
 use crate::service::MinerService;
 
 /// Streams that a peer opened and reset before they were looked at (rapid reset): more close the connection.
 const PENDING_RESETS_MAX: usize = 20;
 /// Streams that were reset for a peer's errors: more close the connection.
 const ERROR_RESETS_MAX: usize = 64;
+
+/// A message of receipts: the most that one has, each with the longest proof.
+const RECEIPTS_BYTES_MAX: usize = 32 << 10;
 
 /// Time for the last statuses to reach their callers.
 const CUT_GRACE: Duration = Duration::from_secs(1);
@@ -129,7 +133,9 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let stop = shutdown.child_token();
     let passes = watch::Sender::new(false);
     let about = (hotkey, config.limits.clone());
-    let service = MinerService::new(live.clone(), about, callers.clone(), passes.subscribe(), stop.clone());
+    let receipts = Receipts::new(hotkey, (source.chain.genesis(), netuid), storage.clone());
+    let noted = (callers.clone(), receipts);
+    let service = MinerService::new(live.clone(), about, noted, passes.subscribe(), stop.clone());
     let (reporter, health) = health::service().await;
     let telling = HealthWatch {
         reporter,
@@ -325,7 +331,10 @@ async fn serve(
         })
         .add_service(auth.named_layer(inference))
         .add_service(health)
-        .add_service(MinerServer::new(service).max_decoding_message_size(layers::UNSIGNED_BYTES_MAX))
+        // Its one signed path passes the same layers; what isn't signed is bounded before.
+        .add_service(
+            auth.named_layer(MinerServer::new(service).max_decoding_message_size(RECEIPTS_BYTES_MAX)),
+        )
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::pin!(server);
     tokio::select! {

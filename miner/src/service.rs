@@ -23,9 +23,9 @@ use weighhouse_proto::inference::{
     ServerReadyResponse,
 };
 use weighhouse_proto::v1::miner_server::Miner;
-use weighhouse_proto::v1::{DescribeRequest, DescribeResponse};
-use weighhouse_proto::{Description, ModelDescription, ServingLimits};
-use weighhouse_types::{Hotkey, InferAnswer, InferRequest};
+use weighhouse_proto::v1::{AcknowledgeRequest, AcknowledgeResponse, DescribeRequest, DescribeResponse};
+use weighhouse_proto::{ACKNOWLEDGEMENTS_MAX, Description, ModelDescription, ServingLimits};
+use weighhouse_types::{Acknowledgement, Digest, Hotkey, InferAnswer, InferRequest};
 use weighhouse_wallet::answer::Signable;
 use weighhouse_wallet::http::Authenticated;
 
@@ -35,6 +35,8 @@ use crate::callers::Callers;
 use crate::config::MinerLimits;
 use crate::engine::{AnswerStream, Engine, EngineError, ServedModel, TensorSpec};
 use crate::live::Live;
+use crate::metrics;
+use crate::receipts::{KeepError, Receipts};
 use crate::upstream::Upstream;
 
 const NAME: &str = "weighhouse";
@@ -48,6 +50,7 @@ pub(crate) struct MinerService {
     hotkey: Hotkey,
     limits: MinerLimits,
     callers: Arc<Callers>,
+    receipts: Arc<Receipts>,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
 }
@@ -56,11 +59,11 @@ impl MinerService {
     pub(crate) fn new(
         live: Arc<Live>,
         (hotkey, limits): (Hotkey, MinerLimits),
-        callers: Arc<Callers>,
+        (callers, receipts): (Arc<Callers>, Arc<Receipts>),
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        Self { live, hotkey, limits, callers, ready, stop }
+        Self { live, hotkey, limits, callers, receipts, ready, stop }
     }
 
     /// The only way to a model's answer.
@@ -78,6 +81,7 @@ impl MinerService {
         };
         let model = engine.model();
         tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "answered");
+        self.receipts.answered(call.caller(), call.body_digest());
         Ok(Signable::whole(answer.try_into()?, model.digest))
     }
 
@@ -99,6 +103,30 @@ impl MinerService {
         let model = engine.model();
         tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "streaming");
         Ok(Signable::streamed(stream, model.digest))
+    }
+
+    /// Keeps the receipts that hold, and gives their number.
+    async fn keep(&self, caller: Hotkey, messages: AcknowledgeRequest) -> Result<u32, Status> {
+        if messages.acknowledgements.len() > ACKNOWLEDGEMENTS_MAX {
+            return Err(Status::invalid_argument("too many acknowledgements"));
+        }
+        let read = messages.acknowledgements.into_iter().map(Acknowledgement::try_from);
+        let Ok(told) = read.collect::<Result<Vec<_>, _>>() else {
+            return Err(Status::invalid_argument("malformed acknowledgement"));
+        };
+        let receipts = self.receipts.clone();
+        let keep = move || told.iter().map(|told| receipts.keep(&caller, told)).collect::<Vec<_>>();
+        let kept = tokio::task::spawn_blocking(keep).await;
+        let kept = kept.map_err(|_| Status::internal("internal error"))?;
+        for outcome in &kept {
+            metrics::receipt(outcome.is_ok());
+            match outcome {
+                Ok(()) => {}
+                Err(error @ KeepError::Storage(_)) => tracing::warn!(%caller, %error, "a receipt is lost"),
+                Err(error) => tracing::debug!(%caller, %error, "no receipt of ours"),
+            }
+        }
+        Ok(u32::try_from(kept.iter().filter(|outcome| outcome.is_ok()).count()).unwrap_or(u32::MAX))
     }
 
     /// Refuses a proven caller, and tells our operator what may cost money.
@@ -262,6 +290,17 @@ impl GrpcInferenceService for MinerService {
 impl Miner for MinerService {
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
         Ok(Response::new(self.description().into()))
+    }
+
+    async fn acknowledge(
+        &self,
+        mut call: Request<AcknowledgeRequest>,
+    ) -> Result<Response<AcknowledgeResponse>, Status> {
+        let evidence = Authenticated::<bytes::Bytes>::take(call.extensions_mut())
+            .ok_or_else(|| refuse(&ServiceFailure::Unsigned))?;
+        let kept = self.keep(evidence.caller(), call.into_inner()).await?;
+        // No model answers this.
+        Ok(response(Signable::whole(AcknowledgeResponse { kept }, Digest::default())))
     }
 }
 

@@ -13,6 +13,7 @@ mod contents;
 mod describe;
 mod infer;
 mod judge;
+mod receipts;
 mod verdicts;
 
 /// Descriptors of all contracts, for reflection. `cargo xtask generate` makes them.
@@ -25,6 +26,7 @@ pub use bounded::{ReadError, decode};
 pub use chain::{ChainMessageError, bytes32, narrow};
 pub use describe::{Description, DescriptionError, ModelDescription, ModelKind, ServingLimits};
 pub use judge::JudgeMessageError;
+pub use receipts::{ACKNOWLEDGEMENTS_MAX, AcknowledgementError};
 pub use verdicts::{StatementError, decode_statement, encode_statement, statement_digest};
 
 /// The Open Inference Protocol, version 2: what Triton's and KServe's clients speak.

@@ -8,6 +8,8 @@ pub const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStrea
 pub const SERVER_LIVE: &str = "/inference.GRPCInferenceService/ServerLive";
 /// What a miner serves, by its own word.
 pub const DESCRIBE: &str = "/weighhouse.v1.Miner/Describe";
+/// That a validator received answers.
+pub const ACKNOWLEDGE: &str = "/weighhouse.v1.Miner/Acknowledge";
 /// What a validator's judgements came to for its caller.
 pub const EXPLAIN: &str = "/weighhouse.v1.VerdictsService/Explain";
 
@@ -27,7 +29,9 @@ mod tests {
 
     #[test]
     fn paths_are_those_of_the_generated_service() {
-        assert_eq!(DESCRIBE, format!("/{}/{}", miner_server::SERVICE_NAME, name(DESCRIBE)));
+        for path in [DESCRIBE, ACKNOWLEDGE] {
+            assert_eq!(path, format!("/{}/{}", miner_server::SERVICE_NAME, name(path)));
+        }
         for path in [EXPLAIN, REACH] {
             assert_eq!(path, format!("/{}/{}", verdicts_service_server::SERVICE_NAME, name(path)));
         }

@@ -190,6 +190,7 @@ pub(crate) fn pick<'a>(
             | Record::Asked(_)
             | Record::Evidence(_)
             | Record::CheckDraw(_)
+            | Record::RoundReceipts(_)
             | Record::Intent(_)
             | Record::IntentUpdate(_)
             | Record::Abstained { .. }

@@ -9,6 +9,7 @@ mod cpu;
 mod dial;
 mod entropy;
 mod net;
+mod public;
 mod storage;
 #[cfg(feature = "tls")]
 mod tls;
@@ -18,6 +19,7 @@ pub use cpu::{CpuPool, PoolError};
 pub use dial::{DialMap, DialMapError, MappedDialer};
 pub use entropy::Entropy;
 pub use net::{BoxIo, Dialer, Io, Listener, TcpBound, TcpDialer};
-pub use storage::{AppendFile, DirStorage, Storage};
+pub use public::{PublicDialer, is_public};
+pub use storage::{AppendFile, DirStorage, ReadFile, Storage};
 #[cfg(feature = "tls")]
 pub use tls::{Plaintext, TlsAcceptor, TlsKey, TlsKeyError, TlsPin, TlsTrust, TlsTrustError};

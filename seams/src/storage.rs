@@ -18,6 +18,12 @@ pub trait AppendFile: Send + std::fmt::Debug {
     }
 }
 
+/// A file that is only read, to its end even where it is removed meanwhile.
+pub trait ReadFile: Send + std::fmt::Debug {
+    fn size(&self) -> io::Result<u64>;
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+}
+
 /// Names are plain file names within the folder.
 pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Full name of a file, for messages.
@@ -26,6 +32,17 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     fn open_append(&self, name: &str) -> io::Result<Box<dyn AppendFile>>;
     /// `None` where there is no such file.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// Opens a file for reading alone, piece by piece; `None` where there is no such file.
+    fn open_read(&self, name: &str) -> io::Result<Option<Box<dyn ReadFile>>> {
+        Ok(self.read(name)?.map(|bytes| Box::new(InMemory(bytes)) as Box<dyn ReadFile>))
+    }
+
+    /// Bytes that may still be written; `None` where that can't be told.
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// Replaces the file whole: after a crash it holds the old bytes or the new ones.
     fn write_atomic(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
@@ -122,6 +139,19 @@ impl Storage for DirStorage {
         }
     }
 
+    fn open_read(&self, name: &str) -> io::Result<Option<Box<dyn ReadFile>>> {
+        match File::open(self.path(name)?) {
+            Ok(file) => Ok(Some(Box::new(OsFile(file)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        let disk = rustix::fs::statvfs(&self.dir)?;
+        Ok(Some(disk.f_bavail.saturating_mul(disk.f_frsize)))
+    }
+
     fn write_atomic(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.replace(name, bytes, &mut OpenOptions::new())
     }
@@ -142,7 +172,34 @@ impl Storage for DirStorage {
 }
 
 #[derive(Debug)]
+struct InMemory(Vec<u8>);
+
+impl ReadFile for InMemory {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let from = usize::try_from(offset).ok().and_then(|from| self.0.get(from..));
+        let found = from.and_then(|rest| rest.get(..bytes.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+        bytes.copy_from_slice(found);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
 struct OsFile(File);
+
+impl ReadFile for OsFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.seek(SeekFrom::Start(offset))?;
+        self.0.read_exact(bytes)
+    }
+}
 
 impl AppendFile for OsFile {
     fn len(&self) -> io::Result<u64> {
@@ -150,8 +207,7 @@ impl AppendFile for OsFile {
     }
 
     fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.0.seek(SeekFrom::Start(offset))?;
-        self.0.read_exact(bytes)
+        ReadFile::read_at(self, offset, bytes)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {

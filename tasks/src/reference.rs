@@ -28,7 +28,7 @@ impl Reference {
         matches!(self.recorded, Recorded::Awaited)
     }
 
-    pub(crate) fn recorded(&self) -> &Recorded {
+    pub fn recorded(&self) -> &Recorded {
         &self.recorded
     }
 }

@@ -22,6 +22,7 @@ mod blob;
 mod intent;
 pub mod notify;
 pub mod profile;
+mod receipt;
 mod record;
 pub mod sample;
 pub mod scans;
@@ -45,12 +46,13 @@ pub use judgement::{Detail, Gist, Judgement, Mark, Outcome, Reason, Remark, Rema
 pub use metagraph::{
     Axon, Beacon, Certificate, Head, Hyperparameters, Metagraph, Neuron, Schedule, SubnetState,
 };
+pub use receipt::{Acknowledgement, PATH_MAX, ReceiptedRound};
 pub use record::{
-    CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, CheckDraw, CheckedMiner,
-    EarlierChecks, EpochClosed, EpochContext, EpochCounts, Evidence, Exchange, Extension, Failure, Field,
-    FieldValue, Fields, FollowUp, JointJudgement, JointMember, JudgeIdentity, LaterAnswer, LaterAnswers,
-    Likeness, OpenWalk, PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record, StageRecord, Trail,
-    TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
+    AnswerReceipt, CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, CheckDraw,
+    CheckedMiner, EarlierChecks, EpochClosed, EpochContext, EpochCounts, Evidence, Exchange, Extension,
+    Failure, Field, FieldValue, Fields, FollowUp, JointJudgement, JointMember, JudgeIdentity, LaterAnswer,
+    LaterAnswers, Likeness, OpenWalk, PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record,
+    RoundReceipts, StageRecord, Trail, TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use statement::{JudgedAnswer, Loss, LossExample, PayStatement, SubnetPay, ToldReason};

@@ -14,6 +14,7 @@ mod closing;
 mod epoch;
 mod judged;
 mod later;
+mod receipts;
 
 mod awaiting;
 
@@ -32,6 +33,7 @@ pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
 pub use fields::{Field, FieldValue, Fields};
 pub use judged::{Evidence, JointJudgement, JointMember, Likeness, VerdictRecord};
 pub use later::{CarriedChallenge, ChallengePhase, PhaseChange};
+pub use receipts::{AnswerReceipt, RoundReceipts};
 
 /// The version of every type in this module, and the one that is written.
 pub const RECORD_VERSION: u16 = 2;
@@ -97,6 +99,9 @@ pub enum Record {
     /// In the commit of a round's verdicts, before them.
     #[codec(index = 21)]
     CheckDraw(CheckDraw),
+    /// In the commit of a round's verdicts, behind them.
+    #[codec(index = 22)]
+    RoundReceipts(RoundReceipts),
 }
 
 /// A record whose layout is its fields alone.
@@ -124,6 +129,7 @@ impl Record {
             Self::EpochClosed(closed) => &closed.fields,
             Self::EarlierChecks(checks) => &checks.fields,
             Self::CheckDraw(draw) => &draw.fields,
+            Self::RoundReceipts(receipts) => &receipts.fields,
             // This version has no extensions yet, so that each of them is a later version's.
             Self::Extension(extension) => return Some(extension.name.clone()),
             Self::Blob(_)

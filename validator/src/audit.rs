@@ -7,8 +7,10 @@ mod audited;
 mod blobs;
 mod checks;
 mod closing;
+mod elsewhere;
 mod joint;
 mod later;
+mod receipts;
 mod records;
 mod rounds;
 mod stages;
@@ -21,7 +23,7 @@ mod walk;
 use weighhouse_journal::{JournalError, Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
-use weighhouse_types::{Block, EpochContext, Intent, IntentState, JudgeIdentity, Record};
+use weighhouse_types::{Acknowledgement, Block, EpochContext, Intent, IntentState, JudgeIdentity, Record};
 
 use walk::Walk;
 
@@ -55,11 +57,26 @@ pub fn audit(file: &[u8]) -> Result<AuditReport, AuditError> {
 /// As [`audit`].
 pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<AuditReport, AuditError> {
     let segment = Segment::read(file)?;
+    if let Some(context) = context(segment.records()).filter(|context| context.fields.are_scored_elsewhere())
+    {
+        return Ok(elsewhere::audit(&segment, context));
+    }
     let mut audited = check_records(segment.records(), loader)?;
     audited.root = segment.root();
     audited.not_shown = closing::not_shown(&segment);
     weigh_again(segment.records(), &mut audited)?;
     Ok(audited)
+}
+
+/// Holds miners' receipts against an epoch's file: whatever the validator has signed for has to be on record as it was. Receipts of
+/// other epochs and validators are passed over; gives the number of those that were compared, and what they prove.
+///
+/// # Errors
+/// A file that can't be read as an epoch.
+pub fn audit_receipts(file: &[u8], held: &[Acknowledgement]) -> Result<(usize, Vec<String>), AuditError> {
+    let segment = Segment::read(file)?;
+    let context = context_of(&segment)?;
+    Ok(receipts::held_against(held, segment.records(), context))
 }
 
 /// What two files of one validator say of each other.
@@ -84,6 +101,15 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditEr
         return Ok(found);
     }
     let (earlier, context) = (context_of(&before)?, context_of(&segment)?);
+    if earlier.fields.are_scored_elsewhere() != context.fields.are_scored_elsewhere() {
+        found.problems.push(format!(
+            "the scores of one of epochs {left} and {epoch} were made elsewhere: these are two journals"
+        ));
+        return Ok(found);
+    }
+    if context.fields.are_scored_elsewhere() {
+        return Ok(found);
+    }
     if earlier.policy != context.policy {
         found.changed.push(format!("the policy is another one than epoch {left}'s"));
     }
@@ -131,6 +157,7 @@ pub(crate) fn check_records(
     Walk::new(records, context, task).check(&mut audited);
     audited.problems.extend(closing::check(records, context));
     audited.problems.extend(blobs::check(records));
+    audited.problems.extend(receipts::check(records, context));
     rounds::check(records, context, &mut audited);
     Ok(audited)
 }
@@ -208,6 +235,10 @@ fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), Audi
     audited.matches = Some(matches);
     if let Some(IntentState::Published { block }) = publication.state {
         audited.published_at = Some(block);
+        let plain =
+            context(records).filter(|context| !context.state.hyperparameters.commit_reveal_weights_enabled);
+        let end = plain.and_then(|context| context.state.schedule.next_epoch_block());
+        audited.late_after = end.filter(|end| block >= *end);
     }
     Ok(())
 }

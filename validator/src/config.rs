@@ -1,6 +1,9 @@
 //! `validator.toml`: parsed once, checked once.
 
+mod bundles;
 mod chain;
+mod journal;
+mod size;
 mod verdicts;
 
 use std::net::SocketAddr;
@@ -15,6 +18,9 @@ use weighhouse_seams::DialMap;
 use weighhouse_types::notify::NotifySection;
 use weighhouse_types::{Digest, MechId, Netuid, address, config};
 
+pub use bundles::BundlesSection;
+pub use journal::Journal;
+pub use size::{ByteSize, ByteSizeError};
 pub use verdicts::VerdictsSection;
 
 /// The file of `weighhouse validator --config`.
@@ -35,6 +41,8 @@ pub struct Config {
     pub journal: Journal,
     #[serde(default)]
     pub verdicts: VerdictsSection,
+    #[serde(default)]
+    pub bundles: BundlesSection,
     #[serde(default)]
     pub metrics: MetricsSection,
     #[serde(default)]
@@ -68,6 +76,8 @@ pub struct ChainSection {
     pub netuid: Netuid,
     pub mechanism: MechId,
     pub dial: DialMap,
+    /// Whether axons at addresses that nobody outside can have are dialled.
+    pub dial_private: bool,
     /// Old spellings in the file, each with the new one.
     pub outdated: Vec<String>,
 }
@@ -157,11 +167,11 @@ pub struct PolicySection {
 pub struct Rounds {
     /// Rounds of asking per epoch, spread evenly.
     pub per_epoch: u32,
-    /// From dialling a miner to the last byte of its answer.
+    /// From sending a request to the last byte of its answer. Connections are made before, within a second.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub deadline: Duration,
-    /// Miners asked at once.
+    /// Miners asked at once: a subnet's miners, so that nobody is asked after another was heard. Each takes a file descriptor.
     pub in_flight_max: usize,
     /// The largest framed answer that is read.
     pub answer_bytes_max: usize,
@@ -177,7 +187,7 @@ impl Default for Rounds {
         Self {
             per_epoch: Self::PER_EPOCH,
             deadline: Duration::from_secs(5),
-            in_flight_max: 64,
+            in_flight_max: 256,
             answer_bytes_max: 1 << 20,
         }
     }
@@ -194,13 +204,6 @@ impl Default for Publish {
     fn default() -> Self {
         Self { margin_blocks: 4 }
     }
-}
-
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Journal {
-    /// The folder of the journal. It belongs to one validator and is never shared.
-    pub dir: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -250,7 +253,8 @@ impl Config {
                 return refuse("task.server.deadline", "must be longer than zero");
             }
         }
-        if let Some((key, why)) = config.verdicts.fault() {
+        let faults = [config.verdicts.fault(), config.bundles.fault(), config.journal.fault()];
+        if let Some((key, why)) = faults.into_iter().flatten().next() {
             return refuse(key, why);
         }
         if config.publish.margin_blocks < 2 {

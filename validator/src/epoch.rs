@@ -46,6 +46,9 @@ impl OpenEpoch {
         });
         // A crash may have left a segment without its context: then nothing was asked in it yet.
         let Some(context) = context else { return Ok(None) };
+        if context.fields.are_scored_elsewhere() {
+            return Err(ValidatorError::ScoredElsewhere { folder: journal.folder() });
+        }
         let policy = Policy::parse(&context.policy)?;
         let mut open = Self::empty(context, policy, task, checks::earlier(&records));
         for record in records {
@@ -184,16 +187,6 @@ impl OpenEpoch {
         self.records.iter().any(|record| matches!(record, Record::Abstained { .. }))
     }
 
-    /// Registrations of the context, with their uids, that `current` shows no more.
-    pub(crate) fn departed(&self, current: &SubnetState) -> Vec<(RegistrationId, Uid)> {
-        let stays = |neuron: &Neuron| {
-            let now = current.metagraph.neuron(neuron.uid);
-            now.is_some_and(|now| now.registration() == neuron.registration())
-        };
-        let neurons = self.context.state.metagraph.neurons.iter();
-        neurons.filter(|neuron| !stays(neuron)).map(|neuron| (neuron.registration(), neuron.uid)).collect()
-    }
-
     /// The rounds that the epoch's policy asks of everybody, where it does, and its spot rounds.
     pub(crate) fn rounds(&self) -> (Option<u32>, u32) {
         (self.policy.rounds(), self.policy.spot_rounds().0)
@@ -248,4 +241,14 @@ impl OpenEpoch {
     pub(crate) fn closing(&self) -> Result<Closing, WeighError> {
         weighhouse_scoring::closing_under(&self.policy, &self.records)
     }
+}
+
+/// Registrations of an epoch's opening, with their uids, that `current` shows no more.
+pub(crate) fn departed(opened: &EpochContext, current: &SubnetState) -> Vec<(RegistrationId, Uid)> {
+    let stays = |neuron: &Neuron| {
+        let now = current.metagraph.neuron(neuron.uid);
+        now.is_some_and(|now| now.registration() == neuron.registration())
+    };
+    let neurons = opened.state.metagraph.neurons.iter();
+    neurons.filter(|neuron| !stays(neuron)).map(|neuron| (neuron.registration(), neuron.uid)).collect()
 }

@@ -7,6 +7,8 @@ use weighhouse_seams::PoolError;
 use weighhouse_tasks::TaskError;
 use weighhouse_types::{Hotkey, Netuid};
 
+use crate::moving::MarkError;
+
 /// An error that ends a step, or keeps a validator from opening.
 #[derive(Debug, thiserror::Error)]
 pub enum ValidatorError {
@@ -19,6 +21,12 @@ pub enum ValidatorError {
     Chain(#[from] ChainError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Moved(#[from] MarkError),
+    #[error(
+        "{folder}: is a journal of `weighhouse weights put`, whose scores were made elsewhere; name another folder in journal.dir"
+    )]
+    ScoredElsewhere { folder: String },
     #[error("the journal can't be weighed: {0}")]
     Weigh(#[from] WeighError),
     #[error("policy: {0}")]
@@ -27,4 +35,8 @@ pub enum ValidatorError {
     Task(#[from] TaskError),
     #[error(transparent)]
     Pool(#[from] PoolError),
+    #[error(
+        "nothing came back from any of {asked} miners: look at this machine's way out (firewall, route, file descriptors)"
+    )]
+    Unheard { asked: usize },
 }

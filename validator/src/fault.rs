@@ -30,7 +30,13 @@ impl ValidatorError {
             Self::Pool(PoolError::Full) => Fault::Ours(VoidCause::Capacity),
             Self::Pool(PoolError::Panicked) => Fault::Fatal,
             Self::Task(error) => of_task(error),
-            Self::NotRegistered { .. } | Self::Journal(_) | Self::Weigh(_) | Self::Policy(_) => Fault::Fatal,
+            Self::Unheard { .. } => Fault::Ours(VoidCause::Network),
+            Self::NotRegistered { .. }
+            | Self::Journal(_)
+            | Self::Moved(_)
+            | Self::ScoredElsewhere { .. }
+            | Self::Weigh(_)
+            | Self::Policy(_) => Fault::Fatal,
         }
     }
 

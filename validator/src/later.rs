@@ -4,7 +4,7 @@
 //! while the truth is unknown takes them over whole, blobs included, so that the file of the epoch that resolves them is
 //! enough to reach its verdicts again. Verdicts count in the epoch in which they are made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weighhouse_journal::{JournalError, Segment};
 use weighhouse_types::{
@@ -87,6 +87,23 @@ pub(crate) fn pending(records: &[Record], epoch: Epoch) -> Vec<CarriedChallenge>
         }
     }
     pending
+}
+
+/// The challenges of an epoch's records that are closed and have neither a truth nor lapsed, as [`pending`] has them, by name
+/// alone.
+pub(crate) fn still_open(records: &[Record]) -> BTreeSet<Digest> {
+    let mut open = BTreeSet::new();
+    for record in records {
+        match record {
+            Record::CarriedChallenge(carried) => drop(open.insert(carried.asked.challenge)),
+            Record::PhaseChange(change) if change.phase == ChallengePhase::Closed => {
+                open.insert(change.challenge);
+            }
+            Record::PhaseChange(change) => drop(open.remove(&change.challenge)),
+            _ => {}
+        }
+    }
+    open
 }
 
 /// The records with which an epoch takes challenges over from the one before: every blob that they name, and the challenges.

@@ -7,14 +7,14 @@ use weighhouse_seams::UnixNanos;
 use weighhouse_types::{Block, Epoch, Judgement, Outcome, VoidCause};
 
 /// Ends of a publication.
-const PUBLICATIONS: [&str; 6] = ["abstained", "committed", "failed", "missed", "passed", "published"];
+const PUBLICATIONS: [&str; 7] = ["abstained", "committed", "failed", "late", "missed", "passed", "published"];
 
 /// Names the metrics to whatever recorder is installed; those that alerts look for an increase of begin at 0.
 pub fn describe() {
     describe_counter!("weighhouse_validator_verdicts_total", "Verdicts, by their outcome");
     describe_histogram!(
         "weighhouse_validator_answer_seconds",
-        "From dialling a miner to its answer's last byte"
+        "From a request's sending to its answer's last byte"
     );
     describe_counter!(
         "weighhouse_validator_rounds_total",
@@ -30,7 +30,7 @@ pub fn describe() {
     );
     describe_counter!(
         "weighhouse_validator_publications_total",
-        "Epochs by what became of their weights; those have passed that ended before they were weighed"
+        "Epochs by what became of their weights; those have passed that ended before they were weighed, and late are published ones that came after their epoch's end"
     );
     describe_gauge!("weighhouse_validator_passed_epoch", "The newest epoch that ended before it was weighed");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
@@ -72,11 +72,37 @@ pub fn describe() {
         "weighhouse_validator_verdicts_requests_total",
         "Proven requests of miners for what became of their answers, by gRPC status"
     );
+    describe_counter!(
+        "weighhouse_validator_receipts_total",
+        "Attempts to tell a miner that its answers were received, by their outcome"
+    );
+    describe_gauge!(
+        "weighhouse_validator_clock_ahead_seconds",
+        "How far the clock was ahead of the miners' that refused the newest round for its time, else 0"
+    );
+    describe_counter!(
+        "weighhouse_validator_bundles_requests_total",
+        "Requests for bundles of public epochs, by route and HTTP status"
+    );
+    describe_counter!("weighhouse_validator_bundles_sent_bytes_total", "Bytes of bundles that were sent");
+    describe_gauge!("weighhouse_validator_bundles_offered", "Epochs whose bundles anybody may take");
+    describe_gauge!(
+        "weighhouse_validator_journal_epochs",
+        "Epochs in the journal's folder, the open one included"
+    );
+    describe_gauge!(
+        "weighhouse_validator_journal_bytes",
+        "Bytes of the journal's epochs when the newest was opened"
+    );
+    describe_gauge!("weighhouse_validator_journal_epoch_bytes", "Bytes of the newest epoch that is over");
+    describe_gauge!(
+        "weighhouse_validator_disk_short",
+        "1 while less is free where the journal lies than journal.free_space_min, else 0"
+    );
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
     counter!("weighhouse_validator_chain_errors_total").increment(0);
     counter!("weighhouse_validator_rollouts_refused_total").increment(0);
-    let causes = [VoidCause::Reference, VoidCause::Judge, VoidCause::Capacity, VoidCause::Unasked];
-    for cause in causes.map(VoidCause::name) {
+    for cause in VoidCause::ALL.map(VoidCause::name) {
         counter!("weighhouse_validator_rounds_void_total", "cause" => cause).increment(0);
         counter!("weighhouse_validator_rounds_postponed_total", "cause" => cause).increment(0);
     }
@@ -151,6 +177,41 @@ pub(crate) fn permitted(permitted: bool) {
 
 pub(crate) fn reached(code: tonic::Code) {
     counter!("weighhouse_validator_reach_requests_total", "code" => format!("{code:?}")).increment(1);
+}
+
+pub(crate) fn receipts_sent(delivered: bool) {
+    let outcome = if delivered { "delivered" } else { "failed" };
+    counter!("weighhouse_validator_receipts_total", "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn clock_ahead(seconds: f64) {
+    gauge!("weighhouse_validator_clock_ahead_seconds").set(seconds);
+}
+
+pub(crate) fn bundles_requested(route: &'static str, status: u16) {
+    let code = status.to_string();
+    counter!("weighhouse_validator_bundles_requests_total", "route" => route, "code" => code).increment(1);
+}
+
+pub(crate) fn bundles_sent(bytes: u64) {
+    counter!("weighhouse_validator_bundles_sent_bytes_total").increment(bytes);
+}
+
+pub(crate) fn bundles_offered(epochs: usize) {
+    gauge!("weighhouse_validator_bundles_offered").set(epochs as f64);
+}
+
+/// The journal's folder, and the newest epoch that is over.
+pub(crate) fn journal_size(epochs: usize, bytes: u64, newest: Option<u64>) {
+    gauge!("weighhouse_validator_journal_epochs").set(epochs as f64);
+    gauge!("weighhouse_validator_journal_bytes").set(bytes as f64);
+    if let Some(newest) = newest {
+        gauge!("weighhouse_validator_journal_epoch_bytes").set(newest as f64);
+    }
+}
+
+pub(crate) fn disk_short(is_short: bool) {
+    gauge!("weighhouse_validator_disk_short").set(f64::from(u8::from(is_short)));
 }
 
 pub(crate) fn chain_error() {

@@ -12,6 +12,7 @@ use weighhouse_types::{MechId, Netuid};
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::config::{Publish, Rounds};
+use crate::publish::Publisher;
 
 /// Everything a validator is handed.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub struct Parts {
     pub mechanism: MechId,
     pub rounds: Rounds,
     pub publish: Publish,
+    pub retention: Retention,
     /// The policy file, verbatim.
     pub policy: Vec<u8>,
     /// The folder where a policy and its owner-signed roll-out are staged; see [`crate::rollout`].
@@ -35,4 +37,24 @@ pub struct Parts {
     /// The journal's folder, held by this process alone.
     pub storage: Arc<dyn Storage>,
     pub cpu: CpuPool,
+}
+
+impl Parts {
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher {
+            chain: self.chain.clone(),
+            keypair: self.keypair.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+}
+
+/// What the journal's folder keeps, and the room that it wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Epochs whose files are kept besides the open one; `None`: all.
+    pub keep_epochs: Option<usize>,
+    /// Free bytes below which the operator is told.
+    pub free_space_min: u64,
 }

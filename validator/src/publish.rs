@@ -14,22 +14,25 @@ mod hidden;
 mod machine;
 mod observe;
 mod payload;
+mod publisher;
 mod queue;
+mod turns;
 
 use tracing::{error, info, warn};
 use weighhouse_chain::ChainError;
 use weighhouse_journal::Publication;
 use weighhouse_scoring::{Decision, WeighError};
 use weighhouse_seams::UnixNanos;
-use weighhouse_types::{Epoch, Intent, IntentState, IntentUpdate, Record, SubnetState};
+use weighhouse_types::{Block, Epoch, EpochContext, Intent, IntentState, IntentUpdate, Record, SubnetState};
 
 use crate::epoch::OpenEpoch;
 use crate::metrics;
-use crate::parts::Parts;
 
 use machine::Event;
 
+pub(crate) use publisher::Publisher;
 pub(crate) use queue::PublicationQueue;
+pub(crate) use turns::Turns;
 
 /// Weighs an epoch's records; the outcome comes as a record to journal.
 pub(crate) fn weigh(open: &OpenEpoch) -> Result<Record, WeighError> {
@@ -66,13 +69,13 @@ pub(crate) fn weigh(open: &OpenEpoch) -> Result<Record, WeighError> {
 const STATE: &str = "publication";
 
 /// Finds the next state of a publication; `None` while there is nothing new. The caller journals it before anything else.
-pub(crate) async fn advance(
-    parts: &Parts,
+async fn advance(
+    publisher: &Publisher,
     publication: &Publication,
-    open: Option<&OpenEpoch>,
+    open: Option<&EpochContext>,
     state: &SubnetState,
 ) -> Result<Option<IntentState>, ChainError> {
-    let event = observe::observe(parts, publication, open, state).await?;
+    let event = observe::observe(publisher, publication, open, state).await?;
     if let Event::Postponed(refusal) | Event::NotTaken(Some(refusal)) = &event {
         let epoch = publication.intent.epoch;
         warn!(%epoch, %refusal, "the chain refuses the weights now; trying again at the next block");
@@ -81,12 +84,12 @@ pub(crate) async fn advance(
 }
 
 /// The record of an intent's new state.
-pub(crate) fn update(intent: &Intent, state: IntentState) -> Record {
+fn update(intent: &Intent, state: IntentState) -> Record {
     Record::IntentUpdate(IntentUpdate { intent: intent.id, epoch: intent.epoch, state })
 }
 
 /// Tells the operator of a state that was just journalled.
-pub(crate) fn report(intent: &Intent, state: &IntentState, now: UnixNanos) {
+fn report(intent: &Intent, state: &IntentState, now: UnixNanos) {
     let epoch = intent.epoch;
     match state {
         IntentState::Committed { block, .. } => {
@@ -109,6 +112,15 @@ pub(crate) fn report(intent: &Intent, state: &IntentState, now: UnixNanos) {
     }
 }
 
+/// Tells the operator of weights that came into a block after their epoch had ended.
+pub(crate) fn late(epoch: Epoch, block: Block, end: Block) {
+    warn!(
+        %epoch, %block, %end,
+        "the weights came after their epoch had ended and count from the next one on: raise publish.margin_blocks, or look at the endpoints in chain.endpoints"
+    );
+    metrics::publication("late");
+}
+
 /// Tells the operator of epochs that ended before they were weighed, from the first of them to the one before `now`.
 pub(crate) fn passed(first: Epoch, now: Epoch) {
     let Some(count) = now.0.checked_sub(first.0).filter(|count| *count > 0) else { return };
@@ -121,9 +133,9 @@ pub(crate) fn passed(first: Epoch, now: Epoch) {
 }
 
 /// Hands a publication's journalled, signed call to the chain, where its state has one. Doing it twice has one effect.
-pub(crate) async fn submit(parts: &Parts, publication: &Publication) {
+async fn submit(publisher: &Publisher, publication: &Publication) {
     let Some(call) = machine::call_in_flight(publication.state.as_ref()) else { return };
-    if let Err(error) = parts.chain.submit(&call).await {
+    if let Err(error) = publisher.chain.submit(&call).await {
         // Not the last word: the outcome is asked for at the next block.
         warn!(%error, epoch = %publication.intent.epoch, "the weights were not taken yet");
         metrics::chain_error();

@@ -12,6 +12,7 @@
 mod draws;
 mod endpoint;
 mod epochs;
+mod keeping;
 mod later;
 mod publications;
 mod rounds;
@@ -34,6 +35,7 @@ use crate::timetable::Timetable;
 use crate::verdicts::axons;
 use rounds::Moment;
 
+pub(crate) use validator::write;
 pub use validator::{Progress, Validator};
 
 /// Names of states where people are told of them.
@@ -103,13 +105,18 @@ impl Validator {
                 self.resolve_carried().await?;
                 self.run_rounds(Moment { state: &state, table: &table, is_last_chance }).await?;
             }
-            if is_last_chance {
-                self.close_epoch(&state).await?;
-                // Once more, so that the new intent is signed and submitted in this very block.
-                self.follow_publications(&state).await?;
+            if is_last_chance && self.is_undecided() {
+                // Rounds may have taken minutes: what is decided and signed now is by the chain as it is now.
+                let state = self.read_subnet().await?;
+                if state.schedule.epoch == epoch {
+                    self.close_epoch(&state).await?;
+                    // Once more, so that the new intent is signed and submitted in this very block.
+                    self.follow_publications(&state).await?;
+                }
             }
         }
         self.tell_endpoint(block).await;
+        self.keep_house().await?;
         metrics::progress(block, epoch, self.parts.clock.now());
         let published = self.publications.published();
         self.progress.send_modify(|progress| {

@@ -1,13 +1,13 @@
 //! One round: challenges from the validator's VRF, references in one batch, all miners at once, verdicts.
 
 mod answered;
+mod asking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::StreamExt;
 use parity_scale_codec::Encode;
-use weighhouse_ask::{AskLimits, Asker, Target};
+use weighhouse_ask::{Asker, Target};
 use weighhouse_chain::certificate::Pins;
 use weighhouse_tasks::{Scope, Task};
 use weighhouse_types::{
@@ -50,6 +50,10 @@ pub(crate) struct Round {
     challenges: Arc<Vec<PreparedChallenge>>,
     dialogues: Vec<Dialogue>,
     attempts: Vec<Attempt>,
+    /// Where the miners of the round are.
+    targets: BTreeMap<Hotkey, Target>,
+    /// How far our clock is ahead of the miners', in milliseconds, where most of them refused a request for its time.
+    pub(crate) ahead_ms: Option<i64>,
 }
 
 impl Round {
@@ -69,6 +73,8 @@ impl Round {
         if miners.is_empty() {
             return Ok(None);
         }
+        let target = |(neuron, target): &(Neuron, Option<Target>)| Some((neuron.hotkey, (*target)?));
+        let targets = miners.iter().filter_map(target).collect();
         let mut scopes = BTreeMap::new();
         let mut assigned = Vec::with_capacity(miners.len());
         for miner in miners {
@@ -93,7 +99,8 @@ impl Round {
             dialogue
         };
         let dialogues = assigned.into_iter().map(dialogue).collect();
-        Ok(Some(Self { challenges: Arc::new(challenges), dialogues, attempts: Vec::new() }))
+        let (challenges, attempts) = (Arc::new(challenges), Vec::new());
+        Ok(Some(Self { challenges, dialogues, attempts, targets, ahead_ms: None }))
     }
 
     /// The records that must be durable before anything is sent.
@@ -119,12 +126,10 @@ impl Round {
         parts: &Parts,
         asker: &Asker,
     ) -> Result<Vec<Record>, ValidatorError> {
-        let limits =
-            AskLimits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
-        let asking =
-            std::mem::take(&mut self.dialogues).into_iter().map(|dialogue| dialogue.ask(asker, limits));
-        let mut answers: Vec<_> =
-            futures::stream::iter(asking).buffer_unordered(parts.rounds.in_flight_max).collect().await;
+        let seed = self.challenges.first().map(|challenge| challenge.seed).unwrap_or_default();
+        let asked = asking::ask(parts, asker, std::mem::take(&mut self.dialogues), &seed).await?;
+        self.ahead_ms = self.ahead_ms.or(asked.ahead_ms);
+        let mut answers = asked.answers;
         // Answers come in any order; the records must not depend on whose network was faster.
         answers.sort_by_key(|(dialogue, _)| dialogue.neuron.uid);
         let (task, challenges) = (parts.task.clone(), self.challenges.clone());
@@ -136,7 +141,7 @@ impl Round {
 
     /// The round with everybody's answers, once everybody was asked.
     pub(crate) fn answered(self) -> AnsweredRound {
-        AnsweredRound::new(self.challenges, self.attempts)
+        AnsweredRound::new(self.challenges, self.attempts, self.targets)
     }
 }
 
@@ -149,6 +154,7 @@ fn scope(task: &Task, miner: Hotkey) -> ChallengeScope {
 
 /// Everyone but ourselves who serves, with the address to dial: the registrations are the context's, the addresses today's.
 fn miners(context: &EpochContext, (current, pins): (&SubnetState, &Pins)) -> Vec<(Neuron, Option<Target>)> {
+    let own = current.metagraph.by_hotkey(&context.validator).and_then(|own| Some(own.axon?.address()));
     let others = context.state.metagraph.neurons.iter().filter(|neuron| neuron.hotkey != context.validator);
     let present = |neuron: &Neuron| {
         let now = current.metagraph.neuron(neuron.uid)?;
@@ -160,8 +166,8 @@ fn miners(context: &EpochContext, (current, pins): (&SubnetState, &Pins)) -> Vec
             // Today's first: a miner may have moved since the epoch was opened.
             let axon = present(neuron)?.axon.or(neuron.axon)?;
             let address = axon.address();
-            // An axon of zeros is how a miner says that it serves nothing.
-            let dialable = address.port() != 0 && !address.ip().is_unspecified();
+            // An axon of zeros is how a miner says that it serves nothing, and ours is how it would have us ask ourselves.
+            let dialable = address.port() != 0 && !address.ip().is_unspecified() && Some(address) != own;
             let hotkey = neuron.hotkey;
             let pin = pins.get(&hotkey).copied();
             let target = dialable.then_some(Target { address, hotkey, pin });

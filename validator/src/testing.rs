@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use weighhouse_ask::{frame, unframe};
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
 use weighhouse_chain::{Call, Chain};
@@ -25,20 +25,22 @@ use weighhouse_models::language::{Generation, LanguageModel};
 use weighhouse_models::sampling::Sampling;
 use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
-use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock};
+use weighhouse_proto::v1::{AcknowledgeRequest, AcknowledgeResponse};
+use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock, UnixNanos};
 use weighhouse_tasks::complete;
 use weighhouse_tasks::testing::{TestKinds, task_file};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
 use weighhouse_tasks::{DIGITS_CONFORMANCE, GENERATE, OnRecord, PersonaSetup, Task, with_reference};
 use weighhouse_types::text::{Prompt, TextLimits, TextRequest};
 use weighhouse_types::{
-    Axon, Block, Digest, Hyperparameters, InferAnswer, InferRequest, MechId, Netuid, Rao,
+    Acknowledgement, Axon, Block, Digest, Hyperparameters, InferAnswer, InferRequest, MechId, Netuid, Rao,
 };
 use weighhouse_wallet::answer::{AnswerSignature, answer_digest, trailer};
+use weighhouse_wallet::btauth::header::{NONCE, TIME};
 use weighhouse_wallet::keypair::Keypair;
 
 use crate::config::{Publish, Rounds};
-use crate::parts::Parts;
+use crate::parts::{Parts, Retention};
 
 pub(crate) const NETUID: Netuid = Netuid(1);
 
@@ -60,6 +62,8 @@ pub(crate) enum Behaviour {
     HangsUp,
     /// A gRPC refusal.
     Refuses,
+    /// Refuses requests that aren't signed within two seconds of its clock, which is so many seconds off.
+    Keeps(i64),
     /// Can't be dialled.
     Gone,
     /// Completes half of what was asked.
@@ -101,6 +105,8 @@ pub(crate) struct Miner {
     behaviour: Behaviour,
     model: Served,
     said: Mutex<Vec<InferAnswer>>,
+    /// What the validator told of answers that it received.
+    acknowledged: Arc<Mutex<Vec<Acknowledgement>>>,
     /// Told when it withholds an answer.
     withheld: Arc<Notify>,
 }
@@ -132,6 +138,8 @@ type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
 async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let asks = request.uri().path() == weighhouse_proto::method::MODEL_INFER;
+    let path = request.uri().path().to_owned();
+    let nonce = request.headers().get(NONCE).and_then(|nonce| nonce.to_str().ok()?.parse::<u64>().ok());
     let request = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let framed = match miner.behaviour {
         Behaviour::Silent => std::future::pending().await,
@@ -140,7 +148,22 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
                 Response::builder().header("content-type", "application/grpc").header("grpc-status", "8");
             return Ok(response.body(Full::default().boxed()).expect("valid headers"));
         }
+        Behaviour::Keeps(off) if asks && is_off(off, nonce).is_some() => {
+            let response = Response::builder()
+                .header("content-type", "application/grpc")
+                .header("grpc-status", "16")
+                .header(TIME, is_off(off, nonce).expect("as above").to_string());
+            return Ok(response.body(Full::default().boxed()).expect("valid headers"));
+        }
         Behaviour::Garbage => Bytes::from_static(&[0, 0, 0, 0, 3, 0xff, 0xff, 0xff]),
+        _ if path == weighhouse_proto::method::ACKNOWLEDGE => {
+            let told: AcknowledgeRequest = unframe(&request).expect("the validator's own message");
+            let told = told.acknowledgements.into_iter().map(|told| told.try_into().expect("sound"));
+            let told: Vec<Acknowledgement> = told.collect();
+            let kept = u32::try_from(told.len()).expect("few");
+            miner.acknowledged.lock().expect("no test panics with it").extend(told);
+            frame(&AcknowledgeResponse { kept })
+        }
         // An empty message: it lives.
         _ if !asks => Bytes::from_static(&[0; 5]),
         Behaviour::Oversized => Bytes::from(vec![0; 1 << 20]),
@@ -166,6 +189,12 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
     let frames = [Ok(Frame::data(framed)), Ok(Frame::trailers(trailers))];
     let body = StreamBody::new(futures::stream::iter(frames)).boxed();
     Ok(Response::builder().header("content-type", "application/grpc").body(body).expect("valid headers"))
+}
+
+/// The time of a clock that is so many seconds off, where the nonce is two seconds or more from it.
+fn is_off(seconds: i64, nonce: Option<u64>) -> Option<u64> {
+    let now = SystemClock::new().now().0.saturating_add_signed(seconds * 1_000_000_000);
+    (nonce?.abs_diff(now) > 2_000_000_000).then_some(now)
 }
 
 fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
@@ -257,6 +286,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     dialer: Arc<Pipes>,
     clock: Arc<dyn Clock>,
+    /// Receipts of all miners.
+    pub(crate) acknowledged: Arc<Mutex<Vec<Acknowledgement>>>,
     served: Served,
     withheld: Arc<Notify>,
     /// When a miner of completions is settled.
@@ -328,6 +359,7 @@ impl World {
         let ledger = Ledger::in_memory(&genesis, clock.clone(), &mut entropy).expect("a ledger");
         let mut pipes = BTreeMap::new();
         let told = Arc::new(Notify::new());
+        let acknowledged: Arc<Mutex<Vec<Acknowledgement>>> = Arc::default();
         for (index, (keypair, behaviour)) in miners.into_iter().zip(behaviours).enumerate() {
             let axon = Axon::new(address(index), 1, Block(0));
             let signed =
@@ -338,6 +370,7 @@ impl World {
                 behaviour: *behaviour,
                 model: served.clone(),
                 said: Mutex::default(),
+                acknowledged: acknowledged.clone(),
                 withheld: told.clone(),
             };
             pipes.insert(address(index), Arc::new(miner));
@@ -347,6 +380,7 @@ impl World {
             ledger,
             dialer: Arc::new(Pipes(pipes)),
             clock,
+            acknowledged,
             served,
             withheld: told,
             terms: "settled_after = 8",
@@ -382,6 +416,7 @@ impl World {
                 answer_bytes_max: 1 << 16,
             },
             publish: Publish::default(),
+            retention: Retention::default(),
             policy: weighhouse_scoring::policy::DEFAULT_POLICY.as_bytes().to_vec(),
             staged: None,
             task_file: file.into_bytes(),
@@ -394,6 +429,36 @@ impl World {
             storage: Arc::new(DirStorage::open(dir).expect("a folder of our own")),
             cpu: CpuPool::new(2, 64),
         }
+    }
+}
+
+/// Moves only when told.
+#[derive(Debug)]
+pub(crate) struct ManualClock(watch::Sender<Duration>);
+
+impl ManualClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new(Duration::ZERO)))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.send_modify(|now| *now += by);
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> UnixNanos {
+        UnixNanos::default().saturating_add(self.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.borrow()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let due = self.monotonic() + duration;
+        self.0.subscribe().wait_for(|now| *now >= due).await.expect("the clock lives");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! In reading order: keys ([`keypair`], [`vrf`]); where they are kept ([`password`], [`keyfile`], [`folder`],
 //! [`inspect`], and [`coldkey`] for commands only); signed requests ([`btauth`], [`replay`], and [`http`], the layer that makes
-//! [`http::Authenticated`]); signed answers ([`answer`]).
+//! [`http::Authenticated`]); signed answers ([`answer`]) and what a validator
+//! signs for having received them ([`receipt`]).
 
 pub mod keypair;
 pub mod vrf;
@@ -22,6 +23,7 @@ pub mod replay;
 pub mod http;
 
 pub mod answer;
+pub mod receipt;
 
 pub mod metrics;
 

@@ -14,3 +14,4 @@ mod pool;
 mod remote;
 mod replay;
 mod suite;
+mod votes;

@@ -1,95 +1,188 @@
 //! `weighhouse audit`.
 
+mod fetch;
+mod listed;
+mod sources;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use weighhouse_ask::judges::JudgeAddress;
+use weighhouse_miner::receipts::{FILE_PREFIX, read};
 use weighhouse_models::Builtin;
 use weighhouse_tasks::TaskError;
-use weighhouse_types::{Epoch, Hotkey, LaterAnswers};
-use weighhouse_validator::audit::{AuditError, AuditReport, audit_taken_over, audit_with};
+use weighhouse_types::{Acknowledgement, Epoch, Hotkey, LaterAnswers, WeightVector};
+use weighhouse_validator::audit::{AuditError, AuditReport, audit_receipts, audit_taken_over, audit_with};
 
 use super::judges::AuditReferences;
 use crate::failure::{Context, Exit, Failure};
 use crate::{models, output};
+use sources::{Chosen, EpochRange, Source, sources};
 
-/// Check an epoch's journal without trusting who wrote it, and weigh it again.
+/// Check an epoch's evidence without trusting who wrote it, and weigh it again.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   weighhouse audit journal/epoch-00000000000000000007.wj
-  weighhouse audit --json journal/*.wj    an object per file
+  weighhouse audit journal                          every epoch in the folder, in order
+  weighhouse audit http://203.0.113.8:8093/         a validator's newest two epochs
+  weighhouse audit http://203.0.113.8:8093/ --epochs 3..7 --save evidence
+  weighhouse audit --json journal/*.wj              an object per file
+  weighhouse audit --receipts miner-state journal/epoch-00000000000000000007.wj
   weighhouse audit --model ./reference.safetensors journal/epoch-00000000000000000007.wj
   weighhouse audit journal/epoch-00000000000000000007.wj --judge 127.0.0.1:7711
 
 Checks the file's chain of checksums, every challenge's VRF proof, every answer's signature and every verdict, works out
 the references of a model that is at hand, finds who was left out of a round, and computes the weight vector from the
 records alone. Of files of one epoch after the other it also checks what each took over from the one before. A task of
-kind judge is judged again where --judge says who runs the files that the task pins. What nothing but the validator's
-word stands for is listed; docs/audit.md says what that may be. Exit code 65 when anything differs, 69 when nothing does but verdicts were not re-derived or records are of version 1.")]
+kind judge is judged again where --judge says who runs the files that the task pins. --receipts has a miner's receipts
+say whether an answer that the validator has signed for was left out. What nothing but the validator's word stands for is listed; docs/audit.md says what that may be. Exit code 65 when anything differs, 69 when nothing does but verdicts were not re-derived or records are of version 1, or a server is away.")]
 pub(crate) struct Audit {
-    /// Epochs' files from a validator's journal
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
+    /// Epochs' files, folders of them, or addresses: of a bundle, or of a validator that offers bundles
+    #[arg(required = true, value_name = "FILE|FOLDER|URL")]
+    named: Vec<PathBuf>,
+    /// Epochs to check of a folder or an address, both ends included
+    #[arg(long, value_name = "FIRST..LAST", conflicts_with = "newest")]
+    epochs: Option<EpochRange>,
+    /// Check the newest so many; of an address 2 where nothing is said
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    newest: Option<u64>,
+    /// Folder to keep downloads in; what is there already isn't downloaded again
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
     /// Address of a judge of the pinned files: 127.0.0.1:PORT, unix:/PATH or https://HOST:PORT; repeat it for several
     #[arg(long, value_name = "ADDRESS")]
     judge: Vec<JudgeAddress>,
     /// The task's reference, where it is a file of weights and not the built-in one: its words are worked out again
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
+    /// Receipts that a miner holds: its state folder, or a file of it; repeat it for several
+    #[arg(long, value_name = "PATH")]
+    receipts: Vec<PathBuf>,
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(args: &Audit) -> Result<(), Failure> {
-    let (mut first, mut missing) = (None, None);
-    let mut before: BTreeMap<Hotkey, (Epoch, Vec<u8>)> = BTreeMap::new();
+pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
     let weights = match &args.model {
         Some(model) => models::weights(model)?,
         None => Builtin::Reference.bytes().to_vec(),
     };
-    for file in &args.files {
-        let shown = file.display();
-        let bytes = std::fs::read(file).exit(Exit::Missing, &shown)?;
+    let held = receipts(&args.receipts)?;
+    let newest = args.newest.map(|newest| usize::try_from(newest).unwrap_or(usize::MAX));
+    let sources = sources(&args.named, Chosen { epochs: args.epochs, newest }).await?;
+    if let Some(folder) = &args.save {
+        std::fs::create_dir_all(folder).exit(Exit::Unavailable, format!("{} (--save)", folder.display()))?;
+    }
+    let mut before = Before::new();
+    let mut faults = Faults::default();
+    for source in &sources {
+        let bytes = source.bytes(args.save.as_deref()).await?;
         // A judge is waited for on this thread.
         let audited = tokio::task::block_in_place(|| audit_by(&bytes, args, &weights));
-        let mut audited = audited.exit(Exit::Data, &shown)?;
-        if let Some((epoch, before)) = before.insert(audited.validator, (audited.epoch, bytes.clone())) {
-            // In another order nothing would be compared.
-            if epoch >= audited.epoch {
-                audited.problems.push(format!(
-                    "it comes after epoch {epoch}'s file: give a validator's files in the order of their epochs, each once"
-                ));
-            }
-            let found = audit_taken_over(&before, &bytes).exit(Exit::Data, &shown)?;
-            audited.problems.extend(found.problems);
-            audited.changed.extend(found.changed);
-        } else if audited.epoch > Epoch(0) {
-            let what = "what it took over from earlier epochs: give the file before as well";
-            audited.on_trust.push(what.to_owned());
+        let mut audited = audited.exit(Exit::Data, source)?;
+        let (compared, proven) = audit_receipts(&bytes, &held).exit(Exit::Data, source)?;
+        audited.receipts = compared;
+        audited.problems.extend(proven);
+        compare_with_before(&mut before, &mut audited, bytes).exit(Exit::Data, source)?;
+        if let Source::Remote { listed: Some(listed), .. } = source {
+            listed.compare(&mut audited);
         }
         if args.json {
             output::json(&audited)?;
         } else {
             print(&audited)?;
         }
-        if let (None, Some(problem)) = (&first, audited.problems.first()) {
-            first = Some(format!("{shown}: {} problems, the first: {problem}", audited.problems.len()));
+        faults.note(source, &audited);
+    }
+    faults.outcome()
+}
+
+/// The newest file of each validator so far.
+type Before = BTreeMap<Hotkey, (Epoch, Vec<u8>)>;
+
+/// What a file took over from the one before it, where there is one.
+fn compare_with_before(
+    before: &mut Before,
+    audited: &mut AuditReport,
+    bytes: Vec<u8>,
+) -> Result<(), AuditError> {
+    if let Some((epoch, earlier)) = before.get(&audited.validator) {
+        // In another order nothing would be compared.
+        if *epoch >= audited.epoch {
+            audited.problems.push(format!(
+                "it comes after epoch {epoch}'s file: give a validator's files in the order of their epochs, each once"
+            ));
         }
-        if let (None, Some(what)) = (&missing, audited.not_rederived.first()) {
-            missing = Some(format!("{shown}: not re-derived: {what}; see --judge"));
+        let found = audit_taken_over(earlier, &bytes)?;
+        audited.problems.extend(found.problems);
+        audited.changed.extend(found.changed);
+    } else if audited.epoch > Epoch(0) {
+        let what = "what it took over from earlier epochs: give the file before as well";
+        audited.on_trust.push(what.to_owned());
+    }
+    before.insert(audited.validator, (audited.epoch, bytes));
+    Ok(())
+}
+
+/// The first problem, and the first thing that was not re-derived, of all files.
+#[derive(Default)]
+struct Faults {
+    first: Option<String>,
+    missing: Option<String>,
+}
+
+impl Faults {
+    fn note(&mut self, source: &Source, audited: &AuditReport) {
+        if let (None, Some(problem)) = (&self.first, audited.problems.first()) {
+            let count = audited.problems.len();
+            self.first = Some(format!("{source}: {count} problems, the first: {problem}"));
         }
-        if let (None, Some(what)) = (&missing, audited.not_shown.first()) {
-            missing = Some(format!("{shown}: records of version 1 don't show {what}"));
+        if let (None, Some(what)) = (&self.missing, audited.not_rederived.first()) {
+            self.missing = Some(format!("{source}: not re-derived: {what}; see --judge"));
+        }
+        if let (None, Some(what)) = (&self.missing, audited.not_shown.first()) {
+            self.missing = Some(format!("{source}: records of version 1 don't show {what}"));
         }
     }
-    match (first, missing) {
-        // What differs outranks what wasn't re-derived: a run with a judge mends only the latter.
-        (Some(problem), _) => Err(Failure::new(Exit::Data, problem)),
-        (None, Some(missing)) => Err(Failure::new(Exit::Unavailable, missing)),
-        (None, None) => Ok(()),
+
+    fn outcome(self) -> Result<(), Failure> {
+        match (self.first, self.missing) {
+            // What differs outranks what wasn't re-derived: a run with a judge mends only the latter.
+            (Some(problem), _) => Err(Failure::new(Exit::Data, problem)),
+            (None, Some(missing)) => Err(Failure::new(Exit::Unavailable, missing)),
+            (None, None) => Ok(()),
+        }
     }
+}
+
+/// The receipts in files of miners' state folders.
+fn receipts(paths: &[PathBuf]) -> Result<Vec<Acknowledgement>, Failure> {
+    let mut held = Vec::new();
+    for path in paths {
+        let shown = path.display();
+        let mut files = vec![path.clone()];
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).exit(Exit::Missing, &shown)?;
+            let named = |path: &PathBuf| {
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FILE_PREFIX))
+            };
+            files = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(named).collect();
+            files.sort();
+        }
+        let before = held.len();
+        for file in files {
+            held.extend(read(&std::fs::read(&file).exit(Exit::Missing, file.display())?));
+        }
+        if held.len() == before {
+            return Err(Failure::new(
+                Exit::Missing,
+                format!("{shown}: no receipts; a miner keeps them in its state.dir, in files {FILE_PREFIX}*"),
+            ));
+        }
+    }
+    Ok(held)
 }
 
 /// By the weights at hand, and where the task names others and nobody asked for these, by the recorded words alone.
@@ -105,11 +198,21 @@ fn audit_by(bytes: &[u8], args: &Audit, weights: &[u8]) -> Result<AuditReport, A
 
 fn print(audited: &AuditReport) -> Result<(), Failure> {
     output::line(format!("epoch {} of validator {}", audited.epoch, audited.validator))?;
+    output::line(format!(
+        "subnet {}, mechanism {}, of the chain with genesis {}",
+        audited.netuid, audited.mechanism, audited.genesis
+    ))?;
     output::line(format!("{} records, Merkle root {}", audited.records, audited.root))?;
     output::line(format!(
         "{} challenges, {} answers and {} verdicts checked, {} references worked out again",
         audited.challenges, audited.answers, audited.verdicts, audited.references
     ))?;
+    if audited.scored_elsewhere {
+        return print_elsewhere(audited);
+    }
+    if audited.receipts > 0 {
+        output::line(format!("{} receipts of miners are held against it", audited.receipts))?;
+    }
     if let Some(later) = later(audited) {
         output::line(later)?;
     }
@@ -118,21 +221,36 @@ fn print(audited: &AuditReport) -> Result<(), Failure> {
         return told(audited);
     }
     match (&audited.vector, &audited.abstains) {
-        (Some(vector), _) => {
-            let entries: Vec<_> =
-                vector.entries().iter().map(|(uid, weight)| format!("{uid}:{weight}")).collect();
-            output::line(format!("the records give  {}", entries.join(" ")))?;
-        }
+        (Some(vector), _) => output::line(format!("the records give  {}", entries(vector)))?,
         (None, Some(why)) => output::line(format!("the records give no vector: {why}"))?,
         (None, None) => {}
     }
     let published = match (audited.matches, audited.published_at) {
-        (Some(true), Some(block)) => format!("equal to the vector published at block {block}"),
+        (Some(true), Some(block)) => {
+            let late = audited.late_after.map_or(String::new(), |end| {
+                format!(", after the epoch had ended at block {end}: it counts from the next one on")
+            });
+            format!("equal to the vector published at block {block}{late}")
+        }
         (Some(true), None) => "equal to the vector intended, which is not published yet".to_owned(),
         (Some(false), _) => "NOT the vector that was intended".to_owned(),
         (None, _) => "no vector was intended yet".to_owned(),
     };
     output::line(published)?;
+    told(audited)
+}
+
+/// Of an epoch whose vector other software made.
+fn print_elsewhere(audited: &AuditReport) -> Result<(), Failure> {
+    output::line("scores not re-derived: other software made them, and the records hold no judgements")?;
+    if let Some(vector) = &audited.intended {
+        output::line(format!("the intent gives  {}", entries(vector)))?;
+    }
+    match (audited.published_at, &audited.intended) {
+        (Some(block), _) => output::line(format!("published at block {block}"))?,
+        (None, Some(_)) => output::line("this file doesn't show that it was published")?,
+        (None, None) => output::line("no vector was intended yet")?,
+    }
     told(audited)
 }
 
@@ -156,6 +274,11 @@ fn told(audited: &AuditReport) -> Result<(), Failure> {
     Ok(())
 }
 
+fn entries(vector: &WeightVector) -> String {
+    let entries = vector.entries().iter().map(|(uid, weight)| format!("{uid}:{weight}"));
+    entries.collect::<Vec<_>>().join(" ")
+}
+
 /// Answers whose truth comes in another epoch than the one that asked, where there are any.
 fn later(audited: &AuditReport) -> Option<String> {
     let AuditReport { awaiting, resolved, lapsed, .. } = *audited;
@@ -171,3 +294,6 @@ fn later(audited: &AuditReport) -> Option<String> {
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }
+
+#[cfg(test)]
+mod tests;

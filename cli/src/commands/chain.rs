@@ -12,9 +12,11 @@ mod why;
 
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
+use weighhouse_chain::SharedChain;
 use weighhouse_chain::address::ChainAddress;
 use weighhouse_types::Digest;
 
+use super::connect;
 use crate::failure::Failure;
 
 #[cfg(test)]
@@ -67,6 +69,12 @@ pub(crate) struct Endpoint {
     /// Genesis hash to insist on
     #[arg(long, value_name = "HEX")]
     genesis_hash: Option<Digest>,
+}
+
+impl Endpoint {
+    pub(crate) async fn connect(&self) -> Result<SharedChain, Failure> {
+        connect(&self.address, self.genesis_hash).await
+    }
 }
 
 pub(crate) async fn run(command: ChainCommand, shutdown: CancellationToken) -> Result<(), Failure> {

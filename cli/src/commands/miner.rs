@@ -7,7 +7,7 @@ mod reload;
 mod score;
 mod serve;
 mod status;
-mod why;
+pub(super) mod why;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -9,7 +9,7 @@ mod rollout;
 mod diff;
 pub(super) mod epochs;
 mod replay;
-mod why;
+pub(super) mod why;
 
 mod attack;
 mod simulate;
@@ -45,7 +45,7 @@ pub(crate) enum PolicyCommand {
     /// Say what is wrong or doubtful with a policy
     #[command(alias = "lint")]
     Check(check::Lint),
-    /// Show one miner's way from its answers to its weight, step by step
+    /// Show every verdict and figure on one miner's way to its weight (`weighhouse explain` adds costs, penalties and what it will earn)
     #[command(alias = "explain")]
     Why(why::Why),
     /// Replay a journal's epochs, under their own policies or another

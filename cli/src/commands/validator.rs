@@ -1,6 +1,8 @@
 //! `weighhouse validator`: validates, or says whether it could or does.
 
 mod check;
+mod console;
+mod moving;
 mod references;
 mod status;
 
@@ -14,13 +16,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weighhouse_chain::SharedChain;
 use weighhouse_journal::JournalError;
-use weighhouse_seams::{ClockExt as _, CpuPool, Entropy, Listener as _, SystemClock};
+use weighhouse_seams::{
+    ClockExt as _, CpuPool, Dialer, Entropy, Listener as _, PublicDialer, SystemClock, TcpDialer,
+};
 use weighhouse_tasks::registry::{builtin, builtin_names};
 use weighhouse_tasks::witness::WitnessError;
 use weighhouse_tasks::{Task, TaskError};
 use weighhouse_types::Hotkey;
 use weighhouse_validator::config::{self, Config};
-use weighhouse_validator::{Parts, Progress, Validator as Role, ValidatorError, metrics, verdicts};
+use weighhouse_validator::{Parts, Progress, Validator as Role, ValidatorError, bundles, metrics, verdicts};
 
 use super::admin::Told;
 use super::keys::daemon_hotkey;
@@ -57,7 +61,13 @@ enum ValidatorCommand {
     /// Try everything that validating needs, and say what is wrong
     Check(ConfigFile),
     /// Say whether the running validator makes progress and publishes
-    Status(ConfigFile),
+    Status(status::Status),
+    /// Show the journal as a page in a browser: miners, marks, answers, weights
+    Console(console::Console),
+    /// Write the one file with which the validator goes on on another machine, and close this one's journal
+    Export(moving::Export),
+    /// Take up such a file here
+    Import(moving::Import),
 }
 
 #[derive(Args, Debug)]
@@ -81,7 +91,10 @@ pub(crate) async fn run(args: ValidatorArgs, shutdown: CancellationToken) -> Res
     match args.command {
         Some(ValidatorCommand::Run(file)) => validate(&file, shutdown).await,
         Some(ValidatorCommand::Check(file)) => check::run(&file).await,
-        Some(ValidatorCommand::Status(file)) => status::run(&file).await,
+        Some(ValidatorCommand::Status(args)) => status::run(&args, shutdown).await,
+        Some(ValidatorCommand::Console(args)) => console::run(&args, shutdown).await,
+        Some(ValidatorCommand::Export(args)) => moving::export(&args),
+        Some(ValidatorCommand::Import(args)) => moving::import(&args),
         None if args.check => {
             let config = read_config(&args.file.config)?;
             load_task(&config.task)?;
@@ -97,7 +110,7 @@ pub(crate) async fn check(config: &Path, json: bool) -> Result<(), Failure> {
     check::run(&ConfigFile { config: config.to_owned(), json }).await
 }
 
-fn read_config(path: &Path) -> Result<Config, Failure> {
+pub(crate) fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::parse(&read_text(path)?).exit(Exit::Config, path.display())
 }
 
@@ -139,13 +152,14 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
         mechanism: config.chain.mechanism,
         rounds: config.rounds,
         publish: config.publish,
+        retention: config.journal.retention(),
         policy: policy.into_bytes(),
         staged: staged.map(|folder| Arc::new(folder) as Arc<dyn weighhouse_seams::Storage>),
         task_file: task_file.into_bytes(),
         task: Arc::new(task),
         keypair: Arc::new(keypair),
         chain: chain.clone(),
-        dialer: dialer(&config.chain.dial),
+        dialer: axon_dialer(&config.chain),
         clock: Arc::new(SystemClock::new()),
         entropy: Entropy::system(),
         storage: Arc::new(storage),
@@ -153,12 +167,13 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     };
     let mut validator = Role::open(parts).await.map_err(role_failure)?;
     let stop = shutdown.child_token();
-    let verdicts = serve_verdicts(&config.verdicts, &mut validator, &stop).await?;
+    let mut serving = serve_verdicts(&config.verdicts, &mut validator, &stop).await?;
+    serve_bundles(config.bundles, &validator, &stop, &mut serving).await?;
     ready.send_replace(true);
     tokio::spawn(tell(validator.progress(), chain, shutdown.clone()));
     let validated = validator.run(shutdown).await.map_err(role_failure);
     stop.cancel();
-    verdicts.join_all().await;
+    serving.join_all().await;
     validated
 }
 
@@ -180,6 +195,20 @@ async fn serve_verdicts(
         }
     });
     Ok(serving)
+}
+
+/// Serves auditors the epochs that are public, where the file says so.
+async fn serve_bundles(
+    section: config::BundlesSection,
+    validator: &Role,
+    shutdown: &CancellationToken,
+    serving: &mut JoinSet<()>,
+) -> Result<(), Failure> {
+    let Some(listen) = section.listen else { return Ok(()) };
+    let listener = bind(listen, "bundles.listen").await?;
+    let parts = validator.bundles(Box::new(listener), section);
+    serving.spawn(bundles::serve(parts, shutdown.clone()));
+    Ok(())
 }
 
 /// Tells the service manager. A validator hangs that gets through no block while the chain makes new ones.
@@ -232,6 +261,14 @@ pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
     }
 }
 
+/// Dials axons, which are foreign input.
+fn axon_dialer(chain: &config::ChainSection) -> Arc<dyn Dialer> {
+    if chain.dial_private {
+        return dialer(&chain.dial);
+    }
+    Arc::new(PublicDialer::new(chain.dial.clone(), Arc::new(TcpDialer)))
+}
+
 /// The place in the subnet that a configuration names.
 fn place(config: &Config, hotkey: Hotkey) -> Place<'_> {
     Place {
@@ -265,9 +302,11 @@ fn role_failure(error: ValidatorError) -> Failure {
         // Room on a disk comes back, and what a failed write left is found out by the next start.
         ValidatorError::Journal(JournalError::Io { .. } | JournalError::Poisoned { .. }) => Exit::Unavailable,
         ValidatorError::Journal(_) | ValidatorError::Weigh(_) => Exit::Data,
-        ValidatorError::Policy(_) => Exit::Config,
+        ValidatorError::Policy(_) | ValidatorError::Moved(_) | ValidatorError::ScoredElsewhere { .. } => {
+            Exit::Config
+        }
         ValidatorError::Task(ref error) => task_exit(error),
-        ValidatorError::Pool(_) => Exit::Internal,
+        ValidatorError::Pool(_) | ValidatorError::Unheard { .. } => Exit::Internal,
     };
     Failure::new(exit, error)
 }

@@ -70,6 +70,9 @@ fn typed(args: &Localnet) -> String {
         dir,
         with,
         python,
+        console,
+        listen,
+        no_open,
         json: _,
     } = args;
     let mut words = vec!["weighhouse localnet".to_owned()];
@@ -94,9 +97,9 @@ fn typed(args: &Localnet) -> String {
     rounds.iter().for_each(|rounds| option("--rounds", &rounds.to_string()));
     epochs.iter().for_each(|epochs| option("--epochs", &epochs.to_string()));
     dir.iter().for_each(|dir| option("--dir", dir));
-    if *commit_reveal {
-        words.push("--commit-reveal".to_owned());
-    }
+    listen.iter().for_each(|listen| option("--listen", &listen.to_string()));
+    let flags = [(commit_reveal, "--commit-reveal"), (console, "--console"), (no_open, "--no-open")];
+    words.extend(flags.iter().filter(|(is_set, _)| **is_set).map(|(_, flag)| (*flag).to_owned()));
     words.join(" ")
 }
 

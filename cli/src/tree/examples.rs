@@ -89,7 +89,8 @@ const EXAMPLES: &[(&str, &str)] = &[
         "
   weighhouse validator                                  validate as validator.toml says
   weighhouse validator check --config validator.toml    try everything, publish nothing
-  weighhouse validator status                           of the one that runs",
+  weighhouse validator status                           of the one that runs
+  weighhouse validator console                          its journal in a browser",
     ),
     (
         "validator run",
@@ -106,7 +107,63 @@ const EXAMPLES: &[(&str, &str)] = &[
         "validator status",
         "
   weighhouse validator status
+  weighhouse validator status --watch    a new look with each block, until Ctrl-C
   weighhouse validator status --json",
+    ),
+    (
+        "validator console",
+        "
+  weighhouse validator console                         beside the validator, with the chain that validator.toml names
+  weighhouse validator console --journal ./journal     a folder alone
+  weighhouse validator console --listen 127.0.0.1:8090 --no-open --json",
+    ),
+    (
+        "validator export",
+        "
+  weighhouse validator export --out moved.weighhouse         while it is stopped; then copy the file
+  weighhouse validator export --take-back                    the file was imported nowhere, and it runs here again",
+    ),
+    (
+        "validator import",
+        "
+  weighhouse validator import moved.weighhouse
+  weighhouse validator import moved.weighhouse --config finney.toml --json",
+    ),
+    (
+        "weights",
+        "
+  weighhouse weights show --chain finney --netuid 7
+  weighhouse weights diff 3 8
+  weighhouse weights put weights.csv --config validator.toml",
+    ),
+    (
+        "weights show",
+        "
+  weighhouse weights show
+  weighhouse weights show --validator 5Grw... --chain finney --netuid 7 --json",
+    ),
+    (
+        "weights diff",
+        "
+  weighhouse weights diff 3 8                             two validators, by uid or hotkey
+  weighhouse weights diff 3 validator-journal             what the chain has, and the journal's newest vector
+  weighhouse weights diff 3 weights.csv --json            what consensus would make of a file's weights
+  weighhouse weights diff old.csv new.csv --as 3",
+    ),
+    (
+        "weights put",
+        "
+  weighhouse weights put weights.csv
+  my-scores | weighhouse weights put - --json             as your own code prints them
+  weighhouse weights put weights.parquet --until committed
+  weighhouse weights put --resume                         goes on with what was stopped",
+    ),
+    (
+        "explain",
+        "
+  weighhouse explain 17                                   by the journal and chain of validator.toml
+  weighhouse explain 5Grw... --epoch 42 --json
+  weighhouse explain 17 --journal journal --chain finney",
     ),
     (
         "wallet create",

@@ -248,3 +248,24 @@ fn a_real_folder_works_and_a_torn_end_is_kept_beside() {
     assert_eq!(reports.len(), 1);
     assert_eq!(reports[0].defect, None);
 }
+
+#[test]
+fn old_epochs_can_be_removed_and_the_newest_two_cannot() {
+    let disk = Disk::default();
+    let mut journal = open(&disk);
+    for epoch in 1..=4 {
+        journal.begin_epoch(Epoch(epoch)).expect("begun");
+        journal.append(opened(epoch)).expect("appended");
+        journal.commit().expect("committed");
+    }
+    let size = disk.file(&segment_name(Epoch(1))).expect("a file").len() as u64;
+    assert_eq!(journal.remove_epoch(Epoch(1)).expect("removed"), size);
+    assert!(disk.file(&segment_name(Epoch(1))).is_none());
+    assert_eq!(journal.epochs(), [2, 3, 4].map(Epoch));
+    assert!(matches!(journal.remove_epoch(Epoch(1)), Err(JournalError::UnknownEpoch { .. })));
+    for kept in [3, 4] {
+        assert!(matches!(journal.remove_epoch(Epoch(kept)), Err(JournalError::Needed { .. })));
+    }
+    journal.commit().expect("it is usable");
+    assert_eq!(open(&disk).epochs(), [2, 3, 4].map(Epoch));
+}

@@ -8,7 +8,7 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_seams::{Entropy, TcpDialer};
 use weighhouse_types::{Block, MechId};
 use weighhouse_validator::config::{Publish, Rounds};
-use weighhouse_validator::{Parts, Validator};
+use weighhouse_validator::{Parts, Retention, Validator};
 
 use super::roles::Roles;
 use super::{Localnet, folder};
@@ -52,6 +52,7 @@ impl Localnet {
             mechanism: MechId(0),
             rounds: Rounds { per_epoch: self.rounds, deadline, ..Rounds::default() },
             publish: Publish::default(),
+            retention: Retention::default(),
             policy: match &self.subnet {
                 Some(subnet) => subnet.policy.clone(),
                 None => DEFAULT_POLICY.as_bytes().to_vec(),

@@ -14,8 +14,8 @@ use weighhouse_scoring::policy::DEFAULT_POLICY;
 use weighhouse_seams::{Clock, CpuPool, Entropy, Listener as _, SystemClock, TcpBound, TcpDialer};
 use weighhouse_tasks::Task;
 use weighhouse_types::{Axon, Block, Hyperparameters, MechId, Rao, Uid};
-use weighhouse_validator::Parts;
 use weighhouse_validator::config::{Publish, Rounds};
+use weighhouse_validator::{Parts, Retention};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::{Trial, TrialError};
@@ -96,6 +96,7 @@ impl TrialParts {
             mechanism: MechId(0),
             rounds: Rounds { per_epoch: self.rounds.into(), deadline: self.deadline, ..Rounds::default() },
             publish: Publish::default(),
+            retention: Retention::default(),
             policy: DEFAULT_POLICY.as_bytes().to_vec(),
             staged: None,
             task_file: self.task_file.as_bytes().to_vec(),

@@ -31,9 +31,10 @@ use crate::live::Live;
 use crate::metrics;
 
 /// The paths whose requests must be signed.
-const SIGNED_PATHS: [&str; 2] = [method::MODEL_INFER, method::MODEL_STREAM_INFER];
+const SIGNED_PATHS: [&str; 3] = [method::MODEL_INFER, method::MODEL_STREAM_INFER, method::ACKNOWLEDGE];
+const ACKNOWLEDGE: &str = "Acknowledge";
 /// The methods that metrics name; anything else is `other`.
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 11] = [
     "ServerLive",
     "ServerReady",
     "ModelReady",
@@ -42,6 +43,7 @@ const METHODS: [&str; 10] = [
     "ModelInfer",
     "ModelStreamInfer",
     "Describe",
+    ACKNOWLEDGE,
     // Of `grpc.health.v1`.
     "Check",
     "Watch",
@@ -255,7 +257,8 @@ impl Drop for InFlight {
         metrics::in_flight(-1.0);
         let took = self.clock.monotonic().saturating_sub(self.begun);
         metrics::request(self.method, self.code, took);
-        if self.place.is_proven() {
+        // A receipt is no answer of ours.
+        if self.place.is_proven() && self.method != ACKNOWLEDGE {
             self.callers.ends(self.code, took);
         }
     }

@@ -1,4 +1,5 @@
 mod harness;
+mod receipts;
 mod reload;
 mod stream;
 mod tls;

@@ -3146,6 +3146,65 @@ pub mod judge_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AcknowledgeRequest {
+    /// At most 16, of answers that this miner gave to the caller.
+    #[prost(message, repeated, tag = "1")]
+    pub acknowledgements: ::prost::alloc::vec::Vec<Acknowledgement>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcknowledgeResponse {
+    /// Those that were kept.
+    #[prost(uint32, tag = "1")]
+    pub kept: u32,
+}
+/// That an answer was received, with which a miner can show it to others whatever the validator's record says later. A receipt is
+/// the SCALE of (hotkey, stage, request, answer, latency_us) and a leaf of an RFC 6962 tree over a round's.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Acknowledgement {
+    /// Hash of the chain's first block: 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub genesis: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub netuid: u32,
+    #[prost(uint32, tag = "3")]
+    pub mechanism: u32,
+    /// Whose word this is: 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub validator: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "5")]
+    pub epoch: u64,
+    #[prost(uint32, tag = "6")]
+    pub round: u32,
+    /// When the validator recorded the round, by its clock, in microseconds since the Unix epoch.
+    #[prost(uint64, tag = "7")]
+    pub unix_us: u64,
+    /// The miner: 32 bytes.
+    #[prost(bytes = "vec", tag = "8")]
+    pub hotkey: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "9")]
+    pub stage: u32,
+    /// SHA-256 of the framed request as sent, and of the framed answer as received: 32 bytes each.
+    #[prost(bytes = "vec", tag = "10")]
+    pub request: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "11")]
+    pub answer: ::prost::alloc::vec::Vec<u8>,
+    /// From the request's sending to the answer's last byte.
+    #[prost(uint64, tag = "12")]
+    pub latency_us: u64,
+    /// The receipt's place among the tree's leaves, and their number.
+    #[prost(uint64, tag = "13")]
+    pub index: u64,
+    #[prost(uint64, tag = "14")]
+    pub size: u64,
+    /// The proof from the leaf up: 32 bytes each, at most 32.
+    #[prost(bytes = "vec", repeated, tag = "15")]
+    pub path: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The validator's sr25519 signature (64 bytes) over SHA-256 of the domain "weighhouse/round-receipts/v1", the SCALE of (genesis,
+    /// netuid, mechanism, validator, epoch, round, unix_us), size and root, each behind its length in eight bytes, little-endian.
+    #[prost(bytes = "vec", tag = "16")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DescribeRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3343,6 +3402,32 @@ pub mod miner_client {
                 .insert(GrpcMethod::new("weighhouse.v1.Miner", "Describe"));
             self.inner.unary(req, path, codec).await
         }
+        /// A validator, after a round: that it received the answers. Signed with btauth/1 as questions are, by the validator that the
+        /// acknowledgements name; the answer is signed as answers are, over a model's digest of zeros.
+        pub async fn acknowledge(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcknowledgeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcknowledgeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Miner/Acknowledge",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Miner", "Acknowledge"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3365,6 +3450,15 @@ pub mod miner_server {
             request: tonic::Request<super::DescribeRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DescribeResponse>,
+            tonic::Status,
+        >;
+        /// A validator, after a round: that it received the answers. Signed with btauth/1 as questions are, by the validator that the
+        /// acknowledgements name; the answer is signed as answers are, over a model's digest of zeros.
+        async fn acknowledge(
+            &self,
+            request: tonic::Request<super::AcknowledgeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcknowledgeResponse>,
             tonic::Status,
         >;
     }
@@ -3472,6 +3566,49 @@ pub mod miner_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DescribeSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Miner/Acknowledge" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcknowledgeSvc<T: Miner>(pub Arc<T>);
+                    impl<T: Miner> tonic::server::UnaryService<super::AcknowledgeRequest>
+                    for AcknowledgeSvc<T> {
+                        type Response = super::AcknowledgeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcknowledgeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Miner>::acknowledge(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcknowledgeSvc(inner);
                         let codec = crate::bounded::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

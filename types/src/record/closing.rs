@@ -44,9 +44,14 @@ pub enum VoidCause {
     /// The round was never asked: the validator was away or had no permit, or nobody served.
     #[codec(index = 3)]
     Unasked,
+    /// Nothing came back from anybody: the network between here and all of them failed, and not each of them.
+    #[codec(index = 4)]
+    Network,
 }
 
 impl VoidCause {
+    pub const ALL: [Self; 5] = [Self::Reference, Self::Judge, Self::Capacity, Self::Unasked, Self::Network];
+
     /// As in JSON, tables and metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,6 +59,7 @@ impl VoidCause {
             Self::Judge => "judge",
             Self::Capacity => "capacity",
             Self::Unasked => "unasked",
+            Self::Network => "network",
         }
     }
 }

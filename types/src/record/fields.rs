@@ -20,6 +20,8 @@ const VALUE_BYTES_MAX: usize = 64 << 10;
 const OPERATOR: &str = "operator";
 /// Rounds of the epoch in which every miner is asked.
 const ROUNDS: &str = "rounds";
+/// The vector comes from other software: the records hold no judgements, and don't give it.
+const SCORED_ELSEWHERE: &str = "scored_elsewhere";
 /// The longest name of an operator, in bytes.
 const OPERATOR_BYTES_MAX: usize = 256;
 
@@ -109,6 +111,16 @@ impl Fields {
         })
     }
 
+    /// Says that the epoch's vector was made by other software.
+    pub fn scored_elsewhere() -> Self {
+        Self(vec![Field { name: SCORED_ELSEWHERE.to_owned(), value: FieldValue::Flag(true) }])
+    }
+
+    /// Whether the epoch's vector was made by other software.
+    pub fn are_scored_elsewhere(&self) -> bool {
+        self.0.iter().any(|field| field.name == SCORED_ELSEWHERE && field.value == FieldValue::Flag(true))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -117,7 +129,12 @@ impl Fields {
     pub fn unknown(&self) -> Option<&Field> {
         self.0.iter().find(|field| {
             let known = (field.name.as_str(), &field.value);
-            !matches!(known, (OPERATOR, FieldValue::Text(_)) | (ROUNDS, FieldValue::Unsigned(_)))
+            !matches!(
+                known,
+                (OPERATOR, FieldValue::Text(_))
+                    | (ROUNDS, FieldValue::Unsigned(_))
+                    | (SCORED_ELSEWHERE, FieldValue::Flag(true))
+            )
         })
     }
 }

@@ -1,13 +1,18 @@
 //! The findings of an audit.
 
 use serde::Serialize;
-use weighhouse_types::{Block, Digest, Epoch, EpochContext, Hotkey, LaterAnswers, Record, WeightVector};
+use weighhouse_types::{
+    Block, Digest, Epoch, EpochContext, Hotkey, LaterAnswers, MechId, Netuid, Record, WeightVector,
+};
 
 /// The findings of one epoch's audit.
 #[derive(Debug, Serialize)]
 pub struct AuditReport {
     pub epoch: Epoch,
     pub validator: Hotkey,
+    pub genesis: Digest,
+    pub netuid: Netuid,
+    pub mechanism: MechId,
     pub records: usize,
     /// The RFC 6962 root over the records.
     pub root: Digest,
@@ -18,6 +23,9 @@ pub struct AuditReport {
     pub verdicts: usize,
     /// References that were worked out again by their model.
     pub references: usize,
+    /// Miners' receipts that were compared with the record.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub receipts: usize,
     /// Answers that await their truth at the epoch's end.
     #[serde(skip_serializing_if = "is_zero")]
     pub awaiting: usize,
@@ -27,6 +35,12 @@ pub struct AuditReport {
     /// Challenges that lapsed without a truth.
     #[serde(skip_serializing_if = "is_zero")]
     pub lapsed: usize,
+    /// The scores were made by other software, as the records say: nothing gives the vector, and it is the validator's word.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scored_elsewhere: bool,
+    /// The vector that the validator meant to publish, where no records give one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intended: Option<WeightVector>,
     /// The vector that the records give.
     pub vector: Option<WeightVector>,
     /// Why they give none.
@@ -37,6 +51,9 @@ pub struct AuditReport {
     /// True if it is the vector that the validator meant to publish; absent where it meant none yet.
     pub matches: Option<bool>,
     pub published_at: Option<Block>,
+    /// The block in which the epoch ended, where its plain weights were published no earlier: they count from the next epoch on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_after: Option<Block>,
     /// Everything that the version of the records has no place for, so that no audit can show it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_shown: Vec<String>,
@@ -59,20 +76,27 @@ impl AuditReport {
         Self {
             epoch: context.epoch,
             validator: context.validator,
+            genesis: context.genesis,
+            netuid: context.netuid,
+            mechanism: context.mechanism,
             records: records.len(),
             root: Digest::default(),
             challenges: 0,
             answers: 0,
             verdicts: 0,
             references: 0,
+            receipts: 0,
             awaiting: later.awaiting.len(),
             resolved: later.resolved,
             lapsed: later.lapsed,
             is_open: false,
+            scored_elsewhere: false,
+            intended: None,
             vector: None,
             abstains: None,
             matches: None,
             published_at: None,
+            late_after: None,
             not_shown: Vec::new(),
             not_rederived: Vec::new(),
             changed: Vec::new(),

@@ -36,14 +36,19 @@ pub(super) struct RawChain {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     dial: DialMap,
+    /// Whether axons at loopback, private, link-local and other addresses that nobody outside can have are dialled. When absent:
+    /// no on a subtensor network, yes on a served ledger.
+    dial_private: Option<bool>,
 }
 
 impl TryFrom<RawChain> for ChainSection {
     type Error = AddressError;
 
     fn try_from(raw: RawChain) -> Result<Self, AddressError> {
-        let RawChain { network, endpoints, endpoint, genesis, netuid, mechanism, dial } = raw;
+        let RawChain { network, endpoints, endpoint, genesis, netuid, mechanism, dial, dial_private } = raw;
         let (address, outdated) = ChainKeys { network, endpoints, endpoint }.read()?;
-        Ok(Self { address, genesis, netuid, mechanism, dial, outdated })
+        // A ledger is a network of one's own.
+        let dial_private = dial_private.unwrap_or(!address.is_subtensor());
+        Ok(Self { address, genesis, netuid, mechanism, dial, dial_private, outdated })
     }
 }

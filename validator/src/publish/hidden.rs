@@ -12,8 +12,7 @@ use weighhouse_journal::Publication;
 use weighhouse_types::{Block, CommitContent, Epoch, Intent, Seal, SubnetState, Timelock, WeightCommit};
 
 use super::machine::Event;
-use super::payload;
-use crate::parts::Parts;
+use super::{Publisher, payload};
 
 /// 128 bits, in the form that the chain takes.
 const SALT_WORDS: usize = 8;
@@ -21,37 +20,37 @@ const SALT_WORDS: usize = 8;
 /// Makes the seal that a commit will hold. A salted hash may be committed to again on a retry; a
 /// ciphertext is bound to a round of the beacon, and is made anew.
 pub(super) async fn seal(
-    parts: &Parts,
+    publisher: &Publisher,
     publication: &Publication,
     regime: Regime,
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     let intent = &publication.intent;
-    let hotkey = parts.keypair.hotkey();
+    let hotkey = publisher.keypair.hotkey();
     // Asked before the seal is made: a commit that the chain will refuse costs a fee and a nonce.
-    let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
+    let preflight = Preflight::read(publisher.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
     if let Err(refusal) = preflight.commit(&payload::set_weights(intent)) {
         return Ok(Event::Postponed(refusal));
     }
     Ok(match (regime, &publication.seal) {
         (Regime::Timelocked { .. }, _) => {
-            let timelock = parts.chain.timelock().await?;
-            timelocked(parts, intent, &timelock, state).map_or_else(Event::Obstructed, Event::Sealed)
+            let timelock = publisher.chain.timelock().await?;
+            timelocked(publisher, intent, &timelock, state).map_or_else(Event::Obstructed, Event::Sealed)
         }
         // The journalled salt again: another one would leave a second commit that we could not open.
         (_, Some(salted @ Seal::Salted { .. })) => Event::Sealed(salted.clone()),
-        _ => Event::Sealed(Seal::Salted { salt: salt(parts) }),
+        _ => Event::Sealed(Seal::Salted { salt: salt(publisher) }),
     })
 }
 
-fn salt(parts: &Parts) -> Vec<u16> {
+fn salt(publisher: &Publisher) -> Vec<u16> {
     let mut bytes = [0; SALT_WORDS * 2];
-    parts.entropy.clone().fill_bytes(&mut bytes);
+    publisher.entropy.clone().fill_bytes(&mut bytes);
     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
 fn timelocked(
-    parts: &Parts,
+    publisher: &Publisher,
     intent: &Intent,
     timelock: &Timelock,
     state: &SubnetState,
@@ -59,21 +58,22 @@ fn timelocked(
     let (head, period) = (state.head.number, state.hyperparameters.reveal_period_epochs);
     let opens_at = reveal::first_reveal_block(&state.schedule, head, period)
         .ok_or("the subnet runs no epoch in which weights would be revealed")?;
-    let reveal_round = reveal::reveal_round(&timelock.rounds, parts.clock.now(), head, opens_at);
+    let reveal_round = reveal::reveal_round(&timelock.rounds, publisher.clock.now(), head, opens_at);
     let message = WeightsPayload {
-        hotkey: parts.keypair.hotkey().0.to_vec(),
+        hotkey: publisher.keypair.hotkey().0.to_vec(),
         uids: intent.weights.uids(),
         values: intent.weights.values(),
         version_key: intent.version_key,
     };
-    let ciphertext = seal_weights(&timelock.public_key, reveal_round, &message, &mut parts.entropy.clone())
-        .map_err(|error| error.to_string())?;
+    let ciphertext =
+        seal_weights(&timelock.public_key, reveal_round, &message, &mut publisher.entropy.clone())
+            .map_err(|error| error.to_string())?;
     Ok(Seal::Timelocked { ciphertext, reveal_round, version: timelock.version, opens_at })
 }
 
 /// Signs the commit to a seal.
 pub(super) async fn commit(
-    parts: &Parts,
+    publisher: &Publisher,
     intent: &Intent,
     seal: &Seal,
     state: &SubnetState,
@@ -82,7 +82,7 @@ pub(super) async fn commit(
     let period = state.hyperparameters.reveal_period_epochs;
     let call = match seal {
         Seal::Salted { salt } => {
-            let hash = payload::commit_hash(&parts.keypair.hotkey(), intent, salt);
+            let hash = payload::commit_hash(&publisher.keypair.hotkey(), intent, salt);
             Call::CommitWeights { netuid, mechanism, hash }
         }
         // The schedule moves between sealing and signing when the process was away meanwhile.
@@ -99,17 +99,17 @@ pub(super) async fn commit(
             version: *version,
         },
     };
-    Ok(Event::Signed(parts.chain.sign(&parts.keypair, call).await?))
+    Ok(Event::Signed(publisher.chain.sign(&publisher.keypair, call).await?))
 }
 
 /// Finds the epoch that a commit of this block belongs to, as the chain has noted it.
 pub(super) async fn commit_epoch(
-    parts: &Parts,
+    publisher: &Publisher,
     publication: &Publication,
     block: Block,
     state: &SubnetState,
 ) -> Result<Epoch, ChainError> {
-    Ok(match unopened_commit(parts, publication).await? {
+    Ok(match unopened_commit(publisher, publication).await? {
         Some(commit) => commit.epoch,
         // Opened and gone already, as when the process was away for the reveal.
         None if block >= state.schedule.last_epoch_block => state.schedule.epoch,
@@ -119,7 +119,7 @@ pub(super) async fn commit_epoch(
 
 /// Looks after a commit in its block: reveals it when its epoch has come, or sees whether the chain has opened it.
 pub(super) async fn look_after(
-    parts: &Parts,
+    publisher: &Publisher,
     publication: &Publication,
     (block, epoch): (Block, Epoch),
     state: &SubnetState,
@@ -129,52 +129,54 @@ pub(super) async fn look_after(
     let next_block = Block(state.head.number.0.saturating_add(1));
     let now = reveal::epoch_at(&state.schedule, next_block).0;
     match &publication.seal {
-        Some(Seal::Salted { salt }) if now == due => reveal(parts, &publication.intent, salt, state).await,
+        Some(Seal::Salted { salt }) if now == due => {
+            reveal(publisher, &publication.intent, salt, state).await
+        }
         // The chain drops a hash that isn't revealed in its epoch; there is nothing left to try.
         Some(Seal::Salted { .. }) if now > due => {
             Ok(Event::NotShown(format!("the commit of block {block} was not revealed in epoch {due}")))
         }
-        Some(Seal::Timelocked { .. }) => opened(parts, publication, block, (due, now), state).await,
+        Some(Seal::Timelocked { .. }) => opened(publisher, publication, block, (due, now), state).await,
         _ => Ok(Event::Nothing),
     }
 }
 
 async fn reveal(
-    parts: &Parts,
+    publisher: &Publisher,
     intent: &Intent,
     salt: &[u16],
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     let weights = payload::set_weights(intent);
-    let hotkey = parts.keypair.hotkey();
-    let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
+    let hotkey = publisher.keypair.hotkey();
+    let preflight = Preflight::read(publisher.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
     if let Err(refusal) = preflight.reveal(&weights) {
         return Ok(Event::Postponed(refusal));
     }
     let call = Call::RevealWeights { weights, salt: salt.to_vec() };
-    Ok(Event::Signed(parts.chain.sign(&parts.keypair, call).await?))
+    Ok(Event::Signed(publisher.chain.sign(&publisher.keypair, call).await?))
 }
 
 /// Finds whether the chain has opened a timelocked commit; the weights that it shows then decide.
 async fn opened(
-    parts: &Parts,
+    publisher: &Publisher,
     publication: &Publication,
     block: Block,
     (due, now): (u64, u64),
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     let intent = &publication.intent;
-    if unopened_commit(parts, publication).await?.is_some() {
+    if unopened_commit(publisher, publication).await?.is_some() {
         if now <= due {
             return Ok(Event::Nothing);
         }
         let why = format!("the chain did not open the commit of block {block} in epoch {due}");
         return Ok(Event::NotShown(why));
     }
-    let Some(own) = state.metagraph.by_hotkey(&parts.keypair.hotkey()) else {
+    let Some(own) = state.metagraph.by_hotkey(&publisher.keypair.hotkey()) else {
         return Ok(Event::NotShown("our hotkey lost its uid before the weights were opened".to_owned()));
     };
-    let stored = parts.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
+    let stored = publisher.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
     if stored == payload::stored(intent) {
         return Ok(Event::ReadBack(state.head.number));
     }
@@ -184,12 +186,12 @@ async fn opened(
 
 /// Finds our commit among those that the chain keeps until they are opened.
 async fn unopened_commit(
-    parts: &Parts,
+    publisher: &Publisher,
     publication: &Publication,
 ) -> Result<Option<WeightCommit>, ChainError> {
     let Publication { intent, seal, .. } = publication;
-    let hotkey = parts.keypair.hotkey();
-    let commits = parts.chain.commits(intent.netuid, intent.mechanism, hotkey).await?;
+    let hotkey = publisher.keypair.hotkey();
+    let commits = publisher.chain.commits(intent.netuid, intent.mechanism, hotkey).await?;
     // By content and not by block: after a reorganisation the same commit may stand in another block.
     let is_ours = |commit: &WeightCommit| match (&commit.content, seal) {
         (CommitContent::Hash { hash }, Some(Seal::Salted { salt })) => {

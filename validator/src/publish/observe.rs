@@ -6,90 +6,94 @@
 use weighhouse_chain::explain::{Regime, regime};
 use weighhouse_chain::{Call, CallOutcome, ChainError, Preflight, Refusal, SignedCall};
 use weighhouse_journal::Publication;
-use weighhouse_types::{Block, Intent, IntentState, SubnetState, Uid};
+use weighhouse_types::{Block, EpochContext, Intent, IntentState, SubnetState, Uid};
 
 use super::machine::{Event, call_in_flight};
-use super::{hidden, payload};
-use crate::epoch::OpenEpoch;
-use crate::parts::Parts;
+use super::{Publisher, hidden, payload};
+use crate::epoch::departed;
 
 /// Finds what happened to a publication, or takes its next step up to a signature.
 pub(super) async fn observe(
-    parts: &Parts,
+    publisher: &Publisher,
     publication: &Publication,
-    open: Option<&OpenEpoch>,
+    open: Option<&EpochContext>,
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
     let intent = &publication.intent;
     // First of all: while a signed call may still be included, nothing else may be decided.
     if let Some(call) = call_in_flight(publication.state.as_ref()) {
-        return outcome(parts, publication, &call, state).await;
+        return outcome(publisher, publication, &call, state).await;
     }
     match &publication.state {
         None | Some(IntentState::Expired) => match obstacle(intent, open, state) {
             Some(why) => Ok(Event::Obstructed(why)),
-            None => begin(parts, publication, state).await,
+            None => begin(publisher, publication, state).await,
         },
         Some(IntentState::Sealed { seal }) => match obstacle(intent, open, state) {
             Some(why) => Ok(Event::Obstructed(why)),
-            None => hidden::commit(parts, intent, seal, state).await,
+            None => hidden::commit(publisher, intent, seal, state).await,
         },
         Some(IntentState::Committed { block, epoch }) => {
-            hidden::look_after(parts, publication, (*block, *epoch), state).await
+            hidden::look_after(publisher, publication, (*block, *epoch), state).await
         }
         Some(IntentState::Included { block } | IntentState::Revealed { block }) => {
-            read_back(parts, intent, *block).await
+            read_back(publisher, intent, *block).await
         }
         _ => Ok(Event::Nothing),
     }
 }
 
 /// Finds a reason for which the intent must not reach the chain any more.
-fn obstacle(intent: &Intent, open: Option<&OpenEpoch>, state: &SubnetState) -> Option<String> {
+fn obstacle(intent: &Intent, open: Option<&EpochContext>, state: &SubnetState) -> Option<String> {
     let is_current =
-        |open: &&OpenEpoch| open.context().epoch == intent.epoch && state.schedule.epoch == intent.epoch;
+        |open: &&EpochContext| open.epoch == intent.epoch && state.schedule.epoch == intent.epoch;
     let Some(open) = open.filter(is_current) else {
         return Some("the epoch ended before the weights could be published".to_owned());
     };
     // A uid that gets nothing may change hands freely: no weight would reach the wrong holder.
     let pays = |uid: Uid| intent.weights.get(uid) > 0;
-    let (_, uid) = open.departed(state).into_iter().find(|(_, uid)| pays(*uid))?;
+    let (_, uid) = departed(open, state).into_iter().find(|(_, uid)| pays(*uid))?;
     Some(format!("uid {uid} changed hands after it was weighed"))
 }
 
 /// Signs plain weights, or seals them where the chain asks for a commit.
-async fn begin(parts: &Parts, publication: &Publication, state: &SubnetState) -> Result<Event, ChainError> {
-    let regime = regime(parts.chain.as_ref(), &state.hyperparameters).await?;
+async fn begin(
+    publisher: &Publisher,
+    publication: &Publication,
+    state: &SubnetState,
+) -> Result<Event, ChainError> {
+    let regime = regime(publisher.chain.as_ref(), &state.hyperparameters).await?;
     if regime != Regime::Plain {
-        return hidden::seal(parts, publication, regime, state).await;
+        return hidden::seal(publisher, publication, regime, state).await;
     }
     let intent = &publication.intent;
     let weights = payload::set_weights(intent);
-    let hotkey = parts.keypair.hotkey();
-    let preflight = Preflight::read(parts.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
+    let hotkey = publisher.keypair.hotkey();
+    let preflight = Preflight::read(publisher.chain.as_ref(), state, intent.mechanism, &hotkey).await?;
     // A call that the chain refuses still costs a fee, so its rules are asked before signing.
     if let Err(refusal) = preflight.set(&weights) {
         return Ok(Event::Postponed(refusal));
     }
-    Ok(Event::Signed(parts.chain.sign(&parts.keypair, Call::SetWeights(weights)).await?))
+    Ok(Event::Signed(publisher.chain.sign(&publisher.keypair, Call::SetWeights(weights)).await?))
 }
 
 /// Asks what became of the call in flight.
 async fn outcome(
-    parts: &Parts,
+    publisher: &Publisher,
     publication: &Publication,
     call: &SignedCall,
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
-    Ok(match parts.chain.outcome(call).await? {
+    Ok(match publisher.chain.outcome(call).await? {
         CallOutcome::Pending => Event::Nothing,
         CallOutcome::Expired => Event::NotTaken(None),
         CallOutcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
         CallOutcome::Refused { refusal, .. } => Event::Refused(refusal),
         CallOutcome::Included { block, .. } => match &publication.state {
-            Some(IntentState::Committing { .. }) => {
-                Event::CommitIncluded(block, hidden::commit_epoch(parts, publication, block, state).await?)
-            }
+            Some(IntentState::Committing { .. }) => Event::CommitIncluded(
+                block,
+                hidden::commit_epoch(publisher, publication, block, state).await?,
+            ),
             _ => Event::Included(block),
         },
     })
@@ -111,14 +115,14 @@ fn is_retryable(refusal: &Refusal) -> bool {
 }
 
 /// Compares the weights that the chain stores with the intent's.
-async fn read_back(parts: &Parts, intent: &Intent, block: Block) -> Result<Event, ChainError> {
+async fn read_back(publisher: &Publisher, intent: &Intent, block: Block) -> Result<Event, ChainError> {
     // The state at hand may be from before the call's block.
-    let state = parts.chain.subnet(intent.netuid).await?;
-    let Some(own) = state.metagraph.by_hotkey(&parts.keypair.hotkey()) else {
+    let state = publisher.chain.subnet(intent.netuid).await?;
+    let Some(own) = state.metagraph.by_hotkey(&publisher.keypair.hotkey()) else {
         let why = "our hotkey lost its uid before the weights could be read back";
         return Ok(Event::NotShown(why.to_owned()));
     };
-    let stored = parts.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
+    let stored = publisher.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
     // Equal after the chain's own upscaling, which is what it stores.
     if stored == payload::stored(intent) {
         return Ok(Event::ReadBack(block));

@@ -2,8 +2,8 @@
 
 use weighhouse_chain::SetWeights;
 use weighhouse_chain::rules::reveal;
+use weighhouse_chain::votes;
 use weighhouse_types::{Digest, Hotkey, Intent, Uid};
-use weighhouse_yuma::max_upscale;
 
 /// The weights as a call carries them.
 pub(super) fn set_weights(intent: &Intent) -> SetWeights {
@@ -18,7 +18,7 @@ pub(super) fn set_weights(intent: &Intent) -> SetWeights {
 
 /// The weights as the chain stores them.
 pub(super) fn stored(intent: &Intent) -> Vec<(Uid, u16)> {
-    intent.weights.uids().into_iter().zip(max_upscale(&intent.weights.values())).collect()
+    votes::stored(&intent.weights)
 }
 
 /// The hash that commits to the weights under a salt.

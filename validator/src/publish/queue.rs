@@ -47,6 +47,11 @@ impl PublicationQueue {
         self.0.get(&epoch)
     }
 
+    /// All of them, ascending by epoch.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Publication> {
+        self.0.values()
+    }
+
     /// The newest epoch whose weights the chain shows.
     pub(crate) fn published(&self) -> Option<Epoch> {
         let mut newest_first = self.0.iter().rev();
@@ -67,6 +72,11 @@ impl PublicationQueue {
             self.0.iter().filter(|(epoch, publication)| !publication.is_closed() && !is_waiting(epoch));
         let (_, epoch) = open.map(|(epoch, publication)| (publication.committed.is_some(), *epoch)).min()?;
         Some(epoch)
+    }
+
+    /// The oldest epoch whose publication isn't through.
+    pub(crate) fn oldest_under_way(&self) -> Option<Epoch> {
+        self.0.iter().find(|(_, publication)| !publication.is_closed()).map(|(epoch, _)| *epoch)
     }
 
     /// True while a signed call is with the chain.

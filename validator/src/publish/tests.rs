@@ -10,7 +10,9 @@ use weighhouse_journal::Segment;
 use weighhouse_seams::Entropy;
 use weighhouse_types::{Block, Epoch, IntentState, MechId, Record, Uid};
 
-use self::world::{Gate, owner_sets};
+use self::world::Gate;
+
+pub(crate) use self::world::owner_sets;
 use crate::role::Validator;
 use crate::testing::{Behaviour, NETUID, World};
 

@@ -8,7 +8,7 @@ use weighhouse_types::{Block, Epoch, EpochContext, Fields, Record, SubnetState, 
 use super::validator::{Validator, write};
 use crate::checks::CheckHistory;
 use crate::closing::{closing_record, void_by_the_end, void_round};
-use crate::epoch::OpenEpoch;
+use crate::epoch::{OpenEpoch, departed};
 use crate::error::ValidatorError;
 use crate::later;
 use crate::metrics;
@@ -157,7 +157,7 @@ impl Validator {
         let void = void_by_the_end(open);
         self.record(void).await?;
         let Some(open) = &self.open else { return Ok(()) };
-        let who: Vec<_> = open.departed(state).into_iter().map(|(who, _)| who).collect();
+        let who: Vec<_> = departed(open.context(), state).into_iter().map(|(who, _)| who).collect();
         if !who.is_empty() {
             info!(%epoch, left = who.len(), "registrations left since the epoch was opened");
             self.record(vec![Record::Departed { epoch, block: state.head.number, who }]).await?;

@@ -1,11 +1,13 @@
 //! Rounds as a step runs them: asked of those without a verdict, journalled before and after, held while trouble of our own
 //! lasts, void where it lasts too long.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use tracing::info;
+use tracing::{info, warn};
+use weighhouse_ask::Target;
 use weighhouse_chain::certificate;
-use weighhouse_types::{Record, SubnetState, VoidCause};
+use weighhouse_types::{Hotkey, Record, SubnetState, VoidCause};
 
 use super::validator::{ROUNDS, Validator};
 use crate::closing::{tell_void, untold_void_round, void_round};
@@ -15,11 +17,15 @@ use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::fault::{self, Fault};
 use crate::metrics;
+use crate::receipts;
 use crate::round::{AnsweredRound, JudgedRound, Round};
 use crate::timetable::Timetable;
 
 /// Bytes of answers that wait to be judged; while there are more, no further round is asked.
 const HELD_BYTES_MAX: usize = 256 << 20;
+
+/// Its name where people are told of it.
+const CLOCK: &str = "clock";
 
 /// Rounds that fail in a step before it tries no more.
 const FAILED_MAX: u32 = 3;
@@ -118,7 +124,7 @@ impl Validator {
             }
         };
         match judged {
-            Ok(judged) => self.close_round(round, judged, was_held).await,
+            Ok(judged) => self.close_round(round, judged, &answered.targets, was_held).await,
             Err(error) => {
                 if let (Fault::Ours(_) | Fault::Question(_), false) = (error.fault(), is_last_chance) {
                     self.held.insert(round, answered);
@@ -174,19 +180,28 @@ impl Validator {
         &mut self,
         round: u32,
         judged: JudgedRound,
+        targets: &BTreeMap<Hotkey, Target>,
         was_held: bool,
     ) -> Result<(), ValidatorError> {
         if std::mem::take(&mut self.in_trouble) {
             info!(state = ROUNDS, turned = "good", round, "rounds are judged again");
         }
-        let Some(epoch) = self.open.as_ref().map(|open| open.context().epoch) else { return Ok(()) };
+        let Some(open) = &self.open else { return Ok(()) };
+        let epoch = open.context().epoch;
         let JudgedRound { mut records, fingerprints, left_out } = judged;
         let miners = records.iter().filter(|record| matches!(record, Record::Judged(_))).count();
         records.extend(left_out.map(|why| void_round(epoch, round, VoidCause::Reference, &why)));
+        let unix_us = self.parts.clock.now().0 / 1_000;
+        let receipted = open.records().iter().chain(&records);
+        let receipts = receipts::signed(&self.parts.keypair, open.context(), round, unix_us, receipted);
+        let (receipt, told) = receipts.map(|signed| (signed.record, signed.told)).unzip();
+        records.extend(receipt);
         self.record(records).await?;
         if let Some(open) = &mut self.open {
             open.note(fingerprints);
         }
+        // Only what is durable is acknowledged.
+        self.deliveries.send(&self.asker, targets, told.unwrap_or_default());
         metrics::round_closed(self.parts.clock.now());
         info!(%epoch, round, miners, was_held, "round closed");
         Ok(())
@@ -222,8 +237,24 @@ impl Validator {
                 self.record(records).await?;
             }
         }
+        self.tell_clock(asking.ahead_ms);
         let mut answered = asking.answered();
         answered.draw = self.draw_of(round, now).await;
         Ok(Some(answered))
+    }
+
+    /// Tells when the clock goes wrong and when it is right again. Nobody is charged: miners are asked again by their own.
+    fn tell_clock(&mut self, ahead_ms: Option<i64>) {
+        let seconds = ahead_ms.unwrap_or(0) as f64 / 1e3;
+        metrics::clock_ahead(seconds);
+        match (std::mem::replace(&mut self.clock_is_off, ahead_ms.is_some()), ahead_ms.is_some()) {
+            (false, true) => warn!(
+                state = CLOCK,
+                turned = "bad",
+                "this machine's clock is {seconds:+.1} s off the miners': keep it right with chrony or systemd-timesyncd"
+            ),
+            (true, false) => info!(state = CLOCK, turned = "good", "the clock agrees with the miners' again"),
+            _ => {}
+        }
     }
 }

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use weighhouse_chain::{Chain, Event};
 use weighhouse_journal::{Journal, Segment};
 use weighhouse_models::Builtin;
-use weighhouse_types::{Block, Epoch, Failure, MechId, Reason, Record, Uid};
+use weighhouse_types::{AnswerReceipt, Block, Epoch, Failure, MechId, Reason, Record, Uid, VoidCause};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::*;
-use crate::audit::audit;
+use crate::audit::{audit, audit_receipts};
+use crate::parts::{Parts, Retention};
 use crate::testing::{Behaviour, NETUID, World};
 
 fn journal_file(dir: &std::path::Path, epoch: u64) -> Vec<u8> {
@@ -184,4 +185,121 @@ async fn a_task_that_changes_within_an_epoch_asks_nothing_more_in_it() {
         audited.challenges
     };
     assert_eq!((challenges(0), challenges(1)), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_nobody_is_heard_in_charges_nobody() {
+    let world = World::new(&[Behaviour::Gone, Behaviour::Silent, Behaviour::HangsUp]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    run_first_epoch(&world, dir.path(), false).await;
+    let file = journal_file(dir.path(), 0);
+    let segment = Segment::read(&file).expect("a whole segment");
+    let is_judged = |record: &Record| matches!(record, Record::Judged(_));
+    assert!(!segment.records().iter().any(is_judged));
+    let void = segment.records().iter().filter_map(|record| match record {
+        Record::VoidRound(void) => Some((void.round, void.cause)),
+        _ => None,
+    });
+    let void: Vec<_> = void.collect();
+    assert_eq!(void, [0, 1, 2].map(|round| (round, VoidCause::Network)));
+    let audited = audit(&file).expect("auditable");
+    assert_eq!((audited.problems, audited.vector), (Vec::new(), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_off_costs_nobody_a_mark() {
+    for off in [-3600, -5, 5, 3600] {
+        let world = World::new(&[Behaviour::Keeps(off), Behaviour::Keeps(off), Behaviour::Gone]).await;
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+        validator.step().await.expect("a step");
+        assert!(validator.clock_is_off, "{off}");
+        for _ in 0..13 {
+            world.ledger.produce_block().await.expect("a block");
+            validator.step().await.expect("a step");
+        }
+        let file = journal_file(dir.path(), 0);
+        for uid in [1, 2] {
+            let conforms = |reason: &Reason| matches!(reason, Reason::Conforms { .. });
+            assert!(reasons(&file, uid).iter().all(conforms), "{off}: {:?}", reasons(&file, uid));
+        }
+        let stored = world.ledger.weights(NETUID, MechId(0), Uid(0)).await.expect("weights");
+        assert_eq!(stored, [(Uid(1), u16::MAX), (Uid(2), u16::MAX)], "{off}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_miner_can_show_that_an_answer_was_received_whatever_the_record_says() {
+    let world = World::new(&[Behaviour::Honest, Behaviour::Honest, Behaviour::Gone]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+    for _ in 0..14 {
+        validator.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    assert_eq!(validator.deliveries.sent().await, 0, "everybody was told");
+    let held = world.acknowledged.lock().expect("alive").clone();
+    let file = journal_file(dir.path(), 0);
+    assert_eq!(audit_receipts(&file, &held).expect("auditable"), (6, Vec::new()));
+
+    // The keeper rewrites a miner as silent, and signs its round anew.
+    let segment = Segment::read(&file).expect("a whole segment");
+    let (header, mut records) = (*segment.header(), segment.into_records());
+    let Some(Record::EpochOpened(context)) = records.first().cloned() else { panic!("a context") };
+    let mut silenced = None;
+    for record in &mut records {
+        if let Record::Judged(judged) = record
+            && silenced.is_none_or(|who| who == judged.who)
+            && judged.exchange.is_some()
+        {
+            silenced = Some(judged.who);
+            judged.exchange = None;
+            judged.judgement = weighhouse_tasks::silent(Failure::Unreachable);
+        }
+    }
+    for at in 0..records.len() {
+        let Record::RoundReceipts(old) = &records[at] else { continue };
+        let (round, unix_us) = (old.round, old.unix_us);
+        let keypair = crate::testing::validator();
+        let signed = crate::receipts::signed(&keypair, &context, round, unix_us, &records[..at]);
+        records[at] = signed.expect("the other's answer").record;
+    }
+    let forged = weighhouse_journal::sealed(header, &records);
+    let signatures = audit(&forged).expect("auditable").problems;
+    assert!(!signatures.iter().any(|problem| problem.contains("signature")), "{signatures:?}");
+    let (compared, proven) = audit_receipts(&forged, &held).expect("auditable");
+    assert_eq!((compared, proven.len()), (6, 3));
+    assert!(proven.iter().all(|problem| problem.contains("its record leaves it out")), "{proven:?}");
+
+    // Without the signature anew, the record contradicts itself.
+    let round = AnswerReceipt::of_round(&records, Epoch(0), 0);
+    assert_eq!(round.len(), 1);
+    records.retain(|record| !matches!(record, Record::RoundReceipts(_)));
+    let unsigned = audit(&weighhouse_journal::sealed(header, &records)).expect("auditable").problems;
+    assert!(unsigned.iter().any(|problem| problem.contains("has signed for 0 of 1")), "{unsigned:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_epochs_are_removed_once_nothing_needs_them_and_the_validator_goes_on() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let parts = || Parts {
+        retention: Retention { keep_epochs: Some(1), free_space_min: u64::MAX },
+        ..world.parts(dir.path())
+    };
+    let mut validator = Validator::open(parts()).await.expect("opened");
+    for block in 0..14 * 4 {
+        validator.step().await.expect("a step");
+        assert!(validator.disk_is_short);
+        if block % 20 == 19 {
+            drop(validator);
+            validator = Validator::open(parts()).await.expect("opened again");
+        }
+        world.ledger.produce_block().await.expect("a block");
+    }
+    let kept = weighhouse_journal::segments(dir.path()).expect("listed");
+    let [(before, _), (open, _)] = kept.as_slice() else { panic!("{kept:?}") };
+    assert!(before.0 >= 2 && open.0 == before.0 + 1, "{kept:?}");
+    let audited = audit(&journal_file(dir.path(), before.0)).expect("auditable");
+    assert_eq!((audited.problems, audited.matches), (Vec::new(), Some(true)));
 }

@@ -13,12 +13,16 @@ use weighhouse_seams::Listener;
 use weighhouse_types::{Block, Epoch, Record, VoidCause};
 use weighhouse_wallet::btauth::Signer;
 
+use crate::bundles::BundlesParts;
+use crate::config::BundlesSection;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
 use crate::metrics;
+use crate::moving;
 use crate::parts::Parts;
 use crate::policies::Policies;
 use crate::publish::PublicationQueue;
+use crate::receipts::Deliveries;
 use crate::round::AnsweredRound;
 use crate::seen::SeenBlocks;
 use crate::verdicts::{Axons, Shelf, VerdictsParts, axons};
@@ -61,12 +65,20 @@ pub struct Validator {
     pub(super) in_trouble: bool,
     /// Whether the last block showed a validator permit.
     pub(super) permitted: bool,
+    /// Whether most miners refused the newest round for its time.
+    pub(super) clock_is_off: bool,
+    pub(super) deliveries: Deliveries,
+    /// The epoch in which the journal's folder was last looked through.
+    pub(super) kept_in: Option<Epoch>,
+    /// Whether less is free than the journal wants.
+    pub(super) disk_is_short: bool,
 }
 
 impl Validator {
     /// Opens the journal and takes up what it holds. Writes nothing before it has read all.
     pub async fn open(parts: Parts) -> Result<Self, ValidatorError> {
         let policies = Policies::new(parts.policy.clone())?;
+        moving::refuse_moved(&*parts.storage)?;
         let state = parts.chain.subnet(parts.netuid).await?;
         let hotkey = parts.keypair.hotkey();
         let Some(own) = state.metagraph.by_hotkey(&hotkey) else {
@@ -127,6 +139,10 @@ impl Validator {
             endpoint: None,
             in_trouble: false,
             permitted: own_permit,
+            clock_is_off: false,
+            deliveries: Deliveries::default(),
+            kept_in: None,
+            disk_is_short: false,
         })
     }
 
@@ -147,6 +163,18 @@ impl Validator {
             storage: self.parts.storage.clone(),
             shelf: Shelf::new(self.journal.clone(), self.parts.storage.clone()),
             registered: self.registered.subscribe(),
+        }
+    }
+
+    /// The server that hands public epochs to auditors, on this listener: to be served beside [`Validator::run`].
+    pub fn bundles(&self, listener: Box<dyn Listener>, section: BundlesSection) -> BundlesParts {
+        BundlesParts {
+            clock: self.parts.clock.clone(),
+            listener,
+            section,
+            storage: self.parts.storage.clone(),
+            journal: self.journal.clone(),
+            progress: self.progress.subscribe(),
         }
     }
 
@@ -183,7 +211,7 @@ impl Validator {
 }
 
 /// One write and one sync for all of the records.
-pub(super) fn write(journal: &mut Journal, records: Vec<Record>) -> Result<(), JournalError> {
+pub(crate) fn write(journal: &mut Journal, records: Vec<Record>) -> Result<(), JournalError> {
     for record in records {
         journal.append(record)?;
     }

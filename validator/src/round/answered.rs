@@ -1,12 +1,14 @@
 //! A round whose answers are in: judged at once, or held until trouble of our own has passed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use weighhouse_ask::Target;
 use weighhouse_tasks::Task;
 use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::sequential::Attention;
-use weighhouse_types::Record;
+use weighhouse_types::{Hotkey, Record};
 
 use crate::answers::{Attempt, PreparedChallenge};
 use crate::check::{self, Words};
@@ -23,6 +25,8 @@ pub(crate) struct AnsweredRound {
     /// The reference's words so far.
     words: Arc<Words>,
     pub(crate) draw: Draw,
+    /// Where its miners are, for their receipts.
+    pub(crate) targets: BTreeMap<Hotkey, Target>,
 }
 
 /// A round's verdicts with their evidence, and the fingerprints of its answers.
@@ -40,9 +44,14 @@ impl fmt::Debug for AnsweredRound {
 }
 
 impl AnsweredRound {
-    pub(super) fn new(challenges: Arc<Vec<PreparedChallenge>>, mut attempts: Vec<Attempt>) -> Self {
+    pub(super) fn new(
+        challenges: Arc<Vec<PreparedChallenge>>,
+        mut attempts: Vec<Attempt>,
+        targets: BTreeMap<Hotkey, Target>,
+    ) -> Self {
         attempts.sort_by_key(|attempt| attempt.neuron.uid);
-        Self { challenges, attempts: Arc::new(attempts), words: Arc::default(), draw: Draw::BySeed }
+        let (attempts, words) = (Arc::new(attempts), Arc::default());
+        Self { challenges, attempts, words, draw: Draw::BySeed, targets }
     }
 
     /// Bytes of the answers.

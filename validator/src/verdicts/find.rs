@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use weighhouse_journal::publications;
 use weighhouse_scoring::path::PathError;
 use weighhouse_scoring::statement::statement;
 use weighhouse_types::{
     Block, Epoch, EpochContext, Hotkey, IntentState, PayStatement, Record, SubnetPay, Uid,
 };
+
+use crate::outcome::{files_that_tell, publication};
 
 /// Epochs that are looked through for one whose weights are public, the newest first.
 const EPOCHS_MAX: usize = 16;
@@ -115,8 +116,7 @@ fn in_epoch<J: Journalled>(
     let records = read(epoch)?;
     // A crash may have left a file without the record that opens its epoch.
     let Some(context) = context(&records) else { return Err(FindError::NoEpoch { epoch }) };
-    let span = usize::try_from(context.state.hyperparameters.reveal_period_epochs).unwrap_or(usize::MAX);
-    let later = epochs[at + 1..].iter().take(span.saturating_add(2).min(EPOCHS_MAX));
+    let later = epochs[at + 1..].iter().take(files_that_tell(context).min(EPOCHS_MAX));
     let later: Vec<_> = later.map(|epoch| read(*epoch)).collect::<Result<_, _>>()?;
     let published = published(epoch, std::iter::once(&records).chain(&later));
     if must_be_published && published.is_none() {
@@ -149,13 +149,7 @@ fn context(records: &[Record]) -> Option<&EpochContext> {
 
 /// The block at which the chain showed an epoch's weights. News of them may stand in the records of later epochs.
 fn published<'a>(epoch: Epoch, all: impl Iterator<Item = &'a Arc<Vec<Record>>>) -> Option<Block> {
-    let of_epoch = |record: &&Record| match record {
-        Record::Intent(intent) => intent.epoch == epoch,
-        Record::IntentUpdate(update) => update.epoch == epoch,
-        _ => false,
-    };
-    let news: Vec<Record> = all.flat_map(|records| records.iter().filter(of_epoch).cloned()).collect();
-    match publications(&news).remove(&epoch)?.state {
+    match publication(epoch, all.flat_map(|records| records.iter()))?.state {
         Some(IntentState::Published { block }) => Some(block),
         _ => None,
     }

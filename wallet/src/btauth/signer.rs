@@ -38,7 +38,19 @@ impl Signer {
         body: &[u8],
         receiver: Option<&Hotkey>,
     ) -> Vec<(&'static str, String)> {
-        let nonce = self.next_nonce();
+        self.headers_at(self.next_nonce(), method, target, body, receiver)
+    }
+
+    /// As [`Signer::headers`], at a time by the receiver's clock: for a receiver that refused a request by ours and told its own.
+    /// It alone takes the request, so that a false time harms nobody else.
+    pub fn headers_at(
+        &self,
+        nonce: u64,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        receiver: Option<&Hotkey>,
+    ) -> Vec<(&'static str, String)> {
         let sender = self.keypair.hotkey();
         let payload =
             Payload { method, target, body: Digest::of(body), nonce, sender, receiver: receiver.copied() };

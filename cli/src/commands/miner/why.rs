@@ -1,18 +1,19 @@
 //! `weighhouse miner why`: what an epoch's judgements cost this miner, by each validator's own word, or from a journal.
 
 mod ask;
-mod journal;
-mod shown;
+mod receipts;
+pub(crate) mod shown;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use weighhouse_types::{Epoch, Hotkey, Uid};
-use weighhouse_validator::verdicts::Which;
+use weighhouse_validator::verdicts::Miner;
 
 use super::read_identity;
 use crate::commands::keys::daemon_hotkey;
-use crate::commands::{chain_failure, connect};
+use crate::commands::statements::{self, Files};
+use crate::commands::{chain_failure, connect, expand};
 use crate::failure::{Exit, Failure};
 use crate::output;
 
@@ -50,7 +51,11 @@ pub(super) async fn run(args: &Why) -> Result<(), Failure> {
 }
 
 fn of_journal(args: &Why, path: &Path, uid: Uid) -> Result<(), Failure> {
-    let statement = journal::statement(path, uid, args.epoch)?;
+    let (files, miner) = (Files::open(path)?, Miner::Uid(uid));
+    let statement = match args.epoch {
+        Some(epoch) => statements::of_epoch(&files, miner, epoch)?,
+        None => statements::newest(&files, miner)?,
+    };
     match args.json {
         true => Ok(output::json(&shown::Told::of(&statement))?),
         false => shown::print(&statement),
@@ -69,12 +74,13 @@ async fn of_validators(args: &Why) -> Result<(), Failure> {
     }
     let validators = Validators::new(chain, keypair, state.metagraph);
     let told = validators.ask(args.validator, args.epoch).await?;
+    let state = expand(&config.state.dir);
     let answers = told.iter().filter(|told| told.outcome.is_ok()).count();
     if args.json {
-        let validators: Vec<_> = told.iter().map(shown::ToldBy::of).collect();
+        let validators: Vec<_> = told.iter().map(|told| shown::ToldBy::of(told, &state)).collect();
         output::json(&serde_json::json!({ "hotkey": own, "validators": validators }))?;
     } else {
-        shown::print_all(&told)?;
+        shown::print_all(&told, &state)?;
     }
     match (answers, told.len()) {
         (0, 0) => Err(Failure::new(
@@ -89,9 +95,4 @@ async fn of_validators(args: &Why) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
-}
-
-/// The epoch to look for, where it must be public.
-fn public(epoch: Option<Epoch>) -> Which {
-    epoch.map_or(Which::NewestPublished, Which::ThisIfPublished)
 }

@@ -18,7 +18,10 @@ mod tests;
 #[command(after_help = "\
 Examples:
   weighhouse policy why --journal journal --uid 17
-  weighhouse policy why --journal journal --uid 17 --epoch 42 --json")]
+  weighhouse policy why --journal journal --uid 17 --epoch 42 --json
+
+It follows the policy's arithmetic, verdict by verdict. `weighhouse explain` tells the same miner's reasons in words, what each
+check cost, what keeps it from more, and the incentive that the chain is expected to pay.")]
 pub(crate) struct Why {
     /// The validator's journal folder
     #[arg(long, value_name = "DIR")]
@@ -56,49 +59,43 @@ pub(crate) fn run(args: &Why) -> Result<(), Failure> {
 }
 
 fn print(way: &Way) -> Result<(), Failure> {
-    let unit = |billionths: i64| format!("{:.4}", billionths as f64 / 1e9);
     output::line(format!("epoch {}, uid {}, hotkey {}", way.epoch, way.uid, way.who.hotkey))?;
     verdicts(way).print()?;
     if way.awaiting > 0 {
         output::line(LaterAnswers::in_words(way.awaiting))?;
     }
-    let rated = &way.rated;
-    let carried = way.carried.map_or("nothing".to_owned(), unit);
-    output::line(format!(
-        "this epoch's mean    {} over {} verdicts, {} in time",
-        unit(way.epoch_mean),
-        way.verdicts.len(),
-        way.in_time
-    ))?;
-    output::line(format!("carried in           {carried}"))?;
-    output::line(format!(
-        "average              {} over {} verdicts in all",
-        unit(rated.average),
-        way.attempts
-    ))?;
-    output::line(format!("standard error       {}", unit(rated.error as i64)))?;
-    output::line(format!("significant          {}", unit(rated.significant)))?;
-    output::line(format!("expressed            {}", unit(rated.expressed)))?;
-    output::line(format!("score                {} ({})", rated.score, rating(rated.rating)))?;
-    if let Some(cluster) = way.cluster {
-        output::line(format!("cluster              {cluster}: answers like others'"))?;
-    }
-    if let Some(place) = way.place {
-        output::line(format!("place                {}", place + 1))?;
-    }
-    output::line(format!("share of all weights {:.4} %", way.share * 100.0))?;
-    match (way.weight, &way.abstains) {
-        (Some(weight), _) => output::line(format!("weight               {weight} of 65535"))?,
-        (None, why) => output::line(format!("no vector            {}", why.as_deref().unwrap_or("unknown")))?,
-    }
-    if let Some(burn) = &way.mining_burn {
-        output::line(format!("burn                 {burn}"))?;
-    }
+    figures(way).into_iter().try_for_each(output::line)?;
     Ok(())
 }
 
+/// The figures from the mean of the verdicts to the weight, a line each.
+pub(crate) fn figures(way: &Way) -> Vec<String> {
+    let unit = |billionths: i64| format!("{:.4}", billionths as f64 / 1e9);
+    let rated = &way.rated;
+    let carried = way.carried.map_or("nothing".to_owned(), unit);
+    let (verdicts, in_time) = (way.verdicts.len(), way.in_time);
+    let mut lines = vec![
+        format!("this epoch's mean    {} over {verdicts} verdicts, {in_time} in time", unit(way.epoch_mean)),
+        format!("carried in           {carried}"),
+        format!("average              {} over {} verdicts in all", unit(rated.average), way.attempts),
+        format!("standard error       {}", unit(rated.error as i64)),
+        format!("significant          {}", unit(rated.significant)),
+        format!("expressed            {}", unit(rated.expressed)),
+        format!("score                {} ({})", rated.score, rating(rated.rating)),
+    ];
+    lines.extend(way.cluster.map(|cluster| format!("cluster              {cluster}: answers like others'")));
+    lines.extend(way.place.map(|place| format!("place                {}", place + 1)));
+    lines.push(format!("share of all weights {:.4} %", way.share * 100.0));
+    lines.push(match (way.weight, &way.abstains) {
+        (Some(weight), _) => format!("weight               {weight} of 65535"),
+        (None, why) => format!("no vector            {}", why.as_deref().unwrap_or("unknown")),
+    });
+    lines.extend(way.mining_burn.as_ref().map(|burn| format!("burn                 {burn}")));
+    lines
+}
+
 /// The verdicts, with the epoch that asked where it is an earlier one.
-fn verdicts(way: &Way) -> Table {
+pub(crate) fn verdicts(way: &Way) -> Table {
     let is_later = way.verdicts.iter().any(|step| step.asked_in != way.epoch);
     let headings = ["asked in", "round", "mark", "ms", "<why"];
     let shown = usize::from(!is_later);

@@ -30,6 +30,10 @@ pub(super) async fn run(args: &ConfigFile) -> Result<(), Failure> {
         let bound = bind(listen, "verdicts.listen").await;
         checks.note("verdicts", bound.map(|_| ((), format!("{listen} is free"))))?;
     }
+    if let Some(listen) = config.bundles.listen {
+        let bound = bind(listen, "bundles.listen").await;
+        checks.note("bundles", bound.map(|_| ((), format!("{listen} is free"))))?;
+    }
     let chain = connect(&config.chain.address, config.chain.genesis).await;
     let chain = checks.note("chain", chain.map(|chain| (chain, config.chain.address.to_string())))?;
     let (Some(chain), Some(hotkey)) = (chain, hotkey) else { return checks.finish() };

@@ -10,6 +10,8 @@ fn a_command_line_is_typed_again_with_all_that_it_chose() {
     assert_eq!(typed(&parsed(pretending)), format!("weighhouse localnet {pretending}"));
     let subnet = "--subnet ./weather --seed 4";
     assert_eq!(typed(&parsed(subnet)), format!("weighhouse localnet {subnet}"));
+    let watched = "--seed 4 --listen 127.0.0.1:8090 --console --no-open";
+    assert_eq!(typed(&parsed(watched)), format!("weighhouse localnet {watched}"));
     assert_eq!(typed(&parsed("--json")), "weighhouse localnet");
 }
 

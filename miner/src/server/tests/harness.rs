@@ -300,6 +300,11 @@ impl Harness {
         self.signed(&self.base.caller, STREAM_PATH, body, self.hotkey())
     }
 
+    /// Signs what a validator says of answers that it received.
+    pub(super) fn sign_receipts(&self, body: Bytes) -> Signed {
+        self.signed(&self.base.caller, weighhouse_proto::method::ACKNOWLEDGE, body, self.hotkey())
+    }
+
     /// Signs as somebody else. The clock moves on, so that a fresh signer's nonces are new.
     pub(super) fn sign_as(&self, caller: &Arc<Keypair>, request: &InferRequest) -> Signed {
         self.clock.advance(Duration::from_nanos(1));

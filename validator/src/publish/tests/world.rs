@@ -26,7 +26,7 @@ async fn hand_in(ledger: &Ledger, change: impl FnOnce(&mut Hyperparameters)) {
     ledger.submit(&signed).await.expect("taken");
 }
 
-pub(super) async fn owner_sets(world: &World, change: impl FnOnce(&mut Hyperparameters)) {
+pub(crate) async fn owner_sets(world: &World, change: impl FnOnce(&mut Hyperparameters)) {
     hand_in(&world.ledger, change).await;
     world.ledger.produce_block().await.expect("a block");
 }

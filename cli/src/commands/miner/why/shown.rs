@@ -1,9 +1,12 @@
 //! Statements for people and for machines: money first, then each check's cost, then the reasons.
 
+use std::path::Path;
+
 use serde::Serialize;
 use weighhouse_types::{Block, Hotkey, Loss, PayStatement, Uid, tao};
 
 use super::ask::{SERVES_NONE, Told as Answer};
+use super::receipts::Receipted;
 use crate::failure::Failure;
 use crate::output::{self, Table};
 
@@ -30,6 +33,8 @@ pub(super) struct ToldBy<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     signed: Option<Signed>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<Receipted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     why_not: Option<&'a str>,
 }
 
@@ -40,23 +45,24 @@ struct Signed {
 }
 
 impl<'a> ToldBy<'a> {
-    pub(super) fn of(answer: &'a Answer) -> Self {
+    pub(super) fn of(answer: &'a Answer, state: &Path) -> Self {
         let Answer { validator, uid, outcome } = answer;
+        let receipts = outcome.as_ref().ok().map(|signed| Receipted::of(state, &signed.statement));
         let signed = outcome.as_ref().ok().map(|signed| Signed {
             statement: const_hex::encode(&signed.encoded),
             signature: const_hex::encode(&signed.signature),
         });
         let told = outcome.as_ref().ok().map(|signed| Told::of(&signed.statement));
         let why_not = outcome.as_ref().err().map(String::as_str);
-        Self { validator: *validator, uid: *uid, told, signed, why_not }
+        Self { validator: *validator, uid: *uid, told, signed, receipts, why_not }
     }
 }
 
 /// Each one's word, and those in one line that serve none.
-pub(super) fn print_all(all: &[Answer]) -> Result<(), Failure> {
+pub(super) fn print_all(all: &[Answer], state: &Path) -> Result<(), Failure> {
     let (silent, told): (Vec<_>, Vec<_>) =
         all.iter().partition(|answer| answer.outcome.as_ref().is_err_and(|why| why == SERVES_NONE));
-    told.into_iter().try_for_each(print_told)?;
+    told.into_iter().try_for_each(|answer| print_told(answer, state))?;
     if !silent.is_empty() {
         let uids: Vec<_> = silent.iter().map(|answer| answer.uid.to_string()).collect();
         output::line(format!("no verdicts are served by uid {}", uids.join(", ")))?;
@@ -64,12 +70,13 @@ pub(super) fn print_all(all: &[Answer]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_told(answer: &Answer) -> Result<(), Failure> {
+fn print_told(answer: &Answer, state: &Path) -> Result<(), Failure> {
     let Answer { validator, uid, outcome } = answer;
     match outcome {
         Ok(signed) => {
             output::line(format!("validator {validator}, uid {uid}"))?;
             print(&signed.statement)?;
+            output::line(Receipted::of(state, &signed.statement).line())?;
         }
         Err(why) => output::line(format!("validator {validator}, uid {uid}: {why}"))?,
     }
@@ -118,7 +125,8 @@ pub(super) fn lines(statement: &PayStatement) -> Vec<String> {
     lines
 }
 
-fn checks(statement: &PayStatement) -> Table {
+/// Each check's cost.
+pub(crate) fn checks(statement: &PayStatement) -> Table {
     let unit = statement.unit();
     let mut table =
         Table::new(&["<check", "answers", "marks", unit, "paid without it", "<first example", "<means"]);

@@ -1,17 +1,30 @@
-//! A statement from a journal's files.
+//! Statements of one miner from a journal's files, as `miner why` and `explain` tell them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weighhouse_journal::{ReadError, read_segment};
-use weighhouse_types::{Epoch, PayStatement, Record, Uid};
+use weighhouse_types::{Epoch, PayStatement, Record};
 use weighhouse_validator::verdicts::{FindError, Journalled, Miner, Which, find};
 
-use crate::commands::expand;
-use crate::commands::policy::epochs::epochs;
+use super::expand;
+use super::policy::epochs::epochs;
 use crate::failure::{Exit, Failure};
 
-struct Files(Vec<(Epoch, PathBuf)>);
+/// A journal's files, or one of them.
+pub(crate) struct Files(Vec<(Epoch, PathBuf)>);
+
+impl Files {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let path = expand(path);
+        Ok(Self(if path.is_file() { vec![(epoch_of(&path)?, path)] } else { epochs(&path)? }))
+    }
+
+    /// The newest epoch first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = Epoch> {
+        self.0.iter().rev().map(|(epoch, _)| *epoch)
+    }
+}
 
 impl Journalled for Files {
     type Error = ReadError;
@@ -29,21 +42,24 @@ impl Journalled for Files {
 }
 
 /// Reads the newest epoch that knows the miner, one whose weights were published if there is one.
-pub(super) fn statement(path: &Path, uid: Uid, epoch: Option<Epoch>) -> Result<PayStatement, Failure> {
-    let path = expand(path);
-    let files = Files(if path.is_file() { vec![(epoch_of(&path)?, path)] } else { epochs(&path)? });
-    let find = |which| find(&files, Miner::Uid(uid), which);
-    let found = match epoch {
-        Some(epoch) => find(Which::This(epoch)),
-        None => match find(super::public(None)) {
-            Err(FindError::NonePublic) => find(Which::Newest),
-            found => found,
-        },
-    };
-    found.map_err(|error| match error {
+pub(crate) fn newest(files: &Files, miner: Miner) -> Result<PayStatement, Failure> {
+    match find(files, miner, Which::NewestPublished) {
+        Err(FindError::NonePublic) => find(files, miner, Which::Newest),
+        found => found,
+    }
+    .map_err(failure)
+}
+
+/// Reads one epoch, whether or not its weights are public.
+pub(crate) fn of_epoch(files: &Files, miner: Miner, epoch: Epoch) -> Result<PayStatement, Failure> {
+    find(files, miner, Which::This(epoch)).map_err(failure)
+}
+
+fn failure(error: FindError<ReadError>) -> Failure {
+    match error {
         FindError::Read(error) => error.into(),
         error => Failure::new(Exit::Missing, error),
-    })
+    }
 }
 
 fn epoch_of(file: &Path) -> Result<Epoch, Failure> {
