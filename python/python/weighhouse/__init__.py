@@ -4,10 +4,11 @@
 - `Policy`, `Track`, `lint`, `schema`: how judgements become weights.
 - `replay`, `replay_epochs`, `diff`, `explain`: a validator's journal under its own policies or another.
 - `scenario`, `simulate`, `attack_matrix`, `profile`, `persona`, `attacks`: what a policy is worth.
+- `publish`: weights of your own code on the chain, by the `weighhouse` command.
 
 Whatever is refused raises a `WeighhouseError`, which is a `ValueError`; files that can't be opened raise `OSError`.
 
-The names above are in a compiled module, loaded with the first of them that is asked for. `weighhouse.judge`,
+All but `publish` are in a compiled module, loaded with the first of them that is asked for. `publish`, `weighhouse.judge`,
 `weighhouse.serve` and `weighhouse.testing` are pure Python and work without it.
 """
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         simulate,
     )
     from .arrow import replay
+    from .publishing import Published, PublishError, publish
     from .types import EpochInput
     from .yuma import EpochOutput, yuma_epoch
 
@@ -51,6 +53,8 @@ __all__ = [
     "JournalError",
     "Policy",
     "PolicyError",
+    "PublishError",
+    "Published",
     "ScenarioError",
     "Track",
     "WeighhouseError",
@@ -64,6 +68,7 @@ __all__ = [
     "max_upscale",
     "persona",
     "profile",
+    "publish",
     "replay",
     "replay_epochs",
     "scenario",
@@ -73,7 +78,15 @@ __all__ = [
     "yuma_epoch",
 ]
 
-_ELSEWHERE = {"EpochInput": ".types", "EpochOutput": ".yuma", "yuma_epoch": ".yuma", "replay": ".arrow"}
+_ELSEWHERE = {
+    "EpochInput": ".types",
+    "EpochOutput": ".yuma",
+    "PublishError": ".publishing",
+    "Published": ".publishing",
+    "publish": ".publishing",
+    "replay": ".arrow",
+    "yuma_epoch": ".yuma",
+}
 
 
 def __getattr__(name: str) -> Any:
