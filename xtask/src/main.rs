@@ -25,6 +25,8 @@ mod loopback;
 mod median;
 #[cfg(feature = "real")]
 mod metagraph;
+#[cfg(all(feature = "serving", feature = "forge"))]
+mod round;
 #[cfg(feature = "serving")]
 mod serve;
 #[cfg(all(feature = "serving", feature = "judges"))]
@@ -94,6 +96,14 @@ enum Bench {
     Connections,
     /// A miner's start: 100 ms until it is ready, and 40 MB while nobody asks
     Start,
+    /// A validator's round with 255 miners in another process that take 300 ms each: 380 ms
+    Round {
+        /// Be the miners instead
+        #[arg(long, hide = true)]
+        stubs: Option<u16>,
+        #[arg(long, hide = true, default_value_t = 300)]
+        thinking_ms: u64,
+    },
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -137,6 +147,9 @@ enum Suite {
     Pretending,
     /// A report page in headless Chromium (installs Debian's)
     Report,
+    /// A localnet's console in headless Chromium, from its address down to an answer (installs Debian's, and playwright-core from
+    /// npm)
+    Console,
     /// Every parser of foreign bytes on mutated inputs; what fails is kept in target/fuzz
     Fuzz {
         /// Time for all parsers together
@@ -197,6 +210,14 @@ fn main() -> ExitCode {
         XtaskCommand::Bench(Bench::Start) => start::run(),
         #[cfg(not(all(feature = "serving", feature = "judges")))]
         XtaskCommand::Bench(Bench::Start) => again(&["bench", "start"], "serving,judges"),
+        #[cfg(all(feature = "serving", feature = "forge"))]
+        XtaskCommand::Bench(Bench::Round { stubs: None, .. }) => round::run(),
+        #[cfg(all(feature = "serving", feature = "forge"))]
+        XtaskCommand::Bench(Bench::Round { stubs: Some(miners), thinking_ms }) => {
+            round::serve(miners, std::time::Duration::from_millis(thinking_ms))
+        }
+        #[cfg(not(all(feature = "serving", feature = "forge")))]
+        XtaskCommand::Bench(Bench::Round { .. }) => again(&["bench", "round"], "serving,forge"),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Batching) => batching::run(),
         #[cfg(not(feature = "serving"))]
@@ -239,6 +260,7 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Models) => suite::models::run(),
         XtaskCommand::Suite(Suite::Pretending) => suite::pretending::run(),
         XtaskCommand::Suite(Suite::Report) => suite::report::run(),
+        XtaskCommand::Suite(Suite::Console) => suite::console::run(),
         XtaskCommand::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
         XtaskCommand::Suite(Suite::History) => suite::history::run(),
         XtaskCommand::Suite(Suite::Proto { accept }) => suite::proto::run(accept),

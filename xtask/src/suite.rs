@@ -2,6 +2,7 @@
 
 mod chopsticks;
 pub(crate) mod conformance;
+pub(crate) mod console;
 pub(crate) mod crash;
 mod earning;
 #[cfg(feature = "forge")]

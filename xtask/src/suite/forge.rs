@@ -13,8 +13,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use weighhouse_journal::{Segment, SegmentHeader, sealed};
 use weighhouse_models::Builtin;
-use weighhouse_types::{Epoch, Record};
-use weighhouse_validator::audit::{AuditError, AuditReport, audit, audit_taken_over, audit_with};
+use weighhouse_types::{Epoch, Hasher, Record};
+use weighhouse_validator::audit::{
+    AuditError, AuditReport, audit, audit_receipts, audit_taken_over, audit_with,
+};
+use weighhouse_wallet::keypair::Keypair;
 
 use self::changes::changed;
 use self::forgeries::Forgery;
@@ -55,6 +58,7 @@ pub(crate) fn run(flips: u32) -> anyhow::Result<()> {
             Ok(())
         });
     }
+    let keypair = keeper()?;
     // Without its neighbours, which a keeper may rewrite as well.
     let case = &cases[0];
     for Forgery { name, complaint, forge } in forgeries::ALL {
@@ -62,12 +66,13 @@ pub(crate) fn run(flips: u32) -> anyhow::Result<()> {
             let mut records = case.records.clone();
             forge(&mut records);
             ensure!(records != case.records, "nothing was forged");
-            forgeries::fit(&mut records);
+            forgeries::fit(&mut records, &keypair);
             let problems = case.problems(&sealed(case.header, &records));
             ensure!(problems.iter().any(|problem| problem.contains(complaint)), "{problems:?}");
             Ok(())
         });
     }
+    tally.check("a miner's receipts show that it was rewritten as silent", || case.silenced(&keypair));
     tally.check("an epoch is missing between two", || {
         let found = audit_taken_over(&case.before, &case.after)?;
         ensure!(!found.changed.is_empty() && !found.problems.is_empty(), "{found:?}");
@@ -91,7 +96,37 @@ pub(crate) fn run(flips: u32) -> anyhow::Result<()> {
     tally.finish_with(&[("flips".to_owned(), flips.into())])
 }
 
+/// The validator's key, as the localnet makes it of its seed.
+fn keeper() -> anyhow::Result<Keypair> {
+    let seed: u64 = SEED.parse()?;
+    let key = Hasher::new("weighhouse/localnet/v1")
+        .part(&seed.to_le_bytes())
+        .part(VALIDATOR.as_bytes())
+        .part(b"hotkey")
+        .finish();
+    Ok(Keypair::from_seed(key.as_bytes()))
+}
+
 impl Case {
+    /// A whole record of silence that nothing in the file contradicts, against the receipts that the miner holds.
+    fn silenced(&self, keypair: &Keypair) -> anyhow::Result<()> {
+        ensure!(
+            self.header.identity.validator == keypair.hotkey(),
+            "the localnet makes its keys in another way"
+        );
+        let mut records = self.records.clone();
+        let victim = forgeries::silence(&mut records).context("nobody is paid")?;
+        forgeries::fit(&mut records, keypair);
+        let forged = sealed(self.header, &records);
+        let held = forgeries::held(&self.records, victim);
+        ensure!(!held.is_empty(), "the miner holds no receipts");
+        let (compared, proven) = audit_receipts(&forged, &held)?;
+        ensure!(compared == held.len() && proven.len() == held.len(), "{compared} compared, {proven:?}");
+        let (_, none) = audit_receipts(&sealed(self.header, &self.records), &held)?;
+        ensure!(none.is_empty(), "against the true epoch: {none:?}");
+        Ok(())
+    }
+
     fn of(binary: &Path, dir: &Path, task: &[&str]) -> anyhow::Result<Self> {
         let task = task.join(" ");
         say(&format!("a localnet: {task}"));

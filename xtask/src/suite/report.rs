@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Tally, weighhouse};
 use crate::say;
 
-const BROWSER: &str = "chromium";
+pub(super) const BROWSER: &str = "chromium";
 /// Widths of a desktop and a telephone, in CSS pixels.
 const WIDTHS: [u32; 2] = [1280, 400];
 /// Reports its own figures in the page's title, which the policy of the page itself would not let a script do.
@@ -132,7 +132,7 @@ fn browser(folder: &Path, page: &Path, width: u32, args: &[&str]) -> anyhow::Res
 }
 
 /// Debian's browser, where it isn't there yet.
-fn install() -> anyhow::Result<()> {
+pub(super) fn install() -> anyhow::Result<()> {
     if Command::new(BROWSER).arg("--version").output().is_ok() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use weighhouse_types::Record;
 /// Fields that are the keeper's word, as docs/audit.md lists them: what the chain alone can show, and the validator's own clock.
 pub(super) const KEEPERS_WORD: &[&str] = &[
     "block_seen.",
-    "check_draw.beacon.value",
+    "check_draw.beacon.",
     "epoch_closed.block",
     "epoch_opened.state.",
     "intent_update.epoch",

@@ -1,10 +1,16 @@
 //! Epochs as a dishonest keeper would rewrite them: counts, receipts and vector fit what is left.
 
+use std::collections::BTreeMap;
+
 use weighhouse_journal::receipts_root;
 use weighhouse_scoring::{Decision, weigh};
 use weighhouse_types::{
-    Blob, Digest, EpochContext, EpochCounts, Intent, Receipt, Record, VerdictRecord, VoidCause, VoidRound,
+    Acknowledgement, AnswerReceipt, Blob, Digest, EpochContext, EpochCounts, Failure, Fields, Hotkey, Intent,
+    Judgement, Mark, Reason, Receipt, ReceiptedRound, Record, RoundReceipts, VerdictRecord, VoidCause,
+    VoidRound,
 };
+use weighhouse_wallet::keypair::Keypair;
+use weighhouse_wallet::receipt::{acknowledgements, sign};
 
 /// What is done to the records of an epoch, and words of the complaint that it has to meet.
 pub(super) struct Forgery {
@@ -85,6 +91,11 @@ pub(super) const ALL: &[Forgery] = &[
         forge: |records| exchange_answers(records),
     },
     Forgery {
+        name: "a round's answers aren't signed for",
+        complaint: "has signed for 0 of",
+        forge: |records| records.retain(|record| !matches!(record, Record::RoundReceipts(_))),
+    },
+    Forgery {
         name: "a mark is raised",
         complaint: "the judge says something else",
         forge: |records| {
@@ -104,8 +115,9 @@ pub(super) const ALL: &[Forgery] = &[
     },
 ];
 
-/// Makes closing record and intent fit the records.
-pub(super) fn fit(records: &mut [Record]) {
+/// Makes the signatures over rounds, closing record and intent fit the records: a keeper has the validator's key.
+pub(super) fn fit(records: &mut Vec<Record>, keypair: &Keypair) {
+    sign_rounds(records, keypair);
     let at = records.iter().position(is_closing).unwrap_or(records.len());
     let (before, after) = records.split_at_mut(at);
     if let Some(Record::EpochClosed(closed)) = after.first_mut() {
@@ -130,6 +142,60 @@ pub(super) fn fit(records: &mut [Record]) {
             update.intent = new;
         }
     }
+}
+
+fn sign_rounds(records: &mut Vec<Record>, keypair: &Keypair) {
+    let Some(context) = context(records).cloned() else { return };
+    let closed = records.iter().position(is_closing).unwrap_or(records.len());
+    let mut times = BTreeMap::new();
+    for record in &records[..closed] {
+        if let Record::RoundReceipts(receipts) = record {
+            times.insert(receipts.round, receipts.unix_us);
+        }
+    }
+    records.retain(|record| !matches!(record, Record::RoundReceipts(_)));
+    let closed = records.iter().position(is_closing).unwrap_or(records.len());
+    let mut signed = Vec::new();
+    for (round, unix_us) in times {
+        let receipts = AnswerReceipt::of_round(&records[..closed], context.epoch, round);
+        if !receipts.is_empty() {
+            let signature = sign(&ReceiptedRound::of(&context, round, unix_us), keypair, &receipts);
+            let (epoch, fields) = (context.epoch, Fields::default());
+            signed.push(Record::RoundReceipts(RoundReceipts { epoch, round, unix_us, signature, fields }));
+        }
+    }
+    records.splice(closed..closed, signed);
+}
+
+/// Rewrites a miner that is paid as silent in all rounds; gives who it was.
+pub(super) fn silence(records: &mut Vec<Record>) -> Option<Hotkey> {
+    let victim = honest(records)?.who;
+    for record in records.iter_mut() {
+        if let Record::Judged(judged) = record
+            && judged.who == victim
+        {
+            judged.exchange = None;
+            let reasons = vec![Reason::Silent { failure: Failure::Unreachable }];
+            judged.judgement = Judgement { mark: Mark::ZERO, reasons };
+        }
+    }
+    drop_unnamed(records);
+    Some(victim.hotkey)
+}
+
+/// The receipts that a miner has from an epoch's true records.
+pub(super) fn held(records: &[Record], miner: Hotkey) -> Vec<Acknowledgement> {
+    let Some(context) = context(records) else { return Vec::new() };
+    let rounds = records.iter().filter_map(|record| match record {
+        Record::RoundReceipts(receipts) => Some(receipts),
+        _ => None,
+    });
+    let told = rounds.flat_map(|receipts| {
+        let round = ReceiptedRound::of(context, receipts.round, receipts.unix_us);
+        let answers = AnswerReceipt::of_round(records, context.epoch, receipts.round);
+        acknowledgements(&round, &answers, &receipts.signature)
+    });
+    told.filter(|told| told.receipt.hotkey == miner).collect()
 }
 
 fn is_closing(record: &Record) -> bool {

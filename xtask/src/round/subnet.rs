@@ -1,0 +1,113 @@
+//! A ledger in memory with a validator and so many miners, all of whose axons are one address.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
+use weighhouse_chain::{Call, Chain as _};
+use weighhouse_models::Builtin;
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, SystemClock, TcpDialer};
+use weighhouse_tasks::{DIGITS_CONFORMANCE, Task};
+use weighhouse_types::{Axon, Block, Digest, Hyperparameters, MechId, Netuid, Rao};
+use weighhouse_validator::config::{Publish, Rounds};
+use weighhouse_validator::{Parts, Retention};
+use weighhouse_wallet::keypair::Keypair;
+
+use super::stubs::{miner, validator};
+
+const NETUID: Netuid = Netuid(1);
+/// With a round in every few blocks.
+const TEMPO: u16 = 360;
+const ROUNDS: u32 = 100;
+/// Publications of axons that one block takes.
+const CALLS: u16 = 64;
+
+pub(super) struct Subnet {
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+}
+
+impl Subnet {
+    pub(super) async fn new(miners: u16, address: SocketAddr) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let key = |uri| Keypair::from_uri(uri).context("a development key");
+        let entry = |keypair: &Keypair, stake, validator_permit| {
+            anyhow::Ok(NeuronEntry {
+                hotkey: keypair.hotkey(),
+                coldkey: key("//Cold")?.coldkey(),
+                stake,
+                validator_permit,
+            })
+        };
+        let mut neurons = vec![entry(&validator()?, Rao::from_tao(1000), true)?];
+        for nth in 0..miners {
+            neurons.push(entry(&miner(nth), Rao(0), false)?);
+        }
+        let genesis = Genesis::new(GenesisFile {
+            name: "round".into(),
+            block_time: BlockTime::OnDemand,
+            beacon_seed: Some(Digest::of(b"beacon")),
+            accounts: Vec::new(),
+            subnets: vec![SubnetEntry {
+                netuid: NETUID,
+                owner_coldkey: key("//Owner")?.coldkey(),
+                owner_hotkey: key("//OwnerHot")?.hotkey(),
+                emission_per_block: Rao(1_000_000_000),
+                registration_price: Rao(1_000_000),
+                hyperparameters: Hyperparameters {
+                    tempo: TEMPO,
+                    max_allowed_uids: miners + 1,
+                    min_allowed_weights: 1,
+                    serving_rate_limit: 0,
+                    ..Hyperparameters::default()
+                },
+                neurons,
+            }],
+        })?;
+        let ledger = Ledger::in_memory(&genesis, clock.clone(), &mut Entropy::seeded([7; 32]))?;
+        let axon = Axon::new(address, 1, Block(0));
+        for nth in 0..miners {
+            let signed = ledger.sign(&miner(nth), Call::ServeAxon { netuid: NETUID, axon }).await?;
+            ledger.submit(&signed).await?;
+            if nth % CALLS == CALLS - 1 {
+                ledger.produce_block().await?;
+            }
+        }
+        ledger.produce_block().await?;
+        Ok(Self { ledger, clock })
+    }
+
+    pub(super) async fn next_block(&self) -> anyhow::Result<()> {
+        self.ledger.produce_block().await?;
+        Ok(())
+    }
+
+    pub(super) fn parts(&self, dir: &Path) -> anyhow::Result<Parts> {
+        Ok(Parts {
+            netuid: NETUID,
+            mechanism: MechId(0),
+            rounds: Rounds {
+                per_epoch: ROUNDS,
+                deadline: Duration::from_secs(5),
+                in_flight_max: 4_096,
+                answer_bytes_max: 1 << 20,
+            },
+            publish: Publish::default(),
+            policy: weighhouse_scoring::policy::DEFAULT_POLICY.as_bytes().to_vec(),
+            staged: None,
+            task_file: DIGITS_CONFORMANCE.as_bytes().to_vec(),
+            task: Arc::new(Task::load(DIGITS_CONFORMANCE.as_bytes(), &Builtin::Reference.bytes())?),
+            keypair: Arc::new(validator()?),
+            chain: Arc::new(self.ledger.clone()),
+            dialer: Arc::new(TcpDialer),
+            clock: self.clock.clone(),
+            entropy: Entropy::seeded([1; 32]),
+            storage: Arc::new(DirStorage::open(dir)?),
+            cpu: CpuPool::new(2, 64),
+            retention: Retention::default(),
+        })
+    }
+}
