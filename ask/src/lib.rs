@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod reach;
 pub mod receipts;
 pub mod verdicts;
+pub mod witness;
 
 pub use asker::{Asker, Miners, RawAnswer, Target, frame, unframe};
 pub use limits::{AskLimits, ProxyLimits};

@@ -22,6 +22,8 @@ pub(crate) struct Current {
     seal: Digest,
     end: u64,
     pub(crate) log: Frontier,
+    /// Of the committed records, blobs included.
+    pub(crate) leaves: Vec<Digest>,
     /// Without the blobs, whose bytes stay in the file.
     pub(crate) records: Vec<Record>,
     blobs: HashMap<Digest, Place>,
@@ -68,6 +70,7 @@ impl Current {
             seal: first_seal,
             end: HEADER_BYTES as u64,
             log: Frontier::new(),
+            leaves: Vec::new(),
             records: Vec::new(),
             blobs: HashMap::new(),
             pending: PendingBatch::new(),
@@ -84,21 +87,21 @@ impl Current {
         if header != expected {
             return Err(LoadError::OtherOwner(header));
         }
-        let (mut records, mut blobs) = (Vec::new(), HashMap::new());
-        let scanned =
-            scan::scan(&mut file, &header, &first_seal, |Entry { place, record, .. }| match &record {
-                Record::Blob(blob) => {
-                    blobs.insert(blob.digest(), place);
-                }
+        let (mut records, mut blobs, mut leaves) = (Vec::new(), HashMap::new(), Vec::new());
+        let scanned = scan::scan(&mut file, &header, &first_seal, |Entry { place, leaf, record, .. }| {
+            leaves.push(leaf);
+            match &record {
+                Record::Blob(blob) => drop(blobs.insert(blob.digest(), place)),
                 _ => records.push(record),
-            });
+            }
+        });
         let scanned = scanned.map_err(LoadError::Io)?;
         match scanned.stop {
             Some(ScanStop { error, torn: false }) => Err(LoadError::Segment(error)),
             torn => {
                 let fresh = Self::fresh(file, header);
-                let loaded =
-                    Self { seal: scanned.seal, end: scanned.end, log: scanned.log, records, blobs, ..fresh };
+                let (seal, end, log) = (scanned.seal, scanned.end, scanned.log);
+                let loaded = Self { seal, end, log, leaves, records, blobs, ..fresh };
                 Ok((loaded, torn))
             }
         }
@@ -192,7 +195,8 @@ impl Current {
         // Only after the sync: a record that is visible here has outlived a crash.
         self.end = header.end();
         self.seal = seal;
-        self.log.extend(leaves);
+        self.log.extend(leaves.iter().copied());
+        self.leaves.extend(leaves);
         self.records.extend(records);
         self.blobs.extend(blobs);
         Ok(())

@@ -87,6 +87,7 @@ impl SegmentHeader {
             }
             Record::VoidRound(void) => void.epoch == self.epoch,
             Record::EpochClosed(closed) => closed.epoch == self.epoch,
+            Record::Checkpoint(checkpoint) => checkpoint.epoch == self.epoch,
             Record::Extension(extension) => extension.epoch == self.epoch,
             Record::Abstained { epoch, .. }
             | Record::Departed { epoch, .. }

@@ -176,6 +176,11 @@ impl Journal {
         self.current.as_ref().map(|current| &current.log)
     }
 
+    /// The committed records of the current epoch, without its blobs, and the leaves of all of them.
+    pub(crate) fn current_leaves(&self) -> Option<(&[Record], &[Digest])> {
+        self.current.as_ref().map(|current| (&current.records[..], &current.leaves[..]))
+    }
+
     /// An epoch's committed records, without its blobs.
     ///
     /// # Errors

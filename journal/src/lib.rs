@@ -42,6 +42,11 @@
 //! A last batch is taken for torn only where a crash explains it: the file ends before the batch does, or a sector of
 //! it was never written and reads as zeros. A flipped bit looks like neither, and is refused even in the last batch.
 //!
+//! # The log over all files
+//! The leaves of all files in the order of their epochs are one more tree, the log. A file says in its epoch's opening where in the
+//! log it begins: size and frontier of the tree over the files before. So each file alone gives the log's root at any of
+//! its records, and two files in a row the proof that the log only grew.
+//!
 //! Evidence is kept until its owner has a whole epoch removed ([`Journal::remove_epoch`]); there is no compaction.
 
 mod header;
@@ -56,6 +61,7 @@ mod ahead;
 mod current;
 mod folder;
 mod journal;
+mod log;
 
 mod publication;
 mod receipts;
@@ -69,6 +75,7 @@ pub use format::read_record;
 pub use header::{FORMAT_VERSION, Identity, SegmentHeader, epoch_of_name, segment_name};
 pub use journal::{Journal, RecordIndex, SegmentReport, verify};
 pub use limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_RECORDS_MAX};
+pub use log::{LogEnd, opening};
 pub use publication::{Publication, open_intents, publications, published};
 pub use receipts::{receipt_leaf, receipt_proof, receipts_root};
 pub use segment::{Segment, read_header, sealed};

@@ -121,6 +121,11 @@ impl Segment {
         }
     }
 
+    /// The hashes of all records, blobs included, in order.
+    pub fn leaves(&self) -> &[Digest] {
+        &self.leaves
+    }
+
     /// The root of the Merkle tree over all records.
     pub fn root(&self) -> Digest {
         merkle::root(&self.leaves)

@@ -22,6 +22,30 @@ impl Frontier {
         self.size
     }
 
+    /// The roots of the complete subtrees, largest first.
+    pub fn subtrees(&self) -> &[Digest] {
+        &self.subtrees
+    }
+
+    /// The frontier of a tree of `size` leaves with these subtrees; `None` where such a tree has others in number.
+    pub fn from_parts(size: u64, subtrees: Vec<Digest>) -> Option<Self> {
+        (u32::try_from(subtrees.len()) == Ok(size.count_ones())).then_some(Self { size, subtrees })
+    }
+
+    /// The root of the leaves from `low` to before `high`, where these are one of the complete subtrees.
+    pub(crate) fn subtree(&self, low: u64, high: u64) -> Option<Digest> {
+        let mut start = 0;
+        for (subtree, bit) in self.subtrees.iter().zip((0..64).rev().filter(|bit| self.size >> bit & 1 == 1))
+        {
+            let end = start + (1 << bit);
+            if (start, end) == (low, high) {
+                return Some(*subtree);
+            }
+            start = end;
+        }
+        None
+    }
+
     pub fn append(&mut self, leaf_hash: Digest) {
         let mut node = leaf_hash;
         // As a carry in binary: each trailing one is a subtree that the new leaf makes twice as large.

@@ -1,3 +1,5 @@
+mod checkpoints;
+
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;

@@ -15,6 +15,7 @@ mod infer;
 mod judge;
 mod receipts;
 mod verdicts;
+mod witness;
 
 /// Descriptors of all contracts, for reflection. `cargo xtask generate` makes them.
 pub const DESCRIPTORS: &[u8] = include_bytes!("contracts.binpb");
@@ -28,6 +29,7 @@ pub use describe::{Description, DescriptionError, ModelDescription, ModelKind, S
 pub use judge::JudgeMessageError;
 pub use receipts::{ACKNOWLEDGEMENTS_MAX, AcknowledgementError};
 pub use verdicts::{StatementError, decode_statement, encode_statement, statement_digest};
+pub use witness::{CONSISTENCY_NODES_MAX, CertifiedKeyError, CosignAsked};
 
 /// The Open Inference Protocol, version 2: what Triton's and KServe's clients speak.
 pub mod inference {

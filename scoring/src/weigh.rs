@@ -191,6 +191,7 @@ pub(crate) fn pick<'a>(
             | Record::Evidence(_)
             | Record::CheckDraw(_)
             | Record::RoundReceipts(_)
+            | Record::Checkpoint(_)
             | Record::Intent(_)
             | Record::IntentUpdate(_)
             | Record::Abstained { .. }

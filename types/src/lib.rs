@@ -48,11 +48,12 @@ pub use metagraph::{
 };
 pub use receipt::{Acknowledgement, PATH_MAX, ReceiptedRound};
 pub use record::{
-    AnswerReceipt, CarriedChallenge, ChallengePhase, ChallengeRecord, ChallengeScope, CheckDraw,
-    CheckedMiner, EarlierChecks, EpochClosed, EpochContext, EpochCounts, Evidence, Exchange, Extension,
-    Failure, Field, FieldValue, Fields, FollowUp, JointJudgement, JointMember, JudgeIdentity, LaterAnswer,
-    LaterAnswers, Likeness, OpenWalk, PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record,
-    RoundReceipts, StageRecord, Trail, TrailEpoch, VerdictRecord, VoidCause, VoidRound, v1,
+    AnswerReceipt, CarriedChallenge, CertifiedKey, ChallengePhase, ChallengeRecord, ChallengeScope,
+    CheckDraw, CheckedMiner, CheckpointRecord, EarlierChecks, EpochClosed, EpochContext, EpochCounts,
+    Evidence, Exchange, Extension, Failure, Field, FieldValue, Fields, FollowUp, JointJudgement, JointMember,
+    JudgeIdentity, LaterAnswer, LaterAnswers, Likeness, LogKeyUse, LogOpening, LogPlace, NextEpoch, OpenWalk,
+    PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record, RoundReceipts, StageRecord, Trail, TrailEpoch,
+    VerdictRecord, VoidCause, VoidRound, key_name, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use statement::{JudgedAnswer, Loss, LossExample, PayStatement, SubnetPay, ToldReason};

@@ -14,6 +14,7 @@ mod closing;
 mod epoch;
 mod judged;
 mod later;
+mod log;
 mod receipts;
 
 mod awaiting;
@@ -33,6 +34,7 @@ pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
 pub use fields::{Field, FieldValue, Fields};
 pub use judged::{Evidence, JointJudgement, JointMember, Likeness, VerdictRecord};
 pub use later::{CarriedChallenge, ChallengePhase, PhaseChange};
+pub use log::{CertifiedKey, CheckpointRecord, LogKeyUse, LogOpening, LogPlace, NextEpoch, key_name};
 pub use receipts::{AnswerReceipt, RoundReceipts};
 
 /// The version of every type in this module, and the one that is written.
@@ -102,6 +104,9 @@ pub enum Record {
     /// In the commit of a round's verdicts, behind them.
     #[codec(index = 22)]
     RoundReceipts(RoundReceipts),
+    /// Behind the closing record; once more where more witnesses have signed.
+    #[codec(index = 23)]
+    Checkpoint(CheckpointRecord),
 }
 
 /// A record whose layout is its fields alone.
@@ -130,6 +135,7 @@ impl Record {
             Self::EarlierChecks(checks) => &checks.fields,
             Self::CheckDraw(draw) => &draw.fields,
             Self::RoundReceipts(receipts) => &receipts.fields,
+            Self::Checkpoint(checkpoint) => &checkpoint.fields,
             // This version has no extensions yet, so that each of them is a later version's.
             Self::Extension(extension) => return Some(extension.name.clone()),
             Self::Blob(_)

@@ -10,6 +10,7 @@ mod closing;
 mod elsewhere;
 mod joint;
 mod later;
+mod log;
 mod receipts;
 mod records;
 mod rounds;
@@ -25,9 +26,11 @@ use weighhouse_scoring::Decision;
 use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
 use weighhouse_types::{Acknowledgement, Block, EpochContext, Intent, IntentState, JudgeIdentity, Record};
 
+use crate::log::Fork;
 use walk::Walk;
 
 pub use audited::AuditReport;
+pub use log::{CheckpointReport, LogReport};
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -63,6 +66,9 @@ pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Au
     }
     let mut audited = check_records(segment.records(), loader)?;
     audited.root = segment.root();
+    if let Some(context) = context(segment.records()) {
+        log::check(&segment, context, &mut audited);
+    }
     audited.not_shown = closing::not_shown(&segment);
     weigh_again(segment.records(), &mut audited)?;
     Ok(audited)
@@ -82,6 +88,8 @@ pub fn audit_receipts(file: &[u8], held: &[Acknowledgement]) -> Result<(usize, V
 /// What two files of one validator say of each other.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TakenOver {
+    /// The proof that these are two files of one epoch.
+    pub fork: Option<Fork>,
     /// Everything that is not as it should be.
     pub problems: Vec<String>,
     /// Everything that is other than before, and that a validator may change: whether it had a right to is for the reader to say.
@@ -97,7 +105,13 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditEr
     let (before, segment) = (Segment::read(before)?, Segment::read(file)?);
     let mut found = TakenOver::default();
     let (left, epoch) = (before.header().epoch, segment.header().epoch);
-    if before.header().identity != segment.header().identity || left >= epoch {
+    if before.header().identity != segment.header().identity {
+        return Ok(found);
+    }
+    if left == epoch {
+        found.fork = log::fork(&before, &segment);
+    }
+    if left >= epoch {
         return Ok(found);
     }
     let (earlier, context) = (context_of(&before)?, context_of(&segment)?);
@@ -128,7 +142,11 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditEr
     if left.0.checked_add(1) != Some(epoch.0) {
         found.changed.push(format!("no file here is of the epochs between {left} and {epoch}"));
     }
-    found.problems = taken_over::problems(&before, earlier, &segment, context)?;
+    log::compare(&before, earlier, context, &mut found);
+    if earlier.fields.log().is_some() {
+        found.changed.extend(log::unanchored(&before, context));
+    }
+    found.problems.extend(taken_over::problems(&before, earlier, &segment, context)?);
     Ok(found)
 }
 

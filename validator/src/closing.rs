@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tracing::warn;
 use weighhouse_journal::receipts_root;
 use weighhouse_types::{
-    Block, Epoch, EpochClosed, EpochCounts, Fields, Receipt, Record, VoidCause, VoidRound,
+    Block, Epoch, EpochClosed, EpochCounts, Fields, NextEpoch, Receipt, Record, VoidCause, VoidRound,
 };
 
 use crate::epoch::OpenEpoch;
@@ -34,8 +34,13 @@ pub(crate) fn void_by_the_end(open: &OpenEpoch) -> Vec<Record> {
     void
 }
 
-/// The record that closes an epoch with these further records behind its own. None where it is closed already.
-pub(crate) fn closing_record(open: &OpenEpoch, further: &[Record], block: Block) -> Option<Record> {
+/// The record that closes an epoch with these further records behind its own, and says what the next one is opened with. None
+/// where it is closed already.
+pub(crate) fn closing_record(
+    open: &OpenEpoch,
+    further: &[Record],
+    (block, next): (Block, &NextEpoch),
+) -> Option<Record> {
     if open.is_closed() {
         return None;
     }
@@ -45,7 +50,7 @@ pub(crate) fn closing_record(open: &OpenEpoch, further: &[Record], block: Block)
         block,
         counts: EpochCounts::of(records()),
         receipts: receipts_root(&Receipt::all(records())),
-        fields: Fields::default(),
+        fields: Fields::of_next(next),
     }))
 }
 

@@ -27,6 +27,11 @@ pub enum ValidatorError {
         "{folder}: is a journal of `weighhouse weights put`, whose scores were made elsewhere; name another folder in journal.dir"
     )]
     ScoredElsewhere { folder: String },
+    #[error(
+        "{file}: no key of a validator's log; restore it from a copy, or move it out of the folder, and a new log begins with the next \
+         epoch"
+    )]
+    LogKey { file: String },
     #[error("the journal can't be weighed: {0}")]
     Weigh(#[from] WeighError),
     #[error("policy: {0}")]

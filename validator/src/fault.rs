@@ -35,6 +35,7 @@ impl ValidatorError {
             | Self::Journal(_)
             | Self::Moved(_)
             | Self::ScoredElsewhere { .. }
+            | Self::LogKey { .. }
             | Self::Weigh(_)
             | Self::Policy(_) => Fault::Fatal,
         }

@@ -2,7 +2,7 @@
 //!
 //! The life of an answer runs through the modules in this order: an `epoch` is opened from one finalised block; a
 //! `round` derives challenges, asks every miner, judges and journals; `receipts` tell miners that their answers were received; `publish` turns the epoch's records
-//! into an intent and follows it until the chain shows it. [`role`] drives all of it, one step per block. [`verdicts`] tells
+//! into an intent and follows it until the chain shows it; [`log`] has the epoch's end witnessed by others. [`role`] drives all of it, one step per block. [`verdicts`] tells
 //! miners, once it is public, what became of their answers, and [`bundles`] hands the whole epoch to whoever audits it. [`put`] publishes
 //! weights that other software made, and [`moving`] carries a validator to another machine.
 //!
@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod bundles;
 pub mod config;
+pub mod log;
 pub mod metrics;
 pub mod moving;
 pub mod put;

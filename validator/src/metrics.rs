@@ -99,6 +99,23 @@ pub fn describe() {
         "weighhouse_validator_disk_short",
         "1 while less is free where the journal lies than journal.free_space_min, else 0"
     );
+    describe_gauge!(
+        "weighhouse_validator_witnesses",
+        "Validators that have signed the newest checkpoint of the journal's log"
+    );
+    describe_gauge!(
+        "weighhouse_validator_witnesses_wanted",
+        "Validators whose signatures an audit demands of it"
+    );
+    describe_counter!(
+        "weighhouse_validator_witness_requests_total",
+        "Requests of other validators to sign a checkpoint of theirs, by gRPC status"
+    );
+    describe_counter!(
+        "weighhouse_validator_forks_total",
+        "Logs of validators that showed two records of one past, with a proof in the journal's folder"
+    );
+    counter!("weighhouse_validator_forks_total").increment(0);
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
     counter!("weighhouse_validator_chain_errors_total").increment(0);
     counter!("weighhouse_validator_rollouts_refused_total").increment(0);
@@ -177,6 +194,19 @@ pub(crate) fn permitted(permitted: bool) {
 
 pub(crate) fn reached(code: tonic::Code) {
     counter!("weighhouse_validator_reach_requests_total", "code" => format!("{code:?}")).increment(1);
+}
+
+pub(crate) fn witnesses(signed: usize, wanted: usize) {
+    gauge!("weighhouse_validator_witnesses").set(signed as f64);
+    gauge!("weighhouse_validator_witnesses_wanted").set(wanted as f64);
+}
+
+pub(crate) fn witnessed(code: tonic::Code) {
+    counter!("weighhouse_validator_witness_requests_total", "code" => format!("{code:?}")).increment(1);
+}
+
+pub(crate) fn fork_exposed() {
+    counter!("weighhouse_validator_forks_total").increment(1);
 }
 
 pub(crate) fn receipts_sent(delivered: bool) {

@@ -54,6 +54,13 @@ impl Policies {
         &self.live
     }
 
+    /// The policy of an epoch that begins with this block, as far as is known now.
+    pub(crate) fn upcoming(&self, begins: Option<Block>) -> &PolicyFile {
+        let is_due =
+            |staged: &&StagedPolicy| begins.is_some_and(|begins| begins >= staged.rollout.activation_block);
+        self.staged.as_ref().filter(is_due).map_or(&self.live, |staged| &staged.file)
+    }
+
     /// Reads the staging folder, and makes the staged policy the live one if its block has come for the epoch that `state`
     /// shows. Returns the block that a staged policy still waits for; after an error the live policy stays.
     pub(crate) fn follow(

@@ -17,6 +17,7 @@ mod later;
 mod publications;
 mod rounds;
 mod validator;
+mod witnessing;
 
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ pub use validator::{Progress, Validator};
 /// Names of states where people are told of them.
 const BLOCKS: &str = "blocks";
 const PERMIT: &str = "validator permit";
+const WITNESSES: &str = "witnesses";
 
 /// The longest wait for one step's reads from the chain.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(30);
@@ -115,6 +117,7 @@ impl Validator {
                 }
             }
         }
+        self.witness_epoch(&state).await?;
         self.tell_endpoint(block).await;
         self.keep_house().await?;
         metrics::progress(block, epoch, self.parts.clock.now());

@@ -15,7 +15,7 @@ mod service;
 mod shelf;
 
 pub use find::{FindError, Journalled, Miner, Which, find};
-pub(crate) use gate::{Axons, axons};
+pub(crate) use gate::{Axons, REQUESTS_MAX, axons};
 pub use server::{VerdictsError, VerdictsParts, serve};
 pub use shelf::Shelf;
 

@@ -2,8 +2,8 @@
 //!
 //! In reading order: keys ([`keypair`], [`vrf`]); where they are kept ([`password`], [`keyfile`], [`folder`],
 //! [`inspect`], and [`coldkey`] for commands only); signed requests ([`btauth`], [`replay`], and [`http`], the layer that makes
-//! [`http::Authenticated`]); signed answers ([`answer`]) and what a validator
-//! signs for having received them ([`receipt`]).
+//! [`http::Authenticated`]); signed answers ([`answer`]), what a validator
+//! signs for having received them ([`receipt`]), and its word on the keys of its log ([`certified`]).
 
 pub mod keypair;
 pub mod vrf;
@@ -23,6 +23,7 @@ pub mod replay;
 pub mod http;
 
 pub mod answer;
+pub mod certified;
 pub mod receipt;
 
 pub mod metrics;

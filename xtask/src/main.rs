@@ -258,7 +258,10 @@ fn main() -> ExitCode {
             suite::servers::run(only.as_deref(), suite::servers::Options { completions, record })
         }
         XtaskCommand::Suite(Suite::Models) => suite::models::run(),
+        #[cfg(feature = "serving")]
         XtaskCommand::Suite(Suite::Pretending) => suite::pretending::run(),
+        #[cfg(not(feature = "serving"))]
+        XtaskCommand::Suite(Suite::Pretending) => again(&["suite", "pretending"], "serving"),
         XtaskCommand::Suite(Suite::Report) => suite::report::run(),
         XtaskCommand::Suite(Suite::Console) => suite::console::run(),
         XtaskCommand::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),

@@ -21,6 +21,7 @@ pub(crate) mod language;
 mod metrics;
 pub(crate) mod models;
 mod npm;
+#[cfg(feature = "serving")]
 pub(crate) mod pretending;
 pub(crate) mod proto;
 pub(crate) mod python;

@@ -1,6 +1,7 @@
 //! `weighhouse audit`.
 
 mod fetch;
+mod fork;
 mod listed;
 mod sources;
 
@@ -13,7 +14,10 @@ use weighhouse_miner::receipts::{FILE_PREFIX, read};
 use weighhouse_models::Builtin;
 use weighhouse_tasks::TaskError;
 use weighhouse_types::{Acknowledgement, Epoch, Hotkey, LaterAnswers, WeightVector};
-use weighhouse_validator::audit::{AuditError, AuditReport, audit_receipts, audit_taken_over, audit_with};
+use weighhouse_validator::audit::{
+    AuditError, AuditReport, CheckpointReport, LogReport, audit_receipts, audit_taken_over, audit_with,
+};
+use weighhouse_validator::log::Fork;
 
 use super::judges::AuditReferences;
 use crate::failure::{Context, Exit, Failure};
@@ -31,15 +35,20 @@ Examples:
   weighhouse audit --json journal/*.wj              an object per file
   weighhouse audit --receipts miner-state journal/epoch-00000000000000000007.wj
   weighhouse audit --model ./reference.safetensors journal/epoch-00000000000000000007.wj
+  weighhouse audit --witnesses 3 journal             at least 3 other validators have to have signed each epoch's checkpoint
+  weighhouse audit fork-1c9e6a01b2d3f405.json        the proof that a validator signed two records
   weighhouse audit journal/epoch-00000000000000000007.wj --judge 127.0.0.1:7711
 
 Checks the file's chain of checksums, every challenge's VRF proof, every answer's signature and every verdict, works out
 the references of a model that is at hand, finds who was left out of a round, and computes the weight vector from the
 records alone. Of files of one epoch after the other it also checks what each took over from the one before. A task of
 kind judge is judged again where --judge says who runs the files that the task pins. --receipts has a miner's receipts
-say whether an answer that the validator has signed for was left out. What nothing but the validator's word stands for is listed; docs/audit.md says what that may be. Exit code 65 when anything differs, 69 when nothing does but verdicts were not re-derived or records are of version 1, or a server is away.")]
+say whether an answer that the validator has signed for was left out. What nothing but the validator's word stands for is listed; docs/audit.md says what that may be. More than half of
+the subnet's other validators have to have witnessed an epoch's checkpoint, or as many as --witnesses says. Exit code 65 when
+anything differs, 69 when nothing does but verdicts were not re-derived, witnesses are missing, records are of version 1, or a
+server is away.")]
 pub(crate) struct Audit {
-    /// Epochs' files, folders of them, or addresses: of a bundle, or of a validator that offers bundles
+    /// Epochs' files, folders of them, or addresses: of a bundle, or of a validator that offers bundles; or the proof of a fork
     #[arg(required = true, value_name = "FILE|FOLDER|URL")]
     named: Vec<PathBuf>,
     /// Epochs to check of a folder or an address, both ends included
@@ -60,11 +69,19 @@ pub(crate) struct Audit {
     /// Receipts that a miner holds: its state folder, or a file of it; repeat it for several
     #[arg(long, value_name = "PATH")]
     receipts: Vec<PathBuf>,
+    /// Validators that have to have witnessed each epoch's checkpoint; more than half of the subnet's others where nothing is said
+    #[arg(long, value_name = "COUNT")]
+    witnesses: Option<usize>,
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
+    if let [path] = &args.named[..]
+        && fork::is_named(path)
+    {
+        return fork::check(path, args.json);
+    }
     let weights = match &args.model {
         Some(model) => models::weights(model)?,
         None => Builtin::Reference.bytes().to_vec(),
@@ -85,7 +102,10 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         let (compared, proven) = audit_receipts(&bytes, &held).exit(Exit::Data, source)?;
         audited.receipts = compared;
         audited.problems.extend(proven);
-        compare_with_before(&mut before, &mut audited, bytes).exit(Exit::Data, source)?;
+        let fork = compare_with_before(&mut before, &mut audited, bytes).exit(Exit::Data, source)?;
+        if let Some(fork) = fork {
+            audited.problems.push(fork::found(&fork, args.save.as_ref())?);
+        }
         if let Source::Remote { listed: Some(listed), .. } = source {
             listed.compare(&mut audited);
         }
@@ -94,7 +114,7 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         } else {
             print(&audited)?;
         }
-        faults.note(source, &audited);
+        faults.note(source, &audited, args.witnesses);
     }
     faults.outcome()
 }
@@ -107,7 +127,8 @@ fn compare_with_before(
     before: &mut Before,
     audited: &mut AuditReport,
     bytes: Vec<u8>,
-) -> Result<(), AuditError> {
+) -> Result<Option<Fork>, AuditError> {
+    let mut fork = None;
     if let Some((epoch, earlier)) = before.get(&audited.validator) {
         // In another order nothing would be compared.
         if *epoch >= audited.epoch {
@@ -118,12 +139,13 @@ fn compare_with_before(
         let found = audit_taken_over(earlier, &bytes)?;
         audited.problems.extend(found.problems);
         audited.changed.extend(found.changed);
+        fork = found.fork;
     } else if audited.epoch > Epoch(0) {
         let what = "what it took over from earlier epochs: give the file before as well";
         audited.on_trust.push(what.to_owned());
     }
     before.insert(audited.validator, (audited.epoch, bytes));
-    Ok(())
+    Ok(fork)
 }
 
 /// The first problem, and the first thing that was not re-derived, of all files.
@@ -134,13 +156,18 @@ struct Faults {
 }
 
 impl Faults {
-    fn note(&mut self, source: &Source, audited: &AuditReport) {
+    fn note(&mut self, source: &Source, audited: &AuditReport, witnesses: Option<usize>) {
         if let (None, Some(problem)) = (&self.first, audited.problems.first()) {
             let count = audited.problems.len();
             self.first = Some(format!("{source}: {count} problems, the first: {problem}"));
         }
         if let (None, Some(what)) = (&self.missing, audited.not_rederived.first()) {
             self.missing = Some(format!("{source}: not re-derived: {what}; see --judge"));
+        }
+        let unwitnessed =
+            audited.log.as_ref().and_then(|log| log.unwitnessed(witnesses.unwrap_or(log.wanted)));
+        if let (None, Some(what)) = (&self.missing, unwitnessed) {
+            self.missing = Some(format!("{source}: {what}; see --witnesses"));
         }
         if let (None, Some(what)) = (&self.missing, audited.not_shown.first()) {
             self.missing = Some(format!("{source}: records of version 1 don't show {what}"));
@@ -203,6 +230,13 @@ fn print(audited: &AuditReport) -> Result<(), Failure> {
         audited.netuid, audited.mechanism, audited.genesis
     ))?;
     output::line(format!("{} records, Merkle root {}", audited.records, audited.root))?;
+    if let Some(LogReport { checkpoint: Some(checkpoint), validators, .. }) = &audited.log {
+        let CheckpointReport { size, root, witnesses } = checkpoint;
+        let count = witnesses.len();
+        output::line(format!(
+            "the log up to its end: {size} records, root {root}, witnessed by {count} of {validators} other validators"
+        ))?;
+    }
     output::line(format!(
         "{} challenges, {} answers and {} verdicts checked, {} references worked out again",
         audited.challenges, audited.answers, audited.verdicts, audited.references

@@ -301,7 +301,7 @@ fn role_failure(error: ValidatorError) -> Failure {
         ValidatorError::NotRegistered { .. } => Exit::Denied,
         // Room on a disk comes back, and what a failed write left is found out by the next start.
         ValidatorError::Journal(JournalError::Io { .. } | JournalError::Poisoned { .. }) => Exit::Unavailable,
-        ValidatorError::Journal(_) | ValidatorError::Weigh(_) => Exit::Data,
+        ValidatorError::Journal(_) | ValidatorError::Weigh(_) | ValidatorError::LogKey { .. } => Exit::Data,
         ValidatorError::Policy(_) | ValidatorError::Moved(_) | ValidatorError::ScoredElsewhere { .. } => {
             Exit::Config
         }

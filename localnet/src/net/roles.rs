@@ -23,11 +23,13 @@ pub(super) struct Validators {
     pub(super) tasks: JoinSet<Result<(), LocalnetError>>,
     pub(super) stop: CancellationToken,
     pub(super) progress: Vec<watch::Receiver<Progress>>,
+    /// What each serves beside its work.
+    pub(super) serving: JoinSet<()>,
 }
 
 impl Validators {
     fn new(stop: CancellationToken) -> Self {
-        Self { tasks: JoinSet::new(), stop, progress: Vec::new() }
+        Self { tasks: JoinSet::new(), stop, progress: Vec::new(), serving: JoinSet::new() }
     }
 }
 
@@ -41,8 +43,9 @@ impl Roles {
     /// Ends the validators, for others to be started over the same journals.
     pub(super) async fn end_validators(&mut self) -> Result<(), LocalnetError> {
         let next = Validators::new(self.stop.child_token());
-        let Validators { tasks, stop, .. } = std::mem::replace(&mut self.validators, next);
+        let Validators { tasks, stop, mut serving, .. } = std::mem::replace(&mut self.validators, next);
         stop.cancel();
+        while serving.join_next().await.is_some() {}
         // A journal's folder stays locked until its validator has ended.
         ended(tasks).await
     }
@@ -73,6 +76,8 @@ impl Roles {
     /// Ends everybody; the first error that one of them ended with.
     pub(super) async fn end(self) -> Result<(), LocalnetError> {
         self.stop.cancel();
+        let mut serving = self.validators.serving;
+        while serving.join_next().await.is_some() {}
         let validators = ended(self.validators.tasks).await;
         ended(self.tasks).await.and(validators)
     }

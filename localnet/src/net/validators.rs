@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tracing::warn;
 use weighhouse_chain::Chain;
 use weighhouse_scoring::policy::DEFAULT_POLICY;
-use weighhouse_seams::{Entropy, TcpDialer};
+use weighhouse_seams::{Entropy, Listener as _, TcpBound, TcpDialer};
 use weighhouse_types::{Block, MechId};
 use weighhouse_validator::config::{Publish, Rounds};
+use weighhouse_validator::verdicts;
 use weighhouse_validator::{Parts, Retention, Validator};
 
 use super::roles::Roles;
@@ -22,10 +24,22 @@ impl Localnet {
             let persona = participant.persona.clone();
             // One after the other, before the first block, so that all of them see the same chain.
             let validator = Validator::open(self.validator(participant)?).await;
-            let validator = validator
+            let mut validator = validator
                 .map_err(|source| LocalnetError::OpenValidator { persona: persona.clone(), source })?;
             roles.validators.progress.push(validator.progress());
             let stop = roles.validators.stop.clone();
+            let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.map_err(LocalnetError::Port)?;
+            validator.publish_endpoint(listener.local_addr());
+            // Its epochs take less than a second, and each has requests of every other validator.
+            let mut parts = validator.verdicts(Box::new(listener));
+            parts.requests_max = u32::MAX;
+            let served = verdicts::serve(parts, stop.clone());
+            let who = persona.clone();
+            roles.validators.serving.spawn(async move {
+                if let Err(error) = served.await {
+                    warn!(validator = who, %error, "it witnesses no other validator any more");
+                }
+            });
             roles.validators.tasks.spawn(async move {
                 validator.run(stop).await.map_err(|source| LocalnetError::Validator { persona, source })
             });

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use parity_scale_codec::{Decode, Encode, Error, Input};
+use parity_scale_codec::{Decode, DecodeAll as _, Encode, Error, Input};
 use serde::{Deserialize, Serialize};
 
-use super::hex_bytes;
+use super::{LogOpening, NextEpoch, hex_bytes};
 use crate::Digest;
 
 /// Fields of one record.
@@ -22,6 +22,10 @@ const OPERATOR: &str = "operator";
 const ROUNDS: &str = "rounds";
 /// The vector comes from other software: the records hold no judgements, and don't give it.
 const SCORED_ELSEWHERE: &str = "scored_elsewhere";
+/// Where the epoch's records begin in the log: the SCALE of a [`LogOpening`].
+const LOG: &str = "log";
+/// What the next epoch is opened with: the SCALE of a [`NextEpoch`].
+const NEXT: &str = "next";
 /// The longest name of an operator, in bytes.
 const OPERATOR_BYTES_MAX: usize = 256;
 
@@ -64,6 +68,13 @@ impl FieldValue {
             Self::Text(_) => "text",
             Self::Bytes(_) => "bytes",
             Self::Digest(_) => "digest",
+        }
+    }
+
+    fn decoded<T: Decode>(&self) -> Option<T> {
+        match self {
+            Self::Bytes(bytes) => T::decode_all(&mut &bytes[..]).ok(),
+            _ => None,
         }
     }
 
@@ -121,6 +132,31 @@ impl Fields {
         self.0.iter().any(|field| field.name == SCORED_ELSEWHERE && field.value == FieldValue::Flag(true))
     }
 
+    /// With the place in the log at which the epoch's records begin.
+    pub fn with_log(mut self, log: &LogOpening) -> Self {
+        self.0.push(Field { name: LOG.to_owned(), value: FieldValue::Bytes(log.encode()) });
+        self
+    }
+
+    /// The place in the log at which the epoch's records begin; `None` in records of before there was one.
+    pub fn log(&self) -> Option<LogOpening> {
+        self.decoded(LOG)
+    }
+
+    /// Says what the next epoch is opened with.
+    pub fn of_next(next: &NextEpoch) -> Self {
+        Self(vec![Field { name: NEXT.to_owned(), value: FieldValue::Bytes(next.encode()) }])
+    }
+
+    /// What the next epoch is opened with; `None` where it wasn't said.
+    pub fn next(&self) -> Option<NextEpoch> {
+        self.decoded(NEXT)
+    }
+
+    fn decoded<T: Decode>(&self, name: &str) -> Option<T> {
+        self.0.iter().find(|field| field.name == name).and_then(|field| field.value.decoded())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -128,13 +164,15 @@ impl Fields {
     /// The first field whose name, or type under that name, this version doesn't know.
     pub fn unknown(&self) -> Option<&Field> {
         self.0.iter().find(|field| {
-            let known = (field.name.as_str(), &field.value);
-            !matches!(
-                known,
+            let is_known = match (field.name.as_str(), &field.value) {
                 (OPERATOR, FieldValue::Text(_))
-                    | (ROUNDS, FieldValue::Unsigned(_))
-                    | (SCORED_ELSEWHERE, FieldValue::Flag(true))
-            )
+                | (ROUNDS, FieldValue::Unsigned(_))
+                | (SCORED_ELSEWHERE, FieldValue::Flag(true)) => true,
+                (LOG, value) => value.decoded::<LogOpening>().is_some(),
+                (NEXT, value) => value.decoded::<NextEpoch>().is_some(),
+                _ => false,
+            };
+            !is_known
         })
     }
 }

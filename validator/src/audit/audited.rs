@@ -5,6 +5,8 @@ use weighhouse_types::{
     Block, Digest, Epoch, EpochContext, Hotkey, LaterAnswers, MechId, Netuid, Record, WeightVector,
 };
 
+use super::log::LogReport;
+
 /// The findings of one epoch's audit.
 #[derive(Debug, Serialize)]
 pub struct AuditReport {
@@ -45,6 +47,9 @@ pub struct AuditReport {
     pub vector: Option<WeightVector>,
     /// Why they give none.
     pub abstains: Option<String>,
+    /// The log that the records are in, where the epoch is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogReport>,
     /// True where no closing record ends it: the epoch is under way, or its end was cut off.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_open: bool,
@@ -89,6 +94,7 @@ impl AuditReport {
             awaiting: later.awaiting.len(),
             resolved: later.resolved,
             lapsed: later.lapsed,
+            log: None,
             is_open: false,
             scored_elsewhere: false,
             intended: None,

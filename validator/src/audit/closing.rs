@@ -34,7 +34,7 @@ pub(super) fn check(records: &[Record], context: &EpochContext) -> Vec<String> {
 
 fn is_evidence(record: &Record) -> bool {
     // News of a publication may come after its epoch was closed, under commit-reveal epochs later.
-    !matches!(record, Record::IntentUpdate(_) | Record::BlockSeen { .. })
+    !matches!(record, Record::IntentUpdate(_) | Record::BlockSeen { .. } | Record::Checkpoint(_))
 }
 
 /// Everything that the versions in which the records are written have no place for.

@@ -3,7 +3,9 @@
 use std::sync::PoisonError;
 
 use tracing::{info, warn};
-use weighhouse_types::{Block, Epoch, EpochContext, Fields, Record, SubnetState, VoidCause};
+use weighhouse_types::{
+    Block, Digest, Epoch, EpochContext, Fields, NextEpoch, Record, SubnetState, VoidCause,
+};
 
 use super::validator::{Validator, write};
 use crate::checks::CheckHistory;
@@ -27,7 +29,9 @@ impl Validator {
             let first = if self.is_undecided() { last.0 } else { last.0.saturating_add(1) };
             publish::passed(Epoch(first), epoch);
         }
-        self.close_undecided(state.head.number).await?;
+        self.close_undecided(state).await?;
+        self.witness_epoch(state).await?;
+        self.tell_witnesses();
         self.held.clear();
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let (carried, trails) =
@@ -39,6 +43,8 @@ impl Validator {
         let file = self.policy_for(state);
         let operator = self.parts.task.judge_operator();
         let operator = operator.as_deref().map_or_else(Fields::default, Fields::on_the_word_of);
+        let rounds = operator.with_rounds(file.policy.rounds().unwrap_or(self.parts.rounds.per_epoch));
+        let log = self.log_opening(epoch).await?;
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -53,7 +59,7 @@ impl Validator {
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
             judge: Some(self.parts.task.judge_identity()),
-            fields: operator.with_rounds(file.policy.rounds().unwrap_or(self.parts.rounds.per_epoch)),
+            fields: rounds.with_log(&log),
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let mut opened = OpenEpoch::new(context, file.policy, (trails, earlier), &self.parts.task);
@@ -104,7 +110,8 @@ impl Validator {
     }
 
     /// Closes an epoch that ended before it was decided. Its file takes the record only while it is the journal's last.
-    async fn close_undecided(&mut self, block: Block) -> Result<(), ValidatorError> {
+    async fn close_undecided(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+        let block = state.head.number;
         let Some(open) = &self.open else { return Ok(()) };
         let last = self.journal.lock().unwrap_or_else(PoisonError::into_inner).current_epoch();
         if last != Some(open.context().epoch) || open.is_closed() {
@@ -117,9 +124,21 @@ impl Validator {
         self.record(void).await?;
         let Some(open) = &self.open else { return Ok(()) };
         let mut records = void_by_the_end(open);
-        records.extend(closing_record(open, &records, block));
+        let next = self.next_epoch(Some(state.schedule.last_epoch_block));
+        records.extend(closing_record(open, &records, (block, &next)));
         records.extend(self.seen.record(block));
         self.record(records).await
+    }
+
+    /// What the epoch that begins with this block is opened with, as far as is known now.
+    fn next_epoch(&self, begins: Option<Block>) -> NextEpoch {
+        let policy = self.policies.upcoming(begins);
+        NextEpoch {
+            policy: Digest::of(&policy.bytes),
+            task: Digest::of(&self.parts.task_file),
+            judge: Some(self.parts.task.judge_identity()),
+            rounds: policy.policy.rounds().unwrap_or(self.parts.rounds.per_epoch),
+        }
     }
 
     /// The policy of the epoch that `state` shows: the live one, or a staged one whose block has come.
@@ -170,7 +189,8 @@ impl Validator {
             metrics::shadow_moved(shadow.moved);
             info!(%epoch, switch_at = %shadow.activation_block, "in the shadow: {}", shadow.summary);
         }
-        records.extend(closing_record(open, &records, state.head.number));
+        let next = self.next_epoch(state.schedule.next_epoch_block());
+        records.extend(closing_record(open, &records, (state.head.number, &next)));
         records.extend(self.seen.record(state.head.number));
         self.record(records.clone()).await?;
         self.publications.extend(&records);

@@ -10,13 +10,14 @@ use tracing::{info, warn};
 use weighhouse_ask::Asker;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::Listener;
-use weighhouse_types::{Block, Epoch, Record, VoidCause};
+use weighhouse_types::{Block, Epoch, LogPlace, Record, VoidCause};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::bundles::BundlesParts;
 use crate::config::BundlesSection;
 use crate::epoch::OpenEpoch;
 use crate::error::ValidatorError;
+use crate::log::{Gathering, LogOwner, Peer, WitnessBook};
 use crate::metrics;
 use crate::moving;
 use crate::parts::Parts;
@@ -25,7 +26,7 @@ use crate::publish::PublicationQueue;
 use crate::receipts::Deliveries;
 use crate::round::AnsweredRound;
 use crate::seen::SeenBlocks;
-use crate::verdicts::{Axons, Shelf, VerdictsParts, axons};
+use crate::verdicts::{Axons, REQUESTS_MAX, Shelf, VerdictsParts, axons};
 
 use super::endpoint::Endpoint;
 
@@ -68,6 +69,14 @@ pub struct Validator {
     /// Whether most miners refused the newest round for its time.
     pub(super) clock_is_off: bool,
     pub(super) deliveries: Deliveries,
+    pub(super) log_owner: LogOwner,
+    pub(super) book: Arc<WitnessBook>,
+    /// The checkpoint of the newest epoch that was closed.
+    pub(super) gathering: Option<Gathering>,
+    /// Other validators where the chain says that they serve, as of an epoch.
+    pub(super) peers: Option<(Epoch, Vec<Peer>)>,
+    /// Whether the newest checkpoint was signed by fewer witnesses than an audit demands.
+    pub(super) is_unwitnessed: bool,
     /// The epoch in which the journal's folder was last looked through.
     pub(super) kept_in: Option<Epoch>,
     /// Whether less is free than the journal wants.
@@ -116,6 +125,22 @@ impl Validator {
                 warn!(%epoch, "the task changed while its epoch was open: nothing more is asked before the next epoch");
             }
         }
+        let log_owner = LogOwner {
+            storage: parts.storage.clone(),
+            keypair: parts.keypair.clone(),
+            place: LogPlace {
+                genesis: identity.genesis,
+                netuid: identity.netuid,
+                mechanism: identity.mechanism,
+            },
+        };
+        let book = WitnessBook::open(
+            log_owner.clone(),
+            state.schedule.epoch,
+            parts.clock.clone(),
+            &mut parts.entropy.clone(),
+        )?;
+        let book = Arc::new(book);
         let asker = Asker {
             signer: Arc::new(Signer::new(parts.keypair.clone(), parts.clock.clone())),
             dialer: parts.dialer.clone(),
@@ -141,6 +166,11 @@ impl Validator {
             permitted: own_permit,
             clock_is_off: false,
             deliveries: Deliveries::default(),
+            log_owner,
+            book,
+            gathering: None,
+            peers: None,
+            is_unwitnessed: false,
             kept_in: None,
             disk_is_short: false,
         })
@@ -161,8 +191,10 @@ impl Validator {
             clock: self.parts.clock.clone(),
             listener,
             storage: self.parts.storage.clone(),
+            requests_max: REQUESTS_MAX,
             shelf: Shelf::new(self.journal.clone(), self.parts.storage.clone()),
             registered: self.registered.subscribe(),
+            book: self.book.clone(),
         }
     }
 

@@ -11,8 +11,8 @@ use weighhouse_seams::Clock;
 use weighhouse_types::{Hotkey, Metagraph, Neuron};
 use weighhouse_wallet::http::{Admission, Refusal};
 
-/// Requests of one hotkey within [`WINDOW`].
-const REQUESTS_MAX: u32 = 12;
+/// Requests of one hotkey within [`WINDOW`], where nobody says otherwise.
+pub(crate) const REQUESTS_MAX: u32 = 12;
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Hotkeys of the subnet as the validator saw it last, with the addresses of their axons.
@@ -28,13 +28,14 @@ pub(crate) fn axons(metagraph: &Metagraph) -> Arc<Axons> {
 pub(super) struct Gate {
     registered: Registered,
     clock: Arc<dyn Clock>,
+    requests_max: u32,
     /// Since when, and how often, each has asked.
     asked: Mutex<HashMap<Hotkey, (Duration, u32)>>,
 }
 
 impl Gate {
-    pub(super) fn new(registered: Registered, clock: Arc<dyn Clock>) -> Self {
-        Self { registered, clock, asked: Mutex::default() }
+    pub(super) fn new(registered: Registered, clock: Arc<dyn Clock>, requests_max: u32) -> Self {
+        Self { registered, clock, requests_max, asked: Mutex::default() }
     }
 }
 
@@ -52,6 +53,6 @@ impl Admission for Gate {
         asked.retain(|_, (since, _)| now.saturating_sub(*since) < WINDOW);
         let (_, count) = asked.entry(*caller).or_insert((now, 0));
         *count += 1;
-        if *count > REQUESTS_MAX { Err(Refusal::HotkeyQuota) } else { Ok(()) }
+        if *count > self.requests_max { Err(Refusal::HotkeyQuota) } else { Ok(()) }
     }
 }

@@ -184,7 +184,7 @@ fn only_registered_hotkeys_pass_the_gate() {
     use weighhouse_wallet::http::{Admission as _, Refusal};
     let known = Hotkey([1; 32]);
     let (registered, receiver) = watch::channel(Arc::new(HashMap::from([(known, None)])));
-    let gate = gate::Gate::new(receiver, Arc::new(SystemClock::new()));
+    let gate = gate::Gate::new(receiver, Arc::new(SystemClock::new()), gate::REQUESTS_MAX);
     assert!(gate.admit(&known).is_ok());
     assert!(matches!(gate.admit(&Hotkey([2; 32])), Err(Refusal::UnknownHotkey)));
     registered.send_replace(Arc::default());

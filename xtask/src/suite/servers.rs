@@ -9,6 +9,7 @@ mod site;
 
 use anyhow::ensure;
 
+#[cfg(feature = "serving")]
 pub(crate) use self::recipes::llama_peer;
 use self::recipes::{ODD, RECIPES, Recipe, Tells};
 pub(crate) use self::site::Options;

@@ -88,6 +88,7 @@ impl Recipe {
 }
 
 /// llama.cpp as one that decodes by orders ([`crate::inference`]).
+#[cfg(feature = "serving")]
 pub(crate) fn llama_peer(folder: &Path, threads: usize) -> anyhow::Result<Command> {
     let mut command = Command::new(LLAMA.install()?.join("python"));
     command.arg(script("llama_peer.py")).arg(folder).arg(threads.to_string());

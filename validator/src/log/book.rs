@@ -1,0 +1,236 @@
+//! What a validator has witnessed: the newest checkpoint of each other's log, durable before its signature leaves.
+//!
+//! A hotkey has one log at a time. One of a later first epoch takes the place of the one before, which nobody can go back to: so
+//! one checkpoint of each hotkey is all that has to be remembered.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tracing::{error, warn};
+use weighhouse_journal::JournalError;
+use weighhouse_merkle::{Checkpoint, NoteError, ProofError, SignedNote, verify_consistency};
+use weighhouse_proto::CosignAsked;
+use weighhouse_seams::{Clock, Entropy};
+use weighhouse_types::{CertifiedKey, Digest, Epoch, Hotkey, LogKeyUse};
+use weighhouse_wallet::certified::verify_certified;
+use weighhouse_wallet::keypair::SignatureError;
+
+use super::fork::Fork;
+use super::gather::Gathering;
+use super::keys::{self, KeptKey, LogOwner, verifier};
+use crate::error::ValidatorError;
+use crate::metrics;
+
+const PREFIX: &str = "witnessed-";
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct WitnessBook {
+    owner: LogOwner,
+    key: KeptKey,
+    clock: Arc<dyn Clock>,
+    /// Held from reading a file to writing it.
+    writing: Mutex<()>,
+}
+
+/// One log as it was seen last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Witnessed {
+    key: CertifiedKey,
+    checkpoint: String,
+}
+
+/// A witness's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Witnessing {
+    Cosigned { key: CertifiedKey, line: String },
+    Held(String),
+}
+
+/// Why a checkpoint is not witnessed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WitnessRefusal {
+    #[error("another subnet or mechanism")]
+    Elsewhere,
+    #[error("the key is not certified by the caller: {0}")]
+    Certificate(#[from] SignatureError),
+    #[error("the caller has not certified the key")]
+    OtherHotkey,
+    #[error("the checkpoint: {0}")]
+    Note(#[from] NoteError),
+    #[error("the checkpoint is of another log")]
+    Origin,
+    #[error("the log does not grow from what was witnessed before: {0}")]
+    Proof(#[from] ProofError),
+    #[error("this log has another checkpoint of the same size")]
+    Forked,
+    #[error("a later log of the same hotkey was witnessed before")]
+    Superseded,
+    #[error("what was witnessed before can't be read or written")]
+    Folder(#[from] io::Error),
+}
+
+impl WitnessBook {
+    pub(crate) fn open(
+        owner: LogOwner,
+        epoch: Epoch,
+        clock: Arc<dyn Clock>,
+        entropy: &mut Entropy,
+    ) -> Result<Self, ValidatorError> {
+        let key = keys::own(&owner, LogKeyUse::Witness, epoch, entropy)?;
+        Ok(Self { owner, key, clock, writing: Mutex::default() })
+    }
+
+    pub(crate) fn key(&self) -> &CertifiedKey {
+        &self.key.certified
+    }
+
+    /// Signs a checkpoint that extends the one that was signed before. Blocks while it writes.
+    pub(crate) fn cosign(&self, caller: Hotkey, asked: &CosignAsked) -> Result<Witnessing, WitnessRefusal> {
+        let place = &self.owner.place;
+        if (asked.netuid, asked.mechanism) != (place.netuid, place.mechanism) {
+            return Err(WitnessRefusal::Elsewhere);
+        }
+        if asked.key.hotkey != caller {
+            return Err(WitnessRefusal::OtherHotkey);
+        }
+        let (mut note, checkpoint) = self.read(&asked.key, &asked.checkpoint)?;
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.witnessed(&caller)?
+            && let Some(held) = self.held(&known, asked, (&note, &checkpoint))?
+        {
+            return Ok(Witnessing::Held(held));
+        }
+        let seconds = self.clock.now().0 / 1_000_000_000;
+        let signature = self.key.signing.sign(&note, seconds);
+        note.add(signature.clone());
+        self.write(&Witnessed { key: asked.key.clone(), checkpoint: note.to_string() })?;
+        Ok(Witnessing::Cosigned { key: self.key.certified.clone(), line: signature.to_string() })
+    }
+
+    /// The checkpoint from which a log has to prove its growth, where its proof leads from another.
+    fn held(
+        &self,
+        known: &Witnessed,
+        asked: &CosignAsked,
+        (note, checkpoint): (&SignedNote, &Checkpoint),
+    ) -> Result<Option<String>, WitnessRefusal> {
+        if known.key.key != asked.key.key {
+            let is_later = asked.key.first_epoch > known.key.first_epoch;
+            return if is_later { Ok(None) } else { Err(WitnessRefusal::Superseded) };
+        }
+        let held_note = SignedNote::parse(&known.checkpoint)?;
+        let held = Checkpoint::of(&held_note)?;
+        if checkpoint.size == held.size {
+            if checkpoint.root == held.root {
+                return Ok(None);
+            }
+            self.expose((&asked.key, &held_note), note, [self.key.certified.clone()]);
+            return Err(WitnessRefusal::Forked);
+        }
+        if checkpoint.size < held.size || asked.old_size != held.size {
+            return Ok(Some(known.checkpoint.clone()));
+        }
+        verify_consistency(held.size, checkpoint.size, &held.root, &checkpoint.root, &asked.proof)?;
+        Ok(None)
+    }
+
+    /// Keeps a checkpoint of our own log, so that whoever shows another of its size is found out.
+    pub(crate) fn keep_own(&self, own: &Gathering) -> Result<(), JournalError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.write(&Witnessed { key: own.key().clone(), checkpoint: own.note().to_string() });
+        let file = self.owner.storage.describe(&file_name(&own.key().hotkey));
+        written.map_err(|source| JournalError::Io {
+            file,
+            doing: "write the log's newest checkpoint",
+            source,
+        })
+    }
+
+    /// The newest checkpoint of every log that was witnessed, at most so many.
+    pub(crate) fn newest(&self, max: usize) -> io::Result<Vec<(CertifiedKey, String)>> {
+        let mut newest = Vec::new();
+        for name in self.owner.storage.list()?.iter().filter(|name| name.starts_with(PREFIX)) {
+            newest.extend(self.read_file(name)?.map(|log| (log.key, log.checkpoint)));
+            if newest.len() == max {
+                break;
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Compares a checkpoint that another witness has signed with our own; true where they expose a fork.
+    pub(crate) fn compare(
+        &self,
+        witness: &CertifiedKey,
+        (key, note): (&CertifiedKey, &str),
+    ) -> Result<bool, WitnessRefusal> {
+        let (note, checkpoint) = self.read(key, note)?;
+        let known = self.witnessed(&key.hotkey)?;
+        let Some(log) = known.filter(|log| log.key.key == key.key) else { return Ok(false) };
+        let held_note = SignedNote::parse(&log.checkpoint)?;
+        let held = Checkpoint::of(&held_note)?;
+        if held.size != checkpoint.size || held.root == checkpoint.root {
+            return Ok(false);
+        }
+        self.expose((key, &held_note), &note, [self.key.certified.clone(), witness.clone()]);
+        Ok(true)
+    }
+
+    /// A checkpoint that its log has signed.
+    fn read(&self, key: &CertifiedKey, note: &str) -> Result<(SignedNote, Checkpoint), WitnessRefusal> {
+        verify_certified(key, &self.owner.place, LogKeyUse::Log)?;
+        let log = verifier(key, &self.owner.place, LogKeyUse::Log).ok_or(WitnessRefusal::Origin)?;
+        let note = SignedNote::parse(note)?;
+        log.verify(&note)?;
+        let checkpoint = Checkpoint::of(&note)?;
+        if checkpoint.origin == log.name() { Ok((note, checkpoint)) } else { Err(WitnessRefusal::Origin) }
+    }
+
+    /// Two checkpoints of one size: keeps the proof, and tells of it once.
+    fn expose(
+        &self,
+        (key, held): (&CertifiedKey, &SignedNote),
+        other: &SignedNote,
+        witnesses: impl IntoIterator<Item = CertifiedKey>,
+    ) {
+        let of = (&self.owner.place, key);
+        let Some(fork) = Fork::new(of, (held, other), (Digest::default(), Vec::new()), witnesses) else {
+            return;
+        };
+        let (storage, name) = (&self.owner.storage, fork.file_name());
+        if matches!(storage.read(&name), Ok(Some(_))) {
+            return;
+        }
+        metrics::fork_exposed();
+        let json = serde_json::to_vec_pretty(&fork).unwrap_or_default();
+        if let Err(error) = storage.write_atomic(&name, &json) {
+            error!(%error, "the proof of a fork can't be written");
+        }
+        warn!(
+            validator = %key.hotkey,
+            file = storage.describe(&name),
+            "a validator has signed two records of its own past: the file proves it to anybody (weighhouse audit FILE)"
+        );
+    }
+
+    fn witnessed(&self, hotkey: &Hotkey) -> io::Result<Option<Witnessed>> {
+        self.read_file(&file_name(hotkey))
+    }
+
+    fn read_file(&self, name: &str) -> io::Result<Option<Witnessed>> {
+        let Some(bytes) = self.owner.storage.read(name)? else { return Ok(None) };
+        // Unreadable state never becomes a default: a witness that forgets could be made to sign two checkpoints.
+        serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
+    }
+
+    fn write(&self, witnessed: &Witnessed) -> io::Result<()> {
+        let json = serde_json::to_vec(witnessed).map_err(io::Error::other)?;
+        self.owner.storage.write_atomic(&file_name(&witnessed.key.hotkey), &json)
+    }
+}
+
+fn file_name(hotkey: &Hotkey) -> String {
+    format!("{PREFIX}{hotkey}.json")
+}
