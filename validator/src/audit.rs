@@ -5,6 +5,7 @@
 
 mod audited;
 mod blobs;
+mod chain;
 mod checks;
 mod closing;
 mod elsewhere;
@@ -30,6 +31,7 @@ use crate::log::Fork;
 use walk::Walk;
 
 pub use audited::AuditReport;
+pub use chain::{ChainFindings, audit_chain};
 pub use log::{CheckpointReport, LogReport};
 
 #[derive(Debug, thiserror::Error)]

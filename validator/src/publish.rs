@@ -30,6 +30,7 @@ use crate::metrics;
 
 use machine::Event;
 
+pub(crate) use payload::stored;
 pub(crate) use publisher::Publisher;
 pub(crate) use queue::PublicationQueue;
 pub(crate) use turns::Turns;

@@ -10,15 +10,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 use weighhouse_ask::judges::JudgeAddress;
+use weighhouse_chain::address::ChainAddress;
 use weighhouse_miner::receipts::{FILE_PREFIX, read};
 use weighhouse_models::Builtin;
 use weighhouse_tasks::TaskError;
 use weighhouse_types::{Acknowledgement, Epoch, Hotkey, LaterAnswers, WeightVector};
 use weighhouse_validator::audit::{
-    AuditError, AuditReport, CheckpointReport, LogReport, audit_receipts, audit_taken_over, audit_with,
+    AuditError, AuditReport, CheckpointReport, LogReport, audit_chain, audit_receipts, audit_taken_over,
+    audit_with,
 };
 use weighhouse_validator::log::Fork;
 
+use super::connect;
 use super::judges::AuditReferences;
 use crate::failure::{Context, Exit, Failure};
 use crate::{models, output};
@@ -35,6 +38,7 @@ Examples:
   weighhouse audit --json journal/*.wj              an object per file
   weighhouse audit --receipts miner-state journal/epoch-00000000000000000007.wj
   weighhouse audit --model ./reference.safetensors journal/epoch-00000000000000000007.wj
+  weighhouse audit --chain finney --newest 5 journal  what the chain says of blocks and publications, too
   weighhouse audit --witnesses 3 journal             at least 3 other validators have to have signed each epoch's checkpoint
   weighhouse audit fork-1c9e6a01b2d3f405.json        the proof that a validator signed two records
   weighhouse audit journal/epoch-00000000000000000007.wj --judge 127.0.0.1:7711
@@ -43,7 +47,7 @@ Checks the file's chain of checksums, every challenge's VRF proof, every answer'
 the references of a model that is at hand, finds who was left out of a round, and computes the weight vector from the
 records alone. Of files of one epoch after the other it also checks what each took over from the one before. A task of
 kind judge is judged again where --judge says who runs the files that the task pins. --receipts has a miner's receipts
-say whether an answer that the validator has signed for was left out. What nothing but the validator's word stands for is listed; docs/audit.md says what that may be. More than half of
+say whether an answer that the validator has signed for was left out. --chain asks a node what became of the signed calls. What nothing but the validator's word stands for is listed; docs/audit.md says what that may be. More than half of
 the subnet's other validators have to have witnessed an epoch's checkpoint, or as many as --witnesses says. Exit code 65 when
 anything differs, 69 when nothing does but verdicts were not re-derived, witnesses are missing, records are of version 1, or a
 server is away.")]
@@ -72,6 +76,9 @@ pub(crate) struct Audit {
     /// Validators that have to have witnessed each epoch's checkpoint; more than half of the subnet's others where nothing is said
     #[arg(long, value_name = "COUNT")]
     witnesses: Option<usize>,
+    /// A node of the chain: the beacons, and what became of the signed calls, are compared with it
+    #[arg(long, value_name = "NAME|URL")]
+    chain: Option<ChainAddress>,
     #[arg(long)]
     json: bool,
 }
@@ -92,6 +99,10 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
     if let Some(folder) = &args.save {
         std::fs::create_dir_all(folder).exit(Exit::Unavailable, format!("{} (--save)", folder.display()))?;
     }
+    let chain = match &args.chain {
+        Some(address) => Some(connect(address, None).await?),
+        None => None,
+    };
     let mut before = Before::new();
     let mut faults = Faults::default();
     for source in &sources {
@@ -102,6 +113,11 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         let (compared, proven) = audit_receipts(&bytes, &held).exit(Exit::Data, source)?;
         audited.receipts = compared;
         audited.problems.extend(proven);
+        if let Some(chain) = &chain {
+            let found = audit_chain(&bytes, &**chain).await.exit(Exit::Data, source)?;
+            audited.problems.extend(found.problems.clone());
+            audited.on_chain = Some(found);
+        }
         let fork = compare_with_before(&mut before, &mut audited, bytes).exit(Exit::Data, source)?;
         if let Some(fork) = fork {
             audited.problems.push(fork::found(&fork, args.save.as_ref())?);
@@ -292,6 +308,14 @@ fn print_elsewhere(audited: &AuditReport) -> Result<(), Failure> {
 fn told(audited: &AuditReport) -> Result<(), Failure> {
     for what in &audited.not_rederived {
         output::line(format!("not re-derived: {what}"))?;
+    }
+    if let Some(found) = &audited.on_chain {
+        for what in &found.confirmed {
+            output::line(format!("on the chain: {what}"))?;
+        }
+        for what in &found.unknown {
+            output::line(format!("not shown by this node: {what}"))?;
+        }
     }
     for what in &audited.changed {
         output::line(format!("changed: {what}"))?;

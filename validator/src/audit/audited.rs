@@ -5,6 +5,7 @@ use weighhouse_types::{
     Block, Digest, Epoch, EpochContext, Hotkey, LaterAnswers, MechId, Netuid, Record, WeightVector,
 };
 
+use super::chain::ChainFindings;
 use super::log::LogReport;
 
 /// The findings of one epoch's audit.
@@ -50,6 +51,9 @@ pub struct AuditReport {
     /// The log that the records are in, where the epoch is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<LogReport>,
+    /// What a chain says of it, where one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_chain: Option<ChainFindings>,
     /// True where no closing record ends it: the epoch is under way, or its end was cut off.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_open: bool,
@@ -95,6 +99,7 @@ impl AuditReport {
             resolved: later.resolved,
             lapsed: later.lapsed,
             log: None,
+            on_chain: None,
             is_open: false,
             scored_elsewhere: false,
             intended: None,

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use weighhouse_types::address;
 
-/// The service that tells each miner what became of its answers, once an epoch's weights are public.
+/// The service that tells each miner what became of its answers, once an epoch's weights are public, and that witnesses the logs
+/// of other validators.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Verdicts")]

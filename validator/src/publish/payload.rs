@@ -17,7 +17,7 @@ pub(super) fn set_weights(intent: &Intent) -> SetWeights {
 }
 
 /// The weights as the chain stores them.
-pub(super) fn stored(intent: &Intent) -> Vec<(Uid, u16)> {
+pub(crate) fn stored(intent: &Intent) -> Vec<(Uid, u16)> {
     votes::stored(&intent.weights)
 }
 

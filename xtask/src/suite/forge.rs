@@ -2,6 +2,7 @@
 
 mod changes;
 mod forgeries;
+mod logs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +12,7 @@ use anyhow::{Context, bail, ensure};
 use parity_scale_codec::{DecodeAll as _, Encode as _};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use weighhouse_journal::{Segment, SegmentHeader, sealed};
+use weighhouse_journal::{SegmentHeader, sealed};
 use weighhouse_models::Builtin;
 use weighhouse_types::{Epoch, Hasher, Record};
 use weighhouse_validator::audit::{
@@ -39,6 +40,8 @@ struct Case {
     header: SegmentHeader,
     records: Vec<Record>,
     after: Vec<u8>,
+    /// The epoch and the one before it as they were written, in their log, and the file of the log's key.
+    logged: (Vec<u8>, Vec<u8>, String),
     /// What the true epoch has on trust.
     on_trust: Vec<String>,
 }
@@ -72,6 +75,9 @@ pub(crate) fn run(flips: u32) -> anyhow::Result<()> {
             Ok(())
         });
     }
+    let (file, before, key) = &case.logged;
+    let audited = |file: &[u8]| Ok(case.audited(file)?);
+    logs::LoggedCase { file, before, key }.check(&mut tally, audited)?;
     tally.check("a miner's receipts show that it was rewritten as silent", || case.silenced(&keypair));
     tally.check("an epoch is missing between two", || {
         let found = audit_taken_over(&case.before, &case.after)?;
@@ -143,12 +149,20 @@ impl Case {
             let path = dir.join("validators").join(VALIDATOR).join(name);
             std::fs::read(&path).with_context(|| path.display().to_string())
         };
-        let segment = Segment::read(&file(FORGED)?)?;
-        let header = *segment.header();
-        let (before, after) = (file(FORGED - 1)?, file(FORGED + 1)?);
-        let on_trust = Vec::new();
-        let mut case = Self { task, before, header, records: segment.into_records(), after, on_trust };
-        case.on_trust = case.audited(&file(FORGED)?)?.on_trust;
+        // A checkpoint finds any change. What the rest finds is seen without one.
+        let alone = |epoch| {
+            let (header, records) = logs::unlogged(&file(epoch)?)?;
+            Ok::<_, anyhow::Error>((header, records))
+        };
+        let (header, records) = alone(FORGED)?;
+        let [before, after] = [FORGED - 1, FORGED + 1].map(alone);
+        let ((of_before, before), (of_after, after)) = (before?, after?);
+        let (before, after) = (sealed(of_before, &before), sealed(of_after, &after));
+        let path = dir.join("validators").join(VALIDATOR).join("log-key");
+        let key = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let logged = (file(FORGED)?, file(FORGED - 1)?, key);
+        let mut case = Self { task, before, header, records, after, logged, on_trust: Vec::new() };
+        case.on_trust = case.audited(&sealed(case.header, &case.records))?.on_trust;
         Ok(case)
     }
 

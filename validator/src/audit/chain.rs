@@ -1,0 +1,157 @@
+//! What a chain says of an epoch's file: its beacons, and what became of its signed calls.
+//!
+//! A node that has dropped the blocks in question says nothing for or against: that is listed, and is no problem of the file's.
+
+use serde::Serialize;
+use weighhouse_chain::{CallOutcome, Chain, ChainError, SignedCall};
+use weighhouse_journal::Segment;
+use weighhouse_types::{Beacon, Block, EpochContext, Intent, IntentState, Record};
+
+use super::{AuditError, context_of};
+use crate::publish::stored;
+
+/// What the chain confirms, contradicts, and doesn't say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChainFindings {
+    pub confirmed: Vec<String>,
+    pub problems: Vec<String>,
+    pub unknown: Vec<String>,
+}
+
+/// Holds an epoch's file against a chain.
+///
+/// # Errors
+/// A file that can't be read as an epoch.
+pub async fn audit_chain(file: &[u8], chain: &dyn Chain) -> Result<ChainFindings, AuditError> {
+    let segment = Segment::read(file)?;
+    let context = context_of(&segment)?;
+    let mut found = ChainFindings::default();
+    if context.genesis != chain.genesis() {
+        let genesis = chain.genesis();
+        found.problems.push(format!("the file is of another chain: this one has genesis {genesis}"));
+        return Ok(found);
+    }
+    found.beacons(segment.records(), context, chain).await;
+    found.calls(segment.records(), chain).await;
+    found.weights(segment.records(), context, chain).await;
+    Ok(found)
+}
+
+impl ChainFindings {
+    async fn beacons(&mut self, records: &[Record], context: &EpochContext, chain: &dyn Chain) {
+        let began = context.state.schedule.last_epoch_block;
+        if context.beacon.block != began {
+            let (named, block) = (context.beacon.block, began);
+            self.problems
+                .push(format!("the beacon is block {named}'s, and the epoch began with block {block}"));
+        }
+        let draws = records.iter().filter_map(|record| match record {
+            Record::CheckDraw(draw) => Some(draw.beacon),
+            _ => None,
+        });
+        let beacons: Vec<Beacon> = std::iter::once(context.beacon).chain(draws).collect();
+        let mut confirmed = 0;
+        for beacon in &beacons {
+            match chain.beacon(beacon.block).await {
+                Ok(shown) if shown == *beacon => confirmed += 1,
+                Ok(_) => self.problems.push(format!("block {} has another beacon", beacon.block)),
+                Err(error) => self.says_nothing(&format!("the beacon of block {}", beacon.block), &error),
+            }
+        }
+        if confirmed > 0 {
+            self.confirmed.push(format!("{confirmed} of {} beacons", beacons.len()));
+        }
+    }
+
+    /// Each call that was included by the file's word, at the block that it names.
+    async fn calls(&mut self, records: &[Record], chain: &dyn Chain) {
+        let mut signed: Option<(SignedCall, &'static str)> = None;
+        for record in records {
+            let Record::IntentUpdate(update) = record else { continue };
+            let call =
+                |extrinsic: &[u8], hash, expires| SignedCall { bytes: extrinsic.to_vec(), hash, expires };
+            match &update.state {
+                IntentState::Signed { extrinsic, hash, expires } => {
+                    signed = Some((call(extrinsic, *hash, *expires), "weights"));
+                }
+                IntentState::Committing { extrinsic, hash, expires } => {
+                    signed = Some((call(extrinsic, *hash, *expires), "the commit to weights"));
+                }
+                IntentState::Revealing { extrinsic, hash, expires } => {
+                    signed = Some((call(extrinsic, *hash, *expires), "the reveal of weights"));
+                }
+                IntentState::Included { block }
+                | IntentState::Committed { block, .. }
+                | IntentState::Revealed { block } => {
+                    if let Some((call, what)) = signed.take() {
+                        self.call(&call, what, *block, chain).await;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn call(&mut self, call: &SignedCall, what: &str, block: Block, chain: &dyn Chain) {
+        match chain.outcome(call).await {
+            Ok(CallOutcome::Included { block: shown, .. }) if shown == block => {
+                self.confirmed.push(format!("{what} in block {block}"));
+            }
+            Ok(CallOutcome::Included { block: shown, .. }) => {
+                self.problems.push(format!("{what} are in block {shown}, and the file says {block}"));
+            }
+            Ok(CallOutcome::Refused { refusal, .. }) => {
+                self.problems.push(format!("the chain refused {what}: {refusal}"));
+            }
+            Ok(CallOutcome::Expired | CallOutcome::Pending) => {
+                self.problems.push(format!("{what} are not in block {block}, as the file says"));
+            }
+            Err(error) => self.says_nothing(&format!("{what} in block {block}"), &error),
+        }
+    }
+
+    /// The weights that the chain shows now, while no later ones have taken their place.
+    async fn weights(&mut self, records: &[Record], context: &EpochContext, chain: &dyn Chain) {
+        let included = records.iter().rev().find_map(|record| match record {
+            Record::IntentUpdate(update) => match update.state {
+                IntentState::Included { block } | IntentState::Revealed { block } => Some(block),
+                _ => None,
+            },
+            _ => None,
+        });
+        let intent = records.iter().rev().find_map(|record| match record {
+            Record::Intent(intent) => Some(intent),
+            _ => None,
+        });
+        let (Some(block), Some(intent)) = (included, intent) else { return };
+        if let Err(error) = self.shown(block, intent, context, chain).await {
+            self.says_nothing("the weights that it shows now", &error);
+        }
+    }
+
+    async fn shown(
+        &mut self,
+        block: Block,
+        intent: &Intent,
+        context: &EpochContext,
+        chain: &dyn Chain,
+    ) -> Result<(), ChainError> {
+        let state = chain.subnet(context.netuid).await?;
+        let own = state.metagraph.by_hotkey(&context.validator);
+        // Of mechanism 0 alone does the metagraph tell when weights were last set.
+        let is_newest = own.filter(|own| own.last_update == block && context.mechanism.0 == 0);
+        let Some(own) = is_newest else { return Ok(()) };
+        let shown = chain.weights(context.netuid, context.mechanism, own.uid).await?;
+        if shown == stored(intent) {
+            self.confirmed.push("its weights are those that the chain shows now".to_owned());
+        } else {
+            self.problems
+                .push("the chain shows other weights of this validator, set in the same block".to_owned());
+        }
+        Ok(())
+    }
+
+    fn says_nothing(&mut self, of: &str, error: &ChainError) {
+        self.unknown.push(format!("{of}: {error}"));
+    }
+}
