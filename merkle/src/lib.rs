@@ -24,7 +24,7 @@ pub use note::{
     KeyKind, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature, SignedNote, VerifierKey,
 };
 pub use sign::SigningKey;
-pub use tree::{consistency_proof, inclusion_proof, leaf_hash, node_hash, root};
+pub use tree::{consistency_proof, inclusion_proof, inclusion_proofs, leaf_hash, node_hash, root};
 pub use verify::{ProofError, root_from_inclusion, verify_consistency, verify_inclusion};
 
 #[cfg(test)]

@@ -55,6 +55,28 @@ pub fn inclusion_proof(leaf_hashes: &[Digest], index: usize) -> Option<Vec<Diges
     Some(path)
 }
 
+/// The audit paths of all leaves, in their order: each inner node is hashed once.
+pub fn inclusion_proofs(leaf_hashes: &[Digest]) -> Vec<Vec<Digest>> {
+    let mut paths = vec![Vec::new(); leaf_hashes.len()];
+    if !leaf_hashes.is_empty() {
+        climb(leaf_hashes, &mut paths);
+    }
+    paths
+}
+
+/// Adds to each leaf's path the siblings within this subtree, from the leaf up; gives the subtree's root.
+fn climb(leaf_hashes: &[Digest], paths: &mut [Vec<Digest>]) -> Digest {
+    if let [leaf] = leaf_hashes {
+        return *leaf;
+    }
+    let (left, right) = split(leaf_hashes);
+    let (left_paths, right_paths) = paths.split_at_mut(left.len());
+    let (left, right) = (climb(left, left_paths), climb(right, right_paths));
+    left_paths.iter_mut().for_each(|path| path.push(right));
+    right_paths.iter_mut().for_each(|path| path.push(left));
+    node_hash(&left, &right)
+}
+
 /// The proof that the tree of the first `size1` leaves is a prefix of the whole (RFC 9162, section 2.1.4.1); `None`
 /// where `size1` is 0 or over the number of leaves: nothing is proven about an empty tree.
 pub fn consistency_proof(leaf_hashes: &[Digest], size1: usize) -> Option<Vec<Digest>> {

@@ -145,9 +145,7 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditEr
         found.changed.push(format!("no file here is of the epochs between {left} and {epoch}"));
     }
     log::compare(&before, earlier, context, &mut found);
-    if earlier.fields.log().is_some() {
-        found.changed.extend(log::unanchored(&before, context));
-    }
+    found.changed.extend(log::unanchored(&before, earlier, context));
     found.problems.extend(taken_over::problems(&before, earlier, &segment, context)?);
     Ok(found)
 }

@@ -7,6 +7,7 @@
 //! **Invariant.** A witness's signature leaves only once the checkpoint is durable in its own folder: after a restart it signs no
 //! other of the same size.
 
+mod anchor;
 mod fork;
 mod keys;
 mod quorum;
@@ -19,6 +20,7 @@ mod service;
 
 pub use fork::{Fork, ForkError};
 
+pub(crate) use anchor::Anchor;
 pub(crate) use book::WitnessBook;
 pub(crate) use exchange::exchange;
 pub(crate) use gather::{Gathering, Means, Peer};

@@ -107,6 +107,10 @@ pub fn describe() {
         "weighhouse_validator_witnesses_wanted",
         "Validators whose signatures an audit demands of it"
     );
+    describe_gauge!(
+        "weighhouse_validator_anchored_epoch",
+        "The newest epoch whose checkpoint is the hotkey's commitment on the chain"
+    );
     describe_counter!(
         "weighhouse_validator_witness_requests_total",
         "Requests of other validators to sign a checkpoint of theirs, by gRPC status"
@@ -203,6 +207,10 @@ pub(crate) fn witnesses(signed: usize, wanted: usize) {
 
 pub(crate) fn witnessed(code: tonic::Code) {
     counter!("weighhouse_validator_witness_requests_total", "code" => format!("{code:?}")).increment(1);
+}
+
+pub(crate) fn anchored(epoch: Epoch) {
+    gauge!("weighhouse_validator_anchored_epoch").set(epoch.0 as f64);
 }
 
 pub(crate) fn fork_exposed() {

@@ -9,6 +9,7 @@
 //! Nothing here judges or knows a kind of task: rounds are `round`'s, publications `publish`'s. The role alone writes the
 //! journal, and takes note of a record only once it is durable.
 
+mod anchoring;
 mod draws;
 mod endpoint;
 mod epochs;
@@ -119,6 +120,7 @@ impl Validator {
         }
         self.witness_epoch(&state).await?;
         self.tell_endpoint(block).await;
+        self.anchor(&state).await;
         self.keep_house().await?;
         metrics::progress(block, epoch, self.parts.clock.now());
         let published = self.publications.published();

@@ -49,13 +49,13 @@ pub fn acknowledgements(
     receipts: &[AnswerReceipt],
     signature: &[u8],
 ) -> Vec<Acknowledgement> {
-    let leaves = leaves(receipts);
-    let each = receipts.iter().enumerate().map(|(index, receipt)| Acknowledgement {
+    let paths = merkle::inclusion_proofs(&leaves(receipts));
+    let each = receipts.iter().zip(paths).enumerate().map(|(index, (receipt, path))| Acknowledgement {
         round: *round,
         receipt: receipt.clone(),
         index: index as u64,
-        size: leaves.len() as u64,
-        path: merkle::inclusion_proof(&leaves, index).unwrap_or_default(),
+        size: receipts.len() as u64,
+        path,
         signature: signature.to_vec(),
     });
     each.collect()

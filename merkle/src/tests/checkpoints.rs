@@ -194,6 +194,15 @@ fn a_larger_checkpoint_proves_a_fork_by_the_root_that_it_had() {
 }
 
 #[test]
+fn all_paths_at_once_are_those_of_each_leaf() {
+    for size in [0, 1, 2, 3, 7, 8, 33] {
+        let all = leaves(size);
+        let each: Vec<_> = (0..all.len()).filter_map(|at| inclusion_proof(&all, at)).collect();
+        assert_eq!(crate::inclusion_proofs(&all), each, "{size}");
+    }
+}
+
+#[test]
 fn a_tree_that_is_known_from_a_frontier_on_proves_the_same_as_a_whole_one() {
     let all = leaves(40);
     for before in 0..=40_usize {

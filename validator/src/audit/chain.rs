@@ -5,9 +5,11 @@
 use serde::Serialize;
 use weighhouse_chain::{CallOutcome, Chain, ChainError, SignedCall};
 use weighhouse_journal::Segment;
+use weighhouse_merkle::{Frontier, GrownTree};
 use weighhouse_types::{Beacon, Block, EpochContext, Intent, IntentState, Record};
 
 use super::{AuditError, context_of};
+use crate::log::Anchor;
 use crate::publish::stored;
 
 /// What the chain confirms, contradicts, and doesn't say.
@@ -34,6 +36,7 @@ pub async fn audit_chain(file: &[u8], chain: &dyn Chain) -> Result<ChainFindings
     found.beacons(segment.records(), context, chain).await;
     found.calls(segment.records(), chain).await;
     found.weights(segment.records(), context, chain).await;
+    found.anchor(&segment, context, chain).await;
     Ok(found)
 }
 
@@ -149,6 +152,33 @@ impl ChainFindings {
                 .push("the chain shows other weights of this validator, set in the same block".to_owned());
         }
         Ok(())
+    }
+
+    /// The root of the log at this epoch's end, while the chain shows no later one.
+    async fn anchor(&mut self, segment: &Segment, context: &EpochContext, chain: &dyn Chain) {
+        let Some(log) = context.fields.log() else { return };
+        let shown = match chain.commitment(context.netuid, context.validator).await {
+            Ok(shown) => shown,
+            Err(ChainError::Unsupported { .. }) => return,
+            Err(error) => return self.says_nothing("the checkpoint that is committed on it", &error),
+        };
+        let Some((anchor, block)) = shown.and_then(|shown| Some((Anchor::of(&shown.data)?, shown.block)))
+        else {
+            return;
+        };
+        if anchor.epoch != context.epoch {
+            return;
+        }
+        let tree = Frontier::from_parts(log.size, log.subtrees)
+            .map(|before| GrownTree::new(before, segment.leaves().to_vec()));
+        if tree.and_then(|tree| tree.root_at(anchor.size)) == Some(anchor.root) {
+            self.confirmed
+                .push(format!("the log's root over {} records, committed in block {block}", anchor.size));
+        } else {
+            self.problems.push(format!(
+                "the log's root that was committed in block {block} is not that of the records"
+            ));
+        }
     }
 
     fn says_nothing(&mut self, of: &str, error: &ChainError) {

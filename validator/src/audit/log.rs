@@ -184,16 +184,17 @@ pub(super) fn compare(
 }
 
 /// Everything with which an epoch was opened other than the one before had named while nobody could know its questions.
-pub(super) fn unanchored(before: &Segment, context: &EpochContext) -> Vec<String> {
+pub(super) fn unanchored(before: &Segment, earlier: &EpochContext, context: &EpochContext) -> Vec<String> {
     let closed = before.records().iter().find_map(|record| match record {
         Record::EpochClosed(EpochClosed { epoch, fields, .. }) => Some((epoch, fields.next())),
         _ => None,
     });
     let Some((left, next)) = closed else { return Vec::new() };
     let Some(next) = next else {
-        return vec![format!(
-            "unanchored: epoch {left}'s closing record doesn't say what the next is opened with"
-        )];
+        let why =
+            format!("unanchored: epoch {left}'s closing record doesn't say what the next is opened with");
+        // Records of before there was a log had no place for it.
+        return earlier.fields.log().map(|_| why).into_iter().collect();
     };
     let differs = [
         ("policy", next.policy != Digest::of(&context.policy)),

@@ -17,6 +17,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::certified::verify_certified;
 
+use super::anchor::Anchor;
 use super::keys::{KeptKey, verifier};
 
 /// Witnesses that are asked at once.
@@ -116,6 +117,11 @@ impl Gathering {
     pub(crate) fn held(&self) -> BTreeMap<Hotkey, u64> {
         let signed = self.witnesses.iter().map(|key| (key.hotkey, self.checkpoint.size));
         self.held.clone().into_iter().chain(signed).collect()
+    }
+
+    /// What is committed on the chain of it.
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor { epoch: self.epoch, size: self.checkpoint.size, root: self.checkpoint.root }
     }
 
     pub(crate) fn record(&self) -> Record {

@@ -28,6 +28,7 @@ use crate::round::AnsweredRound;
 use crate::seen::SeenBlocks;
 use crate::verdicts::{Axons, REQUESTS_MAX, Shelf, VerdictsParts, axons};
 
+use super::anchoring::Anchoring;
 use super::endpoint::Endpoint;
 
 /// Its name where people are told of it.
@@ -77,6 +78,7 @@ pub struct Validator {
     pub(super) peers: Option<(Epoch, Vec<Peer>)>,
     /// Whether the newest checkpoint was signed by fewer witnesses than an audit demands.
     pub(super) is_unwitnessed: bool,
+    pub(super) anchoring: Anchoring,
     /// The epoch in which the journal's folder was last looked through.
     pub(super) kept_in: Option<Epoch>,
     /// Whether less is free than the journal wants.
@@ -171,6 +173,7 @@ impl Validator {
             gathering: None,
             peers: None,
             is_unwitnessed: false,
+            anchoring: Anchoring::default(),
             kept_in: None,
             disk_is_short: false,
         })
