@@ -154,7 +154,7 @@ pub(crate) fn seal(before: &Digest, header: &[u8; BATCH_HEADER_BYTES], leaves: &
 }
 
 /// The bytes that a record's leaf is the hash of.
-pub(crate) fn payload(record: &Record) -> Vec<u8> {
+pub fn payload(record: &Record) -> Vec<u8> {
     let mut bytes = RECORD_VERSION.to_le_bytes().to_vec();
     record.encode_to(&mut bytes);
     bytes

@@ -71,7 +71,7 @@ mod error;
 pub use ahead::{read_in_order, read_segment};
 pub use error::{Defect, JournalError, ReadError, SegmentError};
 pub use folder::segments;
-pub use format::read_record;
+pub use format::{payload as record_payload, read_record};
 pub use header::{FORMAT_VERSION, Identity, SegmentHeader, epoch_of_name, segment_name};
 pub use journal::{Journal, RecordIndex, SegmentReport, verify};
 pub use limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_RECORDS_MAX};

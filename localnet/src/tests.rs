@@ -92,3 +92,34 @@ async fn a_state_that_was_made_otherwise_is_refused_with_how_it_was_made() {
     state.and_then(|file| file.set_len(1)).expect("cut short");
     assert!(matches!(open(&options(7, 1)), Err(LocalnetError::DamagedState { .. })));
 }
+
+/// Two runs over one folder, with an audit of each validator's epochs.
+#[tokio::test(flavor = "multi_thread")]
+async fn validators_witness_each_other_s_logs_also_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a folder");
+    run(dir.path(), &options(13, 1)).await;
+    run(dir.path(), &Options { seed: None, ..options(0, 2) }).await;
+    for validator in ["honest-a", "honest-b", "honest-c"] {
+        let file = |epoch| {
+            let name = weighhouse_journal::segment_name(Epoch(epoch));
+            std::fs::read(dir.path().join("validators").join(validator).join(name)).expect("an epoch's file")
+        };
+        let mut before = 0;
+        for epoch in 0..3 {
+            let audited = weighhouse_validator::audit::audit(&file(epoch)).expect("auditable");
+            assert_eq!(audited.problems, Vec::<String>::new(), "{validator}, epoch {epoch}");
+            let log = audited.log.expect("a log");
+            assert_eq!(log.unwitnessed(log.wanted), None);
+            // Nobody's weights had counted before the first epoch's did.
+            assert_eq!(log.wanted > 0, epoch > 0, "{log:?}");
+            let size = log.checkpoint.expect("a checkpoint").size;
+            assert!(size > before, "the log grows");
+            before = size;
+            if epoch > 0 {
+                let found = weighhouse_validator::audit::audit_taken_over(&file(epoch - 1), &file(epoch));
+                let found = found.expect("two files");
+                assert_eq!((found.problems, found.changed, found.fork), (vec![], vec![], None));
+            }
+        }
+    }
+}

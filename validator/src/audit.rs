@@ -12,6 +12,7 @@ mod elsewhere;
 mod joint;
 mod later;
 mod log;
+mod proven;
 mod receipts;
 mod records;
 mod rounds;
@@ -33,6 +34,7 @@ use walk::Walk;
 pub use audited::AuditReport;
 pub use chain::{ChainFindings, audit_chain};
 pub use log::{CheckpointReport, LogReport};
+pub use proven::{AnswerProof, ProvenAnswer, ProvenError, prove};
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {

@@ -17,6 +17,7 @@ mod front;
 mod generate;
 #[cfg(feature = "inference")]
 mod inference;
+mod journal;
 #[cfg(feature = "serving")]
 mod judge;
 mod lab;
@@ -71,6 +72,8 @@ enum Bench {
     Simulator,
     /// A million recorded judgements replayed, against 2 s
     Replay,
+    /// Records made durable by the journal, against a plain write and fdatasync of the same bytes in equal batches
+    Journal,
     /// A completion judged by one forward pass, against generating it; and a tempo of 256 miners under the sequential test
     Judge,
     /// A step of decoding at batch 1 and 16, against candle on the same weights
@@ -193,6 +196,7 @@ fn main() -> ExitCode {
         XtaskCommand::Bench(Bench::Yuma) => bench::yuma(),
         XtaskCommand::Bench(Bench::Simulator) => lab::simulator(),
         XtaskCommand::Bench(Bench::Replay) => lab::replay(),
+        XtaskCommand::Bench(Bench::Journal) => journal::run(),
         #[cfg(feature = "serving")]
         XtaskCommand::Bench(Bench::Judge) => judge::run(),
         XtaskCommand::Bench(Bench::Btauth) => bench::btauth(),

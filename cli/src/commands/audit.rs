@@ -1,14 +1,16 @@
 //! `weighhouse audit`.
 
+mod answer;
 mod fetch;
 mod fork;
 mod listed;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Deserialize;
 use weighhouse_ask::judges::JudgeAddress;
 use weighhouse_chain::address::ChainAddress;
 use weighhouse_miner::receipts::{FILE_PREFIX, read};
@@ -16,15 +18,16 @@ use weighhouse_models::Builtin;
 use weighhouse_tasks::TaskError;
 use weighhouse_types::{Acknowledgement, Epoch, Hotkey, LaterAnswers, WeightVector};
 use weighhouse_validator::audit::{
-    AuditError, AuditReport, CheckpointReport, LogReport, audit_chain, audit_receipts, audit_taken_over,
-    audit_with,
+    AnswerProof, AuditError, AuditReport, CheckpointReport, LogReport, audit_chain, audit_receipts,
+    audit_taken_over, audit_with,
 };
 use weighhouse_validator::log::Fork;
 
-use super::connect;
 use super::judges::AuditReferences;
+use super::{connect, read_text};
 use crate::failure::{Context, Exit, Failure};
 use crate::{models, output};
+use answer::Answered;
 use sources::{Chosen, EpochRange, Source, sources};
 
 /// Check an epoch's evidence without trusting who wrote it, and weigh it again.
@@ -40,6 +43,8 @@ Examples:
   weighhouse audit --model ./reference.safetensors journal/epoch-00000000000000000007.wj
   weighhouse audit --chain finney --newest 5 journal  what the chain says of blocks and publications, too
   weighhouse audit --witnesses 3 journal             at least 3 other validators have to have signed each epoch's checkpoint
+  weighhouse audit --prove 0:5 journal/epoch-00000000000000000007.wj --save proofs
+  weighhouse audit proofs/answer-7-0-5.json          one answer and its verdict, without the epoch
   weighhouse audit fork-1c9e6a01b2d3f405.json        the proof that a validator signed two records
   weighhouse audit journal/epoch-00000000000000000007.wj --judge 127.0.0.1:7711
 
@@ -52,7 +57,7 @@ the subnet's other validators have to have witnessed an epoch's checkpoint, or a
 anything differs, 69 when nothing does but verdicts were not re-derived, witnesses are missing, records are of version 1, or a
 server is away.")]
 pub(crate) struct Audit {
-    /// Epochs' files, folders of them, or addresses: of a bundle, or of a validator that offers bundles; or the proof of a fork
+    /// Epochs' files, folders of them, or addresses: of a bundle, or of a validator that offers bundles; or a proof
     #[arg(required = true, value_name = "FILE|FOLDER|URL")]
     named: Vec<PathBuf>,
     /// Epochs to check of a folder or an address, both ends included
@@ -61,7 +66,10 @@ pub(crate) struct Audit {
     /// Check the newest so many; of an address 2 where nothing is said
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     newest: Option<u64>,
-    /// Folder to keep downloads in; what is there already isn't downloaded again
+    /// Of one epoch's file, write the proof that this answer and its verdict are in the validator's log, into --save
+    #[arg(long, value_name = "ROUND:UID")]
+    prove: Option<Answered>,
+    /// Folder to keep downloads and proofs in; what is there already isn't downloaded again
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
     /// Address of a judge of the pinned files: 127.0.0.1:PORT, unix:/PATH or https://HOST:PORT; repeat it for several
@@ -85,9 +93,18 @@ pub(crate) struct Audit {
 
 pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
     if let [path] = &args.named[..]
-        && fork::is_named(path)
+        && is_proof(path)
     {
-        return fork::check(path, args.json);
+        let shown = path.display();
+        let proof: Proof =
+            serde_json::from_str(&read_text(path)?).exit(Exit::Data, format!("{shown}: no proof"))?;
+        return match proof {
+            Proof::Answer(proof) => answer::check(path, &proof, args.json),
+            Proof::Fork(fork) => fork::check(path, &fork, args.json),
+        };
+    }
+    if let (Some(asked), [file]) = (args.prove, &args.named[..]) {
+        return answer::write(file, asked, args.save.as_deref());
     }
     let weights = match &args.model {
         Some(model) => models::weights(model)?,
@@ -120,7 +137,7 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         }
         let fork = compare_with_before(&mut before, &mut audited, bytes).exit(Exit::Data, source)?;
         if let Some(fork) = fork {
-            audited.problems.push(fork::found(&fork, args.save.as_ref())?);
+            audited.problems.push(fork::found(&fork, args.save.as_deref())?);
         }
         if let Source::Remote { listed: Some(listed), .. } = source {
             listed.compare(&mut audited);
@@ -133,6 +150,19 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         faults.note(source, &audited, args.witnesses);
     }
     faults.outcome()
+}
+
+/// What a file of JSON proves.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Proof {
+    Answer(Box<AnswerProof>),
+    Fork(Box<Fork>),
+}
+
+/// Whether a path names a proof and not an epoch.
+fn is_proof(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json") && path.is_file()
 }
 
 /// The newest file of each validator so far.

@@ -4,7 +4,8 @@ use serde::Serialize;
 use weighhouse_journal::Segment;
 use weighhouse_merkle::{Checkpoint, Frontier, GrownTree, SignedNote, VerifierKey};
 use weighhouse_types::{
-    CheckpointRecord, Digest, EpochClosed, EpochContext, Hotkey, LogKeyUse, LogOpening, LogPlace, Record,
+    CertifiedKey, CheckpointRecord, Digest, EpochClosed, EpochContext, Hotkey, LogKeyUse, LogOpening,
+    LogPlace, Record,
 };
 use weighhouse_wallet::certified::verify_certified;
 
@@ -226,16 +227,16 @@ pub(super) fn fork(one: &Segment, other: &Segment) -> Option<Fork> {
 }
 
 /// The newest checkpoint of a file, with the tree that it is of.
-struct ReadLog {
-    place: LogPlace,
-    log: LogOpening,
-    tree: GrownTree,
-    note: SignedNote,
-    checkpoint: Checkpoint,
-    witnesses: Vec<weighhouse_types::CertifiedKey>,
+pub(super) struct ReadLog {
+    pub(super) place: LogPlace,
+    pub(super) log: LogOpening,
+    pub(super) tree: GrownTree,
+    pub(super) note: SignedNote,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) witnesses: Vec<CertifiedKey>,
 }
 
-fn read(segment: &Segment) -> Option<ReadLog> {
+pub(super) fn read(segment: &Segment) -> Option<ReadLog> {
     let context = super::context(segment.records())?;
     let log = context.fields.log()?;
     let record = segment.records().iter().rev().find_map(|record| match record {

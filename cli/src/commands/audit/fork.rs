@@ -1,23 +1,16 @@
 //! The proof that a validator has signed two records of one past: checked, and written.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use weighhouse_validator::log::Fork;
 
-use crate::commands::{read_text, write_file};
+use crate::commands::write_file;
 use crate::failure::{Context as _, Exit, Failure};
 use crate::output;
 
-/// Whether a path names a proof and not an epoch.
-pub(super) fn is_named(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json") && path.is_file()
-}
-
 /// Checks a proof, which needs nothing else. It is a problem of its validator's where it holds.
-pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
+pub(super) fn check(path: &Path, fork: &Fork, json: bool) -> Result<(), Failure> {
     let shown = path.display();
-    let fork: Fork =
-        serde_json::from_str(&read_text(path)?).exit(Exit::Data, format!("{shown}: no proof of a fork"))?;
     let both = fork.verify().exit(Exit::Data, format!("{shown}: proves nothing"))?;
     let validator = fork.key.hotkey;
     if json {
@@ -45,7 +38,7 @@ fn indented(note: &str) -> String {
 }
 
 /// Writes a proof to the folder of downloads, where there is one; what to say of it.
-pub(super) fn found(fork: &Fork, save: Option<&PathBuf>) -> Result<String, Failure> {
+pub(super) fn found(fork: &Fork, save: Option<&Path>) -> Result<String, Failure> {
     let both = fork.verify().unwrap_or_default().len();
     let what = format!(
         "its validator has signed another record of this epoch, and {both} witnesses have signed both"
