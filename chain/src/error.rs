@@ -30,6 +30,15 @@ pub enum ChainError {
     #[error("block {block} is not known here; the newest is {head}")]
     NoBlock { block: Block, head: Block },
     #[error(
+        "{endpoint} keeps the newest blocks alone, and no longer the one that was asked for: name an archive node among the \
+         chain's endpoints"
+    )]
+    Discarded { endpoint: String },
+    #[error(
+        "the call is in block {block}, whose events no endpoint keeps any more: name an archive node among the chain's endpoints"
+    )]
+    OutcomeDiscarded { block: Block },
+    #[error(
         "no epoch of subnet {netuid} ran in block {block}; `weighhouse chain metagraph` shows when the next runs"
     )]
     NoEpoch { netuid: Netuid, block: Block },

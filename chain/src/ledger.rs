@@ -165,6 +165,12 @@ impl Ledger {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// What happened in a block besides its calls.
+    async fn hooks_of(&self, block: Block) -> Result<Vec<Event>, ChainError> {
+        self.blocking(move |inner| Ok(inner.store.block(block)?.ok_or_else(|| inner.no_block(block))?.events))
+            .await
+    }
+
     /// Everything that happened in a block, in its order.
     pub async fn events(&self, block: Block) -> Result<Vec<Event>, ChainError> {
         self.blocking(move |inner| {
@@ -437,6 +443,10 @@ impl Chain for Ledger {
         // The signature opens everything that is sealed to its round.
         let known = round <= self.newest().head.number.0;
         Ok(known.then(|| self.0.store.timelock.sign(round)))
+    }
+
+    async fn hook_events(&self, block: Block) -> Result<Vec<Event>, ChainError> {
+        self.hooks_of(block).await
     }
 
     async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {

@@ -146,6 +146,11 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
         Err(ChainError::Unsupported { what: "timelocked weight commits" })
     }
 
+    /// What the chain did of itself in a finalised block, without a call: timelocked weights that it opened are among it.
+    async fn hook_events(&self, _block: Block) -> Result<Vec<Event>, ChainError> {
+        Err(ChainError::Unsupported { what: "events of blocks" })
+    }
+
     /// Data that a hotkey has published with [`Call::SetCommitment`].
     async fn commitment(&self, _netuid: Netuid, _hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {
         Err(ChainError::Unsupported { what: "commitments" })

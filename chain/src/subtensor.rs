@@ -9,9 +9,11 @@
 
 mod network;
 
+mod choice;
 mod endpoint;
 mod endpoints;
 mod fetch;
+mod health;
 mod socket;
 
 mod calls;
@@ -58,7 +60,7 @@ use weighhouse_types::{
 };
 use weighhouse_wallet::keypair::Keypair;
 
-use crate::{Call, CallOutcome, Chain, ChainError, SignedCall};
+use crate::{Call, CallOutcome, Chain, ChainError, Event, SignedCall};
 use client::storage_index;
 use endpoint::Version;
 use endpoints::Endpoints;
@@ -238,6 +240,12 @@ impl Chain for Subtensor {
     async fn timelock(&self) -> Result<Timelock, ChainError> {
         let (head, runtime) = self.now().await?;
         extra::timelock(&runtime, &self.0.endpoints, head.hash).await
+    }
+
+    async fn hook_events(&self, block: Block) -> Result<Vec<Event>, ChainError> {
+        let hash = self.0.endpoints.block_hash(block).await?;
+        let (runtime, events) = self.events_at(block, hash).await?;
+        events::of_hooks(&runtime, events)
     }
 
     async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {

@@ -116,7 +116,9 @@ pub(crate) fn chain_failure(error: ChainError) -> Failure {
         }
         ChainError::EndpointsDisagree { .. }
         | ChainError::AnswersDisagree { .. }
-        | ChainError::FinalityBroken { .. } => Exit::Unavailable,
+        | ChainError::FinalityBroken { .. }
+        | ChainError::Discarded { .. }
+        | ChainError::OutcomeDiscarded { .. } => Exit::Unavailable,
         ChainError::Runtime { .. } => Exit::Unavailable,
         ChainError::State { .. } => Exit::Data,
         ChainError::Refused(_) | ChainError::NotAccepted(_) | ChainError::Unsupported { .. } => Exit::Denied,

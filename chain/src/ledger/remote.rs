@@ -24,7 +24,7 @@ use weighhouse_types::{
 use weighhouse_wallet::keypair::Keypair;
 
 use super::extrinsic;
-use super::serve::GENESIS_HEADER;
+use super::serve::{EVENTS_HEADER, GENESIS_HEADER};
 use super::staking::{ALPHA_PRICE, EXISTENTIAL_DEPOSIT, FEE};
 use crate::timelock::SIGNATURE_BYTES;
 use crate::{Call, CallOutcome, Chain, ChainError, Event, Refusal, SignedCall};
@@ -127,11 +127,22 @@ impl Remote {
     where
         F: Future<Output = Result<Response<T>, Status>> + Send,
     {
+        Ok(self.respond(call).await?.into_inner())
+    }
+
+    /// As [`Self::ask`], with the answer's metadata.
+    async fn respond<T: Send, F>(
+        &self,
+        call: impl Fn(ChainClient<Channel>) -> F + Send + Sync,
+    ) -> Result<Response<T>, CallFailure>
+    where
+        F: Future<Output = Result<Response<T>, Status>> + Send,
+    {
         // Each answer names its genesis: behind an address there may be another process by now.
         let response = self.attempt(call).await?;
         let header = response.metadata().get(GENESIS_HEADER).and_then(|value| value.to_str().ok());
         match header.and_then(|text| text.parse::<Digest>().ok()) {
-            Some(genesis) if genesis == self.genesis => Ok(response.into_inner()),
+            Some(genesis) if genesis == self.genesis => Ok(response),
             other => Err(CallFailure::OtherChain(other.unwrap_or_default())),
         }
     }
@@ -262,6 +273,21 @@ impl Chain for Remote {
             Ok(_) => Err(ChainError::Undecodable("the beacon of another block".to_owned())),
             Err(failed) => Err(self.failed_at(block, failed).await),
         }
+    }
+
+    async fn hook_events(&self, block: Block) -> Result<Vec<Event>, ChainError> {
+        let request = v1::BeaconRequest { block: block.0 };
+        let ask = |mut client: ChainClient<Channel>| async move { client.beacon(request).await };
+        let answer = match self.respond(ask).await {
+            Ok(answer) => answer,
+            Err(failed) => return Err(self.failed_at(block, failed).await),
+        };
+        // An older server says nothing, and so does one that keeps the block no more.
+        let Some(header) = answer.metadata().get_bin(EVENTS_HEADER) else {
+            return Err(ChainError::Unsupported { what: "events of that block" });
+        };
+        let bytes = header.to_bytes().map_err(|error| ChainError::Undecodable(error.to_string()))?;
+        Vec::decode_all(&mut &bytes[..]).map_err(|error| ChainError::Undecodable(format!("events: {error}")))
     }
 
     async fn weights(

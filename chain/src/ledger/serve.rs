@@ -21,6 +21,12 @@ use service::LedgerService;
 /// The genesis hash in every answer's metadata, as hexadecimal digits.
 pub(super) const GENESIS_HEADER: &str = "x-weighhouse-genesis";
 
+/// In the answer for a block's beacon: what the chain did of itself in that block, in SCALE.
+pub(super) const EVENTS_HEADER: &str = "x-weighhouse-hook-events-bin";
+
+/// The most of it that is sent: clients bound their headers, and bytes grow by a third on the way.
+const EVENTS_BYTES_MAX: usize = 8 * 1024;
+
 /// One extrinsic and its frame.
 const REQUEST_BYTES_MAX: usize = EXTRINSIC_BYTES_MAX + 1024;
 

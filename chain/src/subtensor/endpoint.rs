@@ -1,7 +1,7 @@
 //! One node: a connection that is made when it is needed and anew when it breaks.
 //!
 //! **Invariant.** Every request has a deadline, and no connection is used before its chain's genesis was compared with
-//! the pinned one. A connection that stalled once is not used again.
+//! the pinned one. A connection that stalled once is not used again. An endpoint that failed is remembered as such (`health`).
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,9 +13,10 @@ use subxt::ext::codec::Encode as _;
 use subxt::rpcs::UserError;
 use subxt::rpcs::client::{RawValue, RpcParams, rpc_params};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use weighhouse_types::{Block, Digest, Head};
 
+use super::health::{Health, PROBE_DEADLINE};
 use super::socket::{Reply, Request, Socket, SocketError};
 use crate::ChainError;
 
@@ -32,6 +33,7 @@ pub(super) struct Endpoint {
     connection: Mutex<Option<Socket>>,
     /// Its last answer about the newest finalised block.
     told: Mutex<Option<NewestBlock>>,
+    pub(super) health: Health,
 }
 
 /// The newest finalised block, its number checked against its header; and what was asked along with it.
@@ -65,7 +67,8 @@ pub(super) enum EndpointFailure {
 
 impl Endpoint {
     pub(super) fn new(url: String, deadline: Duration, genesis: Arc<OnceLock<Digest>>) -> Self {
-        Self { url, deadline, genesis, connection: Mutex::default(), told: Mutex::default() }
+        let health = Health::default();
+        Self { url, deadline, genesis, connection: Mutex::default(), told: Mutex::default(), health }
     }
 
     pub(super) fn url(&self) -> &str {
@@ -88,8 +91,21 @@ impl Endpoint {
     }
 
     async fn each(&self, requests: &[Request<'_>]) -> Result<Vec<Reply>, EndpointFailure> {
-        let answered = timeout(self.deadline, self.attempts(requests)).await;
-        answered.unwrap_or_else(|_| Err(self.timed_out())).map_err(EndpointFailure::Chain)
+        let deadline = match self.health.is_failing() {
+            true => self.deadline.min(PROBE_DEADLINE),
+            false => self.deadline,
+        };
+        let answered = timeout(deadline, self.attempts(requests)).await;
+        let answered = answered.unwrap_or_else(|_| Err(self.timed_out(deadline)));
+        match &answered {
+            Ok(_) if self.health.answered() => {
+                tracing::info!(endpoint = self.url, "an endpoint of the chain answers again");
+            }
+            // Of another chain it is no slow one, and to pass over it would hide that.
+            Ok(_) | Err(ChainError::WrongGenesis { .. }) => {}
+            Err(_) => self.health.failed(Instant::now()),
+        }
+        answered.map_err(EndpointFailure::Chain)
     }
 
     /// Decodes an answer.
@@ -198,8 +214,8 @@ impl Endpoint {
         EndpointFailure::Chain(ChainError::Undecodable(format!("{}: {what}", self.url)))
     }
 
-    fn timed_out(&self) -> ChainError {
-        ChainError::TimedOut { endpoint: self.url.clone(), seconds: self.deadline.as_secs() }
+    fn timed_out(&self, deadline: Duration) -> ChainError {
+        ChainError::TimedOut { endpoint: self.url.clone(), seconds: deadline.as_secs() }
     }
 
     fn unreachable(&self, error: &SocketError) -> ChainError {
@@ -210,9 +226,18 @@ impl Endpoint {
     pub(super) fn failed(&self, failed: EndpointFailure) -> ChainError {
         match failed {
             EndpointFailure::Chain(error) => error,
+            EndpointFailure::Answer(error) if is_discarded(&error) => {
+                ChainError::Discarded { endpoint: self.url.clone() }
+            }
             EndpointFailure::Answer(error) => {
                 ChainError::Unreachable { endpoint: self.url.clone(), why: error.to_string() }
             }
         }
     }
+}
+
+/// A pruning node keeps the states of the newest 256 blocks, and says this of older ones.
+pub(super) fn is_discarded(error: &UserError) -> bool {
+    let detail = error.data.as_ref().map_or("", |data| data.get());
+    [error.message.as_str(), detail].iter().any(|text| text.contains("State already discarded"))
 }

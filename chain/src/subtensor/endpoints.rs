@@ -1,9 +1,11 @@
 //! The endpoints of a network, and the finalised block they agree on.
 //!
-//! **Invariant.** The head never goes back, and never names a block that an endpoint which can be reached contradicts.
+//! **Invariant.** The head never goes back, and never names a block that an endpoint which can be reached contradicts. An
+//! endpoint that is away or stands still (`health`) is not waited for while another answers.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use subxt::ext::futures::future::join_all;
@@ -12,7 +14,7 @@ use tokio::sync::Mutex;
 use weighhouse_types::{Block, Digest, Head};
 
 use super::Network;
-use super::endpoint::{Along, Endpoint, EndpointFailure, NewestBlock, Version};
+use super::endpoint::{Along, Endpoint, EndpointFailure, NewestBlock, Version, is_discarded};
 use super::socket::Request;
 use crate::ChainError;
 
@@ -24,11 +26,14 @@ pub(super) type EndpointAnswers<'a> = Vec<(&'a Endpoint, Vec<Box<RawValue>>)>;
 
 #[derive(Debug)]
 pub(super) struct Endpoints {
-    all: Vec<Endpoint>,
+    pub(super) all: Vec<Endpoint>,
     /// The one that answered last.
-    preferred: AtomicUsize,
+    pub(super) preferred: AtomicUsize,
     genesis: Arc<OnceLock<Digest>>,
     newest: Mutex<Option<NewestBlock>>,
+    /// Whether the endpoints were said to be behind what they had shown.
+    is_behind: AtomicBool,
+    pub(super) stuck_after: Duration,
 }
 
 impl Endpoints {
@@ -40,6 +45,8 @@ impl Endpoints {
             preferred: AtomicUsize::new(0),
             genesis,
             newest: Mutex::default(),
+            is_behind: AtomicBool::new(false),
+            stuck_after: network.stuck_after,
         }
     }
 
@@ -54,15 +61,17 @@ impl Endpoints {
         method: &str,
         params: &RpcParams,
     ) -> Result<T, (&Endpoint, EndpointFailure)> {
-        let first = self.preferred.load(Ordering::Relaxed);
         let mut last = None;
-        for turn in 0..self.all.len() {
-            let index = (first + turn) % self.all.len();
+        for index in self.in_turn() {
             let endpoint = &self.all[index];
             match endpoint.request(method, params.clone()).await {
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(answer);
+                }
+                // Another node may keep what this one has dropped.
+                Err(EndpointFailure::Answer(error)) if is_discarded(&error) => {
+                    last = Some((endpoint, EndpointFailure::Answer(error)));
                 }
                 // An error in answer to a call is the chain's word; another node would say the same.
                 Err(failed @ EndpointFailure::Answer(_)) => return Err((endpoint, failed)),
@@ -97,10 +106,15 @@ impl Endpoints {
         requests: &[Request<'_>],
         read: impl Fn(&Endpoint, &[Box<RawValue>]) -> Result<T, EndpointFailure>,
     ) -> Result<T, ChainError> {
-        let answers = join_all(self.all.iter().map(|endpoint| endpoint.all(requests))).await;
-        let mut told = Vec::with_capacity(self.all.len());
+        let mut asked = self.awake();
+        // One that is stuck lacks the newest blocks, and what it answers is an error.
+        if asked.iter().any(|endpoint| !endpoint.health.is_stuck()) {
+            asked.retain(|endpoint| !endpoint.health.is_stuck());
+        }
+        let answers = join_all(asked.iter().map(|endpoint| endpoint.all(requests))).await;
+        let mut told = Vec::with_capacity(asked.len());
         let mut failure = None;
-        for (endpoint, answers) in self.all.iter().zip(answers) {
+        for (endpoint, answers) in asked.into_iter().zip(answers) {
             match answers {
                 Ok(answers) => told.push((endpoint, answers)),
                 Err(failed) => failure = Some(endpoint.failed(failed)),
@@ -121,11 +135,13 @@ impl Endpoints {
         along: &Along<'_>,
     ) -> Result<(Head, Option<EndpointAnswers<'_>>), ChainError> {
         let before = self.newest.lock().await.map(|newest| newest.head.number);
-        let mut told = Vec::with_capacity(self.all.len());
+        let asked = self.awake();
+        let mut told = Vec::with_capacity(asked.len());
         let mut failure = None;
-        let mut answers = Vec::with_capacity(self.all.len());
-        let finalized = self.all.iter().map(|endpoint| endpoint.finalized(before, along));
-        for (endpoint, answer) in self.all.iter().zip(join_all(finalized).await) {
+        let mut answers = Vec::with_capacity(asked.len());
+        let finalized = asked.iter().map(|endpoint| endpoint.finalized(before, along));
+        let said = join_all(finalized).await;
+        for (endpoint, answer) in asked.into_iter().zip(said) {
             match answer.map_err(|failed| endpoint.failed(failed)) {
                 Ok((said, answer)) => {
                     told.push((endpoint, said));
@@ -136,6 +152,8 @@ impl Endpoints {
                 Err(error) => failure = Some(error),
             }
         }
+        let out = self.leave_out(&mut told, before).await?;
+        answers.retain(|(endpoint, _): &(&Endpoint, _)| !out.contains(&endpoint.url()));
         // The lowest head is the only one that all of them can be asked about.
         let Some((slowest, said)) = told.iter().min_by_key(|(_, said)| said.head.number).copied() else {
             return Err(failure.expect("no endpoint answered"));
@@ -178,8 +196,16 @@ impl Endpoints {
         };
         // A node that was restored may be behind: the head never goes back for our callers.
         if head.number < before.number {
+            let blocks = before.number.0 - head.number.0;
+            if blocks > LAG_BLOCKS && !self.is_behind.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    endpoint = endpoint.url(), head = %head.number, shown = %before.number, blocks,
+                    "the chain's endpoints are behind a block that they had called final: nothing is new until they are past it"
+                );
+            }
             return Ok(before);
         }
+        self.is_behind.store(false, Ordering::Relaxed);
         let still = match said.before {
             _ if head.number == before.number => head.hash,
             Some((block, hash)) if block == before.number => hash,
@@ -207,8 +233,7 @@ impl Endpoints {
         if block == head.number {
             return Ok(head.hash);
         }
-        let first = self.preferred.load(Ordering::Relaxed);
-        hash_at(&self.all[first % self.all.len()], block).await
+        hash_at(&self.all[self.in_turn()[0]], block).await
     }
 }
 
@@ -242,12 +267,12 @@ fn is_same(one: &[Box<RawValue>], other: &[Box<RawValue>]) -> bool {
     one.iter().map(|answer| answer.get()).eq(other.iter().map(|answer| answer.get()))
 }
 
-async fn hash_at(endpoint: &Endpoint, block: Block) -> Result<Digest, ChainError> {
+pub(super) async fn hash_at(endpoint: &Endpoint, block: Block) -> Result<Digest, ChainError> {
     let hash = endpoint.block_hash(block).await.map_err(|failed| endpoint.failed(failed))?;
     hash.ok_or_else(|| ChainError::Undecodable(format!("{} has no hash of block {block}", endpoint.url())))
 }
 
-fn disagree(lowest: Head, slowest: &Endpoint, hash: Digest, endpoint: &Endpoint) -> ChainError {
+pub(super) fn disagree(lowest: Head, slowest: &Endpoint, hash: Digest, endpoint: &Endpoint) -> ChainError {
     ChainError::EndpointsDisagree {
         block: lowest.number,
         one: format!("{} for {}", lowest.hash, slowest.url()),

@@ -45,6 +45,19 @@ pub(super) fn outcome(
     Err(ChainError::Undecodable(format!("block {} has no outcome for its call {position}", block.0)))
 }
 
+/// What the chain did of itself, from all events of a block.
+pub(super) fn of_hooks(runtime: &Runtime, events: Vec<u8>) -> Result<Vec<Event>, ChainError> {
+    let events = runtime.client().events().from_bytes(events);
+    let mut found = Vec::new();
+    for event in events.iter() {
+        let event = event.map_err(|error| ChainError::Undecodable(format!("an event: {error}")))?;
+        if !matches!(event.phase(), Phase::ApplyExtrinsic(_)) {
+            found.extend(known(runtime, &event, &mut Rao(0))?);
+        }
+    }
+    Ok(found)
+}
+
 fn failure(runtime: &Runtime, event: &RuntimeEvent<'_, SubstrateConfig>) -> Result<Refusal, ChainError> {
     let metadata = runtime.client().metadata();
     let error = DispatchError::decode_from(event.field_bytes(), metadata);
@@ -114,6 +127,7 @@ fn translate(pallet: &str, name: &str, fields: &EventFields, burned: Rao) -> Tra
         }
         (PALLET, "WeightsCommitted" | "WeightsRevealed") => fields.committed(name == "WeightsRevealed"),
         (PALLET, "TimelockedWeightsCommitted") => fields.timelocked(),
+        (PALLET, "TimelockedWeightsRevealed") => fields.revealed(),
         (PALLET, "SetChildrenScheduled") => fields.children_scheduled(),
         (PALLET, "TempoSet") => {
             fields.netuid(0).zip(fields.small(1)).map(|(netuid, tempo)| Event::TempoSet { netuid, tempo })
@@ -204,6 +218,11 @@ impl EventFields {
         let (hotkey, (netuid, mechanism)) = (self.hotkey(0)?, self.index(1)?);
         let (hash, reveal_round) = (Digest(self.bytes32(2)?), self.large(3)?);
         Some(Event::TimelockedWeightsCommitted { netuid, mechanism, hotkey, hash, reveal_round })
+    }
+
+    fn revealed(&self) -> Option<Event> {
+        let ((netuid, mechanism), hotkey) = (self.index(0)?, self.hotkey(1)?);
+        Some(Event::TimelockedWeightsRevealed { netuid, mechanism, hotkey })
     }
 
     fn children_scheduled(&self) -> Option<Event> {

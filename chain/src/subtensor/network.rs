@@ -21,6 +21,9 @@ const TEST_GENESIS: Digest = Digest([
     0x57, 0x04, 0x8d, 0x7b, 0x3a, 0x84, 0xb5, 0xd2, 0x5f, 0x6b, 0xd9, 0x78, 0x26, 0x31, 0x05,
 ]);
 
+/// Five blocks of Bittensor.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+
 /// A subtensor network to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -33,6 +36,8 @@ pub struct Network {
     pub deadline: Duration,
     /// Time between two questions for a new finalised block.
     pub poll: Duration,
+    /// Time for which a head may stand still while another endpoint's moves.
+    pub stuck_after: Duration,
 }
 
 impl Network {
@@ -60,7 +65,8 @@ impl TryFrom<&ChainAddress> for Network {
         // A node on this machine may make blocks many times as fast as the network's,
         // and asking it costs nothing.
         let poll = if is_near { Duration::from_millis(200) } else { Duration::from_secs(2) };
-        Ok(Self { name: address.to_string(), endpoints, genesis, deadline: Duration::from_secs(20), poll })
+        let (name, deadline) = (address.to_string(), Duration::from_secs(20));
+        Ok(Self { name, endpoints, genesis, deadline, poll, stuck_after: STUCK_AFTER })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Calls on their way: signed with the next nonce, looked for in finalised blocks.
 
+use std::sync::Arc;
+
 use subxt::config::substrate::H256;
 use subxt::ext::codec::Decode as _;
 use subxt::rpcs::client::rpc_params;
@@ -104,14 +106,27 @@ impl Subtensor {
     }
 
     pub(super) async fn outcome_at(&self, place: CallPlace) -> Result<CallOutcome, ChainError> {
+        match self.events_at(place.block, place.hash).await {
+            Ok((runtime, events)) => events::outcome(&runtime, events, place.position, place.block),
+            Err(ChainError::Discarded { .. }) => Err(ChainError::OutcomeDiscarded { block: place.block }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A block's events, and the runtime that wrote them.
+    pub(super) async fn events_at(
+        &self,
+        block: Block,
+        hash: Digest,
+    ) -> Result<(Arc<Runtime>, Vec<u8>), ChainError> {
         // The block was made, and its events written, by the runtime of its parent's state.
-        let parent = self.0.endpoints.block_hash(Block(place.block.0.saturating_sub(1))).await?;
+        let parent = self.0.endpoints.block_hash(Block(block.0.saturating_sub(1))).await?;
         let runtime = self.runtime(parent).await?;
         let key = items::EVENTS.key(&runtime, &[])?;
-        let params = rpc_params![Hex(key), H256(place.hash.0)];
+        let params = rpc_params![Hex(key), H256(hash.0)];
         let events: Option<Hex> = self.0.endpoints.ask("state_getStorage", &params).await?;
         let events = events.ok_or_else(|| ChainError::Undecodable("a block without events".to_owned()))?;
-        events::outcome(&runtime, events.0, place.position, place.block)
+        Ok((runtime, events.0))
     }
 
     /// True where a call is in a block that isn't final yet.

@@ -125,7 +125,9 @@ pub(super) async fn find(
     call: Digest,
 ) -> Result<Option<u32>, ChainError> {
     let block: Option<SignedBlock> = endpoints.ask("chain_getBlock", &rpc_params![H256(hash.0)]).await?;
-    let block = block.ok_or_else(|| ChainError::Undecodable(format!("no body of block {hash}")))?;
+    // Of a finalised block, which has one: it isn't kept any more.
+    let endpoint = || "the endpoint that was asked".to_owned();
+    let block = block.ok_or_else(|| ChainError::Discarded { endpoint: endpoint() })?;
     let is_it = |bytes: &Hex| BlakeTwo256.hash(&bytes.0).0 == call.0;
     let position = block.block.extrinsics.iter().position(is_it);
     Ok(position.and_then(|position| u32::try_from(position).ok()))

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use parity_scale_codec::Encode;
 use tokio::sync::watch;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, async_trait};
 use weighhouse_proto::v1::{self, chain_server::Chain, outcome_response};
 use weighhouse_proto::{ChainMessageError, bytes32, narrow};
 use weighhouse_types::{Block, Coldkey, Hotkey, MechId, Netuid, Uid};
 
-use super::GENESIS_HEADER;
+use super::{EVENTS_BYTES_MAX, EVENTS_HEADER, GENESIS_HEADER};
 use crate::ledger::{Ledger, Snapshot};
 use crate::{CallOutcome, Chain as _, ChainError};
 
@@ -85,7 +86,14 @@ impl Chain for LedgerService {
 
     async fn beacon(&self, request: Request<v1::BeaconRequest>) -> Reply<v1::BeaconResponse> {
         let beacon = self.ledger.beacon(Block(request.into_inner().block)).await.map_err(status)?;
-        self.reply(v1::BeaconResponse { block: beacon.block.0, value: beacon.value.0.to_vec() })
+        let mut reply =
+            self.reply(v1::BeaconResponse { block: beacon.block.0, value: beacon.value.0.to_vec() })?;
+        // Of blocks that are kept; a beacon is known of all.
+        let events = self.ledger.hook_events(beacon.block).await.ok().map(|events| events.encode());
+        if let Some(events) = events.filter(|events| events.len() <= EVENTS_BYTES_MAX) {
+            reply.metadata_mut().insert_bin(EVENTS_HEADER, MetadataValue::from_bytes(&events));
+        }
+        Ok(reply)
     }
 
     async fn weights(&self, request: Request<v1::RowRequest>) -> Reply<v1::RowResponse> {

@@ -42,6 +42,27 @@ async fn the_ledger_served_over_grpc_is_a_chain() {
 }
 
 #[tokio::test]
+async fn what_the_ledger_did_of_itself_is_told_over_grpc_too() {
+    let ledger = ledger();
+    let mut ran = false;
+    for _ in 0..20 {
+        ledger.produce_block().await.expect("a block");
+    }
+    served(ledger.clone(), LedgerLimits::default(), async |url| {
+        let remote = connect(&url, None).await.expect("connects");
+        for block in (1..=20).map(Block) {
+            let told = remote.hook_events(block).await.expect("told");
+            assert_eq!(told, ledger.hook_events(block).await.expect("kept"));
+            ran |= told.iter().any(|event| matches!(event, Event::EpochRun { .. }));
+        }
+        let ahead = remote.hook_events(Block(21)).await;
+        assert!(matches!(ahead, Err(ChainError::NoBlock { .. })), "{ahead:?}");
+    })
+    .await;
+    assert!(ran, "no epoch in twenty blocks");
+}
+
+#[tokio::test]
 async fn a_chain_of_another_genesis_is_refused() {
     let ledger = ledger();
     served(ledger.clone(), LedgerLimits::default(), async |url| {

@@ -79,6 +79,93 @@ async fn an_endpoint_that_is_gone_is_left_out() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_hangs_is_waited_for_once() {
+    let (hangs, there) = (Node::start(chain(9, NO_FORK, 0)).await, Node::start(chain(9, NO_FORK, 0)).await);
+    let endpoints = Endpoints::new(&network(&[&hangs, &there]));
+    hangs.script().manner = Manner::Silent;
+    there.script().finalized = 5;
+    let begun = Instant::now();
+    assert_eq!(endpoints.head().await.expect("the other's"), head(5, NO_FORK, 0));
+    assert!(begun.elapsed() >= DEADLINE);
+    for finalized in 6..=9 {
+        there.script().finalized = finalized;
+        let begun = Instant::now();
+        assert_eq!(endpoints.head().await.expect("the other's"), head(finalized, NO_FORK, 0));
+        assert_eq!(endpoints.block_hash(Block(3)).await.expect("a hash"), head(3, NO_FORK, 0).hash);
+        assert!(begun.elapsed() < DEADLINE / 2, "{:?}", begun.elapsed());
+    }
+    drop(there);
+    hangs.script().manner = Manner::Honest;
+    // The one that is left is asked though it rests; the first question finds the other gone.
+    let _ = endpoints.head().await;
+    assert_eq!(endpoints.head().await.expect("it is back"), head(9, NO_FORK, 0));
+}
+
+/// Long enough that a question comes in between, short enough to wait for.
+const STOOD: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn an_endpoint_whose_head_stands_still_has_no_say_until_it_has_caught_up() {
+    let (stuck, moving) =
+        (Node::start(chain(60, NO_FORK, 0)).await, Node::start(chain(60, NO_FORK, 0)).await);
+    let network = Network { stuck_after: STOOD, ..network(&[&stuck, &moving]) };
+    let endpoints = Endpoints::new(&network);
+    let finalize = |first: u64, second: u64| {
+        stuck.script().finalized = first;
+        moving.script().finalized = second;
+    };
+    finalize(10, 10);
+    assert_eq!(endpoints.head().await.expect("agreed").number, Block(10));
+    finalize(10, 12);
+    assert_eq!(endpoints.head().await.expect("agreed").number, Block(10), "it may be slow alone");
+    tokio::time::sleep(STOOD).await;
+    finalize(10, 14);
+    assert_eq!(endpoints.head().await.expect("without it"), head(14, NO_FORK, 0));
+    let asked = stuck.script().requests.len();
+    assert_eq!(endpoints.block_hash(Block(12)).await.expect("a hash"), head(12, NO_FORK, 0).hash);
+    assert_eq!(stuck.script().requests.len(), asked, "it isn't asked what it can't know");
+    finalize(12, 20);
+    assert_eq!(endpoints.head().await.expect("without it").number, Block(20), "it moves and is behind yet");
+    finalize(21, 22);
+    assert_eq!(endpoints.head().await.expect("agreed").number, Block(21));
+    // A chain that stands still as a whole leaves nobody out.
+    tokio::time::sleep(STOOD).await;
+    assert_eq!(endpoints.head().await.expect("agreed").number, Block(21));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_stands_still_on_another_chain_is_named() {
+    let (stuck, moving) = (Node::start(chain(20, 11, 7)).await, Node::start(chain(20, NO_FORK, 0)).await);
+    let endpoints = Endpoints::new(&Network { stuck_after: STOOD, ..network(&[&stuck, &moving]) });
+    for (first, second, waits) in [(9, 9, false), (12, 13, true), (12, 14, true)] {
+        stuck.script().finalized = first;
+        moving.script().finalized = second;
+        let told = endpoints.head().await;
+        assert_eq!(told.is_err(), waits, "{told:?}");
+        tokio::time::sleep(STOOD).await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_has_dropped_is_asked_of_another() {
+    let (pruned, archive) =
+        (Node::start(chain(3, NO_FORK, 0)).await, Node::start(chain(3, NO_FORK, 0)).await);
+    pruned.script().discards = true;
+    archive.script().answers.insert("state_call", "0x01".into());
+    let params = rpc_params!["Api"];
+    let both = Endpoints::new(&network(&[&pruned, &archive]));
+    assert_eq!(both.ask::<String>("state_call", &params).await.expect("kept"), "0x01");
+    assert_eq!(both.agreed::<String>("state_call", params.clone()).await.expect("kept"), "0x01");
+    let alone = Endpoints::new(&network(&[&pruned]));
+    for error in [
+        alone.ask::<String>("state_call", &params).await.expect_err("dropped"),
+        alone.agreed::<String>("state_call", params.clone()).await.expect_err("dropped"),
+    ] {
+        assert!(matches!(error, ChainError::Discarded { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_header_that_is_not_the_blocks_is_not_believed() {
     let node = Node::start(chain(9, NO_FORK, 0)).await;
     node.script().manner = Manner::Lying;

@@ -39,6 +39,8 @@ pub(super) struct Script {
     /// The number of the newest finalised block.
     pub(super) finalized: u64,
     pub(super) spec: u32,
+    /// Whether it has dropped every state that it is asked for by a call.
+    pub(super) discards: bool,
     pub(super) metadata: BTreeMap<u32, Vec<u8>>,
     /// Its answers to other methods.
     pub(super) answers: BTreeMap<&'static str, Value>,
@@ -78,6 +80,7 @@ impl Node {
             headers,
             finalized,
             spec: 0,
+            discards: false,
             metadata: BTreeMap::new(),
             answers: BTreeMap::new(),
             stored: BTreeMap::new(),
@@ -185,6 +188,9 @@ impl Script {
                 Ok(header.map_or(Value::Null, |header| json!(header)))
             }
             "state_getRuntimeVersion" => Ok(json!({ "specVersion": self.spec, "transactionVersion": 1 })),
+            "state_call" if self.discards => {
+                Err("Client error: UnknownBlock: State already discarded for 0x00".to_owned())
+            }
             "state_call" if first == "Metadata_metadata_at_version" => {
                 let asked = request["params"][1].as_str().expect("bytes");
                 let asked =

@@ -2,15 +2,16 @@
 
 use scale_info::{PortableRegistry, TypeDef, TypeDefPrimitive};
 use subxt::ext::frame_decode::storage::encode_storage_key_prefix;
-use weighhouse_types::{Block, Digest, Head, Hyperparameters, MechId, Mechanisms, Netuid, Rao};
+use weighhouse_types::{Block, Digest, Head, Hotkey, Hyperparameters, MechId, Mechanisms, Netuid, Rao};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::metadata::{bytes, edited, for_each_spec, rename, runtime, skipped};
-use crate::ChainError;
 use crate::subtensor::columns::{FULL, METAGRAPH_API, SELECTIVE, Unread};
 use crate::subtensor::items::{self, Key};
+use crate::subtensor::metadata::PALLET;
 use crate::subtensor::runtime::Layout;
-use crate::subtensor::{calls, extra, read, sign, storage_index};
+use crate::subtensor::{calls, events, extra, read, sign, storage_index};
+use crate::{ChainError, Event};
 
 /// Bytes of one value of a type: every list has one element, every option is there, every number is 1.
 pub(super) fn sample(types: &PortableRegistry, ty: u32, out: &mut Vec<u8>) {
@@ -48,6 +49,32 @@ pub(super) fn sample(types: &PortableRegistry, ty: u32, out: &mut Vec<u8>) {
             out.extend(bytes);
         }
     }
+}
+
+#[test]
+fn the_chain_says_which_commits_it_has_opened() {
+    for_each_spec(|spec, bytes| {
+        let runtime = runtime(spec, &bytes).expect("a known runtime");
+        let pallet = runtime.metadata().pallet_by_name(PALLET).expect("the pallet");
+        let variants = pallet.event_variants().expect("events");
+        let revealed = variants.iter().find(|variant| variant.name == "TimelockedWeightsRevealed");
+        let revealed = revealed.expect("the event").index;
+        // One event: its phase, its name, a storage index, a hotkey, no topics.
+        let one = |phase: &[u8]| {
+            let mut bytes = vec![1 << 2];
+            bytes.extend(phase);
+            bytes.extend([pallet.event_index(), revealed]);
+            bytes.extend(4097_u16.to_le_bytes());
+            bytes.extend([7; 32]);
+            bytes.push(0);
+            bytes
+        };
+        let (netuid, mechanism, hotkey) = (Netuid(1), MechId(1), Hotkey([7; 32]));
+        let told = events::of_hooks(&runtime, one(&[2])).expect("events");
+        assert_eq!(told, [Event::TimelockedWeightsRevealed { netuid, mechanism, hotkey }], "{spec}");
+        let of_a_call = events::of_hooks(&runtime, one(&[0, 0, 0, 0, 0])).expect("events");
+        assert_eq!(of_a_call, [], "{spec}");
+    });
 }
 
 #[test]
