@@ -7,13 +7,14 @@
 //! bytes are handed in again until they are in a block or can't be any more, and only then is the same payload signed
 //! anew.
 //!
-//! **Invariant:** `Published` is said only after a finalised block holds the call and the chain's stored weights equal
-//! its own upscaling of the intent.
+//! **Invariant:** `Published` is said only after a finalised block holds the call, or says that it opened our commit, and
+//! the chain's stored weights equal its own upscaling of the intent.
 
 mod hidden;
 mod machine;
 mod observe;
 mod payload;
+mod opening;
 mod publisher;
 mod queue;
 mod turns;

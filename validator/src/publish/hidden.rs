@@ -12,7 +12,7 @@ use weighhouse_journal::Publication;
 use weighhouse_types::{Block, CommitContent, Epoch, Intent, Seal, SubnetState, Timelock, WeightCommit};
 
 use super::machine::Event;
-use super::{Publisher, payload};
+use super::{Publisher, opening, payload};
 
 /// 128 bits, in the form that the chain takes.
 const SALT_WORDS: usize = 8;
@@ -136,7 +136,7 @@ pub(super) async fn look_after(
         Some(Seal::Salted { .. }) if now > due => {
             Ok(Event::NotShown(format!("the commit of block {block} was not revealed in epoch {due}")))
         }
-        Some(Seal::Timelocked { .. }) => opened(publisher, publication, block, (due, now), state).await,
+        Some(Seal::Timelocked { .. }) => opening::opened(publisher, publication, block, (due, now)).await,
         _ => Ok(Event::Nothing),
     }
 }
@@ -157,35 +157,8 @@ async fn reveal(
     Ok(Event::Signed(publisher.chain.sign(&publisher.keypair, call).await?))
 }
 
-/// Finds whether the chain has opened a timelocked commit; the weights that it shows then decide.
-async fn opened(
-    publisher: &Publisher,
-    publication: &Publication,
-    block: Block,
-    (due, now): (u64, u64),
-    state: &SubnetState,
-) -> Result<Event, ChainError> {
-    let intent = &publication.intent;
-    if unopened_commit(publisher, publication).await?.is_some() {
-        if now <= due {
-            return Ok(Event::Nothing);
-        }
-        let why = format!("the chain did not open the commit of block {block} in epoch {due}");
-        return Ok(Event::NotShown(why));
-    }
-    let Some(own) = state.metagraph.by_hotkey(&publisher.keypair.hotkey()) else {
-        return Ok(Event::NotShown("our hotkey lost its uid before the weights were opened".to_owned()));
-    };
-    let stored = publisher.chain.weights(intent.netuid, intent.mechanism, own.uid).await?;
-    if stored == payload::stored(intent) {
-        return Ok(Event::ReadBack(state.head.number));
-    }
-    let why = format!("the chain dropped the commit of block {block}, or shows other weights in its place");
-    Ok(Event::NotShown(why))
-}
-
 /// Finds our commit among those that the chain keeps until they are opened.
-async fn unopened_commit(
+pub(super) async fn unopened_commit(
     publisher: &Publisher,
     publication: &Publication,
 ) -> Result<Option<WeightCommit>, ChainError> {

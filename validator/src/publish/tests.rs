@@ -10,9 +10,7 @@ use weighhouse_journal::Segment;
 use weighhouse_seams::Entropy;
 use weighhouse_types::{Block, Epoch, IntentState, MechId, Record, Uid};
 
-use self::world::Gate;
-
-pub(crate) use self::world::owner_sets;
+pub(crate) use self::world::{Gate, owner_sets};
 use crate::role::Validator;
 use crate::testing::{Behaviour, NETUID, World};
 
@@ -156,6 +154,34 @@ async fn weights_that_the_chain_drops_unseen_are_reported() {
     let stories = stories(dir.path(), 2);
     assert!(told(&stories[0], &["missed"]), "{stories:?}");
     assert_eq!(shown(&world).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_dropped_is_not_published_by_the_same_weights_of_an_earlier_epoch() {
+    let world = World::new(&[Behaviour::Honest, Behaviour::Gone]).await;
+    owner_sets(&world, |rules| rules.commit_reveal_weights_enabled = true).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let chain: Arc<dyn Chain> = Arc::new(world.ledger.clone());
+    run(&world, &chain, dir.path(), 20, false).await;
+    // What was committed to in the second epoch is too short by now; the first one's weights stay.
+    owner_sets(&world, |rules| rules.min_allowed_weights = 3).await;
+    run(&world, &chain, dir.path(), 3, false).await;
+    let stories = stories(dir.path(), 3);
+    assert!(told(&stories[0], &["published"]), "{stories:?}");
+    assert!(told(&stories[1], &["missed"]), "{stories:?}");
+    assert_eq!(shown(&world).await, [(Uid(1), u16::MAX)]);
+    assert_eq!(count(&world, |event| matches!(event, Event::TimelockedWeightsRevealed { .. })).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_tells_no_events_has_nothing_called_published() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    owner_sets(&world, |rules| rules.commit_reveal_weights_enabled = true).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let chain: Arc<dyn Chain> = Arc::new(Gate::without_events(&world.ledger));
+    run(&world, &chain, dir.path(), 14, false).await;
+    assert!(told(&stories(dir.path(), 1)[0], &["missed"]));
+    assert_eq!(shown(&world).await, [(Uid(1), u16::MAX)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

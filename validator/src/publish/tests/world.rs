@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use weighhouse_chain::ledger::Ledger;
-use weighhouse_chain::{Call, CallOutcome, Chain, ChainError, SignedCall};
+use weighhouse_chain::{Call, CallOutcome, Chain, ChainError, Event, SignedCall};
 use weighhouse_types::{
     Beacon, Block, Certificate, Coldkey, Digest, Head, Hotkey, Hyperparameters, MechId, MechanismRows,
     Mechanisms, Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
@@ -32,7 +33,7 @@ pub(crate) async fn owner_sets(world: &World, change: impl FnOnce(&mut Hyperpara
 }
 
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     ledger: Ledger,
     /// Hashes of calls that get lost on the way.
     lost: Mutex<BTreeSet<Digest>>,
@@ -40,23 +41,54 @@ pub(super) struct Gate {
     /// Turns commit-reveal on in the block before the first plain weights come in.
     switches: AtomicBool,
     beacon: bool,
+    tells_events: bool,
+    /// Forgets what became of calls once they are in a block.
+    forgets: bool,
+    /// The beacons of blocks before this one are kept no more.
+    kept_from: Block,
+    block_time: Option<Duration>,
 }
 
 impl Gate {
     fn new(ledger: &Ledger) -> Self {
-        let (ledger, lost) = (ledger.clone(), Mutex::default());
-        Self { ledger, lost, loses_reveals: false, switches: AtomicBool::new(false), beacon: false }
+        Self {
+            ledger: ledger.clone(),
+            lost: Mutex::default(),
+            loses_reveals: false,
+            switches: AtomicBool::new(false),
+            beacon: false,
+            tells_events: true,
+            forgets: false,
+            kept_from: Block(0),
+            block_time: None,
+        }
     }
 
-    pub(super) fn without_beacon(ledger: &Ledger) -> Self {
+    pub(crate) fn without_beacon(ledger: &Ledger) -> Self {
         Self::new(ledger)
     }
 
-    pub(super) fn without_reveals(ledger: &Ledger) -> Self {
+    pub(crate) fn without_reveals(ledger: &Ledger) -> Self {
         Self { loses_reveals: true, ..Self::new(ledger) }
     }
 
-    pub(super) fn switching(ledger: &Ledger) -> Self {
+    pub(crate) fn without_events(ledger: &Ledger) -> Self {
+        Self { beacon: true, tells_events: false, ..Self::new(ledger) }
+    }
+
+    pub(crate) fn forgetting(ledger: &Ledger) -> Self {
+        Self { forgets: true, ..Self::new(ledger) }
+    }
+
+    pub(crate) fn pruned(ledger: &Ledger, kept_from: Block) -> Self {
+        Self { kept_from, ..Self::new(ledger) }
+    }
+
+    pub(crate) fn timed(ledger: &Ledger, block_time: Duration) -> Self {
+        Self { block_time: Some(block_time), ..Self::new(ledger) }
+    }
+
+    pub(crate) fn switching(ledger: &Ledger) -> Self {
         Self { beacon: true, switches: AtomicBool::new(true), ..Self::new(ledger) }
     }
 }
@@ -77,7 +109,13 @@ impl Chain for Gate {
     async fn subnet(&self, netuid: Netuid) -> Read<SubnetState> {
         self.ledger.subnet(netuid).await
     }
+    fn block_time(&self) -> Option<Duration> {
+        self.block_time
+    }
     async fn beacon(&self, block: Block) -> Read<Beacon> {
+        if block < self.kept_from {
+            return Err(ChainError::Discarded { endpoint: "a node that prunes".to_owned() });
+        }
         self.ledger.beacon(block).await
     }
     async fn weights(&self, netuid: Netuid, mechanism: MechId, uid: Uid) -> Read<Vec<(Uid, u16)>> {
@@ -110,6 +148,12 @@ impl Chain for Gate {
             false => Err(ChainError::Unsupported { what: "timelocked weight commits" }),
         }
     }
+    async fn hook_events(&self, block: Block) -> Read<Vec<Event>> {
+        match self.tells_events {
+            true => self.ledger.hook_events(block).await,
+            false => Err(ChainError::Unsupported { what: "events of blocks" }),
+        }
+    }
     async fn sign(&self, signer: &Keypair, call: Call) -> Read<SignedCall> {
         let lost = self.loses_reveals && matches!(call, Call::RevealWeights { .. });
         let switches = matches!(call, Call::SetWeights(_)) && self.switches.swap(false, Ordering::Relaxed);
@@ -133,6 +177,11 @@ impl Chain for Gate {
         if self.lost.lock().expect("no test panics with it").contains(&signed.hash) {
             return Ok(CallOutcome::Expired);
         }
-        self.ledger.outcome(signed).await
+        match self.ledger.outcome(signed).await? {
+            CallOutcome::Included { block, .. } | CallOutcome::Refused { block, .. } if self.forgets => {
+                Err(ChainError::OutcomeDiscarded { block })
+            }
+            outcome => Ok(outcome),
+        }
     }
 }
