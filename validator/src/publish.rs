@@ -11,6 +11,7 @@
 //! the chain's stored weights equal its own upscaling of the intent.
 
 mod hidden;
+mod lost;
 mod machine;
 mod observe;
 mod payload;

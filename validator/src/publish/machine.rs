@@ -31,6 +31,8 @@ pub(super) enum Event {
     NotTaken(Option<Refusal>),
     /// The call in flight was refused for good.
     Refused(Refusal),
+    /// Nothing tells any more what became of the call in flight.
+    Lost(String),
     /// The chain shows the intent's weights, as it scales them itself.
     ReadBack(Block),
     /// The chain shows other weights, or none, when it should show the intent's.
@@ -77,6 +79,8 @@ pub(super) fn next(publication: &Publication, event: Event) -> Option<IntentStat
         },
         // Missed and not failed: the commit stays on the chain, and only its reveal is lost.
         (S::Revealing { .. }, Event::Refused(refusal)) => S::Missed { why: refusal.to_string() },
+        (S::Signed { .. } | S::Committing { .. }, Event::Lost(why)) => S::Failed { why },
+        (S::Revealing { .. }, Event::Lost(why)) => S::Missed { why },
 
         (S::Included { .. } | S::Committed { .. } | S::Revealed { .. }, Event::ReadBack(block)) => {
             S::Published { block }

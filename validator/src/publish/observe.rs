@@ -9,7 +9,7 @@ use weighhouse_journal::Publication;
 use weighhouse_types::{Block, EpochContext, Intent, IntentState, SubnetState, Uid};
 
 use super::machine::{Event, call_in_flight};
-use super::{Publisher, hidden, payload};
+use super::{Publisher, hidden, lost, payload};
 use crate::epoch::departed;
 
 /// Finds what happened to a publication, or takes its next step up to a signature.
@@ -84,7 +84,14 @@ async fn outcome(
     call: &SignedCall,
     state: &SubnetState,
 ) -> Result<Event, ChainError> {
-    Ok(match publisher.chain.outcome(call).await? {
+    let outcome = match publisher.chain.outcome(call).await {
+        Ok(outcome) => outcome,
+        Err(error) => match forgotten(&error) {
+            Some(block) => return lost::settle(publisher, publication, call, (block, &error)).await,
+            None => return Err(error),
+        },
+    };
+    Ok(match outcome {
         CallOutcome::Pending => Event::Nothing,
         CallOutcome::Expired => Event::NotTaken(None),
         CallOutcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
@@ -97,6 +104,17 @@ async fn outcome(
             _ => Event::Included(block),
         },
     })
+}
+
+/// Tells whether the chain keeps an outcome no more, so that asking again would fail for ever; and the call's block, where it
+/// is known.
+fn forgotten(error: &ChainError) -> Option<Option<Block>> {
+    match error {
+        ChainError::OutcomeDiscarded { block } => Some(Some(*block)),
+        ChainError::Discarded { .. } => Some(None),
+        ChainError::NoBlock { block, head } if block <= head => Some(None),
+        _ => None,
+    }
 }
 
 /// Tells whether the chain may take the same weights in another way or at another block: its configuration changed on the

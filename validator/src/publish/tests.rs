@@ -185,6 +185,24 @@ async fn a_chain_that_tells_no_events_has_nothing_called_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_outcome_is_kept_no_more_are_settled_by_what_the_chain_shows() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let chain: Arc<dyn Chain> = Arc::new(Gate::forgetting(&world.ledger));
+    run(&world, &chain, dir.path(), 14, false).await;
+    assert_eq!(stories(dir.path(), 1)[0], ["intent", "signed", "included", "published"]);
+
+    let world = World::new(&[Behaviour::Honest]).await;
+    owner_sets(&world, |rules| rules.commit_reveal_weights_enabled = true).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let chain: Arc<dyn Chain> = Arc::new(Gate::forgetting(&world.ledger));
+    run(&world, &chain, dir.path(), 26, false).await;
+    let stories = stories(dir.path(), 2);
+    assert!(told(&stories[0], &["revealing", "revealed", "published"]), "{stories:?}");
+    assert_eq!(shown(&world).await, [(Uid(1), u16::MAX)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_regime_that_changes_on_the_way_costs_no_epoch() {
     let world = World::new(&[Behaviour::Honest]).await;
     let dir = tempfile::tempdir().expect("a folder");

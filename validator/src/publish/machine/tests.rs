@@ -50,6 +50,7 @@ fn events() -> Vec<Event> {
         Event::CommitIncluded(BLOCK, Epoch(3)),
         Event::NotTaken(None),
         Event::Refused(Refusal::CommitRevealEnabled),
+        Event::Lost(String::new()),
         Event::ReadBack(BLOCK),
         Event::NotShown(String::new()),
     ]
