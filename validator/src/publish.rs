@@ -14,10 +14,11 @@ mod hidden;
 mod lost;
 mod machine;
 mod observe;
-mod payload;
 mod opening;
+mod payload;
 mod publisher;
 mod queue;
+mod supersede;
 mod turns;
 
 use tracing::{error, info, warn};
@@ -71,24 +72,55 @@ pub(crate) fn weigh(open: &OpenEpoch) -> Result<Record, WeighError> {
 /// Its name where people are told of it.
 const STATE: &str = "publication";
 
-/// Finds the next state of a publication; `None` while there is nothing new. The caller journals it before anything else.
+/// A publication's next step. The caller journals it before anything else.
+enum Advance {
+    /// There is nothing new.
+    Not,
+    To(IntentState),
+    /// The chain's rules changed: this intent takes its place.
+    Superseded(Intent),
+}
+
+/// Finds the next step of a publication.
 async fn advance(
     publisher: &Publisher,
     publication: &Publication,
-    open: Option<&EpochContext>,
-    state: &SubnetState,
-) -> Result<Option<IntentState>, ChainError> {
-    let event = observe::observe(publisher, publication, open, state).await?;
-    if let Event::Postponed(refusal) | Event::NotTaken(Some(refusal)) = &event {
-        let epoch = publication.intent.epoch;
-        warn!(%epoch, %refusal, "the chain refuses the weights now; trying again at the next block");
+    queue: &mut PublicationQueue,
+    (open, state): (Option<&EpochContext>, &SubnetState),
+) -> Result<Advance, ChainError> {
+    let epoch = publication.intent.epoch;
+    let mut event = observe::observe(publisher, publication, open, state).await?;
+    match &mut event {
+        Event::Postponed(refusal) | Event::NotTaken(Some(refusal)) => {
+            if let Some(intent) = supersede::successor(publication, refusal, state) {
+                return Ok(Advance::Superseded(intent));
+            }
+            // At each block again, and told once.
+            if queue.refuse(epoch, refusal) {
+                warn!(%epoch, %refusal, "the chain refuses the weights now; trying again at each block");
+            }
+        }
+        Event::Obstructed(why) | Event::NotShown(why) => {
+            if let Some(refusal) = queue.refusal(epoch) {
+                why.push_str(&format!(" (the chain's last word against them: {refusal})"));
+            }
+        }
+        Event::Signed(_) => queue.accept(epoch),
+        _ => {}
     }
-    Ok(machine::next(publication, event))
+    Ok(machine::next(publication, event).map_or(Advance::Not, Advance::To))
 }
 
 /// The record of an intent's new state.
 fn update(intent: &Intent, state: IntentState) -> Record {
     Record::IntentUpdate(IntentUpdate { intent: intent.id, epoch: intent.epoch, state })
+}
+
+/// Tells the operator of an intent that was just journalled in the place of another.
+fn superseded(intent: &Intent) {
+    let (epoch, version_key) = (intent.epoch, intent.version_key);
+    let why = intent.supersedes.as_ref().map_or("", |(_, why)| why.as_str());
+    warn!(%epoch, version_key, uids = intent.weights.entries().len(), why, "the weights are sent in another form");
 }
 
 /// Tells the operator of a state that was just journalled.

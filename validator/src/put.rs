@@ -192,7 +192,9 @@ impl Put {
         let block = state.head.number;
         self.seen.note(block, self.publisher.clock.now());
         let mut turns = Turns::default();
-        while let Some(news) = turns.next(&self.publisher, &self.queue, self.open.as_ref(), &state).await? {
+        while let Some(news) =
+            turns.next(&self.publisher, &mut self.queue, self.open.as_ref(), &state).await?
+        {
             let mut records = vec![news.record()];
             records.extend(news.block().and_then(|block| self.seen.record(block)));
             write(&mut self.journal, records)?;

@@ -7,11 +7,12 @@ use rand::Rng as _;
 use weighhouse_chain::explain::Regime;
 use weighhouse_chain::rules::reveal;
 use weighhouse_chain::timelock::{WeightsPayload, seal_weights};
-use weighhouse_chain::{Call, ChainError, Preflight};
+use weighhouse_chain::{Call, ChainError, Preflight, Refusal};
 use weighhouse_journal::Publication;
 use weighhouse_types::{Block, CommitContent, Epoch, Intent, Seal, SubnetState, Timelock, WeightCommit};
 
 use super::machine::Event;
+use super::supersede::is_of_changed_rules;
 use super::{Publisher, opening, payload};
 
 /// 128 bits, in the form that the chain takes.
@@ -80,9 +81,19 @@ pub(super) async fn commit(
 ) -> Result<Event, ChainError> {
     let (netuid, mechanism) = (intent.netuid, intent.mechanism);
     let period = state.hyperparameters.reveal_period_epochs;
+    // Once more: the process may have been away since it was sealed.
+    let hotkey = publisher.keypair.hotkey();
+    let preflight = Preflight::read(publisher.chain.as_ref(), state, mechanism, &hotkey).await?;
+    match preflight.commit(&payload::set_weights(intent)) {
+        Ok(()) => {}
+        Err(refusal) if refusal == Refusal::CommitRevealDisabled || is_of_changed_rules(&refusal) => {
+            return Ok(Event::SealOutdated);
+        }
+        Err(refusal) => return Ok(Event::Postponed(refusal)),
+    }
     let call = match seal {
         Seal::Salted { salt } => {
-            let hash = payload::commit_hash(&publisher.keypair.hotkey(), intent, salt);
+            let hash = payload::commit_hash(&hotkey, intent, salt);
             Call::CommitWeights { netuid, mechanism, hash }
         }
         // The schedule moves between sealing and signing when the process was away meanwhile.

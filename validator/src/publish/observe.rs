@@ -9,6 +9,7 @@ use weighhouse_journal::Publication;
 use weighhouse_types::{Block, EpochContext, Intent, IntentState, SubnetState, Uid};
 
 use super::machine::{Event, call_in_flight};
+use super::supersede::is_of_changed_rules;
 use super::{Publisher, hidden, lost, payload};
 use crate::epoch::departed;
 
@@ -95,6 +96,13 @@ async fn outcome(
         CallOutcome::Pending => Event::Nothing,
         CallOutcome::Expired => Event::NotTaken(None),
         CallOutcome::Refused { refusal, .. } if is_retryable(&refusal) => Event::NotTaken(Some(refusal)),
+        // Mended by another form of the same weights, which comes next.
+        CallOutcome::Refused { refusal, .. }
+            if is_of_changed_rules(&refusal)
+                && matches!(publication.state, Some(IntentState::Signed { .. })) =>
+        {
+            Event::NotTaken(Some(refusal))
+        }
         CallOutcome::Refused { refusal, .. } => Event::Refused(refusal),
         CallOutcome::Included { block, .. } => match &publication.state {
             Some(IntentState::Committing { .. }) => Event::CommitIncluded(

@@ -1,13 +1,19 @@
 //! The publications under way: under commit-reveal one epoch's weights wait while the next are weighed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
 
+use weighhouse_chain::Refusal;
 use weighhouse_journal::{Journal, JournalError, Publication, publications};
 use weighhouse_types::{Epoch, IntentState, Record};
 
 /// Publications by epoch: the newest, and those before it with something left to do.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PublicationQueue(BTreeMap<Epoch, Publication>);
+pub(crate) struct PublicationQueue {
+    all: BTreeMap<Epoch, Publication>,
+    /// The chain's last word against each, since its last call was signed.
+    refused: BTreeMap<Epoch, Refusal>,
+}
 
 impl PublicationQueue {
     /// Takes up the publications of the journal. An intent's later states may stand in later segments than its own: in the
@@ -21,40 +27,57 @@ impl PublicationQueue {
             let of_intents = |record: &Record| matches!(record, Record::Intent(_) | Record::IntentUpdate(_));
             records.extend(journal.read_epoch(*epoch)?.into_iter().filter(of_intents));
         }
-        let mut queue = Self(publications(&records));
+        let mut queue = Self { all: publications(&records), refused: BTreeMap::new() };
         queue.tidy();
         Ok(queue)
     }
 
     /// Takes note of new intents.
     pub(crate) fn extend(&mut self, records: &[Record]) {
-        self.0.extend(publications(records));
+        self.all.extend(publications(records));
         self.tidy();
     }
 
     /// Takes note of an intent's new state.
     pub(crate) fn update(&mut self, epoch: Epoch, state: IntentState) {
-        if let Some(publication) = self.0.get_mut(&epoch) {
+        if let Some(publication) = self.all.get_mut(&epoch) {
             publication.advance(state);
         }
     }
 
+    /// Takes note of the chain's word against an epoch's weights; true where it said something else before.
+    pub(crate) fn refuse(&mut self, epoch: Epoch, refusal: &Refusal) -> bool {
+        let before = self.refused.insert(epoch, refusal.clone());
+        // Their figures change with each block.
+        before.is_none_or(|before| discriminant(&before) != discriminant(refusal))
+    }
+
+    /// Takes note that an epoch's weights are on their way.
+    pub(crate) fn accept(&mut self, epoch: Epoch) {
+        self.refused.remove(&epoch);
+    }
+
+    /// The chain's last word against an epoch's weights.
+    pub(crate) fn refusal(&self, epoch: Epoch) -> Option<&Refusal> {
+        self.refused.get(&epoch)
+    }
+
     pub(crate) fn has(&self, epoch: Epoch) -> bool {
-        self.0.contains_key(&epoch)
+        self.all.contains_key(&epoch)
     }
 
     pub(crate) fn get(&self, epoch: Epoch) -> Option<&Publication> {
-        self.0.get(&epoch)
+        self.all.get(&epoch)
     }
 
     /// All of them, ascending by epoch.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Publication> {
-        self.0.values()
+        self.all.values()
     }
 
     /// The newest epoch whose weights the chain shows.
     pub(crate) fn published(&self) -> Option<Epoch> {
-        let mut newest_first = self.0.iter().rev();
+        let mut newest_first = self.all.iter().rev();
         newest_first.find(|(_, publication)| publication.is_published()).map(|(epoch, _)| *epoch)
     }
 
@@ -65,29 +88,30 @@ impl PublicationQueue {
     /// have a few blocks, where a reveal has its whole epoch.
     pub(crate) fn next_due(&self, waiting: &BTreeSet<Epoch>) -> Option<Epoch> {
         let is_waiting = |epoch: &Epoch| waiting.contains(epoch);
-        if let Some((epoch, _)) = self.0.iter().find(|(_, publication)| publication.is_in_flight()) {
+        if let Some((epoch, _)) = self.all.iter().find(|(_, publication)| publication.is_in_flight()) {
             return Some(*epoch).filter(|epoch| !is_waiting(epoch));
         }
         let open =
-            self.0.iter().filter(|(epoch, publication)| !publication.is_closed() && !is_waiting(epoch));
+            self.all.iter().filter(|(epoch, publication)| !publication.is_closed() && !is_waiting(epoch));
         let (_, epoch) = open.map(|(epoch, publication)| (publication.committed.is_some(), *epoch)).min()?;
         Some(epoch)
     }
 
     /// The oldest epoch whose publication isn't through.
     pub(crate) fn oldest_under_way(&self) -> Option<Epoch> {
-        self.0.iter().find(|(_, publication)| !publication.is_closed()).map(|(epoch, _)| *epoch)
+        self.all.iter().find(|(_, publication)| !publication.is_closed()).map(|(epoch, _)| *epoch)
     }
 
     /// True while a signed call is with the chain.
     pub(crate) fn is_in_flight(&self) -> bool {
-        self.0.values().any(Publication::is_in_flight)
+        self.all.values().any(Publication::is_in_flight)
     }
 
     fn tidy(&mut self) {
-        let newest = self.0.keys().next_back().copied();
+        let newest = self.all.keys().next_back().copied();
         // The newest stays even when closed: it says which epoch has been published.
-        self.0.retain(|epoch, publication| !publication.is_closed() || Some(*epoch) == newest);
+        self.all.retain(|epoch, publication| !publication.is_closed() || Some(*epoch) == newest);
+        self.refused.retain(|epoch, _| self.all.contains_key(epoch));
     }
 }
 
@@ -107,7 +131,7 @@ mod tests {
             state.iter().for_each(|state| publication.advance(state.clone()));
             (epoch, publication)
         };
-        PublicationQueue(states.iter().map(publication).collect())
+        PublicationQueue { all: states.iter().map(publication).collect(), refused: BTreeMap::new() }
     }
 
     fn turns(queue: &PublicationQueue) -> Vec<u64> {

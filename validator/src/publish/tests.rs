@@ -203,6 +203,82 @@ async fn calls_whose_outcome_is_kept_no_more_are_settled_by_what_the_chain_shows
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rules_that_change_in_mid_epoch_are_met_by_an_intent_that_supersedes_the_first() {
+    let world = World::new(&[Behaviour::Honest, Behaviour::Gone]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let chain: Arc<dyn Chain> = Arc::new(world.ledger.clone());
+    run(&world, &chain, dir.path(), 3, false).await;
+    owner_sets(&world, |rules| rules.weights_version_key = 9).await;
+    run(&world, &chain, dir.path(), 10, false).await;
+    owner_sets(&world, |rules| rules.min_allowed_weights = 3).await;
+    run(&world, &chain, dir.path(), 12, true).await;
+    let stories = stories(dir.path(), 2);
+    for story in &stories {
+        assert_eq!(*story, ["intent", "intent", "signed", "included", "published"], "{stories:?}");
+    }
+    assert_eq!(shown(&world).await, [(Uid(0), 0), (Uid(1), u16::MAX), (Uid(2), 0)]);
+    let file = std::fs::read(dir.path().join(weighhouse_journal::segment_name(Epoch(0)))).expect("its file");
+    let segment = Segment::read(&file).expect("a whole segment");
+    let intents: Vec<_> = segment
+        .records()
+        .iter()
+        .filter_map(|record| match record {
+            Record::Intent(intent) => Some(intent),
+            _ => None,
+        })
+        .collect();
+    let (superseded, why) = intents[1].supersedes.as_ref().expect("named");
+    assert_eq!((*superseded, intents[1].version_key), (intents[0].id, 9));
+    assert!(why.contains("IncorrectWeightVersionKey"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_changed_since_the_seal_was_made_are_met_before_the_commit_is_signed() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    owner_sets(&world, |rules| rules.commit_reveal_weights_enabled = true).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut parts = world.parts(dir.path());
+    parts.chain = Arc::new(Gate::rekeying(&world.ledger));
+    let mut validator = Validator::open(parts).await.expect("opened");
+    let mut failed = 0;
+    for _ in 0..20 {
+        failed += usize::from(validator.step().await.is_err());
+        world.ledger.produce_block().await.expect("a block");
+    }
+    assert_eq!(failed, 1);
+    let stories = stories(dir.path(), 2);
+    let expected =
+        ["intent", "sealed", "expired", "intent", "sealed", "committing", "committed", "published"];
+    assert_eq!(stories[0], expected, "{stories:?}");
+    assert_eq!(shown(&world).await, [(Uid(1), u16::MAX)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_ends_in_refusals_says_so() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let chain: Arc<dyn Chain> = Arc::new(world.ledger.clone());
+    run(&world, &chain, dir.path(), 3, false).await;
+    owner_sets(&world, |rules| rules.weights_set_rate_limit = 1_000).await;
+    // The first weights have none before them to wait for.
+    run(&world, &chain, dir.path(), 24, false).await;
+    let stories = stories(dir.path(), 2);
+    assert_eq!(stories[1], ["intent", "failed"], "{stories:?}");
+    let why = (1..3).find_map(|epoch| {
+        let file = std::fs::read(dir.path().join(weighhouse_journal::segment_name(Epoch(epoch)))).ok()?;
+        Segment::read(&file).expect("whole").records().iter().find_map(|record| match record {
+            Record::IntentUpdate(update) => match &update.state {
+                IntentState::Failed { why } => Some(why.clone()),
+                _ => None,
+            },
+            _ => None,
+        })
+    });
+    let why = why.expect("on record");
+    assert!(why.contains("SettingWeightsTooFast"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_regime_that_changes_on_the_way_costs_no_epoch() {
     let world = World::new(&[Behaviour::Honest]).await;
     let dir = tempfile::tempdir().expect("a folder");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use weighhouse_chain::ChainError;
 use weighhouse_types::{Block, Epoch, EpochContext, Intent, IntentState, Record, SubnetState};
 
-use super::{PublicationQueue, Publisher, advance, report, submit, update};
+use super::{Advance, PublicationQueue, Publisher, advance, report, submit, superseded, update};
 
 /// The turns of one block.
 #[derive(Debug, Default)]
@@ -15,29 +15,41 @@ pub(crate) struct Turns {
     waiting: BTreeSet<Epoch>,
 }
 
-/// A publication's new state, which is to be journalled.
+/// A publication's new state, or the intent that takes the place of one before; it is to be journalled.
 #[derive(Debug)]
 pub(crate) struct News {
     intent: Intent,
-    state: IntentState,
+    /// `None`: the intent itself is the news.
+    state: Option<IntentState>,
 }
 
 impl News {
     pub(crate) fn record(&self) -> Record {
-        update(&self.intent, self.state.clone())
+        match &self.state {
+            Some(state) => update(&self.intent, state.clone()),
+            None => Record::Intent(self.intent.clone()),
+        }
     }
 
     /// The block that has plain weights, where that is the news, and their epoch.
     pub(crate) fn included(&self) -> Option<(Epoch, Block)> {
         match self.state {
-            IntentState::Included { block } => Some((self.intent.epoch, block)),
+            Some(IntentState::Included { block }) => Some((self.intent.epoch, block)),
+            _ => None,
+        }
+    }
+
+    /// The block in which the chain noted an update of ours, where that is the news.
+    pub(crate) fn updated(&self) -> Option<Block> {
+        match self.state {
+            Some(IntentState::Included { block } | IntentState::Committed { block, .. }) => Some(block),
             _ => None,
         }
     }
 
     /// The block that it names, where it names one.
     pub(crate) fn block(&self) -> Option<Block> {
-        self.state.block()
+        self.state.as_ref()?.block()
     }
 }
 
@@ -46,17 +58,21 @@ impl Turns {
     pub(crate) async fn next(
         &mut self,
         publisher: &Publisher,
-        queue: &PublicationQueue,
+        queue: &mut PublicationQueue,
         open: Option<&EpochContext>,
         state: &SubnetState,
     ) -> Result<Option<News>, ChainError> {
         while let Some(epoch) = queue.next_due(&self.waiting) {
-            let Some(publication) = queue.get(epoch) else { break };
-            if let Some(state) = advance(publisher, publication, open, state).await? {
-                return Ok(Some(News { intent: publication.intent.clone(), state }));
+            let Some(publication) = queue.get(epoch).cloned() else { break };
+            match advance(publisher, &publication, queue, (open, state)).await? {
+                Advance::Not => {}
+                Advance::To(state) => {
+                    return Ok(Some(News { intent: publication.intent, state: Some(state) }));
+                }
+                Advance::Superseded(intent) => return Ok(Some(News { intent, state: None })),
             }
             // A call that is still pending may have been lost on the way; the same bytes again make up for it.
-            submit(publisher, publication).await;
+            submit(publisher, &publication).await;
             self.waiting.insert(epoch);
         }
         Ok(None)
@@ -65,6 +81,11 @@ impl Turns {
     /// Acts on news that were journalled.
     pub(crate) async fn take(&mut self, publisher: &Publisher, queue: &mut PublicationQueue, news: News) {
         let News { intent, state } = news;
+        let Some(state) = state else {
+            superseded(&intent);
+            queue.extend(&[Record::Intent(intent)]);
+            return;
+        };
         report(&intent, &state, publisher.clock.now());
         queue.update(intent.epoch, state);
         if let Some(advanced) = queue.get(intent.epoch).filter(|advanced| advanced.is_in_flight()) {

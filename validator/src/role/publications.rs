@@ -14,7 +14,7 @@ impl Validator {
         let mut turns = Turns::default();
         loop {
             let open = self.open.as_ref().map(OpenEpoch::context);
-            let Some(news) = turns.next(&publisher, &self.publications, open, state).await? else {
+            let Some(news) = turns.next(&publisher, &mut self.publications, open, state).await? else {
                 return Ok(());
             };
             let mut records = vec![news.record()];

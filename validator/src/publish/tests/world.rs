@@ -47,6 +47,8 @@ pub(crate) struct Gate {
     /// The beacons of blocks before this one are kept no more.
     kept_from: Block,
     block_time: Option<Duration>,
+    /// Can't be reached when the first commit is to be signed, while the owner sets a version key.
+    rekeys: AtomicBool,
 }
 
 impl Gate {
@@ -61,6 +63,7 @@ impl Gate {
             forgets: false,
             kept_from: Block(0),
             block_time: None,
+            rekeys: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +89,10 @@ impl Gate {
 
     pub(crate) fn timed(ledger: &Ledger, block_time: Duration) -> Self {
         Self { block_time: Some(block_time), ..Self::new(ledger) }
+    }
+
+    pub(crate) fn rekeying(ledger: &Ledger) -> Self {
+        Self { beacon: true, rekeys: AtomicBool::new(true), ..Self::new(ledger) }
     }
 
     pub(crate) fn switching(ledger: &Ledger) -> Self {
@@ -155,6 +162,13 @@ impl Chain for Gate {
         }
     }
     async fn sign(&self, signer: &Keypair, call: Call) -> Read<SignedCall> {
+        if matches!(call, Call::CommitTimelockedWeights { .. }) && self.rekeys.swap(false, Ordering::Relaxed)
+        {
+            hand_in(&self.ledger, |rules| rules.weights_version_key = 9).await;
+            self.ledger.produce_block().await?;
+            let (endpoint, why) = ("the ledger".to_owned(), "away for a block".to_owned());
+            return Err(ChainError::Unreachable { endpoint, why });
+        }
         let lost = self.loses_reveals && matches!(call, Call::RevealWeights { .. });
         let switches = matches!(call, Call::SetWeights(_)) && self.switches.swap(false, Ordering::Relaxed);
         let signed = self.ledger.sign(signer, call).await?;
