@@ -6,6 +6,8 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use weighhouse_seams::UnixNanos;
 use weighhouse_types::{Block, Epoch, Judgement, Outcome, VoidCause};
 
+use crate::role::ChainTrouble;
+
 /// Ends of a publication.
 const PUBLICATIONS: [&str; 7] = ["abstained", "committed", "failed", "late", "missed", "passed", "published"];
 
@@ -120,6 +122,17 @@ pub fn describe() {
         "Logs of validators that showed two records of one past, with a proof in the journal's folder"
     );
     counter!("weighhouse_validator_forks_total").increment(0);
+    describe_gauge!(
+        "weighhouse_validator_chain_trouble",
+        "1 while no block comes (silent), the chain is behind one that was acted on (behind), nobody keeps the epoch's first block \
+         (pruned), or final blocks change (finality), else 0"
+    );
+    chain_trouble(None);
+    describe_gauge!(
+        "weighhouse_validator_foreign_update_block",
+        "The block in which another process last published with the hotkey, for two epochs after; else 0"
+    );
+    foreign_update(None);
     describe_counter!("weighhouse_validator_chain_errors_total", "Steps that failed because the chain did");
     counter!("weighhouse_validator_chain_errors_total").increment(0);
     counter!("weighhouse_validator_rollouts_refused_total").increment(0);
@@ -254,6 +267,19 @@ pub(crate) fn disk_short(is_short: bool) {
 
 pub(crate) fn chain_error() {
     counter!("weighhouse_validator_chain_errors_total").increment(1);
+}
+
+/// The newest update of our hotkey that no intent explains; `None` where there is none, or it is over.
+pub(crate) fn foreign_update(block: Option<Block>) {
+    gauge!("weighhouse_validator_foreign_update_block").set(block.map_or(0.0, |block| block.0 as f64));
+}
+
+/// The chain's trouble now; one at a time.
+pub(crate) fn chain_trouble(now: Option<ChainTrouble>) {
+    for trouble in ChainTrouble::ALL {
+        let is_there = f64::from(u8::from(now == Some(trouble)));
+        gauge!("weighhouse_validator_chain_trouble", "cause" => trouble.name()).set(is_there);
+    }
 }
 
 pub(crate) fn shadow_moved(share: f64) {

@@ -33,6 +33,7 @@ use crate::metrics;
 
 use machine::Event;
 
+pub(crate) use lost::last_update;
 pub(crate) use payload::stored;
 pub(crate) use publisher::Publisher;
 pub(crate) use queue::PublicationQueue;

@@ -13,10 +13,12 @@ mod anchoring;
 mod draws;
 mod endpoint;
 mod epochs;
+mod hotkey;
 mod keeping;
 mod later;
 mod publications;
 mod rounds;
+mod trouble;
 mod validator;
 mod witnessing;
 
@@ -37,6 +39,7 @@ use crate::timetable::Timetable;
 use crate::verdicts::axons;
 use rounds::Moment;
 
+pub(crate) use trouble::ChainTrouble;
 pub(crate) use validator::write;
 pub use validator::{Progress, Validator};
 
@@ -55,17 +58,30 @@ impl Validator {
     /// Works through blocks until `shutdown`; a step under way is finished first.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), ValidatorError> {
         let mut retry = RETRY_FIRST;
+        let mut told = String::new();
         loop {
             let seen = match self.step().await {
                 Ok(block) => {
+                    (self.finality_broken, self.failing_since) = (None, None);
+                    told.clear();
                     if retry > RETRY_FIRST {
                         info!(state = BLOCKS, turned = "good", %block, "blocks are worked through again");
                     }
                     block
                 }
+                Err(ValidatorError::Chain(error @ ChainError::FinalityBroken { .. }))
+                    if self.finality_is_broken(&error) =>
+                {
+                    return Err(error.into());
+                }
                 Err(error) if error.is_transient() => {
                     metrics::chain_error();
-                    warn!(state = BLOCKS, turned = "bad", %error, retry_ms = retry.as_millis(), "this block failed; trying again (where it lasts: chain.endpoints)");
+                    // The same again is no news; what lasts is told once more, as such.
+                    if told != error.to_string() {
+                        warn!(state = BLOCKS, turned = "bad", %error, retry_ms = retry.as_millis(), "this block failed; trying again (where it lasts: chain.endpoints)");
+                        told = error.to_string();
+                    }
+                    self.step_failed(&error);
                     let wait = jittered(retry, &mut self.parts.entropy);
                     retry = (retry * 2).min(RETRY_MAX);
                     tokio::select! {
@@ -77,8 +93,7 @@ impl Validator {
             };
             retry = RETRY_FIRST;
             tokio::select! {
-                // An error here shows again, with its retry, in the next step.
-                _ = self.parts.chain.next_block(seen) => {}
+                () = self.await_block(seen) => {}
                 () = shutdown.cancelled() => return Ok(()),
             }
         }
@@ -90,18 +105,24 @@ impl Validator {
         let block = state.head.number;
         self.seen.note(block, self.parts.clock.now());
         self.registered.send_replace(axons(&state.metagraph));
-        self.follow_publications(&state).await?;
+        if self.is_behind(&state) {
+            return Ok(block);
+        }
+        // What one publication fails with keeps no epoch from being opened and asked in; it is told at the end.
+        let followed = match self.follow_publications(&state).await {
+            Err(error) if !error.is_transient() => return Err(error),
+            Ok(()) => self.watch_hotkey(&state).await,
+            failed => failed,
+        };
         let epoch = state.schedule.epoch;
         let own = state.metagraph.by_hotkey(&self.parts.keypair.hotkey());
         // Without a permit miners need not answer and the chain takes no weights: judging would only do harm.
         let permitted = own.is_some_and(|own| own.validator_permit);
         self.tell_permit(permitted, own.is_some());
-        if permitted {
-            self.open_epoch(&state).await?;
-        }
+        let is_open = permitted && self.open_epoch(&state).await?;
         // After the epoch was opened, since its policy may say how many rounds there are.
         let rounds = self.rounds();
-        let table = permitted.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
+        let table = is_open.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
         if let Some(table) = table.flatten() {
             let is_last_chance = table.publication_due(block.0);
             if self.is_undecided() && self.open.as_ref().is_some_and(OpenEpoch::asks) {
@@ -129,6 +150,10 @@ impl Validator {
             // A newer intent that isn't through yet may have taken the published one's place in the queue.
             progress.published = published.or(progress.published);
         });
+        followed?;
+        if is_open || !permitted {
+            self.chain_is_good(block);
+        }
         Ok(block)
     }
 

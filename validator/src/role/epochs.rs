@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use tracing::{info, warn};
+use weighhouse_chain::ChainError;
 use weighhouse_types::{
     Block, Digest, Epoch, EpochContext, Fields, NextEpoch, Record, SubnetState, VoidCause,
 };
@@ -18,12 +19,21 @@ use crate::policies::PolicyFile;
 use crate::publish;
 
 impl Validator {
-    /// Opens the epoch that the chain is in, carrying in what the last one in the journal left behind.
-    pub(super) async fn open_epoch(&mut self, state: &SubnetState) -> Result<(), ValidatorError> {
+    /// Opens the epoch that the chain is in, carrying in what the last one in the journal left behind. True where that epoch is
+    /// open: a chain that was put back lives through earlier ones again, and of some the beginning can't be read any more.
+    pub(super) async fn open_epoch(&mut self, state: &SubnetState) -> Result<bool, ValidatorError> {
         let epoch = state.schedule.epoch;
-        if self.open.as_ref().is_some_and(|open| open.context().epoch >= epoch) {
-            return Ok(());
+        if let Some(open) = self.open.as_ref().map(OpenEpoch::context).filter(|open| open.epoch >= epoch) {
+            return Ok(open.epoch == epoch && self.relived != Some(epoch));
         }
+        // The block that began the epoch: whenever validator or auditor asks, it is the same one.
+        let beacon = match self.parts.chain.beacon(state.schedule.last_epoch_block).await {
+            Err(error @ ChainError::Discarded { .. }) => {
+                self.tell_pruned(state, &error);
+                return Ok(false);
+            }
+            beacon => beacon?,
+        };
         if let Some(open) = &self.open {
             let last = open.context().epoch;
             let first = if self.is_undecided() { last.0 } else { last.0.saturating_add(1) };
@@ -52,8 +62,7 @@ impl Validator {
             genesis: self.parts.chain.genesis(),
             validator: self.parts.keypair.hotkey(),
             state: state.clone(),
-            // The block that began the epoch: whenever validator or auditor asks, it is the same one.
-            beacon: self.parts.chain.beacon(state.schedule.last_epoch_block).await?,
+            beacon,
             policy: file.bytes,
             task: self.parts.task_file.clone(),
             carried,
@@ -83,7 +92,7 @@ impl Validator {
             })
             .await??;
         self.open = Some(opened);
-        Ok(())
+        Ok(true)
     }
 
     /// The records that take over what earlier epochs asked and nobody knows the truth about yet.

@@ -20,6 +20,9 @@ impl Validator {
             let mut records = vec![news.record()];
             records.extend(news.block().and_then(|block| self.seen.record(block)));
             self.record(records).await?;
+            if let Some(block) = news.updated() {
+                self.updates.explain(block);
+            }
             if let Some((epoch, block)) = news.included()
                 && let Some(end) = self.end_of(epoch, state).filter(|end| block >= *end)
             {

@@ -9,7 +9,8 @@ use weighhouse_wallet::keypair::Keypair;
 use super::*;
 use crate::audit::{audit, audit_receipts};
 use crate::parts::{Parts, Retention};
-use crate::testing::{Behaviour, NETUID, World};
+use crate::publish::tests::Gate;
+use crate::testing::{Behaviour, ManualClock, NETUID, World};
 
 fn journal_file(dir: &std::path::Path, epoch: u64) -> Vec<u8> {
     std::fs::read(dir.join(weighhouse_journal::segment_name(Epoch(epoch)))).expect("the epoch's file")
@@ -302,4 +303,145 @@ async fn old_epochs_are_removed_once_nothing_needs_them_and_the_validator_goes_o
     assert!(before.0 >= 2 && open.0 == before.0 + 1, "{kept:?}");
     let audited = audit(&journal_file(dir.path(), before.0)).expect("auditable");
     assert_eq!((audited.problems, audited.matches), (Vec::new(), Some(true)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_was_put_back_is_told_waited_for_and_gone_on_with() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let before = World::new(&[Behaviour::Honest]).await;
+    let mut validator = Validator::open(before.parts(dir.path())).await.expect("opened");
+    for _ in 0..18 {
+        validator.step().await.expect("a step");
+        before.ledger.produce_block().await.expect("a block");
+    }
+    drop(validator);
+    // The same chain from its beginning: its second epoch was opened on blocks that are no more.
+    let world = World::new(&[Behaviour::Honest]).await;
+    let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+    validator.step().await.expect("a step");
+    assert_eq!(validator.chain_trouble, Some(ChainTrouble::Behind));
+    for block in 1..24 {
+        validator.step().await.expect("a step");
+        let asked = validator.open.as_ref().map(|open| open.context().epoch);
+        assert_eq!((asked, validator.chain_trouble), (Some(Epoch(1)), Some(ChainTrouble::Behind)), "{block}");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    assert_eq!(publications(&world).await, 0);
+    for _ in 24..40 {
+        validator.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    assert_eq!((validator.chain_trouble, publications(&world).await), (None, 1));
+    let file = journal_file(dir.path(), 2);
+    assert_eq!(audit(&file).expect("auditable").problems, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_whose_beginning_nobody_keeps_is_left_out_and_the_next_one_opened() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut parts = world.parts(dir.path());
+    parts.chain = Arc::new(Gate::pruned(&world.ledger, Block(1)));
+    let mut validator = Validator::open(parts).await.expect("opened");
+    for _ in 0..10 {
+        validator.step().await.expect("a step");
+        assert_eq!(validator.chain_trouble, Some(ChainTrouble::Pruned));
+        world.ledger.produce_block().await.expect("a block");
+    }
+    for _ in 0..16 {
+        validator.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    assert_eq!((validator.chain_trouble, publications(&world).await), (None, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_silent_is_told_and_told_when_it_is_not() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut parts = world.parts(dir.path());
+    let clock = ManualClock::new();
+    parts.chain = Arc::new(Gate::timed(&world.ledger, Duration::from_secs(12)));
+    parts.clock = clock.clone();
+    let mut validator = Validator::open(parts).await.expect("opened");
+    let head = world.ledger.head().await.expect("a head").number;
+    {
+        let mut waiting = std::pin::pin!(validator.await_block(head));
+        for _ in 0..3 {
+            tokio::select! {
+                biased;
+                () = &mut waiting => panic!("there was no block"),
+                () = tokio::task::yield_now() => {}
+            }
+            clock.advance(Duration::from_secs(61));
+        }
+        tokio::select! {
+            biased;
+            () = &mut waiting => panic!("there was no block"),
+            () = tokio::task::yield_now() => {}
+        }
+        world.ledger.produce_block().await.expect("a block");
+        waiting.await;
+    }
+    assert_eq!(validator.chain_trouble, Some(ChainTrouble::Silent));
+    validator.chain_is_good(head);
+    assert_eq!(validator.chain_trouble, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_fails_each_step_for_a_minute_is_told() {
+    let world = World::new(&[]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut parts = world.parts(dir.path());
+    let clock = ManualClock::new();
+    parts.clock = clock.clone();
+    let mut validator = Validator::open(parts).await.expect("opened");
+    let error = ChainError::Unreachable { endpoint: "http://there".to_owned(), why: "refused".to_owned() };
+    let error = ValidatorError::from(error);
+    for seconds in [0, 30, 29] {
+        clock.advance(Duration::from_secs(seconds));
+        validator.step_failed(&error);
+        assert_eq!(validator.chain_trouble, None);
+    }
+    clock.advance(Duration::from_secs(1));
+    validator.step_failed(&error);
+    assert_eq!(validator.chain_trouble, Some(ChainTrouble::Silent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn final_blocks_that_change_are_waited_out_for_a_while_alone() {
+    let world = World::new(&[]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut parts = world.parts(dir.path());
+    let clock = ManualClock::new();
+    parts.clock = clock.clone();
+    let mut validator = Validator::open(parts).await.expect("opened");
+    let digest = weighhouse_types::Digest::of;
+    let broken = ChainError::FinalityBroken { block: Block(7), was: digest(b"one"), is: digest(b"other") };
+    assert!(!validator.finality_is_broken(&broken));
+    clock.advance(trouble::FINALITY_PATIENCE - Duration::from_secs(1));
+    assert!(!validator.finality_is_broken(&broken));
+    assert_eq!(validator.chain_trouble, Some(ChainTrouble::Finality));
+    clock.advance(Duration::from_secs(1));
+    assert!(validator.finality_is_broken(&broken));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weights_of_another_process_with_our_hotkey_are_told() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let (dir, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+    let mut second = Validator::open(world.parts(other.path())).await.expect("opened");
+    for _ in 0..14 {
+        validator.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    assert!(validator.updates.is_clean());
+    for _ in 0..12 {
+        second.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    validator.step().await.expect("a step");
+    assert_eq!(publications(&world).await, 2);
+    assert!(!validator.updates.is_clean());
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -30,6 +31,8 @@ use crate::verdicts::{Axons, REQUESTS_MAX, Shelf, VerdictsParts, axons};
 
 use super::anchoring::Anchoring;
 use super::endpoint::Endpoint;
+use super::hotkey::Updates;
+use super::trouble::ChainTrouble;
 
 /// Its name where people are told of it.
 pub(super) const ROUNDS: &str = "rounds";
@@ -83,6 +86,15 @@ pub struct Validator {
     pub(super) kept_in: Option<Epoch>,
     /// Whether less is free than the journal wants.
     pub(super) disk_is_short: bool,
+    /// The chain's trouble that was told.
+    pub(super) chain_trouble: Option<ChainTrouble>,
+    /// When a final block was first another one than before, by the monotonic clock.
+    pub(super) finality_broken: Option<Duration>,
+    /// When the first of the steps failed that have failed since, by the monotonic clock.
+    pub(super) failing_since: Option<Duration>,
+    /// The epoch that was opened on blocks which a chain that was put back has no more: nothing is asked in it again.
+    pub(super) relived: Option<Epoch>,
+    pub(super) updates: Updates,
 }
 
 impl Validator {
@@ -176,6 +188,11 @@ impl Validator {
             anchoring: Anchoring::default(),
             kept_in: None,
             disk_is_short: false,
+            chain_trouble: None,
+            finality_broken: None,
+            failing_since: None,
+            relived: None,
+            updates: Updates::default(),
         })
     }
 

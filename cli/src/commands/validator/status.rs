@@ -156,6 +156,10 @@ struct Look {
     held: u64,
     void: u64,
     disk: Option<Disk>,
+    /// What is wrong with the chain, as the validator sees it.
+    chain_trouble: Option<String>,
+    /// The block in which another process published with the hotkey.
+    foreign_block: Option<u64>,
 }
 
 impl Look {
@@ -176,6 +180,8 @@ impl Look {
             held: count("weighhouse_validator_rounds_postponed_total"),
             void: count("weighhouse_validator_rounds_void_total"),
             disk: Disk::of(samples),
+            chain_trouble: chain_trouble(samples),
+            foreign_block: epoch("weighhouse_validator_foreign_update_block").filter(|block| *block > 0),
         }
     }
 
@@ -184,6 +190,7 @@ impl Look {
             "works": self.verdict().is_ok(), "passed_epoch": self.passed, "block": self.block, "epoch": self.epoch,
             "published_epoch": self.published, "verdicts": self.verdicts, "chain_errors": self.errors,
             "attempts_postponed": self.held, "rounds_void": self.void, "disk": self.disk, "chain": self.standing,
+            "chain_trouble": self.chain_trouble, "foreign_update_block": self.foreign_block,
         })
     }
 
@@ -211,6 +218,15 @@ impl Look {
     fn verdict(&self) -> Result<(), Failure> {
         let in_step = self.block.saturating_add(LAG_BLOCKS_MAX) >= self.standing.head.0;
         let why = match (in_step, self.has_passed) {
+            _ if self.chain_trouble.is_some() => {
+                let trouble = self.chain_trouble.as_deref().unwrap_or_default();
+                format!("{trouble}; its log says more, and what to do")
+            }
+            _ if self.foreign_block.is_some() => format!(
+                "another process published with this hotkey in block {}, and by the chain's rate limit each misses epochs: run one of \
+                 them alone",
+                self.foreign_block.unwrap_or_default()
+            ),
             (false, _) => "the validator is behind the chain; its log says why".to_owned(),
             (true, _) if !self.standing.validator_permit => {
                 "no validator permit: nothing is asked or published until an epoch grants one, which more stake does"
@@ -221,6 +237,19 @@ impl Look {
         };
         Err(Failure::new(Exit::Unavailable, why))
     }
+}
+
+/// The validator's words for trouble with the chain, in ours.
+fn chain_trouble(samples: &Samples) -> Option<String> {
+    let causes = samples.sums("weighhouse_validator_chain_trouble", "cause");
+    let cause = causes.into_iter().find(|(_, is_there)| *is_there > 0)?.0;
+    Some(match cause {
+        "silent" => "no block comes from the chain".to_owned(),
+        "behind" => "the chain is behind a block that was acted on: it was put back".to_owned(),
+        "pruned" => "this epoch can't be opened: no endpoint keeps the block that began it".to_owned(),
+        "finality" => "final blocks of the chain change".to_owned(),
+        other => format!("trouble with the chain ({other})"),
+    })
 }
 
 #[cfg(test)]
@@ -239,5 +268,14 @@ mod tests {
              journal.free_space_min"
         );
         assert!(Disk::of(&Samples::parse("")).is_none());
+    }
+
+    #[test]
+    fn trouble_with_the_chain_is_read_by_its_cause() {
+        let page = "weighhouse_validator_chain_trouble{cause=\"silent\"} 0\n\
+                    weighhouse_validator_chain_trouble{cause=\"behind\"} 1\n";
+        let trouble = chain_trouble(&Samples::parse(page)).expect("there is some");
+        assert!(trouble.contains("put back"), "{trouble}");
+        assert_eq!(chain_trouble(&Samples::parse(&page.replace("} 1", "} 0"))), None);
     }
 }
