@@ -9,6 +9,7 @@ mod chain;
 mod checks;
 mod closing;
 mod elsewhere;
+mod intents;
 mod joint;
 mod later;
 mod log;
@@ -26,7 +27,7 @@ mod walk;
 use weighhouse_journal::{JournalError, Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
-use weighhouse_types::{Acknowledgement, Block, EpochContext, Intent, IntentState, JudgeIdentity, Record};
+use weighhouse_types::{Acknowledgement, EpochContext, IntentState, JudgeIdentity, Record};
 
 use crate::log::Fork;
 use walk::Walk;
@@ -224,57 +225,16 @@ fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), Audi
     if abstained && audited.vector.is_some() {
         audited.problems.push("the validator abstained, and the records give a vector".to_owned());
     }
-    let Some((_, publication)) = publications(records).pop_last() else {
+    let Some(context) = context(records) else { return Ok(()) };
+    intents::check(records, context, audited);
+    let Some(publication) = publications(records).remove(&context.epoch) else {
         return Ok(());
     };
-    let intent = &publication.intent;
-    let id = weighhouse_types::Intent::digest(
-        intent.epoch,
-        intent.netuid,
-        intent.mechanism,
-        &intent.weights,
-        intent.version_key,
-    );
-    let matches = audited.vector.as_ref() == Some(&intent.weights) && id == intent.id;
-    audited.problems.extend(news(records, intent));
-    let is_other = |record: &Record| matches!(record, Record::Intent(other) if other.id != intent.id);
-    if records.iter().any(is_other) {
-        audited.problems.push("the epoch has more than one intent".to_owned());
-    }
-    let is_here = context(records).is_some_and(|context| {
-        let version_key = context.state.hyperparameters.weights_version_key;
-        (intent.netuid, intent.mechanism, intent.version_key)
-            == (context.netuid, context.mechanism, version_key)
-    });
-    if !is_here {
-        audited.problems.push("the intent is for another subnet, mechanism or version key".to_owned());
-    }
-    if !matches {
-        audited.problems.push("the intended vector is not the one that the records give".to_owned());
-    }
-    audited.matches = Some(matches);
     if let Some(IntentState::Published { block }) = publication.state {
         audited.published_at = Some(block);
-        let plain =
-            context(records).filter(|context| !context.state.hyperparameters.commit_reveal_weights_enabled);
-        let end = plain.and_then(|context| context.state.schedule.next_epoch_block());
+        let is_plain = !context.state.hyperparameters.commit_reveal_weights_enabled;
+        let end = context.state.schedule.next_epoch_block().filter(|_| is_plain);
         audited.late_after = end.filter(|end| block >= *end);
     }
     Ok(())
-}
-
-/// News of this epoch's intent that names another, or comes from before the epoch.
-fn news(records: &[Record], intent: &Intent) -> Vec<String> {
-    let opened = context(records).map_or(Block(0), |context| context.state.head.number);
-    let mut problems = Vec::new();
-    for record in records {
-        let Record::IntentUpdate(update) = record else { continue };
-        if update.epoch == intent.epoch && update.intent != intent.id {
-            problems.push(format!("news of intent {}, which the epoch doesn't have", update.intent));
-        }
-        if let Some(block) = update.state.block().filter(|block| *block < opened) {
-            problems.push(format!("news of block {block}, which was before the epoch was opened"));
-        }
-    }
-    problems
 }

@@ -33,8 +33,11 @@ pub(super) fn check(records: &[Record], context: &EpochContext) -> Vec<String> {
 }
 
 fn is_evidence(record: &Record) -> bool {
-    // News of a publication may come after its epoch was closed, under commit-reveal epochs later.
-    !matches!(record, Record::IntentUpdate(_) | Record::BlockSeen { .. } | Record::Checkpoint(_))
+    // News of a publication may come after its epoch was closed, under commit-reveal epochs later; and an intent in the place of one
+    // that the chain's new rules refuse.
+    let supersedes = matches!(record, Record::Intent(intent) if intent.supersedes.is_some());
+    !supersedes
+        && !matches!(record, Record::IntentUpdate(_) | Record::BlockSeen { .. } | Record::Checkpoint(_))
 }
 
 /// Everything that the versions in which the records are written have no place for.

@@ -3,7 +3,7 @@
 use weighhouse_journal::{Segment, publications};
 use weighhouse_types::{EpochContext, Intent, IntentState, Record};
 
-use super::{AuditReport, news};
+use super::{AuditReport, intents};
 
 /// Checks that the intents are what they are named by and their news are theirs. Whether the vector is deserved, no record says.
 pub(super) fn audit(segment: &Segment, context: &EpochContext) -> AuditReport {
@@ -24,8 +24,8 @@ pub(super) fn audit(segment: &Segment, context: &EpochContext) -> AuditReport {
         }
     }
     audited.problems.dedup();
+    audited.problems.extend(intents::news(records, &intents::of(records, context), context));
     let Some(publication) = publications(records).remove(&context.epoch) else { return audited };
-    audited.problems.extend(news(records, &publication.intent));
     if let Some(IntentState::Published { block }) = publication.state {
         audited.published_at = Some(block);
     }
@@ -39,7 +39,9 @@ fn of_intent(intent: &Intent, context: &EpochContext, version_key: u64) -> Vec<S
     if Intent::digest(*epoch, *netuid, *mechanism, weights, *key) != *id {
         problems.push(format!("intent {id} is not the one of its weights"));
     }
-    if (*netuid, *mechanism, *key) != (context.netuid, context.mechanism, version_key) {
+    // The key of one that supersedes is of rules that changed since.
+    let is_first_key = *key == version_key || intent.supersedes.is_some();
+    if (*netuid, *mechanism) != (context.netuid, context.mechanism) || !is_first_key {
         problems.push("the intent is for another subnet, mechanism or version key".to_owned());
     }
     let strangers = |uid: &weighhouse_types::Uid| context.state.metagraph.neuron(*uid).is_none();
