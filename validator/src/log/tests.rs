@@ -64,7 +64,8 @@ fn a_witness_signs_growth_and_nothing_else() {
     let (dir, logs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let witness = book(dir.path(), "//Witness");
     let log = Log::new(logs.path(), "//Log", 30);
-    let signed = |asked: &CosignAsked| witness.cosign(log.hotkey(), asked);
+    let hotkey = log.hotkey();
+    let signed = |asked: &CosignAsked| witness.cosign(hotkey, asked);
     let Ok(Witnessing::Cosigned { key, line }) = signed(&log.asks(5, 0)) else {
         panic!("the first is taken")
     };
@@ -82,8 +83,10 @@ fn a_witness_signs_growth_and_nothing_else() {
     assert!(matches!(signed(&wrong), Err(WitnessRefusal::Proof(_))));
     assert!(matches!(signed(&log.asks(9, 5)), Ok(Witnessing::Cosigned { .. })));
     // After a restart too.
+    let key = witness.key().key;
+    drop(witness);
     let again = book(dir.path(), "//Witness");
-    assert_eq!(again.key().key, witness.key().key);
+    assert_eq!(again.key().key, key);
     assert!(matches!(again.cosign(log.hotkey(), &log.asks(30, 5)), Ok(Witnessing::Held(_))));
     assert!(matches!(again.cosign(log.hotkey(), &log.asks(30, 9)), Ok(Witnessing::Cosigned { .. })));
 }
@@ -123,7 +126,8 @@ fn two_records_of_one_size_are_exposed_by_a_proof_that_names_who_signed_both() {
     let dirs = [(); 3].map(|()| tempfile::tempdir().expect("a folder"));
     let [one, other] = [0, 1].map(|n: usize| book(dirs[n].path(), ["//One", "//Other"][n]));
     let honest = Log::new(dirs[2].path(), "//Log", 8);
-    let mut forked = Log::new(dirs[2].path(), "//Log", 8);
+    let key = load(&honest.owner, LogKeyUse::Log).expect("read").expect("its key");
+    let mut forked = Log { owner: honest.owner.clone(), key, leaves: honest.leaves.clone() };
     forked.leaves[2] = leaf_hash(b"another");
     let signed = |witness: &WitnessBook, log: &Log| witness.cosign(log.hotkey(), &log.asks(8, 0));
     assert!(matches!(signed(&one, &honest), Ok(Witnessing::Cosigned { .. })));
