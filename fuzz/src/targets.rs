@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weighhouse_ask::completions::Events;
+use weighhouse_merkle::{Checkpoint, KeyKind, SignedNote, VerifierKey};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_types::InferRequest;
 use weighhouse_types::text::{TextLimits, TextRequest};
@@ -34,10 +35,23 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "policy", seeds: &["scoring/policies/default.toml"], parse: policy },
     Target { name: "events", seeds: &[], parse: events },
     Target { name: "statement", seeds: &[], parse: statement },
+    Target { name: "note", seeds: &[], parse: note },
     Target { name: "safetensors", seeds: &["models/testdata/python.safetensors"], parse: safetensors },
 ];
 
 const LIMITS: TextLimits = TextLimits { prompt_bytes: 4_096, prompt_tokens: 256, max_tokens: 64 };
+
+/// A checkpoint, as a witness and an audit read it.
+fn note(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(note) = SignedNote::parse(text) else { return };
+    assert_eq!(SignedNote::parse(&note.to_string()).as_ref(), Ok(&note), "it reads back as it is written");
+    let key = VerifierKey::new("subnet.example/receipts", KeyKind::Log, [7; 32]);
+    drop(key.map(|key| key.verify(&note)));
+    if let Ok(checkpoint) = Checkpoint::of(&note) {
+        assert!(note.text().starts_with(&checkpoint.to_string()), "a checkpoint is written in one way");
+    }
+}
 
 /// A framed `ModelInfer`, as a miner reads it.
 fn request(bytes: &[u8]) {

@@ -74,7 +74,7 @@ fn journalled(folder: &Path, turn: usize) -> anyhow::Result<(Duration, usize)> {
 fn of_batch(batch: usize) -> Vec<Record> {
     let record = |record: usize| {
         let seed = Digest::of(format!("{batch}.{record}").as_bytes());
-        let bytes = seed.as_bytes().iter().copied().cycle().take(RECORD_BYTES).collect();
+        let bytes: Vec<u8> = seed.as_bytes().iter().copied().cycle().take(RECORD_BYTES).collect();
         Record::Blob(Blob::new(bytes))
     };
     (0..RECORDS).map(record).collect()

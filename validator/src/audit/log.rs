@@ -1,17 +1,19 @@
 //! The log that an epoch's records are in: where they begin in it, the checkpoint behind their end, and who has witnessed it.
 
+mod between;
+
 use serde::Serialize;
 use weighhouse_journal::Segment;
 use weighhouse_merkle::{Checkpoint, Frontier, GrownTree, SignedNote, VerifierKey};
 use weighhouse_types::{
-    CertifiedKey, CheckpointRecord, Digest, EpochClosed, EpochContext, Hotkey, LogKeyUse, LogOpening,
-    LogPlace, Record,
+    CertifiedKey, CheckpointRecord, Digest, EpochContext, Hotkey, LogKeyUse, LogOpening, LogPlace, Record,
 };
 use weighhouse_wallet::certified::verify_certified;
 
-use super::TakenOver;
 use super::audited::AuditReport;
-use crate::log::{Fork, Wanted, verifier, witnesses_of};
+use crate::log::{Wanted, verifier, witnesses_of};
+
+pub(super) use between::{compare, fork, unanchored};
 
 /// The log of an epoch that is closed, as its file shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -147,83 +149,6 @@ fn checkpoint(
         return Err("it has signatures of keys that it doesn't name".to_owned());
     }
     Ok((checkpoint, signers))
-}
-
-/// What two files of one validator say of its log, one after the other.
-pub(super) fn compare(
-    before: &Segment,
-    earlier: &EpochContext,
-    context: &EpochContext,
-    found: &mut TakenOver,
-) {
-    let left = earlier.epoch;
-    let Some(then) = earlier.fields.log() else { return };
-    let Some(now) = context.fields.log() else {
-        found.problems.push(format!("epoch {left}'s records are in a log, and this epoch's are in none"));
-        return;
-    };
-    if then.key != now.key {
-        let lower = now.key.first_epoch <= then.key.first_epoch;
-        let what = format!("a new log begins with epoch {}", now.key.first_epoch);
-        if lower {
-            found.problems.push(what)
-        } else {
-            found.changed.push(what)
-        }
-        return;
-    }
-    let Some(mut frontier) = Frontier::from_parts(then.size, then.subtrees) else { return };
-    frontier.extend(before.leaves().iter().copied());
-    if now.size < frontier.size() {
-        found.problems.push(format!("the log is shorter than epoch {left}'s file left it"));
-    } else if now.size > frontier.size() {
-        let missing = now.size - frontier.size();
-        found.changed.push(format!("{missing} records of the log between these files are in no file here"));
-    } else if now.subtrees != frontier.subtrees() {
-        found.problems.push(format!("the log does not go on from epoch {left}'s file"));
-    }
-}
-
-/// Everything with which an epoch was opened other than the one before had named while nobody could know its questions.
-pub(super) fn unanchored(before: &Segment, earlier: &EpochContext, context: &EpochContext) -> Vec<String> {
-    let closed = before.records().iter().find_map(|record| match record {
-        Record::EpochClosed(EpochClosed { epoch, fields, .. }) => Some((epoch, fields.next())),
-        _ => None,
-    });
-    let Some((left, next)) = closed else { return Vec::new() };
-    let Some(next) = next else {
-        let why =
-            format!("unanchored: epoch {left}'s closing record doesn't say what the next is opened with");
-        // Records of before there was a log had no place for it.
-        return earlier.fields.log().map(|_| why).into_iter().collect();
-    };
-    let differs = [
-        ("policy", next.policy != Digest::of(&context.policy)),
-        ("task", next.task != Digest::of(&context.task)),
-        ("judge", next.judge != context.judge),
-        ("number of rounds", Some(next.rounds) != context.fields.rounds()),
-    ];
-    let differs = differs.into_iter().filter(|(_, differs)| *differs);
-    differs
-        .map(|(what, _)| format!("unanchored: the {what} is not what epoch {left}'s closing record named"))
-        .collect()
-}
-
-/// The proof that two files of one epoch are of two records, where their checkpoints give one.
-pub(super) fn fork(one: &Segment, other: &Segment) -> Option<Fork> {
-    let (a, b) = (read(one)?, read(other)?);
-    if a.log.key != b.log.key || a.checkpoint.root == b.checkpoint.root {
-        return None;
-    }
-    let (smaller, larger) = if a.checkpoint.size <= b.checkpoint.size { (a, b) } else { (b, a) };
-    let (older, newer) = (smaller.checkpoint.size, larger.checkpoint.size);
-    let shown = match older == newer {
-        true => (Digest::default(), Vec::new()),
-        false => (larger.tree.root_at(older)?, larger.tree.consistency_proof(older, newer)?),
-    };
-    let notes = (&smaller.note, &larger.note);
-    let witnesses = smaller.witnesses.into_iter().chain(larger.witnesses);
-    Fork::new((&larger.place, &larger.log.key), notes, shown, witnesses)
 }
 
 /// The newest checkpoint of a file, with the tree that it is of.

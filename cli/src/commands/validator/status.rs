@@ -61,6 +61,45 @@ impl fmt::Display for Disk {
     }
 }
 
+/// The log of the journal, as of the newest epoch that is over.
+#[derive(Debug, Serialize)]
+struct Log {
+    /// Validators that have signed its checkpoint.
+    witnesses: u64,
+    /// Those whose signatures an audit demands.
+    wanted: u64,
+    /// The newest epoch whose checkpoint is on the chain.
+    anchored_epoch: Option<u64>,
+    /// Validators' logs that were found to show two records.
+    forks: u64,
+}
+
+impl Log {
+    fn of(samples: &Samples) -> Option<Self> {
+        let count = |name: &str| samples.total(name).map(|count| count as u64);
+        Some(Self {
+            witnesses: count("weighhouse_validator_witnesses")?,
+            wanted: count("weighhouse_validator_witnesses_wanted")?,
+            anchored_epoch: count("weighhouse_validator_anchored_epoch"),
+            forks: count("weighhouse_validator_forks_total").unwrap_or_default(),
+        })
+    }
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { witnesses, wanted, .. } = self;
+        write!(f, "{witnesses} validators have signed the newest checkpoint, and an audit demands {wanted}")?;
+        if let Some(epoch) = self.anchored_epoch {
+            write!(f, "; epoch {epoch}'s is on the chain")?;
+        }
+        match self.forks {
+            0 => Ok(()),
+            forks => write!(f, "; {forks} logs showed two records (fork-*.json in journal.dir)"),
+        }
+    }
+}
+
 /// Blocks that a validator which makes progress may be behind the chain.
 const LAG_BLOCKS_MAX: u64 = 10;
 /// A validator is looked at again by then, block or no block: it may have stopped.
@@ -156,6 +195,7 @@ struct Look {
     held: u64,
     void: u64,
     disk: Option<Disk>,
+    log: Option<Log>,
     /// What is wrong with the chain, as the validator sees it.
     chain_trouble: Option<String>,
     /// The block in which another process published with the hotkey.
@@ -180,6 +220,7 @@ impl Look {
             held: count("weighhouse_validator_rounds_postponed_total"),
             void: count("weighhouse_validator_rounds_void_total"),
             disk: Disk::of(samples),
+            log: Log::of(samples),
             chain_trouble: chain_trouble(samples),
             foreign_block: epoch("weighhouse_validator_foreign_update_block").filter(|block| *block > 0),
         }
@@ -191,6 +232,7 @@ impl Look {
             "published_epoch": self.published, "verdicts": self.verdicts, "chain_errors": self.errors,
             "attempts_postponed": self.held, "rounds_void": self.void, "disk": self.disk, "chain": self.standing,
             "chain_trouble": self.chain_trouble, "foreign_update_block": self.foreign_block,
+            "log": self.log,
         })
     }
 
@@ -210,6 +252,9 @@ impl Look {
         let _ = writeln!(text, "published  {published}; last update at block {}", standing.last_update);
         if let Some(disk) = &self.disk {
             let _ = writeln!(text, "disk       {disk}");
+        }
+        if let Some(log) = &self.log {
+            let _ = writeln!(text, "witnesses  {log}");
         }
         let _ = writeln!(text, "chain      uid {}, stake {} TAO", standing.uid, standing.stake_tao);
         text
