@@ -41,21 +41,23 @@ Examples:
   weighhouse audit --json journal/*.wj              an object per file
   weighhouse audit --receipts miner-state journal/epoch-00000000000000000007.wj
   weighhouse audit --model ./reference.safetensors journal/epoch-00000000000000000007.wj
-  weighhouse audit --chain finney --newest 5 journal  what the chain says of blocks and publications, too
-  weighhouse audit --witnesses 3 journal             at least 3 other validators have to have signed each epoch's checkpoint
+  weighhouse audit --chain finney --newest 5 journal
+                                                    what the chain says of blocks and publications, too
+  weighhouse audit --witnesses 3 journal            3 other validators have to have witnessed each epoch
   weighhouse audit --prove 0:5 journal/epoch-00000000000000000007.wj --save proofs
-  weighhouse audit proofs/answer-7-0-5.json          one answer and its verdict, without the epoch
-  weighhouse audit fork-1c9e6a01b2d3f405.json        the proof that a validator signed two records
+  weighhouse audit proofs/answer-7-0-5.json         one answer and its verdict, without the epoch
+  weighhouse audit fork-1c9e6a01b2d3f405.json       the proof that a validator signed two records
   weighhouse audit journal/epoch-00000000000000000007.wj --judge 127.0.0.1:7711
 
-Checks the file's chain of checksums, every challenge's VRF proof, every answer's signature and every verdict, works out
-the references of a model that is at hand, finds who was left out of a round, and computes the weight vector from the
-records alone. Of files of one epoch after the other it also checks what each took over from the one before. A task of
-kind judge is judged again where --judge says who runs the files that the task pins. --receipts has a miner's receipts
-say whether an answer that the validator has signed for was left out. --chain asks a node what became of the signed calls. What nothing but the validator's word stands for is listed; docs/audit.md says what that may be. More than half of
-the subnet's other validators have to have witnessed an epoch's checkpoint, or as many as --witnesses says. Exit code 65 when
-anything differs, 69 when nothing does but verdicts were not re-derived, witnesses are missing, records are of version 1, or a
-server is away.")]
+Checks the file's chain of checksums, every challenge's VRF proof, every answer's signature and every verdict, works
+out the references of a model that is at hand, finds who was left out of a round, and computes the weight vector from
+the records alone. Of files of one epoch after the other it also checks what each took over from the one before. A task
+of kind judge is judged again where --judge says who runs the files that the task pins. --receipts has a miner's
+receipts say whether an answer that the validator has signed for was left out. --chain asks a node what became of the
+signed calls. More than half of the subnet's other validators have to have witnessed an epoch's checkpoint, or as many
+as --witnesses says. What nothing but the validator's word stands for is listed; docs/audit.md says what that may be.
+Exit code 65 when anything differs, 69 when nothing does but verdicts were not re-derived, witnesses are missing,
+records are of version 1, or a server is away.")]
 pub(crate) struct Audit {
     /// Epochs' files, folders of them, or addresses: of a bundle, or of a validator that offers bundles; or a proof
     #[arg(required = true, value_name = "FILE|FOLDER|URL")]

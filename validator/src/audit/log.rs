@@ -96,6 +96,11 @@ pub(super) fn check(segment: &Segment, context: &EpochContext, audited: &mut Aud
         }
     }
     let (origin, validators) = (key.name().to_owned(), who.len());
+    if validators == 0 {
+        audited
+            .on_trust
+            .push("that the subnet has no other validator yet: nobody else witnesses the log".to_owned());
+    }
     audited.log = Some(LogReport { origin, checkpoint: best, validators, wanted: quorum });
 }
 

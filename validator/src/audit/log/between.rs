@@ -6,7 +6,7 @@ use weighhouse_types::{Digest, EpochClosed, EpochContext, Record};
 
 use super::super::TakenOver;
 use super::read;
-use crate::log::Fork;
+use crate::log::{Fork, witnesses_of};
 
 /// What two files of one validator say of its log, one after the other.
 pub(in crate::audit) fn compare(
@@ -30,6 +30,13 @@ pub(in crate::audit) fn compare(
             found.changed.push(what)
         }
         return;
+    }
+    // Whom the opening shows is the validator's word, and it decides whose signatures are demanded.
+    let (could, can) = (witnesses_of(earlier).who.len(), witnesses_of(context).who.len());
+    if can < could {
+        found
+            .changed
+            .push(format!("{can} other validators could witness it, by its opening, and {could} before"));
     }
     let Some(mut frontier) = Frontier::from_parts(then.size, then.subtrees) else { return };
     frontier.extend(before.leaves().iter().copied());
