@@ -104,6 +104,7 @@ impl Validator {
         let state = self.read_subnet().await?;
         let block = state.head.number;
         self.seen.note(block, self.parts.clock.now());
+        self.book.note_epoch(state.schedule.epoch);
         self.registered.send_replace(axons(&state.metagraph));
         if self.is_behind(&state) {
             return Ok(block);

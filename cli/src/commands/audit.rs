@@ -16,7 +16,7 @@ use weighhouse_chain::address::ChainAddress;
 use weighhouse_miner::receipts::{FILE_PREFIX, read};
 use weighhouse_models::Builtin;
 use weighhouse_tasks::TaskError;
-use weighhouse_types::{Acknowledgement, Epoch, Hotkey, LaterAnswers, WeightVector};
+use weighhouse_types::{Acknowledgement, Digest, Epoch, Hotkey, LaterAnswers, MechId, Netuid, WeightVector};
 use weighhouse_validator::audit::{
     AnswerProof, AuditError, AuditReport, CheckpointReport, LogReport, audit_chain, audit_receipts,
     audit_taken_over, audit_with,
@@ -101,11 +101,14 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         let proof: Proof =
             serde_json::from_str(&read_text(path)?).exit(Exit::Data, format!("{shown}: no proof"))?;
         return match proof {
-            Proof::Answer(proof) => answer::check(path, &proof, args.json),
+            Proof::Answer(proof) => answer::check(path, &proof, args.witnesses.unwrap_or(0), args.json),
             Proof::Fork(fork) => fork::check(path, &fork, args.json),
         };
     }
-    if let (Some(asked), [file]) = (args.prove, &args.named[..]) {
+    if let Some(asked) = args.prove {
+        let [file] = &args.named[..] else {
+            return Err(Failure::config("--prove is of one epoch: name its file alone"));
+        };
         return answer::write(file, asked, args.save.as_deref());
     }
     let weights = match &args.model {
@@ -168,7 +171,7 @@ fn is_proof(path: &Path) -> bool {
 }
 
 /// The newest file of each validator so far.
-type Before = BTreeMap<Hotkey, (Epoch, Vec<u8>)>;
+type Before = BTreeMap<(Hotkey, Digest, Netuid, MechId), (Epoch, Vec<u8>)>;
 
 /// What a file took over from the one before it, where there is one.
 fn compare_with_before(
@@ -177,22 +180,23 @@ fn compare_with_before(
     bytes: Vec<u8>,
 ) -> Result<Option<Fork>, AuditError> {
     let mut fork = None;
-    if let Some((epoch, earlier)) = before.get(&audited.validator) {
+    let whose = (audited.validator, audited.genesis, audited.netuid, audited.mechanism);
+    if let Some((epoch, earlier)) = before.get(&whose) {
+        let found = audit_taken_over(earlier, &bytes)?;
+        fork = found.fork;
         // In another order nothing would be compared.
-        if *epoch >= audited.epoch {
+        if *epoch >= audited.epoch && fork.is_none() {
             audited.problems.push(format!(
                 "it comes after epoch {epoch}'s file: give a validator's files in the order of their epochs, each once"
             ));
         }
-        let found = audit_taken_over(earlier, &bytes)?;
         audited.problems.extend(found.problems);
         audited.changed.extend(found.changed);
-        fork = found.fork;
     } else if audited.epoch > Epoch(0) {
         let what = "what it took over from earlier epochs: give the file before as well";
         audited.on_trust.push(what.to_owned());
     }
-    before.insert(audited.validator, (audited.epoch, bytes));
+    before.insert(whose, (audited.epoch, bytes));
     Ok(fork)
 }
 
@@ -212,9 +216,7 @@ impl Faults {
         if let (None, Some(what)) = (&self.missing, audited.not_rederived.first()) {
             self.missing = Some(format!("{source}: not re-derived: {what}; see --judge"));
         }
-        let unwitnessed =
-            audited.log.as_ref().and_then(|log| log.unwitnessed(witnesses.unwrap_or(log.wanted)));
-        if let (None, Some(what)) = (&self.missing, unwitnessed) {
+        if let (None, Some(what)) = (&self.missing, unwitnessed(audited, witnesses)) {
             self.missing = Some(format!("{source}: {what}; see --witnesses"));
         }
         if let (None, Some(what)) = (&self.missing, audited.not_shown.first()) {
@@ -230,6 +232,17 @@ impl Faults {
             (None, None) => Ok(()),
         }
     }
+}
+
+/// Why an epoch that is over isn't witnessed as it should be: by as many as are asked for, or by more than half of the others.
+fn unwitnessed(audited: &AuditReport, asked: Option<usize>) -> Option<String> {
+    if let Some(log) = &audited.log {
+        return log.unwitnessed(asked.unwrap_or(log.wanted));
+    }
+    // Scores that other software made are in no log, and version 1 had none.
+    let had_none = audited.scored_elsewhere || !audited.not_shown.is_empty();
+    let wanted = asked.map_or(!had_none && !audited.is_open, |asked| asked > 0);
+    wanted.then(|| "its records are in no log that others could have witnessed".to_owned())
 }
 
 /// The receipts in files of miners' state folders.

@@ -156,7 +156,6 @@ impl ChainFindings {
 
     /// The root of the log at this epoch's end, while the chain shows no later one.
     async fn anchor(&mut self, segment: &Segment, context: &EpochContext, chain: &dyn Chain) {
-        let Some(log) = context.fields.log() else { return };
         let shown = match chain.commitment(context.netuid, context.validator).await {
             Ok(shown) => shown,
             Err(ChainError::Unsupported { .. }) => return,
@@ -169,8 +168,11 @@ impl ChainFindings {
         if anchor.epoch != context.epoch {
             return;
         }
-        let tree = Frontier::from_parts(log.size, log.subtrees)
-            .map(|before| GrownTree::new(before, segment.leaves().to_vec()));
+        let log = context.fields.log().filter(|log| log.size < anchor.size);
+        let tree = log.and_then(|log| {
+            let before = Frontier::from_parts(log.size, log.subtrees)?;
+            Some(GrownTree::new(before, segment.leaves().to_vec()))
+        });
         if tree.and_then(|tree| tree.root_at(anchor.size)) == Some(anchor.root) {
             self.confirmed
                 .push(format!("the log's root over {} records, committed in block {block}", anchor.size));

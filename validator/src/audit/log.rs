@@ -6,7 +6,8 @@ use serde::Serialize;
 use weighhouse_journal::Segment;
 use weighhouse_merkle::{Checkpoint, Frontier, GrownTree, SignedNote, VerifierKey};
 use weighhouse_types::{
-    CertifiedKey, CheckpointRecord, Digest, EpochContext, Hotkey, LogKeyUse, LogOpening, LogPlace, Record,
+    CertifiedKey, CheckpointRecord, Digest, Epoch, EpochContext, Hotkey, LogKeyUse, LogOpening, LogPlace,
+    Record,
 };
 use weighhouse_wallet::certified::verify_certified;
 
@@ -76,7 +77,7 @@ pub(super) fn check(segment: &Segment, context: &EpochContext, audited: &mut Aud
         let Record::Checkpoint(record) = record else { continue };
         // It covers the closing record, and nothing that was written after it was signed.
         let sizes = (log.size + closed as u64 + 1)..=(log.size + at as u64);
-        let read = checkpoint(record, &key, &place).and_then(|(checkpoint, signers)| {
+        let read = checkpoint(record, &key, &place, context.epoch).and_then(|(checkpoint, signers)| {
             if !sizes.contains(&checkpoint.size) {
                 return Err("it is not of the log behind the closing record".to_owned());
             }
@@ -96,11 +97,10 @@ pub(super) fn check(segment: &Segment, context: &EpochContext, audited: &mut Aud
         }
     }
     let (origin, validators) = (key.name().to_owned(), who.len());
-    if validators == 0 {
-        audited
-            .on_trust
-            .push("that the subnet has no other validator yet: nobody else witnesses the log".to_owned());
-    }
+    audited.on_trust.push(match validators {
+        0 => "that the subnet has no other validator yet, by the epoch's opening: nobody has to witness the log".to_owned(),
+        _ => format!("that these {validators} were the subnet's other validators, by the epoch's opening"),
+    });
     audited.log = Some(LogReport { origin, checkpoint: best, validators, wanted: quorum });
 }
 
@@ -135,6 +135,7 @@ fn checkpoint(
     record: &CheckpointRecord,
     log: &VerifierKey,
     place: &LogPlace,
+    epoch: Epoch,
 ) -> Result<(Checkpoint, Vec<Hotkey>), String> {
     let note = SignedNote::parse(&record.note).map_err(|error| error.to_string())?;
     log.verify(&note).map_err(|error| error.to_string())?;
@@ -148,6 +149,9 @@ fn checkpoint(
         let wrong = |why: String| format!("witness {}: {why}", key.hotkey);
         verify_certified(key, place, LogKeyUse::Witness).map_err(|error| wrong(error.to_string()))?;
         witness.verify(&note).map_err(|error| wrong(error.to_string()))?;
+        if key.first_epoch > epoch {
+            return Err(wrong("its key is of a later epoch".to_owned()));
+        }
         signers.push(key.hotkey);
     }
     if note.signatures().len() != signers.len() + 1 {

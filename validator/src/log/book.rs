@@ -4,6 +4,7 @@
 //! one checkpoint of each hotkey is all that has to be remembered.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,10 @@ pub(crate) struct WitnessBook {
     owner: LogOwner,
     key: KeptKey,
     clock: Arc<dyn Clock>,
+    /// The epoch that the chain is in.
+    epoch: AtomicU64,
+    /// Whether the operator was told of a file that can't be read.
+    told_unreadable: AtomicBool,
     /// Held from reading a file to writing it.
     writing: Mutex<()>,
 }
@@ -67,7 +72,9 @@ pub(crate) enum WitnessRefusal {
     Forked,
     #[error("a later log of the same hotkey was witnessed before")]
     Superseded,
-    #[error("what was witnessed before can't be read or written")]
+    #[error("the log begins in another epoch than the chain is in")]
+    OtherEpoch,
+    #[error("{0}")]
     Folder(#[from] io::Error),
 }
 
@@ -79,7 +86,13 @@ impl WitnessBook {
         entropy: &mut Entropy,
     ) -> Result<Self, ValidatorError> {
         let key = keys::own(&owner, LogKeyUse::Witness, epoch, entropy)?;
-        Ok(Self { owner, key, clock, writing: Mutex::default() })
+        let (epoch, told_unreadable) = (AtomicU64::new(epoch.0), AtomicBool::new(false));
+        Ok(Self { owner, key, clock, epoch, told_unreadable, writing: Mutex::default() })
+    }
+
+    /// Takes note of the epoch that the chain is in.
+    pub(crate) fn note_epoch(&self, epoch: Epoch) {
+        self.epoch.store(epoch.0, Ordering::Relaxed);
     }
 
     pub(crate) fn key(&self) -> &CertifiedKey {
@@ -96,6 +109,10 @@ impl WitnessBook {
             return Err(WitnessRefusal::OtherHotkey);
         }
         let (mut note, checkpoint) = self.read(&asked.key, &asked.checkpoint)?;
+        // Nobody could take its place any more.
+        if asked.key.first_epoch.0 > self.epoch.load(Ordering::Relaxed).saturating_add(1) {
+            return Err(WitnessRefusal::OtherEpoch);
+        }
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.witnessed(&caller)?
             && let Some(held) = self.held(&known, asked, (&note, &checkpoint))?
@@ -117,8 +134,13 @@ impl WitnessBook {
         (note, checkpoint): (&SignedNote, &Checkpoint),
     ) -> Result<Option<String>, WitnessRefusal> {
         if known.key.key != asked.key.key {
-            let is_later = asked.key.first_epoch > known.key.first_epoch;
-            return if is_later { Ok(None) } else { Err(WitnessRefusal::Superseded) };
+            let first_epoch = asked.key.first_epoch;
+            if first_epoch <= known.key.first_epoch {
+                return Err(WitnessRefusal::Superseded);
+            }
+            // A log that begins in the past would tell it anew.
+            let is_new = first_epoch.0.saturating_add(1) >= self.epoch.load(Ordering::Relaxed);
+            return if is_new { Ok(None) } else { Err(WitnessRefusal::OtherEpoch) };
         }
         let held_note = SignedNote::parse(&known.checkpoint)?;
         let held = Checkpoint::of(&held_note)?;
@@ -152,7 +174,8 @@ impl WitnessBook {
     pub(crate) fn newest(&self, max: usize) -> io::Result<Vec<(CertifiedKey, String)>> {
         let mut newest = Vec::new();
         for name in self.owner.storage.list()?.iter().filter(|name| name.starts_with(PREFIX)) {
-            newest.extend(self.read_file(name)?.map(|log| (log.key, log.checkpoint)));
+            // One that can't be read says nothing of the others.
+            newest.extend(self.read_file(name).ok().flatten().map(|log| (log.key, log.checkpoint)));
             if newest.len() == max {
                 break;
             }
@@ -222,7 +245,18 @@ impl WitnessBook {
     fn read_file(&self, name: &str) -> io::Result<Option<Witnessed>> {
         let Some(bytes) = self.owner.storage.read(name)? else { return Ok(None) };
         // Unreadable state never becomes a default: a witness that forgets could be made to sign two checkpoints.
-        serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let file = self.owner.storage.describe(name);
+            if !self.told_unreadable.swap(true, Ordering::Relaxed) {
+                error!(
+                    file,
+                    %error,
+                    "what was witnessed can't be read, so that this log isn't witnessed any more: restore the file from a copy. Without \
+                     it, which removing it comes to, this validator could be made to sign two records"
+                );
+            }
+            io::Error::other(format!("{file}: {error}"))
+        })
     }
 
     fn write(&self, witnessed: &Witnessed) -> io::Result<()> {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use tracing::{debug, warn};
+use tracing::debug;
+use weighhouse_ask::call::CallError;
 use weighhouse_ask::witness::{CosignReply, WitnessError, cosign};
 use weighhouse_ask::{Asker, ProxyLimits, Target};
 use weighhouse_journal::{Journal, JournalError};
@@ -20,10 +21,20 @@ use weighhouse_wallet::certified::verify_certified;
 use super::anchor::Anchor;
 use super::keys::{KeptKey, verifier};
 
+/// Reasons that are told at once, and characters of a witness's own words.
+const REASONS_MAX: usize = 3;
+const WORDS_MAX: usize = 120;
 /// Witnesses that are asked at once.
 const AT_ONCE: usize = 32;
 /// A witness verifies three signatures and writes one file.
 const LIMITS: ProxyLimits = ProxyLimits { deadline: Duration::from_secs(3), body_bytes_max: 128 << 10 };
+
+/// What a refusal to go back is owed to, and what helps.
+const GO_BACK: &str = "so the journal was put back from an older copy, or another process writes with its key: move log-key out of \
+                       journal.dir, and a new log begins with the next epoch";
+/// Why there is no proof for a witness that was away longer than files are kept.
+const OUT_OF_REACH: &str = "it was away for longer than this journal keeps files (journal.keep_epochs): it witnesses again only once a \
+                            new log begins, as when log-key is moved out of journal.dir";
 
 /// Another validator, where the chain says that it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +54,10 @@ pub(crate) struct Gathering {
     witnesses: Vec<CertifiedKey>,
     /// The size from which each witness wanted its proof last.
     held: BTreeMap<Hotkey, u64>,
+    /// Why others have not signed yet.
+    missing: Vec<(Hotkey, String)>,
     /// Whether the record holds all signatures.
     pub(crate) is_recorded: bool,
-}
-
-/// What asking came to.
-#[derive(Debug, Default)]
-pub(crate) struct Gathered {
-    /// New signatures.
-    pub(crate) signed: usize,
-    /// Why others have not signed.
-    pub(crate) missing: Vec<(Hotkey, String)>,
 }
 
 /// What is needed to ask.
@@ -85,6 +89,7 @@ impl Gathering {
             note,
             witnesses: Vec::new(),
             held,
+            missing: Vec::new(),
             is_recorded: false,
         }
     }
@@ -101,6 +106,7 @@ impl Gathering {
             note,
             witnesses: record.witnesses.clone(),
             held: BTreeMap::new(),
+            missing: Vec::new(),
             is_recorded: true,
         })
     }
@@ -138,7 +144,7 @@ impl Gathering {
     }
 
     /// Asks those who have not signed yet, all at once.
-    pub(crate) async fn ask(&mut self, means: Means, peers: &[Peer]) -> Gathered {
+    pub(crate) async fn ask(&mut self, means: Means, peers: &[Peer]) {
         let asked: Vec<Peer> = peers.iter().filter(|peer| !self.has_signed(&peer.hotkey)).copied().collect();
         let this = Arc::new(self.clone());
         let asking = stream::iter(asked).map(|peer| {
@@ -146,22 +152,34 @@ impl Gathering {
             async move { (peer.hotkey, this.ask_one(means, peer).await) }
         });
         let answers: Vec<_> = asking.buffer_unordered(AT_ONCE).collect().await;
-        let mut gathered = Gathered::default();
+        self.missing.clear();
         for (hotkey, answer) in answers {
             match answer {
                 Ok((key, signature)) => {
                     self.note.add(signature);
                     self.witnesses.push(key);
                     self.is_recorded = false;
-                    gathered.signed += 1;
                 }
                 Err(Unsigned { why, held }) => {
                     self.held.extend(held.map(|size| (hotkey, size)));
-                    gathered.missing.push((hotkey, why));
+                    debug!(validator = %hotkey, %why, "it has not signed the checkpoint");
+                    self.missing.push((hotkey, why));
                 }
             }
         }
-        gathered
+    }
+
+    /// Why these have not signed, in a sentence: each reason once.
+    pub(crate) fn why_missing(&self, wanted: &[Hotkey]) -> String {
+        let mut reasons: Vec<String> = Vec::new();
+        for hotkey in wanted.iter().filter(|hotkey| !self.has_signed(hotkey)) {
+            let known = self.missing.iter().find(|(missing, _)| missing == hotkey);
+            let why = known.map_or("it serves no verdicts (verdicts.listen)", |(_, why)| why.as_str());
+            if reasons.len() < REASONS_MAX && !reasons.iter().any(|known| known.ends_with(why)) {
+                reasons.push(format!("{hotkey}: {why}"));
+            }
+        }
+        reasons.join("; ")
     }
 
     async fn ask_one(&self, means: Means, peer: Peer) -> Result<(CertifiedKey, NoteSignature), Unsigned> {
@@ -191,7 +209,7 @@ impl Gathering {
                     let tree = journal.log_since(old_size)?;
                     Ok::<_, JournalError>(tree.and_then(|tree| tree.consistency_proof(old_size, size)))
                 });
-                proof.await??.ok_or("the file that holds its last checkpoint is no longer here")?
+                proof.await??.ok_or(OUT_OF_REACH)?
             }
         };
         Ok(CosignAsked {
@@ -211,11 +229,7 @@ impl Gathering {
         log.verify(&note).map_err(|error| error.to_string())?;
         let held = Checkpoint::of(&note).map_err(|error| error.to_string())?;
         if held.size > self.checkpoint.size {
-            warn!(
-                "a witness has signed a larger checkpoint of this validator's log: the journal was put back from an older copy, or \
-                 another process writes with its key. Move `log-key` out of journal.dir, and a new log begins with the next epoch"
-            );
-            return Err("it has signed a larger checkpoint of this log".into());
+            return Err(format!("it has signed a larger checkpoint of this log, {GO_BACK}").into());
         }
         Ok(held.size)
     }
@@ -259,7 +273,18 @@ impl From<&str> for Unsigned {
 
 impl From<WitnessError> for Unsigned {
     fn from(error: WitnessError) -> Self {
-        error.to_string().into()
+        match error {
+            WitnessError::Call(CallError::Refused(status)) => {
+                // A status's words are a stranger's.
+                let clean = |c: char| if c.is_control() { ' ' } else { c };
+                let said: String = status.message().chars().map(clean).take(WORDS_MAX).collect();
+                let refuses_growth = status.code() == tonic::Code::FailedPrecondition;
+                let advice = if refuses_growth { format!(", {GO_BACK}") } else { String::new() };
+                format!("it says `{said}`{advice}").into()
+            }
+            WitnessError::Call(CallError::Unreachable) => "it can't be reached".into(),
+            error => error.to_string().into(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tonic::{Request, Response, Status, async_trait};
-use tracing::{debug, error};
+use tracing::debug;
 use weighhouse_proto::CosignAsked;
 use weighhouse_proto::v1::witness_service_server::WitnessService;
 use weighhouse_proto::v1::{
@@ -71,8 +71,11 @@ fn refused(why: &WitnessRefusal) -> Status {
         WitnessRefusal::Superseded => {
             Status::failed_precondition("a later log of this hotkey was witnessed before")
         }
+        WitnessRefusal::OtherEpoch => {
+            Status::failed_precondition("a new log begins with the epoch that the chain is in")
+        }
         WitnessRefusal::Folder(error) => {
-            error!(%error, "what was witnessed can't be read or written");
+            debug!(%error, "what was witnessed can't be read or written");
             Status::internal("internal error")
         }
     }

@@ -117,7 +117,12 @@ fn a_log_of_a_later_epoch_takes_the_place_of_the_one_before_for_good() {
     let key = own(&owner, LogKeyUse::Log, Epoch(7), &mut Entropy::seeded([7; 32])).expect("a key");
     let new = Log { owner, key, leaves: old.leaves.clone() };
     assert!(matches!(witness.cosign(old.hotkey(), &old.asks(8, 0)), Ok(Witnessing::Cosigned { .. })));
-    assert!(matches!(witness.cosign(old.hotkey(), &new.asks(2, 0)), Ok(Witnessing::Cosigned { .. })));
+    let begins = || witness.cosign(old.hotkey(), &new.asks(2, 0));
+    assert!(matches!(begins(), Err(WitnessRefusal::OtherEpoch)), "it would begin in the future");
+    witness.note_epoch(Epoch(9));
+    assert!(matches!(begins(), Err(WitnessRefusal::OtherEpoch)), "it would tell the past anew");
+    witness.note_epoch(Epoch(8));
+    assert!(matches!(begins(), Ok(Witnessing::Cosigned { .. })), "taken to it just after its first epoch");
     assert!(matches!(witness.cosign(old.hotkey(), &old.asks(8, 8)), Err(WitnessRefusal::Superseded)));
 }
 

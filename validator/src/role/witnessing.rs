@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use weighhouse_ask::Target;
 use weighhouse_ask::verdicts::ENDPOINT_VERSION;
 use weighhouse_chain::{Chain, ChainError};
@@ -39,10 +39,7 @@ impl Validator {
         };
         let peers = self.peers(state).await;
         let (asker, journal, cpu) = (self.asker.clone(), self.journal.clone(), self.parts.cpu.clone());
-        let gathered = gathering.ask(Means { asker, journal, cpu }, &peers).await;
-        for (validator, why) in &gathered.missing {
-            debug!(%validator, %why, "it has not signed the checkpoint");
-        }
+        gathering.ask(Means { asker, journal, cpu }, &peers).await;
         if is_new && !peers.is_empty() {
             exchange(&self.asker, &self.book, &self.parts.cpu, self.log_owner.place, peers).await;
         }
@@ -79,10 +76,10 @@ impl Validator {
                 state = WITNESSES,
                 turned = "bad",
                 %epoch,
-                "{signed} of {} validators have signed this epoch's checkpoint, and an audit demands {}: can they be reached, and do they \
-                 serve (verdicts.listen)?",
-                wanted.who.len(),
-                wanted.quorum
+                why = gathering.why_missing(&wanted.who),
+                "this epoch's checkpoint has {signed} of the {} signatures that an audit demands, of {} other validators",
+                wanted.quorum,
+                wanted.who.len()
             ),
             (true, false) => {
                 info!(state = WITNESSES, turned = "good", %epoch, "enough validators have signed the epoch's checkpoint");
@@ -116,7 +113,10 @@ impl Validator {
             let signed = tree.and_then(|tree| Some((epoch, tree.size(), tree.root_at(tree.size())?)));
             let Some(signed) = signed else { return Ok(None) };
             let gathering = Gathering::new(place, &key, log.key, signed, held);
-            book.keep_own(&gathering)?;
+            // It serves to find others out, and is no reason to leave the epoch without a checkpoint.
+            if let Err(error) = book.keep_own(&gathering) {
+                warn!(%error, "our own checkpoint isn't kept beside those of others");
+            }
             Ok(Some(gathering))
         };
         self.parts.cpu.run(begin).await?

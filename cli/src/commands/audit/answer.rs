@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use weighhouse_types::Uid;
-use weighhouse_validator::audit::{AnswerProof, ProvenError, prove};
+use weighhouse_validator::audit::{AnswerProof, ProvenAnswer, ProvenError, prove};
 
 use crate::commands::write_file;
 use crate::failure::{Context as _, Exit, Failure};
@@ -48,11 +48,23 @@ pub(super) fn write(file: &Path, asked: Answered, save: Option<&Path>) -> Result
 }
 
 /// Checks a proof, which needs nothing else.
-pub(super) fn check(path: &Path, proof: &AnswerProof, json: bool) -> Result<(), Failure> {
+pub(super) fn check(path: &Path, proof: &AnswerProof, wanted: usize, json: bool) -> Result<(), Failure> {
     let proven = proof.verify().exit(Exit::Data, path.display())?;
     if json {
-        return Ok(output::json(&proven)?);
+        output::json(&proven)?;
+    } else {
+        print(proof, &proven)?;
     }
+    let signed = proven.witnesses.len();
+    if signed < wanted {
+        let why =
+            format!("{}: {signed} have signed its checkpoint, and {wanted} are demanded", path.display());
+        return Err(Failure::new(Exit::Unavailable, why));
+    }
+    Ok(())
+}
+
+fn print(proof: &AnswerProof, proven: &ProvenAnswer) -> Result<(), Failure> {
     let mark = proven.judgement.mark;
     output::line(format!("an answer of uid {}, {}", proven.uid, proven.miner))?;
     output::line(format!(
@@ -69,6 +81,8 @@ pub(super) fn check(path: &Path, proof: &AnswerProof, json: bool) -> Result<(), 
     let witnesses: Vec<String> = proven.witnesses.iter().map(ToString::to_string).collect();
     Ok(output::line(match witnesses.is_empty() {
         true => "witnessed by nobody: the log may have another version of it".to_owned(),
-        false => format!("witnessed by {}", witnesses.join(", ")),
+        false => {
+            format!("witnessed by {}: whether these are validators, the chain shows", witnesses.join(", "))
+        }
     })?)
 }

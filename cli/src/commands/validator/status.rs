@@ -89,13 +89,16 @@ impl Log {
 impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { witnesses, wanted, .. } = self;
-        write!(f, "{witnesses} validators have signed the newest checkpoint, and an audit demands {wanted}")?;
+        write!(
+            f,
+            "{witnesses} signatures of others on the newest checkpoint, and an audit demands {wanted}"
+        )?;
         if let Some(epoch) = self.anchored_epoch {
             write!(f, "; epoch {epoch}'s is on the chain")?;
         }
         match self.forks {
             0 => Ok(()),
-            forks => write!(f, "; {forks} logs showed two records (fork-*.json in journal.dir)"),
+            forks => write!(f, "; forks that were found: {forks} (fork-*.json in journal.dir)"),
         }
     }
 }

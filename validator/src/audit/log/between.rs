@@ -2,7 +2,7 @@
 
 use weighhouse_journal::Segment;
 use weighhouse_merkle::Frontier;
-use weighhouse_types::{Digest, EpochClosed, EpochContext, Record};
+use weighhouse_types::{CertifiedKey, Digest, EpochClosed, EpochContext, Hotkey, Record};
 
 use super::super::TakenOver;
 use super::read;
@@ -21,7 +21,8 @@ pub(in crate::audit) fn compare(
         found.problems.push(format!("epoch {left}'s records are in a log, and this epoch's are in none"));
         return;
     };
-    if then.key != now.key {
+    let is_one = |key: &CertifiedKey| (key.hotkey, key.key, key.first_epoch);
+    if is_one(&then.key) != is_one(&now.key) {
         let lower = now.key.first_epoch <= then.key.first_epoch;
         let what = format!("a new log begins with epoch {}", now.key.first_epoch);
         if lower {
@@ -32,22 +33,32 @@ pub(in crate::audit) fn compare(
         return;
     }
     // Whom the opening shows is the validator's word, and it decides whose signatures are demanded.
-    let (could, can) = (witnesses_of(earlier).who.len(), witnesses_of(context).who.len());
-    if can < could {
-        found
-            .changed
-            .push(format!("{can} other validators could witness it, by its opening, and {could} before"));
+    let (could, can) = (witnesses_of(earlier).who, witnesses_of(context).who);
+    let (gone, new) = (beyond(&could, &can), beyond(&can, &could));
+    if gone + new > 0 {
+        found.changed.push(format!(
+            "by its opening {new} validators can witness it that couldn't before, and {gone} can't any more"
+        ));
     }
     let Some(mut frontier) = Frontier::from_parts(then.size, then.subtrees) else { return };
     frontier.extend(before.leaves().iter().copied());
     if now.size < frontier.size() {
         found.problems.push(format!("the log is shorter than epoch {left}'s file left it"));
+    } else if now.size > frontier.size() && left.0.checked_add(1) == Some(context.epoch.0) {
+        found
+            .problems
+            .push(format!("the log has records between epoch {left} and this one, which are in no file"));
     } else if now.size > frontier.size() {
         let missing = now.size - frontier.size();
         found.changed.push(format!("{missing} records of the log between these files are in no file here"));
     } else if now.subtrees != frontier.subtrees() {
         found.problems.push(format!("the log does not go on from epoch {left}'s file"));
     }
+}
+
+/// The number of those that aren't among others.
+fn beyond(who: &[Hotkey], others: &[Hotkey]) -> usize {
+    who.iter().filter(|hotkey| !others.contains(hotkey)).count()
 }
 
 /// Everything with which an epoch was opened other than the one before had named while nobody could know its questions.
@@ -82,7 +93,8 @@ pub(in crate::audit) fn unanchored(
 /// The proof that two files of one epoch are of two records, where their checkpoints give one.
 pub(in crate::audit) fn fork(one: &Segment, other: &Segment) -> Option<Fork> {
     let (a, b) = (read(one)?, read(other)?);
-    if a.log.key != b.log.key || a.checkpoint.root == b.checkpoint.root {
+    let is_one = |key: &CertifiedKey| (key.hotkey, key.key, key.first_epoch);
+    if is_one(&a.log.key) != is_one(&b.log.key) || a.checkpoint.root == b.checkpoint.root {
         return None;
     }
     let (smaller, larger) = if a.checkpoint.size <= b.checkpoint.size { (a, b) } else { (b, a) };
