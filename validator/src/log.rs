@@ -22,6 +22,8 @@ pub use fork::{Fork, ForkError};
 
 pub(crate) use anchor::Anchor;
 pub(crate) use book::WitnessBook;
+#[cfg(test)]
+pub(crate) use book::Witnessing;
 pub(crate) use exchange::exchange;
 pub(crate) use gather::{Gathering, Means, Peer};
 pub(crate) use keys::{LogOwner, load, opening, verifier};
@@ -29,4 +31,4 @@ pub(crate) use quorum::{Wanted, witnesses_of};
 pub(crate) use service::Witness;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -207,4 +207,6 @@ fn jittered(wait: Duration, rng: &mut impl Rng) -> Duration {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use weighhouse_models::sampling::Sampling;
 use weighhouse_models::{Builtin, Classifier, LoadLimits};
 use weighhouse_proto::inference::{ModelInferRequest, ModelInferResponse};
 use weighhouse_proto::v1::{AcknowledgeRequest, AcknowledgeResponse};
-use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, SystemClock, UnixNanos};
+use weighhouse_seams::{BoxIo, Clock, CpuPool, Dialer, DirStorage, Entropy, Storage, SystemClock, UnixNanos};
 use weighhouse_tasks::complete;
 use weighhouse_tasks::testing::{TestKinds, task_file};
 use weighhouse_tasks::witness::{TeacherForced, Witness};
@@ -112,15 +113,21 @@ pub(crate) struct Miner {
 }
 
 #[derive(Debug)]
-pub(crate) struct Pipes(BTreeMap<SocketAddr, Arc<Miner>>);
+pub(crate) struct Pipes {
+    miners: BTreeMap<SocketAddr, Arc<Miner>>,
+    /// Open pipes to miners that answer.
+    busy: Arc<AtomicUsize>,
+}
 
 #[async_trait]
 impl Dialer for Pipes {
     async fn dial(&self, to: SocketAddr) -> io::Result<BoxIo> {
-        let miner = self.0.get(&to).cloned().filter(|miner| miner.behaviour != Behaviour::Gone);
+        let miner = self.miners.get(&to).cloned().filter(|miner| miner.behaviour != Behaviour::Gone);
         let miner = miner.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))?;
         let (near, far) = tokio::io::duplex(1 << 16);
+        let busy = (miner.behaviour != Behaviour::Silent).then(|| Busy::new(&self.busy));
         tokio::spawn(async move {
+            let _busy = busy;
             if miner.behaviour == Behaviour::HangsUp {
                 return;
             }
@@ -131,6 +138,22 @@ impl Dialer for Pipes {
                 .await;
         });
         Ok(Box::new(near))
+    }
+}
+
+/// Counted for as long as it lives.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -378,7 +401,7 @@ impl World {
         ledger.produce_block().await.expect("a block");
         Self {
             ledger,
-            dialer: Arc::new(Pipes(pipes)),
+            dialer: Arc::new(Pipes { miners: pipes, busy: Arc::default() }),
             clock,
             acknowledged,
             served,
@@ -387,8 +410,17 @@ impl World {
         }
     }
 
+    /// The number of open pipes to miners that answer.
+    pub(crate) fn busy(&self) -> Arc<AtomicUsize> {
+        self.dialer.busy.clone()
+    }
+
     /// A validator's parts, its journal in `dir`.
     pub(crate) fn parts(&self, dir: &Path) -> Parts {
+        self.parts_on(Arc::new(DirStorage::open(dir).expect("a folder of our own")))
+    }
+
+    pub(crate) fn parts_on(&self, storage: Arc<dyn Storage>) -> Parts {
         let (file, task) = match &self.served {
             Served::Digits(_) => (
                 DIGITS_CONFORMANCE.to_owned(),
@@ -426,7 +458,7 @@ impl World {
             dialer: self.dialer.clone(),
             clock: self.clock.clone(),
             entropy: Entropy::seeded([1; 32]),
-            storage: Arc::new(DirStorage::open(dir).expect("a folder of our own")),
+            storage,
             cpu: CpuPool::new(2, 64),
         }
     }

@@ -124,6 +124,16 @@ enum Suite {
         #[arg(long, default_value_t = 6)]
         kills: u32,
     },
+    /// A validator over a disk that is full, fails, tears or loses power at one of its calls: nothing acknowledged is lost, and every
+    /// epoch is published once
+    Storage {
+        /// Faults in all, each of a seed of its own; the calls of the disk take turns
+        #[arg(long, default_value_t = 530)]
+        seeds: u64,
+        /// One seed alone
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
+    },
     /// Completions by transformers in bfloat16: its honest noise against the limits, miners in front of it, and validators
     /// whose reference it is (installs torch from PyPI)
     Language {
@@ -257,6 +267,9 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "real"))]
         XtaskCommand::Suite(Suite::Subnet) => again(&["suite", "subnet"], "real"),
         XtaskCommand::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        XtaskCommand::Suite(Suite::Storage { seeds, seed }) => {
+            suite::faults::run(suite::faults::STORAGE, seeds, seed)
+        }
         XtaskCommand::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         XtaskCommand::Suite(Suite::Servers { only, completions, record }) => {
             suite::servers::run(only.as_deref(), suite::servers::Options { completions, record })

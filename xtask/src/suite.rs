@@ -5,6 +5,7 @@ pub(crate) mod conformance;
 pub(crate) mod console;
 pub(crate) mod crash;
 mod earning;
+pub(crate) mod faults;
 #[cfg(feature = "forge")]
 pub(crate) mod forge;
 pub(crate) mod fuzz;

@@ -26,27 +26,30 @@ fn book(dir: &Path, who: &str) -> WitnessBook {
 }
 
 /// A validator's log, as it says it is.
-struct Log {
+pub(crate) struct Log {
     owner: LogOwner,
     key: KeptKey,
-    leaves: Vec<Digest>,
+    pub(crate) leaves: Vec<Digest>,
 }
 
 impl Log {
     fn new(dir: &Path, who: &str, leaves: u8) -> Self {
-        let owner = owner(dir, who);
+        Self::of(owner(dir, who), leaves)
+    }
+
+    pub(crate) fn of(owner: LogOwner, leaves: u8) -> Self {
         let key = own(&owner, LogKeyUse::Log, Epoch(3), &mut Entropy::seeded([6; 32])).expect("a key");
         Self { owner, key, leaves: (0..leaves).map(|n| leaf_hash(&[n])).collect() }
     }
 
-    fn asks(&self, size: usize, old_size: usize) -> CosignAsked {
+    pub(crate) fn asks(&self, size: usize, old_size: usize) -> CosignAsked {
         let leaves = &self.leaves[..size];
         let origin = self.key.signing.verifier().name().to_owned();
         let mut note = Checkpoint { origin, size: size as u64, root: root(leaves) }.unsigned();
         note.add(self.key.signing.sign(&note, 0));
         CosignAsked {
-            netuid: Netuid(1),
-            mechanism: MechId(0),
+            netuid: self.owner.place.netuid,
+            mechanism: self.owner.place.mechanism,
             key: self.key.certified.clone(),
             checkpoint: note.to_string(),
             old_size: old_size as u64,
@@ -54,7 +57,7 @@ impl Log {
         }
     }
 
-    fn hotkey(&self) -> weighhouse_types::Hotkey {
+    pub(crate) fn hotkey(&self) -> weighhouse_types::Hotkey {
         self.owner.keypair.hotkey()
     }
 }

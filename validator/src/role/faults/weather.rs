@@ -1,0 +1,346 @@
+//! The ledger as a validator sees it through an endpoint that has its troubles.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha20Rng;
+use tokio::sync::Notify;
+use weighhouse_chain::ledger::Ledger;
+use weighhouse_chain::{Call, CallOutcome, Chain, ChainError, Event, SignedCall};
+use weighhouse_types::{
+    Beacon, Block, Certificate, Coldkey, Commitment, Digest, Head, Hotkey, MechId, MechanismRows, Mechanisms,
+    Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
+};
+use weighhouse_wallet::keypair::Keypair;
+
+use crate::testing::NETUID;
+
+const OWN: Uid = Uid(0);
+
+/// What goes wrong while it lasts; chances are in percent of calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sky {
+    /// Nobody answers.
+    pub(super) stalls: bool,
+    pub(super) errors: u32,
+    /// Blocks that the endpoint is behind.
+    pub(super) lag: u64,
+    /// Calls in a block are told as pending.
+    pub(super) pending: u32,
+    /// A submission is taken and never seen again.
+    pub(super) drops: u32,
+    /// A submission is in a block that is no more, and comes into a later one.
+    pub(super) forks: u32,
+    /// A submission is taken, and told as refused.
+    pub(super) denies: u32,
+    /// Earlier submissions come in again.
+    pub(super) repeats: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Weather {
+    pub(super) ledger: Ledger,
+    has_timelock: bool,
+    /// Whether files of old epochs are removed.
+    forgets: bool,
+    state: Mutex<State>,
+    killed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    sky: Sky,
+    rng: ChaCha20Rng,
+    /// By block: the subnet, our weights and our commits.
+    blocks: Vec<Shown>,
+    /// The newest block that was shown in this life.
+    floor: u64,
+    signed: BTreeMap<Digest, Call>,
+    handed_in: BTreeMap<Digest, SignedCall>,
+    /// Submissions that come into a block after this one.
+    held: Vec<(u64, SignedCall)>,
+    /// Calls of the chain after which the process is killed.
+    kill_in: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Shown {
+    subnet: SubnetState,
+    weights: Vec<(Uid, u16)>,
+    commits: Vec<WeightCommit>,
+}
+
+type Read<T> = Result<T, ChainError>;
+
+impl Weather {
+    pub(super) async fn new(ledger: &Ledger, seed: u64, has_timelock: bool, forgets: bool) -> Self {
+        let state = State {
+            sky: Sky::default(),
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            blocks: Vec::new(),
+            floor: 0,
+            signed: BTreeMap::new(),
+            handed_in: BTreeMap::new(),
+            held: Vec::new(),
+            kill_in: None,
+        };
+        let weather = Self {
+            ledger: ledger.clone(),
+            has_timelock,
+            forgets,
+            state: Mutex::new(state),
+            killed: Notify::new(),
+        };
+        weather.note().await;
+        weather
+    }
+
+    /// Makes a block, with the submissions in it that forks had held back.
+    pub(super) async fn produce(&self) {
+        let next = self.newest() + 1;
+        let held = std::mem::take(&mut self.state().held);
+        for (after, signed) in held {
+            if after < next {
+                // It may have expired meanwhile.
+                let _ = self.ledger.submit(&signed).await;
+            } else {
+                self.state().held.push((after, signed));
+            }
+        }
+        self.ledger.produce_block().await.expect("a block");
+        self.note().await;
+    }
+
+    async fn note(&self) {
+        let subnet = self.ledger.subnet(NETUID).await.expect("the subnet");
+        let weights = self.ledger.weights(NETUID, MechId(0), OWN).await.expect("weights");
+        let hotkey = crate::testing::validator().hotkey();
+        let commits = self.ledger.commits(NETUID, MechId(0), hotkey).await.expect("commits");
+        let shown = Shown { subnet, weights, commits };
+        let number = usize::try_from(shown.subnet.head.number.0).expect("few");
+        let blocks = &mut self.state().blocks;
+        // Of blocks before the first that is seen, nothing is asked.
+        blocks.resize(number + 1, shown);
+    }
+
+    pub(super) fn newest(&self) -> u64 {
+        self.state().blocks.len() as u64 - 1
+    }
+
+    /// Our weights after a block.
+    pub(super) fn weights_at(&self, block: Block) -> Vec<(Uid, u16)> {
+        let at = usize::try_from(block.0).expect("few");
+        self.state().blocks.get(at).map(|shown| shown.weights.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn forgets(&self) -> bool {
+        self.forgets
+    }
+
+    /// What is above from now on.
+    pub(super) fn turn(&self, sky: Sky) {
+        self.state().sky = sky;
+    }
+
+    /// A new process asks an endpoint of its own.
+    pub(super) fn restarted(&self) {
+        let mut state = self.state();
+        (state.floor, state.kill_in) = (0, None);
+    }
+
+    pub(super) fn kill_in(&self, calls: u32) {
+        self.state().kill_in = Some(calls);
+    }
+
+    pub(super) async fn killed(&self) {
+        self.killed.notified().await;
+    }
+
+    pub(super) fn handed_in(&self) -> Vec<(Call, SignedCall)> {
+        let state = self.state();
+        state.handed_in.values().map(|signed| (state.signed[&signed.hash].clone(), signed.clone())).collect()
+    }
+
+    pub(super) fn holds_back(&self) -> bool {
+        !self.state().held.is_empty()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics with it")
+    }
+
+    /// What every call meets. A process that is killed in it waits for ever.
+    async fn meet(&self) -> Read<()> {
+        let is_killed = {
+            let mut state = self.state();
+            state.kill_in = state.kill_in.map(|calls| calls.saturating_sub(1));
+            state.kill_in == Some(0)
+        };
+        if is_killed {
+            self.killed.notify_one();
+            std::future::pending::<()>().await;
+        }
+        let mut state = self.state();
+        let endpoint = "ws://there".to_owned();
+        if state.sky.stalls {
+            return Err(ChainError::TimedOut { endpoint, seconds: 30 });
+        }
+        let errors = state.sky.errors;
+        if state.chance(errors) {
+            return Err(ChainError::Unreachable { endpoint, why: "connection reset".to_owned() });
+        }
+        Ok(())
+    }
+
+    /// The block that the endpoint is at, which never goes back.
+    fn shown(&self) -> (u64, Shown) {
+        let mut state = self.state();
+        let newest = state.blocks.len() as u64 - 1;
+        state.floor = state.floor.max(newest.saturating_sub(state.sky.lag));
+        let at = state.floor;
+        (at, state.blocks[usize::try_from(at).expect("few")].clone())
+    }
+
+    fn known(&self, block: Block) -> Read<()> {
+        let head = Block(self.shown().0);
+        if block > head { Err(ChainError::NoBlock { block, head }) } else { Ok(()) }
+    }
+}
+
+impl State {
+    fn chance(&mut self, percent: u32) -> bool {
+        percent > 0 && self.rng.random_range(0..100) < percent
+    }
+}
+
+#[async_trait]
+impl Chain for Weather {
+    fn genesis(&self) -> Digest {
+        self.ledger.genesis()
+    }
+    async fn head(&self) -> Read<Head> {
+        self.meet().await?;
+        Ok(self.shown().1.subnet.head)
+    }
+    async fn next_block(&self, after: Block) -> Read<Head> {
+        self.ledger.next_block(after).await
+    }
+    async fn subnet(&self, _: Netuid) -> Read<SubnetState> {
+        self.meet().await?;
+        Ok(self.shown().1.subnet)
+    }
+    fn block_time(&self) -> Option<Duration> {
+        None
+    }
+    async fn beacon(&self, block: Block) -> Read<Beacon> {
+        self.meet().await?;
+        self.known(block)?;
+        self.ledger.beacon(block).await
+    }
+    async fn weights(&self, netuid: Netuid, mechanism: MechId, uid: Uid) -> Read<Vec<(Uid, u16)>> {
+        self.meet().await?;
+        if uid == OWN {
+            Ok(self.shown().1.weights)
+        } else {
+            self.ledger.weights(netuid, mechanism, uid).await
+        }
+    }
+    async fn bonds(&self, netuid: Netuid, mechanism: MechId, uid: Uid) -> Read<Vec<(Uid, u16)>> {
+        self.meet().await?;
+        self.ledger.bonds(netuid, mechanism, uid).await
+    }
+    async fn certificate(&self, netuid: Netuid, hotkey: Hotkey) -> Read<Option<Certificate>> {
+        self.meet().await?;
+        self.ledger.certificate(netuid, hotkey).await
+    }
+    async fn balance(&self, coldkey: Coldkey) -> Read<Rao> {
+        self.meet().await?;
+        self.ledger.balance(coldkey).await
+    }
+    async fn burn(&self, netuid: Netuid) -> Read<Rao> {
+        self.meet().await?;
+        self.ledger.burn(netuid).await
+    }
+    async fn mechanisms(&self, netuid: Netuid) -> Read<Mechanisms> {
+        self.meet().await?;
+        self.ledger.mechanisms(netuid).await
+    }
+    async fn mechanism(&self, netuid: Netuid, mechanism: MechId) -> Read<MechanismRows> {
+        self.meet().await?;
+        self.ledger.mechanism(netuid, mechanism).await
+    }
+    async fn commits(&self, _: Netuid, _: MechId, _: Hotkey) -> Read<Vec<WeightCommit>> {
+        self.meet().await?;
+        Ok(self.shown().1.commits)
+    }
+    async fn timelock(&self) -> Read<Timelock> {
+        self.meet().await?;
+        match self.has_timelock {
+            true => self.ledger.timelock().await,
+            false => Err(ChainError::Unsupported { what: "timelocked weight commits" }),
+        }
+    }
+    async fn hook_events(&self, block: Block) -> Read<Vec<Event>> {
+        self.meet().await?;
+        self.known(block)?;
+        self.ledger.hook_events(block).await
+    }
+    async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Read<Option<Commitment>> {
+        self.meet().await?;
+        self.ledger.commitment(netuid, hotkey).await
+    }
+    async fn sign(&self, signer: &Keypair, call: Call) -> Read<SignedCall> {
+        self.meet().await?;
+        let signed = self.ledger.sign(signer, call.clone()).await?;
+        self.state().signed.insert(signed.hash, call);
+        Ok(signed)
+    }
+    async fn submit(&self, signed: &SignedCall) -> Read<()> {
+        self.meet().await?;
+        let (again, is_held, is_dropped, denies) = {
+            let mut state = self.state();
+            let sky = state.sky;
+            state.handed_in.insert(signed.hash, signed.clone());
+            let again = if state.chance(sky.repeats) {
+                state.handed_in.values().cloned().collect()
+            } else {
+                Vec::new()
+            };
+            let is_held = state.chance(sky.forks);
+            if is_held {
+                let after = state.blocks.len() as u64 + state.rng.random_range(1..10);
+                state.held.push((after, signed.clone()));
+            }
+            (again, is_held, state.chance(sky.drops), state.chance(sky.denies))
+        };
+        for earlier in again {
+            // Most are in a block already, or can't be any more.
+            let _ = self.ledger.submit(&earlier).await;
+        }
+        if is_held || is_dropped {
+            return Ok(());
+        }
+        self.ledger.submit(signed).await?;
+        match denies {
+            true => Err(ChainError::NotAccepted("try again later".to_owned())),
+            false => Ok(()),
+        }
+    }
+    async fn outcome(&self, signed: &SignedCall) -> Read<CallOutcome> {
+        self.meet().await?;
+        let outcome = self.ledger.outcome(signed).await?;
+        let at = self.shown().0;
+        let is_hidden = match &outcome {
+            CallOutcome::Included { block, .. } | CallOutcome::Refused { block, .. } => block.0 > at,
+            CallOutcome::Expired => at < signed.expires.0,
+            CallOutcome::Pending => false,
+        };
+        let mut state = self.state();
+        let pending = state.sky.pending;
+        let lies = matches!(outcome, CallOutcome::Included { .. }) && state.chance(pending);
+        Ok(if is_hidden || lies { CallOutcome::Pending } else { outcome })
+    }
+}
