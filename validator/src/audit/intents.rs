@@ -81,7 +81,9 @@ pub(super) fn news(records: &[Record], intents: &[&Intent], context: &EpochConte
         if update.epoch == context.epoch && !is_known {
             problems.push(format!("news of intent {}, which the epoch doesn't have", update.intent));
         }
-        if let Some(block) = update.state.block().filter(|block| *block < opened) {
+        // Of an earlier epoch's weights this one may be the first to hear.
+        let is_own = update.epoch == context.epoch;
+        if let Some(block) = update.state.block().filter(|block| is_own && *block < opened) {
             problems.push(format!("news of block {block}, which was before the epoch was opened"));
         }
     }
