@@ -125,8 +125,8 @@ impl Validator {
         if head >= acted {
             return false;
         }
-        if head < opened {
-            // Its opening is of blocks that are no more, and so is what was published for it.
+        if opened.saturating_since(head) > BEHIND_BLOCKS {
+            // Its opening is of blocks that are no more, and so is what was published for it. A little behind is any endpoint once.
             self.relived = open.map(|open| open.epoch);
         }
         let epoch = self.relived;
