@@ -134,6 +134,16 @@ enum Suite {
         #[arg(long, value_name = "S")]
         seed: Option<u64>,
     },
+    /// A validator on a chain that lags, stalls, lies passingly and forgets submissions, killed in between, with half of the miners
+    /// silent: every epoch is published once, or told with its reason
+    Simulate {
+        /// Runs in all, each of a seed of its own
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+        /// One seed alone
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
+    },
     /// Completions by transformers in bfloat16: its honest noise against the limits, miners in front of it, and validators
     /// whose reference it is (installs torch from PyPI)
     Language {
@@ -269,6 +279,9 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
         XtaskCommand::Suite(Suite::Storage { seeds, seed }) => {
             suite::faults::run(suite::faults::STORAGE, seeds, seed)
+        }
+        XtaskCommand::Suite(Suite::Simulate { seeds, seed }) => {
+            suite::faults::run(suite::faults::SIMULATE, seeds, seed)
         }
         XtaskCommand::Suite(Suite::Language { challenges }) => suite::language::run(challenges),
         XtaskCommand::Suite(Suite::Servers { only, completions, record }) => {

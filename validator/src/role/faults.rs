@@ -1,11 +1,11 @@
 //! Long suites of one validator in a small subnet, whose disk (`storage`) or chain (`simulate`) goes wrong as a seed says. `cargo xtask
 //! suite` runs them; each says of each seed how it went.
 
-#[allow(dead_code, reason = "as below")]
 mod history;
 mod life;
+mod publications;
+mod simulate;
 mod storage;
-#[allow(dead_code, reason = "a disk's suite has no weather")]
 mod weather;
 
 #[path = "../../../seams/testing/disk.rs"]

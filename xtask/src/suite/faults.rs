@@ -21,6 +21,9 @@ pub(crate) struct FaultSuite {
 
 pub(crate) const STORAGE: FaultSuite =
     FaultSuite { name: "storage", test: "role::faults::storage::no_fault_of_the_disk_loses_a_record" };
+pub(crate) const SIMULATE: FaultSuite =
+    FaultSuite { name: "simulate", test: "role::faults::simulate::no_weather_of_the_chain_costs_an_epoch" };
+
 /// Runs so many seeds from 0 on, or one alone.
 pub(crate) fn run(suite: FaultSuite, seeds: u64, seed: Option<u64>) -> anyhow::Result<()> {
     let seeds = seed.map_or(0..seeds, |seed| seed..seed + 1);

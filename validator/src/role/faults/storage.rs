@@ -1,26 +1,25 @@
 //! A disk that is full, fails or loses power at one of its calls: the validator ends with the file's name or goes on, and its next life
 //! loses nothing.
 
+mod witness;
+
 use std::io::ErrorKind;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use weighhouse_chain::Chain as _;
 use weighhouse_journal::segment_name;
-use weighhouse_merkle::{Checkpoint, SignedNote, leaf_hash};
 use weighhouse_types::{Epoch, LogPlace, MechId, Uid};
-use weighhouse_wallet::keypair::Keypair;
 
-use super::disk::{Disk, Failure, Lasts};
+use super::disk::{Failure, Lasts};
 use super::life::Life;
 use super::weather::Weather;
-use super::{ensure, history, run_all, run_one, seeds};
-use crate::log::tests::Log;
-use crate::log::{LogOwner, Witnessing};
+use super::{ensure, history, publications, run_all, run_one, seeds};
 use crate::parts::Retention;
 use crate::role::Validator;
 use crate::testing::{Behaviour, NETUID, World};
+use witness::OtherLog;
 
 /// Three epochs and the beginning of a fourth: old files are removed.
 const BLOCKS: u32 = 42;
@@ -81,9 +80,7 @@ struct Suite {
     is_met: bool,
     /// Calls of the lives before.
     calls: u64,
-    other: Log,
-    /// The size of the other log's checkpoint that was witnessed last.
-    witnessed: Option<usize>,
+    other: OtherLog,
 }
 
 impl Suite {
@@ -93,8 +90,6 @@ impl Suite {
         let weather = Weather::new(&world.ledger, seed, true, removes).await;
         let retention = Retention { keep_epochs: removes.then_some(1), free_space_min: 0 };
         let place = LogPlace { genesis: world.ledger.genesis(), netuid: NETUID, mechanism: MechId(0) };
-        let keypair = Arc::new(Keypair::from_uri("//Other").expect("a key"));
-        let owner = LogOwner { storage: Arc::new(Disk::default()), keypair, place };
         Self {
             life: Life::new(world, weather, retention),
             rng: ChaCha20Rng::seed_from_u64(seed),
@@ -102,8 +97,7 @@ impl Suite {
             has_failed: false,
             is_met: false,
             calls: 0,
-            other: Log::of(owner, 120),
-            witnessed: None,
+            other: OtherLog::new(place),
         }
     }
 
@@ -125,7 +119,7 @@ impl Suite {
         self.is_met |= self.life.disk.has_failed();
         ensure(self.is_met || self.failure_at.is_none(), || "the call was never reached".to_owned())?;
         self.check().await?;
-        let outcomes = history::outcomes(&self.life.disk)?;
+        let outcomes = publications::outcomes(&self.life.disk)?;
         for epoch in outcomes.keys().next_back().map_or(0..0, |last| 0..last.0) {
             let word = outcomes.get(&Epoch(epoch)).map_or("", String::as_str);
             let is_gone =
@@ -155,7 +149,7 @@ impl Suite {
                     }
                     self.life.history.check(&self.life.disk, self.life.weather.forgets())?;
                     self.life.history.note(&validator);
-                    self.tempt(&validator)?;
+                    self.other.tempt(&validator)?;
                     return Ok(validator);
                 }
                 Err(error) => self.ended(&error.to_string())?,
@@ -168,7 +162,7 @@ impl Suite {
         loop {
             let stepped = validator.step().await;
             self.life.history.note(&validator);
-            let witnessed = self.witness(&validator);
+            let witnessed = self.other.grow(&validator, self.life.disk.has_failed());
             let ended = match (stepped, self.power_is_off()) {
                 (Ok(_), false) => {
                     witnessed?;
@@ -223,46 +217,9 @@ impl Suite {
         }
     }
 
-    /// Has the validator witness another's log, one record more each time.
-    fn witness(&mut self, validator: &Validator) -> Result<(), String> {
-        let size = self.witnessed.unwrap_or(0) + 1;
-        let mut old = size - 1;
-        for _ in 0..2 {
-            match validator.book.cosign(self.other.hotkey(), &self.other.asks(size, old)) {
-                Ok(Witnessing::Cosigned { .. }) => {
-                    self.witnessed = Some(size);
-                    return Ok(());
-                }
-                // Written, and told as not written: it signs from there.
-                Ok(Witnessing::Held(held)) => {
-                    let held = SignedNote::parse(&held).and_then(|note| Checkpoint::of(&note));
-                    old = usize::try_from(held.map_err(|error| error.to_string())?.size).expect("few");
-                }
-                Err(error) => {
-                    let is_due = self.life.disk.has_failed();
-                    return ensure(is_due, || format!("a witness refuses growth: {error}"));
-                }
-            }
-        }
-        Err("a witness goes round in circles".to_owned())
-    }
-
-    /// Asks for the signature under another past of the other log.
-    fn tempt(&mut self, validator: &Validator) -> Result<(), String> {
-        let Some(size) = self.witnessed else { return Ok(()) };
-        let whole = self.other.leaves.clone();
-        self.other.leaves[0] = leaf_hash(b"another past");
-        let asked = self.other.asks(size, 0);
-        self.other.leaves = whole;
-        let answer = validator.book.cosign(self.other.hotkey(), &asked);
-        ensure(!matches!(answer, Ok(Witnessing::Cosigned { .. })), || {
-            format!("a witness signs one history: it signed two of {size} records")
-        })
-    }
-
     async fn check(&self) -> Result<(), String> {
         history::audits(&self.life.disk)?;
         history::full_marks(&self.life.disk, &HONEST)?;
-        history::publications(&self.life.disk, &self.life.weather).await
+        publications::publications(&self.life.disk, &self.life.weather).await
     }
 }
