@@ -21,6 +21,8 @@ use crate::timetable::Timetable;
 const BLOCKS: u32 = 48;
 const CALM_BLOCKS: u32 = 40;
 const TEMPO: u32 = 12;
+/// Audits take longer than steps.
+const CHECKED_EVERY: u32 = 4;
 const HONEST: [Uid; 2] = [Uid(1), Uid(3)];
 /// Steps that are tried at one block.
 const TRIES: u32 = 3;
@@ -93,7 +95,7 @@ impl Suite {
                 format!("block {}, life {}, {:?}", self.life.weather.newest(), self.life.lives, self.sky);
             self.work().await?;
             self.life.weather.produce().await;
-            if block % TEMPO == 0 {
+            if block.is_multiple_of(CHECKED_EVERY) {
                 self.check().await?;
             }
         }
@@ -147,8 +149,9 @@ impl Suite {
             };
             match worked {
                 None => self.die(),
-                Some(Ok(())) => return self.check_step(),
-                Some(Err(error)) => {
+                Some(Err(why)) => return Err(why),
+                Some(Ok(Ok(()))) => return self.check_step(),
+                Some(Ok(Err(error))) => {
                     ensure(error.is_transient(), || format!("a fault of the chain ends nothing: {error}"))?;
                 }
             }
@@ -156,14 +159,19 @@ impl Suite {
         Ok(())
     }
 
-    async fn try_once(&mut self) -> Result<(), ValidatorError> {
+    /// What the validator's own faults are comes as its error, and what may not be as a text.
+    async fn try_once(&mut self) -> Result<Result<(), ValidatorError>, String> {
         if self.validator.is_none() {
-            self.validator = Some(self.life.open().await?);
+            match self.life.open().await {
+                Ok(opened) => self.validator = Some(opened),
+                Err(error) => return Ok(Err(error)),
+            }
+            self.life.history.check(&self.life.disk, false)?;
         }
-        let Some(validator) = &mut self.validator else { return Ok(()) };
+        let Some(validator) = &mut self.validator else { return Ok(Ok(())) };
         let stepped = validator.step().await;
         self.life.history.note(validator);
-        stepped.map(drop)
+        Ok(stepped.map(drop))
     }
 
     /// The process is gone, wherever it was; what it had written is there.
