@@ -162,7 +162,7 @@ impl Suite {
         loop {
             let stepped = validator.step().await;
             self.life.history.note(&validator);
-            let witnessed = self.other.grow(&validator, self.life.disk.has_failed());
+            let witnessed = self.other.grow(&validator, &self.life.disk);
             let ended = match (stepped, self.power_is_off()) {
                 (Ok(_), false) => {
                     witnessed?;

@@ -26,7 +26,7 @@ impl OtherLog {
     }
 
     /// Has it witnessed with one record more. A witness whose disk has failed may refuse.
-    pub(super) fn grow(&mut self, validator: &Validator, has_failed: bool) -> Result<(), String> {
+    pub(super) fn grow(&mut self, validator: &Validator, disk: &Disk) -> Result<(), String> {
         let size = self.witnessed.unwrap_or(0) + 1;
         let mut old = size - 1;
         for _ in 0..2 {
@@ -40,7 +40,9 @@ impl OtherLog {
                     let held = SignedNote::parse(&held).and_then(|note| Checkpoint::of(&note));
                     old = usize::try_from(held.map_err(|error| error.to_string())?.size).expect("few");
                 }
-                Err(error) => return ensure(has_failed, || format!("a witness refuses growth: {error}")),
+                Err(error) => {
+                    return ensure(disk.has_failed(), || format!("a witness refuses growth: {error}"));
+                }
             }
         }
         Err("a witness goes round in circles".to_owned())
