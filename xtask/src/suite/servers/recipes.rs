@@ -1,7 +1,7 @@
 //! How each server is installed, started and fronted.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 
@@ -93,7 +93,7 @@ pub(crate) fn llama_peer(folder: &Path, threads: usize) -> anyhow::Result<Comman
     let mut command = Command::new(LLAMA.install()?.join("python"));
     command.arg(script("llama_peer.py")).arg(folder).arg(threads.to_string());
     // It tells of every request there.
-    command.stderr(Stdio::null());
+    command.stderr(std::process::Stdio::null());
     Ok(command)
 }
 
