@@ -34,11 +34,11 @@ pub(crate) struct Log {
 
 impl Log {
     fn new(dir: &Path, who: &str, leaves: u8) -> Self {
-        Self::of(owner(dir, who), leaves)
+        Self::of(owner(dir, who), Epoch(3), leaves)
     }
 
-    pub(crate) fn of(owner: LogOwner, leaves: u8) -> Self {
-        let key = own(&owner, LogKeyUse::Log, Epoch(3), &mut Entropy::seeded([6; 32])).expect("a key");
+    pub(crate) fn of(owner: LogOwner, first_epoch: Epoch, leaves: u8) -> Self {
+        let key = own(&owner, LogKeyUse::Log, first_epoch, &mut Entropy::seeded([6; 32])).expect("a key");
         Self { owner, key, leaves: (0..leaves).map(|n| leaf_hash(&[n])).collect() }
     }
 

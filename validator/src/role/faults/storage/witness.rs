@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weighhouse_merkle::{Checkpoint, SignedNote, leaf_hash};
-use weighhouse_types::LogPlace;
+use weighhouse_types::{Epoch, LogPlace};
 use weighhouse_wallet::keypair::Keypair;
 
 use super::super::disk::Disk;
@@ -22,7 +22,7 @@ impl OtherLog {
     pub(super) fn new(place: LogPlace) -> Self {
         let keypair = Arc::new(Keypair::from_uri("//Other").expect("a key"));
         let owner = LogOwner { storage: Arc::new(Disk::default()), keypair, place };
-        Self { log: Log::of(owner, 120), witnessed: None }
+        Self { log: Log::of(owner, Epoch(0), 120), witnessed: None }
     }
 
     /// Has it witnessed with one record more. A witness whose disk has failed may refuse.
