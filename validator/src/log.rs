@@ -19,6 +19,7 @@ mod gather;
 mod service;
 
 pub use fork::{Fork, ForkError};
+pub use quorum::WrongWitness;
 
 pub(crate) use anchor::Anchor;
 pub(crate) use book::WitnessBook;
@@ -27,7 +28,7 @@ pub(crate) use book::Witnessing;
 pub(crate) use exchange::exchange;
 pub(crate) use gather::{Gathering, Means, Peer};
 pub(crate) use keys::{LogOwner, load, opening, verifier};
-pub(crate) use quorum::{Wanted, witnesses_of};
+pub(crate) use quorum::{Wanted, signers, witnesses_of};
 pub(crate) use service::Witness;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use weighhouse_types::{
 use weighhouse_wallet::certified::verify_certified;
 
 use super::audited::AuditReport;
-use crate::log::{Wanted, verifier, witnesses_of};
+use crate::log::{Wanted, signers, verifier, witnesses_of};
 
 pub(super) use between::{compare, fork, unanchored};
 
@@ -21,6 +21,8 @@ pub(super) use between::{compare, fork, unanchored};
 pub struct LogReport {
     /// The log's name.
     pub origin: String,
+    /// The key that verifies its checkpoints, as other tools of C2SP read it: `NAME+ID+BASE64`.
+    pub verifier_key: String,
     /// The checkpoint behind the closing record that most have signed.
     pub checkpoint: Option<CheckpointReport>,
     /// The number of the subnet's other validators when the epoch was opened.
@@ -101,7 +103,8 @@ pub(super) fn check(segment: &Segment, context: &EpochContext, audited: &mut Aud
         0 => "that the subnet has no other validator yet, by the epoch's opening: nobody has to witness the log".to_owned(),
         _ => format!("that these {validators} were the subnet's other validators, by the epoch's opening"),
     });
-    audited.log = Some(LogReport { origin, checkpoint: best, validators, wanted: quorum });
+    let verifier_key = key.to_string();
+    audited.log = Some(LogReport { origin, verifier_key, checkpoint: best, validators, wanted: quorum });
 }
 
 /// The log's key and its tree with this file's records, where what the opening says of them can be so.
@@ -143,16 +146,9 @@ fn checkpoint(
     if checkpoint.origin != log.name() {
         return Err("it is of another log".to_owned());
     }
-    let mut signers = Vec::with_capacity(record.witnesses.len());
-    for key in &record.witnesses {
-        let witness = verifier(key, place, LogKeyUse::Witness).ok_or("a witness's key has no name")?;
-        let wrong = |why: String| format!("witness {}: {why}", key.hotkey);
-        verify_certified(key, place, LogKeyUse::Witness).map_err(|error| wrong(error.to_string()))?;
-        witness.verify(&note).map_err(|error| wrong(error.to_string()))?;
-        if key.first_epoch > epoch {
-            return Err(wrong("its key is of a later epoch".to_owned()));
-        }
-        signers.push(key.hotkey);
+    let signers = signers(&note, &record.witnesses, place).map_err(|error| error.to_string())?;
+    if let Some(later) = record.witnesses.iter().find(|key| key.first_epoch > epoch) {
+        return Err(format!("witness {}: its key is of a later epoch", later.hotkey));
     }
     if note.signatures().len() != signers.len() + 1 {
         return Err("it has signatures of keys that it doesn't name".to_owned());

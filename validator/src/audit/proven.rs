@@ -12,7 +12,7 @@ use weighhouse_wallet::keypair::SignatureError;
 
 use super::log::{self, ReadLog};
 use super::{AuditError, context_of};
-use crate::log::verifier;
+use crate::log::{WrongWitness, signers, verifier};
 
 /// Whoever holds this needs neither the epoch's file nor its validator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,8 +69,8 @@ pub enum ProvenError {
     Note(#[from] NoteError),
     #[error("the checkpoint is of another log")]
     Origin,
-    #[error("witness {0}: its signature is wrong")]
-    Witness(Hotkey),
+    #[error(transparent)]
+    Witness(#[from] WrongWitness),
     #[error("the record is not in the log: {0}")]
     Inclusion(#[from] ProofError),
     #[error("the record is no verdict on an answer")]
@@ -128,16 +128,9 @@ impl AnswerProof {
         if origin != log.name() {
             return Err(ProvenError::Origin);
         }
-        let mut witnesses = Vec::with_capacity(self.witnesses.len());
-        for key in &self.witnesses {
-            let wrong = || ProvenError::Witness(key.hotkey);
-            let witness = verifier(key, &self.place, LogKeyUse::Witness).ok_or_else(wrong)?;
-            verify_certified(key, &self.place, LogKeyUse::Witness).map_err(|_| wrong())?;
-            witness.verify(&note).map_err(|_| wrong())?;
-            if !witnesses.contains(&key.hotkey) {
-                witnesses.push(key.hotkey);
-            }
-        }
+        let mut witnesses = signers(&note, &self.witnesses, &self.place)?;
+        witnesses.sort_unstable();
+        witnesses.dedup();
         verify_inclusion(&leaf_hash(&self.record), self.index, size, &self.path, &root)?;
         let record = read_record(&self.record).map_err(|_| ProvenError::Record)?;
         let (judged, exchange) = judged(&record).ok_or(ProvenError::Record)?;

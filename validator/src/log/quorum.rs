@@ -1,6 +1,10 @@
-//! Whose signatures an audit demands on an epoch's checkpoint.
+//! Whose signatures an audit demands on an epoch's checkpoint, and whose are on it.
 
-use weighhouse_types::{EpochContext, Hotkey};
+use weighhouse_merkle::SignedNote;
+use weighhouse_types::{CertifiedKey, EpochContext, Hotkey, LogKeyUse, LogPlace};
+use weighhouse_wallet::certified::verify_certified;
+
+use super::keys::verifier;
 
 /// Witnesses of an epoch, and how many of them have to sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,4 +24,29 @@ pub(crate) fn witnesses_of(context: &EpochContext) -> Wanted {
         .collect();
     let quorum = if who.is_empty() { 0 } else { who.len() / 2 + 1 };
     Wanted { who, quorum }
+}
+
+/// A witness whose signature on a checkpoint is not what it is said to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("witness {witness}: {why}")]
+pub struct WrongWitness {
+    pub witness: Hotkey,
+    pub why: String,
+}
+
+/// The hotkeys that have certified these keys, each of which has signed the note.
+pub(crate) fn signers(
+    note: &SignedNote,
+    keys: &[CertifiedKey],
+    place: &LogPlace,
+) -> Result<Vec<Hotkey>, WrongWitness> {
+    let signer = |key: &CertifiedKey| {
+        let wrong = |why: String| WrongWitness { witness: key.hotkey, why };
+        let witness = verifier(key, place, LogKeyUse::Witness);
+        let witness = witness.ok_or_else(|| wrong("its key has no name".to_owned()))?;
+        verify_certified(key, place, LogKeyUse::Witness).map_err(|error| wrong(error.to_string()))?;
+        witness.verify(note).map_err(|error| wrong(error.to_string()))?;
+        Ok(key.hotkey)
+    };
+    keys.iter().map(signer).collect()
 }
