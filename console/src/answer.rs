@@ -6,6 +6,7 @@ use weighhouse_tasks::{Recorded, Reference};
 use weighhouse_types::{
     ChallengeRecord, ChallengeScope, Digest, Exchange, Record, StageRecord, ToldReason, Uid, VerdictRecord,
 };
+use weighhouse_validator::request_bytes;
 
 use crate::error::ConsoleError;
 use crate::limits::VALUES_SHOWN;
@@ -41,7 +42,7 @@ pub(crate) fn page(segment: &Segment, uid: Uid, challenge: Digest) -> Result<Val
         "epoch": epoch, "uid": uid, "challenge": challenge,
         "asked_in": asked.map(|asked| asked.epoch), "round": asked.map(|asked| asked.round),
         "kind": asked.map(|asked| message::text(asked.kind.as_bytes())), "scope": scope,
-        "request": blob(segment, request, message::request, "the question isn't in this file"),
+        "request": question(segment, request, "the question isn't in this file"),
         "answer": blob(segment, exchange.map(|exchange| exchange.answer), message::answer, "nothing judgeable came back"),
         "proof": exchange.map(proof),
         "reference": blob(segment, asked.and_then(|asked| asked.reference), reference, "there was none before the answer"),
@@ -97,9 +98,15 @@ fn of_stage(segment: &Segment, stage: &StageRecord) -> Value {
     let why = stage.outcome.as_ref().err().map_or_else(|| "not in this file".to_owned(), ToString::to_string);
     json!({
         "stage": stage.stage,
-        "request": blob(segment, exchange.map(|exchange| exchange.request), message::request, &why),
+        "request": question(segment, exchange.map(|exchange| exchange.request), &why),
         "answer": blob(segment, exchange.map(|exchange| exchange.answer), message::answer, &why),
     })
+}
+
+/// A request, which some files name by digest alone: its seed gives it back.
+fn question(segment: &Segment, digest: Option<Digest>, absent: &str) -> Value {
+    let request = digest.and_then(|digest| request_bytes(segment, &digest));
+    request.map_or_else(|| blob(segment, digest, message::request, absent), |bytes| message::request(&bytes))
 }
 
 /// Bytes by their digest in a page's form, or why there are none.

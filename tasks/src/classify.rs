@@ -91,6 +91,7 @@ impl Kind for Classify {
         &[("digits-conformance", crate::DIGITS_CONFORMANCE), ("digits-quality", crate::DIGITS_QUALITY)];
     const PAYS: &'static [Paid] = &[Paid::Conformance, Paid::Quality];
     const HAS_REFERENCE: bool = true;
+    const REQUEST_FOLLOWS_FROM_SEED: bool = true;
 
     type Section = Section;
     type Question = Scans;

@@ -53,6 +53,9 @@ pub trait Kind: Send + Sync + Sized + 'static {
     const SCOPES: &'static [Scope] = &[Scope::Private, Scope::Shared];
     /// The one table of the task file that [`Kind::Section`] is; `None` where its fields are the tables.
     const TABLE: Option<&'static str> = None;
+    /// A seed gives the first request back with nothing but the task file at hand, so that no record needs its bytes. Only where
+    /// verdicts follow in the same epoch.
+    const REQUEST_FOLLOWS_FROM_SEED: bool = false;
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
     /// for it with `judge_version = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;

@@ -103,6 +103,11 @@ impl Task {
         InferRequest { model: self.file.model.clone(), id, ..self.work.request(challenge) }
     }
 
+    /// Whether a seed gives the request back with the task file alone: then records name it and don't hold it.
+    pub fn request_follows_from_seed(&self) -> bool {
+        self.work.request_follows_from_seed() && !matches!(self.timing(), Timing::Later { .. })
+    }
+
     /// The part of a challenge that only the judge may know, for the record; `None` where the seed gives it back.
     pub fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>> {
         self.work.secret(challenge)

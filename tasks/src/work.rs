@@ -27,6 +27,7 @@ impl std::fmt::Debug for Read {
 }
 
 pub(crate) trait Work: Send + Sync {
+    fn request_follows_from_seed(&self) -> bool;
     fn judge_files(&self) -> Option<JudgeFiles>;
     fn draw(&self, task: Digest, items: u32, seeds: &[[u8; 32]]) -> Result<Vec<Challenge>, TaskError>;
     fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>>;
@@ -79,6 +80,10 @@ pub(crate) trait Work: Send + Sync {
 }
 
 impl<K: Kind> Work for K {
+    fn request_follows_from_seed(&self) -> bool {
+        K::REQUEST_FOLLOWS_FROM_SEED
+    }
+
     fn judge_files(&self) -> Option<JudgeFiles> {
         Kind::judge_files(self)
     }

@@ -173,6 +173,9 @@ pub(crate) fn check_records(
     let mut audited = AuditReport::new(context, records);
     let task = load_task(context, loader, &mut audited)?;
     if let Some(task) = &task {
+        if context.fields.have_derived_requests() && !task.request_follows_from_seed() {
+            audited.problems.push("requests are left out that no seed gives".to_owned());
+        }
         audited.problems.extend(checks::check(records, context, task));
     }
     Walk::new(records, context, task).check(&mut audited);

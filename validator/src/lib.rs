@@ -36,6 +36,7 @@ mod parts;
 mod policies;
 mod publish;
 mod receipts;
+mod requests;
 mod resolve;
 mod round;
 mod seen;
@@ -47,4 +48,5 @@ mod testing;
 
 pub use error::ValidatorError;
 pub use parts::{Parts, Retention};
+pub use requests::request_bytes;
 pub use role::{Progress, Validator};

@@ -52,6 +52,8 @@ pub(crate) struct Round {
     attempts: Vec<Attempt>,
     /// Where the miners of the round are.
     targets: BTreeMap<Hotkey, Target>,
+    /// The epoch's records leave out requests that a seed gives.
+    has_derived_requests: bool,
     /// How far our clock is ahead of the miners', in milliseconds, where most of them refused a request for its time.
     pub(crate) ahead_ms: Option<i64>,
 }
@@ -86,6 +88,7 @@ impl Round {
         ordered.sort_by_key(|(_, position)| *position);
         let scopes: Vec<_> = ordered.into_iter().map(|(scope, _)| scope).collect();
 
+        let has_derived_requests = context.fields.have_derived_requests();
         let (task, keypair, context) = (parts.task.clone(), parts.keypair.clone(), context.clone());
         let prepare = move || prepare(&task, &keypair, &context, round, &scopes);
         let challenges = parts.cpu.run(prepare).await??;
@@ -100,7 +103,7 @@ impl Round {
         };
         let dialogues = assigned.into_iter().map(dialogue).collect();
         let (challenges, attempts) = (Arc::new(challenges), Vec::new());
-        Ok(Some(Self { challenges, dialogues, attempts, targets, ahead_ms: None }))
+        Ok(Some(Self { challenges, dialogues, attempts, targets, has_derived_requests, ahead_ms: None }))
     }
 
     /// The records that must be durable before anything is sent.
@@ -108,7 +111,9 @@ impl Round {
         let mut records = Vec::with_capacity(self.challenges.len() * 3);
         for prepared in self.challenges.iter() {
             records.push(Record::Blob(prepared.reference_blob.clone()));
-            records.push(Record::Blob(prepared.request.clone()));
+            if !self.has_derived_requests {
+                records.push(Record::Blob(prepared.request.clone()));
+            }
             records.extend(prepared.secret.iter().cloned().map(Record::Blob));
             records.push(Record::Asked(prepared.asked.clone()));
         }

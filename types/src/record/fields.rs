@@ -22,6 +22,8 @@ const OPERATOR: &str = "operator";
 const ROUNDS: &str = "rounds";
 /// The vector comes from other software: the records hold no judgements, and don't give it.
 const SCORED_ELSEWHERE: &str = "scored_elsewhere";
+/// Requests that a challenge's seed gives are recorded by digest alone.
+const DERIVED_REQUESTS: &str = "derived_requests";
 /// Where the epoch's records begin in the log: the SCALE of a [`LogOpening`].
 const LOG: &str = "log";
 /// What the next epoch is opened with: the SCALE of a [`NextEpoch`].
@@ -132,6 +134,17 @@ impl Fields {
         self.0.iter().any(|field| field.name == SCORED_ELSEWHERE && field.value == FieldValue::Flag(true))
     }
 
+    /// Says that the epoch's records hold no request that a challenge's seed gives.
+    pub fn with_derived_requests(mut self) -> Self {
+        self.0.push(Field { name: DERIVED_REQUESTS.to_owned(), value: FieldValue::Flag(true) });
+        self
+    }
+
+    /// Whether the epoch's records leave out requests that a challenge's seed gives.
+    pub fn have_derived_requests(&self) -> bool {
+        self.0.iter().any(|field| field.name == DERIVED_REQUESTS && field.value == FieldValue::Flag(true))
+    }
+
     /// With the place in the log at which the epoch's records begin.
     pub fn with_log(mut self, log: &LogOpening) -> Self {
         self.0.push(Field { name: LOG.to_owned(), value: FieldValue::Bytes(log.encode()) });
@@ -167,7 +180,7 @@ impl Fields {
             let is_known = match (field.name.as_str(), &field.value) {
                 (OPERATOR, FieldValue::Text(_))
                 | (ROUNDS, FieldValue::Unsigned(_))
-                | (SCORED_ELSEWHERE, FieldValue::Flag(true)) => true,
+                | (SCORED_ELSEWHERE | DERIVED_REQUESTS, FieldValue::Flag(true)) => true,
                 (LOG, value) => value.decoded::<LogOpening>().is_some(),
                 (NEXT, value) => value.decoded::<NextEpoch>().is_some(),
                 _ => false,

@@ -13,6 +13,7 @@ use weighhouse_wallet::keypair::SignatureError;
 use super::log::{self, ReadLog};
 use super::{AuditError, context_of};
 use crate::log::{WrongWitness, signers, verifier};
+use crate::requests::request_bytes;
 
 /// Whoever holds this needs neither the epoch's file nor its validator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +99,8 @@ pub fn prove(file: &[u8], round: u32, uid: Uid) -> Result<AnswerProof, ProvenErr
     let at = segment.records().iter().position(is_asked).ok_or_else(none)?;
     let record = &segment.records()[at];
     let (_, exchange) = judged(record).ok_or_else(none)?;
-    let bytes = |digest| segment.blob(digest).map(<[u8]>::to_vec).ok_or_else(none);
-    let (request, answer) = (bytes(&exchange.request)?, bytes(&exchange.answer)?);
+    let request = request_bytes(&segment, &exchange.request).ok_or_else(none)?.into_owned();
+    let answer = segment.blob(&exchange.answer).ok_or_else(none)?.to_vec();
     let index = log.size + at as u64;
     Ok(AnswerProof {
         place,

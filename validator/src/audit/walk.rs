@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
         stage: u8,
         exchange: &Exchange,
     ) -> Result<&'a [u8], String> {
-        let (request, framed) = (self.blob(name, &exchange.request)?, self.blob(name, &exchange.answer)?);
+        let framed = self.blob(name, &exchange.answer)?;
         let asked = match stage {
             0 => self.seen(name, &part.0)?.asked.request,
             _ => self
@@ -196,7 +196,7 @@ impl<'a> Walk<'a> {
         }
         let signature = answer::AnswerSignature::decode(&exchange.signature)
             .map_err(|error| format!("{name}: {error}"))?;
-        let signed = answer::answer_digest(&Digest::of(request), &Digest::of(framed), &exchange.model);
+        let signed = answer::answer_digest(&exchange.request, &Digest::of(framed), &exchange.model);
         signature.verify(&part.1.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
         Ok(framed)
     }

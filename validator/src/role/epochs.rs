@@ -54,7 +54,10 @@ impl Validator {
         let operator = self.parts.task.judge_operator();
         let operator = operator.as_deref().map_or_else(Fields::default, Fields::on_the_word_of);
         let rounds = operator.with_rounds(file.policy.rounds().unwrap_or(self.parts.rounds.per_epoch));
-        let log = self.log_opening(epoch).await?;
+        let mut fields = rounds.with_log(&self.log_opening(epoch).await?);
+        if self.parts.task.request_follows_from_seed() {
+            fields = fields.with_derived_requests();
+        }
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -68,7 +71,7 @@ impl Validator {
             carried,
             software: concat!("weighhouse/", env!("CARGO_PKG_VERSION")).to_owned(),
             judge: Some(self.parts.task.judge_identity()),
-            fields: rounds.with_log(&log),
+            fields,
         };
         info!(%epoch, block = %state.head.number, neurons = state.metagraph.neurons.len(), "epoch opened");
         let mut opened = OpenEpoch::new(context, file.policy, (trails, earlier), &self.parts.task);
