@@ -8,7 +8,7 @@ use weighhouse_seams::AppendFile;
 use weighhouse_types::{Digest, Record};
 
 use crate::error::{Defect, JournalError, SegmentError};
-use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, seal};
+use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, Form, HEADER_BYTES, LENGTH_BYTES, seal};
 use crate::header::SegmentHeader;
 use crate::limits::JournalLimits;
 use crate::scan::{self, Entry, Place, ScanStop};
@@ -83,16 +83,21 @@ impl Current {
         expected: SegmentHeader,
     ) -> Result<(Self, Option<ScanStop>), LoadError> {
         let header = scan::read_header(&mut file).map_err(LoadError::Io)?;
-        let (header, first_seal) = header.map_err(LoadError::Segment)?;
+        let start = header.map_err(LoadError::Segment)?;
+        let header = start.header;
         if header != expected {
             return Err(LoadError::OtherOwner(header));
         }
+        if start.form == Form::WithoutBlobs {
+            return Err(LoadError::Segment(SegmentError { offset: 0, cause: Defect::BlobsRemoved }));
+        }
         let (mut records, mut blobs, mut leaves) = (Vec::new(), HashMap::new(), Vec::new());
-        let scanned = scan::scan(&mut file, &header, &first_seal, |Entry { place, leaf, record, .. }| {
+        let scanned = scan::scan(&mut file, &start, |Entry { place, leaf, record }| {
             leaves.push(leaf);
-            match &record {
-                Record::Blob(blob) => drop(blobs.insert(blob.digest(), place)),
-                _ => records.push(record),
+            match record {
+                Some((_, Record::Blob(blob))) => drop(blobs.insert(blob.digest(), place)),
+                Some((_, record)) => records.push(record),
+                None => {}
             }
         });
         let scanned = scanned.map_err(LoadError::Io)?;

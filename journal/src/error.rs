@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use weighhouse_types::{Digest, Epoch};
 
-use crate::header::{FORMAT_VERSION, SegmentHeader};
+use crate::header::{FORMAT_VERSION, SegmentHeader, WITHOUT_BLOBS_VERSION};
 use crate::limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX};
 
 /// A defect of a segment, and its place.
@@ -22,7 +22,7 @@ pub enum Defect {
     HeaderMissing,
     #[error("not a journal segment (wrong magic)")]
     Magic,
-    #[error("format version {found}, this program reads {FORMAT_VERSION}")]
+    #[error("format version {found}, this program reads {FORMAT_VERSION} and {WITHOUT_BLOBS_VERSION}")]
     FormatVersion { found: u16 },
     #[error("the file header's checksum is wrong")]
     HeaderChecksum,
@@ -42,6 +42,8 @@ pub enum Defect {
     Record { index: u64, why: String },
     #[error("record {index} carries `{name}`, which this program doesn't know")]
     UnknownField { index: u64, name: String },
+    #[error("its blobs were removed, which the newest epoch's never are")]
+    BlobsRemoved,
     #[error("record {index} belongs to another epoch or validator than its file")]
     Misplaced { index: u64 },
 }
@@ -82,7 +84,7 @@ pub enum JournalError {
     SegmentFull { epoch: Epoch, limit: u64 },
     #[error("no records of epoch {epoch} in this journal")]
     UnknownEpoch { epoch: Epoch },
-    #[error("epoch {epoch} is one of the newest two, which are never removed")]
+    #[error("epoch {epoch} is one of the newest two, of which nothing is ever removed")]
     Needed { epoch: Epoch },
     #[error("no blob {digest} in the records of epoch {epoch}")]
     UnknownBlob { epoch: Epoch, digest: Digest },

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use weighhouse_types::{Digest, Hasher, RECORD_VERSION, Record, v1};
 
 use crate::error::Defect;
-use crate::header::{FORMAT_VERSION, Identity, SegmentHeader};
+use crate::header::{FORMAT_VERSION, Identity, SegmentHeader, WITHOUT_BLOBS_VERSION};
 use crate::limits::RECORD_BYTES_MAX;
 
 const MAGIC: [u8; 8] = *b"weighjnl";
@@ -16,43 +16,61 @@ pub(crate) const BATCH_HEADER_BYTES: usize = 20;
 pub(crate) const SEAL_BYTES: usize = 32;
 pub(crate) const LENGTH_BYTES: usize = 4;
 
+/// What a file holds of its epoch's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Whole,
+    /// A leaf hash stands where a blob stood.
+    WithoutBlobs,
+}
+
+impl Form {
+    fn version(self) -> u16 {
+        match self {
+            Self::Whole => FORMAT_VERSION,
+            Self::WithoutBlobs => WITHOUT_BLOBS_VERSION,
+        }
+    }
+
+    fn of_version(found: u16) -> Result<Self, Defect> {
+        let forms = [Self::Whole, Self::WithoutBlobs];
+        forms.into_iter().find(|form| form.version() == found).ok_or(Defect::FormatVersion { found })
+    }
+}
+
 impl SegmentHeader {
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = self.to_unsealed_bytes();
-        bytes.extend(self.first_seal().as_bytes());
+    pub(crate) fn to_bytes(self, form: Form) -> Vec<u8> {
+        let mut bytes = self.to_unsealed_bytes(form);
+        bytes.extend(Digest::of(&bytes).as_bytes());
         bytes
     }
 
+    /// What the first batch's seal goes on from, in either form of the file.
     pub(crate) fn first_seal(self) -> Digest {
-        Digest::of(&self.to_unsealed_bytes())
+        Digest::of(&self.to_unsealed_bytes(Form::Whole))
     }
 
-    fn to_unsealed_bytes(self) -> Vec<u8> {
+    fn to_unsealed_bytes(self, form: Form) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        bytes.extend(FORMAT_VERSION.to_le_bytes());
+        bytes.extend(form.version().to_le_bytes());
         self.encode_to(&mut bytes);
         bytes
     }
 
-    /// The header and the first seal.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<(Self, Digest), Defect> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<(Self, Form), Defect> {
         let rest = bytes.strip_prefix(&MAGIC).ok_or(match bytes.len() {
             0..HEADER_BYTES => Defect::HeaderMissing,
             _ => Defect::Magic,
         })?;
         let (version, _) = rest.split_first_chunk().ok_or(Defect::HeaderMissing)?;
-        let found = u16::from_le_bytes(*version);
-        if found != FORMAT_VERSION {
-            return Err(Defect::FormatVersion { found });
-        }
+        let form = Form::of_version(u16::from_le_bytes(*version))?;
         let header = bytes.get(..HEADER_BYTES).ok_or(Defect::HeaderMissing)?;
         let (body, checksum) = header.split_at(HEADER_BYTES - SEAL_BYTES);
-        let seal = Digest::of(body);
-        if seal.as_bytes() != checksum {
+        if Digest::of(body).as_bytes() != checksum {
             return Err(Defect::HeaderChecksum);
         }
         let decoded = Self::decode_all(&mut &body[MAGIC.len() + size_of::<u16>()..]);
-        Ok((decoded.map_err(|_| Defect::HeaderChecksum)?, seal))
+        Ok((decoded.map_err(|_| Defect::HeaderChecksum)?, form))
     }
 
     /// True if a record may stand in this segment. News of an intent may come after its epoch has ended.

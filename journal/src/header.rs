@@ -5,8 +5,10 @@ use std::fmt;
 use parity_scale_codec::{Decode, Encode};
 use weighhouse_types::{Digest, Epoch, Hotkey, MechId, Netuid};
 
-/// The version of the file format. A reader refuses any other.
+/// The version of the file format as it is written.
 pub const FORMAT_VERSION: u16 = 1;
+/// The version of a file whose blobs were removed. A reader refuses any other than these two.
+pub const WITHOUT_BLOBS_VERSION: u16 = 2;
 
 /// Owner of a journal: one validator, on one subnet's mechanism of one chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]

@@ -14,8 +14,10 @@ use weighhouse_types::{Digest, Epoch, Record};
 
 use crate::current::{Current, LoadError};
 use crate::error::{JournalError, SegmentError};
+use crate::format::Form;
 use crate::header::{Identity, SegmentHeader, epoch_of_name, segment_name};
 use crate::limits::JournalLimits;
+use crate::removed;
 use crate::scan;
 use crate::segment::Segment;
 
@@ -104,7 +106,7 @@ impl Journal {
         }
         let name = segment_name(epoch);
         let header = SegmentHeader { epoch, identity: self.identity };
-        let bytes = header.to_bytes();
+        let bytes = header.to_bytes(Form::Whole);
         let made = self.storage.write_atomic(&name, &bytes).and_then(|()| self.storage.open_append(&name));
         let file = made.map_err(|error| self.poison(epoch, "begin the epoch's file", error))?;
         self.current = Some(Current::fresh(file, header));
@@ -118,14 +120,7 @@ impl Journal {
     /// # Errors
     /// For an epoch that isn't here, for the newest two, and where the file can't be removed; the journal stays usable.
     pub fn remove_epoch(&mut self, epoch: Epoch) -> Result<u64, JournalError> {
-        self.check_healthy()?;
-        if !self.epochs.contains(&epoch) {
-            return Err(JournalError::UnknownEpoch { epoch });
-        }
-        // The newest is written, and goes on from the one before.
-        if self.epochs.iter().rev().take(2).any(|kept| *kept == epoch) {
-            return Err(JournalError::Needed { epoch });
-        }
+        self.check_removable(epoch)?;
         let name = segment_name(epoch);
         let remove = || {
             let bytes = self.storage.open_read(&name)?.map_or(Ok(0), |file| file.size())?;
@@ -138,6 +133,37 @@ impl Journal {
         })?;
         self.epochs.remove(&epoch);
         Ok(bytes)
+    }
+
+    /// Removes the blobs of an epoch that is over, and says by how many bytes its file became smaller: none where that was done
+    /// before. Records, seals and the log stay as they are; what the blobs showed can't be shown any more.
+    ///
+    /// # Errors
+    /// For an epoch that isn't here, for the newest two, and where the file is damaged or can't be written; the journal stays
+    /// usable, and the file whole.
+    pub fn remove_blobs(&mut self, epoch: Epoch) -> Result<u64, JournalError> {
+        self.check_removable(epoch)?;
+        let name = segment_name(epoch);
+        let file = || self.storage.describe(&name);
+        let io = |doing| move |source| JournalError::Io { file: file(), doing, source };
+        let bytes = self.storage.read(&name).map_err(io("read an old epoch"))?;
+        let bytes = bytes.ok_or(JournalError::UnknownEpoch { epoch })?;
+        let left = removed::without_blobs(&bytes).map_err(|source| JournalError::segment(file(), source))?;
+        let Some(left) = left else { return Ok(0) };
+        self.storage.write_atomic(&name, &left).map_err(io("remove an old epoch's blobs"))?;
+        Ok((bytes.len() as u64).saturating_sub(left.len() as u64))
+    }
+
+    /// Nothing is removed of the newest two: the newest is written, and goes on from the one before.
+    fn check_removable(&self, epoch: Epoch) -> Result<(), JournalError> {
+        self.check_healthy()?;
+        if !self.epochs.contains(&epoch) {
+            return Err(JournalError::UnknownEpoch { epoch });
+        }
+        match self.epochs.iter().rev().take(2).any(|kept| *kept == epoch) {
+            true => Err(JournalError::Needed { epoch }),
+            false => Ok(()),
+        }
     }
 
     /// Adds a record to the next commit. Until then nothing of it is durable or visible. A blob that the epoch has already
@@ -350,12 +376,12 @@ fn verify_segment(storage: &dyn Storage, epoch: Epoch) -> Result<SegmentReport, 
     let root = Frontier::new().root();
     let mut report = SegmentReport { epoch, file, header: None, records: 0, root, defect: None, torn: false };
     let Ok(header) = scan::read_header(&mut bytes);
-    let (header, first_seal) = match header {
-        Ok(read) => read,
+    let start = match header {
+        Ok(start) => start,
         Err(defect) => return Ok(SegmentReport { defect: Some(defect), ..report }),
     };
-    let Ok(scanned) = scan::scan(&mut bytes, &header, &first_seal, drop);
-    report.header = Some(header);
+    let Ok(scanned) = scan::scan(&mut bytes, &start, drop);
+    report.header = Some(start.header);
     report.records = scanned.log.size();
     report.root = scanned.log.root();
     report.torn = scanned.stop.as_ref().is_some_and(|stop| stop.torn);

@@ -38,6 +38,12 @@
 //! header and the leaf hashes of its payloads: no batch can be changed, dropped or moved unnoticed. The leaves of the
 //! Merkle tree (RFC 6962) are the payloads in order.
 //!
+//! # Version 2: without blobs
+//! [`Journal::remove_blobs`] makes a file smaller once its epoch is old. The header says version 2, under a checksum of its own;
+//! the first seal stays that of version 1. Behind a batch's header stands the length of what is left of its body (4), then that,
+//! then the seal as it was. In the body a removed payload has the highest bit of its length set, and its leaf hash (32) in its
+//! place. Such a file is written in one piece, and never appended to.
+//!
 //! # A torn commit and damage
 //! A last batch is taken for torn only where a crash explains it: the file ends before the batch does, or a sector of
 //! it was never written and reads as zeros. A flipped bit looks like neither, and is refused even in the last batch.
@@ -47,12 +53,13 @@
 //! log it begins: size and frontier of the tree over the files before. So each file alone gives the log's root at any of
 //! its records, and two files in a row the proof that the log only grew.
 //!
-//! Evidence is kept until its owner has a whole epoch removed ([`Journal::remove_epoch`]); there is no compaction.
+//! Evidence is kept until its owner has an epoch's blobs removed, or the whole epoch ([`Journal::remove_epoch`]).
 
 mod header;
 mod limits;
 
 mod format;
+mod removed;
 
 mod scan;
 mod segment;
@@ -72,7 +79,9 @@ pub use ahead::{read_in_order, read_segment};
 pub use error::{Defect, JournalError, ReadError, SegmentError};
 pub use folder::segments;
 pub use format::{payload as record_payload, read_record};
-pub use header::{FORMAT_VERSION, Identity, SegmentHeader, epoch_of_name, segment_name};
+pub use header::{
+    FORMAT_VERSION, Identity, SegmentHeader, WITHOUT_BLOBS_VERSION, epoch_of_name, segment_name,
+};
 pub use journal::{Journal, RecordIndex, SegmentReport, verify};
 pub use limits::{BATCH_BYTES_MAX, RECORD_BYTES_MAX, SEGMENT_RECORDS_MAX};
 pub use log::{LogEnd, opening};

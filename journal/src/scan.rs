@@ -5,15 +5,19 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::ops::Range;
 
 use weighhouse_merkle::{Frontier, leaf_hash};
 use weighhouse_seams::AppendFile;
 use weighhouse_types::{Digest, Record};
 
 use crate::error::{Defect, SegmentError};
-use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, LENGTH_BYTES, SEAL_BYTES, seal};
+use crate::format::{
+    self, BATCH_HEADER_BYTES, BatchHeader, Form, HEADER_BYTES, LENGTH_BYTES, SEAL_BYTES, seal,
+};
 use crate::header::SegmentHeader;
 use crate::limits::BATCH_BYTES_MAX;
+use crate::removed;
 
 /// The smallest unit that a disk writes whole.
 const SECTOR_BYTES: u64 = 512;
@@ -59,9 +63,16 @@ impl SegmentSource for Box<dyn AppendFile> {
 pub(crate) struct Entry {
     pub(crate) place: Place,
     pub(crate) leaf: Digest,
-    pub(crate) record: Record,
-    /// The version in which it stands in the file.
-    pub(crate) version: u16,
+    /// The record and the version in which it stands in the file; `None` where it was removed.
+    pub(crate) record: Option<(u16, Record)>,
+}
+
+/// The beginning of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileStart {
+    pub(crate) header: SegmentHeader,
+    pub(crate) form: Form,
+    pub(crate) first_seal: Digest,
 }
 
 /// Place of a record's payload.
@@ -92,29 +103,31 @@ pub(crate) struct ScanStop {
     pub(crate) torn: bool,
 }
 
-/// The header and the first seal.
 pub(crate) fn read_header<S: SegmentSource>(
     source: &mut S,
-) -> Result<Result<(SegmentHeader, Digest), SegmentError>, S::Error> {
+) -> Result<Result<FileStart, SegmentError>, S::Error> {
     let present = source.length()?.min(HEADER_BYTES as u64);
     let bytes = read(source, 0, present)?;
-    Ok(SegmentHeader::from_bytes(&bytes).map_err(|cause| SegmentError { offset: 0, cause }))
+    let start = SegmentHeader::from_bytes(&bytes).map(|(header, form)| FileStart {
+        header,
+        form,
+        first_seal: header.first_seal(),
+    });
+    Ok(start.map_err(|cause| SegmentError { offset: 0, cause }))
 }
 
 /// Hands over the records of every whole batch behind the header.
 pub(crate) fn scan<S: SegmentSource>(
     source: &mut S,
-    header: &SegmentHeader,
-    first_seal: &Digest,
+    start: &FileStart,
     mut keep: impl FnMut(Entry),
 ) -> Result<ScannedSegment, S::Error> {
-    let length = source.length()?;
+    let mut batches = BatchWalk::new(source.length()?, start);
     let mut scanned =
-        ScannedSegment { end: HEADER_BYTES as u64, seal: *first_seal, log: Frontier::new(), stop: None };
-    while scanned.end < length {
-        let walk = BatchWalk { at: scanned.end, length, first_seal, before: &scanned.seal };
-        let read = match read_batch(source, &walk)? {
-            Ok(batch) => decode(&batch, header, scanned.log.size()).map(|entries| (batch, entries)),
+        ScannedSegment { end: batches.at, seal: batches.before, log: Frontier::new(), stop: None };
+    while scanned.end < batches.length {
+        let read = match batches.read(source)? {
+            Ok(batch) => decode(&batch, &start.header, scanned.log.size()).map(|entries| (batch, entries)),
             Err(stop) => Err(stop),
         };
         match read {
@@ -124,8 +137,8 @@ pub(crate) fn scan<S: SegmentSource>(
             }
             Ok((batch, entries)) => {
                 // The walk advances only over whole batches, so that a torn one leaves nothing behind.
-                scanned.end = batch.header.end();
-                scanned.seal = batch.seal;
+                batches.advance(&batch);
+                (scanned.end, scanned.seal) = (batches.at, batches.before);
                 scanned.log.extend(entries.iter().map(|entry| entry.leaf));
                 entries.into_iter().for_each(&mut keep);
             }
@@ -135,28 +148,69 @@ pub(crate) fn scan<S: SegmentSource>(
 }
 
 /// Position of a walk over batches, and the seal that the next batch is checked against.
-struct BatchWalk<'a> {
-    at: u64,
+pub(crate) struct BatchWalk<'a> {
+    pub(crate) at: u64,
+    /// Where the next batch stood in the file as it was written.
+    pub(crate) written_at: u64,
     /// The file's.
-    length: u64,
-    first_seal: &'a Digest,
+    pub(crate) length: u64,
+    start: &'a FileStart,
     /// The seal of the batch before.
-    before: &'a Digest,
+    before: Digest,
 }
 
-impl BatchWalk<'_> {
-    fn stop(&self, cause: Defect, torn: bool) -> ScanStop {
+impl<'a> BatchWalk<'a> {
+    pub(crate) fn new(length: u64, start: &'a FileStart) -> Self {
+        let at = HEADER_BYTES as u64;
+        Self { at, written_at: at, length, start, before: start.first_seal }
+    }
+
+    pub(crate) fn read<S: SegmentSource>(
+        &self,
+        source: &mut S,
+    ) -> Result<Result<RecordBatch, ScanStop>, S::Error> {
+        match self.start.form {
+            Form::Whole => read_batch(source, self),
+            Form::WithoutBlobs => removed::read_batch(source, self),
+        }
+    }
+
+    pub(crate) fn advance(&mut self, batch: &RecordBatch) {
+        self.at += batch.bytes;
+        self.written_at = batch.header.end();
+        self.before = batch.seal;
+    }
+
+    /// The header of a batch that was written at this walk's place.
+    pub(crate) fn header(&self, bytes: &[u8]) -> Option<BatchHeader> {
+        BatchHeader::from_bytes(bytes, self.written_at, &self.start.first_seal)
+    }
+
+    /// The seal of a batch with these leaves behind the one before.
+    pub(crate) fn seal(&self, header: &BatchHeader, leaves: &[Digest]) -> Digest {
+        seal(&self.before, &header.to_bytes(&self.start.first_seal), leaves)
+    }
+
+    pub(crate) fn stop(&self, cause: Defect, torn: bool) -> ScanStop {
         ScanStop { error: SegmentError { offset: self.at, cause }, torn }
     }
 }
 
 /// A batch whose seal is right.
-struct RecordBatch {
-    header: BatchHeader,
-    body: Vec<u8>,
-    /// Of the payloads, within the body, with their leaf hashes.
-    payloads: Vec<(std::ops::Range<usize>, Digest)>,
-    seal: Digest,
+pub(crate) struct RecordBatch {
+    pub(crate) header: BatchHeader,
+    /// Bytes that it takes in this file.
+    pub(crate) bytes: u64,
+    pub(crate) body: Vec<u8>,
+    pub(crate) payloads: Vec<Payload>,
+    pub(crate) seal: Digest,
+}
+
+/// A record's payload, by its leaf.
+pub(crate) struct Payload {
+    pub(crate) leaf: Digest,
+    /// Within the body; `None` where it was removed.
+    pub(crate) range: Option<Range<usize>>,
 }
 
 fn read_batch<S: SegmentSource>(
@@ -169,7 +223,7 @@ fn read_batch<S: SegmentSource>(
         return Ok(Err(walk.stop(Defect::BatchCutShort, true)));
     }
     let header_bytes = read(source, walk.at, BATCH_HEADER_BYTES as u64)?;
-    let Some(header) = BatchHeader::from_bytes(&header_bytes, walk.at, walk.first_seal) else {
+    let Some(header) = walk.header(&header_bytes) else {
         // A last batch whose first sector was never written; with another batch behind it, it was not the last.
         let torn = has_unwritten_sector(&header_bytes, walk.at) && !has_batch_behind(source, walk)?;
         return Ok(Err(walk.stop(Defect::BatchHeader, torn)));
@@ -185,10 +239,11 @@ fn read_batch<S: SegmentSource>(
     let mut body = read(source, body_at, u64::from(header.length) + SEAL_BYTES as u64)?;
     let written = body.split_off(body.len() - SEAL_BYTES);
     if let Some(payloads) = split(&body, header.records) {
-        let leaves: Vec<Digest> = payloads.iter().map(|(_, leaf)| *leaf).collect();
-        let computed = seal(walk.before, &header.to_bytes(walk.first_seal), &leaves);
+        let leaves: Vec<Digest> = payloads.iter().map(|payload| payload.leaf).collect();
+        let computed = walk.seal(&header, &leaves);
         if written == computed.as_bytes() {
-            return Ok(Ok(RecordBatch { header, body, payloads, seal: computed }));
+            let bytes = header.end() - header.offset;
+            return Ok(Ok(RecordBatch { header, bytes, body, payloads, seal: computed }));
         }
     }
     body.extend(written);
@@ -200,34 +255,35 @@ fn read_batch<S: SegmentSource>(
 }
 
 /// The payloads of a body; `None` unless they fill it exactly.
-fn split(body: &[u8], records: u32) -> Option<Vec<(std::ops::Range<usize>, Digest)>> {
+fn split(body: &[u8], records: u32) -> Option<Vec<Payload>> {
     let mut payloads = Vec::new();
     let mut at = 0;
     while at < body.len() {
         let length: &[u8; LENGTH_BYTES] = body[at..].first_chunk()?;
         let start = at + LENGTH_BYTES;
         at = start.checked_add(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        payloads.push((start..at, leaf_hash(body.get(start..at)?)));
+        payloads.push(Payload { leaf: leaf_hash(body.get(start..at)?), range: Some(start..at) });
     }
     (payloads.len() as u64 == u64::from(records)).then_some(payloads)
 }
 
 fn decode(batch: &RecordBatch, header: &SegmentHeader, first_index: u64) -> Result<Vec<Entry>, ScanStop> {
     let mut entries = Vec::with_capacity(batch.payloads.len());
-    for (index, (range, leaf)) in (first_index..).zip(&batch.payloads) {
-        let offset = batch.header.offset + (BATCH_HEADER_BYTES + range.start) as u64;
+    for (index, Payload { leaf, range }) in (first_index..).zip(&batch.payloads) {
+        let leaf = *leaf;
+        let offset = batch.header.offset + BATCH_HEADER_BYTES as u64;
+        let Some(range) = range else {
+            entries.push(Entry { place: Place { index, offset, length: 0 }, leaf, record: None });
+            continue;
+        };
+        let offset = offset + range.start as u64;
         let stop = |cause| ScanStop { error: SegmentError { offset, cause }, torn: false };
-        let (version, record) = format::record(&batch.body[range.clone()], index).map_err(stop)?;
+        let read = format::record(&batch.body[range.clone()], index).map_err(stop)?;
         // A seal says that the bytes are intact, not that they belong here.
-        if !header.owns(&record) {
+        if !header.owns(&read.1) {
             return Err(stop(Defect::Misplaced { index }));
         }
-        entries.push(Entry {
-            place: Place { index, offset, length: range.len() },
-            leaf: *leaf,
-            record,
-            version,
-        });
+        entries.push(Entry { place: Place { index, offset, length: range.len() }, leaf, record: Some(read) });
     }
     Ok(entries)
 }
@@ -256,7 +312,7 @@ fn has_batch_behind<S: SegmentSource>(source: &mut S, walk: &BatchWalk<'_>) -> R
             let bytes = &window[start..];
             let offset = at + start as u64;
             if BatchHeader::could_start(bytes)
-                && BatchHeader::from_bytes(bytes, offset, walk.first_seal).is_some()
+                && BatchHeader::from_bytes(bytes, offset, &walk.start.first_seal).is_some()
             {
                 return Ok(true);
             }

@@ -6,14 +6,14 @@ use weighhouse_merkle as merkle;
 use weighhouse_types::{Digest, RECORD_VERSION, Record};
 
 use crate::error::SegmentError;
-use crate::format::{self, BatchHeader};
+use crate::format::{self, BatchHeader, Form};
 use crate::header::SegmentHeader;
 use crate::scan::{self, ScanStop};
 
 /// A segment's bytes over any records, in one batch: its seals are no signature, so that whoever holds a journal can write what it
 /// likes. What an audit is held against.
 pub fn sealed(header: SegmentHeader, records: &[Record]) -> Vec<u8> {
-    let (mut bytes, first_seal) = (header.to_bytes(), header.first_seal());
+    let (mut bytes, first_seal) = (header.to_bytes(Form::Whole), header.first_seal());
     let payloads: Vec<_> = records.iter().map(format::payload).collect();
     let length = payloads.iter().map(|payload| format::LENGTH_BYTES + payload.len()).sum::<usize>();
     let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -36,7 +36,7 @@ pub fn sealed(header: SegmentHeader, records: &[Record]) -> Vec<u8> {
 /// A header that is missing, damaged, or of another version.
 pub fn read_header(mut bytes: &[u8]) -> Result<SegmentHeader, SegmentError> {
     let Ok(header) = scan::read_header(&mut bytes);
-    Ok(header?.0)
+    Ok(header?.header)
 }
 
 /// A whole and undamaged segment.
@@ -44,6 +44,8 @@ pub fn read_header(mut bytes: &[u8]) -> Result<SegmentHeader, SegmentError> {
 pub struct Segment {
     header: SegmentHeader,
     records: Vec<Record>,
+    /// The records' leaves, by position; empty where no record was removed.
+    places: Vec<usize>,
     leaves: Vec<Digest>,
     /// Positions among the records.
     blobs: HashMap<Digest, usize>,
@@ -77,22 +79,28 @@ impl Segment {
     /// The end of the last whole batch, and why the rest can't be read.
     fn read_up_to(mut bytes: &[u8]) -> Result<(Self, u64, Option<ScanStop>), SegmentError> {
         let Ok(header) = scan::read_header(&mut bytes);
-        let (header, first_seal) = header?;
+        let start = header?;
         let mut segment = Self {
-            header,
+            header: start.header,
             records: Vec::new(),
+            places: Vec::new(),
             leaves: Vec::new(),
             blobs: HashMap::new(),
             oldest_version: RECORD_VERSION,
         };
-        let Ok(scanned) = scan::scan(&mut bytes, &header, &first_seal, |entry| {
-            if let Record::Blob(blob) = &entry.record {
+        let Ok(scanned) = scan::scan(&mut bytes, &start, |entry| {
+            segment.leaves.push(entry.leaf);
+            let Some((version, record)) = entry.record else { return };
+            if let Record::Blob(blob) = &record {
                 segment.blobs.insert(blob.digest(), segment.records.len());
             }
-            segment.oldest_version = segment.oldest_version.min(entry.version);
-            segment.records.push(entry.record);
-            segment.leaves.push(entry.leaf);
+            segment.oldest_version = segment.oldest_version.min(version);
+            segment.records.push(record);
+            segment.places.push(segment.leaves.len() - 1);
         });
+        if segment.places.len() == segment.leaves.len() {
+            segment.places = Vec::new();
+        }
         Ok((segment, scanned.end, scanned.stop))
     }
 
@@ -100,9 +108,19 @@ impl Segment {
         &self.header
     }
 
-    /// Every record, blobs included. The position is the leaf's index in the Merkle tree.
+    /// Every record, blobs included where they weren't removed.
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// Blobs that were removed: their leaves alone are left.
+    pub fn removed(&self) -> usize {
+        self.leaves.len() - self.records.len()
+    }
+
+    /// The index in the Merkle tree of the record at this position.
+    pub fn leaf_index(&self, position: usize) -> usize {
+        self.places.get(position).copied().unwrap_or(position)
     }
 
     /// The oldest version among the records: what it had no records for, the epoch can't show.

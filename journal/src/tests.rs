@@ -6,4 +6,5 @@ mod damage;
 #[allow(dead_code, reason = "other crates' tests use more of it")]
 mod disk;
 mod publication;
+mod removed;
 mod sample;

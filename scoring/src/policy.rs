@@ -95,6 +95,7 @@ pub struct Policy {
     pub(crate) rounds: Option<u32>,
     pub(crate) spot_rounds: u32,
     pub(crate) spot_share: Fraction,
+    pub(crate) witness_share: Fraction,
     pub(crate) expression: Option<Expression>,
 }
 
@@ -249,6 +250,11 @@ impl Policy {
     /// Further rounds per epoch for newcomers, miners near the floor, and a random share of the others.
     pub fn spot_rounds(&self) -> (u32, Fraction) {
         (self.spot_rounds, self.spot_share)
+    }
+
+    /// Of the other validators whose weights count, the share of which more has to have signed an epoch's checkpoint.
+    pub fn witness_share(&self) -> Fraction {
+        self.witness_share
     }
 
     /// The expression that makes the score, if there is one.

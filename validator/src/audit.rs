@@ -69,7 +69,7 @@ pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Au
     {
         return Ok(elsewhere::audit(&segment, context));
     }
-    let mut audited = check_records(segment.records(), loader)?;
+    let mut audited = check_records((segment.records(), segment.removed()), loader)?;
     audited.root = segment.root();
     if let Some(context) = context(segment.records()) {
         log::check(&segment, context, &mut audited);
@@ -166,11 +166,12 @@ fn context(records: &[Record]) -> Option<&EpochContext> {
 
 /// Checks an epoch's records, whoever signed for their file; the vector is not worked out.
 pub(crate) fn check_records(
-    records: &[Record],
+    (records, removed): (&[Record], usize),
     loader: &(impl TaskLoader + ?Sized),
 ) -> Result<AuditReport, AuditError> {
     let context = context(records).ok_or(AuditError::NoContext)?;
     let mut audited = AuditReport::new(context, records);
+    audited.removed = removed;
     let task = load_task(context, loader, &mut audited)?;
     if let Some(task) = &task {
         if context.fields.have_derived_requests() && !task.request_follows_from_seed() {
@@ -178,9 +179,9 @@ pub(crate) fn check_records(
         }
         audited.problems.extend(checks::check(records, context, task));
     }
-    Walk::new(records, context, task).check(&mut audited);
+    Walk::new((records, removed), context, task).check(&mut audited);
     audited.problems.extend(closing::check(records, context));
-    audited.problems.extend(blobs::check(records));
+    audited.problems.extend(blobs::check(records, removed));
     audited.problems.extend(receipts::check(records, context));
     rounds::check(records, context, &mut audited);
     Ok(audited)

@@ -253,7 +253,7 @@ impl Config {
                 return refuse("task.server.deadline", "must be longer than zero");
             }
         }
-        let faults = [config.verdicts.fault(), config.bundles.fault(), config.journal.fault()];
+        let faults = [config.verdicts.fault(), config.bundles.fault(), config.journal.fault(&config.bundles)];
         if let Some((key, why)) = faults.into_iter().flatten().next() {
             return refuse(key, why);
         }

@@ -13,6 +13,7 @@ mod keys;
 mod quorum;
 
 mod book;
+mod witnessed;
 
 mod exchange;
 mod gather;

@@ -230,6 +230,10 @@ pub(crate) fn fork_exposed() {
     counter!("weighhouse_validator_forks_total").increment(1);
 }
 
+pub(crate) fn logs_unjoined(count: usize) {
+    gauge!("weighhouse_validator_logs_unjoined").set(count as f64);
+}
+
 pub(crate) fn receipts_sent(delivered: bool) {
     let outcome = if delivered { "delivered" } else { "failed" };
     counter!("weighhouse_validator_receipts_total", "outcome" => outcome).increment(1);

@@ -55,6 +55,8 @@ impl Parts {
 pub struct Retention {
     /// Epochs whose files are kept besides the open one; `None`: all.
     pub keep_epochs: Option<usize>,
+    /// Epochs whose files keep requests, answers and references, besides the open one; `None`: all that are kept.
+    pub keep_answers_epochs: Option<usize>,
     /// Free bytes below which the operator is told.
     pub free_space_min: u64,
 }

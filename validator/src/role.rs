@@ -17,6 +17,7 @@ mod hotkey;
 mod keeping;
 mod later;
 mod publications;
+mod retention;
 mod rounds;
 mod trouble;
 mod validator;

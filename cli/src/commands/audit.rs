@@ -214,7 +214,13 @@ impl Faults {
             self.first = Some(format!("{source}: {count} problems, the first: {problem}"));
         }
         if let (None, Some(what)) = (&self.missing, audited.not_rederived.first()) {
-            self.missing = Some(format!("{source}: not re-derived: {what}; see --judge"));
+            let way_out = match audited.removed {
+                0 => "see --judge",
+                _ => {
+                    "its validator removed them to save room (journal.keep_answers_epochs): a bundle that was taken before has them"
+                }
+            };
+            self.missing = Some(format!("{source}: not re-derived: {what}; {way_out}"));
         }
         if let (None, Some(what)) = (&self.missing, unwitnessed(audited, witnesses)) {
             self.missing = Some(format!("{source}: {what}; see --witnesses"));
@@ -290,7 +296,11 @@ fn print(audited: &AuditReport) -> Result<(), Failure> {
         "subnet {}, mechanism {}, of the chain with genesis {}",
         audited.netuid, audited.mechanism, audited.genesis
     ))?;
-    output::line(format!("{} records, Merkle root {}", audited.records, audited.root))?;
+    let removed = match audited.removed {
+        0 => String::new(),
+        removed => format!(" and the hashes of {removed} that were removed"),
+    };
+    output::line(format!("{} records{removed}, Merkle root {}", audited.records, audited.root))?;
     if let Some(LogReport { checkpoint: Some(checkpoint), validators, .. }) = &audited.log {
         let CheckpointReport { size, root, witnesses } = checkpoint;
         let count = witnesses.len();

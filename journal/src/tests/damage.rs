@@ -8,7 +8,7 @@ use weighhouse_types::{
 
 use super::disk::{Disk, SECTOR};
 use super::sample::{self, asked, blob, identity, judged, open, opened};
-use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, HEADER_BYTES, seal};
+use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, Form, HEADER_BYTES, seal};
 use crate::header::{SegmentHeader, segment_name};
 use crate::{Defect, Identity, Journal, JournalError, Segment, SegmentError, verify};
 
@@ -107,12 +107,12 @@ fn a_missing_or_foreign_header_is_refused() {
 #[test]
 fn a_newer_format_is_refused_with_its_number() {
     let mut bytes = bytes_of(&[vec![opened(1)]]);
-    bytes[8..10].copy_from_slice(&2_u16.to_le_bytes());
+    bytes[8..10].copy_from_slice(&3_u16.to_le_bytes());
     let error = refusal(&bytes).expect("refused");
     assert!(matches!(error, JournalError::Version { .. }));
     assert_eq!(
         error.to_string(),
-        "disk/epoch-00000000000000000001.wj: format version 2, this program reads 1 at byte 0; run the version of \
+        "disk/epoch-00000000000000000001.wj: format version 3, this program reads 1 and 2 at byte 0; run the version of \
          weighhouse that wrote it or a later one, nothing was changed"
     );
 }
@@ -133,7 +133,7 @@ fn forged(payloads: &[Vec<u8>]) -> Vec<u8> {
     let batch_header: [u8; BATCH_HEADER_BYTES] = batch.to_bytes(&first_seal);
     let leaves: Vec<Digest> = payloads.iter().map(|payload| leaf_hash(payload)).collect();
     let seal = seal(&first_seal, &batch_header, &leaves);
-    [&header.to_bytes()[..], &batch_header, &body, seal.as_bytes()].concat()
+    [&header.to_bytes(Form::Whole)[..], &batch_header, &body, seal.as_bytes()].concat()
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn other_files_in_the_folder_are_left_alone() {
 proptest! {
     #[test]
     fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
-        let header = SegmentHeader { epoch: EPOCH, identity: identity() }.to_bytes();
+        let header = SegmentHeader { epoch: EPOCH, identity: identity() }.to_bytes(Form::Whole);
         prop_assert!(Segment::read(&bytes).is_err());
         prop_assert!(Segment::read(&[header, bytes.clone()].concat()).is_err() || bytes.is_empty());
         // Some bytes are a record by chance.

@@ -201,7 +201,7 @@ pub struct Guards {
 }
 
 /// Number of questions.
-#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
     /// Rounds per epoch in which every miner is asked; 0: the validator's own setting.
@@ -212,6 +212,10 @@ pub struct Audit {
     /// That random share, in [0, 1].
     #[schemars(range(min = 0.0, max = 1.0))]
     pub spot_share: f64,
+    /// Of the other validators whose weights count, more than this share has to have signed an epoch's checkpoint; at least 0.5, so that
+    /// two records always have a witness in common, and below 1.
+    #[schemars(range(min = 0.5, max = 1.0))]
+    pub witness_share: f64,
 }
 
 /// An expression in CEL, for what no field can say.
@@ -221,6 +225,12 @@ pub struct ExpressionKeys {
     /// The score before floor and ramp, from `score`, `average`, `error`, `answered`, `capacity` (doubles), `attempts` and
     /// `age` (ints, verdicts and epochs), with `min`, `max`, `abs`, `sqrt`, arithmetic, comparisons and `? :`.
     pub score: Option<String>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { rounds: 0, spot_rounds: 0, spot_share: 0.0, witness_share: 0.5 }
+    }
 }
 
 impl Default for Metrics {

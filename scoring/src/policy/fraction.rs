@@ -10,6 +10,7 @@ pub struct Fraction(u32);
 
 impl Fraction {
     pub const ZERO: Self = Self(0);
+    pub const HALF: Self = Self(500_000_000);
     pub const ONE: Self = Self(1_000_000_000);
 
     pub fn billionths(self) -> u64 {

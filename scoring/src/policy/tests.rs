@@ -159,6 +159,8 @@ fn every_wrong_value_of_version_2_is_named() {
         ("[guards]\nmin_coverage = 2.0", "guards.min_coverage"),
         ("[audit]\nrounds = 1001", "audit.rounds"),
         ("[audit]\nspot_share = 1.01", "audit.spot_share"),
+        ("[audit]\nwitness_share = 0.4", "audit.witness_share"),
+        ("[audit]\nwitness_share = 1.0", "audit.witness_share"),
     ];
     for (text, key) in cases {
         let message = file(text).expect_err(text).to_string();

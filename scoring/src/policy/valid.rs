@@ -102,6 +102,12 @@ pub(super) fn version_2(file: &File) -> Result<Policy, PolicyError> {
         rounds: (file.audit.rounds > 0).then_some(file.audit.rounds),
         spot_rounds: file.audit.spot_rounds,
         spot_share: fraction("audit.spot_share", file.audit.spot_share)?,
+        witness_share: match fraction("audit.witness_share", file.audit.witness_share)? {
+            share if share < Fraction::HALF || share == Fraction::ONE => {
+                return Err(bad("audit.witness_share", file.audit.witness_share, "at least 0.5 and below 1"));
+            }
+            share => share,
+        },
         expression: file.expression.score.as_deref().map(Expression::compile).transpose()?,
     })
 }

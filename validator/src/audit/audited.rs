@@ -17,6 +17,9 @@ pub struct AuditReport {
     pub netuid: Netuid,
     pub mechanism: MechId,
     pub records: usize,
+    /// Requests, answers and references that were removed from the file: their hashes alone are left.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub removed: usize,
     /// The RFC 6962 root over the records.
     pub root: Digest,
     pub challenges: usize,
@@ -89,6 +92,7 @@ impl AuditReport {
             netuid: context.netuid,
             mechanism: context.mechanism,
             records: records.len(),
+            removed: 0,
             root: Digest::default(),
             challenges: 0,
             answers: 0,

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use weighhouse_types::{ChallengePhase, ChallengeRecord, Digest, Exchange, Record};
 
-/// Everything that is missing or that nobody names.
-pub(super) fn check(records: &[Record]) -> Vec<String> {
+/// Everything that is missing or that nobody names. Of what was removed the number is all that shows: were any other record among
+/// it, there would be more than what is named.
+pub(super) fn check(records: &[Record], removed: usize) -> Vec<String> {
     let held: BTreeSet<Digest> = records
         .iter()
         .filter_map(|record| match record {
@@ -17,6 +18,11 @@ pub(super) fn check(records: &[Record]) -> Vec<String> {
     records.iter().for_each(|record| name(record, &mut named));
     for request in derived_requests(records) {
         named.remove(&request);
+    }
+    if removed > 0 {
+        let gone = named.difference(&held).count();
+        let other = format!("{removed} records were removed, and the others name {gone} that are not there");
+        return if gone == removed { Vec::new() } else { vec![other] };
     }
     let missing = named.difference(&held).map(|digest| format!("bytes {digest} are not recorded"));
     // Version 1 named a request in the answers to it alone.
@@ -69,4 +75,35 @@ fn of_challenge(asked: &ChallengeRecord, named: &mut BTreeSet<Digest>) {
 
 fn of_exchange(exchange: &Exchange, named: &mut BTreeSet<Digest>) {
     named.extend([exchange.request, exchange.answer]);
+}
+
+#[cfg(test)]
+mod tests {
+    use weighhouse_types::{Blob, Evidence, Fields, RegistrationId};
+
+    use super::*;
+
+    #[test]
+    fn what_was_removed_is_as_many_as_are_named_and_no_other_record_hides_among_it() {
+        let said = |blob: &[u8]| {
+            Record::Evidence(Evidence {
+                epoch: weighhouse_types::Epoch(1),
+                round: 0,
+                challenge: Digest::default(),
+                who: RegistrationId {
+                    hotkey: weighhouse_types::Hotkey([1; 32]),
+                    registered_at: weighhouse_types::Block(1),
+                },
+                blob: Digest::of(blob),
+                bins: Vec::new(),
+                fields: Fields::default(),
+            })
+        };
+        let whole = [Record::Blob(Blob::new(b"a".to_vec())), said(b"a"), said(b"b")];
+        assert_eq!(check(&whole, 1), [""; 0]);
+        assert_eq!(check(&whole[1..], 2), [""; 0]);
+        // One of the records went with the blobs.
+        assert_eq!(check(&whole[2..], 3).len(), 1);
+        assert_eq!(check(&whole[1..], 1).len(), 1);
+    }
 }

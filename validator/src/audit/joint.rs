@@ -77,7 +77,10 @@ impl<'a> Walk<'a> {
         let framed = self.blob(name, &exchange.answer)?;
         let earlier = self.earlier(&part, judged.stage);
         let word = self.truths.get(&part.0).or_else(|| self.testimonies.get(&part));
-        let word = word.unwrap_or(&seen.reference).clone();
+        let word = match word {
+            Some(word) => word.clone(),
+            None => seen.word()?.clone(),
+        };
         let answer = match decode(framed) {
             Ok(_) if u16::from(judged.stage) + 1 < u16::from(task.stages()) => {
                 ReadAnswer { is_message: true, ..ReadAnswer::decided(judged.judgement.clone()) }
@@ -117,7 +120,7 @@ impl<'a> Walk<'a> {
         let of = (likeness.epoch, likeness.round);
         let again = match self.joint.get(&first.challenge) {
             Some(joint) => Some(joint.likeness(of, &answers)),
-            None => check::alike(task, challenge, &seen.reference, of, &answers),
+            None => check::alike(task, challenge, seen.word()?, of, &answers),
         };
         match again {
             Some(again) if again == *likeness => Ok(()),

@@ -78,7 +78,8 @@ pub(super) fn check(segment: &Segment, context: &EpochContext, audited: &mut Aud
     for (at, record) in records.iter().enumerate() {
         let Record::Checkpoint(record) = record else { continue };
         // It covers the closing record, and nothing that was written after it was signed.
-        let sizes = (log.size + closed as u64 + 1)..=(log.size + at as u64);
+        let index = |at| log.size + segment.leaf_index(at) as u64;
+        let sizes = (index(closed) + 1)..=index(at);
         let read = checkpoint(record, &key, &place, context.epoch).and_then(|(checkpoint, signers)| {
             if !sizes.contains(&checkpoint.size) {
                 return Err("it is not of the log behind the closing record".to_owned());

@@ -101,7 +101,7 @@ pub fn prove(file: &[u8], round: u32, uid: Uid) -> Result<AnswerProof, ProvenErr
     let (_, exchange) = judged(record).ok_or_else(none)?;
     let request = request_bytes(&segment, &exchange.request).ok_or_else(none)?.into_owned();
     let answer = segment.blob(&exchange.answer).ok_or_else(none)?.to_vec();
-    let index = log.size + at as u64;
+    let index = log.size + segment.leaf_index(at) as u64;
     Ok(AnswerProof {
         place,
         key: log.key,

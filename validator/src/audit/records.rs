@@ -79,8 +79,10 @@ impl<'a> Walk<'a> {
         let said: Vec<_> = self
             .challenges
             .values()
-            .filter(|seen| !seen.reference.is_awaited())
-            .filter_map(|seen| Some((seen.asked, &seen.reference, seen.challenge.clone()?)))
+            .filter_map(|seen| {
+                let said = seen.reference.as_ref().filter(|said| !said.is_awaited())?;
+                Some((seen.asked, said, seen.challenge.clone()?))
+            })
             .collect();
         let challenges: Vec<_> = said.iter().map(|(_, _, challenge)| challenge.clone()).collect();
         if !self.testimonies.is_empty() {

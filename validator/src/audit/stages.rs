@@ -10,10 +10,13 @@ impl<'a> Walk<'a> {
     pub(super) fn check_follow_up(&mut self, follow_up: &'a FollowUp) -> Result<(), Finding> {
         let FollowUp { challenge, stage, .. } = *follow_up;
         let name = format!("stage {stage} of challenge {challenge}");
-        self.blob(&name, &follow_up.request)?;
-        let seen = self.seen(&name, &challenge)?;
         let who = follow_up.who.ok_or_else(|| format!("{name}: it says nobody whom it was asked of"))?;
         let part = (challenge, who);
+        // Noted before it is compared: a wrong request is the validator's fault,
+        // and the answer to it is none.
+        self.follow_ups.insert((part, stage), follow_up);
+        let seen = self.seen(&name, &challenge)?;
+        self.blob(&name, &follow_up.request)?;
         let earlier = self.earlier(&part, stage);
         if stage == 0 || earlier.len() != usize::from(stage) {
             return Err(format!("{name}: asked before the stages ahead of it were answered").into());
@@ -24,9 +27,6 @@ impl<'a> Walk<'a> {
             again = requests.map_err(|error| Finding::of(&name, error))?.pop();
         }
         let asked = seen.asked;
-        // Noted before it is compared: a wrong request is the validator's fault,
-        // and the answer to it is none.
-        self.follow_ups.insert((part, stage), follow_up);
         let is_same = |request| framed(asked, request).digest() == follow_up.request;
         if again.is_none_or(|request| request.is_ok_and(is_same)) {
             return Ok(());

@@ -19,7 +19,7 @@ impl<'a> Walk<'a> {
         if seen.asked.round != said.round {
             return Err(format!("{name}: its challenge was asked in another round").into());
         }
-        if !seen.reference.is_awaited() {
+        if !seen.word()?.is_awaited() {
             return Err(format!("{name}: the reference had spoken before anybody answered").into());
         }
         if !self.is_of(seen.asked.scope, &said.who) {
@@ -144,7 +144,10 @@ impl<'a> Walk<'a> {
             None if is_later && read.read.is_ok() => {
                 return Err(format!("{name}: its truth is not recorded").into());
             }
-            None => self.testimonies.get(&(id, who)).unwrap_or(&seen.reference).clone(),
+            None => match self.testimonies.get(&(id, who)) {
+                Some(said) => said.clone(),
+                None => seen.word()?.clone(),
+            },
         };
         let seed = self.draws.get(&round).unwrap_or(&seen.seed);
         let answer = UncheckedAnswer { who, round, challenge: id, seed, fingerprint: read.fingerprint };

@@ -26,6 +26,8 @@ pub(super) struct Walk<'a> {
     /// `None` where its judge isn't at hand.
     pub(super) task: Option<Task>,
     pub(super) blobs: BTreeMap<Digest, &'a [u8]>,
+    /// Blobs that were removed from the file.
+    removed: usize,
     pub(super) challenges: BTreeMap<Digest, ProvenChallenge<'a>>,
     pub(super) follow_ups: BTreeMap<(Part, u8), &'a FollowUp>,
     pub(super) answered: BTreeMap<Part, Vec<&'a StageRecord>>,
@@ -53,8 +55,17 @@ pub(super) struct ProvenChallenge<'a> {
     pub(super) carried: Option<&'a CarriedChallenge>,
     /// `None` where it can't be drawn here.
     pub(super) challenge: Option<Challenge>,
-    pub(super) reference: Reference,
+    /// `None` where it was removed with other blobs.
+    pub(super) reference: Option<Reference>,
     pub(super) seed: [u8; 32],
+}
+
+impl ProvenChallenge<'_> {
+    /// The reference's word before anybody answered.
+    pub(super) fn word(&self) -> Result<&Reference, Finding> {
+        let removed = || Finding::NotAtHand("references: they were removed from the file".to_owned());
+        self.reference.as_ref().ok_or_else(removed)
+    }
 }
 
 /// A complaint, or the reason for which a record can't be checked here.
@@ -85,7 +96,11 @@ impl From<String> for Finding {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(records: &'a [Record], context: &'a EpochContext, task: Option<Task>) -> Self {
+    pub(super) fn new(
+        (records, removed): (&'a [Record], usize),
+        context: &'a EpochContext,
+        task: Option<Task>,
+    ) -> Self {
         let earlier = crate::checks::earlier(records);
         let history = task.as_ref().and_then(|task| CheckHistory::new(task, &context.carried, earlier));
         Self {
@@ -93,6 +108,7 @@ impl<'a> Walk<'a> {
             context,
             task,
             blobs: BTreeMap::new(),
+            removed,
             challenges: BTreeMap::new(),
             follow_ups: BTreeMap::new(),
             answered: BTreeMap::new(),
@@ -135,8 +151,11 @@ impl<'a> Walk<'a> {
         let seed = vrf::vrf_verify(&self.context.validator, &input, preout, &asked.vrf_proof)
             .map_err(|error| format!("{name}: {error}"))?;
         let reference = asked.reference.and_then(|digest| self.blobs.get(&digest));
-        let reference = reference.ok_or_else(|| format!("{name}: the reference's output is not recorded"))?;
-        let reference = Reference::from_bytes(reference).map_err(|error| format!("{name}: {error}"))?;
+        if reference.is_none() && self.removed == 0 {
+            return Err(format!("{name}: the reference's output is not recorded").into());
+        }
+        let reference = reference.map(|bytes| Reference::from_bytes(bytes)).transpose();
+        let reference = reference.map_err(|error| format!("{name}: {error}"))?;
         let drawn = match (&self.task, carried) {
             (Some(task), Some(carried)) if carried.task != task.digest() => None,
             (Some(task), _) => Some(task.challenge(&seed)),
@@ -152,7 +171,8 @@ impl<'a> Walk<'a> {
         };
         if let (Some(task), Some(challenge)) = (&self.task, &challenge) {
             let secret = task.secret(challenge).map(|secret| Digest::of(&secret));
-            if challenge.digest() != reference.challenge() || secret != asked.secret {
+            let is_other = |said: &Reference| said.challenge() != challenge.digest();
+            if reference.as_ref().is_some_and(is_other) || secret != asked.secret {
                 return Err(format!("{name}: its seed gives another question than the one on record").into());
             }
             let request = framed(asked, task.request(challenge, String::new()));
@@ -170,9 +190,14 @@ impl<'a> Walk<'a> {
         self.challenges.get(challenge).ok_or_else(|| format!("{name}: its challenge is not recorded"))
     }
 
-    pub(super) fn blob(&self, name: &str, digest: &Digest) -> Result<&'a [u8], String> {
+    pub(super) fn blob(&self, name: &str, digest: &Digest) -> Result<&'a [u8], Finding> {
         let blob = self.blobs.get(digest).copied();
-        blob.ok_or_else(|| format!("{name}: bytes {digest} are not recorded"))
+        blob.ok_or_else(|| match self.removed {
+            0 => format!("{name}: bytes {digest} are not recorded").into(),
+            _ => {
+                Finding::NotAtHand("records: the bytes that they name were removed from the file".to_owned())
+            }
+        })
     }
 
     /// The answer is signed by the miner, and it is one to what the miner was asked at this stage.
@@ -182,8 +207,7 @@ impl<'a> Walk<'a> {
         part: Part,
         stage: u8,
         exchange: &Exchange,
-    ) -> Result<&'a [u8], String> {
-        let framed = self.blob(name, &exchange.answer)?;
+    ) -> Result<(), String> {
         let asked = match stage {
             0 => self.seen(name, &part.0)?.asked.request,
             _ => self
@@ -196,9 +220,8 @@ impl<'a> Walk<'a> {
         }
         let signature = answer::AnswerSignature::decode(&exchange.signature)
             .map_err(|error| format!("{name}: {error}"))?;
-        let signed = answer::answer_digest(&exchange.request, &Digest::of(framed), &exchange.model);
-        signature.verify(&part.1.hotkey, &signed).map_err(|error| format!("{name}: {error}"))?;
-        Ok(framed)
+        let signed = answer::answer_digest(&exchange.request, &exchange.answer, &exchange.model);
+        signature.verify(&part.1.hotkey, &signed).map_err(|error| format!("{name}: {error}"))
     }
 
     /// The request of a later stage: as it was asked in this epoch, or as it was taken over.

@@ -101,6 +101,10 @@ impl Catalogue {
                 return Ok(None);
             }
         };
+        // Nobody could work its verdicts out again.
+        if segment.removed() > 0 {
+            return Ok(None);
+        }
         let closed = |facts| Closed {
             bytes: bytes.len() as u64,
             sha256: Digest::of(&bytes),

@@ -104,7 +104,7 @@ async fn an_auditor_sees_a_verdict_that_the_evidence_does_not_give() {
     let tampered = |change: &dyn Fn(&mut Record)| {
         let mut records = records.clone();
         records.iter_mut().for_each(change);
-        check_records(&records, &OnRecord).expect("auditable").problems
+        check_records((&records, 0), &OnRecord).expect("auditable").problems
     };
     assert_eq!(tampered(&|_| {}), Vec::<String>::new());
     let praised = tampered(&|record| {

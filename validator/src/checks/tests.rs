@@ -138,7 +138,7 @@ async fn an_auditor_sees_checks_that_the_epoch_before_did_not_leave() {
                 change(earlier);
             }
         });
-        check_records(&records, &OnRecord).expect("auditable").problems
+        check_records((&records, 0), &OnRecord).expect("auditable").problems
     };
     assert_eq!(problems(&|_| {}), Vec::<String>::new());
     let other_terms = problems(&|earlier| earlier.newcomer_checks = 1);
@@ -154,7 +154,7 @@ async fn an_auditor_sees_checks_that_the_epoch_before_did_not_leave() {
             draw.beacon.block = Block(0);
         }
     });
-    let known = check_records(&known, &OnRecord).expect("auditable").problems;
+    let known = check_records((&known, 0), &OnRecord).expect("auditable").problems;
     assert_eq!(
         known.iter().filter(|problem| problem.contains("is not the epoch's")).count(),
         ROUNDS as usize,
@@ -162,7 +162,7 @@ async fn an_auditor_sees_checks_that_the_epoch_before_did_not_leave() {
     );
     let mut without = second.clone();
     without.retain(|record| !matches!(record, Record::EarlierChecks(_)));
-    let without = check_records(&without, &OnRecord).expect("auditable").problems;
+    let without = check_records((&without, 0), &OnRecord).expect("auditable").problems;
     assert!(without.iter().any(|problem| problem.contains("not recorded")), "{without:?}");
 }
 

@@ -70,16 +70,26 @@ fn what_is_kept_and_offered_is_at_least_one_epoch() {
         let (from, to) = (format!("[{table}]\n"), format!("[{table}]\n{keys}\n"));
         Config::parse(&EXAMPLE.replacen(&from, &to, 1))
     };
+    let kept = |keep_epochs, keep_answers_epochs, free_space_min| Retention {
+        keep_epochs,
+        keep_answers_epochs,
+        free_space_min,
+    };
     let config = Config::parse(EXAMPLE).expect("valid");
     assert_eq!(config.bundles.listen, None);
-    assert_eq!(config.journal.retention(), Retention { keep_epochs: None, free_space_min: 1_000_000_000 });
+    assert_eq!(config.journal.retention(), kept(None, Some(100), 1_000_000_000));
     let config = with("journal", "keep_epochs = 7\nfree_space_min = \"3 MiB\"").expect("valid");
-    assert_eq!(config.journal.retention(), Retention { keep_epochs: Some(7), free_space_min: 3 << 20 });
+    assert_eq!(config.journal.retention(), kept(Some(7), Some(100), 3 << 20));
     let bundles = with("bundles", "listen = \"0.0.0.0:8093\"\nkeep_epochs = 3").expect("valid").bundles;
     assert_eq!((bundles.listen.map(|at| at.port()), bundles.keep_epochs), (Some(8093), 3));
     for (table, keys, why) in [
         ("journal", "keep_epochs = 0", "journal.keep_epochs must be at least 1"),
         ("journal", "free_space_min = \"3\"", "such as 500 MB"),
+        (
+            "bundles",
+            "listen = \"0.0.0.0:8093\"\nkeep_epochs = 101",
+            "keep_answers_epochs must be at least bundles.keep_epochs",
+        ),
         ("bundles", "keep_epochs = 0", "bundles.keep_epochs must be at least 1"),
         ("bundles", "bytes_per_second = \"1 kB\"", "bundles.bytes_per_second must be at least 64 kB"),
     ] {

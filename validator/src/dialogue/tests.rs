@@ -38,7 +38,7 @@ fn half() -> Mark {
 }
 
 fn problems(records: &[Record]) -> Vec<String> {
-    check_records(records, &TestKinds).expect("auditable").problems
+    check_records((records, 0), &TestKinds).expect("auditable").problems
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +159,7 @@ async fn an_auditor_without_the_kind_checks_signatures_and_says_what_it_takes_on
             exchange.signature[9] ^= 1;
         }
     }
-    let audited = check_records(&records, &weighhouse_tasks::OnRecord).expect("auditable");
+    let audited = check_records((&records, 0), &weighhouse_tasks::OnRecord).expect("auditable");
     // Five answers a round, and the receipts of all.
     assert_eq!(audited.problems.len(), 16, "{:?}", audited.problems);
 }

@@ -7,10 +7,9 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 use weighhouse_journal::JournalError;
-use weighhouse_merkle::{Checkpoint, NoteError, ProofError, SignedNote, verify_consistency};
+use weighhouse_merkle::{Checkpoint, NoteError, ProofError, SignedNote};
 use weighhouse_proto::CosignAsked;
 use weighhouse_seams::{Clock, Entropy};
 use weighhouse_types::{CertifiedKey, Digest, Epoch, Hotkey, LogKeyUse};
@@ -20,6 +19,7 @@ use weighhouse_wallet::keypair::SignatureError;
 use super::fork::Fork;
 use super::gather::Gathering;
 use super::keys::{self, KeptKey, LogOwner, verifier};
+use super::witnessed::{Joined, Witnessed};
 use crate::error::ValidatorError;
 use crate::metrics;
 
@@ -36,14 +36,7 @@ pub(crate) struct WitnessBook {
     /// Whether the operator was told of a file that can't be read.
     told_unreadable: AtomicBool,
     /// Held from reading a file to writing it.
-    writing: Mutex<()>,
-}
-
-/// One log as it was seen last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Witnessed {
-    key: CertifiedKey,
-    checkpoint: String,
+    writing: Mutex<Joined>,
 }
 
 /// A witness's answer.
@@ -113,22 +106,29 @@ impl WitnessBook {
         if asked.key.first_epoch.0 > self.epoch.load(Ordering::Relaxed).saturating_add(1) {
             return Err(WitnessRefusal::OtherEpoch);
         }
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = self.witnessed(&caller)?
-            && let Some(held) = self.held(&known, asked, (&note, &checkpoint))?
+        let mut joined = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.witnessed(&caller)?;
+        if let Some(known) = &known
+            && let Some(held) = self.held(&mut joined, known, asked, (&note, &checkpoint))?
         {
             return Ok(Witnessing::Held(held));
         }
         let seconds = self.clock.now().0 / 1_000_000_000;
         let signature = self.key.signing.sign(&note, seconds);
         note.add(signature.clone());
-        self.write(&Witnessed { key: asked.key.clone(), checkpoint: note.to_string() })?;
+        let grown = match known.filter(|known| known.key.key == asked.key.key) {
+            Some(known) => known.grown_to(note.to_string()),
+            None => Witnessed::new(asked.key.clone(), note.to_string()),
+        };
+        self.write(&grown)?;
+        joined.remove(&caller);
         Ok(Witnessing::Cosigned { key: self.key.certified.clone(), line: signature.to_string() })
     }
 
     /// The checkpoint from which a log has to prove its growth, where its proof leads from another.
     fn held(
         &self,
+        joined: &mut Joined,
         known: &Witnessed,
         asked: &CosignAsked,
         (note, checkpoint): (&SignedNote, &Checkpoint),
@@ -142,26 +142,24 @@ impl WitnessBook {
             let is_new = first_epoch.0.saturating_add(1) >= self.epoch.load(Ordering::Relaxed);
             return if is_new { Ok(None) } else { Err(WitnessRefusal::OtherEpoch) };
         }
-        let held_note = SignedNote::parse(&known.checkpoint)?;
-        let held = Checkpoint::of(&held_note)?;
-        if checkpoint.size == held.size {
-            if checkpoint.root == held.root {
-                return Ok(None);
-            }
-            self.expose((&asked.key, &held_note), note, [self.key.certified.clone()]);
+        if let Some(other) = known.contradicted_by(checkpoint)? {
+            self.expose((&asked.key, &other), note, [self.key.certified.clone()]);
             return Err(WitnessRefusal::Forked);
         }
-        if checkpoint.size < held.size || asked.old_size != held.size {
-            return Ok(Some(known.checkpoint.clone()));
+        let (_, held) = known.held()?;
+        match checkpoint.size.cmp(&held.size) {
+            std::cmp::Ordering::Less => Ok(Some(known.checkpoint.clone())),
+            std::cmp::Ordering::Equal => Ok(None),
+            std::cmp::Ordering::Greater => {
+                Ok(known.wanted(joined, checkpoint, (asked.old_size, &asked.proof))?)
+            }
         }
-        verify_consistency(held.size, checkpoint.size, &held.root, &checkpoint.root, &asked.proof)?;
-        Ok(None)
     }
 
     /// Keeps a checkpoint of our own log, so that whoever shows another of its size is found out.
     pub(crate) fn keep_own(&self, own: &Gathering) -> Result<(), JournalError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = self.write(&Witnessed { key: own.key().clone(), checkpoint: own.note().to_string() });
+        let written = self.write(&Witnessed::new(own.key().clone(), own.note().to_string()));
         let file = self.owner.storage.describe(&file_name(&own.key().hotkey));
         written.map_err(|source| JournalError::Io {
             file,
@@ -183,22 +181,40 @@ impl WitnessBook {
         Ok(newest)
     }
 
-    /// Compares a checkpoint that another witness has signed with our own; true where they expose a fork.
+    /// Compares a checkpoint that another witness has signed with our own; true where they expose a fork. From a larger one than ours
+    /// the log has to prove its growth as well, before we sign it again.
     pub(crate) fn compare(
         &self,
         witness: &CertifiedKey,
         (key, note): (&CertifiedKey, &str),
     ) -> Result<bool, WitnessRefusal> {
         let (note, checkpoint) = self.read(key, note)?;
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.witnessed(&key.hotkey)?;
-        let Some(log) = known.filter(|log| log.key.key == key.key) else { return Ok(false) };
-        let held_note = SignedNote::parse(&log.checkpoint)?;
-        let held = Checkpoint::of(&held_note)?;
-        if held.size != checkpoint.size || held.root == checkpoint.root {
-            return Ok(false);
+        let Some(mut log) = known.filter(|log| log.key.key == key.key) else { return Ok(false) };
+        if let Some(other) = log.contradicted_by(&checkpoint)? {
+            self.expose((key, &other), &note, [self.key.certified.clone(), witness.clone()]);
+            return Ok(true);
         }
-        self.expose((key, &held_note), &note, [self.key.certified.clone(), witness.clone()]);
-        Ok(true)
+        let epoch = Epoch(self.epoch.load(Ordering::Relaxed));
+        let is_own = key.hotkey == self.key.certified.hotkey;
+        if !is_own && log.see(&note, checkpoint.size, epoch)? {
+            self.write(&log)?;
+        }
+        Ok(false)
+    }
+
+    /// Logs that came to us to be signed and, in more than an epoch, haven't shown that they grew from a checkpoint of this size, which
+    /// another witness has signed.
+    pub(crate) fn unjoined(&self) -> Vec<(Hotkey, u64)> {
+        let epoch = Epoch(self.epoch.load(Ordering::Relaxed));
+        let joined = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let came = joined.iter().filter(|(_, (_, done))| !done.is_empty());
+        let unjoined = came.filter_map(|(hotkey, _)| {
+            let log = self.witnessed(hotkey).ok()??;
+            Some((*hotkey, *log.unjoined(epoch).ok()?.first()?))
+        });
+        unjoined.collect()
     }
 
     /// A checkpoint that its log has signed.

@@ -24,6 +24,8 @@ use super::keys::{KeptKey, verifier};
 /// Reasons that are told at once, and characters of a witness's own words.
 const REASONS_MAX: usize = 3;
 const WORDS_MAX: usize = 120;
+/// Proofs to one witness: from its own checkpoint, and from those that it has seen with others.
+const PROOFS_MAX: usize = 6;
 /// Witnesses that are asked at once.
 const AT_ONCE: usize = 32;
 /// A witness verifies three signatures and writes one file.
@@ -184,8 +186,8 @@ impl Gathering {
 
     async fn ask_one(&self, means: Means, peer: Peer) -> Result<(CertifiedKey, NoteSignature), Unsigned> {
         let mut from = self.held.get(&peer.hotkey).copied().unwrap_or(0);
-        // The second time with the proof from where the witness is.
-        for _ in 0..2 {
+        // Again with the proof from where the witness is, and from what it has seen with others.
+        for _ in 0..PROOFS_MAX {
             let asked = self.asked(&means, from).await?;
             match cosign(&means.asker, peer.target, asked, LIMITS).await? {
                 CosignReply::Cosigned { key, line } => {
@@ -229,7 +231,7 @@ impl Gathering {
         log.verify(&note).map_err(|error| error.to_string())?;
         let held = Checkpoint::of(&note).map_err(|error| error.to_string())?;
         if held.size > self.checkpoint.size {
-            return Err(format!("it has signed a larger checkpoint of this log, {GO_BACK}").into());
+            return Err(format!("it knows a larger checkpoint of this log, {GO_BACK}").into());
         }
         Ok(held.size)
     }

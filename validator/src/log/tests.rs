@@ -182,3 +182,51 @@ fn two_records_of_one_size_are_exposed_by_a_proof_that_names_who_signed_both() {
     let named = fork.expect("a fork").verify().expect("it holds");
     assert_eq!(named.into_iter().collect::<Vec<_>>(), [Keypair::from_uri("//Liar").expect("a key").hotkey()]);
 }
+
+#[test]
+fn a_log_has_to_show_that_it_grew_from_what_other_witnesses_have_signed_too() {
+    let dirs = [(); 3].map(|()| tempfile::tempdir().expect("a folder"));
+    let [one, other] = [0, 1].map(|n: usize| book(dirs[n].path(), ["//One", "//Other"][n]));
+    let log = Log::new(dirs[2].path(), "//Log", 30);
+    let signed = |witness: &WitnessBook, asked: &CosignAsked| witness.cosign(log.hotkey(), asked);
+    assert!(matches!(signed(&one, &log.asks(5, 0)), Ok(Witnessing::Cosigned { .. })));
+    assert!(matches!(signed(&other, &log.asks(8, 0)), Ok(Witnessing::Cosigned { .. })));
+    let meet = |newest: Vec<(weighhouse_types::CertifiedKey, String)>| {
+        newest.iter().map(|(key, note)| one.compare(other.key(), (key, note)).expect("compared")).collect()
+    };
+    let forks: Vec<bool> = meet(other.newest(9).expect("read"));
+    assert_eq!(forks, [false], "two sizes are no fork yet");
+    // It proves growth from our checkpoint, is shown the other, and proves growth from that one.
+    let Ok(Witnessing::Held(wanted)) = signed(&one, &log.asks(12, 5)) else { panic!("and from 8") };
+    assert_eq!(Checkpoint::of(&SignedNote::parse(&wanted).expect("a note")).expect("a checkpoint").size, 8);
+    assert!(matches!(signed(&one, &log.asks(12, 8)), Ok(Witnessing::Cosigned { .. })));
+    assert!(matches!(signed(&one, &log.asks(13, 12)), Ok(Witnessing::Cosigned { .. })));
+    assert_eq!(one.unjoined(), []);
+
+    // Another record from the ninth on, shown to the other witness alone.
+    let key = load(&log.owner, LogKeyUse::Log).expect("read").expect("its key");
+    let mut forked = Log { owner: log.owner.clone(), key, leaves: log.leaves.clone() };
+    forked.leaves[9] = leaf_hash(b"another");
+    assert!(matches!(signed(&other, &forked.asks(20, 8)), Ok(Witnessing::Cosigned { .. })));
+    let forks: Vec<bool> = meet(other.newest(9).expect("read"));
+    assert_eq!(forks, [false]);
+    assert!(
+        matches!(signed(&one, &log.asks(25, 13)), Ok(Witnessing::Held(_))),
+        "it isn't what the other signed"
+    );
+    assert!(
+        matches!(signed(&one, &log.asks(25, 20)), Err(WitnessRefusal::Proof(_))),
+        "and can't grow from it"
+    );
+    assert!(
+        matches!(signed(&one, &forked.asks(25, 13)), Err(WitnessRefusal::Proof(_))),
+        "nor the other from ours"
+    );
+    assert!(matches!(signed(&one, &log.asks(25, 13)), Ok(Witnessing::Held(_))), "as before");
+    assert_eq!(one.unjoined(), [], "it may still come with a proof");
+    one.note_epoch(Epoch(5));
+    assert_eq!(one.unjoined(), [(log.hotkey(), 20)]);
+    // A checkpoint of one of the sizes that were signed before is a proof.
+    let past = forked.asks(13, 0);
+    assert!(one.compare(other.key(), (&past.key, &past.checkpoint)).expect("compared"));
+}

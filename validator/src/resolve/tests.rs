@@ -94,7 +94,7 @@ async fn an_auditor_finds_another_truth_a_verdict_left_out_and_an_early_lapse() 
     let dir = tempfile::tempdir().expect("a folder");
     run(dir.path(), false).await;
     let records = records(dir.path(), 2);
-    let problems = |records: &[Record]| check_records(records, &TestKinds).expect("auditable").problems;
+    let problems = |records: &[Record]| check_records((records, 0), &TestKinds).expect("auditable").problems;
     assert_eq!(problems(&records), Vec::<String>::new());
 
     // The truth of another challenge in place of its own.

@@ -285,7 +285,7 @@ async fn old_epochs_are_removed_once_nothing_needs_them_and_the_validator_goes_o
     let world = World::new(&[Behaviour::Honest]).await;
     let dir = tempfile::tempdir().expect("a folder");
     let parts = || Parts {
-        retention: Retention { keep_epochs: Some(1), free_space_min: u64::MAX },
+        retention: Retention { keep_epochs: Some(1), free_space_min: u64::MAX, ..Retention::default() },
         ..world.parts(dir.path())
     };
     let mut validator = Validator::open(parts()).await.expect("opened");
@@ -303,6 +303,45 @@ async fn old_epochs_are_removed_once_nothing_needs_them_and_the_validator_goes_o
     assert!(before.0 >= 2 && open.0 == before.0 + 1, "{kept:?}");
     let audited = audit(&journal_file(dir.path(), before.0)).expect("auditable");
     assert_eq!((audited.problems, audited.matches), (Vec::new(), Some(true)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_answers_are_removed_and_all_that_was_signed_for_still_holds() {
+    let world = World::new(&[Behaviour::Honest, Behaviour::Garbage]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let retention = Retention { keep_answers_epochs: Some(1), ..Retention::default() };
+    let parts = || Parts { retention, ..world.parts(dir.path()) };
+    let mut validator = Validator::open(parts()).await.expect("opened");
+    let mut whole = Vec::new();
+    for block in 0..14 * 4 {
+        validator.step().await.expect("a step");
+        if block % 20 == 19 {
+            drop(validator);
+            validator = Validator::open(parts()).await.expect("opened again");
+        }
+        if validator.open.as_ref().is_some_and(|open| open.context().epoch == Epoch(1)) {
+            whole = journal_file(dir.path(), 0);
+        }
+        world.ledger.produce_block().await.expect("a block");
+    }
+    let left = journal_file(dir.path(), 0);
+    assert!(left.len() * 2 < whole.len(), "{} of {}", left.len(), whole.len());
+    let (before, after) = (audit(&whole).expect("auditable"), audit(&left).expect("auditable"));
+    assert_eq!((&before.problems, &after.problems), (&Vec::new(), &Vec::new()));
+    assert_eq!((before.root, &before.vector), (after.root, &after.vector));
+    assert_eq!((before.matches, after.matches), (Some(true), Some(true)));
+    assert_eq!((before.answers, before.challenges), (after.answers, after.challenges));
+    assert!(before.verdicts > 0 && before.not_rederived.is_empty());
+    assert!(after.removed > 0 && after.verdicts == before.verdicts - before.answers, "{after:?}");
+    assert!(
+        after.not_rederived.iter().any(|what| what.contains("were removed")),
+        "{:?}",
+        after.not_rederived
+    );
+    let newest = weighhouse_journal::segments(dir.path()).expect("listed").len() as u64 - 1;
+    for kept in [newest - 1, newest] {
+        assert_eq!(audit(&journal_file(dir.path(), kept)).expect("auditable").removed, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

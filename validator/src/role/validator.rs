@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what is in memory follows from what is durable: a record is written first, and taken note of then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use weighhouse_ask::Asker;
 use weighhouse_journal::{Identity, Journal, JournalError};
 use weighhouse_seams::Listener;
-use weighhouse_types::{Block, Epoch, LogPlace, Record, VoidCause};
+use weighhouse_types::{Block, Epoch, Hotkey, LogPlace, Record, VoidCause};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::bundles::BundlesParts;
@@ -84,6 +84,10 @@ pub struct Validator {
     pub(super) anchoring: Anchoring,
     /// The epoch in which the journal's folder was last looked through.
     pub(super) kept_in: Option<Epoch>,
+    /// Validators whose logs the operator was told of: see `tell_unjoined`.
+    pub(super) told_unjoined: BTreeSet<Hotkey>,
+    /// The oldest epoch whose answers weren't removed by this process.
+    pub(super) answers_kept_from: Option<Epoch>,
     /// Whether less is free than the journal wants.
     pub(super) disk_is_short: bool,
     /// The chain's trouble that was told.
@@ -187,6 +191,8 @@ impl Validator {
             is_unwitnessed: false,
             anchoring: Anchoring::default(),
             kept_in: None,
+            told_unjoined: BTreeSet::new(),
+            answers_kept_from: None,
             disk_is_short: false,
             chain_trouble: None,
             finality_broken: None,

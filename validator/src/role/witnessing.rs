@@ -42,6 +42,7 @@ impl Validator {
         gathering.ask(Means { asker, journal, cpu }, &peers).await;
         if is_new && !peers.is_empty() {
             exchange(&self.asker, &self.book, &self.parts.cpu, self.log_owner.place, peers).await;
+            self.tell_unjoined().await?;
         }
         let record = (!gathering.is_recorded).then(|| gathering.record());
         gathering.is_recorded = true;
@@ -86,6 +87,26 @@ impl Validator {
             }
             _ => {}
         }
+    }
+
+    /// Tells once of each log that keeps two records, as far as a witness can see it.
+    async fn tell_unjoined(&mut self) -> Result<(), ValidatorError> {
+        let book = self.book.clone();
+        let unjoined = self.parts.cpu.run(move || book.unjoined()).await?;
+        metrics::logs_unjoined(unjoined.len());
+        for (validator, size) in &unjoined {
+            if !self.told_unjoined.contains(validator) {
+                warn!(
+                    %validator,
+                    size,
+                    "this validator's log doesn't show that it grew from the checkpoint that another witness has signed, so it isn't \
+                     signed here any more: it may show two records to two people. Compare its bundles as two of you have them (weighhouse \
+                     audit FILE FILE)"
+                );
+            }
+        }
+        self.told_unjoined = unjoined.into_iter().map(|(validator, _)| validator).collect();
+        Ok(())
     }
 
     /// The checkpoint on record, or a new one; `None` where the log's key isn't here, which begins a new log with the next epoch.

@@ -88,7 +88,7 @@ impl Suite {
         use Behaviour::{Gone, Honest};
         let world = World::new(&[Honest, Gone, Honest]).await;
         let weather = Weather::new(&world.ledger, seed, true, removes).await;
-        let retention = Retention { keep_epochs: removes.then_some(1), free_space_min: 0 };
+        let retention = Retention { keep_epochs: removes.then_some(1), ..Retention::default() };
         let place = LogPlace { genesis: world.ledger.genesis(), netuid: NETUID, mechanism: MechId(0) };
         Self {
             life: Life::new(world, weather, retention),

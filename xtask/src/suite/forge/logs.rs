@@ -24,8 +24,7 @@ pub(super) fn unlogged(file: &[u8]) -> anyhow::Result<(SegmentHeader, Vec<Record
     records.retain(|record| !matches!(record, Record::Checkpoint(_)));
     for record in &mut records {
         if let Record::EpochOpened(context) = record {
-            let rounds = context.fields.rounds().context("the opening has no rounds")?;
-            context.fields = Fields::default().with_rounds(rounds);
+            context.fields = rounds_of(context)?;
         }
     }
     Ok((header, records))
@@ -146,9 +145,15 @@ fn opening(records: &mut [Record]) -> anyhow::Result<&mut EpochContext> {
 
 fn set_log(records: &mut [Record], log: &LogOpening) -> anyhow::Result<()> {
     let context = opening(records)?;
-    let rounds = context.fields.rounds().context("no rounds")?;
-    context.fields = Fields::default().with_rounds(rounds).with_log(log);
+    context.fields = rounds_of(context)?.with_log(log);
     Ok(())
+}
+
+/// What an opening says of its epoch's rounds and requests, without the log.
+fn rounds_of(context: &EpochContext) -> anyhow::Result<Fields> {
+    let rounds = context.fields.rounds().context("the opening has no rounds")?;
+    let fields = Fields::default().with_rounds(rounds);
+    Ok(if context.fields.have_derived_requests() { fields.with_derived_requests() } else { fields })
 }
 
 fn complains(audited: &AuditReport, complaint: &str) -> anyhow::Result<()> {
