@@ -52,8 +52,8 @@ pub use record::{
     CheckDraw, CheckedMiner, CheckpointRecord, EarlierChecks, EpochClosed, EpochContext, EpochCounts,
     Evidence, Exchange, Extension, Failure, Field, FieldValue, Fields, FollowUp, JointJudgement, JointMember,
     JudgeIdentity, LaterAnswer, LaterAnswers, Likeness, LogKeyUse, LogOpening, LogPlace, NextEpoch, OpenWalk,
-    PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record, RoundReceipts, StageRecord, Trail, TrailEpoch,
-    VerdictRecord, VoidCause, VoidRound, key_name, v1,
+    PhaseChange, RECORD_VERSION, Receipt, RecentMarks, Record, RoundReceipts, StageRecord, StartedFrom,
+    Trail, TrailEpoch, VerdictRecord, VoidCause, VoidRound, key_name, v1,
 };
 pub use ss58::{SS58_PREFIX, Ss58Error};
 pub use statement::{JudgedAnswer, Loss, LossExample, PayStatement, SubnetPay, ToldReason};

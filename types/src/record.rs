@@ -30,7 +30,7 @@ pub use asked::{ChallengeRecord, ChallengeScope, Exchange, Failure, FollowUp, St
 pub use awaiting::{LaterAnswer, LaterAnswers};
 pub use checks::{CheckDraw, CheckedMiner, EarlierChecks, OpenWalk, RecentMarks};
 pub use closing::{EpochClosed, EpochCounts, Receipt, VoidCause, VoidRound};
-pub use epoch::{EpochContext, JudgeIdentity, Trail, TrailEpoch};
+pub use epoch::{EpochContext, JudgeIdentity, StartedFrom, Trail, TrailEpoch};
 pub use fields::{Field, FieldValue, Fields};
 pub use judged::{Evidence, JointJudgement, JointMember, Likeness, VerdictRecord};
 pub use later::{CarriedChallenge, ChallengePhase, PhaseChange};

@@ -27,7 +27,7 @@ mod walk;
 use weighhouse_journal::{JournalError, Segment, SegmentError, publications};
 use weighhouse_scoring::Decision;
 use weighhouse_tasks::{OnRecord, Task, TaskError, TaskFileError, TaskLoader};
-use weighhouse_types::{Acknowledgement, EpochContext, IntentState, JudgeIdentity, Record};
+use weighhouse_types::{Acknowledgement, EpochContext, IntentState, JudgeIdentity, Record, StartedFrom};
 
 use crate::log::Fork;
 use walk::Walk;
@@ -50,6 +50,9 @@ pub enum AuditError {
     #[error(transparent)]
     Weigh(#[from] weighhouse_scoring::WeighError),
 }
+
+/// How the report's word on a validator's start begins.
+pub const STARTED: &str = "that it began with the averages that ";
 
 /// Checks an epoch's file by what is on record: no model is needed to judge by it.
 ///
@@ -95,6 +98,8 @@ pub fn audit_receipts(file: &[u8], held: &[Acknowledgement]) -> Result<(usize, V
 pub struct TakenOver {
     /// The proof that these are two files of one epoch.
     pub fork: Option<Fork>,
+    /// The first is another validator's epoch, which the second says that it began with.
+    pub is_start: bool,
     /// Everything that is not as it should be.
     pub problems: Vec<String>,
     /// Everything that is other than before, and that a validator may change: whether it had a right to is for the reader to say.
@@ -111,6 +116,9 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditEr
     let mut found = TakenOver::default();
     let (left, epoch) = (before.header().epoch, segment.header().epoch);
     if before.header().identity != segment.header().identity {
+        let start = taken_over::from_another(&before, &segment)?;
+        found.is_start = start.is_some();
+        found.problems.extend(start.into_iter().flatten());
         return Ok(found);
     }
     if left == epoch {
@@ -172,6 +180,11 @@ pub(crate) fn check_records(
     let context = context(records).ok_or(AuditError::NoContext)?;
     let mut audited = AuditReport::new(context, records);
     audited.removed = removed;
+    if let Some(StartedFrom { validator, epoch, root }) = context.fields.started_from() {
+        audited.on_trust.push(format!(
+            "{STARTED}epoch {epoch} of validator {validator} left (Merkle root {root}): give that file before this one"
+        ));
+    }
     let task = load_task(context, loader, &mut audited)?;
     if let Some(task) = &task {
         if context.fields.have_derived_requests() && !task.request_follows_from_seed() {

@@ -27,6 +27,8 @@ pub enum ValidatorError {
         "{folder}: is a journal of `weighhouse weights put`, whose scores were made elsewhere; name another folder in journal.dir"
     )]
     ScoredElsewhere { folder: String },
+    #[error(transparent)]
+    Start(#[from] crate::start::StartError),
     #[error(
         "{file}: no key of a validator's log; restore it from a copy, or move it out of the folder, and a new log begins with the next \
          epoch"

@@ -34,6 +34,7 @@ impl ValidatorError {
             Self::NotRegistered { .. }
             | Self::Journal(_)
             | Self::Moved(_)
+            | Self::Start(_)
             | Self::ScoredElsewhere { .. }
             | Self::LogKey { .. }
             | Self::Weigh(_)

@@ -19,6 +19,7 @@ pub mod put;
 pub mod remote;
 pub mod role;
 pub mod rollout;
+pub mod start;
 pub mod verdicts;
 
 mod answers;

@@ -18,7 +18,7 @@ use weighhouse_models::Builtin;
 use weighhouse_tasks::TaskError;
 use weighhouse_types::{Acknowledgement, Digest, Epoch, Hotkey, LaterAnswers, MechId, Netuid, WeightVector};
 use weighhouse_validator::audit::{
-    AnswerProof, AuditError, AuditReport, CheckpointReport, LogReport, audit_chain, audit_receipts,
+    AnswerProof, AuditError, AuditReport, CheckpointReport, LogReport, STARTED, audit_chain, audit_receipts,
     audit_taken_over, audit_with,
 };
 use weighhouse_validator::log::Fork;
@@ -130,7 +130,8 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
     for source in &sources {
         let bytes = source.bytes(args.save.as_deref()).await?;
         // A judge is waited for on this thread.
-        let audited = tokio::task::block_in_place(|| audit_by(&bytes, args, &weights));
+        let audited =
+            tokio::task::block_in_place(|| audit_by(&bytes, (&args.judge, args.model.as_deref()), &weights));
         let mut audited = audited.exit(Exit::Data, source)?;
         let (compared, proven) = audit_receipts(&bytes, &held).exit(Exit::Data, source)?;
         audited.receipts = compared;
@@ -155,6 +156,37 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         faults.note(source, &audited, args.witnesses);
     }
     faults.outcome()
+}
+
+/// Another validator's newest epoch, after it and those before were judged again without any fault.
+pub(super) async fn judged_again(
+    named: &[PathBuf],
+    (newest, model): (usize, Option<&str>),
+    judges: &[JudgeAddress],
+    witnesses: Option<usize>,
+) -> Result<Vec<u8>, Failure> {
+    let weights = match model {
+        Some(model) => models::weights(model)?,
+        None => Builtin::Reference.bytes().to_vec(),
+    };
+    let sources = sources(named, Chosen { epochs: None, newest: Some(newest) }).await?;
+    let mut before = Before::new();
+    let mut faults = Faults::default();
+    let mut last = None;
+    for source in &sources {
+        let bytes = source.bytes(None).await?;
+        let audited = tokio::task::block_in_place(|| audit_by(&bytes, (judges, model), &weights));
+        let mut audited = audited.exit(Exit::Data, source)?;
+        compare_with_before(&mut before, &mut audited, bytes.clone()).exit(Exit::Data, source)?;
+        let AuditReport { epoch, verdicts, references, .. } = audited;
+        output::note(format!(
+            "epoch {epoch}: {verdicts} verdicts judged again, {references} references worked out again"
+        ));
+        faults.note(source, &audited, witnesses);
+        last = Some(bytes);
+    }
+    faults.outcome()?;
+    last.ok_or_else(|| Failure::new(Exit::Missing, "there is no epoch to start from"))
 }
 
 /// What a file of JSON proves.
@@ -192,12 +224,26 @@ fn compare_with_before(
         }
         audited.problems.extend(found.problems);
         audited.changed.extend(found.changed);
+    } else if from_another(before, audited, &bytes)? {
+        audited.on_trust.retain(|what| !what.starts_with(STARTED));
     } else if audited.epoch > Epoch(0) {
         let what = "what it took over from earlier epochs: give the file before as well";
         audited.on_trust.push(what.to_owned());
     }
     before.insert(whose, (audited.epoch, bytes));
     Ok(fork)
+}
+
+/// Whether one of the files before is the other validator's epoch that this one began with; what is wrong with that is a problem.
+fn from_another(before: &Before, audited: &mut AuditReport, bytes: &[u8]) -> Result<bool, AuditError> {
+    for (_, earlier) in before.values() {
+        let found = audit_taken_over(earlier, bytes)?;
+        if found.is_start {
+            audited.problems.extend(found.problems);
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The first problem, and the first thing that was not re-derived, of all files.
@@ -280,10 +326,14 @@ fn receipts(paths: &[PathBuf]) -> Result<Vec<Acknowledgement>, Failure> {
 }
 
 /// By the weights at hand, and where the task names others and nobody asked for these, by the recorded words alone.
-fn audit_by(bytes: &[u8], args: &Audit, weights: &[u8]) -> Result<AuditReport, AuditError> {
-    let references = AuditReferences { weights: Some(weights), judges: &args.judge };
+fn audit_by(
+    bytes: &[u8],
+    (judges, model): (&[JudgeAddress], Option<&str>),
+    weights: &[u8],
+) -> Result<AuditReport, AuditError> {
+    let references = AuditReferences { weights: Some(weights), judges };
     match audit_with(bytes, &references) {
-        Err(AuditError::Task(TaskError::WrongReference { .. })) if args.model.is_none() => {
+        Err(AuditError::Task(TaskError::WrongReference { .. })) if model.is_none() => {
             audit_with(bytes, &AuditReferences { weights: None, ..references })
         }
         audited => audited,

@@ -4,6 +4,7 @@ mod check;
 mod console;
 mod moving;
 mod references;
+mod start;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ enum ValidatorCommand {
     Status(status::Status),
     /// Show the journal as a page in a browser: miners, marks, answers, weights
     Console(console::Console),
+    /// Judge another validator's epochs again, and let a new validator here begin with the averages that they leave
+    StartFrom(start::StartFrom),
     /// Write the one file with which the validator goes on on another machine, and close this one's journal
     Export(moving::Export),
     /// Take up such a file here
@@ -93,6 +96,7 @@ pub(crate) async fn run(args: ValidatorArgs, shutdown: CancellationToken) -> Res
         Some(ValidatorCommand::Check(file)) => check::run(&file).await,
         Some(ValidatorCommand::Status(args)) => status::run(&args, shutdown).await,
         Some(ValidatorCommand::Console(args)) => console::run(&args, shutdown).await,
+        Some(ValidatorCommand::StartFrom(args)) => start::run(&args).await,
         Some(ValidatorCommand::Export(args)) => moving::export(&args),
         Some(ValidatorCommand::Import(args)) => moving::import(&args),
         None if args.check => {
@@ -302,9 +306,10 @@ fn role_failure(error: ValidatorError) -> Failure {
         // Room on a disk comes back, and what a failed write left is found out by the next start.
         ValidatorError::Journal(JournalError::Io { .. } | JournalError::Poisoned { .. }) => Exit::Unavailable,
         ValidatorError::Journal(_) | ValidatorError::Weigh(_) | ValidatorError::LogKey { .. } => Exit::Data,
-        ValidatorError::Policy(_) | ValidatorError::Moved(_) | ValidatorError::ScoredElsewhere { .. } => {
-            Exit::Config
-        }
+        ValidatorError::Policy(_)
+        | ValidatorError::Moved(_)
+        | ValidatorError::Start(_)
+        | ValidatorError::ScoredElsewhere { .. } => Exit::Config,
         ValidatorError::Task(ref error) => task_exit(error),
         ValidatorError::Pool(_) | ValidatorError::Unheard { .. } => Exit::Internal,
     };

@@ -70,6 +70,16 @@ impl JudgeIdentity {
     pub const FIRST_VERSION: u32 = 1;
 }
 
+/// The epoch of another validator whose averages a new validator began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartedFrom {
+    pub validator: Hotkey,
+    pub epoch: Epoch,
+    /// The Merkle root over its records.
+    pub root: Digest,
+}
+
 /// Figures that a [`Standing`] rests on: needed by windows, significance, ramps and places that have to be held.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Trail {

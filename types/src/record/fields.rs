@@ -9,7 +9,7 @@ use std::fmt;
 use parity_scale_codec::{Decode, DecodeAll as _, Encode, Error, Input};
 use serde::{Deserialize, Serialize};
 
-use super::{LogOpening, NextEpoch, hex_bytes};
+use super::{LogOpening, NextEpoch, StartedFrom, hex_bytes};
 use crate::Digest;
 
 /// Fields of one record.
@@ -24,6 +24,8 @@ const ROUNDS: &str = "rounds";
 const SCORED_ELSEWHERE: &str = "scored_elsewhere";
 /// Requests that a challenge's seed gives are recorded by digest alone.
 const DERIVED_REQUESTS: &str = "derived_requests";
+/// The epoch of another validator whose averages it began with: the SCALE of a [`StartedFrom`].
+const STARTED_FROM: &str = "started_from";
 /// Where the epoch's records begin in the log: the SCALE of a [`LogOpening`].
 const LOG: &str = "log";
 /// What the next epoch is opened with: the SCALE of a [`NextEpoch`].
@@ -145,6 +147,17 @@ impl Fields {
         self.0.iter().any(|field| field.name == DERIVED_REQUESTS && field.value == FieldValue::Flag(true))
     }
 
+    /// With the epoch of another validator whose averages this one begins with.
+    pub fn with_start(mut self, from: &StartedFrom) -> Self {
+        self.0.push(Field { name: STARTED_FROM.to_owned(), value: FieldValue::Bytes(from.encode()) });
+        self
+    }
+
+    /// The epoch of another validator whose averages this one began with.
+    pub fn started_from(&self) -> Option<StartedFrom> {
+        self.decoded(STARTED_FROM)
+    }
+
     /// With the place in the log at which the epoch's records begin.
     pub fn with_log(mut self, log: &LogOpening) -> Self {
         self.0.push(Field { name: LOG.to_owned(), value: FieldValue::Bytes(log.encode()) });
@@ -182,6 +195,7 @@ impl Fields {
                 | (ROUNDS, FieldValue::Unsigned(_))
                 | (SCORED_ELSEWHERE | DERIVED_REQUESTS, FieldValue::Flag(true)) => true,
                 (LOG, value) => value.decoded::<LogOpening>().is_some(),
+                (STARTED_FROM, value) => value.decoded::<StartedFrom>().is_some(),
                 (NEXT, value) => value.decoded::<NextEpoch>().is_some(),
                 _ => false,
             };

@@ -3,7 +3,7 @@
 use weighhouse_journal::Segment;
 use weighhouse_scoring::Closing;
 use weighhouse_tasks::{OnRecord, Task};
-use weighhouse_types::{CarriedChallenge, EpochContext, Record, Trail};
+use weighhouse_types::{CarriedChallenge, EpochContext, Record, StartedFrom, Trail};
 
 use super::{AuditError, checks};
 use crate::later::take_over;
@@ -42,6 +42,26 @@ pub(super) fn problems(
         problems.push("the checks are not those that the epoch before left behind".to_owned());
     }
     Ok(problems)
+}
+
+/// Everything wrong with what a new validator's first epoch took over from another's epoch; `None` where it doesn't say that it did.
+pub(super) fn from_another(before: &Segment, segment: &Segment) -> Result<Option<Vec<String>>, AuditError> {
+    let (earlier, context) = (super::context_of(before)?, super::context_of(segment)?);
+    let Some(StartedFrom { validator, epoch, root }) = context.fields.started_from() else {
+        return Ok(None);
+    };
+    let place = |context: &EpochContext| (context.genesis, context.netuid, context.mechanism);
+    if (validator, epoch) != (earlier.validator, earlier.epoch) || place(earlier) != place(context) {
+        return Ok(None);
+    }
+    if root != before.root() {
+        let other = format!("it began with another record of epoch {epoch} than this file of {validator}");
+        return Ok(Some(vec![other]));
+    }
+    let Closing { standings, trails } = weighhouse_scoring::closing(before.records())?;
+    let is_theirs = standings == context.carried && trails == trails_of(segment.records());
+    let other = || format!("its first averages are not those that epoch {epoch} of {validator} left");
+    Ok(Some(if is_theirs { Vec::new() } else { vec![other()] }))
 }
 
 /// Challenges whose truth was awaited at the end of the epoch before.

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use tracing::{info, warn};
 use weighhouse_chain::ChainError;
 use weighhouse_types::{
-    Block, Digest, Epoch, EpochContext, Fields, NextEpoch, Record, SubnetState, VoidCause,
+    Block, Digest, Epoch, EpochContext, Fields, NextEpoch, Record, StartedFrom, SubnetState, VoidCause,
 };
 
 use super::validator::{Validator, write};
@@ -17,6 +17,7 @@ use crate::later;
 use crate::metrics;
 use crate::policies::PolicyFile;
 use crate::publish;
+use crate::start::Start;
 
 impl Validator {
     /// Opens the epoch that the chain is in, carrying in what the last one in the journal left behind. True where that epoch is
@@ -44,8 +45,6 @@ impl Validator {
         self.tell_witnesses();
         self.held.clear();
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
-        let (carried, trails) =
-            closing.map_or_else(Default::default, |closing| (closing.standings, closing.trails));
         let neurons = &state.metagraph.neurons;
         let left = self.open.as_ref().and_then(|open| open.leave_checks(&self.parts.task, epoch, neurons));
         let before = self.open.as_ref().map_or(&[][..], OpenEpoch::records);
@@ -58,6 +57,15 @@ impl Validator {
         if self.parts.task.request_follows_from_seed() {
             fields = fields.with_derived_requests();
         }
+        let start = if closing.is_none() { self.start(&file.bytes)? } else { None };
+        if let Some(start) = &start {
+            fields = fields.with_start(&start.from);
+        }
+        let (carried, trails) = match (closing, start) {
+            (Some(closing), _) => (closing.standings, closing.trails),
+            (None, Some(start)) => (start.standings, start.trails),
+            (None, None) => Default::default(),
+        };
         let context = EpochContext {
             epoch,
             netuid: self.parts.netuid,
@@ -96,6 +104,18 @@ impl Validator {
             .await??;
         self.open = Some(opened);
         Ok(true)
+    }
+
+    /// What the journal's first epoch begins with, where another validator's epochs were judged again for it.
+    fn start(&self, policy: &[u8]) -> Result<Option<Start>, ValidatorError> {
+        let Some(start) = Start::read(&*self.parts.storage)? else { return Ok(None) };
+        let StartedFrom { validator, epoch, .. } = start.from;
+        if let Some(why) = start.unfit(&self.log_owner.place, policy, &self.parts.task_file) {
+            warn!(%validator, %epoch, "nothing is taken over from this validator's epoch: {why}");
+            return Ok(None);
+        }
+        info!(%validator, %epoch, miners = start.standings.len(), "the first epoch begins with the averages that this one left");
+        Ok(Some(start))
     }
 
     /// The records that take over what earlier epochs asked and nobody knows the truth about yet.

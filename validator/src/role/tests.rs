@@ -6,6 +6,8 @@ use weighhouse_models::Builtin;
 use weighhouse_types::{AnswerReceipt, Block, Epoch, Failure, MechId, Reason, Record, Uid, VoidCause};
 use weighhouse_wallet::keypair::Keypair;
 
+mod start;
+
 use super::*;
 use crate::audit::{audit, audit_receipts};
 use crate::parts::{Parts, Retention};
