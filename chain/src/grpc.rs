@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
-use weighhouse_seams::{Clock, Listener};
+use weighhouse_seams::{Clock, Listener, Networks};
 
 use connection::ServedConnection;
 
@@ -29,6 +29,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub struct ServeLimits {
     /// Further connections are closed at once.
     pub connections_max: usize,
+    /// Connections of one network (an IPv4 address, 64 bits of an IPv6 one), this machine's excepted.
+    pub per_network_max: usize,
     /// Requests at once on one connection; further ones are refused.
     pub streams_max: u32,
     pub request_timeout: Duration,
@@ -42,6 +44,7 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             connections_max: 256,
+            per_network_max: 32,
             streams_max: 64,
             request_timeout: Duration::from_secs(15),
             connection_age_max: Duration::from_secs(3600),
@@ -69,7 +72,7 @@ pub async fn serve(
         // An error means that the sender is gone: the same as being told.
         let _ = stopping.wait_for(|stop| *stop).await;
     });
-    let accept = accept(listener, accepted, limits.connections_max, cutting, Arc::clone(&clock));
+    let accept = accept(listener, accepted, limits, cutting, Arc::clone(&clock));
     let finish = async {
         shutdown.await;
         stop.send_replace(true);
@@ -111,11 +114,12 @@ pub fn server(limits: &ServeLimits) -> Server {
 async fn accept(
     listener: Box<dyn Listener>,
     accepted: mpsc::Sender<std::io::Result<ServedConnection>>,
-    connections_max: usize,
+    limits: ServeLimits,
     cutting: watch::Receiver<bool>,
     clock: Arc<dyn Clock>,
 ) {
-    let slots = Arc::new(Semaphore::new(connections_max));
+    let ServeLimits { connections_max, per_network_max, .. } = limits;
+    let (slots, networks) = (Arc::new(Semaphore::new(connections_max)), Networks::new(per_network_max));
     loop {
         let next = tokio::select! {
             biased;
@@ -124,14 +128,20 @@ async fn accept(
             next = listener.accept() => next,
         };
         match next {
-            Ok((io, peer)) => match Arc::clone(&slots).try_acquire_owned() {
-                Ok(slot) => {
-                    if accepted.send(Ok(ServedConnection::new(io, slot, cutting.clone()))).await.is_err() {
-                        return;
-                    }
+            Ok((io, peer)) => {
+                let Some(place) = networks.enter(peer.ip()) else {
+                    tracing::debug!(%peer, per_network_max, "connection closed: too many of one network");
+                    continue;
+                };
+                let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                    tracing::warn!(%peer, connections_max, "connection closed: too many");
+                    continue;
+                };
+                let connection = ServedConnection::new(io, (slot, place), cutting.clone(), &clock);
+                if accepted.send(Ok(connection)).await.is_err() {
+                    return;
                 }
-                Err(_) => tracing::warn!(%peer, connections_max, "connection closed: too many"),
-            },
+            }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
                 clock.sleep(ACCEPT_RETRY).await;

@@ -329,8 +329,13 @@ fn set_aside(storage: &dyn Storage, name: &str, tail: &[u8]) -> io::Result<Strin
         let side = format!("{name}.torn-{number}");
         match storage.read(&side)? {
             None => {
-                storage.write_atomic(&side, tail)?;
-                return Ok(side);
+                return match storage.write_atomic(&side, tail) {
+                    // Nobody was told of what it holds, and a full disk keeps no validator from starting.
+                    Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                        Ok(format!("nowhere: {error}"))
+                    }
+                    written => written.map(|()| side),
+                };
             }
             // A crash came between setting aside and cutting off.
             Some(kept) if kept == tail => return Ok(side),

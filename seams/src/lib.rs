@@ -9,6 +9,7 @@ mod cpu;
 mod dial;
 mod entropy;
 mod net;
+mod networks;
 mod public;
 mod storage;
 #[cfg(feature = "tls")]
@@ -19,6 +20,7 @@ pub use cpu::{CpuPool, PoolError};
 pub use dial::{DialMap, DialMapError, MappedDialer};
 pub use entropy::Entropy;
 pub use net::{BoxIo, Dialer, Io, Listener, TcpBound, TcpDialer};
+pub use networks::{NetworkPlace, Networks};
 pub use public::{PublicDialer, is_public};
 pub use storage::{AppendFile, DirStorage, ReadFile, Storage};
 #[cfg(feature = "tls")]

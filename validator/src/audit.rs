@@ -43,6 +43,8 @@ pub enum AuditError {
     Journal(#[from] SegmentError),
     #[error("no record opens the epoch")]
     NoContext,
+    #[error("no epoch was opened in it: it has no records")]
+    NothingOpened,
     #[error("the epoch's task: {0}")]
     Task(#[from] TaskError),
     #[error("the epoch before: {0}")]
@@ -68,6 +70,9 @@ pub fn audit(file: &[u8]) -> Result<AuditReport, AuditError> {
 /// As [`audit`].
 pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<AuditReport, AuditError> {
     let segment = Segment::read(file)?;
+    if segment.leaves().is_empty() {
+        return Err(AuditError::NothingOpened);
+    }
     if let Some(context) = context(segment.records()).filter(|context| context.fields.are_scored_elsewhere())
     {
         return Ok(elsewhere::audit(&segment, context));
@@ -100,6 +105,8 @@ pub struct TakenOver {
     pub fork: Option<Fork>,
     /// The first is another validator's epoch, which the second says that it began with.
     pub is_start: bool,
+    /// Files that there must be between these two, and what can't be compared without them.
+    pub missing: Vec<String>,
     /// Everything that is not as it should be.
     pub problems: Vec<String>,
     /// Everything that is other than before, and that a validator may change: whether it had a right to is for the reader to say.
@@ -157,7 +164,12 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditEr
     }
     log::compare(&before, earlier, context, &mut found);
     found.changed.extend(log::unanchored(&before, earlier, context));
-    found.problems.extend(taken_over::problems(&before, earlier, &segment, context)?);
+    let problems = taken_over::problems(&before, earlier, &segment, context)?;
+    // Where epochs between these two were kept, neither file shows what they left.
+    match found.missing.is_empty() {
+        true => found.problems.extend(problems),
+        false => found.missing.push(format!("what epoch {epoch} took over from them is not compared")),
+    }
     Ok(found)
 }
 

@@ -7,7 +7,6 @@
 //! **Invariant.** A file is offered only when its epoch is over, its weights are public or never will be, and no challenge in it
 //! waits for its truth (`outcome`): an open epoch's file holds references, and weights that are sealed would be worth copying.
 
-mod addresses;
 mod answer;
 mod catalogue;
 mod index;

@@ -187,9 +187,10 @@ impl OpenEpoch {
         self.records.iter().any(|record| matches!(record, Record::Abstained { .. }))
     }
 
-    /// The rounds that the epoch's policy asks of everybody, where it does, and its spot rounds.
+    /// The rounds in which everybody is asked, as the epoch's opening has them, and the policy's spot rounds.
     pub(crate) fn rounds(&self) -> (Option<u32>, u32) {
-        (self.policy.rounds(), self.policy.spot_rounds().0)
+        let opened = self.context.fields.rounds().or_else(|| self.policy.rounds());
+        (opened, self.policy.spot_rounds().0)
     }
 
     /// The miners that a spot round leaves out: those that the policy is sure of, but for a random share. The draw is the

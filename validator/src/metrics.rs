@@ -34,6 +34,14 @@ pub fn describe() {
         "weighhouse_validator_publications_total",
         "Epochs by what became of their weights; those have passed that ended before they were weighed, and late are published ones that came after their epoch's end"
     );
+    describe_gauge!(
+        "weighhouse_validator_epochs_abstained",
+        "Epochs that gave no weights since weights were last published"
+    );
+    describe_gauge!(
+        "weighhouse_validator_epochs_failed",
+        "Epochs whose weights the chain didn't take or were never revealed, since weights were last published"
+    );
     describe_gauge!("weighhouse_validator_passed_epoch", "The newest epoch that ended before it was weighed");
     describe_gauge!("weighhouse_validator_block", "The newest block that the validator has worked through");
     describe_gauge!(
@@ -172,6 +180,11 @@ pub(crate) fn postponed(cause: VoidCause) {
 
 pub(crate) fn publication(outcome: &'static str) {
     counter!("weighhouse_validator_publications_total", "outcome" => outcome).increment(1);
+    match outcome {
+        "abstained" => gauge!("weighhouse_validator_epochs_abstained").increment(1),
+        "failed" | "missed" => gauge!("weighhouse_validator_epochs_failed").increment(1),
+        _ => {}
+    }
 }
 
 /// Epochs ended before they were weighed, the newest of which is this one.
@@ -182,6 +195,8 @@ pub(crate) fn passed(epochs: u64, newest: Epoch) {
 
 pub(crate) fn published(epoch: Epoch, now: UnixNanos) {
     publication("published");
+    gauge!("weighhouse_validator_epochs_abstained").set(0);
+    gauge!("weighhouse_validator_epochs_failed").set(0);
     published_before(epoch);
     gauge!("weighhouse_validator_last_publication_timestamp_seconds").set(seconds(now));
 }

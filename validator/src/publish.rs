@@ -148,11 +148,11 @@ fn report(intent: &Intent, state: &IntentState, now: UnixNanos) {
     }
 }
 
-/// Tells the operator of weights that came into a block after their epoch had ended.
+/// Tells the operator of weights or a commit that came into a block after their epoch had ended.
 pub(crate) fn late(epoch: Epoch, block: Block, end: Block) {
     warn!(
         %epoch, %block, %end,
-        "the weights came after their epoch had ended and count from the next one on: raise publish.margin_blocks, or look at the endpoints in chain.endpoints"
+        "the weights, or the commit to them, came after their epoch had ended and count from the next one on: raise publish.margin_blocks, or look at the endpoints in chain.endpoints"
     );
     metrics::publication("late");
 }

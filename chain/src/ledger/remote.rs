@@ -161,11 +161,11 @@ impl Remote {
                 Code::FailedPrecondition => ChainError::NotAccepted(status.message().to_owned()),
                 Code::DeadlineExceeded => ChainError::TimedOut { endpoint, seconds: CALL_DEADLINE.as_secs() },
                 Code::Unimplemented => ChainError::Unsupported { what: "such call" },
-                Code::Internal => {
-                    let (why, fix) =
-                        (status.message().to_owned(), "see the log of the process that serves the chain");
-                    ChainError::State { path: endpoint, why, fix }
-                }
+                // A ledger whose folder is damaged, or a proxy whose stream was reset: another process, which may come back.
+                Code::Internal => ChainError::Unreachable {
+                    endpoint,
+                    why: format!("{} (see the log of the process that serves the chain)", status.message()),
+                },
                 code => ChainError::Undecodable(format!("{code}: {}", status.message())),
             },
         }

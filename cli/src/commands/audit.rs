@@ -132,6 +132,12 @@ pub(crate) async fn run(args: &Audit) -> Result<(), Failure> {
         // A judge is waited for on this thread.
         let audited =
             tokio::task::block_in_place(|| audit_by(&bytes, (&args.judge, args.model.as_deref()), &weights));
+        if matches!(audited, Err(AuditError::NothingOpened)) && sources.len() > 1 {
+            output::note(format!(
+                "{source}: passed over, no epoch was opened in it: its validator was stopped just then"
+            ));
+            continue;
+        }
         let mut audited = audited.exit(Exit::Data, source)?;
         let (compared, proven) = audit_receipts(&bytes, &held).exit(Exit::Data, source)?;
         audited.receipts = compared;
@@ -224,6 +230,7 @@ fn compare_with_before(
         }
         audited.problems.extend(found.problems);
         audited.changed.extend(found.changed);
+        audited.missing.extend(found.missing);
     } else if from_another(before, audited, &bytes)? {
         audited.on_trust.retain(|what| !what.starts_with(STARTED));
     } else if audited.epoch > Epoch(0) {
@@ -267,6 +274,9 @@ impl Faults {
                 }
             };
             self.missing = Some(format!("{source}: not re-derived: {what}; {way_out}"));
+        }
+        if let (None, Some(what)) = (&self.missing, audited.missing.first()) {
+            self.missing = Some(format!("{source}: {what}; give the files of the epochs between as well"));
         }
         if let (None, Some(what)) = (&self.missing, unwitnessed(audited, witnesses)) {
             self.missing = Some(format!("{source}: {what}; see --witnesses"));
@@ -421,6 +431,9 @@ fn told(audited: &AuditReport) -> Result<(), Failure> {
         for what in &found.unknown {
             output::line(format!("not shown by this node: {what}"))?;
         }
+    }
+    for what in &audited.missing {
+        output::line(format!("missing: {what}"))?;
     }
     for what in &audited.changed {
         output::line(format!("changed: {what}"))?;

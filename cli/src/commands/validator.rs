@@ -195,7 +195,12 @@ async fn serve_verdicts(
     let served = verdicts::serve(parts, shutdown.clone());
     serving.spawn(async move {
         if let Err(error) = served.await {
-            tracing::error!(%error, "miners aren't told of their verdicts any more");
+            tracing::error!(
+                state = "verdicts",
+                turned = "bad",
+                %error,
+                "miners aren't told of their verdicts any more, and no other validator's log is witnessed: mend this and start again"
+            );
         }
     });
     Ok(serving)

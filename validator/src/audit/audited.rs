@@ -69,6 +69,9 @@ pub struct AuditReport {
     /// Everything that the version of the records has no place for, so that no audit can show it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_shown: Vec<String>,
+    /// Records that there must be between this file and the one before, and what can't be compared without them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Everything that was not reached again, since the judge is not at hand here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_rederived: Vec<String>,
@@ -113,6 +116,7 @@ impl AuditReport {
             published_at: None,
             late_after: None,
             not_shown: Vec::new(),
+            missing: Vec::new(),
             not_rederived: Vec::new(),
             changed: Vec::new(),
             on_trust: Vec::new(),

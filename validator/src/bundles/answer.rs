@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
+use tokio::sync::Semaphore;
 use tracing::error;
 use weighhouse_journal::epoch_of_name;
 use weighhouse_seams::{CpuPool, ReadFile, Storage};
@@ -36,6 +37,7 @@ pub(super) struct Site {
     /// Reads pieces of files.
     pub(super) cpu: CpuPool,
     pub(super) pace: Pace,
+    pub(super) refusals: Arc<Semaphore>,
     /// The address that is listened on, where a caller gives no name.
     pub(super) local: String,
 }

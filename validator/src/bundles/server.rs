@@ -10,14 +10,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use weighhouse_ask::connections;
 use weighhouse_journal::Journal;
-use weighhouse_seams::{BoxIo, Clock, CpuPool, Listener, Storage};
+use weighhouse_seams::{BoxIo, Clock, CpuPool, Listener, Networks, Storage};
 
-use super::addresses::Addresses;
 use super::answer::{Body, Site, text};
 use super::catalogue::Catalogue;
 use super::pace::Pace;
@@ -26,6 +25,11 @@ use crate::role::Progress;
 
 /// Connections at once; more wait in the kernel's queue.
 pub(super) const CONNECTIONS_MAX: usize = 64;
+/// Connections of one network at once.
+pub(super) const PER_NETWORK_MAX: usize = 8;
+/// Connections beyond them that are told so at once, and their time.
+pub(super) const REFUSALS_MAX: usize = 4;
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// For a request's head, which is all of it.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Bytes of it; hyper takes no less.
@@ -57,13 +61,14 @@ pub async fn serve(parts: BundlesParts, shutdown: CancellationToken) {
         catalogue: Catalogue::new(journal, storage.clone(), section.keep_epochs),
         storage,
         cpu: CpuPool::new(READERS, CONNECTIONS_MAX),
+        refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
         pace: Pace::new(section.bytes_per_second.0, clock.clone()),
         local: local.to_string(),
     });
     info!(listen = %local, "bundles of public epochs are served to anybody");
-    let addresses = Arc::new(Addresses::default());
+    let networks = Networks::new(PER_NETWORK_MAX);
     let serving = connections::serve(listener, CONNECTIONS_MAX, &clock, &shutdown, |io, peer| {
-        connection(site.clone(), addresses.clone(), (io, peer), clock.clone(), shutdown.clone())
+        connection(site.clone(), networks.clone(), (io, peer), clock.clone(), shutdown.clone())
     });
     tokio::select! {
         () = serving => {}
@@ -92,14 +97,20 @@ async fn follow(site: &Arc<Site>, mut progress: watch::Receiver<Progress>) {
 /// Serves one request, since each has its own time.
 pub(super) async fn connection(
     site: Arc<Site>,
-    addresses: Arc<Addresses>,
+    networks: Arc<Networks>,
     (io, peer): (BoxIo, SocketAddr),
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 ) {
-    let place = addresses.enter(peer.ip());
+    let place = networks.enter(peer.ip());
     let is_crowded = place.is_none();
-    let due = Arc::new(watch::Sender::new(clock.monotonic() + HEAD_TIME));
+    // A network with all its places is told so a few times a second, and keeps none of those that others need.
+    let refusal = if is_crowded { site.refusals.clone().try_acquire_owned().ok() } else { None };
+    if is_crowded && refusal.is_none() {
+        return;
+    }
+    let head_time = if is_crowded { REFUSAL_TIME } else { HEAD_TIME };
+    let due = Arc::new(watch::Sender::new(clock.monotonic() + head_time));
     let (until, at) = (due.subscribe(), clock.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (site, due, clock) = (site.clone(), due.clone(), at.clone());

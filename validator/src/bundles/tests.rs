@@ -12,15 +12,14 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_ask::download::{DownloadLimits, DownloadUrl, download};
 use weighhouse_chain::{Call, Chain as _};
 use weighhouse_journal::{Identity, Journal, segment_name};
-use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, Storage, SystemClock, TcpBound};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, Networks, Storage, SystemClock, TcpBound};
 use weighhouse_types::{Blob, Block, ChallengePhase, Epoch, Fields, PhaseChange, Record, sample};
 use weighhouse_wallet::keypair::Keypair;
 
-use super::addresses::{Addresses, PER_NETWORK_MAX};
 use super::answer::{Body, Site};
 use super::catalogue::Catalogue;
 use super::pace::Pace;
-use super::server::connection;
+use super::server::{PER_NETWORK_MAX, REFUSALS_MAX, connection};
 use super::*;
 use crate::Validator;
 use crate::audit::audit;
@@ -54,6 +53,7 @@ fn site((journal, storage): (Arc<Mutex<Journal>>, Arc<dyn Storage>), keep_epochs
         catalogue: Catalogue::new(journal, storage.clone(), keep_epochs),
         storage,
         cpu: CpuPool::new(1, 8),
+        refusals: Arc::new(tokio::sync::Semaphore::new(REFUSALS_MAX)),
         pace: Pace::new(u64::MAX, clock),
         local: "127.0.0.1:8093".to_owned(),
     };
@@ -238,14 +238,14 @@ fn asked_sample() -> weighhouse_types::ChallengeRecord {
 /// A caller of a connection that is served until it is cut.
 fn caller(
     site: &Arc<Site>,
-    addresses: &Arc<Addresses>,
+    networks: &Arc<Networks>,
     clock: &Arc<ManualClock>,
 ) -> (DuplexStream, JoinHandle<()>) {
     let (near, far) = tokio::io::duplex(1 << 10);
     let peer = SocketAddr::from(([203, 0, 113, 7], 4_000));
     let io = (Box::new(far) as weighhouse_seams::BoxIo, peer);
     let stop = CancellationToken::new();
-    (near, tokio::spawn(connection(site.clone(), addresses.clone(), io, clock.clone(), stop)))
+    (near, tokio::spawn(connection(site.clone(), networks.clone(), io, clock.clone(), stop)))
 }
 
 /// Lets time go by until a connection has ended; how long it took.
@@ -263,12 +263,12 @@ async fn until_cut(clock: &ManualClock, served: JoinHandle<()>) -> Duration {
 #[tokio::test]
 async fn callers_that_say_or_take_nothing_are_cut() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (site, addresses) = (site(journal(dir.path(), &[3, 4]), 64), Arc::new(Addresses::default()));
+    let (site, networks) = (site(journal(dir.path(), &[3, 4]), 64), Networks::new(PER_NETWORK_MAX));
     let clock = ManualClock::new();
-    let (_silent, served) = caller(&site, &addresses, &clock);
+    let (_silent, served) = caller(&site, &networks, &clock);
     let took = until_cut(&clock, served).await;
     assert!((10..15).contains(&took.as_secs()), "{took:?}");
-    let (mut slow, served) = caller(&site, &addresses, &clock);
+    let (mut slow, served) = caller(&site, &networks, &clock);
     let head = format!("GET {} HTTP/1.1\r\nhost: h\r\n\r\n", path(3));
     slow.write_all(head.as_bytes()).await.expect("sent");
     let mut first = [0; 12];
@@ -285,12 +285,12 @@ async fn callers_that_say_or_take_nothing_are_cut() {
 #[tokio::test]
 async fn a_network_that_has_all_its_connections_is_told_so() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (site, addresses) = (site(journal(dir.path(), &[3, 4]), 64), Arc::new(Addresses::default()));
+    let (site, networks) = (site(journal(dir.path(), &[3, 4]), 64), Networks::new(PER_NETWORK_MAX));
     let from = |last: u8| std::net::IpAddr::from([203, 0, 113, last]);
-    let held: Vec<_> = (0..PER_NETWORK_MAX).filter_map(|_| addresses.enter(from(7))).collect();
+    let held: Vec<_> = (0..PER_NETWORK_MAX).filter_map(|_| networks.enter(from(7))).collect();
     let clock = ManualClock::new();
     let ask = async || {
-        let (mut io, served) = caller(&site, &addresses, &clock);
+        let (mut io, served) = caller(&site, &networks, &clock);
         io.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.expect("sent");
         let mut said = String::new();
         io.read_to_string(&mut said).await.expect("text");

@@ -247,6 +247,14 @@ impl WitnessBook {
         if let Err(error) = storage.write_atomic(&name, &json) {
             error!(%error, "the proof of a fork can't be written");
         }
+        if key.hotkey == self.key.certified.hotkey {
+            error!(
+                file = storage.describe(&name),
+                "this validator's own log has two records, which the file proves to anybody: another process runs with its hotkey and a \
+                 copy of its journal, or the journal was put back from an older copy"
+            );
+            return;
+        }
         warn!(
             validator = %key.hotkey,
             file = storage.describe(&name),

@@ -31,10 +31,12 @@ impl News {
         }
     }
 
-    /// The block that has plain weights, where that is the news, and their epoch.
+    /// The block that has plain weights or a commit, where that is the news, and their epoch.
     pub(crate) fn included(&self) -> Option<(Epoch, Block)> {
         match self.state {
-            Some(IntentState::Included { block }) => Some((self.intent.epoch, block)),
+            Some(IntentState::Included { block } | IntentState::Committed { block, .. }) => {
+                Some((self.intent.epoch, block))
+            }
             _ => None,
         }
     }

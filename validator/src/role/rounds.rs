@@ -26,6 +26,8 @@ const HELD_BYTES_MAX: usize = 256 << 20;
 
 /// Its name where people are told of it.
 const CLOCK: &str = "clock";
+/// Less is what a network's delays make of clocks that agree.
+const CLOCK_OFF_SECONDS: f64 = 1.0;
 
 /// Rounds that fail in a step before it tries no more.
 const FAILED_MAX: u32 = 3;
@@ -247,7 +249,8 @@ impl Validator {
     fn tell_clock(&mut self, ahead_ms: Option<i64>) {
         let seconds = ahead_ms.unwrap_or(0) as f64 / 1e3;
         metrics::clock_ahead(seconds);
-        match (std::mem::replace(&mut self.clock_is_off, ahead_ms.is_some()), ahead_ms.is_some()) {
+        let is_off = seconds.abs() >= CLOCK_OFF_SECONDS;
+        match (std::mem::replace(&mut self.clock_is_off, is_off), is_off) {
             (false, true) => warn!(
                 state = CLOCK,
                 turned = "bad",

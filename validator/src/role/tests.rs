@@ -347,6 +347,58 @@ async fn old_answers_are_removed_and_all_that_was_signed_for_still_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_keeps_to_the_rounds_that_it_was_opened_with() {
+    for rounds in [1, 6] {
+        let world = World::new(&[Behaviour::Honest]).await;
+        let dir = tempfile::tempdir().expect("a folder");
+        let parts = |per_epoch: u32| {
+            let parts = world.parts(dir.path());
+            Parts { rounds: crate::config::Rounds { per_epoch, ..parts.rounds }, ..parts }
+        };
+        let mut validator = Validator::open(parts(3)).await.expect("opened");
+        for block in 0..14 * 2 {
+            validator.step().await.expect("a step");
+            if block == 5 {
+                drop(validator);
+                validator = Validator::open(parts(rounds)).await.expect("opened with another number");
+            }
+            world.ledger.produce_block().await.expect("a block");
+        }
+        let opened = |epoch| {
+            let segment = Segment::read(&journal_file(dir.path(), epoch)).expect("a whole segment");
+            let opened = segment.into_records().into_iter().find_map(|record| match record {
+                Record::EpochOpened(context) => context.fields.rounds(),
+                _ => None,
+            });
+            opened.expect("an opening")
+        };
+        assert_eq!((opened(0), opened(1)), (3, rounds));
+        let audited = audit(&journal_file(dir.path(), 0)).expect("auditable");
+        assert_eq!((audited.problems, audited.matches), (Vec::new(), Some(true)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_a_file_that_is_not_here_is_missing_and_no_fault() {
+    let world = World::new(&[Behaviour::Honest]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
+    for _ in 0..14 * 3 {
+        validator.step().await.expect("a step");
+        world.ledger.produce_block().await.expect("a block");
+    }
+    let compared = |one, other| {
+        let (one, other) = (journal_file(dir.path(), one), journal_file(dir.path(), other));
+        crate::audit::audit_taken_over(&one, &other).expect("compared")
+    };
+    let next = compared(0, 1);
+    assert_eq!((next.missing, next.problems), (Vec::<String>::new(), Vec::new()));
+    let gap = compared(0, 2);
+    assert_eq!(gap.problems, Vec::<String>::new());
+    assert!(gap.missing.iter().any(|what| what.contains("are in no file here")), "{:?}", gap.missing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chain_that_was_put_back_is_told_waited_for_and_gone_on_with() {
     let dir = tempfile::tempdir().expect("a folder");
     let before = World::new(&[Behaviour::Honest]).await;

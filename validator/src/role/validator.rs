@@ -80,7 +80,7 @@ pub struct Validator {
     /// Other validators where the chain says that they serve, as of an epoch.
     pub(super) peers: Option<(Epoch, Vec<Peer>)>,
     /// Whether the newest checkpoint was signed by fewer witnesses than an audit demands.
-    pub(super) is_unwitnessed: bool,
+    pub(super) why_unwitnessed: Option<String>,
     pub(super) anchoring: Anchoring,
     /// The epoch in which the journal's folder was last looked through.
     pub(super) kept_in: Option<Epoch>,
@@ -188,7 +188,7 @@ impl Validator {
             book,
             gathering: None,
             peers: None,
-            is_unwitnessed: false,
+            why_unwitnessed: None,
             anchoring: Anchoring::default(),
             kept_in: None,
             told_unjoined: BTreeSet::new(),

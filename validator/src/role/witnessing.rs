@@ -71,18 +71,22 @@ impl Validator {
         let wanted = witnesses_of(open.context());
         let signed = wanted.who.iter().filter(|hotkey| gathering.has_signed(hotkey)).count();
         metrics::witnesses(signed, wanted.quorum);
-        let is_short = signed < wanted.quorum;
-        match (std::mem::replace(&mut self.is_unwitnessed, is_short), is_short) {
-            (false, true) => warn!(
+        let why = (signed < wanted.quorum).then(|| gathering.why_missing(&wanted.who));
+        let told = std::mem::replace(&mut self.why_unwitnessed, why.clone());
+        match (told, why) {
+            (None, Some(why)) => warn!(
                 state = WITNESSES,
                 turned = "bad",
                 %epoch,
-                why = gathering.why_missing(&wanted.who),
+                why,
                 "this epoch's checkpoint has {signed} of the {} signatures that an audit demands, of {} other validators",
                 wanted.quorum,
                 wanted.who.len()
             ),
-            (true, false) => {
+            (Some(told), Some(why)) if told != why => {
+                warn!(%epoch, why, "this epoch's checkpoint lacks signatures too, for another reason now");
+            }
+            (Some(_), None) => {
                 info!(state = WITNESSES, turned = "good", %epoch, "enough validators have signed the epoch's checkpoint");
             }
             _ => {}

@@ -29,6 +29,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bodies of all requests under way.
 const HELD_BYTES_MAX: usize = 4 << 20;
 const CONNECTIONS_MAX: usize = 128;
+/// A miner's or a validator's machine needs two or three.
+const PER_NETWORK_MAX: usize = 16;
 const STREAMS_MAX: u32 = 4;
 /// Callers that wait while one's epoch is read.
 const QUEUE_MAX: usize = 32;
@@ -114,6 +116,7 @@ pub async fn serve(parts: VerdictsParts, shutdown: CancellationToken) -> Result<
     let witness = WitnessServiceServer::new(witness).max_decoding_message_size(REQUEST_BYTES_MAX);
     let limits = ServeLimits {
         connections_max: CONNECTIONS_MAX,
+        per_network_max: PER_NETWORK_MAX,
         streams_max: STREAMS_MAX,
         request_timeout: REQUEST_TIMEOUT,
         ..ServeLimits::default()

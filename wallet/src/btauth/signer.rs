@@ -11,14 +11,18 @@ use crate::keypair::Keypair;
 
 /// Signs requests of one hotkey. Share one per key: two of them could make the same nonce.
 ///
-/// Should the clock step back, nonces go on from the last one, and receivers refuse them as too far ahead until the
-/// clock has caught up: a signer never repeats or decreases a nonce.
+/// Should the clock step back a little, nonces go on from the last one: none is repeated or lower than one that a receiver has
+/// taken. After a step that is longer than receivers would take, they begin at the clock again: those of before were refused as too far
+/// ahead, and so would be all until the clock has caught up.
 #[derive(Debug)]
 pub struct Signer {
     keypair: Arc<Keypair>,
     clock: Arc<dyn Clock>,
     last: AtomicU64,
 }
+
+/// Beyond it, nonces of before the clock stepped back were refused, or are too old to be known.
+const BACK_MIN_NS: u64 = 60_000_000_000;
 
 impl Signer {
     pub fn new(keypair: Arc<Keypair>, clock: Arc<dyn Clock>) -> Self {
@@ -68,7 +72,10 @@ impl Signer {
 
     fn next_nonce(&self) -> u64 {
         let now = self.clock.now().0;
-        let advance = |last: u64| now.max(last.saturating_add(1));
+        let advance = |last: u64| match last.saturating_sub(now) {
+            ahead if ahead > BACK_MIN_NS => now,
+            _ => now.max(last.saturating_add(1)),
+        };
         // `fetch_update` returns the value before; the same step from it is the nonce that was stored.
         advance(
             self.last

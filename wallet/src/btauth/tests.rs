@@ -208,6 +208,11 @@ fn nonces_strictly_increase_within_a_tick_and_when_the_clock_steps_back() {
     clock.set(2_000);
     made.push(nonce());
     assert_eq!(made, [1_000, 1_001, 1_002, 1_003, 1_004, 2_000]);
+    // After a clock that was an hour ahead they begin at it again: those of before were refused everywhere.
+    clock.set(3_600_000_000_000);
+    assert_eq!(nonce(), 3_600_000_000_000);
+    clock.set(5_000);
+    assert_eq!([nonce(), nonce()], [5_000, 5_001]);
     let racing = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..4).map(|_| scope.spawn(|| (0..50).map(|_| nonce()).collect::<Vec<_>>())).collect();

@@ -103,6 +103,8 @@ impl fmt::Display for Log {
     }
 }
 
+/// Epochs without weights that are more than a beginning.
+const ABSTAINED_MIN: u64 = 2;
 /// Blocks that a validator which makes progress may be behind the chain.
 const LAG_BLOCKS_MAX: u64 = 10;
 /// A validator is looked at again by then, block or no block: it may have stopped.
@@ -203,6 +205,9 @@ struct Look {
     chain_trouble: Option<String>,
     /// The block in which another process published with the hotkey.
     foreign_block: Option<u64>,
+    /// Epochs since weights were last published: those that gave none, and those whose weights didn't get through.
+    abstained: u64,
+    failed: u64,
 }
 
 impl Look {
@@ -226,6 +231,8 @@ impl Look {
             log: Log::of(samples),
             chain_trouble: chain_trouble(samples),
             foreign_block: epoch("weighhouse_validator_foreign_update_block").filter(|block| *block > 0),
+            abstained: count("weighhouse_validator_epochs_abstained"),
+            failed: count("weighhouse_validator_epochs_failed"),
         }
     }
 
@@ -235,7 +242,7 @@ impl Look {
             "published_epoch": self.published, "verdicts": self.verdicts, "chain_errors": self.errors,
             "attempts_postponed": self.held, "rounds_void": self.void, "disk": self.disk, "chain": self.standing,
             "chain_trouble": self.chain_trouble, "foreign_update_block": self.foreign_block,
-            "log": self.log,
+            "log": self.log, "epochs_abstained": self.abstained, "epochs_failed": self.failed,
         })
     }
 
@@ -281,6 +288,14 @@ impl Look {
                     .to_owned()
             }
             (true, Some(passed)) => format!("epoch {passed} ended before it was weighed; its log says why"),
+            (true, None) if self.failed > 0 => format!(
+                "{} epochs since the last publication had weights that didn't get onto the chain; its log says why",
+                self.failed
+            ),
+            // One alone may be the first, in which few were judged.
+            (true, None) if self.abstained >= ABSTAINED_MIN => {
+                format!("{} epochs in a row gave no weights; its log says why", self.abstained)
+            }
             (true, None) => return Ok(()),
         };
         Err(Failure::new(Exit::Unavailable, why))

@@ -50,7 +50,10 @@ pub(in crate::audit) fn compare(
             .push(format!("the log has records between epoch {left} and this one, which are in no file"));
     } else if now.size > frontier.size() {
         let missing = now.size - frontier.size();
-        found.changed.push(format!("{missing} records of the log between these files are in no file here"));
+        found.missing.push(format!(
+            "{missing} records of the log, between epoch {left} and epoch {}, are in no file here",
+            context.epoch
+        ));
     } else if now.subtrees != frontier.subtrees() {
         found.problems.push(format!("the log does not go on from epoch {left}'s file"));
     }
