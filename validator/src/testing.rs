@@ -67,6 +67,8 @@ pub(crate) enum Behaviour {
     Keeps(i64),
     /// Can't be dialled.
     Gone,
+    /// Answers some questions wrongly, which ones being the questions' own doing.
+    Errs,
     /// Completes half of what was asked.
     Cuts,
     /// Completes under another seed.
@@ -163,7 +165,10 @@ async fn answer(miner: Arc<Miner>, request: Request<Incoming>) -> Result<Respons
     let asks = request.uri().path() == weighhouse_proto::method::MODEL_INFER;
     let path = request.uri().path().to_owned();
     let nonce = request.headers().get(NONCE).and_then(|nonce| nonce.to_str().ok()?.parse::<u64>().ok());
-    let request = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let Ok(request) = request.into_body().collect().await.map(|body| body.to_bytes()) else {
+        // The validator was killed.
+        return std::future::pending().await;
+    };
     let framed = match miner.behaviour {
         Behaviour::Silent => std::future::pending().await,
         Behaviour::Refuses => {
@@ -230,7 +235,11 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
         }
         Served::Digits(model) => {
             let pixels = weighhouse_tasks::pixels(&request).expect("the validator's own request");
-            let rows = model.forward(&pixels).expect("a forward pass");
+            let mut rows = model.forward(&pixels).expect("a forward pass");
+            let inks = pixels.iter().filter(|pixel| **pixel > 0.5).count();
+            if miner.behaviour == Behaviour::Errs && inks % 2 == 1 {
+                rows.reverse();
+            }
             weighhouse_tasks::respond(&request, "1", &rows)
         }
         Served::Text(model) => {
@@ -320,8 +329,13 @@ pub(crate) struct World {
 impl World {
     /// A validator as uid 0, then one miner per behaviour, all with axons.
     pub(crate) async fn new(behaviours: &[Behaviour]) -> Self {
+        Self::with_validators(1, behaviours).await
+    }
+
+    /// As [`World::new`], with further validators of the same stake behind the miners.
+    pub(crate) async fn with_validators(count: usize, behaviours: &[Behaviour]) -> Self {
         let model = Classifier::load(Builtin::Reference.bytes()).expect("built-in weights");
-        Self::serving(Served::Digits(model), behaviours).await
+        Self::serving_to(count, Served::Digits(model), behaviours).await
     }
 
     /// As [`World::new`], of a language model.
@@ -345,6 +359,10 @@ impl World {
     }
 
     async fn serving(served: Served, behaviours: &[Behaviour]) -> Self {
+        Self::serving_to(1, served, behaviours).await
+    }
+
+    async fn serving_to(count: usize, served: Served, behaviours: &[Behaviour]) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let key = |name: String| Keypair::from_uri(&format!("//{name}")).expect("a key");
         let neuron = |keypair: &Keypair, stake, validator_permit| NeuronEntry {
@@ -356,6 +374,8 @@ impl World {
         let miners: Vec<_> = (0..behaviours.len()).map(|index| key(format!("miner{index}"))).collect();
         let mut neurons = vec![neuron(&validator(), Rao::from_tao(1000), true)];
         neurons.extend(miners.iter().map(|keypair| neuron(keypair, Rao(0), false)));
+        let further = validators(count).into_iter().skip(1);
+        neurons.extend(further.map(|keypair| neuron(&keypair, Rao::from_tao(1000), true)));
         let genesis = Genesis::new(GenesisFile {
             name: "test".into(),
             block_time: BlockTime::OnDemand,
@@ -413,6 +433,11 @@ impl World {
     /// The number of open pipes to miners that answer.
     pub(crate) fn busy(&self) -> Arc<AtomicUsize> {
         self.dialer.busy.clone()
+    }
+
+    /// Reaches the miners, wherever their axons say that they are.
+    pub(crate) fn dialer(&self) -> Arc<dyn Dialer> {
+        self.dialer.clone()
     }
 
     /// A validator's parts, its journal in `dir`.
@@ -492,6 +517,12 @@ impl Clock for ManualClock {
         let due = self.monotonic() + duration;
         self.0.subscribe().wait_for(|now| *now >= due).await.expect("the clock lives");
     }
+}
+
+/// So many validators, of which the first is [`validator`].
+pub(crate) fn validators(count: usize) -> Vec<Keypair> {
+    let further = (1..count).map(|at| Keypair::from_uri(&format!("//Validator{at}")).expect("a key"));
+    std::iter::once(validator()).chain(further).collect()
 }
 
 pub(crate) fn validator() -> Keypair {

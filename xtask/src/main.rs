@@ -118,11 +118,30 @@ enum Suite {
     Subnet,
     /// The Python SDK and tritonclient against a miner, a proxy and keyfiles of ours (installs them from PyPI)
     Interop,
-    /// kill -9 a localnet at random points, resume, and compare with a run that was left alone
+    /// kill -9 a validator before, in and after each of its durable steps and at any time, and a localnet: resumed, they lose no score,
+    /// sign and publish nothing twice, and weigh as a run that was left alone
     Crash {
-        /// Kills in all
-        #[arg(long, default_value_t = 6)]
-        kills: u32,
+        /// Kills of a validator, 25 to a seed
+        #[arg(long, default_value_t = 300)]
+        kills: u64,
+        /// Kills of a localnet
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        localnet_kills: u32,
+        /// One seed alone
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
+        /// One point alone, as a run names it: "intent: durable"
+        #[arg(long, value_name = "NAME")]
+        point: Option<String>,
+    },
+    /// A validator left alone while epochs go by as fast as they can, with half of the miners silent and its clock moved by up to an hour:
+    /// no epoch is missed, nobody is charged, memory and descriptors stay flat. 600 epochs are thirty days
+    Soak {
+        #[arg(long, default_value_t = 30)]
+        epochs: u64,
+        /// How the clock is moved
+        #[arg(long, value_name = "S", default_value_t = 0)]
+        seed: u64,
     },
     /// A validator over a disk that is full, fails, tears or loses power at one of its calls: nothing acknowledged is lost, and every
     /// epoch is published once
@@ -276,7 +295,11 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Subnet) => suite::subnet::run(),
         #[cfg(not(feature = "real"))]
         XtaskCommand::Suite(Suite::Subnet) => again(&["suite", "subnet"], "real"),
-        XtaskCommand::Suite(Suite::Crash { kills }) => suite::crash::run(kills),
+        XtaskCommand::Suite(Suite::Crash { kills, localnet_kills, seed, point }) => {
+            let kills = suite::crash::Kills { validator: kills, localnet: localnet_kills, seed, point };
+            suite::crash::run(&kills)
+        }
+        XtaskCommand::Suite(Suite::Soak { epochs, seed }) => suite::soak::run(epochs, seed),
         XtaskCommand::Suite(Suite::Storage { seeds, seed }) => {
             suite::faults::run(suite::faults::STORAGE, seeds, seed)
         }

@@ -28,6 +28,7 @@ pub(crate) mod proto;
 pub(crate) mod python;
 pub(crate) mod report;
 pub(crate) mod servers;
+pub(crate) mod soak;
 #[cfg(feature = "real")]
 pub(crate) mod subnet;
 

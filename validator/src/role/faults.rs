@@ -1,10 +1,14 @@
-//! Long suites of one validator in a small subnet, whose disk (`storage`) or chain (`simulate`) goes wrong as a seed says. `cargo xtask
-//! suite` runs them; each says of each seed how it went.
+//! Long suites of one validator in a small subnet, whose disk (`storage`) or chain (`simulate`) goes wrong as a seed says, whose process is
+//! killed (`crash`), or that is left alone for a month (`soak`). `cargo xtask suite` runs them; each says of each seed how it went.
 
+mod child;
+mod crash;
 mod history;
 mod life;
 mod publications;
+mod served;
 mod simulate;
+mod soak;
 mod storage;
 mod weather;
 

@@ -1,3 +1,5 @@
+mod agreement;
+
 use std::sync::Arc;
 
 use weighhouse_chain::{Chain, Event};

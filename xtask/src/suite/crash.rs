@@ -1,4 +1,4 @@
-//! kill -9 in the middle of anything: the localnet resumes, loses no score, and publishes the very same weights.
+//! kill -9 in the middle of anything: a validator, and a localnet with its chain, resume, lose no score, and publish the very same weights.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
+use super::faults::{CRASH, run_seeds};
 use super::{Running, Tally, weighhouse};
 use crate::say;
 
@@ -17,9 +18,43 @@ const EPOCHS: u64 = 4;
 /// Weights by uid and persona, epoch by epoch.
 type PublishedWeights = BTreeMap<u64, Vec<(u64, u64)>>;
 
-pub(crate) fn run(kills: u32) -> anyhow::Result<()> {
-    let binary = weighhouse()?;
+/// Kills of a validator in one seed, as its test has it.
+const SEED_KILLS: u64 = 25;
+
+/// What is killed, and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Kills {
+    /// Of a validator alone.
+    pub(crate) validator: u64,
+    /// Of a whole localnet.
+    pub(crate) localnet: u32,
+    /// One seed alone.
+    pub(crate) seed: Option<u64>,
+    /// One point alone.
+    pub(crate) point: Option<String>,
+}
+
+pub(crate) fn run(kills: &Kills) -> anyhow::Result<()> {
     let mut tally = Tally::new("crash");
+    let seeds = kills.seed.map_or(0..kills.validator.div_ceil(SEED_KILLS), |seed| seed..seed + 1);
+    let killed = (seeds.end - seeds.start) * SEED_KILLS;
+    let point: Vec<_> = kills.point.iter().map(|point| ("WEIGHHOUSE_POINT", point.clone())).collect();
+    let said = run_seeds(&mut tally, CRASH, seeds, &point);
+    let points = said.get("killed").map(Vec::as_slice).unwrap_or_default();
+    let mut by_point: BTreeMap<&str, u32> = BTreeMap::new();
+    points.iter().for_each(|point| *by_point.entry(point).or_default() += 1);
+    if kills.seed.is_none() && kills.localnet > 0 {
+        kill_localnet(&mut tally, kills.localnet)?;
+    }
+    tally.finish_with(&[
+        ("validator_kills".to_owned(), killed.into()),
+        ("at_points".to_owned(), points.len().into()),
+        ("points".to_owned(), serde_json::to_value(by_point)?),
+    ])
+}
+
+fn kill_localnet(tally: &mut Tally, kills: u32) -> anyhow::Result<()> {
+    let binary = weighhouse()?;
     let scratch = tempfile::tempdir()?;
     say("a run that is left alone, for comparison");
     let calm = scratch.path().join("calm");
@@ -31,12 +66,12 @@ pub(crate) fn run(kills: u32) -> anyhow::Result<()> {
     for kill in 0..kills {
         // Spread over the length of an epoch and more, at points no step of ours aligns with.
         let after = Duration::from_millis(900 + 1171 * u64::from(kill) % 6500);
-        tally.check(&format!("killed after {after:?}, resumed and audited"), || {
+        tally.check(&format!("a localnet killed after {after:?}, resumed and audited"), || {
             seen.extend(interrupt(&binary, &hurt, after)?);
             audit_all(&binary, &hurt)
         });
     }
-    tally.check("finished after all kills with the same weights", || {
+    tally.check("the localnet finished after all kills with the same weights", || {
         seen.extend(complete(&binary, &hurt, &seen)?);
         audit_all(&binary, &hurt)?;
         for (epoch, weights) in &seen {
@@ -47,7 +82,7 @@ pub(crate) fn run(kills: u32) -> anyhow::Result<()> {
         ensure!(expected.keys().any(|epoch| seen.contains_key(epoch)), "no epoch to compare");
         Ok(())
     });
-    tally.finish()
+    Ok(())
 }
 
 fn command(binary: &Path, dir: &Path) -> Command {

@@ -27,8 +27,12 @@ impl History {
     pub(super) fn note(&mut self, validator: &Validator) {
         let journal = validator.journal.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((epoch, log)) = journal.current_epoch().zip(journal.log()) {
-            self.0.insert(epoch, (log.size(), log.root()));
+            self.saw(epoch, log.size(), log.root());
         }
+    }
+
+    pub(super) fn saw(&mut self, epoch: Epoch, size: u64, root: Digest) {
+        self.0.insert(epoch, (size, root));
     }
 
     /// What was visible is a prefix of what the files hold. Files before the newest two may have been removed.

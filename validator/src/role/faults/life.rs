@@ -28,7 +28,7 @@ pub(super) struct Life {
 
 impl Life {
     pub(super) fn new(world: World, weather: Weather, retention: Retention) -> Self {
-        let clock = Arc::new(Hurried { system: SystemClock::new(), busy: world.busy() });
+        let clock = Arc::new(Hurried::new(world.busy()));
         let (disk, history) = (Disk::default(), History::default());
         Self { world, weather: Arc::new(weather), disk, history, retention, lives: 0, clock }
     }
@@ -48,9 +48,16 @@ impl Life {
 
 /// The system's clock, on which the deadline of a question is over as soon as everybody who answers has.
 #[derive(Debug)]
-struct Hurried {
+pub(super) struct Hurried {
     system: SystemClock,
     busy: Arc<AtomicUsize>,
+}
+
+impl Hurried {
+    /// `busy` is the number of open connections to miners that answer.
+    pub(super) fn new(busy: Arc<AtomicUsize>) -> Self {
+        Self { system: SystemClock::new(), busy }
+    }
 }
 
 /// Longer waits are for the chain or a disk, which never take so long here.

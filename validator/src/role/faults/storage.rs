@@ -19,7 +19,7 @@ use super::{ensure, history, publications, run_all, run_one, seeds};
 use crate::parts::Retention;
 use crate::role::Validator;
 use crate::testing::{Behaviour, NETUID, World};
-use witness::OtherLog;
+pub(super) use witness::OtherLog;
 
 /// Three epochs and the beginning of a fourth: old files are removed.
 const BLOCKS: u32 = 42;
@@ -149,7 +149,7 @@ impl Suite {
                     }
                     self.life.history.check(&self.life.disk, self.life.weather.forgets())?;
                     self.life.history.note(&validator);
-                    self.other.tempt(&validator)?;
+                    self.other.tempt(&validator.book)?;
                     return Ok(validator);
                 }
                 Err(error) => self.ended(&error.to_string())?,
@@ -162,7 +162,7 @@ impl Suite {
         loop {
             let stepped = validator.step().await;
             self.life.history.note(&validator);
-            let witnessed = self.other.grow(&validator, &self.life.disk);
+            let witnessed = self.other.grow(&validator.book, &self.life.disk);
             let ended = match (stepped, self.power_is_off()) {
                 (Ok(_), false) => {
                     witnessed?;
