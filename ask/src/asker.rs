@@ -1,7 +1,8 @@
 //! One signed call to one miner: exact bytes out, exact bytes in, one deadline over all of it.
 //!
 //! Works below the generated code, because what is signed and recorded are the framed bytes themselves. A connection
-//! lives for one call: nothing half-open survives, and one miner can't hold up another.
+//! lives for one call: nothing half-open survives, and one miner can't hold up another. What a peer may send over it is bounded
+//! (`wire`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +16,13 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 pub use weighhouse_proto::frame::encode as frame;
 use weighhouse_proto::method::MODEL_INFER;
-use weighhouse_seams::{Clock, ClockExt, Dialer, TlsPin, UnixNanos};
+use weighhouse_seams::{BoxIo, Clock, ClockExt, Dialer, TlsPin, UnixNanos};
 use weighhouse_types::{Failure, Hotkey};
 use weighhouse_wallet::btauth::Signer;
 
 use crate::limits::AskLimits;
 use crate::ready::Ready;
+use crate::wire;
 
 /// Response headers larger than this end the connection.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
@@ -58,7 +60,7 @@ impl Asker {
     /// Sends one framed message and returns the framed answer, or why there is none.
     pub async fn ask(&self, to: Target, framed: Bytes, limits: AskLimits) -> Result<RawAnswer, Failure> {
         let started = self.clock.monotonic();
-        let ready = self.clock.timeout(limits.deadline, self.ready(to, framed)).await;
+        let ready = self.clock.timeout(limits.deadline, self.ready(to, framed, limits)).await;
         let ready = ready.map_err(|_| Failure::DeadlineExceeded)??;
         let spent = self.clock.monotonic().saturating_sub(started);
         let limits = AskLimits { deadline: limits.deadline.saturating_sub(spent), ..limits };
@@ -67,8 +69,8 @@ impl Asker {
     }
 
     /// Connects, and signs a request that can be sent in a moment. The caller sets the deadline.
-    pub async fn ready(&self, to: Target, framed: Bytes) -> Result<Ready, Failure> {
-        let connection = self.connect(to).await?;
+    pub async fn ready(&self, to: Target, framed: Bytes, limits: AskLimits) -> Result<Ready, Failure> {
+        let connection = self.connect(to, limits.answer_bytes_max).await?;
         let headers = self.signer.headers("POST", MODEL_INFER, &framed, Some(&to.hotkey));
         let request = signed(to, MODEL_INFER, HeaderMap::new(), framed.clone(), headers)?;
         Ok(Ready { connection, request, framed, to, asker: self.clone() })
@@ -80,8 +82,9 @@ impl Asker {
         to: Target,
         framed: Bytes,
         theirs: UnixNanos,
+        limits: AskLimits,
     ) -> Result<OpenResponse, Failure> {
-        let connection = self.connect(to).await?;
+        let connection = self.connect(to, limits.answer_bytes_max).await?;
         let headers = self.signer.headers_at(theirs.0, "POST", MODEL_INFER, &framed, Some(&to.hotkey));
         connection.post(signed(to, MODEL_INFER, HeaderMap::new(), framed, headers)?).await
     }
@@ -93,15 +96,17 @@ impl Asker {
         path: &str,
         extra: HeaderMap,
         body: Bytes,
+        answer_bytes_max: usize,
     ) -> Result<OpenResponse, Failure> {
-        let connection = self.connect(to).await?;
+        let connection = self.connect(to, answer_bytes_max).await?;
         // Signed after the handshake, so that dialling doesn't use up the nonce's freshness window.
         let headers = self.signer.headers("POST", path, &body, Some(&to.hotkey));
         connection.post(signed(to, path, extra, body, headers)?).await
     }
 
-    async fn connect(&self, to: Target) -> Result<OpenConnection, Failure> {
+    async fn connect(&self, to: Target, answer_bytes_max: usize) -> Result<OpenConnection, Failure> {
         let io = self.dialer.dial(to.address).await.map_err(|_| Failure::Unreachable)?;
+        let (io, call) = wire::bounded(io, answer_bytes_max, &self.clock);
         let io = match to.pin {
             Some(pin) => pin.secure(io).await.map_err(|error| {
                 tracing::debug!(hotkey = %to.hotkey, %error, "no handshake with the key on the chain");
@@ -112,10 +117,12 @@ impl Asker {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_header_list_size(HEADER_LIST_BYTES_MAX)
-            .handshake(TokioIo::new(io))
+            .initial_stream_window_size(wire::window(answer_bytes_max))
+            .initial_connection_window_size(wire::window(answer_bytes_max))
+            .handshake(TokioIo::new(Box::new(wire::Framed::new(io)) as BoxIo))
             .await
             .map_err(|_| Failure::Unreachable)?;
-        Ok(OpenConnection { sender, connection: Box::pin(connection) })
+        Ok(OpenConnection { sender, connection: Box::pin(connection), call })
     }
 }
 
@@ -141,24 +148,25 @@ fn signed(
     Ok(request)
 }
 
-type Connection = http2::Connection<TokioIo<weighhouse_seams::BoxIo>, Full<Bytes>, TokioExecutor>;
+type Connection = http2::Connection<TokioIo<BoxIo>, Full<Bytes>, TokioExecutor>;
 
 /// A connection over which nothing was asked yet.
 pub(crate) struct OpenConnection {
     sender: http2::SendRequest<Full<Bytes>>,
     connection: std::pin::Pin<Box<Connection>>,
+    call: wire::Call,
 }
 
 impl OpenConnection {
     pub(crate) async fn post(self, request: Request<Full<Bytes>>) -> Result<OpenResponse, Failure> {
-        let Self { mut sender, mut connection } = self;
+        let Self { mut sender, mut connection, call } = self;
         let response = tokio::select! {
             // The response first: a miner may close the connection right after it has answered.
             biased;
             response = sender.send_request(request) => response.map_err(|_| Failure::Unreachable)?,
             _ = &mut connection => return Err(Failure::Unreachable),
         };
-        Ok(OpenResponse { response, connection, closed: false, _sender: sender })
+        Ok(OpenResponse { response, connection, closed: false, _sender: sender, _call: call })
     }
 }
 
@@ -169,12 +177,14 @@ pub(crate) struct OpenResponse {
     closed: bool,
     // Dropping the last sender closes the connection.
     _sender: http2::SendRequest<Full<Bytes>>,
+    // And this one, where the peer keeps it from closing.
+    _call: wire::Call,
 }
 
 impl OpenResponse {
     /// The body's next frame; `None` at its end.
     pub(crate) async fn frame(&mut self) -> Option<Result<Frame<Bytes>, Failure>> {
-        let Self { response, connection, closed, _sender } = self;
+        let Self { response, connection, closed, .. } = self;
         let mut next = response.body_mut().frame();
         if !*closed {
             tokio::select! {
@@ -192,7 +202,7 @@ impl OpenResponse {
         self,
         cap: usize,
     ) -> Result<(http::response::Parts, Bytes, HeaderMap), Failure> {
-        let Self { response, mut connection, closed: _, _sender } = self;
+        let Self { response, mut connection, closed: _, _sender, _call } = self;
         let (parts, body) = response.into_parts();
         let collecting = Limited::new(body, cap).collect();
         tokio::pin!(collecting);

@@ -7,6 +7,7 @@
 mod asker;
 mod limits;
 mod ready;
+mod wire;
 
 pub mod call;
 pub mod completions;

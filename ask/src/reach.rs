@@ -1,5 +1,6 @@
 //! Whether a miner can be reached, step by step: for validators that are asked to try.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,10 @@ use weighhouse_proto::method::SERVER_LIVE;
 use weighhouse_seams::{BoxIo, Clock, ClockExt as _, Dialer};
 
 use crate::asker::Target;
+use crate::wire;
+
+/// A message that says nothing.
+const ANSWER_BYTES_MAX: usize = 1 << 10;
 
 /// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,14 +35,15 @@ pub enum Unreached {
 /// The first step that didn't work within `deadline`.
 pub async fn reach(
     dialer: &dyn Dialer,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     to: Target,
     deadline: Duration,
 ) -> Result<Duration, Unreached> {
     let begun = clock.monotonic();
     let left = || deadline.saturating_sub(clock.monotonic().saturating_sub(begun));
     let dialled = clock.timeout(left(), dialer.dial(to.address)).await;
-    let Ok(Ok(mut io)) = dialled else { return Err(Unreached::NoConnection) };
+    let Ok(Ok(io)) = dialled else { return Err(Unreached::NoConnection) };
+    let (mut io, _call) = wire::bounded(io, ANSWER_BYTES_MAX, clock);
     if let Some(pin) = to.pin {
         let secured = clock.timeout(left(), pin.secure(io)).await;
         io = secured.ok().and_then(Result::ok).ok_or(Unreached::OtherKey)?;
@@ -51,6 +57,7 @@ pub async fn reach(
 
 /// Any answer of a gRPC server will do.
 async fn lives(io: BoxIo, to: Target) -> Option<()> {
+    let io: BoxIo = Box::new(wire::Framed::new(io));
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await;
     let (mut sender, connection) = handshake.ok()?;
     let scheme = if to.pin.is_some() { "https" } else { "http" };
@@ -80,7 +87,7 @@ mod tests {
     async fn the_step_that_fails_is_told() {
         let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let to = Target { address: listener.local_addr(), hotkey: Hotkey([0; 32]), pin: None };
-        let clock = SystemClock::new();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         // Connections are taken by the kernel, and nobody answers.
         assert_eq!(reach(&TcpDialer, &clock, to, PATIENCE).await, Err(Unreached::NoGrpc));
         let pin = weighhouse_seams::TlsKey::generate().expect("a key").pin();

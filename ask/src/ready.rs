@@ -51,7 +51,7 @@ impl Ready {
             let mut answer = read_answer(response, limits.answer_bytes_max).await?;
             if let Some(theirs) = told_time(&answer.1) {
                 ahead_ms = ahead(asker.clock.now(), theirs);
-                let response = asker.ask_at(to, framed, theirs).await?;
+                let response = asker.ask_at(to, framed, theirs, limits).await?;
                 answer = read_answer(response, limits.answer_bytes_max).await?;
             }
             match status(&answer.1) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use weighhouse_ask::{Asker, RawAnswer, Ready, Target, frame};
+use weighhouse_ask::{AskLimits, Asker, RawAnswer, Ready, Target, frame};
 use weighhouse_journal::{Journal, JournalError};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Task, TaskError, silent};
@@ -34,9 +34,9 @@ pub(crate) struct Dialogue {
 
 impl Dialogue {
     /// Connects to the miner, with the request that is due signed. The caller sets the deadline.
-    pub(crate) async fn ready(&self, asker: &Asker) -> Result<Ready, Failure> {
+    pub(crate) async fn ready(&self, asker: &Asker, limits: AskLimits) -> Result<Ready, Failure> {
         let target = self.target.ok_or(Failure::NoAxon)?;
-        asker.ready(target, self.request.bytes().clone()).await
+        asker.ready(target, self.request.bytes().clone(), limits).await
     }
 
     fn over(self, signed: Option<(Exchange, Blob)>, answer: ReadAnswer) -> Attempt {

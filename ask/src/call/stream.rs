@@ -37,7 +37,7 @@ impl AnswerStream {
         framed: Bytes,
         limits: ProxyLimits,
     ) -> Result<Self, CallError> {
-        let opening = asker.send(to, MODEL_STREAM_INFER, HeaderMap::new(), framed);
+        let opening = asker.send(to, MODEL_STREAM_INFER, HeaderMap::new(), framed, limits.body_bytes_max);
         let response = asker.clock.timeout(limits.deadline, opening).await.map_err(|_| CallError::Late)??;
         CallError::check_head(response.response.status(), response.response.headers())?;
         let messages = Messages::new(limits.body_bytes_max, limits.body_bytes_max);

@@ -20,7 +20,7 @@ pub async fn call(
     limits: ProxyLimits,
 ) -> Result<Bytes, CallError> {
     let exchange = async {
-        let response = asker.send(to, path, HeaderMap::new(), framed).await?;
+        let response = asker.send(to, path, HeaderMap::new(), framed, limits.body_bytes_max).await?;
         let (head, framed, trailers) = response.collect(limits.body_bytes_max).await?;
         CallError::check_head(head.status, &head.headers)?;
         // A refusal may come with headers only, its status among them.

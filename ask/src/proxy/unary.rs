@@ -37,7 +37,7 @@ pub(super) async fn relay(
             extra.insert(name, value.clone());
         }
     }
-    let response = asker.send(to, &path, extra, body.to_bytes()).await?;
+    let response = asker.send(to, &path, extra, body.to_bytes(), cap).await?;
     let (parts, framed, trailers) = response.collect(cap).await?;
     CallError::check_head(parts.status, &parts.headers)?;
     answer(parts.headers, framed, trailers)

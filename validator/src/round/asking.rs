@@ -45,7 +45,8 @@ pub(super) async fn ask(
             break;
         }
         let connect = async |dialogue: &Dialogue| {
-            let ready = parts.clock.timeout(CONNECT_MAX.min(limits.deadline), dialogue.ready(asker)).await;
+            let ready =
+                parts.clock.timeout(CONNECT_MAX.min(limits.deadline), dialogue.ready(asker, limits)).await;
             ready.unwrap_or(Err(Failure::Unreachable))
         };
         let ready = join_all(together.iter().map(connect)).await;

@@ -55,7 +55,7 @@ impl Reacher {
         };
         let pin = certificate.as_ref().and_then(certificate::to_pin);
         let to = Target { address, hotkey: caller, pin };
-        let outcome = match reach(&*self.dialer, &*self.clock, to, PATIENCE).await {
+        let outcome = match reach(&*self.dialer, &self.clock, to, PATIENCE).await {
             Ok(took) => Outcome::Milliseconds(u32::try_from(took.as_millis()).unwrap_or(u32::MAX)),
             Err(failure) => Outcome::Failure(failure.to_string()),
         };
