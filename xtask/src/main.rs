@@ -206,6 +206,18 @@ enum Suite {
         /// One attack alone, by its name
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
+        /// Half of 64 miners against a validator instead: honest marks, a round's time and memory stay as they are
+        #[arg(long, conflicts_with_all = ["requests", "only"])]
+        validator: bool,
+        /// Rounds of the validator's epoch
+        #[arg(long, value_name = "N", default_value_t = 43, requires = "validator")]
+        rounds: u32,
+        /// The validator's deadline for an answer
+        #[arg(long, value_name = "MS", default_value_t = 2_000, requires = "validator")]
+        deadline_ms: u64,
+        /// Be the miners instead
+        #[arg(long, hide = true)]
+        peers: Option<String>,
     },
     /// Exported tables as pyarrow and DuckDB read them, and the queries of docs/history.md
     History,
@@ -320,16 +332,12 @@ fn main() -> ExitCode {
         XtaskCommand::Suite(Suite::Fuzz { seconds }) => suite::fuzz::run(seconds),
         XtaskCommand::Suite(Suite::History) => suite::history::run(),
         XtaskCommand::Suite(Suite::Proto { accept }) => suite::proto::run(accept),
-        #[cfg(all(feature = "serving", feature = "judges"))]
-        XtaskCommand::Suite(Suite::Hostile { requests, only }) => {
-            suite::hostile::run(requests, only.as_deref())
-        }
-        #[cfg(not(all(feature = "serving", feature = "judges")))]
-        XtaskCommand::Suite(Suite::Hostile { requests, only }) => {
-            let requests = requests.to_string();
-            let mut task = vec!["suite", "hostile", "--requests", &requests];
-            task.extend(only.iter().flat_map(|only| ["--only", only]));
-            again(&task, "serving,judges")
+        XtaskCommand::Suite(Suite::Hostile { requests, only, validator, rounds, deadline_ms, peers }) => {
+            match (peers, validator) {
+                (Some(mode), _) => hostile_peers(&mode),
+                (None, true) => hostile_validator(rounds, deadline_ms),
+                (None, false) => hostile_miner(requests, only.as_deref()),
+            }
         }
         #[cfg(feature = "forge")]
         XtaskCommand::Suite(Suite::Forge { flips }) => suite::forge::run(flips),
@@ -372,4 +380,39 @@ fn say(text: &str) {
 
 fn result(value: &serde_json::Value) {
     let _ = writeln!(std::io::stdout().lock(), "{value}");
+}
+
+#[cfg(all(feature = "serving", feature = "judges"))]
+fn hostile_miner(requests: usize, only: Option<&str>) -> anyhow::Result<()> {
+    suite::hostile::run(requests, only)
+}
+
+#[cfg(not(all(feature = "serving", feature = "judges")))]
+fn hostile_miner(requests: usize, only: Option<&str>) -> anyhow::Result<()> {
+    let requests = requests.to_string();
+    let mut task = vec!["suite", "hostile", "--requests", &requests];
+    task.extend(only.iter().flat_map(|only| ["--only", only]));
+    again(&task, "serving,judges")
+}
+
+#[cfg(all(feature = "serving", feature = "judges", feature = "forge"))]
+fn hostile_validator(rounds: u32, deadline_ms: u64) -> anyhow::Result<()> {
+    suite::hostile::validator::run(rounds, std::time::Duration::from_millis(deadline_ms))
+}
+
+#[cfg(not(all(feature = "serving", feature = "judges", feature = "forge")))]
+fn hostile_validator(rounds: u32, deadline_ms: u64) -> anyhow::Result<()> {
+    let (rounds, deadline) = (rounds.to_string(), deadline_ms.to_string());
+    let task = ["suite", "hostile", "--validator", "--rounds", &rounds, "--deadline-ms", &deadline];
+    again(&task, "serving,judges,forge")
+}
+
+#[cfg(all(feature = "serving", feature = "judges", feature = "forge"))]
+fn hostile_peers(mode: &str) -> anyhow::Result<()> {
+    suite::hostile::validator::serve(mode.parse().map_err(anyhow::Error::msg)?)
+}
+
+#[cfg(not(all(feature = "serving", feature = "judges", feature = "forge")))]
+fn hostile_peers(mode: &str) -> anyhow::Result<()> {
+    anyhow::bail!("{mode}: the miners are started by the suite")
 }

@@ -1,13 +1,14 @@
 //! A validator's round with miners in another process that take 300 ms each, and what a query costs beside bare tonic.
 
-mod stubs;
-mod subnet;
+pub(crate) mod stubs;
+pub(crate) mod subnet;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use rustix::time::{ClockId, clock_gettime};
 use weighhouse_validator::Validator;
+use weighhouse_validator::config::Rounds;
 
 use crate::median::median;
 use crate::{result, say};
@@ -21,6 +22,14 @@ const MINERS: u16 = 255;
 /// Others for the curve.
 const OTHERS: [u16; 2] = [16, 64];
 const ROUNDS: usize = 9;
+/// With a round in every few blocks.
+const TEMPO: u16 = 360;
+const ASKING: Rounds = Rounds {
+    per_epoch: 100,
+    deadline: Duration::from_secs(5),
+    in_flight_max: 4_096,
+    answer_bytes_max: 1 << 20,
+};
 /// Over the stubs' own time.
 const TIME_LIMIT: f64 = 1.1;
 const TIME_ALLOWANCE_S: f64 = 0.05;
@@ -65,8 +74,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
 async fn measure(miners: u16) -> anyhow::Result<Measured> {
     let mut stubs = stubs::Stubs::start(miners, THINKING)?;
     let dir = tempfile::tempdir()?;
-    let subnet = subnet::Subnet::new(miners, stubs.address()).await?;
-    let mut validator = Validator::open(subnet.parts(dir.path())?).await?;
+    let subnet =
+        subnet::Subnet::new(&vec![subnet::Place::plain(stubs.address()); usize::from(miners)], TEMPO).await?;
+    let mut validator = Validator::open(subnet.parts(dir.path(), ASKING)?).await?;
     let (mut seconds, mut spreads, mut cpu, mut bare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let before = resident()?;
     let mut most = before;
@@ -112,7 +122,7 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-fn resident() -> anyhow::Result<f64> {
+pub(crate) fn resident() -> anyhow::Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
     let kib: f64 = line.split_whitespace().next().context("a number")?.parse()?;

@@ -29,11 +29,11 @@ use weighhouse_wallet::keypair::Keypair;
 
 use super::cpu_time;
 
-pub(super) fn validator() -> anyhow::Result<Keypair> {
+pub(crate) fn validator() -> anyhow::Result<Keypair> {
     Keypair::from_uri("//Validator").context("a development key")
 }
 
-pub(super) fn miner(nth: u16) -> Keypair {
+pub(crate) fn miner(nth: u16) -> Keypair {
     let seed = Hasher::new("weighhouse/bench/round").part(&nth.to_le_bytes()).finish();
     Keypair::from_seed(seed.as_bytes())
 }
@@ -206,13 +206,19 @@ fn signed(served: &Served, receiver: Option<&str>, asked: &[u8]) -> Option<(Byte
         _ => ModelInferResponse::default(),
     };
     let framed = frame::encode(&answer);
+    let trailers = trailers(keypair, asked, &framed)?;
+    Some((framed, trailers))
+}
+
+/// What ends a whole answer: its signature, and that all is well.
+pub(crate) fn trailers(keypair: &Keypair, asked: &[u8], framed: &[u8]) -> Option<HeaderMap> {
     let model = Digest::default();
-    let digest = answer_digest(&Digest::of(asked), &Digest::of(&framed), &model);
+    let digest = answer_digest(&Digest::of(asked), &Digest::of(framed), &model);
     let signature = const_hex::encode(AnswerSignature::single(keypair, &digest).encode());
     let trailers = [
         (GRPC_STATUS, HeaderValue::from_static("0")),
         (http::HeaderName::from_static(trailer::SIGNATURE), HeaderValue::try_from(signature).ok()?),
         (http::HeaderName::from_static(trailer::MODEL), HeaderValue::try_from(model.to_string()).ok()?),
     ];
-    Some((framed, trailers.into_iter().collect()))
+    Some(trailers.into_iter().collect())
 }

@@ -1,15 +1,14 @@
-//! A ledger in memory with a validator and so many miners, all of whose axons are one address.
+//! A ledger in memory with a validator and miners whose axons are where the caller says.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use weighhouse_chain::ledger::{BlockTime, Genesis, GenesisFile, Ledger, NeuronEntry, SubnetEntry};
-use weighhouse_chain::{Call, Chain as _};
+use weighhouse_chain::{Call, Chain as _, certificate};
 use weighhouse_models::Builtin;
-use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, SystemClock, TcpDialer};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, SystemClock, TcpDialer, TlsPin};
 use weighhouse_tasks::{DIGITS_CONFORMANCE, Task};
 use weighhouse_types::{Axon, Block, Digest, Hyperparameters, MechId, Netuid, Rao};
 use weighhouse_validator::config::{Publish, Rounds};
@@ -19,19 +18,30 @@ use weighhouse_wallet::keypair::Keypair;
 use super::stubs::{miner, validator};
 
 const NETUID: Netuid = Netuid(1);
-/// With a round in every few blocks.
-const TEMPO: u16 = 360;
-const ROUNDS: u32 = 100;
 /// Publications of axons that one block takes.
-const CALLS: u16 = 64;
+const CALLS: usize = 64;
 
-pub(super) struct Subnet {
+/// Where a miner is, and the key that its connections are encrypted by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) address: SocketAddr,
+    pub(crate) pin: Option<TlsPin>,
+}
+
+impl Place {
+    pub(crate) fn plain(address: SocketAddr) -> Self {
+        Self { address, pin: None }
+    }
+}
+
+pub(crate) struct Subnet {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
 
 impl Subnet {
-    pub(super) async fn new(miners: u16, address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn new(miners: &[Place], tempo: u16) -> anyhow::Result<Self> {
+        let count = u16::try_from(miners.len())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let key = |uri| Keypair::from_uri(uri).context("a development key");
         let entry = |keypair: &Keypair, stake, validator_permit| {
@@ -43,7 +53,7 @@ impl Subnet {
             })
         };
         let mut neurons = vec![entry(&validator()?, Rao::from_tao(1000), true)?];
-        for nth in 0..miners {
+        for nth in 0..count {
             neurons.push(entry(&miner(nth), Rao(0), false)?);
         }
         let genesis = Genesis::new(GenesisFile {
@@ -58,8 +68,8 @@ impl Subnet {
                 emission_per_block: Rao(1_000_000_000),
                 registration_price: Rao(1_000_000),
                 hyperparameters: Hyperparameters {
-                    tempo: TEMPO,
-                    max_allowed_uids: miners + 1,
+                    tempo,
+                    max_allowed_uids: count + 1,
                     min_allowed_weights: 1,
                     serving_rate_limit: 0,
                     ..Hyperparameters::default()
@@ -68,11 +78,17 @@ impl Subnet {
             }],
         })?;
         let ledger = Ledger::in_memory(&genesis, clock.clone(), &mut Entropy::seeded([7; 32]))?;
-        let axon = Axon::new(address, 1, Block(0));
-        for nth in 0..miners {
-            let signed = ledger.sign(&miner(nth), Call::ServeAxon { netuid: NETUID, axon }).await?;
-            ledger.submit(&signed).await?;
-            if nth % CALLS == CALLS - 1 {
+        for (nth, place) in (0..).zip(miners) {
+            let axon = Axon::new(place.address, 1, Block(0));
+            let call = match &place.pin {
+                Some(pin) => {
+                    let certificate = certificate::of_pin(pin);
+                    Call::ServeAxonTls { netuid: NETUID, axon, certificate }
+                }
+                None => Call::ServeAxon { netuid: NETUID, axon },
+            };
+            ledger.submit(&ledger.sign(&miner(nth), call).await?).await?;
+            if usize::from(nth) % CALLS == CALLS - 1 {
                 ledger.produce_block().await?;
             }
         }
@@ -80,21 +96,16 @@ impl Subnet {
         Ok(Self { ledger, clock })
     }
 
-    pub(super) async fn next_block(&self) -> anyhow::Result<()> {
+    pub(crate) async fn next_block(&self) -> anyhow::Result<()> {
         self.ledger.produce_block().await?;
         Ok(())
     }
 
-    pub(super) fn parts(&self, dir: &Path) -> anyhow::Result<Parts> {
+    pub(crate) fn parts(&self, dir: &Path, rounds: Rounds) -> anyhow::Result<Parts> {
         Ok(Parts {
             netuid: NETUID,
             mechanism: MechId(0),
-            rounds: Rounds {
-                per_epoch: ROUNDS,
-                deadline: Duration::from_secs(5),
-                in_flight_max: 4_096,
-                answer_bytes_max: 1 << 20,
-            },
+            rounds,
             publish: Publish::default(),
             policy: weighhouse_scoring::policy::DEFAULT_POLICY.as_bytes().to_vec(),
             staged: None,

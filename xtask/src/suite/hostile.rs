@@ -2,6 +2,8 @@
 
 mod attacks;
 mod frames;
+#[cfg(feature = "forge")]
+pub(crate) mod validator;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
