@@ -19,7 +19,7 @@ mod valid;
 
 pub use document::PolicyFile;
 pub use error::{MAX_POLICY_BYTES, POLICY_VERSION, PolicyError};
-pub use expression::{Expression, ExpressionError, Facts};
+pub use expression::{Expression, ExpressionError, Facts, Fault, FaultKind};
 pub use file::{
     Audit, Average, AverageKind, Burn, Caps, Cluster, ClusterPay, Deadline, ExpressionKeys, File, Guards,
     Metrics, Newcomer, ShapeKeys, ShapeKind, Significance, schema,

@@ -3,10 +3,18 @@
 //! Only literals, the names of [`Facts`], operators and four functions are let through, so an expression takes time linear
 //! in its own size and can reach nothing. Its result is clipped into [-1, 1] and rounded to billionths.
 
+mod interval;
+mod reach;
+mod tree;
+
 use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use cel::{Context, Env, Program, Value};
+
+use self::tree::{Name, Node, Part, Worth};
+
+pub use self::reach::{Fault, FaultKind};
 
 /// The longest source.
 const SOURCE_MAX: usize = 1024;
@@ -64,6 +72,11 @@ pub enum ExpressionError {
     TooManyNodes,
     #[error("{what} is not allowed: use numbers, {names}, operators, min, max, abs, sqrt", names = NAMES.join(", "))]
     Forbidden { what: String },
+    #[error(
+        "latency is no name here: each validator measures its own network's, so that honest ones would disagree, and pay for being \
+         near; set `[deadline] milliseconds`, and use `answered` (the share in time) and `capacity` instead"
+    )]
+    Latency,
     #[error("it fails where the average is {average}: {why}")]
     Evaluation { average: String, why: String },
 }
@@ -73,6 +86,7 @@ pub enum ExpressionError {
 pub struct Expression {
     source: String,
     program: Arc<Program>,
+    tree: Arc<Node>,
 }
 
 impl PartialEq for Expression {
@@ -94,7 +108,9 @@ impl Expression {
         let mut nodes = 0;
         // Before anything runs: CEL has comprehensions and strings, with which an expression could take for ever.
         check(program.expression(), &mut nodes)?;
-        let expression = Self { source: source.to_owned(), program: Arc::new(program) };
+        let tree = Node::of(program.expression())
+            .ok_or_else(|| ExpressionError::Forbidden { what: "a part that is no arithmetic".to_owned() })?;
+        let expression = Self { source: source.to_owned(), program: Arc::new(program), tree: Arc::new(tree) };
         // Both signs, both ends and a newcomer: a type error in any branch shows here and not in an epoch.
         for average in [-1.0, 0.0, 0.5, 1.0] {
             for (error, attempts, age) in [(0.0, 0, 0), (0.25, 1000, 100)] {
@@ -115,7 +131,13 @@ impl Expression {
     ///
     /// # Errors
     /// Arithmetic that fails or gives no number.
+    #[inline]
     pub fn value(&self, facts: &Facts) -> Result<i64, ExpressionError> {
+        // The tree has the same value, without CEL's context; where it has none, CEL says why.
+        billionths(self.tree.value(facts)).map_or_else(|| self.value_by_cel(facts), Ok)
+    }
+
+    fn value_by_cel(&self, facts: &Facts) -> Result<i64, ExpressionError> {
         let fail = |why: String| ExpressionError::Evaluation { average: facts.average.to_string(), why };
         let value = self.program.execute(&context(facts).map_err(fail)?);
         let value = match value.map_err(|error| fail(one_line(&error.to_string())))? {
@@ -132,36 +154,87 @@ impl Expression {
 impl Expression {
     /// Lists the branches that no miner of `facts` takes, each named by its condition as it is written.
     pub fn unreached(&self, facts: &[Facts]) -> Vec<String> {
-        let mut found = Vec::new();
-        conditions(self.program.expression(), &mut found);
-        let mut unreached = Vec::new();
-        for condition in found {
-            let (mut holds, mut fails) = (false, false);
-            for facts in facts {
-                let value = context(facts).ok().and_then(|context| Value::resolve(condition, &context).ok());
-                match value {
-                    Some(Value::Bool(true)) => holds = true,
-                    Some(Value::Bool(false)) => fails = true,
-                    _ => {}
-                }
-                if holds && fails {
-                    break;
-                }
+        let mut conditions = Vec::new();
+        self.tree.each(&mut |node| {
+            if let Part::If(parts) = &node.part {
+                conditions.push(&parts[0]);
             }
-            let text = self.text_of(condition);
-            if !holds {
-                unreached.push(format!("`{text}` never holds"));
-            } else if !fails {
-                unreached.push(format!("`{text}` always holds"));
+        });
+        let mut unreached = Vec::new();
+        for condition in conditions {
+            let takes = |truth| facts.iter().any(|facts| condition.value(facts) == Some(Worth::Bool(truth)));
+            let text = || self.part(condition.id);
+            if !takes(true) {
+                unreached.push(format!("`{}` never holds", text()));
+            } else if !takes(false) {
+                unreached.push(format!("`{}` always holds", text()));
             }
         }
         unreached
     }
 
+    /// Ages at which its branches may change: around each whole number that it holds.
+    pub fn ages(&self) -> Vec<i64> {
+        let mut ages = Vec::new();
+        self.tree.each(&mut |node| match node.part {
+            Part::Literal(Worth::Int(value)) => ages.push(value),
+            Part::Literal(Worth::Float(value)) if value.abs() < 1e9 => ages.push(value as i64),
+            _ => {}
+        });
+        let mut ages: Vec<i64> =
+            ages.into_iter().flat_map(|age| [age - 1, age, age + 1]).filter(|age| *age >= 0).collect();
+        ages.sort_unstable();
+        ages.dedup();
+        ages
+    }
+
+    /// True if it depends on a miner's age or its verdicts.
+    pub fn counts(&self) -> bool {
+        let mut counts = false;
+        self.tree.each(&mut |node| counts |= matches!(node.part, Part::Name(Name::Age | Name::Attempts)));
+        counts
+    }
+
+    /// The part of that number, as it is written.
+    fn part(&self, id: u64) -> String {
+        fn find(node: &IdedExpr, id: u64) -> Option<&IdedExpr> {
+            if node.id == id {
+                return Some(node);
+            }
+            let Expr::Call(call) = &node.expr else { return None };
+            call.args.iter().find_map(|inner| find(inner, id))
+        }
+        find(self.program.expression(), id).map_or_else(|| self.source.clone(), |node| self.text_of(node))
+    }
+
     fn text_of(&self, node: &IdedExpr) -> String {
         let mut span = (usize::MAX, 0);
         self.widen(node, &mut span);
-        self.source.get(span.0..span.1.min(self.source.len())).unwrap_or(&self.source).trim().to_owned()
+        let (start, stop) = self.balanced(span.0, span.1.min(self.source.len()));
+        self.source.get(start..stop).unwrap_or(&self.source).trim().to_owned()
+    }
+
+    /// Takes in the parentheses, which are no nodes, that a span cuts.
+    fn balanced(&self, mut start: usize, mut stop: usize) -> (usize, usize) {
+        let bytes = self.source.as_bytes();
+        let (mut open, mut unopened) = (0_usize, 0_usize);
+        for byte in bytes.get(start..stop).unwrap_or_default() {
+            match byte {
+                b'(' => open += 1,
+                b')' if open > 0 => open -= 1,
+                b')' => unopened += 1,
+                _ => {}
+            }
+        }
+        while open > 0 && stop < bytes.len() {
+            open -= usize::from(bytes[stop] == b')');
+            stop += 1;
+        }
+        while unopened > 0 && start > 0 {
+            start -= 1;
+            unopened -= usize::from(bytes[start] == b'(');
+        }
+        (start, stop)
     }
 
     /// Grows `span` to hold everything below a node: an operator's own place is its sign only.
@@ -176,13 +249,14 @@ impl Expression {
     }
 }
 
-fn conditions<'a>(node: &'a IdedExpr, found: &mut Vec<&'a IdedExpr>) {
-    if let Expr::Call(call) = &node.expr {
-        if call.func_name == operators::CONDITIONAL {
-            found.extend(call.args.first());
-        }
-        call.args.iter().for_each(|argument| conditions(argument, found));
-    }
+/// A value as a mark's billionths; `None` for what is no number.
+fn billionths(worth: Option<Worth>) -> Option<i64> {
+    let value = match worth? {
+        Worth::Float(value) => value,
+        Worth::Int(value) => value as f64,
+        Worth::Bool(_) => return None,
+    };
+    weighhouse_types::Mark::from_f64(value).map(weighhouse_types::Mark::billionths)
 }
 
 fn context(facts: &Facts) -> Result<Context<'static, 'static>, String> {
@@ -225,6 +299,7 @@ fn check(node: &IdedExpr, nodes: &mut usize) -> Result<(), ExpressionError> {
         Expr::Literal(LiteralValue::Boolean(_) | LiteralValue::Double(_) | LiteralValue::Int(_)) => Ok(()),
         Expr::Literal(_) => forbidden("a literal that is no number"),
         Expr::Ident(name) if NAMES.contains(&name.as_str()) => Ok(()),
+        Expr::Ident(name) if name.contains("latency") => Err(ExpressionError::Latency),
         Expr::Ident(name) => forbidden(&format!("the name `{name}`")),
         Expr::Call(call) if call.target.is_some() => forbidden(&format!("the method `{}`", call.func_name)),
         Expr::Call(call) => {
@@ -246,3 +321,6 @@ fn check(node: &IdedExpr, nodes: &mut usize) -> Result<(), ExpressionError> {
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;
