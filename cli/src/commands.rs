@@ -162,17 +162,38 @@ pub(crate) fn open_dir(dir: &Path, key: &str) -> Result<DirStorage, Failure> {
 
 /// Writes a file whole: whoever looks at it finds the old bytes or the new ones.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
+    ReservedFile::open(path)?.write(bytes)
+}
+
+/// A file that will be written: its folder took a temporary one, so that hours of work don't end where they can't be kept.
+#[derive(Debug)]
+pub(crate) struct ReservedFile {
+    path: PathBuf,
+    file: tempfile::NamedTempFile,
+}
+
+impl ReservedFile {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let cant = || format!("can't write {}", path.display());
+        if path.is_dir() {
+            return Err(Failure::new(Exit::Unavailable, format!("{}: it is a folder", cant())));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A temporary file is its owner's alone by default, and this one becomes the file that others read.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok::<_, std::io::Error>(())
-    };
-    write().exit(Exit::Unavailable, format!("can't write {}", path.display()))
+        let file = tempfile::Builder::new().permissions(readable).tempfile_in(folder);
+        Ok(Self { path: path.to_owned(), file: file.exit(Exit::Unavailable, cant())? })
+    }
+
+    pub(crate) fn write(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut write = || {
+            self.file.write_all(bytes)?;
+            self.file.as_file().sync_all()
+        };
+        let cant = format!("can't write {}", self.path.display());
+        write().exit(Exit::Unavailable, &cant)?;
+        self.file.persist(&self.path).map(drop).exit(Exit::Unavailable, cant)
+    }
 }
 
 /// Refuses to write over a file.

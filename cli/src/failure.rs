@@ -6,6 +6,8 @@ use std::process::ExitCode;
 /// Exit codes, after `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
+    /// A check that was asked for ran, and its answer is no.
+    Above = 1,
     /// Wrong command line or configuration.
     Config = 64,
     /// A journal, ledger or keyfile that can't be read as what it should be. Don't restart: look at it.

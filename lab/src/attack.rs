@@ -19,14 +19,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use weighhouse_scoring::policy::PolicyFile;
 
-use crate::sim::{MinerGroup, Mix, Scenario, ScenarioError, SimulationOutcome, Strategy, run_all};
+use crate::sim::error::{SEEDS_MAX, within};
+use crate::sim::{MinerGroup, Mix, Scenario, ScenarioError, Strategy, run_each};
 use weighhouse_types::profile::{HONEST, Profile};
 
+mod figures;
 mod statistics;
 #[cfg(test)]
 mod tests;
 
 pub use statistics::ratio_ci95;
+
+use figures::{AttackFigures, row};
 
 /// The catalogue's attacks, and which of them leave traces in the answers that judges see. The flags are fixed.
 pub const CATALOGUE: [(&str, bool); 15] = [
@@ -128,6 +132,30 @@ pub struct AttackPlan {
     pub seeds: Vec<u64>,
 }
 
+impl AttackPlan {
+    /// Refuses a plan that would give no figures, or figures that say nothing.
+    ///
+    /// # Errors
+    /// A fraction outside [0, 1], fewer than two seeds, no miners, policies, attacks or fractions.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let needed = [
+            (self.policies.is_empty(), "policy"),
+            (self.attacks.is_empty(), "attack"),
+            (self.fractions.is_empty(), "share of bad miners"),
+            (self.base.miners.is_empty() || miner_uids(self) == 0, "miner"),
+        ];
+        if let Some((_, missing)) = needed.into_iter().find(|(lacks, _)| *lacks) {
+            return Err(ScenarioError::Missing { missing });
+        }
+        self.fractions.iter().try_for_each(|fraction| within("fractions", *fraction, 0.0, 1.0))?;
+        // One world's ratio has no interval, so that nothing tells luck from profit.
+        if !(2..=SEEDS_MAX).contains(&self.seeds.len()) {
+            return Err(ScenarioError::Seeds { found: self.seeds.len() });
+        }
+        Ok(())
+    }
+}
+
 /// Result of one attack at one share of attackers under one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,6 +180,11 @@ pub struct MatrixRow {
     pub cell: MatrixCell,
     pub honest_loss: f64,
     pub displacement: f64,
+    /// Share of its dividends in the honest world that the honest validator which is hit hardest lacks, and its delegators
+    /// with it.
+    pub validator_loss: f64,
+    /// Share of honest validators' stake, delegated or not, that loses more than a twentieth of its dividends.
+    pub harmed_stake: f64,
     /// Profits per attacking operator in the attacked and in the honest world, in CPU-seconds.
     pub profit: f64,
     pub honest_profit: f64,
@@ -165,6 +198,8 @@ pub struct MatrixRow {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
     pub matrix: Vec<MatrixRow>,
+    /// What was not run, as its identities would leave too few honest miners: attack and share of bad miners.
+    pub left_out: Vec<(String, f64)>,
     pub profile: Profile,
     pub seeds: Vec<u64>,
     pub epochs: u32,
@@ -192,16 +227,21 @@ type Key = (usize, MinerNumbers, AttackWorld);
 /// Computes the matrix on all threads of the current rayon pool. The result does not depend on their number.
 ///
 /// # Errors
-/// As [`run_all`].
+/// As [`AttackPlan::check`] and [`run_each`], and where no attack has room.
 pub fn matrix(plan: &AttackPlan) -> Result<Matrix, ScenarioError> {
+    plan.check()?;
     let rao_value = plan.base.economy.rao_value.unwrap_or_else(|| honest_base(plan).honest_rao_value());
     let mut worlds: BTreeMap<Key, usize> = BTreeMap::new();
     let mut scenarios = Vec::new();
     let mut cells = Vec::new();
+    let mut left_out = Vec::new();
     for policy in 0..plan.policies.len() {
         for attack in 0..plan.attacks.len() {
             for fraction in &plan.fractions {
-                let Some(numbers) = numbers(plan, attack, *fraction) else { continue };
+                let Some(numbers) = numbers(plan, attack, *fraction) else {
+                    left_out.push((plan.attacks[attack].name.clone(), *fraction));
+                    continue;
+                };
                 // Attacks at one fraction have the honest and the absent world in common.
                 let [attacked, honest, absent] =
                     [AttackWorld::Attacked { attack }, AttackWorld::Honest, AttackWorld::Absent].map(
@@ -216,9 +256,15 @@ pub fn matrix(plan: &AttackPlan) -> Result<Matrix, ScenarioError> {
             }
         }
     }
-    let outcomes = run_all(&scenarios, &plan.seeds)?;
+    if cells.is_empty() {
+        return Err(ScenarioError::NoRoom);
+    }
+    left_out.dedup();
+    left_out.truncate(plan.attacks.len() * plan.fractions.len());
+    let outcomes = run_each(&scenarios, &plan.seeds, AttackFigures::of)?;
     Ok(Matrix {
         matrix: cells.iter().map(|cell| row(plan, cell, &outcomes)).collect(),
+        left_out,
         profile: plan.base.profile.clone(),
         seeds: plan.seeds.clone(),
         epochs: plan.base.epochs,
@@ -251,7 +297,7 @@ fn miner_uids(plan: &AttackPlan) -> u16 {
 pub(crate) fn numbers(plan: &AttackPlan, attack: usize, fraction: f64) -> Option<MinerNumbers> {
     let uids = miner_uids(plan);
     let identities = plan.attacks[attack].strategy.identities.max(1);
-    let wanted = (fraction.clamp(0.0, 1.0) * f64::from(uids) + 0.5) as u16;
+    let wanted = (fraction * f64::from(uids) + 0.5) as u16;
     let attackers = (wanted / identities).max(1);
     let honest = uids.checked_sub(attackers.checked_mul(identities)?)?;
     (honest >= uids / 4).then_some(MinerNumbers { honest, attackers })
@@ -282,39 +328,4 @@ pub(crate) fn scenario(
     let attackers = MinerGroup::attackers(strategy, numbers.attackers);
     scenario.miners.push(MinerGroup { name: "attackers".to_owned(), ..attackers });
     scenario
-}
-
-fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<SimulationOutcome>]) -> MatrixRow {
-    let attack = &plan.attacks[cell.attack];
-    let profits =
-        |world: usize| outcomes[world].iter().map(SimulationOutcome::attacker_profit).collect::<Vec<f64>>();
-    let (attacked, honest) = (profits(cell.attacked), profits(cell.honest));
-    let ratio = ratio_ci95(&attacked, &honest);
-    let worlds = || outcomes[cell.attacked].iter();
-    let seeds = plan.seeds.len().max(1) as f64;
-    let loss = |(with, without): (&SimulationOutcome, &SimulationOutcome)| with.honest_loss(without);
-    let operators = seeds * f64::from(cell.numbers.attackers);
-    let attackers = || worlds().flat_map(|outcome| outcome.miners.iter().filter(|group| group.attacker));
-    let dishonest: u32 = attackers().map(|group| group.dishonest).sum();
-    let detected: u32 = attackers().map(|group| group.detected).sum();
-    // A seed's figure is a mean over its detected, so that it weighs by their number.
-    let delay: f64 =
-        attackers().map(|group| f64::from(group.detected) * group.epochs_to_detect.unwrap_or(0.0)).sum();
-    MatrixRow {
-        cell: MatrixCell {
-            attack: attack.name.clone(),
-            fraction: cell.fraction,
-            policy: plan.policies[cell.policy].0.clone(),
-            detectable: attack.detectable,
-            profit_ratio: ratio.map(|(ratio, _)| ratio),
-            ci95: ratio.map(|(_, interval)| interval),
-        },
-        honest_loss: worlds().zip(&outcomes[cell.honest]).map(loss).sum::<f64>() / seeds,
-        displacement: worlds().zip(&outcomes[cell.absent]).map(loss).sum::<f64>() / seeds,
-        profit: attacked.iter().sum::<f64>() / operators,
-        honest_profit: honest.iter().sum::<f64>() / operators,
-        detected: f64::from(detected) / f64::from(dishonest.max(1)),
-        epochs_to_detect: (detected > 0).then(|| delay / f64::from(detected)),
-        vtrust_least: worlds().map(|outcome| outcome.vtrust_least).fold(1.0, f64::min),
-    }
 }

@@ -4,6 +4,7 @@
 //! **Invariant.** The same [`Data`] gives the same bytes. A page asks for nothing: no script, no address, and whatever
 //! names come from users' files are escaped. A figure that is missing or not finite is shown as a dash, never as zero.
 
+mod badge;
 mod data;
 mod gather;
 pub mod verdict;
@@ -14,6 +15,7 @@ mod number;
 mod plot;
 mod text;
 
+pub use badge::badge;
 pub use data::{
     BestResponse, Change, Comparison, Data, Distribution, Figure, Goal, Note, ReportEntry, ReportTable,
     Series,

@@ -32,7 +32,7 @@ pub use copying::{BreakEven, copy_break_even};
 pub use error::ScenarioError;
 pub use outcome::{MinerOutcome, Newcomers, SimulationOutcome, ValidatorOutcome};
 pub use plan::SimulationPlan;
-pub use run::{Simulator, run, run_all};
+pub use run::{Simulator, run, run_all, run_each};
 pub use scenario::{
     Economy, Judging, MinerGroup, Registration, Scenario, ScenarioSubnet, ScenarioValidator, ValidatorGroup,
 };

@@ -87,6 +87,7 @@ pub(crate) fn simulate<'py>(
 /// attacks: names ("sleeper", "sybil-16") or dictionaries with name, detectable and strategy; all that the profile has
 /// figures for if not given.
 /// fractions: shares of bad miners in [0, 1]; 0 is a single one. 0 to 0.6 in tenths if not given.
+/// seeds: at least two, as one world's ratio has no interval.
 ///
 /// A matrix that was interrupted is still worked out in the background until the process ends.
 #[pyfunction]
@@ -106,11 +107,9 @@ pub(crate) fn attack_matrix<'py>(
         None => catalogue(&base.profile).0,
     };
     let fractions = fractions.unwrap_or_else(|| FRACTIONS.to_vec());
-    if let Some(wrong) = fractions.iter().find(|fraction| !(0.0..=1.0).contains(*fraction)) {
-        return Err(refuse::<InputError>(format!("a fraction of {wrong}, it must lie in [0, 1]")));
-    }
     let policies = read_policies(policies)?;
     let plan = AttackPlan { base, policies, attacks, fractions, seeds };
+    plan.check().map_err(refuse::<ScenarioError>)?;
     let matrix = long(py, threads, move |_| matrix(&plan))?;
     value::write(py, &matrix.map_err(refuse::<ScenarioError>)?)
 }

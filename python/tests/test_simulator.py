@@ -54,7 +54,11 @@ def test_outcomes_and_matrices_have_the_documented_keys(world: dict[str, Any]) -
     assert set(outcome["miners"][0]) == set(get_type_hints(wh.types.MinerOutcome))
     assert set(outcome["validators"][0]) == set(get_type_hints(wh.types.ValidatorOutcome))
     assert set(outcome["newcomers"]) == set(get_type_hints(wh.types.Newcomers))
-    matrix = wh.attack_matrix(world, attacks=["lazy"], fractions=[0.2], seeds=[1])
+    matrix = wh.attack_matrix(world, attacks=["lazy"], fractions=[0.2], seeds=[1, 2])
+    with pytest.raises(wh.ScenarioError, match="1 seeds"):
+        wh.attack_matrix(world, attacks=["lazy"], fractions=[0.2], seeds=[1])
+    with pytest.raises(wh.ScenarioError, match="`fractions` is 2"):
+        wh.attack_matrix(world, attacks=["lazy"], fractions=[2.0], seeds=[1, 2])
     assert set(matrix) == set(get_type_hints(wh.types.AttackMatrix))
     assert set(matrix["matrix"][0]) == set(get_type_hints(wh.types.AttackRow))
 

@@ -98,3 +98,38 @@ fn the_matrix_does_not_depend_on_threads() {
     };
     assert_eq!(on(1), on(3));
 }
+
+#[test]
+fn a_plan_that_gives_no_figures_or_figures_that_say_nothing_is_refused() {
+    let good = plan(Scope::Private, &["lazy"], &[0.2]);
+    let refused = |change: &dyn Fn(&mut AttackPlan)| {
+        let mut plan = good.clone();
+        change(&mut plan);
+        matrix(&plan).expect_err("refused").to_string()
+    };
+    assert!(refused(&|plan| plan.fractions = vec![2.0]).contains("`fractions` is 2"));
+    assert!(refused(&|plan| plan.fractions = vec![f64::NAN]).contains("`fractions` is NaN"));
+    assert!(refused(&|plan| plan.fractions.clear()).contains("share of bad miners"));
+    assert!(refused(&|plan| plan.attacks.clear()).contains("at least one attack"));
+    assert!(refused(&|plan| plan.policies.clear()).contains("at least one policy"));
+    assert!(refused(&|plan| plan.seeds = vec![1]).contains("1 seeds"));
+    assert!(refused(&|plan| plan.seeds = (0..=SEEDS_MAX as u64).collect()).contains("at most"));
+    assert!(refused(&|plan| plan.base.miners.clear()).contains("at least one miner"));
+    assert!(refused(&|plan| plan.base.subnet.max_uids = 4).contains("at least one miner"));
+    let crowd = |plan: &mut AttackPlan| plan.attacks = vec![Attack::named("sybil-64").expect("a split")];
+    assert!(refused(&crowd).contains("no attack has room"));
+    let mut both = good.clone();
+    both.attacks.push(Attack::named("sybil-64").expect("a split"));
+    assert_eq!(matrix(&both).expect("lazy has room").left_out, [("sybil-64".to_owned(), 0.2)]);
+}
+
+#[test]
+fn silence_towards_some_validators_is_counted_as_their_loss() {
+    let mut plan = plan(Scope::Private, &["silence", "lazy"], &[0.3]);
+    plan.base.validators[0].count = 8;
+    plan.base.subnet.max_uids = 48;
+    let matrix = matrix(&plan).expect("runs").matrix;
+    let [silence, lazy] = [&matrix[0], &matrix[1]];
+    assert!(silence.validator_loss > 0.1 && silence.harmed_stake > 0.2, "{silence:?}");
+    assert!(lazy.validator_loss < 0.02 && lazy.harmed_stake == 0.0, "{lazy:?}");
+}

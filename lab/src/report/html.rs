@@ -88,11 +88,10 @@ fn judged(data: &Data, verdict: &RunVerdict, several: bool) -> String {
         RunStanding::Unknown => ("none", "–"),
     };
     let mut tiles = String::new();
-    if let Some(worst) = &verdict.worst {
-        tiles += &attack("Worst detectable attack", worst);
-    }
-    if let Some(worst) = data.worst(&verdict.policy, false) {
-        tiles += &attack("Worst other attack", worst);
+    for (detectable, label) in
+        [(true, "Worst attack that answers show"), (false, "Worst that they don't show")]
+    {
+        tiles += &data.worst(&verdict.policy, detectable).map_or(String::new(), |worst| attack(label, worst));
     }
     let policy = if several || !verdict.policy.is_empty() {
         format!("<p class=\"of\">Policy <bdi>{}</bdi></p>\n", name(&verdict.policy))

@@ -69,11 +69,10 @@ fn judged(pen: &mut Pen, data: &Data, verdict: &RunVerdict) {
         let interval = interval.unwrap_or_default();
         pen.wrapped(&format!("  {label}: {ratio} × honest work{interval}, {} {among}", row.attack), 4);
     };
-    if let Some(row) = &verdict.worst {
-        attack("worst detectable attack", row);
-    }
-    if let Some(row) = data.worst(&verdict.policy, false) {
-        attack("worst other attack", row);
+    for (detectable, label) in
+        [(true, "worst attack that answers show"), (false, "worst that they don't show")]
+    {
+        data.worst(&verdict.policy, detectable).into_iter().for_each(|row| attack(label, row));
     }
 }
 

@@ -3,6 +3,8 @@
 //! An attack pays if its profit exceeds that of honest work by more than chance explains; it does not if the opposite is
 //! as certain; between the two the report says that it doesn't know.
 
+use serde::Serialize;
+
 use super::data::{Data, Figure};
 use super::number::{among, percent, precise};
 use crate::attack::MatrixCell;
@@ -10,11 +12,15 @@ use crate::attack::MatrixCell;
 /// Profit over that of honest work above which attacking pays.
 pub const PAR: f64 = 1.0;
 
+/// Profit over that of honest work that a policy is asked to keep every attack below.
+pub const LIMIT: f64 = 1.05;
+
 /// Share of attacking miners up to which a policy answers for it.
 pub const FRACTION_MAX: f64 = 0.4;
 
 /// True if attacking pays. Ascending by how bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunStanding {
     /// Nothing to judge by.
     Unknown,
@@ -26,12 +32,21 @@ pub enum RunStanding {
     Pays,
 }
 
-/// One policy's worst detectable attack, up to [`FRACTION_MAX`].
-#[derive(Clone, Debug, PartialEq)]
+/// What all attacks together say of one policy, up to [`FRACTION_MAX`]. Whether answers give an attack away changes nothing: what
+/// pays, pays.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunVerdict {
     pub policy: String,
-    pub worst: Option<MatrixCell>,
     pub standing: RunStanding,
+    pub worst: Option<MatrixCell>,
+    /// The highest upper end of an interval.
+    pub most: Option<f64>,
+    /// Attacks that were tried.
+    pub attacks: usize,
+    /// Names of those that pay, the worst first.
+    pub paying: Vec<String>,
+    /// Cells without a profit to compare, as honest work earns nothing there.
+    pub unknown: usize,
 }
 
 impl MatrixCell {
@@ -63,24 +78,64 @@ impl MatrixCell {
 }
 
 impl RunVerdict {
+    fn of(policy: &str, matrix: &[MatrixCell]) -> Self {
+        let mut counted: Vec<&MatrixCell> =
+            matrix.iter().filter(|row| row.policy == policy && row.counts()).collect();
+        let worst = worst(counted.iter().copied()).cloned();
+        let upper = |row: &&MatrixCell| row.interval().map(|[_, most]| most).or(row.profit_ratio);
+        let most = counted.iter().filter_map(upper).reduce(f64::max);
+        let unknown = counted.iter().filter(|row| row.standing() == RunStanding::Unknown).count();
+        let standing = match worst.as_ref().map_or(RunStanding::Unknown, MatrixCell::standing) {
+            // An attack that can't be compared may pay.
+            RunStanding::Loses | RunStanding::Unclear if unknown > 0 => RunStanding::Unknown,
+            standing => standing,
+        };
+        counted.sort_by(|one, other| {
+            other.profit_ratio.unwrap_or(0.0).total_cmp(&one.profit_ratio.unwrap_or(0.0))
+        });
+        let (mut attacks, mut paying): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
+        for row in counted {
+            if !attacks.contains(&row.attack.as_str()) {
+                attacks.push(&row.attack);
+            }
+            if row.standing() == RunStanding::Pays && !paying.contains(&row.attack) {
+                paying.push(row.attack.clone());
+            }
+        }
+        Self { policy: policy.to_owned(), standing, worst, most, attacks: attacks.len(), paying, unknown }
+    }
+
+    /// True if every attack is shown to earn at most `limit` times honest profit: the upper ends of all intervals are.
+    pub fn holds(&self, limit: f64) -> bool {
+        self.unknown == 0 && self.most.is_some_and(|most| most <= limit)
+    }
+
     /// In words.
     pub fn sentence(&self) -> String {
         let Some(worst) = &self.worst else {
-            return "No detectable attack was tried.".to_owned();
+            let limit = percent(Some(FRACTION_MAX));
+            return format!("No attack was tried at up to {limit} bad miners.");
         };
         let MatrixCell { attack, .. } = worst;
         let (ratio, bad) = (precise(worst.profit_ratio), among(worst.fraction));
         match self.standing {
-            RunStanding::Unknown => "No detectable attack has a profit to compare.".to_owned(),
+            RunStanding::Unknown => {
+                "Honest work earns nothing in some worlds, so that attacks can't be compared with it."
+                    .to_owned()
+            }
             RunStanding::Loses => {
                 let limit = percent(Some(FRACTION_MAX));
-                format!("No detectable attack pays, up to {limit} bad miners.")
+                format!("None of {} attacks pays, up to {limit} bad miners.", self.attacks)
             }
             RunStanding::Unclear => {
                 format!("Too close to call: {attack} earns {ratio} × honest work {bad}.")
             }
             RunStanding::Pays => {
-                format!("Attacking pays: {attack} earns {ratio} × honest work {bad}.")
+                let others = match self.paying.len() {
+                    0 | 1 => String::new(),
+                    count => format!(" {count} of {} attacks pay: {}.", self.attacks, self.paying.join(", ")),
+                };
+                format!("Attacking pays: {attack} earns {ratio} × honest work {bad}.{others}")
             }
         }
     }
@@ -100,12 +155,7 @@ impl Data {
 
     /// One verdict per policy of the matrix.
     pub fn verdicts(&self) -> Vec<RunVerdict> {
-        let judged = |policy: &str| {
-            let worst = self.worst(policy, true).cloned();
-            let standing = worst.as_ref().map_or(RunStanding::Unknown, MatrixCell::standing);
-            RunVerdict { policy: policy.to_owned(), worst, standing }
-        };
-        self.policies().into_iter().map(judged).collect()
+        self.policies().into_iter().map(|policy| RunVerdict::of(policy, &self.matrix)).collect()
     }
 
     /// The worst attack under a policy that is, or isn't, detectable, up to [`FRACTION_MAX`].
@@ -134,3 +184,6 @@ pub(super) fn worst<'a>(rows: impl Iterator<Item = &'a MatrixCell>) -> Option<&'
         None => Some(row),
     })
 }
+
+#[cfg(test)]
+mod tests;

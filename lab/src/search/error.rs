@@ -21,6 +21,8 @@ pub enum RedTeamError {
     NoHonestProfit { world: &'static str },
     #[error("the strategy's {identities} identities leave too few honest miners in the {world} world")]
     Crowded { world: &'static str, identities: u16 },
-    #[error("the red team needs at least one {missing}")]
+    #[error("the red team needs at least {missing}")]
     Missing { missing: &'static str },
+    #[error("the search ended before it had tried a strategy: give it more time")]
+    Nothing,
 }

@@ -21,6 +21,7 @@ use super::log::Log;
 use super::meter::WORST;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
+use crate::sim::error::within;
 use crate::sim::{Judging, Return, Scenario, ScenarioSubnet, Strategy};
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::Profile;
@@ -141,6 +142,9 @@ impl RedTeam {
         let figure = |strategy: &Strategy| training.worth(strategy).map_or(WORST, |worth| -worth.ratio);
         let found =
             search(&settings, self.identity(), resumed, &|at| vec![figure(&genome.decode(at))], watch)?;
+        if found.evaluations == 0 {
+            return Err(RedTeamError::Nothing);
+        }
         let mut candidates = vec![(Strategy::default(), 1.0)];
         for point in &found.best {
             let strategy = genome.decode(&point.at);
@@ -169,16 +173,15 @@ impl RedTeam {
     }
 
     fn check(&self) -> Result<(), RedTeamError> {
+        let arenas = [&self.training, &self.screening, &self.full];
         let needed = [
-            (self.training.seeds.is_empty(), "training seed"),
-            (self.screening.seeds.is_empty(), "screening seed"),
-            (self.full.seeds.is_empty(), "held-out seed"),
-            (
-                [&self.training, &self.screening, &self.full].iter().any(|arena| arena.fractions.is_empty()),
-                "fraction of attackers",
-            ),
-            (self.finalists == 0, "finalist"),
+            (self.full.seeds.len() < 2, "two held-out seeds"),
+            (arenas.iter().any(|arena| arena.seeds.is_empty()), "one seed of each world"),
+            (arenas.iter().any(|arena| arena.fractions.is_empty()), "one fraction of attackers"),
+            (self.finalists == 0, "one finalist"),
         ];
+        let fractions = arenas.iter().flat_map(|arena| &arena.fractions);
+        fractions.copied().try_for_each(|fraction| within("fractions", fraction, 0.0, 1.0))?;
         match needed.into_iter().find(|(lacks, _)| *lacks) {
             Some((_, missing)) => Err(RedTeamError::Missing { missing }),
             None => Ok(()),

@@ -25,6 +25,7 @@ use super::pareto;
 use super::settings::{Goal, Settings};
 use crate::profiles::{self, UnknownProfile};
 use crate::sim::ScenarioError;
+use crate::sim::error::within;
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::{Profile, ProfileError};
 
@@ -133,6 +134,8 @@ pub enum TuningError {
     Scenario(#[from] ScenarioError),
     #[error("{0}")]
     Search(#[from] SearchError),
+    #[error("the search ended before it had tried a policy: give it more time")]
+    Nothing,
     #[error("under none of the {evaluations} policies that were tried does honest work earn anything")]
     NoPolicy { evaluations: u64 },
 }
@@ -200,14 +203,16 @@ impl Tuning {
         let needed = [
             (self.parameters.is_empty(), "parameter"),
             (self.objectives.is_empty(), "objective"),
-            (self.train.seeds.is_empty(), "training seed"),
-            (self.held_out.seeds.is_empty(), "held-out seed"),
+            (self.train.seeds.len() < 2, "second training seed, as one world shows no spread"),
+            (self.held_out.seeds.len() < 2, "second held-out seed, as one world shows no spread"),
             (self.worlds.fractions.is_empty(), "fraction of attackers"),
             (self.finalists == 0, "finalist"),
         ];
         if let Some((_, missing)) = needed.into_iter().find(|(lacks, _)| *lacks) {
             return Err(TuningError::Missing { missing });
         }
+        let fractions = self.worlds.fractions.iter();
+        fractions.copied().try_for_each(|fraction| within("worlds.fractions", fraction, 0.0, 1.0))?;
         if let Some(&seed) = self.held_out.seeds.iter().find(|seed| self.train.seeds.contains(seed)) {
             return Err(TuningError::SeedShared { seed });
         }
@@ -286,6 +291,9 @@ pub fn tune(
     // The search fills an empty list up with the worst figures.
     let evaluate = |at: &[f64]| job.train(at).unwrap_or_default();
     let found = search(&settings, job.identity(), resumed, &evaluate, watch)?;
+    if found.evaluations == 0 {
+        return Err(TuningError::Nothing);
+    }
     let points = match tuning.decision {
         Decision::Sum => found.best,
         Decision::Front => found.front,

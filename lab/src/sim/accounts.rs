@@ -270,6 +270,10 @@ impl Accounts {
             rao_value: plan.rao_value,
             miners: (0..plan.groups.len()).map(|group| self.miners(plan, registry, group)).collect(),
             validators: self.validators(plan, warm),
+            dividends: (0..plan.validators.len())
+                .filter(honest)
+                .map(|validator| (plan.validators[validator].stake_rao, self.settled_rao[validator]))
+                .collect(),
             rank_correlation: rank_correlation(
                 registry,
                 scenario.epochs.saturating_sub(scenario.warmup_epochs),

@@ -4,6 +4,8 @@ use weighhouse_types::profile::ProfileError;
 
 /// Most groups of miners, and of validators.
 pub const GROUPS_MAX: usize = 64;
+/// Most worlds that one comparison is repeated in.
+pub const SEEDS_MAX: usize = 10_000;
 
 /// Refusal of a scenario that can't be simulated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -24,10 +26,18 @@ pub enum ScenarioError {
     TooManyGroups { found: usize },
     #[error("no honest miner group: figures are relative to one with `attacker = false`")]
     NoHonestMiners,
+    #[error("at least one {missing} is needed")]
+    Missing { missing: &'static str },
+    #[error("{found} seeds: an interval needs 2, and at most {SEEDS_MAX} are run")]
+    Seeds { found: usize },
+    #[error(
+        "no attack has room at any of these shares of bad miners: honest miners keep half of the uids, or a quarter"
+    )]
+    NoRoom,
 }
 
 /// Refuses a number outside `least..=most`, NaN included.
-pub(super) fn within(key: &'static str, found: f64, least: f64, most: f64) -> Result<(), ScenarioError> {
+pub(crate) fn within(key: &'static str, found: f64, least: f64, most: f64) -> Result<(), ScenarioError> {
     if (least..=most).contains(&found) {
         Ok(())
     } else {

@@ -15,6 +15,8 @@ pub struct SimulationOutcome {
     pub rao_value: f64,
     pub miners: Vec<MinerOutcome>,
     pub validators: Vec<ValidatorOutcome>,
+    /// Of each honest validator: its stake, and what it and its delegators earned after the warm-up, in rao.
+    pub dividends: Vec<(u64, u64)>,
     /// Spearman's rank correlation, after the warm-up, of what each registration earned with the mean mark that its
     /// answers deserve. `None` if either never differs.
     pub rank_correlation: Option<f64>,
@@ -103,12 +105,6 @@ impl SimulationOutcome {
     /// All attackers' profit in CPU-seconds.
     pub fn attacker_profit(&self) -> f64 {
         self.miners.iter().filter(|group| group.attacker).map(|group| group.profit).sum()
-    }
-
-    /// The share of honest miners' emission in `without` that they lack here.
-    pub fn honest_loss(&self, without: &Self) -> f64 {
-        // At least 1 rao, so that nothing is divided by 0.
-        1.0 - self.honest_emission_rao() as f64 / (without.honest_emission_rao() as f64).max(1.0)
     }
 
     /// The group of miners called `name`.

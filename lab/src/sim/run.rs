@@ -98,6 +98,18 @@ pub fn run(scenario: &Scenario, seed: u64) -> Result<SimulationOutcome, Scenario
 /// # Errors
 /// The first scenario's that is refused.
 pub fn run_all(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<SimulationOutcome>>, ScenarioError> {
+    run_each(scenarios, seeds, |outcome| outcome)
+}
+
+/// As [`run_all`], but keeps of each outcome only what `figures` makes of it.
+///
+/// # Errors
+/// As [`run_all`].
+pub fn run_each<T: Send>(
+    scenarios: &[Scenario],
+    seeds: &[u64],
+    figures: impl Fn(SimulationOutcome) -> T + Sync,
+) -> Result<Vec<Vec<T>>, ScenarioError> {
     let plans = scenarios
         .iter()
         .map(|scenario| SimulationPlan::new(scenario).map(Arc::new))
@@ -105,8 +117,8 @@ pub fn run_all(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<Simulati
     // Scenarios and seeds in one list, so that a few of either keep all threads busy.
     let jobs: Vec<(&Arc<SimulationPlan>, u64)> =
         plans.iter().flat_map(|plan| seeds.iter().map(move |seed| (plan, *seed))).collect();
-    let run = |(plan, seed): (&Arc<SimulationPlan>, u64)| Simulator::runs(plan.clone()).run(seed);
-    let outcomes: Vec<SimulationOutcome> = jobs.into_par_iter().map(run).collect();
+    let run = |(plan, seed): (&Arc<SimulationPlan>, u64)| figures(Simulator::runs(plan.clone()).run(seed));
+    let outcomes: Vec<T> = jobs.into_par_iter().map(run).collect();
     let mut outcomes = outcomes.into_iter();
     Ok(scenarios.iter().map(|_| outcomes.by_ref().take(seeds.len()).collect()).collect())
 }

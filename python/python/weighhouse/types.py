@@ -251,6 +251,7 @@ class Outcome(TypedDict):
     rao_value: float
     miners: list[MinerOutcome]
     validators: list[ValidatorOutcome]
+    dividends: list[tuple[int, int]]
     rank_correlation: float | None
     vtrust_least: float
     vtrust_mean: float
@@ -274,6 +275,8 @@ class AttackRow(TypedDict):
     ci95: list[float] | None
     honest_loss: float
     displacement: float
+    validator_loss: float
+    harmed_stake: float
     profit: float
     honest_profit: float
     detected: float
@@ -285,6 +288,7 @@ class AttackMatrix(TypedDict):
     """Attack by fraction by policy, with the measured figures that it rests on."""
 
     matrix: list[AttackRow]
+    left_out: list[tuple[str, float]]
     profile: dict[str, Any]
     seeds: list[int]
     epochs: int

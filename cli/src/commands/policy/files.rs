@@ -1,6 +1,6 @@
 //! Files that the commands on policies are given by name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use weighhouse_lab::profiles;
@@ -18,15 +18,26 @@ pub(crate) fn read_policy(path: &Path) -> Result<PolicyFile, Failure> {
     let file = std::fs::File::open(path).exit(Exit::Missing, path.display())?;
     let mut bytes = Vec::new();
     // One byte over the limit, so that parsing finds a file that is too large and refuses it.
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_POLICY_BYTES as u64 + 1), &mut bytes)
+        .exit(Exit::Missing, path.display())?;
     PolicyFile::parse(&bytes).exit(Exit::Config, path.display())
 }
 
-/// Reads a policy file and gives it the name that reports use.
-pub(super) fn named_policy(path: &Path) -> Result<(String, PolicyFile), Failure> {
-    let name =
-        path.file_stem().map_or_else(|| "policy".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    Ok((name, read_policy(path)?))
+/// Reads policy files and gives each the name that reports use: its file's, or its path where two files share one.
+pub(super) fn named_policies(paths: &[PathBuf]) -> Result<Vec<(String, PolicyFile)>, Failure> {
+    let stem = |path: &Path| {
+        path.file_stem().map_or_else(|| "policy".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    };
+    let mut named: Vec<(String, PolicyFile)> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let twice = paths.iter().filter(|other| stem(other) == stem(path)).count() > 1;
+        let name = if twice { path.display().to_string() } else { stem(path) };
+        if named.iter().any(|(other, _)| *other == name) {
+            return Err(Failure::config(format!("--policy {name} is given twice")));
+        }
+        named.push((name, read_policy(path)?));
+    }
+    Ok(named)
 }
 
 /// A profile that ships, or a file.

@@ -57,9 +57,11 @@ pub(crate) fn run(args: &Simulate) -> Result<(), Failure> {
             toml::to_string(&scenario).exit(Exit::Internal, "the scenario")?.trim_end(),
         )?);
     }
-    output::live(format_args!("{} worlds of {} epochs", args.world.seeds().len(), scenario.epochs));
+    let seeds = args.world.seeds(1)?;
+    let page = args.shown.reserve()?;
+    output::live(format_args!("{} worlds of {} epochs", seeds.len(), scenario.epochs));
     let policy = scenario.policy.clone();
-    let outcomes = run_all(&[scenario], &args.world.seeds());
+    let outcomes = run_all(&[scenario], &seeds);
     output::live("");
     let outcomes = outcomes.exit(Exit::Config, "the scenario")?.concat();
     if args.shown.json {
@@ -67,5 +69,5 @@ pub(crate) fn run(args: &Simulate) -> Result<(), Failure> {
     }
     let mut data = Data::of_outcomes("A simulated subnet", &outcomes);
     data.note("policy", policy.hash().to_string());
-    args.shown.print(&data)
+    args.shown.print(&data, page)
 }

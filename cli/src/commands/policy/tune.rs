@@ -9,7 +9,7 @@ use weighhouse_lab::search::{SearchError, Tuning, TuningError, TuningResult, tun
 
 use super::budget::Budget;
 use super::files::read_policy;
-use crate::commands::write_file;
+use crate::commands::ReservedFile;
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
 
@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Tune, shutdown: &CancellationToken) -> Result<(), Failu
     let bytes = std::fs::read(&args.tuning).exit(Exit::Missing, args.tuning.display())?;
     let tuning = Tuning::parse(&bytes).exit(Exit::Config, args.tuning.display())?;
     let base = read_policy(&args.policy)?;
+    let out = args.out.as_deref().map(ReservedFile::open).transpose()?;
     let (log, mut watcher) = args.budget.watch(tuning.evaluations, 1.0, shutdown)?;
     let proving = tuning.proving().exit(Exit::Config, args.tuning.display())?;
     let result = search(&tuning, &base, &proving, log, &mut watcher);
@@ -49,8 +50,11 @@ pub(crate) fn run(args: &Tune, shutdown: &CancellationToken) -> Result<(), Failu
             if matches!(error, TuningError::Search(SearchError::Log(_))) { Exit::Data } else { Exit::Config };
         Failure::new(exit, format!("{}: {error}", args.tuning.display()))
     })?;
-    if let Some(out) = &args.out {
-        write_file(out, result.winner_text.as_bytes())?;
+    let written = out.map_or(Ok(()), |file| file.write(result.winner_text.as_bytes()));
+    if let Err(failure) = written {
+        // Printed at least: the search that found it may have taken hours.
+        output::line(result.winner_text.trim_end())?;
+        return Err(failure);
     }
     if args.json {
         return Ok(output::json(&result)?);

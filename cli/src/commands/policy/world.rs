@@ -6,10 +6,11 @@ use clap::Args;
 use weighhouse_lab::attack::{Attack, CATALOGUE};
 use weighhouse_lab::report::{self, Data};
 use weighhouse_lab::sim::Scenario;
+use weighhouse_lab::sim::error::SEEDS_MAX;
 use weighhouse_types::profile::Profile;
 
 use super::files::{profile, read_any};
-use crate::commands::write_file;
+use crate::commands::ReservedFile;
 use crate::failure::{Exit, Failure};
 use crate::output;
 
@@ -53,8 +54,15 @@ impl World {
         Ok(scenario)
     }
 
-    pub(super) fn seeds(&self) -> Vec<u64> {
-        (self.seed..self.seed.saturating_add(self.seeds.max(1))).collect()
+    /// The worlds' seeds, at least `least` of them.
+    pub(super) fn seeds(&self, least: u64) -> Result<Vec<u64>, Failure> {
+        if !(least..=SEEDS_MAX as u64).contains(&self.seeds) {
+            let why = if least > 1 { ": the ratio of a single world has no interval" } else { "" };
+            let message =
+                format!("--seeds {}: from {least} to {SEEDS_MAX} worlds can be run{why}", self.seeds);
+            return Err(Failure::config(message));
+        }
+        Ok((self.seed..self.seed.saturating_add(self.seeds)).collect())
     }
 }
 
@@ -72,11 +80,22 @@ pub(crate) struct OutputForm {
 }
 
 impl OutputForm {
-    pub(super) fn print(&self, data: &Data) -> Result<(), Failure> {
-        if let Some(path) = &self.report {
-            write_file(path, report::html(data).as_bytes())?;
+    /// Opens the page's file, before anything is run for it.
+    pub(super) fn reserve(&self) -> Result<Option<ReservedFile>, Failure> {
+        self.report.as_deref().map(ReservedFile::open).transpose()
+    }
+
+    /// Shows the result, and then writes the page: a disk that filled up hides nothing.
+    pub(super) fn print(&self, data: &Data, page: Option<ReservedFile>) -> Result<(), Failure> {
+        self.show(data)?;
+        if let (Some(file), Some(path)) = (page, &self.report) {
+            file.write(report::html(data).as_bytes())?;
             output::note(format!("report written to {}", path.display()));
         }
+        Ok(())
+    }
+
+    fn show(&self, data: &Data) -> Result<(), Failure> {
         if self.json {
             return Ok(());
         }

@@ -17,7 +17,7 @@ pub(super) fn section(data: &Data) -> String {
     }
     let intro = format!(
         "What attacking earns over what the same operators would earn honestly, by the share of bad miners. \
-         Up to {}, left of the line, a policy answers for detectable attacks.",
+         Up to {}, left of the line, a policy answers for attacks of either kind.",
         percent(Some(FRACTION_MAX))
     );
     let tables: String = data.policies().into_iter().map(|policy| table(data, policy)).collect();

@@ -101,7 +101,7 @@ fn games_that_cannot_be_played_are_refused() {
     let mut lacking = game(DEFAULT_POLICY, 10);
     lacking.full.seeds.clear();
     let refused = lacking.run(None, &mut Recorder::default());
-    assert_eq!(refused, Err(RedTeamError::Missing { missing: "held-out seed" }));
+    assert_eq!(refused, Err(RedTeamError::Missing { missing: "two held-out seeds" }));
     let nobody_paid = "version = 2\n[shape]\nfloor = 1.0\n";
     let refused = game(nobody_paid, 10).run(None, &mut Recorder::default());
     assert_eq!(refused, Err(RedTeamError::NoHonestProfit { world: "tiny" }));

@@ -88,7 +88,7 @@ fn an_interrupted_tuning_goes_on_from_its_log() {
 #[test]
 fn what_is_good_enough_is_not_improved_further() {
     let (mut tuning, proving) = tuning("sum", 1);
-    let measures = proving.measure(&read(WEAK), &[1], 20).unwrap().unwrap();
+    let measures = proving.measure(&read(WEAK), &[1, 2], 20).unwrap().unwrap();
     tuning.objectives = vec![Objective { measure: Measure::Vtrust, weight: 2.0, enough: Some(0.5) }];
     assert_eq!(tuning.costs(&measures), [0.5]);
     tuning.objectives[0].enough = None;
@@ -98,7 +98,7 @@ fn what_is_good_enough_is_not_improved_further() {
 #[test]
 fn a_policy_under_which_honest_work_earns_nothing_has_no_figures() {
     let (_, proving) = tuning("sum", 1);
-    assert_eq!(proving.measure(&policy("[shape]\nfloor = 1.0"), &[1], 20).unwrap(), None);
+    assert_eq!(proving.measure(&policy("[shape]\nfloor = 1.0"), &[1, 2], 20).unwrap(), None);
 }
 
 #[test]
@@ -112,7 +112,14 @@ fn tuning_files_that_are_wrong_are_refused_by_name() {
     refused(right.replace("seeds = [21, 22]", "seeds = [2, 3]"), "seed 2 is both");
     refused(right.replace("newcomer_delay", "attack_profit"), "comes twice");
     refused(right.replace("newcomer_delay", "fun"), "fun");
-    refused(right.replace("seeds = [1, 2]", "seeds = []"), "training seed");
+    refused(right.replace("seeds = [1, 2]", "seeds = [1]"), "training seed");
+    refused(right.replace("seeds = [21, 22]", "seeds = []"), "held-out seed");
+    for fraction in ["-0.1", "1.5", "nan"] {
+        refused(
+            right.replace("fractions = [", &format!("fractions = [{fraction}, ")),
+            "`worlds.fractions` is",
+        );
+    }
     refused(right.replace("finalists", "finalist"), "did you mean `finalists`");
     refused("x".repeat(TUNING_BYTES_MAX + 1), "bytes");
     let unknown = Tuning::parse(right.replace("profile = \"digits\"", "profile = \"nothing\"").as_bytes());
