@@ -5,14 +5,17 @@
 use serde::Serialize;
 
 use crate::sim::{Scenario, ScenarioError, run_all};
-use weighhouse_scoring::forecast::epochs_to_full_pay;
 use weighhouse_scoring::policy::{
-    AverageKind, ClusterPay, Facts, File, Fraction, Policy, PolicyFile, Shape, ShapeKind,
+    AverageKind, ClusterPay, File, Fraction, Policy, PolicyFile, Shape, ShapeKind,
 };
 use weighhouse_types::profile::{Paid, Profile, Scope};
 
+mod expression;
+mod live;
 #[cfg(test)]
 mod tests;
+
+pub use live::Live;
 
 /// Honest validators whose mean vtrust is expected below this lose dividends for nothing: a policy is refused.
 pub const VTRUST_LEAST: f64 = 0.97;
@@ -43,19 +46,6 @@ pub struct Finding {
     /// The dotted key it is about.
     pub key: &'static str,
     pub message: String,
-}
-
-/// A subnet as it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Live {
-    pub tempo_blocks: u64,
-    pub immunity_blocks: u64,
-    /// Miners among its uids.
-    pub miners: u16,
-    /// The chain's largest share of one weight, of 65535.
-    pub max_weights_limit: u16,
-    /// Epochs for which weights stay concealed; 0 without commit-reveal.
-    pub reveal_epochs: u64,
 }
 
 /// Speed and cost of telling a kind of miner from honest ones.
@@ -104,10 +94,11 @@ pub fn lint(
         None => say(Severity::Note, "version", "version 1 still works; version 2 can say more".to_owned()),
         Some(keys) => idle_keys(keys, &mut say),
     }
-    expression(policy, &mut say);
+    expression::examine(policy, &mut say);
     values(policy, &mut say);
-    if let Some(live) = live {
-        against_subnet(policy, live, rounds, &mut say);
+    match live {
+        Some(live) => live::examine(policy, live, rounds, &mut say),
+        None => burned_away(policy, &mut say),
     }
     if let Some(profile) = profile {
         let vtrust = vtrust(file, profile, policy.rounds().unwrap_or(rounds))?;
@@ -232,85 +223,17 @@ fn values(policy: &Policy, say: &mut impl FnMut(Severity, &'static str, String))
     }
 }
 
-/// A spread of miners, for what an expression does over all of them.
-fn spread() -> Vec<Facts> {
-    let mut all = Vec::new();
-    for attempts in [0, 1, 3, 10, 100, 10_000] {
-        for age in [0, 1, 2, 5, 20, 1000] {
-            for (answered, capacity) in [(0.0, 0.0), (0.5, 0.5), (1.0, 0.5), (1.0, 1.0)] {
-                for error in [0.0, 0.02, 0.1, 0.4, 1.0] {
-                    for step in -10..=10 {
-                        let average = f64::from(step) / 10.0;
-                        let score = f64::max(average, 0.0);
-                        all.push(Facts { score, average, error, answered, capacity, attempts, age });
-                    }
-                }
-            }
-        }
-    }
-    all
+/// True if a burn of that share leaves each of so many equal miners less than half of the chain's unit.
+fn rounds_away(burned: f64, miners: u16) -> bool {
+    (1.0 - burned) / f64::from(miners) / burned * 65535.0 < 0.5
 }
 
-fn expression(policy: &Policy, say: &mut impl FnMut(Severity, &'static str, String)) {
-    const KEY: &str = "expression.score";
-    let Some(expression) = policy.expression() else { return };
-    let spread = spread();
-    for branch in expression.unreached(&spread) {
-        say(Severity::Warning, KEY, format!("{branch}, so one branch is never taken"));
-    }
-    // The innermost loop of `spread`: 21 averages with all else equal.
-    for ladder in spread.chunks(21) {
-        let values: Vec<_> = ladder.iter().map(|facts| expression.value(facts)).collect();
-        for (pair, facts) in values.windows(2).zip(ladder.windows(2)) {
-            match (&pair[0], &pair[1]) {
-                (Ok(worse), Ok(better)) if better < worse => {
-                    let message = format!(
-                        "is not monotone: an average of {} is worth {:.4}, one of {} only {:.4} ({} verdicts, age {})",
-                        facts[0].average,
-                        *worse as f64 / 1e9,
-                        facts[1].average,
-                        *better as f64 / 1e9,
-                        facts[0].attempts,
-                        facts[0].age
-                    );
-                    return say(Severity::Error, KEY, message);
-                }
-                (Err(error), _) | (_, Err(error)) => return say(Severity::Error, KEY, error.to_string()),
-                _ => {}
-            }
-        }
-    }
-}
-
-fn against_subnet(
-    policy: &Policy,
-    live: &Live,
-    rounds: u32,
-    say: &mut impl FnMut(Severity, &'static str, String),
-) {
-    let per_epoch = u64::from(policy.rounds().unwrap_or(rounds).max(1));
-    let samples = policy.min_attempts().div_ceil(per_epoch).max(1);
-    let epochs = epochs_to_full_pay(policy, rounds, live.reveal_epochs);
-    let needed = epochs * live.tempo_blocks;
-    if needed * 2 > live.immunity_blocks {
-        let message = format!(
-            "a newcomer needs {epochs} epochs ({needed} blocks: {samples} to be judged, a ramp of {}, {} until weights are revealed, 1 to be paid), more than half of its immunity of {} blocks",
-            policy.ramp_epochs(),
-            live.reveal_epochs,
-            live.immunity_blocks
-        );
-        say(Severity::Error, "newcomer.min_attempts", message);
-    }
-    let cap = policy.cap().to_f64();
-    if cap * f64::from(live.miners) < 1.0 {
-        let message = format!("can't be met: {} miners with at most {cap} each leave some over", live.miners);
-        say(Severity::Error, "caps.share", message);
-    }
-    let chain = f64::from(live.max_weights_limit) / 65535.0;
-    if chain < cap {
-        let message =
-            format!("is looser than the chain's own limit of {chain:.4}, which the vector is cut to");
-        say(Severity::Note, "caps.share", message);
+fn burned_away(policy: &Policy, say: &mut impl FnMut(Severity, &'static str, String)) {
+    if let Some((share, _)) = policy.burn()
+        && rounds_away(share.to_f64(), 1)
+    {
+        let message = "leaves a single miner less than half a unit of weight: nobody is paid".to_owned();
+        say(Severity::Error, "burn.share", message);
     }
 }
 

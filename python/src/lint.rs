@@ -45,6 +45,8 @@ fn read_live(live: &Bound<'_, PyMapping>) -> PyResult<Live> {
         miners: fields.required("miners")?,
         max_weights_limit: fields.or("max_weights_limit", u16::MAX)?,
         reveal_epochs: fields.or("reveal_epochs", 0)?,
+        hotkeys: Vec::new(),
+        owner: None,
     };
     fields.finish()?;
     Ok(live)

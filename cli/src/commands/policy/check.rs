@@ -1,12 +1,13 @@
 //! `weighhouse policy schema`, `hash` and `check`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use weighhouse_lab::lint::{Live, Report, Severity, lint as examine};
+use weighhouse_lab::lint::{Finding, Live, Report, Severity, lint as examine};
+use weighhouse_scoring::Policy;
 use weighhouse_tasks::sequential::Examination;
-use weighhouse_types::{Netuid, SubnetState};
+use weighhouse_types::{Netuid, Neuron, SubnetState};
 use weighhouse_validator::config::Rounds;
 
 use super::files::{profile, read_policy};
@@ -46,7 +47,7 @@ pub(crate) struct Lint {
     /// The chain's address, to check against a subnet's live settings
     #[arg(long, value_name = "URL", requires = "netuid")]
     endpoint: Option<weighhouse_chain::address::ChainAddress>,
-    #[arg(long)]
+    #[arg(long, requires = "endpoint")]
     netuid: Option<u16>,
     /// Challenges per miner and epoch, where the policy leaves it to the validator
     #[arg(long, default_value_t = Rounds::PER_EPOCH, value_name = "N")]
@@ -87,7 +88,7 @@ pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
     let live = match (&args.endpoint, args.netuid) {
         (Some(endpoint), Some(netuid)) => {
             let chain = connect(endpoint, None).await?;
-            Some(live(&chain.subnet(Netuid(netuid)).await.map_err(chain_failure)?))
+            Some(live(file.policy(), &chain.subnet(Netuid(netuid)).await.map_err(chain_failure)?))
         }
         _ => None,
     };
@@ -108,18 +109,30 @@ pub(crate) async fn lint(args: &Lint) -> Result<(), Failure> {
         print(&report)?;
         examined.as_ref().map(pretence::print).transpose()?;
     }
+    refuse_errors(&report, &args.policy, args.force)
+}
+
+/// Ends a command whose policy has errors, unless they are waved through.
+pub(super) fn refuse_errors(report: &Report, policy: &Path, force: bool) -> Result<(), Failure> {
     let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    if errors > 0 && !args.force {
-        let message = format!("{}: {errors} errors; mend them, or use --force", args.policy.display());
+    if errors > 0 && !force {
+        let message = format!("{}: {errors} errors; mend them, or use --force", policy.display());
         return Err(Failure::config(message));
     }
     Ok(())
 }
 
-fn live(state: &SubnetState) -> Live {
+/// The subnet that a policy would go live on.
+pub(super) fn live(policy: &Policy, state: &SubnetState) -> Live {
     let hyperparameters = &state.hyperparameters;
-    let miners = state.metagraph.neurons.iter().filter(|neuron| !neuron.validator_permit).count();
+    let burn = policy.burn().map(|(_, hotkey)| hotkey);
+    let neurons = &state.metagraph.neurons;
+    // Who gets the burn must not mine.
+    let mines = |neuron: &&Neuron| !neuron.validator_permit && Some(neuron.hotkey) != burn;
+    let miners = neurons.iter().filter(mines).count();
     Live {
+        hotkeys: neurons.iter().map(|neuron| neuron.hotkey).collect(),
+        owner: state.metagraph.owner,
         tempo_blocks: u64::from(state.schedule.tempo).saturating_add(1),
         immunity_blocks: u64::from(hyperparameters.immunity_period),
         miners: u16::try_from(miners).unwrap_or(u16::MAX),
@@ -132,14 +145,19 @@ fn live(state: &SubnetState) -> Live {
     }
 }
 
+/// A finding as a line.
+pub(super) fn in_words(finding: &Finding) -> String {
+    let severity = match finding.severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    format!("{severity}: `{}` {}", finding.key, finding.message)
+}
+
 fn print(report: &Report) -> Result<(), Failure> {
     for finding in &report.findings {
-        let severity = match finding.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        output::line(format!("{severity}: `{}` {}", finding.key, finding.message))?;
+        output::line(in_words(finding))?;
     }
     if report.findings.is_empty() {
         output::line("nothing found")?;

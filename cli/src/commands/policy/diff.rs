@@ -19,7 +19,9 @@ use crate::output::{self, Table};
 Examples:
   weighhouse policy diff old.toml new.toml --journal journal
   weighhouse policy diff default new.toml --journal journal --json
-  weighhouse policy diff default new.toml --profile digits-quality-private    over a simulated subnet")]
+  weighhouse policy diff default new.toml --profile digits-quality-private    over a simulated subnet
+
+Exit code 64 where the second policy abstains in epochs in which the first doesn't, or nothing can be compared, unless --force.")]
 pub(crate) struct Diff {
     /// The policy before
     before: PathBuf,
@@ -31,6 +33,9 @@ pub(crate) struct Diff {
     /// Compare over a simulated subnet with a miner of each kind that this profile measured, instead of over a journal
     #[arg(long, conflicts_with = "journal")]
     profile: Option<String>,
+    /// End with 0 even where the second policy abstains
+    #[arg(long)]
+    force: bool,
     #[arg(long)]
     json: bool,
 }
@@ -52,7 +57,28 @@ pub(crate) fn run(args: &Diff, shutdown: &CancellationToken) -> Result<(), Failu
         Ok(())
     })?;
     let changes = differ.finish();
-    if args.json { Ok(output::json(&changes)?) } else { print_changes(&changes) }
+    if args.json {
+        output::json(&changes)?
+    } else {
+        print_changes(&changes)?
+    }
+    match stops(&changes) {
+        Some(message) if !args.force => Err(Failure::config(format!("{}: {message}", args.after.display()))),
+        _ => Ok(()),
+    }
+}
+
+/// Why the change of policy should not go live by what the journal shows.
+fn stops(diff: &Changes) -> Option<String> {
+    if diff.second_abstains > 0 {
+        let all = diff.epochs + diff.second_abstains;
+        return Some(format!(
+            "validators abstain under it in {} of {all} epochs in which the first policy gives a vector; see why with `policy \
+             replay --policy`, or use --force",
+            diff.second_abstains
+        ));
+    }
+    (diff.epochs == 0).then(|| "no epoch gives a vector under both policies: nothing was compared".to_owned())
 }
 
 /// Cells of a share before and after, and of the gain, in percent.
@@ -71,12 +97,14 @@ fn print_changes(diff: &Changes) -> Result<(), Failure> {
     if !diff.changes.is_empty() {
         table.print()?;
     }
-    output::line(format!(
-        "{:.3} % of emission moves, on average over {} epochs; {} of them give the same vector",
-        diff.moved * 100.0,
-        diff.epochs,
-        diff.equal
-    ))?;
+    if diff.epochs > 0 {
+        output::line(format!(
+            "{:.3} % of emission moves, on average over {} epochs; {} of them give the same vector",
+            diff.moved * 100.0,
+            diff.epochs,
+            diff.equal
+        ))?;
+    }
     if diff.first_abstains + diff.second_abstains > 0 {
         output::line(format!(
             "only the first abstains in {} epochs, only the second in {}",
@@ -101,4 +129,19 @@ fn print_comparison(compared: &PolicyComparison) -> Result<(), Failure> {
         compare::EPOCHS,
         compared.seeds
     ))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_abstains_or_cannot_be_compared_is_told_of() {
+        let moved = Changes { epochs: 3, ..Changes::default() };
+        assert_eq!(stops(&moved), None);
+        let stopped = stops(&Changes { second_abstains: 2, ..moved.clone() }).expect("told");
+        assert!(stopped.starts_with("validators abstain under it in 2 of 5 epochs"), "{stopped}");
+        assert!(stops(&Changes { first_abstains: 4, ..Changes::default() }).is_some());
+        assert_eq!(stops(&Changes { first_abstains: 4, ..moved }), None);
+    }
 }

@@ -174,6 +174,8 @@ mod tests {
                 miners: 9,
                 max_weights_limit: 65_535,
                 reveal_epochs: 1,
+                hotkeys: Vec::new(),
+                owner: None,
             };
             let policy = PolicyFile::shipped();
             examine("generate", policy.policy(), rounds, Some(&live), &mut report)

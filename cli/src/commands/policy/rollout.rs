@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use weighhouse_lab::lint::lint;
 use weighhouse_types::{Block, Netuid};
+use weighhouse_validator::config::Rounds;
 use weighhouse_validator::rollout::{POLICY_FILE, ROLLOUT_FILE, Rollout as Signed};
 
+use super::check;
 use super::files::read_policy;
 use crate::commands::keys::WalletArgs;
 use crate::commands::{chain_failure, connect};
@@ -17,6 +20,8 @@ use crate::output;
 Examples:
   weighhouse policy rollout --policy new.toml --block 7200 --netuid 1 --out staged --wallet owner
 
+The policy is checked against the subnet first, as `policy check --endpoint --netuid` does: one under which validators would
+abstain or pay nobody is not signed, unless --force.
 Writes policy.toml and rollout.toml into the folder. A validator whose configuration names such a folder as
 `policy.staged` runs the new policy in the shadow of the live one, logs what it would change, and switches with the first
 epoch that begins at or after the block. The wallet's hotkey must be the subnet owner's.")]
@@ -35,6 +40,9 @@ pub(crate) struct Rollout {
     /// The folder to write both files into; made if need be
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Sign a policy that has errors
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     wallet: WalletArgs,
     #[arg(long)]
@@ -50,6 +58,11 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
         let message = format!("block {} is past: the chain is at block {head}; name a later one", args.block);
         return Err(Failure::config(message));
     }
+    let live = check::live(policy.policy(), &state);
+    let report =
+        lint(&policy, None, Some(&live), Rounds::PER_EPOCH).exit(Exit::Config, args.policy.display())?;
+    report.findings.iter().for_each(|finding| output::note(check::in_words(finding)));
+    check::refuse_errors(&report, &args.policy, args.force)?;
     let owner = args.wallet.open_hotkey()?;
     let rollout =
         Signed::sign(&owner, chain.genesis(), Netuid(args.netuid), policy.hash(), Block(args.block));
@@ -58,7 +71,11 @@ pub(crate) async fn run(args: &Rollout) -> Result<(), Failure> {
     let Some(expected) = expected else {
         return Err(Failure::new(
             Exit::Denied,
-            "the subnet's owner has no uid: register the owner's hotkey first",
+            format!(
+                "the subnet's owner has no uid: register the owner's hotkey first (`weighhouse chain register --netuid {}` with its \
+                 wallet)",
+                args.netuid
+            ),
         ));
     };
     rollout
