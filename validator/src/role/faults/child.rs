@@ -130,7 +130,7 @@ async fn live(order: Order) -> Result<(), String> {
     seed[..4].copy_from_slice(&order.life.to_le_bytes());
     seed[4..12].copy_from_slice(&order.seed.to_le_bytes());
     parts.entropy = Entropy::seeded(seed);
-    parts.retention = Retention { keep_epochs: order.keep_epochs, free_space_min: 0 };
+    parts.retention = Retention { keep_epochs: order.keep_epochs, ..Retention::default() };
     parts.rounds.deadline = DEADLINE;
     let genesis = parts.chain.genesis();
     let validator = Validator::open(parts).await.map_err(|error| error.to_string())?;
