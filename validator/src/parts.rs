@@ -29,6 +29,8 @@ pub struct Parts {
     /// The task file, verbatim, and what it describes.
     pub task_file: Vec<u8>,
     pub task: Arc<Task>,
+    /// A task that was configured while an epoch under the other is open: it takes its place once a closing record has named it.
+    pub next_task: Option<(Vec<u8>, Arc<Task>)>,
     pub keypair: Arc<Keypair>,
     pub chain: Arc<dyn Chain>,
     pub dialer: Arc<dyn Dialer>,

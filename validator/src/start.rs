@@ -5,7 +5,7 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use weighhouse_journal::{Segment, SegmentError, epoch_of_name};
+use weighhouse_journal::{Segment, SegmentError, epoch_of_name, segment_name};
 use weighhouse_scoring::{Closing, WeighError};
 use weighhouse_seams::Storage;
 use weighhouse_types::{Digest, EpochContext, LogPlace, Record, Standing, StartedFrom, Trail};
@@ -113,7 +113,19 @@ impl Start {
     }
 }
 
-fn opening(records: &[Record]) -> Option<&EpochContext> {
+/// The task file of the newest epoch in a journal's folder; `None` of an empty or unreadable one.
+pub fn task_under_way(storage: &dyn Storage) -> Option<Vec<u8>> {
+    let mut epochs: Vec<_> = storage.list().ok()?.iter().filter_map(|name| epoch_of_name(name)).collect();
+    epochs.sort_unstable();
+    // A crash may have left the newest without its opening.
+    epochs.iter().rev().take(2).find_map(|epoch| {
+        let bytes = storage.read(&segment_name(*epoch)).ok()??;
+        let (segment, _) = Segment::read_whole_commits(&bytes).ok()?;
+        opening(segment.records()).map(|context| context.task.clone())
+    })
+}
+
+pub(crate) fn opening(records: &[Record]) -> Option<&EpochContext> {
     records.iter().find_map(|record| match record {
         Record::EpochOpened(context) => Some(context.as_ref()),
         _ => None,

@@ -478,6 +478,7 @@ impl World {
             staged: None,
             task_file: file.into_bytes(),
             task: Arc::new(task.expect("a sound task")),
+            next_task: None,
             keypair: Arc::new(validator()),
             chain: Arc::new(self.ledger.clone()),
             dialer: self.dialer.clone(),

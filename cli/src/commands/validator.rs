@@ -135,6 +135,11 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     let policy = read_policy(&config)?;
     let keypair = daemon_hotkey(&config.wallet)?;
     let storage = open_dir(&expand(&config.journal.dir), "journal.dir")?;
+    let (task_file, task) = (task_file.into_bytes(), Arc::new(task));
+    let (task_file, task, next_task) = match task_of_open_epoch(&storage, &config.task, &task_file) {
+        Some((open_file, open)) => (open_file, open, Some((task_file, task))),
+        None => (task_file, task, None),
+    };
     let staged =
         config.policy.staged.as_deref().map(|dir| open_dir(&expand(dir), "policy.staged")).transpose()?;
     let chain = connect(&config.chain.address, config.chain.genesis).await?;
@@ -159,8 +164,9 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
         retention: config.journal.retention(),
         policy: policy.into_bytes(),
         staged: staged.map(|folder| Arc::new(folder) as Arc<dyn weighhouse_seams::Storage>),
-        task_file: task_file.into_bytes(),
-        task: Arc::new(task),
+        task_file,
+        task,
+        next_task,
         keypair: Arc::new(keypair),
         chain: chain.clone(),
         dialer: axon_dialer(&config.chain),
@@ -234,6 +240,29 @@ async fn tell(mut turns: watch::Receiver<Progress>, chain: SharedChain, shutdown
     // Its journal is open, and rounds that are due may take their time.
     turns.mark_changed();
     Followed { turns, patience: STEP_MAX, stop_time: STOP_TIME }.tell(status, hangs, shutdown).await;
+}
+
+/// The task under which the journal's open epoch was opened, where it is another than the configured one and its reference is at
+/// hand: the epoch goes on under it.
+fn task_of_open_epoch(
+    storage: &dyn weighhouse_seams::Storage,
+    asked: &config::TaskSection,
+    configured: &[u8],
+) -> Option<(Vec<u8>, Arc<Task>)> {
+    let file = weighhouse_validator::start::task_under_way(storage).filter(|file| file != configured)?;
+    match Task::load(&file, &ConfiguredReferences::new(asked)) {
+        Ok(task) => {
+            tracing::info!(
+                "the configured task is another than the open epoch's, which goes on as it began: the new one follows once a closing \
+                 record has named it"
+            );
+            Some((file, Arc::new(task)))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the open epoch's task can't be loaded any more: nothing more is asked in that epoch");
+            None
+        }
+    }
 }
 
 /// A task file by path or built-in name, with the reference it names. Must be called within a runtime.

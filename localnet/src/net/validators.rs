@@ -74,6 +74,7 @@ impl Localnet {
             staged: None,
             task_file: self.served.task_file.as_bytes().to_vec(),
             task: self.served.task.clone(),
+            next_task: None,
             keypair: participant.keypair.clone(),
             chain: Arc::new(self.ledger.clone()),
             dialer: Arc::new(TcpDialer),

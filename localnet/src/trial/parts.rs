@@ -101,6 +101,7 @@ impl TrialParts {
             staged: None,
             task_file: self.task_file.as_bytes().to_vec(),
             task: self.task.clone(),
+            next_task: None,
             keypair: self.validator.clone(),
             chain: Arc::new(self.ledger.clone()),
             dialer: Arc::new(TcpDialer),

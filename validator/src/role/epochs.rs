@@ -15,6 +15,7 @@ use crate::epoch::{OpenEpoch, departed};
 use crate::error::ValidatorError;
 use crate::later;
 use crate::metrics;
+use crate::parts::Parts;
 use crate::policies::PolicyFile;
 use crate::publish;
 use crate::start::Start;
@@ -44,6 +45,7 @@ impl Validator {
         self.witness_epoch(state).await?;
         self.tell_witnesses();
         self.held.clear();
+        self.take_next_task();
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let neurons = &state.metagraph.neurons;
         let left = self.open.as_ref().and_then(|open| open.leave_checks(&self.parts.task, epoch, neurons));
@@ -162,13 +164,35 @@ impl Validator {
         self.record(records).await
     }
 
+    /// Takes up a task that was configured in mid-epoch, unless the epoch's closing record has named the one of before: then that
+    /// one stands for one epoch more.
+    fn take_next_task(&mut self) {
+        let Some((file, task)) = self.parts.next_task.take() else { return };
+        let closed = self.open.as_ref().and_then(|open| {
+            open.records().iter().find_map(|record| match record {
+                Record::EpochClosed(closed) => closed.fields.next(),
+                _ => None,
+            })
+        });
+        let digest = Digest::of(&file);
+        if closed.is_some_and(|next| next.task != digest) {
+            info!(task = %digest, "the new task waits: the closing record names the one of before for this epoch");
+            self.parts.next_task = Some((file, task));
+            return;
+        }
+        info!(task = %digest, "the new task begins with this epoch");
+        (self.parts.task_file, self.parts.task) = (file, task);
+    }
+
     /// What the epoch that begins with this block is opened with, as far as is known now.
     fn next_epoch(&self, begins: Option<Block>) -> NextEpoch {
         let policy = self.policies.upcoming(begins);
+        let Parts { task_file, task, next_task, .. } = &self.parts;
+        let (task_file, task) = next_task.as_ref().map_or((task_file, task), |(file, task)| (file, task));
         NextEpoch {
             policy: Digest::of(&policy.bytes),
-            task: Digest::of(&self.parts.task_file),
-            judge: Some(self.parts.task.judge_identity()),
+            task: Digest::of(task_file),
+            judge: Some(task.judge_identity()),
             rounds: policy.policy.rounds().unwrap_or(self.parts.rounds.per_epoch),
         }
     }

@@ -9,6 +9,7 @@ use weighhouse_types::{AnswerReceipt, Block, Epoch, Failure, MechId, Reason, Rec
 use weighhouse_wallet::keypair::Keypair;
 
 mod start;
+mod task;
 
 use super::*;
 use crate::audit::{audit, audit_receipts};
