@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 
 use weighhouse_merkle::{Frontier, leaf_hash};
 use weighhouse_seams::AppendFile;
@@ -12,6 +13,10 @@ use crate::format::{self, BATCH_HEADER_BYTES, BatchHeader, Form, HEADER_BYTES, L
 use crate::header::SegmentHeader;
 use crate::limits::JournalLimits;
 use crate::scan::{self, Entry, Place, ScanStop};
+
+/// Bytes of a batch from which on it is worth threads that hash while the file takes it.
+const HASHED_BESIDE_BYTES_MIN: usize = 256 << 10;
+const HASHING_THREADS_MAX: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Current {
@@ -35,7 +40,8 @@ pub(crate) struct Current {
 struct PendingBatch {
     /// The batch from its header on; the header is filled in by the commit.
     bytes: Vec<u8>,
-    leaves: Vec<Digest>,
+    /// Of the payloads, within these bytes.
+    payloads: Vec<Range<usize>>,
     records: Vec<Record>,
     blobs: HashMap<Digest, Place>,
 }
@@ -44,11 +50,33 @@ impl PendingBatch {
     fn new() -> Self {
         Self {
             bytes: vec![0; BATCH_HEADER_BYTES],
-            leaves: Vec::new(),
+            payloads: Vec::new(),
             records: Vec::new(),
             blobs: HashMap::new(),
         }
     }
+}
+
+/// Works out the leaves of payloads on other threads while `write` runs on this one.
+fn hash_beside(
+    bytes: &[u8],
+    payloads: &[Range<usize>],
+    write: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Vec<Digest>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, HASHING_THREADS_MAX);
+    std::thread::scope(|scope| {
+        let hashing: Vec<_> = payloads
+            .chunks(payloads.len().div_ceil(threads).max(1))
+            .map(|part| {
+                scope.spawn(move || {
+                    part.iter().map(|payload| leaf_hash(&bytes[payload.clone()])).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        write()?;
+        let leaves = hashing.into_iter().flat_map(|part| part.join().expect("hashing doesn't panic"));
+        Ok(leaves.collect())
+    })
 }
 
 /// Why a segment's file does not become the current one.
@@ -128,7 +156,7 @@ impl Current {
     }
 
     pub(crate) fn uncommitted(&self) -> usize {
-        self.pending.leaves.len()
+        self.pending.payloads.len()
     }
 
     /// The record's index; a blob that the segment has keeps the index it has.
@@ -152,7 +180,7 @@ impl Current {
         if self.pending.bytes.len() + LENGTH_BYTES + payload.len() > limits.batch_bytes {
             return Err(JournalError::BatchFull { limit: limits.batch_bytes });
         }
-        let index = self.log.size() + self.pending.leaves.len() as u64;
+        let index = self.log.size() + self.pending.payloads.len() as u64;
         if index >= limits.segment_records {
             return Err(JournalError::SegmentFull {
                 epoch: self.header.epoch,
@@ -163,8 +191,9 @@ impl Current {
         self.pending.bytes.extend(length.to_le_bytes());
         // The pending bytes begin with room for the batch's header, so this is the place in the file.
         let offset = self.end + self.pending.bytes.len() as u64;
+        let start = self.pending.bytes.len();
         self.pending.bytes.extend(&payload);
-        self.pending.leaves.push(leaf_hash(&payload));
+        self.pending.payloads.push(start..self.pending.bytes.len());
         match blob {
             Some(digest) => {
                 self.pending.blobs.insert(digest, Place { index, offset, length: payload.len() });
@@ -180,22 +209,33 @@ impl Current {
 
     /// Writes what is pending as one batch and syncs it. After an error the file's tail is unknown.
     pub(crate) fn commit(&mut self) -> io::Result<()> {
-        if self.pending.leaves.is_empty() {
+        if self.pending.payloads.is_empty() {
             return Ok(());
         }
-        let PendingBatch { mut bytes, leaves, records, blobs } =
+        let PendingBatch { mut bytes, payloads, records, blobs } =
             std::mem::replace(&mut self.pending, PendingBatch::new());
         let header = BatchHeader {
             offset: self.end,
             length: u32::try_from(bytes.len() - BATCH_HEADER_BYTES).expect("the batch limit is below 4 GiB"),
-            records: u32::try_from(leaves.len()).expect("each record takes bytes of a batch below 4 GiB"),
+            records: u32::try_from(payloads.len()).expect("each record takes bytes of a batch below 4 GiB"),
         };
         let header_bytes = header.to_bytes(&self.first_seal);
-        let seal = seal(&self.seal, &header_bytes, &leaves);
         bytes[..BATCH_HEADER_BYTES].copy_from_slice(&header_bytes);
-        bytes.extend(seal.as_bytes());
-        // One write of the whole batch: a crash leaves either its seal or an end that is recognised as torn.
-        self.file.append(&bytes)?;
+        // The seal comes last, and one sync behind it: a crash leaves either the seal or an end that is recognised as torn.
+        let (leaves, seal) = if bytes.len() < HASHED_BESIDE_BYTES_MIN {
+            let leaves: Vec<Digest> =
+                payloads.into_iter().map(|payload| leaf_hash(&bytes[payload])).collect();
+            let seal = seal(&self.seal, &header_bytes, &leaves);
+            bytes.extend(seal.as_bytes());
+            self.file.append(&bytes)?;
+            (leaves, seal)
+        } else {
+            let file = &mut self.file;
+            let leaves = hash_beside(&bytes, &payloads, || file.append(&bytes))?;
+            let seal = seal(&self.seal, &header_bytes, &leaves);
+            self.file.append(seal.as_bytes())?;
+            (leaves, seal)
+        };
         self.file.sync()?;
         // Only after the sync: a record that is visible here has outlived a crash.
         self.end = header.end();

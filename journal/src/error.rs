@@ -68,6 +68,10 @@ pub enum JournalError {
     OtherOwner { file: String, expected: Box<SegmentHeader>, found: Box<SegmentHeader> },
     #[error("{file}: an earlier write failed ({cause}), so what it holds is unknown; restart to recover it")]
     Poisoned { file: String, cause: String },
+    #[error(
+        "{file}: is gone while it is written; give the folder back (is its disk mounted?), or start again, and the epoch is asked anew"
+    )]
+    Vanished { file: String },
     #[error("no epoch was begun: there is no file to append to")]
     NoEpoch,
     #[error("epoch {asked} can't follow epoch {current}: journals only go forward")]

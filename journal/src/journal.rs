@@ -85,6 +85,21 @@ impl Journal {
         self.current.as_ref().map(|current| current.header.epoch)
     }
 
+    /// Checks that the file which is appended to is still in its folder: bytes of a file without a name are lost with the process.
+    ///
+    /// # Errors
+    /// Where it is gone, or can't be looked for.
+    pub fn check_present(&self) -> Result<(), JournalError> {
+        let Some(epoch) = self.current_epoch() else { return Ok(()) };
+        let name = segment_name(epoch);
+        let file = self.storage.describe(&name);
+        match self.storage.open_read(&name) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(JournalError::Vanished { file }),
+            Err(source) => Err(JournalError::Io { file, doing: "look for the journal", source }),
+        }
+    }
+
     /// Makes an epoch the one that is appended to; going on with the current one changes nothing.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
 #[derive(Debug)]
 pub struct DirStorage {
     dir: PathBuf,
-    _lock: File,
+    _locks: [File; 2],
 }
 
 impl DirStorage {
@@ -67,15 +67,18 @@ impl DirStorage {
     pub fn open(dir: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("LOCK"))?;
-        // Two processes that append to one journal would each write over the other's end.
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::new(
-                io::ErrorKind::WouldBlock,
-                format!("{} is in use by another process", dir.display()),
-            ),
-            TryLockError::Error(error) => error,
-        })?;
-        Ok(Self { dir: dir.to_owned(), _lock: lock })
+        // Two processes that append to one journal would each write over the other's end. The folder too, since a file can be removed.
+        let locks = [lock, File::open(dir)?];
+        for lock in &locks {
+            lock.try_lock().map_err(|error| match error {
+                TryLockError::WouldBlock => io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    format!("{} is in use by another process", dir.display()),
+                ),
+                TryLockError::Error(error) => error,
+            })?;
+        }
+        Ok(Self { dir: dir.to_owned(), _locks: locks })
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {

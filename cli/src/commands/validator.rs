@@ -338,7 +338,9 @@ fn role_failure(error: ValidatorError) -> Failure {
         ValidatorError::Chain(error) => return chain_failure(error),
         ValidatorError::NotRegistered { .. } => Exit::Denied,
         // Room on a disk comes back, and what a failed write left is found out by the next start.
-        ValidatorError::Journal(JournalError::Io { .. } | JournalError::Poisoned { .. }) => Exit::Unavailable,
+        ValidatorError::Journal(
+            JournalError::Io { .. } | JournalError::Poisoned { .. } | JournalError::Vanished { .. },
+        ) => Exit::Unavailable,
         ValidatorError::Journal(_) | ValidatorError::Weigh(_) | ValidatorError::LogKey { .. } => Exit::Data,
         ValidatorError::Policy(_)
         | ValidatorError::Moved(_)

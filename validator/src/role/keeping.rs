@@ -64,7 +64,9 @@ impl Validator {
     }
 
     async fn watch_space(&mut self) -> Result<(), ValidatorError> {
-        let storage = self.parts.storage.clone();
+        let (journal, storage) = (self.journal.clone(), self.parts.storage.clone());
+        let look = move || journal.lock().unwrap_or_else(PoisonError::into_inner).check_present();
+        self.parts.cpu.run(look).await??;
         let free = match self.parts.cpu.run(move || storage.free_bytes()).await? {
             Ok(Some(free)) => free,
             // Whoever can't tell the room says so when a write fails.

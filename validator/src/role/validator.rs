@@ -132,6 +132,13 @@ impl Validator {
                 break;
             }
         }
+        if epochs.is_empty() && own.last_update > own.registered_at {
+            warn!(
+                block = %own.last_update,
+                "this journal is empty, and the hotkey has published before: if journal.dir has lost its files (a disk that isn't mounted, \
+                 say), stop now and give them back. Without them the averages begin anew"
+            );
+        }
         let publications = PublicationQueue::resume(&journal, state.hyperparameters.reveal_period_epochs)?;
         if let Some(epoch) = publications.published() {
             metrics::published_before(epoch);
