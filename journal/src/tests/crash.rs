@@ -60,6 +60,41 @@ fn a_power_cut_at_any_byte_of_a_commit_loses_no_committed_record() {
 }
 
 #[test]
+fn a_large_commit_whose_seal_is_written_behind_it_is_whole_or_torn() {
+    let committed = [vec![opened(1)], vec![asked(1, 0)]];
+    let pending: Vec<Record> = (0..40_u8).map(|n| blob(&vec![n; 20_000])).chain([judged(1, 0)]).collect();
+    // The body, the seal, the sync.
+    for (call, short_write) in [(0, 0), (0, 70_000), (1, 0), (1, 31), (2, 0)] {
+        let disk = Disk::default();
+        let mut journal = open(&disk);
+        sample::write(&mut journal, EPOCH.0, &committed);
+        for record in &pending {
+            journal.append(record.clone()).expect("appended");
+        }
+        disk.fail_at(call, short_write);
+        assert!(matches!(journal.commit(), Err(JournalError::Io { .. })), "call {call}");
+        let unsynced = disk.unsynced(&segment_name(EPOCH));
+        for kept in [0, 1, unsynced / 2, unsynced.saturating_sub(1)] {
+            let after = disk.after_power_cut(kept.min(unsynced));
+            let whole = call == 2 && kept == unsynced;
+            assert!(
+                !whole && reopened(&after) == committed.concat(),
+                "call {call}, {kept} of {unsynced} bytes"
+            );
+        }
+        let read = reopened(&disk.after_kill());
+        let expected =
+            if call == 2 { [committed.concat(), pending.clone()].concat() } else { committed.concat() };
+        assert_eq!(read, expected, "call {call}");
+    }
+    // Without a failure it is what one write of all would be.
+    let disk = Disk::default();
+    let mut journal = open(&disk);
+    sample::write(&mut journal, EPOCH.0, &[committed.to_vec(), vec![pending.clone()]].concat());
+    assert_eq!(reopened(&disk), [committed.concat(), pending].concat());
+}
+
+#[test]
 fn any_lost_sectors_of_a_commit_lose_no_committed_record() {
     let committed = [vec![opened(1)], vec![blob(b"request"), asked(1, 0)]];
     // Commits of different lengths, so that headers and seals fall on, before and over the edges of sectors.
