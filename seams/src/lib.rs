@@ -21,7 +21,7 @@ pub use dial::{DialMap, DialMapError, MappedDialer};
 pub use entropy::Entropy;
 pub use net::{BoxIo, Dialer, Io, Listener, TcpBound, TcpDialer};
 pub use networks::{NetworkPlace, Networks};
-pub use public::{PublicDialer, is_public};
+pub use public::{PublicDialer, is_ours, is_public};
 pub use storage::{AppendFile, DirStorage, ReadFile, Storage};
 #[cfg(feature = "tls")]
 pub use tls::{Plaintext, TlsAcceptor, TlsKey, TlsKeyError, TlsPin, TlsTrust, TlsTrustError};

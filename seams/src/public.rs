@@ -1,7 +1,7 @@
 //! Addresses that strangers may send us to: an axon is foreign input, and must not lead into our own network.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,21 +47,39 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x2002, high, low, ..] => embedded(high, low),
         // Teredo and other assignments of protocols (RFC 2928), documentation (RFC 3849).
         [0x2001, second, ..] => second >= 0x200 && second != 0xdb8,
+        // More documentation (RFC 9637).
+        [0x3fff, second, ..] => second >= 0x1000,
         // Global unicast is all of 2000::/3 (RFC 4291).
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
-/// Dials addresses that are public, and those that the map gives an address for.
+/// Nobody's (RFC 5737): where even this can be bound, anything can, and nothing is told by it.
+const NOBODYS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+/// Tells whether an address is one of this machine's own, which alone can be bound.
+pub fn is_ours(address: IpAddr) -> bool {
+    let is_bound = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+    is_bound(address.to_canonical()) && !is_bound(NOBODYS.into())
+}
+
+/// Dials addresses that are public and no own ones, and those that the operator has named.
 #[derive(Clone, Debug)]
 pub struct PublicDialer {
     map: DialMap,
     dialer: Arc<dyn Dialer>,
+    besides: Option<SocketAddr>,
+    is_ours: fn(IpAddr) -> bool,
 }
 
 impl PublicDialer {
     pub fn new(map: DialMap, dialer: Arc<dyn Dialer>) -> Self {
-        Self { map, dialer }
+        Self { map, dialer, besides: None, is_ours }
+    }
+
+    /// Dials this one as well, whatever it is.
+    pub fn besides(self, address: Option<SocketAddr>) -> Self {
+        Self { besides: address, ..self }
     }
 }
 
@@ -70,11 +88,13 @@ impl Dialer for PublicDialer {
     async fn dial(&self, to: SocketAddr) -> io::Result<BoxIo> {
         let mapped = self.map.resolve(to);
         // Where the map leads is the operator's own word.
-        if mapped == to && !is_public(to.ip()) {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("{to} is not a public address"),
-            ));
+        let is_named = mapped != to || self.besides == Some(to);
+        let refused = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{to} {why}")));
+        if !is_named && !is_public(to.ip()) {
+            return refused("is not a public address");
+        }
+        if !is_named && (self.is_ours)(to.ip()) {
+            return refused("is this machine's own");
         }
         self.dialer.dial(mapped).await
     }
@@ -122,6 +142,9 @@ mod tests {
             "2002:7f00:1::",
             "2002:a00:1::",
             "2001:db8::1",
+            "3fff:fff::1",
+            "64:ff9b:1::808:808",
+            "::ffff:169.254.169.254",
             "2001:0:1::1",
             "::127.0.0.1",
             "fec0::1",
@@ -129,6 +152,14 @@ mod tests {
         for address in special {
             assert!(!is_public(address.parse().expect(address)), "{address}");
         }
+    }
+
+    #[test]
+    fn this_machines_addresses_are_told_from_others() {
+        assert!(
+            is_ours(Ipv4Addr::LOCALHOST.into()) && is_ours("::ffff:127.0.0.1".parse().expect("an address"))
+        );
+        assert!(!is_ours(NOBODYS.into()) && !is_ours("8.8.8.8".parse().expect("an address")));
     }
 
     #[derive(Debug)]
@@ -145,7 +176,13 @@ mod tests {
     async fn an_operators_own_map_goes_before_the_rule() {
         let map: DialMap = "10.0.0.7=127.0.0.1".parse().expect("a map");
         let dialer = PublicDialer::new(map, Arc::new(Anywhere));
+        let dialer = PublicDialer { is_ours: |address| address.to_string() == "9.9.9.9", ..dialer };
+        let dialer = dialer.besides("127.0.0.1:7".parse().ok());
         for (to, dialled) in [
+            ("127.0.0.1:7", "127.0.0.1:7"),
+            ("127.0.0.1:8", "127.0.0.1:8 is not a public address"),
+            ("[::ffff:127.0.0.1]:8", "[::ffff:127.0.0.1]:8 is not a public address"),
+            ("9.9.9.9:90", "9.9.9.9:90 is this machine's own"),
             ("10.0.0.7:90", "127.0.0.1:90"),
             ("8.8.8.8:90", "8.8.8.8:90"),
             ("10.0.0.8:90", "10.0.0.8:90 is not a public address"),
