@@ -175,6 +175,9 @@ pub struct Rounds {
     pub in_flight_max: usize,
     /// The largest framed answer that is read.
     pub answer_bytes_max: usize,
+    /// Whether a small miner of the validator's own, on a loopback port, is asked with every round: a round in which it fails or is late
+    /// is void, for trouble of this machine is no miner's fault.
+    pub canary: bool,
 }
 
 impl Rounds {
@@ -189,6 +192,7 @@ impl Default for Rounds {
             deadline: Duration::from_secs(5),
             in_flight_max: 256,
             answer_bytes_max: 1 << 20,
+            canary: true,
         }
     }
 }

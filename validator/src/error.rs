@@ -46,4 +46,8 @@ pub enum ValidatorError {
         "nothing came back from any of {asked} miners: look at this machine's way out (firewall, route, file descriptors)"
     )]
     Unheard { asked: usize },
+    #[error(
+        "our own canary, asked as miners are, failed: {why}; look at this machine's load and file descriptors (rounds.canary)"
+    )]
+    Canary { why: String },
 }

@@ -31,6 +31,7 @@ impl ValidatorError {
             Self::Pool(PoolError::Panicked) => Fault::Fatal,
             Self::Task(error) => of_task(error),
             Self::Unheard { .. } => Fault::Ours(VoidCause::Network),
+            Self::Canary { .. } => Fault::Ours(VoidCause::Canary),
             Self::NotRegistered { .. }
             | Self::Journal(_)
             | Self::Moved(_)

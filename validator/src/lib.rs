@@ -23,6 +23,7 @@ pub mod start;
 pub mod verdicts;
 
 mod answers;
+mod canary;
 mod check;
 mod checks;
 mod closing;
@@ -47,6 +48,7 @@ mod together;
 #[cfg(test)]
 mod testing;
 
+pub use canary::{Canary, CanaryServer};
 pub use error::ValidatorError;
 pub use parts::{Parts, Retention};
 pub use requests::request_bytes;

@@ -18,6 +18,10 @@ pub fn describe() {
         "weighhouse_validator_answer_seconds",
         "From a request's sending to its answer's last byte"
     );
+    describe_histogram!(
+        "weighhouse_validator_canary_seconds",
+        "From the sending of a round's request to the validator's own canary to its answer's last byte"
+    );
     describe_counter!(
         "weighhouse_validator_rounds_total",
         "Rounds of asking that were judged and journalled"
@@ -163,6 +167,10 @@ pub(crate) fn judged(judgement: &Judgement, latency: Option<Duration>) {
     if let Some(latency) = latency {
         histogram!("weighhouse_validator_answer_seconds").record(latency.as_secs_f64());
     }
+}
+
+pub(crate) fn canary(took: Duration) {
+    histogram!("weighhouse_validator_canary_seconds").record(took.as_secs_f64());
 }
 
 pub(crate) fn round_closed(now: UnixNanos) {

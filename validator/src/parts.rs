@@ -11,6 +11,7 @@ use weighhouse_tasks::Task;
 use weighhouse_types::{MechId, Netuid};
 use weighhouse_wallet::keypair::Keypair;
 
+use crate::canary::Canary;
 use crate::config::{Publish, Rounds};
 use crate::publish::Publisher;
 
@@ -34,6 +35,8 @@ pub struct Parts {
     pub keypair: Arc<Keypair>,
     pub chain: Arc<dyn Chain>,
     pub dialer: Arc<dyn Dialer>,
+    /// Our own miner, asked with every round; `None` where nobody is.
+    pub canary: Option<Canary>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     /// The journal's folder, held by this process alone.

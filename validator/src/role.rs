@@ -16,6 +16,7 @@ mod epochs;
 mod hotkey;
 mod keeping;
 mod later;
+mod machine;
 mod publications;
 mod retention;
 mod rounds;

@@ -29,6 +29,7 @@ const ASKING: Rounds = Rounds {
     deadline: Duration::from_secs(5),
     in_flight_max: 4_096,
     answer_bytes_max: 1 << 20,
+    canary: false,
 };
 /// Over the stubs' own time.
 const TIME_LIMIT: f64 = 1.1;

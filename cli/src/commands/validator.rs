@@ -7,6 +7,7 @@ mod references;
 mod start;
 mod status;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,9 @@ use weighhouse_tasks::witness::WitnessError;
 use weighhouse_tasks::{Task, TaskError};
 use weighhouse_types::Hotkey;
 use weighhouse_validator::config::{self, Config};
-use weighhouse_validator::{Parts, Progress, Validator as Role, ValidatorError, bundles, metrics, verdicts};
+use weighhouse_validator::{
+    Canary, CanaryServer, Parts, Progress, Validator as Role, ValidatorError, bundles, metrics, verdicts,
+};
 
 use super::admin::Told;
 use super::keys::daemon_hotkey;
@@ -155,6 +158,8 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     let who = format!("validator {}/{}", config.wallet.name, config.wallet.hotkey);
     notices::follow(&config.notify, &who, shutdown.clone())?;
     tracing::info!(hotkey = %keypair.hotkey(), chain = %config.chain.address, "validator starting");
+    let (canary, canary_server) = canary(&config.rounds).await.unzip();
+    let dialer = axon_dialer(&config.chain, canary.as_ref().map(Canary::address));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let parts = Parts {
         netuid: config.chain.netuid,
@@ -169,7 +174,8 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
         next_task,
         keypair: Arc::new(keypair),
         chain: chain.clone(),
-        dialer: axon_dialer(&config.chain),
+        dialer,
+        canary,
         clock: Arc::new(SystemClock::new()),
         entropy: Entropy::system(),
         storage: Arc::new(storage),
@@ -179,6 +185,9 @@ async fn validate(file: &ConfigFile, shutdown: CancellationToken) -> Result<(), 
     let stop = shutdown.child_token();
     let mut serving = serve_verdicts(&config.verdicts, &mut validator, &stop).await?;
     serve_bundles(config.bundles, &validator, &stop, &mut serving).await?;
+    if let Some(server) = canary_server {
+        serving.spawn(server.run(Arc::new(SystemClock::new()), stop.clone()));
+    }
     ready.send_replace(true);
     tokio::spawn(tell(validator.progress(), chain, shutdown.clone()));
     let validated = validator.run(shutdown).await.map_err(role_failure);
@@ -224,6 +233,22 @@ async fn serve_bundles(
     let parts = validator.bundles(Box::new(listener), section);
     serving.spawn(bundles::serve(parts, shutdown.clone()));
     Ok(())
+}
+
+/// Our own miner, on a loopback port, where the file wants one. Rounds go on without it.
+async fn canary(rounds: &config::Rounds) -> Option<(Canary, CanaryServer)> {
+    if !rounds.canary {
+        return None;
+    }
+    let bound =
+        bind((Ipv4Addr::LOCALHOST, 0).into(), "rounds.canary").await.map_err(|error| error.to_string());
+    let made = bound.and_then(|listener| {
+        Canary::new(Box::new(listener), &mut Entropy::system()).map_err(|error| error.to_string())
+    });
+    if let Err(error) = &made {
+        tracing::warn!(%error, "no canary is asked with the rounds: trouble of this machine may be charged to miners");
+    }
+    made.ok()
 }
 
 /// Tells the service manager. A validator hangs that gets through no block while the chain makes new ones.
@@ -299,12 +324,12 @@ pub(crate) fn task_text(file: &str) -> Result<String, Failure> {
     }
 }
 
-/// Dials axons, which are foreign input.
-fn axon_dialer(chain: &config::ChainSection) -> Arc<dyn Dialer> {
+/// Dials axons, which are foreign input, and our own canary.
+fn axon_dialer(chain: &config::ChainSection, canary: Option<SocketAddr>) -> Arc<dyn Dialer> {
     if chain.dial_private {
         return dialer(&chain.dial);
     }
-    Arc::new(PublicDialer::new(chain.dial.clone(), Arc::new(TcpDialer)))
+    Arc::new(PublicDialer::new(chain.dial.clone(), Arc::new(TcpDialer)).besides(canary))
 }
 
 /// The place in the subnet that a configuration names.
@@ -347,7 +372,9 @@ fn role_failure(error: ValidatorError) -> Failure {
         | ValidatorError::Start(_)
         | ValidatorError::ScoredElsewhere { .. } => Exit::Config,
         ValidatorError::Task(ref error) => task_exit(error),
-        ValidatorError::Pool(_) | ValidatorError::Unheard { .. } => Exit::Internal,
+        ValidatorError::Pool(_) | ValidatorError::Unheard { .. } | ValidatorError::Canary { .. } => {
+            Exit::Internal
+        }
     };
     Failure::new(exit, error)
 }

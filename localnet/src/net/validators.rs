@@ -78,6 +78,8 @@ impl Localnet {
             keypair: participant.keypair.clone(),
             chain: Arc::new(self.ledger.clone()),
             dialer: Arc::new(TcpDialer),
+            // Its miners are on this machine too.
+            canary: None,
             clock: self.clock.clone(),
             entropy: Entropy::system(),
             storage: Arc::new(folder(&self.dir.join("validators").join(&participant.persona))?),

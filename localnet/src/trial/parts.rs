@@ -105,6 +105,7 @@ impl TrialParts {
             keypair: self.validator.clone(),
             chain: Arc::new(self.ledger.clone()),
             dialer: Arc::new(TcpDialer),
+            canary: None,
             clock: self.clock.clone(),
             entropy: Entropy::system(),
             storage: Arc::new(folder(&self.journal)?),

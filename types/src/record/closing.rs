@@ -47,10 +47,14 @@ pub enum VoidCause {
     /// Nothing came back from anybody: the network between here and all of them failed, and not each of them.
     #[codec(index = 4)]
     Network,
+    /// The validator's own miner, which is asked with every round as the others are, gave no answer or a late one.
+    #[codec(index = 5)]
+    Canary,
 }
 
 impl VoidCause {
-    pub const ALL: [Self; 5] = [Self::Reference, Self::Judge, Self::Capacity, Self::Unasked, Self::Network];
+    pub const ALL: [Self; 6] =
+        [Self::Reference, Self::Judge, Self::Capacity, Self::Unasked, Self::Network, Self::Canary];
 
     /// As in JSON, tables and metrics.
     pub fn name(self) -> &'static str {
@@ -60,6 +64,7 @@ impl VoidCause {
             Self::Capacity => "capacity",
             Self::Unasked => "unasked",
             Self::Network => "network",
+            Self::Canary => "canary",
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use tracing::{info, warn};
+use tracing::info;
 use weighhouse_ask::Target;
 use weighhouse_chain::certificate;
 use weighhouse_types::{Hotkey, Record, SubnetState, VoidCause};
@@ -23,11 +23,6 @@ use crate::timetable::Timetable;
 
 /// Bytes of answers that wait to be judged; while there are more, no further round is asked.
 const HELD_BYTES_MAX: usize = 256 << 20;
-
-/// Its name where people are told of it.
-const CLOCK: &str = "clock";
-/// Less is what a network's delays make of clocks that agree.
-const CLOCK_OFF_SECONDS: f64 = 1.0;
 
 /// Rounds that fail in a step before it tries no more.
 const FAILED_MAX: u32 = 3;
@@ -104,7 +99,12 @@ impl Validator {
             }
             answered = match self.ask_round(round, now).await {
                 Ok(answered) => answered,
-                Err(error) => return self.failed(round, error, is_last_chance, trouble).await,
+                Err(error) => {
+                    if let ValidatorError::Canary { why } = &error {
+                        self.tell_canary(Some(why));
+                    }
+                    return self.failed(round, error, is_last_chance, trouble).await;
+                }
             };
         }
         let Some(mut answered) = answered else { return Ok(()) };
@@ -240,24 +240,9 @@ impl Validator {
             }
         }
         self.tell_clock(asking.ahead_ms);
+        self.tell_canary(None);
         let mut answered = asking.answered();
         answered.draw = self.draw_of(round, now).await;
         Ok(Some(answered))
-    }
-
-    /// Tells when the clock goes wrong and when it is right again. Nobody is charged: miners are asked again by their own.
-    fn tell_clock(&mut self, ahead_ms: Option<i64>) {
-        let seconds = ahead_ms.unwrap_or(0) as f64 / 1e3;
-        metrics::clock_ahead(seconds);
-        let is_off = seconds.abs() >= CLOCK_OFF_SECONDS;
-        match (std::mem::replace(&mut self.clock_is_off, is_off), is_off) {
-            (false, true) => warn!(
-                state = CLOCK,
-                turned = "bad",
-                "this machine's clock is {seconds:+.1} s off the miners': keep it right with chrony or systemd-timesyncd"
-            ),
-            (true, false) => info!(state = CLOCK, turned = "good", "the clock agrees with the miners' again"),
-            _ => {}
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weighhouse_chain::{Chain, Event};
 use weighhouse_journal::{Journal, Segment};
 use weighhouse_models::Builtin;
+use weighhouse_seams::{BoxIo, Dialer, Listener as _, TcpBound, TcpDialer};
 use weighhouse_types::{AnswerReceipt, Block, Epoch, Failure, MechId, Reason, Record, Uid, VoidCause};
 use weighhouse_wallet::keypair::Keypair;
 
@@ -13,6 +14,7 @@ mod task;
 
 use super::*;
 use crate::audit::{audit, audit_receipts};
+use crate::canary::Canary;
 use crate::parts::{Parts, Retention};
 use crate::publish::tests::Gate;
 use crate::testing::{Behaviour, ManualClock, NETUID, World};
@@ -210,6 +212,61 @@ async fn a_round_that_nobody_is_heard_in_charges_nobody() {
     assert_eq!(void, [0, 1, 2].map(|round| (round, VoidCause::Network)));
     let audited = audit(&file).expect("auditable");
     assert_eq!((audited.problems, audited.vector), (Vec::new(), None));
+}
+
+/// Dials our own canary where it is, and the others behind their pipes.
+#[derive(Debug)]
+struct Beside {
+    canary: std::net::SocketAddr,
+    others: Arc<dyn Dialer>,
+}
+
+#[async_trait::async_trait]
+impl Dialer for Beside {
+    async fn dial(&self, to: std::net::SocketAddr) -> std::io::Result<BoxIo> {
+        if to == self.canary { TcpDialer.dial(to).await } else { self.others.dial(to).await }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_in_which_our_own_canary_fails_charges_nobody() {
+    let world = World::new(&[Behaviour::Honest, Behaviour::Silent]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let listener = TcpBound::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+    let canary = listener.local_addr();
+    let mut parts = world.parts(dir.path());
+    // The canary's answer takes as long as this machine lets it.
+    parts.rounds.deadline = Duration::from_secs(3);
+    let (ours, server) = Canary::new(Box::new(listener), &mut parts.entropy).expect("a key");
+    parts.canary = Some(ours);
+    parts.dialer = Arc::new(Beside { canary, others: parts.dialer.clone() });
+    let (mut serving, stop) = (tokio::task::JoinSet::new(), CancellationToken::new());
+    serving.spawn(server.run(parts.clock.clone(), stop.clone()));
+    let mut validator = Validator::open(parts).await.expect("opened");
+    let mut judged = 0;
+    for _ in 0..14 {
+        validator.step().await.expect("a step");
+        if judged == 0 && !stop.is_cancelled() {
+            judged = validator.open.as_ref().map_or(0, |open| open.judged().count());
+            assert!(judged > 0 && !validator.canary_failed, "the first round is judged");
+            stop.cancel();
+            while serving.join_next().await.is_some() {}
+        }
+        world.ledger.produce_block().await.expect("a block");
+    }
+    assert!(validator.canary_failed);
+    let file = journal_file(dir.path(), 0);
+    let segment = Segment::read(&file).expect("a whole segment");
+    let verdicts = segment.records().iter().filter(|record| matches!(record, Record::Judged(_))).count();
+    assert_eq!(verdicts, judged, "nobody is charged for the others");
+    let void = segment.records().iter().filter_map(|record| match record {
+        Record::VoidRound(void) => Some((void.round, void.cause)),
+        _ => None,
+    });
+    let void: Vec<_> = void.collect();
+    assert!(!void.is_empty() && void.iter().all(|(_, cause)| *cause == VoidCause::Canary), "{void:?}");
+    let audited = audit(&file).expect("auditable");
+    assert_eq!((audited.problems, audited.vector), (Vec::new(), None), "more than a fifth is void");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,8 @@ pub struct Validator {
     pub(super) permitted: bool,
     /// Whether most miners refused the newest round for its time.
     pub(super) clock_is_off: bool,
+    /// Whether our own canary failed in the newest round.
+    pub(super) canary_failed: bool,
     pub(super) deliveries: Deliveries,
     pub(super) log_owner: LogOwner,
     pub(super) book: Arc<WitnessBook>,
@@ -190,6 +192,7 @@ impl Validator {
             in_trouble: false,
             permitted: own_permit,
             clock_is_off: false,
+            canary_failed: false,
             deliveries: Deliveries::default(),
             log_owner,
             book,

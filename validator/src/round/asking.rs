@@ -1,12 +1,12 @@
 //! A round's requests: connections first, then all requests at once, in an order that nobody can foresee.
 //!
 //! Miners of a shared challenge that stand in league gain nothing by who is asked first, and one that is slow to take a connection
-//! is asked no later than the others.
+//! is asked no later than the others. Our own canary is asked with them.
 
 use std::time::Duration;
 
-use futures::future::join_all;
-use weighhouse_ask::{AskLimits, Asker, Heard, RawAnswer};
+use futures::future::{join, join_all};
+use weighhouse_ask::{AskLimits, Asker, Heard, RawAnswer, Ready};
 use weighhouse_seams::ClockExt as _;
 use weighhouse_types::{Digest, Failure, Hasher};
 
@@ -27,7 +27,7 @@ pub(super) struct Answers {
 /// Asks everybody the stage that is due. Where there are more than may be asked at once, the next ones are asked when these are done.
 ///
 /// # Errors
-/// Where nothing came back from anybody: that is our own trouble.
+/// Where nothing came back from anybody, or somebody is silent while our canary is too: that is our own trouble.
 pub(super) async fn ask(
     parts: &Parts,
     asker: &Asker,
@@ -38,7 +38,7 @@ pub(super) async fn ask(
     let limits =
         AskLimits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
     let mut heard = Vec::with_capacity(dialogues.len());
-    let mut dialogues = dialogues.into_iter();
+    let (mut dialogues, mut fault) = (dialogues.into_iter(), None);
     loop {
         let together: Vec<_> = dialogues.by_ref().take(parts.rounds.in_flight_max).collect();
         if together.is_empty() {
@@ -49,15 +49,31 @@ pub(super) async fn ask(
                 parts.clock.timeout(CONNECT_MAX.min(limits.deadline), dialogue.ready(asker, limits)).await;
             ready.unwrap_or(Err(Failure::Unreachable))
         };
-        let ready = join_all(together.iter().map(connect)).await;
+        let ((ready, canary), name) = {
+            let name = canary_request(seed, &together);
+            (
+                join(join_all(together.iter().map(connect)), connect_canary(parts, asker, &name, limits))
+                    .await,
+                name,
+            )
+        };
         let ask = async |(dialogue, ready): (Dialogue, Result<_, Failure>)| match ready {
-            Ok(ready) => (dialogue, weighhouse_ask::Ready::ask(ready, limits).await),
+            Ok(ready) => (dialogue, Ready::ask(ready, limits).await),
             Err(failure) => (dialogue, failure.into()),
         };
-        heard.extend(join_all(together.into_iter().zip(ready).map(ask)).await);
+        let asking = join_all(together.into_iter().zip(ready).map(ask));
+        let (answers, canary) = join(asking, ask_canary(canary, limits)).await;
+        heard.extend(answers);
+        if let (Some(canary), Some(heard)) = (&parts.canary, canary) {
+            fault = fault.or(canary.fault(&name, &heard, limits));
+        }
     }
     if let Some(asked) = unheard(&heard) {
         return Err(ValidatorError::Unheard { asked });
+    }
+    // Where everybody answered, nobody would be charged for it.
+    if let (Some(why), true) = (fault, heard.iter().any(|(_, heard)| is_silent(&heard.outcome))) {
+        return Err(ValidatorError::Canary { why });
     }
     let ahead_ms = ahead(&heard);
     let answers = heard.into_iter().map(|(dialogue, heard)| (dialogue, heard.outcome)).collect();
@@ -77,10 +93,40 @@ fn place(dialogue: &Dialogue, seed: &[u8; 32]) -> Digest {
 fn unheard(heard: &[(Dialogue, Heard)]) -> Option<usize> {
     let outcomes =
         || heard.iter().map(|(_, heard)| &heard.outcome).filter(|it| !matches!(it, Err(Failure::NoAxon)));
-    let nothing =
-        |outcome: &Result<_, _>| matches!(outcome, Err(Failure::Unreachable | Failure::DeadlineExceeded));
     let asked = outcomes().count();
-    (asked > 1 && outcomes().all(nothing)).then_some(asked)
+    (asked > 1 && outcomes().all(is_silent)).then_some(asked)
+}
+
+fn is_silent(outcome: &Result<RawAnswer, Failure>) -> bool {
+    matches!(outcome, Err(Failure::Unreachable | Failure::DeadlineExceeded))
+}
+
+/// A request that the canary has not seen before.
+fn canary_request(seed: &[u8; 32], together: &[Dialogue]) -> String {
+    let mut hasher = Hasher::new("weighhouse/canary/v1").part(seed);
+    if let Some(first) = together.first() {
+        hasher = hasher.part(&[first.stage]).part(first.neuron.hotkey.as_bytes());
+    }
+    hasher.finish().to_string()
+}
+
+async fn connect_canary(
+    parts: &Parts,
+    asker: &Asker,
+    name: &str,
+    limits: AskLimits,
+) -> Option<Result<Ready, Failure>> {
+    let canary = parts.canary.as_ref()?;
+    let ready =
+        parts.clock.timeout(CONNECT_MAX.min(limits.deadline), canary.ready(asker, name, limits)).await;
+    Some(ready.unwrap_or(Err(Failure::Unreachable)))
+}
+
+async fn ask_canary(ready: Option<Result<Ready, Failure>>, limits: AskLimits) -> Option<Heard> {
+    Some(match ready? {
+        Ok(ready) => ready.ask(limits).await,
+        Err(failure) => failure.into(),
+    })
 }
 
 fn ahead(heard: &[(Dialogue, Heard)]) -> Option<i64> {

@@ -114,6 +114,7 @@ impl Subnet {
             keypair: Arc::new(validator()?),
             chain: Arc::new(self.ledger.clone()),
             dialer: Arc::new(TcpDialer),
+            canary: None,
             clock: self.clock.clone(),
             entropy: Entropy::seeded([1; 32]),
             storage: Arc::new(DirStorage::open(dir)?),
