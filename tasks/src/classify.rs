@@ -27,6 +27,8 @@ use crate::verdict::malformed;
 /// Rows of every forward pass over references. Shorter batches are filled up with blank scans, so that a reference's
 /// bits don't depend on how many challenges a round had.
 const BATCH_ROWS: usize = 256;
+/// Of an answer, for each value: twice as wide as the widest number.
+const VALUE_BYTES: usize = 16;
 
 /// The largest total variation distance between two processors' results of one scan: they were seen to differ by 1.1e-6, and
 /// verdicts turn on 5e-5 and more.
@@ -134,6 +136,10 @@ impl Kind for Classify {
     fn digest(task: Digest, scans: &Scans) -> Digest {
         let bytes: Vec<u8> = scans.pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
         Hasher::new("weighhouse/challenge/v1").part(task.as_bytes()).part(&bytes).part(&scans.truth).finish()
+    }
+
+    fn answer_bytes(&self) -> Option<usize> {
+        Some(self.items as usize * CLASSES * VALUE_BYTES)
     }
 
     fn request(&self, scans: &Scans) -> InferRequest {

@@ -1,6 +1,7 @@
 //! The task file: what a subnet's validators agree on, read once into a type that can't be wrong.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use serde::Deserialize;
 use weighhouse_types::profile::{Paid, Scope};
@@ -10,6 +11,8 @@ use crate::error::{FILE_BYTES_MAX, FILE_VERSION, MODEL_NAME_BYTES_MAX, TaskError
 
 /// The size of one challenge.
 pub(crate) const ITEMS: RangeInclusive<u32> = 1..=1_024;
+/// The longest time for an answer.
+const DEADLINE_MAX: Duration = Duration::from_secs(3_600);
 /// Sections that every kind may have.
 const COMMON: [&str; 2] = ["conformance", "quality"];
 
@@ -58,6 +61,8 @@ pub struct TaskFile {
     pub model: String,
     /// The size of one challenge, 1 to 1024, in what its kind makes of it: scans, completions, texts, rows.
     pub items: u32,
+    /// For an answer, where the subnet's validators agree on less than each of them would wait.
+    pub deadline: Option<Duration>,
     /// SHA-256 of the reference weights' file, or the digest of the reference model; `None` of kinds without one.
     pub reference: Option<Digest>,
 }
@@ -79,6 +84,8 @@ struct RawTask {
     scope: Scope,
     model: String,
     items: u32,
+    #[serde(default, with = "humantime_serde")]
+    deadline: Option<Duration>,
     reference: Option<Digest>,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
@@ -155,6 +162,9 @@ impl RawTask {
             let allowed = format!("{} to {}", ITEMS.start(), ITEMS.end());
             return Err(TaskFileError::Range { key: "items", value: f64::from(self.items), allowed });
         }
+        if self.deadline.is_some_and(|deadline| deadline.is_zero() || deadline > DEADLINE_MAX) {
+            return Err(refused("deadline", "must be longer than zero and at most an hour".to_owned()));
+        }
         let named = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         if !(1..=MODEL_NAME_BYTES_MAX).contains(&self.model.len()) || !self.model.bytes().all(named) {
             return Err(TaskFileError::ModelName { name: self.model });
@@ -185,6 +195,7 @@ impl RawTask {
             scope: self.scope,
             model: self.model,
             items: self.items,
+            deadline: self.deadline,
             reference: self.reference,
         })
     }

@@ -37,6 +37,9 @@ use witness::{Claim, Testimony, Witness, WitnessError};
 /// Prompts that a task's room for answers is measured by when it is loaded.
 const PROMPTS_TRIED: u8 = 64;
 
+/// Of an answer, for each token: its number, its log-probability and its text, each as wide as may be.
+const TOKEN_BYTES: usize = 256;
+
 /// A task of completions.
 pub(crate) struct Completions {
     settings: Generate,
@@ -115,6 +118,10 @@ impl Kind for Completions {
         let task = Self { settings, tolerance, witness };
         task.check_room()?;
         Ok(task)
+    }
+
+    fn answer_bytes(&self) -> Option<usize> {
+        Some(self.settings.max_tokens as usize * TOKEN_BYTES)
     }
 
     fn draw(&self, seeds: &[[u8; 32]]) -> Result<Vec<Prompt>, TaskError> {

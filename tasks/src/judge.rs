@@ -29,6 +29,9 @@ use crate::file::TaskFile;
 use crate::kind::{JudgeFiles, Kind, NextRequest, Timing, Truth};
 use crate::references::References;
 
+/// A number on the wire may take more bytes than in a tensor, by which answers are weighed.
+const WIDEST: usize = 3;
+
 /// A task that is judged outside.
 pub(crate) struct OutsideTask {
     items: u32,
@@ -63,6 +66,10 @@ impl Kind for OutsideTask {
         let asked = seeds.iter().map(|seed| DrawSeed { seed: *seed, answers: Vec::new() }).collect();
         let drawn = self.client()?.draw(self.items, asked)?.into_iter().zip(seeds);
         Ok(drawn.map(|(challenge, seed)| DrawnQuestion { challenge, seed: *seed }).collect())
+    }
+
+    fn answer_bytes(&self) -> Option<usize> {
+        Some(self.pinned.answer_bytes_max.saturating_mul(WIDEST))
     }
 
     fn request(&self, drawn: &DrawnQuestion) -> InferRequest {

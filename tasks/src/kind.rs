@@ -272,6 +272,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
         Err(CalibrateError::Nothing { kind: Self::NAME })
     }
 
+    /// Bytes that the values of an answer may take, in the widest form that a miner may choose. What else it carries is bounded by
+    /// `ANSWER_ROOM_BYTES`; a larger one isn't read. `None`: as many as a validator reads of any task.
+    fn answer_bytes(&self) -> Option<usize> {
+        None
+    }
+
     /// The choice of whom to check, where not every answer is; the sequential test goes with it.
     fn budget(&self) -> Option<&Budget> {
         None

@@ -20,6 +20,9 @@ use crate::reference::Reference;
 use crate::registry::TaskLoader;
 use crate::work::{Read, Work};
 
+/// Bytes of an answer besides its values: names, parameters, and outputs that nobody asked for.
+const ANSWER_ROOM_BYTES: usize = 16 << 10;
+
 /// A loaded task. Any number of threads may share one.
 #[derive(Clone)]
 pub struct Task {
@@ -291,6 +294,11 @@ impl Task {
     /// Time for an answer on a machine that runs a whole localnet.
     pub fn deadline(&self) -> Duration {
         self.work.deadline()
+    }
+
+    /// The largest framed answer of an honest miner, over all stages each; `None` where the kind doesn't say.
+    pub fn answer_bytes_max(&self) -> Option<usize> {
+        Some(self.work.answer_bytes()?.saturating_add(ANSWER_ROOM_BYTES))
     }
 
     /// Counts of a reference's word in the bins of the sequential test.

@@ -69,6 +69,7 @@ pub(crate) trait Work: Send + Sync {
         progress: &mut dyn FnMut(CalibrationProgress),
     ) -> Result<CalibrationReport, CalibrateError>;
     fn deadline(&self) -> Duration;
+    fn answer_bytes(&self) -> Option<usize>;
     fn budget(&self) -> Option<&Budget>;
     fn bins(&self, reference: &Reference) -> Vec<u32>;
     fn contradict_themselves(&self, answers: &[(&Challenge, &Read)]) -> Result<Vec<bool>, TaskError>;
@@ -230,6 +231,10 @@ impl<K: Kind> Work for K {
 
     fn deadline(&self) -> Duration {
         K::DEADLINE
+    }
+
+    fn answer_bytes(&self) -> Option<usize> {
+        Kind::answer_bytes(self)
     }
 
     fn budget(&self) -> Option<&Budget> {

@@ -27,6 +27,18 @@ fn built_in_files_are_sound_and_cover_both_modes_and_scopes() {
 }
 
 #[test]
+fn a_subnets_deadline_is_read_and_needs_no_key() {
+    let given = |deadline: &str| parse(&DIGITS_CONFORMANCE.replacen("items = 64", deadline, 1));
+    assert_eq!(parse(DIGITS_CONFORMANCE).expect("sound").deadline, None);
+    let read = given("items = 64\ndeadline = \"1500ms\"").expect("sound");
+    assert_eq!(read.deadline, Some(Duration::from_millis(1_500)));
+    for wrong in ["0s", "2h"] {
+        let error = given(&format!("items = 64\ndeadline = \"{wrong}\"")).expect_err("refused").to_string();
+        assert!(error.starts_with("deadline must be"), "{error}");
+    }
+}
+
+#[test]
 fn an_unknown_key_is_answered_with_the_nearest_known_one() {
     let error = with("noise_sigma =", "noise_sgima =").to_string();
     assert!(

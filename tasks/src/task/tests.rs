@@ -91,6 +91,18 @@ fn challenges_never_repeat_and_belong_to_their_task() {
 }
 
 #[test]
+fn an_answer_may_be_as_large_as_what_it_has_to_say_and_little_more() {
+    let task = load(DIGITS_CONFORMANCE);
+    let challenge = task.challenge(&[1; 32]).expect("drawn");
+    let request = task.request(&challenge, "1".to_owned());
+    let rows = forward(&model(Builtin::Reference), &crate::pixels(&request).expect("scans"));
+    let said: usize = crate::respond(&request, "1", &rows).outputs.iter().map(|it| it.data().len()).sum();
+    let most = task.answer_bytes_max().expect("its kind says it");
+    // In doubles, and as many values again that nobody asked for.
+    assert!(4 * said < most && most < 64 << 10, "{said}, {most}");
+}
+
+#[test]
 fn a_reference_does_not_depend_on_the_round_it_is_in_and_survives_a_journal() {
     let task = load(DIGITS_CONFORMANCE);
     let challenges: Vec<Challenge> = (0..9).map(|seed| task.challenge(&[seed; 32]).expect("drawn")).collect();

@@ -35,8 +35,11 @@ pub(super) async fn ask(
     seed: &[u8; 32],
 ) -> Result<Answers, ValidatorError> {
     dialogues.sort_by_cached_key(|dialogue| place(dialogue, seed));
-    let limits =
-        AskLimits { deadline: parts.rounds.deadline, answer_bytes_max: parts.rounds.answer_bytes_max };
+    let answer_bytes_max = parts.task.answer_bytes_max().unwrap_or(usize::MAX);
+    let answer_bytes_max = answer_bytes_max.min(parts.rounds.answer_bytes_max);
+    // What the subnet agreed on goes before what this validator would wait.
+    let agreed = parts.task.file().deadline.unwrap_or(Duration::MAX);
+    let limits = AskLimits { deadline: parts.rounds.deadline.min(agreed), answer_bytes_max };
     let mut heard = Vec::with_capacity(dialogues.len());
     let (mut dialogues, mut fault) = (dialogues.into_iter(), None);
     loop {
