@@ -106,7 +106,11 @@ enum Bench {
         stubs: Option<u16>,
         #[arg(long, hide = true, default_value_t = 300)]
         thinking_ms: u64,
+        #[arg(long, hide = true)]
+        serial: bool,
     },
+    /// Twenty uids over one engine, against one: at most 1.5 of its pay
+    Engine,
 }
 
 #[derive(Subcommand, Clone, Debug)]
@@ -268,9 +272,14 @@ fn main() -> ExitCode {
         #[cfg(all(feature = "serving", feature = "forge"))]
         XtaskCommand::Bench(Bench::Round { stubs: None, .. }) => round::run(),
         #[cfg(all(feature = "serving", feature = "forge"))]
-        XtaskCommand::Bench(Bench::Round { stubs: Some(miners), thinking_ms }) => {
-            round::serve(miners, std::time::Duration::from_millis(thinking_ms))
+        XtaskCommand::Bench(Bench::Round { stubs: Some(miners), thinking_ms, serial }) => {
+            let thinking = std::time::Duration::from_millis(thinking_ms);
+            round::serve(miners, round::Pace { thinking, serial })
         }
+        #[cfg(all(feature = "serving", feature = "forge"))]
+        XtaskCommand::Bench(Bench::Engine) => round::engine::run(),
+        #[cfg(not(all(feature = "serving", feature = "forge")))]
+        XtaskCommand::Bench(Bench::Engine) => again(&["bench", "engine"], "serving,forge"),
         #[cfg(not(all(feature = "serving", feature = "forge")))]
         XtaskCommand::Bench(Bench::Round { .. }) => again(&["bench", "round"], "serving,forge"),
         #[cfg(feature = "serving")]

@@ -1,5 +1,6 @@
 //! A validator's round with miners in another process that take 300 ms each, and what a query costs beside bare tonic.
 
+pub(crate) mod engine;
 pub(crate) mod stubs;
 pub(crate) mod subnet;
 
@@ -13,7 +14,7 @@ use weighhouse_validator::config::Rounds;
 use crate::median::median;
 use crate::{result, say};
 
-pub(crate) use stubs::serve;
+pub(crate) use stubs::{Pace, serve};
 
 /// The time that every stub takes.
 const THINKING: Duration = Duration::from_millis(300);
@@ -73,7 +74,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 async fn measure(miners: u16) -> anyhow::Result<Measured> {
-    let mut stubs = stubs::Stubs::start(miners, THINKING)?;
+    let mut stubs = stubs::Stubs::start(miners, Pace { thinking: THINKING, serial: false })?;
     let dir = tempfile::tempdir()?;
     let subnet =
         subnet::Subnet::new(&vec![subnet::Place::plain(stubs.address()); usize::from(miners)], TEMPO).await?;

@@ -38,6 +38,15 @@ pub(crate) fn miner(nth: u16) -> Keypair {
     Keypair::from_seed(seed.as_bytes())
 }
 
+/// How stubs work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// For an answer.
+    pub(crate) thinking: Duration,
+    /// One engine is behind all of them, and serves one request after the other.
+    pub(crate) serial: bool,
+}
+
 /// The process of the stubs, as the bench holds it.
 pub(super) struct Stubs {
     child: Child,
@@ -47,10 +56,11 @@ pub(super) struct Stubs {
 }
 
 impl Stubs {
-    pub(super) fn start(miners: u16, thinking: Duration) -> anyhow::Result<Self> {
+    pub(super) fn start(miners: u16, pace: Pace) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["bench", "round", "--stubs", &miners.to_string()])
-            .args(["--thinking-ms", &thinking.as_millis().to_string()])
+            .args(["--thinking-ms", &pace.thinking.as_millis().to_string()])
+            .args(pace.serial.then_some("--serial"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -128,12 +138,14 @@ const GRPC_STATUS: http::HeaderName = http::HeaderName::from_static("grpc-status
 struct Served {
     miners: Vec<(String, Keypair)>,
     thinking: Duration,
+    /// Held while the engine works, where there is one.
+    engine: Option<tokio::sync::Mutex<()>>,
     /// When requests came since they were asked for.
     came: Mutex<Vec<Instant>>,
 }
 
 /// The process itself: says where it listens, and for each line that it reads how many requests came and within which time.
-pub(crate) fn serve(miners: u16, thinking: Duration) -> anyhow::Result<()> {
+pub(crate) fn serve(miners: u16, pace: Pace) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
     let mut out = std::io::stdout().lock();
@@ -144,7 +156,12 @@ pub(crate) fn serve(miners: u16, thinking: Duration) -> anyhow::Result<()> {
         (keypair.hotkey().to_string(), keypair)
     };
     let miners: Vec<_> = (0..miners).map(named).collect();
-    let served = Arc::new(Served { miners, thinking, came: Mutex::default() });
+    let served = Arc::new(Served {
+        miners,
+        thinking: pace.thinking,
+        engine: pace.serial.then(tokio::sync::Mutex::default),
+        came: Mutex::default(),
+    });
     let accepting = served.clone();
     runtime.spawn(async move {
         while let Ok((io, _)) = listener.accept().await {
@@ -181,6 +198,10 @@ async fn answer(served: Arc<Served>, request: Request<Incoming>) -> Result<Respo
     }
     let asked = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     if infers {
+        let _engine = match &served.engine {
+            Some(engine) => Some(engine.lock().await),
+            None => None,
+        };
         tokio::time::sleep(served.thinking).await;
     }
     let (framed, trailers) = signed(&served, receiver.as_deref(), &asked).unwrap_or_else(|| {
