@@ -69,6 +69,8 @@ pub(crate) enum Behaviour {
     Gone,
     /// Answers some questions wrongly, which ones being the questions' own doing.
     Errs,
+    /// Answers this number of questions wrongly, and rightly then.
+    Reforms(usize),
     /// Completes half of what was asked.
     Cuts,
     /// Completes under another seed.
@@ -237,7 +239,12 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
             let pixels = weighhouse_tasks::pixels(&request).expect("the validator's own request");
             let mut rows = model.forward(&pixels).expect("a forward pass");
             let inks = pixels.iter().filter(|pixel| **pixel > 0.5).count();
-            if miner.behaviour == Behaviour::Errs && inks % 2 == 1 {
+            let is_wrong = match miner.behaviour {
+                Behaviour::Errs => inks.is_multiple_of(5),
+                Behaviour::Reforms(after) => said.len() < after,
+                _ => false,
+            };
+            if is_wrong {
                 rows.reverse();
             }
             weighhouse_tasks::respond(&request, "1", &rows)
@@ -252,8 +259,12 @@ fn answer_by(miner: &Miner, framed: &[u8]) -> Option<Bytes> {
         }
         Served::TestKind(kind) => played(kind, miner.behaviour, &request)?,
     };
-    use Behaviour::{Misspells, Repeats, Turns};
-    if matches!(miner.behaviour, Misspells(after) | Repeats(after) | Turns(after) if said.len() < after) {
+    use Behaviour::{Misspells, Reforms, Repeats, Turns};
+    let counts = matches!(
+        miner.behaviour,
+        Misspells(after) | Reforms(after) | Repeats(after) | Turns(after) if said.len() < after
+    );
+    if counts {
         said.push(answer.clone());
     }
     Some(frame(&ModelInferResponse::try_from(answer).expect("few dimensions")))

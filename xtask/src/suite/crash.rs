@@ -43,6 +43,15 @@ pub(crate) fn run(kills: &Kills) -> anyhow::Result<()> {
     let points = said.get("killed").map(Vec::as_slice).unwrap_or_default();
     let mut by_point: BTreeMap<&str, u32> = BTreeMap::new();
     points.iter().for_each(|point| *by_point.entry(point).or_default() += 1);
+    if let Some(point) = &kills.point {
+        tally.check(&format!("killed at {point:?}"), || {
+            ensure!(
+                !points.is_empty(),
+                "no life got to it; a run without --point names those that there are"
+            );
+            Ok(())
+        });
+    }
     if kills.seed.is_none() && kills.localnet > 0 {
         kill_localnet(&mut tally, kills.localnet)?;
     }

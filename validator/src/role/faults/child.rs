@@ -27,7 +27,7 @@ use asked::Asked;
 use points::{Noted, Points};
 use seams::{MovedClock, Sockets};
 
-pub(super) use seams::{CHAIN_PORT, socket_name};
+pub(super) use seams::{CHAIN_PORT, WITNESS_PORT, socket_name};
 
 /// The first word of each line that is meant for the process that started this one.
 pub(super) const TOLD: &str = "@life";
@@ -81,7 +81,7 @@ pub(super) struct BlockDone {
     pub(super) block: u64,
     /// Epoch, size and root of the newest file's durable records.
     pub(super) visible: Option<(u64, u64, String)>,
-    /// Bytes in memory, and open descriptors.
+    /// Bytes of its own in memory, and open descriptors.
     pub(super) resident: u64,
     pub(super) descriptors: usize,
     /// By which the clock is off.
@@ -176,10 +176,10 @@ impl Shown {
     }
 }
 
-/// `None` where the system doesn't tell.
+/// Without the pages of the binary, which come in as they are needed; `None` where the system doesn't tell.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 

@@ -10,12 +10,12 @@ use std::time::Duration;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use weighhouse_chain::Chain as _;
-use weighhouse_types::Epoch;
+use weighhouse_types::{Epoch, Uid};
 
 use super::child::{Order, Told};
 use super::served::{Process, Served};
-use super::{run_all, run_one, say, seeds};
-use crate::testing::Behaviour;
+use super::{ensure, run_all, run_one, say, seeds};
+use crate::testing::{Behaviour, NETUID};
 use seen::{Seen, Undisturbed};
 
 /// One point alone, by its name.
@@ -52,7 +52,9 @@ impl Mode {
 
     async fn served(self) -> Result<Served, String> {
         let hides = !matches!(self, Self::Plain);
-        Served::new(&BEHAVIOURS, hides).await.map_err(|error| error.to_string())
+        let mut served = Served::new(&BEHAVIOURS, hides).await.map_err(|error| error.to_string())?;
+        served.witness().await?;
+        Ok(served)
     }
 }
 
@@ -86,7 +88,12 @@ async fn undisturbed(mode: Mode) -> Result<Undisturbed, String> {
     suite.look()?;
     let mut points = std::mem::take(&mut suite.points);
     points.extend(LATER_POINTS.map(str::to_owned));
-    Ok(Undisturbed { points, vectors: suite.seen.vectors() })
+    let vectors = suite.seen.vectors();
+    let is_partial = |(_, weight): &(Uid, u16)| (1..u16::MAX).contains(weight);
+    ensure(vectors.values().flatten().any(is_partial), || {
+        format!("a score that is lost would show in a vector: {vectors:?}")
+    })?;
+    Ok(Undisturbed { points, vectors })
 }
 
 /// When a life is killed.
@@ -110,6 +117,7 @@ struct Suite<'a> {
     /// Points at which a life ended.
     reached: BTreeSet<String>,
     last: String,
+    is_witnessed: bool,
 }
 
 impl<'a> Suite<'a> {
@@ -126,6 +134,7 @@ impl<'a> Suite<'a> {
             points: BTreeSet::new(),
             reached: BTreeSet::new(),
             last: "none".to_owned(),
+            is_witnessed: false,
         })
     }
 
@@ -156,6 +165,8 @@ impl<'a> Suite<'a> {
         let calm = (self.block().await? / TEMPO + 3) * TEMPO;
         self.live(Vec::new(), Ends::AtBlock(calm)).await?;
         self.look()?;
+        self.tell_witness().await?;
+        ensure(self.is_witnessed, || "the log is witnessed: nothing was signed".to_owned())?;
         self.seen.check_end(&self.served.world, self.undisturbed, calm / TEMPO - 2).await
     }
 
@@ -216,6 +227,7 @@ impl<'a> Suite<'a> {
                     }
                     if block.is_multiple_of(LOOK_BLOCKS) {
                         self.look()?;
+                        self.tell_witness().await?;
                     }
                     // One that was asked for in an earlier life may be there already.
                     if block == self.block().await? {
@@ -234,6 +246,15 @@ impl<'a> Suite<'a> {
             Told::Point(point) => drop(self.points.insert(point)),
             told => self.seen.take(told),
         }
+        Ok(())
+    }
+
+    /// The witness's word: one history was shown to it, whatever is on record here.
+    async fn tell_witness(&mut self) -> Result<(), String> {
+        let state = self.served.world.ledger.subnet(NETUID).await.map_err(|error| error.to_string())?;
+        let (has_signed, has_fork) = self.served.witnessed(state.schedule.epoch);
+        ensure(!has_fork, || "one history is signed: the witness has the proof of another".to_owned())?;
+        self.is_witnessed |= has_signed;
         Ok(())
     }
 

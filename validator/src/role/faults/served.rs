@@ -10,15 +10,21 @@ use async_trait::async_trait;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use weighhouse_ask::verdicts::ENDPOINT_VERSION;
 use weighhouse_chain::ledger::{LedgerLimits, serve};
+use weighhouse_chain::{Call, Chain as _};
 use weighhouse_journal::epoch_of_name;
 use weighhouse_seams::{BoxIo, Dialer, Listener};
-use weighhouse_types::Epoch;
+use weighhouse_types::{Axon, Block, Epoch};
 
-use super::child::{CHAIN_PORT, ORDER, Order, TEST, TOLD, Told, socket_name};
+use super::child::{CHAIN_PORT, ORDER, Order, TEST, TOLD, Told, WITNESS_PORT, socket_name};
 use super::disk::Disk;
+use crate::parts::Parts;
 use crate::publish::tests::owner_sets;
-use crate::testing::{Behaviour, World, address};
+use crate::role::Validator;
+use crate::testing::{Behaviour, NETUID, World, address, validators};
+use crate::verdicts::{self, VerdictsParts};
 
 /// A subnet that other processes reach.
 #[derive(Debug)]
@@ -26,13 +32,21 @@ pub(super) struct Served {
     pub(super) world: World,
     folder: tempfile::TempDir,
     silent: Vec<u16>,
-    _serving: JoinSet<()>,
+    witness: Option<Witness>,
+    serving: JoinSet<()>,
+}
+
+/// Another validator, which signs checkpoints of the one that is killed, and notices a fork.
+#[derive(Debug)]
+struct Witness {
+    validator: Validator,
+    disk: Disk,
 }
 
 impl Served {
     /// `hides`: weights are committed and shown later.
     pub(super) async fn new(behaviours: &[Behaviour], hides: bool) -> io::Result<Self> {
-        let world = World::new(behaviours).await;
+        let world = World::with_validators(2, behaviours).await;
         if hides {
             owner_sets(&world, |rules| rules.commit_reveal_weights_enabled = true).await;
         }
@@ -61,7 +75,39 @@ impl Served {
                 }
             });
         }
-        Ok(Self { world, folder, silent, _serving: serving })
+        Ok(Self { world, folder, silent, witness: None, serving })
+    }
+
+    /// Has a second validator sign the log.
+    pub(super) async fn witness(&mut self) -> Result<(), String> {
+        let keypair = Arc::new(validators(2).swap_remove(1));
+        let ledger = &self.world.ledger;
+        let endpoint = Axon::new(([127, 0, 0, 1], WITNESS_PORT).into(), ENDPOINT_VERSION, Block(0));
+        let call = Call::ServePrometheus { netuid: NETUID, endpoint };
+        let signed = ledger.sign(&keypair, call).await.map_err(|error| error.to_string())?;
+        ledger.submit(&signed).await.map_err(|error| error.to_string())?;
+        ledger.produce_block().await.map_err(|error| error.to_string())?;
+        let disk = Disk::default();
+        let parts = Parts { keypair, ..self.world.parts_on(Arc::new(disk.clone())) };
+        let validator = Validator::open(parts).await.map_err(|error| error.to_string())?;
+        let bound = Bound::new(self.folder.path(), WITNESS_PORT).map_err(|error| error.to_string())?;
+        // A validator that is killed comes back sooner than others.
+        let parts = VerdictsParts { requests_max: u32::MAX, ..validator.verdicts(Box::new(bound)) };
+        self.serving.spawn(async move {
+            // It ends with this process.
+            let _ = verdicts::serve(parts, CancellationToken::new()).await;
+        });
+        self.witness = Some(Witness { validator, disk });
+        Ok(())
+    }
+
+    /// Tells the witness of the epoch, and finds what it has seen: whether it has signed, and whether there is a fork.
+    pub(super) fn witnessed(&self, epoch: Epoch) -> (bool, bool) {
+        let Some(Witness { validator, disk }) = &self.witness else { return (false, false) };
+        validator.book.note_epoch(epoch);
+        let names = disk.names();
+        let has = |prefix: &str| names.iter().any(|name| name.starts_with(prefix));
+        (has("witnessed-"), has("fork-"))
     }
 
     pub(super) fn order(&self) -> Order {
@@ -143,6 +189,8 @@ impl Process {
         let mut child = Command::new(std::env::current_exe()?)
             .args([TEST, "--exact", "--ignored", "--nocapture"])
             .env(ORDER, json)
+            // Else glibc spreads what is freed over as many arenas as there are threads, and nothing is seen of what is held.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(errors)?)

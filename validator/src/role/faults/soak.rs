@@ -25,8 +25,8 @@ const BEHAVIOURS: [Behaviour; 4] =
 const HONEST: [Uid; 2] = [Uid(1), Uid(3)];
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the last third of the epochs may take more of memory than the one before.
-const GROWTH_MAX: f64 = 0.03;
-const GROWTH_BYTES_MAX: f64 = (1 << 20) as f64;
+const GROWTH_MAX: f64 = 0.05;
+const GROWTH_BYTES_MAX: f64 = (512 << 10) as f64;
 
 #[test]
 #[ignore = "long: cargo xtask suite soak"]

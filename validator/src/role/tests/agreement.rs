@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use weighhouse_chain::Chain as _;
 use weighhouse_seams::CpuPool;
+use weighhouse_types::{MechId, Uid};
 
 use crate::parts::Parts;
 use crate::role::Validator;
@@ -22,8 +23,10 @@ fn parts(world: &World, dir: &Path, at: usize) -> Parts {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_validators_of_other_histories_starts_and_threads_trust_each_other() {
-    use Behaviour::{Errs, Forger, Gone, Honest, Unsigned};
-    let world = World::with_validators(VALIDATORS, &[Honest, Errs, Honest, Gone, Forger, Unsigned]).await;
+    use Behaviour::{Forger, Gone, Honest, Reforms};
+    // Of the fourth miner, the first validator alone has seen wrong answers.
+    let behaviours = [Honest, Gone, Honest, Reforms(6), Forger, Honest];
+    let world = World::with_validators(VALIDATORS, &behaviours).await;
     let dir = tempfile::tempdir().expect("a folder");
     let mut opened = Vec::new();
     // One after the other, each alone, from another block of its epoch on.
@@ -35,6 +38,8 @@ async fn honest_validators_of_other_histories_starts_and_threads_trust_each_othe
         }
         opened.push(validator);
     }
+    let weight = world.ledger.weights(NETUID, MechId(0), Uid(0)).await.expect("weights");
+    assert!(weight.iter().all(|(uid, _)| *uid != Uid(4)), "{weight:?}");
     // Then together: the first of these epochs is half over.
     for _ in 0..26 {
         for validator in &mut opened {

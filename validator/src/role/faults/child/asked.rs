@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use weighhouse_chain::ledger::Remote;
 use weighhouse_chain::{Call, CallOutcome, Chain, ChainError, Event, SignedCall};
 use weighhouse_types::{
-    Beacon, Block, Certificate, Coldkey, Commitment, Digest, Head, Hotkey, MechId, MechanismRows, Mechanisms,
-    Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
+    Axon, Beacon, Block, Certificate, Coldkey, Commitment, Digest, Head, Hotkey, MechId, MechanismRows,
+    Mechanisms, Netuid, Rao, SubnetState, Timelock, Uid, WeightCommit,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -106,6 +106,9 @@ impl Chain for Asked {
     }
     async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Read<Option<Commitment>> {
         self.chain.commitment(netuid, hotkey).await
+    }
+    async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Read<Option<Axon>> {
+        self.chain.prometheus(netuid, hotkey).await
     }
     async fn sign(&self, signer: &Keypair, call: Call) -> Read<SignedCall> {
         let is_other = matches!(call, Call::SetCommitment { .. });

@@ -88,7 +88,10 @@ impl Noted {
 fn kind_of_file(name: &str) -> &str {
     match epoch_of_name(name) {
         Some(_) => "epoch's file",
-        None => name.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap_or(name),
+        None => {
+            let kind = name.split(|c: char| !c.is_ascii_lowercase() && c != '-').next();
+            kind.unwrap_or(name).trim_end_matches('-')
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use super::points::Points;
 
 pub(super) const CHAIN_URL: &str = "http://127.0.0.1:8999";
 pub(in crate::role::faults) const CHAIN_PORT: u16 = 8999;
+pub(in crate::role::faults) const WITNESS_PORT: u16 = 8998;
 
 /// The socket that stands for a port.
 pub(in crate::role::faults) fn socket_name(port: u16) -> String {
@@ -55,7 +56,7 @@ impl Dialer for Sockets {
         if to.port() == CHAIN_PORT || self.silent.contains(&to.port()) {
             return Ok(Box::new(stream));
         }
-        self.points.at("miner dialled");
+        self.points.at(if to.port() == WITNESS_PORT { "witness dialled" } else { "miner dialled" });
         self.busy.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(Counted { stream, busy: self.busy.clone() }))
     }
