@@ -5,7 +5,7 @@ mod asked;
 mod points;
 mod seams;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -101,6 +101,7 @@ pub(super) fn tell(told: &Told) {
 fn one_life() {
     let order = std::env::var(ORDER).expect("an order");
     let order: Order = serde_json::from_str(&order).expect("an order");
+    std::thread::spawn(end_with_the_parent);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -109,6 +110,12 @@ fn one_life() {
     if let Err(why) = runtime.block_on(live(order)) {
         tell(&Told::Failed(why));
     }
+}
+
+/// Nothing is ever said to it: what is read is the end of the process that started it.
+fn end_with_the_parent() {
+    let _ = std::io::stdin().read(&mut [0]);
+    std::process::exit(1);
 }
 
 /// Lives until it is killed.

@@ -191,7 +191,8 @@ impl Process {
             .env(ORDER, json)
             // Else glibc spreads what is freed over as many arenas as there are threads, and nothing is seen of what is held.
             .env("MALLOC_ARENA_MAX", "1")
-            .stdin(Stdio::null())
+            // Held open for as long as this process lives.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(errors)?)
             .spawn()?;
