@@ -37,6 +37,32 @@ pub struct PolicyComparison {
     pub seeds: u64,
 }
 
+/// A key that two policy files give unlike values.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeyChange {
+    pub key: String,
+    /// As written in TOML; `None` where the file's version has no such key.
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// Keys whose values differ, defaults included, by name.
+pub fn keys(before: &PolicyFile, after: &PolicyFile) -> Vec<KeyChange> {
+    let (one, other) = (before.values(), after.values());
+    let mut names: Vec<&String> = one.keys().chain(other.keys()).collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .filter(|name| one.get(*name) != other.get(*name))
+        .map(|name| KeyChange {
+            key: name.clone(),
+            before: one.get(name).map(ToString::to_string),
+            after: other.get(name).map(ToString::to_string),
+        })
+        .collect()
+}
+
 /// Runs both policies in the same worlds.
 ///
 /// # Errors

@@ -9,7 +9,9 @@ use weighhouse_types::config;
 use weighhouse_types::{Digest, Hotkey};
 
 mod document;
+mod edit;
 mod error;
+mod examples;
 mod expression;
 mod file;
 mod fraction;
@@ -19,6 +21,7 @@ mod valid;
 
 pub use document::PolicyFile;
 pub use error::{MAX_POLICY_BYTES, POLICY_VERSION, PolicyError};
+pub use examples::EXAMPLES;
 pub use expression::{Expression, ExpressionError, Facts, Fault, FaultKind};
 pub use file::{
     Audit, Average, AverageKind, Burn, Caps, Cluster, ClusterPay, Deadline, ExpressionKeys, File, Guards,

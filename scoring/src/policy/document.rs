@@ -3,6 +3,7 @@
 //! A file is read where it enters (a command, a scenario, a search's candidate) and handed on as this type; whoever gets one
 //! has nothing left to parse or to check. Clones share the text and the policy.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -45,6 +46,26 @@ impl PolicyFile {
         self.keys.as_deref()
     }
 
+    /// Every key of a version 2 file with its value, those left out with their default; nothing of version 1.
+    pub fn values(&self) -> BTreeMap<String, toml::Value> {
+        let mut values = BTreeMap::new();
+        if let Some(Ok(toml::Value::Table(table))) = self.keys().map(toml::Value::try_from) {
+            flatten("", table, &mut values);
+        }
+        values
+    }
+
+    /// The same file with other values for some keys, its comments kept; `None` where the text can't take them.
+    pub fn with(&self, values: &[(String, toml::Value)]) -> Option<Self> {
+        let mut text = self.text.to_string();
+        for (key, value) in values {
+            if self.values().get(key) != Some(value) {
+                text = super::edit::set(&text, key, value);
+            }
+        }
+        Self::parse(text.as_bytes()).ok()
+    }
+
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
@@ -52,6 +73,16 @@ impl PolicyFile {
     /// The digest by which records and roll-outs name the policy.
     pub fn hash(&self) -> Digest {
         Policy::hash(self.text.as_bytes())
+    }
+}
+
+fn flatten(prefix: &str, table: toml::Table, values: &mut BTreeMap<String, toml::Value>) {
+    for (key, value) in table {
+        let key = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&key, inner, values),
+            value => drop(values.insert(key, value)),
+        }
     }
 }
 

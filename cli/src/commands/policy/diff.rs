@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use weighhouse_lab::compare::{self, PolicyComparison};
+use weighhouse_lab::compare::{self, KeyChange, PolicyComparison};
 use weighhouse_scoring::Policy;
 use weighhouse_scoring::diff::{Diff as Changes, Differ};
 use weighhouse_scoring::replay::Replay as Replayer;
@@ -42,11 +43,16 @@ pub(crate) struct Diff {
 
 pub(crate) fn run(args: &Diff, shutdown: &CancellationToken) -> Result<(), Failure> {
     let policies = [read_policy(&args.before)?, read_policy(&args.after)?];
+    let keys = compare::keys(&policies[0], &policies[1]);
     let Some(journal) = &args.journal else {
         let name = args.profile.as_deref().unwrap_or_default();
         let compared =
             compare::compare(policies, name, profile(name)?).exit(Exit::Config, "the simulation")?;
-        return if args.json { Ok(output::json(&compared)?) } else { print_comparison(&compared) };
+        if args.json {
+            return Ok(output::json(&WithKeys { keys: &keys, differences: &compared })?);
+        }
+        print_keys(&keys)?;
+        return print_comparison(&compared);
     };
     let [mut first, mut second] = policies.map(|file| Replayer::under(Policy::clone(file.policy())));
     let mut differ = Differ::new();
@@ -66,6 +72,27 @@ pub(crate) fn run(args: &Diff, shutdown: &CancellationToken) -> Result<(), Failu
         Some(message) if !args.force => Err(Failure::config(format!("{}: {message}", args.after.display()))),
         _ => Ok(()),
     }
+}
+
+/// The keys that differ beside the differences they make, for `--json`.
+#[derive(Serialize)]
+struct WithKeys<'a, T> {
+    keys: &'a [KeyChange],
+    #[serde(flatten)]
+    differences: &'a T,
+}
+
+fn print_keys(keys: &[KeyChange]) -> Result<(), Failure> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["<key", "<before", "<after"]);
+    for KeyChange { key, before, after } in keys {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        table.row(vec![key.clone(), value(before), value(after)]);
+    }
+    table.print()?;
+    Ok(output::line("")?)
 }
 
 /// Why the change of policy should not go live by what the journal shows.
