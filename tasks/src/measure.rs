@@ -6,6 +6,7 @@
 //! reads a clock. Marks, and what is worked out from them, depend on the task, the number of challenges and the seed alone; the last
 //! bits of a model's output may differ between processors. Signatures and transport are no part of the costs.
 
+mod likeness;
 mod pair;
 pub(crate) mod posed;
 mod statistics;
@@ -117,7 +118,9 @@ impl Measurement<'_> {
         }
         let honest = pairs.iter().find(|pair| pair.persona.conduct == Conduct::Honest);
         let honest = honest.ok_or(MeasureError::NoHonest)?;
-        Ok(self.profile(&pairs, honest, &references))
+        let mut profile = self.profile(&pairs, honest, &references);
+        likeness::add(self, &earlier.requests, &mut profile)?;
+        Ok(profile)
     }
 
     fn pairs(&self, earlier: &[InferRequest], rng: &mut ChaCha20Rng) -> Result<Vec<Pair>, MeasureError> {
@@ -250,6 +253,7 @@ impl Measurement<'_> {
                 reference: time(&said),
                 judge: time(&honest.judging),
             },
+            likeness: None,
             personas: pairs.iter().map(|pair| pair.measured(honest, scope)).collect(),
         }
     }

@@ -4,6 +4,8 @@
 //! number that is missing there is an error here, never a guess. These are the crate's only fractions: no weight follows
 //! from them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, ConfigError};
@@ -96,6 +98,28 @@ pub struct PersonaFigures {
     /// honest miners is taken for it, and 1 % of its kind get by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detections: Option<u32>,
+    /// By the name of a persona: the share of shared rounds in which the judge finds an answer of this one and an answer of that one,
+    /// both of one operator's model, alike. Empty where likeness says nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alike: BTreeMap<String, f64>,
+}
+
+/// What the judge takes for likeness between miners who have nothing in common.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LikenessFigures {
+    /// Rounds behind each figure of likeness.
+    pub rounds: u32,
+    /// Share of them in which two honest miners with models of their own are found alike: false alarms.
+    pub strangers: f64,
+}
+
+impl LikenessFigures {
+    /// The false alarms to reckon with: where none was seen, as many as go unseen once in twenty such measurements, three in all of its
+    /// rounds.
+    pub fn strangers_at_most(&self) -> f64 {
+        self.strangers.max((3.0 / f64::from(self.rounds.max(1))).min(1.0))
+    }
 }
 
 /// A measured task.
@@ -109,6 +133,9 @@ pub struct Profile {
     /// Number of challenges behind each figure.
     pub challenges: u32,
     pub cost: ChallengeCost,
+    /// Absent where likeness says nothing: private challenges, and tasks with one right answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likeness: Option<LikenessFigures>,
     #[serde(rename = "persona")]
     pub personas: Vec<PersonaFigures>,
 }
@@ -182,6 +209,10 @@ impl Profile {
         value("answer", "cost", answer, f64::MIN_POSITIVE, 1e9, "a positive number of seconds")?;
         value("reference", "cost", reference, 0.0, 1e9, "a number of seconds")?;
         value("judge", "cost", judge, 0.0, 1e9, "a number of seconds")?;
+        if let Some(likeness) = &self.likeness {
+            value("rounds", "likeness", f64::from(likeness.rounds), 1.0, 1e9, "at least 1")?;
+            value("strangers", "likeness", likeness.strangers, 0.0, 1.0, "in [0, 1]")?;
+        }
         for (at, persona) in self.personas.iter().enumerate() {
             let of = &persona.name;
             value("mean", of, persona.mean, -1.0, 1.0, "in [-1, 1]")?;
@@ -190,6 +221,9 @@ impl Profile {
             value("cost", of, persona.cost, 0.0, 1e6, "at least 0")?;
             value("rejected", of, persona.rejected, 0.0, 1.0, "in [0, 1]")?;
             value("correlation", of, persona.correlation, -1.0, 1.0, "in [-1, 1]")?;
+            for share in persona.alike.values() {
+                value("alike", of, *share, 0.0, 1.0, "in [0, 1]")?;
+            }
             if self.personas[..at].iter().any(|other| other.name == persona.name) {
                 return Err(ProfileError::Twice { name: persona.name.clone() });
             }

@@ -56,7 +56,20 @@ fn measured_only() -> Vec<Persona> {
         cached,
         Persona::simple("nan", Cheat, |request, _| Some(repeat(request, [f32::NAN; CLASSES]))),
         Persona::silent(),
+        // An honest answer under noise of its own, so that many miners of one model don't look alike.
+        Persona::new("veiled-0.2", Cheat, |setup| veiled(setup, 0.2)),
+        Persona::new("veiled-0.5", Cheat, |setup| veiled(setup, 0.5)),
+        Persona::new("veiled-1", Cheat, |setup| veiled(setup, 1.0)),
     ]
+}
+
+/// Adds noise to the logarithms of an honest answer's probabilities.
+fn veiled(setup: PersonaSetup<'_>, sigma: f64) -> Result<Answerer, TaskError> {
+    let model = Classifier::load(&match setup.own {
+        Some(own) => own.to_vec(),
+        None => reference(setup.references)?,
+    })?;
+    Ok(disturbed(model, setup.rng, sigma))
 }
 
 fn reference(references: &dyn References) -> Result<Vec<u8>, TaskError> {
@@ -79,13 +92,16 @@ fn rounding(name: &'static str, precision: Precision) -> Persona {
 /// Adds noise to the logarithms of the reference's probabilities; its mirror image, with `sigma` negative, subtracts it.
 fn disturbing(setup: PersonaSetup<'_>, sigma: f64) -> Result<Answerer, TaskError> {
     let model = Classifier::load(&reference(setup.references)?)?;
-    let mut rng = setup.rng;
-    Ok(Box::new(move |request| {
+    Ok(disturbed(model, setup.rng, sigma))
+}
+
+fn disturbed(model: Classifier, mut rng: ChaCha20Rng, sigma: f64) -> Answerer {
+    Box::new(move |request| {
         let pixels = pixels(request).map_err(|error| refused(error.into()))?;
         let mut rows = model.forward(&pixels)?;
         disturb(&mut rows, &mut rng, sigma);
         Ok(Some(respond(request, VERSION, &rows)))
-    }))
+    })
 }
 
 /// One class at random for each scan, with full confidence.

@@ -1,5 +1,7 @@
 //! Two miners of a persona, and the figures that follow from what they earned.
 
+use std::collections::BTreeMap;
+
 use weighhouse_types::Mark;
 use weighhouse_types::profile::{PersonaFigures, Scope};
 
@@ -53,6 +55,7 @@ impl Pair {
             rejected: figure(rejected as f64 / marks.len() as f64),
             correlation: figure(statistics::correlation(marks, others)),
             detections: self.detections(honest, scope),
+            alike: BTreeMap::new(),
         }
     }
 

@@ -161,6 +161,20 @@ impl PosedChallenges {
         }
     }
 
+    /// The share of challenges whose answers, one of each of two miners, the judge finds alike, of those that both answered; `None` where
+    /// likeness can't be said, or nothing was answered.
+    pub(crate) fn alike(&self, task: &Task, [one, other]: [&ReadAnswers; 2]) -> Option<f64> {
+        let (mut alike, mut compared) = (0_u32, 0_u32);
+        let answers = one.iter().zip(other);
+        for ((challenge, reference), read) in self.challenges.iter().zip(&self.references).zip(answers) {
+            let (Ok(one), Ok(other)) = read else { continue };
+            let both = [(registration(0), one), (registration(1), other)];
+            alike += u32::from(!task.alike(challenge, reference, &both)?.is_empty());
+            compared += 1;
+        }
+        (compared > 0).then(|| f64::from(alike) / f64::from(compared))
+    }
+
     /// Verdicts on every miner's answers, challenge by challenge: together where the kind judges so. `words` are those of
     /// [`PosedChallenges::words`].
     pub(crate) fn judge(

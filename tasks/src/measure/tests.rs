@@ -40,7 +40,7 @@ fn in_conformance_only_the_agreed_model_is_paid() {
     let profile = profile(&task(DIGITS_CONFORMANCE, Scope::Private), FEW).expect("measured");
     assert_eq!(
         (profile.paid, profile.scope, profile.personas.len()),
-        (Paid::Conformance, Scope::Private, 13)
+        (Paid::Conformance, Scope::Private, 16)
     );
     let honest = of(&profile, "honest");
     assert_eq!((honest.mean, honest.deviation, honest.rejected, honest.detections), (1.0, 0.0, 0.0, None));
@@ -74,6 +74,25 @@ fn marks_on_shared_challenges_go_together_and_on_private_ones_they_do_not() {
     let twins = ["noise", "mirror"].map(|persona| of(&shared, persona).correlation);
     assert_eq!(twins[0], twins[1]);
     assert!(of(&shared, "silent").correlation == 0.0);
+}
+
+#[test]
+fn likeness_is_the_judges_own_and_noise_hides_a_copy_from_it() {
+    let shared = profile(&task(DIGITS_QUALITY, Scope::Shared), FEW).expect("measured");
+    let alike = |one, other: &str| of(&shared, one).alike[other];
+    // One rounded model, twice; and twins who know each other's noise.
+    assert_eq!(alike("half", "half"), 1.0);
+    assert_eq!(alike("noise", "mirror"), 1.0);
+    assert!(alike("int4", "int4") > 0.9);
+    // Noise of one's own: the stronger, the less the judge sees of a common model.
+    assert_eq!(alike("veiled-0.5", "veiled-0.5"), 0.0);
+    assert_eq!(alike("random", "random"), 0.0);
+    assert!(
+        of(&shared, "half").alike.contains_key("int8") && !of(&shared, "silent").alike.contains_key("half")
+    );
+    assert_eq!(shared.likeness.map(|likeness| likeness.rounds), Some(200));
+    let private = profile(&task(DIGITS_QUALITY, Scope::Private), FEW).expect("measured");
+    assert!(private.likeness.is_none() && of(&private, "half").alike.is_empty());
 }
 
 #[test]
