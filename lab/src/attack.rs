@@ -21,24 +21,29 @@ use weighhouse_scoring::policy::PolicyFile;
 
 use crate::sim::error::{SEEDS_MAX, within};
 use crate::sim::{MinerGroup, Mix, Scenario, ScenarioError, Strategy, run_each};
+use crate::world::{Assumptions, CostSweep};
 use weighhouse_types::profile::{HONEST, Profile};
 
 mod figures;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use statistics::ratio_ci95;
+pub use words::{AttackWords, WORDS, markdown, words};
 
-use figures::{AttackFigures, row};
+use figures::{AttackFigures, row, sweep};
 
 /// The catalogue's attacks, and which of them leave traces in the answers that judges see. The flags are fixed.
-pub const CATALOGUE: [(&str, bool); 15] = [
+pub const CATALOGUE: [(&str, bool); 20] = [
     ("lazy", true),
     ("random", true),
     ("nan", true),
     ("cached", true),
     ("weak", true),
+    ("half", true),
+    ("int8", true),
     ("int4", true),
     ("plagiarist", true),
     ("twin", true),
@@ -46,16 +51,23 @@ pub const CATALOGUE: [(&str, bool); 15] = [
     ("burst", true),
     ("relay", false),
     ("sybil", false),
+    ("veiled", false),
     ("decoy", false),
     ("timing", false),
     ("silence", false),
+    ("boycott", false),
+    ("shirker", false),
 ];
 
-/// Personas that are no attack by themselves: honest ones in any precision, parts of `twin`, and silence.
-const NO_ATTACKS: [&str; 8] = [HONEST, "better", "half", "bf16", "int8", "noise", "mirror", "silent"];
+/// Personas that are no attack by themselves: honest and better work, parts of `twin` and of `veiled`, and silence.
+const NO_ATTACKS: [&str; 8] =
+    [HONEST, "better", "noise", "mirror", "silent", "veiled-0.2", "veiled-0.5", "veiled-1"];
 
 /// Shares of bad miners that the matrix has columns for.
 pub const FRACTIONS: [f64; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+
+/// Share of attacking miners up to which a policy answers for it.
+pub const FRACTION_MAX: f64 = 0.4;
 
 /// An attack by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -203,8 +215,24 @@ pub struct Matrix {
     pub profile: Profile,
     pub seeds: Vec<u64>,
     pub epochs: u32,
+    pub assumptions: Assumptions,
+    /// By policy, cost share and unjudged requests: the best attack there. Empty where a rao's value is given.
+    pub sweep: Vec<SweepRow>,
     /// CPU-seconds that a rao is worth in all worlds.
     pub rao_value: f64,
+}
+
+/// The best attack on a policy, at up to 40 % bad miners, under another cost share and number of unjudged requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepRow {
+    pub policy: String,
+    pub cost_share: f64,
+    pub unjudged: f64,
+    pub attack: String,
+    pub fraction: f64,
+    pub profit_ratio: f64,
+    pub ci95: [f64; 2],
 }
 
 /// Numbers of honest miners and of attackers in one world.
@@ -261,8 +289,15 @@ pub fn matrix(plan: &AttackPlan) -> Result<Matrix, ScenarioError> {
     }
     left_out.dedup();
     left_out.truncate(plan.attacks.len() * plan.fractions.len());
-    let outcomes = run_each(&scenarios, &plan.seeds, AttackFigures::of)?;
+    let outcomes =
+        run_each(&scenarios, &plan.seeds, |outcome| AttackFigures::of(outcome, plan.base.economy.unjudged))?;
+    let points = match plan.base.economy.rao_value {
+        None => CostSweep::points(&honest_base(plan)),
+        Some(_) => Vec::new(),
+    };
     Ok(Matrix {
+        assumptions: Assumptions::of(&plan.base),
+        sweep: sweep(plan, &cells, &outcomes, &points),
         matrix: cells.iter().map(|cell| row(plan, cell, &outcomes)).collect(),
         left_out,
         profile: plan.base.profile.clone(),
@@ -322,7 +357,10 @@ pub(crate) fn scenario(
     }
     let strategy = match world {
         AttackWorld::Attacked { attack } => plan.attacks[*attack].strategy.clone(),
-        AttackWorld::Honest => Strategy::default(),
+        // As the base's honest miners do, who may register again where they were pruned.
+        AttackWorld::Honest => {
+            plan.base.miners.first().map_or_else(Strategy::default, |group| group.strategy.clone())
+        }
         AttackWorld::Absent => return scenario,
     };
     let attackers = MinerGroup::attackers(strategy, numbers.attackers);

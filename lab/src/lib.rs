@@ -1,7 +1,7 @@
 //! The policy lab: what a policy is worth before anybody is paid by it.
 //!
 //! [`profiles`] ship with it, [`sim`] simulates a subnet under a policy, with the validator's own scoring and the chain's
-//! own consensus; [`attack`] runs a catalogue of attacks through it, [`compare`] sets two policies side by side, [`search`]
+//! own consensus, and [`world`] is what it takes for granted; [`attack`] runs a catalogue of attacks through it, [`compare`] sets two policies side by side, [`search`]
 //! looks for worse attacks and better policies, [`mod@lint`] checks a policy for what it invites, and [`report`] turns the
 //! figures into a text or a page.
 //!
@@ -10,6 +10,7 @@
 
 pub mod profiles;
 pub mod sim;
+pub mod world;
 
 pub mod attack;
 pub mod compare;

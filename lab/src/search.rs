@@ -20,6 +20,7 @@ mod settings;
 
 mod genome;
 mod ground;
+mod moves;
 pub mod redteam;
 
 mod candidate;
@@ -31,7 +32,7 @@ pub use candidate::{CandidateError, Candidates, Parameter};
 pub use error::{RedTeamError, SearchError};
 pub use genome::Genome;
 pub use ground::{Arena, Worth};
-pub use legs::{BEST_MOST, LegProgress, SearchResult, Watch, search};
+pub use legs::{BEST_MOST, LegProgress, Neighbours, Problem, SearchResult, Watch, search, solve};
 pub use log::{Log, LogError};
 pub use measure::{Measure, Measures, Proving};
 pub use meter::WORST;

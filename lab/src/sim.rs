@@ -15,6 +15,7 @@ pub mod copying;
 pub mod outcome;
 pub mod rng;
 
+mod likeness;
 mod plan;
 mod registry;
 

@@ -12,6 +12,8 @@ mod replay;
 pub(super) mod why;
 
 mod attack;
+mod words;
+
 mod simulate;
 mod world;
 
@@ -38,6 +40,8 @@ Where a policy file is asked for, `default` means the one that ships.")]
 pub(crate) enum PolicyCommand {
     /// Print the policy that ships, with a comment on every key
     Default,
+    /// Print a commented policy of a kind: winner, top, softmax, burn or expression
+    Examples(words::Examples),
     /// Print the JSON Schema of policy files
     Schema,
     /// Print the digest by which records and roll-outs name a policy
@@ -58,6 +62,8 @@ pub(crate) enum PolicyCommand {
     Simulate(simulate::Simulate),
     /// Measure what each known attack earns against honest work
     Attack(attack::Attack),
+    /// Tell what each known attack does, how it is seen, and what answers it
+    Attacks(words::Attacks),
     /// Let an optimiser play the attacker and report the best response it finds
     Redteam(redteam::Redteam),
     /// Search for a better policy
@@ -67,6 +73,8 @@ pub(crate) enum PolicyCommand {
 pub(crate) async fn run(command: PolicyCommand, shutdown: CancellationToken) -> Result<(), Failure> {
     match command {
         PolicyCommand::Default => Ok(crate::output::line(DEFAULT_POLICY.trim_end())?),
+        PolicyCommand::Examples(args) => words::examples(&args),
+        PolicyCommand::Attacks(args) => words::attacks(&args),
         PolicyCommand::Schema => check::schema(),
         PolicyCommand::Hash(args) => check::hash(&args),
         PolicyCommand::Check(args) => check::lint(&args).await,

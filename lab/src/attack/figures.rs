@@ -1,7 +1,8 @@
 //! From runs to a row of the matrix: who gains by the attack, and who pays for it.
 
-use super::{AttackPlan, Cell, MatrixCell, MatrixRow, ratio_ci95};
+use super::{AttackPlan, Cell, FRACTION_MAX, MatrixCell, MatrixRow, SweepRow, ratio_ci95};
 use crate::sim::{MinerOutcome, SimulationOutcome};
+use crate::world::{Books, CostSweep};
 
 /// Part of their dividends above whose loss delegators are counted as harmed.
 const HARMED: f64 = 0.05;
@@ -9,6 +10,7 @@ const HARMED: f64 = 0.05;
 /// What a row is made of, without the curves and the profile of each run.
 pub(super) struct AttackFigures {
     profit: f64,
+    books: Books,
     honest_rao: u64,
     dishonest: u32,
     detected: u32,
@@ -20,11 +22,19 @@ pub(super) struct AttackFigures {
 }
 
 impl AttackFigures {
-    pub(super) fn of(outcome: SimulationOutcome) -> Self {
+    pub(super) fn of(outcome: SimulationOutcome, unjudged_requests: f64) -> Self {
         let attackers = || outcome.miners.iter().filter(|group| group.attacker);
         // A seed's figure is a mean over its detected, so that it weighs by their number.
         let delay = |group: &MinerOutcome| f64::from(group.detected) * group.epochs_to_detect.unwrap_or(0.0);
+        let sum = |of: fn(&MinerOutcome) -> f64| attackers().map(of).sum::<f64>();
+        let unjudged = sum(|group| group.unjudged_cost);
+        let books = Books {
+            earned_rao: sum(|group| group.emission_rao as f64 - group.registration_rao as f64),
+            judged: sum(|group| group.cost) - unjudged_requests * unjudged,
+            unjudged,
+        };
         Self {
+            books,
             profit: outcome.attacker_profit(),
             honest_rao: outcome.honest_emission_rao(),
             dishonest: attackers().map(|group| group.dishonest).sum(),
@@ -58,6 +68,41 @@ fn dividends_lost(with: &[AttackFigures], without: &[AttackFigures]) -> (f64, f6
         harmed += if loss > HARMED { stake } else { 0.0 };
     }
     (worst, harmed / f64::max(all, 1.0))
+}
+
+/// The best attack on each policy at each point, among those that a policy answers for.
+pub(super) fn sweep(
+    plan: &AttackPlan,
+    cells: &[Cell],
+    outcomes: &[Vec<AttackFigures>],
+    points: &[CostSweep],
+) -> Vec<SweepRow> {
+    let mut rows = Vec::new();
+    for policy in 0..plan.policies.len() {
+        let cells =
+            || cells.iter().filter(|cell| cell.policy == policy && cell.fraction <= FRACTION_MAX + 1e-9);
+        for point in points {
+            let profits = |world: usize| -> Vec<f64> {
+                outcomes[world].iter().map(|run| point.profit(&run.books)).collect()
+            };
+            let priced = cells().filter_map(|cell| {
+                let (ratio, ci95) = ratio_ci95(&profits(cell.attacked), &profits(cell.honest))?;
+                Some((cell, ratio, ci95))
+            });
+            // Of equals the first.
+            let best = priced.reduce(|best, next| if next.1 > best.1 { next } else { best });
+            rows.extend(best.map(|(cell, profit_ratio, ci95)| SweepRow {
+                policy: plan.policies[policy].0.clone(),
+                cost_share: point.cost_share,
+                unjudged: point.unjudged,
+                attack: plan.attacks[cell.attack].name.clone(),
+                fraction: cell.fraction,
+                profit_ratio,
+                ci95,
+            }));
+        }
+    }
+    rows
 }
 
 pub(super) fn row(plan: &AttackPlan, cell: &Cell, outcomes: &[Vec<AttackFigures>]) -> MatrixRow {

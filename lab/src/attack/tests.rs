@@ -22,7 +22,9 @@ fn every_attack_of_the_catalogue_has_a_preset_and_its_fixed_flag() {
     assert_eq!(attacks.len(), CATALOGUE.len());
     assert!(missing.is_empty());
     let detectable = attacks.iter().filter(|attack| attack.detectable).count();
-    assert_eq!(detectable, 10);
+    assert_eq!(detectable, 12);
+    let words: Vec<_> = WORDS.iter().map(|words| words.name).collect();
+    assert_eq!(words, CATALOGUE.map(|(name, _)| name), "each attack has its words, in the same order");
     assert_eq!(Attack::named("sybil-64").expect("a split").strategy.identities, 64);
     assert_eq!(Attack::named("honest"), None);
 }
@@ -132,4 +134,29 @@ fn silence_towards_some_validators_is_counted_as_their_loss() {
     let [silence, lazy] = [&matrix[0], &matrix[1]];
     assert!(silence.validator_loss > 0.1 && silence.harmed_stake > 0.2, "{silence:?}");
     assert!(lazy.validator_loss < 0.02 && lazy.harmed_stake == 0.0, "{lazy:?}");
+}
+
+#[test]
+fn other_costs_are_worked_out_from_the_same_runs() {
+    let plan = plan(Scope::Private, &["timing", "shirker"], &[0.2]);
+    let matrix = matrix(&plan).expect("runs");
+    let at = |share: f64, unjudged: f64| {
+        let row = matrix.sweep.iter().find(|row| row.cost_share == share && row.unjudged == unjudged);
+        row.expect("a point")
+    };
+    assert_eq!(matrix.sweep.len(), 20);
+    let mut other = plan.clone();
+    other.base.economy.cost_share = 0.9;
+    other.base.economy.unjudged = 4.0;
+    let run = super::matrix(&other).expect("runs");
+    let best = run.matrix.iter().map(|row| row.cell.profit_ratio.expect("a ratio")).fold(f64::MIN, f64::max);
+    assert!((at(0.9, 4.0).profit_ratio - best).abs() < 1e-9, "{} {best}", at(0.9, 4.0).profit_ratio);
+    assert_eq!(at(0.95, 9.0).attack, "shirker");
+    assert!(at(0.5, 9.0).profit_ratio > at(0.5, 0.0).profit_ratio);
+}
+
+#[test]
+fn the_docs_have_the_same_words() {
+    let page = include_str!("../../../docs/lab.md");
+    assert!(page.ends_with(&markdown()), "docs/lab.md ends with:\n{}", markdown());
 }

@@ -11,6 +11,8 @@ pub struct Data {
     pub title: String,
     /// Earnings of attacks over those of honest work by the same operators.
     pub matrix: Vec<MatrixCell>,
+    /// What each attack of the matrix does, how it is seen and what answers it.
+    pub explanations: Vec<Note>,
     /// Best response that an optimiser in the attacker's place found.
     pub best_response: Option<BestResponse>,
     /// Each persona's share of what miners earn, epoch by epoch.

@@ -1,8 +1,9 @@
 //! A report's data out of what the simulator leaves behind.
 
 use super::data::{Data, Distribution, Figure, Note, ReportEntry, ReportTable, Series};
-use crate::attack::Matrix;
+use crate::attack::{AttackWords, Matrix, MatrixRow, words};
 use crate::sim::{MinerOutcome, SimulationOutcome, ValidatorOutcome};
+use crate::world::{COST_SHARES, UNJUDGED};
 use weighhouse_types::profile::Profile;
 
 impl Data {
@@ -36,7 +37,22 @@ impl Data {
     pub fn of_matrix(title: impl Into<String>, matrix: &Matrix) -> Self {
         let mut data = Self::new(title);
         data.matrix = matrix.matrix.iter().map(|row| row.cell.clone()).collect();
+        let mut known: Vec<&str> = Vec::new();
+        for row in &matrix.matrix {
+            if !known.contains(&row.cell.attack.as_str()) {
+                known.push(&row.cell.attack);
+            }
+        }
+        let told = |name: &&str| {
+            let AttackWords { does, seen, answer, .. } = words(name)?;
+            Some(Note::new(*name, format!("{does} Seen: {seen} Answered: {answer}")))
+        };
+        data.explanations = known.iter().filter_map(told).collect();
+        data.tables.extend(differences(matrix));
+        data.tables.extend(victims(matrix));
+        data.tables.extend(sweeps(matrix));
         data.add_profile(&matrix.profile);
+        data.note("assumes that", matrix.assumptions.in_words());
         let seeds: Vec<_> = matrix.seeds.iter().map(u64::to_string).collect();
         data.note("seeds", seeds.join(", "));
         data.note("epochs", matrix.epochs.to_string());
@@ -207,6 +223,106 @@ fn validators(outcomes: &[SimulationOutcome]) -> ReportTable {
         columns: columns.map(str::to_owned).to_vec(),
         rows: outcomes[0].validators.iter().map(row).collect(),
     }
+}
+
+/// Who pays for each attack where it hurts most, at up to 40 % bad miners.
+fn victims(matrix: &Matrix) -> Option<ReportTable> {
+    let mut rows: Vec<&MatrixRow> = Vec::new();
+    for row in matrix.matrix.iter().filter(|row| row.cell.counts()) {
+        let hurts = |row: &MatrixRow| row.honest_loss.max(row.validator_loss);
+        match rows
+            .iter_mut()
+            .find(|known| known.cell.attack == row.cell.attack && known.cell.policy == row.cell.policy)
+        {
+            Some(known) if hurts(row) > hurts(known) => *known = row,
+            Some(_) => {}
+            None => rows.push(row),
+        }
+    }
+    let columns = [
+        "attack",
+        "policy",
+        "bad miners, %",
+        "honest miners lose, %",
+        "worst-hit validator loses, %",
+        "delegated stake that loses, %",
+    ];
+    let entries = |row: &&MatrixRow| {
+        vec![
+            ReportEntry::from(row.cell.attack.as_str()),
+            row.cell.policy.as_str().into(),
+            (100.0 * row.cell.fraction).into(),
+            (100.0 * row.honest_loss).into(),
+            (100.0 * row.validator_loss).into(),
+            (100.0 * row.harmed_stake).into(),
+        ]
+    };
+    let table = ReportTable {
+        title: "Who pays for it".to_owned(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: rows.iter().map(entries).collect(),
+    };
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Two policies side by side: each attack where it earns most under either, at up to 40 % bad miners.
+fn differences(matrix: &Matrix) -> Option<ReportTable> {
+    let mut policies: Vec<&str> = matrix.matrix.iter().map(|row| row.cell.policy.as_str()).collect();
+    policies.dedup();
+    let [before, after] = policies[..] else { return None };
+    let mut rows: Vec<(f64, Vec<ReportEntry>)> = Vec::new();
+    let mut attacks: Vec<&str> = Vec::new();
+    for row in &matrix.matrix {
+        if !attacks.contains(&row.cell.attack.as_str()) {
+            attacks.push(&row.cell.attack);
+        }
+    }
+    for attack in attacks {
+        let most = |policy: &str| {
+            let cells = matrix
+                .matrix
+                .iter()
+                .map(|row| &row.cell)
+                .filter(|cell| cell.attack == attack && cell.policy == policy && cell.counts());
+            cells.filter_map(|cell| cell.profit_ratio).reduce(f64::max)
+        };
+        let (one, other) = (most(before), most(after));
+        let change = one.zip(other).map(|(one, other)| other - one);
+        rows.push((change.unwrap_or(0.0), vec![attack.into(), one.into(), other.into(), change.into()]));
+    }
+    rows.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let columns = ["attack at its best".to_owned(), before.to_owned(), after.to_owned(), "change".to_owned()];
+    Some(ReportTable {
+        title: format!("{after} against {before}"),
+        columns: columns.to_vec(),
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+    })
+}
+
+/// For each policy, the best attack by cost share and by unjudged requests.
+fn sweeps(matrix: &Matrix) -> Vec<ReportTable> {
+    let mut tables: Vec<ReportTable> = Vec::new();
+    let mut policies: Vec<&str> = matrix.sweep.iter().map(|row| row.policy.as_str()).collect();
+    policies.dedup();
+    for policy in policies {
+        let of_policy = || matrix.sweep.iter().filter(|row| row.policy == policy);
+        let mut rows = Vec::new();
+        for share in COST_SHARES {
+            let mut row = vec![ReportEntry::from(share)];
+            row.extend(UNJUDGED.map(|unjudged| {
+                let best = of_policy().find(|row| row.cost_share == share && row.unjudged == unjudged);
+                best.map_or(ReportEntry::Number(None), |best| {
+                    format!("{:.2} {}", best.profit_ratio, best.attack).into()
+                })
+            }));
+            rows.push(row);
+        }
+        let mut columns = vec!["honest cost share".to_owned()];
+        columns.extend(UNJUDGED.map(|unjudged| format!("{unjudged} unjudged per judged")));
+        let title = format!("Best attack up to 40 % bad miners, by costs, policy {policy}");
+        tables.push(ReportTable { title, columns, rows });
+    }
+    tables
 }
 
 /// Table of the figures measured on the task.

@@ -27,6 +27,7 @@ pub fn html(data: &Data) -> String {
     let title = name(if data.title.is_empty() { "Report" } else { &data.title });
     let sections = [
         heat::section(data),
+        explained(&data.explanations),
         curves::section(data),
         ranks::section(data),
         data.comparison.as_ref().map(change::section).unwrap_or_default(),
@@ -144,6 +145,14 @@ fn count(evaluations: u64) -> String {
 }
 
 fn notes(notes: &[Note]) -> String {
+    listed("notes", "To run it again", notes)
+}
+
+fn explained(explanations: &[Note]) -> String {
+    listed("explained", "What each attack does, and what answers it", explanations)
+}
+
+fn listed(id: &str, title: &str, notes: &[Note]) -> String {
     if notes.is_empty() {
         return String::new();
     }
@@ -151,7 +160,7 @@ fn notes(notes: &[Note]) -> String {
         .iter()
         .map(|note| format!("<dt>{}</dt><dd>{}</dd>\n", name(&note.name), lines(&note.value)))
         .collect();
-    section("notes", "To run it again", "", &format!("<dl>\n{rows}</dl>\n"))
+    section(id, title, "", &format!("<dl>\n{rows}</dl>\n"))
 }
 
 /// `intro` and `body` are HTML.

@@ -46,6 +46,7 @@ fn write(data: &Data, mut pen: Pen) -> String {
         pen.line("Nothing was run, so there is nothing to show.");
     }
     charts::heat(&mut pen, data);
+    explained(&mut pen, data);
     charts::curves(&mut pen, data);
     charts::distributions(&mut pen, data);
     charts::comparison(&mut pen, data);
@@ -73,6 +74,18 @@ fn judged(pen: &mut Pen, data: &Data, verdict: &RunVerdict) {
         [(true, "worst attack that answers show"), (false, "worst that they don't show")]
     {
         data.worst(&verdict.policy, detectable).into_iter().for_each(|row| attack(label, row));
+    }
+}
+
+/// The attacks that pay, in words; the page has all of them.
+fn explained(pen: &mut Pen, data: &Data) {
+    let paying: Vec<String> = data.verdicts().into_iter().flat_map(|verdict| verdict.paying).collect();
+    let told = data.explanations.iter().filter(|note| paying.contains(&note.name));
+    for (at, note) in told.enumerate() {
+        if at == 0 {
+            pen.section("What pays, and what answers it");
+        }
+        pen.wrapped(&format!("  {}: {}", note.name, note.value), 4);
     }
 }
 

@@ -9,14 +9,13 @@ use super::data::{Data, Figure};
 use super::number::{among, percent, precise};
 use crate::attack::MatrixCell;
 
+pub use crate::attack::FRACTION_MAX;
+
 /// Profit over that of honest work above which attacking pays.
 pub const PAR: f64 = 1.0;
 
 /// Profit over that of honest work that a policy is asked to keep every attack below.
 pub const LIMIT: f64 = 1.05;
-
-/// Share of attacking miners up to which a policy answers for it.
-pub const FRACTION_MAX: f64 = 0.4;
 
 /// True if attacking pays. Ascending by how bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -68,6 +68,19 @@ impl Genome {
         self.sight_most
     }
 
+    /// The kinds of answer, in the order of their numbers.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.kinds.iter().map(String::as_str)
+    }
+
+    pub(super) fn identities_most(&self) -> u16 {
+        self.identities_most
+    }
+
+    pub(super) fn mirrors(&self) -> bool {
+        self.mirrors
+    }
+
     /// The strategy that `at` stands for; numbers that are missing count as absent habits.
     pub fn decode(&self, at: &[f64]) -> Strategy {
         let unit = |habit: usize| at.get(habit).copied().unwrap_or(ABSENT);

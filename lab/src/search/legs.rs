@@ -1,12 +1,14 @@
 //! The search itself: CMA-ES in legs, each with a start of its own.
 //!
-//! The starts are evaluated first. Of the legs that follow, every other one begins at the next best start (or, once these
+//! The starts are evaluated first, then the neighbours of the best points, where a problem has any, until none leads on. Of the legs that follow, every other one begins at the next best start (or, once these
 //! are used up, anywhere), the others at the best point so far, in turn narrowly with twice the population, wider with
 //! four times and as wide as the first with eight times (after Hansen, "Benchmarking a BI-population CMA-ES", 2009). A leg ends when its population
 //! has converged or its share of evaluations is spent. For a front, each leg has its own weights (drawn evenly from the
 //! simplex after one leg for each figure alone) and minimises the augmented Tchebycheff distance (Steuer and Choo, 1983)
 //! from the best of each figure, in units of the range on the front so far, so that hollows of the front are found too; the
 //! result is the non-dominated set of every point evaluated.
+
+use std::collections::BTreeSet;
 
 use cmaes::{CMAES, CMAESOptions, DVector};
 use rayon::prelude::*;
@@ -24,6 +26,9 @@ use crate::sim::rng::Stream;
 pub const BEST_MOST: usize = 64;
 /// Factors of population and step of the legs from the best point so far.
 const AROUND_BEST: [(usize, f64); 3] = [(2, 0.1), (4, 0.3), (8, 1.0)];
+/// Best points whose neighbours are evaluated, and neighbours that are evaluated in one generation.
+const BEAM: usize = 3;
+const STEPS_AT_ONCE: usize = 64;
 /// The weight of the sum beside the largest part in a Tchebycheff distance.
 const AUGMENTATION: f64 = 0.05;
 
@@ -57,6 +62,26 @@ pub struct SearchResult {
     pub front: Vec<Point>,
 }
 
+/// Points that lie one step from another.
+pub type Neighbours<'a> = &'a dyn Fn(&[f64]) -> Vec<Vec<f64>>;
+
+/// A problem to be solved: its name, what a point is worth, and which points lie one step from another.
+pub struct Problem<'a> {
+    /// Names what `evaluate` and `next_to` do; with the settings it decides which logs belong to a search.
+    pub digest: Digest,
+    /// Gets coordinates in [0, 1] and gives as many figures as the goal has.
+    pub evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+    /// Points that differ from one in a single choice. The best points' neighbours are evaluated before the first leg and whenever a
+    /// leg found a better one.
+    pub next_to: Option<Neighbours<'a>>,
+}
+
+impl std::fmt::Debug for Problem<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Problem").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
 /// Minimises `evaluate`, which gets coordinates in [0, 1] and gives as many figures as the goal has. Points of one
 /// generation are evaluated in parallel on the current rayon pool.
 ///
@@ -72,8 +97,21 @@ pub fn search(
     evaluate: &(dyn Fn(&[f64]) -> Vec<f64> + Sync),
     watch: &mut dyn Watch,
 ) -> Result<SearchResult, SearchError> {
+    solve(settings, &Problem { digest: problem, evaluate, next_to: None }, resumed, watch)
+}
+
+/// As [`search`], of a problem whose points may have neighbours.
+///
+/// # Errors
+/// As [`search`].
+pub fn solve(
+    settings: &Settings,
+    problem: &Problem<'_>,
+    resumed: Option<Log>,
+    watch: &mut dyn Watch,
+) -> Result<SearchResult, SearchError> {
     settings.check()?;
-    let identity = settings.identity(problem);
+    let identity = settings.identity(problem.digest);
     let mut replay = Vec::new();
     match resumed {
         Some(log) => {
@@ -85,7 +123,9 @@ pub fn search(
     }
     let mut run = LegRun {
         settings,
-        evaluate,
+        evaluate: problem.evaluate,
+        next_to: problem.next_to,
+        expanded: BTreeSet::new(),
         watch,
         replay,
         archive: Archive::default(),
@@ -136,6 +176,9 @@ struct Leg {
 struct LegRun<'a> {
     settings: &'a Settings,
     evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+    next_to: Option<Neighbours<'a>>,
+    /// Points whose neighbours were evaluated.
+    expanded: BTreeSet<Vec<u64>>,
     watch: &'a mut dyn Watch,
     /// Generations of the log still to come, the next one last.
     replay: Vec<Generation>,
@@ -168,12 +211,58 @@ impl LegRun<'_> {
         }
         let mut waiting: Vec<Vec<f64>> =
             order.into_iter().map(|at| self.archive.points[at].at.clone()).collect();
+        self.climb()?;
         while self.go_on() {
             let leg = self.plan(&mut waiting);
             self.legs += 1;
+            let best = self.best;
             self.leg(&leg)?;
+            if self.best < best {
+                self.climb()?;
+            }
         }
         Ok(())
+    }
+
+    /// Evaluates the neighbours of the best points until none of them leads on.
+    fn climb(&mut self) -> Result<(), SearchError> {
+        let (Some(next_to), Goal::Sum(weights)) = (self.next_to, &self.settings.goal) else { return Ok(()) };
+        let weights = weights.clone();
+        loop {
+            let beam = self.beam(&weights);
+            let mut known: BTreeSet<Vec<u64>> =
+                self.archive.points.iter().map(|point| key(&point.at)).collect();
+            let mut asked = Vec::new();
+            for at in beam {
+                for next in next_to(&at) {
+                    let next: Vec<f64> = next.into_iter().map(fold).collect();
+                    if known.insert(key(&next)) {
+                        asked.push(next);
+                    }
+                }
+                self.expanded.insert(key(&at));
+            }
+            if asked.is_empty() {
+                return Ok(());
+            }
+            for chunk in asked.chunks(STEPS_AT_ONCE) {
+                if !self.go_on() {
+                    return Ok(());
+                }
+                self.first(chunk.to_vec())?;
+            }
+        }
+    }
+
+    /// The best points of unlike worth whose neighbours were not evaluated yet, if they are among the best few.
+    fn beam(&self, weights: &[f64]) -> Vec<Vec<f64>> {
+        let figure = |point: &Point| weighted(weights, &point.values);
+        let mut order: Vec<&Point> = self.archive.points.iter().collect();
+        order.sort_by(|one, other| figure(one).total_cmp(&figure(other)));
+        // Idle habits change nothing: what is worth the same to the last bit is one strategy.
+        order.dedup_by(|next, kept| figure(next) == figure(kept));
+        let best = order.into_iter().take(BEAM);
+        best.filter(|point| !self.expanded.contains(&key(&point.at))).map(|point| point.at.clone()).collect()
     }
 
     fn go_on(&mut self) -> bool {

@@ -16,16 +16,20 @@ use weighhouse_types::{Digest, Hasher};
 use super::error::RedTeamError;
 use super::genome::Genome;
 use super::ground::{Arena, Ground, Worth};
-use super::legs::{Watch, search};
+use super::legs::{Problem, Watch, solve};
 use super::log::Log;
 use super::meter::WORST;
+use super::moves;
 use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
 use crate::sim::error::within;
-use crate::sim::{Judging, Return, Scenario, ScenarioSubnet, Strategy};
+use crate::sim::{Judging, Scenario, ScenarioSubnet, Strategy};
+use crate::world::Assumptions;
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::Profile;
 
+#[cfg(test)]
+mod planted;
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +86,7 @@ pub struct Response {
     /// The same in the tiny world on training seeds.
     pub training: f64,
     pub task: String,
+    pub assumptions: Assumptions,
     /// SHA-256 of the policy's text.
     pub policy: Digest,
     pub seed: u64,
@@ -95,8 +100,8 @@ impl RedTeam {
     /// The usual game against a policy on a task. Tiny world: 4 validators and 16 miners, 24 epochs of 32 challenges, small
     /// enough for 100,000 evaluations. Small world: 8 validators, 40 miners, 48 epochs. In both a quarter of the miners
     /// attack. Full world: 16 validators, 112 miners, 96 epochs, a single attacker and 40 %. Every second seed's runs last
-    /// half as long again. Honest miners that were pruned register again.
-    pub fn new(profile: Profile, policy: &PolicyFile, evaluations: u64) -> Self {
+    /// half as long again.
+    pub fn new(profile: Profile, policy: &PolicyFile, evaluations: u64, assumptions: Assumptions) -> Self {
         let arena = |[miners, validators]: [u16; 2], epochs: u32, fractions: &[f64], seeds: Range<u64>| {
             let mut base = Scenario {
                 policy: policy.clone(),
@@ -104,7 +109,7 @@ impl RedTeam {
                 subnet: ScenarioSubnet { max_uids: miners + validators, ..ScenarioSubnet::default() },
                 ..Scenario::honest(profile.clone(), miners, validators, epochs)
             };
-            base.miners[0].strategy.comes_back = Some(Return { after_epochs: 1, unpaid_epochs: 0 });
+            assumptions.apply(&mut base);
             Arena { base, fractions: fractions.to_vec(), seeds: seeds.collect() }
         };
         Self {
@@ -132,7 +137,11 @@ impl RedTeam {
         // Without honest profit there is no ratio: told here, and not by a search full of bad points.
         training.worth(&Strategy::default())?;
         let settings = Settings {
-            starts: starts.iter().map(|strategy| genome.encode(strategy)).collect(),
+            starts: starts
+                .iter()
+                .chain(&moves::starts(&genome))
+                .map(|strategy| genome.encode(strategy))
+                .collect(),
             tolerance: 1e-5,
             step: 0.2,
             apart: 0.1,
@@ -140,8 +149,13 @@ impl RedTeam {
         };
         // A strategy that the world has no room for is a bad point, and no reason to stop.
         let figure = |strategy: &Strategy| training.worth(strategy).map_or(WORST, |worth| -worth.ratio);
-        let found =
-            search(&settings, self.identity(), resumed, &|at| vec![figure(&genome.decode(at))], watch)?;
+        let evaluate = |at: &[f64]| vec![figure(&genome.decode(at))];
+        let next_to = |at: &[f64]| {
+            let steps = moves::next_to(&genome.decode(at), &genome);
+            steps.iter().map(|strategy| genome.encode(strategy)).collect()
+        };
+        let problem = Problem { digest: self.identity(), evaluate: &evaluate, next_to: Some(&next_to) };
+        let found = solve(&settings, &problem, resumed, watch)?;
         if found.evaluations == 0 {
             return Err(RedTeamError::Nothing);
         }
@@ -205,7 +219,7 @@ impl RedTeam {
     /// Everything that decides what a point is worth to the search.
     fn identity(&self) -> Digest {
         let training = serde_json::to_vec(&self.training).expect("a world has a JSON form");
-        Hasher::new("weighhouse/redteam/1")
+        Hasher::new("weighhouse/redteam/2")
             // Another version may give the same point another figure.
             .part(env!("CARGO_PKG_VERSION").as_bytes())
             .part(&training)
@@ -246,6 +260,7 @@ impl RedTeam {
             strategy: best.strategy.clone(),
             training: best.training,
             task: self.full.base.profile.task.clone(),
+            assumptions: Assumptions::of(&self.full.base),
             policy: self.full.base.policy.hash(),
             seed: self.seed,
             training_seeds: self.training.seeds.clone(),

@@ -26,6 +26,7 @@ use super::settings::{Goal, Settings};
 use crate::profiles::{self, UnknownProfile};
 use crate::sim::ScenarioError;
 use crate::sim::error::within;
+use crate::world::Assumptions;
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::{Profile, ProfileError};
 
@@ -83,6 +84,22 @@ pub struct Worlds {
     pub attacks: Vec<String>,
     /// Shares of miner uids that attackers hold; at 0 a single operator attacks.
     pub fractions: Vec<f64>,
+    /// The cost of honest work over what it earns.
+    #[serde(default = "half")]
+    pub cost_share: f64,
+    /// Requests that nobody judges, per judged one.
+    #[serde(default)]
+    pub unjudged: f64,
+    /// Whether honest miners that were pruned register again.
+    #[serde(default = "yes")]
+    pub pruned_return: bool,
+}
+
+impl Worlds {
+    fn assumptions(&self) -> Assumptions {
+        let Self { cost_share, unjudged, pruned_return, .. } = *self;
+        Assumptions { cost_share, unjudged, pruned_return }
+    }
 }
 
 /// A tuning file.
@@ -158,6 +175,7 @@ pub struct TunedCandidate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TuningResult {
     pub evaluations: u64,
+    pub assumptions: Assumptions,
     /// The winner's file: its provenance in comments, then the policy.
     pub winner_text: String,
     pub winner: TunedCandidate,
@@ -169,6 +187,14 @@ pub struct TuningResult {
 
 fn one() -> f64 {
     1.0
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn eight() -> usize {
@@ -211,6 +237,7 @@ impl Tuning {
         if let Some((_, missing)) = needed.into_iter().find(|(lacks, _)| *lacks) {
             return Err(TuningError::Missing { missing });
         }
+        self.worlds.assumptions().check()?;
         let fractions = self.worlds.fractions.iter();
         fractions.copied().try_for_each(|fraction| within("worlds.fractions", fraction, 0.0, 1.0))?;
         if let Some(&seed) = self.held_out.seeds.iter().find(|seed| self.train.seeds.contains(seed)) {
@@ -241,7 +268,9 @@ impl Tuning {
         let Worlds { miners, validators, fractions, attacks: names, .. } = &self.worlds;
         let attacks = attacks(&profile, names).map_err(|name| TuningError::Attack { name })?;
         let fractions = fractions.clone();
-        Ok(Proving::new(&profile, *miners, *validators, self.train.epochs, attacks, fractions))
+        let mut proving = Proving::new(&profile, *miners, *validators, self.train.epochs, attacks, fractions);
+        self.worlds.assumptions().apply(&mut proving.base);
+        Ok(proving)
     }
 
     /// The costs that count, of one policy's figures.
@@ -280,7 +309,7 @@ pub fn tune(
 ) -> Result<TuningResult, TuningError> {
     tuning.check()?;
     let candidates = Candidates::new(base, &tuning.parameters)?;
-    let job = TuningJob { tuning, proving, candidates, base: base.hash() };
+    let job = TuningJob { tuning, proving, candidates, base };
     // An error of the worlds shows here, before the search, in which it would only look like a bad candidate.
     let base_policy = job.measured(Vec::new(), &job.candidates.base()?)?;
     let settings = Settings {
@@ -330,7 +359,7 @@ struct TuningJob<'a> {
     tuning: &'a Tuning,
     proving: &'a Proving,
     candidates: Candidates,
-    base: Digest,
+    base: &'a PolicyFile,
 }
 
 impl TuningJob<'_> {
@@ -392,11 +421,24 @@ impl TuningJob<'_> {
         let base = base.unwrap_or_else(|| winner.clone());
         Ok(TuningResult {
             evaluations,
-            winner_text: self.head(&winner, &base, evaluations) + &winner.policy,
+            assumptions: Assumptions::of(&self.proving.base),
+            winner_text: self.head(&winner, &base, evaluations) + &self.commented(&winner),
             winner,
             base,
             finalists,
         })
+    }
+
+    /// The winner's text as its base was written, comments and all, with the values that moved; every key written out where the text can't
+    /// take them.
+    fn commented(&self, winner: &TunedCandidate) -> String {
+        let values: Vec<_> = winner.values.clone().into_iter().collect();
+        let kept = self.base.with(&values);
+        let wanted = PolicyFile::parse(winner.policy.as_bytes());
+        match (kept, wanted) {
+            (Some(kept), Ok(wanted)) if kept.policy() == wanted.policy() => kept.text().to_owned(),
+            _ => winner.policy.clone(),
+        }
     }
 
     /// Keeps those that no other beats on held-out seeds, and gives each its distance from the best of each cost.
@@ -425,7 +467,7 @@ impl TuningJob<'_> {
         let mut head = format!(
             "# Tuned by weighhouse {} from the policy {}\n# by the tuning {}: {evaluations} evaluations, seed {seed}.\n",
             env!("CARGO_PKG_VERSION"),
-            self.base,
+            self.base.hash(),
             self.identity(),
         );
         for (name, runs) in [("Training", train), ("Held-out", held_out)] {
@@ -438,6 +480,7 @@ impl TuningJob<'_> {
              and {:.6}.",
             winner.train_objective, winner.held_out_objective, base.train_objective, base.held_out_objective
         );
+        let _ = writeln!(head, "# Assumes that {}.", Assumptions::of(&self.proving.base).in_words());
         for Objective { measure, weight, .. } in objectives {
             let _ = writeln!(
                 head,

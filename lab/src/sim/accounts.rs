@@ -26,6 +26,8 @@ pub(super) struct Accounts {
     /// Emission by group (row) and epoch (column).
     by_epoch_rao: Array2<u64>,
     cost: Vec<f64>,
+    /// Of unjudged requests, if there were one per judged one.
+    unjudged: Vec<f64>,
     deserved: Vec<(f64, u64)>,
     validators_rao: Vec<u64>,
     settled_rao: Vec<u64>,
@@ -50,6 +52,7 @@ impl Accounts {
             self.by_epoch_rao = Array2::zeros(shape);
         }
         refill(&mut self.cost, groups, 0.0);
+        refill(&mut self.unjudged, groups, 0.0);
         refill(&mut self.deserved, groups, (0.0, 0));
         refill(&mut self.validators_rao, plan.validators.len(), 0);
         refill(&mut self.settled_rao, plan.validators.len(), 0);
@@ -91,12 +94,12 @@ impl Accounts {
             };
             let [work, rest] = [asked.conduct[0].load, asked.conduct[1].load];
             let judged = served * work + (all - served) * rest;
-            let unjudged = all * economy.unjudged * asked.unjudged_load;
             let is_idle = registration.abandoned || registration.identity >= group.strategy.answering();
             // Nobody keeps hardware ready for a uid that never answers.
             let standing = if is_idle { 0.0 } else { all * economy.standing * group.backend };
             let factor = group.strategy.cost_factor * operator.cost * answer * f64::from(terms.challenges);
-            self.cost[usize::from(registration.group)] += factor * (judged + unjudged + standing);
+            self.cost[usize::from(registration.group)] += factor * (judged + standing);
+            self.unjudged[usize::from(registration.group)] += factor * all * asked.unjudged_load;
             let deserved = &mut self.deserved[usize::from(registration.group)];
             deserved.0 += asked.deserves;
             deserved.1 += 1;
@@ -295,7 +298,8 @@ impl Accounts {
         let purchases = registry.purchases[group];
         let by_epoch = self.by_epoch_rao.row(group);
         let emission_rao: u64 = by_epoch.iter().sum();
-        let cost = self.cost[group];
+        let unjudged_cost = self.unjudged[group];
+        let cost = self.cost[group] + plan.scenario.economy.unjudged * unjudged_cost;
         let spent = cost + plan.rao_value * purchases.paid_rao as f64;
         let earned = plan.rao_value * emission_rao as f64;
         let (mut dishonest, mut detected, mut delay) = (0, 0, 0.0);
@@ -317,6 +321,7 @@ impl Accounts {
             emission_rao,
             emission_by_epoch_rao: by_epoch.to_vec(),
             cost,
+            unjudged_cost,
             registrations: purchases.registrations,
             registration_rao: purchases.paid_rao,
             evictions: purchases.evictions,

@@ -4,6 +4,7 @@
 //! of n marks is drawn as Normal(mu, sigma / sqrt(n)), where mu and sigma are the mean and the deviation of one mark.
 //! Validators share the part of the deviate that comes from common challenges.
 
+use super::likeness::{Habit, habit};
 use super::plan::{Effort, GroupPlan, SimulationPlan};
 use super::registry::{MinerRegistration, Registry, streams};
 use super::rng::{Normal, Stream};
@@ -20,7 +21,6 @@ pub(super) struct Conduct {
     /// Honest answers' worth of computation per challenge.
     pub(super) load: f64,
     pub(super) good: bool,
-    alike: bool,
 }
 
 /// Conduct of one slot's miner in this epoch.
@@ -118,8 +118,8 @@ pub(super) struct MarkDistributions {
     others: DistributionColumns,
     /// By slot, as [`SlotConduct::served_stake`]; empty where everybody serves all.
     limits: Vec<f64>,
-    /// By slot: the cluster that likeness shows to who is served, and to the others.
-    clusters: [Vec<Option<u32>>; 2],
+    /// By slot: what its answers to who is served can be taken for, and those to the others; nothing of who never answers.
+    habits: [Vec<Option<Habit>>; 2],
 }
 
 impl MarkDistributions {
@@ -132,14 +132,14 @@ impl MarkDistributions {
         }
     }
 
-    /// The cluster that a slot's likeness shows to such a validator.
+    /// What a slot's answers to such a validator can be taken for.
     #[inline]
-    pub(super) fn cluster_towards(&self, slot: usize, stake_above: f64) -> Option<u32> {
+    pub(super) fn habit_towards(&self, slot: usize, stake_above: f64) -> Option<Habit> {
         let is_other = self.limits.get(slot).is_some_and(|limit| stake_above >= *limit);
-        self.clusters[usize::from(is_other)][slot]
+        self.habits[usize::from(is_other)][slot]
     }
 
-    /// True if all validators see the same clusters.
+    /// True if everybody serves all validators.
     pub(super) fn serve_all(&self) -> bool {
         self.limits.is_empty()
     }
@@ -201,13 +201,13 @@ pub(super) fn prepare(
     distributions.served.clear();
     distributions.others.clear();
     distributions.limits.clear();
-    distributions.clusters.iter_mut().for_each(Vec::clear);
+    distributions.habits.iter_mut().for_each(Vec::clear);
     for (slot, asked) in asked.iter_mut().enumerate() {
         let Some(registration) = registry.registration(slot) else {
             *asked = SlotConduct::default();
             distributions.served.push(&MarkDistribution::default());
             distributions.others.push(&MarkDistribution::default());
-            distributions.clusters.iter_mut().for_each(|clusters| clusters.push(None));
+            distributions.habits.iter_mut().for_each(|habits| habits.push(None));
             continue;
         };
         let group = &plan.groups[usize::from(registration.group)];
@@ -243,8 +243,8 @@ pub(super) fn prepare(
         };
         distributions.served.push(&distribution(&asked.conduct[0]));
         distributions.others.push(&distribution(&asked.conduct[1]));
-        for (clusters, conduct) in distributions.clusters.iter_mut().zip(&asked.conduct) {
-            clusters.push(conduct.alike.then_some(registration.operator));
+        for (habits, rests) in distributions.habits.iter_mut().zip([rests, rests || !serves_all]) {
+            habits.push((!decoy).then(|| habit(rests, registration.identity)));
         }
     }
     if asked.iter().any(|asked| asked.registered && asked.served_stake.is_finite()) {
@@ -265,7 +265,6 @@ fn conduct(terms: &Terms, effort: &Effort, quality: f64) -> Conduct {
         in_time: effort.in_time,
         load: effort.load,
         good: effort.good,
-        alike: effort.alike,
     }
 }
 
@@ -459,4 +458,13 @@ fn count_up(distribution: &MarkDistribution, sum: f64, of_variance: f64, count: 
         in_time: count.in_time(distribution.in_time),
         ..Tally::default()
     }
+}
+
+/// View of an epoch that judges get.
+#[derive(Clone, Copy)]
+pub(super) struct EpochView<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) distributions: &'a MarkDistributions,
+    pub(super) seed: u64,
+    pub(super) epoch: u32,
 }

@@ -79,6 +79,25 @@ mean = 0.0
 deviation = 0.15
 cost = 0.0
 rejected = 0.5
+[[persona]]
+name = "half"
+mean = 0.75
+deviation = 0.2
+cost = 0.95
+rejected = 0.02
+[[persona]]
+name = "int8"
+mean = 0.74
+deviation = 0.2
+cost = 0.95
+rejected = 0.02
+[[persona]]
+name = "veiled-0.5"
+mean = 0.76
+deviation = 0.2
+cost = 1.0
+rejected = 0.02
+correlation = 0.3
 "#;
 
 /// The fixture with a scope.

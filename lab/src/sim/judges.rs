@@ -5,10 +5,11 @@
 
 use weighhouse_types::{Mark, Score, Uid};
 
-use super::asking::{DistributionColumns, MarkDistributions, Terms, VerdictDraw};
+use super::asking::{DistributionColumns, EpochView, Terms, VerdictDraw};
 use super::lanes::{Averages, EmaRule, ScoreColumns};
+use super::likeness::Clusters;
 use super::plan::SimulationPlan;
-use super::registry::{Registry, streams};
+use super::registry::streams;
 use super::rng::Stream;
 use super::scenario::ScenarioValidator;
 use weighhouse_scoring::conform::Limits;
@@ -34,6 +35,7 @@ pub(super) struct Judges {
     sheet: ScoreColumns,
     mixed: DistributionColumns,
     weigher: Weigher,
+    clusters: Clusters,
     candidates: Vec<Candidate>,
     /// By candidate: its slot.
     slots: Vec<usize>,
@@ -76,6 +78,9 @@ impl Judges {
         }
         self.list_candidates(plan, now);
         self.asked.fill(0);
+        let certain = Clusters::are_certain(plan);
+        // Nothing to find where nobody can be taken for anybody.
+        let mut is_found = !plan.has_likeness();
         for at in 0..self.judges.len() {
             let validator = self.judges[at].validator;
             if let ScenarioValidator::Lazy { period_epochs } = plan.validators[validator].persona
@@ -83,11 +88,9 @@ impl Judges {
             {
                 continue;
             }
-            if !now.distributions.serve_all() {
-                let stake_above = plan.validators[validator].stake_above;
-                for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
-                    candidate.cluster = now.distributions.cluster_towards(slot, stake_above);
-                }
+            if !is_found {
+                self.clusters.find(plan, now, validator, &self.slots, &mut self.candidates);
+                is_found = certain && now.distributions.serve_all();
             }
             let publishes = match self.rule {
                 Some(rule) => self.judge_all(plan, terms, now, at, &rule),
@@ -106,7 +109,7 @@ impl Judges {
 
     /// All registered miners: who is asked, and weighed thereafter.
     fn list_candidates(&mut self, plan: &SimulationPlan, now: &EpochView<'_>) {
-        let EpochView { registry, distributions, .. } = *now;
+        let EpochView { registry, .. } = *now;
         let first_uid = plan.validators.len();
         self.slots.clear();
         self.slots.extend((0..plan.miner_slots).filter(|slot| registry.registration(*slot).is_some()));
@@ -114,7 +117,7 @@ impl Judges {
         self.candidates.extend(self.slots.iter().map(|&slot| Candidate {
             uid: Uid((first_uid + slot) as u16),
             score: Score::ZERO,
-            cluster: distributions.cluster_towards(slot, 0.0),
+            cluster: None,
             place: None,
             registered_at: registry.registered_block[slot],
         }));
@@ -207,15 +210,6 @@ impl Judges {
         }
         conformed.is_ok()
     }
-}
-
-/// View of an epoch that judges get.
-#[derive(Clone, Copy)]
-pub(super) struct EpochView<'a> {
-    pub(super) registry: &'a Registry,
-    pub(super) distributions: &'a MarkDistributions,
-    pub(super) seed: u64,
-    pub(super) epoch: u32,
 }
 
 impl SimulatedJudge {

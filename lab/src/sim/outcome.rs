@@ -47,6 +47,8 @@ pub struct MinerOutcome {
     pub emission_by_epoch_rao: Vec<u64>,
     /// CPU-seconds, registrations aside.
     pub cost: f64,
+    /// CPU-seconds that unjudged requests would cost if there were one per judged one.
+    pub unjudged_cost: f64,
     pub registrations: u32,
     pub registration_rao: u64,
     pub evictions: u32,

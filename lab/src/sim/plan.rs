@@ -3,10 +3,11 @@
 //! A plan is made once and shared by the runs from every seed. Nothing in it is random, and a run never changes it.
 
 use super::error::ScenarioError;
+use super::likeness::{self, Chances, Rounds, Shares};
 use super::scenario::{Scenario, ScenarioValidator};
 use super::strategy::{CACHED, COPY, MIRROR, Mix, NOISE, SILENT, Strategy};
 use std::sync::Arc;
-use weighhouse_scoring::policy::Policy;
+use weighhouse_scoring::policy::{ClusterPay, Policy};
 use weighhouse_types::profile::{HONEST, Paid, PersonaFigures, Profile, Scope};
 use weighhouse_yuma::{Hyperparameters, Rules};
 
@@ -32,8 +33,6 @@ pub(super) struct Effort {
     pub(super) loading: f64,
     /// Nothing but honest answers in time.
     pub(super) good: bool,
-    /// True if answers to shared challenges show that the operator's identities are one.
-    pub(super) alike: bool,
 }
 
 impl Effort {
@@ -65,6 +64,8 @@ pub(super) struct GroupPlan {
     pub(super) backend: f64,
     /// Computation per unjudged request, by state.
     unjudged_load: [f64; 2],
+    /// Chances that two of an operator's identities are taken for one over an epoch.
+    pub(super) alike: Chances,
 }
 
 impl GroupPlan {
@@ -107,6 +108,8 @@ pub struct SimulationPlan {
     pub(super) miner_slots: usize,
     /// CPU-seconds that a rao is worth.
     pub(super) rao_value: f64,
+    /// The chance that two miners who have nothing in common are taken for one over an epoch.
+    pub(super) strangers: f64,
 }
 
 impl SimulationPlan {
@@ -117,11 +120,16 @@ impl SimulationPlan {
     pub fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         scenario.check()?;
         let policy = scenario.policy.policy().clone();
-        let agreement = policy.cluster_agreement().to_f64();
+        let compared = compared(scenario, &policy);
         let groups: Vec<_> = (0..scenario.miners.len())
-            .map(|group| group_plan(scenario, agreement, group))
+            .map(|group| group_plan(scenario, compared, group))
             .collect::<Result<_, _>>()?;
+        let likeness = scenario.profile.likeness;
+        let strangers = compared
+            .zip(likeness)
+            .map_or(0.0, |(rounds, likeness)| rounds.chance(likeness.strangers_at_most()));
         Ok(Self {
+            strangers,
             policy,
             groups,
             validators: validator_plans(scenario),
@@ -131,6 +139,14 @@ impl SimulationPlan {
             rao_value: scenario.economy.rao_value.unwrap_or_else(|| scenario.honest_rao_value()),
             scenario: scenario.clone(),
         })
+    }
+}
+
+impl SimulationPlan {
+    /// True if anybody can be taken for somebody else.
+    pub(super) fn has_likeness(&self) -> bool {
+        let some = |group: &GroupPlan| group.alike.iter().flatten().any(|chance| *chance > 0.0);
+        self.strangers > 0.0 || self.groups.iter().any(some)
     }
 }
 
@@ -184,7 +200,24 @@ fn validator_plans(scenario: &Scenario) -> Vec<ValidatorPlan> {
     plans
 }
 
-fn group_plan(scenario: &Scenario, agreement: f64, group: usize) -> Result<GroupPlan, ScenarioError> {
+/// The rounds of an epoch in which miners are compared, where likeness says something and changes pay: not between private challenges,
+/// nor where all honest answers are alike.
+fn compared(scenario: &Scenario, policy: &Policy) -> Option<Rounds> {
+    const ALIKE_MOST: f64 = 0.999;
+    let profile = &scenario.profile;
+    let says_nothing = profile.scope == Scope::Private
+        || profile.paid == Paid::Conformance
+        || scenario.judging.honest_likeness.unwrap_or(profile.honest().correlation) >= ALIKE_MOST
+        || policy.cluster_pay() == ClusterPay::Each;
+    let rounds = policy.rounds().unwrap_or(scenario.judging.challenges);
+    (!says_nothing).then(|| Rounds::new(rounds, policy.cluster_agreement()))
+}
+
+fn group_plan(
+    scenario: &Scenario,
+    compared: Option<Rounds>,
+    group: usize,
+) -> Result<GroupPlan, ScenarioError> {
     let miners = &scenario.miners[group];
     let strategy = &miners.strategy;
     let barrier = scenario.judging.barrier;
@@ -193,6 +226,7 @@ fn group_plan(scenario: &Scenario, agreement: f64, group: usize) -> Result<Group
     let sight = strategy.sight.unwrap_or(1.0);
     let states = [blend(&strategy.work, rest, sight), rest.clone()];
     let mut efforts = [[Effort::default(); 2]; 2];
+    let mut shares: [Shares<'_>; 4] = Default::default();
     let mut needed: f64 = 0.0;
     for (state, mix) in states.iter().enumerate() {
         for (odd, effort) in efforts[state].iter_mut().enumerate() {
@@ -204,7 +238,8 @@ fn group_plan(scenario: &Scenario, agreement: f64, group: usize) -> Result<Group
                 _ => 1.0,
             };
             *effort = effort_of(scenario, strategy, &parts, power, load);
-            effort.alike = alike(scenario, agreement, strategy, &parts);
+            shares[usize::from(likeness::habit(state == 1, odd as u16))] =
+                parts.iter().map(|part| (part.share, part.kind)).collect();
         }
     }
     let answering = f64::from(strategy.answering().max(1));
@@ -216,7 +251,16 @@ fn group_plan(scenario: &Scenario, agreement: f64, group: usize) -> Result<Group
         let parts = parts(scenario, strategy, mix, false)?;
         Ok(operator_load(&scenario.profile, strategy, &parts) / answering)
     };
+    let mut alike = Chances::default();
+    if let Some(rounds) = compared.filter(|_| strategy.identities > 1) {
+        for (chances, one) in alike.iter_mut().zip(&shares) {
+            for (chance, other) in chances.iter_mut().zip(&shares) {
+                *chance = rounds.chance(likeness::share(&scenario.profile, one, other));
+            }
+        }
+    }
     Ok(GroupPlan {
+        alike,
         unjudged_load: [unjudged(&unseen)?, unjudged(rest)?],
         strategy: strategy.clone(),
         attacker: miners.attacker,
@@ -320,33 +364,4 @@ fn effort_of(scenario: &Scenario, strategy: &Strategy, parts: &[Part<'_>], power
         effort.loading = correlation.clamp(0.0, 1.0).sqrt();
     }
     effort
-}
-
-/// True if two identities of one operator, which answer from one source, are of one group in the share of common rounds
-/// that the policy asks for.
-fn alike(scenario: &Scenario, agreement: f64, strategy: &Strategy, parts: &[Part<'_>]) -> bool {
-    const ALIKE_MOST: f64 = 0.999;
-    // Slightly rounded weights make the same mistakes as whole ones.
-    const ROUNDED: [&str; 3] = [HONEST, "half", "int8"];
-    // A round that either of the two leaves out is not a common one.
-    const UNCOMPARED: [&str; 2] = [SILENT, "nan"];
-    let measured = scenario.profile.honest().correlation;
-    // Likeness means nothing between private challenges, nor where all honest answers are alike.
-    let says_nothing = scenario.profile.scope == Scope::Private
-        || scenario.profile.paid == Paid::Conformance
-        || scenario.judging.honest_likeness.unwrap_or(measured) >= ALIKE_MOST;
-    if says_nothing || strategy.identities < 2 {
-        return false;
-    }
-    let (mut rounded, mut same, mut compared) = (0.0, 0.0, 0.0);
-    for part in parts.iter().filter(|part| !UNCOMPARED.contains(&part.kind.name.as_str())) {
-        compared += part.share;
-        if ROUNDED.contains(&part.kind.name.as_str()) {
-            rounded += part.share;
-        } else {
-            // Two answers of another kind are alike only where both are of it.
-            same += part.share * part.share;
-        }
-    }
-    compared > 0.0 && rounded * rounded + same >= agreement * compared * compared
 }

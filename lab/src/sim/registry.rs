@@ -17,6 +17,7 @@ pub(super) mod streams {
     pub(crate) const OWN: u64 = 5;
     pub(crate) const DIFFERING: u64 = 6;
     pub(crate) const SPOT: u64 = 7;
+    pub(crate) const LIKENESS: u64 = 8;
 }
 
 /// Blocks after an epoch's start at which all of its registrations happen: right after the reveals, which come three

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::accounts::Accounts;
-use super::asking::{self, MarkDistributions, SlotConduct, Terms};
+use super::asking::{self, EpochView, MarkDistributions, SlotConduct, Terms};
 use super::chain::SimulatedChain;
 use super::error::ScenarioError;
-use super::judges::{EpochView, Judges};
+use super::judges::Judges;
 use super::outcome::SimulationOutcome;
 use super::plan::SimulationPlan;
 use super::registry::Registry;

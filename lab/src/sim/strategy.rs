@@ -27,6 +27,8 @@ pub(super) const SILENT: &str = "silent";
 /// A noise model, and its mirror image.
 pub(super) const NOISE: &str = "noise";
 pub(super) const MIRROR: &str = "mirror";
+/// An honest answer under noise of its own.
+const VEILED: &str = "veiled-0.5";
 
 /// Kinds of answer and the share of answers that each gives, in any unit: what counts is the share of their sum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -189,9 +191,12 @@ impl Strategy {
             }
             "relay" => backend_of_one(Self { identities: 2, late: 0.01, ..Self::plain(name, HONEST) }),
             "sybil" => backend_of_one(Self { identities: 8, ..Self::plain(name, HONEST) }),
+            "veiled" => backend_of_one(Self { identities: 8, ..Self::plain(name, VEILED) }),
             "decoy" => backend_of_one(Self { identities: 4, decoys: 3, ..Self::plain(name, HONEST) }),
             "timing" => Self { backend: Some(0.7), ..Self::plain(name, HONEST) },
             "silence" => Self { served_stake: 0.6, ..Self::resting(name, SILENT, Switch::default()) },
+            "boycott" => Self { served_stake: 0.9, ..Self::resting(name, SILENT, Switch::default()) },
+            "shirker" => Self { sight: Some(0.75), ..Self::resting(name, SILENT, Switch::default()) },
             _ => return None,
         })
     }

@@ -207,6 +207,7 @@ class MinerOutcome(TypedDict):
     emission_rao: int
     emission_by_epoch_rao: list[int]
     cost: float
+    unjudged_cost: float
     registrations: int
     registration_rao: int
     evictions: int
@@ -284,6 +285,18 @@ class AttackRow(TypedDict):
     vtrust_least: float
 
 
+class SweepRow(TypedDict):
+    """The best attack at up to 40 % bad miners under another cost share and number of unjudged requests."""
+
+    policy: str
+    cost_share: float
+    unjudged: float
+    attack: str
+    fraction: float
+    profit_ratio: float
+    ci95: list[float]
+
+
 class AttackMatrix(TypedDict):
     """Attack by fraction by policy, with the measured figures that it rests on."""
 
@@ -292,4 +305,6 @@ class AttackMatrix(TypedDict):
     profile: dict[str, Any]
     seeds: list[int]
     epochs: int
+    assumptions: dict[str, Any]
+    sweep: list[SweepRow]
     rao_value: float

@@ -80,8 +80,9 @@ pub(crate) fn run(args: &Attack) -> Result<(), Failure> {
     }
     let data = attack_data(&plan, &matrix);
     let verdicts = data.verdicts();
+    let drawn = badge.map_or(Ok(()), |file| file.write(report::badge(&verdicts, limit).as_bytes()));
     args.shown.print(&data, page)?;
-    badge.map_or(Ok(()), |file| file.write(report::badge(&verdicts, limit).as_bytes()))?;
+    drawn?;
     if args.shown.json {
         output::json(&Priced { matrix: &matrix, verdicts: &verdicts })?;
     }

@@ -8,6 +8,7 @@ use weighhouse_lab::search::{RedTeam, Response};
 
 use super::budget::Budget;
 use super::files::{profile, read_any, read_policy};
+use super::world::Economy;
 use crate::failure::{Context, Exit, Failure};
 use crate::output::{self, Table};
 
@@ -39,6 +40,8 @@ pub(crate) struct Redteam {
     #[arg(long, requires = "strategies")]
     evaluate: bool,
     #[command(flatten)]
+    economy: Economy,
+    #[command(flatten)]
     budget: Budget,
     #[arg(long)]
     json: bool,
@@ -46,7 +49,8 @@ pub(crate) struct Redteam {
 
 pub(crate) fn run(args: &Redteam, shutdown: &CancellationToken) -> Result<(), Failure> {
     let policy = read_policy(&args.policy)?;
-    let mut game = RedTeam::new(profile(&args.profile)?, &policy, args.evaluations);
+    let assumptions = args.economy.assumptions()?;
+    let mut game = RedTeam::new(profile(&args.profile)?, &policy, args.evaluations, assumptions);
     game.seed = args.seed;
     game.starts = args.strategies.iter().map(|path| read_any(path)).collect::<Result<_, _>>()?;
     if args.evaluate {
@@ -98,6 +102,7 @@ fn print(response: &Response) -> Result<(), Failure> {
         "best response on {} after {} evaluations: {:.4} of honest profit ({:.4} to {:.4})",
         response.task, response.evaluations, response.best_response, response.ci95[0], response.ci95[1]
     ))?;
+    output::line(format!("assumes that {}", response.assumptions.in_words()))?;
     output::line("its strategy, for --strategy:")?;
     Ok(output::line(toml::to_string(&response.strategy).exit(Exit::Internal, "the strategy")?.trim_end())?)
 }

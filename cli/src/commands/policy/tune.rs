@@ -99,6 +99,7 @@ fn print(result: &TuningResult) -> Result<(), Failure> {
     for (key, value) in &result.winner.values {
         output::line(format!("{key} = {value}"))?;
     }
+    output::line(format!("assumes that {}", result.assumptions.in_words()))?;
     Ok(output::line(format!(
         "{} evaluations; the columns right of `held out` are measured on held-out seeds",
         result.evaluations

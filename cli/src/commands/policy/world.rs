@@ -7,15 +7,39 @@ use weighhouse_lab::attack::{Attack, CATALOGUE};
 use weighhouse_lab::report::{self, Data};
 use weighhouse_lab::sim::Scenario;
 use weighhouse_lab::sim::error::SEEDS_MAX;
+use weighhouse_lab::world::Assumptions;
 use weighhouse_types::profile::Profile;
 
 use super::files::{profile, read_any};
 use crate::commands::ReservedFile;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Context, Exit, Failure};
 use crate::output;
 
 /// The columns that a terminal gives a report; files and pipes get as many.
 const WIDTH: usize = 110;
+
+/// What a simulated world takes for granted; the same for `attack`, `redteam` and `simulate`.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Economy {
+    /// The cost of honest work over what it earns
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    cost_share: f64,
+    /// Requests that nobody judges, per judged one, which miners answer at their expense
+    #[arg(long, default_value_t = 0.0, value_name = "N")]
+    unjudged: f64,
+    /// Honest miners that were pruned stay away instead of registering again
+    #[arg(long)]
+    pruned_stay_away: bool,
+}
+
+impl Economy {
+    pub(super) fn assumptions(self) -> Result<Assumptions, Failure> {
+        let Self { cost_share, unjudged, pruned_stay_away } = self;
+        let assumptions = Assumptions { cost_share, unjudged, pruned_return: !pruned_stay_away };
+        assumptions.check().exit(Exit::Config, "the world")?;
+        Ok(assumptions)
+    }
+}
 
 /// The subnet that attacks are tried in.
 #[derive(Args, Clone, Debug)]
@@ -34,9 +58,8 @@ pub(crate) struct World {
     /// Challenges to each miner by each validator in an epoch
     #[arg(long, default_value_t = 32, value_name = "N")]
     challenges: u32,
-    /// The cost of honest work over what it earns
-    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
-    cost_share: f64,
+    #[command(flatten)]
+    economy: Economy,
     /// Number of random worlds
     #[arg(long, default_value_t = 8, value_name = "N")]
     seeds: u64,
@@ -50,7 +73,7 @@ impl World {
         let mut scenario =
             Scenario::honest(profile(&self.profile)?, self.miners, self.validators, self.epochs);
         scenario.judging.challenges = self.challenges;
-        scenario.economy.cost_share = self.cost_share;
+        self.economy.assumptions()?.apply(&mut scenario);
         Ok(scenario)
     }
 
@@ -85,14 +108,16 @@ impl OutputForm {
         self.report.as_deref().map(ReservedFile::open).transpose()
     }
 
-    /// Shows the result, and then writes the page: a disk that filled up hides nothing.
+    /// Writes the page and shows the result: neither is lost where the other can't be had, a reader that stops early included.
     pub(super) fn print(&self, data: &Data, page: Option<ReservedFile>) -> Result<(), Failure> {
+        let written = match (page, &self.report) {
+            (Some(file), Some(path)) => file
+                .write(report::html(data).as_bytes())
+                .inspect(|()| output::note(format!("report written to {}", path.display()))),
+            _ => Ok(()),
+        };
         self.show(data)?;
-        if let (Some(file), Some(path)) = (page, &self.report) {
-            file.write(report::html(data).as_bytes())?;
-            output::note(format!("report written to {}", path.display()));
-        }
-        Ok(())
+        written
     }
 
     fn show(&self, data: &Data) -> Result<(), Failure> {

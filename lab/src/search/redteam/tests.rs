@@ -10,9 +10,17 @@ const GULLIBLE: &str = "version = 2\n[metrics]\nmark = 0.0\nanswered = 1.0\n";
 /// Pays marks, steeply, and nothing below three quarters of what honest work deserves.
 const STRICT: &str = "version = 2\n[shape]\nkind = \"power\"\nexponent = 3.0\nfloor = 0.72\n";
 
+/// Pays marks in proportion, above a low floor.
+pub(super) const LINEAR: &str = "version = 2\n[shape]\nfloor = 0.2\n";
+
 /// A game of seconds.
-fn game(policy: &str, evaluations: u64) -> RedTeam {
-    let mut game = RedTeam::new(profile(Scope::Private), &read(policy), evaluations);
+pub(super) fn game(policy: &str, evaluations: u64) -> RedTeam {
+    let mut game = RedTeam::new(
+        profile(Scope::Private),
+        &read(policy),
+        evaluations,
+        crate::world::Assumptions::default(),
+    );
     game.training.base.validators[0].count = 2;
     game.training.base.subnet.max_uids = 18;
     game.screening = Arena { seeds: vec![71, 72], ..game.training.clone() };
