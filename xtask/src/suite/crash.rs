@@ -59,6 +59,7 @@ pub(crate) fn run(kills: &Kills) -> anyhow::Result<()> {
         ("validator_kills".to_owned(), killed.into()),
         ("at_points".to_owned(), points.len().into()),
         ("points".to_owned(), serde_json::to_value(by_point)?),
+        ("points_met".to_owned(), said.get("points").and_then(|lines| lines.last()).cloned().into()),
     ])
 }
 

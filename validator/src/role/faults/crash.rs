@@ -35,9 +35,12 @@ const LIFE_MAX: Duration = Duration::from_millis(120);
 /// Longer than any machine takes for a block.
 const PATIENCE: Duration = Duration::from_secs(60);
 const BEHAVIOURS: [Behaviour; 4] = [Behaviour::Honest, Behaviour::Gone, Behaviour::Errs, Behaviour::Honest];
-/// Of a life that resumes, or removes.
-const LATER_POINTS: [&str; 4] =
-    ["torn commit: before the cut", "torn commit: cut", "removal: before", "removal: after"];
+/// Of a life behind one that ended in the middle of a commit.
+const TORN: [&str; 2] = ["torn commit: before the cut", "torn commit: cut"];
+/// Where old files are removed.
+const REMOVAL: [&str; 2] = ["removal: before", "removal: after"];
+/// Of three kills two are at points.
+const NAMED: u32 = KILLS * 2 / 3;
 
 /// How weights come to the chain, by seed.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +78,10 @@ fn no_kill_loses_a_score_or_signs_twice() {
         reached.lock().expect("no seed panics with it").extend(suite.reached);
         went.map_err(|why| format!("after {} kills, the last {}: {why}", suite.lives - 1, suite.last))
     });
-    let known: BTreeSet<&String> = undisturbed.iter().flat_map(|run| &run.points).collect();
-    say(&format!("points  {} of {}", reached.lock().expect("no seed panics with it").len(), known.len()));
+    let known: BTreeSet<&str> = undisturbed.iter().flat_map(|run| &run.points).map(String::as_str).collect();
+    let (reached, known) =
+        (reached.into_inner().expect("no seed panics with it"), known.len() + REMOVAL.len());
+    say(&format!("points  {} of {known}", reached.len()));
 }
 
 /// A run that nothing befalls: its points and its vectors.
@@ -87,7 +92,7 @@ async fn undisturbed(mode: Mode) -> Result<Undisturbed, String> {
     suite.live(Vec::new(), Ends::AtBlock(EPOCHS * TEMPO)).await?;
     suite.look()?;
     let mut points = std::mem::take(&mut suite.points);
-    points.extend(LATER_POINTS.map(str::to_owned));
+    points.extend(TORN.map(str::to_owned));
     let vectors = suite.seen.vectors();
     let is_partial = |(_, weight): &(Uid, u16)| (1..u16::MAX).contains(weight);
     ensure(vectors.values().flatten().any(is_partial), || {
@@ -141,7 +146,7 @@ impl<'a> Suite<'a> {
     async fn go_on(&mut self) -> Result<(), String> {
         let mut wanted = self.wanted();
         for kill in 0..KILLS {
-            let is_named = kill.is_multiple_of(2);
+            let is_named = kill % 3 != 2;
             let (ends_at, ends) = if is_named {
                 (wanted.clone(), Ends::AtBlock(self.block().await? + LIFE_BLOCKS_MAX))
             } else {
@@ -175,10 +180,15 @@ impl<'a> Suite<'a> {
         if let Ok(point) = std::env::var(POINT) {
             return vec![point];
         }
-        let points: Vec<_> = self.undisturbed.points.iter().cloned().collect();
-        let share = usize::try_from(KILLS / 2).expect("small");
+        let points = &self.undisturbed.points;
+        let share = usize::try_from(NAMED).expect("small");
         let from = usize::try_from(self.seed / 3 % 1_000).expect("small") * share;
-        points.iter().cycle().skip(from).take(share.min(points.len())).cloned().collect()
+        let mut wanted: Vec<_> =
+            points.iter().cycle().skip(from).take(share.min(points.len())).cloned().collect();
+        if self.keeps.is_some() {
+            wanted.extend(REMOVAL.map(str::to_owned));
+        }
+        wanted
     }
 
     async fn block(&self) -> Result<u64, String> {
