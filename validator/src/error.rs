@@ -50,4 +50,6 @@ pub enum ValidatorError {
         "our own canary, asked as miners are, failed: {why}; look at this machine's load and file descriptors (rounds.canary)"
     )]
     Canary { why: String },
+    #[error("{why}: look at this machine's way out (firewall, route)")]
+    CutOff { why: String },
 }

@@ -30,7 +30,7 @@ impl ValidatorError {
             Self::Pool(PoolError::Full) => Fault::Ours(VoidCause::Capacity),
             Self::Pool(PoolError::Panicked) => Fault::Fatal,
             Self::Task(error) => of_task(error),
-            Self::Unheard { .. } => Fault::Ours(VoidCause::Network),
+            Self::Unheard { .. } | Self::CutOff { .. } => Fault::Ours(VoidCause::Network),
             Self::Canary { .. } => Fault::Ours(VoidCause::Canary),
             Self::NotRegistered { .. }
             | Self::Journal(_)

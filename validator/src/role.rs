@@ -17,6 +17,7 @@ mod hotkey;
 mod keeping;
 mod later;
 mod machine;
+mod neighbours;
 mod publications;
 mod retention;
 mod rounds;

@@ -56,6 +56,8 @@ pub(crate) struct Round {
     has_derived_requests: bool,
     /// How far our clock is ahead of the miners', in milliseconds, where most of them refused a request for its time.
     pub(crate) ahead_ms: Option<i64>,
+    /// Miners of whom nothing came back in the newest stage.
+    pub(crate) silent: BTreeSet<Hotkey>,
 }
 
 impl Round {
@@ -103,7 +105,8 @@ impl Round {
         };
         let dialogues = assigned.into_iter().map(dialogue).collect();
         let (challenges, attempts) = (Arc::new(challenges), Vec::new());
-        Ok(Some(Self { challenges, dialogues, attempts, targets, has_derived_requests, ahead_ms: None }))
+        let silent = BTreeSet::new();
+        Ok(Some(Self { challenges, dialogues, attempts, targets, has_derived_requests, ahead_ms: None, silent }))
     }
 
     /// The records that must be durable before anything is sent.
@@ -120,6 +123,12 @@ impl Round {
         records
     }
 
+    /// Miners that are still to be asked, and can be.
+    pub(crate) fn hotkeys(&self) -> BTreeSet<Hotkey> {
+        let dialled = self.dialogues.iter().filter(|dialogue| dialogue.target.is_some());
+        dialled.map(|dialogue| dialogue.neuron.hotkey).collect()
+    }
+
     /// Tells whether everybody has been asked all there is to ask.
     pub(crate) fn is_asked(&self) -> bool {
         self.dialogues.is_empty()
@@ -134,6 +143,7 @@ impl Round {
         let seed = self.challenges.first().map(|challenge| challenge.seed).unwrap_or_default();
         let asked = asking::ask(parts, asker, std::mem::take(&mut self.dialogues), &seed).await?;
         self.ahead_ms = self.ahead_ms.or(asked.ahead_ms);
+        self.silent = asked.silent;
         let mut answers = asked.answers;
         // Answers come in any order; the records must not depend on whose network was faster.
         answers.sort_by_key(|(dialogue, _)| dialogue.neuron.uid);

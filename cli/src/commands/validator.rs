@@ -372,9 +372,10 @@ fn role_failure(error: ValidatorError) -> Failure {
         | ValidatorError::Start(_)
         | ValidatorError::ScoredElsewhere { .. } => Exit::Config,
         ValidatorError::Task(ref error) => task_exit(error),
-        ValidatorError::Pool(_) | ValidatorError::Unheard { .. } | ValidatorError::Canary { .. } => {
-            Exit::Internal
-        }
+        ValidatorError::Pool(_)
+        | ValidatorError::Unheard { .. }
+        | ValidatorError::Canary { .. }
+        | ValidatorError::CutOff { .. } => Exit::Internal,
     };
     Failure::new(exit, error)
 }

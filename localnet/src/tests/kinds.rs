@@ -97,7 +97,7 @@ fn forecasts_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later()
     }
     let files: Vec<_> = (0..4).map(|epoch| file(dir.path(), "honest-a", epoch)).collect();
     for (before, after) in files.iter().zip(&files[1..]) {
-        let TakenOver { fork, problems, changed } = audit_taken_over(before, after).expect("readable");
+        let TakenOver { fork, problems, changed, .. } = audit_taken_over(before, after).expect("readable");
         assert_eq!((fork, problems), (None, vec![]));
         // Weights count from some epoch on.
         assert!(changed.iter().all(|what| what.contains("validators can witness it")), "{changed:?}");

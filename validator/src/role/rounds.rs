@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use futures::future::join;
 use tracing::info;
 use weighhouse_ask::Target;
 use weighhouse_chain::certificate;
@@ -233,6 +234,14 @@ impl Validator {
             return Ok(None);
         };
         self.record(asking.records()).await?;
+        let asked = asking.hotkeys();
+        // Beside the first stage, so that a round takes no longer for it.
+        let (first, reached) = join(asking.ask_stage(&self.parts, &self.asker), self.reached()).await;
+        let records = first?;
+        if let Some(why) = self.cut_off(&asked, &asking.silent, reached) {
+            return Err(ValidatorError::CutOff { why });
+        }
+        self.record(records).await?;
         while !asking.is_asked() {
             let records = asking.ask_stage(&self.parts, &self.asker).await?;
             if !records.is_empty() {

@@ -32,6 +32,7 @@ use crate::verdicts::{Axons, REQUESTS_MAX, Shelf, VerdictsParts, axons};
 use super::anchoring::Anchoring;
 use super::endpoint::Endpoint;
 use super::hotkey::Updates;
+use super::neighbours::WayOut;
 use super::trouble::ChainTrouble;
 
 /// Its name where people are told of it.
@@ -72,6 +73,7 @@ pub struct Validator {
     pub(super) permitted: bool,
     /// Whether most miners refused the newest round for its time.
     pub(super) clock_is_off: bool,
+    pub(super) way_out: WayOut,
     /// Whether our own canary failed in the newest round.
     pub(super) canary_failed: bool,
     pub(super) deliveries: Deliveries,
@@ -192,6 +194,7 @@ impl Validator {
             in_trouble: false,
             permitted: own_permit,
             clock_is_off: false,
+            way_out: WayOut::default(),
             canary_failed: false,
             deliveries: Deliveries::default(),
             log_owner,

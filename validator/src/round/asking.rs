@@ -3,12 +3,13 @@
 //! Miners of a shared challenge that stand in league gain nothing by who is asked first, and one that is slow to take a connection
 //! is asked no later than the others. Our own canary is asked with them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::{join, join_all};
 use weighhouse_ask::{AskLimits, Asker, Heard, RawAnswer, Ready};
 use weighhouse_seams::ClockExt as _;
-use weighhouse_types::{Digest, Failure, Hasher};
+use weighhouse_types::{Digest, Failure, Hasher, Hotkey};
 
 use crate::dialogue::Dialogue;
 use crate::error::ValidatorError;
@@ -22,6 +23,8 @@ pub(super) struct Answers {
     pub(super) answers: Vec<(Dialogue, Result<RawAnswer, Failure>)>,
     /// How far our clock is ahead of the miners' that refused for it, where these are most of those who were heard.
     pub(super) ahead_ms: Option<i64>,
+    /// Of whom nothing came back.
+    pub(super) silent: BTreeSet<Hotkey>,
 }
 
 /// Asks everybody the stage that is due. Where there are more than may be asked at once, the next ones are asked when these are done.
@@ -79,8 +82,10 @@ pub(super) async fn ask(
         return Err(ValidatorError::Canary { why });
     }
     let ahead_ms = ahead(&heard);
+    let silent = heard.iter().filter(|(_, heard)| is_silent(&heard.outcome));
+    let silent = silent.map(|(dialogue, _)| dialogue.neuron.hotkey).collect();
     let answers = heard.into_iter().map(|(dialogue, heard)| (dialogue, heard.outcome)).collect();
-    Ok(Answers { answers, ahead_ms })
+    Ok(Answers { answers, ahead_ms, silent })
 }
 
 fn place(dialogue: &Dialogue, seed: &[u8; 32]) -> Digest {
