@@ -9,6 +9,8 @@ use super::peers::honest_answer;
 
 /// Empty tensors in a message of less than a window.
 const MANY: usize = 30_000;
+/// Of one scan of 64 pixels.
+const SCAN_BYTES: usize = 256;
 /// Bytes that nobody asked for.
 const PADDING: usize = 900 << 10;
 
@@ -29,7 +31,7 @@ pub(super) enum Message {
     Negative,
     /// Nothing but NaN.
     Nan,
-    /// The right answer to a question that nobody asked.
+    /// The right answer to another question: each scan's is of the next one.
     Another,
     /// The right answer, with all that the cap allows besides.
     Padded,
@@ -68,7 +70,12 @@ pub(super) fn message(kind: Message, asked: &[u8]) -> Option<Vec<u8>> {
         Message::Negative => encoded(shaped(vec![-1, -64], vec![0; 64])),
         Message::Nan => encoded(shaped(vec![1, 10], f32::NAN.to_le_bytes().repeat(10))),
         Message::Another => {
-            let other = ModelInferRequest { id: "another".into(), ..asked };
+            let mut other = asked;
+            for scans in &mut other.raw_input_contents {
+                let mut moved = scans.to_vec();
+                moved.rotate_left(SCAN_BYTES);
+                *scans = moved.into();
+            }
             honest(&frame::encode(&other))?
         }
         Message::Padded => {
