@@ -13,7 +13,7 @@ use weighhouse_ask::proxy::{self, ProxyError};
 use weighhouse_ask::{Asker, Miners, ProxyLimits, Target};
 use weighhouse_chain::{SharedChain, certificate};
 use weighhouse_gateway::{ApiKey, ChatTemplate, subnet};
-use weighhouse_seams::{Clock, Entropy, SystemClock, TcpBound, TcpDialer};
+use weighhouse_seams::{Clock, DialMap, Dialer, Entropy, PublicDialer, SystemClock, TcpBound, TcpDialer};
 use weighhouse_types::{Hotkey, Netuid, Uid, address};
 use weighhouse_wallet::btauth::Signer;
 
@@ -53,6 +53,9 @@ pub(crate) struct Proxy {
     chain: weighhouse_chain::address::ChainAddress,
     #[arg(long, default_value_t = Netuid(1))]
     netuid: Netuid,
+    /// Ask miners of a subtensor network at loopback, private and own addresses too, which are left alone otherwise
+    #[arg(long)]
+    dial_private: bool,
     /// Longest wait for an answer, or for each message of one that streams, in seconds
     #[arg(long, default_value_t = 30, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     deadline: u64,
@@ -88,7 +91,7 @@ pub(crate) async fn run(args: Proxy, shutdown: CancellationToken) -> Result<(), 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let asker = Asker {
         signer: Arc::new(Signer::new(Arc::new(keypair), clock.clone())),
-        dialer: Arc::new(TcpDialer),
+        dialer: miner_dialer(&args),
         clock: clock.clone(),
     };
     let limits =
@@ -134,6 +137,14 @@ async fn choose(args: &Proxy, us: Hotkey) -> Result<(Option<SharedChain>, Arc<[T
             Ok((Some(chain), miners))
         }
     }
+}
+
+/// Axons are what strangers wrote on the chain; an address that was given is the caller's own word, and a ledger its own network.
+fn miner_dialer(args: &Proxy) -> Arc<dyn Dialer> {
+    if args.address.is_some() || args.dial_private || !args.chain.is_subtensor() {
+        return Arc::new(TcpDialer);
+    }
+    Arc::new(PublicDialer::new(DialMap::default(), Arc::new(TcpDialer)))
 }
 
 /// The gateway's parts and its port, where one is asked for.
