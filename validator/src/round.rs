@@ -106,7 +106,15 @@ impl Round {
         let dialogues = assigned.into_iter().map(dialogue).collect();
         let (challenges, attempts) = (Arc::new(challenges), Vec::new());
         let silent = BTreeSet::new();
-        Ok(Some(Self { challenges, dialogues, attempts, targets, has_derived_requests, ahead_ms: None, silent }))
+        Ok(Some(Self {
+            challenges,
+            dialogues,
+            attempts,
+            targets,
+            has_derived_requests,
+            ahead_ms: None,
+            silent,
+        }))
     }
 
     /// The records that must be durable before anything is sent.
