@@ -54,7 +54,7 @@ pub(super) fn message(kind: Message, asked: &[u8]) -> Option<Vec<u8>> {
             shape,
             ..InferOutputTensor::default()
         }],
-        raw_output_contents: vec![bytes.into()],
+        raw_output_contents: vec![bytes],
         ..named.clone()
     };
     let encoded = |message: ModelInferResponse| frame::encode(&message).to_vec();
@@ -72,9 +72,7 @@ pub(super) fn message(kind: Message, asked: &[u8]) -> Option<Vec<u8>> {
         Message::Another => {
             let mut other = asked;
             for scans in &mut other.raw_input_contents {
-                let mut moved = scans.to_vec();
-                moved.rotate_left(SCAN_BYTES);
-                *scans = moved.into();
+                scans.rotate_left(SCAN_BYTES);
             }
             honest(&frame::encode(&other))?
         }
@@ -86,7 +84,7 @@ pub(super) fn message(kind: Message, asked: &[u8]) -> Option<Vec<u8>> {
                 shape: vec![PADDING as i64],
                 ..InferOutputTensor::default()
             });
-            answer.raw_output_contents.push(vec![7; PADDING].into());
+            answer.raw_output_contents.push(vec![7; PADDING]);
             encoded(answer)
         }
         Message::Junk => prefixed(0, &[0xa7; 5_000]),

@@ -319,7 +319,7 @@ async fn endless(io: BoxIo) -> anyhow::Result<()> {
 }
 
 async fn drain<R: AsyncRead + Unpin>(from: &mut R) -> anyhow::Result<()> {
-    let mut buffer = [0; 16 << 10];
+    let mut buffer = vec![0; 16 << 10];
     while from.read(&mut buffer).await? > 0 {}
     Ok(())
 }
