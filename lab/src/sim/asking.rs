@@ -96,6 +96,10 @@ impl DistributionColumns {
         self.registered.push(distribution.registered);
     }
 
+    pub(super) fn is_registered(&self, slot: usize) -> bool {
+        self.registered[slot]
+    }
+
     #[inline]
     fn distribution(&self, slot: usize) -> MarkDistribution {
         MarkDistribution {

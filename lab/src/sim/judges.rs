@@ -48,6 +48,7 @@ pub(super) struct Judges {
 impl Judges {
     pub(super) fn reset(&mut self, plan: &SimulationPlan, terms: &Terms) {
         self.rule = EmaRule::of(&plan.policy, terms);
+        self.sheet.unvalued.clear();
         self.abstentions = 0;
         self.asked.clear();
         self.asked.resize(plan.validators.len(), 0);
@@ -138,6 +139,9 @@ impl Judges {
         let distributions =
             now.distributions.all_towards(plan.validators[validator].stake_above, &mut self.mixed);
         averages.judge(rule, distributions, &draw, now.epoch, &mut self.sheet);
+        if let Some(expression) = plan.policy.expression() {
+            averages.express(rule, expression, distributions, &draw, now.epoch, &mut self.sheet);
+        }
         let mut paid = false;
         for (candidate, &slot) in self.candidates.iter_mut().zip(&self.slots) {
             candidate.score = score_of(self.sheet.scores[slot]);
@@ -150,7 +154,9 @@ impl Judges {
         }
         // Who is paid is scored.
         let least = usize::from(plan.policy.min_miners());
-        let scored = || self.slots.iter().filter(|slot| averages.is_scored(rule, **slot)).count();
+        let unvalued = |slot: usize| self.sheet.unvalued.get(slot).is_some_and(|lacks| *lacks);
+        let is_scored = |slot: &&usize| averages.is_scored(rule, **slot) && !unvalued(**slot);
+        let scored = || self.slots.iter().filter(is_scored).count();
         let enough = least <= 1 || scored() >= least;
         self.asked[validator] = u64::from(draw.whole()) * self.slots.len() as u64;
         paid && enough

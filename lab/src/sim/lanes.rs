@@ -5,7 +5,7 @@
 //! [`Track::fold`]: weighhouse_scoring::track::Track::fold
 
 use super::asking::{DistributionColumns, Terms, VerdictDraw};
-use weighhouse_scoring::policy::{Averaging, Fraction, Policy};
+use weighhouse_scoring::policy::{Averaging, Expression, Facts, Fraction, Policy};
 use weighhouse_scoring::rate::ramp;
 use weighhouse_scoring::track::divide_i64;
 
@@ -31,6 +31,8 @@ pub(super) struct ScoreColumns {
     values: Vec<f64>,
     /// In billionths; 0 for who is not scored.
     pub(super) scores: Vec<u32>,
+    /// For whom the policy's expression has no value; empty without one.
+    pub(super) unvalued: Vec<bool>,
 }
 
 /// Keys of a policy that the loops need.
@@ -73,11 +75,11 @@ impl SplitBillionths {
 }
 
 impl EmaRule {
-    /// `None` where a policy keeps more than an exponential average, asks for its error, reads a track in an expression,
-    /// or looks again at some miners only.
+    /// `None` where a policy keeps more than an exponential average, asks for its error, or looks again at some miners only.
     pub(super) fn of(policy: &Policy, terms: &Terms) -> Option<Self> {
         let Averaging::Ema { rise, fall } = policy.averaging() else { return None };
-        let looks_closer = policy.expression().is_some() || policy.standard_errors() > 0.0;
+        let looks_closer =
+            policy.expression().is_some_and(Expression::reads_error) || policy.standard_errors() > 0.0;
         if looks_closer || terms.spot > 0 || terms.challenges > CHALLENGES_MAX {
             return None;
         }
@@ -112,6 +114,48 @@ impl Averages {
         self.attempts[slot] >= rule.min_attempts
     }
 
+    /// Scores by the policy's expression, of averages that were just judged: [`Policy::rate_in_steps`] from there on.
+    pub(super) fn express(
+        &self,
+        rule: &EmaRule,
+        expression: &Expression,
+        distributions: &DistributionColumns,
+        draw: &VerdictDraw,
+        epoch: u32,
+        sheet: &mut ScoreColumns,
+    ) {
+        let ScoreColumns { scores, unvalued, .. } = sheet;
+        unvalued.clear();
+        unvalued.resize(self.average.len(), false);
+        let share = |part: u32, whole: u32| {
+            (u64::from(part.min(whole)) * 1_000_000_000 / u64::from(whole)) as f64 / UNIT
+        };
+        for (slot, score) in scores.iter_mut().enumerate() {
+            *score = 0;
+            if self.attempts[slot] < rule.min_attempts || !distributions.is_registered(slot) {
+                continue;
+            }
+            let in_time = draw.in_time(distributions, slot);
+            let age = u64::from(epoch) - self.since[slot] as u64;
+            let facts = Facts {
+                score: self.average[slot].clamp(0.0, UNIT) / UNIT,
+                average: self.average[slot] / UNIT,
+                error: 0.0,
+                answered: share(in_time, draw.whole()),
+                capacity: if rule.capacity == 0 { 1.0 } else { share(in_time, rule.capacity) },
+                attempts: self.attempts[slot] as i64,
+                age: age as i64,
+            };
+            match expression.value(&facts) {
+                Ok(value) if value.max(0) as f64 >= rule.floor => {
+                    *score = ramp(value.max(0), rule.ramp_epochs, age + 1) as u32;
+                }
+                Ok(_) => {}
+                Err(_) => unvalued[slot] = true,
+            }
+        }
+    }
+
     /// One validator's verdicts of an epoch, asked for, folded and rated, with the best instructions that the machine has.
     pub(super) fn judge(
         &mut self,
@@ -134,7 +178,7 @@ impl Averages {
         sheet: &mut ScoreColumns,
     ) {
         let Self { average, attempts, since, judged_in } = self;
-        let ScoreColumns { values, scores } = sheet;
+        let ScoreColumns { values, scores, .. } = sheet;
         values.resize(average.len(), 0.0);
         scores.resize(average.len(), 0);
         draw.deviates(distributions, values);

@@ -188,11 +188,11 @@ impl Expression {
         ages
     }
 
-    /// True if it depends on a miner's age or its verdicts.
-    pub fn counts(&self) -> bool {
-        let mut counts = false;
-        self.tree.each(&mut |node| counts |= matches!(node.part, Part::Name(Name::Age | Name::Attempts)));
-        counts
+    /// True if it depends on the average's standard error, which takes more than an average to know.
+    pub fn reads_error(&self) -> bool {
+        let mut reads = false;
+        self.tree.each(&mut |node| reads |= matches!(node.part, Part::Name(Name::Error)));
+        reads
     }
 
     /// The part of that number, as it is written.

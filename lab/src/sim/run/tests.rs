@@ -264,7 +264,7 @@ fn a_pair_of_twins_earns_nothing_from_the_shipped_policy() {
     assert_eq!(outcome.group("twin").expect("the group").emission_rao, 0);
 }
 
-/// An expression sends judging the way of the tracks, one miner at a time; this one changes no score.
+/// An expression that reads the error sends judging the way of the tracks, one miner at a time; these change no score by it.
 #[test]
 fn all_miners_at_once_are_judged_as_each_by_itself() {
     let worlds = [
@@ -286,8 +286,13 @@ fn all_miners_at_once_are_judged_as_each_by_itself() {
             let outcome = run(&scenario, at as u64).expect("runs");
             serde_json::to_string(&outcome).expect("serialises")
         };
-        let one_by_one = format!("version = 2\n{keys}\n[expression]\nscore = \"score\"");
-        assert_eq!(outcome(format!("version = 2\n{keys}")), outcome(one_by_one), "{keys}");
+        let expressed =
+            |score: &str| outcome(format!("version = 2\n{keys}\n[expression]\nscore = \"{score}\""));
+        assert_eq!(outcome(format!("version = 2\n{keys}")), expressed("score + 0.0 * error"), "{keys}");
+        let slow_start = "age < 6 ? score * double(age + 1) / 6.0 : min(average, answered * capacity)";
+        assert_eq!(expressed(slow_start), expressed(&format!("({slow_start}) + 0.0 * error")), "{keys}");
+        let partly = "age > 2 && age < 90 && average < 0.45 ? sqrt(average - 0.45) : average / 2.0";
+        assert_eq!(expressed(partly), expressed(&format!("({partly}) + 0.0 * error")), "{keys}");
     }
 }
 
