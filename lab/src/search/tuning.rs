@@ -175,6 +175,7 @@ pub struct TunedCandidate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TuningResult {
     pub evaluations: u64,
+    pub decision: Decision,
     pub assumptions: Assumptions,
     /// The winner's file: its provenance in comments, then the policy.
     pub winner_text: String,
@@ -421,6 +422,7 @@ impl TuningJob<'_> {
         let base = base.unwrap_or_else(|| winner.clone());
         Ok(TuningResult {
             evaluations,
+            decision: self.tuning.decision,
             assumptions: Assumptions::of(&self.proving.base),
             winner_text: self.head(&winner, &base, evaluations) + &self.commented(&winner),
             winner,

@@ -24,8 +24,9 @@ Examples:
   weighhouse policy attack --policy mine.toml --fail-above 1.05 --badge attacks.svg     for CI
 
 A cell is what attacking earns over what the same operators would earn by honest work in the same place: at most 1 where
-the attack doesn't pay. The verdict counts every attack at up to 40 % bad miners. `--json` ends with an object whose `matrix`
-has a row per attack, fraction and policy, and whose `verdicts` have one per policy. A strategy file is TOML or JSON; `policy simulate --print-scenario --attack NAME` shows one.")]
+the attack doesn't pay. The verdict counts every attack at up to 40 % bad miners. `--json` ends with an object whose
+`matrix` has a row per attack, fraction and policy, and whose `verdicts` have one per policy. A strategy file is TOML or
+JSON; `policy simulate --print-scenario --attack NAME` shows one. `policy attacks` explains each.")]
 pub(crate) struct Attack {
     /// A policy to attack; may be repeated
     #[arg(long = "policy", value_name = "FILE", default_value = "default")]

@@ -46,12 +46,15 @@ pub(super) struct Watcher<'a> {
     evaluations: u64,
     shutdown: &'a CancellationToken,
     log: Option<(PathBuf, File)>,
+    /// Whole bytes and evaluations of a log that this search, once it has proved to be its own, goes on from.
+    taken_up: Option<(u64, u64)>,
     failed: Option<std::io::Error>,
     sign: f64,
 }
 
 impl Watch for Watcher<'_> {
     fn go_on(&mut self, progress: &LegProgress) -> bool {
+        self.take_up();
         let elapsed = self.began.elapsed();
         if elapsed.as_secs() >= 2 {
             output::live(format_args!(
@@ -66,6 +69,7 @@ impl Watch for Watcher<'_> {
     }
 
     fn line(&mut self, line: &str) {
+        self.take_up();
         if let Some((_, file)) = &mut self.log
             && let Err(error) = file.write_all(line.as_bytes())
         {
@@ -75,6 +79,13 @@ impl Watch for Watcher<'_> {
 }
 
 impl Watcher<'_> {
+    /// Cuts off a line that a crash cut short, which is written again. Not before the search has taken the log as its own.
+    fn take_up(&mut self) {
+        let (Some((whole, evaluations)), Some((_, file))) = (self.taken_up.take(), &self.log) else { return };
+        output::note(format!("taken up after {evaluations} evaluations"));
+        self.failed = file.set_len(whole).err();
+    }
+
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         output::live("");
         if let (Some(error), Some((path, _))) = (self.failed.take(), &self.log) {
@@ -100,6 +111,7 @@ impl Budget {
             evaluations,
             shutdown,
             log: None,
+            taken_up: None,
             failed: None,
             sign,
         };
@@ -118,12 +130,32 @@ impl Budget {
             .append(true)
             .open(path)
             .exit(Exit::Unavailable, path.display())?;
-        if let Some(log) = &log {
-            // A line that a crash cut short is written again.
-            file.set_len(log.whole_bytes() as u64).exit(Exit::Unavailable, path.display())?;
-            output::note(format!("taken up after {} evaluations", log.evaluations()));
-        }
+        watcher.taken_up = log.as_ref().map(|log| (log.whole_bytes() as u64, log.evaluations()));
         watcher.log = Some((path.clone(), file));
         Ok((log, watcher))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_cut_only_once_the_search_has_taken_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("search.log");
+        let head =
+            format!("{{\"log\":\"weighhouse search\",\"version\":1,\"problem\":\"{}\"}}\n", "0".repeat(64));
+        crate::commands::write_file(&path, format!("{head}{{\"gener").as_bytes()).expect("written");
+        let shutdown = CancellationToken::new();
+        let budget = Budget { time: None, log: Some(path.clone()) };
+        let (log, watcher) = budget.watch(10, 1.0, &shutdown).expect("a log");
+        assert_eq!(log.map(|log| log.whole_bytes()), Some(head.len()));
+        // A search that refuses the log asks for nothing more.
+        watcher.finish().expect("nothing failed");
+        assert!(std::fs::read_to_string(&path).expect("read").ends_with("{\"gener"));
+        let (_, mut watcher) = budget.watch(10, 1.0, &shutdown).expect("a log");
+        watcher.line("next\n");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), format!("{head}next\n"));
     }
 }

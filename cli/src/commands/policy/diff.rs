@@ -22,7 +22,8 @@ Examples:
   weighhouse policy diff default new.toml --journal journal --json
   weighhouse policy diff default new.toml --profile digits-quality-private    over a simulated subnet
 
-Exit code 64 where the second policy abstains in epochs in which the first doesn't, or nothing can be compared, unless --force.")]
+Exit code 64 where the second policy abstains in epochs in which the first doesn't, or nothing can be compared, unless
+--force.")]
 pub(crate) struct Diff {
     /// The policy before
     before: PathBuf,

@@ -20,8 +20,9 @@ use crate::output;
 Examples:
   weighhouse policy rollout --policy new.toml --block 7200 --netuid 1 --out staged --wallet owner
 
-The policy is checked against the subnet first, as `policy check --endpoint --netuid` does: one under which validators would
-abstain or pay nobody is not signed, unless --force.
+The policy is checked against the subnet first, as `policy check --endpoint --netuid` does: one under which validators
+would abstain or pay nobody is not signed, unless --force.
+
 Writes policy.toml and rollout.toml into the folder. A validator whose configuration names such a folder as
 `policy.staged` runs the new policy in the shadow of the live one, logs what it would change, and switches with the first
 epoch that begins at or after the block. The wallet's hotkey must be the subnet owner's.")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use weighhouse_lab::search::tuning::TunedCandidate;
+use weighhouse_lab::search::tuning::{Decision, TunedCandidate};
 use weighhouse_lab::search::{SearchError, Tuning, TuningError, TuningResult, tune as search};
 
 use super::budget::Budget;
@@ -67,9 +67,10 @@ pub(crate) fn run(args: &Tune, shutdown: &CancellationToken) -> Result<(), Failu
 }
 
 fn print(result: &TuningResult) -> Result<(), Failure> {
+    let is_front = result.decision == Decision::Front;
     let mut table = Table::new(&[
         "<policy",
-        "objective",
+        if is_front { "distance" } else { "objective" },
         "held out",
         "attack profit",
         "rank corr.",
@@ -77,12 +78,13 @@ fn print(result: &TuningResult) -> Result<(), Failure> {
         "newcomer",
         "honest loss",
     ]);
-    let mut row = |name: String, tuned: &TunedCandidate| {
+    let mut row = |name: String, tuned: &TunedCandidate, compared: bool| {
         let held = &tuned.held_out;
+        let objective = |value: f64| if compared { format!("{value:.4}") } else { "-".to_owned() };
         table.row(vec![
             name,
-            format!("{:.4}", tuned.train_objective),
-            format!("{:.4}", tuned.held_out_objective),
+            objective(tuned.train_objective),
+            objective(tuned.held_out_objective),
             format!("{:.4}", held.attack_profit),
             format!("{:.4}", held.rank_correlation),
             format!("{:.4}", held.vtrust),
@@ -90,12 +92,21 @@ fn print(result: &TuningResult) -> Result<(), Failure> {
             format!("{:.4}", held.honest_loss),
         ]);
     };
-    row("base".to_owned(), &result.base);
-    row("winner".to_owned(), &result.winner);
+    // Distances are between members of a front: the base has one where it is a member.
+    row("base".to_owned(), &result.base, !is_front);
+    row("winner".to_owned(), &result.winner, true);
     for (at, finalist) in result.finalists.iter().enumerate() {
-        row(format!("finalist {}", at + 1), finalist);
+        let name = if is_front { "front" } else { "finalist" };
+        row(format!("{name} {}", at + 1), finalist, true);
     }
     table.print()?;
+    if is_front {
+        output::line(format!(
+            "the front: {} policies that no other beats in every objective on held-out seeds; the winner is the nearest to the best \
+             of each",
+            result.finalists.len()
+        ))?;
+    }
     for (key, value) in &result.winner.values {
         output::line(format!("{key} = {value}"))?;
     }
