@@ -121,7 +121,7 @@ pub const WORDS: [AttackWords; 20] = [
     },
     AttackWords {
         name: "boycott",
-        does: "As `silence`, towards the smallest tenth of stake alone.",
+        does: "As `silence`, towards the smallest validators alone, below the largest 85 % of stake.",
         seen: "The validator that is left out sees it, nobody else does.",
         answer: "As for `silence`; a small validator may judge through the common challenges that others publish.",
     },

@@ -191,11 +191,12 @@ impl Strategy {
             }
             "relay" => backend_of_one(Self { identities: 2, late: 0.01, ..Self::plain(name, HONEST) }),
             "sybil" => backend_of_one(Self { identities: 8, ..Self::plain(name, HONEST) }),
-            "veiled" => backend_of_one(Self { identities: 8, ..Self::plain(name, VEILED) }),
+            // The noise takes a fifth of an answer's power on top.
+            "veiled" => Self { identities: 8, backend: Some(1.25), ..Self::plain(name, VEILED) },
             "decoy" => backend_of_one(Self { identities: 4, decoys: 3, ..Self::plain(name, HONEST) }),
             "timing" => Self { backend: Some(0.7), ..Self::plain(name, HONEST) },
             "silence" => Self { served_stake: 0.6, ..Self::resting(name, SILENT, Switch::default()) },
-            "boycott" => Self { served_stake: 0.9, ..Self::resting(name, SILENT, Switch::default()) },
+            "boycott" => Self { served_stake: 0.85, ..Self::resting(name, SILENT, Switch::default()) },
             "shirker" => Self { sight: Some(0.75), ..Self::resting(name, SILENT, Switch::default()) },
             _ => return None,
         })

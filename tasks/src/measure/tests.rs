@@ -82,7 +82,9 @@ fn likeness_is_the_judges_own_and_noise_hides_a_copy_from_it() {
     let alike = |one, other: &str| of(&shared, one).alike[other];
     // One rounded model, twice; and twins who know each other's noise.
     assert_eq!(alike("half", "half"), 1.0);
-    assert_eq!(alike("noise", "mirror"), 1.0);
+    assert!(alike("noise", "mirror") > 0.5 && alike("noise", "noise") == 0.0);
+    // Two roundings of one model make mistakes of their own.
+    assert_eq!(alike("half", "int8"), 0.0);
     assert!(alike("int4", "int4") > 0.9);
     // Noise of one's own: the stronger, the less the judge sees of a common model.
     assert_eq!(alike("veiled-0.5", "veiled-0.5"), 0.0);
