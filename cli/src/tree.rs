@@ -76,8 +76,7 @@ Exit codes:
   0   done                                65  a journal, ledger or keyfile is damaged
   64  wrong command line or config        66  a wallet or file is missing
   69  chain, port, miner or judge away    70  internal error
-  77  wrong password, or refused by the chain
-  1   a check that was asked for (--fail-above) fails";
+  77  wrong password, or chain refused    1   beyond a limit (--fail-above)";
 
 impl Cli {
     /// Parses the command line of this process.

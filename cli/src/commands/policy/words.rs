@@ -29,6 +29,8 @@ Examples:
 pub(crate) struct Examples {
     /// The example; a list of them if not given
     name: Option<String>,
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn attacks(args: &Attacks) -> Result<(), Failure> {
@@ -52,6 +54,16 @@ pub(crate) fn attacks(args: &Attacks) -> Result<(), Failure> {
 }
 
 pub(crate) fn examples(args: &Examples) -> Result<(), Failure> {
+    if args.json {
+        let shown =
+            EXAMPLES.iter().filter(|(name, ..)| args.name.as_ref().is_none_or(|wanted| wanted == name));
+        let objects: Vec<_> = shown
+            .map(|(name, pays, policy)| serde_json::json!({ "name": name, "pays": pays, "policy": policy }))
+            .collect();
+        if !objects.is_empty() {
+            return objects.iter().try_for_each(|object| Ok(output::json(object)?));
+        }
+    }
     let Some(name) = &args.name else {
         let mut table = Table::new(&["<example", "<pays"]);
         for (name, pays, _) in EXAMPLES {
