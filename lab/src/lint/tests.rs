@@ -161,3 +161,16 @@ fn divisions_by_zero_and_ages_that_earn_nothing_are_errors() {
         "{young:?}"
     );
 }
+
+#[test]
+fn examples_of_policies_are_beyond_doubt() {
+    for (name, _, text) in weighhouse_scoring::policy::EXAMPLES {
+        let report = lint(&read(text), None, Some(&subnet(192)), 8).expect("valid");
+        let grave: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|found| found.severity > Severity::Note && found.key != "newcomer.min_attempts")
+            .collect();
+        assert!(grave.is_empty(), "{name}: {grave:?}");
+    }
+}
