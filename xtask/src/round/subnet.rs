@@ -111,6 +111,7 @@ impl Subnet {
             staged: None,
             task_file: DIGITS_CONFORMANCE.as_bytes().to_vec(),
             task: Arc::new(Task::load(DIGITS_CONFORMANCE.as_bytes(), &Builtin::Reference.bytes())?),
+            next_task: None,
             keypair: Arc::new(validator()?),
             chain: Arc::new(self.ledger.clone()),
             dialer: Arc::new(TcpDialer),
