@@ -135,6 +135,10 @@ pub fn describe() {
     );
     counter!("weighhouse_validator_forks_total").increment(0);
     describe_gauge!(
+        "weighhouse_validator_logs_unjoined",
+        "Logs of validators that haven't shown that they grew from what another witness has signed, and aren't signed here any more"
+    );
+    describe_gauge!(
         "weighhouse_validator_chain_trouble",
         "1 while no block comes (silent), the chain is behind one that was acted on (behind), nobody keeps the epoch's first block \
          (pruned), or final blocks change (finality), else 0"

@@ -1,10 +1,11 @@
+use std::io;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use weighhouse_seams::Storage as _;
 use weighhouse_types::{Digest, Epoch, Record};
 
-use super::disk::{Disk, SECTOR};
+use super::disk::{Disk, Failure, SECTOR};
 use super::sample::{self, asked, blob, identity, judged, open, opened};
 use crate::header::segment_name;
 use crate::{Journal, JournalError, verify};
@@ -226,7 +227,7 @@ fn an_error_at_any_call_of_a_recovery_changes_nothing_for_the_next() {
     let mut call = 0;
     loop {
         let disk = crashed.after_kill();
-        disk.fail_at(call, 0);
+        disk.fail_with(call, Failure { kind: io::ErrorKind::Other, ..Failure::default() });
         let recovered = Journal::open(Arc::new(disk.clone()), identity());
         let disk = disk.after_kill();
         assert_eq!(reopened(&disk), [opened(1)], "call {call}");
@@ -237,6 +238,21 @@ fn an_error_at_any_call_of_a_recovery_changes_nothing_for_the_next() {
         call += 1;
     }
     assert!(call > 5, "only {call} calls to the disk");
+}
+
+#[test]
+fn a_full_disk_keeps_no_torn_end_from_being_cut() {
+    let crashed = crashed_in_commit(&[vec![opened(1)]], &[asked(1, 0)]).after_power_cut(40);
+    let opened_without_room = (0..20).filter(|call| {
+        let disk = crashed.after_kill();
+        disk.fail_with(*call, Failure { kind: io::ErrorKind::StorageFull, ..Failure::default() });
+        let recovered = Journal::open(Arc::new(disk.clone()), identity()).is_ok();
+        let disk = disk.after_kill();
+        let is_alone = disk.names().len() == 1;
+        assert_eq!(reopened(&disk), [opened(1)], "call {call}");
+        recovered && is_alone
+    });
+    assert_eq!(opened_without_room.count(), 1, "the write of what was torn");
 }
 
 #[test]
