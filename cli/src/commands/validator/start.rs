@@ -17,9 +17,10 @@ Examples:
   weighhouse validator start-from http://203.0.113.8:8093/ --config validator.toml
   weighhouse validator start-from evidence --newest 20       a folder of another validator's epochs
 
-Every verdict is judged again here first, and any fault ends it: nothing is taken on the other validator's word but what its
-oldest epoch here took over from epochs before. The first epoch of the new journal then begins with the averages that the
-newest one leaves, and names it, so that an audit can compare them. It takes a task and a policy that are the same as here.")]
+Every verdict is judged again here first, and any fault ends it: nothing is taken on the other validator's word but
+what its oldest epoch here took over from epochs before. The first epoch of the new journal then begins with the
+averages that the newest one leaves, and names it, so that an audit can compare them. It takes a task and a policy
+that are the same as here.")]
 pub(super) struct StartFrom {
     /// Another validator's epochs: the address at which it offers its bundles, a folder, or files in their order
     #[arg(required = true, value_name = "FILE|FOLDER|URL")]
