@@ -74,7 +74,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Localnet(args) => localnet::run(args, shutdown).await,
             Command::Init(args) => init::run(args).await,
             Command::Miner(args) => miner::run(args, signals).await,
-            Command::Validator(args) => validator::run(args, shutdown).await,
+            Command::Validator(args) => Box::pin(validator::run(args, shutdown)).await,
             Command::Proxy(args) => proxy::run(args, shutdown).await,
             Command::Wallet(args) => wallet::run(args),
             Command::Chain(args) => chain::run(args, shutdown).await,

@@ -12,12 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tonic::transport::server::Connected;
 use weighhouse_seams::{BoxIo, Clock, NetworkPlace};
 
+/// Ready at some time.
+type Due = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 pub(super) struct ServedConnection {
     io: BoxIo,
     /// Ready once the server's drain is over.
-    cut: Pin<Box<dyn Future<Output = ()> + Send>>,
+    cut: Due,
     /// Until the peer has said that it speaks HTTP/2; whoever says nothing holds its place no longer.
-    hello: Option<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    hello: Option<(usize, Due)>,
     _places: (OwnedSemaphorePermit, NetworkPlace),
 }
 

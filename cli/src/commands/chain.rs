@@ -80,7 +80,7 @@ impl Endpoint {
 pub(crate) async fn run(command: ChainCommand, shutdown: CancellationToken) -> Result<(), Failure> {
     match command {
         ChainCommand::Genesis(args) => ledger::make_genesis(&args),
-        ChainCommand::Serve(args) => ledger::run_ledger(&args, shutdown).await,
+        ChainCommand::Serve(args) => Box::pin(ledger::run_ledger(&args, shutdown)).await,
         ChainCommand::Register(args) => register::run(&args).await,
         ChainCommand::Stake(args) => stake::stake(&args, true).await,
         ChainCommand::Unstake(args) => stake::stake(&args, false).await,
