@@ -73,13 +73,13 @@ pub fn audit_with(file: &[u8], loader: &(impl TaskLoader + ?Sized)) -> Result<Au
     if segment.leaves().is_empty() {
         return Err(AuditError::NothingOpened);
     }
-    if let Some(context) = context(segment.records()).filter(|context| context.fields.are_scored_elsewhere())
+    if let Some(context) = opening(segment.records()).filter(|context| context.fields.are_scored_elsewhere())
     {
         return Ok(elsewhere::audit(&segment, context));
     }
     let mut audited = check_records((segment.records(), segment.removed()), loader)?;
     audited.root = segment.root();
-    if let Some(context) = context(segment.records()) {
+    if let Some(context) = opening(segment.records()) {
         log::check(&segment, context, &mut audited);
     }
     audited.not_shown = closing::not_shown(&segment);
@@ -174,10 +174,11 @@ pub fn audit_taken_over(before: &[u8], file: &[u8]) -> Result<TakenOver, AuditEr
 }
 
 fn context_of(segment: &Segment) -> Result<&EpochContext, AuditError> {
-    context(segment.records()).ok_or(AuditError::NoContext)
+    opening(segment.records()).ok_or(AuditError::NoContext)
 }
 
-fn context(records: &[Record]) -> Option<&EpochContext> {
+/// The record that opens an epoch.
+pub(crate) fn opening(records: &[Record]) -> Option<&EpochContext> {
     records.iter().find_map(|record| match record {
         Record::EpochOpened(context) => Some(context.as_ref()),
         _ => None,
@@ -189,7 +190,7 @@ pub(crate) fn check_records(
     (records, removed): (&[Record], usize),
     loader: &(impl TaskLoader + ?Sized),
 ) -> Result<AuditReport, AuditError> {
-    let context = context(records).ok_or(AuditError::NoContext)?;
+    let context = opening(records).ok_or(AuditError::NoContext)?;
     let mut audited = AuditReport::new(context, records);
     audited.removed = removed;
     if let Some(StartedFrom { validator, epoch, root }) = context.fields.started_from() {
@@ -254,7 +255,7 @@ fn weigh_again(records: &[Record], audited: &mut AuditReport) -> Result<(), Audi
     if abstained && audited.vector.is_some() {
         audited.problems.push("the validator abstained, and the records give a vector".to_owned());
     }
-    let Some(context) = context(records) else { return Ok(()) };
+    let Some(context) = opening(records) else { return Ok(()) };
     intents::check(records, context, audited);
     let Some(publication) = publications(records).remove(&context.epoch) else {
         return Ok(());

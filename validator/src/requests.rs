@@ -7,6 +7,7 @@ use weighhouse_tasks::{OnRecord, Task};
 use weighhouse_types::{ChallengeRecord, Digest, EpochContext, Record};
 use weighhouse_wallet::vrf::vrf_verify;
 
+use crate::audit::opening;
 use crate::dialogue::framed;
 use crate::round::vrf_input;
 
@@ -16,10 +17,7 @@ pub fn request_bytes<'a>(segment: &'a Segment, request: &Digest) -> Option<Cow<'
     if let Some(bytes) = segment.blob(request) {
         return Some(Cow::Borrowed(bytes));
     }
-    let context = segment.records().iter().find_map(|record| match record {
-        Record::EpochOpened(context) => Some(context),
-        _ => None,
-    })?;
+    let context = opening(segment.records())?;
     let asked = segment.records().iter().find_map(|record| match record {
         Record::Asked(asked) if asked.request.as_ref() == Some(request) => Some(asked),
         _ => None,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use weighhouse_journal::{Segment, SegmentError, epoch_of_name, segment_name};
 use weighhouse_scoring::{Closing, WeighError};
 use weighhouse_seams::Storage;
-use weighhouse_types::{Digest, EpochContext, LogPlace, Record, Standing, StartedFrom, Trail};
+use weighhouse_types::{Digest, LogPlace, Record, Standing, StartedFrom, Trail};
+
+use crate::audit::opening;
 
 /// The file in a new journal's folder.
 const FILE: &str = "start.json";
@@ -122,12 +124,5 @@ pub fn task_under_way(storage: &dyn Storage) -> Option<Vec<u8>> {
         let bytes = storage.read(&segment_name(*epoch)).ok()??;
         let (segment, _) = Segment::read_whole_commits(&bytes).ok()?;
         opening(segment.records()).map(|context| context.task.clone())
-    })
-}
-
-pub(crate) fn opening(records: &[Record]) -> Option<&EpochContext> {
-    records.iter().find_map(|record| match record {
-        Record::EpochOpened(context) => Some(context.as_ref()),
-        _ => None,
     })
 }

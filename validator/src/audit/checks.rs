@@ -33,7 +33,7 @@ pub(super) fn check(records: &[Record], context: &EpochContext, task: &Task) -> 
 
 /// Tells whether an epoch took over the checks that the epoch right before it left behind.
 pub(super) fn are_taken_over(before: &[Record], records: &[Record], task: &Task) -> bool {
-    let (Some(left), Some(context)) = (super::context(before), super::context(records)) else { return true };
+    let (Some(left), Some(context)) = (super::opening(before), super::opening(records)) else { return true };
     let neurons = &context.state.metagraph.neurons;
     if left.task != context.task {
         return CheckHistory::anew(task, context.epoch, before, neurons).as_ref() == earlier(records);

@@ -168,7 +168,7 @@ pub(super) struct ReadLog {
 }
 
 pub(super) fn read(segment: &Segment) -> Option<ReadLog> {
-    let context = super::context(segment.records())?;
+    let context = super::opening(segment.records())?;
     let log = context.fields.log()?;
     let record = segment.records().iter().rev().find_map(|record| match record {
         Record::Checkpoint(record) => Some(record),

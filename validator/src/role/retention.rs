@@ -28,7 +28,7 @@ impl Validator {
         self.remove("old epochs were removed (journal.keep_epochs)", old, Journal::remove_epoch).await
     }
 
-    /// Once in a process for each file; of one that has lost them before, a look at its beginning is all that it takes.
+    /// Once in a process for each file: one that has lost them before is small, and is read once more.
     pub(super) async fn remove_old_answers(&mut self) -> Result<(), ValidatorError> {
         let Some(keep) = self.parts.retention.keep_answers_epochs else { return Ok(()) };
         let epochs = self.journal.lock().unwrap_or_else(PoisonError::into_inner).epochs();

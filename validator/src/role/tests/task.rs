@@ -5,10 +5,10 @@ use weighhouse_tasks::Task;
 use weighhouse_types::{Digest, Epoch};
 
 use super::journal_file;
-use crate::audit::{audit, audit_taken_over};
+use crate::audit::{audit, audit_taken_over, opening};
 use crate::parts::Parts;
 use crate::role::Validator;
-use crate::start::{opening, task_under_way};
+use crate::start::task_under_way;
 use crate::testing::{Behaviour, World};
 
 /// With a new task configured beside the one under way.
