@@ -1,7 +1,7 @@
 //! What every simulated world takes for granted, said once: `attack`, `redteam` and `tune` ask the same one.
 //!
 //! No earnings depend on what answers cost, so that other cost shares and numbers of unjudged requests are worked out from the same
-//! runs: [`CostSweep`].
+//! runs: `CostSweep`.
 
 use serde::{Deserialize, Serialize};
 
