@@ -316,6 +316,25 @@ impl Inner {
         Ok(CallOutcome::Pending)
     }
 
+    fn commitment_at(
+        &self,
+        netuid: Netuid,
+        hotkey: Hotkey,
+        block: Block,
+    ) -> Result<Option<Commitment>, ChainError> {
+        let newest = self.newest();
+        let head = newest.head.number;
+        if block > head || block.0.saturating_add(self.store.blocks_kept()) <= head.0 {
+            return Err(self.no_block(block));
+        }
+        let standing = newest.state.subnet(netuid)?.commitments.get(&hotkey);
+        match standing {
+            // As old as it may be, no block after the one in question has changed it.
+            Some(standing) if standing.block <= block => Ok(Some(standing.clone())),
+            _ => self.store.commitment(netuid, hotkey, block),
+        }
+    }
+
     fn next_nonce(&self, account: &Account) -> (u64, Block) {
         // The pool first: an older state beside a purged pool would give away a nonce that a block has used.
         let pool = self.pool();
@@ -451,6 +470,15 @@ impl Chain for Ledger {
 
     async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {
         Ok(self.newest().state.subnet(netuid)?.commitments.get(&hotkey).cloned())
+    }
+
+    async fn commitment_at(
+        &self,
+        netuid: Netuid,
+        hotkey: Hotkey,
+        block: Block,
+    ) -> Result<Option<Commitment>, ChainError> {
+        self.blocking(move |inner| inner.commitment_at(netuid, hotkey, block)).await
     }
 
     async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {

@@ -156,6 +156,16 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
         Err(ChainError::Unsupported { what: "commitments" })
     }
 
+    /// The same as it stood with a finalised block, where the chain still knows.
+    async fn commitment_at(
+        &self,
+        _netuid: Netuid,
+        _hotkey: Hotkey,
+        _block: Block,
+    ) -> Result<Option<Commitment>, ChainError> {
+        Err(ChainError::Unsupported { what: "commitments of earlier blocks" })
+    }
+
     /// Address of a hotkey's metrics.
     async fn prometheus(&self, _netuid: Netuid, _hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {
         Err(ChainError::Unsupported { what: "prometheus endpoints" })

@@ -250,12 +250,20 @@ impl Chain for Subtensor {
 
     async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Commitment>, ChainError> {
         let keys = [Key::Small(netuid.0), Key::Account(hotkey.0)];
-        let stored = self.of_subnet(netuid, items::COMMITMENT_OF, &keys).await?;
-        Ok(stored.map(|stored| {
-            let mut data = Vec::new();
-            stored.info.fields.iter().for_each(|field| events::collect(field, &mut data));
-            Commitment { block: Block(stored.block), data }
-        }))
+        Ok(self.of_subnet(netuid, items::COMMITMENT_OF, &keys).await?.map(read::commitment))
+    }
+
+    async fn commitment_at(
+        &self,
+        netuid: Netuid,
+        hotkey: Hotkey,
+        block: Block,
+    ) -> Result<Option<Commitment>, ChainError> {
+        let hash = self.0.endpoints.block_hash(block).await?;
+        let runtime = self.runtime(hash).await?;
+        let keys = [Key::Small(netuid.0), Key::Account(hotkey.0)];
+        let stored = fetch::one(&runtime, &self.0.endpoints, hash, items::COMMITMENT_OF, &keys).await?;
+        Ok(stored.map(read::commitment))
     }
 
     async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {

@@ -1,6 +1,6 @@
 //! From registration to the epoch.
 
-use weighhouse_types::{Axon, Block, Certificate, Hotkey, Netuid, Rao, SubnetState, Uid};
+use weighhouse_types::{Axon, Block, Certificate, Commitment, Hotkey, Netuid, Rao, SubnetState, Uid};
 
 use super::stage::{MAIN, next_epoch, on_miners, row, stored, uid_of, wait_for_rate};
 use super::{Actors, CaseStop, CheckResult, Report, ensure, hidden, included, need, refused, same};
@@ -119,9 +119,18 @@ async fn serves_prometheus(chain: &dyn Chain, actors: &Actors) -> CheckResult {
 async fn commitment(chain: &dyn Chain, actors: &Actors) -> CheckResult {
     let miner = need("miner", actors.miners.first())?;
     let (netuid, data) = (actors.netuid, b"weighhouse".to_vec());
-    included(chain, &miner.hotkey, Call::SetCommitment { netuid, data: data.clone() }).await?;
-    let found = chain.commitment(netuid, miner.hotkey.hotkey()).await?;
-    same("the commitment", found.map(|commitment| commitment.data), Some(data))
+    let hotkey = miner.hotkey.hotkey();
+    let publish = |data: &[u8]| Call::SetCommitment { netuid, data: data.to_vec() };
+    let (first, _) = included(chain, &miner.hotkey, publish(&data)).await?;
+    let found = chain.commitment(netuid, hotkey).await?;
+    same("the commitment", found.map(|commitment| commitment.data), Some(data.clone()))?;
+    let (second, _) = included(chain, &miner.hotkey, publish(b"another")).await?;
+    let stood = |block| chain.commitment_at(netuid, hotkey, block);
+    let first_one = Commitment { block: first, data };
+    same("the commitment of its block", stood(first).await?, Some(first_one.clone()))?;
+    same("the commitment before the second", stood(Block(second.0 - 1)).await?, Some(first_one))?;
+    let second_one = Commitment { block: second, data: b"another".to_vec() };
+    same("the commitment that took its place", stood(second).await?, Some(second_one))
 }
 
 async fn refuses(chain: &dyn Chain, actors: &Actors) -> CheckResult {

@@ -403,6 +403,24 @@ impl Chain for Remote {
         Ok(self.ask(ask).await.map_err(self.failed_on(netuid))?.commitment.map(Commitment::from))
     }
 
+    async fn commitment_at(
+        &self,
+        netuid: Netuid,
+        hotkey: Hotkey,
+        block: Block,
+    ) -> Result<Option<Commitment>, ChainError> {
+        let ask = |mut client: ChainClient<Channel>| {
+            let (netuid, hotkey) = (netuid.0.into(), hotkey.0.to_vec());
+            let request = v1::CommitmentAtRequest { netuid, hotkey, block: block.0 };
+            async move { client.commitment_at(request).await }
+        };
+        match self.ask(ask).await {
+            Ok(answer) => Ok(answer.commitment.map(Commitment::from)),
+            Err(failed) if failed.code() == Some(Code::NotFound) => Err(ChainError::NoSubnet(netuid)),
+            Err(failed) => Err(self.failed_at(block, failed).await),
+        }
+    }
+
     async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Result<Option<Axon>, ChainError> {
         let ask = |mut client: ChainClient<Channel>| {
             let request = neuron_request(netuid, hotkey);

@@ -6,19 +6,22 @@
 use std::path::Path;
 
 use parity_scale_codec::{Decode, DecodeAll, Encode};
-use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
-use weighhouse_types::{Beacon, Block, Digest, Hasher, Head, TIMELOCK_KEY_BYTES};
+use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition, TableError};
+use weighhouse_types::{Beacon, Block, Commitment, Digest, Hasher, Head, Hotkey, Netuid, TIMELOCK_KEY_BYTES};
 
+use super::extrinsic::Extrinsic;
 use super::genesis::Genesis;
 use super::state::State;
 use crate::timelock::LocalBeacon;
-use crate::{ChainError, Event, Refusal};
+use crate::{Call, ChainError, Event, Refusal};
 
 mod open;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 const INCLUDED: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("included");
+/// Commitments by subnet, hotkey and block. Files from before it lack the table, and get it with their next block.
+const COMMITTED: TableDefinition<'_, (u16, [u8; 32], u64), &[u8]> = TableDefinition::new("committed");
 
 const FORMAT: &str = "format";
 const FORMAT_VERSION: u32 = 2;
@@ -66,6 +69,19 @@ pub(crate) struct StoredBlock {
     pub(crate) calls: Vec<StoredCall>,
     /// Events besides the calls'.
     pub(crate) events: Vec<Event>,
+}
+
+impl StoredBlock {
+    /// What hotkeys published with its calls.
+    fn commitments(&self) -> impl Iterator<Item = (Netuid, Hotkey, Vec<u8>)> {
+        self.calls.iter().filter(|call| call.result.is_ok()).filter_map(|call| {
+            let extrinsic = Extrinsic::read(&call.extrinsic)?;
+            match extrinsic.call {
+                Call::SetCommitment { netuid, data } => Some((netuid, Hotkey(extrinsic.signer), data)),
+                _ => None,
+            }
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -120,12 +136,19 @@ impl Store {
             for hash in hashes {
                 included.insert(hash.0, number)?;
             }
+            let mut committed = write.open_table(COMMITTED)?;
+            for (netuid, hotkey, data) in block.commitments() {
+                committed.insert((netuid.0, hotkey.0, number), data.as_slice())?;
+            }
             if let Some(old) = number.checked_sub(self.blocks_kept)
                 && let Some(bytes) = blocks.remove(old)?
                 && let Ok(old) = StoredBlock::decode(&mut bytes.value())
             {
                 for call in &old.calls {
                     included.remove(super::extrinsic::hash(&call.extrinsic).0)?;
+                }
+                for (netuid, hotkey, _) in old.commitments() {
+                    committed.remove((netuid.0, hotkey.0, number - self.blocks_kept))?;
                 }
             }
             let mut meta = write.open_table(META)?;
@@ -155,6 +178,26 @@ impl Store {
             Ok(included.get(hash.0)?.map(|guard| guard.value()))
         };
         Ok(find().map_err(|error| self.broken(&error))?.map(Block))
+    }
+
+    /// The newest commitment of a hotkey up to a block, among the blocks that are kept.
+    pub(crate) fn commitment(
+        &self,
+        netuid: Netuid,
+        hotkey: Hotkey,
+        until: Block,
+    ) -> Result<Option<Commitment>, ChainError> {
+        let find = || -> Result<Option<Commitment>, redb::Error> {
+            let committed = match self.database.begin_read()?.open_table(COMMITTED) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                table => table?,
+            };
+            let key = |block| (netuid.0, hotkey.0, block);
+            let Some(newest) = committed.range(key(0)..=key(until.0))?.next_back() else { return Ok(None) };
+            let (key, data) = newest?;
+            Ok(Some(Commitment { block: Block(key.value().2), data: data.value().to_vec() }))
+        };
+        find().map_err(|error| self.broken(&error))
     }
 
     pub(crate) fn blocks_kept(&self) -> u64 {

@@ -3,12 +3,14 @@
 use subxt::config::substrate::H256;
 use subxt::rpcs::client::{RawValue, rpc_params};
 use weighhouse_types::{
-    Axon, Block, Coldkey, Digest, Head, Hotkey, Metagraph, Netuid, Neuron, Rao, Schedule, SubnetState, Uid,
+    Axon, Block, Coldkey, Commitment, Digest, Head, Hotkey, Metagraph, Netuid, Neuron, Rao, Schedule,
+    SubnetState, Uid,
 };
 
 use super::columns::{self, MetagraphCalls, NeuronColumns, Unread};
 use super::endpoint::{Endpoint, EndpointFailure};
 use super::endpoints::{EndpointAnswers, Endpoints, agree};
+use super::events;
 use super::fetch::{self, EncodedKeys, StorageBatch, StorageEntries, StorageSlot};
 use super::items::{self, Key};
 use super::limits::NEURONS_MAX;
@@ -16,7 +18,7 @@ use super::rows;
 use super::rules::{RuleSlots, TimeSlots};
 use super::runtime::Runtime;
 use super::socket::{Hex, Request};
-use super::stored::AxonInfo;
+use super::stored::{self, AxonInfo};
 use crate::ChainError;
 
 const IPV6: u8 = 6;
@@ -202,6 +204,12 @@ pub(super) fn axon(info: &AxonInfo) -> Option<Axon> {
         _ => info.ip,
     };
     is_served.then_some(Axon { ip, port: info.port, version: info.version, block: Block(info.block) })
+}
+
+pub(super) fn commitment(stored: stored::Commitment) -> Commitment {
+    let mut data = Vec::new();
+    stored.info.fields.iter().for_each(|field| events::collect(field, &mut data));
+    Commitment { block: Block(stored.block), data }
 }
 
 #[cfg(test)]

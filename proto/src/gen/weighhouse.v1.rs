@@ -351,6 +351,15 @@ pub struct NeuronRequest {
     pub hotkey: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CommitmentAtRequest {
+    #[prost(uint32, tag = "1")]
+    pub netuid: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub hotkey: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub block: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CommitmentResponse {
     /// Absent where the neuron published none; so too below.
     #[prost(message, optional, tag = "1")]
@@ -938,6 +947,31 @@ pub mod chain_client {
                 .insert(GrpcMethod::new("weighhouse.v1.Chain", "Commitment"));
             self.inner.unary(req, path, codec).await
         }
+        /// Auditors: the commitment that stood with an earlier block. OUT_OF_RANGE where that block isn't kept.
+        pub async fn commitment_at(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CommitmentAtRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CommitmentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::bounded::BoundedCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weighhouse.v1.Chain/CommitmentAt",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weighhouse.v1.Chain", "CommitmentAt"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Whoever gathers metrics.
         pub async fn prometheus(
             &mut self,
@@ -1176,6 +1210,14 @@ pub mod chain_server {
         async fn commitment(
             &self,
             request: tonic::Request<super::NeuronRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CommitmentResponse>,
+            tonic::Status,
+        >;
+        /// Auditors: the commitment that stood with an earlier block. OUT_OF_RANGE where that block isn't kept.
+        async fn commitment_at(
+            &self,
+            request: tonic::Request<super::CommitmentAtRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CommitmentResponse>,
             tonic::Status,
@@ -1972,6 +2014,51 @@ pub mod chain_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CommitmentSvc(inner);
+                        let codec = crate::bounded::BoundedCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weighhouse.v1.Chain/CommitmentAt" => {
+                    #[allow(non_camel_case_types)]
+                    struct CommitmentAtSvc<T: Chain>(pub Arc<T>);
+                    impl<
+                        T: Chain,
+                    > tonic::server::UnaryService<super::CommitmentAtRequest>
+                    for CommitmentAtSvc<T> {
+                        type Response = super::CommitmentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CommitmentAtRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Chain>::commitment_at(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CommitmentAtSvc(inner);
                         let codec = crate::bounded::BoundedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

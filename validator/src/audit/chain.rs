@@ -12,6 +12,9 @@ use super::{AuditError, context_of};
 use crate::log::Anchor;
 use crate::publish::stored;
 
+/// Later checkpoints that are stepped over in search of an epoch's own.
+const STEPS_MAX: usize = 16;
+
 /// What the chain confirms, contradicts, and doesn't say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChainFindings {
@@ -154,20 +157,13 @@ impl ChainFindings {
         Ok(())
     }
 
-    /// The root of the log at this epoch's end, while the chain shows no later one.
+    /// The root of the log at this epoch's end, as it was committed on the chain.
     async fn anchor(&mut self, segment: &Segment, context: &EpochContext, chain: &dyn Chain) {
-        let shown = match chain.commitment(context.netuid, context.validator).await {
-            Ok(shown) => shown,
-            Err(ChainError::Unsupported { .. }) => return,
-            Err(error) => return self.says_nothing("the checkpoint that is committed on it", &error),
+        let (anchor, block) = match anchored(context, chain).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return,
+            Err(error) => return self.says_nothing("the checkpoint that was committed on it", &error),
         };
-        let Some((anchor, block)) = shown.and_then(|shown| Some((Anchor::of(&shown.data)?, shown.block)))
-        else {
-            return;
-        };
-        if anchor.epoch != context.epoch {
-            return;
-        }
         let log = context.fields.log().filter(|log| log.size < anchor.size);
         let tree = log.and_then(|log| {
             let before = Frontier::from_parts(log.size, log.subtrees)?;
@@ -185,5 +181,63 @@ impl ChainFindings {
 
     fn says_nothing(&mut self, of: &str, error: &ChainError) {
         self.unknown.push(format!("{of}: {error}"));
+    }
+}
+
+/// This epoch's checkpoint with the block of its commitment: the one that stands now, or the one that stood while the next epoch's was not
+/// there yet.
+async fn anchored(context: &EpochContext, chain: &dyn Chain) -> Result<Option<(Anchor, Block)>, ChainError> {
+    let EpochContext { netuid, validator, epoch, .. } = *context;
+    let mut standing = match chain.commitment(netuid, validator).await {
+        Err(ChainError::Unsupported { .. }) => return Ok(None),
+        standing => standing?,
+    };
+    // A checkpoint is committed in the epoch behind its own. Later ones, and other tempos since, are stepped over one by one.
+    let schedule = &context.state.schedule;
+    let behind = 2 * u64::from(schedule.tempo);
+    let mut at = Block(schedule.last_epoch_block.0.saturating_add(behind));
+    for _ in 0..=STEPS_MAX {
+        let Some(shown) = standing else { return Ok(None) };
+        let Some(anchor) = Anchor::of(&shown.data) else { return Ok(None) };
+        if anchor.epoch <= epoch {
+            return Ok((anchor.epoch == epoch).then_some((anchor, shown.block)));
+        }
+        at = at.min(Block(shown.block.0.saturating_sub(1)));
+        standing = chain.commitment_at(netuid, validator, at).await?;
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use weighhouse_chain::Call;
+    use weighhouse_types::{Digest, Epoch, sample};
+
+    use super::*;
+    use crate::testing::{NETUID, World, validator};
+
+    fn anchor(epoch: u64) -> Anchor {
+        Anchor { epoch: Epoch(epoch), size: 10 * epoch, root: Digest::of(&epoch.to_le_bytes()) }
+    }
+
+    #[tokio::test]
+    async fn an_epochs_own_checkpoint_is_found_behind_later_ones() {
+        let world = World::new(&[]).await;
+        let ledger = &world.ledger;
+        let mut expected = Vec::new();
+        for epoch in [3, 4, 6, 7] {
+            let call = Call::SetCommitment { netuid: NETUID, data: anchor(epoch).to_bytes() };
+            let signed = ledger.sign(&validator(), call).await.expect("signed");
+            ledger.submit(&signed).await.expect("taken");
+            expected.push((epoch, ledger.produce_block().await.expect("a block").number));
+            ledger.produce_block().await.expect("a block");
+        }
+        for epoch in 2..=8 {
+            let mut context = sample::context(sample::subnet(Epoch(epoch), Block(10), Vec::new()));
+            (context.netuid, context.validator) = (NETUID, validator().hotkey());
+            let found = anchored(&context, ledger).await.expect("asked");
+            let block = expected.iter().find(|(of, _)| *of == epoch).map(|(_, block)| *block);
+            assert_eq!(found, block.map(|block| (anchor(epoch), block)), "epoch {epoch}");
+        }
     }
 }

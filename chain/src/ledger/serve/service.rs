@@ -169,6 +169,17 @@ impl Chain for LedgerService {
         self.reply(v1::CommitmentResponse { commitment: commitment.map(Into::into) })
     }
 
+    async fn commitment_at(
+        &self,
+        request: Request<v1::CommitmentAtRequest>,
+    ) -> Reply<v1::CommitmentResponse> {
+        let request = request.into_inner();
+        let netuid = Netuid(narrow("netuid", request.netuid).map_err(bad)?);
+        let hotkey = Hotkey(bytes32("hotkey", &request.hotkey).map_err(bad)?);
+        let commitment = self.ledger.commitment_at(netuid, hotkey, Block(request.block)).await;
+        self.reply(v1::CommitmentResponse { commitment: commitment.map_err(status)?.map(Into::into) })
+    }
+
     async fn prometheus(&self, request: Request<v1::NeuronRequest>) -> Reply<v1::PrometheusResponse> {
         let (netuid, hotkey) = neuron(request)?;
         let endpoint = self.ledger.prometheus(netuid, hotkey).await.map_err(status)?;

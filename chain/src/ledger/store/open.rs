@@ -1,7 +1,7 @@
 //! Opening: a new file is given its genesis, an existing one must be whole and of this chain.
 
 use rand::CryptoRng;
-use redb::{DatabaseError, StorageError, TableError};
+use redb::{DatabaseError, StorageError};
 
 use super::*;
 use crate::ledger::state::v1::StateV1;

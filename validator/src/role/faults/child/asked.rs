@@ -107,6 +107,9 @@ impl Chain for Asked {
     async fn commitment(&self, netuid: Netuid, hotkey: Hotkey) -> Read<Option<Commitment>> {
         self.chain.commitment(netuid, hotkey).await
     }
+    async fn commitment_at(&self, netuid: Netuid, hotkey: Hotkey, block: Block) -> Read<Option<Commitment>> {
+        self.chain.commitment_at(netuid, hotkey, block).await
+    }
     async fn prometheus(&self, netuid: Netuid, hotkey: Hotkey) -> Read<Option<Axon>> {
         self.chain.prometheus(netuid, hotkey).await
     }

@@ -89,6 +89,11 @@ impl Chain for Weather {
         self.meet().await?;
         self.ledger.commitment(netuid, hotkey).await
     }
+    async fn commitment_at(&self, netuid: Netuid, hotkey: Hotkey, block: Block) -> Read<Option<Commitment>> {
+        self.meet().await?;
+        self.known(block)?;
+        self.ledger.commitment_at(netuid, hotkey, block).await
+    }
     async fn sign(&self, signer: &Keypair, call: Call) -> Read<SignedCall> {
         self.meet().await?;
         let signed = self.ledger.sign(signer, call.clone()).await?;
