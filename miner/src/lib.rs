@@ -13,6 +13,7 @@ mod callers;
 mod incoming;
 mod live;
 pub mod receipts;
+mod sealing;
 mod service;
 mod told;
 mod upstream;

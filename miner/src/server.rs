@@ -29,7 +29,9 @@ use weighhouse_ask::Asker;
 use weighhouse_chain::{Chain, ChainError};
 use weighhouse_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use weighhouse_proto::v1::miner_server::MinerServer;
-use weighhouse_seams::{Clock, ClockExt as _, CpuPool, Listener, Plaintext, Storage, TcpDialer, TlsAcceptor};
+use weighhouse_seams::{
+    Clock, ClockExt as _, CpuPool, Entropy, Listener, Plaintext, Storage, TcpDialer, TlsAcceptor,
+};
 use weighhouse_types::{Hotkey, Netuid, SubnetState};
 use weighhouse_wallet::btauth::Signer;
 use weighhouse_wallet::keypair::Keypair;
@@ -46,6 +48,7 @@ use crate::config::{Admission, Config, MinerLimits, Tls};
 use crate::incoming::{self, ConnectionLimits};
 use crate::live::Live;
 use crate::receipts::Receipts;
+use crate::sealing::SealedAnswers;
 use crate::service::MinerService;
 
 /// Streams that a peer opened and reset before they were looked at (rapid reset): more close the connection.
@@ -72,6 +75,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The folder of the replay guard's high-water mark and the keys of TLS.
     pub storage: Arc<dyn Storage>,
+    /// Salts of commitments.
+    pub entropy: Entropy,
     /// Checks signatures.
     pub cpu: CpuPool,
     /// True while requests can be answered: signed ones pass, and the servers behind models answer. What supervisors wait
@@ -98,6 +103,8 @@ pub enum MinerError {
     NoExternalAddress { listen: SocketAddr },
     #[error(transparent)]
     Replay(#[from] ReplayOpenError),
+    #[error("the answers that this miner has committed to can't be listed in state.dir: {0}")]
+    Sealed(io::Error),
     #[error("TLS: {0}")]
     Keys(#[from] KeysError),
     #[error("serving ended: {0}")]
@@ -110,7 +117,8 @@ pub enum MinerError {
 
 /// Serves until `shutdown` is cancelled or the miner can't go on.
 pub async fn run(parts: Parts) -> Result<(), MinerError> {
-    let Parts { config, keypair, chain, live, listener, clock, storage, cpu, ready, shutdown } = parts;
+    let Parts { config, keypair, chain, live, listener, clock, storage, entropy, cpu, ready, shutdown } =
+        parts;
     let (hotkey, netuid) = (keypair.hotkey(), config.chain.netuid);
     let address = announce::address(config.serve.external, listener.local_addr())?;
     let keys = if config.serve.tls == Tls::Off { None } else { Some(Keys::open(&*storage)?) };
@@ -134,7 +142,9 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let passes = watch::Sender::new(false);
     let about = (hotkey, config.limits.clone());
     let receipts = Receipts::new(hotkey, (source.chain.genesis(), netuid), storage.clone());
-    let noted = (callers.clone(), receipts);
+    let subnet = (source.chain.genesis(), netuid);
+    let sealed = SealedAnswers::open(hotkey, subnet, storage.clone(), entropy).map_err(MinerError::Sealed)?;
+    let noted = (callers.clone(), receipts, sealed);
     let service = MinerService::new(live.clone(), about, noted, passes.subscribe(), stop.clone());
     let (reporter, health) = health::service().await;
     let telling = HealthWatch {

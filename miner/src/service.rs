@@ -25,6 +25,7 @@ use weighhouse_proto::inference::{
 use weighhouse_proto::v1::miner_server::Miner;
 use weighhouse_proto::v1::{AcknowledgeRequest, AcknowledgeResponse, DescribeRequest, DescribeResponse};
 use weighhouse_proto::{ACKNOWLEDGEMENTS_MAX, Description, ModelDescription, ServingLimits};
+use weighhouse_types::sealed::SealedRequest;
 use weighhouse_types::{Acknowledgement, Digest, Hotkey, InferAnswer, InferRequest};
 use weighhouse_wallet::answer::Signable;
 use weighhouse_wallet::http::Authenticated;
@@ -37,6 +38,7 @@ use crate::engine::{AnswerStream, Engine, EngineError, ServedModel, TensorSpec};
 use crate::live::Live;
 use crate::metrics;
 use crate::receipts::{KeepError, Receipts};
+use crate::sealing::{SealedAnswers, SealingError};
 use crate::upstream::Upstream;
 
 const NAME: &str = "weighhouse";
@@ -51,6 +53,7 @@ pub(crate) struct MinerService {
     limits: MinerLimits,
     callers: Arc<Callers>,
     receipts: Arc<Receipts>,
+    sealed: Arc<SealedAnswers>,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
 }
@@ -59,11 +62,11 @@ impl MinerService {
     pub(crate) fn new(
         live: Arc<Live>,
         (hotkey, limits): (Hotkey, MinerLimits),
-        (callers, receipts): (Arc<Callers>, Arc<Receipts>),
+        (callers, receipts, sealed): (Arc<Callers>, Arc<Receipts>, Arc<SealedAnswers>),
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        Self { live, hotkey, limits, callers, receipts, ready, stop }
+        Self { live, hotkey, limits, callers, receipts, sealed, ready, stop }
     }
 
     /// The only way to a model's answer.
@@ -75,14 +78,43 @@ impl MinerService {
         // The engine is looked up once and answers for itself: no answer can carry another model's digest.
         let offer = self.live.offer();
         let engine = offer.models.find(&request.model, &request.version)?;
-        let answer = match offer.upstreams.behind(engine) {
-            Some(upstream) => upstream.guard(engine.infer(request)).await?,
-            None => engine.infer(request).await?,
+        let infer = async |request: &InferRequest| match offer.upstreams.behind(engine) {
+            Some(upstream) => upstream.guard(engine.infer(request)).await,
+            None => engine.infer(request).await,
+        };
+        let answer = match SealedRequest::of(request) {
+            None => infer(request).await?,
+            Some(SealedRequest::Reveal { id }) => {
+                self.sealed(call.caller(), id, |sealed, caller, id| sealed.reveal(caller, id)).await?
+            }
+            Some(SealedRequest::Commit(question)) => {
+                let id = question.id.clone();
+                let before = self.sealed(call.caller(), id.clone(), |kept, by, id| kept.committed(by, id));
+                match before.await? {
+                    Some(committed) => committed,
+                    None => {
+                        let answer = infer(&question).await?;
+                        self.sealed(call.caller(), id, |kept, by, id| kept.commit(by, id, answer)).await?
+                    }
+                }
+            }
         };
         let model = engine.model();
         tracing::debug!(caller = %call.caller(), model = model.name.name, inputs = request.inputs.len(), "answered");
         self.receipts.answered(call.caller(), call.body_digest());
         Ok(Signable::whole(answer.try_into()?, model.digest))
+    }
+
+    /// Asks for what was committed to, off the reactor: it is on disk.
+    async fn sealed<T: Send + 'static>(
+        &self,
+        caller: Hotkey,
+        id: String,
+        ask: impl FnOnce(&SealedAnswers, &Hotkey, &str) -> Result<T, SealingError> + Send + 'static,
+    ) -> Result<T, ServiceFailure> {
+        let sealed = self.sealed.clone();
+        let asked = tokio::task::spawn_blocking(move || ask(&sealed, &caller, &id)).await;
+        Ok(asked.map_err(|error| EngineError::Failed(error.to_string()))??)
     }
 
     /// As [`Self::infer`], piece by piece.

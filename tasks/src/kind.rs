@@ -56,6 +56,9 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// A seed gives the first request back with nothing but the task file at hand, so that no record needs its bytes. Only where
     /// verdicts follow in the same epoch.
     const REQUEST_FOLLOWS_FROM_SEED: bool = false;
+    /// Every miner commits to its answer before any reveals one: a hash over chain, subnet, challenge, hotkey, a salt and the answer, so that
+    /// a copy can't be revealed as one's own. The roles see to it; the kind has one exchange, and reads what was committed to.
+    const SEALED: bool = false;
     /// Versions of the judge that this software has. A new one, where the same answer may get another mark; a task file asks
     /// for it with `judge_version = 2`.
     const JUDGES: RangeInclusive<u32> = JudgeIdentity::FIRST_VERSION..=JudgeIdentity::FIRST_VERSION;

@@ -60,6 +60,8 @@ pub struct Registered {
     /// The task file names a reference, and marks are relative to it.
     pub has_reference: bool,
     pub scopes: &'static [Scope],
+    /// Answers are committed to by everybody before anybody reveals one.
+    pub(crate) sealed: bool,
     /// Versions of its judge.
     pub judges: RangeInclusive<u32>,
     pub(crate) reference: ReferenceOf,
@@ -80,6 +82,7 @@ impl Registered {
             pays: K::PAYS,
             has_reference: K::HAS_REFERENCE,
             scopes: K::SCOPES,
+            sealed: K::SEALED,
             judges: K::JUDGES,
             reference: K::reference,
             open: open::<K>,

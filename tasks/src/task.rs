@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use weighhouse_types::sealed::{self, Author, SealError};
 use weighhouse_types::{
     Beacon, Digest, Failure, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark,
     Reason, RegistrationId,
@@ -20,6 +21,8 @@ use crate::reference::Reference;
 use crate::registry::TaskLoader;
 use crate::work::{Read, Work};
 
+/// A commitment, and what was committed to.
+const SEALED_STAGES: u8 = 2;
 /// Bytes of an answer besides its values: names, parameters, and outputs that nobody asked for.
 const ANSWER_ROOM_BYTES: usize = 16 << 10;
 
@@ -28,6 +31,8 @@ const ANSWER_ROOM_BYTES: usize = 16 << 10;
 pub struct Task {
     file: TaskFile,
     digest: Digest,
+    /// Answers are committed to by everybody before anybody reveals one.
+    sealed: bool,
     work: Arc<dyn Work>,
 }
 
@@ -49,7 +54,13 @@ impl Task {
             return Err(TaskError::JudgeVersion { asked: header.judge, known });
         }
         let work = (kind.open)(&header, &section, loader.references())?;
-        Ok(Self { file: header, digest: Digest::of(file), work })
+        Ok(Self { file: header, digest: Digest::of(file), sealed: kind.sealed, work })
+    }
+
+    /// The same task without commitments, for measurements: one exchange less, and the same verdicts.
+    #[must_use]
+    pub fn unsealed(&self) -> Self {
+        Self { sealed: false, ..self.clone() }
     }
 
     pub fn file(&self) -> &TaskFile {
@@ -103,7 +114,11 @@ impl Task {
 
     /// The question as sent.
     pub fn request(&self, challenge: &Challenge, id: String) -> InferRequest {
-        InferRequest { model: self.file.model.clone(), id, ..self.work.request(challenge) }
+        let question = InferRequest { model: self.file.model.clone(), id, ..self.work.request(challenge) };
+        match self.sealed {
+            true => sealed::committing(question).expect("a kind's names of outputs are short"),
+            false => question,
+        }
     }
 
     /// Whether a seed gives the request back with the task file alone: then records name it and don't hold it.
@@ -118,7 +133,7 @@ impl Task {
 
     /// Exchanges that one challenge takes with a miner; at least 1.
     pub fn stages(&self) -> u8 {
-        self.work.stages().max(1)
+        if self.sealed { SEALED_STAGES } else { self.work.stages().max(1) }
     }
 
     /// The next request to each of these miners, who gave these answers so far, without an id; or the verdict on answers after
@@ -128,6 +143,15 @@ impl Task {
     /// A judge that gives no requests.
     pub fn follow_up(&self, asked: &[(&Challenge, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError> {
         let named = |request| InferRequest { model: self.file.model.clone(), ..request };
+        if self.sealed {
+            let next = |(challenge, answers): &(&Challenge, &[InferAnswer])| {
+                let committed = answers.first().ok_or(SealError::NoCommitment);
+                committed.and_then(sealed::commitment).map_err(not_sealed)?;
+                let question = named(self.work.request(challenge));
+                Ok(sealed::revealing(question).expect("a kind's names of outputs are short"))
+            };
+            return Ok(asked.iter().map(next).collect());
+        }
         Ok(self.work.follow_up(asked)?.into_iter().map(|request| request.map(named)).collect())
     }
 
@@ -174,16 +198,33 @@ impl Task {
         answer: &Result<InferAnswer, Failure>,
     ) -> Result<Read, Judgement> {
         match answer {
-            Ok(answer) => self.read_stages(challenge, &[], answer),
+            Ok(answer) => self.read_opened(challenge, &[], answer),
             Err(failure) => Err(silent(failure.clone())),
         }
     }
 
-    /// Reads a miner's answers to all stages, the last of which is `answer`.
+    /// Reads a miner's answers to all stages, the last of which is `answer`. Where they are sealed, that is what this miner had
+    /// committed to, or there is a verdict that it isn't.
     ///
     /// # Errors
     /// As [`Task::read`].
     pub fn read_stages(
+        &self,
+        author: &Author,
+        challenge: &Challenge,
+        earlier: &[InferAnswer],
+        answer: &InferAnswer,
+    ) -> Result<Read, Judgement> {
+        if !self.sealed {
+            return self.read_opened(challenge, earlier, answer);
+        }
+        let committed = earlier.first().ok_or(SealError::NoCommitment);
+        let opened = committed.and_then(|committed| author.open(committed, answer)).map_err(not_sealed)?;
+        self.work.read(challenge, &[], &opened)
+    }
+
+    /// As [`Task::read_stages`], of answers that were not committed to, or have been opened.
+    pub(crate) fn read_opened(
         &self,
         challenge: &Challenge,
         earlier: &[InferAnswer],
@@ -351,6 +392,10 @@ impl Task {
 /// The verdict on a miner that gave no answer.
 pub fn silent(failure: Failure) -> Judgement {
     Judgement { mark: Mark::ZERO, reasons: vec![Reason::Silent { failure }] }
+}
+
+fn not_sealed(error: SealError) -> Judgement {
+    crate::verdict::malformed(0, error.to_string())
 }
 
 fn belongs(challenge: &Challenge, reference: &Reference) -> Result<(), TaskError> {

@@ -1,7 +1,8 @@
-//! Test-only kinds of task for whoever runs rounds: one is committed to, revealed and judged together, the other is resolved
-//! two epochs later. What they have in common stands here.
+//! Test-only kinds of task for whoever runs rounds: one is committed to, revealed and judged together by itself, one by the roles, and one
+//! is resolved two epochs later. What they have in common stands here.
 
 mod forecast;
+mod hidden;
 mod personas;
 mod sealed;
 
@@ -14,9 +15,11 @@ use crate::kind::per_seed;
 use crate::registry::{Registered, TaskLoader};
 use crate::{OnRecord, References};
 use forecast::Forecast;
+use hidden::Hidden;
 use sealed::Sealed;
 
-static TEST_KINDS: &[Registered] = &[Registered::of::<Sealed>(), Registered::of::<Forecast>()];
+static TEST_KINDS: &[Registered] =
+    &[Registered::of::<Sealed>(), Registered::of::<Hidden>(), Registered::of::<Forecast>()];
 
 /// Told each time that a miner withholds what it was to reveal.
 pub static WITHHELD: Withheld = Withheld { times: Mutex::new(0), again: Condvar::new() };

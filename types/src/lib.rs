@@ -26,6 +26,7 @@ mod receipt;
 mod record;
 pub mod sample;
 pub mod scans;
+pub mod sealed;
 mod statement;
 mod tensor;
 pub mod text;

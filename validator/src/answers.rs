@@ -8,6 +8,7 @@ use std::time::Duration;
 use weighhouse_ask::{RawAnswer, unframe};
 use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_tasks::{Challenge, Read, Reference, Task, silent};
+use weighhouse_types::sealed::Author;
 use weighhouse_types::{
     Blob, ChallengeRecord, Digest, Exchange, Failure, Fields, InferAnswer, Judgement, Mark, Neuron, Reason,
     Record, VerdictRecord,
@@ -101,9 +102,15 @@ impl Attempt {
 
 impl ReadAnswer {
     /// Reads the answer to a challenge's last stage; bytes that are no answer have their verdict already.
-    pub(crate) fn new(task: &Task, challenge: &Challenge, earlier: &[InferAnswer], framed: &[u8]) -> Self {
+    pub(crate) fn new(
+        task: &Task,
+        author: &Author,
+        challenge: &Challenge,
+        earlier: &[InferAnswer],
+        framed: &[u8],
+    ) -> Self {
         match decode(framed) {
-            Ok(message) => Self::of(task, challenge, earlier, &message),
+            Ok(message) => Self::of(task, author, challenge, earlier, &message),
             Err(judgement) => Self::decided(judgement),
         }
     }
@@ -111,11 +118,12 @@ impl ReadAnswer {
     /// As [`ReadAnswer::new`], of bytes that have been decoded.
     pub(crate) fn of(
         task: &Task,
+        author: &Author,
         challenge: &Challenge,
         earlier: &[InferAnswer],
         message: &InferAnswer,
     ) -> Self {
-        let read = task.read_stages(challenge, earlier, message);
+        let read = task.read_stages(author, challenge, earlier, message);
         let fingerprint = task.fingerprint(read.as_ref().map_err(|_| message));
         Self { read, is_message: true, fingerprint }
     }

@@ -9,9 +9,10 @@ use weighhouse_ask::{AskLimits, Asker, RawAnswer, Ready, Target, frame};
 use weighhouse_journal::{Journal, JournalError};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Task, TaskError, silent};
+use weighhouse_types::sealed::Author;
 use weighhouse_types::{
-    Blob, ChallengeRecord, Exchange, Failure, Fields, FollowUp, InferAnswer, InferRequest, Judgement, Neuron,
-    Record, RegistrationId, StageRecord,
+    Blob, ChallengeRecord, Digest, Exchange, Failure, Fields, FollowUp, InferAnswer, InferRequest, Judgement,
+    Netuid, Neuron, Record, RegistrationId, StageRecord,
 };
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer, check_signature, decode};
@@ -96,6 +97,7 @@ pub(crate) struct StageEnd {
 /// Takes in a stage's answers and works out what is asked next.
 pub(crate) fn end_stage(
     task: &Task,
+    (genesis, netuid): (Digest, Netuid),
     challenges: &[PreparedChallenge],
     answers: Vec<(Dialogue, Result<RawAnswer, Failure>)>,
 ) -> Result<StageEnd, TaskError> {
@@ -121,7 +123,9 @@ pub(crate) fn end_stage(
             }
             Ok(message) => {
                 let challenge = &challenges[dialogue.at].challenge;
-                let answer = ReadAnswer::of(task, challenge, &dialogue.earlier, &message);
+                let asked = challenges[dialogue.at].asked.challenge.to_string();
+                let author = Author { genesis, netuid, challenge: asked, hotkey: dialogue.neuron.hotkey };
+                let answer = ReadAnswer::of(task, &author, challenge, &dialogue.earlier, &message);
                 end.attempts.push(dialogue.over(Some((exchange, blob)), answer));
             }
         }

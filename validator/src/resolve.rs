@@ -126,7 +126,8 @@ fn judge(
     let last = last_answers(carried, context);
     let read = |answered: &&StageRecord| {
         let (message, earlier) = messages.get(&answered.who)?.split_last()?;
-        Some((answered.who, task.read_stages(challenge, earlier, message)))
+        let author = context.author(asked.challenge, answered.who.hotkey);
+        Some((answered.who, task.read_stages(&author, challenge, earlier, message)))
     };
     let read: BTreeMap<_, _> = last.iter().filter_map(read).collect();
     let readable: Vec<(RegistrationId, &Reference, &Read)> =

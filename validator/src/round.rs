@@ -156,7 +156,8 @@ impl Round {
         // Answers come in any order; the records must not depend on whose network was faster.
         answers.sort_by_key(|(dialogue, _)| dialogue.neuron.uid);
         let (task, challenges) = (parts.task.clone(), self.challenges.clone());
-        let end = parts.cpu.run(move || dialogue::end_stage(&task, &challenges, answers)).await??;
+        let subnet = (parts.chain.genesis(), parts.netuid);
+        let end = parts.cpu.run(move || dialogue::end_stage(&task, subnet, &challenges, answers)).await??;
         self.dialogues = end.dialogues;
         self.attempts.extend(end.attempts);
         Ok(end.records)

@@ -14,7 +14,7 @@ use weighhouse_chain::testing::{FakeChain, neuron};
 use weighhouse_miner::engine::Catalogue;
 use weighhouse_miner::server::{self, Parts};
 use weighhouse_miner::{Config, Live, MinerError};
-use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, Listener as _, SystemClock, TcpBound};
 use weighhouse_wallet::keypair::Keypair;
 
 pub(crate) fn key(uri: &str) -> anyhow::Result<Arc<Keypair>> {
@@ -63,6 +63,7 @@ pub(crate) async fn miner(
         listener: Box::new(listener),
         clock,
         storage: Arc::new(DirStorage::open(dir)?),
+        entropy: Entropy::system(),
         cpu,
         ready,
         shutdown: CancellationToken::new(),

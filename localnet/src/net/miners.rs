@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_miner::Live;
 use weighhouse_miner::engine::{Catalogue, Engine};
 use weighhouse_miner::server::{self, Parts};
-use weighhouse_seams::{ClockExt, TcpBound};
+use weighhouse_seams::{ClockExt, Entropy, TcpBound};
 
 use super::roles::Roles;
 use super::{BLOCK_DEADLINE, Localnet, OFFLINE_AFTER, folder};
@@ -109,6 +109,7 @@ impl Localnet {
             listener: Box::new(listener),
             clock: self.clock.clone(),
             storage: Arc::new(folder(&state)?),
+            entropy: Entropy::system(),
             cpu: self.cpu.clone(),
             ready,
             shutdown,

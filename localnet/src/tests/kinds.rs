@@ -79,6 +79,19 @@ fn a_net_killed_between_commit_and_reveal_goes_on_and_every_verdict_is_reached_a
 }
 
 #[test]
+fn sealed_answers_are_opened_and_judged_and_every_verdict_is_reached_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let account = run(dir.path(), "hidden", 1);
+    for (persona, earns) in [("honest-1", true), ("honest-2", true), ("far", false)] {
+        assert_eq!(earned(&account, persona) > 0, earns, "{persona}: {account:?}");
+    }
+    for audited in audits(dir.path(), 0) {
+        assert_eq!((&audited.problems, &audited.not_rederived), (&vec![], &vec![]));
+        assert_eq!(audited.matches, Some(true), "{audited:?}");
+    }
+}
+
+#[test]
 fn forecasts_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later() {
     let dir = tempfile::tempdir().expect("a folder");
     for _ in 0..2 {

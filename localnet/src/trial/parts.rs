@@ -76,6 +76,7 @@ impl TrialParts {
             listener: Box::new(listener),
             clock: clock.clone(),
             storage: Arc::new(folder(&dir.join("miner"))?),
+            entropy: Entropy::system(),
             cpu: cpu.clone(),
             ready,
             shutdown: stop.clone(),

@@ -7,6 +7,7 @@ use weighhouse_types::TensorError;
 
 use crate::backend::BackendError;
 use crate::engine::EngineError;
+use crate::sealing::SealingError;
 
 /// Characters of a status message: whatever a caller wrote into its request, the answer's headers stay small.
 const MESSAGE_CHARACTERS_MAX: usize = 200;
@@ -22,6 +23,8 @@ pub(super) enum ServiceFailure {
     Tensors(#[from] TensorError),
     #[error("{0}")]
     Engine(#[from] EngineError),
+    #[error("{0}")]
+    Sealed(#[from] SealingError),
 }
 
 impl ServiceFailure {
@@ -29,6 +32,9 @@ impl ServiceFailure {
     pub(super) fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Unsigned => None,
+            Self::Sealed(SealingError::NotKept) => Some("not_committed"),
+            // Ours, and told at once.
+            Self::Sealed(_) => None,
             Self::Frame(_) | Self::Tensors(_) => Some("malformed"),
             Self::Engine(error) => match error {
                 EngineError::NoModel { .. } => Some("no_model"),
@@ -68,6 +74,10 @@ pub(super) fn refuse(failure: &ServiceFailure) -> Status {
         ServiceFailure::Engine(error @ EngineError::Sampler { .. }) => {
             Status::unimplemented(cut(&error.to_string()))
         }
+        ServiceFailure::Sealed(SealingError::NotKept) => {
+            Status::not_found("nothing was committed to under this id")
+        }
+        ServiceFailure::Sealed(_) => Status::internal("internal error"),
         ServiceFailure::Engine(EngineError::Backend(error)) => backend_status(error),
         ServiceFailure::Engine(EngineError::Failed(_)) => Status::internal("internal error"),
     };

@@ -138,7 +138,7 @@ fn the_next_question_follows_from_the_answers_and_all_of_them_are_judged() {
     assert_eq!(next[1].as_ref().expect_err("too heavy").reasons[0].outcome(), Outcome::Malformed);
     let word = task.references(std::slice::from_ref(&challenge)).expect("words").remove(0);
     for (last, mark) in [(6.0, Mark::MAX), (5.0, Mark::ZERO)] {
-        let read = task.read_stages(&challenge, &said, &answer(vec![tensor(last)])).expect("read");
+        let read = task.read_opened(&challenge, &said, &answer(vec![tensor(last)])).expect("read");
         assert_eq!(task.judge_read(&challenge, &word, &read).expect("judged").mark, mark);
     }
 }

@@ -26,6 +26,8 @@ impl PosedChallenges {
     /// Draws a challenge for each seed; [`PosedChallenges::refer`] says what is right.
     pub(crate) fn draw(task: &Task, seeds: &[[u8; 32]]) -> Result<Self, TaskError> {
         let challenges = task.challenges(seeds)?;
+        // Verdicts are the same with and without commitments.
+        let task = &task.unsealed();
         let requests = challenges.iter().map(|challenge| task.request(challenge, String::new())).collect();
         Ok(Self { challenges, requests, references: Vec::new() })
     }
@@ -68,6 +70,7 @@ impl PosedChallenges {
         task: &Task,
         mut answer: impl FnMut(&InferRequest) -> Result<Option<InferAnswer>, E>,
     ) -> Result<Vec<Dialogue>, E> {
+        let task = &task.unsealed();
         let mut requests: Vec<_> = self.requests.iter().cloned().map(Some).collect();
         let mut dialogues: Vec<Dialogue> = requests.iter().map(|_| Ok(Vec::new())).collect();
         for stage in 1..=task.stages() {
@@ -113,7 +116,7 @@ impl PosedChallenges {
         let read = |(challenge, dialogue): (&Challenge, Dialogue)| {
             let answers = dialogue?;
             let (last, earlier) = answers.split_last().ok_or_else(|| silent(Failure::DeadlineExceeded))?;
-            task.read_stages(challenge, earlier, last)
+            task.read_opened(challenge, earlier, last)
         };
         self.challenges.iter().zip(dialogues).map(read).collect()
     }

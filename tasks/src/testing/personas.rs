@@ -44,6 +44,16 @@ fn guess(asked: &InferRequest, above: u32) -> Option<InferAnswer> {
     }
 }
 
+/// None of them knows that its guess is sealed.
+pub(super) fn hidden() -> Vec<Persona> {
+    use Conduct::{Cheat, Honest};
+    vec![
+        persona("honest", Honest, &["honest-1", "honest-2"], |asked, _| guess(asked, 10)),
+        persona("far", Cheat, &["far"], |asked, _| guess(asked, 40)),
+        Persona::silent(),
+    ]
+}
+
 pub(super) fn forecast() -> Vec<Persona> {
     vec![
         persona("honest", Conduct::Honest, &["honest-1", "honest-2"], |asked, _| double(asked, 0)),

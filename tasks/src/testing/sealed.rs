@@ -60,13 +60,18 @@ impl Kind for Sealed {
         _: &u32,
         answers: &[(RegistrationId, &(), &u32)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
-        let mean = answers.iter().map(|(.., guess)| **guess).sum::<u32>() / answers.len() as u32;
-        let worth = |guess: u32| 1.0 - 0.05 * f64::from(guess.abs_diff(mean));
-        let told = |(.., guess): &(_, _, &u32)| accepted(worth(**guess), "it was near");
-        Ok(Some(JointVerdicts { verdicts: answers.iter().map(told).collect(), alike: Vec::new() }))
+        Ok(Some(by_the_mean(answers)))
     }
 
     fn personas(&self) -> Vec<Persona> {
         super::personas::sealed()
     }
+}
+
+/// The nearer a guess is to the mean of all, the more it is worth.
+pub(super) fn by_the_mean(answers: &[(RegistrationId, &(), &u32)]) -> JointVerdicts {
+    let mean = answers.iter().map(|(.., guess)| **guess).sum::<u32>() / answers.len() as u32;
+    let worth = |guess: u32| 1.0 - 0.05 * f64::from(guess.abs_diff(mean));
+    let told = |(.., guess): &(_, _, &u32)| accepted(worth(**guess), "it was near");
+    JointVerdicts { verdicts: answers.iter().map(told).collect(), alike: Vec::new() }
 }

@@ -85,7 +85,10 @@ impl<'a> Walk<'a> {
             Ok(_) if u16::from(judged.stage) + 1 < u16::from(task.stages()) => {
                 ReadAnswer { is_message: true, ..ReadAnswer::decided(judged.judgement.clone()) }
             }
-            Ok(message) => ReadAnswer::of(task, challenge, &earlier, &message),
+            Ok(message) => {
+                let author = self.context.author(judged.challenge, judged.who.hotkey);
+                ReadAnswer::of(task, &author, challenge, &earlier, &message)
+            }
             Err(judgement) => ReadAnswer::decided(judgement),
         };
         Ok(Some((judged, answer, word)))

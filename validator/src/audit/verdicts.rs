@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
         if u16::from(stage) + 1 < u16::from(task.stages()) {
             return self.refused(task, challenge, earlier, framed, &name);
         }
-        let read = ReadAnswer::new(task, challenge, &earlier, framed);
+        let read = ReadAnswer::new(task, &self.context.author(id, who.hotkey), challenge, &earlier, framed);
         let is_later = matches!(task.timing(), Timing::Later { .. });
         let seen = self.seen(&name, &id)?;
         let word = match self.truths.get(&id) {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use weighhouse_miner::config::Config;
 use weighhouse_miner::server::{self, KeysError, MinerError, Parts};
 use weighhouse_miner::{Live, metrics};
-use weighhouse_seams::{Clock, CpuPool, DirStorage, SystemClock, TcpBound};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, SystemClock, TcpBound};
 use weighhouse_wallet::replay::ReplayOpenError;
 
 use super::reload::{self, Reload};
@@ -67,6 +67,7 @@ pub(super) async fn run(file: &ConfigFile, signals: Signals) -> Result<(), Failu
         listener: Box::new(listener),
         clock: clock.clone(),
         storage: Arc::new(storage),
+        entropy: Entropy::system(),
         cpu: signatures.clone(),
         ready: watch::Sender::new(false),
         shutdown: shutdown.clone(),

@@ -16,7 +16,7 @@ use weighhouse_models::{Builtin, Classifier};
 use weighhouse_proto::frame;
 use weighhouse_proto::inference::ModelInferResponse;
 pub(super) use weighhouse_proto::method::{MODEL_INFER as PATH, MODEL_STREAM_INFER as STREAM_PATH};
-use weighhouse_seams::{DirStorage, SystemClock, TcpBound, TcpDialer, TlsPin};
+use weighhouse_seams::{DirStorage, Entropy, SystemClock, TcpBound, TcpDialer, TlsPin};
 use weighhouse_types::{Digest, Failure, InferAnswer, InferRequest, Tensor};
 use weighhouse_wallet::btauth::Signer;
 
@@ -197,6 +197,7 @@ impl Harness {
             listener: Box::new(listener),
             clock: base.clock.clone(),
             storage: Arc::new(DirStorage::open(base.dir.path()).expect("a folder")),
+            entropy: Entropy::system(),
             cpu: base.cpu.clone(),
             shutdown: shutdown.clone(),
         }));

@@ -1,7 +1,7 @@
 //! What is exchanged while a miner serves, and several hotkeys in one process.
 
 use weighhouse_models::{Builtin, Classifier};
-use weighhouse_seams::{CpuPool, DirStorage, SystemClock, TcpBound};
+use weighhouse_seams::{CpuPool, DirStorage, Entropy, SystemClock, TcpBound};
 use weighhouse_types::{Digest, Rao};
 
 use super::harness::exchange;
@@ -74,6 +74,7 @@ async fn each_hotkey_answers_by_itself_and_one_without_a_place_ends_no_other() {
             listener: Box::new(listener),
             clock: clock.clone(),
             storage: Arc::new(DirStorage::open(&folder).expect("a folder")),
+            entropy: Entropy::system(),
             cpu: CpuPool::new(1, 64),
             ready: watch::Sender::new(false),
             shutdown: CancellationToken::new(),

@@ -1,0 +1,128 @@
+//! Answers to sealed questions: committed to first, revealed when their validator asks for them.
+//!
+//! **Invariant.** An answer and its salt are on disk before the commitment to it leaves, so that a restart between the two costs nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parity_scale_codec::{DecodeAll as _, Encode as _};
+use rand::Rng as _;
+use weighhouse_proto::frame::{self, FrameError};
+use weighhouse_proto::inference::ModelInferResponse;
+use weighhouse_seams::{Entropy, Storage};
+use weighhouse_types::sealed::{self, Author, COMMITMENT, SALT};
+use weighhouse_types::{Digest, Hasher, Hotkey, InferAnswer, Netuid, TensorError};
+
+/// What its files' names begin with.
+const FILE_PREFIX: &str = "sealed-";
+/// Answers kept of one validator: several rounds' worth. Older ones go first.
+const KEPT_MAX: usize = 64;
+
+/// Why there is no commitment, or nothing to reveal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealingError {
+    #[error("nothing was committed to under this id")]
+    NotKept,
+    #[error("what was committed to can't be read any more: {0}")]
+    Damaged(String),
+    #[error("the answer can't be stored in state.dir, so nothing is committed to: {0}")]
+    Storage(#[from] io::Error),
+    #[error("{0}")]
+    Tensors(#[from] TensorError),
+}
+
+/// A hotkey's answers that it has committed to.
+#[derive(Debug)]
+pub(crate) struct SealedAnswers {
+    subnet: (Digest, Netuid),
+    hotkey: Hotkey,
+    storage: Arc<dyn Storage>,
+    entropy: Entropy,
+    /// Names of files by caller, oldest first.
+    kept: Mutex<HashMap<String, VecDeque<String>>>,
+}
+
+impl SealedAnswers {
+    pub(crate) fn open(
+        hotkey: Hotkey,
+        subnet: (Digest, Netuid),
+        storage: Arc<dyn Storage>,
+        entropy: Entropy,
+    ) -> io::Result<Arc<Self>> {
+        let mut kept: HashMap<String, VecDeque<String>> = HashMap::new();
+        for name in storage.list()? {
+            // Their order is lost with the process, and all are older than what comes.
+            if let Some((caller, _)) = name.strip_prefix(FILE_PREFIX).and_then(|rest| rest.split_once('-')) {
+                kept.entry(caller.to_owned()).or_default().push_back(name.clone());
+            }
+        }
+        Ok(Arc::new(Self { subnet, hotkey, storage, entropy, kept: Mutex::new(kept) }))
+    }
+
+    /// The commitment to an answer that was kept before, for a validator that asks again.
+    pub(crate) fn committed(&self, caller: &Hotkey, id: &str) -> Result<Option<InferAnswer>, SealingError> {
+        let kept = self.read(caller, id)?;
+        Ok(kept.map(|(salt, answer)| self.commitment(id, &salt, answer)))
+    }
+
+    /// Keeps an answer and commits to it. Blocks while it is written.
+    pub(crate) fn commit(
+        &self,
+        caller: &Hotkey,
+        id: &str,
+        answer: InferAnswer,
+    ) -> Result<InferAnswer, SealingError> {
+        let mut salt = [0; 32];
+        self.entropy.clone().fill_bytes(&mut salt);
+        let message = ModelInferResponse::try_from(answer.clone())?;
+        let name = file_name(caller, id);
+        self.storage.write_secret(&name, &(salt, frame::encode(&message).to_vec()).encode())?;
+        self.make_room(caller, name)?;
+        Ok(self.commitment(id, &salt, answer))
+    }
+
+    /// What was committed to, with its salt.
+    pub(crate) fn reveal(&self, caller: &Hotkey, id: &str) -> Result<InferAnswer, SealingError> {
+        let (salt, mut answer) = self.read(caller, id)?.ok_or(SealingError::NotKept)?;
+        answer.outputs.push(sealed::output(SALT, &salt));
+        Ok(answer)
+    }
+
+    fn commitment(&self, id: &str, salt: &[u8; 32], answer: InferAnswer) -> InferAnswer {
+        let ((genesis, netuid), hotkey) = (self.subnet, self.hotkey);
+        let author = Author { genesis, netuid, challenge: id.to_owned(), hotkey };
+        let Digest(commitment) = author.commitment(salt, &answer.outputs);
+        InferAnswer { outputs: vec![sealed::output(COMMITMENT, &commitment)], ..answer }
+    }
+
+    fn read(&self, caller: &Hotkey, id: &str) -> Result<Option<([u8; 32], InferAnswer)>, SealingError> {
+        let Some(bytes) = self.storage.read(&file_name(caller, id))? else { return Ok(None) };
+        let damaged = |error: &dyn std::fmt::Display| SealingError::Damaged(error.to_string());
+        let (salt, framed) =
+            <([u8; 32], Vec<u8>)>::decode_all(&mut &bytes[..]).map_err(|error| damaged(&error))?;
+        let message: ModelInferResponse =
+            frame::decode(&framed).map_err(|error: FrameError| damaged(&error))?;
+        Ok(Some((salt, InferAnswer::try_from(message)?)))
+    }
+
+    fn make_room(&self, caller: &Hotkey, name: String) -> io::Result<()> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = kept.entry(caller.to_string()).or_default();
+        names.push_back(name);
+        while names.len() > KEPT_MAX {
+            let Some(oldest) = names.pop_front() else { break };
+            self.storage.remove(&oldest)?;
+        }
+        Ok(())
+    }
+}
+
+/// An id is a stranger's text: only its hash becomes part of a name.
+fn file_name(caller: &Hotkey, id: &str) -> String {
+    let id = Hasher::new("weighhouse/sealed-answer/v1").part(id.as_bytes()).finish();
+    format!("{FILE_PREFIX}{caller}-{id}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Answers that are committed to before anybody reveals one: what is asked, what the commitment covers, and how it is opened.
+//!
+//! The commitment names its author, so that nobody can take another's for their own and reveal the same afterwards.
+
+use crate::{Datatype, Digest, Hasher, Hotkey, InferAnswer, InferRequest, Netuid, Tensor, TensorError};
+
+/// The output that is wanted of somebody who is to commit, and that has the commitment's 32 bytes.
+pub const COMMITMENT: &str = "commitment";
+/// The output of whoever reveals that has the salt's 32 bytes.
+pub const SALT: &str = "salt";
+/// The input that asks for a commitment and names the outputs that are to be committed to.
+const SEAL: &str = "seal";
+/// The input that asks for what was committed to, and names it in the same way.
+const REVEAL: &str = "reveal";
+const DOMAIN: &str = "weighhouse/commitment/v1";
+
+/// Whose answer a commitment binds, and to what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    pub genesis: Digest,
+    pub netuid: Netuid,
+    /// The id of the request, which names the challenge: it covers validator, epoch, task and round.
+    pub challenge: String,
+    pub hotkey: Hotkey,
+}
+
+/// What a request asks of somebody who answers sealed questions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SealedRequest {
+    /// To answer this question, keep the answer, and give the commitment to it.
+    Commit(InferRequest),
+    /// To give the answer that was kept under this id.
+    Reveal { id: String },
+}
+
+/// Why what was revealed is not what was committed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    #[error("no commitment of 32 bytes")]
+    NoCommitment,
+    #[error("revealed without a salt of 32 bytes")]
+    NoSalt,
+    #[error("not what was committed to")]
+    Other,
+}
+
+impl Author {
+    /// H(domain, genesis, netuid, challenge, hotkey, salt, payload); the payload is the outputs, in their order.
+    pub fn commitment(&self, salt: &[u8; 32], outputs: &[Tensor]) -> Digest {
+        let mut hasher = Hasher::new(DOMAIN)
+            .part(self.genesis.as_bytes())
+            .part(&self.netuid.0.to_le_bytes())
+            .part(self.challenge.as_bytes())
+            .part(&self.hotkey.0)
+            .part(salt);
+        for output in outputs {
+            let shape: Vec<u8> = output.shape().iter().flat_map(|size| size.to_le_bytes()).collect();
+            hasher = hasher
+                .part(output.name().as_bytes())
+                .part(output.datatype().name().as_bytes())
+                .part(&shape)
+                .part(output.data());
+        }
+        hasher.finish()
+    }
+
+    /// What was committed to, once it is revealed.
+    ///
+    /// # Errors
+    /// What is missing, or that it is something else.
+    pub fn open(&self, committed: &InferAnswer, revealed: &InferAnswer) -> Result<InferAnswer, SealError> {
+        let commitment = commitment(committed)?;
+        let salt = bytes(revealed, SALT).ok_or(SealError::NoSalt)?;
+        let mut opened = revealed.clone();
+        opened.outputs.retain(|output| output.name() != SALT);
+        match self.commitment(&salt, &opened.outputs) == commitment {
+            true => Ok(opened),
+            false => Err(SealError::Other),
+        }
+    }
+}
+
+/// The commitment in an answer.
+///
+/// # Errors
+/// [`SealError::NoCommitment`].
+pub fn commitment(answer: &InferAnswer) -> Result<Digest, SealError> {
+    bytes(answer, COMMITMENT).map(Digest).ok_or(SealError::NoCommitment)
+}
+
+/// The request for a commitment to the answer of a question.
+///
+/// # Errors
+/// Names of outputs that are too long for a tensor.
+pub fn committing(mut question: InferRequest) -> Result<InferRequest, TensorError> {
+    question.inputs.push(Tensor::texts(SEAL, &question.outputs)?);
+    question.outputs = vec![COMMITMENT.to_owned()];
+    Ok(question)
+}
+
+/// The request for what was committed to; the question isn't sent again.
+///
+/// # Errors
+/// As [`committing`].
+pub fn revealing(mut question: InferRequest) -> Result<InferRequest, TensorError> {
+    question.inputs = vec![Tensor::texts(REVEAL, &question.outputs)?];
+    question.outputs.push(SALT.to_owned());
+    Ok(question)
+}
+
+impl SealedRequest {
+    /// Recognises a request for a commitment or for what was committed to; `None` of any other.
+    pub fn of(request: &InferRequest) -> Option<Self> {
+        let last = request.inputs.last()?;
+        let outputs = last.to_texts();
+        match last.name() {
+            SEAL if request.outputs == [COMMITMENT] => {
+                let mut question = request.clone();
+                question.inputs.pop();
+                question.outputs = outputs.ok()?;
+                Some(Self::Commit(question))
+            }
+            REVEAL if request.inputs.len() == 1 && outputs.is_ok() => {
+                Some(Self::Reveal { id: request.id.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// 32 bytes as an output: UINT8, shape `[32]`.
+pub fn output(name: &str, bytes: &[u8; 32]) -> Tensor {
+    Tensor::new(name.to_owned(), Datatype::Uint8, vec![32], bytes.to_vec()).expect("32 bytes are 32 bytes")
+}
+
+fn bytes(answer: &InferAnswer, name: &str) -> Option<[u8; 32]> {
+    let output = answer.outputs.iter().find(|output| output.name() == name)?;
+    let is_of_bytes = output.datatype() == Datatype::Uint8;
+    is_of_bytes.then(|| output.data().try_into().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests;
