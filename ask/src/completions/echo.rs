@@ -47,7 +47,8 @@ impl CompletionServer {
             let response = self.post(&self.echo_question(tokens)).await?;
             let status = response.status();
             if status != StatusCode::OK {
-                return Err(ScoreError::Refused { status, text: response.refusal(REFUSAL_BYTES_MAX).await });
+                let text = response.refusal(REFUSAL_BYTES_MAX).await.chars().map(printable).collect();
+                return Err(ScoreError::Refused { status, text });
             }
             let bytes_max = BYTES_BASE + BYTES_PER_TOKEN.saturating_mul(tokens.len());
             let body = response.collect(bytes_max).await.map_err(|error| match error {
@@ -90,6 +91,11 @@ struct EchoedLogProbs {
     top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
 }
 
+/// The server's words go to a terminal's log, where a control character would act.
+fn printable(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
+}
+
 /// The error in an answer's place, with the status that it names.
 fn refusal(body: &[u8]) -> Option<ScoreError> {
     let value: Value = serde_json::from_slice(body).ok()?;
@@ -99,7 +105,7 @@ fn refusal(body: &[u8]) -> Option<ScoreError> {
     let code = found["code"].as_u64().and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
     Some(ScoreError::Refused {
         status: code.filter(|code| !code.is_success()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        text: words.chars().take(REFUSAL_BYTES_MAX).collect(),
+        text: words.chars().take(REFUSAL_BYTES_MAX).map(printable).collect(),
     })
 }
 

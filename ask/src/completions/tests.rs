@@ -90,6 +90,18 @@ async fn a_refusal_is_read_to_its_cap_and_the_key_is_never_shown() {
 }
 
 #[tokio::test]
+async fn control_characters_of_a_refusal_are_blanked() {
+    let plain = answer("no\u{1b}[2Jmodel\r\nforged\u{9b}line").replace("200 OK", "404 Not Found");
+    let in_place = answer(r#"{"error":{"message":"no\u001b[2Jmodel\r\nforged\u009bline"}}"#);
+    for said in [plain, in_place] {
+        match server(said).await.score(&[5, 9], DEADLINE).await {
+            Err(ScoreError::Refused { text, .. }) => assert_eq!(text, "no [2Jmodel  forged line"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_no_answer() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"choices\":".to_owned();
     let response = server(cut).await.post(&serde_json::json!({})).await.expect("a status");
