@@ -14,26 +14,26 @@
 //! A rao is worth the same CPU-seconds in all worlds: what makes honest work in the base's full subnet cost the base's
 //! `cost_share` of what it earns.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use weighhouse_scoring::policy::PolicyFile;
 
 use crate::sim::error::{SEEDS_MAX, within};
-use crate::sim::{MinerGroup, Mix, Scenario, ScenarioError, Strategy, run_each};
-use crate::world::{Assumptions, CostSweep};
+use crate::sim::{MinerGroup, Mix, Scenario, ScenarioError, Strategy};
+use crate::work::Local;
+use crate::world::Assumptions;
 use weighhouse_types::profile::{HONEST, Profile};
 
 mod figures;
+mod runs;
 mod statistics;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub use figures::AttackFigures;
+pub use runs::{AttackRun, Runs};
 pub use statistics::ratio_ci95;
 pub use words::{AttackWords, WORDS, markdown, words};
-
-use figures::{AttackFigures, row, sweep};
 
 /// The catalogue's attacks, and which of them leave traces in the answers that judges see. The flags are fixed.
 pub const CATALOGUE: [(&str, bool); 20] = [
@@ -250,63 +250,15 @@ pub(crate) enum AttackWorld {
     Absent,
 }
 
-type Key = (usize, MinerNumbers, AttackWorld);
-
 /// Computes the matrix on all threads of the current rayon pool. The result does not depend on their number.
 ///
 /// # Errors
-/// As [`AttackPlan::check`] and [`run_each`], and where no attack has room.
+/// As [`Runs::new`].
 pub fn matrix(plan: &AttackPlan) -> Result<Matrix, ScenarioError> {
-    plan.check()?;
-    let rao_value = plan.base.economy.rao_value.unwrap_or_else(|| honest_base(plan).honest_rao_value());
-    let mut worlds: BTreeMap<Key, usize> = BTreeMap::new();
-    let mut scenarios = Vec::new();
-    let mut cells = Vec::new();
-    let mut left_out = Vec::new();
-    for policy in 0..plan.policies.len() {
-        for attack in 0..plan.attacks.len() {
-            for fraction in &plan.fractions {
-                let Some(numbers) = numbers(plan, attack, *fraction) else {
-                    left_out.push((plan.attacks[attack].name.clone(), *fraction));
-                    continue;
-                };
-                // Attacks at one fraction have the honest and the absent world in common.
-                let [attacked, honest, absent] =
-                    [AttackWorld::Attacked { attack }, AttackWorld::Honest, AttackWorld::Absent].map(
-                        |world| {
-                            *worlds.entry((policy, numbers, world.clone())).or_insert_with(|| {
-                                scenarios.push(scenario(plan, policy, numbers, &world, rao_value));
-                                scenarios.len() - 1
-                            })
-                        },
-                    );
-                cells.push(Cell { policy, attack, fraction: *fraction, numbers, attacked, honest, absent });
-            }
-        }
-    }
-    if cells.is_empty() {
-        return Err(ScenarioError::NoRoom);
-    }
-    left_out.dedup();
-    left_out.truncate(plan.attacks.len() * plan.fractions.len());
-    let outcomes =
-        run_each(&scenarios, &plan.seeds, |outcome| AttackFigures::of(outcome, plan.base.economy.unjudged))?;
-    let points = match plan.base.economy.rao_value {
-        None => CostSweep::points(&honest_base(plan)),
-        Some(_) => Vec::new(),
-    };
-    Ok(Matrix {
-        assumptions: Assumptions::of(&plan.base),
-        sweep: sweep(plan, &cells, &outcomes, &points),
-        matrix: cells.iter().map(|cell| row(plan, cell, &outcomes)).collect(),
-        left_out,
-        profile: plan.base.profile.clone(),
-        seeds: plan.seeds.clone(),
-        epochs: plan.base.epochs,
-        rao_value,
-    })
+    Runs::new(plan.clone())?.matrix(&Local)
 }
 
+#[derive(Debug)]
 struct Cell {
     policy: usize,
     attack: usize,

@@ -2,7 +2,7 @@
 //!
 //! [`profiles`] ship with it, [`sim`] simulates a subnet under a policy, with the validator's own scoring and the chain's
 //! own consensus, and [`world`] is what it takes for granted; [`attack`] runs a catalogue of attacks through it, [`compare`] sets two policies side by side, [`search`]
-//! looks for worse attacks and better policies, [`mod@lint`] checks a policy for what it invites, and [`report`] turns the
+//! looks for worse attacks and better policies ([`work`] falls into units that other machines may answer, a [`job`] is sent to them), [`mod@lint`] checks a policy for what it invites, and [`report`] turns the
 //! figures into a text or a page.
 //!
 //! **Invariant.** Nothing here reads a clock, a file or a socket, and every random number is drawn from a seed that the
@@ -10,6 +10,7 @@
 
 pub mod profiles;
 pub mod sim;
+pub mod work;
 pub mod world;
 
 pub mod attack;
@@ -17,4 +18,5 @@ pub mod compare;
 pub mod lint;
 pub mod search;
 
+pub mod job;
 pub mod report;

@@ -16,6 +16,7 @@ mod archive;
 mod error;
 mod legs;
 mod meter;
+mod optimiser;
 mod settings;
 
 mod genome;
@@ -35,10 +36,10 @@ pub use ground::{Arena, Worth};
 pub use legs::{BEST_MOST, LegProgress, Neighbours, Problem, SearchResult, Watch, search, solve};
 pub use log::{Log, LogError};
 pub use measure::{Measure, Measures, Proving};
-pub use meter::WORST;
-pub use redteam::{Finalist, RedTeam, Response};
+pub use meter::{Evaluate, WORST};
+pub use redteam::{Finalist, Game, RedTeam, RedTeamAnswer, RedTeamUnit, Response};
 pub use settings::{DIMENSIONS_MAX, EVALUATIONS_MAX, Goal, Settings};
-pub use tuning::{Tuning, TuningError, TuningResult, tune};
+pub use tuning::{Tuning, TuningAnswer, TuningError, TuningJob, TuningResult, TuningUnit, tune};
 
 #[cfg(test)]
 mod tests;

@@ -75,7 +75,8 @@ impl Assumptions {
 }
 
 /// Profit of a group of miners, as a function of what answers cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Books {
     /// Emission less registrations, in rao.
     pub(crate) earned_rao: f64,

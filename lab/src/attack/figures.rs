@@ -1,5 +1,7 @@
 //! From runs to a row of the matrix: who gains by the attack, and who pays for it.
 
+use serde::{Deserialize, Serialize};
+
 use super::{AttackPlan, Cell, FRACTION_MAX, MatrixCell, MatrixRow, SweepRow, ratio_ci95};
 use crate::sim::{MinerOutcome, SimulationOutcome};
 use crate::world::{Books, CostSweep};
@@ -8,7 +10,9 @@ use crate::world::{Books, CostSweep};
 const HARMED: f64 = 0.05;
 
 /// What a row is made of, without the curves and the profile of each run.
-pub(super) struct AttackFigures {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackFigures {
     profit: f64,
     books: Books,
     honest_rao: u64,

@@ -2,6 +2,7 @@
 
 use super::log::LogError;
 use crate::sim::ScenarioError;
+use crate::work::Stopped;
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SearchError {
@@ -9,6 +10,8 @@ pub enum SearchError {
     Log(#[from] LogError),
     #[error("the search's {key} is {found}, it must lie between {least} and {most}")]
     Range { key: &'static str, found: f64, least: f64, most: f64 },
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -25,4 +28,6 @@ pub enum RedTeamError {
     Missing { missing: &'static str },
     #[error("the search ended before it had tried a strategy: give it more time")]
     Nothing,
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }

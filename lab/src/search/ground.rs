@@ -36,16 +36,15 @@ pub struct Worth {
 
 /// An arena with what honest work earns in it, computed once.
 #[derive(Debug)]
-pub(super) struct Ground<'a> {
+pub(super) struct Ground {
     world: &'static str,
-    arena: &'a Arena,
     plan: attack::AttackPlan,
     rao_value: f64,
     honest: Mutex<BTreeMap<MinerNumbers, Arc<Vec<f64>>>>,
 }
 
-impl<'a> Ground<'a> {
-    pub(super) fn new(world: &'static str, arena: &'a Arena) -> Result<Self, RedTeamError> {
+impl Ground {
+    pub(super) fn new(world: &'static str, arena: &Arena) -> Result<Self, RedTeamError> {
         let plan = attack::AttackPlan {
             policies: vec![("policy".to_owned(), arena.base.policy.clone())],
             base: arena.base.clone(),
@@ -57,7 +56,7 @@ impl<'a> Ground<'a> {
             Some(value) => value,
             None => attack::honest_base(&plan).honest_rao_value(),
         };
-        Ok(Self { world, arena, plan, rao_value, honest: Mutex::default() })
+        Ok(Self { world, plan, rao_value, honest: Mutex::default() })
     }
 
     pub(super) fn worth(&self, strategy: &Strategy) -> Result<Worth, RedTeamError> {
@@ -145,6 +144,6 @@ impl<'a> Ground<'a> {
             let plan = if at % 2 == 0 { &short } else { &long };
             Simulator::runs(plan.clone()).run(*seed).attacker_profit()
         };
-        Ok(self.arena.seeds.par_iter().enumerate().map(run).collect())
+        Ok(self.plan.seeds.par_iter().enumerate().map(run).collect())
     }
 }

@@ -10,7 +10,6 @@
 
 use std::collections::BTreeSet;
 
-use cmaes::{CMAES, CMAESOptions, DVector};
 use rayon::prelude::*;
 use weighhouse_types::Digest;
 
@@ -18,7 +17,8 @@ use super::archive::{Archive, Point};
 use super::error::SearchError;
 use super::fold::fold;
 use super::log::{self, Generation, Head, Log, LogError};
-use super::meter::{KnownFigures, Meter, key};
+use super::meter::{Evaluate, KnownFigures, coordinates, key, measure};
+use super::optimiser::{Opening, Optimiser};
 use super::settings::{Goal, Settings};
 use crate::sim::rng::Stream;
 
@@ -69,8 +69,8 @@ pub type Neighbours<'a> = &'a dyn Fn(&[f64]) -> Vec<Vec<f64>>;
 pub struct Problem<'a> {
     /// Names what `evaluate` and `next_to` do; with the settings it decides which logs belong to a search.
     pub digest: Digest,
-    /// Gets coordinates in [0, 1] and gives as many figures as the goal has.
-    pub evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+    /// Gets points, their coordinates in [0, 1], and gives for each as many figures as the goal has.
+    pub evaluate: Evaluate<'a>,
     /// Points that differ from one in a single choice. The best points' neighbours are evaluated before the first leg and whenever a
     /// leg found a better one.
     pub next_to: Option<Neighbours<'a>>,
@@ -97,7 +97,8 @@ pub fn search(
     evaluate: &(dyn Fn(&[f64]) -> Vec<f64> + Sync),
     watch: &mut dyn Watch,
 ) -> Result<SearchResult, SearchError> {
-    solve(settings, &Problem { digest: problem, evaluate, next_to: None }, resumed, watch)
+    let all = |points: &[Vec<f64>]| Ok(points.par_iter().map(|at| evaluate(at)).collect());
+    solve(settings, &Problem { digest: problem, evaluate: &all, next_to: None }, resumed, watch)
 }
 
 /// As [`search`], of a problem whose points may have neighbours.
@@ -175,7 +176,7 @@ struct Leg {
 
 struct LegRun<'a> {
     settings: &'a Settings,
-    evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+    evaluate: Evaluate<'a>,
     next_to: Option<Neighbours<'a>>,
     /// Points whose neighbours were evaluated.
     expanded: BTreeSet<Vec<u64>>,
@@ -283,25 +284,36 @@ impl LegRun<'_> {
 
     /// Starts are evaluated without an optimiser.
     fn first(&mut self, asked: Vec<Vec<f64>>) -> Result<(), SearchError> {
-        let known = self.replayed();
-        let meter = Meter::new(self.evaluate, self.settings.goal.figures(), known.as_ref());
-        asked.par_iter().for_each(|at| {
-            meter.measure(at);
-        });
-        let points = meter.points();
-        self.keep(points, known.is_some())
+        let keys: BTreeSet<Vec<u64>> = asked.iter().map(|at| key(at)).collect();
+        let (figures, known) = self.measured(|| asked)?;
+        if !figures.keys().eq(&keys) {
+            return Err(self.diverged());
+        }
+        self.keep(figures, known);
+        Ok(())
     }
 
-    fn replayed(&mut self) -> Option<KnownFigures> {
-        self.replay.pop().map(|generation| {
-            generation.points.into_iter().map(|point| (key(&point.at), point.values)).collect()
-        })
+    /// The next generation's figures: off the log, which is told, or of the points that `ask` gives.
+    fn measured(&mut self, ask: impl FnOnce() -> Vec<Vec<f64>>) -> Result<(KnownFigures, bool), SearchError> {
+        let figures = self.settings.goal.figures();
+        let Some(generation) = self.replay.pop() else {
+            return Ok((measure(self.evaluate, figures, &ask())?, false));
+        };
+        if generation.points.iter().any(|point| point.values.len() != figures) {
+            return Err(self.diverged());
+        }
+        let points = generation.points.into_iter();
+        Ok((points.map(|point| (key(&point.at), point.values)).collect(), true))
     }
 
-    /// Takes a generation in; `known`: it was in the log, and must be all of what was there.
-    fn keep(&mut self, points: Option<Vec<Point>>, known: bool) -> Result<(), SearchError> {
-        let points = points.ok_or(LogError::Diverged { generation: self.generations })?;
-        let generation = Generation { generation: self.generations, points };
+    fn diverged(&self) -> SearchError {
+        LogError::Diverged { generation: self.generations }.into()
+    }
+
+    /// Takes a generation in; `known`: it was in the log.
+    fn keep(&mut self, figures: KnownFigures, known: bool) {
+        let points = figures.into_iter().map(|(key, values)| Point { at: coordinates(&key), values });
+        let generation = Generation { generation: self.generations, points: points.collect() };
         if !known {
             self.watch.line(&log::line(&generation));
         }
@@ -312,7 +324,6 @@ impl LegRun<'_> {
             }
             self.archive.push(point);
         }
-        Ok(())
     }
 
     fn plan(&self, waiting: &mut Vec<Vec<f64>>) -> Leg {
@@ -373,30 +384,20 @@ impl LegRun<'_> {
     }
 
     fn leg(&mut self, leg: &Leg) -> Result<(), SearchError> {
-        const WIDER_MOST: f64 = 1e3;
-        let seed = Stream::new(self.settings.seed, &[3]).at(self.legs);
-        let figures = self.settings.goal.figures();
-        let meter = Meter::new(self.evaluate, figures, None);
-        let objective = |at: &DVector<f64>| {
-            let at: Vec<f64> = at.iter().map(|&value| fold(value)).collect();
-            leg.scale.figure(&meter.measure(&at))
-        };
-        let mut optimiser: CMAES<_> = CMAESOptions::new(leg.start.clone(), leg.step)
-            .population_size(leg.population)
-            .max_function_evals(usize::try_from(leg.evaluations).unwrap_or(usize::MAX))
-            .tol_fun(self.settings.tolerance)
-            .tol_fun_hist(self.settings.tolerance)
-            .tol_x_up(WIDER_MOST)
-            .seed(seed)
-            .build(objective)
-            .expect("checked settings and a population of at least 4 are valid options");
+        let mut optimiser = Optimiser::new(Opening {
+            start: leg.start.clone(),
+            step: leg.step,
+            population: leg.population,
+            evaluations: leg.evaluations,
+            tolerance: self.settings.tolerance,
+            seed: Stream::new(self.settings.seed, &[3]).at(self.legs),
+        });
         while self.go_on() {
-            let known = self.replayed();
-            let replays = known.is_some();
-            meter.know(known);
-            let ended = optimiser.next_parallel();
-            self.keep(meter.points(), replays)?;
-            if ended.is_some() {
+            let (figures, known) = self.measured(|| optimiser.ask())?;
+            let costs = figures.iter().map(|(at, values)| (at.clone(), leg.scale.figure(values)));
+            let ended = optimiser.tell(costs.collect()).ok_or_else(|| self.diverged())?;
+            self.keep(figures, known);
+            if ended {
                 break;
             }
         }

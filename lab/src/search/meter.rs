@@ -1,86 +1,45 @@
-//! One generation's evaluations, from any number of threads, or read off a log.
+//! One generation's evaluations.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
-use super::archive::Point;
+use crate::work::Stopped;
 
 /// Upper bound of a figure: NaN and anything worse count as this.
 pub const WORST: f64 = 1e30;
 
-/// A log's generation by its points' coordinates.
+/// A generation's figures by its points' coordinates.
 pub(super) type KnownFigures = BTreeMap<Vec<u64>, Vec<f64>>;
+
+/// Evaluates points, in their order.
+pub type Evaluate<'a> = &'a dyn Fn(&[Vec<f64>]) -> Result<Vec<Vec<f64>>, Stopped>;
 
 /// Bits of coordinates that are not negative sort as the coordinates do.
 pub(super) fn key(at: &[f64]) -> Vec<u64> {
     at.iter().map(|unit| unit.to_bits()).collect()
 }
 
-/// Evaluates, from any number of threads, or reads off a log what was evaluated before.
-pub(super) struct Meter<'a> {
-    evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
+/// The coordinates of a key.
+pub(super) fn coordinates(key: &[u64]) -> Vec<f64> {
+    key.iter().map(|bits| f64::from_bits(*bits)).collect()
+}
+
+/// Evaluates the points that were asked for, each once, in order of their coordinates.
+pub(super) fn measure(
+    evaluate: Evaluate<'_>,
     figures: usize,
-    generation: Mutex<Measurement>,
-}
-
-#[derive(Default)]
-struct Measurement {
-    known: Option<KnownFigures>,
-    points: KnownFigures,
-    /// Something was asked that the log lacks.
-    diverged: bool,
-}
-
-impl<'a> Meter<'a> {
-    pub(super) fn new(
-        evaluate: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
-        figures: usize,
-        known: Option<&KnownFigures>,
-    ) -> Self {
-        let generation = Mutex::new(Measurement { known: known.cloned(), ..Measurement::default() });
-        Self { evaluate, figures, generation }
-    }
-
-    pub(super) fn know(&self, known: Option<KnownFigures>) {
-        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        *generation = Measurement { known, ..Measurement::default() };
-    }
-
-    pub(super) fn measure(&self, at: &[f64]) -> Vec<f64> {
-        let key = key(at);
-        {
-            // Held for the look-up alone: evaluating takes long and runs on all threads.
-            let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = &generation.known {
-                let figures = known.get(&key).filter(|values| values.len() == self.figures).cloned();
-                generation.diverged |= figures.is_none();
-                let figures = figures.unwrap_or_else(|| vec![WORST; self.figures]);
-                generation.points.insert(key, figures.clone());
-                return figures;
-            }
-        }
-        let mut values = (self.evaluate)(at);
-        values.resize(self.figures, WORST);
+    asked: &[Vec<f64>],
+) -> Result<KnownFigures, Stopped> {
+    let mut keys: Vec<Vec<u64>> = asked.iter().map(|at| key(at)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let points: Vec<Vec<f64>> = keys.iter().map(|key| coordinates(key)).collect();
+    let bounded = |mut values: Vec<f64>| {
+        values.resize(figures, WORST);
         values.iter_mut().for_each(|value| {
             // The log is JSON, which has no infinities.
             *value = if value.is_nan() { WORST } else { value.clamp(-WORST, WORST) };
         });
-        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        generation.points.insert(key, values.clone());
         values
-    }
-
-    /// The generation's points by their coordinates; none if a log said otherwise.
-    pub(super) fn points(&self) -> Option<Vec<Point>> {
-        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        let Measurement { known, points, diverged } = std::mem::take(&mut *generation);
-        if diverged || known.is_some_and(|known| known.len() != points.len()) {
-            return None;
-        }
-        let point = |(at, values): (Vec<u64>, Vec<f64>)| Point {
-            at: at.into_iter().map(f64::from_bits).collect(),
-            values,
-        };
-        Some(points.into_iter().map(point).collect())
-    }
+    };
+    Ok(keys.into_iter().zip(evaluate(&points)?.into_iter().map(bounded)).collect())
 }

@@ -9,24 +9,25 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use weighhouse_types::{Digest, Hasher};
 
 use super::error::RedTeamError;
 use super::genome::Genome;
 use super::ground::{Arena, Ground, Worth};
-use super::legs::{Problem, Watch, solve};
+use super::legs::Watch;
 use super::log::Log;
-use super::meter::WORST;
-use super::moves;
-use super::settings::{Goal, Settings};
 use crate::attack::CATALOGUE;
 use crate::sim::error::within;
 use crate::sim::{Judging, Scenario, ScenarioSubnet, Strategy};
+use crate::work::Local;
 use crate::world::Assumptions;
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::Profile;
+
+mod game;
+
+pub use game::{Game, RedTeamAnswer, RedTeamUnit};
 
 #[cfg(test)]
 mod planted;
@@ -125,49 +126,12 @@ impl RedTeam {
         }
     }
 
-    /// Plays. A log of an earlier run of the same game is taken up where it ends.
+    /// Plays on all threads of the current rayon pool. A log of an earlier run of the same game is taken up where it ends.
     ///
     /// # Errors
     /// A world that can't be simulated, a foreign log, or a policy under which honest work earns nothing.
     pub fn run(&self, resumed: Option<Log>, watch: &mut dyn Watch) -> Result<Response, RedTeamError> {
-        self.check()?;
-        let genome = self.genome();
-        let starts = self.starting_strategies();
-        let training = Ground::new("tiny", &self.training)?;
-        // Without honest profit there is no ratio: told here, and not by a search full of bad points.
-        training.worth(&Strategy::default())?;
-        let settings = Settings {
-            starts: starts
-                .iter()
-                .chain(&moves::starts(&genome))
-                .map(|strategy| genome.encode(strategy))
-                .collect(),
-            tolerance: 1e-5,
-            step: 0.2,
-            apart: 0.1,
-            ..Settings::new(self.seed, Goal::Sum(vec![1.0]), genome.dimensions(), self.evaluations)
-        };
-        // A strategy that the world has no room for is a bad point, and no reason to stop.
-        let figure = |strategy: &Strategy| training.worth(strategy).map_or(WORST, |worth| -worth.ratio);
-        let evaluate = |at: &[f64]| vec![figure(&genome.decode(at))];
-        let next_to = |at: &[f64]| {
-            let steps = moves::next_to(&genome.decode(at), &genome);
-            steps.iter().map(|strategy| genome.encode(strategy)).collect()
-        };
-        let problem = Problem { digest: self.identity(), evaluate: &evaluate, next_to: Some(&next_to) };
-        let found = solve(&settings, &problem, resumed, watch)?;
-        if found.evaluations == 0 {
-            return Err(RedTeamError::Nothing);
-        }
-        let mut candidates = vec![(Strategy::default(), 1.0)];
-        for point in &found.best {
-            let strategy = genome.decode(&point.at);
-            // Different points may stand for one strategy.
-            if point.values[0] < WORST && candidates.iter().all(|(other, _)| *other != strategy) {
-                candidates.push((strategy, -point.values[0]));
-            }
-        }
-        self.confirm(candidates, found.evaluations)
+        Game::new(self.clone())?.run(&Local, resumed, watch)
     }
 
     /// A strategy's worth in the full world on held-out seeds.
@@ -225,47 +189,5 @@ impl RedTeam {
             .part(&training)
             .part(&self.sight_most.to_bits().to_le_bytes())
             .finish()
-    }
-
-    fn confirm(&self, candidates: Vec<(Strategy, f64)>, evaluations: u64) -> Result<Response, RedTeamError> {
-        let screening = Ground::new("small", &self.screening)?;
-        let mut screened = candidates
-            .into_par_iter()
-            .map(|(strategy, training)| {
-                let ratio = screening.worth(&strategy)?.ratio;
-                Ok((strategy, training, ratio))
-            })
-            .collect::<Result<Vec<_>, RedTeamError>>()?;
-        // The first is honest work, which stays among the finalists whatever it earns.
-        screened[1..].sort_by(|one, other| other.2.total_cmp(&one.2));
-        // Strategies that differ in idle habits only are worth exactly the same.
-        screened.dedup_by(|next, kept| next.2 == kept.2);
-        screened.truncate(self.finalists + 1);
-        for (strategy, _, ratio) in &mut screened {
-            *strategy = screening.stripped(strategy, *ratio)?;
-        }
-        let full = Ground::new("full", &self.full)?;
-        let mut finalists = Vec::with_capacity(screened.len());
-        for (strategy, training, screening) in screened {
-            let worth = full.worth(&strategy)?;
-            finalists.push(Finalist { strategy, training, screening, worth });
-        }
-        finalists.sort_by(|one, other| other.worth.ratio.total_cmp(&one.worth.ratio));
-        let best = &finalists[0];
-        Ok(Response {
-            best_response: best.worth.ratio,
-            ci95: best.worth.ci95,
-            fraction: best.worth.fraction,
-            evaluations,
-            strategy: best.strategy.clone(),
-            training: best.training,
-            task: self.full.base.profile.task.clone(),
-            assumptions: Assumptions::of(&self.full.base),
-            policy: self.full.base.policy.hash(),
-            seed: self.seed,
-            training_seeds: self.training.seeds.clone(),
-            held_out_seeds: self.full.seeds.clone(),
-            finalists,
-        })
     }
 }

@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weighhouse_types::config::{self, ConfigError};
@@ -17,7 +16,7 @@ use weighhouse_types::{Digest, Hasher};
 
 use super::candidate::{CandidateError, Candidates, Parameter};
 use super::error::SearchError;
-use super::legs::{Watch, search};
+use super::legs::{Problem, Watch, solve};
 use super::log::Log;
 use super::measure::{Measure, Measures, Proving, attacks};
 use super::meter::WORST;
@@ -26,6 +25,7 @@ use super::settings::{Goal, Settings};
 use crate::profiles::{self, UnknownProfile};
 use crate::sim::ScenarioError;
 use crate::sim::error::within;
+use crate::work::{Hands, Local, Stopped, Work};
 use crate::world::Assumptions;
 use weighhouse_scoring::policy::PolicyFile;
 use weighhouse_types::profile::{Profile, ProfileError};
@@ -151,6 +151,8 @@ pub enum TuningError {
     Scenario(#[from] ScenarioError),
     #[error("{0}")]
     Search(#[from] SearchError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     #[error("the search ended before it had tried a policy: give it more time")]
     Nothing,
     #[error("under none of the {evaluations} policies that were tried does honest work earn anything")]
@@ -296,8 +298,8 @@ impl Tuning {
     }
 }
 
-/// Tunes `base`, a policy file of version 2, in the worlds of `proving` ([`Tuning::proving`], or the caller's own). A log
-/// of an earlier run of the same tuning is taken up where it ends.
+/// Tunes `base`, a policy file of version 2, in the worlds of `proving` ([`Tuning::proving`], or the caller's own), on all
+/// threads of the current rayon pool. A log of an earlier run of the same tuning is taken up where it ends.
 ///
 /// # Errors
 /// A parameter that policies don't have, a world that can't be simulated, a foreign log.
@@ -308,41 +310,7 @@ pub fn tune(
     resumed: Option<Log>,
     watch: &mut dyn Watch,
 ) -> Result<TuningResult, TuningError> {
-    tuning.check()?;
-    let candidates = Candidates::new(base, &tuning.parameters)?;
-    let job = TuningJob { tuning, proving, candidates, base };
-    // An error of the worlds shows here, before the search, in which it would only look like a bad candidate.
-    let base_policy = job.measured(Vec::new(), &job.candidates.base()?)?;
-    let settings = Settings {
-        starts: vec![job.candidates.start()],
-        tolerance: 1e-6,
-        ..Settings::new(tuning.seed, tuning.goal(), job.candidates.dimensions(), tuning.evaluations)
-    };
-    // The search fills an empty list up with the worst figures.
-    let evaluate = |at: &[f64]| job.train(at).unwrap_or_default();
-    let found = search(&settings, job.identity(), resumed, &evaluate, watch)?;
-    if found.evaluations == 0 {
-        return Err(TuningError::Nothing);
-    }
-    let points = match tuning.decision {
-        Decision::Sum => found.best,
-        Decision::Front => found.front,
-    };
-    let mut finalists = Vec::new();
-    let most = match tuning.decision {
-        Decision::Sum => tuning.finalists,
-        Decision::Front => tuning.finalists.max(FRONT_FINALISTS),
-    };
-    for point in &points {
-        let valid = point.values.iter().all(|value| *value < WORST);
-        if let Some(policy) = job.candidates.policy(&point.at).filter(|_| valid)
-            && finalists.iter().all(|(_, other)| *other != policy)
-        {
-            finalists.push((point.at.clone(), policy));
-        }
-    }
-    thin(&mut finalists, most, tuning.decision);
-    job.decide(finalists, base_policy, found.evaluations)
+    TuningJob::new(tuning.clone(), base.clone(), proving.clone())?.run(&Local, resumed, watch)
 }
 
 /// The first of a sum's best; of a front, evenly from end to end.
@@ -355,15 +323,122 @@ fn thin(finalists: &mut Vec<(Vec<f64>, PolicyFile)>, most: usize, decision: Deci
     finalists.truncate(most);
 }
 
+/// A tuning made ready.
 #[derive(Debug)]
-struct TuningJob<'a> {
-    tuning: &'a Tuning,
-    proving: &'a Proving,
+pub struct TuningJob {
+    tuning: Tuning,
+    proving: Proving,
     candidates: Candidates,
-    base: &'a PolicyFile,
+    base: PolicyFile,
 }
 
-impl TuningJob<'_> {
+/// What a tuning asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum TuningUnit {
+    /// A point of the search, on training seeds.
+    Point(Vec<f64>),
+    /// A policy's figures on both sets of seeds, with the point at which it lies.
+    Prove(Vec<f64>, PolicyFile),
+}
+
+/// The answers to [`TuningUnit`], one by one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum TuningAnswer {
+    Figures(Vec<f64>),
+    /// Nothing where honest work earns nothing.
+    Proved(Option<Box<TunedCandidate>>),
+}
+
+impl Work for TuningJob {
+    type Unit = TuningUnit;
+    type Answer = TuningAnswer;
+    type Error = TuningError;
+
+    fn answer(&self, unit: &TuningUnit) -> Result<TuningAnswer, TuningError> {
+        Ok(match unit {
+            // The search fills an empty list up with the worst figures.
+            TuningUnit::Point(at) => TuningAnswer::Figures(self.train(at).unwrap_or_default()),
+            TuningUnit::Prove(at, policy) => TuningAnswer::Proved(self.measured(at, policy)?.map(Box::new)),
+        })
+    }
+}
+
+impl TuningJob {
+    /// Makes a tuning ready.
+    ///
+    /// # Errors
+    /// A parameter that policies don't have.
+    pub fn new(tuning: Tuning, base: PolicyFile, proving: Proving) -> Result<Self, TuningError> {
+        tuning.check()?;
+        let candidates = Candidates::new(&base, &tuning.parameters)?;
+        Ok(Self { tuning, proving, candidates, base })
+    }
+
+    /// As [`tune`], by whoever answers the units.
+    ///
+    /// # Errors
+    /// As [`tune`].
+    pub fn run(
+        &self,
+        hands: &impl Hands,
+        resumed: Option<Log>,
+        watch: &mut dyn Watch,
+    ) -> Result<TuningResult, TuningError> {
+        let tuning = &self.tuning;
+        // An error of the worlds shows here, before the search, in which it would only look like a bad candidate.
+        let base = TuningUnit::Prove(Vec::new(), self.candidates.base()?);
+        let base = self.proved(hands, &[base])?.pop().flatten();
+        let settings = Settings {
+            starts: vec![self.candidates.start()],
+            tolerance: 1e-6,
+            ..Settings::new(tuning.seed, tuning.goal(), self.candidates.dimensions(), tuning.evaluations)
+        };
+        let evaluate = |points: &[Vec<f64>]| {
+            let units: Vec<TuningUnit> = points.iter().cloned().map(TuningUnit::Point).collect();
+            let figures = |answer| match answer {
+                Ok(TuningAnswer::Figures(figures)) => figures,
+                _ => Vec::new(),
+            };
+            Ok(hands.all(self, &units)?.into_iter().map(figures).collect())
+        };
+        let problem = Problem { digest: self.identity(), evaluate: &evaluate, next_to: None };
+        let found = solve(&settings, &problem, resumed, watch)?;
+        if found.evaluations == 0 {
+            return Err(TuningError::Nothing);
+        }
+        let (points, most) = match tuning.decision {
+            Decision::Sum => (found.best, tuning.finalists),
+            Decision::Front => (found.front, tuning.finalists.max(FRONT_FINALISTS)),
+        };
+        let mut finalists = Vec::new();
+        for point in &points {
+            let valid = point.values.iter().all(|value| *value < WORST);
+            if let Some(policy) = self.candidates.policy(&point.at).filter(|_| valid)
+                && finalists.iter().all(|(_, other)| *other != policy)
+            {
+                finalists.push((point.at.clone(), policy));
+            }
+        }
+        thin(&mut finalists, most, tuning.decision);
+        let units = finalists.into_iter().map(|(at, policy)| TuningUnit::Prove(at, policy));
+        let measured = self.proved(hands, &units.collect::<Vec<_>>())?;
+        self.decide(measured, base, found.evaluations)
+    }
+
+    fn proved(
+        &self,
+        hands: &impl Hands,
+        units: &[TuningUnit],
+    ) -> Result<Vec<Option<TunedCandidate>>, TuningError> {
+        let proved = |answer| match answer? {
+            TuningAnswer::Proved(tuned) => Ok(tuned.map(|tuned| *tuned)),
+            TuningAnswer::Figures(_) => Ok(None),
+        };
+        hands.all(self, units)?.into_iter().map(proved).collect()
+    }
+
     /// The costs of a point on training seeds; `None` where it is no policy or honest work earns nothing.
     fn train(&self, at: &[f64]) -> Option<Vec<f64>> {
         let policy = self.candidates.policy(at)?;
@@ -373,13 +448,13 @@ impl TuningJob<'_> {
     }
 
     /// A policy's figures on both sets of seeds. `None` where honest work earns nothing.
-    fn measured(&self, at: Vec<f64>, policy: &PolicyFile) -> Result<Option<TunedCandidate>, TuningError> {
+    fn measured(&self, at: &[f64], policy: &PolicyFile) -> Result<Option<TunedCandidate>, TuningError> {
         let on = |runs: &Runs| self.proving.measure(policy, &runs.seeds, runs.epochs);
         let (Some(train), Some(held_out)) = (on(&self.tuning.train)?, on(&self.tuning.held_out)?) else {
             return Ok(None);
         };
         Ok(Some(TunedCandidate {
-            values: self.candidates.values(&at).into_iter().collect(),
+            values: self.candidates.values(at).into_iter().collect(),
             policy: policy.text().to_owned(),
             train_objective: self.tuning.weighted(&self.tuning.costs(&train)),
             held_out_objective: self.tuning.weighted(&self.tuning.costs(&held_out)),
@@ -402,14 +477,10 @@ impl TuningJob<'_> {
 
     fn decide(
         &self,
-        points: Vec<(Vec<f64>, PolicyFile)>,
+        measured: Vec<Option<TunedCandidate>>,
         base: Option<TunedCandidate>,
         evaluations: u64,
     ) -> Result<TuningResult, TuningError> {
-        let measured: Vec<Option<TunedCandidate>> = points
-            .into_par_iter()
-            .map(|(at, policy)| self.measured(at, &policy))
-            .collect::<Result<_, TuningError>>()?;
         let mut finalists: Vec<TunedCandidate> =
             base.iter().cloned().chain(measured.into_iter().flatten()).collect();
         if self.tuning.decision == Decision::Front {
@@ -465,7 +536,7 @@ impl TuningJob<'_> {
 
     /// The winner's provenance, as comments.
     fn head(&self, winner: &TunedCandidate, base: &TunedCandidate, evaluations: u64) -> String {
-        let Tuning { seed, train, held_out, objectives, decision, .. } = self.tuning;
+        let Tuning { seed, train, held_out, objectives, decision, .. } = &self.tuning;
         let mut head = format!(
             "# Tuned by weighhouse {} from the policy {}\n# by the tuning {}: {evaluations} evaluations, seed {seed}.\n",
             env!("CARGO_PKG_VERSION"),

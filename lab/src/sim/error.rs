@@ -2,6 +2,8 @@
 
 use weighhouse_types::profile::ProfileError;
 
+use crate::work::Stopped;
+
 /// Most groups of miners, and of validators.
 pub const GROUPS_MAX: usize = 64;
 /// Most worlds that one comparison is repeated in.
@@ -34,6 +36,8 @@ pub enum ScenarioError {
         "no attack has room at any of these shares of bad miners: honest miners keep half of the uids, or a quarter"
     )]
     NoRoom,
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// Refuses a number outside `least..=most`, NaN included.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 use weighhouse_lab::attack::{self, AttackPlan, FRACTIONS, Matrix};
+use weighhouse_lab::job::Priced;
 use weighhouse_lab::report::verdict::LIMIT;
 use weighhouse_lab::report::{self, Data, RunVerdict};
 
@@ -49,14 +49,6 @@ pub(crate) struct Attack {
     shown: OutputForm,
 }
 
-/// What `--json` ends with.
-#[derive(Serialize)]
-struct Priced<'a> {
-    #[serde(flatten)]
-    matrix: &'a Matrix,
-    verdicts: &'a [RunVerdict],
-}
-
 pub(crate) fn run(args: &Attack) -> Result<(), Failure> {
     let limit = args.fail_above.unwrap_or(LIMIT);
     if !(limit.is_finite() && limit > 0.0) {
@@ -85,7 +77,7 @@ pub(crate) fn run(args: &Attack) -> Result<(), Failure> {
     args.shown.print(&data, page)?;
     drawn?;
     if args.shown.json {
-        output::json(&Priced { matrix: &matrix, verdicts: &verdicts })?;
+        output::json(&Priced::new(&matrix))?;
     }
     if args.fail_above.is_some() { holds(&verdicts, limit) } else { Ok(()) }
 }
