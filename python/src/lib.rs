@@ -19,6 +19,7 @@ mod track;
 mod yuma;
 
 mod journal;
+mod lab;
 mod simulator;
 
 use pyo3::prelude::*;
@@ -36,6 +37,8 @@ mod _native {
     use super::error::{ConformError, InputError, JournalError, PolicyError, ScenarioError, WeighhouseError};
     #[pymodule_export]
     use super::journal::{diff, explain, replay_columns, replay_epochs};
+    #[pymodule_export]
+    use super::lab::{LabJob, LabRun, lab_attack, lab_redteam, lab_tune};
     #[pymodule_export]
     use super::lint::{lint, schema};
     #[pymodule_export]

@@ -125,3 +125,48 @@ def attack_matrix(
     seeds: Sequence[int],
     threads: int | None = None,
 ) -> AttackMatrix: ...
+
+@final
+class LabJob:
+    def __new__(cls, spec: str, /) -> LabJob: ...
+    @property
+    def spec(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    def answer(self, units: Sequence[str], /, *, threads: int | None = None) -> list[str]: ...
+    def start(self) -> LabRun: ...
+
+@final
+class LabRun:
+    def ask(self) -> list[str] | None: ...
+    def tell(self, answers: Sequence[str], /) -> None: ...
+    def progress(self) -> tuple[int, float] | None: ...
+    def result(self) -> str | None: ...
+
+def lab_attack(
+    *,
+    policies: Mapping[str, Policy | str] | None,
+    attacks: Sequence[str | Mapping[str, Any]] | None,
+    fractions: Sequence[float] | None,
+    profile: str | Mapping[str, Any],
+    miners: int,
+    validators: int,
+    epochs: int,
+    challenges: int,
+    cost_share: float,
+    unjudged: float,
+    pruned_return: bool,
+    seeds: Sequence[int],
+) -> str: ...
+def lab_redteam(
+    *,
+    policy: Policy | str,
+    profile: str | Mapping[str, Any],
+    evaluations: int,
+    seed: int,
+    strategies: Sequence[str | Mapping[str, Any]],
+    cost_share: float,
+    unjudged: float,
+    pruned_return: bool,
+) -> str: ...
+def lab_tune(tuning: str, /, *, policy: Policy | str) -> str: ...
