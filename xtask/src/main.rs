@@ -223,7 +223,7 @@ enum Suite {
         #[arg(long, hide = true)]
         peers: Option<String>,
     },
-    /// Exported tables as pyarrow and DuckDB read them, and the queries of docs/history.md
+    /// Exported tables as pyarrow, DuckDB, Ray Data and Spark read them, and the queries of docs/history.md
     History,
     /// The gRPC contracts: their names, and whether clients of the last release still fit (installs buf from npm)
     Proto {
@@ -242,6 +242,8 @@ enum Suite {
     Judge,
     /// The Python bindings: builds the wheel, installs it into a fresh environment, runs its tests, types and example
     Python,
+    /// The lab's commands on a Ray cluster of two workers, one of which is killed, against one machine (installs ray from PyPI)
+    Ray,
 }
 
 fn main() -> ExitCode {
@@ -359,6 +361,7 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "judges"))]
         XtaskCommand::Suite(Suite::Judge) => again(&["suite", "judge"], "judges"),
         XtaskCommand::Suite(Suite::Python) => suite::python::run(),
+        XtaskCommand::Suite(Suite::Ray) => suite::ray::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

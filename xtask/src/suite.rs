@@ -26,6 +26,7 @@ mod npm;
 pub(crate) mod pretending;
 pub(crate) mod proto;
 pub(crate) mod python;
+pub(crate) mod ray;
 pub(crate) mod report;
 pub(crate) mod servers;
 pub(crate) mod soak;

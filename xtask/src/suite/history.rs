@@ -1,5 +1,5 @@
 //! Exported tables as other engines read them: a journal of each record version is exported by the command, then opened
-//! by pyarrow, and the queries of `docs/history.md` run in DuckDB.
+//! by pyarrow, Ray Data and Spark, and the queries of `docs/history.md` run in DuckDB.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,6 +9,10 @@ use anyhow::{Context, ensure};
 use super::{Tally, environment, root, weighhouse};
 
 const PACKAGES: [&str; 2] = ["duckdb==1.4.2", "pyarrow==22.0.0"];
+/// Ray Data, and what it needs to read tables.
+const RAY: [&str; 3] = ["pandas==2.3.3", "pyarrow==22.0.0", "ray==2.60.0"];
+/// Spark runs on a Java machine, 17 or later.
+const SPARK: [&str; 1] = ["pyspark==4.3.0"];
 /// A journal of four epochs in records of version 1, of the Python bindings' tests.
 const VERSION_1: &str = "python/tests/data/journal";
 /// One epoch in records of version 2, of the journal's tests.
@@ -32,20 +36,34 @@ pub(crate) fn run() -> anyhow::Result<()> {
         export(&binary, &root().join(VERSION_1), &first, &["--from", "9"])
     });
     tally.check("a journal of record version 2 exported", || export(&binary, &later, &second, &[]));
-    let python = environment("history", &PACKAGES)?;
-    let script = root().join("xtask/src/suite/history.py");
     let pages = root().join("docs/history.md");
-    tally.check("read by pyarrow and DuckDB", || {
-        let status = Command::new(&python)
-            .args([&script, &first, &second, &pages])
-            .stdin(Stdio::null())
-            // Standard output is for the one JSON line.
-            .stdout(std::io::stderr())
-            .status()?;
-        ensure!(status.success(), "the tables are not what the page says");
-        Ok(())
-    });
+    let tables = [first.as_path(), &second, &pages];
+    let python = environment("history", &PACKAGES)?;
+    tally.check("read by pyarrow and DuckDB", || read(&python, "history.py", &tables));
+    let python = environment("history-ray", &RAY)?;
+    tally.check("read by Ray Data", || read(&python, "history_ray.py", &tables));
+    if Command::new("java").arg("-version").stderr(Stdio::null()).status().is_ok_and(|ended| ended.success())
+    {
+        let python = environment("history-spark", &SPARK)?;
+        tally.check("read by Spark", || read(&python, "history_spark.py", &tables));
+    } else {
+        tally.skip("read by Spark", "there is no java on this machine");
+    }
     tally.finish()
+}
+
+/// Runs a script of this suite on the exported tables.
+fn read(python: &Path, script: &str, tables: &[&Path]) -> anyhow::Result<()> {
+    let status = Command::new(python)
+        .arg(root().join("xtask/src/suite").join(script))
+        .args(tables)
+        .env("RAY_USAGE_STATS_ENABLED", "0")
+        .stdin(Stdio::null())
+        // Standard output is for the one JSON line.
+        .stdout(std::io::stderr())
+        .status()?;
+    ensure!(status.success(), "the tables are not what the page says");
+    Ok(())
 }
 
 fn export(binary: &Path, journal: &Path, out: &Path, range: &[&str]) -> anyhow::Result<()> {
