@@ -119,9 +119,9 @@ pub(super) fn role_failure(error: MinerError) -> Failure {
         MinerError::NotRegistered { .. } => Exit::Denied,
         MinerError::NoExternalAddress { .. } => Exit::Config,
         // Room on a disk comes back, and a supervisor may try again.
-        MinerError::Keys(KeysError::Storage { .. }) | MinerError::Replay(ReplayOpenError::Io { .. }) => {
-            Exit::Unavailable
-        }
+        MinerError::Keys(KeysError::Storage { .. })
+        | MinerError::Replay(ReplayOpenError::Io { .. })
+        | MinerError::Sealed(_) => Exit::Unavailable,
         MinerError::Replay(_) | MinerError::Keys(_) => Exit::Data,
         MinerError::ChainTimeout { .. } => Exit::Unavailable,
         MinerError::Serve(_) | MinerError::Release(_) | MinerError::Panicked => Exit::Internal,
