@@ -5,7 +5,7 @@ use weighhouse_journal::JournalError;
 use weighhouse_scoring::{PolicyError, WeighError};
 use weighhouse_seams::PoolError;
 use weighhouse_tasks::TaskError;
-use weighhouse_types::{Hotkey, Netuid};
+use weighhouse_types::{Hotkey, LogKeyUse, Netuid};
 
 use crate::moving::MarkError;
 
@@ -29,11 +29,8 @@ pub enum ValidatorError {
     ScoredElsewhere { folder: String },
     #[error(transparent)]
     Start(#[from] crate::start::StartError),
-    #[error(
-        "{file}: no key of a validator's log; restore it from a copy, or move it out of the folder, and a new log begins with the next \
-         epoch"
-    )]
-    LogKey { file: String },
+    #[error("{file}: {}", unreadable_key(*.of))]
+    LogKey { file: String, of: LogKeyUse },
     #[error("the journal can't be weighed: {0}")]
     Weigh(#[from] WeighError),
     #[error("policy: {0}")]
@@ -52,4 +49,16 @@ pub enum ValidatorError {
     Canary { why: String },
     #[error("{why}: look at this machine's way out (firewall, route)")]
     CutOff { why: String },
+}
+
+fn unreadable_key(of: LogKeyUse) -> &'static str {
+    match of {
+        LogKeyUse::Log => {
+            "no key of a validator's log; restore it from a copy, or move it out of the folder, and a new log begins with the next \
+             epoch"
+        }
+        LogKeyUse::Witness => {
+            "no key of a witness; restore it from a copy, or move it out of the folder, and a new key is made at the next start"
+        }
+    }
 }

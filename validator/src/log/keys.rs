@@ -91,7 +91,7 @@ pub(crate) fn load(owner: &LogOwner, of: LogKeyUse) -> Result<Option<KeptKey>, V
     let (storage, name) = (&owner.storage, file_name(of));
     let bytes = storage.read(&name).map_err(|source| failed(owner, of, "read the key", source))?;
     let Some(bytes) = bytes else { return Ok(None) };
-    let unreadable = || ValidatorError::LogKey { file: storage.describe(&name) };
+    let unreadable = || ValidatorError::LogKey { file: storage.describe(&name), of };
     let (first_epoch, seed) = parse(&bytes).ok_or_else(unreadable)?;
     kept(owner, of, first_epoch, &seed).map(Some).ok_or_else(unreadable)
 }
@@ -109,7 +109,7 @@ fn create(
     written.map_err(|source| failed(owner, of, "write the key", source))?;
     let name = key_name(&owner.place, of, &owner.keypair.hotkey(), epoch);
     info!(%name, "a key was made");
-    let unreadable = || ValidatorError::LogKey { file: owner.storage.describe(&file_name(of)) };
+    let unreadable = || ValidatorError::LogKey { file: owner.storage.describe(&file_name(of)), of };
     kept(owner, of, epoch, &seed).ok_or_else(unreadable)
 }
 

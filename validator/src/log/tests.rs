@@ -230,3 +230,23 @@ fn a_log_has_to_show_that_it_grew_from_what_other_witnesses_have_signed_too() {
     let past = forked.asks(13, 0);
     assert!(one.compare(other.key(), (&past.key, &past.checkpoint)).expect("compared"));
 }
+
+#[test]
+fn a_damaged_key_is_named_by_its_use_with_what_follows_without_it() {
+    for (of, follows) in [
+        (LogKeyUse::Log, "a new log begins with the next epoch"),
+        (LogKeyUse::Witness, "a new key is made at the next start"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let owner = owner(dir.path(), "//Validator");
+        let made = own(&owner, of, Epoch(3), &mut Entropy::seeded([5; 32])).expect("a key");
+        let file = dir.path().join(format!("{of}-key"));
+        std::fs::write(&file, "weighhouse key, version 1\n3\n").expect("damaged");
+        let error =
+            own(&owner, of, Epoch(4), &mut Entropy::seeded([6; 32])).expect_err("damaged").to_string();
+        assert!(error.contains(&format!("{of}-key: ")) && error.ends_with(follows), "{error}");
+        std::fs::remove_file(&file).expect("moved out");
+        let new = own(&owner, of, Epoch(4), &mut Entropy::seeded([6; 32])).expect("a new key");
+        assert!(new.certified.key != made.certified.key && new.certified.first_epoch == Epoch(4));
+    }
+}
