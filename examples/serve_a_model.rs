@@ -38,6 +38,7 @@ async fn main() -> anyhow::Result<()> {
         listener: Box::new(listener),
         clock: clock.clone(),
         storage: Arc::new(DirStorage::open(state.path())?),
+        entropy: Entropy::system(),
         cpu,
         ready,
         shutdown: Default::default(),

@@ -12,7 +12,7 @@ use weighhouse_miner::backend::BackendError;
 use weighhouse_miner::engine::AnswerStream;
 use weighhouse_miner::{Catalogue, Config, Engine, EngineError, Live, ModelName, Parts, ServedModel, run};
 use weighhouse_proto::ModelKind;
-use weighhouse_seams::{Clock, CpuPool, DirStorage, Listener as _, SystemClock, TcpBound};
+use weighhouse_seams::{Clock, CpuPool, DirStorage, Entropy, Listener as _, SystemClock, TcpBound};
 use weighhouse_types::text::{
     Finish, GREEDY, Prompt, TextAnswer, TextLimits, TextRequest, TextsAnswer, TextsLimits, TextsRequest,
 };
@@ -161,6 +161,7 @@ impl Miner {
             listener: Box::new(listener),
             clock,
             storage: Arc::new(DirStorage::open(dir.path()).expect("a folder")),
+            entropy: Entropy::system(),
             cpu: CpuPool::new(1, 16),
             ready,
             shutdown: Default::default(),

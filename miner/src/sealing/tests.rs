@@ -65,7 +65,7 @@ fn a_damaged_file_is_told_and_costs_this_answer_alone() {
     let dir = tempfile::tempdir().expect("a folder");
     let answers = answers(dir.path());
     answers.commit(&CALLER, ID, answer(4)).expect("kept");
-    std::fs::write(dir.path().join(file_name(&CALLER, ID)), b"torn").expect("written");
+    answers.storage.write_atomic(&file_name(&CALLER, ID), b"torn").expect("written");
     assert!(matches!(answers.reveal(&CALLER, ID), Err(SealingError::Damaged(_))));
     answers.commit(&CALLER, "another", answer(1)).expect("kept");
     assert!(answers.reveal(&CALLER, "another").is_ok());

@@ -240,12 +240,12 @@ fn a_damaged_key_is_named_by_its_use_with_what_follows_without_it() {
         let dir = tempfile::tempdir().expect("a folder");
         let owner = owner(dir.path(), "//Validator");
         let made = own(&owner, of, Epoch(3), &mut Entropy::seeded([5; 32])).expect("a key");
-        let file = dir.path().join(format!("{of}-key"));
-        std::fs::write(&file, "weighhouse key, version 1\n3\n").expect("damaged");
+        let file = format!("{of}-key");
+        owner.storage.write_atomic(&file, b"weighhouse key, version 1\n3\n").expect("damaged");
         let error =
             own(&owner, of, Epoch(4), &mut Entropy::seeded([6; 32])).expect_err("damaged").to_string();
         assert!(error.contains(&format!("{of}-key: ")) && error.ends_with(follows), "{error}");
-        std::fs::remove_file(&file).expect("moved out");
+        owner.storage.remove(&file).expect("moved out");
         let new = own(&owner, of, Epoch(4), &mut Entropy::seeded([6; 32])).expect("a new key");
         assert!(new.certified.key != made.certified.key && new.certified.first_epoch == Epoch(4));
     }
