@@ -97,9 +97,9 @@ impl Validator {
                 metrics::foreign_update(Some(block));
                 error!(
                     state = HOTKEY, turned = "bad", %epoch, %block,
-                    "weights of our hotkey came to the chain that no intent of this journal explains: another process publishes with it, \
-                     and by the chain's rate limit each misses epochs. Run one of them alone: stop the other validator or `weighhouse \
-                     weights put`, or register a hotkey for it"
+                    "weights of our hotkey came to the chain that no intent of this journal explains. Either a file of the journal was \
+                     taken away: put it back. Or another process publishes with the hotkey, and by the chain's rate limit each misses \
+                     epochs: run one of them alone, stop the other validator or `weighhouse weights put`, or register a hotkey for it"
                 );
             }
             Update::Over => {
