@@ -3,6 +3,7 @@
 //! A hotkey has one log at a time. One of a later first epoch takes the place of the one before, which nobody can go back to: so
 //! one checkpoint of each hotkey is all that has to be remembered.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,8 @@ pub(crate) struct WitnessBook {
     told_unreadable: AtomicBool,
     /// Held from reading a file to writing it.
     writing: Mutex<Joined>,
+    /// Whose logs were signed since this process began.
+    active: Mutex<BTreeSet<Hotkey>>,
 }
 
 /// A witness's answer.
@@ -80,7 +83,15 @@ impl WitnessBook {
     ) -> Result<Self, ValidatorError> {
         let key = keys::own(&owner, LogKeyUse::Witness, epoch, entropy)?;
         let (epoch, told_unreadable) = (AtomicU64::new(epoch.0), AtomicBool::new(false));
-        Ok(Self { owner, key, clock, epoch, told_unreadable, writing: Mutex::default() })
+        Ok(Self {
+            owner,
+            key,
+            clock,
+            epoch,
+            told_unreadable,
+            writing: Mutex::default(),
+            active: Mutex::default(),
+        })
     }
 
     /// Takes note of the epoch that the chain is in.
@@ -122,6 +133,7 @@ impl WitnessBook {
         };
         self.write(&grown)?;
         joined.remove(&caller);
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).insert(caller);
         Ok(Witnessing::Cosigned { key: self.key.certified.clone(), line: signature.to_string() })
     }
 
@@ -168,10 +180,16 @@ impl WitnessBook {
         })
     }
 
-    /// The newest checkpoint of every log that was witnessed, at most so many.
+    /// The newest checkpoint of every log that was witnessed, at most so many. Those that were signed since this process began are ahead
+    /// of those of validators that may have left long ago: a witness never forgets one.
     pub(crate) fn newest(&self, max: usize) -> io::Result<Vec<(CertifiedKey, String)>> {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let active: BTreeSet<String> = active.iter().map(file_name).collect();
+        let mut names = self.owner.storage.list()?;
+        names.retain(|name| name.starts_with(PREFIX));
+        names.sort_by_key(|name| (!active.contains(name), name.clone()));
         let mut newest = Vec::new();
-        for name in self.owner.storage.list()?.iter().filter(|name| name.starts_with(PREFIX)) {
+        for name in &names {
             // One that can't be read says nothing of the others.
             newest.extend(self.read_file(name).ok().flatten().map(|log| (log.key, log.checkpoint)));
             if newest.len() == max {

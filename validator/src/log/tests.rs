@@ -250,3 +250,21 @@ fn a_damaged_key_is_named_by_its_use_with_what_follows_without_it() {
         assert!(new.certified.key != made.certified.key && new.certified.first_epoch == Epoch(4));
     }
 }
+
+#[test]
+fn logs_that_are_signed_now_are_told_ahead_of_those_of_validators_long_gone() {
+    let dirs = [(); 4].map(|()| tempfile::tempdir().expect("a folder"));
+    let logs: Vec<_> =
+        dirs[1..].iter().zip(["//A", "//B", "//C"]).map(|(dir, who)| Log::new(dir.path(), who, 4)).collect();
+    let before = book(dirs[0].path(), "//Witness");
+    for log in &logs {
+        assert!(matches!(before.cosign(log.hotkey(), &log.asks(4, 0)), Ok(Witnessing::Cosigned { .. })));
+    }
+    drop(before);
+    for log in &logs {
+        let again = book(dirs[0].path(), "//Witness");
+        assert!(matches!(again.cosign(log.hotkey(), &log.asks(4, 4)), Ok(Witnessing::Cosigned { .. })));
+        let told = again.newest(1).expect("read");
+        assert_eq!(told.iter().map(|(key, _)| key.hotkey).collect::<Vec<_>>(), [log.hotkey()]);
+    }
+}
