@@ -5,6 +5,7 @@ pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod explain;
+pub(crate) mod forecast;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;

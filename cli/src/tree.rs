@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    audit, chain, check, completions, explain, health, history, init, miner, model, policy, proxy, task,
-    validator, wallet, weights,
+    audit, chain, check, completions, explain, forecast, health, history, init, miner, model, policy, proxy,
+    task, validator, wallet, weights,
 };
 use crate::localnet;
 
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Task(task::TaskCommand),
     #[command(subcommand)]
+    Forecast(forecast::Forecast),
+    #[command(subcommand)]
     Model(model::Model),
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -66,7 +68,7 @@ const READERS: [(&str, &[&str]); 5] = [
     ("New here", &["localnet", "init"]),
     ("You run a miner", &["miner", "model"]),
     ("You run a validator", &["validator", "weights", "explain", "proxy"]),
-    ("You tune a subnet", &["policy", "task"]),
+    ("You tune a subnet", &["policy", "task", "forecast"]),
     ("You audit", &["audit", "history"]),
 ];
 const EVERYBODY: (&str, &[&str]) = ("Everybody", &["wallet", "chain", "check", "health", "completions"]);

@@ -9,6 +9,7 @@
 //! weights alone, never on how many others were computed beside it. No answer, whatever its bytes, panics a judge or
 //! earns more than 0 outside the tolerance. Judgements are `f64` arithmetic in one fixed order over recorded bytes.
 
+pub mod forecast;
 pub mod judge;
 pub mod kind;
 pub mod persona;
