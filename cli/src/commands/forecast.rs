@@ -38,8 +38,8 @@ Examples:
   weighhouse forecast score predictions.csv --target target.csv --meta meta.csv --features features.csv --json
   weighhouse forecast score predictions.csv --target returns.csv --returns
 
-Each file is CSV with a column `id`: predictions have `prediction`, the target `target`, the meta-model `prediction`, features
-any further columns. At least 80 % of the ids must stand in both of two files.")]
+Each file is CSV with a column `id`: predictions and the meta-model have `prediction`, the target has `target`,
+features any further columns. At least 80 % of the ids must stand in both of two files.")]
 pub(crate) struct Score {
     /// CSV with the columns id and prediction
     predictions: PathBuf,
@@ -70,12 +70,14 @@ Examples:
   weighhouse forecast payout --corr 0.02 --mmc 0.01 --stake 100 --at-risk 72000
   weighhouse forecast payout --corr -0.1 --mmc -0.05 --stake 100 --at-risk 36000 --clip 0.05 --json
 
-stake x clip(factor x (corr x corr-multiplier + mmc x mmc-multiplier)), where factor is threshold / at-risk, at most 1. The
-multipliers are a round's own: say those of yours."
+stake x clip(factor x (corr x corr-multiplier + mmc x mmc-multiplier)); factor is threshold / at-risk, at most 1.
+The multipliers are a round's own: say those of yours."
 )]
 pub(crate) struct PayoutArgs {
+    /// The forecast's CORR
     #[arg(long)]
     corr: f64,
+    /// Its MMC, BMC or MPC
     #[arg(long)]
     mmc: f64,
     /// What this forecast is staked with
@@ -84,8 +86,10 @@ pub(crate) struct PayoutArgs {
     /// What all forecasts of the round are staked with
     #[arg(long)]
     at_risk: f64,
+    /// Weight of CORR in the round's score
     #[arg(long, default_value_t = 0.5)]
     corr_multiplier: f64,
+    /// Weight of MMC in the round's score
     #[arg(long, default_value_t = 2.0)]
     mmc_multiplier: f64,
     /// Stake at risk beyond which all are paid less

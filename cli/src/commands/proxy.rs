@@ -22,7 +22,7 @@ use super::keys::WalletArgs;
 use super::{admin, bind, chain_failure, connect, expand};
 use crate::failure::{Context, Exit, Failure};
 
-/// Sign for clients that can't: plain gRPC or OpenAI's HTTP API in, signed gRPC out to miners.
+/// Sign for clients that can't: gRPC or OpenAI's HTTP API in, signed gRPC to miners.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
