@@ -171,6 +171,7 @@ impl Kind for OutsideTask {
     fn judge_together(
         &self,
         drawn: &DrawnQuestion,
+        _: &[RegistrationId],
         answers: &[(RegistrationId, &Testimony, &Self::Answer)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         if !self.pinned.terms.together {

@@ -120,6 +120,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// The request that miners are sent: the inputs and the outputs that are wanted. Model and id are filled in.
     fn request(&self, question: &Self::Question) -> InferRequest;
 
+    /// The parts of a shared question that these miners are asked, one request each, where not everybody is asked the same; ascending
+    /// by registration. A kind says `Some` of all questions or of none. Judge, record and audit then know whom it was divided among.
+    fn assign(&self, _question: &Self::Question, _miners: &[RegistrationId]) -> Option<Vec<InferRequest>> {
+        None
+    }
+
     /// Exchanges that one challenge takes with a miner: 2 for a commit and its reveal. At least 1.
     fn stages(&self) -> u8 {
         1
@@ -230,7 +236,8 @@ pub trait Kind: Send + Sync + Sized + 'static {
     }
 
     /// The verdicts on all answers to one question, where they depend on one another, in order; `None` where each is judged
-    /// alone. Answers come with the word on each, ascending by miner. Only those that were read come here: at least one, and
+    /// alone. `miners` are those whom [`Kind::assign`] divided the question among, whether they answered or not; none where it
+    /// divided nothing. Answers come with the word on each, ascending by miner. Only those that were read come here: at least one, and
     /// sometimes no more. A kind says `Some` of all questions or of none; [`Kind::judge`] is never asked then, and
     /// [`JointVerdicts::alike`] stands in place of [`Kind::alike`]. Its files have `scope = "shared"`: see [`Kind::SCOPES`]. Not for
     /// kinds with a [`Kind::budget`].
@@ -240,6 +247,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     fn judge_together(
         &self,
         _question: &Self::Question,
+        _miners: &[RegistrationId],
         _answers: &[(RegistrationId, &Self::Word, &Self::Answer)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         Ok(None)

@@ -22,7 +22,7 @@ use weighhouse_types::{InferRequest, Judgement};
 use crate::persona::{Answerer, Conduct, Persona, PersonaSetup};
 use crate::{References, Scope, Task, TaskError};
 use pair::{Pair, TIME_DIGITS};
-use posed::{Dialogue, PosedChallenges, ReadAnswers};
+use posed::{Dialogue, PosedChallenges, ReadAnswers, Seat};
 
 /// Numbers of challenges that a measurement may have.
 pub const CHALLENGES: RangeInclusive<u32> = 20..=100_000;
@@ -107,9 +107,12 @@ impl Measurement<'_> {
                 Scope::Private => Some(self.pose(block, &mut rng, cpu)?.0),
                 Scope::Shared => None,
             };
-            let heard = |peer| Ok(posed.read(self.task, answers(self.task, HONEST, peer, &posed)?));
+            // The pair that is measured sits before them.
+            let seats = (2..).map(|at| Seat { at, of: 2 + PEERS });
+            let heard =
+                |(peer, seat)| Ok(posed.read(self.task, answers(self.task, HONEST, peer, (&posed, seat))?));
             let company: Vec<ReadAnswers> =
-                peers.iter_mut().map(heard).collect::<Result<_, MeasureError>>()?;
+                peers.iter_mut().zip(seats).map(heard).collect::<Result<_, MeasureError>>()?;
             for pair in &mut pairs {
                 self.face(pair, [&posed, others.as_ref().unwrap_or(&posed)], &company, cpu)?;
             }
@@ -197,12 +200,13 @@ impl Measurement<'_> {
         cpu: CpuTime<'_>,
     ) -> Result<(), MeasureError> {
         let count = posed[0].requests.len() as f64;
+        let seat = |at| if company.is_empty() { Seat::ALONE } else { Seat { at, of: 2 + company.len() } };
         let start = cpu();
-        let first = answers(self.task, pair.persona.name, &mut pair.first, posed[0])?;
+        let first = answers(self.task, pair.persona.name, &mut pair.first, (posed[0], seat(0)))?;
         pair.seconds.push(since(start, cpu) / count);
         let mut miners = vec![first];
         if !company.is_empty() {
-            miners.push(answers(self.task, pair.persona.name, &mut pair.second, posed[1])?);
+            miners.push(answers(self.task, pair.persona.name, &mut pair.second, (posed[1], seat(1)))?);
         }
         let start = cpu();
         let (marks, testifying) = self.marks(posed[0], miners, company, cpu)?;
@@ -211,7 +215,7 @@ impl Measurement<'_> {
         let mut marks = marks.into_iter();
         pair.marks[0].extend(marks.next().into_iter().flatten());
         if company.is_empty() {
-            let second = answers(self.task, pair.persona.name, &mut pair.second, posed[1])?;
+            let second = answers(self.task, pair.persona.name, &mut pair.second, (posed[1], seat(1)))?;
             marks = self.marks(posed[1], vec![second], company, cpu)?.0.into_iter();
         }
         pair.marks[1].extend(marks.next().into_iter().flatten());
@@ -264,9 +268,11 @@ fn answers(
     task: &Task,
     persona: &'static str,
     answerer: &mut Answerer,
-    posed: &PosedChallenges,
+    (posed, seat): (&PosedChallenges, Seat),
 ) -> Result<Vec<Dialogue>, MeasureError> {
-    posed.put(task, |request| answerer(request).map_err(|source| MeasureError::Persona { persona, source }))
+    posed.put(task, seat, |request| {
+        answerer(request).map_err(|source| MeasureError::Persona { persona, source })
+    })
 }
 
 fn since(start: Duration, cpu: CpuTime<'_>) -> f64 {

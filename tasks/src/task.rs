@@ -115,6 +115,25 @@ impl Task {
     /// The question as sent.
     pub fn request(&self, challenge: &Challenge, id: String) -> InferRequest {
         let question = InferRequest { model: self.file.model.clone(), id, ..self.work.request(challenge) };
+        self.first_stage(question)
+    }
+
+    /// The parts of a shared question that these miners are sent, ascending by registration, without an id; `None` where everybody
+    /// is sent the same.
+    ///
+    /// # Errors
+    /// A kind that divides it among others.
+    pub fn assign(
+        &self,
+        challenge: &Challenge,
+        miners: &[RegistrationId],
+    ) -> Result<Option<Vec<InferRequest>>, TaskError> {
+        let named = |request| InferRequest { model: self.file.model.clone(), ..request };
+        let requests = self.work.assign(challenge, miners)?;
+        Ok(requests.map(|each| each.into_iter().map(|it| self.first_stage(named(it))).collect()))
+    }
+
+    fn first_stage(&self, question: InferRequest) -> InferRequest {
         match self.sealed {
             true => sealed::committing(question).expect("a kind's names of outputs are short"),
             false => question,
@@ -270,20 +289,22 @@ impl Task {
     }
 
     /// Judges all answers to one challenge, ascending by miner, where they depend on one another; `None` where each is judged
-    /// alone, as every answer is of which a budget decides whether it is checked.
+    /// alone, as every answer is of which a budget decides whether it is checked. `miners` are those whom [`Task::assign`] divided it
+    /// among.
     ///
     /// # Errors
     /// As [`Task::judge_each`].
     pub fn judge_together(
         &self,
         challenge: &Challenge,
+        miners: &[RegistrationId],
         answers: &[(RegistrationId, &Reference, &Read)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         if self.budget().is_some() {
             return Ok(None);
         }
         answers.iter().try_for_each(|(_, reference, _)| belongs(challenge, reference))?;
-        self.work.judge_together(challenge, answers)
+        self.work.judge_together(challenge, miners, answers)
     }
 
     /// Reads and judges what came back, or that nothing did.

@@ -1,6 +1,7 @@
-//! Test-only kinds of task for whoever runs rounds: one is committed to, revealed and judged together by itself, one by the roles, and one
-//! is resolved two epochs later. What they have in common stands here.
+//! Test-only kinds of task for whoever runs rounds: one is committed to, revealed and judged together by itself, one by the roles, one is
+//! divided among miners, and one is resolved two epochs later. What they have in common stands here.
 
+mod divided;
 mod forecast;
 mod hidden;
 mod personas;
@@ -14,12 +15,17 @@ use weighhouse_types::{Datatype, InferAnswer, InferRequest, Tensor};
 use crate::kind::per_seed;
 use crate::registry::{Registered, TaskLoader};
 use crate::{OnRecord, References};
+use divided::Divided;
 use forecast::Forecast;
 use hidden::Hidden;
 use sealed::Sealed;
 
-static TEST_KINDS: &[Registered] =
-    &[Registered::of::<Sealed>(), Registered::of::<Hidden>(), Registered::of::<Forecast>()];
+static TEST_KINDS: &[Registered] = &[
+    Registered::of::<Sealed>(),
+    Registered::of::<Hidden>(),
+    Registered::of::<Divided>(),
+    Registered::of::<Forecast>(),
+];
 
 /// Told each time that a miner withholds what it was to reveal.
 pub static WITHHELD: Withheld = Withheld { times: Mutex::new(0), again: Condvar::new() };

@@ -32,6 +32,11 @@ pub(crate) trait Work: Send + Sync {
     fn draw(&self, task: Digest, items: u32, seeds: &[[u8; 32]]) -> Result<Vec<Challenge>, TaskError>;
     fn secret(&self, challenge: &Challenge) -> Option<Vec<u8>>;
     fn request(&self, challenge: &Challenge) -> InferRequest;
+    fn assign(
+        &self,
+        challenge: &Challenge,
+        miners: &[RegistrationId],
+    ) -> Result<Option<Vec<InferRequest>>, TaskError>;
     fn stages(&self) -> u8;
     fn follow_up(&self, asked: &[(&Challenge, &[InferAnswer])]) -> Result<Vec<NextRequest>, TaskError>;
     fn timing(&self) -> Timing;
@@ -54,6 +59,7 @@ pub(crate) trait Work: Send + Sync {
     fn judge_together(
         &self,
         challenge: &Challenge,
+        miners: &[RegistrationId],
         answers: &[(RegistrationId, &Reference, &Read)],
     ) -> Result<Option<JointVerdicts>, TaskError>;
     fn alike(
@@ -103,6 +109,16 @@ impl<K: Kind> Work for K {
 
     fn request(&self, challenge: &Challenge) -> InferRequest {
         Kind::request(self, question::<K>(challenge))
+    }
+
+    fn assign(
+        &self,
+        challenge: &Challenge,
+        miners: &[RegistrationId],
+    ) -> Result<Option<Vec<InferRequest>>, TaskError> {
+        let requests = Kind::assign(self, question::<K>(challenge), miners);
+        requests.iter().try_for_each(|requests| counted(miners.len(), requests.len()))?;
+        Ok(requests)
     }
 
     fn stages(&self) -> u8 {
@@ -189,12 +205,13 @@ impl<K: Kind> Work for K {
     fn judge_together(
         &self,
         challenge: &Challenge,
+        miners: &[RegistrationId],
         answers: &[(RegistrationId, &Reference, &Read)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         let words = recalled::<K>(answers.iter().map(|(_, reference, _)| *reference))?;
         let each = answers.iter().zip(&words);
         let typed: Vec<_> = each.map(|((who, _, read), word)| (*who, word, answer::<K>(read))).collect();
-        let Some(joint) = Kind::judge_together(self, question::<K>(challenge), &typed)? else {
+        let Some(joint) = Kind::judge_together(self, question::<K>(challenge), miners, &typed)? else {
             return Ok(None);
         };
         counted(answers.len(), joint.verdicts.len())?;

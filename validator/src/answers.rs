@@ -3,6 +3,7 @@
 //! An answer's bytes are hashed, decoded and fingerprinted once, when they come in. Judging, journalling and the
 //! epoch's memory of what was said take it from there.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use weighhouse_ask::{RawAnswer, unframe};
@@ -11,7 +12,7 @@ use weighhouse_tasks::{Challenge, Read, Reference, Task, silent};
 use weighhouse_types::sealed::Author;
 use weighhouse_types::{
     Blob, ChallengeRecord, Digest, Exchange, Failure, Fields, InferAnswer, Judgement, Mark, Neuron, Reason,
-    Record, VerdictRecord,
+    Record, RegistrationId, VerdictRecord,
 };
 use weighhouse_wallet::answer::verify_hashed;
 
@@ -28,6 +29,8 @@ pub(crate) struct PreparedChallenge {
     pub(crate) seed: [u8; 32],
     /// The framed request, as every miner with this challenge gets it first.
     pub(crate) request: Blob,
+    /// The parts that miners get in its place, where the question is divided among them.
+    pub(crate) parts: BTreeMap<RegistrationId, Blob>,
     /// The part that only the judge may know, as it is journalled.
     pub(crate) secret: Option<Blob>,
 }

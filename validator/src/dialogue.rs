@@ -159,19 +159,10 @@ impl StageEnd {
                 return self.attempts.push(dialogue.over(Some((exchange, blob)), answer));
             }
         };
-        let ChallengeRecord { challenge, epoch, round, .. } = *asked;
         let who = dialogue.neuron.registration();
         let answered = answered(asked, &dialogue.neuron, dialogue.stage, exchange);
         dialogue.stage += 1;
-        let follow_up = FollowUp {
-            challenge,
-            epoch,
-            round,
-            stage: dialogue.stage,
-            who: Some(who),
-            request: request.digest(),
-            fields: Fields::default(),
-        };
+        let follow_up = follow_up(asked, who, dialogue.stage, &request);
         self.records.extend([
             Record::Blob(blob),
             Record::Answered(answered),
@@ -181,6 +172,13 @@ impl StageEnd {
         dialogue.request = request;
         self.dialogues.push(dialogue);
     }
+}
+
+/// The record of a request that was made for one miner.
+pub(crate) fn follow_up(asked: &ChallengeRecord, who: RegistrationId, stage: u8, request: &Blob) -> FollowUp {
+    let ChallengeRecord { challenge, epoch, round, .. } = *asked;
+    let (who, request) = (Some(who), request.digest());
+    FollowUp { challenge, epoch, round, stage, who, request, fields: Fields::default() }
 }
 
 /// The record of a stage's end that no verdict follows yet.

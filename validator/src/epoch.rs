@@ -173,6 +173,14 @@ impl OpenEpoch {
         self.records.iter().any(|record| matches!(record, Record::Asked(asked) if asked.round == round))
     }
 
+    /// Whom a round's question was divided among; `None` where it is not, or was not asked yet.
+    pub(crate) fn divided_in(&self, round: u32) -> Option<Vec<RegistrationId>> {
+        self.records.iter().find_map(|record| match record {
+            Record::Asked(asked) if asked.round == round => asked.fields.asked_of(),
+            _ => None,
+        })
+    }
+
     /// Tells whether the reference spoke of any answer.
     pub(crate) fn has_evidence(&self) -> bool {
         self.records.iter().any(|record| matches!(record, Record::Evidence(_)))

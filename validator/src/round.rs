@@ -45,6 +45,16 @@ pub(crate) fn challenge_id(input: &[u8], preout: &[u8; 32]) -> Digest {
     Hasher::new("weighhouse/challenge-id/v1").part(input).part(preout).finish()
 }
 
+/// What the journal holds of a round that was cut off; nothing of one that begins.
+#[derive(Default)]
+pub(crate) struct Resumed {
+    /// Miners with a verdict, and those who are not to be asked.
+    pub(crate) done: BTreeSet<Uid>,
+    pub(crate) cut_off: BTreeMap<RegistrationId, CutOff>,
+    /// Whom its question was divided among.
+    pub(crate) divided: Option<Vec<RegistrationId>>,
+}
+
 /// A round under way: its challenges, the miners that are still to be asked, and the attempts that are over.
 pub(crate) struct Round {
     challenges: Arc<Vec<PreparedChallenge>>,
@@ -68,12 +78,16 @@ impl Round {
         context: &EpochContext,
         round: u32,
         current: (&SubnetState, &Pins),
-        (done, mut cut_off): (&BTreeSet<Uid>, BTreeMap<RegistrationId, CutOff>),
+        resumed: Resumed,
     ) -> Result<Option<Self>, ValidatorError> {
+        let Resumed { done, mut cut_off, divided } = resumed;
         let mut miners = miners(context, current);
         // After a crash within a round, those with a verdict are not asked again: a second answer could only confuse
         // the record.
         miners.retain(|(neuron, _)| !done.contains(&neuron.uid));
+        if let Some(among) = &divided {
+            miners.retain(|(neuron, _)| among.contains(&neuron.registration()));
+        }
         if miners.is_empty() {
             return Ok(None);
         }
@@ -92,10 +106,15 @@ impl Round {
 
         let has_derived_requests = context.fields.have_derived_requests();
         let (task, keypair, context) = (parts.task.clone(), parts.keypair.clone(), context.clone());
-        let prepare = move || prepare(&task, &keypair, &context, round, &scopes);
+        // After a crash as before it: another division would give other parts.
+        let mut among = divided
+            .unwrap_or_else(|| assigned.iter().map(|((neuron, _), _)| neuron.registration()).collect());
+        among.sort_unstable();
+        let prepare = move || prepare(&task, &keypair, &context, (round, &scopes), &among);
         let challenges = parts.cpu.run(prepare).await??;
         let dialogue = |((neuron, target), at): ((Neuron, _), usize)| {
-            let request = challenges[at].request.clone();
+            let PreparedChallenge { request, parts, .. } = &challenges[at];
+            let request = parts.get(&neuron.registration()).unwrap_or(request).clone();
             let cut_off = cut_off.remove(&neuron.registration());
             let mut dialogue = Dialogue { neuron, target, at, stage: 0, earlier: Vec::new(), request };
             if let Some(cut_off) = cut_off {
@@ -127,6 +146,10 @@ impl Round {
             }
             records.extend(prepared.secret.iter().cloned().map(Record::Blob));
             records.push(Record::Asked(prepared.asked.clone()));
+            for (who, part) in &prepared.parts {
+                records.push(Record::Blob(part.clone()));
+                records.push(Record::FollowUp(dialogue::follow_up(&prepared.asked, *who, 0, part)));
+            }
         }
         records
     }
@@ -204,42 +227,43 @@ fn prepare(
     task: &Task,
     keypair: &Keypair,
     context: &EpochContext,
-    round: u32,
-    scopes: &[ChallengeScope],
+    (round, scopes): (u32, &[ChallengeScope]),
+    miners: &[RegistrationId],
 ) -> Result<Vec<PreparedChallenge>, ValidatorError> {
     let seeds: Vec<_> = scopes.iter().map(|scope| keypair.vrf(&vrf_input(context, round, *scope))).collect();
     let challenges = task.challenges(&seeds.iter().map(|seed| seed.output).collect::<Vec<_>>())?;
     let references = task.references(&challenges)?;
     let each = scopes.iter().zip(seeds).zip(challenges.into_iter().zip(references));
-    Ok(each
-        .map(|((scope, seed), (challenge, reference))| {
-            let id = challenge_id(&vrf_input(context, round, *scope), &seed.preout);
-            let reference_blob = Blob::new(reference.to_bytes());
-            let secret = task.secret(&challenge).map(Blob::new);
-            let mut asked = ChallengeRecord {
-                challenge: id,
-                epoch: context.epoch,
-                round,
-                scope: *scope,
-                vrf_output: seed.preout.to_vec(),
-                vrf_proof: seed.proof,
-                kind: task.file().kind.to_owned(),
-                request: None,
-                secret: secret.as_ref().map(Blob::digest),
-                reference: Some(reference_blob.digest()),
-                fields: Fields::default(),
-            };
-            let request = dialogue::framed(&asked, task.request(&challenge, String::new()));
-            asked.request = Some(request.digest());
-            PreparedChallenge {
-                asked,
-                challenge,
-                reference,
-                reference_blob,
-                seed: seed.output,
-                request,
-                secret,
-            }
-        })
-        .collect())
+    each.map(|((scope, seed), (challenge, reference))| {
+        let id = challenge_id(&vrf_input(context, round, *scope), &seed.preout);
+        let reference_blob = Blob::new(reference.to_bytes());
+        let secret = task.secret(&challenge).map(Blob::new);
+        let mut asked = ChallengeRecord {
+            challenge: id,
+            epoch: context.epoch,
+            round,
+            scope: *scope,
+            vrf_output: seed.preout.to_vec(),
+            vrf_proof: seed.proof,
+            kind: task.file().kind.to_owned(),
+            request: None,
+            secret: secret.as_ref().map(Blob::digest),
+            reference: Some(reference_blob.digest()),
+            fields: Fields::default(),
+        };
+        let request = dialogue::framed(&asked, task.request(&challenge, String::new()));
+        asked.request = Some(request.digest());
+        let mut parts = BTreeMap::new();
+        if let (ChallengeScope::Shared, Some(divided)) = (scope, task.assign(&challenge, miners)?) {
+            asked.fields = Fields::of_those_asked(miners);
+            let framed = divided.into_iter().map(|part| dialogue::framed(&asked, part));
+            parts = miners.iter().copied().zip(framed).collect();
+        }
+        let seed = seed.output;
+        Ok(PreparedChallenge { asked, challenge, reference, reference_blob, seed, request, parts, secret })
+    })
+    .collect()
 }
+
+#[cfg(test)]
+mod tests;

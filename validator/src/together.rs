@@ -36,7 +36,11 @@ pub(crate) fn judge(
     }
     // A judge of many answers may depend on their order; by registration it is the same for an auditor.
     answers.sort_by_key(|(who, ..)| *who);
-    let Some(joint) = task.judge_together(challenge, &answers)? else { return Ok(None) };
+    let Some(joint) =
+        task.judge_together(challenge, &asked.fields.asked_of().unwrap_or_default(), &answers)?
+    else {
+        return Ok(None);
+    };
     let who: Vec<_> = answers.into_iter().map(|(who, ..)| who).collect();
     let group = |positions: &Vec<u32>| positions.iter().map(|position| who[*position as usize]).collect();
     let mut alike: Vec<Vec<_>> = joint.alike.iter().map(group).collect();

@@ -120,7 +120,7 @@ fn answers_to_one_question_are_judged_together() {
     let read = |value| task.read(&challenge, &Ok(answer(vec![tensor(value)]))).expect("read");
     let (right, wrong) = (read(6.0), read(5.0));
     let who = |first| RegistrationId { hotkey: Hotkey([first; 32]), registered_at: Block(1) };
-    let joint = task.judge_together(&challenge, &[(who(1), &word, &right), (who(2), &word, &wrong)]);
+    let joint = task.judge_together(&challenge, &[], &[(who(1), &word, &right), (who(2), &word, &wrong)]);
     let joint = joint.expect("judged").expect("together");
     let marks: Vec<_> = joint.verdicts.iter().map(|verdict| verdict.mark).collect();
     assert_eq!((marks, joint.alike), (vec![Mark::MAX, Mark::ZERO], vec![vec![0, 1]]));

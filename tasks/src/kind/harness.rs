@@ -9,7 +9,7 @@ use weighhouse_types::{InferRequest, Judgement, Tensor};
 
 use super::smallest::Sort;
 use crate::measure::Measurement;
-use crate::measure::posed::{Dialogue, PosedChallenges};
+use crate::measure::posed::{Dialogue, PosedChallenges, Seat};
 use crate::registry::{Registered, TaskLoader};
 use crate::{Challenge, OnRecord, Persona, PersonaSetup, References, Task, TaskError};
 
@@ -59,20 +59,21 @@ impl Harness {
     pub(crate) fn judged(&self, seed: u8, outputs: &[Tensor]) -> Judgement {
         let posed = self.posed(seed);
         let said = |request: &InferRequest| Ok::<_, TaskError>(Some(request.answered(outputs.to_vec())));
-        self.judge(&posed, vec![posed.put(&self.task, said).expect("asked on")]).remove(0)
+        self.judge(&posed, vec![posed.put(&self.task, Seat::ALONE, said).expect("asked on")]).remove(0)
     }
 
     /// The verdicts on miners of these personas, who are asked the same: together where the kind judges so. Each has chance of
     /// its own.
     pub(crate) fn faced(&self, seed: u8, names: &[&str]) -> Vec<Judgement> {
         let posed = self.posed(seed);
-        let answer = |(name, miner): (&&str, u64)| {
+        let answer = |(at, name): (usize, &&str)| {
+            let (miner, seat) = (at as u64 + 1, Seat { at, of: names.len() });
             let rng = ChaCha20Rng::seed_from_u64(1_000 * miner + u64::from(seed));
             let setup = PersonaSetup { references: self.references, rng, earlier: None, own: None };
             let mut answerer = self.persona(name).open(setup).expect("opened");
-            posed.put(&self.task, |request| answerer(request)).expect("answered")
+            posed.put(&self.task, seat, |request| answerer(request)).expect("answered")
         };
-        self.judge(&posed, names.iter().zip(1..).map(answer).collect())
+        self.judge(&posed, names.iter().enumerate().map(answer).collect())
     }
 
     /// The figures of every persona over so many challenges.

@@ -5,7 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use weighhouse_types::InferRequest;
 use weighhouse_types::profile::{HONEST, LikenessFigures, Profile};
 
-use super::posed::{PosedChallenges, ReadAnswers};
+use super::posed::{PosedChallenges, ReadAnswers, Seat};
 use super::{MeasureError, Measurement, answers, statistics};
 use crate::Scope;
 use crate::persona::{Persona, PersonaSetup};
@@ -85,6 +85,6 @@ impl Miners<'_> {
         };
         let mut answerer =
             persona.open(setup).map_err(|source| MeasureError::Persona { persona: persona.name, source })?;
-        Ok(self.posed.read(task, answers(task, persona.name, &mut answerer, self.posed)?))
+        Ok(self.posed.read(task, answers(task, persona.name, &mut answerer, (self.posed, Seat::ALONE))?))
     }
 }

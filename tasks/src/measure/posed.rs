@@ -16,6 +16,17 @@ pub(crate) struct PosedChallenges {
     references: Vec<Reference>,
 }
 
+/// A miner's place among those that the measurement asks; a question that is divided is so among them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    pub(crate) at: usize,
+    pub(crate) of: usize,
+}
+
+impl Seat {
+    pub(crate) const ALONE: Self = Self { at: 0, of: 1 };
+}
+
 /// One miner's answers to a challenge, stage by stage; the verdict where it was not asked to the end.
 pub(crate) type Dialogue = Result<Vec<InferAnswer>, Judgement>;
 
@@ -68,10 +79,11 @@ impl PosedChallenges {
     pub(crate) fn put<E: From<TaskError>>(
         &self,
         task: &Task,
+        seat: Seat,
         mut answer: impl FnMut(&InferRequest) -> Result<Option<InferAnswer>, E>,
     ) -> Result<Vec<Dialogue>, E> {
         let task = &task.unsealed();
-        let mut requests: Vec<_> = self.requests.iter().cloned().map(Some).collect();
+        let mut requests = self.parts(task, seat)?;
         let mut dialogues: Vec<Dialogue> = requests.iter().map(|_| Ok(Vec::new())).collect();
         for stage in 1..=task.stages() {
             for (dialogue, request) in dialogues.iter_mut().zip(&requests) {
@@ -86,6 +98,16 @@ impl PosedChallenges {
             }
         }
         Ok(dialogues)
+    }
+
+    /// What a miner is asked of every challenge.
+    fn parts(&self, task: &Task, seat: Seat) -> Result<Vec<Option<InferRequest>>, TaskError> {
+        let miners: Vec<_> = (0..seat.of).map(registration).collect();
+        let part = |(challenge, whole): (&Challenge, &InferRequest)| {
+            let own = task.assign(challenge, &miners)?.map(|mut parts| parts.swap_remove(seat.at));
+            Ok(Some(own.unwrap_or_else(|| whole.clone())))
+        };
+        self.challenges.iter().zip(&self.requests).map(part).collect()
     }
 
     fn follow_up(
@@ -153,12 +175,13 @@ impl PosedChallenges {
             requests: self.requests[..1].to_vec(),
             references: vec![reference.clone()],
         };
-        let dialogues = one.put(task, |request| honest(request))?;
+        let dialogues = one.put(task, Seat::ALONE, |request| honest(request))?;
         let miners = [one.read(task, dialogues)];
         let words = one.words(task, &miners)?;
         match (&miners[0][..], words.first().and_then(|words| words.first())) {
             ([Ok(read)], Some(word)) => {
-                Ok(task.judge_together(challenge, &[(registration(0), word, read)])?.is_some())
+                let miners = divided(task, challenge, 1)?;
+                Ok(task.judge_together(challenge, &miners, &[(registration(0), word, read)])?.is_some())
             }
             _ => Ok(false),
         }
@@ -219,13 +242,19 @@ fn judge_one(
     }
     let named: Vec<_> =
         answers.iter().map(|(miner, word, read)| (registration(*miner), word, *read)).collect();
-    match task.judge_together(challenge, &named)? {
+    match task.judge_together(challenge, &divided(task, challenge, read.len())?, &named)? {
         Some(joint) => Ok(joint.verdicts),
         None => {
             let alone: Vec<_> = answers.iter().map(|(_, word, read)| (challenge, word, *read)).collect();
             task.judge_each(&alone)
         }
     }
+}
+
+/// Whom a challenge was divided among, where it was.
+fn divided(task: &Task, challenge: &Challenge, miners: usize) -> Result<Vec<RegistrationId>, TaskError> {
+    let miners: Vec<_> = (0..miners).map(registration).collect();
+    Ok(task.assign(challenge, &miners)?.map_or_else(Vec::new, |_| miners))
 }
 
 /// A registration for each miner, ascending.

@@ -40,6 +40,7 @@ impl Kind for Hidden {
     fn judge_together(
         &self,
         _: &u32,
+        _: &[RegistrationId],
         answers: &[(RegistrationId, &(), &u32)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         Ok(Some(sealed::by_the_mean(answers)))

@@ -54,6 +54,12 @@ pub(super) fn hidden() -> Vec<Persona> {
     ]
 }
 
+pub(super) fn divided() -> Vec<Persona> {
+    let mut personas = forecast();
+    personas.push(Persona::silent());
+    personas
+}
+
 pub(super) fn forecast() -> Vec<Persona> {
     vec![
         persona("honest", Conduct::Honest, &["honest-1", "honest-2"], |asked, _| double(asked, 0)),

@@ -58,6 +58,7 @@ impl Kind for Sealed {
     fn judge_together(
         &self,
         _: &u32,
+        _: &[RegistrationId],
         answers: &[(RegistrationId, &(), &u32)],
     ) -> Result<Option<JointVerdicts>, TaskError> {
         Ok(Some(by_the_mean(answers)))

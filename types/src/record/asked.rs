@@ -34,7 +34,8 @@ pub struct ChallengeRecord {
     pub vrf_proof: Vec<u8>,
     /// The kind of task that drew it. Version 1 leaves this empty: the epoch's task file says it.
     pub kind: String,
-    /// The blob of the framed request of the first stage. Version 1 names it in exchanges only.
+    /// The blob of the framed request of the first stage. Version 1 names it in exchanges only. Where the question is divided among
+    /// the miners that `fields` names, it is the whole, and each is sent the part that its [`FollowUp`] of stage 0 names.
     pub request: Option<Digest>,
     /// The blob of what the kind keeps to itself, as the kind writes it; absent where the seed gives it back.
     pub secret: Option<Digest>,
@@ -44,13 +45,15 @@ pub struct ChallengeRecord {
     pub fields: Fields,
 }
 
-/// The request of a later stage of a challenge (a reveal after a commit): durable before it is sent.
+/// The request of a later stage of a challenge (a reveal after a commit), or one miner's part of a question that is divided: durable
+/// before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct FollowUp {
     pub challenge: Digest,
     pub epoch: Epoch,
     pub round: u32,
-    /// Counts from 1: stage 0 is the one that [`ChallengeRecord`] opens.
+    /// Counts from 1: stage 0 is the one that [`ChallengeRecord`] opens, and has a record of its own where not all are asked the
+    /// same.
     pub stage: u8,
     /// The miner that the request was made for; absent where all get the same.
     pub who: Option<RegistrationId>,

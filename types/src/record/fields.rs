@@ -10,12 +10,13 @@ use parity_scale_codec::{Decode, DecodeAll as _, Encode, Error, Input};
 use serde::{Deserialize, Serialize};
 
 use super::{LogOpening, NextEpoch, StartedFrom, hex_bytes};
-use crate::Digest;
+use crate::{Digest, RegistrationId};
 
 /// Fields of one record.
 const FIELDS_MAX: usize = 32;
 const NAME_BYTES_MAX: usize = 64;
-const VALUE_BYTES_MAX: usize = 64 << 10;
+/// Room for the registrations of a subnet of 4,096 and more.
+const VALUE_BYTES_MAX: usize = 256 << 10;
 /// Names whose word a fact rests on, where it can't be derived from the records.
 const OPERATOR: &str = "operator";
 /// Rounds of the epoch in which every miner is asked.
@@ -30,6 +31,8 @@ const STARTED_FROM: &str = "started_from";
 const LOG: &str = "log";
 /// What the next epoch is opened with: the SCALE of a [`NextEpoch`].
 const NEXT: &str = "next";
+/// Whom a shared question was divided among, ascending: the SCALE of a list of [`RegistrationId`]s.
+const ASKED_OF: &str = "asked_of";
 /// The longest name of an operator, in bytes.
 const OPERATOR_BYTES_MAX: usize = 256;
 
@@ -179,6 +182,16 @@ impl Fields {
         self.decoded(NEXT)
     }
 
+    /// Says whom a shared question was divided among, ascending.
+    pub fn of_those_asked(miners: &[RegistrationId]) -> Self {
+        Self(vec![Field { name: ASKED_OF.to_owned(), value: FieldValue::Bytes(miners.encode()) }])
+    }
+
+    /// Whom a shared question was divided among, ascending; `None` where everybody was asked the same.
+    pub fn asked_of(&self) -> Option<Vec<RegistrationId>> {
+        self.decoded(ASKED_OF)
+    }
+
     fn decoded<T: Decode>(&self, name: &str) -> Option<T> {
         self.0.iter().find(|field| field.name == name).and_then(|field| field.value.decoded())
     }
@@ -194,6 +207,7 @@ impl Fields {
                 (OPERATOR, FieldValue::Text(_))
                 | (ROUNDS, FieldValue::Unsigned(_))
                 | (SCORED_ELSEWHERE | DERIVED_REQUESTS, FieldValue::Flag(true)) => true,
+                (ASKED_OF, value) => value.decoded::<Vec<RegistrationId>>().is_some(),
                 (LOG, value) => value.decoded::<LogOpening>().is_some(),
                 (STARTED_FROM, value) => value.decoded::<StartedFrom>().is_some(),
                 (NEXT, value) => value.decoded::<NextEpoch>().is_some(),

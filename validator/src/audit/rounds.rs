@@ -76,7 +76,20 @@ fn check_round(records: &[Record], context: &EpochContext, round: u32, audited: 
         _ => None,
     });
     let missing = expected(records, context).filter(|neuron| !done.contains(&neuron.registration()));
-    let missing: Vec<u16> = missing.map(|neuron| neuron.uid.0).collect();
+    let divided = divided(records, round);
+    let missing: Vec<u16> = missing
+        .chain(context.state.metagraph.neurons.iter().filter(|neuron| {
+            let who = neuron.registration();
+            neuron.axon.is_none() && divided.contains(&who) && !done.contains(&who)
+        }))
+        .map(|neuron| neuron.uid.0)
+        .collect();
+    let registered = |who: &RegistrationId| {
+        context.state.metagraph.neurons.iter().any(|neuron| neuron.registration() == *who)
+    };
+    if !divided.iter().all(registered) {
+        audited.problems.push(format!("round {round} was divided among some who are not registered"));
+    }
     match void {
         _ if missing.is_empty() => {}
         None => audited.problems.push(format!("round {round} has no verdict on uids {missing:?}")),
@@ -97,6 +110,15 @@ fn expected<'a>(records: &[Record], context: &'a EpochContext) -> impl Iterator<
         let is_other = neuron.hotkey != context.validator && neuron.axon.is_some();
         is_other && !departed.contains(&neuron.registration())
     })
+}
+
+/// Whom a round's question was divided among.
+fn divided(records: &[Record], round: u32) -> BTreeSet<RegistrationId> {
+    let divided = records.iter().filter_map(|record| match record {
+        Record::Asked(asked) if asked.round == round => asked.fields.asked_of(),
+        _ => None,
+    });
+    divided.flatten().collect()
 }
 
 fn departed(records: &[Record]) -> BTreeSet<RegistrationId> {

@@ -2,7 +2,7 @@
 
 use weighhouse_types::{ChallengePhase, FollowUp, PhaseChange, Record, StageRecord};
 
-use super::walk::{Finding, Walk};
+use super::walk::{Finding, Part, Walk};
 use crate::dialogue::framed;
 
 impl<'a> Walk<'a> {
@@ -17,8 +17,11 @@ impl<'a> Walk<'a> {
         self.follow_ups.insert((part, stage), follow_up);
         let seen = self.seen(&name, &challenge)?;
         self.blob(&name, &follow_up.request)?;
+        if stage == 0 {
+            return self.check_divided(&name, part, follow_up);
+        }
         let earlier = self.earlier(&part, stage);
-        if stage == 0 || earlier.len() != usize::from(stage) {
+        if earlier.len() != usize::from(stage) {
             return Err(format!("{name}: asked before the stages ahead of it were answered").into());
         }
         let mut again = None;
@@ -32,6 +35,21 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         Err(format!("{name}: the answers so far give another request").into())
+    }
+
+    /// A miner's part of a question is the one that its division gives.
+    fn check_divided(&self, name: &str, part: Part, follow_up: &FollowUp) -> Result<(), Finding> {
+        let seen = self.seen(name, &part.0)?;
+        let among = seen.asked.fields.asked_of().unwrap_or_default();
+        let at = among.binary_search(&part.1);
+        let at = at.map_err(|_| format!("{name}: its question was divided among others"))?;
+        let (Some(task), Some(drawn)) = (&self.task, &seen.challenge) else { return Ok(()) };
+        let parts = task.assign(drawn, &among).map_err(|error| Finding::of(name, error))?;
+        let again = parts.and_then(|mut parts| (at < parts.len()).then(|| parts.swap_remove(at)));
+        match again.is_some_and(|part| framed(seen.asked, part).digest() == follow_up.request) {
+            true => Ok(()),
+            false => Err(format!("{name}: the division gives another part").into()),
+        }
     }
 
     /// An answer without a verdict yet is the miner's, to what it was asked.

@@ -82,7 +82,9 @@ impl<'a> Walk<'a> {
             None if self.answered_at(&part, judged.stage) => {
                 Err(format!("{name}: its answer is on record, and it is judged to be silent").into())
             }
-            None if judged.stage > 0 && !self.follow_ups.contains_key(&(part, judged.stage)) => {
+            None if self.has_own_request(&part, judged.stage)
+                && !self.follow_ups.contains_key(&(part, judged.stage)) =>
+            {
                 Err(format!("{name}: stage {} was never asked", judged.stage).into())
             }
             None => Ok(false),
@@ -161,7 +163,8 @@ impl<'a> Walk<'a> {
         let alone = match (self.joint_verdicts.get(&(id, who)), &read.read) {
             (Some(judgement), Ok(_)) => Some(judgement.clone()),
             (None, Ok(answer)) if attention.is_checked() => {
-                let is_joint = task.judge_together(challenge, &[(who, &word, answer)]);
+                let miners = seen.asked.fields.asked_of().unwrap_or_default();
+                let is_joint = task.judge_together(challenge, &miners, &[(who, &word, answer)]);
                 if is_joint.map_err(|error| Finding::of(&name, error))?.is_some() {
                     return Err(format!("{name}: judged alone, where answers are judged together").into());
                 }

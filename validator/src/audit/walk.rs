@@ -179,6 +179,14 @@ impl<'a> Walk<'a> {
             if asked.request.is_some_and(|recorded| recorded != request.digest()) {
                 return Err(format!("{name}: the request is not the one that its seed gives").into());
             }
+            let among = asked.fields.asked_of();
+            let divided = task.assign(challenge, among.as_deref().unwrap_or_default());
+            if divided.map_err(|error| Finding::of(&name, error))?.is_some() != among.is_some() {
+                return Err(format!("{name}: the record doesn't say whom it was divided among").into());
+            }
+            if among.is_some_and(|among| !among.is_sorted_by(|one, next| one < next)) {
+                return Err(format!("{name}: those whom it was divided among are not in order").into());
+            }
         }
         self.challenges
             .insert(asked.challenge, ProvenChallenge { asked, carried, challenge, reference, seed });
@@ -208,12 +216,13 @@ impl<'a> Walk<'a> {
         stage: u8,
         exchange: &Exchange,
     ) -> Result<(), String> {
-        let asked = match stage {
-            0 => self.seen(name, &part.0)?.asked.request,
-            _ => self
-                .stage_request(part, stage)
-                .map(Some)
-                .ok_or_else(|| format!("{name}: stage {stage} was never asked"))?,
+        let whole = self.seen(name, &part.0)?.asked.request;
+        let asked = match self.has_own_request(&part, stage) {
+            false => whole,
+            true => {
+                let own = self.stage_request(part, stage);
+                Some(own.ok_or_else(|| format!("{name}: stage {stage} was never asked"))?)
+            }
         };
         if asked.is_some_and(|asked| asked != exchange.request) {
             return Err(format!("{name}: the answer is to another request"));
@@ -224,7 +233,13 @@ impl<'a> Walk<'a> {
         signature.verify(&part.1.hotkey, &signed).map_err(|error| format!("{name}: {error}"))
     }
 
-    /// The request of a later stage: as it was asked in this epoch, or as it was taken over.
+    /// Tells whether a stage's request was made for this miner: a later stage's, or the part of a question that was divided.
+    pub(super) fn has_own_request(&self, part: &Part, stage: u8) -> bool {
+        let divided = |seen: &ProvenChallenge<'_>| seen.asked.fields.asked_of().is_some();
+        stage > 0 || self.challenges.get(&part.0).is_some_and(divided)
+    }
+
+    /// A request that was made for this miner: as it was asked in this epoch, or as it was taken over.
     fn stage_request(&self, part: Part, stage: u8) -> Option<Digest> {
         if let Some(follow_up) = self.follow_ups.get(&(part, stage)) {
             return Some(follow_up.request);

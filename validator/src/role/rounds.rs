@@ -19,7 +19,7 @@ use crate::error::ValidatorError;
 use crate::fault::{self, Fault};
 use crate::metrics;
 use crate::receipts;
-use crate::round::{AnsweredRound, JudgedRound, Round};
+use crate::round::{AnsweredRound, JudgedRound, Resumed, Round};
 use crate::timetable::Timetable;
 
 /// Bytes of answers that wait to be judged; while there are more, no further round is asked.
@@ -227,7 +227,7 @@ impl Validator {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
             dialogue::cut_off(open, round, &mut journal)?
         };
-        let resumed = (&done, cut_off);
+        let resumed = Resumed { done, cut_off, divided: open.divided_in(round) };
         let pins = certificate::pins(&*self.parts.chain, now.state).await?;
         let current = (now.state, &pins);
         let Some(mut asking) = Round::new(&self.parts, open.context(), round, current, resumed).await? else {
