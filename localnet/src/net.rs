@@ -58,6 +58,9 @@ pub trait Observer: Send {
     fn judge_failed(&mut self, _epoch: Epoch, _fault: &JudgeFault) {}
 }
 
+/// Rest after each block where answers are committed to on the chain.
+const COMMITTING_REST: Duration = Duration::from_millis(200);
+
 /// A localnet with its state open.
 #[derive(Debug)]
 pub struct Localnet {
@@ -107,7 +110,9 @@ impl Localnet {
             .map_err(LocalnetError::OpenLedger)?;
         let (dir, cpu) = (dir.to_owned(), CpuPool::new(threads, CPU_QUEUE_MAX));
         let (epochs, rounds) = (options.epochs, options.rounds());
-        let (subnet, troubles, rest) = (None, Arc::default(), Duration::ZERO);
+        // Blocks come as soon as everybody is done with the one before, and miners' commitments take a moment to the chain.
+        let rest = if served.task.commit_blocks().is_some() { COMMITTING_REST } else { Duration::ZERO };
+        let (subnet, troubles) = (None, Arc::default());
         Ok(Self {
             dir,
             kept,
@@ -141,7 +146,7 @@ impl Localnet {
 
     /// Rests after each block, so that somebody who watches can follow.
     pub fn with_rest(self, rest: Duration) -> Self {
-        Self { rest, ..self }
+        Self { rest: self.rest.max(rest), ..self }
     }
 
     /// The chain, and the subnet on it.

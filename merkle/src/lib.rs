@@ -6,6 +6,7 @@
 //! foreign bytes: verifying one never panics, and its work is bounded by the length of the proof. A node is a
 //! [`Digest`](weighhouse_types::Digest) by type, so hashes of any other length are refused where they are decoded.
 
+pub mod commitments;
 mod tree;
 
 mod frontier;

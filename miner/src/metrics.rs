@@ -34,6 +34,7 @@ const RELOADED: &str = "weighhouse_miner_config_last_reload_successful";
 const RELOADED_AT: &str = "weighhouse_miner_config_last_reload_success_timestamp_seconds";
 const IDENTITIES: &str = "weighhouse_miner_identities";
 const RECEIPTS: &str = "weighhouse_miner_receipts_total";
+const ROOTS: &str = "weighhouse_miner_commitment_roots_total";
 const BACKEND_UP: &str = "weighhouse_miner_backend_up";
 const DECODER_RESTARTS: &str = "weighhouse_miner_decoder_restarts_total";
 const BACKEND_FAILURES: &str = "weighhouse_miner_backend_failures_total";
@@ -57,6 +58,10 @@ pub fn describe() {
     );
     describe_counter!(REQUESTS_EVICTED, "Requests that weren't proven in time and made room for newer ones.");
     describe_counter!(RECEIPTS, "Validators' receipts for answers, by whether they were kept.");
+    describe_counter!(
+        ROOTS,
+        "Roots of commitments for the chain, by whether the chain showed them or an attempt failed."
+    );
     describe_gauge!(ROSTER_BLOCK, "The block of the metagraph snapshot that admission uses.");
     describe_gauge!(LAST_PROGRESS, "When the metagraph was last read, since the Unix epoch.");
     describe_counter!(ROSTER_FAILURES, "Failed attempts to read the metagraph.");
@@ -126,6 +131,15 @@ pub(crate) fn request_evicted() {
 pub(crate) fn receipt(kept: bool) {
     let outcome = if kept { "kept" } else { "refused" };
     counter!(RECEIPTS, "outcome" => outcome).increment(1);
+}
+
+/// The chain shows the root of what was committed to.
+pub(crate) fn root_published() {
+    counter!(ROOTS, "outcome" => "shown").increment(1);
+}
+
+pub(crate) fn root_failed() {
+    counter!(ROOTS, "outcome" => "failed").increment(1);
 }
 
 /// A proven request was answered.

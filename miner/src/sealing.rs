@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** An answer and its salt are on disk before the commitment to it leaves, so that a restart between the two costs nothing.
 
+mod roots;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +13,10 @@ use rand::Rng as _;
 use weighhouse_proto::frame::{self, FrameError};
 use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_seams::{Entropy, Storage};
-use weighhouse_types::sealed::{self, Author, COMMITMENT, SALT};
-use weighhouse_types::{Digest, Hasher, Hotkey, InferAnswer, Netuid, TensorError};
+use weighhouse_types::sealed::{self, Author, COMMITMENT, PROOF, SALT};
+use weighhouse_types::{Datatype, Digest, Hasher, Hotkey, InferAnswer, Netuid, Tensor, TensorError};
+
+pub(crate) use roots::CommittedRoots;
 
 /// What its files' names begin with.
 const FILE_PREFIX: &str = "sealed-";
@@ -41,6 +45,7 @@ pub(crate) struct SealedAnswers {
     entropy: Entropy,
     /// Names of files by caller, oldest first.
     kept: Mutex<HashMap<String, VecDeque<String>>>,
+    roots: Arc<CommittedRoots>,
 }
 
 impl SealedAnswers {
@@ -57,20 +62,30 @@ impl SealedAnswers {
                 kept.entry(caller.to_owned()).or_default().push_back(name.clone());
             }
         }
-        Ok(Arc::new(Self { subnet, hotkey, storage, entropy, kept: Mutex::new(kept) }))
+        let roots = Arc::new(CommittedRoots::open(storage.clone())?);
+        Ok(Arc::new(Self { subnet, hotkey, storage, entropy, kept: Mutex::new(kept), roots }))
+    }
+
+    /// The commitments that have to stand on the chain.
+    pub(crate) fn roots(&self) -> Arc<CommittedRoots> {
+        self.roots.clone()
     }
 
     /// The commitment to an answer that was kept before, for a validator that asks again.
-    pub(crate) fn committed(&self, caller: &Hotkey, id: &str) -> Result<Option<InferAnswer>, SealingError> {
+    pub(crate) fn committed(
+        &self,
+        caller: &Hotkey,
+        (id, on_chain): (&str, bool),
+    ) -> Result<Option<InferAnswer>, SealingError> {
         let kept = self.read(caller, id)?;
-        Ok(kept.map(|(salt, answer)| self.commitment(id, &salt, answer)))
+        Ok(kept.map(|(salt, answer)| self.commitment((id, on_chain), &salt, answer)))
     }
 
-    /// Keeps an answer and commits to it. Blocks while it is written.
+    /// Keeps an answer and commits to it, on the chain as well where that is wanted. Blocks while it is written.
     pub(crate) fn commit(
         &self,
         caller: &Hotkey,
-        id: &str,
+        (id, on_chain): (&str, bool),
         answer: InferAnswer,
     ) -> Result<InferAnswer, SealingError> {
         let mut salt = [0; 32];
@@ -79,21 +94,34 @@ impl SealedAnswers {
         let name = file_name(caller, id);
         self.storage.write_secret(&name, &(salt, frame::encode(&message).to_vec()).encode())?;
         self.make_room(caller, name)?;
-        Ok(self.commitment(id, &salt, answer))
+        Ok(self.commitment((id, on_chain), &salt, answer))
     }
 
-    /// What was committed to, with its salt.
+    /// What was committed to, with its salt, and with its place under the roots that were published.
     pub(crate) fn reveal(&self, caller: &Hotkey, id: &str) -> Result<InferAnswer, SealingError> {
         let (salt, mut answer) = self.read(caller, id)?.ok_or(SealingError::NotKept)?;
+        let places = self.roots.places(&self.hash(id, &salt, &answer));
         answer.outputs.push(sealed::output(SALT, &salt));
+        if !places.is_empty() {
+            let bytes = places.encode();
+            let shape = vec![bytes.len() as u64];
+            answer.outputs.push(Tensor::new(PROOF.to_owned(), Datatype::Uint8, shape, bytes)?);
+        }
         Ok(answer)
     }
 
-    fn commitment(&self, id: &str, salt: &[u8; 32], answer: InferAnswer) -> InferAnswer {
+    fn commitment(&self, (id, on_chain): (&str, bool), salt: &[u8; 32], answer: InferAnswer) -> InferAnswer {
+        let commitment = self.hash(id, salt, &answer);
+        if on_chain {
+            self.roots.add(commitment);
+        }
+        InferAnswer { outputs: vec![sealed::output(COMMITMENT, &commitment.0)], ..answer }
+    }
+
+    fn hash(&self, id: &str, salt: &[u8; 32], answer: &InferAnswer) -> Digest {
         let ((genesis, netuid), hotkey) = (self.subnet, self.hotkey);
-        let author = Author { genesis, netuid, challenge: id.to_owned(), hotkey };
-        let Digest(commitment) = author.commitment(salt, &answer.outputs);
-        InferAnswer { outputs: vec![sealed::output(COMMITMENT, &commitment)], ..answer }
+        let author = Author { genesis, netuid, challenge: id.to_owned(), hotkey, root: None };
+        author.commitment(salt, &answer.outputs)
     }
 
     fn read(&self, caller: &Hotkey, id: &str) -> Result<Option<([u8; 32], InferAnswer)>, SealingError> {

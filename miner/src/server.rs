@@ -4,6 +4,7 @@
 //! deadline. The miner refuses to start, and stops, when its hotkey is not registered: it would earn nothing.
 
 mod announce;
+mod committing;
 mod health;
 mod keys;
 mod layers;
@@ -144,6 +145,7 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let receipts = Receipts::new(hotkey, (source.chain.genesis(), netuid), storage.clone());
     let subnet = (source.chain.genesis(), netuid);
     let sealed = SealedAnswers::open(hotkey, subnet, storage.clone(), entropy).map_err(MinerError::Sealed)?;
+    let roots = sealed.roots();
     let noted = (callers.clone(), receipts, sealed);
     let service = MinerService::new(live.clone(), about, noted, passes.subscribe(), stop.clone());
     let (reporter, health) = health::service().await;
@@ -197,6 +199,8 @@ pub async fn run(parts: Parts) -> Result<(), MinerError> {
     let asker = Asker { signer, dialer: Arc::new(TcpDialer), clock: clock.clone() };
     let reached = reached::watch(source.clone(), asker, announced, standing.subscribe());
     tasks.spawn(until(stop.clone(), reached.map(Ok)).in_current_span());
+    let committing = committing::publish(source.clone(), keypair.clone(), roots);
+    tasks.spawn(until(stop.clone(), committing).in_current_span());
     let announcing =
         announce(source.clone(), keypair, announced, guard.ready_in(), passes, standing.subscribe());
     tasks.spawn(until(stop.clone(), announcing).in_current_span());

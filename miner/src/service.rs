@@ -87,14 +87,19 @@ impl MinerService {
             Some(SealedRequest::Reveal { id }) => {
                 self.sealed(call.caller(), id, |sealed, caller, id| sealed.reveal(caller, id)).await?
             }
-            Some(SealedRequest::Commit(question)) => {
+            Some(SealedRequest::Commit { question, on_chain }) => {
                 let id = question.id.clone();
-                let before = self.sealed(call.caller(), id.clone(), |kept, by, id| kept.committed(by, id));
+                let before = self.sealed(call.caller(), id.clone(), move |kept, by, id| {
+                    kept.committed(by, (id, on_chain))
+                });
                 match before.await? {
                     Some(committed) => committed,
                     None => {
                         let answer = infer(&question).await?;
-                        self.sealed(call.caller(), id, |kept, by, id| kept.commit(by, id, answer)).await?
+                        let keep = move |kept: &SealedAnswers, by: &Hotkey, id: &str| {
+                            kept.commit(by, (id, on_chain), answer)
+                        };
+                        self.sealed(call.caller(), id, keep).await?
                     }
                 }
             }

@@ -13,6 +13,8 @@ use crate::error::{FILE_BYTES_MAX, FILE_VERSION, MODEL_NAME_BYTES_MAX, TaskError
 pub(crate) const ITEMS: RangeInclusive<u32> = 1..=1_024;
 /// The longest time for an answer.
 const DEADLINE_MAX: Duration = Duration::from_secs(3_600);
+/// Blocks that commitments may take to the chain: a third of an epoch by the chain's default tempo.
+const COMMIT_BLOCKS_MAX: u32 = 120;
 /// Sections that every kind may have.
 const COMMON: [&str; 2] = ["conformance", "quality"];
 
@@ -44,6 +46,7 @@ pub(crate) struct KindRules {
     pub(crate) pays: &'static [Paid],
     pub(crate) has_reference: bool,
     pub(crate) scopes: &'static [Scope],
+    pub(crate) sealed: bool,
 }
 
 /// A task file that has been read and checked.
@@ -63,6 +66,9 @@ pub struct TaskFile {
     pub items: u32,
     /// For an answer, where the subnet's validators agree on less than each of them would wait.
     pub deadline: Option<Duration>,
+    /// Within so many blocks a commitment to an answer has to stand on the chain, before any answer is revealed; of kinds with
+    /// sealed answers.
+    pub commit_blocks: Option<u32>,
     /// SHA-256 of the reference weights' file, or the digest of the reference model; `None` of kinds without one.
     pub reference: Option<Digest>,
 }
@@ -86,6 +92,7 @@ struct RawTask {
     items: u32,
     #[serde(default, with = "humantime_serde")]
     deadline: Option<Duration>,
+    commit_blocks: Option<u32>,
     reference: Option<Digest>,
     conformance: Option<RawConformance>,
     quality: Option<RawQuality>,
@@ -173,6 +180,13 @@ impl RawTask {
             let scopes: Vec<_> = kind.scopes.iter().map(|scope| format!("{:?}", scope.name())).collect();
             return Err(refused("scope", format!("of kind {:?} is {}", kind.name, scopes.join(" or "))));
         }
+        if let Some(blocks) = self.commit_blocks {
+            if !kind.sealed {
+                let what = format!("kind {:?} has no commitments that could stand on the chain", kind.name);
+                return Err(refused("commit_blocks", what));
+            }
+            count("commit_blocks", blocks, COMMIT_BLOCKS_MAX)?;
+        }
         if kind.has_reference && self.reference.is_none() {
             return Err(TaskFileError::ReferenceMissing { kind: kind.name });
         }
@@ -196,6 +210,7 @@ impl RawTask {
             model: self.model,
             items: self.items,
             deadline: self.deadline,
+            commit_blocks: self.commit_blocks,
             reference: self.reference,
         })
     }

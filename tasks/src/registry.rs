@@ -119,6 +119,7 @@ impl TaskFile {
                 pays: kind.pays,
                 has_reference: kind.has_reference,
                 scopes: kind.scopes,
+                sealed: kind.sealed,
             })
         })?;
         Ok((header, section, found.expect("a header is read only once its kind is found")))

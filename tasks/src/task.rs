@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighhouse_types::sealed::{self, Author, SealError};
+use parity_scale_codec::DecodeAll as _;
+use weighhouse_merkle::commitments::{self, Place};
+use weighhouse_types::sealed::{self, Author, PROOF, SealError};
 use weighhouse_types::{
     Beacon, Digest, Failure, InferAnswer, InferRequest, JointVerdicts, JudgeIdentity, Judgement, Mark,
     Reason, RegistrationId,
@@ -135,9 +137,16 @@ impl Task {
 
     fn first_stage(&self, question: InferRequest) -> InferRequest {
         match self.sealed {
-            true => sealed::committing(question).expect("a kind's names of outputs are short"),
+            true => sealed::committing(question, self.commit_blocks())
+                .expect("a kind's names of outputs are short"),
             false => question,
         }
+    }
+
+    /// Within so many blocks commitments have to stand on the chain, before anybody is asked to reveal; `None` where they have no place
+    /// there.
+    pub fn commit_blocks(&self) -> Option<u32> {
+        self.file.commit_blocks.filter(|_| self.sealed)
     }
 
     /// Whether a seed gives the request back with the task file alone: then records name it and don't hold it.
@@ -167,7 +176,8 @@ impl Task {
                 let committed = answers.first().ok_or(SealError::NoCommitment);
                 committed.and_then(sealed::commitment).map_err(not_sealed)?;
                 let question = named(self.work.request(challenge));
-                Ok(sealed::revealing(question).expect("a kind's names of outputs are short"))
+                let on_chain = self.commit_blocks().is_some();
+                Ok(sealed::revealing(question, on_chain).expect("a kind's names of outputs are short"))
             };
             return Ok(asked.iter().map(next).collect());
         }
@@ -238,8 +248,34 @@ impl Task {
             return self.read_opened(challenge, earlier, answer);
         }
         let committed = earlier.first().ok_or(SealError::NoCommitment);
-        let opened = committed.and_then(|committed| author.open(committed, answer)).map_err(not_sealed)?;
+        let open = |committed| {
+            let opened = author.open(committed, answer)?;
+            self.stood(author, committed, answer).map(|()| opened)
+        };
+        let opened = committed.and_then(open).map_err(not_sealed)?;
         self.work.read(challenge, &[], &opened)
+    }
+
+    /// Where commitments have their place on the chain, this one stood there in time.
+    fn stood(
+        &self,
+        author: &Author,
+        committed: &InferAnswer,
+        revealed: &InferAnswer,
+    ) -> Result<(), SealError> {
+        if self.commit_blocks().is_none() {
+            return Ok(());
+        }
+        let chain = author.root.ok_or(SealError::Unrecorded)?;
+        if chain.root.is_none() {
+            return Err(SealError::NoRoot(chain.by));
+        }
+        let proof = revealed.outputs.iter().find(|output| output.name() == PROOF);
+        let places = proof.and_then(|proof| Vec::<Place>::decode_all(&mut proof.data()).ok());
+        match commitments::stood(&places.unwrap_or_default(), &sealed::commitment(committed)?, &chain) {
+            true => Ok(()),
+            false => Err(SealError::NotUnderRoot(chain.by)),
+        }
     }
 
     /// As [`Task::read_stages`], of answers that were not committed to, or have been opened.

@@ -2,12 +2,21 @@
 //!
 //! The commitment names its author, so that nobody can take another's for their own and reveal the same afterwards.
 
-use crate::{Datatype, Digest, Hasher, Hotkey, InferAnswer, InferRequest, Netuid, Tensor, TensorError};
+use parity_scale_codec::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Block, Datatype, Digest, Hasher, Hotkey, InferAnswer, InferRequest, Netuid, Tensor, TensorError,
+};
 
 /// The output that is wanted of somebody who is to commit, and that has the commitment's 32 bytes.
 pub const COMMITMENT: &str = "commitment";
 /// The output of whoever reveals that has the salt's 32 bytes.
 pub const SALT: &str = "salt";
+/// The output of whoever reveals what had to stand on the chain: the commitment's place under the roots that were published.
+pub const PROOF: &str = "proof";
+/// The input that says within how many blocks a commitment has to stand on the chain.
+const COMMIT_BLOCKS: &str = "commit_blocks";
 /// The input that asks for a commitment and names the outputs that are to be committed to.
 const SEAL: &str = "seal";
 /// The input that asks for what was committed to, and names it in the same way.
@@ -22,13 +31,24 @@ pub struct Author {
     /// The id of the request, which names the challenge: it covers validator, epoch, task and round.
     pub challenge: String,
     pub hotkey: Hotkey,
+    /// What the chain had of this hotkey, where commitments have to stand there.
+    pub root: Option<ChainRoot>,
+}
+
+/// The root of a hotkey's commitments as it stood on the chain with a block, the last one for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct ChainRoot {
+    pub by: Block,
+    /// `None` where the hotkey had none.
+    pub root: Option<Digest>,
 }
 
 /// What a request asks of somebody who answers sealed questions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SealedRequest {
-    /// To answer this question, keep the answer, and give the commitment to it.
-    Commit(InferRequest),
+    /// To answer this question, keep the answer, and give the commitment to it; to put it on the chain as well, where that is
+    /// wanted.
+    Commit { question: InferRequest, on_chain: bool },
     /// To give the answer that was kept under this id.
     Reveal { id: String },
 }
@@ -42,6 +62,12 @@ pub enum SealError {
     NoSalt,
     #[error("not what was committed to")]
     Other,
+    #[error("it had no root of commitments on the chain by block {0}")]
+    NoRoot(Block),
+    #[error("not under the root that it had on the chain by block {0}")]
+    NotUnderRoot(Block),
+    #[error("what the chain had of its commitments isn't recorded")]
+    Unrecorded,
 }
 
 impl Author {
@@ -72,7 +98,9 @@ impl Author {
         let commitment = commitment(committed)?;
         let salt = bytes(revealed, SALT).ok_or(SealError::NoSalt)?;
         let mut opened = revealed.clone();
-        opened.outputs.retain(|output| output.name() != SALT);
+        opened
+            .outputs
+            .retain(|output| output.name() != SALT && (self.root.is_none() || output.name() != PROOF));
         match self.commitment(&salt, &opened.outputs) == commitment {
             true => Ok(opened),
             false => Err(SealError::Other),
@@ -88,23 +116,25 @@ pub fn commitment(answer: &InferAnswer) -> Result<Digest, SealError> {
     bytes(answer, COMMITMENT).map(Digest).ok_or(SealError::NoCommitment)
 }
 
-/// The request for a commitment to the answer of a question.
+/// The request for a commitment to the answer of a question; one that has to stand on the chain within `blocks`.
 ///
 /// # Errors
 /// Names of outputs that are too long for a tensor.
-pub fn committing(mut question: InferRequest) -> Result<InferRequest, TensorError> {
+pub fn committing(mut question: InferRequest, blocks: Option<u32>) -> Result<InferRequest, TensorError> {
+    question.inputs.extend(blocks.map(|blocks| Tensor::integers(COMMIT_BLOCKS, &[blocks.into()])));
     question.inputs.push(Tensor::texts(SEAL, &question.outputs)?);
     question.outputs = vec![COMMITMENT.to_owned()];
     Ok(question)
 }
 
-/// The request for what was committed to; the question isn't sent again.
+/// The request for what was committed to, on the chain or in an answer alone; the question isn't sent again.
 ///
 /// # Errors
 /// As [`committing`].
-pub fn revealing(mut question: InferRequest) -> Result<InferRequest, TensorError> {
+pub fn revealing(mut question: InferRequest, on_chain: bool) -> Result<InferRequest, TensorError> {
     question.inputs = vec![Tensor::texts(REVEAL, &question.outputs)?];
     question.outputs.push(SALT.to_owned());
+    question.outputs.extend(on_chain.then(|| PROOF.to_owned()));
     Ok(question)
 }
 
@@ -118,7 +148,8 @@ impl SealedRequest {
                 let mut question = request.clone();
                 question.inputs.pop();
                 question.outputs = outputs.ok()?;
-                Some(Self::Commit(question))
+                let on_chain = question.inputs.pop_if(|input| input.name() == COMMIT_BLOCKS).is_some();
+                Some(Self::Commit { question, on_chain })
             }
             REVEAL if request.inputs.len() == 1 && outputs.is_ok() => {
                 Some(Self::Reveal { id: request.id.clone() })

@@ -9,7 +9,7 @@ use std::time::Duration;
 use weighhouse_ask::{RawAnswer, unframe};
 use weighhouse_proto::inference::ModelInferResponse;
 use weighhouse_tasks::{Challenge, Read, Reference, Task, silent};
-use weighhouse_types::sealed::Author;
+use weighhouse_types::sealed::{Author, ChainRoot};
 use weighhouse_types::{
     Blob, ChallengeRecord, Digest, Exchange, Failure, Fields, InferAnswer, Judgement, Mark, Neuron, Reason,
     Record, RegistrationId, VerdictRecord,
@@ -54,6 +54,8 @@ pub(crate) struct Attempt {
     pub(crate) stage: u8,
     /// The signed answer and its bytes; `None` where the miner gave no answer under its own signature.
     pub(crate) signed: Option<(Exchange, Blob)>,
+    /// What the chain had of the miner's commitments, where they have their place there.
+    pub(crate) root: Option<ChainRoot>,
     pub(crate) answer: ReadAnswer,
 }
 
@@ -98,7 +100,7 @@ impl Attempt {
             judgement,
             asked_in: asked.epoch,
             stage: self.stage,
-            fields: Fields::default(),
+            fields: Fields::under(self.root),
         })
     }
 }

@@ -9,10 +9,10 @@ use weighhouse_ask::{AskLimits, Asker, RawAnswer, Ready, Target, frame};
 use weighhouse_journal::{Journal, JournalError};
 use weighhouse_proto::inference::ModelInferRequest;
 use weighhouse_tasks::{Task, TaskError, silent};
-use weighhouse_types::sealed::Author;
+use weighhouse_types::sealed::{Author, ChainRoot};
 use weighhouse_types::{
-    Blob, ChallengeRecord, Digest, Exchange, Failure, Fields, FollowUp, InferAnswer, InferRequest, Judgement,
-    Netuid, Neuron, Record, RegistrationId, StageRecord,
+    Blob, Block, ChallengeRecord, Digest, Exchange, Failure, Fields, FollowUp, InferAnswer, InferRequest,
+    Judgement, Netuid, Neuron, Record, RegistrationId, StageRecord,
 };
 
 use crate::answers::{Attempt, PreparedChallenge, ReadAnswer, check_signature, decode};
@@ -31,6 +31,10 @@ pub(crate) struct Dialogue {
     pub(crate) earlier: Vec<InferAnswer>,
     /// The framed request of the stage that is due.
     pub(crate) request: Blob,
+    /// The last block for commitments, before which the stage that is due may not be asked.
+    pub(crate) commit_by: Option<Block>,
+    /// What the chain had of this miner's commitments with that block.
+    pub(crate) root: Option<ChainRoot>,
 }
 
 impl Dialogue {
@@ -41,7 +45,8 @@ impl Dialogue {
     }
 
     fn over(self, signed: Option<(Exchange, Blob)>, answer: ReadAnswer) -> Attempt {
-        Attempt { neuron: self.neuron, at: self.at, stage: self.stage, signed, answer }
+        let Self { neuron, at, stage, root, .. } = self;
+        Attempt { neuron, at, stage, signed, root, answer }
     }
 }
 
@@ -49,6 +54,7 @@ impl Dialogue {
 pub(crate) struct CutOff {
     earlier: Vec<InferAnswer>,
     request: Blob,
+    commit_by: Option<Block>,
 }
 
 impl CutOff {
@@ -57,6 +63,7 @@ impl CutOff {
         dialogue.stage = u8::try_from(self.earlier.len()).unwrap_or(u8::MAX);
         dialogue.earlier = self.earlier;
         dialogue.request = self.request;
+        dialogue.commit_by = self.commit_by;
     }
 }
 
@@ -79,7 +86,8 @@ pub(crate) fn cut_off(
         // Only the newest request has as many answers before it as its stage says.
         if earlier.len() == usize::from(follow_up.stage) {
             let request = Blob::new(journal.blob(epoch, &follow_up.request)?);
-            dialogues.insert(who, CutOff { earlier, request });
+            let commit_by = follow_up.fields.commit_by();
+            dialogues.insert(who, CutOff { earlier, request, commit_by });
         }
     }
     Ok(dialogues)
@@ -97,7 +105,7 @@ pub(crate) struct StageEnd {
 /// Takes in a stage's answers and works out what is asked next.
 pub(crate) fn end_stage(
     task: &Task,
-    (genesis, netuid): (Digest, Netuid),
+    (genesis, netuid, head): (Digest, Netuid, Block),
     challenges: &[PreparedChallenge],
     answers: Vec<(Dialogue, Result<RawAnswer, Failure>)>,
 ) -> Result<StageEnd, TaskError> {
@@ -124,7 +132,13 @@ pub(crate) fn end_stage(
             Ok(message) => {
                 let challenge = &challenges[dialogue.at].challenge;
                 let asked = challenges[dialogue.at].asked.challenge.to_string();
-                let author = Author { genesis, netuid, challenge: asked, hotkey: dialogue.neuron.hotkey };
+                let author = Author {
+                    genesis,
+                    netuid,
+                    challenge: asked,
+                    hotkey: dialogue.neuron.hotkey,
+                    root: dialogue.root,
+                };
                 let answer = ReadAnswer::of(task, &author, challenge, &dialogue.earlier, &message);
                 end.attempts.push(dialogue.over(Some((exchange, blob)), answer));
             }
@@ -138,7 +152,9 @@ pub(crate) fn end_stage(
         .map(|(dialogue, ..)| (&challenges[dialogue.at].challenge, &dialogue.earlier[..]))
         .collect();
     let requests = task.follow_up(&asked)?;
-    for ((dialogue, exchange, blob), request) in pending.into_iter().zip(requests) {
+    let commit_by = task.commit_blocks().map(|blocks| Block(head.0.saturating_add(blocks.into())));
+    for ((mut dialogue, exchange, blob), request) in pending.into_iter().zip(requests) {
+        dialogue.commit_by = commit_by;
         end.next(&challenges[dialogue.at].asked, dialogue, (exchange, blob), request);
     }
     Ok(end)
@@ -160,9 +176,10 @@ impl StageEnd {
             }
         };
         let who = dialogue.neuron.registration();
-        let answered = answered(asked, &dialogue.neuron, dialogue.stage, exchange);
+        let answered = answered(asked, &dialogue.neuron, dialogue.stage, exchange, dialogue.root);
         dialogue.stage += 1;
-        let follow_up = follow_up(asked, who, dialogue.stage, &request);
+        let mut follow_up = follow_up(asked, who, dialogue.stage, &request);
+        follow_up.fields = dialogue.commit_by.map_or_else(Fields::default, Fields::committed_by);
         self.records.extend([
             Record::Blob(blob),
             Record::Answered(answered),
@@ -187,6 +204,7 @@ pub(crate) fn answered(
     neuron: &Neuron,
     stage: u8,
     exchange: Exchange,
+    root: Option<ChainRoot>,
 ) -> StageRecord {
     StageRecord {
         challenge: asked.challenge,
@@ -196,7 +214,7 @@ pub(crate) fn answered(
         uid: neuron.uid,
         who: neuron.registration(),
         outcome: Ok(exchange),
-        fields: Fields::default(),
+        fields: Fields::under(root),
     }
 }
 

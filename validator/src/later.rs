@@ -28,7 +28,8 @@ pub(crate) fn keep(challenges: &[PreparedChallenge], attempts: &[Attempt]) -> Ve
         records.extend(attempt.blob());
         records.push(match (&attempt.answer.read, &attempt.signed) {
             (Ok(_), Some((exchange, _))) => {
-                Record::Answered(answered(asked, &attempt.neuron, attempt.stage, exchange.clone()))
+                let Attempt { neuron, stage, root, .. } = attempt;
+                Record::Answered(answered(asked, neuron, *stage, exchange.clone(), *root))
             }
             // Never so: bytes are read only once their signature holds.
             (Ok(_), None) => continue,

@@ -126,7 +126,7 @@ fn judge(
     let last = last_answers(carried, context);
     let read = |answered: &&StageRecord| {
         let (message, earlier) = messages.get(&answered.who)?.split_last()?;
-        let author = context.author(asked.challenge, answered.who.hotkey);
+        let author = context.author(asked.challenge, answered.who.hotkey, answered.fields.chain_root());
         Some((answered.who, task.read_stages(&author, challenge, earlier, message)))
     };
     let read: BTreeMap<_, _> = last.iter().filter_map(read).collect();
@@ -178,7 +178,7 @@ fn judged(answered: &StageRecord, epoch: Epoch, asked_in: Epoch, judgement: Judg
         judgement,
         asked_in,
         stage: answered.stage,
-        fields: Fields::default(),
+        fields: Fields::under(answered.fields.chain_root()),
     })
 }
 

@@ -126,8 +126,9 @@ impl Validator {
         let is_open = permitted && self.open_epoch(&state).await?;
         // After the epoch was opened, since its policy may say how many rounds there are.
         let rounds = self.rounds();
-        let table = is_open.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish));
-        if let Some(table) = table.flatten() {
+        let table = is_open.then(|| Timetable::new(&state.schedule, &rounds, &self.parts.publish)).flatten();
+        let table = table.map(|table| table.with_commitments(self.parts.task.commit_blocks()));
+        if let Some(table) = table {
             let is_last_chance = table.publication_due(block.0);
             if self.is_undecided() && self.open.as_ref().is_some_and(OpenEpoch::asks) {
                 self.resolve_carried().await?;

@@ -4,15 +4,19 @@ mod answered;
 mod asking;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use parity_scale_codec::Encode;
 use weighhouse_ask::{Asker, Target};
 use weighhouse_chain::certificate::Pins;
+use weighhouse_merkle::commitments;
 use weighhouse_tasks::{Scope, Task};
+use weighhouse_types::sealed::ChainRoot;
 use weighhouse_types::{
-    Beacon, Blob, ChallengeRecord, ChallengeScope, Digest, EpochContext, Fields, Hasher, Hotkey, Neuron,
-    Record, RegistrationId, SubnetState, Uid,
+    Beacon, Blob, Block, ChallengeRecord, ChallengeScope, Digest, EpochContext, Fields, Hasher, Hotkey,
+    Neuron, Record, RegistrationId, SubnetState, Uid,
 };
 use weighhouse_wallet::keypair::Keypair;
 
@@ -45,6 +49,9 @@ pub(crate) fn challenge_id(input: &[u8], preout: &[u8; 32]) -> Digest {
     Hasher::new("weighhouse/challenge-id/v1").part(input).part(preout).finish()
 }
 
+/// Miners whose commitments are read from the chain at the same time.
+const ROOTS_AT_ONCE: usize = 16;
+
 /// What the journal holds of a round that was cut off; nothing of one that begins.
 #[derive(Default)]
 pub(crate) struct Resumed {
@@ -68,6 +75,12 @@ pub(crate) struct Round {
     pub(crate) ahead_ms: Option<i64>,
     /// Miners of whom nothing came back in the newest stage.
     pub(crate) silent: BTreeSet<Hotkey>,
+}
+
+impl fmt::Debug for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Round").field("dialogues", &self.dialogues.len()).finish_non_exhaustive()
+    }
 }
 
 impl Round {
@@ -116,7 +129,16 @@ impl Round {
             let PreparedChallenge { request, parts, .. } = &challenges[at];
             let request = parts.get(&neuron.registration()).unwrap_or(request).clone();
             let cut_off = cut_off.remove(&neuron.registration());
-            let mut dialogue = Dialogue { neuron, target, at, stage: 0, earlier: Vec::new(), request };
+            let mut dialogue = Dialogue {
+                neuron,
+                target,
+                at,
+                stage: 0,
+                earlier: Vec::new(),
+                request,
+                commit_by: None,
+                root: None,
+            };
             if let Some(cut_off) = cut_off {
                 cut_off.resume(&mut dialogue);
             }
@@ -165,23 +187,58 @@ impl Round {
         self.dialogues.is_empty()
     }
 
-    /// Asks everybody the stage that is due, all at once. The records must be durable before the next one.
+    /// The last block for commitments, where these are awaited on the chain before anybody is asked on.
+    pub(crate) fn commit_by(&self) -> Option<Block> {
+        let is_first = |dialogue: &Dialogue| dialogue.stage == 0;
+        // A restarted validator first asks those who have not committed yet.
+        if self.dialogues.iter().any(is_first) {
+            return None;
+        }
+        let unread = self.dialogues.iter().filter(|dialogue| dialogue.root.is_none());
+        unread.filter_map(|dialogue| dialogue.commit_by).max()
+    }
+
+    /// Reads what the chain had of everybody's commitments with the last block for them.
+    pub(crate) async fn read_roots(&mut self, parts: &Parts) -> Result<(), ValidatorError> {
+        let awaited = self.dialogues.iter().enumerate();
+        let wanted: Vec<_> =
+            awaited.filter_map(|(at, it)| Some((at, it.neuron.hotkey, it.commit_by?))).collect();
+        for together in wanted.chunks(ROOTS_AT_ONCE) {
+            let read = |&(at, hotkey, by): &(usize, Hotkey, Block)| {
+                let chain = parts.chain.clone();
+                async move { (at, by, chain.commitment_at(parts.netuid, hotkey, by).await) }
+            };
+            for (at, by, shown) in join_all(together.iter().map(read)).await {
+                let root = shown?.and_then(|shown| commitments::from_chain(&shown.data));
+                self.dialogues[at].root = Some(ChainRoot { by, root });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks everybody the stage that is due, all at once; who has come further waits for the others. The records must be durable
+    /// before the next one.
     pub(crate) async fn ask_stage(
         &mut self,
         parts: &Parts,
         asker: &Asker,
+        head: Block,
     ) -> Result<Vec<Record>, ValidatorError> {
         let seed = self.challenges.first().map(|challenge| challenge.seed).unwrap_or_default();
-        let asked = asking::ask(parts, asker, std::mem::take(&mut self.dialogues), &seed).await?;
+        let stage = self.dialogues.iter().map(|dialogue| dialogue.stage).min().unwrap_or_default();
+        let (due, further) =
+            std::mem::take(&mut self.dialogues).into_iter().partition(|dialogue| dialogue.stage == stage);
+        let asked = asking::ask(parts, asker, due, &seed).await?;
         self.ahead_ms = self.ahead_ms.or(asked.ahead_ms);
         self.silent = asked.silent;
         let mut answers = asked.answers;
         // Answers come in any order; the records must not depend on whose network was faster.
         answers.sort_by_key(|(dialogue, _)| dialogue.neuron.uid);
         let (task, challenges) = (parts.task.clone(), self.challenges.clone());
-        let subnet = (parts.chain.genesis(), parts.netuid);
+        let subnet = (parts.chain.genesis(), parts.netuid, head);
         let end = parts.cpu.run(move || dialogue::end_stage(&task, subnet, &challenges, answers)).await??;
         self.dialogues = end.dialogues;
+        self.dialogues.extend::<Vec<_>>(further);
         self.attempts.extend(end.attempts);
         Ok(end.records)
     }

@@ -17,6 +17,8 @@ const BLOCK_SECONDS: u64 = 12;
 pub(crate) struct Timetable {
     first_block: u64,
     publish_block: u64,
+    /// The block by which the last round has begun.
+    asked_by: u64,
     rounds: u32,
 }
 
@@ -29,14 +31,22 @@ impl Timetable {
         let publish_block =
             // At least one block after the first, or an epoch would be weighed before anybody was asked.
             next_epoch.saturating_sub(publish.margin_blocks).max(first_block.saturating_add(1));
-        Some(Self { first_block, publish_block, rounds: rounds.per_epoch })
+        Some(Self { first_block, publish_block, asked_by: publish_block, rounds: rounds.per_epoch })
+    }
+
+    /// With room before publication for the commitments of the last round to come to the chain.
+    pub(crate) fn with_commitments(self, blocks: Option<u32>) -> Self {
+        let Some(blocks) = blocks else { return self };
+        // One more, behind the last block for them.
+        let asked_by = self.publish_block.saturating_sub(u64::from(blocks).saturating_add(1));
+        Self { asked_by: asked_by.max(self.first_block), ..self }
     }
 
     /// The rounds that are due by a block, in order. They are spread evenly from the epoch's first block up to
     /// publication; one that was missed stays due, so that a restart costs nobody a verdict.
     pub(crate) fn rounds_due(&self, block: u64) -> impl Iterator<Item = u32> + use<> {
-        let Self { first_block, publish_block, rounds } = *self;
-        let span = publish_block - first_block;
+        let Self { first_block, asked_by, rounds, .. } = *self;
+        let span = asked_by - first_block;
         (0..rounds)
             .take_while(move |round| first_block + span * u64::from(*round) / u64::from(rounds) <= block)
     }
@@ -44,7 +54,7 @@ impl Timetable {
     /// The block whose beacon draws the checks of a round's answers, all of which were in at `head`: the same one for all
     /// validators that asked in time. `None` where none is left before publication.
     pub(crate) fn draw_block(&self, round: u32, deadline: Duration, head: Block) -> Option<Block> {
-        let Self { first_block, publish_block, rounds } = *self;
+        let Self { first_block, publish_block, rounds, .. } = *self;
         let due = first_block + (publish_block - first_block) * u64::from(round) / u64::from(rounds.max(1));
         let hidden = UNSEEN_BLOCKS + deadline.as_secs().div_ceil(BLOCK_SECONDS);
         let in_time = due.saturating_add(hidden).min(publish_block);
@@ -80,6 +90,17 @@ mod tests {
         let due: Vec<_> = (100..108).map(|block| table.rounds_due(block).count()).collect();
         assert_eq!(due, [0, 1, 1, 2, 2, 2, 2, 2]);
         assert_eq!((100..111).find(|block| table.publication_due(*block)), Some(106));
+    }
+
+    #[test]
+    fn the_last_round_leaves_room_for_its_commitments() {
+        let table = timetable(12, 2, 4);
+        let due =
+            |table: Timetable| -> Vec<_> { (100..109).map(|at| table.rounds_due(at).count()).collect() };
+        assert_eq!(due(table), [0, 1, 1, 1, 2, 2, 2, 2, 2]);
+        assert_eq!(due(table.with_commitments(None)), due(table));
+        assert_eq!(due(table.with_commitments(Some(3))), [0, 1, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(due(table.with_commitments(Some(100))), [0, 2, 2, 2, 2, 2, 2, 2, 2]);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use weighhouse_journal::segment_name;
+use weighhouse_journal::{Segment, segment_name};
 use weighhouse_tasks::testing::{TestKinds, WITHHELD, task_file};
-use weighhouse_types::Epoch;
-use weighhouse_validator::audit::{AuditReport, TakenOver, audit_taken_over, audit_with};
+use weighhouse_types::{Epoch, Record};
+use weighhouse_validator::audit::{AuditReport, TakenOver, audit_chain, audit_taken_over, audit_with};
 
 use super::{Reports, earned};
 use crate::{Account, Localnet, Options};
@@ -17,7 +17,11 @@ use crate::{Account, Localnet, Options};
 const VALIDATORS: [&str; 3] = ["honest-a", "honest-b", "honest-c"];
 
 fn localnet(dir: &Path, kind: &str, epochs: u64) -> Localnet {
-    let (task, task_file) = (kind.to_owned(), task_file(kind));
+    localnet_of(dir, kind, task_file(kind), epochs)
+}
+
+fn localnet_of(dir: &Path, kind: &str, task_file: String, epochs: u64) -> Localnet {
+    let task = kind.to_owned();
     let options = Options {
         task,
         task_file,
@@ -41,11 +45,15 @@ fn run(dir: &Path, kind: &str, epochs: u64) -> Account {
 
 /// Runs until `moment` has come, and drops everybody where they stand.
 fn run_killed(dir: &Path, kind: &str, moment: impl FnOnce() + Send + 'static) {
+    kill(localnet(dir, kind, 9), moment);
+}
+
+fn kill(net: Localnet, moment: impl FnOnce() + Send + 'static) {
     let runtime = Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut reports = Reports::default();
         tokio::select! {
-            ended = localnet(dir, kind, 9).run(&mut reports, CancellationToken::new()) => {
+            ended = net.run(&mut reports, CancellationToken::new()) => {
                 panic!("it ended before it was killed: {ended:?}")
             }
             come = tokio::task::spawn_blocking(moment) => come.expect("the moment comes"),
@@ -89,6 +97,47 @@ fn sealed_answers_are_opened_and_judged_and_every_verdict_is_reached_again() {
         assert_eq!((&audited.problems, &audited.not_rederived), (&vec![], &vec![]));
         assert_eq!(audited.matches, Some(true), "{audited:?}");
     }
+}
+
+#[test]
+fn sealed_answers_are_revealed_only_once_their_commitments_stand_on_the_chain() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let task = format!("{}commit_blocks = 3\n", task_file("hidden"));
+    let net = || localnet_of(dir.path(), "hidden", task.clone(), 1);
+    // Killed while it waits for the commitments: they are on record, and nothing was revealed yet.
+    let path = dir.path().join("validators/honest-a").join(segment_name(Epoch(0)));
+    kill(net(), move || {
+        let waits = |file: &[u8]| {
+            let records = Segment::read(file).map(Segment::into_records).unwrap_or_default();
+            records
+                .iter()
+                .any(|record| matches!(record, Record::FollowUp(asked) if asked.fields.commit_by().is_some()))
+        };
+        while !std::fs::read(&path).is_ok_and(|file| waits(&file)) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    });
+    let runtime = Runtime::new().expect("a runtime");
+    let account =
+        runtime.block_on(async { net().run(&mut Reports::default(), CancellationToken::new()).await });
+    let account = account.expect("it runs").expect("an epoch was closed");
+    for (persona, earns) in [("honest-1", true), ("honest-2", true), ("far", false)] {
+        assert_eq!(earned(&account, persona) > 0, earns, "{persona}: {account:?}");
+    }
+    let file = file(dir.path(), "honest-a", 0);
+    let audited = audit_with(&file, &TestKinds).expect("auditable");
+    assert_eq!((&audited.problems, &audited.not_rederived), (&vec![], &vec![]));
+    let (chain, _) = net().chain();
+    let found = runtime.block_on(audit_chain(&file, &*chain)).expect("readable");
+    assert_eq!(found.problems, Vec::<String>::new());
+    assert!(found.confirmed.iter().any(|what| what.contains("roots of miners' commitments")), "{found:?}");
+
+    let segment = Segment::read(&file).expect("a whole segment");
+    let stood = segment.records().iter().filter(|record| match record {
+        Record::Judged(judged) => judged.fields.chain_root().is_some_and(|root| root.root.is_some()),
+        _ => false,
+    });
+    assert!(stood.count() >= 3 * 3, "three reveal in each of three rounds");
 }
 
 #[test]

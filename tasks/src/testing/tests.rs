@@ -37,12 +37,12 @@ fn sealed_answers_are_measured_without_their_seals_and_asked_for_with_them() {
     let commit = task.request(&challenge, id.clone());
     assert_eq!(
         (task.stages(), SealedRequest::of(&commit)),
-        (2, Some(SealedRequest::Commit(question.clone())))
+        (2, Some(SealedRequest::Commit { question: question.clone(), on_chain: false }))
     );
 
     let author = |hotkey| {
         let (genesis, netuid, challenge) = (Digest::default(), Netuid(1), id.clone());
-        Author { genesis, netuid, challenge, hotkey: Hotkey([hotkey; 32]) }
+        Author { genesis, netuid, challenge, hotkey: Hotkey([hotkey; 32]), root: None }
     };
     let guess = answer(&question, &7_u32.to_le_bytes()).expect("an answer");
     let commitment = author(1).commitment(&[5; 32], &guess.outputs);

@@ -4,7 +4,7 @@ use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::{Fields, hex_bytes};
-use crate::sealed::Author;
+use crate::sealed::{Author, ChainRoot};
 use crate::{Beacon, Digest, Epoch, Hotkey, Mark, MechId, Netuid, RegistrationId, Standing, SubnetState};
 
 /// All that an epoch's decision depends on besides its judgements.
@@ -36,8 +36,8 @@ pub struct EpochContext {
 
 impl EpochContext {
     /// A miner who answers a challenge, as its commitment names it.
-    pub fn author(&self, challenge: Digest, hotkey: Hotkey) -> Author {
-        Author { genesis: self.genesis, netuid: self.netuid, challenge: challenge.to_string(), hotkey }
+    pub fn author(&self, challenge: Digest, hotkey: Hotkey, root: Option<ChainRoot>) -> Author {
+        Author { genesis: self.genesis, netuid: self.netuid, challenge: challenge.to_string(), hotkey, root }
     }
 
     /// The kind of task that the epoch asks. Records of version 1 have it in the task file alone; `None` where that can't be read.

@@ -10,7 +10,8 @@ use parity_scale_codec::{Decode, DecodeAll as _, Encode, Error, Input};
 use serde::{Deserialize, Serialize};
 
 use super::{LogOpening, NextEpoch, StartedFrom, hex_bytes};
-use crate::{Digest, RegistrationId};
+use crate::sealed::ChainRoot;
+use crate::{Block, Digest, RegistrationId};
 
 /// Fields of one record.
 const FIELDS_MAX: usize = 32;
@@ -33,6 +34,10 @@ const LOG: &str = "log";
 const NEXT: &str = "next";
 /// Whom a shared question was divided among, ascending: the SCALE of a list of [`RegistrationId`]s.
 const ASKED_OF: &str = "asked_of";
+/// The last block for commitments before this request may be sent.
+const COMMIT_BY: &str = "commit_by";
+/// What the chain had of a miner's commitments: the SCALE of a [`ChainRoot`].
+const CHAIN_ROOT: &str = "chain_root";
 /// The longest name of an operator, in bytes.
 const OPERATOR_BYTES_MAX: usize = 256;
 
@@ -192,6 +197,31 @@ impl Fields {
         self.decoded(ASKED_OF)
     }
 
+    /// Says up to which block commitments are awaited.
+    pub fn committed_by(block: Block) -> Self {
+        Self(vec![Field { name: COMMIT_BY.to_owned(), value: FieldValue::Unsigned(block.0) }])
+    }
+
+    /// The last block for commitments; `None` where they have no place on the chain.
+    pub fn commit_by(&self) -> Option<Block> {
+        self.0.iter().find_map(|field| match field.value {
+            FieldValue::Unsigned(block) if field.name == COMMIT_BY => Some(Block(block)),
+            _ => None,
+        })
+    }
+
+    /// With what the chain had of a miner's commitments, where they have their place there.
+    pub fn under(root: Option<ChainRoot>) -> Self {
+        let field =
+            |root: ChainRoot| Field { name: CHAIN_ROOT.to_owned(), value: FieldValue::Bytes(root.encode()) };
+        Self(root.map(field).into_iter().collect())
+    }
+
+    /// What the chain had of the miner's commitments.
+    pub fn chain_root(&self) -> Option<ChainRoot> {
+        self.decoded(CHAIN_ROOT)
+    }
+
     fn decoded<T: Decode>(&self, name: &str) -> Option<T> {
         self.0.iter().find(|field| field.name == name).and_then(|field| field.value.decoded())
     }
@@ -205,9 +235,10 @@ impl Fields {
         self.0.iter().find(|field| {
             let is_known = match (field.name.as_str(), &field.value) {
                 (OPERATOR, FieldValue::Text(_))
-                | (ROUNDS, FieldValue::Unsigned(_))
+                | (ROUNDS | COMMIT_BY, FieldValue::Unsigned(_))
                 | (SCORED_ELSEWHERE | DERIVED_REQUESTS, FieldValue::Flag(true)) => true,
                 (ASKED_OF, value) => value.decoded::<Vec<RegistrationId>>().is_some(),
+                (CHAIN_ROOT, value) => value.decoded::<ChainRoot>().is_some(),
                 (LOG, value) => value.decoded::<LogOpening>().is_some(),
                 (STARTED_FROM, value) => value.decoded::<StartedFrom>().is_some(),
                 (NEXT, value) => value.decoded::<NextEpoch>().is_some(),

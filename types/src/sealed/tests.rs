@@ -4,7 +4,8 @@ const SALT_BYTES: [u8; 32] = [7; 32];
 
 fn author(hotkey: u8) -> Author {
     let challenge = question().id;
-    Author { genesis: Digest::of(b"genesis"), netuid: Netuid(3), challenge, hotkey: Hotkey([hotkey; 32]) }
+    let (netuid, hotkey) = (Netuid(3), Hotkey([hotkey; 32]));
+    Author { genesis: Digest::of(b"genesis"), netuid, challenge, hotkey, root: None }
 }
 
 fn question() -> InferRequest {
@@ -60,13 +61,20 @@ fn a_commitment_of_somebody_else_or_of_another_subnet_opens_nothing() {
     }
 }
 
+fn commit_to(on_chain: bool) -> SealedRequest {
+    SealedRequest::Commit { question: question(), on_chain }
+}
+
 #[test]
 fn requests_are_recognised_and_give_the_question_back() {
-    let commit = committing(question()).expect("short names");
+    let commit = committing(question(), None).expect("short names");
     assert_eq!(commit.outputs, [COMMITMENT]);
-    assert_eq!(SealedRequest::of(&commit), Some(SealedRequest::Commit(question())));
-    let reveal = revealing(question()).expect("short names");
+    assert_eq!(SealedRequest::of(&commit), Some(commit_to(false)));
+    let on_chain = committing(question(), Some(3)).expect("short names");
+    assert_eq!(SealedRequest::of(&on_chain), Some(commit_to(true)));
+    let reveal = revealing(question(), false).expect("short names");
     assert_eq!(reveal.outputs, ["label", "sure", SALT]);
+    assert_eq!(revealing(question(), true).expect("short names").outputs, ["label", "sure", SALT, PROOF]);
     assert_eq!(SealedRequest::of(&reveal), Some(SealedRequest::Reveal { id: "c0ffee".to_owned() }));
     assert_eq!(SealedRequest::of(&question()), None);
     assert_eq!(SealedRequest::of(&InferRequest::asking(vec![], &[COMMITMENT])), None);

@@ -2,10 +2,12 @@
 //!
 //! A node that has dropped the blocks in question says nothing for or against: that is listed, and is no problem of the file's.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use weighhouse_chain::{CallOutcome, Chain, ChainError, SignedCall};
 use weighhouse_journal::Segment;
-use weighhouse_merkle::{Frontier, GrownTree};
+use weighhouse_merkle::{Frontier, GrownTree, commitments};
 use weighhouse_types::{Beacon, Block, EpochContext, Intent, IntentState, Record};
 
 use super::{AuditError, context_of};
@@ -37,6 +39,7 @@ pub async fn audit_chain(file: &[u8], chain: &dyn Chain) -> Result<ChainFindings
         return Ok(found);
     }
     found.beacons(segment.records(), context, chain).await;
+    found.roots(segment.records(), context, chain).await;
     found.calls(segment.records(), chain).await;
     found.weights(segment.records(), context, chain).await;
     found.anchor(&segment, context, chain).await;
@@ -66,6 +69,35 @@ impl ChainFindings {
         }
         if confirmed > 0 {
             self.confirmed.push(format!("{confirmed} of {} beacons", beacons.len()));
+        }
+    }
+
+    /// What the chain had of miners' commitments, where these have their place there.
+    async fn roots(&mut self, records: &[Record], context: &EpochContext, chain: &dyn Chain) {
+        let recorded = records.iter().filter_map(|record| match record {
+            Record::Judged(judged) => Some((judged.who.hotkey, judged.fields.chain_root()?)),
+            Record::Answered(answered) => Some((answered.who.hotkey, answered.fields.chain_root()?)),
+            _ => None,
+        });
+        let recorded: BTreeSet<_> = recorded.map(|(who, root)| (who, root.by, root.root)).collect();
+        let mut confirmed = 0;
+        for (hotkey, by, root) in &recorded {
+            match chain.commitment_at(context.netuid, *hotkey, *by).await {
+                Ok(shown)
+                    if shown.as_ref().and_then(|shown| commitments::from_chain(&shown.data)) == *root =>
+                {
+                    confirmed += 1;
+                }
+                Ok(_) => self.problems.push(format!(
+                    "{hotkey} had other commitments on the chain with block {by} than the file says"
+                )),
+                Err(error) => {
+                    self.says_nothing(&format!("the commitments of {hotkey} in block {by}"), &error)
+                }
+            }
+        }
+        if confirmed > 0 {
+            self.confirmed.push(format!("{confirmed} of {} roots of miners' commitments", recorded.len()));
         }
     }
 

@@ -86,7 +86,8 @@ impl<'a> Walk<'a> {
                 ReadAnswer { is_message: true, ..ReadAnswer::decided(judged.judgement.clone()) }
             }
             Ok(message) => {
-                let author = self.context.author(judged.challenge, judged.who.hotkey);
+                let author =
+                    self.context.author(judged.challenge, judged.who.hotkey, judged.fields.chain_root());
                 ReadAnswer::of(task, &author, challenge, &earlier, &message)
             }
             Err(judgement) => ReadAnswer::decided(judgement),

@@ -1,6 +1,6 @@
 //! Stages of a challenge as an auditor checks them: what was asked next follows from what was answered.
 
-use weighhouse_types::{ChallengePhase, FollowUp, PhaseChange, Record, StageRecord};
+use weighhouse_types::{ChallengePhase, Fields, FollowUp, PhaseChange, Record, StageRecord};
 
 use super::walk::{Finding, Part, Walk};
 use crate::dialogue::framed;
@@ -24,6 +24,12 @@ impl<'a> Walk<'a> {
         if earlier.len() != usize::from(stage) {
             return Err(format!("{name}: asked before the stages ahead of it were answered").into());
         }
+        let awaits = self.task.as_ref().map(|task| task.commit_blocks().is_some());
+        if awaits.is_some_and(|awaits| awaits != follow_up.fields.commit_by().is_some()) {
+            return Err(
+                format!("{name}: it says another thing of commitments on the chain than the task").into()
+            );
+        }
         let mut again = None;
         if let (Some(task), Some(drawn)) = (&self.task, &seen.challenge) {
             let requests = task.follow_up(&[(drawn, &earlier)]);
@@ -35,6 +41,32 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         Err(format!("{name}: the answers so far give another request").into())
+    }
+
+    /// Where commitments have their place on the chain, it says of each that was opened what the chain had with the last block for it.
+    pub(super) fn check_root(
+        &self,
+        name: &str,
+        part: &Part,
+        stage: u8,
+        fields: &Fields,
+    ) -> Result<(), String> {
+        let is_due = stage > 0 && self.task.as_ref().is_some_and(|task| task.commit_blocks().is_some());
+        let recorded = fields.chain_root();
+        if recorded.is_some() != is_due && self.task.is_some() {
+            return Err(match is_due {
+                true => format!("{name}: it doesn't say what the chain had of its commitment"),
+                false => format!("{name}: no commitment to it has a place on the chain"),
+            });
+        }
+        let asked = self.follow_ups.get(&(*part, stage)).and_then(|asked| asked.fields.commit_by());
+        let mut kept = self.answered.get(part).into_iter().flatten();
+        let kept = kept.find(|kept| kept.stage == stage).map(|kept| kept.fields.chain_root());
+        let is_another = asked.is_some_and(|by| recorded.is_none_or(|root| root.by != by));
+        if is_another || kept.is_some_and(|kept| kept != recorded) {
+            return Err(format!("{name}: its commitment was due by another block"));
+        }
+        Ok(())
     }
 
     /// A miner's part of a question is the one that its division gives.
@@ -72,6 +104,7 @@ impl<'a> Walk<'a> {
         }
         if let Ok(exchange) = &answered.outcome {
             self.check_exchange(&name, part, stage, exchange)?;
+            self.check_root(&name, &part, stage, &answered.fields)?;
         }
         self.answered.entry(part).or_default().push(answered);
         Ok(())

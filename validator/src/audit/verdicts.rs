@@ -72,6 +72,7 @@ impl<'a> Walk<'a> {
         match &judged.exchange {
             Some(exchange) => {
                 self.check_exchange(&name, part, judged.stage, exchange)?;
+                self.check_root(&name, &part, judged.stage, &judged.fields)?;
                 Ok(true)
             }
             None if judged.judgement.mark.billionths() != 0
@@ -138,7 +139,8 @@ impl<'a> Walk<'a> {
         if u16::from(stage) + 1 < u16::from(task.stages()) {
             return self.refused(task, challenge, earlier, framed, &name);
         }
-        let read = ReadAnswer::new(task, &self.context.author(id, who.hotkey), challenge, &earlier, framed);
+        let author = self.context.author(id, who.hotkey, judged.fields.chain_root());
+        let read = ReadAnswer::new(task, &author, challenge, &earlier, framed);
         let is_later = matches!(task.timing(), Timing::Later { .. });
         let seen = self.seen(&name, &id)?;
         let word = match self.truths.get(&id) {

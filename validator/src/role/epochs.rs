@@ -45,6 +45,7 @@ impl Validator {
         self.witness_epoch(state).await?;
         self.tell_witnesses();
         self.held.clear();
+        self.awaiting.clear();
         self.take_next_task();
         let closing = self.open.as_ref().map(OpenEpoch::closing).transpose()?;
         let neurons = &state.metagraph.neurons;

@@ -147,7 +147,8 @@ impl Validator {
     ) -> Result<(), ValidatorError> {
         let Some(open) = &self.open else { return Err(error) };
         let (Fault::Ours(cause) | Fault::Question(cause)) = error.fault() else { return Err(error) };
-        let (is_held, has_asked) = (self.held.contains_key(&round), open.has_asked(round));
+        let is_held = self.held.contains_key(&round) || self.awaiting.contains_key(&round);
+        let has_asked = open.has_asked(round);
         if is_held || !(is_last_chance || has_asked) {
             self.postpone(cause, &error);
         } else if has_asked || !error.is_transient() {
@@ -216,6 +217,38 @@ impl Validator {
         round: u32,
         now: Moment<'_>,
     ) -> Result<Option<AnsweredRound>, ValidatorError> {
+        let asking = match self.awaiting.remove(&round) {
+            Some(asking) => Some(asking),
+            None => self.begin_round(round, now).await?,
+        };
+        let Some(mut asking) = asking else { return Ok(None) };
+        let head = now.state.head.number;
+        while !asking.is_asked() {
+            if let Some(by) = asking.commit_by() {
+                if head <= by {
+                    self.awaiting.insert(round, asking);
+                    return Ok(None);
+                }
+                // Nothing was asked yet of what follows: a chain that is away for a block costs nothing.
+                if let Err(error) = asking.read_roots(&self.parts).await {
+                    self.awaiting.insert(round, asking);
+                    return Err(error);
+                }
+            }
+            let records = asking.ask_stage(&self.parts, &self.asker, head).await?;
+            if !records.is_empty() {
+                self.record(records).await?;
+            }
+        }
+        self.tell_clock(asking.ahead_ms);
+        self.tell_canary(None);
+        let mut answered = asking.answered();
+        answered.draw = self.draw_of(round, now).await;
+        Ok(Some(answered))
+    }
+
+    /// Draws a round, or takes it up where it was cut off, and asks its first stage; `None` where nobody is left to ask.
+    async fn begin_round(&mut self, round: u32, now: Moment<'_>) -> Result<Option<Round>, ValidatorError> {
         let Some(open) = &self.open else { return Ok(None) };
         let mut done = open.done_in(round);
         let (rounds, _) = open.rounds();
@@ -234,24 +267,18 @@ impl Validator {
             return Ok(None);
         };
         self.record(asking.records()).await?;
+        if asking.commit_by().is_some() {
+            return Ok(Some(asking));
+        }
         let asked = asking.hotkeys();
         // Beside the first stage, so that a round takes no longer for it.
-        let (first, reached) = join(asking.ask_stage(&self.parts, &self.asker), self.reached()).await;
+        let stage = asking.ask_stage(&self.parts, &self.asker, now.state.head.number);
+        let (first, reached) = join(stage, self.reached()).await;
         let records = first?;
         if let Some(why) = self.cut_off(&asked, &asking.silent, reached) {
             return Err(ValidatorError::CutOff { why });
         }
         self.record(records).await?;
-        while !asking.is_asked() {
-            let records = asking.ask_stage(&self.parts, &self.asker).await?;
-            if !records.is_empty() {
-                self.record(records).await?;
-            }
-        }
-        self.tell_clock(asking.ahead_ms);
-        self.tell_canary(None);
-        let mut answered = asking.answered();
-        answered.draw = self.draw_of(round, now).await;
-        Ok(Some(answered))
+        Ok(Some(asking))
     }
 }

@@ -25,7 +25,7 @@ use crate::parts::Parts;
 use crate::policies::Policies;
 use crate::publish::PublicationQueue;
 use crate::receipts::Deliveries;
-use crate::round::AnsweredRound;
+use crate::round::{AnsweredRound, Round};
 use crate::seen::SeenBlocks;
 use crate::verdicts::{Axons, REQUESTS_MAX, Shelf, VerdictsParts, axons};
 
@@ -92,6 +92,8 @@ pub struct Validator {
     pub(super) told_unjoined: BTreeSet<Hotkey>,
     /// The oldest epoch whose answers weren't removed by this process.
     pub(super) answers_kept_from: Option<Epoch>,
+    /// Rounds that wait until commitments have to stand on the chain.
+    pub(super) awaiting: BTreeMap<u32, Round>,
     /// Whether less is free than the journal wants.
     pub(super) disk_is_short: bool,
     /// The chain's trouble that was told.
@@ -189,6 +191,7 @@ impl Validator {
             truth_asked_in: None,
             trouble_told: None,
             held: BTreeMap::new(),
+            awaiting: BTreeMap::new(),
             registered: watch::Sender::new(axons(&state.metagraph)),
             endpoint: None,
             in_trouble: false,
