@@ -64,7 +64,7 @@ pub(super) async fn publish(
                     tracing::warn!(
                         state = STATE, turned = "bad", %error,
                         "what this miner has committed to isn't on the chain yet, and counts as malformed where it comes too late; each block \
-                         tries again. Does the coldkey's account pay the chain's fee?"
+                         tries again"
                     );
                 }
             }
