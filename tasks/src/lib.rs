@@ -12,6 +12,7 @@
 pub mod forecast;
 pub mod judge;
 pub mod kind;
+pub mod label;
 pub mod persona;
 pub mod reading;
 pub mod references;

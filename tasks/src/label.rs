@@ -1,0 +1,25 @@
+//! Labels of a crowd: what they say together, and what each worker's are worth.
+//!
+//! Sums run in a written order, and functions beyond `+ - * / sqrt` come from `libm`, so that the same labels give the same bits on every machine.
+
+mod dawid_skene;
+mod glad;
+mod mace;
+mod majority;
+mod peers;
+mod sum;
+mod votes;
+
+pub use dawid_skene::{Fitted, Iterations, OneCoin, TOLERANCE, dawid_skene, one_coin};
+pub use glad::{Glad, glad};
+pub use mace::{Mace, MaceMethod, Spamming, mace};
+pub use majority::{
+    NoGold, Weighted, agreement, gold_majority, majority, most_likely, wawa, zero_based_skill,
+};
+pub use peers::{
+    PeersError, agreeing, correlated_agreement, delta, dmi, expected, robust_truth_serum, truth_serum,
+};
+pub use votes::{Vote, Votes, VotesError};
+
+#[cfg(test)]
+mod tests;
