@@ -99,6 +99,7 @@ fn with_skills(votes: &Votes, skills: Vec<f64>) -> Weighted {
     Weighted { posterior: weighted(votes, &skills), skills }
 }
 
+/// Shares of the votes on each item by these weights of workers. An item without any is as likely any class.
 fn weighted(votes: &Votes, weights: &[f64]) -> Array2<f64> {
     let mut sums = Array2::from_elem((votes.items(), votes.classes()), Sum::default());
     for Vote { item, worker, class } in votes.iter() {

@@ -1,6 +1,8 @@
 //! Figures of crowd-kit 1.4.2 and of published payments: from the folder that `WEIGHHOUSE_VECTORS` names where it holds the file, else the
 //! project's own copy.
 
+mod economy;
+
 use std::collections::BTreeSet;
 
 use ndarray::Array2;

@@ -67,6 +67,12 @@ impl Votes {
         self.votes.iter().copied()
     }
 
+    /// Those of the same crowd that are kept.
+    pub fn only(&self, keep: impl Fn(&Vote) -> bool) -> Self {
+        let votes = self.votes.iter().copied().filter(keep).collect();
+        Self { votes, ..*self }
+    }
+
     pub fn len(&self) -> usize {
         self.votes.len()
     }
