@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod label;
 pub(crate) mod miner;
 pub(crate) mod model;
 pub(crate) mod policy;

@@ -15,8 +15,8 @@ mod tree;
 use std::process::ExitCode;
 
 use commands::{
-    audit, chain, check, completions, explain, forecast, health, history, init, miner, model, policy, proxy,
-    task, validator, wallet, weights,
+    audit, chain, check, completions, explain, forecast, health, history, init, label, miner, model, policy,
+    proxy, task, validator, wallet, weights,
 };
 use failure::{Exit, Failure};
 use signals::Signals;
@@ -87,6 +87,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Policy(args) => policy::run(args, shutdown).await,
             Command::History(args) => history::run(args, &shutdown),
             Command::Forecast(args) => forecast::run(&args),
+            Command::Label(args) => label::run(&args),
             Command::Model(args) => model::run(args),
             Command::Task(args) => task::run(args),
         }

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    audit, chain, check, completions, explain, forecast, health, history, init, miner, model, policy, proxy,
-    task, validator, wallet, weights,
+    audit, chain, check, completions, explain, forecast, health, history, init, label, miner, model, policy,
+    proxy, task, validator, wallet, weights,
 };
 use crate::localnet;
 
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Forecast(forecast::Forecast),
     #[command(subcommand)]
+    Label(label::Label),
+    #[command(subcommand)]
     Model(model::Model),
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -68,7 +70,7 @@ const READERS: [(&str, &[&str]); 5] = [
     ("New here", &["localnet", "init"]),
     ("You run a miner", &["miner", "model"]),
     ("You run a validator", &["validator", "weights", "explain", "proxy"]),
-    ("You tune a subnet", &["policy", "task", "forecast"]),
+    ("You tune a subnet", &["policy", "task", "forecast", "label"]),
     ("You audit", &["audit", "history"]),
 ];
 const EVERYBODY: (&str, &[&str]) = ("Everybody", &["wallet", "chain", "check", "health", "completions"]);
@@ -92,7 +94,7 @@ pub(crate) fn tree() -> clap::Command {
     let tree = examples::add(Cli::command(), "weighhouse");
     let commands = by_reader(&tree);
     tree.help_template("{about}\n\nUsage: {usage}{after-help}\n\nOptions:\n{options}").after_help(format!(
-        "{commands}\n{EXIT_CODES}\n\nStart with `weighhouse localnet`; `weighhouse COMMAND --help` has examples."
+        "{commands}\n{EXIT_CODES}\nStart with `weighhouse localnet`; `weighhouse COMMAND --help` has examples."
     ))
 }
 

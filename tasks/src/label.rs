@@ -8,9 +8,12 @@ mod dawid_skene;
 mod divide;
 mod glad;
 mod groups;
+mod items;
+mod kind;
 mod mace;
 mod majority;
 mod peers;
+mod personas;
 mod slash;
 mod standing;
 mod sum;
@@ -22,6 +25,7 @@ pub use dawid_skene::{Fitted, Iterations, OneCoin, TOLERANCE, dawid_skene, one_c
 pub use divide::divide;
 pub use glad::{Glad, glad};
 pub use groups::{once_each, wrong_together};
+pub(crate) use kind::Labels;
 pub use mace::{Mace, MaceMethod, Spamming, mace};
 pub use majority::{
     NoGold, Weighted, agreement, gold_majority, majority, most_likely, wawa, zero_based_skill,
@@ -32,6 +36,9 @@ pub use peers::{
 pub use slash::{SLASH_AT, Wager};
 pub use standing::{Judged, Standing, judge};
 pub use votes::{Vote, Votes, VotesError};
+
+/// Class probabilities: items by classes.
+pub type Posterior = ndarray::Array2<f64>;
 
 #[cfg(test)]
 mod tests;

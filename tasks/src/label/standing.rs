@@ -8,7 +8,7 @@ use weighhouse_models::draw::below;
 use super::bounds::lower_bound;
 use super::dawid_skene::{Iterations, TOLERANCE, dawid_skene};
 use super::groups::{once_each, wrong_together};
-use super::peers::{agreeing, delta};
+use super::peers::{agreeing, delta, expected};
 use super::votes::Votes;
 
 /// The tail of the bound on a worker's accuracy.
@@ -23,6 +23,8 @@ pub struct Judged {
     pub standings: Vec<Standing>,
     /// Workers who were wrong together, beyond what their own errors explain.
     pub groups: Vec<Vec<usize>>,
+    /// Agreement beyond chance that two truthful workers of this crowd would reach.
+    pub agreement: f64,
 }
 
 /// One worker's.
@@ -42,7 +44,7 @@ pub struct Standing {
 /// Judges a batch by gold that nobody knew when the labels were given; `rng` draws the peers.
 pub fn judge(votes: &Votes, gold: &[Option<usize>], rng: &mut ChaCha20Rng) -> Judged {
     let chance = chance(votes.classes(), gold);
-    let mut standings = peers(votes, rng);
+    let (mut standings, agreement) = peers(votes, rng);
     for vote in votes.iter() {
         if let Some(Some(class)) = gold.get(vote.item) {
             standings[vote.worker].gold_all += 1;
@@ -55,7 +57,7 @@ pub fn judge(votes: &Votes, gold: &[Option<usize>], rng: &mut ChaCha20Rng) -> Ju
         standing.quality = peers * standing.proven;
     }
     let (posterior, groups) = aggregate(votes, gold, &standings);
-    Judged { posterior, standings, groups }
+    Judged { posterior, standings, groups, agreement }
 }
 
 /// Class probabilities, and the groups whose votes count once in them. Workers whom gold proves to be above chance are heard; a majority
@@ -92,7 +94,7 @@ fn chance(classes: usize, gold: &[Option<usize>]) -> f64 {
 }
 
 /// Correlated agreement of each worker: on each item with one peer, drawn, less what both would agree on by their habits alone.
-fn peers(votes: &Votes, rng: &mut ChaCha20Rng) -> Vec<Standing> {
+fn peers(votes: &Votes, rng: &mut ChaCha20Rng) -> (Vec<Standing>, f64) {
     let classes = votes.classes();
     let mut given: Vec<Vec<(usize, usize)>> = vec![Vec::new(); votes.items()];
     let mut habits = Array2::<f64>::zeros((votes.workers(), classes));
@@ -104,7 +106,8 @@ fn peers(votes: &Votes, rng: &mut ChaCha20Rng) -> Vec<Standing> {
         let all = row.iter().fold(0.0, |sum, count| sum + count);
         row.mapv_inplace(|count| if all > 0.0 { count / all } else { 0.0 });
     }
-    let pays = agreeing(&delta(&joint(&given, classes)));
+    let delta = delta(&joint(&given, classes));
+    let pays = agreeing(&delta);
     let mut standings = vec![Standing::default(); votes.workers()];
     for given in given {
         for (at, (worker, class)) in given.iter().enumerate() {
@@ -126,7 +129,7 @@ fn peers(votes: &Votes, rng: &mut ChaCha20Rng) -> Vec<Standing> {
     for standing in &mut standings {
         standing.peers /= f64::from(standing.labels.max(1));
     }
-    standings
+    (standings, expected(&delta))
 }
 
 /// How often each two classes were given to one item by two workers, of all pairs.
