@@ -22,6 +22,7 @@ pub static KINDS: &[Registered] = &[
     Registered::of::<Completions>(),
     Registered::of::<Embeddings>(),
     Registered::of::<OutsideTask>(),
+    Registered::of::<crate::forecast::Tournament>(),
     Registered::of::<crate::label::Labels>(),
     Registered::of::<crate::regress::Regress>(),
 ];

@@ -2,8 +2,8 @@
 //! divided among miners, and one is resolved two epochs later. What they have in common stands here.
 
 mod divided;
-mod forecast;
 mod hidden;
+mod later;
 mod personas;
 mod sealed;
 
@@ -16,15 +16,15 @@ use crate::kind::per_seed;
 use crate::registry::{Registered, TaskLoader};
 use crate::{OnRecord, References};
 use divided::Divided;
-use forecast::Forecast;
 use hidden::Hidden;
+use later::Later;
 use sealed::Sealed;
 
 static TEST_KINDS: &[Registered] = &[
     Registered::of::<Sealed>(),
     Registered::of::<Hidden>(),
     Registered::of::<Divided>(),
-    Registered::of::<Forecast>(),
+    Registered::of::<Later>(),
 ];
 
 /// Told each time that a miner withholds what it was to reveal.

@@ -1,6 +1,7 @@
 //! `weighhouse forecast`: files of predictions scored as a tournament scores them, offline.
 
 mod files;
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ use files::{column, columns};
 Examples:
   weighhouse forecast score predictions.csv --target target.csv --meta meta.csv
   weighhouse forecast payout --corr 0.02 --mmc 0.01 --stake 100 --at-risk 72000
+  weighhouse forecast simulate --seeds 20
 
 docs/forecast.md has the formulas, and what a file must look like.")]
 pub(crate) enum Forecast {
@@ -29,6 +31,8 @@ pub(crate) enum Forecast {
     Score(Score),
     /// What a stake is paid or loses for its scores
     Payout(PayoutArgs),
+    /// What every sort of forecaster earns, on tournaments that are drawn
+    Simulate(simulate::Simulate),
 }
 
 #[derive(Args, Debug)]
@@ -126,6 +130,7 @@ pub(crate) fn run(command: &Forecast) -> Result<(), Failure> {
     match command {
         Forecast::Score(args) => score(args),
         Forecast::Payout(args) => payout(args),
+        Forecast::Simulate(args) => simulate::run(args),
     }
 }
 

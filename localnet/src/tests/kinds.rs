@@ -141,13 +141,13 @@ fn sealed_answers_are_revealed_only_once_their_commitments_stand_on_the_chain() 
 }
 
 #[test]
-fn forecasts_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later() {
+fn later_truths_of_a_net_that_is_restarted_each_epoch_are_judged_two_epochs_later() {
     let dir = tempfile::tempdir().expect("a folder");
     for _ in 0..2 {
-        let account = run(dir.path(), "forecast", 1);
+        let account = run(dir.path(), "later", 1);
         assert_eq!(earned(&account, "honest-1"), 0, "nobody knows the truth yet: {account:?}");
     }
-    let account = run(dir.path(), "forecast", 2);
+    let account = run(dir.path(), "later", 2);
     assert!(earned(&account, "honest-1") > 0 && earned(&account, "honest-2") > 0, "{account:?}");
     assert_eq!(earned(&account, "wrong"), 0, "{account:?}");
     for epoch in 0..4 {

@@ -1,6 +1,8 @@
 //! Figures of `numerai-tools` 0.7.2 and of Numerai's payout formula: from the folder that `WEIGHHOUSE_VECTORS` names where it holds the file,
 //! else the project's own copy.
 
+mod tournament;
+
 use serde_json::Value;
 
 use super::linear::Neutralizers;

@@ -66,6 +66,19 @@ impl Harness {
     /// its own.
     pub(crate) fn faced(&self, seed: u8, names: &[&str]) -> Vec<Judgement> {
         let posed = self.posed(seed);
+        self.judge(&posed, self.said(&posed, seed, names))
+    }
+
+    /// As [`Harness::faced`]: groups of those who answered alike, by their places.
+    pub(crate) fn grouped(&self, seed: u8, names: &[&str]) -> Vec<Vec<u32>> {
+        let posed = self.posed(seed);
+        let said = self.said(&posed, seed, names);
+        let read: Vec<_> = said.into_iter().map(|miner| posed.read(&self.task, miner)).collect();
+        let words = posed.words(&self.task, &read).expect("words");
+        posed.joint(&self.task, &read, words).expect("judged together").alike
+    }
+
+    fn said(&self, posed: &PosedChallenges, seed: u8, names: &[&str]) -> Vec<Vec<Dialogue>> {
         let answer = |(at, name): (usize, &&str)| {
             let (miner, seat) = (at as u64 + 1, Seat { at, of: names.len() });
             let rng = ChaCha20Rng::seed_from_u64(1_000 * miner + u64::from(seed));
@@ -73,7 +86,7 @@ impl Harness {
             let mut answerer = self.persona(name).open(setup).expect("opened");
             posed.put(&self.task, seat, |request| answerer(request)).expect("answered")
         };
-        self.judge(&posed, names.iter().enumerate().map(answer).collect())
+        names.iter().enumerate().map(answer).collect()
     }
 
     /// The figures of every persona over so many challenges.

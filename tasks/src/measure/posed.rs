@@ -223,6 +223,27 @@ impl PosedChallenges {
     }
 }
 
+#[cfg(test)]
+impl PosedChallenges {
+    /// What the judge says of all answers to the first challenge together.
+    pub(crate) fn joint(
+        &self,
+        task: &Task,
+        miners: &[ReadAnswers],
+        words: Vec<Vec<Reference>>,
+    ) -> Result<weighhouse_types::JointVerdicts, TaskError> {
+        let challenge = &self.challenges[0];
+        let each = miners.iter().zip(&words).enumerate();
+        let named: Vec<_> = each
+            .filter_map(|(at, (read, words))| {
+                Some((registration(at), words.first()?, read[0].as_ref().ok()?))
+            })
+            .collect();
+        let joint = task.judge_together(challenge, &divided(task, challenge, miners.len())?, &named)?;
+        Ok(joint.expect("a kind that judges together"))
+    }
+}
+
 /// The verdicts on the answers to one challenge that were read, in the miners' order.
 fn judge_one(
     task: &Task,

@@ -55,12 +55,12 @@ pub(super) fn hidden() -> Vec<Persona> {
 }
 
 pub(super) fn divided() -> Vec<Persona> {
-    let mut personas = forecast();
+    let mut personas = later();
     personas.push(Persona::silent());
     personas
 }
 
-pub(super) fn forecast() -> Vec<Persona> {
+pub(super) fn later() -> Vec<Persona> {
     vec![
         persona("honest", Conduct::Honest, &["honest-1", "honest-2"], |asked, _| double(asked, 0)),
         persona("wrong", Conduct::Cheat, &["wrong"], |asked, _| double(asked, 1)),

@@ -68,12 +68,12 @@ fn sealed_answers_are_measured_without_their_seals_and_asked_for_with_them() {
 
 #[test]
 fn a_truth_that_comes_later_is_measured_as_if_it_had_come() {
-    assert_eq!(means("forecast"), [("honest".to_owned(), 1.0), ("wrong".to_owned(), -1.0)]);
+    assert_eq!(means("later"), [("honest".to_owned(), 1.0), ("wrong".to_owned(), -1.0)]);
 }
 
 #[test]
 fn each_truth_has_chance_of_its_own_that_the_later_epoch_brings() {
-    let task = harness("forecast").task;
+    let task = harness("later").task;
     let challenges = task.challenges(&[[1; 32], [2; 32]]).expect("drawn");
     let asked: Vec<_> = challenges.iter().collect();
     let told = |beacon: u8| {

@@ -227,7 +227,7 @@ fn asked_sample() -> weighhouse_types::ChallengeRecord {
         scope: weighhouse_types::ChallengeScope::Shared,
         vrf_output: Vec::new(),
         vrf_proof: Vec::new(),
-        kind: "forecast".to_owned(),
+        kind: "later".to_owned(),
         request: None,
         secret: None,
         reference: None,
@@ -376,7 +376,7 @@ async fn sealed_weights_stay_secret_until_the_chain_shows_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forecasts_are_public_once_their_truth_is() {
     let behaviours = [Behaviour::Plays("honest"), Behaviour::Plays("wrong"), Behaviour::Gone];
-    let world = World::of_kind("forecast", &behaviours).await;
+    let world = World::of_kind("later", &behaviours).await;
     let dir = tempfile::tempdir().expect("a folder");
     let mut validator = Validator::open(world.parts(dir.path())).await.expect("opened");
     let (site, journal) = site_of(&validator).await;

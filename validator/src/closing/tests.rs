@@ -168,7 +168,7 @@ impl JudgeClient for Unsteady {
         if self.drawn.fetch_add(1, Ordering::Relaxed) < 2 {
             return Err(TaskError::Judge("connection refused".to_owned()));
         }
-        let question = || request("forecast", 7);
+        let question = || request("later", 7);
         Ok(seeds.iter().map(|_| DrawnChallenge { question: question(), secret: vec![14], items }).collect())
     }
 
@@ -213,7 +213,7 @@ impl References for AtHand {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_judge_that_is_away_slow_or_wrong_for_a_while_costs_time_and_no_miner() {
-    let world = World::of_kind("forecast", &[Behaviour::Plays("honest"), Behaviour::Plays("wrong")]).await;
+    let world = World::of_kind("later", &[Behaviour::Plays("honest"), Behaviour::Plays("wrong")]).await;
     let dir = tempfile::tempdir().expect("a folder");
     let judge = AtHand(Arc::default());
     let mut parts = world.parts(dir.path());

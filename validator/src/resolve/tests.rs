@@ -12,7 +12,7 @@ const BEHAVIOURS: [Behaviour; 3] = [Behaviour::Plays("honest"), Behaviour::Plays
 
 /// Runs four epochs of forecasts, opening the journal anew at every block where `restarts`.
 async fn run(dir: &Path, restarts: bool) {
-    let world = World::of_kind("forecast", &BEHAVIOURS).await;
+    let world = World::of_kind("later", &BEHAVIOURS).await;
     let mut validator = Validator::open(world.parts(dir)).await.expect("opened");
     for _ in 0..14 * 4 {
         validator.step().await.expect("a step");

@@ -11,10 +11,10 @@ use crate::{Persona, References, TaskError, TaskFile, verdict};
 /// Epochs from the question to its truth.
 const EPOCHS: u64 = 2;
 
-pub(super) struct Forecast;
+pub(super) struct Later;
 
-impl Kind for Forecast {
-    const NAME: &'static str = "forecast";
+impl Kind for Later {
+    const NAME: &'static str = "later";
     const DEADLINE: Duration = Duration::from_secs(1);
     type Section = NoSection;
     type Question = u32;
@@ -31,7 +31,7 @@ impl Kind for Forecast {
     }
 
     fn request(&self, question: &u32) -> InferRequest {
-        request("forecast", *question)
+        request("later", *question)
     }
 
     fn timing(&self) -> Timing {
@@ -60,6 +60,6 @@ impl Kind for Forecast {
     }
 
     fn personas(&self) -> Vec<Persona> {
-        super::personas::forecast()
+        super::personas::later()
     }
 }
