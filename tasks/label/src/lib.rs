@@ -1,0 +1,35 @@
+//! A customer's data set, labelled: the job's folder, people's and models' labels, and the data set that comes of them.
+//!
+//! A job is a folder: `job.toml` says what is asked, `items.jsonl` what is labelled, `labels/` has one file of each worker, to
+//! which labels are only appended. Each label has a receipt: a hash over itself and the receipt before, so that a label that was
+//! changed or taken away afterwards is told by name. What is built of a job follows from these files alone, to the byte.
+//!
+//! **Invariants.** An item's name is its content's digest. A label is on the disk before it is confirmed. Nothing decides by the
+//! clock, by a file's place in a folder, or by chance.
+
+mod limits;
+
+mod files;
+
+mod error;
+
+mod answer;
+mod job;
+
+mod items;
+mod source;
+
+mod label;
+
+mod labels;
+
+pub use answer::{Answer, RESERVED};
+pub use error::JobError;
+pub use items::{Content, Item, Items};
+pub use job::{Init, Job, JobFile, Method};
+pub use label::{Label, Receipt};
+pub use labels::{Labels, NewLabel, Worker};
+pub use source::{Source, read_source};
+
+#[cfg(test)]
+mod tests;
