@@ -23,13 +23,29 @@ mod label;
 
 mod labels;
 
+pub mod rule;
+
+mod dawid_skene;
+
+mod aggregate;
+
+mod formats;
+
+mod statistics;
+
+mod dataset;
+
+pub use aggregate::{Outcome, aggregate, review};
 pub use answer::{Answer, RESERVED};
+pub use dataset::{Built, Difference, Verified, build, verify};
 pub use error::JobError;
+pub use formats::{Format, Imported, classes_of_config, export, import};
 pub use items::{Content, Item, Items};
 pub use job::{Init, Job, JobFile, Method};
 pub use label::{Label, Receipt};
 pub use labels::{Labels, NewLabel, Worker};
 pub use source::{Source, read_source};
+pub use statistics::{WorkerStatistics, alpha, of_workers};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Jobs over small data sets, from the items to the data set that is built.
 
+mod dataset;
+mod formats;
 mod job;
 
 use std::path::Path;

@@ -42,6 +42,13 @@ impl Init {
         let kept = kept(read_source(&self.source)?)?;
         let items = Items::new(kept.iter().map(|(item, _)| item.clone()).collect())
             .map_err(|why| JobError::wrong(&self.source.path, why))?;
+        let are_images = |item: &Item| matches!(item.content, Content::Image(_));
+        if items.list().windows(2).any(|pair| are_images(&pair[0]) != are_images(&pair[1])) {
+            return Err(JobError::wrong(
+                &self.source.path,
+                "there are both texts and images in it: make a job of each",
+            ));
+        }
         let gold = match &self.gold {
             Some(path) => gold::read(path, &files::read(path, TABLE_BYTES_MAX)?, &items, &self.classes)?,
             None => vec![None; items.list().len()],

@@ -20,11 +20,13 @@ fn folders_and_tables_of_every_form_become_items_and_others_are_refused_by_name(
         path
     };
     let png = [&[0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a][..], b"rest"].concat();
-    put("mixed/a.txt", b"one");
-    put("mixed/b.png", &png);
-    let read = init(&dir.path().join("j1"), &dir.path().join("mixed")).run().expect("a job");
-    assert_eq!(read.items.list().len(), 2);
-    let image = &read.items.list()[1];
+    put("texts/a.txt", b"one");
+    put("texts/b.md", b"two");
+    let read = init(&dir.path().join("j0"), &dir.path().join("texts")).run().expect("a job");
+    assert_eq!((read.items.find("a.txt"), read.items.find("b.md")), (Some(0), Some(1)));
+    put("images/b.png", &png);
+    let read = init(&dir.path().join("j1"), &dir.path().join("images")).run().expect("a job");
+    let image = &read.items.list()[0];
     assert_eq!(image.file().map(|file| file.ends_with(".png")), Some(true));
     image.check(&read.dir).expect("whole");
     files::write(&read.dir.join(image.file().expect("a file")), b"other").expect("written");
@@ -39,7 +41,10 @@ fn folders_and_tables_of_every_form_become_items_and_others_are_refused_by_name(
 
     put("other/a.pdf", b"%PDF");
     put("fake/a.png", b"no image");
+    put("mixed/a.txt", b"one");
+    put("mixed/b.png", &png);
     let refusals = [
+        (dir.path().join("mixed"), "there are both texts and images in it"),
         (dir.path().join("other"), "a.pdf: items are .txt, .md, .png or .jpg files"),
         (dir.path().join("fake"), "a.png: it is neither PNG nor JPEG"),
         (put("t.xlsx", b"x"), "not .xlsx"),
