@@ -34,6 +34,8 @@ pub struct CompletionServer {
 pub enum CompletionRoute {
     /// `/v1/completions`.
     Completions,
+    /// `/v1/chat/completions`.
+    Chat,
     /// `/completion` beside `/v1`, llama.cpp's own.
     LlamaCompletion,
     /// `/v1/models`, which has no question.
@@ -107,6 +109,7 @@ impl CompletionServer {
         let (request, body) = match route {
             CompletionRoute::Models => (Request::get(format!("{base}/models")), Bytes::new()),
             CompletionRoute::Completions => (Request::post(format!("{base}/completions")), written(question)),
+            CompletionRoute::Chat => (Request::post(format!("{base}/chat/completions")), written(question)),
             CompletionRoute::LlamaCompletion => {
                 let root = base.strip_suffix("/v1").unwrap_or(base);
                 (Request::post(format!("{root}/completion")), written(question))

@@ -1,5 +1,6 @@
 //! One posterior for each item, of everybody's votes.
 
+use crate::answer::Answer;
 use crate::job::{Job, Method};
 use crate::labels::Labels;
 use crate::rule;
@@ -37,37 +38,42 @@ impl Outcome {
     }
 }
 
+/// Counts every item's votes; the posteriors are flat still.
+pub(crate) fn tally(job: &Job, labels: &Labels) -> Vec<Outcome> {
+    let classes = job.file.classes.len();
+    let none = |gold: &Option<usize>| Outcome {
+        posterior: vec![1.0 / classes as f64; classes],
+        votes: vec![0; classes],
+        unsure: 0,
+        skipped: 0,
+        gold: *gold,
+    };
+    let mut outcomes: Vec<Outcome> = job.gold.iter().map(none).collect();
+    for (_, item, answer, _) in labels.answers() {
+        let outcome = &mut outcomes[item];
+        match answer {
+            Answer::Class(class) => outcome.votes[class] += 1,
+            Answer::Unsure => outcome.unsure += 1,
+            Answer::Skip => outcome.skipped += 1,
+            Answer::Undo => {}
+        }
+    }
+    outcomes
+}
+
 /// Works every item's posterior out.
 pub fn aggregate(job: &Job, labels: &Labels) -> Vec<Outcome> {
     let classes = job.file.classes.len();
-    let mut outcomes: Vec<Outcome> = job
-        .gold
-        .iter()
-        .map(|gold| Outcome {
-            posterior: vec![1.0 / classes as f64; classes],
-            votes: vec![0; classes],
-            unsure: 0,
-            skipped: 0,
-            gold: *gold,
-        })
-        .collect();
+    let mut outcomes = tally(job, labels);
     let mut votes = Vec::new();
-    let workers: Vec<&str> = labels.workers.keys().map(String::as_str).collect();
-    for (worker, item, answer, _) in labels.answers() {
-        let outcome = &mut outcomes[item];
-        match answer.class() {
-            Some(class) => {
-                outcome.votes[class] += 1;
-                let worker = workers.binary_search(&worker).unwrap_or_default();
-                votes.push((item, worker, class));
-            }
-            None if answer == crate::Answer::Unsure => outcome.unsure += 1,
-            None => outcome.skipped += 1,
+    for (worker, labels) in labels.workers.values().enumerate() {
+        for (item, (answer, _)) in &labels.holds {
+            votes.extend(answer.class().map(|class| (*item, worker, class)));
         }
     }
     let posteriors = match job.file.method {
         Method::Accuracy => by_accuracy(job, labels, &votes),
-        Method::DawidSkene => by_dawid_skene(job, workers.len(), &votes),
+        Method::DawidSkene => by_dawid_skene(job, labels.workers.len(), &votes),
     };
     for (outcome, posterior) in outcomes.iter_mut().zip(posteriors) {
         match outcome.gold {

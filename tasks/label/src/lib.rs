@@ -33,11 +33,20 @@ mod formats;
 
 mod statistics;
 
+mod desk;
+
+pub mod plan;
+
+mod work;
+
+pub mod ask;
+
 mod dataset;
 
 pub use aggregate::{Outcome, aggregate, review};
 pub use answer::{Answer, RESERVED};
 pub use dataset::{Built, Difference, Verified, build, verify};
+pub use desk::{Desk, newest};
 pub use error::JobError;
 pub use formats::{Format, Imported, classes_of_config, export, import};
 pub use items::{Content, Item, Items};
@@ -46,6 +55,7 @@ pub use label::{Label, Receipt};
 pub use labels::{Labels, NewLabel, Worker};
 pub use source::{Source, read_source};
 pub use statistics::{WorkerStatistics, alpha, of_workers};
+pub use work::Work;
 
 #[cfg(test)]
 mod tests;

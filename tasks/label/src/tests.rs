@@ -1,8 +1,12 @@
 //! Jobs over small data sets, from the items to the data set that is built.
 
+mod ask;
 mod dataset;
+mod desk;
 mod formats;
 mod job;
+mod plan;
+mod work;
 
 use std::path::Path;
 
