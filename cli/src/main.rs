@@ -87,7 +87,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Policy(args) => policy::run(args, shutdown).await,
             Command::History(args) => history::run(args, &shutdown),
             Command::Forecast(args) => forecast::run(&args),
-            Command::Label(args) => label::run(&args),
+            Command::Label(args) => label::run(args, shutdown).await,
             Command::Model(args) => model::run(args),
             Command::Task(args) => task::run(args),
         }

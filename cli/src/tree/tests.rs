@@ -5,11 +5,13 @@ use expect_test::{expect, expect_file};
 use super::*;
 
 /// Commands that run until they are stopped or that write to standard output as they are: nothing for `--json` to say.
-const WITHOUT_JSON: [&str; 6] = [
+const WITHOUT_JSON: [&str; 8] = [
     "weighhouse completions",
     "weighhouse proxy",
     "weighhouse chain serve",
     "weighhouse chain genesis",
+    "weighhouse label work",
+    "weighhouse label export",
     "weighhouse policy default",
     "weighhouse policy schema",
 ];

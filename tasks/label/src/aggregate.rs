@@ -1,6 +1,8 @@
 //! One posterior for each item, of everybody's votes.
 
 use crate::answer::Answer;
+use weighhouse_tasks::label::{Iterations, TOLERANCE, Vote, Votes, dawid_skene};
+
 use crate::job::{Job, Method};
 use crate::labels::Labels;
 use crate::rule;
@@ -111,12 +113,13 @@ fn by_accuracy(job: &Job, labels: &Labels, votes: &[(usize, usize, usize)]) -> V
     of_items.into_iter().map(|votes| rule::posterior(job.file.classes.len(), votes)).collect()
 }
 
-/// Rounds of fitting.
-const ITERATIONS: usize = 100;
+/// Of the fit, at most; it ends earlier where nothing more is gained.
+const ITERATIONS: Iterations = Iterations { max: 100, tolerance: Some(TOLERANCE) };
 
 fn by_dawid_skene(job: &Job, workers: usize, votes: &[(usize, usize, usize)]) -> Vec<Vec<f64>> {
-    if votes.is_empty() {
-        return vec![Vec::new(); job.gold.len()];
-    }
-    crate::dawid_skene::fit(job.gold.len(), workers, job.file.classes.len(), votes, &job.gold, ITERATIONS)
+    let votes = votes.iter().map(|&(item, worker, class)| Vote { item, worker, class }).collect();
+    let votes = Votes::new(job.gold.len(), workers, job.file.classes.len(), votes)
+        .expect("answers that were read, of this job's items and classes");
+    let fitted = dawid_skene(&votes, &job.gold, ITERATIONS);
+    fitted.posterior.rows().into_iter().map(|row| row.to_vec()).collect()
 }

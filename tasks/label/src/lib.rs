@@ -25,8 +25,6 @@ mod labels;
 
 pub mod rule;
 
-mod dawid_skene;
-
 mod aggregate;
 
 mod formats;

@@ -10,7 +10,7 @@ use weighhouse_tasks::label::{
     gold_majority, mace, majority, most_likely, one_coin, wawa, zero_based_skill,
 };
 
-use super::tables::{self, Crowd};
+use super::votes::{self, Crowd};
 use crate::failure::{Exit, Failure};
 use crate::output::{self, Table};
 
@@ -90,7 +90,7 @@ struct ItemAccount {
 }
 
 pub(super) fn run(args: &Aggregate) -> Result<(), Failure> {
-    let known = args.gold.as_deref().map(tables::gold).transpose()?.unwrap_or_default();
+    let known = args.gold.as_deref().map(votes::gold).transpose()?.unwrap_or_default();
     let crowd = Crowd::read(&args.labels, &known)?;
     let gold = crowd.gold(&known);
     let posterior = posterior(args, &crowd, &gold)?;

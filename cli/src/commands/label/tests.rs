@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
+use tokio_util::sync::CancellationToken;
 
-use super::tables::{Crowd, gold};
+use super::votes::{Crowd, gold};
 use crate::failure::Exit;
 use crate::tree::{Cli, Command};
 
@@ -15,7 +16,11 @@ fn written(dir: &Path, name: &str, text: &str) -> PathBuf {
 fn run(arguments: &[&str]) -> Result<(), crate::failure::Failure> {
     let line = ["weighhouse", "label"].iter().chain(arguments);
     match Cli::try_parse_from(line).expect("a command").command {
-        Command::Label(command) => super::run(&command),
+        Command::Label(command) => {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(super::run(command, CancellationToken::new()))
+        }
         other => panic!("{other:?}"),
     }
 }
