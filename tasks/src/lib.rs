@@ -2,8 +2,8 @@
 //!
 //! A task lies on two axes, both named in its file: what is paid ([`Mode`]) and who is asked what ([`Scope`]). The
 //! kinds are `classify` (seeded perturbations of held-out scans of handwritten digits), `generate` (completions by an
-//! agreed language model, checked token by token), `embed` (texts placed by an agreed encoder) and `judge` (whatever a
-//! program outside draws and judges). Nothing here knows of chains, sockets or clocks.
+//! agreed language model, checked token by token), `embed` (texts placed by an agreed encoder), `regress` (tables with targets to predict), `label` (items that a crowd labels), `forecast`
+//! (predictions whose truth comes later) and `judge` (whatever a program outside draws and judges). Nothing here knows of chains, sockets or clocks.
 //!
 //! **Invariants.** A challenge is bit-equal on every machine. A reference depends on its challenge and the reference
 //! weights alone, never on how many others were computed beside it. No answer, whatever its bytes, panics a judge or

@@ -66,6 +66,10 @@ impl Labels {
     /// # Errors
     /// As [`Labels::open`].
     pub fn refresh(&mut self, items: &Items) -> Result<(), JobError> {
+        // A copy may have lost an empty folder.
+        if !self.dir.is_dir() {
+            return Ok(());
+        }
         for name in files::names(&self.dir)? {
             let path = self.dir.join(&name);
             let Some(worker) = name.strip_suffix(".jsonl").and_then(worker_of) else {

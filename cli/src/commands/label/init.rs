@@ -154,9 +154,9 @@ pub(crate) struct InitArgs {
     /// The share of gold among what a worker is given
     #[arg(long, default_value_t = 0.05)]
     gold_rate: f64,
-    /// How posteriors are made of votes
-    #[arg(long, value_enum, default_value_t = MethodName::DawidSkene)]
-    method: MethodName,
+    /// How posteriors are made of votes; by default accuracy where there is gold, else dawid-skene
+    #[arg(long, value_enum)]
+    method: Option<MethodName>,
     #[arg(long)]
     json: bool,
 }
@@ -198,8 +198,10 @@ pub(crate) fn init(args: &InitArgs) -> Result<(), Failure> {
         worker_accuracy: args.worker_accuracy,
         gold_rate: args.gold_rate,
         method: match args.method {
-            MethodName::DawidSkene => Method::DawidSkene,
-            MethodName::Accuracy => Method::Accuracy,
+            Some(MethodName::DawidSkene) => Method::DawidSkene,
+            Some(MethodName::Accuracy) => Method::Accuracy,
+            None if args.gold.is_some() => Method::Accuracy,
+            None => Method::DawidSkene,
         },
         dir,
     }

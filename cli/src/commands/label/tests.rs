@@ -1,3 +1,5 @@
+mod product;
+
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;

@@ -70,14 +70,20 @@ fn who(subject: &Subject<'_>, text: &mut String) {
 
 fn how(subject: &Subject<'_>, text: &mut String) {
     let file = &subject.job.file;
+    let gold = match subject.job.hidden_gold().count() {
+        0 => "no hidden gold".to_owned(),
+        count => format!(
+            "{count} items of hidden gold, at {} % of what a worker was given",
+            file.gold_rate * 100.0
+        ),
+    };
     let _ = writeln!(
         text,
-        "\n## How\n\nAn item got at most {} votes, and none once its posterior was {} or more. {} % of what a worker was given was \
-         gold. `skip` is no vote; `unsure` is no vote and brings the item forward on the list below. Aggregation: `{}`, gold \
-         items clamped to their class; items without a vote have no label and a flat posterior.",
+        "\n## How\n\nAn item was given out until it had {} votes, or a posterior of {} or more; labels from elsewhere may be more. \
+         There was {gold}. `skip` is no vote; `unsure` is no vote and brings the item forward on the list below. Aggregation: `{}`, \
+         gold items clamped to their class; items without a vote have no label and a flat posterior.",
         file.overlap,
         file.sure,
-        file.gold_rate * 100.0,
         file.method.version()
     );
     let _ =

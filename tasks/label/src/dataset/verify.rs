@@ -66,12 +66,9 @@ pub fn verify(dir: &Path) -> Result<Verified, JobError> {
             None
         }
     };
-    // Without items and labels nothing can be worked out; which items and labels are whole is told by their own digests.
-    let Some((job, labels)) = job else {
-        check_items(dir, differences);
-        return Ok(found);
-    };
     check_items(dir, differences);
+    // Without items and labels nothing can be worked out.
+    let Some((job, labels)) = job else { return Ok(found) };
     let subject = Subject::new(&job, &labels);
     (found.items, found.workers) = (subject.outcomes.len(), subject.workers.len());
     found.labels = labels.workers.values().map(|labels| labels.lines.len()).sum();
@@ -134,9 +131,17 @@ fn named(dir: &Path, error: &JobError) -> Difference {
         _ => None,
     };
     let within = file.and_then(|path| path.strip_prefix(dir).ok()).map(|path| path.display().to_string());
-    let whole = error.to_string();
+    let whole = without_item(error);
     let what = whole.strip_prefix(&format!("{}/", dir.display())).unwrap_or(&whole);
     Difference { file: within.unwrap_or_else(|| ITEMS_FILE.to_owned()), item, what: what.to_owned() }
+}
+
+/// An error in words; the item of a difference stands beside them already.
+fn without_item(error: &JobError) -> String {
+    match error {
+        JobError::Item { found, .. } => format!("its content has the digest {found}"),
+        error => error.to_string(),
+    }
 }
 
 /// Checks each item's content against its digest, whatever else is wrong.
@@ -148,7 +153,11 @@ fn check_items(dir: &Path, differences: &mut Vec<Difference>) {
             Ok(item) => {
                 if let Err(error) = item.check(dir) {
                     let file = item.file().unwrap_or_else(|| ITEMS_FILE.to_owned());
-                    differences.push(Difference { file, item: Some(item.digest), what: error.to_string() });
+                    differences.push(Difference {
+                        file,
+                        item: Some(item.digest),
+                        what: without_item(&error),
+                    });
                 }
             }
         }
