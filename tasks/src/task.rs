@@ -288,6 +288,13 @@ impl Task {
         self.work.read(challenge, earlier, answer)
     }
 
+    /// The verdict on a miner that gave no answer at a stage. Who has committed to an answer and doesn't reveal it is as good as wrong in all of
+    /// it: else whoever likes its answer no more would take it back.
+    pub fn unanswered(&self, stage: u8, failure: Failure) -> Judgement {
+        let mark = if self.sealed && stage > 0 { Mark::MIN } else { Mark::ZERO };
+        Judgement { mark, ..silent(failure) }
+    }
+
     /// The reference's words on these answers, in packed passes: one for each; `None` where it was asked before them.
     /// Belongs on a thread for CPU work.
     ///

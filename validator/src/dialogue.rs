@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use weighhouse_ask::{AskLimits, Asker, RawAnswer, Ready, Target, frame};
 use weighhouse_journal::{Journal, JournalError};
 use weighhouse_proto::inference::ModelInferRequest;
-use weighhouse_tasks::{Task, TaskError, silent};
+use weighhouse_tasks::{Task, TaskError};
 use weighhouse_types::sealed::{Author, ChainRoot};
 use weighhouse_types::{
     Blob, Block, ChallengeRecord, Digest, Exchange, Failure, Fields, FollowUp, InferAnswer, InferRequest,
@@ -116,7 +116,8 @@ pub(crate) fn end_stage(
         let (exchange, blob) = match checked {
             Ok(signed) => signed,
             Err(failure) => {
-                end.attempts.push(dialogue.over(None, ReadAnswer::decided(silent(failure))));
+                let silent = task.unanswered(dialogue.stage, failure);
+                end.attempts.push(dialogue.over(None, ReadAnswer::decided(silent)));
                 continue;
             }
         };

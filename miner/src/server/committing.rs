@@ -110,7 +110,10 @@ async fn step(
         metrics::root_published();
         return Ok(Step::Shown);
     }
-    if let Some(call) = handed_in.filter(|call| call.root == root && at.0 < call.at.0 + AGAIN_BLOCKS) {
+    // At most one a block: the chain lets a hotkey write so much in a tempo and no more.
+    let is_under_way =
+        |call: &HandedIn| at <= call.at || (call.root == root && at.0 < call.at.0 + AGAIN_BLOCKS);
+    if let Some(call) = handed_in.filter(is_under_way) {
         return Ok(Step::HandedIn(call));
     }
     let call = Call::SetCommitment { netuid: *netuid, data: to_chain(&root) };

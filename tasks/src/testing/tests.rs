@@ -1,5 +1,7 @@
-use weighhouse_types::sealed::{self, Author, SealedRequest};
-use weighhouse_types::{Beacon, Block, Digest, Hotkey, Netuid};
+use parity_scale_codec::Encode as _;
+use weighhouse_merkle::commitments::{self, Place};
+use weighhouse_types::sealed::{self, Author, ChainRoot, SealedRequest};
+use weighhouse_types::{Beacon, Block, Digest, Failure, Hotkey, Mark, Netuid};
 
 use super::*;
 use crate::Task;
@@ -64,6 +66,57 @@ fn sealed_answers_are_measured_without_their_seals_and_asked_for_with_them() {
     // Somebody who took over another's commitment, and then its answer and salt.
     assert!(read(&author(2), &revealed).is_err());
     assert!(read(&author(1), &guess).is_err());
+
+    // Who never committed has taken nothing back.
+    let mark = |task: &Task, stage| task.unanswered(stage, Failure::Unreachable).mark;
+    assert_eq!((mark(&task, 0), mark(&task, 1)), (Mark::ZERO, Mark::MIN));
+    assert_eq!(mark(&harness("sealed").task, 1), Mark::ZERO);
+}
+
+#[test]
+fn an_answer_has_to_be_under_the_root_that_the_chain_had_in_time() {
+    let file = format!("{}commit_blocks = 3\n", task_file("hidden"));
+    let task = Task::load(file.as_bytes(), &TestKinds).expect("a task");
+    let challenge = task.challenge(&[1; 32]).expect("drawn");
+    let id = challenge.digest().to_string();
+    let author = |root| Author {
+        genesis: Digest::default(),
+        netuid: Netuid(1),
+        challenge: id.clone(),
+        hotkey: Hotkey([1; 32]),
+        root,
+    };
+    let question = task.unsealed().request(&challenge, id.clone());
+    assert_eq!(
+        SealedRequest::of(&task.request(&challenge, id.clone())),
+        Some(SealedRequest::Commit { question: question.clone(), on_chain: true })
+    );
+    let guess = answer(&question, &7_u32.to_le_bytes()).expect("an answer");
+    let commitment = author(None).commitment(&[5; 32], &guess.outputs);
+    let committed = [question.answered(vec![sealed::output(sealed::COMMITMENT, commitment.as_bytes())])];
+    let under = [Digest::of(b"another"), commitment];
+    let revealed = |places: &[Place]| {
+        let bytes = places.encode();
+        let proof = Tensor::new(sealed::PROOF.to_owned(), Datatype::Uint8, vec![bytes.len() as u64], bytes);
+        let mut revealed = guess.clone();
+        revealed.outputs.extend([sealed::output(sealed::SALT, &[5; 32]), proof.expect("bytes")]);
+        revealed
+    };
+    let read = |root, places: &[Place]| {
+        task.read_stages(&author(root), &challenge, &committed, &revealed(places)).err()
+    };
+    let why = |root, places: &[Place]| read(root, places).expect("refused").reasons[0].to_string();
+    let place = commitments::place(&under, &commitment).expect("among them");
+    let chain = |root| Some(ChainRoot { by: Block(9), root });
+    let root = Some(commitments::root_of(&under));
+    assert_eq!(read(chain(root), std::slice::from_ref(&place)), None);
+    assert!(why(chain(root), &[]).contains("not under the root that it had on the chain by block 9"));
+    assert!(why(chain(Some(commitment)), std::slice::from_ref(&place)).contains("not under the root"));
+    assert!(why(chain(None), std::slice::from_ref(&place)).contains("no root of commitments"));
+    assert!(why(None, &[place]).contains("isn't recorded"));
+    let unsealed = format!("{}commit_blocks = 3\n", task_file("sealed"));
+    let refused = Task::load(unsealed.as_bytes(), &TestKinds).expect_err("refused");
+    assert!(refused.to_string().contains("commit_blocks"), "{refused}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use weighhouse_tasks::kind::Timing;
 use weighhouse_tasks::sequential::Attention;
 use weighhouse_tasks::{Challenge, Reference, Task};
-use weighhouse_types::{CheckDraw, Evidence, Exchange, Judgement, Reason, VerdictRecord};
+use weighhouse_types::{CheckDraw, Evidence, Exchange, Judgement, Mark, Reason, VerdictRecord};
 
 use super::walk::{Finding, Part, Walk};
 use crate::answers::{ReadAnswer, decode};
@@ -75,9 +75,7 @@ impl<'a> Walk<'a> {
                 self.check_root(&name, &part, judged.stage, &judged.fields)?;
                 Ok(true)
             }
-            None if judged.judgement.mark.billionths() != 0
-                || !matches!(judged.judgement.reasons.as_slice(), [Reason::Silent { .. }]) =>
-            {
+            None if !self.is_of_silence(judged) => {
                 Err(format!("{name}: no answer, and judged as if there were one").into())
             }
             None if self.answered_at(&part, judged.stage) => {
@@ -90,6 +88,14 @@ impl<'a> Walk<'a> {
             }
             None => Ok(false),
         }
+    }
+
+    /// Tells whether a verdict is the one on a miner that gave no answer at this stage.
+    fn is_of_silence(&self, judged: &VerdictRecord) -> bool {
+        let [Reason::Silent { failure }] = judged.judgement.reasons.as_slice() else { return false };
+        let expected = self.task.as_ref().map(|task| task.unanswered(judged.stage, failure.clone()));
+        // Without the task at hand a mark above 0 is wrong in any case.
+        expected.map_or(judged.judgement.mark <= Mark::ZERO, |expected| expected == judged.judgement)
     }
 
     fn answered_at(&self, part: &Part, stage: u8) -> bool {
