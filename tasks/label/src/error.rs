@@ -21,7 +21,7 @@ pub enum JobError {
     #[error("{}: {worker} is labelling in another process", path.display())]
     Busy { path: PathBuf, worker: String },
     #[error(
-        "{}: line {line}: the receipt of {worker}'s label for item {item} doesn't fit: it or a label before was changed",
+        "{}: line {line}: the receipt of {worker}'s label for item {item} doesn't fit: it or a label before was changed, or given for another job",
         path.display()
     )]
     Receipt { path: PathBuf, line: usize, worker: String, item: Digest },
