@@ -35,11 +35,21 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "policy", seeds: &["scoring/policies/default.toml"], parse: policy },
     Target { name: "events", seeds: &[], parse: events },
     Target { name: "statement", seeds: &[], parse: statement },
+    Target { name: "labels", seeds: &[], parse: labels },
     Target { name: "note", seeds: &[], parse: note },
     Target { name: "safetensors", seeds: &["models/testdata/python.safetensors"], parse: safetensors },
 ];
 
 const LIMITS: TextLimits = TextLimits { prompt_bytes: 4_096, prompt_tokens: 256, max_tokens: 64 };
+
+/// A labelling config of Label Studio, and a model's words for a class.
+fn labels(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let classes =
+        weighhouse_label::classes_of_config(text).unwrap_or_else(|_| vec!["yes".to_owned(), "no".to_owned()]);
+    let class = weighhouse_label::ask::read_answer(text, &classes).and_then(weighhouse_label::Answer::class);
+    assert!(class.is_none_or(|class| class < classes.len()), "a class of the job");
+}
 
 /// A checkpoint, as a witness and an audit read it.
 fn note(bytes: &[u8]) {
