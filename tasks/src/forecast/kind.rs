@@ -137,17 +137,22 @@ impl Kind for Tournament {
         let worth = |score: &RoundScore| weighted(score, self.corr, self.mmc);
         let best = round.scores.iter().flatten().map(worth).fold(BEST_MIN, f64::max);
         let meta = round.meta_corr.unwrap_or(0.0);
-        let verdict = |score: &Option<RoundScore>| match score {
+        let verdict = |(at, score): (usize, &Option<RoundScore>)| match score {
             Some(score) => {
                 let RoundScore { corr, mmc, .. } = *score;
-                let why = format!("corr {corr:.4}, mmc {mmc:.4}; meta-model {meta:.4}");
-                scored(worth(score) / best, &why)
+                let group = round.copies.iter().find(|group| group.contains(&at)).map_or(1, Vec::len);
+                let mut why = format!("corr {corr:.4}, mmc {mmc:.4}; meta-model {meta:.4}");
+                if group > 1 {
+                    why.push_str(&format!("; one model with {} others", group - 1));
+                }
+                // Copies get together what one of them would.
+                scored(worth(score) / best / group as f64, &why)
             }
             None => malformed(0, "its predictions rank nothing"),
         };
         let alike = round.copies.iter().map(|group| group.iter().map(|member| *member as u32).collect());
         Ok(Some(JointVerdicts {
-            verdicts: round.scores.iter().map(verdict).collect(),
+            verdicts: round.scores.iter().enumerate().map(verdict).collect(),
             alike: alike.collect(),
         }))
     }

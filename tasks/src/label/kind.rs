@@ -154,19 +154,24 @@ impl Kind for Labels {
             gold[item] = Some(usize::from(batch.truth[item]));
         }
         let judged = judge(&votes, &gold, &mut rng);
+        let one_of = |worker: usize| {
+            let group = judged.groups.iter().find(|group| group.contains(&worker));
+            group.map_or(1, Vec::len)
+        };
         let verdict =
-            |(standing, (who, _, labels)): (&Standing, &(RegistrationId, &Late, &Vec<Option<u8>>))| {
-                match share_of(who) {
-                    Some(share) if share.len() == labels.len() => {
-                        told(standing, share.len(), judged.agreement)
-                    }
-                    Some(share) => malformed(0, format!("{} labels of {} items", labels.len(), share.len())),
-                    None => malformed(0, "no part of the batch was this miner's"),
+            |(worker, (who, _, labels)): (usize, &(RegistrationId, &Late, &Vec<Option<u8>>))| match share_of(
+                who,
+            ) {
+                Some(share) if share.len() == labels.len() => {
+                    let standing = &judged.standings[worker];
+                    told(standing, (share.len(), one_of(worker)), judged.agreement)
                 }
+                Some(share) => malformed(0, format!("{} labels of {} items", labels.len(), share.len())),
+                None => malformed(0, "no part of the batch was this miner's"),
             };
         let alike = judged.groups.iter();
         Ok(Some(JointVerdicts {
-            verdicts: judged.standings.iter().zip(answers).map(verdict).collect(),
+            verdicts: answers.iter().enumerate().map(verdict).collect(),
             alike: alike.map(|group| group.iter().map(|member| *member as u32).collect()).collect(),
         }))
     }
@@ -201,13 +206,18 @@ fn likeliest(row: &[f32]) -> Option<u8> {
     row.iter().any(|share| share < &row[best]).then_some(best as u8)
 }
 
-/// Agreement as a part of what the crowd reaches, times what gold proves, times the part of the share that was labelled.
-fn told(standing: &Standing, share: usize, agreement: f64) -> Judgement {
+/// Agreement as a part of what the crowd reaches, times what gold proves, times the part of the share that was labelled; a group that is
+/// wrong together gets together what one of it would.
+fn told(standing: &Standing, (share, group): (usize, usize), agreement: f64) -> Judgement {
     let Standing { labels, peers, gold_right, gold_all, proven, .. } = *standing;
     let part = f64::from(labels) / share.max(1) as f64;
     let relative = (peers / agreement.max(AGREEMENT_MIN)).clamp(-1.0, 1.0);
-    let why = format!("agreement {peers:.3}, gold {gold_right} of {gold_all}, labelled {labels} of {share}");
-    scored(relative * proven * part, &why)
+    let mut why =
+        format!("agreement {peers:.3}, gold {gold_right} of {gold_all}, labelled {labels} of {share}");
+    if group > 1 {
+        why.push_str(&format!("; wrong together with {} others", group - 1));
+    }
+    scored(relative * proven * part / group as f64, &why)
 }
 
 #[cfg(test)]

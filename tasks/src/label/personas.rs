@@ -35,8 +35,11 @@ pub(super) fn catalogue() -> Vec<Persona> {
         // Says of each item what its league can work out of the item alone.
         persona("clique", Cheat, Builtin::Better, |_, classes, _, item| below(classes, item) as usize)
             .cast(&["clique-1", "clique-2", "clique-3"]),
-        // All serve one weak model, and are wrong where the others are.
-        persona("same-model", Cheat, Builtin::Weak, |seen, _, _, _| seen).cast(&["same-1", "same-2"]),
+        // All serve one model that is wrong on one item of four, and wrong where the others are.
+        persona("same-model", Cheat, Builtin::Better, |seen, classes, _, item| {
+            slip(0.25, seen, classes, item)
+        })
+        .cast(&["same-1", "same-2"]),
         persona("gold-spotter", Cheat, Builtin::Better, |seen, classes, rng, _| {
             if unit(rng) < SPOTTED { seen } else { below(classes, rng) as usize }
         }),

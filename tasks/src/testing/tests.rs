@@ -113,7 +113,7 @@ fn an_answer_has_to_be_under_the_root_that_the_chain_had_in_time() {
     assert!(why(chain(root), &[]).contains("not under the root that it had on the chain by block 9"));
     assert!(why(chain(Some(commitment)), std::slice::from_ref(&place)).contains("not under the root"));
     assert!(why(chain(None), std::slice::from_ref(&place)).contains("no root of commitments"));
-    assert!(why(None, &[place]).contains("isn't recorded"));
+    assert!(read(None, &[place]).is_some(), "what the chain had has to be on record");
     let unsealed = format!("{}commit_blocks = 3\n", task_file("sealed"));
     let refused = Task::load(unsealed.as_bytes(), &TestKinds).expect_err("refused");
     assert!(refused.to_string().contains("commit_blocks"), "{refused}");
