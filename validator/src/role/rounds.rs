@@ -219,7 +219,8 @@ impl Validator {
     ) -> Result<Option<AnsweredRound>, ValidatorError> {
         let asking = match self.awaiting.remove(&round) {
             Some(asking) => Some(asking),
-            None => self.begin_round(round, now).await?,
+            // Boxed: it is the largest part of a step, and few steps begin a round.
+            None => Box::pin(self.begin_round(round, now)).await?,
         };
         let Some(mut asking) = asking else { return Ok(None) };
         let head = now.state.head.number;
