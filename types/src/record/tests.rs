@@ -1,7 +1,8 @@
 use parity_scale_codec::DecodeAll;
 
 use super::*;
-use crate::{Digest, Judgement, Mark, Uid};
+use crate::sealed::ChainRoot;
+use crate::{Digest, Hotkey, Judgement, Mark, Uid};
 
 fn judged(fields: Fields) -> VerdictRecord {
     let who = RegistrationId { hotkey: crate::Hotkey([7; 32]), registered_at: Block(1) };
@@ -57,7 +58,7 @@ fn more_and_longer_fields_than_a_record_may_have_do_not_decode() {
     let many: Fields =
         (0..33).map(|at| Field { name: format!("f{at}"), value: FieldValue::Flag(true) }).collect();
     assert!(Fields::decode_all(&mut &many.encode()[..]).is_err());
-    let long = field("x", FieldValue::Text("y".repeat((64 << 10) + 1)));
+    let long = field("x", FieldValue::Text("y".repeat((256 << 10) + 1)));
     assert!(Fields::decode_all(&mut &long.encode()[..]).is_err());
     let named = field(&"n".repeat(65), FieldValue::Flag(true));
     assert!(Fields::decode_all(&mut &named.encode()[..]).is_err());
@@ -65,6 +66,25 @@ fn more_and_longer_fields_than_a_record_may_have_do_not_decode() {
     let cut = Fields::on_the_word_of(&operator);
     assert_eq!(Fields::decode_all(&mut &cut.encode()[..]).as_ref(), Ok(&cut));
     assert!(cut.operator().is_some_and(|cut| operator.starts_with(cut)));
+}
+
+#[test]
+fn a_division_and_what_the_chain_had_are_read_back_and_nothing_else_passes_for_them() {
+    let registration = |at: u16| RegistrationId {
+        hotkey: Hotkey([at.to_le_bytes()[0]; 32]),
+        registered_at: Block(at.into()),
+    };
+    let miners: Vec<RegistrationId> = (0..4_096).map(registration).collect();
+    let root = ChainRoot { by: Block(7), root: Some(Digest::of(b"root")) };
+    let all = [Fields::of_those_asked(&miners), Fields::committed_by(Block(9)), Fields::under(Some(root))];
+    let again = all.map(|fields| Fields::decode_all(&mut &fields.encode()[..]).expect("as written"));
+    assert!(again.iter().all(|fields| fields.unknown().is_none()));
+    assert_eq!(again[0].asked_of(), Some(miners));
+    assert_eq!((again[1].commit_by(), again[2].chain_root()), (Some(Block(9)), Some(root)));
+    assert!(Fields::under(None).is_empty());
+    for name in ["asked_of", "chain_root", "commit_by"] {
+        assert!(field(name, FieldValue::Bytes(vec![9])).unknown().is_some(), "{name}");
+    }
 }
 
 #[test]
