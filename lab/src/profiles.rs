@@ -3,14 +3,16 @@
 use weighhouse_types::profile::Profile;
 
 /// Name and text of each shipped profile.
-const SHIPPED: [(&str, &str); 8] = [
+const SHIPPED: [(&str, &str); 10] = [
     ("digits-conformance-private", include_str!("../profiles/digits-conformance-private.toml")),
     ("digits-conformance-shared", include_str!("../profiles/digits-conformance-shared.toml")),
     ("digits-quality-private", include_str!("../profiles/digits-quality-private.toml")),
     ("digits-quality-shared", include_str!("../profiles/digits-quality-shared.toml")),
     ("embed", include_str!("../profiles/embed.toml")),
+    ("forecast", include_str!("../profiles/forecast.toml")),
     ("generate", include_str!("../profiles/generate.toml")),
     ("generate-greedy", include_str!("../profiles/generate-greedy.toml")),
+    ("label", include_str!("../profiles/label.toml")),
     ("regress", include_str!("../profiles/regress.toml")),
 ];
 
@@ -49,8 +51,8 @@ mod tests {
     fn every_profile_that_ships_is_read_and_has_the_scope_of_its_name() {
         for name in names() {
             let profile = shipped(name).expect("parses");
-            let scope =
-                if name.ends_with("shared") || name == "regress" { Scope::Shared } else { Scope::Private };
+            let is_shared = name.ends_with("shared") || ["forecast", "label", "regress"].contains(&name);
+            let scope = if is_shared { Scope::Shared } else { Scope::Private };
             assert_eq!((profile.scope, name.starts_with(&profile.task)), (scope, true), "{name}");
             let silent = profile.persona("silent").expect("measured everywhere");
             assert!(profile.honest().mean > 0.5 && silent.mean == 0.0, "{name}");

@@ -25,8 +25,10 @@ struct Seen<'a> {
 pub(super) fn catalogue() -> Vec<Persona> {
     use Conduct::{Cheat, Honest};
     let signals = ["honest-1", "honest-2", "honest-3", "honest-4", "honest-5", "honest-6"];
+    let honest = persona("honest", Honest, |seen, rng| Some(slopes(seen, rng))).cast(&signals);
+    let cached = Persona::cached(&honest).measured_only();
     vec![
-        persona("honest", Honest, |seen, rng| Some(slopes(seen, rng))).cast(&signals),
+        honest,
         persona("noise", Cheat, |seen, rng| Some(noise(seen, rng))),
         // All serve the model that one of them trained.
         persona("copy", Cheat, |seen, _| Some(slopes(seen, &mut seen.common.clone())))
@@ -38,6 +40,7 @@ pub(super) fn catalogue() -> Vec<Persona> {
         .twin("twin"),
         persona("overfit", Cheat, |seen, _| Some(nearest(seen))),
         persona("late", Cheat, |seen, rng| (below(3, rng) > 0).then(|| slopes(seen, rng))),
+        cached,
         persona("constant", Cheat, |seen, _| Some(vec![0.5; seen.live.nrows()])).measured_only(),
         Persona::silent(),
     ]
